@@ -148,7 +148,11 @@ _INDEXES = """
     ORDER BY 1
 """
 _FILL = (
-    "INSERT INTO events SELECT gen_random_uuid(), DATE '2026-06-01', '\\x00' FROM generate_series(1, :payments)",
+    """
+    INSERT INTO events (company_id, event_id, saved_month, content_hash)
+    SELECT 'company-' || number % 5, gen_random_uuid(), DATE '2026-06-01', '\\x00'
+    FROM generate_series(1, :payments) AS number
+    """,
     """
     INSERT INTO lines (clinic_id, payment_id, line_id, company_id, patient_id, version, deleted, saved_at, saved_on,
         content_hash, charge_type, amount_due, amount_paid, paid, internal_payment, method, transaction_date,
@@ -168,11 +172,13 @@ _FILL = (
     FROM lines
     """,
     """
-    INSERT INTO history (at, what, line_ref, version, detail, who, duration_ms)
-    SELECT now(), 'Imported', id, 1, '12.00 Cash Copay', 'bench', 1 FROM lines
+    INSERT INTO history (at, what, company_id, line_ref, version, detail, who, duration_ms)
+    SELECT now(), 'Imported', company_id, id, 1, '12.00 Cash Copay', 'bench', 1 FROM lines
     """,
     """
-    INSERT INTO findings (line_ref, version, reason_code, amount_before, amount_now, proposal, note, status, opened_at)
-    SELECT id, 1, 'zero_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines WHERE application = 'exception'
+    INSERT INTO findings (company_id, line_ref, version, reason_code, amount_before, amount_now, proposal, note,
+        status, opened_at)
+    SELECT company_id, id, 1, 'zero_due', 0.00, 12.00, '[]', '', 'open', now()
+    FROM lines WHERE application = 'exception'
     """,
 )

@@ -1,7 +1,8 @@
-"""Measure how long migration 0012 blocks queries while it partitions the history.
+"""Measure how long a migration takes, and how long it blocks a query.
 
-`python -m bench.migrating [ROWS]` fills a database of revision 0011 with ROWS rows of history. Like `workers.migrate`,
-it runs the migration and then creates the partitions of the coming months.
+`python -m bench.migrating [ROWS]` migrates ROWS payments to keys that begin with the company (`bench/company_keys.py`).
+`python -m bench.migrating [ROWS] --migration 0012` partitions ROWS rows of history. Like `workers.migrate`, it runs the
+migration and then creates the partitions of the coming months.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 import psycopg
 from alembic import command
 
+from bench import company_keys
 from config.database_urls import libpq_url
 from devstack.engines import embedded_postgres
 from payments.journeys import retention
@@ -38,16 +40,35 @@ def main() -> None:
     """Fill a database and migrate it. Print the seconds of each step and of the slowest query meanwhile."""
     asked = argparse.ArgumentParser(prog="python -m bench.migrating", description=__doc__)
     asked.add_argument("rows", type=int, nargs="?", default=ROWS)
-    rows = asked.parse_args().rows
+    asked.add_argument("--migration", choices=("company", "0012"), default="company")
+    options = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="pay-bench-") as home, embedded_postgres(Path(home)) as url:
-        _migrate_to(url, "0011")
-        _run(url, _FILL, rows)
-        print(f"{rows:,} rows of history, of {DAYS} days")
-        with _measured_reader(url) as waits:
-            step = _seconds(lambda: _migrate_to(url, "0012"))
-            room = _seconds(lambda: _create_partitions(url))
-        _check(url, rows)
+        if options.migration == "0012":
+            _measure_partitioning(url, options.rows)
+        else:
+            _measure_company_keys(url, options.rows)
+
+
+def _measure_partitioning(url: str, rows: int) -> None:
+    _migrate_to(url, "0011")
+    _run(url, _FILL, rows)
+    print(f"{rows:,} rows of history, of {DAYS} days")
+    with _measured_reader(url) as waits:
+        step = _seconds(lambda: _migrate_to(url, "0012"))
+        room = _seconds(lambda: _create_partitions(url))
+    _check(url, rows)
     print(f"0012: {step:.1f} s; room for the months: {room:.1f} s; a reader waited at most {max(waits):.1f} s")
+
+
+def _measure_company_keys(url: str, payments: int) -> None:
+    _migrate_to(url, company_keys.BEFORE)
+    _create_partitions(url)
+    company_keys.fill(url, payments)
+    print(f"{payments:,} payments")
+    with _measured_reader(url) as waits:
+        for step, seconds in company_keys.migrate(url):
+            print(f"{step:32} {seconds:8.1f} s")
+    print(f"a reader waited at most {max(waits):.1f} s")
 
 
 def _run(url: str, statement: str, rows: int) -> None:

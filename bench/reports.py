@@ -74,8 +74,10 @@ _FILL = (
     FROM lines WHERE id % 2 = 0 AND :payments > 0
     """,
     """
-    INSERT INTO findings (line_ref, version, reason_code, amount_before, amount_now, proposal, note, status, opened_at)
-    SELECT id, 2, 'zero_due', 0.00, 12.00, '[]', '', 'resolved', now() FROM lines WHERE id % 2 = 0 AND :payments > 0
+    INSERT INTO findings (company_id, line_ref, version, reason_code, amount_before, amount_now, proposal, note,
+        status, opened_at)
+    SELECT company_id, id, 2, 'zero_due', 0.00, 12.00, '[]', '', 'resolved', now()
+    FROM lines WHERE id % 2 = 0 AND :payments > 0
     """,
     """
     INSERT INTO set_aside (body, body_hash, entry_id, status, reason, error, received_at, attempts, company_id,

@@ -24,7 +24,7 @@ class StreamEntry(NamedTuple):
     If the entry does not hold exactly one event, `body` holds all of its fields (`payments.contract.whole_entry`).
     `full_digest` is set when a dead letter of an oversized event is retried. `body` is then only the beginning of the
     event, and the digest describes all of it. `was_authentic` is set for every dead letter that is retried: whether
-    its company was certain when it was stored.
+    its company was certain when it was stored. `stored_company` is that company, if any.
     """
 
     entry_id: str
@@ -33,6 +33,7 @@ class StreamEntry(NamedTuple):
     full_digest: BodyDigest | None = None
     trace: str | None = None
     was_authentic: bool | None = None
+    stored_company: str | None = None
 
     @property
     def oversize(self) -> BodyDigest | None:

@@ -1,4 +1,6 @@
-"""The database schema. The migrations produce it; a test compares the two.
+"""The database schema. The migrations of a new database produce it; a test compares the two.
+
+Another database gets there in two steps, between which the keys of earlier releases exist as well (docs/upgrades.md).
 
 Amounts are NUMERIC(12,2) dollars, totals NUMERIC(18,2). Business dates are plain dates, times are timestamps with time
 zone. Tables and columns are not renamed, because old and new workers run side by side during an upgrade
@@ -23,9 +25,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
+    PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     text,
 )
@@ -45,7 +47,7 @@ Sum = Numeric(18, 2)
 
 
 def _id() -> Column[int]:
-    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+    return Column("id", BigInteger, Identity(always=True), nullable=False)
 
 
 def _changed_at() -> Column[datetime]:
@@ -55,7 +57,7 @@ def _changed_at() -> Column[datetime]:
 
 def _id_of_partitioned(sequence: str) -> Column[int]:
     """Return the id column of a partitioned table. An identity column would need PostgreSQL 17."""
-    return Column("id", BigInteger, primary_key=True, server_default=text(f"nextval('{sequence}')"))
+    return Column("id", BigInteger, nullable=False, server_default=text(f"nextval('{sequence}')"))
 
 
 # Companies, clinics and patients. Each is created by the first event or command that names it. With
@@ -79,25 +81,12 @@ companies = Table(
 clinics = Table(
     "clinics",
     metadata,
-    Column("clinic_id", Text, primary_key=True),
+    Column("clinic_id", Text, nullable=False),
     Column("company_id", Text, ForeignKey(companies.c.company_id), nullable=False),
-    Index("clinics_of_company", "company_id", "clinic_id", unique=True),
+    PrimaryKeyConstraint("company_id", "clinic_id"),
 )
 
 # Every change of a clinic's settings is kept: a payment is evaluated with those in force when it was saved (rule D2).
-# Processes of the previous release use `clinic_settings`. Triggers copy each row to the other table (migration 0021).
-clinic_settings = Table(
-    "clinic_settings",
-    metadata,
-    _id(),
-    Column("clinic_id", Text, ForeignKey(clinics.c.clinic_id), nullable=False),
-    Column("since", Moment, nullable=False),
-    Column("integration", Boolean, nullable=False),
-    Column("charge_types", ARRAY(Text), nullable=False),
-    Column("set_by", Text, nullable=False),
-    Index("clinic_settings_by_time", "clinic_id", "since"),
-)
-
 settings_changes = Table(
     "settings_changes",
     metadata,
@@ -135,6 +124,7 @@ distribution_queue = Table(
     Column("company_id", Text, nullable=False),
     Column("patient_id", Text, nullable=False),
     Column("marked_at", Moment, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
     Index("account_marks_by_account", "company_id", "patient_id"),
 )
 
@@ -161,10 +151,11 @@ company_months = Table(
 events = Table(
     "events",
     metadata,
-    Column("event_id", Uuid, primary_key=True),
-    Column("saved_month", Date, primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("saved_month", Date, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("company_id", Text, nullable=False, server_default=""),  # '': recorded before migration 0021
+    Index("events_key", "company_id", "event_id", "saved_month", unique=True),
     postgresql_partition_by="RANGE (saved_month)",
 )
 
@@ -209,7 +200,9 @@ lines = Table(
     Column("due_at", Moment),
     Column("requeued_at", Moment),
     _changed_at(),
-    UniqueConstraint("clinic_id", "payment_id", "line_id"),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("lines_key", "company_id", "clinic_id", "payment_id", "line_id", unique=True),
+    Index("lines_by_id", "id"),  # sweeps and requeue runs of all companies
     Index("lines_by_patient", "company_id", "patient_id"),
     Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("lines_excepted", "id", postgresql_where=text("application = 'exception' OR reason = 'patient_not_found'")),
@@ -227,9 +220,7 @@ dead_letters = Table(
     metadata,
     _id(),
     Column("body", LargeBinary, nullable=False),
-    Column(
-        "body_hash", LargeBinary, nullable=False, unique=True
-    ),  # of the full body; plus a zero byte if not authentic
+    Column("body_hash", LargeBinary, nullable=False),  # of the full body; plus a zero byte if not authentic
     Column("whole_bytes", Integer),  # the size of the full body, if `body` is only its beginning
     Column("signature", Text),
     Column("entry_id", Text, nullable=False),
@@ -257,6 +248,10 @@ dead_letters = Table(
     # The type of the event and, of a `charge.saved`, the charge. Null for rows older than the columns.
     Column("event_type", Text),
     Column("charge_id", Text),
+    # No primary key: an unreadable event has no company.
+    Index("set_aside_key", "company_id", "id", unique=True, postgresql_nulls_not_distinct=True),
+    Index("set_aside_by_body", "company_id", "body_hash", unique=True, postgresql_nulls_not_distinct=True),
+    Index("set_aside_by_id", "id"),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index(
@@ -269,8 +264,8 @@ findings = Table(
     "findings",
     metadata,
     _id(),
-    Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
-    Column("set_aside_ref", BigInteger, ForeignKey(dead_letters.c.id)),  # the event in conflict
+    Column("line_ref", BigInteger, nullable=False),
+    Column("set_aside_ref", BigInteger),  # the event in conflict
     Column("version", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),  # a sentence, for old processes: a trigger derives it from `reason_code`
     Column("closed_case", Text),  # added, edited or deleted
@@ -286,11 +281,15 @@ findings = Table(
     # The attempt of the version, or of the event in conflict; null for findings older than the column.
     Column("attempts", Integer),
     Column("reason_code", Text),
-    Column("company_id", Text),  # that of the line
-    Index("findings_one_open", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
+    Column("company_id", Text, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    ForeignKeyConstraint(["company_id", "set_aside_ref"], [dead_letters.c.company_id, dead_letters.c.id]),
+    Index("findings_by_id", "id"),
+    Index("findings_of_line", "company_id", "line_ref", unique=True, postgresql_where=text("status = 'open'")),
     Index(
-        "findings_once",
-        *("line_ref", "version", "reason", "attempts", "set_aside_ref"),
+        "findings_of_attempt",
+        *("company_id", "line_ref", "version", "reason", "attempts", "set_aside_ref"),
         unique=True,
         postgresql_where=text("status <> 'auto_closed'"),
         postgresql_nulls_not_distinct=True,
@@ -300,8 +299,8 @@ findings = Table(
 charges = Table(
     "charges",
     metadata,
-    Column("clinic_id", Text, primary_key=True),
-    Column("charge_id", Text, primary_key=True),
+    Column("clinic_id", Text, nullable=False),
+    Column("charge_id", Text, nullable=False),
     Column("company_id", Text, nullable=False),
     Column("patient_id", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
@@ -313,6 +312,7 @@ charges = Table(
     # default is for rows of processes from before the column: their balance has deducted nothing.
     Column("patient_paid", Dollars, server_default="0"),
     Column("saved_at", Moment),  # the EMR's save of this version; null for rows older than the column
+    PrimaryKeyConstraint("company_id", "clinic_id", "charge_id"),
     Index("charges_by_patient", "company_id", "patient_id"),
 )
 
@@ -321,7 +321,7 @@ entries = Table(
     "entries",
     metadata,
     _id(),
-    Column("line_ref", BigInteger, ForeignKey(lines.c.id)),  # null for a manual entry
+    Column("line_ref", BigInteger),  # null for a manual entry
     Column("version", BigInteger),
     Column("part", Integer, nullable=False),
     Column("kind", Text, nullable=False),
@@ -338,7 +338,9 @@ entries = Table(
     Column("posting_date", Date, nullable=False),
     Column("posted_at", Moment, nullable=False),
     Column("entered_by", Text, nullable=False),
-    UniqueConstraint("line_ref", "version", "kind", "part"),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    Index("entries_of_line", "company_id", "line_ref", "version", "kind", "part", unique=True),
     Index("entries_by_patient", "company_id", "patient_id"),
     Index("entries_by_deposit_date", "clinic_id", "deposit_date"),
     Index("entries_by_day", "deposit_date", "id"),
@@ -349,7 +351,7 @@ allocations = Table(
     "allocations",
     metadata,
     _id(),
-    Column("line_ref", BigInteger, ForeignKey(lines.c.id), nullable=False),
+    Column("line_ref", BigInteger, nullable=False),
     Column("clinic_id", Text, nullable=False),
     Column("charge_id", Text, nullable=False),
     Column("company_id", Text, nullable=False),
@@ -359,14 +361,16 @@ allocations = Table(
     Column("distribution_date", Date, nullable=False),
     Column("made_at", Moment, nullable=False),
     Index("allocations_by_patient", "company_id", "patient_id"),
-    Index("allocations_by_line", "line_ref"),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    Index("allocations_of_line", "company_id", "line_ref"),
 )
 
 # The timeline of payments: each attempt with its worker, duration and error, each requeue with its user.
 history = Table(
     "history",
     metadata,
-    Column("at", Moment, primary_key=True),
+    Column("at", Moment, nullable=False),
     _id_of_partitioned("history_id_seq"),
     Column("what", Text, nullable=False),  # a code; a sentence in rows from before migration 0014
     Column("line_ref", BigInteger),
@@ -379,8 +383,15 @@ history = Table(
     Column("error", Text),
     Column("params", JSONB),  # the values that belong to the code
     Column("company_id", Text),  # that of the line or dead letter; null if the event could not be read
-    Index("history_by_line", "line_ref"),
-    Index("history_by_set_aside", "set_aside_ref", postgresql_where=text("set_aside_ref IS NOT NULL")),
+    Index("history_key", "company_id", "at", "id", unique=True, postgresql_nulls_not_distinct=True),
+    Index("history_by_time", "at"),
+    Index("history_of_line", "company_id", "line_ref"),
+    Index(
+        "history_of_dead_letter",
+        "company_id",
+        "set_aside_ref",
+        postgresql_where=text("set_aside_ref IS NOT NULL"),
+    ),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
     postgresql_partition_by="RANGE (at)",
 )
@@ -467,13 +478,14 @@ audit = Table(
     "audit",
     metadata,
     _id_of_partitioned("audit_id_seq"),
-    Column("at", Moment, primary_key=True),
+    Column("at", Moment, nullable=False),
     Column("who", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("company_id", Text),  # null for an action that concerns the installation, or several companies
+    PrimaryKeyConstraint("id", "at"),
     Index("audit_by_who", "who", "id"),
     postgresql_partition_by="RANGE (at)",
 )
@@ -495,5 +507,6 @@ requeue_runs = Table(
     Column("aside_last", BigInteger, nullable=False),
     Column("moved_at", Moment, nullable=False),
     Column("state", Text, nullable=False),
+    PrimaryKeyConstraint("id"),
     Column("company_id", Text),  # null if the filter selects payments of several companies
 )

@@ -43,17 +43,18 @@ _FILL = (
     SELECT id, clinic_id, payment_id, company_id, patient_id, 5.00, 'own_date', transaction_date, now() FROM lines
     """,
     """
-    INSERT INTO findings (line_ref, version, reason_code, amount_before, amount_now, proposal, note, status, opened_at)
-    SELECT id, 1, 'zero_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines
+    INSERT INTO findings (company_id, line_ref, version, reason_code, amount_before, amount_now, proposal, note,
+        status, opened_at)
+    SELECT company_id, id, 1, 'zero_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines
     """,
     _DEAD_LETTERS,
     """
-    INSERT INTO history (at, what, line_ref, version, detail, who)
-    SELECT now(), 'imported', id, 1, '', 'tests' FROM lines
+    INSERT INTO history (at, what, company_id, line_ref, version, detail, who)
+    SELECT now(), 'imported', company_id, id, 1, '', 'tests' FROM lines
     """,
     """
-    INSERT INTO history (at, what, set_aside_ref, version, detail, who)
-    SELECT now(), 'rejected', id, 2, '', 'tests' FROM set_aside
+    INSERT INTO history (at, what, company_id, set_aside_ref, version, detail, who)
+    SELECT now(), 'rejected', company_id, id, 2, '', 'tests' FROM set_aside
     """,
 )
 

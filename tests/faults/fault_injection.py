@@ -68,7 +68,7 @@ def is_importing(stack: RunningStack) -> bool:
     """Return whether an importer has an open transaction."""
     under_way = (
         "SELECT 1 FROM pg_stat_activity "
-        "WHERE application_name = 'payments importer' AND xact_start IS NOT NULL AND state <> 'idle'"
+        "WHERE application_name LIKE 'payments importer%' AND xact_start IS NOT NULL AND state <> 'idle'"
     )
     with transaction(stack.database) as tx:
         return tx.execute(text(under_way)).first() is not None

@@ -91,7 +91,7 @@ def _freeze_child(stack: RunningStack, state: str) -> tuple[int, int] | None:
 def _stalled_backends(stack: RunningStack, state: str) -> set[tuple[int, object]]:
     """Return (pid, `state_change`) of each importer backend that is in `state` and waits for its client."""
     silent = (
-        "SELECT pid, state_change FROM pg_stat_activity WHERE application_name = 'payments importer' "
+        "SELECT pid, state_change FROM pg_stat_activity WHERE application_name LIKE 'payments importer%' "
         "AND state = :state AND wait_event = 'ClientRead'"
     )
     with transaction(stack.database) as tx:

@@ -22,7 +22,7 @@ SECRET, OTHER = b"s" * 32, b"t" * 32
 KEYRING = Keyring({"company": {"2026-10": SECRET}, "other": {"2026-10": OTHER, "k": OTHER}})
 CONFLICT = event_body(payment_fields(amount_due="26.00", amount_paid="26.00"))
 LARGE = event_body(payment_fields(payment_id="large", more="x" * EVENT_BYTES_MAX))
-TABLES = ("lines", "patients", "charges", "findings", "clinics", "clinic_settings", "companies", "company_months")
+TABLES = ("lines", "patients", "charges", "findings", "clinics", "settings_changes", "companies", "company_months")
 Signed = tuple[bytes, str | None]
 
 

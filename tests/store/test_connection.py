@@ -146,7 +146,7 @@ def test_sessions_use_utc_and_the_lock_timeout(postgres_url):
     finally:
         engine.dispose()
 
-    assert settings == ["UTC", "15s", "tests of the connection"]
+    assert settings == ["UTC", "15s", "tests of the connection (company keys)"]
 
 
 def test_options_of_the_url_apply_beside_those_of_the_sessions(postgres_url):

@@ -20,11 +20,16 @@ def fill_companies(database: Database, batch_rows: int = BATCH_ROWS) -> None:
     Raises DBAPIError if a batch fails several times.
     """
     for table in backfill.TABLES:
-        logged = time.monotonic()
-        while not (progress := _next_batch(database, table, batch_rows)).finished:
-            if time.monotonic() - logged >= LOG_SECONDS:
-                logged = time.monotonic()
-                log.info("companies_filled", table=table, done=progress.done, total=max(progress.done, progress.total))
+        fill(database, table, batch_rows)
+
+
+def fill(database: Database, table: str, batch_rows: int = BATCH_ROWS) -> None:
+    """Fill one table. Raises DBAPIError if a batch fails several times."""
+    logged = time.monotonic()
+    while not (progress := _next_batch(database, table, batch_rows)).finished:
+        if time.monotonic() - logged >= LOG_SECONDS:
+            logged = time.monotonic()
+            log.info("companies_filled", table=table, done=progress.done, total=max(progress.done, progress.total))
 
 
 def _next_batch(database: Database, table: str, batch_rows: int) -> backfill.Progress:

@@ -11,10 +11,11 @@ log = structlog.get_logger(__name__)
 _PASSES = 3  # over tables that others keep locked
 
 
-def upgrade_schema(database_url: str, settings: Settings) -> None:
+def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = False) -> None:
     """Run the migrations, create the partitions of coming months, and drop the partitions past their retention.
 
-    Then the company of rows that earlier releases inserted is filled, in batches.
+    Then rows of earlier releases get their company, and the keys that begin with it are created, while processes work.
+    With `finishing`, the earlier keys are dropped; this raises UnfinishedError while earlier processes are connected.
     Tables without statistics, such as those of a restored database, are analyzed. A table that other transactions keep
     locked is skipped: the services create its partitions within the hour, and the next upgrade drops its expired
     partitions. The user of `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses the URL, the
@@ -26,7 +27,7 @@ def upgrade_schema(database_url: str, settings: Settings) -> None:
     from payments.store.migrations import upgrade  # noqa: PLC0415 - see above
     from tasks.engine_check import translate_database_errors  # noqa: PLC0415 - see above
     from tasks.table_by_table import analyze_stale_tables, change_tables  # noqa: PLC0415 - see above
-    from workers.runtime.company_backfill import fill_companies  # noqa: PLC0415 - see above
+    from workers.runtime.company_keys import adopt_keys  # noqa: PLC0415 - see above
 
     months = retention.Retention(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
     today = datetime.now(UTC).date()
@@ -38,7 +39,7 @@ def upgrade_schema(database_url: str, settings: Settings) -> None:
             dropped = change_tables(
                 database, lambda tx, table: retention.drop_expired(tx, table, today, months), _PASSES
             )
-            fill_companies(database)
+            adopt_keys(database, finishing=finishing)
             analyzed = analyze_stale_tables(database)
     finally:
         database.dispose()

@@ -13,6 +13,8 @@ Database = Engine
 Transaction = Connection
 """A connection with an open transaction, as store functions and journeys receive it."""
 
+GENERATION = " (company keys)"
+"""The end of `application_name` of sessions of this release. `workers.migrate --finish` waits for all others to end."""
 LOCK_TIMEOUT_SECONDS = 15
 IDLE_IN_TRANSACTION_SECONDS_MAX = 12
 """After this time PostgreSQL ends a worker's idle transaction. Otherwise a frozen worker would keep its locks forever.
@@ -82,7 +84,7 @@ def connect(
         # Otherwise an error message would contain the parameters, which are patient data.
         hide_parameters=True,
         connect_args={
-            "application_name": application_name,
+            "application_name": application_name + GENERATION,
             "options": " ".join(options),
             **{name: given.get(name, value) for name, value in _CONNECT_ARGS.items()},
         },
@@ -135,6 +137,11 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
             if _is_outdated_plan(error):
                 raise ConcurrentWriteError("a migration has changed the tables meanwhile") from error
             raise
+
+
+def autocommit(engine: Engine) -> Connection:
+    """Open a connection in which each statement is a transaction, for statements that PostgreSQL allows only there."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
 
 
 def snapshot_transaction(engine: Engine) -> AbstractContextManager[Transaction]:

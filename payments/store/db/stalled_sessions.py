@@ -31,7 +31,8 @@ def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
     found = tx.execute(
         text(
             "SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database() "
-            f"AND usename = current_user AND application_name = ANY(:applications) AND {_WAITS_FOR_CLIENT}"
+            "AND usename = current_user AND split_part(application_name, ' (', 1) = ANY(:applications) "
+            f"AND {_WAITS_FOR_CLIENT}"
         ),
         {"applications": list(applications)},
     )

@@ -76,7 +76,8 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
         return []
     rows = {row["body_hash"]: row for row in (_row(rejection, now) for rejection in rejections)}
     again = (
-        "ON CONFLICT (body_hash) DO UPDATE SET attempts = set_aside.attempts + 1, status = excluded.status, "
+        "ON CONFLICT (company_id, body_hash) DO UPDATE "
+        "SET attempts = set_aside.attempts + 1, status = excluded.status, "
         "reason = excluded.reason, error = excluded.error, entry_id = excluded.entry_id, due_at = NULL, "
         "closed_at = NULL, signature = coalesce(excluded.signature, set_aside.signature), "
         "event_type = coalesce(set_aside.event_type, excluded.event_type), "
@@ -137,7 +138,9 @@ def _dead_letter(row: RowMapping) -> DeadLetter:
     full_digest = BodyDigest(row["whole_bytes"], body_hash[:_HASH_BYTES]) if row["whole_bytes"] else None
     return DeadLetter(
         id=row["id"],
-        entry=StreamEntry(row["entry_id"], row["body"], row["signature"], full_digest, was_authentic=was_authentic),
+        entry=StreamEntry(
+            row["entry_id"], row["body"], row["signature"], full_digest, None, was_authentic, row["company_id"]
+        ),
         company_id=row["company_id"],
         version=row["version"],
         status=Status(row["status"]),
@@ -150,6 +153,9 @@ def _row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     entry = rejection.entry
     is_read = rejection.with_fields and rejection.is_authentic
     partial = read_partial_event(entry.body) if is_read else PartialEvent()
+    if rejection.is_authentic and entry.was_authentic:
+        # The key of the stored dead letter, even if another company is read from its body now.
+        partial = partial._replace(company_id=entry.stored_company)
     oversize = entry.oversize
     body_hash = oversize.sha256 if oversize else hashlib.sha256(entry.body).digest()
     return partial._asdict() | {

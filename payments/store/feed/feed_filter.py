@@ -32,11 +32,15 @@ class FeedFilter:
     as_of: datetime | None = None
 
 
-# A printed key can be split in several ways, because ids may contain slashes. The unique index finds each of them.
-_OF_PAYMENT = (
-    "(clinic_id, payment_id) IN (SELECT * FROM unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]))) "
-    "AND :of_key IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
+# A printed key can be split in several ways, because ids may contain slashes. An index finds each of them: the key of
+# the lines in each company that has the clinic.
+_NAMED = "unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[])) AS named(clinic_id, payment_id)"
+_NAMES_LINE = (
+    f"(company_id, clinic_id, payment_id) IN (SELECT company_id, clinic_id, payment_id FROM {_NAMED} "
+    "JOIN clinics USING (clinic_id))"
 )
+_NAMES_DEAD_LETTER = f"(clinic_id, payment_id) IN (SELECT * FROM {_NAMED})"
+_IS_WHOLE_KEY = "AND :of_key IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
 
 
 def line_conditions(feed_filter: FeedFilter) -> str:
@@ -48,16 +52,17 @@ def line_conditions(feed_filter: FeedFilter) -> str:
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
     since = " AND saved_at >= CAST(:since AS date) - interval '1 day'" if feed_filter.since else ""
     until = " AND saved_at < CAST(:until AS date) + interval '2 days'" if feed_filter.until else ""
-    return _conditions(feed_filter, "saved_on", amount) + since + until
+    return _conditions(feed_filter, _NAMES_LINE, "saved_on", amount) + since + until
 
 
 def dead_letter_conditions(feed_filter: FeedFilter, table: str = "set_aside") -> str:
     """Return the conditions on `set_aside` or a table of that form, each preceded by AND; the scope is included."""
     day = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
-    return _conditions(feed_filter, day, "amount_paid") + in_scope(feed_filter.scope, table)
+    return _conditions(feed_filter, _NAMES_DEAD_LETTER, day, "amount_paid") + in_scope(feed_filter.scope, table)
 
 
-def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
+def _conditions(feed_filter: FeedFilter, names: str, day: str, amount: str) -> str:
+    of_payment = f"{names} {_IS_WHOLE_KEY}"
     # The status is in the text so that partial indexes apply; the enum refuses any text that is no status.
     status = f"status = '{Status(feed_filter.status)}'" if feed_filter.status else ""
     parts = {
@@ -66,8 +71,8 @@ def _conditions(feed_filter: FeedFilter, day: str, amount: str) -> str:
         "status": status,
         "reason": "reason = :reason",
         "patient": "patient_id = :patient",
-        "payment": _OF_PAYMENT,
-        "find": f"(patient_id = :find OR {_OF_PAYMENT})" if "/" in (feed_filter.find or "") else "patient_id = :find",
+        "payment": of_payment,
+        "find": f"(patient_id = :find OR {of_payment})" if "/" in (feed_filter.find or "") else "patient_id = :find",
         "amount": f"{amount} = :amount",
     }
     return conditions(feed_filter, parts)

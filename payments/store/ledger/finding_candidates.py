@@ -18,7 +18,7 @@ from payments.store.db.statement import text
 # NOT EXISTS, because PostgreSQL runs it as a hash join of any size, but NOT IN only if the hash fits into memory.
 _CANDIDATES = """
 WITH required_by_line AS (
-    SELECT id, version, attempts, CASE
+    SELECT company_id, id, version, attempts, CASE
         WHEN reason = 'patient_not_found' THEN 'patient_not_found'
         WHEN target IS NULL THEN 'zero_due'
         ELSE 'closed_month'
@@ -28,28 +28,32 @@ WITH required_by_line AS (
 unanswered AS (
     SELECT * FROM required_by_line WHERE NOT EXISTS (
         SELECT FROM findings
-        WHERE line_ref = required_by_line.id AND findings.version = required_by_line.version
+        WHERE findings.company_id = required_by_line.company_id AND line_ref = required_by_line.id
+            AND findings.version = required_by_line.version
             AND findings.reason_code = required_by_line.reason AND findings.status IN ('acknowledged', 'resolved')
             AND (findings.attempts IS NULL OR findings.attempts = required_by_line.attempts)
     )
 ),
 conflicts AS (
-    SELECT DISTINCT ON (lines.id) lines.id, lines.version, set_aside.attempts, set_aside.id AS dead_letter_id,
-        set_aside.amount_paid
+    SELECT DISTINCT ON (lines.id) lines.company_id, lines.id, lines.version, set_aside.attempts,
+        set_aside.id AS dead_letter_id, set_aside.amount_paid
     FROM set_aside JOIN lines USING (company_id, clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
         AND NOT EXISTS (SELECT FROM unanswered WHERE unanswered.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC
 ),
 required AS (
-    SELECT id, version, attempts, reason, NULL::bigint AS dead_letter_id, NULL::numeric AS conflicting_amount
+    SELECT company_id, id, version, attempts, reason, NULL::bigint AS dead_letter_id,
+        NULL::numeric AS conflicting_amount
     FROM unanswered
-    UNION ALL SELECT id, version, attempts, 'version_conflict', dead_letter_id, amount_paid FROM conflicts
+    UNION ALL
+    SELECT company_id, id, version, attempts, 'version_conflict', dead_letter_id, amount_paid FROM conflicts
 ),
 candidates AS (
     SELECT id AS line_ref, attempts, dead_letter_id, conflicting_amount FROM required WHERE NOT EXISTS (
         SELECT FROM findings
-        WHERE line_ref = required.id AND findings.version = required.version AND findings.reason_code = required.reason
+        WHERE findings.company_id = required.company_id AND line_ref = required.id
+            AND findings.version = required.version AND findings.reason_code = required.reason
             AND findings.status <> 'auto_closed' AND (findings.attempts IS NULL OR
                 findings.attempts = required.attempts
                 AND findings.set_aside_ref IS NOT DISTINCT FROM required.dead_letter_id)

@@ -52,7 +52,12 @@ class StoredFinding:
 def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
     """Return the open findings of lines that this transaction has locked, by the row id of the line."""
     found = tx.execute(
-        text(f"SELECT {_STORED} FROM findings WHERE line_ref = ANY(:refs) AND status = 'open'"),
+        text(
+            f"SELECT {_STORED} FROM "
+            "(SELECT company_id AS company, id AS ref FROM lines WHERE id = ANY(:refs)) AS asked, "
+            "LATERAL (SELECT * FROM findings "
+            "WHERE company_id = company AND line_ref = ref AND status = 'open' OFFSET 0) AS open"
+        ),
         {"refs": sorted(line_refs)},
     )
     return {row["line_ref"]: _to_finding(row) for row in found.mappings()}

@@ -176,9 +176,11 @@ def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line
         found = tx.execute(
             text(
                 "SELECT line_ref, amount, patient_id, charge_type, method, provider_id, date_of_service, deposit_date "
-                "FROM entries WHERE line_ref = ANY(:refs) ORDER BY id"
+                "FROM unnest(CAST(:companies AS text[]), CAST(:refs AS bigint[])) AS asked(company_id, ref), LATERAL "
+                "(SELECT * FROM entries WHERE company_id = asked.company_id AND line_ref = asked.ref OFFSET 0) AS own "
+                "ORDER BY id"
             ),
-            {"refs": list(postings)},
+            {"companies": [row["company_id"] for row in rows], "refs": list(postings)},
         )
         for row in found:
             dimensions = EntryDimensions(

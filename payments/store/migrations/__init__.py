@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.connection import require_utf8
 from payments.store.db.suitability import check_schema
+from payments.store.migrations import online
 
 _PARTITION = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
@@ -26,9 +27,10 @@ def alembic_config() -> Config:
 def upgrade(database_url: str) -> None:
     """Apply all pending migrations in one transaction.
 
-    It does nothing if the schema is current, or newer because a later version has migrated it. Locks: the advisory
-    lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError unless the database
-    is in UTF-8 and the session's schema is public.
+    It does nothing if the schema is current, or newer because a later version has migrated it. A new database gets the
+    final keys. In another, they are created and replace the earlier ones afterwards, while processes work. Locks: the
+    advisory lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError unless the
+    database is in UTF-8 and the session's schema is public.
     """
     engine = create_engine(database_url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
     require_utf8(engine)
@@ -38,9 +40,12 @@ def upgrade(database_url: str) -> None:
             acquire(connection, AdvisoryLock.MIGRATION)
             if _is_current(connection):
                 return
+            is_new = MigrationContext.configure(connection).get_current_revision() is None
             config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            if is_new:
+                online.apply_now(connection)
     finally:
         engine.dispose()
 

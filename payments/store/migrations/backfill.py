@@ -45,6 +45,12 @@ class Progress(NamedTuple):
     finished: bool
 
 
+def unfinished(tx: Transaction) -> list[str]:
+    """Return the tables with rows that may still need their company."""
+    done = set(tx.execute(text("SELECT table_name FROM backfills WHERE finished")).scalars())
+    return [table for table in TABLES if table not in done]
+
+
 def fill_batch(tx: Transaction, table: str, limit: int) -> Progress:
     """Fill the company of up to `limit` further rows of a table, in the order of its key, and return the progress.
 
@@ -119,7 +125,7 @@ def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[in
 
 def _estimated_rows(tx: Transaction, table: str) -> int:
     query = (
-        "SELECT coalesce(sum(greatest(reltuples, 0)), 0) FROM pg_partition_tree(CAST(:table AS regclass)) "
-        "JOIN pg_class ON pg_class.oid = relid WHERE isleaf"
+        "SELECT coalesce(sum(greatest(reltuples, 0)), 0) FROM pg_class WHERE oid = CAST(:table AS regclass) "
+        "OR oid IN (SELECT relid FROM pg_partition_tree(CAST(:table AS regclass)) WHERE isleaf)"
     )
     return int(tx.execute(text(query), {"table": table}).scalar_one())

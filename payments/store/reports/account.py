@@ -141,8 +141,9 @@ def allocations(
 _APPLIED = """
 SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
     SELECT asked.line_ref, own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
+        LATERAL (SELECT company_id FROM lines WHERE lines.id = asked.line_ref OFFSET 0) AS line,
         LATERAL (SELECT company_id, patient_id, clinic_id, charge_id, sum(amount) AS amount FROM allocations
-            WHERE allocations.line_ref = asked.line_ref
+            WHERE allocations.company_id = line.company_id AND allocations.line_ref = asked.line_ref
             GROUP BY company_id, patient_id, clinic_id, charge_id HAVING sum(amount) <> 0) AS own
 ) AS applied {charges} ORDER BY date_of_service, charge
 """

@@ -108,10 +108,10 @@ compared AS (
     WHERE is_in_range OR is_logged OR imported.amount <> 0
 ),
 posted AS (
-    SELECT line_ref, own.* FROM (SELECT DISTINCT line_ref FROM compared WHERE is_in_range) AS of_range,
+    SELECT line_ref, own.* FROM (SELECT DISTINCT company_id, line_ref FROM compared WHERE is_in_range) AS of_range,
         LATERAL (SELECT sum(amount) FILTER (WHERE kind = 'import') AS imported,
             sum(amount) FILTER (WHERE kind <> 'import') AS adjusted
-        FROM entries WHERE entries.line_ref = of_range.line_ref) AS own
+        FROM entries WHERE entries.company_id = of_range.company_id AND entries.line_ref = of_range.line_ref) AS own
 ),
 comparison AS (
     SELECT compared.*, coalesce(posted.imported, imported_in_range) - imported_in_range AS imported_elsewhere,

@@ -41,11 +41,13 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                 open.id IS NOT NULL AS is_exception,
                 clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount,
                 lines.company_id AS company
-            FROM lines LEFT JOIN findings AS open ON open.line_ref = lines.id AND open.status = 'open'
+            FROM lines LEFT JOIN findings AS open
+                ON open.company_id = lines.company_id AND open.line_ref = lines.id AND open.status = 'open'
             WHERE lines.company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
                     OR lines.reason IN ('retries_exhausted', 'patient_not_found'))
                 AND ({_IN_MONTH.format("transaction_date")} OR EXISTS (
-                    SELECT FROM entries WHERE line_ref = lines.id AND {_IN_MONTH.format("deposit_date")}))
+                    SELECT FROM entries WHERE entries.company_id = lines.company_id AND line_ref = lines.id
+                        AND {_IN_MONTH.format("deposit_date")}))
             UNION ALL
             SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
                 amount_paid, company_id

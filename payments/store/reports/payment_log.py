@@ -101,11 +101,13 @@ FROM (
         coalesce(sum(amount) OVER (PARTITION BY line_ref, patient_id, id IS NULL, sign(amount) ORDER BY id DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.00) AS later
     FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
-        LATERAL (SELECT clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines
+        LATERAL (SELECT company_id, clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines
             WHERE lines.id = asked.line_ref OFFSET 0) AS line,
-        LATERAL (SELECT id, patient_id, amount FROM entries WHERE entries.line_ref = asked.line_ref
+        LATERAL (SELECT id, patient_id, amount FROM entries
+            WHERE entries.company_id = line.company_id AND entries.line_ref = asked.line_ref
             UNION ALL
-            SELECT NULL, patient_id, -amount FROM allocations WHERE allocations.line_ref = asked.line_ref) AS moved
+            SELECT NULL, patient_id, -amount FROM allocations
+            WHERE allocations.company_id = line.company_id AND allocations.line_ref = asked.line_ref) AS moved
 ) AS of_lines
 WHERE id IS NOT NULL
 """

@@ -39,11 +39,12 @@ CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false
         ),
         'posted', (
             SELECT sum(amount)::text FROM entries AS until_then
-            WHERE line_ref = events.line_ref AND until_then.id <= max(entries.id)
+            WHERE company_id = events.company_id AND line_ref = events.line_ref AND until_then.id <= max(entries.id)
         )
     )
     FROM entries
-    WHERE line_ref = events.line_ref AND version = events.version AND kind = 'import' AND posted_at = events.at
+    WHERE company_id = events.company_id AND line_ref = events.line_ref AND version = events.version
+        AND kind = 'import' AND posted_at = events.at
 ) ELSE params END AS params
 """
 
@@ -64,9 +65,18 @@ SELECT false, found.id FROM named, LATERAL (SELECT id FROM set_aside WHERE {0} O
 )
 _TIMELINE = f"""
 WITH own AS (
-    SELECT * FROM history WHERE line_ref = ANY(:line_refs)
+    SELECT found.* FROM lines, LATERAL (
+        SELECT * FROM history WHERE company_id = lines.company_id AND line_ref = lines.id OFFSET 0) AS found
+    WHERE lines.id = ANY(:line_refs)
     UNION ALL
-    SELECT * FROM history WHERE set_aside_ref = ANY(:dead_letters) AND set_aside_ref IS NOT NULL
+    SELECT found.* FROM set_aside, LATERAL (
+        SELECT * FROM history WHERE company_id = set_aside.company_id AND set_aside_ref = set_aside.id
+            AND set_aside_ref IS NOT NULL
+        UNION ALL
+        SELECT * FROM history WHERE company_id IS NULL AND set_aside.company_id IS NULL
+            AND set_aside_ref = set_aside.id AND set_aside_ref IS NOT NULL
+    ) AS found
+    WHERE set_aside.id = ANY(:dead_letters)
 )
 SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-1])}, {_WITH_POSTINGS} FROM (
     SELECT * FROM own

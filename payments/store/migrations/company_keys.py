@@ -1,0 +1,128 @@
+"""The keys and indexes that begin with the company, and the keys and indexes that they replace.
+
+`online.py` creates the former while all processes work, and drops the latter when no earlier process is left. Both
+exist in between. A new database gets both steps with its first migration.
+"""
+
+from typing import NamedTuple
+
+
+class KeyIndex(NamedTuple):
+    """An index to create. With `nulls`, rows without a company are unique among each other."""
+
+    name: str
+    table: str
+    columns: str
+    unique: bool = False
+    nulls: bool = False
+    where: str = ""
+
+    def creation(self, *, concurrently: bool = False) -> str:
+        """Return the statement that creates the index on its table."""
+        return self._creation(self.name, self.table, "CONCURRENTLY" if concurrently else "", "")
+
+    def creation_on_parent(self) -> str:
+        """Return the statement that creates the index on a partitioned table, but on none of its partitions."""
+        return self._creation(self.name, self.table, "", "ONLY")
+
+    def creation_on_partition(self, partition: str) -> str:
+        """Return the statement that creates the index on a partition, while all processes work."""
+        return self._creation(self.name_on(partition), partition, "CONCURRENTLY", "")
+
+    def name_on(self, partition: str) -> str:
+        """Return the name of the index on a partition."""
+        return partition + self.name.removeprefix(self.table)
+
+    def _creation(self, name: str, table: str, concurrently: str, only: str) -> str:
+        unique, nulls = "UNIQUE" if self.unique else "", "NULLS NOT DISTINCT" if self.nulls else ""
+        where = f"WHERE {self.where}" if self.where else ""
+        return f"CREATE {unique} INDEX {concurrently} {name} ON {only} {table} ({self.columns}) {nulls} {where}"
+
+
+class ForeignKey(NamedTuple):
+    """A foreign key to create. Its name follows the convention of `tables.py`."""
+
+    table: str
+    columns: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        """The name of the constraint."""
+        return f"{self.table}_{self.columns.replace(', ', '_')}_fkey"
+
+
+INDEXES = (
+    KeyIndex("clinics_of_company", "clinics", "company_id, clinic_id", unique=True),
+    KeyIndex("account_marks_key", "account_marks", "company_id, id", unique=True),
+    KeyIndex("events_key", "events", "company_id, event_id, saved_month", unique=True),
+    KeyIndex("lines_id_key", "lines", "company_id, id", unique=True),
+    KeyIndex("lines_key", "lines", "company_id, clinic_id, payment_id, line_id", unique=True),
+    KeyIndex("lines_by_id", "lines", "id"),
+    KeyIndex("set_aside_key", "set_aside", "company_id, id", unique=True, nulls=True),
+    KeyIndex("set_aside_by_body", "set_aside", "company_id, body_hash", unique=True, nulls=True),
+    KeyIndex("set_aside_by_id", "set_aside", "id"),
+    KeyIndex("findings_id_key", "findings", "company_id, id", unique=True),
+    KeyIndex("findings_of_line", "findings", "company_id, line_ref", unique=True, where="status = 'open'"),
+    KeyIndex(
+        "findings_of_attempt",
+        "findings",
+        "company_id, line_ref, version, reason, attempts, set_aside_ref",
+        unique=True,
+        nulls=True,
+        where="status <> 'auto_closed'",
+    ),
+    KeyIndex("findings_by_id", "findings", "id"),
+    KeyIndex("charges_key", "charges", "company_id, clinic_id, charge_id", unique=True),
+    KeyIndex("entries_id_key", "entries", "company_id, id", unique=True),
+    KeyIndex("entries_of_line", "entries", "company_id, line_ref, version, kind, part", unique=True),
+    KeyIndex("allocations_id_key", "allocations", "company_id, id", unique=True),
+    KeyIndex("allocations_of_line", "allocations", "company_id, line_ref"),
+    KeyIndex("history_key", "history", "company_id, at, id", unique=True, nulls=True),
+    KeyIndex("history_by_time", "history", "at"),
+    KeyIndex("history_of_line", "history", "company_id, line_ref"),
+    KeyIndex("history_of_dead_letter", "history", "company_id, set_aside_ref", where="set_aside_ref IS NOT NULL"),
+)
+
+FOREIGN_KEYS = (
+    ForeignKey("findings", "company_id, line_ref", "lines (company_id, id)"),
+    ForeignKey("findings", "company_id, set_aside_ref", "set_aside (company_id, id)"),
+    ForeignKey("entries", "company_id, line_ref", "lines (company_id, id)"),
+    ForeignKey("allocations", "company_id, line_ref", "lines (company_id, id)"),
+)
+
+NOT_NULL = ("findings", "findings_was")
+"""Tables of which every row has a company after the backfill, but whose column allows null before."""
+
+PRIMARY_KEYS = {
+    "clinics": "clinics_of_company",
+    "account_marks": "account_marks_key",
+    "lines": "lines_id_key",
+    "findings": "findings_id_key",
+    "charges": "charges_key",
+    "entries": "entries_id_key",
+    "allocations": "allocations_id_key",
+}
+"""By table, the index that becomes the primary key, under the name of the earlier one."""
+
+DROPPED_CONSTRAINTS = {
+    "findings": ("findings_line_ref_fkey", "findings_set_aside_ref_fkey"),
+    "entries": ("entries_line_ref_fkey", "entries_line_ref_version_kind_part_key"),
+    "allocations": ("allocations_line_ref_fkey",),
+    "lines": ("lines_clinic_id_payment_id_line_id_key",),
+    "set_aside": ("set_aside_pkey", "set_aside_body_hash_key"),
+    "events": ("events_pkey",),
+    "history": ("history_pkey",),
+}
+"""Constraints of earlier releases, in the order in which they are dropped."""
+
+DROPPED_INDEXES = (
+    "findings_one_open",
+    "findings_once",
+    "allocations_by_line",
+    "history_by_line",
+    "history_by_set_aside",
+)
+
+DROPPED_TRIGGERS = {"findings": "findings_company", "history": "history_company", "set_aside": "set_aside_company"}
+"""The triggers for rows of processes of the previous release."""

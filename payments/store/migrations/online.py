@@ -1,0 +1,170 @@
+"""Statements that give a database the keys of `company_keys.py` while processes work on it.
+
+Each function does one short step and can be repeated: what is done already is skipped.
+"""
+
+from collections.abc import Iterator
+
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.migrations.company_keys import (
+    DROPPED_CONSTRAINTS,
+    DROPPED_INDEXES,
+    DROPPED_TRIGGERS,
+    FOREIGN_KEYS,
+    INDEXES,
+    NOT_NULL,
+    PRIMARY_KEYS,
+    ForeignKey,
+    KeyIndex,
+)
+
+_CHECK = "company_is_known"
+_COMPANY_FIRST = """
+SELECT EXISTS (
+    SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+    WHERE indrelid = CAST(:table AS regclass) AND indisprimary AND attname = 'company_id')
+"""
+_INDEX_STATE = """
+SELECT indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE relname = :name AND relnamespace = current_schema()::regnamespace
+"""
+_PARTITIONS_WITHOUT = """
+SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:table AS regclass) AND NOT EXISTS (
+    SELECT FROM pg_index JOIN pg_inherits AS attached ON attached.inhrelid = indexrelid
+    WHERE indrelid = pg_inherits.inhrelid AND attached.inhparent = CAST(:index AS regclass))
+ORDER BY 1
+"""
+_EARLIER_SESSIONS = """
+SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name LIKE 'payments %' AND application_name NOT LIKE '%' || :generation ORDER BY 1
+"""
+
+
+def missing_indexes(tx: Transaction) -> list[KeyIndex]:
+    """Return the indexes that do not exist, or are not complete."""
+    return [index for index in INDEXES if not _is_primary_key(tx, index) and not _is_valid(tx, index.name)]
+
+
+def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
+    """Yield the statements that create an index while others read and write its table.
+
+    They must run outside a transaction, each before the next is taken. An index that an interrupted run left incomplete
+    is dropped first.
+    """
+    if not _is_partitioned(tx, index.table):
+        yield from _creation_steps(tx, index.name, index.creation(concurrently=True))
+        return
+    if _state(tx, index.name) is None:
+        yield index.creation_on_parent()
+    for partition in _names(tx, _PARTITIONS_WITHOUT, table=index.table, index=index.name):
+        name = index.name_on(partition)
+        yield from _creation_steps(tx, name, index.creation_on_partition(partition))
+        yield f"ALTER INDEX {index.name} ATTACH PARTITION {name}"
+
+
+def missing_constraints(tx: Transaction) -> list[str]:
+    """Return the statements that add and validate foreign keys and checks; each is a transaction of its own."""
+    if _is_company_first(tx, "findings"):
+        return []
+    return [
+        statement
+        for table, name, definition in (
+            *((key.table, key.name, _definition(key)) for key in FOREIGN_KEYS),
+            *((table, _CHECK, "CHECK (company_id IS NOT NULL)") for name in NOT_NULL for table in _leaves(tx, name)),
+        )
+        for statement in _constraint_steps(tx, table, name, definition)
+    ]
+
+
+def earlier_sessions(tx: Transaction, generation: str) -> list[str]:
+    """Return the application names of sessions of the project whose name does not end in `generation`."""
+    return _names(tx, _EARLIER_SESSIONS, generation=generation)
+
+
+def finishing_steps(tx: Transaction) -> list[list[str]]:
+    """Return what drops the earlier keys, by transaction. Each locks its tables exclusively for a moment."""
+    steps = [
+        ["DROP TABLE IF EXISTS clinic_settings", "DROP FUNCTION IF EXISTS copy_settings_changes CASCADE"],
+        ["DROP FUNCTION IF EXISTS copy_clinic_settings"],
+    ]
+    for table, trigger in DROPPED_TRIGGERS.items():
+        function = f"fill_company_of_{table}"
+        steps.append([f"DROP TRIGGER IF EXISTS {trigger} ON {table}", f"DROP FUNCTION IF EXISTS {function}"])
+    for table in NOT_NULL:
+        checks = [f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_CHECK}" for leaf in _leaves(tx, table)]
+        steps.append([f"ALTER TABLE {table} ALTER company_id SET NOT NULL", *checks])
+    for table, constraints in DROPPED_CONSTRAINTS.items():
+        steps += [[f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"] for name in constraints]
+    for table, index in PRIMARY_KEYS.items():
+        if not _is_company_first(tx, table):
+            name = f"{table}_pkey"
+            added = f"ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {index}"
+            steps.append([f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}", added])
+    return [*steps, *([f"DROP INDEX IF EXISTS {name}"] for name in DROPPED_INDEXES)]
+
+
+def apply_now(tx: Transaction) -> None:
+    """Give a new, empty database the final keys, in this transaction."""
+    for index in missing_indexes(tx):
+        tx.execute(text(index.creation()))
+    for statement in missing_constraints(tx):
+        tx.execute(text(statement))
+    for statements in finishing_steps(tx):
+        for statement in statements:
+            tx.execute(text(statement))
+
+
+def _creation_steps(tx: Transaction, name: str, creation: str) -> Iterator[str]:
+    state = _state(tx, name)
+    if state is False:
+        yield f"DROP INDEX CONCURRENTLY {name}"
+    if not state:
+        yield creation
+
+
+def _constraint_steps(tx: Transaction, table: str, name: str, definition: str) -> Iterator[str]:
+    query = "SELECT convalidated FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND conname = :name"
+    is_valid = tx.execute(text(query), {"table": table, "name": name}).scalar_one_or_none()
+    if is_valid is None:
+        yield f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID"
+    if not is_valid:
+        yield f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}"
+
+
+def _definition(key: ForeignKey) -> str:
+    return f"FOREIGN KEY ({key.columns}) REFERENCES {key.target}"
+
+
+def _is_primary_key(tx: Transaction, index: KeyIndex) -> bool:
+    """Return whether the index has become its table's primary key, under the name of the earlier one."""
+    return PRIMARY_KEYS.get(index.table) == index.name and _is_company_first(tx, index.table)
+
+
+def _is_company_first(tx: Transaction, table: str) -> bool:
+    return bool(tx.execute(text(_COMPANY_FIRST), {"table": table}).scalar_one())
+
+
+def _is_valid(tx: Transaction, name: str) -> bool:
+    return bool(_state(tx, name))
+
+
+def _state(tx: Transaction, name: str) -> bool | None:
+    """Return whether an index is complete; None if it does not exist."""
+    state: bool | None = tx.execute(text(_INDEX_STATE), {"name": name}).scalar_one_or_none()
+    return state
+
+
+def _leaves(tx: Transaction, table: str) -> list[str]:
+    """Return the partitions of a table; the table itself if it is not partitioned."""
+    found = _names(tx, "SELECT relid::text FROM pg_partition_tree(CAST(:table AS regclass)) WHERE isleaf", table=table)
+    return found or [table]
+
+
+def _is_partitioned(tx: Transaction, table: str) -> bool:
+    query = "SELECT relkind = 'p' FROM pg_class WHERE oid = CAST(:table AS regclass)"
+    return bool(tx.execute(text(query), {"table": table}).scalar_one())
+
+
+def _names(tx: Transaction, query: str, **parameters: str) -> list[str]:
+    return list(tx.execute(text(query), parameters).scalars())

@@ -1,0 +1,61 @@
+"""Run statements of a migration while processes work: with short waits for locks, repeated if one is not free."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.exc import IntegrityError
+
+from payments.store.db.connection import Database, autocommit, is_transient, transaction
+from payments.store.db.statement import text
+from payments.store.migrations import online
+from payments.store.migrations.company_keys import KeyIndex
+
+_LOCK_SECONDS = 2  # others wait behind a statement that waits for an exclusive lock
+_TRIES = 30
+
+
+def create_index(database: Database, index: KeyIndex) -> None:
+    """Create an index, on a partitioned table partition by partition.
+
+    Raises DBAPIError if a lock is not free for a minute. CREATE INDEX CONCURRENTLY keeps nobody from working, so it
+    waits for its locks without a limit.
+    """
+    with autocommit(database) as connection:
+        for statement in online.index_steps(connection, index):
+            is_online = "CONCURRENTLY" in statement
+            connection.execute(text(f"SET lock_timeout = '{0 if is_online else _LOCK_SECONDS}s'"))
+            _retry(lambda statement=statement: connection.execute(text(statement)))  # type: ignore[misc]
+
+
+def add_constraint(database: Database, statement: str) -> str | None:
+    """Add or validate a constraint; return the database's message if earlier rows break it. It holds for new rows then.
+
+    Raises DBAPIError as `run_together` does.
+    """
+    try:
+        run_together(database, [statement])
+    except IntegrityError as error:
+        return str(error.orig)
+    return None
+
+
+def run_together(database: Database, statements: Sequence[str]) -> None:
+    """Run statements in one transaction. Raises DBAPIError if a lock is not free for a minute."""
+    _retry(lambda: _run(database, statements))
+
+
+def _run(database: Database, statements: Sequence[str]) -> None:
+    with transaction(database) as tx:
+        tx.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
+        for statement in statements:
+            tx.execute(text(statement))
+
+
+def _retry(work: Callable[[], object]) -> None:
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            work()
+        except Exception as error:
+            if not (tries_left and is_transient(error)):
+                raise
+        else:
+            return

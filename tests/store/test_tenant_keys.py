@@ -1,0 +1,92 @@
+"""Every key of company data begins with the company; so does every other index, except those listed with a reason."""
+
+import pytest
+from sqlalchemy import text
+
+INSTALLATION_TABLES = {
+    "alembic_version": "the version of the schema",
+    "audit": "the record of the installation: logging in and adding a user concern no company",
+    "backfills": "the progress of a migration",
+    "companies": "the companies themselves; the key is the company",
+    "job_runs": "jobs that run for all companies at once",
+    "login_failures": "counts names and addresses before anybody is known",
+    "requeue_runs": "a run may select payments of several companies",
+    "sessions": "a session belongs to a user",
+    "users": "a user may belong to several companies",
+}
+CROSS_COMPANY_INDEXES = {
+    "charges_was_until": "reports as of a moment read all companies that the user may see",
+    "entries_by_day": "the Payment Log of all companies, by deposit date",
+    "entries_by_deposit_date": "the Payment Log of chosen clinics, by deposit date",
+    "findings_by_id": "an exception is addressed by its number; the list of all companies is in this order",
+    "findings_was_until": "reports as of a moment",
+    "history_by_entry": "an attempt at an event that could not be read yet: its company is unknown",
+    "history_by_time": "the overview and the metrics of all companies",
+    "lines_by_clinic": "the Claims Feed of chosen clinics",
+    "lines_by_day": "balancing of all companies",
+    "lines_by_id": "sweeps and requeue runs of all companies",
+    "lines_by_save": "the Claims Feed of all companies",
+    "lines_due": "the sweep of due payments, oldest first, whatever the company",
+    "lines_excepted": "the sweep that detects exceptions",
+    "lines_not_through": "the overview of all companies",
+    "lines_to_look_at": "the Claims Feed of all companies, without what was successful",
+    "lines_was_until": "reports as of a moment",
+    "set_aside_by_id": "a dead letter is addressed by its number",
+    "set_aside_by_key": "a printed key names no company",
+    "set_aside_due": "the sweep of due dead letters, oldest first, whatever the company",
+    "set_aside_newest": "the Claims Feed of all companies",
+    "set_aside_was_until": "reports as of a moment",
+}
+
+TABLES = """
+SELECT relname::text, EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id')
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+"""
+INDEXES = """
+SELECT owner.relname::text, index.relname::text, indisunique, indisvalid, coalesce(attname = 'company_id', false)
+FROM pg_index JOIN pg_class AS owner ON owner.oid = indrelid JOIN pg_class AS index ON index.oid = indexrelid
+    LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+WHERE owner.relnamespace = 'public'::regnamespace AND NOT owner.relispartition
+"""
+FOREIGN_KEYS = """
+SELECT conrelid::regclass::text, conname::text, convalidated, own.attname = 'company_id', other.attname = 'company_id'
+FROM pg_constraint JOIN pg_attribute AS own ON own.attrelid = conrelid AND own.attnum = conkey[1]
+    JOIN pg_attribute AS other ON other.attrelid = confrelid AND other.attnum = confkey[1]
+WHERE contype = 'f' AND conparentid = 0
+"""
+
+
+@pytest.fixture
+def catalog(tx):
+    def read(query):
+        return [row for row in tx.execute(text(query)) if row[0] not in INSTALLATION_TABLES]
+
+    return read
+
+
+def test_every_table_of_company_data_has_the_company(catalog):
+    assert [table for table, has_company in catalog(TABLES) if not has_company] == []
+
+
+def test_every_key_begins_with_the_company(catalog):
+    keys = [row for row in catalog(INDEXES) if row.indisunique]
+
+    assert len(keys) > len(catalog(TABLES)) - 4  # the tables of row versions have none
+    assert [name for _, name, _, valid, first in keys if not (valid and first)] == []
+
+
+def test_every_foreign_key_begins_with_the_company(catalog):
+    keys = catalog(FOREIGN_KEYS)
+
+    assert len(keys) == 6
+    assert [name for _, name, valid, own, other in keys if not (valid and own and other)] == []
+
+
+def test_every_index_begins_with_the_company_or_is_listed(catalog):
+    others = {name for _, name, unique, _, first in catalog(INDEXES) if not (unique or first)}
+
+    assert others == set(CROSS_COMPANY_INDEXES)
+
+
+def test_every_listed_table_exists(tx):
+    assert set(INSTALLATION_TABLES) <= {name for name, _ in tx.execute(text(TABLES))}

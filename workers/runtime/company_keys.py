@@ -1,0 +1,73 @@
+"""Create the keys that begin with the company while processes work, and drop the earlier ones at the end."""
+
+import time
+
+import structlog
+
+from payments.store.db.connection import GENERATION, Database, Transaction, transaction
+from payments.store.migrations import backfill, online
+from payments.store.migrations.statements import add_constraint, create_index, run_together
+from workers.runtime.company_backfill import fill_companies
+
+log = structlog.get_logger(__name__)
+
+
+class UnfinishedError(Exception):
+    """The earlier keys cannot be dropped yet. The message says why."""
+
+
+def adopt_keys(database: Database, *, finishing: bool) -> None:
+    """Fill the company of earlier rows and create the keys; with `finishing`, drop the earlier keys too.
+
+    Raises the errors of `create_keys` and `finish`.
+    """
+    fill_companies(database)
+    create_keys(database)
+    if finishing:
+        finish(database)
+
+
+def create_keys(database: Database) -> None:
+    """Create the missing indexes, then the foreign keys and checks, while others read and write.
+
+    An interrupted run can be repeated. Raises DBAPIError if a lock is not free for a minute.
+    """
+    with transaction(database) as tx:
+        indexes = online.missing_indexes(tx)
+    for number, index in enumerate(indexes, 1):
+        started = time.monotonic()
+        create_index(database, index)
+        seconds = round(time.monotonic() - started, 1)
+        log.info("index_created", index=index.name, done=number, total=len(indexes), seconds=seconds)
+    with transaction(database) as tx:
+        statements = online.missing_constraints(tx)
+    for number, statement in enumerate(statements, 1):
+        if broken := add_constraint(database, statement):
+            log.warning("constraint_not_validated", statement=statement, error=broken)
+        log.info("constraint_added", statement=statement, done=number, total=len(statements))
+
+
+def finish(database: Database) -> None:
+    """Drop the keys, triggers and tables of earlier releases. It can be repeated.
+
+    Raises UnfinishedError while a session of an earlier release is open, or while something is still to be created or
+    filled. Locks: each table exclusively for a moment.
+    """
+    with transaction(database) as tx:
+        if problem := _problem(tx):
+            raise UnfinishedError(problem)
+        steps = online.finishing_steps(tx)
+    for number, statements in enumerate(steps, 1):
+        run_together(database, statements)
+        log.info("earlier_key_dropped", statement=statements[0], done=number, total=len(steps))
+
+
+def _problem(tx: Transaction) -> str:
+    """Return what prevents the end of the upgrade; empty if nothing does."""
+    if sessions := online.earlier_sessions(tx, GENERATION):
+        return f"processes of an earlier release are connected: {', '.join(sessions)}; replace them first"
+    if waiting := backfill.unfinished(tx):
+        return f"rows of {', '.join(waiting)} have no company yet; run workers.migrate first"
+    if missing := online.missing_indexes(tx):
+        return f"indexes are missing: {', '.join(index.name for index in missing)}; run workers.migrate first"
+    return ""
