@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,44 +16,61 @@ from console.cli.arguments import FormOption, RawOption, parse_identifier
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction
-from console.cli.terminal import print_line
+from console.cli.terminal import print_line, print_warning
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.output import OutputFormat
 from console.reports.users import USERS, user_records
-from payments.core.scope import Scope
+from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
-    from payments.access.rights import Role, User
+    from payments.access.rights import Role
+    from payments.store.db.connection import Transaction
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the user.")]
+AllCompaniesOption = Annotated[
+    bool, typer.Option("--all-companies", help="Let the user see all clinics of all companies, also of future ones.")
+]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the standard input.")]
 
 
 @app.command(
-    epilog="Example: payments users add ann --role billing\n\n"
-    "Example: payments users add front --role front-office --clinic north --clinic south"
+    epilog="Example: payments users add ann --role billing --company acme\n\n"
+    "Example: payments users add front --role front-office --company acme --clinic north --clinic south\n\n"
+    "Example: payments users add root --role admin --all-companies"
 )
-def add(
+def add(  # noqa: PLR0913 (each parameter is an option)
     name: NameArgument,
     role: Annotated[str, typer.Option(help="front-office, billing, support, operator or admin.")],
+    company: Annotated[list[str] | None, typer.Option(help="A company of the user; repeat for more.")] = None,
     clinic: Annotated[
-        list[str] | None, typer.Option(help="Limit the user to this clinic; repeat for more. Default: all clinics.")
+        list[str] | None,
+        typer.Option(
+            help="Limit the user to this clinic of the companies; repeat for more. Default: all their clinics."
+        ),
     ] = None,
     *,
+    all_companies: AllCompaniesOption = False,
     password_stdin: StdinOption = False,
 ) -> None:
-    """Add a user of the console. The command asks for the password."""
+    """Add a user of the console. The command asks for the password.
+
+    With --clinic alone, the user belongs to the companies of these clinics. Without --company, --clinic and
+    --all-companies, the user belongs to all companies, with a warning.
+    """
     from payments.access import authentication
     from payments.access.rights import User
 
-    user = User(name, _role(role), Scope(clinics=_limit(clinic)))
+    given, choice = _role(role), _scope_choice(company, clinic, all_companies=all_companies)
     password = _password(from_stdin=password_stdin)
     with open_transaction() as tx:
+        user = User(name, given, choice.applied_to(tx, EVERYTHING))
         authentication.add_user(tx, user, authentication.NewPassword(password), datetime.now(UTC), current_user())
-    print_line(f"User {name} added with role {user.role} for {_clinics_text(user)}.")
+    if choice.is_empty:
+        print_warning("--all-companies is assumed; choose --company or --all-companies in scripts")
+    print_line(f"User {name} added with role {user.role} for {authentication.describe_scope(user.scope)}.")
 
 
 @app.command("list", epilog="Example: payments users list")
@@ -80,30 +98,37 @@ def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None
 
 @app.command(
     epilog="Example: payments users change ann --role support\n\n"
-    "Example: payments users change front --clinic south\n\nExample: payments users change front --all-clinics"
+    "Example: payments users change front --company acme --all-clinics\n\n"
+    "Example: payments users change front --clinic south"
 )
-def change(
+def change(  # noqa: PLR0913 (each parameter is an option)
     name: NameArgument,
     role: Annotated[str | None, typer.Option(help="The new role. Default: unchanged.")] = None,
+    company: Annotated[
+        list[str] | None, typer.Option(help="A company of the user; repeat for more. Default: unchanged.")
+    ] = None,
     clinic: Annotated[
         list[str] | None, typer.Option(help="Limit the user to this clinic; repeat for more. Default: unchanged.")
     ] = None,
     *,
-    all_clinics: Annotated[bool, typer.Option("--all-clinics", help="Remove the limit to clinics.")] = False,
+    all_companies: AllCompaniesOption = False,
+    all_clinics: Annotated[
+        bool, typer.Option("--all-clinics", help="Let the user see all clinics of the companies.")
+    ] = False,
 ) -> None:
-    """Change a user's role or clinics immediately. Omitted options change nothing."""
+    """Change a user's role, companies or clinics immediately. Omitted options change nothing."""
     from payments.access import authentication
     from payments.access.rights import User
 
     if clinic and all_clinics:
         raise typer.BadParameter("choose either --clinic or --all-clinics", param_hint="'--all-clinics'")
-    chosen = _limit(clinic)
+    choice = _scope_choice(company, clinic, all_companies=all_companies)
     with open_transaction() as tx:
         before = authentication.lock_user(tx, name)
-        clinics = None if all_clinics else chosen or before.scope.clinics
-        user = User(name, before.role if role is None else _role(role), Scope(clinics=clinics))
+        scope = replace(before.scope, clinics=None) if all_clinics else before.scope
+        user = User(name, before.role if role is None else _role(role), choice.applied_to(tx, scope))
         authentication.change_user(tx, user, datetime.now(UTC), current_user())
-    print_line(f"User {name} now has role {user.role} for {_clinics_text(user)}.")
+    print_line(f"User {name} now has role {user.role} for {authentication.describe_scope(user.scope)}.")
 
 
 @app.command(epilog="Example: payments users disable ann")
@@ -151,12 +176,42 @@ def token(name: NameArgument) -> None:
     sys.stdout.write(f"{made}\n")
 
 
-def _limit(clinic: list[str] | None) -> frozenset[str] | None:
-    return frozenset(parse_identifier(each, "--clinic") for each in clinic) if clinic else None
+@dataclass(frozen=True)
+class _ScopeChoice:
+    """The companies and clinics that the options name; None if they name none."""
+
+    companies: frozenset[str] | None
+    clinics: frozenset[str] | None
+    all_companies: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no option was given."""
+        return self.companies is None and self.clinics is None and not self.all_companies
+
+    def applied_to(self, tx: Transaction, before: Scope) -> Scope:
+        """Return a scope with these changes. Clinics without a company add the companies of these clinics.
+
+        Raises UserError if a clinic is unknown or several companies have it.
+        """
+        from payments.access.authentication import companies_of_clinics
+
+        if self.all_companies:
+            return EVERYTHING
+        companies, clinics = self.companies or before.companies, self.clinics or before.clinics
+        if companies is None and self.clinics:
+            companies = companies_of_clinics(tx, self.clinics)
+        return Scope(companies, clinics)
 
 
-def _clinics_text(user: User) -> str:
-    return "all clinics" if user.scope.clinics is None else ", ".join(sorted(user.scope.clinics))
+def _scope_choice(company: list[str] | None, clinic: list[str] | None, *, all_companies: bool) -> _ScopeChoice:
+    if all_companies and (company or clinic):
+        raise typer.BadParameter(
+            "--all-companies includes every clinic; leave --company and --clinic out", param_hint="'--all-companies'"
+        )
+    companies = frozenset(parse_identifier(each, "--company") for each in company or ())
+    clinics = frozenset(parse_identifier(each, "--clinic") for each in clinic or ())
+    return _ScopeChoice(companies or None, clinics or None, all_companies)
 
 
 def _role(text: str) -> Role:

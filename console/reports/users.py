@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from payments.access.authentication import UserRow
 
 
+def _companies_in_short(record: Record) -> Value:
+    return "all" if record["companies"] is None else record["companies"]
+
+
 def _clinics_in_short(record: Record) -> Value:
-    clinics = record["clinics"]
-    return "all" if clinics is None else clinics
+    return "all" if record["clinics"] is None else record["clinics"]
 
 
 def _state(record: Record) -> Value:
@@ -28,24 +31,29 @@ USERS = Report(
     columns=(
         Column("name", "Name", wraps=True),
         Column("role", "Role"),
+        Column("companies", "Companies", wraps=True, text=_companies_in_short),
         Column("clinics", "Clinics", wraps=True, text=_clinics_in_short),
         Column("added_at", "Added", ColumnKind.MOMENT, from_width=120),
         Column("added_by", "Added by"),
         Column("disabled_at", "State", text=_state),
     ),
-    table=("name", "role", "clinics", "added_at", "disabled_at"),
-    page=("name", "role", "clinics", "added_at", "added_by", "disabled_at"),
+    table=("name", "role", "companies", "clinics", "added_at", "disabled_at"),
+    page=("name", "role", "companies", "clinics", "added_at", "added_by", "disabled_at"),
     noun="user",
     empty="No users yet; `payments users add NAME --role admin` adds the first one.",
 )
 
 
 def user_records(rows: Iterable[UserRow]) -> list[Record]:
-    """Return users as records; `clinics` is null for a user who may see all clinics."""
+    """Return users as records.
+
+    `companies` is null for a user of all companies, `clinics` for one who may see all clinics of these companies.
+    """
     return [
         {
             "name": row.user.name,
             "role": row.user.role,
+            "companies": None if row.user.scope.companies is None else sorted(row.user.scope.companies),
             "clinics": None if row.user.scope.clinics is None else sorted(row.user.scope.clinics),
             "added_at": row.added_at,
             "added_by": row.added_by,

@@ -1,5 +1,6 @@
 """The audit history: who changed, exported or viewed what. Rows are only inserted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -39,7 +40,8 @@ class AuditRow(NamedTuple):
 class AuditFilter:
     """Selects audit entries. A field that is None selects all. `since` is inclusive, `until` exclusive.
 
-    `before` is the id of the last entry of the previous page.
+    `before` is the id of the last entry of the previous page. `companies` selects entries of users who have only these
+    companies, from the time since when they have had them.
     """
 
     who: str | None = None
@@ -48,6 +50,14 @@ class AuditFilter:
     since: datetime | None = None
     until: datetime | None = None
     before: int | None = None
+    companies: Collection[str] | None = None
+
+
+_OF_COMPANIES = """
+AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who AND users.companies <@ CAST(:companies AS text[])
+    AND audit.at > coalesce(users.companies_since, '-infinity'))
+AND (audit.company_id IS NULL OR audit.company_id = ANY(CAST(:companies AS text[])))
+"""
 
 
 def add(tx: Transaction, entry: AuditEntry) -> None:
@@ -63,6 +73,7 @@ def add(tx: Transaction, entry: AuditEntry) -> None:
 
 def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
     """Return up to `limit` entries, newest first."""
+    of_companies = "" if query.companies is None else _OF_COMPANIES
     found = tx.execute(
         text(
             f"SELECT {', '.join(AuditRow._fields)} FROM audit "
@@ -71,9 +82,10 @@ def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
             "AND (CAST(:subject AS text) IS NULL OR subject = :subject) "
             "AND (CAST(:since AS timestamptz) IS NULL OR at >= :since) "
             "AND (CAST(:until AS timestamptz) IS NULL OR at < :until) "
-            "AND (CAST(:before AS bigint) IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
+            f"AND (CAST(:before AS bigint) IS NULL OR id < :before) {of_companies} ORDER BY id DESC LIMIT :limit"
         ),
-        {name: getattr(query, name) for name in query.__slots__} | {"limit": limit},
+        {name: getattr(query, name) for name in query.__slots__}
+        | {"limit": limit, "companies": None if query.companies is None else sorted(query.companies)},
     )
     return [AuditRow(**row) for row in found.mappings()]
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from payments.access import audit, users
 from payments.access.audit import AuditEntry, AuditFilter, AuditRow
+from payments.access.grants import check_grant, companies_of_clinics, describe_scope
 from payments.access.passwords import (
     DEFAULT_COST,
     HashCost,
@@ -17,12 +18,22 @@ from payments.access.passwords import (
     hash_password,
     verify_password,
 )
-from payments.access.rights import LoginDelays, Role, User
+from payments.access.rights import LoginDelays, User
 from payments.access.users import NewSession, UserRow
 from payments.core.conflict import ChangedMeanwhileError
 from payments.store.db.connection import Transaction
 
-__all__ = ["AuditEntry", "AuditFilter", "AuditRow", "HashCost", "NewPassword", "UserError", "UserRow"]
+__all__ = [
+    "AuditEntry",
+    "AuditFilter",
+    "AuditRow",
+    "HashCost",
+    "NewPassword",
+    "UserError",
+    "UserRow",
+    "companies_of_clinics",
+    "describe_scope",
+]
 
 TOKEN_LIFETIME = timedelta(days=365)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -53,29 +64,30 @@ class LoginResult:
 def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, who: str) -> None:
     """Add a user.
 
-    Raises UserError if the name is invalid or taken, the password cannot be used, or an admin is limited to clinics.
+    Raises UserError if the name is invalid or taken, the password cannot be used, or the scope is refused by
+    `grants.check_grant`.
     """
     if not _NAME.fullmatch(user.name):
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @")
-    _check_clinics(user)
+    check_grant(tx, user)
     if not users.add(tx, user, hash_password(password), now, who):
         raise UserError(f"user {user.name} already exists")
     audit.add(tx, AuditEntry(now, who, "user added", user.name, _describe_rights(user)))
 
 
 def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User | None = None) -> None:
-    """Change the role and the clinics of a user, effective immediately. Locks the user's row.
+    """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
     `seen` is the user as the caller saw it before; None skips the comparison. Raises UserError if there is no such
-    user, or if an admin is limited to clinics. Raises ChangedMeanwhileError if the user is not as `seen`.
+    user, or if the scope is refused by `grants.check_grant`. Raises ChangedMeanwhileError if the user is not as `seen`.
     """
-    _check_clinics(user)
     before = lock_user(tx, user.name)
+    check_grant(tx, user)
     if seen is not None and seen != before:
         changes = f"{_describe_rights(seen)} to {_describe_rights(before)}"
         raise ChangedMeanwhileError(f"user {user.name}", changes)
     if user != before:
-        users.change(tx, user)
+        users.change(tx, user, now)
         change = f"{_describe_rights(before)} to {_describe_rights(user)}"
         audit.add(tx, AuditEntry(now, who, "user changed", user.name, change))
 
@@ -197,14 +209,8 @@ def audited_actions(tx: Transaction) -> Sequence[str]:
     return audit.recent_actions(tx)
 
 
-def _check_clinics(user: User) -> None:
-    if user.role is Role.ADMIN and user.scope.clinics is not None:
-        raise UserError("an admin sees every clinic; leave the clinics out or choose another role")
-
-
 def _describe_rights(user: User) -> str:
-    clinics = user.scope.clinics
-    return f"{user.role}, " + ("all clinics" if clinics is None else f"clinics {', '.join(sorted(clinics))}")
+    return f"{user.role}, {describe_scope(user.scope)}"
 
 
 def _load(tx: Transaction, name: str) -> UserRow:

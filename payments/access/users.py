@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 
 from payments.access.rights import LoginDelays, Role, User
 from payments.core.scope import Scope
+from payments.store.db.conditions import optional_scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -40,13 +41,14 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
     """Insert a user. Return whether it was inserted; False means that the name is taken."""
     added = tx.execute(
         text(
-            "INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) "
-            "VALUES (:name, :role, CAST(:clinics AS text[]), :hash, :now, :who) ON CONFLICT DO NOTHING"
+            "INSERT INTO users (name, role, companies, clinics, password_hash, added_at, added_by) "
+            "VALUES (:name, :role, CAST(:companies AS text[]), CAST(:clinics AS text[]), :hash, :now, :who) "
+            "ON CONFLICT DO NOTHING"
         ),
         {
             "name": user.name,
             "role": user.role,
-            **_limits(user),
+            **optional_scope_parameters(user.scope),
             "hash": password_hash,
             "now": now,
             "who": who,
@@ -101,11 +103,16 @@ def enable(tx: Transaction, name: str) -> None:
     tx.execute(text("UPDATE users SET disabled_at = NULL WHERE name = :name"), {"name": name})
 
 
-def change(tx: Transaction, user: User) -> None:
-    """Replace a user's role and clinics. Open sessions continue with the new rights."""
+def change(tx: Transaction, user: User, now: datetime) -> None:
+    """Replace a user's role and scope. Open sessions continue with the new rights."""
     tx.execute(
-        text("UPDATE users SET role = :role, clinics = CAST(:clinics AS text[]) WHERE name = :name"),
-        {"name": user.name, "role": user.role, **_limits(user)},
+        text(
+            "UPDATE users SET role = :role, "
+            "clinics = CAST(:clinics AS text[]), companies = CAST(:companies AS text[]), "
+            "companies_since = CASE WHEN companies IS DISTINCT FROM CAST(:companies AS text[]) THEN :now "
+            "ELSE companies_since END WHERE name = :name"
+        ),
+        {"name": user.name, "role": user.role, "now": now, **optional_scope_parameters(user.scope)},
     )
 
 
@@ -191,11 +198,6 @@ def reset_failures(tx: Transaction, subject: str) -> None:
     tx.execute(text("DELETE FROM login_failures WHERE subject = :subject"), {"subject": subject})
 
 
-def _limits(user: User) -> dict[str, list[str] | None]:
-    clinics = user.scope.clinics
-    return {"clinics": None if clinics is None else sorted(clinics)}
-
-
 def _hash(token: str) -> bytes:
     # A token has 256 random bits, so a plain hash is as safe as a slow one.
     return hashlib.sha256(token.encode()).digest()
@@ -206,7 +208,7 @@ def _user_row(row: RowMapping) -> UserRow:
         user=User(
             name=row["name"],
             role=Role(row["role"]),
-            scope=Scope(clinics=None if row["clinics"] is None else frozenset(row["clinics"])),
+            scope=Scope(*(None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))),
         ),
         password_hash=row["password_hash"],
         added_at=row["added_at"],

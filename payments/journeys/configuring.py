@@ -121,6 +121,11 @@ def list_clinic_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | Non
     return clinics.list_ids(tx, scope, limit)
 
 
+def list_clinics(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
+    """Return the keys of the clinics in a scope, sorted."""
+    return clinics.list_keys(tx, scope)
+
+
 def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
     """Return every setting that a clinic has had, newest first."""
     return clinics.settings_history(tx, clinic)

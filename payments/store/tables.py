@@ -444,11 +444,13 @@ users = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("role", Text, nullable=False),
-    Column("clinics", ARRAY(Text)),  # the clinics that the user may see; null for all
+    Column("clinics", ARRAY(Text)),  # the clinics of these companies that the user may see; null for all
     Column("password_hash", Text, nullable=False),
     Column("added_at", Moment, nullable=False),
     Column("added_by", Text, nullable=False),
     Column("disabled_at", Moment),
+    Column("companies", ARRAY(Text)),  # the companies to which the user belongs; null for all
+    Column("companies_since", Moment),  # when `companies` was last changed; null if never
 )
 
 # Browser sessions and API tokens. Only a hash of each token is stored.

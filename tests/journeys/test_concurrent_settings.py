@@ -87,20 +87,20 @@ def test_concurrent_changes_of_a_company_are_both_kept(shared_database: Database
 def test_concurrent_changes_of_a_user_are_both_kept(shared_database: Database) -> None:
     name = f"u-{uuid4().hex[:8]}"
     with transaction(shared_database) as tx:
+        configuring.set_clinic(tx, SettingsUpdate("north", "company", integration=True), now=NOW, who="user:ann")
         authentication.add_user(tx, User(name, Role.BILLING), NewPassword("long enough to use"), NOW, "user:ann")
+    limited = Scope(frozenset({"company"}), frozenset({"north"}))
 
     def change(tx: Transaction, **changes: Any) -> None:
         before = authentication.lock_user(tx, name)
         authentication.change_user(tx, replace(before, **changes), NOW, "user:ann")
 
     run_while_uncommitted(
-        shared_database,
-        lambda tx: change(tx, role=Role.SUPPORT),
-        lambda tx: change(tx, scope=Scope.of_clinics("north")),
+        shared_database, lambda tx: change(tx, role=Role.SUPPORT), lambda tx: change(tx, scope=limited)
     )
 
     with transaction(shared_database) as tx:
-        assert authentication.find_user(tx, name) == User(name, Role.SUPPORT, Scope.of_clinics("north"))
+        assert authentication.find_user(tx, name) == User(name, Role.SUPPORT, limited)
 
 
 @pytest.mark.parametrize(

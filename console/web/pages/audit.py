@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from console.reports.audit import AUDIT, AuditParameters
 from console.web.auth import Administrator
 from console.web.filters import ReportQuery, report_query, row_cursor
-from payments.access import authentication
+from payments.access import administration, authentication
 from payments.access.authentication import AuditFilter
 
 router = APIRouter(include_in_schema=False)
@@ -30,7 +30,7 @@ def show(
         before=row_cursor(query.after) if query.after else None,
     )
     with context.app.transaction() as tx:
-        rows = authentication.read_audit(tx, audit_filter, PAGE_ROWS + 1)
+        rows = administration.read_audit(tx, context.user, audit_filter, PAGE_ROWS + 1)
         actions = authentication.audited_actions(tx)
     shown = rows[:PAGE_ROWS]
     return context.page(

@@ -1,26 +1,28 @@
-"""Users: who may log in, with which role and for which clinics. For administrators."""
+"""Users: who may log in, with which role, and for which companies and clinics. For administrators."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Response
-from pydantic import Field, TypeAdapter, ValidationError
+from fastapi import APIRouter, Form, Query, Response
+from pydantic import Field
 
 from console.reports.users import USERS
 from console.web.auth import Administrator
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
-from payments.access import authentication
+from payments.access import administration
 from payments.access.authentication import NewPassword, UserError
 from payments.access.passwords import PASSWORD_LENGTH_MIN
 from payments.access.rights import RIGHTS, Right, Role, User
-from payments.contract.fields import Identifier
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.scope import Scope
+from payments.journeys import configuring
 
 router = APIRouter(include_in_schema=False)
 
-_CLINICS = TypeAdapter(tuple[Identifier, ...])
+_On = Literal["on"] | None
+_Names = Annotated[list[Text], Field(default_factory=list)]
 
 
 class _NameForm(PageQuery):
@@ -33,24 +35,34 @@ class _PasswordForm(_NameForm):
 
 class _RoleForm(_NameForm):
     role: Role
-    clinics: str = ""
+    all_companies: _On = None
+    company: _Names
+    all_clinics: _On = None
+    clinic: _Names
 
     def user(self) -> User:
-        """Return the user with this role and these clinics."""
-        return User(self.name, self.role, Scope(clinics=_read_clinics(self.clinics)))
+        """Return the user with this role and scope. Raises PageError (422) unless both choices are explicit."""
+        companies = _limit("companies", self.company, everything=self.all_companies)
+        clinics = _limit("clinics", self.clinic, everything=self.all_clinics)
+        return User(self.name, self.role, Scope(companies, clinics))
 
 
 class _ChangeForm(_RoleForm):
     # What the page showed; a page without them is not checked.
     seen_role: Role | None = None
-    seen_clinics: str = ""
+    seen_all_companies: _On = None
+    seen_company: _Names
+    seen_all_clinics: _On = None
+    seen_clinic: _Names
 
     @property
     def seen(self) -> User | None:
-        """The user's role and clinics that the page showed."""
-        return (
-            User(self.name, self.seen_role, Scope(clinics=_read_clinics(self.seen_clinics))) if self.seen_role else None
-        )
+        """The user's role and scope that the page showed."""
+        if self.seen_role is None:
+            return None
+        companies = None if self.seen_all_companies else frozenset(self.seen_company)
+        clinics = None if self.seen_all_clinics else frozenset(self.seen_clinic)
+        return User(self.name, self.seen_role, Scope(companies, clinics))
 
 
 class _NewUserForm(_RoleForm):
@@ -59,27 +71,45 @@ class _NewUserForm(_RoleForm):
 
 @router.get("/users")
 def show(context: Administrator) -> Response:
-    """Show every user and the rights of each role."""
-    return _show(context)
+    """Show the users whom the administrator may manage, and the rights of each role."""
+    with context.app.transaction() as tx:
+        rows = administration.list_users(tx, context.user)
+    return context.page("users.html", report=USERS, rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
 
 
-def _show(
-    context: RequestContext, chosen: User | None = None, conflict: ChangedMeanwhileError | None = None
+@router.get("/user")
+def show_one(choice: Annotated[_NameForm, Query()], context: Administrator) -> Response:
+    """Show the form of a user; without a name, the form of a new user."""
+    return _show_form(context, choice.name)
+
+
+def _show_form(
+    context: RequestContext, name: str, entered: User | None = None, conflict: ChangedMeanwhileError | None = None
 ) -> Response:
     with context.app.transaction() as tx:
-        rows = authentication.list_users(tx)
+        companies = [row.company for row in configuring.show_companies(tx, context.user.scope)]
+        clinics = configuring.list_clinics(tx, context.user.scope)
+        try:
+            row = administration.find_user(tx, context.user, name) if name else None
+        except UserError as error:
+            raise PageError(404, f"There is no user {name}.", "Choose a user from the list.") from error
     return context.page(
-        "users.html",
+        "user.html",
         409 if conflict else 200,
-        report=USERS,
-        rows=rows,
+        row=row,
+        entered=entered or (row.user if row else User("", Role.FRONT_OFFICE, _first_scope(context, companies))),
+        companies=companies,
+        clinics=clinics,
         roles=list(Role),
-        rights=list(Right),
-        table=RIGHTS,
         password_length_min=PASSWORD_LENGTH_MIN,
-        chosen=chosen,
         conflict=conflict,
     )
+
+
+def _first_scope(context: RequestContext, companies: Sequence[str]) -> Scope:
+    """Return the scope that the form of a new user shows: the only company of the administrator, or no choice yet."""
+    is_only = len(companies) == 1 and context.user.scope.companies is not None
+    return Scope(companies=frozenset(companies if is_only else ()))
 
 
 @router.post("/users")
@@ -87,35 +117,31 @@ def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Respon
     """Add a user."""
     user = form.user()
     with context.app.transaction() as tx:
-        authentication.add_user(tx, user, NewPassword(form.password), context.now, context.user.signature)
+        administration.add_user(tx, context.user, user, NewPassword(form.password), context.now)
     return context.redirect("/users", f"User {user.name} added. The user can log in now.")
 
 
 @router.post("/users/change")
 def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Response:
-    """Change a user's role and clinics. Raises UserError for one's own account.
+    """Change a user's role and scope. Raises UserError for one's own account.
 
     If another administrator has changed the user since the page was shown, nothing is saved. The page then lists these
     changes and keeps the entered values (409).
     """
     user = form.user()
-    if user.name == context.user.name:
-        raise UserError("you cannot change your own role; ask another administrator")
     try:
         with context.app.transaction() as tx:
-            authentication.change_user(tx, user, context.now, context.user.signature, form.seen)
+            administration.change_user(tx, context.user, user, context.now, form.seen)
     except ChangedMeanwhileError as error:
-        return _show(context, user, error)
-    return context.redirect("/users", f"Role and clinics of user {user.name} changed.")
+        return _show_form(context, user.name, user, error)
+    return context.redirect("/users", f"Role, companies and clinics of user {user.name} changed.")
 
 
 @router.post("/users/disable")
 def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
     """Disable a user immediately. Raises UserError for one's own account."""
-    if form.name == context.user.name:
-        raise UserError("you cannot disable yourself; ask another administrator")
     with context.app.transaction() as tx:
-        authentication.disable_user(tx, form.name, context.now, context.user.signature)
+        administration.disable_user(tx, context.user, form.name, context.now)
     return context.redirect("/users", f"User {form.name} disabled. All sessions and tokens have ended.")
 
 
@@ -123,7 +149,7 @@ def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respo
 def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
     """Enable a disabled user."""
     with context.app.transaction() as tx:
-        authentication.enable_user(tx, form.name, context.now, context.user.signature)
+        administration.enable_user(tx, context.user, form.name, context.now)
     return context.redirect("/users", f"User {form.name} enabled. The user can log in again.")
 
 
@@ -131,14 +157,13 @@ def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respon
 def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
     """Set a user's password."""
     with context.app.transaction() as tx:
-        authentication.set_password(tx, form.name, NewPassword(form.password), context.now, context.user.signature)
+        administration.set_password(tx, context.user, form.name, NewPassword(form.password), context.now)
     return context.redirect("/users", f"Password of user {form.name} changed. All sessions and tokens have ended.")
 
 
-def _read_clinics(text: str) -> frozenset[str] | None:
-    """Read clinic ids separated by commas; None means all clinics. Raises PageError (422) for an invalid id."""
-    try:
-        return frozenset(_CLINICS.validate_python([name.strip() for name in text.split(",") if name.strip()])) or None
-    except ValidationError:
-        step = "A clinic id has 1 to 64 printable characters, without white space at its ends. Go back and correct it."
-        raise PageError(422, "One of the clinic ids is invalid.", step) from None
+def _limit(what: str, ids: Sequence[str], *, everything: str | None) -> frozenset[str] | None:
+    """Return the selected ids; None for all. Raises PageError (422) if nothing is selected, or all and some."""
+    if bool(ids) == bool(everything):
+        sentence = f"All {what} and single {what} are both selected." if ids else f"No {what} are selected."
+        raise PageError(422, sentence, f"Go back and select either single {what} or all of them.")
+    return None if everything else frozenset(ids)

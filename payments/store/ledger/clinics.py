@@ -196,18 +196,19 @@ def list_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = Non
     return list(found.scalars())
 
 
+def list_keys(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
+    """Return the keys of the clinics in a scope, sorted."""
+    query = f"SELECT company_id, clinic_id FROM clinics WHERE true{in_scope(scope, 'clinics')} ORDER BY 1, 2"
+    return [ClinicKey._make(row) for row in tx.execute(text(query), scope_parameters(scope))]
+
+
 def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
     """Return the companies of a scope, by id; if it is limited to clinics, the owners of these clinics."""
     owners = f"SELECT company_id FROM clinics WHERE true{in_scope(scope, 'clinics')}"
     is_owner = "" if scope.clinics is None else f" AND company_id IN ({owners})"
-    found = tx.execute(
-        text(
-            f"SELECT {_COMPANY} FROM companies WHERE true{company_in_scope(scope, 'companies')}{is_owner} "
-            "ORDER BY company_id"
-        ),
-        scope_parameters(scope),
-    )
-    return [CompanyRow(**row) for row in found.mappings()]
+    where = f"WHERE true{company_in_scope(scope, 'companies')}{is_owner}"
+    query = f"SELECT {_COMPANY} FROM companies {where} ORDER BY company_id"
+    return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 
 
 def settings_history(tx: Transaction, key: ClinicKey) -> list[SettingsRow]:

@@ -79,7 +79,7 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for role in Role:
             authentication.add_user(tx, User(role.value, role), password, now, "tests")
         for role in (Role.BILLING, Role.SUPPORT):
-            limited = User(f"{role}-of-north", role, Scope.of_clinics(CLINIC))
+            limited = User(f"{role}-of-north", role, Scope(frozenset({"company"}), frozenset({CLINIC})))
             authentication.add_user(tx, limited, password, now, "tests")
     yield app
     app.state.console.database.dispose()

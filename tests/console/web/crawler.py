@@ -17,6 +17,8 @@ PAGES_OF_A_SHAPE = 2
 _WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
 _LAST = ("/logout",)
 """Forms after which this user can do nothing more."""
+_ALL = "all_"
+"""Begins the names of checkboxes that exclude the choice of single values, which is submitted instead."""
 _AFTER_LOGOUT = "/login"
 _VALUES = {
     "reason": "as agreed with the clinic",
@@ -26,7 +28,6 @@ _VALUES = {
     "payment": "north/sent-0/1",
     "find": "sent",
     "amount": "25.00",
-    "clinics": "north",
 }
 """A valid value of each text field that a user fills in."""
 _names = itertools.count(1)
@@ -130,7 +131,9 @@ class Crawler:
         self._submitted.add(name)
         self.reached.add(f"POST {address_shape(form.action)}")
         fields = {
-            each.name: each.values if each.kind == "checkbox" else valid_value(each, form) for each in form.fields
+            each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
+            for each in form.fields
+            if not each.name.startswith(_ALL)
         }
         response = self.browser.client.post(form.action, data=fields)
         if response.status_code != 303:

@@ -38,15 +38,16 @@ def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: Cl
     add_not_sent(ledger, "audited", "shoes")
     ledger.office("audited-too", lambda office: None)
     name, password = {"name": "new-one"}, {"password": "long enough it is"}
+    everything = {"all_companies": "on", "all_clinics": "on"}
 
     for who, path, fields, action in (
         ("support", "/clinic", {"clinic": "audited", "integration": "on"}, "changed clinic settings"),
         ("support", "/clinic/copy", {"clinic": "audited", "to": "audited-too"}, "changed clinic settings"),
         ("support", "/claims-feed/requeue", {"payment": "audited/shoes/1"}, "requeued"),
         ("support", "/requeue-runs", {"status": "Not Sent", "clinic": "audited"}, "requeued by filter"),
-        ("admin", "/users", {**name, **password, "role": "billing"}, "user added"),
+        ("admin", "/users", {**name, **password, **everything, "role": "billing"}, "user added"),
         ("admin", "/users/password", {**name, **password}, "password set"),
-        ("admin", "/users/change", {**name, "role": "support", "clinics": "audited"}, "user changed"),
+        ("admin", "/users/change", {**name, **everything, "role": "support"}, "user changed"),
         ("admin", "/users/disable", name, "user disabled"),
         ("admin", "/users/enable", name, "user enabled"),
     ):

@@ -44,9 +44,11 @@ NO_PAGES = {"/metrics", "/health", "/login"}
 PAGE_ROWS, MANY = 4, 9
 ODD_PATIENT, ODD_PAYMENT = 'ada, o\'neil & "sons"/<i>', 'odd "id" & <b>#?'
 # Administrators last: they disable others.
-USERS = [User(f"{role}-of-north", role, Scope.of_clinics("north")) for role in Role if role is not Role.ADMIN] + [
-    User(role.value, role) for role in Role
-]
+USERS = [
+    User(f"{role}-of-north", role, Scope(frozenset({COMPANY}), frozenset({"north"})))
+    for role in Role
+    if role is not Role.ADMIN
+] + [User(role.value, role) for role in Role]
 THOROUGH = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
 
 

@@ -1,5 +1,6 @@
 """A user limited to clinics sees and changes only these clinics, on every page and API call."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -22,7 +23,8 @@ def both_clinics(ledger_database: Database) -> None:
     for clinic, payment_id in ((CLINIC, "own-payment"), (OTHER_CLINIC, FOREIGN)):
         payment = saved_payment("25.00", clinic_id=clinic, payment_id=payment_id, patient_id=OWN)
         free = saved_payment(clinic_id=clinic, payment_id=f"{payment_id}-free", patient_id=OWN, amount_due="0.00")
-        broken = f'{{"clinic_id": "{clinic}", "payment_id": "{payment_id}-broken", "line_id": "1"}}'.encode()
+        key = {"company_id": "company", "clinic_id": clinic, "payment_id": f"{payment_id}-broken", "line_id": "1"}
+        broken = json.dumps(key).encode()
         ledger.publish(clinic, saved_patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from payments.access import authentication
+from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
 from payments.core.scope import Scope
 from payments.journeys import configuring
@@ -23,7 +24,7 @@ def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
         if attributes["name"] != "csrf" and (attributes.get("type") != "checkbox" or " checked" in tag):
             found.setdefault(attributes["name"], []).append(attributes.get("value", ""))
-    for select, options in re.findall(r'<select name="(\w+)">(.*?)</select>', form, re.DOTALL):
+    for select, options in re.findall(r'<select name="(\w+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         found[select] = re.findall(r'<option value="([^"]*)" selected>', options)
     return found
 
@@ -77,28 +78,30 @@ def test_copy_from_an_old_clinic_page_is_refused(logged_in: LoggedIn, ledger: Cl
     assert settings_of(ledger, target) == (False, ["Copay"])
 
 
-def test_second_save_of_an_old_users_page_is_refused_and_keeps_the_entry(
+def test_second_save_of_an_old_user_page_is_refused_and_keeps_the_entry(
     logged_in: LoggedIn, ledger: ClinicLedger
 ) -> None:
     admin, name = logged_in("admin"), f"u-{uuid4().hex[:8]}"
-    admin.post("/users", name=name, role="billing", clinics="", password="long enough to use")
-    old = fields_of(admin.get("/users").text, "/users/change", name)
-    admin.post("/users/change", **old | {"clinics": "north"})
+    everything = {"all_companies": "on", "all_clinics": "on"}
+    admin.post("/users", name=name, role="billing", password="long enough to use", **everything)
+    old = fields_of(admin.get("/user", name=name).text, "/users/change", name)
+    limited = {each: value for each, value in old.items() if not each.startswith("all_")}
+    assert admin.post("/users/change", **limited | {"company": "company", "clinic": "north"}).status_code == 303
 
     refused = admin.post("/users/change", **old | {"role": "support"})
 
     assert refused.status_code == 409
-    changes = "billing, all clinics to billing, clinics north"
+    changes = "billing, all companies to billing, clinics north of company"
     assert f"Somebody changed user {name} after you opened the page: {changes}." in refused.text
     kept = fields_of(refused.text, "/users/change", name)
-    assert (kept["role"], kept["clinics"], kept["seen_clinics"]) == (["support"], [""], ["north"])
+    assert (kept["role"], kept["all_clinics"], kept["seen_clinic"]) == (["support"], ["on"], ["north"])
     with transaction(ledger.database) as tx:
-        assert authentication.find_user(tx, name).scope == Scope.of_clinics("north")
+        expected = Scope(frozenset({"company"}), frozenset({"north"}))
+        assert authentication.find_user(tx, name).scope == expected
 
     assert admin.post("/users/change", **kept).status_code == 303
     with transaction(ledger.database) as tx:
-        after = authentication.find_user(tx, name)
-    assert (str(after.role), after.scope.clinics) == ("support", None)
+        assert authentication.find_user(tx, name) == User(name, Role.SUPPORT)
 
 
 def test_old_page_is_saved_if_nothing_that_it_shows_has_changed(

@@ -58,8 +58,8 @@ REQUIRED = {
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
     Right.EXPORT: "GET /payment-log/export",
-    Right.ADMINISTER: "GET /users | POST /users | POST /users/change | POST /users/disable | POST /users/enable"
-    " | POST /users/password | GET /audit",
+    Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
+    " | POST /users/enable | POST /users/password | GET /audit",
 }
 
 

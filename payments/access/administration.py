@@ -1,0 +1,103 @@
+"""Manage users on behalf of an administrator, who may be limited to companies.
+
+A company's administrator manages the users all of whose companies are among theirs, and grants nothing beyond them. Who
+may see all companies manages every user. A user whom the administrator may not manage does not exist for them.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from payments.access import authentication, users
+from payments.access.audit import AuditFilter, AuditRow
+from payments.access.passwords import NewPassword, UserError
+from payments.access.rights import User
+from payments.access.users import UserRow
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+
+
+def list_users(tx: Transaction, administrator: User) -> list[UserRow]:
+    """Return the users whom an administrator may manage, by name."""
+    return [row for row in users.list_all(tx) if administrator.scope.includes(row.user.scope)]
+
+
+def find_user(tx: Transaction, administrator: User, name: str) -> UserRow:
+    """Return a user. Raises UserError if there is no such user whom the administrator may manage."""
+    row = users.find(tx, name)
+    if row is None or not administrator.scope.includes(row.user.scope):
+        raise UserError(f"there is no user {name}")
+    return row
+
+
+def add_user(tx: Transaction, administrator: User, user: User, password: NewPassword, now: datetime) -> None:
+    """Add a user.
+
+    Raises UserError as `authentication.add_user` does, or if the user would see more than the administrator.
+    """
+    _check_may_grant(administrator.scope, user.scope)
+    authentication.add_user(tx, user, password, now, administrator.signature)
+
+
+def change_user(tx: Transaction, administrator: User, user: User, now: datetime, seen: User | None) -> None:
+    """Change the role and the scope of a user, effective immediately. Locks the user's row.
+
+    `seen` is the user as the administrator saw it before. Raises UserError as `authentication.change_user` does, for
+    the administrator's own account, and if the user saw or would see more than the administrator; ChangedMeanwhileError
+    if the user is not as `seen`.
+    """
+    if user.name == administrator.name:
+        raise UserError("you cannot change your own role; ask another administrator")
+    _lock_managed(tx, administrator, user.name)
+    _check_may_grant(administrator.scope, user.scope)
+    authentication.change_user(tx, user, now, administrator.signature, seen)
+
+
+def set_password(tx: Transaction, administrator: User, name: str, password: NewPassword, now: datetime) -> None:
+    """Set a user's password, and end all sessions and tokens of the user. Locks the user's row.
+
+    Raises UserError if there is no such user, or if the password cannot be used.
+    """
+    _lock_managed(tx, administrator, name)
+    authentication.set_password(tx, name, password, now, administrator.signature)
+
+
+def disable_user(tx: Transaction, administrator: User, name: str, now: datetime) -> None:
+    """Disable a user immediately: end all sessions and tokens. Locks the user's row.
+
+    Raises UserError if there is no such user, and for the administrator's own account.
+    """
+    if name == administrator.name:
+        raise UserError("you cannot disable yourself; ask another administrator")
+    _lock_managed(tx, administrator, name)
+    authentication.disable_user(tx, name, now, administrator.signature)
+
+
+def enable_user(tx: Transaction, administrator: User, name: str, now: datetime) -> None:
+    """Enable a disabled user. Locks the user's row. Raises UserError if there is no such user who is disabled."""
+    _lock_managed(tx, administrator, name)
+    authentication.enable_user(tx, name, now, administrator.signature)
+
+
+def read_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int) -> list[AuditRow]:
+    """Return up to `limit` entries of the audit history, newest first.
+
+    A company's administrator sees what the users whom they manage have done since these users had their companies.
+    """
+    return authentication.read_audit(tx, replace(query, companies=administrator.scope.companies), limit)
+
+
+def _lock_managed(tx: Transaction, administrator: User, name: str) -> None:
+    row = users.lock(tx, name)
+    if row is None or not administrator.scope.includes(row.user.scope):
+        raise UserError(f"there is no user {name}")
+
+
+def _check_may_grant(own: Scope, granted: Scope) -> None:
+    """Raise UserError if a scope exceeds an administrator's own. Unknown companies are named like foreign ones."""
+    if own.companies is None:
+        return
+    if granted.companies is None:
+        raise UserError("your account does not include all companies; choose among your companies")
+    beyond = sorted(granted.companies - own.companies)
+    if beyond:
+        raise UserError(f"your account does not include company {', '.join(beyond)}")

@@ -1,0 +1,120 @@
+"""The pages of users: explicit choices of companies and clinics, and the limits of a company's administrator."""
+
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+
+from payments.access import authentication
+from payments.access.authentication import NewPassword
+from payments.access.rights import Role, User
+from payments.core.scope import Scope
+from payments.store.db.connection import transaction
+from tests.builders.committed import ClinicLedger
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login
+from tests.console.web.scenarios import LoggedIn
+
+EVERYTHING = {"all_companies": "on", "all_clinics": "on"}
+NORTH = Scope.of_clinic("company", "north")
+
+
+@pytest.fixture
+def companys_admin(ledger: ClinicLedger, address: str):
+    """The browser of an administrator of one of two companies."""
+    ledger.set_clinic("elsewhere", company_id="second")
+    name = f"admin-{uuid4().hex[:8]}"
+    with transaction(ledger.database) as tx:
+        admin = User(name, Role.ADMIN, Scope.of_companies("company"))
+        authentication.add_user(tx, admin, NewPassword(PASSWORD, CHEAP), ledger.now(), "tests")
+    with client_at(address) as client:
+        assert send_login(client, name, PASSWORD).status_code == 303
+        yield Browser(client, name)
+
+
+def found_user(site: FastAPI, name: str) -> User | None:
+    with site.state.console.transaction() as tx:
+        return next((row.user for row in authentication.list_users(tx) if row.user.name == name), None)
+
+
+def add(browser: Browser, **fields: object):
+    name = f"u-{uuid4().hex[:8]}"
+    return name, browser.post("/users", **{"name": name, "role": "billing", "password": PASSWORD} | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "sentence"),
+    [
+        ({}, 422, "No companies are selected."),
+        ({"all_companies": "on"}, 422, "No clinics are selected."),
+        ({**EVERYTHING, "clinic": "north"}, 422, "All clinics and single clinics are both selected."),
+        ({**EVERYTHING, "company": "company"}, 422, "All companies and single companies are both selected."),
+        ({"company": "acmee", "all_clinics": "on"}, 409, "There is no company acmee."),
+        ({"company": "company", "clinic": ["north", "nroth"]}, 409, "There is no clinic nroth in company."),
+        ({"all_companies": "on", "clinic": "north"}, 409, "A user of all companies sees every clinic"),
+        ({"company": "company", "clinic": "north", "role": "admin"}, 409, "An admin sees every clinic"),
+    ],
+)
+def test_choice_that_is_not_explicit_or_unknown_is_refused(
+    logged_in: LoggedIn, site: FastAPI, fields: dict[str, object], status: int, sentence: str
+) -> None:
+    name, answer = add(logged_in("admin"), **fields)
+
+    assert (answer.status_code, sentence in answer.text) == (status, True), answer.text
+    assert found_user(site, name) is None
+
+
+def test_emptied_clinics_do_not_widen_a_user(logged_in: LoggedIn, site: FastAPI) -> None:
+    admin = logged_in("admin")
+    name, _ = add(admin, company="company", clinic="north")
+
+    answer = admin.post("/users/change", name=name, role="billing", company="company")
+
+    assert (answer.status_code, "No clinics are selected." in answer.text) == (422, True)
+    assert found_user(site, name) == User(name, Role.BILLING, NORTH)
+
+
+def test_administrator_of_a_company_manages_its_users(companys_admin: Browser, site: FastAPI) -> None:
+    name, added = add(companys_admin, company="company", clinic="north")
+    assert added.status_code == 303
+    assert found_user(site, name) == User(name, Role.BILLING, NORTH)
+
+    changed = companys_admin.post("/users/change", name=name, role="support", company="company", all_clinics="on")
+    assert changed.status_code == 303
+    assert found_user(site, name) == User(name, Role.SUPPORT, Scope.of_companies("company"))
+    for action in ("disable", "enable"):
+        assert companys_admin.post(f"/users/{action}", name=name).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (EVERYTHING, "Your account does not include all companies"),
+        ({"company": "second", "all_clinics": "on"}, "Your account does not include company second."),
+        ({"company": ["company", "second"], "all_clinics": "on"}, "Your account does not include company second."),
+        ({"company": "unknown", "all_clinics": "on"}, "Your account does not include company unknown."),
+        ({"company": "company", "clinic": "elsewhere"}, "There is no clinic elsewhere in company."),
+    ],
+)
+def test_administrator_of_a_company_grants_nothing_beyond_it(
+    companys_admin: Browser, site: FastAPI, fields: dict[str, object], sentence: str
+) -> None:
+    name, answer = add(companys_admin, **fields)
+
+    assert (answer.status_code, sentence in answer.text) == (409, True), answer.text
+    assert found_user(site, name) is None
+
+
+def test_user_who_also_belongs_to_another_company_does_not_exist_for_a_companys_administrator(
+    companys_admin: Browser, logged_in: LoggedIn, site: FastAPI
+) -> None:
+    name, added = add(logged_in("admin"), company=["company", "second"], all_clinics="on")
+    assert added.status_code == 303
+    before = found_user(site, name)
+
+    assert name not in companys_admin.get("/users").text
+    assert companys_admin.get("/user", name=name).status_code == 404
+    narrowed = {"role": "billing", "company": "company", "all_clinics": "on"}
+    for action, fields in (("change", narrowed), ("disable", {}), ("enable", {}), ("password", {"password": PASSWORD})):
+        answer = companys_admin.post(f"/users/{action}", name=name, **fields)
+        assert (answer.status_code, f"There is no user {name}." in answer.text) == (409, True), action
+    assert found_user(site, name) == before

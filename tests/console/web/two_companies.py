@@ -1,0 +1,177 @@
+"""The data of two companies, and requests that ask each endpoint of the console for data of the other company."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from payments.access import authentication
+from payments.access.authentication import AuditEntry
+from payments.core.month import Month
+from payments.core.scope import Scope
+from payments.journeys import closing, requeueing
+from payments.journeys.requeueing import FeedFilter
+from payments.store.db.connection import Database, transaction
+from tests.builders.committed import ClinicLedger
+from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
+from tests.console.web.conftest import PASSWORD
+
+OWN, FOREIGN = "alpha", "beta-company"
+OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
+FOREIGN_PATIENT, FOREIGN_USER, MONTH = "beta-patient", "beta-biller", "2026-05"
+FOREIGN_KEY = f"{FOREIGN_CLINIC}/beta-open/1"
+# What belongs to the other company: its ids, the name of its patient, and its amounts.
+SECRETS = (
+    FOREIGN,
+    FOREIGN_CLINIC,
+    FOREIGN_PATIENT,
+    FOREIGN_USER,
+    "beta-",
+    "Beatrix",
+    "73.19",
+    "41.87",
+    "57.31",
+    "88.53",
+)
+ADMIN = "operator-of-all"
+# Their responses have no ids, names or amounts of payments. Another test compares their figures.
+FIGURES_ONLY = {
+    *("GET /", "GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
+    "GET /api/requeue-runs/{run_id}",
+}
+
+
+class Ids(NamedTuple):
+    """Ids of rows of the other company: an exception, a requeue run, and dead letters."""
+
+    exception: int
+    run: int
+    dead_letters: list[int]
+
+
+def publish(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
+    ledger.office(clinic, lambda office: office.publish(*events), company_id=company)
+
+
+def fill(database: Database) -> None:
+    """Store payments, exceptions, months, accounts, dead letters, runs and audit entries of both companies."""
+    ledger, now = ClinicLedger(database), datetime.now(UTC)
+    own = {"company_id": OWN, "clinic_id": OWN_CLINIC}
+    publish(ledger, OWN_CLINIC, saved_payment(payment_id="own", **paid("25.00", "2026-06-05"), **own), company=OWN)
+    ids = {"company_id": FOREIGN, "clinic_id": FOREIGN_CLINIC, "patient_id": FOREIGN_PATIENT}
+    publish(
+        ledger,
+        FOREIGN_CLINIC,
+        saved_patient(FOREIGN_PATIENT, company_id=FOREIGN, name="Beatrix"),
+        saved_charge("beta-charge", "41.87", **ids),
+        saved_payment(payment_id="beta-open", **paid("73.19", "2026-05-05"), **ids),
+        company=FOREIGN,
+    )
+    with transaction(database) as tx:
+        closing.begin_close(tx, FOREIGN, Month.parse(MONTH), now, f"user:{FOREIGN_USER}")
+        closing.finish_close(tx, FOREIGN, Month.parse(MONTH), now)
+    publish(
+        ledger,
+        FOREIGN_CLINIC,
+        saved_payment(payment_id="beta-open", version=2, **paid("57.31", "2026-05-05"), **ids),
+        saved_payment(payment_id="beta-held", **paid("88.53", "2026-06-05"), **ids | {"patient_id": "beta-nobody"}),
+        event_body(payment_fields(payment_id="beta-refused", charge_type="Parking", **ids)),
+        # Refused events of the other company, and of no readable company, that name the own clinic.
+        event_body(payment_fields(charge_type="Parking", **ids | {"clinic_id": OWN_CLINIC}, payment_id="beta-a")),
+        json.dumps({"clinic_id": OWN_CLINIC, "payment_id": "own", "line_id": "1", "patient_id": "beta-b"}).encode(),
+        b"beta-unreadable",
+        company=FOREIGN,
+    )
+    with transaction(database) as tx:
+        requeueing.start_run(
+            tx, FeedFilter(reason="invalid_event", scope=Scope.of_companies(FOREIGN)), now, f"user:{FOREIGN_USER}"
+        )
+        authentication.record_audit(tx, AuditEntry(now, f"user:{FOREIGN_USER}", "viewed account", FOREIGN_PATIENT))
+
+
+def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
+    """Return requests that ask each endpoint for data of the other company, by method and path."""
+    keys = [FOREIGN_KEY, f"{OWN_CLINIC}/beta-a/1", *(f"refused:{each}" for each in ids.dead_letters)]
+    runs = [{"status": "Validation Failed"}, {"status": "Validation Failed", "clinic": FOREIGN_CLINIC}]
+    user = [{"name": FOREIGN_USER}, {"name": ADMIN}]
+    return _report_probes() | _page_probes(keys, runs, user) | _change_probes(ids, keys, runs[1], user)
+
+
+def _report_probes() -> dict[str, list[dict[str, Any]]]:
+    report = [{}, {"clinic": FOREIGN_CLINIC}]
+    of_patient = [*report, {"patient": FOREIGN_PATIENT}]
+    feed = [*of_patient, {"find": FOREIGN_KEY}, {"status": "Validation Failed"}, {"as_of": "2099-01-01T00:00"}]
+    exceptions = [*of_patient, {"status": "all"}]
+    log = [*of_patient, *({"group_by": each} for each in ("clinic", "user", "method"))]
+    range_ = {"since": "2026-05-01", "until": "2026-12-31"}
+    balancing = [*report, range_, range_ | {"clinic": OWN_CLINIC}]
+    months = [{"company": FOREIGN}, {"company": FOREIGN, "month": MONTH}, {"company": OWN, "month": MONTH}]
+    return {
+        "GET /": [{}, {"day": "2026-06-05"}],
+        "GET /claims-feed": feed,
+        "GET /api/claims-feed": feed,
+        "GET /exceptions": exceptions,
+        "GET /api/exceptions": exceptions,
+        "GET /payment-log": log,
+        "GET /api/payment-log": log,
+        "GET /payment-log/export": log,
+        "GET /account": [{"patient": FOREIGN_PATIENT}],
+        "GET /api/account": [{"patient": FOREIGN_PATIENT}],
+        "GET /balancing": balancing,
+        "GET /api/balancing": balancing,
+        "GET /months": [{}, *months],
+        "GET /api/months": months[:1],
+    }
+
+
+def _page_probes(
+    keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "GET /clinics": [{}, {"like": FOREIGN_CLINIC}],
+        "GET /clinic": [{"clinic": FOREIGN_CLINIC}, {"clinic": OWN_CLINIC}],
+        "GET /timeline": [{"payment": key} for key in [*keys, f"{OWN_CLINIC}/own/1"]],
+        "GET /api/timeline": [{"payment": key} for key in [*keys, f"{OWN_CLINIC}/own/1"]],
+        "GET /api/openapi.json": [{}],
+        "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
+        "GET /requeue-runs/new": runs,
+        "GET /api/requeue-preview": runs,
+        "GET /requeue-runs/{run_id}": [{}],
+        "GET /api/requeue-runs/{run_id}": [{}],
+        "GET /users": [{}],
+        "GET /user": [{}, *user],
+        "GET /audit": [{}, {"who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
+    }
+
+
+def _change_probes(
+    ids: Ids, keys: list[str], run: dict[str, Any], user: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    month = [{"company": FOREIGN, "month": "2026-06", "confirm": "2026-06"}]
+    scope = {"company": [FOREIGN], "all_clinics": "on"}
+    version = [{"version": 2, "reason": "x"}]
+    return {
+        "POST /claims-feed/requeue": [{"payment": keys}],
+        "POST /api/requeue": [{"payments": keys}],
+        "POST /requeue-runs": [{**run, "confirmed": "9"}],
+        "POST /api/requeue-runs": [{**run, "count": 9}],
+        "POST /requeue-runs/{run_id}/stop": [{}],
+        "POST /requeue-runs/{run_id}/resume": [{}],
+        "POST /exceptions/{exception_id}/accept": version,
+        "POST /api/exceptions/{exception_id}/accept": [{"version": 2}],
+        "POST /exceptions/{exception_id}/acknowledge": version,
+        "POST /api/exceptions/{exception_id}/acknowledge": version,
+        "POST /exceptions/accept": [{"exception": f"{ids.exception}.2"}],
+        "POST /months/schedule": month,
+        "POST /months/cancel": month,
+        "POST /months/close": month,
+        "POST /clinic": [{"clinic": FOREIGN_CLINIC, "type": "Copay"}],
+        "POST /clinic/copy": [
+            {"clinic": OWN_CLINIC, "to": FOREIGN_CLINIC},
+            {"clinic": FOREIGN_CLINIC, "to": OWN_CLINIC},
+        ],
+        "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **scope}],
+        "POST /users/change": [{**each, "role": "admin", **scope} for each in user],
+        "POST /users/disable": user,
+        "POST /users/enable": user,
+        "POST /users/password": [{**each, "password": "another long password"} for each in user],
+    }

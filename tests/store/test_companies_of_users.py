@@ -1,0 +1,38 @@
+"""Migration 0022: users of an earlier release belong to companies."""
+
+import psycopg
+
+from config.database_urls import libpq_url
+from payments.access import authentication
+from payments.core.scope import EVERYTHING, Scope
+from payments.store.db.connection import connect, transaction
+from payments.store.migrations import upgrade
+from tests.builders.earlier_release import migrate_to
+from tests.engines import scratch_database
+
+EARLIER_USERS = """
+INSERT INTO companies (company_id, timezone) VALUES ('acme', 'UTC'), ('beta', 'UTC');
+INSERT INTO clinics (clinic_id, company_id) VALUES ('north', 'acme'), ('south', 'acme'), ('east', 'beta');
+INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) VALUES
+    ('ann', 'admin', NULL, '', now(), 'tests'), ('kim', 'billing', '{north}', '', now(), 'tests'),
+    ('bo', 'billing', '{east,north}', '', now(), 'tests'), ('odd', 'billing', '{unknown}', '', now(), 'tests');
+"""
+
+
+def test_earlier_users_belong_to_the_companies_of_their_clinics(postgres_url: str) -> None:
+    with scratch_database(postgres_url) as url:
+        migrate_to(url, "0021")
+        with psycopg.connect(libpq_url(url)) as connection:
+            connection.execute(EARLIER_USERS)
+        upgrade(url)
+        database = connect(url, application_name="tests")
+        with transaction(database) as tx:
+            scopes = {row.user.name: row.user.scope for row in authentication.list_users(tx)}
+        database.dispose()
+
+    assert scopes == {
+        "ann": EVERYTHING,
+        "kim": Scope.of_clinic("acme", "north"),
+        "bo": Scope(frozenset({"acme", "beta"}), frozenset({"east", "north"})),
+        "odd": Scope(frozenset(), frozenset({"unknown"})),
+    }
