@@ -10,7 +10,7 @@ from tests.engines import scratch_database
 TYPES = "Copay, Deductible, Wellness, Supplies, Other, Coinsurance, Payment on Account"
 REASONS = (
     "type_not_selected, integration_off, internal_payment, retries_exhausted, patient_not_found, invalid_event, "
-    "version_conflict"
+    "version_conflict, unknown_company, unknown_clinic"
 )
 
 
