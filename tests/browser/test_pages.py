@@ -43,6 +43,8 @@ PAGES = {
     "timeline": "/timeline?payment=clinic-009/free/1",
     "timeline-search": "/timeline",
     "users": "/users",
+    "user": "/user?name=bill",
+    "user-new": "/user",
     "audit": "/audit",
     "refused": "/account?patient=nobody",
     "no-such-page": "/no-such-page",

@@ -1,4 +1,4 @@
-"""Migration 0022: users of an earlier release belong to companies."""
+"""Migration 0023: users of an earlier release belong to companies."""
 
 import psycopg
 
@@ -21,7 +21,7 @@ INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) VALUE
 
 def test_earlier_users_belong_to_the_companies_of_their_clinics(postgres_url: str) -> None:
     with scratch_database(postgres_url) as url:
-        migrate_to(url, "0021")
+        migrate_to(url, "0022")
         with psycopg.connect(libpq_url(url)) as connection:
             connection.execute(EARLIER_USERS)
         upgrade(url)
