@@ -22,6 +22,7 @@ def describe_error(error: BaseException) -> str | None:
     from emr.errors import FeedError
     from emr.synthea_files import ExportError
     from payments.access.authentication import UserError
+    from payments.core.ambiguity import AmbiguousIdError
     from payments.core.conflict import ChangedMeanwhileError
     from payments.core.timezone import TimezoneError
     from payments.journeys.adjusting import AdjustmentError
@@ -41,6 +42,8 @@ def describe_error(error: BaseException) -> str | None:
     )
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
     anticipated = (CommandError, ExportError, *engine_errors, *usage_errors)
+    if isinstance(error, AmbiguousIdError):
+        return f"{error}; choose one with --company"
     if isinstance(error, anticipated):
         return str(error)
     return _describe_postgres(error) or _describe_redis(error) or _describe_file(error)

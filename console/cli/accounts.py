@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -33,6 +32,7 @@ from console.reports.account import (
 )
 from console.reports.output import OutputFormat, Record, array_pieces, object_pieces
 from console.reports.payment_log import PAYMENT_LOG, log_records
+from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.distributing import AccountRow, DistributionResult
@@ -44,29 +44,33 @@ if TYPE_CHECKING:
 def account(parameters: AccountParameters, output: Output) -> None:
     """Show a patient's account, all cases together: total payments, unassigned amount and balance.
 
-    --limit applies to its payments, and to the charges that they were applied to. In CSV each payment is a row, with
-    the sums of its account in the last columns.
+    If several companies have the patient's id, --company chooses one. --limit applies to the payments of the account,
+    and to the charges that they were applied to. In CSV each payment is a row, with the sums of its account in the last
+    columns.
     """
+    from payments.core.ambiguity import AmbiguousIdError
     from payments.journeys import distributing
 
     patient, as_of = parameters.patient, parameters.as_of
     with open_report() as tx:
-        accounts = distributing.show_account(tx, patient, as_of=as_of)
-        if not accounts:
+        found = distributing.show_account(tx, patient, EVERYTHING.narrowed_to_company(parameters.company), as_of)
+        if not found:
             problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
             raise CommandError(f"there {problem}")
-        reader = _AccountReader(tx, parameters)
+        if len(found) > 1:
+            raise AmbiguousIdError(f"patient {patient}", (each.company for each in found))
+        (row,), reader = found, _AccountReader(tx, parameters)
         match output.output_format:
             case OutputFormat.TABLE:
-                show(account_records(accounts), ACCOUNT, Output())
-                show(chain.from_iterable(map(reader.payments, accounts)), PAYMENT_LOG, output)
-                show(chain.from_iterable(map(reader.allocations, accounts)), APPLIED, output)
-                if refunds := [each for row in accounts for each in reader.refunds(row)]:
+                show(account_records([row]), ACCOUNT, Output())
+                show(reader.payments(row), PAYMENT_LOG, output)
+                show(reader.allocations(row), APPLIED, output)
+                if refunds := reader.refunds(row):
                     show(refunds, REFUNDS, Output())
             case OutputFormat.CSV:
-                show(chain.from_iterable(map(reader.payments_with_sums, accounts)), ACCOUNT_PAYMENTS, output)
+                show(reader.payments_with_sums(row), ACCOUNT_PAYMENTS, output)
             case OutputFormat.JSON:
-                print_pieces(array_pieces(reader.as_json(each, output) for each in accounts))
+                print_pieces(array_pieces([reader.as_json(row, output)]))
 
 
 class _AccountReader(NamedTuple):

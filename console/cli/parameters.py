@@ -74,7 +74,7 @@ _OUTPUT_OPTIONS = (
 def _option(parameter: Parameter) -> inspect.Parameter:
     annotation = _TYPES.get(parameter.kind, str)
     more: dict[str, Any] = {"help": parameter.help, "metavar": parameter.metavar or None}
-    if parameter.kind not in {ParameterKind.TEXT, ParameterKind.CLINIC}:
+    if parameter.kind not in {ParameterKind.TEXT, ParameterKind.CLINIC, ParameterKind.COMPANY}:
         more |= {"parser": _parser(parameter), "metavar": parameter.metavar or _METAVARS[parameter.kind]}
     described = typer.Option(parameter.option, **more) if parameter.option else typer.Argument(**more)
     if not parameter.is_required:

@@ -67,7 +67,7 @@ def timeline(parameters: TimelineParameters, output: Output) -> None:
 
     key = parameters.payment
     with open_transaction() as tx:
-        events = reporting.timeline(tx, key)
+        events = reporting.timeline(tx, key, EVERYTHING.narrowed_to_company(parameters.company))
     if not events:
         raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
     show(timeline_records(events), timeline_of(key), output)

@@ -18,7 +18,7 @@ from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.requeue import REQUEUE_PREVIEW, preview_records
-from payments.core.scope import EVERYTHING
+from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from payments.core.outcome import Status
@@ -46,6 +46,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
     ] = None,
     reason: Annotated[str | None, typer.Option(help="With --status: only payments with this reason.")] = None,
     clinic: Annotated[str | None, typer.Option(help="With --status: only payments of this clinic.")] = None,
+    company: Annotated[str | None, typer.Option(help="Only payments of this company.")] = None,
     *,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -63,15 +64,16 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
         raise CommandError("name payments by their keys, or choose them by --status", exit_status=2)
     if keys and (status or reason or clinic):
         raise CommandError("name payments by their keys or choose them by --status, not both", exit_status=2)
+    scope = EVERYTHING.narrowed_to_company(company)
     if status:
         chosen = FeedFilter(
             status=_requeueable(status),
             reason=parse_reason(reason) if reason else None,
-            scope=EVERYTHING.narrowed_to_clinic(clinic),
+            scope=scope.narrowed_to_clinic(clinic),
         )
         _requeue_matching(current_context(), chosen, has_to_ask=must_ask(yes=yes), dry_run=dry_run)
     else:
-        _requeue_keys(current_context(), keys, dry_run=dry_run)
+        _requeue_keys(current_context(), keys, scope, dry_run=dry_run)
 
 
 def _requeueable(text: str) -> Status:
@@ -85,12 +87,12 @@ def _requeueable(text: str) -> Status:
     return status
 
 
-def _requeue_keys(context: CliContext, keys: Sequence[str], *, dry_run: bool) -> None:
+def _requeue_keys(context: CliContext, keys: Sequence[str], scope: Scope, *, dry_run: bool) -> None:
     from payments.journeys import reporting, requeueing
 
     with open_transaction(context.engines) as tx:
-        done = requeueing.requeue(tx, keys, datetime.now(UTC), current_user())
-        unknown = [key for key in done.skipped if not reporting.timeline(tx, key)]
+        done = requeueing.requeue(tx, keys, datetime.now(UTC), current_user(), scope)
+        unknown = [key for key in done.skipped if not reporting.timeline(tx, key, scope)]
         if dry_run:
             tx.rollback()
     _print_result(done, [key for key in done.skipped if key not in unknown], dry_run=dry_run, has_some=keys != unknown)

@@ -17,6 +17,7 @@ from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.output import OutputFormat
 from console.reports.settings import SETTINGS, settings_records
+from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.configuring import ClinicRow
@@ -71,6 +72,7 @@ def set_clinic(
 @app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
 def show_clinics(
     clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="Only this clinic.")] = None,
+    company: Annotated[str | None, typer.Option(help="Only clinics of this company.")] = None,
     *,
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
@@ -81,7 +83,7 @@ def show_clinics(
     output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
-        rows = configuring.show_clinics(tx, datetime.now(UTC), clinic)
+        rows = configuring.show_clinics(tx, datetime.now(UTC), clinic, EVERYTHING.narrowed_to_company(company))
     if clinic and not rows:
         raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
     show(settings_records(rows), SETTINGS, output)

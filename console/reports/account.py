@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
-from console.reports.parameters import as_of, parameter
+from console.reports.parameters import as_of, company, parameter
 from console.reports.payment_log import PAYMENT_LOG, log_records
 from payments.core.scope import EVERYTHING, Scope
 
@@ -28,6 +28,7 @@ class AccountParameters:
     patient: str = parameter(
         "Patient", "The patient's id.", option="", metavar="PATIENT", required=True, size=20, is_search=True
     )
+    company: str | None = company()
     as_of: datetime | None = as_of()
 
     def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> LogFilter:

@@ -16,6 +16,7 @@ class ParameterKind(StrEnum):
 
     TEXT = "text"
     CLINIC = "clinic"
+    COMPANY = "company"
     DAY = "day"
     MOMENT = "moment"
     AMOUNT = "amount"
@@ -71,6 +72,11 @@ def last_day(day: str = "day") -> Any:
 def clinic() -> Any:
     """Return the field for the choice of one clinic."""
     return parameter("Clinic", "This clinic only.", ParameterKind.CLINIC, size=10)
+
+
+def company() -> Any:
+    """Return the field for the choice of one company. Pages have no input for it; links pass it on."""
+    return parameter("Company", "This company only.", ParameterKind.COMPANY)
 
 
 def as_of() -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record
-from console.reports.parameters import parameter
+from console.reports.parameters import company, parameter
 
 if TYPE_CHECKING:
     from payments.journeys.reporting import TimelineRow
@@ -28,6 +28,7 @@ class TimelineParameters:
         required=True,
         size=32,
     )
+    company: str | None = company()
 
 
 TIMELINE = Report(

@@ -17,6 +17,7 @@ from console.web.origins import SAFE_METHODS, is_api_request, referring_page
 from console.web.rendering import url
 from console.web.strictness import shown_name
 from payments.access.authentication import UserError
+from payments.core.ambiguity import AmbiguousIdError
 from payments.core.conflict import ChangedMeanwhileError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
@@ -36,6 +37,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _CONFLICTS: dict[type[Exception], str] = {
+    AmbiguousIdError: "Choose one of the companies: add the parameter company to the address.",
     AdjustmentError: "Reload Billing Exceptions, check the exception and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",

@@ -59,6 +59,7 @@ _TYPES: dict[ParameterKind, Any] = {
     ParameterKind.AMOUNT: Amount,
     ParameterKind.TEXT: Text,
     ParameterKind.CLINIC: Text,
+    ParameterKind.COMPANY: Text,
 }
 
 

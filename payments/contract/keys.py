@@ -41,6 +41,21 @@ class LocalKey(NamedTuple):
             yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
 
 
+class KeyReading(NamedTuple):
+    """One way to read the text of a key. `company_id` is None if the text names no company."""
+
+    company_id: str | None
+    key: LocalKey
+
+    @classmethod
+    def parse_all(cls, text: str) -> Iterator[Self]:
+        """Yield every reading of `clinic/payment/line` or `company:clinic/payment/line`. Ids may contain colons."""
+        yield from (cls(None, key) for key in LocalKey.parse_all(text))
+        for position, character in enumerate(text):
+            if character == ":" and position:
+                yield from (cls(text[:position], key) for key in LocalKey.parse_all(text[position + 1 :]))
+
+
 class LineKey(NamedTuple):
     """Key of a charge line of an EMR payment. It prints as clinic/payment/line, without the company."""
 

@@ -49,6 +49,15 @@ class Scope:
         """Return whether this scope includes everything that the other one does."""
         return _includes(self.companies, other.companies) and _includes(self.clinics, other.clinics)
 
+    def narrowed_to_company(self, company_id: str | None) -> "Scope":
+        """Return the part of this scope that belongs to one company, or the whole of it for None.
+
+        The result is empty if the scope does not include the company.
+        """
+        if company_id is None:
+            return self
+        return replace(self, companies=frozenset({company_id} if _contains(self.companies, company_id) else ()))
+
     def narrowed_to_clinic(self, clinic_id: str | None) -> "Scope":
         """Return the part of this scope that belongs to one clinic, or the whole of it for None.
 

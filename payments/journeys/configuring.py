@@ -111,9 +111,12 @@ def set_clinic(
     return _row(update.key, settings)
 
 
-def show_clinics(tx: Transaction, now: datetime, clinic_id: str | None = None) -> list[ClinicRow]:
-    """Return the current settings of all clinics, or of the clinics with this id in any company."""
-    return [_row(key, clinic.settings_at(now)) for key, clinic in clinics.load_all(tx, clinic_id).items()]
+def show_clinics(
+    tx: Transaction, now: datetime, clinic_id: str | None = None, scope: Scope = EVERYTHING
+) -> list[ClinicRow]:
+    """Return the current settings of all clinics in a scope, or of those with this id."""
+    found = clinics.load_all(tx, clinic_id)
+    return [_row(key, clinic.settings_at(now)) for key, clinic in found.items() if scope.may_see(*key)]
 
 
 def list_clinic_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from payments.contract.event import ChargeType
+from payments.core.ambiguity import AmbiguousIdError
 from payments.core.eligibility import exclusion_reason
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Reason
@@ -36,12 +37,15 @@ def preview_payment(
 ) -> EligibilityPreview:
     """Return what would happen to a paid line of this charge type and transaction date if it were saved now.
 
-    `scope` includes one clinic: the clinic of the line.
+    `scope` includes one clinic id: that of the line. Raises AmbiguousIdError if several companies of the scope have it.
     """
-    found = clinics.load_all(tx, scope.only_clinic)
-    clinic = next((clinic for key, clinic in found.items() if scope.may_see(*key)), None)
-    if clinic is None:
+    known = clinics.load_all(tx, scope.only_clinic)
+    found = [clinic for key, clinic in known.items() if scope.may_see(*key)]
+    if not found:
         return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, is_known=False)
+    if len(found) > 1:
+        raise AmbiguousIdError(f"clinic {scope.only_clinic}", (clinic.key.company_id for clinic in found))
+    (clinic,) = found
     state = months.load_state(tx, clinic.key.company_id, Month.of(day))
     reason = exclusion_reason(clinic.settings_at(now), charge_type)
     (company,) = clinics.list_companies(tx, Scope.of_companies(clinic.key.company_id))

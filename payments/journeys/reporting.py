@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from payments.contract.errors import dead_letter_id
-from payments.contract.keys import LocalKey
 from payments.core.finding import FindingStatus
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
@@ -121,11 +120,14 @@ def exception(tx: Transaction, finding_id: int) -> ExceptionRow | None:
 
 
 def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:
-    """Return the history of the payment with this printed key; empty if there is none in the scope."""
+    """Return the history of the payment with this printed key; empty if there is none in the scope.
+
+    Raises AmbiguousIdError if several companies of the scope have the key.
+    """
     refused_id = dead_letter_id(key)
     if refused_id is not None:
         return timeline_report.read(tx, (), printed_keys.dead_letters_in_scope(tx, (refused_id,), scope))
-    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)]}, scope)[key]
+    named = printed_keys.find(tx, [key], scope)[key]
     return timeline_report.read(tx, named.keys, named.dead_letter_ids)
 
 

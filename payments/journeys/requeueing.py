@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.errors import dead_letter_id
-from payments.contract.keys import LocalKey
 from payments.contract.money import ZERO, Money, total
 from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
 from payments.core.month import Month
@@ -46,10 +45,13 @@ class Requeued:
 
 
 def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope: Scope = EVERYTHING) -> Requeued:
-    """Requeue payments by their printed keys. Keys that are already imported or not found in the scope are skipped."""
+    """Requeue payments by their printed keys. Keys that are already imported or not found in the scope are skipped.
+
+    Raises AmbiguousIdError, and requeues none, if several companies of the scope have a key.
+    """
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
     visible = printed_keys.dead_letters_in_scope(tx, list(numbers.values()), scope)
-    named = printed_keys.find(tx, {key: [*LocalKey.parse_all(key)] for key in keys if key not in numbers}, scope)
+    named = printed_keys.find(tx, (key for key in keys if key not in numbers), scope)
     named |= {
         key: NamedPayments(dead_letter_ids=[number] if number in visible else []) for key, number in numbers.items()
     }

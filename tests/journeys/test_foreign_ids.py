@@ -7,7 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import Event
+from payments.core.ambiguity import AmbiguousIdError
 from payments.core.month import Month
+from payments.core.scope import Scope
 from payments.journeys import closing, reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
@@ -117,3 +119,36 @@ def test_close_warnings_list_no_event_of_another_company(office: Office) -> None
     office.publish(event_body(payment_fields(**(FOREIGN | {"method": "wrong"}))))
 
     assert closing.close_warnings(office.tx, "company", Month(2026, 6)) == []
+
+
+def publish_of_two_companies(office: Office) -> None:
+    """Publish an invalid event of each company with the same key. The clinic of the other company is refused too."""
+    fields = {"payment_id": "shared", "method": "wrong"}
+    office.publish(event_body(payment_fields(**fields)), event_body(payment_fields(**fields, company_id="other")))
+
+
+def test_key_of_two_companies_is_ambiguous_until_one_is_chosen(office: Office) -> None:
+    publish_of_two_companies(office)
+
+    for act in (codes, lambda office, key: office.requeue([key])):
+        with pytest.raises(AmbiguousIdError, match="clinic/shared/1 exists in several companies: company, other"):
+            act(office, "clinic/shared/1")
+    assert len(codes(office, "other:clinic/shared/1")) == 1
+    own = reporting.timeline(office.tx, "clinic/shared/1", Scope.of_companies("company"))
+    assert [row.code for row in own] == ["validation_failed"]
+    assert reporting.timeline(office.tx, "other:clinic/shared/1", Scope.of_companies("company")) == []
+
+
+def test_requeue_of_a_key_with_its_company_leaves_the_other_company(office: Office) -> None:
+    publish_of_two_companies(office)
+
+    office.requeue(["other:clinic/shared/1"])
+
+    found = office.tx.execute(text("SELECT company_id, attempts FROM set_aside ORDER BY 1"))
+    assert [tuple(row) for row in found] == [("company", 1), ("other", 2)]
+
+
+def test_key_with_colons_in_its_ids_is_found(office: Office) -> None:
+    office.publish(saved_payment(payment_id="a:b/c"))
+
+    assert codes(office, "clinic/a:b/c/1") == codes(office, "company:clinic/a:b/c/1") == ["imported"]

@@ -29,7 +29,8 @@ def show(
     reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
         return context.page("account.html", patient=None, chosen=None, **reports)
-    chosen, scope = query.parameters, context.user.scope
+    chosen = query.parameters
+    scope = context.user.scope.narrowed_to_company(chosen.company)
     patient, as_of = chosen.patient, chosen.as_of
     with context.app.snapshot_transaction() as tx:
         rows = distributing.show_account(tx, patient, scope, as_of)

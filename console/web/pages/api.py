@@ -75,6 +75,7 @@ LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(Pay
 
 class _PaymentToSave(PageQuery):
     clinic: Text
+    company: Text | None = None
     charge_type: ChargeType
     date: Day
 
@@ -91,7 +92,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 @router.get("/would-flow", responses=response_model(FlowPreview))
 def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
-    scope = context.scope_of(choice.clinic)
+    scope = context.scope_of(choice.clinic).narrowed_to_company(choice.company)
     with context.app.transaction() as tx:
         preview = eligibility_preview.preview_payment(tx, scope, choice.charge_type, choice.date, context.now)
     shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
@@ -171,9 +172,9 @@ def account(
     context: Viewer,
 ) -> Response:
     """Return a patient's account: total payments, unassigned amount and balance."""
-    patient = query.parameters.patient
+    patient, scope = query.parameters.patient, context.user.scope.narrowed_to_company(query.parameters.company)
     with context.app.transaction() as tx:
-        rows = distributing.show_account(tx, patient, context.user.scope, query.parameters.as_of)
+        rows = distributing.show_account(tx, patient, scope, query.parameters.as_of)
         context.audit(tx, "viewed account", patient, "API")
     if not rows:
         raise PageError(404, f"No patient is known as {patient}.")
@@ -216,8 +217,9 @@ def timeline(
 ) -> Response:
     """Return the history of one payment."""
     payment = query.parameters.payment
+    scope = context.user.scope.narrowed_to_company(query.parameters.company)
     with context.app.transaction() as tx:
-        events = timeline_rows(tx, context, payment)
+        events = timeline_rows(tx, scope, payment)
         context.audit(tx, "viewed timeline", payment, "API")
     return _rows(timeline_records(events), TIMELINE, None)
 

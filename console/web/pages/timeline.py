@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Response
 
 from console.reports.timeline import TIMELINE, TimelineParameters, event_record
 from console.web.auth import Viewer
-from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
 from payments import wording
 from payments.core.outcome import Status
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, TimelineRow
 from payments.store.db.connection import Transaction
@@ -27,10 +27,10 @@ def show(
     if query is None:
         return context.page("timeline.html", report=TIMELINE, payment=None)
     payment = query.parameters.payment
-    feed_filter = FeedFilter(payment=payment, scope=context.user.scope)
+    scope = context.user.scope.narrowed_to_company(query.parameters.company)
     with context.app.transaction() as tx:
-        events = timeline_rows(tx, context, payment)
-        found = reporting.claims_feed_page(tx, feed_filter, None, 1).rows
+        events = timeline_rows(tx, scope, payment)
+        found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), None, 1).rows
         context.audit(tx, "viewed timeline", payment)
     row = found[0].row if found else None
     return context.page(
@@ -44,9 +44,9 @@ def show(
     )
 
 
-def timeline_rows(tx: Transaction, context: RequestContext, key: str) -> list[TimelineRow]:
-    """Return the timeline of a payment. Raises PageError (404) if it is unknown or the user may not see it."""
-    rows = list(reporting.timeline(tx, key, context.user.scope))
+def timeline_rows(tx: Transaction, scope: Scope, key: str) -> list[TimelineRow]:
+    """Return the timeline of a payment. Raises PageError (404) if the scope does not include it."""
+    rows = list(reporting.timeline(tx, key, scope))
     if not rows:
         step = "Enter the key as clinic/payment/line; the Claims Feed shows it."
         raise PageError(404, f"There is no payment {key}.", step)

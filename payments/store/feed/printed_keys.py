@@ -1,11 +1,12 @@
 """Find the payments that printed keys name: lines and dead letters of any company."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from payments.contract.keys import LineKey, LocalKey
+from payments.contract.keys import KeyReading, LineKey, LocalKey
+from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
@@ -41,22 +42,23 @@ ORDER BY rank, company_id, id
 """
 
 
-def find(
-    tx: Transaction, readings: Mapping[str, Collection[LocalKey]], scope: Scope = EVERYTHING
-) -> dict[str, NamedPayments]:
-    """Return the payments that each printed key names in a scope.
+def find(tx: Transaction, texts: Iterable[str], scope: Scope = EVERYTHING) -> dict[str, NamedPayments]:
+    """Return the payments that each text of a key names in a scope: `clinic/payment/line`, also after `company:`.
 
-    `readings` maps each printed key to the keys that print as this text.
+    Raises AmbiguousIdError if a text names payments of several companies in the scope.
     """
-    rows = [key._asdict() for each in readings.values() for key in each]
+    readings = {each: [*KeyReading.parse_all(each)] for each in texts}
+    rows = [reading.key._asdict() for each in readings.values() for reading in each]
     if not rows:
         return dict.fromkeys(readings, NamedPayments())
     found = tx.execute(text(_FOUND), arrays(rows, _KEY)).all()
     visible = [row for row in found if scope.may_see(row.company_id, row.clinic_id)]
-    return {
-        printed: _named([row for row in visible if LocalKey._make(row[1:4]) in keys])
-        for printed, keys in readings.items()
-    }
+    return {each: _named(each, [row for row in visible if _is_read(row, own)]) for each, own in readings.items()}
+
+
+def _is_read(row: Row[Any], readings: Sequence[KeyReading]) -> bool:
+    key = LocalKey(row.clinic_id, row.payment_id, row.line_id)
+    return KeyReading(None, key) in readings or KeyReading(row.company_id, key) in readings
 
 
 def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> list[int]:
@@ -65,10 +67,13 @@ def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> 
     return list(tx.execute(text(query), {"ids": list(ids), **scope_parameters(scope)}).scalars())
 
 
-def _named(found: Sequence[Row[Any]]) -> NamedPayments:
+def _named(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
     """Return the payments of the first rank among rows that are sorted by rank."""
     first = [row for row in found if row.rank == found[0].rank]
     if first and first[0].company_id is None:
         return NamedPayments(dead_letter_ids=[row.id for row in first])
     keys = dict.fromkeys(LineKey(row.company_id, row.clinic_id, row.payment_id, row.line_id) for row in first)
+    companies = {each.company_id for each in keys}
+    if len(companies) > 1:
+        raise AmbiguousIdError(f"payment {key}", companies)
     return NamedPayments(list(keys))

@@ -59,7 +59,8 @@ def test_accounts_of_two_companies_keep_their_own_sums(terminal: Terminal, compa
         saved_payment(payment_id="a", **paid("7.00", "2020-04-08"), **theirs),
     )
 
-    found = rows(terminal, company.patient_id)
+    companies = company.id, theirs["company_id"]
+    found = [row for each in companies for row in rows(terminal, company.patient_id, "--company", each)]
 
     assert [[row[key] for key in ("amount", *SUMS[:2])] for row in found] == [
         ["25.00", company.id, "25.00"],

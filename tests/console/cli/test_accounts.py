@@ -127,7 +127,8 @@ def test_patient_id_of_two_companies_has_two_accounts(
         saved_payment(payment_id="elsewhere", **paid("7.00", "2020-04-08"), **theirs),
     )
 
-    ours, others = terminal.run("report", "account", owing_patient_ids["patient_id"], "--format", "json").rows
+    of_patient = ["report", "account", owing_patient_ids["patient_id"], "--format", "json", "--company"]
+    ours, others = (terminal.run(*of_patient, each["company_id"]).rows[0] for each in (owing_patient_ids, theirs))
 
     assert [ours["company"], others["company"]] == [owing_patient_ids["company_id"], theirs["company_id"]]
     assert [each["amount"] for each in ours["payments"]] == ["25.00", "100.00"]

@@ -1,0 +1,59 @@
+"""A key, a clinic and a patient of several companies: the option --company chooses one."""
+
+import pytest
+
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import event_body, paid, payment_fields, saved_patient, saved_payment
+from tests.console.conftest import Result, Terminal
+
+KEY, TWIN = "shared/payment/1", "twin"
+AMBIGUOUS = "exists in several companies: alpha, beta; choose one with --company\n"
+
+
+def error_of(result: Result) -> str:
+    """Return the error of a command that failed."""
+    assert (result.status, result.out) == (1, "")
+    return result.err
+
+
+@pytest.fixture(autouse=True)
+def _two_companies(billing: CommittedLedger) -> None:
+    """Two companies with one patient id, and an invalid event of each with the same key."""
+    for company, clinic, amount in (("alpha", "alpha-1", "25.00"), ("beta", "beta-1", "35.00")):
+        billing.set_clinic(clinic, company_id=company)
+        ids = {"company_id": company, "patient_id": TWIN}
+        invalid = payment_fields(clinic_id="shared", method="wrong", **ids)
+        billing.import_events(
+            saved_patient(TWIN, company_id=company),
+            saved_payment(clinic_id=clinic, **ids, **paid(amount, "2026-06-05")),
+            event_body(invalid),
+        )
+
+
+def test_timeline_of_a_key_of_two_companies_needs_the_company(terminal: Terminal) -> None:
+    assert error_of(terminal.run("timeline", KEY)) == f"payments: payment {KEY} {AMBIGUOUS}"
+
+    for chosen in ([KEY, "--company", "beta"], [f"beta:{KEY}"]):
+        assert len(terminal.run("timeline", *chosen, "--format", "json").rows) == 1
+
+
+def test_requeue_of_a_key_of_two_companies_needs_the_company(terminal: Terminal) -> None:
+    assert error_of(terminal.run("requeue", KEY)) == f"payments: payment {KEY} {AMBIGUOUS}"
+
+    assert terminal.run("requeue", KEY, "--company", "alpha").out == "1 payment requeued\n"
+    assert terminal.run("requeue", f"beta:{KEY}").out == "1 payment requeued\n"
+    assert "there is no payment" in error_of(terminal.run("requeue", KEY, "--company", "gamma"))
+
+
+def test_account_of_a_patient_of_two_companies_needs_the_company(terminal: Terminal) -> None:
+    assert error_of(terminal.run("report", "account", TWIN)) == f"payments: patient {TWIN} {AMBIGUOUS}"
+
+    (account,) = terminal.run("report", "account", TWIN, "--company", "beta", "--format", "json").rows
+    assert (account["company"], account["payments_total"]) == ("beta", "35.00")
+
+
+def test_settings_are_shown_of_one_company(terminal: Terminal) -> None:
+    rows = terminal.run("settings", "show", "--company", "alpha", "--format", "json").rows
+
+    assert [row["clinic"] for row in rows] == ["alpha-1"]
+    assert "there is no clinic" in error_of(terminal.run("settings", "show", "alpha-1", "--company", "beta"))
