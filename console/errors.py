@@ -28,6 +28,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
+    from payments.journeys.confirming import ConfirmationError
     from payments.journeys.requeueing import MoreThanConfirmedError
     from payments.store.db.connection import UnsuitableDatabaseError
 
@@ -35,6 +36,7 @@ def describe_error(error: BaseException) -> str | None:
         MoreThanConfirmedError,
         ChangedMeanwhileError,
         ClinicOfOtherCompanyError,
+        ConfirmationError,
         TimezoneError,
         AdjustmentError,
         ClosingError,

@@ -10,12 +10,20 @@ from typing import Annotated
 
 import typer
 
-from console.cli.arguments import parse_identifier
+from console.cli import confirming
+from console.cli.arguments import FormOption, RawOption, parse_identifier
+from console.cli.confirmation import YesOption
+from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.settings import Switch
 from console.cli.terminal import print_line
+from console.reports.companies import COMPANIES, company_records
+from console.reports.output import OutputFormat
+from console.reports.unconfirmed import UNCONFIRMED, unconfirmed_records
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
 
 
 class AdjustmentPolicy(StrEnum):
@@ -31,7 +39,7 @@ class AdjustmentPolicy(StrEnum):
     "Example: payments company set acme --adjustments auto",
 )
 def set_company(
-    company: Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")],
+    company: CompanyArgument,
     *,
     hold_days: Annotated[
         int | None,
@@ -48,7 +56,7 @@ def set_company(
         str | None, typer.Option(metavar="IANA", help="Time zone in which its days begin, e.g. America/Denver.")
     ] = None,
 ) -> None:
-    """Change the settings of a company. Omitted options change nothing. Changes are recorded."""
+    """Change the settings of a company. Omitted options change nothing. Changes are recorded and confirm it."""
     from payments.journeys import configuring
 
     update = configuring.CompanyUpdate(
@@ -67,3 +75,39 @@ def set_company(
         f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "
         f"adjustments of closed months: {row.adjustments}."
     )
+
+
+@app.command("list", epilog="Example: payments company list\n\nExample: payments company list --unconfirmed")
+def list_companies(
+    *,
+    unconfirmed: Annotated[
+        bool,
+        typer.Option("--unconfirmed", help="Companies, clinics and patients that nobody confirmed, and retired ones."),
+    ] = False,
+    form: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
+) -> None:
+    """List the companies and their settings. Retired ones are listed with --unconfirmed only."""
+    from payments.journeys import configuring
+    from payments.journeys.confirming import list_unconfirmed
+
+    output = Output(form, is_raw=raw)
+    output.check()
+    with open_transaction() as tx:
+        if unconfirmed:
+            records, report = unconfirmed_records(list_unconfirmed(tx)), UNCONFIRMED
+        else:
+            records, report = company_records(configuring.show_companies(tx)), COMPANIES
+    show(records, report, output)
+
+
+@app.command("confirm", epilog="Example: payments company confirm acme")
+def confirm_company(company: CompanyArgument) -> None:
+    """Confirm a company that an event added, or that was retired. This is recorded."""
+    confirming.confirm(company)
+
+
+@app.command("retire", epilog="Example: payments company retire acmee")
+def retire_company(company: CompanyArgument, *, yes: YesOption = False) -> None:
+    """Retire an empty company that came from a mistyped id. Its later events are Not Sent. This is recorded."""
+    confirming.retire(company, yes=yes)

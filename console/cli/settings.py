@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli import confirming
 from console.cli.arguments import FormOption, RawOption, parse_charge_types, parse_identifier
+from console.cli.confirmation import YesOption
 from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.terminal import print_line
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from payments.journeys.configuring import ClinicRow
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+
+
+ClinicArgument = Annotated[str, typer.Argument(metavar="CLINIC", help="The clinic's id.")]
+CompanyOption = Annotated[str, typer.Option(help="The id of the clinic's company.")]
 
 
 class Switch(StrEnum):
@@ -39,8 +45,8 @@ class Switch(StrEnum):
     "Example: payments settings set north --company acme --integration off",
 )
 def set_clinic(
-    clinic: Annotated[str, typer.Argument(metavar="CLINIC", help="The clinic's id.")],
-    company: Annotated[str, typer.Option(help="The id of the clinic's company.")],
+    clinic: ClinicArgument,
+    company: CompanyOption,
     integration: Annotated[
         Switch | None, typer.Option(help="Send patient payments to Billing. Default: unchanged.")
     ] = None,
@@ -87,6 +93,18 @@ def show_clinics(
     if clinic and not rows:
         raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
     show(settings_records(rows), SETTINGS, output)
+
+
+@app.command("confirm", epilog="Example: payments settings confirm north --company acme")
+def confirm_clinic(clinic: ClinicArgument, company: CompanyOption) -> None:
+    """Confirm a clinic that an event added or that was retired, and its company. This is recorded."""
+    confirming.confirm(company, clinic)
+
+
+@app.command("retire", epilog="Example: payments settings retire nroth --company acme")
+def retire_clinic(clinic: ClinicArgument, company: CompanyOption, *, yes: YesOption = False) -> None:
+    """Retire an empty clinic that came from a mistyped id. Its later events are Not Sent. This is recorded."""
+    confirming.retire(company, clinic, yes=yes)
 
 
 def _on_or_off(row: ClinicRow) -> str:

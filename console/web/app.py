@@ -26,6 +26,7 @@ from console.web.pages import (
     payment_log,
     requeue_runs,
     timeline,
+    unconfirmed,
     users,
 )
 from console.web.rendering import FOLDER, create_templates, static_urls
@@ -34,7 +35,7 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(users, audit, login, health, api, api_requeue),
+    *(unconfirmed, users, audit, login, health, api, api_requeue),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

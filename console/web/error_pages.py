@@ -22,6 +22,7 @@ from payments.core.conflict import ChangedMeanwhileError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
+from payments.journeys.confirming import ConfirmationError
 from payments.journeys.requeueing import MoreThanConfirmedError
 
 log = structlog.get_logger()
@@ -42,6 +43,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
+    ConfirmationError: "Reload New ids and check what it holds.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",
 }

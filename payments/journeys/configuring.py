@@ -13,7 +13,8 @@ from payments.core.eligibility import ClinicSettings
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics
+from payments.store.ledger import clinics, confirmation, timezones
+from payments.store.ledger.admission import NamedClinic
 from payments.store.ledger.clinic_owners import ClinicOfOtherCompanyError
 from payments.store.ledger.clinics import CompanyRow, SettingsRow
 
@@ -65,14 +66,18 @@ class CompanyUpdate(NamedTuple):
 def set_company(
     tx: Transaction, update: CompanyUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
 ) -> CompanyRow:
-    """Change a company's settings, and return them. An unknown company is created, with the default time zone.
+    """Change a company's settings, and return them. This confirms it. An unknown company is created.
+
+    A new company has the default time zone.
 
     Locks the company's row. Raises TimezoneError if the time zone is not an IANA name that this system and PostgreSQL
     know.
     """
-    if update.timezone is not None and not clinics.is_timezone_known(tx, check_timezone(update.timezone)):
+    if update.timezone is not None and not timezones.is_timezone_known(tx, check_timezone(update.timezone)):
         raise TimezoneError(update.timezone)
     clinics.create_companies(tx, [update.company_id], default_timezone)
+    if confirmation.confirm(tx, NamedClinic(update.company_id, None), now, who):
+        audit.add(tx, AuditEntry(now, who, "confirmed company", update.company_id, company_id=update.company_id))
     before = clinics.lock_company(tx, update.company_id)
     chosen = {name: value for name, value in update._asdict().items() if name != "company_id" and value is not None}
     chosen |= {"timezone_chosen": True} if update.timezone is not None else {}
@@ -86,7 +91,7 @@ def set_company(
 def set_clinic(
     tx: Transaction, update: SettingsUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
 ) -> ClinicRow:
-    """Change a clinic's settings from now on, and return them. An unknown clinic or company is created.
+    """Change a clinic's settings from now on, and return them. This confirms it. An unknown one is created.
 
     A new company has the default time zone.
 
@@ -98,6 +103,8 @@ def set_clinic(
     if update.key not in clinics.load_or_create(tx, [update.key], default_timezone):
         raise ClinicOfOtherCompanyError(update.clinic_id)
     clinics.lock(tx, [update.key])
+    if confirmation.confirm(tx, NamedClinic(*update.key), now, who):
+        audit.add(tx, AuditEntry(now, who, "confirmed clinic", update.clinic_id, company_id=update.company_id))
     clinic = clinics.load(tx, [update.key])[update.key]
     since = max(now, clinic.changes[-1].since) if clinic.changes else now
     before = clinic.settings_at(since)

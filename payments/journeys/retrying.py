@@ -10,7 +10,7 @@ from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
-from payments.store.ledger import history, lines, patients
+from payments.store.ledger import admission, history, lines, patients
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
@@ -20,6 +20,7 @@ UNDETERMINED = "Unable to determine reason. Please contact Support."
 
 def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
     """Re-evaluate held or requeued lines that are due. Locks them (FOR NO KEY UPDATE SKIP LOCKED)."""
+    admission.share_lock(tx)
     due = lines.lock_due(tx, run.now, selection)
     selection.taken = [line.id for line in due.values() if line.id is not None]
     if not due:

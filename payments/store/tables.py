@@ -76,6 +76,11 @@ companies = Table(
     # The day of the last completed nightly distribution, and the last patient of the one in progress.
     Column("distributed_on", Date),
     Column("distributed_to", Text),
+    # When a person confirmed or retired it. Neither: an event added it, or an earlier release.
+    Column("confirmed_at", Moment),
+    Column("confirmed_by", Text),
+    Column("retired_at", Moment),
+    Column("retired_by", Text),
 )
 
 clinics = Table(
@@ -83,6 +88,10 @@ clinics = Table(
     metadata,
     Column("clinic_id", Text, nullable=False),
     Column("company_id", Text, ForeignKey(companies.c.company_id), nullable=False),
+    Column("confirmed_at", Moment),
+    Column("confirmed_by", Text),
+    Column("retired_at", Moment),
+    Column("retired_by", Text),
     PrimaryKeyConstraint("company_id", "clinic_id"),
 )
 

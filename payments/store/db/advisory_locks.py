@@ -21,11 +21,17 @@ class AdvisoryLock(IntEnum):
     MONTH_ROWS = 7_250_006  # per company: a close waits for transactions that add a row to company_months
     DEAD_LETTER_RETRY = 7_250_007  # evaluating requeued dead letters again
     NIGHTLY_BALANCE = 7_250_008
+    ADMISSION = 7_250_009  # shared by imports; retiring a company or clinic waits for them
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:
     """Acquire an advisory lock (exclusive), waiting for the transaction that holds it."""
     tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": int(lock)})
+
+
+def acquire_shared(tx: Transaction, lock: AdvisoryLock) -> None:
+    """Acquire an advisory lock with others who share it, waiting for a transaction that holds it exclusively."""
+    tx.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": int(lock)})
 
 
 def acquire_for(tx: Transaction, lock: AdvisoryLock, company_id: str) -> None:

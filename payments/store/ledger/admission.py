@@ -1,9 +1,10 @@
 """Admission: whether events may name a company and a clinic. The check runs before an event inserts any row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from payments.core.outcome import Reason
+from payments.store.db.advisory_locks import AdvisoryLock, acquire_shared
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -23,30 +24,45 @@ class Refusal(NamedTuple):
 
 
 def refused(tx: Transaction, named: Iterable[NamedClinic], *, creates_unknown: bool) -> dict[NamedClinic, Refusal]:
-    """Return the companies and clinics that Billing does not have; events that name them are Not Sent.
+    """Return the companies and clinics that are retired, or that Billing does not have; their events are Not Sent.
 
-    With `creates_unknown` none is refused, because an import creates them. Takes no locks.
+    With `creates_unknown` only retired ones are refused, because an import creates unknown ones. Locks: one advisory
+    lock, shared, so that none of them is retired before the transaction ends.
     """
     wanted = set(named)
-    if creates_unknown or not wanted:
+    share_lock(tx)
+    if not wanted:
         return {}
     companies = {each.company_id for each in wanted}
     clinics = {each.clinic_id for each in wanted if each.clinic_id is not None}
     found = tx.execute(
         text(
-            "SELECT company_id, NULL AS clinic_id FROM companies WHERE company_id = ANY(:companies) "
-            "UNION ALL SELECT company_id, clinic_id FROM clinics "
+            "SELECT company_id, NULL AS clinic_id, retired_at IS NOT NULL FROM companies "
+            "WHERE company_id = ANY(:companies) UNION ALL "
+            "SELECT company_id, clinic_id, retired_at IS NOT NULL FROM clinics "
             "WHERE company_id = ANY(:companies) AND clinic_id = ANY(:clinics)"
         ),
         {"companies": sorted(companies), "clinics": sorted(clinics)},
     )
-    known = {NamedClinic(*row) for row in found}
-    return {each: refusal for each in wanted if (refusal := _refusal(each, known))}
+    is_retired = {NamedClinic(company_id, clinic_id): retired for company_id, clinic_id, retired in found}
+    if creates_unknown and not any(is_retired.values()):
+        return {}
+    refusals = {each: _refusal(each, is_retired, is_known=creates_unknown) for each in wanted}
+    return {each: refusal for each, refusal in refusals.items() if refusal}
 
 
-def _refusal(named: NamedClinic, known: set[NamedClinic]) -> Refusal | None:
-    if NamedClinic(named.company_id, None) not in known:
-        return Refusal(Reason.UNKNOWN_COMPANY, f"company_id: Billing has no company {named.company_id}")
-    if named not in known:
-        return Refusal(Reason.UNKNOWN_CLINIC, f"clinic_id: company {named.company_id} has no clinic {named.clinic_id}")
+def share_lock(tx: Transaction) -> None:
+    """Keep companies and clinics from being retired until the transaction ends. Locks: one advisory lock, shared."""
+    acquire_shared(tx, AdvisoryLock.ADMISSION)
+
+
+def _refusal(named: NamedClinic, is_retired: Mapping[NamedClinic, bool], *, is_known: bool) -> Refusal | None:
+    """Return why an event is refused, or None. `is_known`: a company or clinic that is missing will be created."""
+    company, clinic = NamedClinic(named.company_id, None), f"clinic {named.clinic_id}"
+    if is_retired.get(company, not is_known):
+        missing, retired = f"Billing has no company {named.company_id}", f"company {named.company_id} is retired"
+        return Refusal(Reason.UNKNOWN_COMPANY, f"company_id: {retired if company in is_retired else missing}")
+    if is_retired.get(named, not is_known):
+        missing, retired = f"company {named.company_id} has no {clinic}", f"{clinic} is retired"
+        return Refusal(Reason.UNKNOWN_CLINIC, f"clinic_id: {retired if named in is_retired else missing}")
     return None

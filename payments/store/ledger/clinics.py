@@ -57,6 +57,8 @@ class Clinic:
 
 _KEY = list(ClinicKey._fields)
 _COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen"
+# A retired clinic, or a clinic of a retired company, is in no list and has no settings: it counts as switched off.
+_IS_LISTED = "clinics.retired_at IS NULL AND companies.retired_at IS NULL"
 
 
 def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
@@ -67,8 +69,9 @@ def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
 
 
 def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, Clinic]:
-    """Return all clinics, or those that have this id in any company, sorted by id and company."""
-    return _load(tx, "WHERE clinic_id = :clinic_id" if clinic_id else "", {"clinic_id": clinic_id})
+    """Return all clinics, or those that have this id in any company, sorted by id and company; no retired ones."""
+    of_id = " AND clinic_id = :clinic_id" if clinic_id else ""
+    return _load(tx, f"WHERE {_IS_LISTED}{of_id}", {"clinic_id": clinic_id})
 
 
 def load_or_create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
@@ -133,17 +136,11 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
     )
 
 
-def is_timezone_known(tx: Transaction, name: str) -> bool:
-    """Return whether PostgreSQL knows a time zone. PostgreSQL's time zone database may differ from this system's."""
-    found = tx.execute(text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)"), {"name": name})
-    return bool(found.scalar_one())
-
-
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
     """Return the companies (all, or `company_ids`) whose time zone was never chosen, sorted by id."""
     found = tx.execute(
         text(
-            f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen "
+            f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen AND retired_at IS NULL "
             "AND (CAST(:ids AS text[]) IS NULL OR company_id = ANY(:ids)) ORDER BY company_id"
         ),
         {"ids": None if company_ids is None else list(company_ids)},
@@ -188,25 +185,29 @@ def change_settings(tx: Transaction, key: ClinicKey, settings: ClinicSettings, *
 
 
 def list_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
-    """Return up to `limit` clinic ids of a scope, sorted."""
+    """Return up to `limit` clinic ids of a scope that are not retired, sorted."""
     found = tx.execute(
-        text(f"SELECT DISTINCT clinic_id FROM clinics WHERE true{in_scope(scope, 'clinics')} ORDER BY 1 LIMIT :limit"),
+        text(
+            f"SELECT DISTINCT clinic_id FROM clinics JOIN companies USING (company_id) WHERE {_IS_LISTED}"
+            f"{in_scope(scope, 'clinics')} ORDER BY 1 LIMIT :limit"
+        ),
         scope_parameters(scope) | {"limit": limit},
     )
     return list(found.scalars())
 
 
 def list_keys(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
-    """Return the keys of the clinics in a scope, sorted."""
-    query = f"SELECT company_id, clinic_id FROM clinics WHERE true{in_scope(scope, 'clinics')} ORDER BY 1, 2"
+    """Return the keys of the clinics in a scope that are not retired, sorted."""
+    listed = f"clinics JOIN companies USING (company_id) WHERE {_IS_LISTED}{in_scope(scope, 'clinics')}"
+    query = f"SELECT company_id, clinic_id FROM {listed} ORDER BY 1, 2"
     return [ClinicKey._make(row) for row in tx.execute(text(query), scope_parameters(scope))]
 
 
 def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
-    """Return the companies of a scope, by id; if it is limited to clinics, the owners of these clinics."""
+    """Return the companies of a scope that are not retired, by id: those of its clinics if it is limited to some."""
     owners = f"SELECT company_id FROM clinics WHERE true{in_scope(scope, 'clinics')}"
     is_owner = "" if scope.clinics is None else f" AND company_id IN ({owners})"
-    where = f"WHERE true{company_in_scope(scope, 'companies')}{is_owner}"
+    where = f"WHERE retired_at IS NULL{company_in_scope(scope, 'companies')}{is_owner}"
     query = f"SELECT {_COMPANY} FROM companies {where} ORDER BY company_id"
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 
@@ -226,7 +227,8 @@ def settings_history(tx: Transaction, key: ClinicKey) -> list[SettingsRow]:
 def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[ClinicKey, Clinic]:
     found = tx.execute(
         text(
-            "SELECT company_id, clinic_id, timezone, since, integration, charge_types "
+            f"SELECT company_id, clinic_id, timezone, CASE WHEN {_IS_LISTED} THEN since END AS since, "
+            "integration, charge_types "
             "FROM clinics JOIN companies USING (company_id) LEFT JOIN settings_changes USING (company_id, clinic_id) "
             f"{which} ORDER BY clinic_id, company_id, since, settings_changes.id"
         ),

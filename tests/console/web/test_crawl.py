@@ -18,7 +18,8 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import adjusting, closing, distributing, requeueing
+from payments.journeys import adjusting, closing, confirming, distributing, requeueing
+from payments.journeys.confirming import NamedClinic
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
@@ -96,6 +97,9 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
         event_body(payment_fields(clinic_id="north", patient_id="named-by-a-refused-event", charge_type="Parking")),
     )
     add_not_sent(ledger, "north", *(f"out-{n}" for n in range(MANY)))
+    ledger.import_events(saved_payment(company_id="typo", clinic_id="nroth", patient_id="new"))
+    with transaction(ledger.database) as tx:
+        confirming.retire(tx, NamedClinic("typo", None), now, "user:admin")
 
 
 @pytest.fixture

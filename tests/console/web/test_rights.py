@@ -29,6 +29,7 @@ from console.web.pages import (
     payment_log,
     requeue_runs,
     timeline,
+    unconfirmed,
     users,
 )
 from payments.access.rights import RIGHTS, Right, Role
@@ -59,7 +60,8 @@ REQUIRED = {
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
     Right.EXPORT: "GET /payment-log/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
-    " | POST /users/enable | POST /users/password | GET /audit",
+    " | POST /users/enable | POST /users/password | GET /audit | GET /new-ids | POST /new-ids/confirm"
+    " | POST /new-ids/retire",
 }
 
 
@@ -92,7 +94,7 @@ def _endpoints() -> list[Endpoint]:
 ENDPOINTS = _endpoints()
 MODULES = (
     *(account, api, api_requeue, audit, balancing, claims_feed, clinics, exceptions, health, login, months, overview),
-    *(payment_log, requeue_runs, timeline, users),
+    *(payment_log, requeue_runs, timeline, unconfirmed, users),
 )
 
 

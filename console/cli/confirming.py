@@ -1,0 +1,45 @@
+"""Confirm or retire a company or a clinic, for `payments company` and `payments settings`."""
+
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from console.cli import confirmation
+from console.cli.arguments import parse_identifier
+from console.cli.session import current_user, open_transaction
+from console.cli.terminal import print_line
+
+
+def confirm(company: str, clinic: str | None = None) -> None:
+    """Confirm a company or a clinic, and print that it is confirmed. Raises ConfirmationError if it does not exist."""
+    from payments.journeys import confirming
+
+    named = confirming.NamedClinic(_company(company, clinic), clinic and parse_identifier(clinic, "CLINIC"))
+    with open_transaction() as tx:
+        confirming.confirm(tx, named, datetime.now(UTC), current_user())
+    print_line(f"{_text(company, clinic)} is confirmed.")
+
+
+def retire(company: str, clinic: str | None = None, *, yes: bool) -> None:
+    """Retire a company or a clinic, and print that it is retired. Asks first, unless `yes`.
+
+    Raises ConfirmationError if it is not empty, is retired or does not exist.
+    """
+    from payments.journeys import confirming
+
+    named = confirming.NamedClinic(_company(company, clinic), clinic and parse_identifier(clinic, "CLINIC"))
+    if confirmation.must_ask(yes=yes):
+        confirmation.confirm(f"{_text(company, clinic)}: retire it? Its later events are Not Sent.")
+    with open_transaction() as tx:
+        confirming.retire(tx, named, datetime.now(UTC), current_user())
+    print_line(f"{_text(company, clinic)} is retired. Its later events are Not Sent until it is confirmed.")
+
+
+def _company(company: str, clinic: str | None) -> str:
+    return parse_identifier(company, "COMPANY" if clinic is None else "--company")
+
+
+def _text(company: str, clinic: str | None) -> str:
+    return f"Company {company}" if clinic is None else f"Clinic {clinic} of company {company}"

@@ -1,0 +1,41 @@
+"""Companies, clinics and patients that nobody confirmed, and retired companies and clinics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from console.reports.definition import Column, ColumnKind, Report
+from console.reports.output import Record, Value
+
+if TYPE_CHECKING:
+    from payments.journeys.confirming import UnconfirmedRow
+
+
+def _state(record: Record) -> Value:
+    retired_by = record["retired_by"]
+    return f"retired by {retired_by}" if retired_by else "not confirmed"
+
+
+UNCONFIRMED = Report(
+    title="Companies, clinics and patients that nobody confirmed",
+    columns=(
+        Column("kind", "Kind"),
+        Column("company", "Company", wraps=True),
+        Column("id", "Id", wraps=True),
+        Column("payments", "Payments", ColumnKind.COUNT),
+        Column("entries", "Ledger entries", ColumnKind.COUNT),
+        Column("open_payments", "Pending", ColumnKind.COUNT),
+        Column("charges", "Charges", ColumnKind.COUNT),
+        Column("exceptions", "Exceptions", ColumnKind.COUNT),
+        Column("retired_by", "State", text=_state),
+    ),
+    table=("kind", "company", "id", "payments", "entries", "open_payments", "charges", "exceptions", "retired_by"),
+    noun="id",
+    empty="Every company and clinic is confirmed.",
+)
+
+
+def unconfirmed_records(rows: Iterable[UnconfirmedRow]) -> list[Record]:
+    """Return companies, clinics and patients as records."""
+    return [row._asdict() for row in rows]

@@ -1,0 +1,84 @@
+"""Confirm the companies and clinics that events added, and retire empty ones that came from a mistyped id."""
+
+from datetime import datetime
+
+from payments.access import audit
+from payments.access.audit import AuditEntry
+from payments.core.scope import EVERYTHING, Scope
+from payments.store.db.advisory_locks import AdvisoryLock, acquire
+from payments.store.db.connection import Transaction
+from payments.store.ledger import confirmation
+from payments.store.ledger.admission import NamedClinic
+from payments.store.ledger.confirmation import Contents, UnconfirmedRow
+
+__all__ = ["NamedClinic", "UnconfirmedRow"]
+
+LISTED_MAX = 200
+"""The companies, clinics and patients that are listed, of each kind."""
+
+
+class ConfirmationError(ValueError):
+    """A company or a clinic cannot be confirmed or retired. The message says why."""
+
+
+def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[UnconfirmedRow]:
+    """Return companies, clinics and patients that nobody confirmed, and those that are retired, of a scope."""
+    return confirmation.unconfirmed(tx, scope, LISTED_MAX)
+
+
+def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
+    """Confirm a company or a clinic with its company, whether it is new or retired. The audit history records it.
+
+    Locks its rows. Raises ConfirmationError if Billing does not have it, or not in this scope.
+    """
+    _check_exists(tx, named, scope)
+    confirmation.confirm(tx, named, now, who)
+    _record(tx, "confirmed", named, now, who)
+
+
+def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
+    """Retire an empty company or clinic. The audit history records it.
+
+    Its later events are Not Sent until it is confirmed. Waits for imports in progress; new ones wait for the commit.
+    Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is retired, or if
+    Billing does not have it in this scope.
+    """
+    acquire(tx, AdvisoryLock.ADMISSION)
+    _check_exists(tx, named, scope)
+    if held := describe_contents(confirmation.contents(tx, named)):
+        raise ConfirmationError(f"{_text(named)} is not empty: {held}; nothing was changed")
+    if not confirmation.retire(tx, named, now, who):
+        raise ConfirmationError(f"{_text(named)} is retired already")
+    _record(tx, "retired", named, now, who)
+
+
+def describe_contents(contents: Contents) -> str:
+    """Return what keeps a company or clinic from being retired, with counts; empty if nothing does."""
+    counts = {
+        "ledger entries": contents.entries,
+        "pending payments": contents.open_payments,
+        "charges": contents.charges,
+        "open exceptions": contents.exceptions,
+    }
+    return ", ".join(f"{what}: {count:,}" for what, count in counts.items() if count)
+
+
+def _check_exists(tx: Transaction, named: NamedClinic, scope: Scope) -> None:
+    is_visible = (
+        scope.may_see_company(named.company_id)
+        if named.clinic_id is None
+        else scope.may_see(named.company_id, named.clinic_id)
+    )
+    if not is_visible or not confirmation.exists(tx, named):
+        raise ConfirmationError(f"Billing has no {_text(named)}")
+
+
+def _record(tx: Transaction, action: str, named: NamedClinic, now: datetime, who: str) -> None:
+    kind = "company" if named.clinic_id is None else "clinic"
+    subject = named.clinic_id or named.company_id
+    audit.add(tx, AuditEntry(now, who, f"{action} {kind}", subject, company_id=named.company_id))
+
+
+def _text(named: NamedClinic) -> str:
+    company = f"company {named.company_id}"
+    return company if named.clinic_id is None else f"clinic {named.clinic_id} of {company}"

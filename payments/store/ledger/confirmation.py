@@ -1,0 +1,170 @@
+"""Confirmed and retired companies and clinics.
+
+An event or a person adds a company or a clinic. It is confirmed when a person changes its settings or confirms it. One
+that came from a mistyped id is retired, as long as it is empty: it disappears from lists, and its events are Not Sent.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.scope import Scope
+from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.ledger.admission import NamedClinic
+
+
+class Contents(NamedTuple):
+    """What a company or a clinic holds: entries of the ledger, payments without a final status, charges, exceptions."""
+
+    entries: int
+    open_payments: int
+    charges: int
+    exceptions: int
+
+
+class UnconfirmedRow(NamedTuple):
+    """A company, clinic or patient that nobody confirmed, or that is retired. `id` is that of the `kind`.
+
+    `payments` counts all of its payments. A patient is confirmed by the EMR, which saves the patient.
+    """
+
+    kind: str
+    company: str
+    id: str
+    payments: int
+    entries: int
+    open_payments: int
+    charges: int
+    exceptions: int
+    retired_by: str | None
+
+    @property
+    def contents(self) -> Contents:
+        """What keeps it from being retired."""
+        return Contents(self.entries, self.open_payments, self.charges, self.exceptions)
+
+
+_IS_RETIRED = "retired_at IS NOT NULL"
+_HAS_SETTINGS = "EXISTS (SELECT FROM settings_changes WHERE settings_changes.company_id = {0}.company_id {1})"
+_OF_CLINIC = "AND settings_changes.clinic_id = {0}.clinic_id"
+_NEW_CLINIC = f"clinics.confirmed_at IS NULL AND NOT {_HAS_SETTINGS.format('clinics', _OF_CLINIC.format('clinics'))}"
+_NEW_COMPANY = (
+    f"companies.confirmed_at IS NULL AND NOT companies.timezone_chosen AND NOT {_HAS_SETTINGS.format('companies', '')}"
+)
+# The counts of each clinic of `named`, through indexes that begin with the clinic.
+_COUNTED = """
+counted AS (
+    SELECT named.*, payments, open_payments, entries, charges, exceptions FROM named, LATERAL (
+        SELECT count(*) AS payments,
+            count(*) FILTER (WHERE status = 'Transmission Pending' OR due_at IS NOT NULL) AS open_payments,
+            count(*) FILTER (WHERE CASE WHEN EXISTS (SELECT FROM findings WHERE line_ref = lines.id)
+                THEN EXISTS (SELECT FROM findings WHERE line_ref = lines.id AND findings.status = 'open')
+                ELSE application = 'exception' END) AS exceptions
+        FROM lines WHERE lines.company_id = named.company_id AND lines.clinic_id = named.clinic_id
+    ) AS of_lines, LATERAL (
+        SELECT count(*) AS entries FROM entries
+        WHERE entries.company_id = named.company_id AND entries.clinic_id = named.clinic_id
+    ) AS of_entries, LATERAL (
+        SELECT count(*) AS charges FROM charges
+        WHERE charges.company_id = named.company_id AND charges.clinic_id = named.clinic_id
+    ) AS of_charges
+)
+"""
+_COUNTS = "payments entries open_payments charges exceptions".split()
+_SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in _COUNTS)
+
+
+def contents(tx: Transaction, named: NamedClinic) -> Contents:
+    """Return what a company, with all its clinics, or one clinic holds. Takes no locks."""
+    found = tx.execute(
+        text(
+            "WITH named AS (SELECT company_id, clinic_id FROM clinics WHERE company_id = :company_id "
+            f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id)), {_COUNTED} SELECT {_SUMS} FROM counted"
+        ),
+        named._asdict(),
+    )
+    return Contents._make(found.one()[1:])
+
+
+def unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRow]:
+    """Return companies, clinics and patients that nobody confirmed, and retired ones: up to `limit` of each kind.
+
+    A scope that is limited to clinics contains no whole company and no patient.
+    """
+    clinics = f"""
+        WITH named AS MATERIALIZED (
+            SELECT clinics.company_id, clinic_id, clinics.retired_by FROM clinics
+            WHERE ({_NEW_CLINIC} OR {_IS_RETIRED}){in_scope(scope, "clinics")} ORDER BY 1, 2 LIMIT :limit), {_COUNTED}
+        SELECT 'clinic', company_id, clinic_id, payments, entries, open_payments, charges, exceptions, retired_by
+        FROM counted ORDER BY company_id, clinic_id"""
+    companies = f"""
+        WITH new AS MATERIALIZED (
+            SELECT company_id, retired_by FROM companies WHERE ({_NEW_COMPANY} OR {_IS_RETIRED})
+                {company_in_scope(scope, "companies")} ORDER BY 1 LIMIT :limit),
+        named AS (SELECT new.*, clinic_id FROM new JOIN clinics USING (company_id)), {_COUNTED}
+        SELECT 'company', company_id, company_id, {_SUMS}, new.retired_by
+        FROM new LEFT JOIN counted USING (company_id) GROUP BY company_id, new.retired_by ORDER BY company_id"""
+    patients = f"""
+        SELECT 'patient', company_id, patient_id, payments, 0, 0, charges, 0, NULL FROM (
+            SELECT company_id, patient_id FROM patients
+            WHERE known_at IS NULL{company_in_scope(scope, "patients")} ORDER BY named_at DESC LIMIT :limit
+        ) AS named, LATERAL (SELECT count(*) AS payments FROM lines WHERE lines.company_id = named.company_id
+            AND lines.patient_id = named.patient_id) AS of_lines, LATERAL (
+            SELECT count(*) AS charges FROM charges WHERE charges.company_id = named.company_id
+            AND charges.patient_id = named.patient_id) AS of_charges ORDER BY company_id, patient_id"""
+    queries = (companies, clinics, patients) if scope.clinics is None else (clinics,)
+    found = (tx.execute(text(query), scope_parameters(scope) | {"limit": limit}) for query in queries)
+    return [UnconfirmedRow._make(row) for rows in found for row in rows]
+
+
+def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool:
+    """Confirm a company or a clinic that exists, and return whether it was retired. Locks: its row, if it changes.
+
+    A clinic confirms its company, too.
+    """
+    if named.clinic_id is not None:
+        was_company_retired = confirm(tx, NamedClinic(named.company_id, None), now, who)
+        return _confirm(tx, "clinics", named, now, who) or was_company_retired
+    return _confirm(tx, "companies", named, now, who)
+
+
+def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool:
+    """Retire a company or a clinic, and return whether it exists and was not retired. Locks: its row."""
+    retired = tx.execute(
+        text(
+            f"UPDATE {_table(named)} SET retired_at = :now, retired_by = :who, confirmed_at = NULL, "
+            f"confirmed_by = NULL WHERE {_condition(named)} AND retired_at IS NULL"
+        ),
+        named._asdict() | {"now": now, "who": who},
+    )
+    return retired.rowcount == 1
+
+
+def exists(tx: Transaction, named: NamedClinic) -> bool:
+    """Return whether Billing has this company or this clinic of it, retired or not."""
+    found = tx.execute(text(f"SELECT EXISTS (SELECT FROM {_table(named)} WHERE {_condition(named)})"), named._asdict())
+    return bool(found.scalar_one())
+
+
+def _confirm(tx: Transaction, table: str, named: NamedClinic, now: datetime, who: str) -> bool:
+    found = tx.execute(
+        text(
+            f"WITH before AS (SELECT retired_at FROM {table} WHERE {_condition(named)} "
+            "AND (confirmed_at IS NULL OR retired_at IS NOT NULL) FOR NO KEY UPDATE) "
+            f"UPDATE {table} SET confirmed_at = coalesce(confirmed_at, :now), "
+            "confirmed_by = coalesce(confirmed_by, :who), "
+            f"retired_at = NULL, retired_by = NULL FROM before WHERE {_condition(named)} "
+            "RETURNING before.retired_at IS NOT NULL"
+        ),
+        named._asdict() | {"now": now, "who": who},
+    )
+    return bool(found.scalar_one_or_none())
+
+
+def _table(named: NamedClinic) -> str:
+    return "companies" if named.clinic_id is None else "clinics"
+
+
+def _condition(named: NamedClinic) -> str:
+    return "company_id = :company_id" + ("" if named.clinic_id is None else " AND clinic_id = :clinic_id")
