@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
-from console.reports.parameters import as_of, clinic, first_day, last_day
+from console.reports.parameters import as_of, clinic, company, first_day, last_day
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -39,13 +39,16 @@ class BalancingParameters:
     since: date | None = first_day(day="transaction date (EMR) and deposit date (Billing)")
     until: date | None = last_day("transaction date (EMR) and deposit date (Billing)")
     clinic: str | None = clinic()
+    company: str | None = company()
     as_of: datetime | None = as_of()
 
     def query(self, scope: Scope) -> BalanceFilter:
         """Return the filter of the ledger, limited to a scope."""
         from payments.journeys.balancing import BalanceFilter
 
-        return BalanceFilter(since=self.since, until=self.until, scope=scope, as_of=self.as_of)
+        return BalanceFilter(
+            since=self.since, until=self.until, scope=scope.narrowed_to_company(self.company), as_of=self.as_of
+        )
 
 
 def _explanation(record: Record) -> Value:

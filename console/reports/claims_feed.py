@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
-from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class ClaimsFeedParameters:
     )
     reason: Reason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     clinic: str | None = clinic()
+    company: str | None = company()
     find: str | None = parameter(
         "Patient or payment", "A patient's id, or the key of a payment.", size=15, is_search=True
     )
@@ -62,7 +63,7 @@ class ClaimsFeedParameters:
             until=self.until,
             status=self.status,
             reason=self.reason,
-            scope=scope,
+            scope=scope.narrowed_to_company(self.company),
             find=self.find,
             amount=self.amount,
             as_of=self.as_of,
@@ -91,6 +92,7 @@ CLAIMS_FEED = Report(
         Column("detail", "Detail"),
         Column("next_try_at", "Next attempt", ColumnKind.MOMENT),
         Column("refused", "Invalid event"),
+        Column("company", "Company"),
     ),
     table=("payment", "charge_type", "patient", "amount", "saved_at", "status", "reason", "version", "attempts"),
     page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "reason", "attempts"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import NestedRecord, Record, Value, nested_records
-from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class ExceptionsParameters:
         "Case", "This change in a closed month only.", ParameterKind.CHOICE, choices=_cases
     )
     clinic: str | None = clinic()
+    company: str | None = company()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
     since: date | None = first_day("Transaction date from", "transaction date")
     until: date | None = last_day("transaction date")
@@ -82,7 +83,7 @@ class ExceptionsParameters:
             status=None if self.status is StatusChoice.ALL else FindingStatus(self.status.value),
             reason=wording.finding_reason_code(self.reason) if self.reason else None,
             case=self.case,
-            scope=scope,
+            scope=scope.narrowed_to_company(self.company),
             patient=self.patient,
             since=self.since,
             until=self.until,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import NestedRecord, Record, Value, nested_records
-from console.reports.parameters import ParameterKind, as_of, clinic, first_day, last_day, parameter
+from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
 from payments.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class PaymentLogParameters:
     since: date | None = first_day("Deposit date from")
     until: date | None = last_day()
     clinic: str | None = clinic()
+    company: str | None = company()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
     charge_type: ChargeType | None = parameter(
         "Charge type", "This charge type only.", ParameterKind.CHOICE, choices=_charge_types
@@ -87,7 +88,7 @@ class PaymentLogParameters:
             charge_type=self.charge_type,
             method=self.method,
             kind=self.kind,
-            scope=scope,
+            scope=scope.narrowed_to_company(self.company),
         )
 
 

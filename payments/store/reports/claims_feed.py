@@ -52,6 +52,7 @@ class FeedRow(NamedTuple):
     detail: str
     next_try_at: datetime | None
     refused: str | None
+    company: str | None
 
 
 class PositionedFeedRow(NamedTuple):
@@ -76,14 +77,15 @@ _LINE_COLUMNS = """
 saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id,
 clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic, patient_id AS patient,
 charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at, status, reason, attempts,
-application, detail, due_at AS next_try_at, NULL::text AS refused
+application, detail, due_at AS next_try_at, NULL::text AS refused, company_id AS company
 """
 _DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
 _DEAD_LETTER_COLUMNS = f"""
 {_DEAD_LETTER_AT} AS cursor_at, 1 AS cursor_source, id AS cursor_id,
 clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic, patient_id AS patient,
 charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
-'none' AS application, error AS detail, due_at AS next_try_at, 'refused:' || id AS refused
+'none' AS application, error AS detail, due_at AS next_try_at, 'refused:' || id AS refused,
+company_id AS company
 """
 _NEWEST_FIRST = "cursor_at DESC, cursor_source, cursor_id DESC"
 _IN_WHOLE_FEED = (

@@ -1,7 +1,11 @@
 """A key, a clinic and a patient of several companies: the option --company chooses one."""
 
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from sqlalchemy import text
+
+from payments.store.db.connection import transaction
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_patient, saved_payment
 from tests.console.conftest import Result, Terminal
@@ -17,7 +21,7 @@ def error_of(result: Result) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _two_companies(billing: CommittedLedger) -> None:
+def _two_companies(billing: CommittedLedger) -> Iterator[None]:
     """Two companies with one patient id, and an invalid event of each with the same key."""
     for company, clinic, amount in (("alpha", "alpha-1", "25.00"), ("beta", "beta-1", "35.00")):
         billing.set_clinic(clinic, company_id=company)
@@ -28,6 +32,9 @@ def _two_companies(billing: CommittedLedger) -> None:
             saved_payment(clinic_id=clinic, **ids, **paid(amount, "2026-06-05")),
             event_body(invalid),
         )
+    yield
+    with transaction(billing.database) as tx:  # other tests list all invalid events
+        tx.execute(text("UPDATE set_aside SET closed_at = now() WHERE company_id IN ('alpha', 'beta')"))
 
 
 def test_timeline_of_a_key_of_two_companies_needs_the_company(terminal: Terminal) -> None:
@@ -57,3 +64,23 @@ def test_settings_are_shown_of_one_company(terminal: Terminal) -> None:
 
     assert [row["clinic"] for row in rows] == ["alpha-1"]
     assert "there is no clinic" in error_of(terminal.run("settings", "show", "alpha-1", "--company", "beta"))
+
+
+@pytest.mark.parametrize("report", ["claims-feed", "payment-log", "exceptions", "balancing"])
+def test_report_of_one_company_has_its_payments_only(terminal: Terminal, report: str) -> None:
+    found = terminal.run("report", report, "--company", "beta", "--format", "json").rows
+
+    if report == "balancing":
+        assert [found[each] for each in ("emr_total", "billing_total", "invalid")] == ["60.00", "35.00", "25.00"]
+    else:
+        assert {row["payment"] for row in found} == {
+            "claims-feed": {KEY, "beta-1/payment/1"},
+            "payment-log": {"beta-1/payment/1"},
+            "exceptions": set(),
+        }[report]
+
+
+def test_claims_feed_names_the_company_of_each_payment(terminal: Terminal) -> None:
+    rows = terminal.run("report", "claims-feed", "--format", "json").rows
+
+    assert {row["company"] for row in rows if row["patient"] == TWIN} == {"alpha", "beta"}
