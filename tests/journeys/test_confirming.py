@@ -212,3 +212,11 @@ def test_retire_waits_for_an_import_and_sees_its_payment(shared_database: Databa
     retiring.join(30)
 
     assert errors == ["clinic clinic of company company is not empty: ledger entries: 1; nothing was changed"]
+
+
+def test_company_whose_settings_an_earlier_release_changed_is_confirmed(tx: Transaction) -> None:
+    import_chunk(tx, saved_payment(), saved_patient())
+
+    tx.execute(text("UPDATE companies SET hold_days = 10"))
+
+    assert unconfirmed(tx) == [("clinic", "clinic", False)]

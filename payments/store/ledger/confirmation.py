@@ -49,9 +49,8 @@ _IS_RETIRED = "retired_at IS NOT NULL"
 _HAS_SETTINGS = "EXISTS (SELECT FROM settings_changes WHERE settings_changes.company_id = {0}.company_id {1})"
 _OF_CLINIC = "AND settings_changes.clinic_id = {0}.clinic_id"
 _NEW_CLINIC = f"clinics.confirmed_at IS NULL AND NOT {_HAS_SETTINGS.format('clinics', _OF_CLINIC.format('clinics'))}"
-_NEW_COMPANY = (
-    f"companies.confirmed_at IS NULL AND NOT companies.timezone_chosen AND NOT {_HAS_SETTINGS.format('companies', '')}"
-)
+_CHANGED = "timezone_chosen OR dos_first OR hold_days <> 30 OR adjustments <> 'review'"
+_NEW_COMPANY = f"companies.confirmed_at IS NULL AND NOT ({_CHANGED}) AND NOT {_HAS_SETTINGS.format('companies', '')}"
 # The counts of each clinic of `named`, through indexes that begin with the clinic.
 _COUNTED = """
 counted AS (
