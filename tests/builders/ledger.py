@@ -26,6 +26,11 @@ def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id:
     import_chunk(tx, saved_patient())
 
 
+def add_earlier_clinic_key(tx: Transaction) -> None:
+    """Make clinic ids unique across companies, as they are until an upgrade is finished."""
+    tx.execute(text("CREATE UNIQUE INDEX earlier_clinic_key ON clinics (clinic_id)"))
+
+
 def set_clinic_settings(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
     """Set a clinic's settings for payments saved at or after `since`."""
     update = SettingsUpdate(clinic_id, "company", settings.integration, settings.charge_types)

@@ -12,7 +12,7 @@ from payments.journeys import distributing
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.ledger import charges
 from tests.builders.events import NOW, paid, saved_charge, saved_patient, saved_payment
-from tests.builders.ledger import create_clinic, feed_rows, import_chunk
+from tests.builders.ledger import add_earlier_clinic_key, create_clinic, feed_rows, import_chunk
 from tests.builders.office import Office
 
 VISIT = "2026-06-05"
@@ -72,6 +72,7 @@ def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_on
 
 
 def test_charge_for_a_clinic_of_another_company_is_rejected(tx: Transaction) -> None:
+    add_earlier_clinic_key(tx)
     create_clinic(tx)
     import_chunk(tx, FIRST)
 

@@ -20,6 +20,7 @@ from payments.journeys.configuring import (
     show_clinics,
 )
 from tests.builders.events import NOW, run_context, saved_payment, stream_entries
+from tests.builders.ledger import add_earlier_clinic_key
 
 COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 
@@ -72,6 +73,7 @@ def test_company_changes_are_audited_and_repeats_are_not(tx):
 
 
 def test_clinic_cannot_move_to_another_company(tx):
+    add_earlier_clinic_key(tx)
     set_settings(tx, integration=True)
 
     with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to another company"):

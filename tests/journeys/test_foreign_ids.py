@@ -15,6 +15,7 @@ from payments.journeys.reporting import ExceptionFilter, FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
 from payments.store.tables import metadata
 from tests.builders.events import event_body, next_version, payment_fields, saved_charge, saved_payment
+from tests.builders.ledger import add_earlier_clinic_key
 from tests.builders.office import Office
 
 KEY = "clinic/payment/1"
@@ -24,7 +25,8 @@ FOREIGN = {"company_id": "other", "amount_due": "99.00", "amount_paid": "99.00"}
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office of `company` with one imported payment."""
+    """An office of `company` with one imported payment, while clinic ids are unique across companies."""
+    add_earlier_clinic_key(tx)
     office = Office(tx, date(2026, 6, 10))
     office.publish(saved_payment())
     return office
@@ -152,3 +154,20 @@ def test_key_with_colons_in_its_ids_is_found(office: Office) -> None:
     office.publish(saved_payment(payment_id="a:b/c"))
 
     assert codes(office, "clinic/a:b/c/1") == codes(office, "company:clinic/a:b/c/1") == ["imported"]
+
+
+def test_companies_use_the_same_ids_independently(tx: Transaction) -> None:
+    own, other = Office(tx, date(2026, 6, 10)), Office(tx, date(2026, 6, 10), "other")
+    first = saved_payment()
+    own.publish(first, saved_charge("c", "5.00"))
+    other.publish(saved_payment(**FOREIGN, event_id=str(first.event_id)), saved_charge("c", "7.00", company_id="other"))
+
+    own.publish(next_version(first, amount_paid="26.00"))
+
+    lines = tx.execute(text("SELECT company_id, amount_paid::text, application FROM lines ORDER BY 1")).all()
+    assert lines == [("company", "26.00", "updated"), ("other", "99.00", "imported")]
+    entries = tx.execute(text("SELECT company_id, sum(amount)::text FROM entries GROUP BY 1 ORDER BY 1")).all()
+    assert entries == [("company", "26.00"), ("other", "99.00")]
+    charges = tx.execute(text("SELECT company_id, patient_balance::text FROM charges ORDER BY 1")).all()
+    assert charges == [("company", "5.00"), ("other", "7.00")]
+    assert list(reporting.exceptions(tx, ExceptionFilter())) == []

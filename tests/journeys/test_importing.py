@@ -18,6 +18,7 @@ from tests.builders.events import (
 )
 from tests.builders.ledger import (
     PAYMENT_KEY,
+    add_earlier_clinic_key,
     create_clinic,
     feed_rows,
     import_chunk,
@@ -119,6 +120,7 @@ def test_refund_is_a_separate_line_and_the_deposit_stays(tx):
 
 
 def test_event_for_a_clinic_of_another_company_is_rejected(tx):
+    add_earlier_clinic_key(tx)
     create_clinic(tx)
     stats = import_chunk(tx, saved_payment(payment_id="foreign", company_id="intruder"))
 

@@ -15,7 +15,15 @@ from payments.journeys import importing, reporting, retrying
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from tests.builders.events import BACKOFF, NOW, event_body, fixed_stopwatch, payment_fields, run_context, saved_payment
-from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, ledger_entries, transmission_of
+from tests.builders.ledger import (
+    PAYMENT_KEY,
+    add_earlier_clinic_key,
+    create_clinic,
+    feed_rows,
+    import_chunk,
+    ledger_entries,
+    transmission_of,
+)
 
 SECRET, NEXT = b"s" * 32, b"t" * 32
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -173,6 +181,7 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
 
 
 def test_company_cannot_publish_for_the_clinic_of_another(tx):
+    add_earlier_clinic_key(tx)
     create_clinic(tx)
     keyring = Keyring({"company": {"k": SECRET}, "other": {"k": NEXT}}, is_required=True)
     event = event_body(payment_fields(company_id="other"))

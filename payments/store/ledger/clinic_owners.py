@@ -1,6 +1,7 @@
-"""Clinic ids that another company has. They are refused, because the primary key of `clinics` has no company yet.
+"""Clinic ids that another company has. They are refused until the upgrade is finished.
 
-When it has one, delete this module, and what names it.
+Until then the primary key of `clinics` has no company (docs/upgrades.md). The release after the next one needs neither
+this module nor what names it.
 """
 
 from collections.abc import Iterable
@@ -8,6 +9,10 @@ from collections.abc import Iterable
 from payments.contract.keys import ClinicKey
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+
+_IDS_ARE_GLOBAL = (
+    "EXISTS (SELECT FROM pg_index WHERE indrelid = CAST('clinics' AS regclass) AND indisunique AND indnkeyatts = 1)"
+)
 
 
 class ClinicOfOtherCompanyError(ValueError):
@@ -23,7 +28,12 @@ def refusal(clinic_id: str) -> str:
 
 
 def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
-    """Return the keys whose clinic id no other company has, neither stored nor earlier among the keys."""
+    """Return the keys whose clinic id no other company has, neither stored nor earlier among the keys.
+
+    After the upgrade is finished, these are all keys: each company has clinic ids of its own.
+    """
+    if not tx.execute(text(f"SELECT {_IDS_ARE_GLOBAL}")).scalar_one():
+        return list(dict.fromkeys(keys))
     by_id: dict[str, ClinicKey] = {}
     for key in keys:
         by_id.setdefault(key.clinic_id, key)

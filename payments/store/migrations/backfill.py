@@ -94,10 +94,8 @@ def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[in
     names = ", ".join(key)
     values = [f"CAST(:after_{name} AS {sql_type})" for name, sql_type in key.items()]
     first_name, *_ = key
-    # The tables are read and joined through their indexes, whatever the statistics say.
+    # Large tables are read through their indexes, whatever the statistics say.
     tx.execute(text("SET LOCAL enable_seqscan = off"))
-    tx.execute(text("SET LOCAL enable_hashjoin = off"))
-    tx.execute(text("SET LOCAL enable_mergejoin = off"))
     found = tx.execute(
         text(
             f"""

@@ -135,14 +135,6 @@ def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monke
     assert "not finished after 0 s: Redis does not answer" in error_of(terminal, "wait --timeout 0", status=1)
 
 
-def test_clinic_cannot_change_its_company(terminal: Terminal) -> None:
-    terminal.run(*"settings set settled --company first".split())
-
-    result = error_of(terminal, "settings set settled --company second", status=1)
-
-    assert result == "payments: clinic settled belongs to another company\n"
-
-
 def test_unknown_ids_are_reported(terminal: Terminal) -> None:
     assert "there is no payment a/b/9" in error_of(terminal, "timeline a/b/9", status=1)
     assert "there is no payment a/b/9" in error_of(terminal, "requeue a/b/9", status=1)
