@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.tables import findings
 
 _OF_LINE = "(SELECT company_id FROM lines WHERE id = batch.line_ref)"
 _OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_ref)"
@@ -94,8 +95,10 @@ def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[in
     names = ", ".join(key)
     values = [f"CAST(:after_{name} AS {sql_type})" for name, sql_type in key.items()]
     first_name, *_ = key
-    # Large tables are read through their indexes, whatever the statistics say.
-    tx.execute(text("SET LOCAL enable_seqscan = off"))
+    # Large tables are read and joined through their indexes, whatever the statistics say. The trigger that stores row
+    # versions of findings needs a hash join.
+    for plan in ("seqscan",) if table == findings.name else ("seqscan", "hashjoin", "mergejoin"):
+        tx.execute(text(f"SET LOCAL enable_{plan} = off"))
     found = tx.execute(
         text(
             f"""
