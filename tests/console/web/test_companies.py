@@ -120,7 +120,7 @@ def stored_rows(database: Database) -> dict[str, Any]:
         "entries": of_company,
         "findings": of_lines,
         "company_months": of_company,
-        "clinic_settings": "WHERE clinic_id = :clinic",
+        "settings_changes": "WHERE clinic_id = :clinic",
         "requeue_runs": "",
         "users": "",
         "sessions": "WHERE user_name IN (:user, :admin)",
