@@ -129,6 +129,7 @@ def _page_probes(
     return {
         "GET /clinics": [{}, {"like": FOREIGN_CLINIC}],
         "GET /clinic": [{"clinic": FOREIGN_CLINIC}, {"clinic": OWN_CLINIC}],
+        "GET /new-ids": [{}],
         "GET /timeline": [{"payment": key} for key in [*keys, f"{OWN_CLINIC}/own/1"]],
         "GET /api/timeline": [{"payment": key} for key in [*keys, f"{OWN_CLINIC}/own/1"]],
         "GET /api/openapi.json": [{}],
@@ -149,6 +150,8 @@ def _change_probes(
     month = [{"company": FOREIGN, "month": "2026-06", "confirm": "2026-06"}]
     scope = {"company": [FOREIGN], "all_clinics": "on"}
     version = [{"version": 2, "reason": "x"}]
+    company = {"kind": "company", "company": FOREIGN, "id": FOREIGN}
+    new_ids = [company, {"kind": "clinic", "company": FOREIGN, "id": FOREIGN_CLINIC}]
     return {
         "POST /claims-feed/requeue": [{"payment": keys}],
         "POST /api/requeue": [{"payments": keys}],
@@ -169,6 +172,8 @@ def _change_probes(
             {"clinic": OWN_CLINIC, "to": FOREIGN_CLINIC},
             {"clinic": FOREIGN_CLINIC, "to": OWN_CLINIC},
         ],
+        "POST /new-ids/confirm": new_ids,
+        "POST /new-ids/retire": new_ids,
         "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **scope}],
         "POST /users/change": [{**each, "role": "admin", **scope} for each in user],
         "POST /users/disable": user,
