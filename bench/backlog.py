@@ -18,12 +18,12 @@ def measure(testbed: Testbed, events: int) -> dict[str, int]:
     testbed.fresh()
     most: dict[str, int] = {}
     done = threading.Event()
-    with our_processes(testbed, 1) as numbers:
+    with our_processes(testbed, 1) as pids:
         testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
         testbed.wait_until_empty()
-        with frozen([numbers["intake"]]):
+        with frozen([pids["intake"]]):
             testbed.publish(generated_events.events(events))
-            watcher = threading.Thread(target=_sample_backlog, args=(numbers, most, done))
+            watcher = threading.Thread(target=_sample_backlog, args=(pids, most, done))
             watcher.start()
         try:
             testbed.wait_until_empty()
@@ -34,8 +34,8 @@ def measure(testbed: Testbed, events: int) -> dict[str, int]:
     return most
 
 
-def _sample_backlog(numbers: Mapping[str, int], most: dict[str, int], done: threading.Event) -> None:
+def _sample_backlog(pids: Mapping[str, int], most: dict[str, int], done: threading.Event) -> None:
     while not done.wait(0.1):
         processes = every_process()
-        for name, number in numbers.items():
-            most[name] = max(most.get(name, 0), largest_memory_bytes([number], processes))
+        for name, pid in pids.items():
+            most[name] = max(most.get(name, 0), largest_memory_bytes([pid], processes))

@@ -105,15 +105,15 @@ def drop_ledgers(testbed: Testbed, *names: str) -> None:
 
 def _measure_import(testbed: Testbed, size: int, turn: int) -> Round:
     before = int(str(testbed.scalar("SELECT count(*) FROM entries")))
-    with our_processes(testbed, 2) as numbers:
+    with our_processes(testbed, 2) as pids:
         testbed.publish(generated_events.events(1_000, prefix=f"warm-{size}", seed=turn))
         testbed.wait_until_empty()
-        with frozen([numbers["intake"]]):
+        with frozen([pids["intake"]]):
             testbed.publish(generated_events.events(EVENTS, prefix=f"more-{size}", seed=turn))
-            before_them = ResourceUsage.read(testbed, numbers)
+            before_them = ResourceUsage.read(testbed, pids)
             started = time.perf_counter()
         seconds = testbed.wait_until_empty() - started
-        used = ResourceUsage.read(testbed, numbers).since(before_them)
+        used = ResourceUsage.read(testbed, pids).since(before_them)
     added = int(str(testbed.scalar("SELECT count(*) FROM entries"))) - before
     assert added == EVENTS + 1_000, f"{added:,} entries came of {EVENTS + 1_000:,} events"
     return Round(EVENTS / seconds, sum(used.cpu_seconds.values()) / EVENTS * 1_000_000, used.wal_bytes / EVENTS)
@@ -126,10 +126,10 @@ def _measure_pages(testbed: Testbed) -> dict[str, float]:
         "payment log of a day": lambda tx: reporting.payment_log_page(tx, LogFilter(since=day, until=day), None, PAGE),
         "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), 0, PAGE),
     }
-    return {name: _milliseconds(testbed, read) for name, read in reads.items()}
+    return {name: _median_ms(testbed, read) for name, read in reads.items()}
 
 
-def _milliseconds(testbed: Testbed, read: Callable[[Transaction], object]) -> float:
+def _median_ms(testbed: Testbed, read: Callable[[Transaction], object]) -> float:
     taken = []
     for _ in range(5):
         with transaction(testbed.database) as tx:

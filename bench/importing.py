@@ -37,8 +37,8 @@ Run = Callable[[], ImportMeasurement]
 def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeasurement:
     """Measure how an intake, and an importer with `importers` processes, import a backlog of `events` events."""
     testbed.fresh()
-    with our_processes(testbed, importers) as numbers:
-        return _measure_backlog(testbed, events, numbers, [numbers["intake"]])
+    with our_processes(testbed, importers) as pids:
+        return _measure_backlog(testbed, events, pids, [pids["intake"]])
 
 
 def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> ImportMeasurement:
@@ -52,20 +52,20 @@ def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk: in
             testbed.settings.stream,
         )
         command = (sys.executable, "-m", "bench.lower_bound", *addresses)
-        numbers = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk)))) for name in names}
-        return _measure_backlog(testbed, events, numbers, list(numbers.values()))
+        pids = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk)))) for name in names}
+        return _measure_backlog(testbed, events, pids, list(pids.values()))
 
 
-def _measure_backlog(testbed: Testbed, events: int, numbers: Mapping[str, int], held: list[int]) -> ImportMeasurement:
+def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], held: list[int]) -> ImportMeasurement:
     """Publish a backlog while the warmed-up processes in `held` are frozen, and measure the import of this backlog."""
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()
     with frozen(held):
         testbed.publish(generated_events.events(events))
-        before = ResourceUsage.read(testbed, numbers)
+        before = ResourceUsage.read(testbed, pids)
         started = time.perf_counter()
     seconds = testbed.wait_until_empty() - started
-    used = ResourceUsage.read(testbed, numbers).since(before)
+    used = ResourceUsage.read(testbed, pids).since(before)
     testbed.check_imported_once(events + WARM_UP)
     return ImportMeasurement(events, seconds, used.cpu_seconds, used.wal_bytes, used.append_only_bytes)
 
@@ -79,15 +79,15 @@ class ResourceUsage:
     append_only_bytes: int
 
     @classmethod
-    def read(cls, testbed: Testbed, numbers: Mapping[str, int]) -> "ResourceUsage":
+    def read(cls, testbed: Testbed, pids: Mapping[str, int]) -> "ResourceUsage":
         """Read the current resource usage."""
         processes = every_process()
-        named = dict(numbers) | {
+        named = dict(pids) | {
             "PostgreSQL": serving(testbed.home / "postgres" / "data", processes),
             "Redis": serving(testbed.home / "valkey", processes),
         }
         return cls(
-            {name: cpu_seconds([number], processes) for name, number in named.items()},
+            {name: cpu_seconds([pid], processes) for name, pid in named.items()},
             int(str(testbed.scalar("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))),
             int(testbed.feed.info("persistence")["aof_current_size"]),
         )

@@ -117,17 +117,17 @@ def measure_one_task_per_payment(testbed: Testbed, events: int = 300) -> float:
 
     testbed.fresh()
     make_app(celery_settings(testbed.engines))
-    with our_processes(testbed, PROCESSES, only=("importer",)) as numbers:
+    with our_processes(testbed, PROCESSES, only=("importer",)) as pids:
         for count, prefix in ((WARM_UP, "warm"), (events, "p")):
             testbed.publish(generated_events.events(count, prefix=prefix))
             if prefix == "p":
-                signal_group(numbers["importer"], signal.SIGSTOP)
+                signal_group(pids["importer"], signal.SIGSTOP)
             feed = Streams(testbed.feed, testbed.settings.stream)
             while taken := feed.read_new(feed.names, 500, "nobody"):
                 for entry in taken:
                     import_events.delay(entry_ids=[entry.entry_id])
             started = time.perf_counter()
-            signal_group(numbers["importer"], signal.SIGCONT)
+            signal_group(pids["importer"], signal.SIGCONT)
             seconds = testbed.wait_until_empty() - started
     testbed.check_imported_once(WARM_UP + events)
     return events / seconds

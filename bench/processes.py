@@ -13,7 +13,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Process:
     """A process. `cpu_seconds` includes the children that have ended."""
 
-    number: int
+    pid: int
     parent: int
     group: int
     cpu_seconds: float
@@ -29,34 +29,34 @@ def every_process() -> list[Process]:
 def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
     """Return the CPU seconds of these processes and their descendants, in total."""
     family = set(leaders)
-    for process in sorted(processes, key=lambda process: process.number):
+    for process in sorted(processes, key=lambda process: process.pid):
         if process.parent in family:
-            family.add(process.number)
-    return sum(process.cpu_seconds for process in processes if process.number in family)
+            family.add(process.pid)
+    return sum(process.cpu_seconds for process in processes if process.pid in family)
 
 
 def largest_memory_bytes(leaders: Iterable[int], processes: list[Process]) -> int:
     """Return the resident memory in bytes of the largest process among these and their descendants."""
-    numbers = set(leaders)
-    return max(process.largest_memory_bytes for process in processes if numbers & {process.number, process.parent})
+    pids = set(leaders)
+    return max(process.largest_memory_bytes for process in processes if pids & {process.pid, process.parent})
 
 
 def serving(folder: Path, processes: list[Process]) -> int:
     """Return the pid of the server whose working directory is this folder."""
-    here = {process.number: process.parent for process in processes if _has_working_directory(process.number, folder)}
-    return next(number for number, parent in here.items() if parent not in here)
+    here = {process.pid: process.parent for process in processes if _has_working_directory(process.pid, folder)}
+    return next(pid for pid, parent in here.items() if parent not in here)
 
 
-def _has_working_directory(number: int, folder: Path) -> bool:
+def _has_working_directory(pid: int, folder: Path) -> bool:
     try:
-        return Path(f"/proc/{number}/cwd").readlink() == folder.resolve()
+        return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except OSError:
         return False
 
 
 def _read(folder: Path) -> Process | None:
     try:
-        # The name stands in brackets and may hold anything; the numbers begin after it.
+        # The name is in parentheses and may contain any character. The numeric fields follow it.
         fields = (folder / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None

@@ -39,10 +39,10 @@ def _measure_rate(testbed: Testbed, events: int) -> float:
     """Return the imported events per second over all companies."""
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
-    with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as numbers:
+    with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(testbed, generated_events.events(WARM_UP, prefix="warm"))
         wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
-        with frozen([numbers["intake"]]):
+        with frozen([pids["intake"]]):
             _publish(testbed, generated_events.events(events))
             started = time.perf_counter()
         wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
@@ -56,7 +56,7 @@ def _measure_delay(testbed: Testbed, events: int) -> float:
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
     # Two companies whose events lie apart wherever there is more than one stream.
-    with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as numbers:
+    with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(
             testbed,
             _events_of_company(
@@ -64,7 +64,7 @@ def _measure_delay(testbed: Testbed, events: int) -> float:
             ),
         )
         wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
-        with frozen([numbers["intake"]]):
+        with frozen([pids["intake"]]):
             _publish(
                 testbed, _events_of_company("company-0", generated_events.events(events * generated_events.COMPANIES))
             )

@@ -10,10 +10,10 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = {"settings": settings, "cli": cli, "api": api, "metrics": metrics, "roles": roles, "schedule": schedule}
 
 
-def documents() -> dict[str, str]:
+def render_documents() -> dict[str, str]:
     """Return the text of each generated document by its path below `docs/`."""
-    pages = {f"reference/{name}.md": module.page() for name, module in PAGES.items()}
-    return pages | {f"contract/{name}": text for name, text in contract.documents().items()}
+    pages = {f"reference/{name}.md": module.render_page() for name, module in PAGES.items()}
+    return pages | {f"contract/{name}": text for name, text in contract.render_documents().items()}
 
 
 def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
     if arguments and not is_check:
         sys.stderr.write("usage: python -m docgen [--check]\n")
         return 2
-    texts = documents()
+    texts = render_documents()
     stale = [name for name, text in texts.items() if _read(folder / name) != text]
     for name in stale:
         if is_check:

@@ -25,7 +25,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 Json = dict[str, Any]
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page: an overview of the calls, a section for each call, the errors, and the JSON objects."""
     described = describe()
     calls = list(_operations(described))

@@ -25,7 +25,7 @@ as `25.00`. Ids are taken as they are written: a blank at an end makes another i
 _BUILT_IN = {"--help", "--install-completion", "--show-completion"}
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page: an overview of all commands, and a section for each."""
     commands = list(_walk("payments", command()))
     overview = [(f"[`{path}`](#{path.replace(' ', '-')})", _summary(each)) for path, each in commands if _is_leaf(each)]

@@ -177,7 +177,7 @@ def _message(name: str, example: Json) -> Json:
     }
 
 
-def documents() -> dict[str, str]:
+def render_documents() -> dict[str, str]:
     """Return the text of each file of the published contract by its name."""
     head = "# Generated from payments/contract/event.py by `make docs-reference`. Edit the source, not this file.\n"
     return {

@@ -11,7 +11,7 @@ The alert rules in `docs/ops/alerts.yml` and the dashboard in `docs/ops/grafana.
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page of the metrics."""
     rows = [(code(name), ", ".join(map(code, each.labels)), each.meaning) for name, each in METRICS.items()]
     return heading("Metrics", "console/web/metrics.py") + _INTRODUCTION + table(("Metric", "Labels", "Meaning"), rows)

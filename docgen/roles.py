@@ -9,7 +9,7 @@ Each user of the console has one role. A token for the API has the role of its u
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page: a table of the rights and of the roles that have them."""
     meanings = table(("Right", "The user may"), [(right.value, right.phrase) for right in Right])
     columns = ("Role", *(right.value for right in Right))

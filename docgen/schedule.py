@@ -18,7 +18,7 @@ immediately, and `billing.make_room` creates partitions.
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page of the scheduled tasks."""
     rows = [(code(each.task), format_duration(each.every), each.purpose) for each in RECURRING]
     return heading("Schedule", "config/schedule.py") + _INTRODUCTION + table(("Task", "Every", "Purpose"), rows)

@@ -51,7 +51,7 @@ commands exit with 1.
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page of the settings."""
     schemas = Settings.model_json_schema()["properties"]
     rows = [

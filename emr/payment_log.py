@@ -69,7 +69,7 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
     seen: dict[LocalKey, int] = {}
     try:
         for row in read_table(file, REQUIRED, ["version"]):
-            line = _line(row)
+            line = _parse_line(row)
             if line.key in seen:
                 raise row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
             seen[line.key] = row.number
@@ -109,7 +109,7 @@ def _is_readable(column: str, cell: str) -> bool:
     return True
 
 
-def _line(row: Row) -> PaymentLogRow:
+def _parse_line(row: Row) -> PaymentLogRow:
     def read(column: str, reading: Callable[[str], _Value]) -> _Value:
         cell = row.cells.get(column, "")
         try:

@@ -201,7 +201,7 @@ def encode_feed_cursor(cursor: FeedCursor) -> str:
     return f"{micros}.{cursor.source}.{cursor.id}"
 
 
-def feed_cursor(after: str | None) -> FeedCursor | None:
+def decode_feed_cursor(after: str | None) -> FeedCursor | None:
     """Decode a cursor of the Claims Feed. Raises PageError (422) for any other text."""
     if after is None:
         return None
@@ -218,7 +218,7 @@ def encode_log_cursor(cursor: LogCursor) -> str:
     return f"{cursor.deposit_date}.{cursor.id}"
 
 
-def payment_log_cursor(after: str | None) -> LogCursor | None:
+def decode_log_cursor(after: str | None) -> LogCursor | None:
     """Decode a cursor of the Patient Payment Log. Raises PageError (422) for any other text."""
     if after is None:
         return None

@@ -132,7 +132,7 @@ class AcknowledgeResult(BaseModel):
     payment: str
 
 
-def response_model(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def success_response(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of a successful response."""
     return {200: {"model": model}}
 

@@ -106,7 +106,7 @@ class _LineEvent(_Event):
         return LineKey(self.company_id, self.clinic_id, self.payment_id, self.line_id)
 
     @property
-    def clinic(self) -> ClinicKey:
+    def clinic_key(self) -> ClinicKey:
         """The key of the line's clinic."""
         return self.key.clinic
 
@@ -200,7 +200,7 @@ class ChargeSaved(_Event):
         return ChargeKey(self.company_id, self.clinic_id, self.charge_id)
 
     @property
-    def clinic(self) -> ClinicKey:
+    def clinic_key(self) -> ClinicKey:
         """The key of the charge's clinic."""
         return ClinicKey(self.company_id, self.clinic_id)
 

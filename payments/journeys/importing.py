@@ -164,5 +164,5 @@ def _apply_version(writes: WriteBatch, read: ParsedLineEvent) -> None:
     elif before is not None and check is VersionCheck.STALE:
         writes.record_unchanged(before, NoEffectCause.STALE_VERSION, event.version, entry.entry_id)
     else:
-        facts = writes.reference.import_context(event.clinic, event.patient_id, requeued_at or event.saved_at)
+        facts = writes.reference.import_context(event.clinic_key, event.patient_id, requeued_at or event.saved_at)
         writes.record(decide(event, content_hash, before, facts, requeued_at), entry.entry_id)

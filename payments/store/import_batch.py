@@ -57,7 +57,7 @@ class ImportBatch(NamedTuple):
     @property
     def clinics(self) -> list[ClinicKey]:
         """The clinics of the payments and charges in this chunk."""
-        return [*(each.event.clinic for each in self.lines), *(event.clinic for _, event in self.charges)]
+        return [*(each.event.clinic_key for each in self.lines), *(event.clinic_key for _, event in self.charges)]
 
     @property
     def referenced_patients(self) -> set[PatientKey]:

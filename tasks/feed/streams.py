@@ -73,12 +73,14 @@ class Streams:
 
     def claim(self, entries: Sequence[str]) -> list[StreamEntry]:
         """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are omitted."""
-        claimed = {name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._by_stream(entries)}
+        claimed = {
+            name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._group_by_stream(entries)
+        }
         return self._merge(claimed)
 
     def acknowledge_and_delete(self, entries: Sequence[str]) -> None:
         """Acknowledge and delete committed entries. If this fails, Redis delivers the entries again, without harm."""
-        for name, entry_ids in self._by_stream(entries):
+        for name, entry_ids in self._group_by_stream(entries):
             stream.acknowledge_and_delete(self.client, name, entry_ids)
 
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
@@ -93,7 +95,7 @@ class Streams:
         """XCLAIM JUSTID: reset the idle time and return the ids that this caller claimed."""
         return [
             self._qualified_id(name, entry_id)
-            for name, entry_ids in self._by_stream(entries)
+            for name, entry_ids in self._group_by_stream(entries)
             for entry_id in stream.claim_idle(self.client, name, entry_ids, min_idle_ms)
         ]
 
@@ -110,7 +112,7 @@ class Streams:
         """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
         return [
             self._qualified_id(name, entry_id)
-            for name, entry_ids in self._by_stream(entries)
+            for name, entry_ids in self._group_by_stream(entries)
             for entry_id in acknowledge_deleted(self.client, name, GROUP, entry_ids)
         ]
 
@@ -138,7 +140,7 @@ class Streams:
     def _qualified_id(self, name: str, entry_id: str) -> str:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
-    def _by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    def _group_by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         """Group qualified ids by stream: yield each stream's name with its plain ids.
 
         A stream's number may be above the configured number of streams.

@@ -142,4 +142,4 @@ def test_asyncapi_has_the_stream_and_a_schema_for_each_message():
 
 
 def test_contract_folder_has_no_other_file():
-    assert {path.name for path in FOLDER.iterdir()} == set(contract.documents())
+    assert {path.name for path in FOLDER.iterdir()} == set(contract.render_documents())

@@ -18,13 +18,13 @@ from devstack.supervisor import RestartBackoff, Supervisor
 service = stack.service
 
 
-def fatal_tasks(name: str, *rest: object) -> Child:
+def service_with_fatal_importer(name: str, *rest: object) -> Child:
     """Return a service as `payments up` starts it, but replace the importer by the fatal importer."""
     child = service(name, *rest)
     return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks")) if name == "importer" else child
 
 
-def skewed_clock(path: str, name: str, *rest: object) -> Child:
+def service_with_skewed_clock(path: str, name: str, *rest: object) -> Child:
     """Return a service as `payments up` starts it, but with an adjustable clock."""
     child = service(name, *rest)
     return replace(child, command=(sys.executable, "-m", "tests.faults.skewed_clock", path, child.command[-1]))
@@ -37,7 +37,7 @@ if __name__ == "__main__":
     stack.SERVICES = tuple(name for name in stack.SERVICES if name not in {"flower", "console"})
     match sys.argv[1:]:
         case ["--fatal-tasks"]:
-            stack.service = fatal_tasks
+            stack.service = service_with_fatal_importer
         case ["--clock", file]:
-            stack.service = functools.partial(skewed_clock, file)
+            stack.service = functools.partial(service_with_skewed_clock, file)
     sys.exit(stack.main(read_settings(os.environ)))

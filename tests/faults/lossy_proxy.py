@@ -30,10 +30,10 @@ def _accept_clients(listener: socket.socket, target: tuple[str, int], is_lost: o
         except OSError:
             return
         with near, socket.create_connection(target) as far, contextlib.suppress(ConnectionError):
-            _forward_replies(near, far, is_lost)
+            _relay(near, far, is_lost)
 
 
-def _forward_replies(near: socket.socket, far: socket.socket, is_lost: object) -> None:
+def _relay(near: socket.socket, far: socket.socket, is_lost: object) -> None:
     while True:
         for end in select.select([near, far], [], [])[0]:
             data = end.recv(65_536)

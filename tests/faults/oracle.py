@@ -8,7 +8,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-Said = dict[str, Any]
+EventFields = dict[str, Any]
 Money = dict[tuple[str, str], Decimal]  # by deposit date and method
 SENT, PENDING, NOT_SENT = "Transmission Successful", "Transmission Pending", "Not Sent"
 
@@ -37,29 +37,29 @@ class Oracle:
         self.closed: set[str] = set()  # months, of every company
         self.event_ids: set[str] = set()
         self.patients: set[tuple[str, str]] = set()
-        self.newest: dict[str, Said] = {}
+        self.newest: dict[str, EventFields] = {}
         self.ledger: dict[str, Money] = defaultdict(dict)
-        self.given_up: dict[str, Row] = {}
+        self.exhausted: dict[str, Row] = {}
 
-    def record(self, said: Said) -> None:
+    def record(self, event: EventFields) -> None:
         """Record an event. Events may be recorded in any order."""
-        if said["type"] == "patient.saved":
-            self.patients.add((said["company_id"], said["patient_id"]))
+        if event["type"] == "patient.saved":
+            self.patients.add((event["company_id"], event["patient_id"]))
             return
-        self.event_ids.add(said["event_id"])
-        key = _key(said)
-        if key not in self.newest or said["version"] > self.newest[key]["version"]:
+        self.event_ids.add(event["event_id"])
+        key = _key(event)
+        if key not in self.newest or event["version"] > self.newest[key]["version"]:
             # A deletion has no content; the last save determines which months it affects.
-            self.newest[key] = said
+            self.newest[key] = event
 
-    def record_unprocessable(self, said: Said) -> None:
+    def record_unprocessable(self, event: EventFields) -> None:
         """Record an event that Billing cannot process in any attempt."""
-        self.given_up[_key(said)] = Row(said["version"], NOT_SENT, "retries_exhausted")
+        self.exhausted[_key(event)] = Row(event["version"], NOT_SENT, "retries_exhausted")
 
     def post_newest_versions(self) -> None:
         """Post the entries that the newest versions require, unless their month is closed."""
-        for key, said in self.newest.items():
-            wanted = self._expected_amounts(said)
+        for key, event in self.newest.items():
+            wanted = self._expected_amounts(event)
             if wanted is None:
                 continue
             days = {day for day, _ in (*self.ledger[key], *wanted)}
@@ -73,40 +73,40 @@ class Oracle:
 
     def feed(self) -> dict[str, Row]:
         """Return the expected Claims Feed."""
-        rows = {key: self._feed_row(said) for key, said in self.newest.items()}
-        return {key: row for key, row in rows.items() if row} | self.given_up
+        rows = {key: self._feed_row(event) for key, event in self.newest.items()}
+        return {key: row for key, row in rows.items() if row} | self.exhausted
 
-    def _expected_amounts(self, said: Said) -> Money | None:
+    def _expected_amounts(self, event: EventFields) -> Money | None:
         """Return the expected posting of a line; None if the posted entries must stay as they are."""
-        if said["type"] == "payment.deleted" or not said["paid"] or self._exclusion_reason(said):
+        if event["type"] == "payment.deleted" or not event["paid"] or self._exclusion_reason(event):
             return {}
-        if Decimal(said["amount_due"]) == 0 or not self._is_patient_known(said):
+        if Decimal(event["amount_due"]) == 0 or not self._is_patient_known(event):
             return None
-        return {(said["transaction_date"], said["method"]): Decimal(said["amount_paid"])}
+        return {(event["transaction_date"], event["method"]): Decimal(event["amount_paid"])}
 
-    def _feed_row(self, said: Said) -> Row | None:
-        version = said["version"]
-        if said["type"] == "payment.deleted":
+    def _feed_row(self, event: EventFields) -> Row | None:
+        version = event["version"]
+        if event["type"] == "payment.deleted":
             return Row(version, SENT, None)
-        if not said["paid"]:
+        if not event["paid"]:
             return None  # never to be sent
-        if reason := self._exclusion_reason(said):
+        if reason := self._exclusion_reason(event):
             return Row(version, NOT_SENT, reason)
-        if Decimal(said["amount_due"]) == 0 or self._is_patient_known(said):
+        if Decimal(event["amount_due"]) == 0 or self._is_patient_known(event):
             return Row(version, SENT, None)
         return Row(version, PENDING, None)
 
-    def _exclusion_reason(self, said: Said) -> str | None:
-        clinic = self.clinics[said["clinic_id"]]
-        if said["internal_payment"]:
+    def _exclusion_reason(self, event: EventFields) -> str | None:
+        clinic = self.clinics[event["clinic_id"]]
+        if event["internal_payment"]:
             return "internal_payment"
         if not clinic.is_on:
             return "integration_off"
-        return None if said["charge_type"] in clinic.types else "type_not_selected"
+        return None if event["charge_type"] in clinic.types else "type_not_selected"
 
-    def _is_patient_known(self, said: Said) -> bool:
-        return (said["company_id"], said["patient_id"]) in self.patients
+    def _is_patient_known(self, event: EventFields) -> bool:
+        return (event["company_id"], event["patient_id"]) in self.patients
 
 
-def _key(said: Said) -> str:
-    return "/".join((said["clinic_id"], said["payment_id"], said["line_id"]))
+def _key(event: EventFields) -> str:
+    return "/".join((event["clinic_id"], event["payment_id"], event["line_id"]))

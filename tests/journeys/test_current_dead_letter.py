@@ -23,12 +23,12 @@ EXAMPLES = example_count(5)
 TEN, ELEVEN, TWELVE, NEVER = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11", "12", "33"))
 
 
-def valid(amount: str, version: int, at: str, **more: Any) -> bytes:
+def valid_body(amount: str, version: int, at: str, **more: Any) -> bytes:
     return event_body(payment_fields(amount_due=amount, amount_paid=amount, version=version, saved_at=at, **more))
 
 
-def invalid(amount: str, version: object, at: str, **more: Any) -> bytes:
-    return valid(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
+def invalid_body(amount: str, version: object, at: str, **more: Any) -> bytes:
+    return valid_body(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
 
 
 def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
@@ -38,29 +38,29 @@ def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
 
 
 CASES = [
-    ("newer dead letter", [valid("1.00", 1, TEN), invalid("2.00", 2, ELEVEN)], ["2.00"]),
-    ("older dead letter", [valid("1.00", 2, ELEVEN), invalid("2.00", 1, TEN)], ["1.00"]),
-    ("no valid version", [invalid("2.00", "x", TEN), invalid("3.00", "y", ELEVEN)], ["3.00"]),
-    ("saved later", [valid("1.00", 1, TEN), invalid("2.00", "x", ELEVEN)], ["2.00"]),
-    ("saved earlier", [valid("1.00", 1, ELEVEN), invalid("2.00", "x", TEN)], ["1.00"]),
+    ("newer dead letter", [valid_body("1.00", 1, TEN), invalid_body("2.00", 2, ELEVEN)], ["2.00"]),
+    ("older dead letter", [valid_body("1.00", 2, ELEVEN), invalid_body("2.00", 1, TEN)], ["1.00"]),
+    ("no valid version", [invalid_body("2.00", "x", TEN), invalid_body("3.00", "y", ELEVEN)], ["3.00"]),
+    ("saved later", [valid_body("1.00", 1, TEN), invalid_body("2.00", "x", ELEVEN)], ["2.00"]),
+    ("saved earlier", [valid_body("1.00", 1, ELEVEN), invalid_body("2.00", "x", TEN)], ["1.00"]),
     (
         "old dead letter does not hide a newer one",
-        [valid("1.00", 7, TEN), invalid("2.00", "x", ELEVEN), invalid("3.00", 5, TEN)],
+        [valid_body("1.00", 7, TEN), invalid_body("2.00", "x", ELEVEN), invalid_body("3.00", 5, TEN)],
         ["2.00"],
     ),
     (
         "later save of two dead letters",
-        [valid("1.00", 1, TEN), invalid("2.00", 9, ELEVEN), invalid("3.00", "x", TWELVE)],
+        [valid_body("1.00", 1, TEN), invalid_body("2.00", 9, ELEVEN), invalid_body("3.00", "x", TWELVE)],
         ["3.00"],
     ),
     (
         "valid version of two saved at the same time",
-        [valid("1.00", 1, TEN), invalid("2.00", "x", ELEVEN), invalid("3.00", 9, ELEVEN)],
+        [valid_body("1.00", 1, TEN), invalid_body("2.00", "x", ELEVEN), invalid_body("3.00", 9, ELEVEN)],
         ["3.00"],
     ),
     (
         "higher version regardless of save time",
-        [invalid("2.00", 3, TEN), invalid("3.00", 2, TWELVE), invalid("4.00", "x", ELEVEN)],
+        [invalid_body("2.00", 3, TEN), invalid_body("3.00", 2, TWELVE), invalid_body("4.00", "x", ELEVEN)],
         ["2.00"],
     ),
 ]
@@ -84,14 +84,14 @@ def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: li
 
 
 def test_dead_letter_with_version_or_time_is_in_the_row_of_its_line(tx: Transaction) -> None:
-    Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), invalid("2.00", "x", NEVER))
+    Office(tx, date(2026, 6, 20)).publish(valid_body("1.00", 1, TEN), invalid_body("2.00", "x", NEVER))
 
     assert [str(row.amount) for row in claims_feed.stream(tx, FeedFilter())] == ["1.00", "2.00"]
     assert str(balancing.balance(tx, BalanceFilter()).emr_total) == "1.00"
 
 
 def test_event_naming_a_line_of_another_company_leaves_its_feed_unchanged(tx: Transaction) -> None:
-    Office(tx, date(2026, 6, 20)).publish(valid("1.00", 1, TEN), valid("9.00", 5, ELEVEN, company_id="other"))
+    Office(tx, date(2026, 6, 20)).publish(valid_body("1.00", 1, TEN), valid_body("9.00", 5, ELEVEN, company_id="other"))
 
     rows = [(row.payment, str(row.amount), row.status) for row in claims_feed.stream(tx, FeedFilter())]
     balance = balancing.balance(tx, BalanceFilter())

@@ -92,18 +92,18 @@ def test_terminated_connection_is_transient(database):
 def test_transaction_can_be_repeated_after_a_migration_changed_its_prepared_statement(postgres_url):
     engine = connect(postgres_url, application_name="older", pool_size=1)
 
-    def count():
+    def column_count():
         with transaction(engine) as tx:
             return len(tx.execute(text("SELECT * FROM session_migrated")).keys())
 
     with psycopg.connect(libpq_url(postgres_url), autocommit=True) as migration:
         migration.execute("CREATE TABLE session_migrated (a int)")
-        assert {count() for _ in range(10)} == {1}  # now the driver has prepared the statement
+        assert {column_count() for _ in range(10)} == {1}  # now the driver has prepared the statement
         migration.execute("ALTER TABLE session_migrated ADD COLUMN b int")
 
         with pytest.raises(ConcurrentWriteError, match="a migration has changed the tables"):
-            count()
-        assert count() == 2
+            column_count()
+        assert column_count() == 2
         migration.execute("DROP TABLE session_migrated")
     engine.dispose()
 

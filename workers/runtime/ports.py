@@ -23,7 +23,7 @@ def require_free_port(variable: str, port: int) -> None:
 def is_port_free(port: int) -> bool:
     """Return whether a server could listen on this port now."""
     try:
-        _bind(port).close()
+        _bound_socket(port).close()
     except OSError:
         return False
     return True
@@ -46,13 +46,13 @@ def reserve_port(port: int) -> socket.socket:
     Without a reservation the kernel could assign the port to another program while the server starts or restarts.
     Raises OSError if another program listens on the port.
     """
-    reservation = _bind(port)
+    reservation = _bound_socket(port)
     if sys.platform != "linux":  # other systems do not let a server listen on a bound port
         reservation.close()
     return reservation
 
 
-def _bind(port: int) -> socket.socket:
+def _bound_socket(port: int) -> socket.socket:
     bound = socket.socket()
     try:
         # As servers do, to ignore connections of an earlier run in TIME_WAIT.

@@ -30,10 +30,10 @@ from console.web.filters import (
     ReportQuery,
     RowId,
     Text,
+    decode_feed_cursor,
+    decode_log_cursor,
     encode_feed_cursor,
     encode_log_cursor,
-    feed_cursor,
-    payment_log_cursor,
     report_query,
     row_cursor,
 )
@@ -53,7 +53,7 @@ from console.web.schemas import (
     RequeueRequest,
     RequeueResult,
     Rows,
-    response_model,
+    success_response,
 )
 from console.web.strictness import StrictBodyRoute
 from payments import wording
@@ -89,7 +89,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
     return described
 
 
-@router.get("/would-flow", responses=response_model(FlowPreview))
+@router.get("/would-flow", responses=success_response(FlowPreview))
 def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
     scope = context.scope_of(choice.clinic).narrowed_to_company(choice.company)
@@ -105,18 +105,18 @@ def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentT
     return wording.transmission_preview(choice.date, preview.month_state, automatic=preview.is_adjusted_automatically)
 
 
-@router.get("/claims-feed", responses=response_model(Rows))
+@router.get("/claims-feed", responses=success_response(Rows))
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
     with context.app.transaction() as tx:
         feed_filter = query.parameters.query(context.scope_of(query.clinic))
-        page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), query.limit)
+        page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), query.limit)
         _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
     following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None
     return _rows(feed_records(each.row for each in page.rows), CLAIMS_FEED, following)
 
 
-@router.get("/exceptions", responses=response_model(Rows))
+@router.get("/exceptions", responses=success_response(Rows))
 def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
     exception_filter = query.parameters.query(context.scope_of(query.clinic))
@@ -126,7 +126,7 @@ def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     return _rows(exception_records(page.rows), EXCEPTIONS, page.rows[-1].id if page.has_more else None)
 
 
-@router.post("/exceptions/{exception_id}/accept", responses=response_model(AcceptResult))
+@router.post("/exceptions/{exception_id}/accept", responses=success_response(AcceptResult))
 def accept(exception_id: RowId, body: AcceptRequest, context: Editor) -> Response:
     """Accept an exception: post its proposed entries, if the payment still has the version in the body."""
     accepted = accept_if_unchanged(context, SeenException(exception_id, body.version), body.deposit_date)
@@ -138,21 +138,21 @@ def accept(exception_id: RowId, body: AcceptRequest, context: Editor) -> Respons
     return JSONResponse({"payment": accepted.payment, "posted": posted, "before": accepted.was_accepted_before})
 
 
-@router.post("/exceptions/{exception_id}/acknowledge", responses=response_model(AcknowledgeResult))
+@router.post("/exceptions/{exception_id}/acknowledge", responses=success_response(AcknowledgeResult))
 def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) -> Response:
     """Acknowledge an exception: close it without posting anything."""
     payment = acknowledge_if_unchanged(context, SeenException(exception_id, body.version), body.reason)
     return JSONResponse({"payment": payment})
 
 
-@router.post("/requeue", responses=response_model(RequeueResult))
+@router.post("/requeue", responses=success_response(RequeueResult))
 def requeue(body: RequeueRequest, context: Requeuer) -> Response:
     """Requeue payments, so that they are evaluated again with the current settings. Payments in Billing are skipped."""
     requeued = requeue_keys(context, list(body.payments))
     return JSONResponse({"count": requeued.count, "passed_over": list(requeued.skipped)})
 
 
-@router.get("/payment-log", responses=response_model(Rows))
+@router.get("/payment-log", responses=success_response(Rows))
 def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
     log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
@@ -161,12 +161,12 @@ def payment_log(query: LogQuery, context: Viewer) -> Response:
         if group:
             sums = reporting.payment_log_sums(tx, log_filter, group)
             return _rows(log_sum_records(sums, group), payment_log_sums(group), None)
-        page = reporting.payment_log_page(tx, log_filter, payment_log_cursor(query.after), query.limit)
+        page = reporting.payment_log_page(tx, log_filter, decode_log_cursor(query.after), query.limit)
     following = encode_log_cursor(page.rows[-1].cursor) if page.has_more else None
     return _rows(log_records(each.row for each in page.rows), PAYMENT_LOG, following)
 
 
-@router.get("/account", responses=response_model(Rows))
+@router.get("/account", responses=success_response(Rows))
 def account(
     query: Annotated[ReportQuery[AccountParameters], Depends(report_query(AccountParameters, is_paged=False))],
     context: Viewer,
@@ -198,7 +198,7 @@ def balance(
     )
 
 
-@router.get("/months", responses=response_model(Rows))
+@router.get("/months", responses=success_response(Rows))
 def months(
     query: Annotated[ReportQuery[MonthsParameters], Depends(report_query(MonthsParameters, is_paged=False))],
     context: Viewer,
@@ -210,7 +210,7 @@ def months(
         return _rows(month_records(closing.list_months(tx, company)), MONTHS, None)
 
 
-@router.get("/timeline", responses=response_model(Rows))
+@router.get("/timeline", responses=success_response(Rows))
 def timeline(
     query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters, is_paged=False))],
     context: Viewer,

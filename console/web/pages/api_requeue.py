@@ -16,7 +16,7 @@ from console.web.schemas import (
     RequeueRunProgress,
     RequeueRunRequest,
     RequeueRunStarted,
-    response_model,
+    success_response,
 )
 from console.web.strictness import StrictBodyRoute
 from payments.journeys import requeueing
@@ -24,7 +24,7 @@ from payments.journeys import requeueing
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
 
 
-@router.get("/requeue-preview", responses=response_model(RequeuePreviewResult))
+@router.get("/requeue-preview", responses=success_response(RequeuePreviewResult))
 def preview(
     query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters, is_paged=False))], context: Requeuer
 ) -> Response:
@@ -39,7 +39,7 @@ def preview(
     return JSONResponse({"count": expected.total_count, "total": f"{expected.total:.2f}", "flowing": flowing})
 
 
-@router.post("/requeue-runs", responses=response_model(RequeueRunStarted))
+@router.post("/requeue-runs", responses=success_response(RequeueRunStarted))
 def start(body: RequeueRunRequest, tasks: BackgroundTasks, context: Requeuer) -> Response:
     """Requeue all payments that match a filter, in the background.
 
@@ -53,7 +53,7 @@ def start(body: RequeueRunRequest, tasks: BackgroundTasks, context: Requeuer) ->
     return JSONResponse({"run": started.run_id, "count": started.matching}, background=tasks)
 
 
-@router.get("/requeue-runs/{run_id}", responses=response_model(RequeueRunProgress))
+@router.get("/requeue-runs/{run_id}", responses=success_response(RequeueRunProgress))
 def show(run_id: RowId, context: Requeuer) -> Response:
     """Return the progress of a run: how many payments matched at its start, and how many it has requeued."""
     run = visible_run(context, run_id)

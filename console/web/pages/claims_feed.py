@@ -9,7 +9,7 @@ from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters
 from console.web.auth import Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, encode_feed_cursor, feed_cursor, report_query
+from console.web.filters import ReportQuery, decode_feed_cursor, encode_feed_cursor, report_query
 from console.web.forms import ReturnForm
 from console.web.pages.choices import list_clinic_ids
 from payments import wording
@@ -37,7 +37,7 @@ def show(
     chosen = query.parameters
     feed_filter = chosen.query(context.scope_of(query.clinic))
     with context.app.transaction() as tx:
-        page = reporting.claims_feed_page(tx, feed_filter, feed_cursor(query.after), PAGE_ROWS)
+        page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), PAGE_ROWS)
         names = list_clinic_ids(tx, context)
         context.audit(tx, "viewed Claims Feed", chosen.find or "", context.request.url.query)
     return context.page(

@@ -15,12 +15,12 @@ from payments.journeys import dashboard
 router = APIRouter(include_in_schema=False)
 
 
-class _Choice(PageQuery):
+class _OverviewQuery(PageQuery):
     day: Day | None = None
 
 
 @router.get("/")
-def overview(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Response:
     """Show the overview of a day, by default today."""
     day = choice.day or context.today
     with context.app.transaction() as tx:

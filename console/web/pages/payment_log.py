@@ -20,7 +20,7 @@ from console.reports.xlsx import ROWS_MAX, too_many_rows
 from console.web.auth import Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
-from console.web.filters import ReportQuery, encode_log_cursor, payment_log_cursor, report_query
+from console.web.filters import ReportQuery, decode_log_cursor, encode_log_cursor, report_query
 from console.web.pages.choices import list_clinic_ids
 from payments.contract.money import total
 from payments.journeys import reporting
@@ -49,7 +49,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
     log_filter, group = chosen.query(context.scope_of(query.clinic)), chosen.group_by
     with context.app.transaction() as tx:
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None
-        page = None if group else reporting.payment_log_page(tx, log_filter, payment_log_cursor(query.after), PAGE_ROWS)
+        page = None if group else reporting.payment_log_page(tx, log_filter, decode_log_cursor(query.after), PAGE_ROWS)
         names = list_clinic_ids(tx, context)
         context.audit(tx, "viewed Patient Payment Log", chosen.patient or "", context.request.url.query)
     last = page.rows[-1] if page and page.has_more else None

@@ -37,7 +37,7 @@ class LookupScope(NamedTuple):
     def of_event(cls, event: LineEvent | ChargeSaved) -> "LookupScope":
         """Return the lookup scope of an event. Only the scope of a payment has a date: the transaction date."""
         days = {event.transaction_date} if isinstance(event, PaymentSaved) else ()
-        return cls(event.clinic, frozenset(days))
+        return cls(event.clinic_key, frozenset(days))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ def upgrade() -> None:
     op.create_index("lines_to_look_at", "lines", ["saved_at", "id"], postgresql_where=_NOT_SUCCESSFUL)
     op.create_index("entries_by_day", "entries", ["deposit_date", "id"])
     op.create_index("history_by_time", "history", ["at"], postgresql_using="brin")
-    _users()
+    _create_user_tables()
     _create_audit_table()
-    _requeue_runs()
+    _create_requeue_runs()
 
 
-def _users() -> None:
+def _create_user_tables() -> None:
     op.create_table(
         "users",
         sa.Column("name", sa.Text(), nullable=False),
@@ -84,7 +84,7 @@ def _create_audit_table() -> None:
     )
 
 
-def _requeue_runs() -> None:
+def _create_requeue_runs() -> None:
     op.create_table(
         "requeue_runs",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
