@@ -25,13 +25,17 @@ REASONS = {
     ),
     Reason.INTERNAL_PAYMENT: "An Internal Payment stays in the EMR.",
     Reason.RETRIES_EXHAUSTED: "Every import attempt failed. Ask support to find the cause and requeue the payment.",
-    Reason.PATIENT_NOT_FOUND: "The patient is not known to Billing. Save the patient in the EMR.",
+    Reason.PATIENT_NOT_FOUND: (
+        "The patient is not known to Billing. Save the patient in the EMR; the payment is then sent automatically."
+    ),
     Reason.INVALID_EVENT: "The EMR sent invalid data. Correct the payment in the EMR and save it again.",
     Reason.VERSION_CONFLICT: (
         "The EMR sent two different saves with the same version number. Save the payment again in the EMR."
     ),
     Reason.UNKNOWN_COMPANY: "Billing does not have the company. Ask an administrator to add it, then requeue.",
-    Reason.UNKNOWN_CLINIC: "The company does not have the clinic. Ask an administrator to add it, then requeue.",
+    Reason.UNKNOWN_CLINIC: (
+        "Billing does not have this clinic of the company. Ask an administrator to add it, then requeue."
+    ),
 }
 CLOSED_CASES = {case: f"Payment {case} when month is closed" for case in ClosedCase}
 FINDING_REASONS = {
@@ -86,7 +90,7 @@ HISTORY_CODES = {
     HistoryCode.IMPORTED: "Imported",
     HistoryCode.UPDATED: "Updated",
     HistoryCode.REMOVED: "Removed",
-    HistoryCode.REMOVED_NOT_SENT: "Removed, Not Sent",
+    HistoryCode.REMOVED_NOT_SENT: "Removed from Billing, now Not Sent",
     HistoryCode.HELD: "Held",
     HistoryCode.EXCEPTION: "Billing Exception",
     HistoryCode.NOT_SENT: "Not Sent",
@@ -205,17 +209,14 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
     posted = "; ".join(
         f"{amount} {method} {charge_type}, deposit date {day}" for amount, method, charge_type, day in postings
     )
-    total = f"Billing has {values['posted']}" if posted else ""
+    total = f"Total in Billing: {values['posted']}" if posted else ""
     next_try = values.get("next_try")
     retry = f"next attempt {datetime.fromisoformat(next_try):%Y-%m-%d %H:%M:%S} UTC" if next_try else ""
     return ". ".join(part.rstrip(".") for part in (detail(values.get("detail", "")), posted, total, retry) if part)
 
 
 def not_sent_preview(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
-    """Say why a payment of this clinic and charge type would not be sent.
-
-    `is_known`: whether Billing knows the clinic.
-    """
+    """Say why a payment of this clinic and type would not be sent. `is_known`: whether Billing has the clinic."""
     if not is_known:
         return f"Not Sent: clinic {clinic_id} is not known to Billing."
     if code is Reason.TYPE_NOT_SELECTED:

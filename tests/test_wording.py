@@ -69,12 +69,15 @@ EVENTS = [
     (
         HistoryCode.IMPORTED,
         {"postings": [["25.00", "Cash", "Copay", "2026-06-05"]], "posted": "25.00"},
-        "25.00 Cash Copay, deposit date 2026-06-05. Billing has 25.00",
+        "25.00 Cash Copay, deposit date 2026-06-05. Total in Billing: 25.00",
     ),
     (
         HistoryCode.HELD,
         {"detail": "patient_not_found", "next_try": "2026-06-10T15:00:10+00:00"},
-        "The patient is not known to Billing. Save the patient in the EMR. next attempt 2026-06-10 15:00:10 UTC",
+        (
+            "The patient is not known to Billing. Save the patient in the EMR; the payment is then sent automatically. "
+            "next attempt 2026-06-10 15:00:10 UTC"
+        ),
     ),
     (HistoryCode.NOT_SENT, {"detail": "internal_payment"}, "An Internal Payment stays in the EMR"),
     (HistoryCode.SUCCESSFUL, None, ""),

@@ -56,12 +56,15 @@ def test_timeline_shows_what_each_version_posted(tx):
     events = timeline_records(reporting.timeline(tx, PAYMENT_KEY))
 
     assert [(event["version"], event["detail"]) for event in events] == [
-        (1, "25.00 Cash Copay, deposit date 2026-06-05. Billing has 25.00"),
+        (1, "25.00 Cash Copay, deposit date 2026-06-05. Total in Billing: 25.00"),
         (
             2,
-            "-25.00 Cash Copay, deposit date 2026-06-05; 35.00 Check Copay, deposit date 2026-06-05. Billing has 35.00",
+            (
+                "-25.00 Cash Copay, deposit date 2026-06-05; 35.00 Check Copay, deposit date 2026-06-05. "
+                "Total in Billing: 35.00"
+            ),
         ),
-        (3, "-35.00 Check Copay, deposit date 2026-06-05. Billing has 0.00"),
+        (3, "-35.00 Check Copay, deposit date 2026-06-05. Total in Billing: 0.00"),
     ]
 
 

@@ -224,7 +224,7 @@ def test_timeline_lists_every_event_in_order(tx):
         ("Received", 1),
     ]
     assert rows[1].error.startswith("amount_paid: expected")
-    assert timeline_records(rows)[2]["detail"] == "25.00 Cash Copay, deposit date 2026-06-05. Billing has 25.00"
+    assert timeline_records(rows)[2]["detail"] == "25.00 Cash Copay, deposit date 2026-06-05. Total in Billing: 25.00"
 
 
 @pytest.mark.parametrize(

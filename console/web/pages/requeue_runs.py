@@ -12,8 +12,7 @@ from console.web.auth import Requeuer
 from console.web.context import AppState, RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, RowId, report_form, report_query
-from console.web.rendering import url
-from payments import wording
+from console.web.rendering import humanize, url
 from payments.journeys import requeueing
 from payments.journeys.requeueing import REQUEUEABLE, FeedFilter, RequeueRun, StartedRun
 from tasks import enqueue
@@ -142,7 +141,7 @@ def _criteria(feed_filter: FeedFilter) -> list[str]:
     companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))
     values = {
         "": feed_filter.status,
-        "reason:": wording.reason(feed_filter.reason).rstrip("."),
+        "reason:": humanize(feed_filter.reason),
         "saved from": feed_filter.since,
         "saved until": feed_filter.until,
         "company": ", ".join(companies),

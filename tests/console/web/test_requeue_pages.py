@@ -44,7 +44,9 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
     assert "Requeue them" in offered
 
     choice = {"status": "Not Sent", "reason": "type_not_selected", "clinic": clinic}
-    assert "Requeue 7 payments" in support.get("/requeue-runs/new", **choice).text
+    confirmation = support.get("/requeue-runs/new", **choice).text
+    assert "Requeue 7 payments" in confirmation
+    assert "reason: type not selected" in confirmation
     run = support.post("/requeue-runs", **choice).headers["location"]
     wait_until(lambda: "<strong>7</strong> of 7 payments requeued" in support.get(run).text)
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Pending"}
