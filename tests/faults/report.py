@@ -12,9 +12,9 @@ _OPENING = """# Reliability
 What faults did to a running system, and what happened to the payments. `make test-faults` and `make soak` write the
 tables of this page (`python -m tests.faults.report`). No figure is typed by hand.
 
-Each row sends seeded days of simulated clinics through the real processes, PostgreSQL and Valkey while the fault
-happens: saves, corrections, deletions, refunds, late and duplicate events, with two months closed beforehand. Then it
-waits until nothing is left to do and compares everything:
+For each row, the test publishes the events of several simulated clinic days (fixed random seed) while the fault
+happens: saves, corrections, deletions, refunds, late and duplicate events. The processes, PostgreSQL and Valkey are
+real. Two months are closed beforehand. Then the test waits until nothing is left to do and compares everything:
 
 - each published event is accounted for, and each payment has the status that the rules require;
 - the ledger equals, to the cent, an independent model of the rules (`tests/faults/oracle.py`);
@@ -22,9 +22,9 @@ waits until nothing is left to do and compares everything:
 - the closed months still match the totals stored at their close;
 - the unexplained amount of balancing is 0.00.
 
-*Lost* and *doubled* count payments and events on which these differ. *Back after* is the longest time from the end of
-the fault until an event published then was in the ledger. The machine has {cores} cores, which the tests, the workers
-and the engines share.
+*Lost* and *doubled* count the payments and events that this comparison finds missing or duplicated. *Back after* is the
+longest time from the end of the fault until an event published after it was in the ledger. The machine has {cores}
+cores, which the tests, the workers and the engines share.
 
 | fault | times | events | lost | doubled | back after | note |
 |---|---:|---:|---:|---:|---:|---|
