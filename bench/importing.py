@@ -72,7 +72,10 @@ def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], hel
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """A reading of CPU seconds and log bytes used so far, or the difference of two readings."""
+    """CPU seconds used, and bytes written to PostgreSQL's WAL and Redis's append-only file.
+
+    An instance is a reading, or the difference of two readings.
+    """
 
     cpu_seconds: Mapping[str, float]
     wal_bytes: int

@@ -35,7 +35,7 @@ class Engines:
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
-        """Return the servers at these URLs. The default broker is the feed's Redis with the next database number."""
+        """Return Engines with these URLs. The default broker is the feed's Redis with the next database number."""
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:

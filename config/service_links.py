@@ -22,7 +22,7 @@ _HOST = re.compile(rf".+({_PORT}_ADDR|_SERVICE_HOST)")
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Return whether this variable has the name and the value of a service link."""
+    """Return whether the name and the value are those of a variable that Kubernetes adds as a service link."""
     if _HOST.fullmatch(name):
         return _is_address(value)
     return any(form.fullmatch(name) and expected.fullmatch(value) for form, expected in _FORMS)

@@ -133,7 +133,7 @@ def _client(endpoint: _Endpoint) -> redis.Redis:
 
 
 def _serves(folder: Path, endpoint: _Endpoint) -> bool:
-    """Return whether the server on the port belongs to this folder: only this server accepts the password."""
+    """Return whether the server on this port accepts the password and uses this data folder."""
     with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
     return False

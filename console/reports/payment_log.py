@@ -129,7 +129,7 @@ EXPANDED_PAYMENT_LOG = replace(
 
 
 def payment_log_sums(group: str) -> Report:
-    """Return the definition of the Patient Payment Log summed by one of its columns."""
+    """Return the definition of the Patient Payment Log grouped by the column `group`, with a sum for each group."""
     words = group.replace("_", " ")
     return Report(
         title=f"Patient Payment Log by {words}",

@@ -85,7 +85,7 @@ def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
 
 
 def shown_name(name: str) -> str:
-    """Return a name that a request contains for a one-line message, shortened."""
+    """Shorten a name from a request so that it fits a one-line message. Quote it if it is too long or not printable."""
     return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
 
 

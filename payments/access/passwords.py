@@ -1,4 +1,4 @@
-"""Passwords: their limits, which are the same on every surface, and their hashes."""
+"""Passwords: their limits, which are the same in the console, the API and the command line, and their hashes."""
 
 import re
 from dataclasses import dataclass, field

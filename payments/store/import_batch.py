@@ -1,4 +1,4 @@
-"""A batch of stream entries: parsed, grouped by event type, and without the events that are refused."""
+"""A batch of stream entries: parsed and grouped by event type; rejected events are listed apart."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -190,7 +190,7 @@ def _first_id(client: redis.Redis, stream: str, start: str) -> str | None:
 
 @contextmanager
 def _ignoring_missing_group() -> Iterator[None]:
-    """Suppress the error that Redis answers if a stream has no consumer group."""
+    """Suppress Redis's NOGROUP error: the stream has no consumer group."""
     try:
         yield
     except redis.ResponseError as error:

@@ -27,7 +27,7 @@ class CommittedLedger:
         self.database, self._now = database, now
 
     def now(self) -> datetime:
-        """Return the time of a change."""
+        """Return the fixed time of this ledger, or the current time if none was given."""
         return self._now or datetime.now(UTC)
 
     def set_clinic(

@@ -64,9 +64,7 @@ def test_dead_letter_superseded_by_a_newer_version_is_settled(tx: Transaction) -
     assert close_warnings(office, MAY) == []
 
 
-def test_exception_warns_in_its_posted_month_and_its_transaction_month(
-    tx: Transaction,
-) -> None:
+def test_exception_of_a_payment_moved_to_a_closed_month_warns_in_its_posted_month(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)

@@ -214,7 +214,7 @@ def test_dead_letters_are_requeued_by_status(tx):
     assert requeue_matching(tx, FeedFilter(status=Status.VALIDATION_FAILED, reason=Reason.INVALID_EVENT), NOW, WHO) == 2
 
 
-def test_failing_line_is_postponed_by_its_row_id(tx):
+def test_only_the_line_with_the_given_row_id_is_postponed(tx):
     create_clinic(tx)
     import_chunk(tx, supplies(), supplies("other"))
     requeue(tx, [PAYMENT_KEY, "clinic/other/1"], NOW, WHO)

@@ -122,7 +122,7 @@ def resources(database: Database, feed: redis.Redis, engines: Engines, stream_na
 
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the configured resources of this process, and leave the garbage collector unchanged."""
+    """Remove the configured resources of this process, and keep code under test from tuning the garbage collector."""
     for name, value in (("_configuration", None), ("_opened", {}), ("_relax_garbage_collection", lambda: None)):
         monkeypatch.setattr(resources_module, name, value)
 

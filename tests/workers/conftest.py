@@ -1,4 +1,4 @@
-"""Fixtures that run a service's module in this process, and start servers that reject some URLs.
+"""Fixtures that run a service's module in this process, and start servers that require a login.
 
 The servers are a PostgreSQL whose roles need passwords, and a Valkey with a password and two databases.
 """

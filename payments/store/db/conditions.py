@@ -1,4 +1,7 @@
-"""SQL conditions from a filter object or a scope. A filter that is None adds no condition, so that indexes apply."""
+"""SQL conditions from a filter object or a scope.
+
+A field of the filter that is None adds no condition, so that indexes apply.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any

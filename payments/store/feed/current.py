@@ -1,14 +1,14 @@
 """Select the current dead letters: those that are rows of the Claims Feed. Its pages and balancing use this rule.
 
-- A dead letter without a readable key is a row of its own; the company is part of the key. So is one from which
-  neither a version nor a save time can be read.
+- A dead letter is a row of its own if its key (which includes the company) cannot be read, or if neither a version nor
+  a save time can be read.
 - A rejected patient or charge is a row of its own until Billing holds a version that is at least as new, by the same
   rules as for a line.
 - Any other dead letter supersedes its line until Billing has processed a version that is at least as new. A version
   conflict also supersedes a line of the same version, until the EMR saves the line again. A dead letter without a
   readable version is compared by its save time.
-- If several supersede one line, only the newest is current: by version; one without a version by its save time,
-  against all the others.
+- If several supersede one line, only the newest is current. Those with versions are compared by version. One without
+  a version is the newest only if it was saved after all the others.
 """
 
 from payments.contract.keys import LineKey

@@ -69,7 +69,7 @@ def count_dead_letters(tx: Transaction, feed_filter: FeedFilter) -> int:
 
 
 def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
-    """Return the lines that a run would select, grouped by everything that decides their eligibility."""
+    """Count and total the lines that a requeue run would select, by everything that decides their eligibility."""
     found = tx.execute(
         text(
             "WITH selected AS (SELECT clinic_id, company_id, charge_type, internal_payment, reason, "

@@ -27,7 +27,7 @@ class LookupScope(NamedTuple):
 
     @classmethod
     def of_line(cls, line: Line) -> "LookupScope":
-        """Return the scope of a line: its transaction date and the deposit dates of its postings."""
+        """Return the lookup scope of a line: its clinic, its transaction date and the deposit dates of its postings."""
         days = {posting.dimensions.deposit_date for posting in line.postings}
         if line.content:
             days.add(line.content.transaction_date)

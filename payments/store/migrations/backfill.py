@@ -15,7 +15,11 @@ _OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_
 
 
 class _Source(NamedTuple):
-    """How to fill a table: its key with the types, the key before the first row, and the SQL of a row's company."""
+    """How to find the company of a table's rows.
+
+    These are the key columns with their SQL types, the key after which the scan starts, the columns to read, and the
+    SQL expression of the company.
+    """
 
     key: dict[str, str]
     first: list[str]

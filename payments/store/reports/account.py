@@ -60,7 +60,7 @@ class RefundRow(NamedTuple):
 
 
 class AppliedRow(NamedTuple):
-    """The amount in dollars of a payment that is applied to a charge."""
+    """The part of a payment, in dollars, that is applied to one charge."""
 
     charge: str
     date_of_service: date
@@ -166,7 +166,7 @@ def load_applied_amounts(
 
 
 def _charges_of(table: str, as_of: datetime | None) -> str:
-    """Return the SQL that joins a table with its charges.
+    """Return the JOIN clause that joins a table with its charges.
 
     Current charges are found through the index of their key, regardless of the tables' statistics. Earlier versions of
     charges have no such index, so they are joined without an index.

@@ -127,7 +127,10 @@ def stream(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
 
 
 def stream_applied(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
-    """Yield the rows of `stream`, each with the amounts of its line that are applied to charges of its patient."""
+    """Yield the matching entries in the order of `stream()`.
+
+    Each comes with the amounts of its payment line that are applied to charges of the entry's patient.
+    """
     for entries in _batches(tx, log_filter):
         applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
         for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):

@@ -1,4 +1,7 @@
-"""CSV files contain no formula for any separator that a spreadsheet assumes; raw files contain the unchanged text."""
+"""A spreadsheet reads no cell of a CSV file as a formula, whichever separator it assumes.
+
+Raw files contain the text unchanged.
+"""
 
 import csv
 import io

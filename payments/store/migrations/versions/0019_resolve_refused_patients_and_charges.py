@@ -1,6 +1,6 @@
-"""Add what tells whether a rejected patient or charge was saved again since.
+"""Add the columns that show whether a rejected patient or charge has since been saved again.
 
-Rows from before have null there. A dead letter gets its type when it is requeued or rejected again.
+They are null in existing rows. A dead letter gets its event type when it is requeued or rejected again.
 """
 
 from typing import Any
