@@ -34,7 +34,7 @@ SECTIONS = {
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?://|#)([^)#\s]+)(#[^)\s]+)?\)")
 
 
-def collect(folder: Path) -> None:
+def copy_pages(folder: Path) -> None:
     """Copy every page and file of the site to an empty folder, and make links point to pages of the site."""
     shutil.copytree(ROOT / "docs", folder)
     (folder / "README.md").unlink(missing_ok=True)
@@ -94,4 +94,4 @@ def _pages_of_entry(folder: Path, entry: str, named: set[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    collect(Path(sys.argv[1]))
+    copy_pages(Path(sys.argv[1]))

@@ -43,7 +43,7 @@ class SurplusCellsError(TableError):
     ) -> None:
         self._row, self._positions, self._headings, self._cells = row, positions, headings, cells
         self._separator = separator
-        surplus = f"no heading for {cells[len(headings)][:60]!r}; {_counts(headings, cells)}"
+        surplus = f"no heading for {cells[len(headings)][:60]!r}; {_cell_count_problem(headings, cells)}"
         advice = "A cell that holds a separator needs quotation marks"
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
@@ -59,7 +59,7 @@ class SurplusCellsError(TableError):
     def divided_cell_error(self, column: str, cell: str) -> TableError:
         """Return the error that names `column` as the column whose cell a separator divided."""
         problem = f"{cell[:60]!r} is {len(self._cells) - len(self._headings) + 1} cells; "
-        return self._row.error(column, f"{problem}{_counts(self._headings, self._cells)}")
+        return self._row.error(column, f"{problem}{_cell_count_problem(self._headings, self._cells)}")
 
 
 class Row(NamedTuple):
@@ -210,7 +210,7 @@ def _positions(header: Row, headings: list[str], required: Sequence[str], option
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
     """Raise TableError if a row does not fit the header. The caller has checked that the row is not too long."""
     if len(cells) < len(headings):
-        raise row.error(_heading(headings, len(cells)), f"missing; {_counts(headings, cells)}")
+        raise row.error(_heading(headings, len(cells)), f"missing; {_cell_count_problem(headings, cells)}")
     for at, cell in enumerate(cells):
         if cell and not cell.isspace() and not headings[at].strip():
             raise row.error(str(at + 1), f"no heading for {cell[:60]!r}; is the cell before it divided?")
@@ -220,5 +220,5 @@ def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) 
         raise row.error(_heading(headings, 0), "the header again; a file has one header")
 
 
-def _counts(headings: Sequence[str], cells: Sequence[str]) -> str:
+def _cell_count_problem(headings: Sequence[str], cells: Sequence[str]) -> str:
     return f"the row has {len(cells)} cells, the header {len(headings)}"

@@ -72,7 +72,7 @@ ITEM_SENTENCES = {
     ReconcilingItem.CLOSED_MONTH: "Exceptions of closed months, not accepted",
     ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for this period's payments (not counted as imports)",
     ReconcilingItem.DATE_DIFFERENCES: (
-        "Payments whose date was changed: in this period in the EMR or in Billing, but not in both"
+        "Payments whose transaction date was changed: only the EMR or only Billing has them in this period"
     ),
 }
 BALANCING_NOTES = {

@@ -32,7 +32,10 @@ def start_measuring(feed: redis.Redis, task_name: str) -> None:
 
 
 def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
-    """Return how long ago each task last succeeded. Tasks that were never sent are omitted. Raises RedisError."""
+    """Return the time since each task last succeeded, or since it was first expected if it never succeeded.
+
+    Tasks that were never expected are omitted. Raises RedisError.
+    """
     with feed.pipeline(transaction=False) as pipeline:
         for each in RECURRING:
             pipeline.ttl(success_key(each.task))

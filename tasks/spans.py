@@ -70,7 +70,7 @@ class SpanTracing(Tracing):
                 "import payment",
                 context=context,
                 kind=SpanKind.CONSUMER,
-                attributes=_identifiers(entry),
+                attributes=_span_attributes(entry),
                 links=[Link(chunk.get_span_context())],
                 start_time=started_ns,
             )
@@ -86,7 +86,7 @@ def _context(traceparent: str | None) -> Context | None:
     return _W3C.extract({"traceparent": traceparent}) if traceparent else None
 
 
-def _identifiers(entry: StreamEntry) -> dict[str, str]:
+def _span_attributes(entry: StreamEntry) -> dict[str, str]:
     key = read_partial_event(entry.body).key
     return {"messaging.system": "redis", "payments.entry": entry.entry_id} | (
         {"payments.payment": str(key)} if key else {}

@@ -67,7 +67,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
     scope = EVERYTHING.narrowed_to_company(company)
     if status:
         chosen = FeedFilter(
-            status=_requeueable(status),
+            status=_parse_requeueable_status(status),
             reason=parse_reason(reason) if reason else None,
             scope=scope.narrowed_to_clinic(clinic),
         )
@@ -76,7 +76,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
         _requeue_keys(current_context(), keys, scope, dry_run=dry_run)
 
 
-def _requeueable(text: str) -> Status:
+def _parse_requeueable_status(text: str) -> Status:
     from payments.journeys.requeueing import REQUEUEABLE
 
     status = parse_status(text)

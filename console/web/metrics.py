@@ -39,7 +39,7 @@ METRICS = {
         "Entries that were deleted from a stream after they were read, before an import."
     ),
     "payments_feed_oldest_seconds": MetricDefinition(
-        "How long the oldest entry has been on the streams, by its id, or since it was seen if the id is no time."
+        "Age of the oldest entry on the streams by the time in its id, or since it was first seen if the id has none."
     ),
     "payments_scheduler_up": MetricDefinition(
         "1 if the scheduler has told Redis within 30 seconds that it runs, else 0."
@@ -51,7 +51,9 @@ METRICS = {
     "payments_count": MetricDefinition("Payments by status and reason.", ("status", "reason")),
     "payments_retrying": MetricDefinition("Payments that wait for a retry."),
     "payments_retries": MetricDefinition("Attempts of the last five minutes that scheduled a retry."),
-    "payments_waiting_oldest_seconds": MetricDefinition("Time since the save of the oldest waiting payment."),
+    "payments_waiting_oldest_seconds": MetricDefinition(
+        "Time since the save of the oldest payment that waits for a retry."
+    ),
     "payments_exceptions_open": MetricDefinition("Open Billing Exceptions.", ("reason",)),
     "payments_exceptions_oldest_seconds": MetricDefinition("Age of the oldest open Billing Exception.", ("reason",)),
     "payments_import_chunks": MetricDefinition("Import chunks of the last five minutes."),

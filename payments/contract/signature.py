@@ -32,8 +32,8 @@ class Keyring:
     def problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
         """Return the problem with the signature of an event that names this company; None if the event is accepted.
 
-        A company with keys needs a valid signature of one of them. For a company without keys a signature proves
-        nothing and is ignored, unless it is that of another company.
+        If the company has keys, or if `is_required`, the event needs a valid signature made with one of the company's
+        keys. Otherwise any signature is accepted, except one made with another company's key.
         """
         company_keys = self.keys.get(company_id)
         if not company_keys and not self.is_required:

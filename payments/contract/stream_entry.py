@@ -12,7 +12,7 @@ from payments.contract.event import Event, read_event
 from payments.contract.partial_event import read_partial_event, valid_company
 from payments.contract.signature import Keyring
 from payments.contract.size_limit import EVENT_BYTES_MAX, BodyDigest
-from payments.contract.whole_entry import WHOLE_ENTRY_BYTES_MAX, read_whole_entry, whole_entry_error
+from payments.contract.whole_entry import WHOLE_ENTRY_BYTES_MAX, malformed_entry_error, read_whole_entry
 
 _COMPANY_KEY = b'"company_id"'
 _COMPANY = re.compile(_COMPANY_KEY + rb'\s*:\s*("(?:[^"\\]|\\.)*")')
@@ -62,7 +62,7 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
         event = read_event(entry.body)
     except EventError:
         if (fields := read_whole_entry(entry.body)) is not None:
-            raise whole_entry_error(fields) from None
+            raise malformed_entry_error(fields) from None
         raise
     if keyring.is_used and event.company_id != company_id:
         raise EventError("company_id", "the company that signed the event is not the company of the event")

@@ -37,7 +37,7 @@ def read_whole_entry(body: bytes) -> Fields | None:
     return fields if all(isinstance(part, str) for field in fields for part in field) else None
 
 
-def whole_entry_error(fields: Fields) -> EventError:
+def malformed_entry_error(fields: Fields) -> EventError:
     """Return why these fields are not exactly one event."""
     counts = count_repeated(name for name, _ in fields)
     for name in (EVENT, SIGNATURE):

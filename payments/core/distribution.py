@@ -99,7 +99,11 @@ def _allocate_to_own_date(account: Account, credit: Credit) -> None:
 
 
 def _allocate_remainder(account: Account, credit: Credit) -> None:
-    """Apply the remainder of a payment, unless a charge of the same date of service is still open to insurance."""
+    """Apply the remainder of a payment to the oldest charges (rule 3).
+
+    Nothing is applied while a charge of the payment's own date of service is open to insurance, or if the payment has
+    no date of service.
+    """
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
         account.apply(credit, account.charges_due_from_patient(), AllocationRule.MORE_THAN_OWN_DATE)

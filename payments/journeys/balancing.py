@@ -32,7 +32,7 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[Paymen
     AmbiguousIdError if the log names a clinic that several companies of the scope have.
     """
     if log is not None:
-        emr_log.load(tx, log, balance_filter.scope)
+        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
     balance = Balance(lines=SortedRows(_worst_first))
     for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)

@@ -80,7 +80,7 @@ def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]
 def show_account(
     tx: Transaction, patient_id: str, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[AccountRow]:
-    """Return the parts of a patient's accounts in a scope, over all cases."""
+    """Return the sums of a patient's account, one row per company, over all cases. Only payments in the scope count."""
     return account.summaries(tx, patient_id, scope, as_of)
 
 

@@ -49,8 +49,11 @@ def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -
     return writes.write(tx)
 
 
-def postpone_dead_letter(tx: Transaction, run: RunContext, dead_letter_id: int, error: str) -> ImportStats:
-    """Keep a requeued dead letter after its processing failed with this error: it is Not Sent again. Locks it."""
+def reject_dead_letter_again(tx: Transaction, run: RunContext, dead_letter_id: int, error: str) -> ImportStats:
+    """Mark a requeued dead letter Not Sent (`retries_exhausted`) with the error of its new attempt; return the result.
+
+    Locks the dead letter.
+    """
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for letter in dead_letters.due(tx, run.now, DueItems(1, only=[dead_letter_id])):
         # The fields that were read from it may be the cause, and are stored already.

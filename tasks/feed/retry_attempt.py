@@ -29,7 +29,7 @@ class _DueItemKind(NamedTuple):
 
 _RETRIES = (
     _DueItemKind(retrying.retry_due, retrying.postpone_line),
-    _DueItemKind(importing.retry_dead_letters, retrying.postpone_dead_letter),
+    _DueItemKind(importing.retry_dead_letters, retrying.reject_dead_letter_again),
 )
 
 

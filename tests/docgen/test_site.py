@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from docgen.site import ROOT, collect, rewrite_links
+from docgen.site import ROOT, copy_pages, rewrite_links
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_link_of_a_how_to_page_stays_relative() -> None:
 
 
 def test_every_document_is_in_the_navigation(tmp_path: Path) -> None:
-    collect(tmp_path / "site")
+    copy_pages(tmp_path / "site")
     index = (tmp_path / "site" / "index.md").read_text()
     documents = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md")}
 

@@ -41,7 +41,10 @@ _SOAK = """
 
 
 def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
-    """Return the text of the page. Without fault rows or a soak result, that part keeps the text of `before`."""
+    """Return the text of the page.
+
+    `before` is its previous text. If `rows` is empty or `soak` is None, that section is copied from there.
+    """
     faults, cut, soaked = before.partition(_SOAK.partition("{")[0])
     return (_result_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
 

@@ -17,7 +17,7 @@ from tests.builders.events import run_context, stream_entries
 from tests.faults import invariants
 from tests.faults.invariants import Violations
 from tests.faults.oracle import Oracle
-from tests.faults.workload import CLOSED, open_clinics, record_all, september_events
+from tests.faults.workload import CLOSED, configure_clinics, record_all, september_events
 
 ENTRY = (
     "line_ref, version, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
@@ -51,7 +51,7 @@ class LedgerWithOracle(NamedTuple):
 @pytest.fixture(scope="module")
 def fortnight(database: Database) -> Iterator[LedgerWithOracle]:
     with database.connect() as tx:
-        ledger = LedgerWithOracle(tx, open_clinics(tx), {})
+        ledger = LedgerWithOracle(tx, configure_clinics(tx), {})
         before, after = september_events()
         ledger.record(before)
         for month in CLOSED:

@@ -28,7 +28,15 @@ from tests.faults import invariants
 from tests.faults.oracle import Oracle
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
-from tests.faults.workload import CLOSED, Pace, Publisher, october_events, open_clinics, record_all, september_events
+from tests.faults.workload import (
+    CLOSED,
+    Pace,
+    Publisher,
+    configure_clinics,
+    october_events,
+    record_all,
+    september_events,
+)
 
 RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
@@ -72,7 +80,7 @@ class Trial:
         """Publish the events of September, and close its month."""
         self._use_broker_of_stack()
         with transaction(self.stack.database) as tx:
-            self.oracle: Oracle = open_clinics(tx)
+            self.oracle: Oracle = configure_clinics(tx)
         before, self.later = september_events()
         publisher = Publisher(self.stack.engines.redis_url, before, Pace.of(5_000, math.inf))
         publisher.start()

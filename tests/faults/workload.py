@@ -35,7 +35,7 @@ class Pace(NamedTuple):
         return cls(rate, events_min, max(1, round(rate / 20)))
 
 
-def open_clinics(tx: Transaction) -> Oracle:
+def configure_clinics(tx: Transaction) -> Oracle:
     """Configure the simulated clinics, and return an oracle with the same settings."""
     chosen = clinics_of(CLINICS, _SETTINGS_SEED)
     for clinic in chosen:

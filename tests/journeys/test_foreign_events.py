@@ -30,12 +30,12 @@ def sign(body: bytes, key: str = "2026-10", secret: bytes = OTHER) -> str:
     return signature_of(body, key, secret)
 
 
-def run() -> RunContext:
+def run_context() -> RunContext:
     return RunContext(NOW, "tests-1", BACKOFF, fixed_stopwatch(), keyring=KEYRING)
 
 
 def deliver(tx: Transaction, *signed: Signed) -> None:
-    importing.import_events(tx, [StreamEntry(f"{n}-1", *each) for n, each in enumerate(signed, 1)], run())
+    importing.import_events(tx, [StreamEntry(f"{n}-1", *each) for n, each in enumerate(signed, 1)], run_context())
 
 
 def publish_own_events(tx: Transaction) -> None:
@@ -111,10 +111,10 @@ def test_event_without_the_signature_of_its_company_has_no_effect_on_it(tx, bodi
     foreign = [(body, sign_it(body)) for body, sign_it in bodies]
 
     deliver(tx, *foreign)
-    retrying.dead_letter(tx, [StreamEntry(f"9-{n}", *each) for n, each in enumerate(foreign)], run())
+    retrying.dead_letter(tx, [StreamEntry(f"9-{n}", *each) for n, each in enumerate(foreign)], run_context())
     rejected = tx.execute(text("SELECT id FROM set_aside WHERE company_id IS NULL ORDER BY id")).scalars().all()
     requeueing.requeue(tx, [f"refused:{row_id}" for row_id in rejected], NOW, "user:operator")
-    importing.retry_dead_letters(tx, run(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context(), DueItems(500))
 
     assert rejected
     assert rows_of_the_company(tx) == before
@@ -150,7 +150,7 @@ def test_oversized_dead_letter_keeps_its_company_when_it_is_requeued(tx):
     deliver(tx, (LARGE, None))
 
     requeueing.requeue(tx, [f"refused:{row.id}" for row in tx.execute(find)], NOW, "user:operator")
-    importing.retry_dead_letters(tx, run(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context(), DueItems(500))
 
     own, foreign = tx.execute(find).all()
     assert own == (before.id, "company", 2, before.error)

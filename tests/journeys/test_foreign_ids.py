@@ -60,7 +60,7 @@ def test_event_of_another_company_does_not_reach_the_line(office: Office, change
     assert [row.status for row in before[0]] == ["Transmission Successful"]
 
 
-def test_other_content_of_another_companys_event_opens_no_exception(office: Office) -> None:
+def test_changed_content_of_a_foreign_event_opens_no_exception(office: Office) -> None:
     first = saved_payment(**FOREIGN)
     office.publish(first)
 

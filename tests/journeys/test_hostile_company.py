@@ -57,7 +57,7 @@ TABLES = [
 ]
 
 
-def office_of(tx: Transaction) -> Office:
+def create_busy_office(tx: Transaction) -> Office:
     """Return an office with a closed April, and with exceptions, a held payment and dead letters."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(FIRST)
@@ -138,7 +138,7 @@ def reopen(database: Database) -> Iterator[Callable[[], Office]]:
 
         def reopened() -> Office:
             tx.rollback()
-            return office_of(tx)
+            return create_busy_office(tx)
 
         yield reopened
         tx.rollback()

@@ -63,9 +63,9 @@ def optional_scope_parameters(scope: Scope) -> dict[str, list[str] | None]:
 
 
 def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:
-    """Return the query of the rows of a table in a limited scope, clinic by clinic through the index of each clinic.
+    """Return SQL that reads a table one clinic at a time, so that an index that begins with the clinic is used.
 
-    `query` follows WHERE: further conditions, the order, and the limit of the rows of one clinic.
+    `query` continues the WHERE clause: further conditions, the order, and a limit that applies to each clinic.
     """
     own = f"SELECT * FROM {table} WHERE clinic_id = seen.clinic_id AND company_id = seen.company_id AND {query}"
     return f"SELECT own.* FROM clinics AS seen, LATERAL ({own}) AS own WHERE true{in_scope(scope, 'seen')}"

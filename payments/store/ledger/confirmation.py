@@ -75,7 +75,7 @@ _SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in _COUNTS)
 
 
 def contents(tx: Transaction, named: NamedClinic) -> Contents:
-    """Return what a company, with all its clinics, or one clinic holds. Takes no locks."""
+    """Count the payments, entries, charges and exceptions of a company (all its clinics) or one clinic. No locks."""
     found = tx.execute(
         text(
             "WITH named AS (SELECT company_id, clinic_id FROM clinics WHERE company_id = :company_id "

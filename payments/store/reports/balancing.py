@@ -150,7 +150,7 @@ def compare(
 ) -> Iterator[LineComparison | BalancedLine]:
     """Yield a comparison of each line on which the sides may differ, and one sum per clinic of the lines that agree.
 
-    `with_log` takes the EMR's side from the log that `emr_log.load` has copied, in place of the feed.
+    `with_log` takes the side of the EMR from the tables of `emr_log.create_temporary_tables`, in place of the feed.
     """
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))

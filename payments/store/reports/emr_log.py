@@ -52,7 +52,7 @@ FROM logged LEFT JOIN (TABLE known UNION ALL TABLE refused) AS found USING (clin
 """
 
 
-def load(tx: Transaction, log: Iterable[PaymentLogRow], scope: Scope) -> None:
+def create_temporary_tables(tx: Transaction, log: Iterable[PaymentLogRow], scope: Scope) -> None:
     """Copy the EMR's Payment Log into temporary tables that last until the transaction ends.
 
     Its clinics are those of the companies in the scope. Raises AmbiguousIdError if several of these have a clinic.

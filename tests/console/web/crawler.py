@@ -118,7 +118,7 @@ class Crawler:
                 self._waiting.append((address, page.address))
 
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
-        """Submit one form of each kind, and read the page of the response."""
+        """Submit a form unless one of its kind was submitted before, and read the page of the response."""
         name = f"POST {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return

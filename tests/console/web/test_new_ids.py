@@ -45,5 +45,5 @@ def test_clinic_that_is_not_empty_has_no_button_and_is_not_retired(
 
     assert refused.status_code == 409
     assert "is not empty: charges: 1; nothing was changed" in refused.text
-    assert "holds charges: 1" in admin.get("/new-ids").text
+    assert "it has charges: 1" in admin.get("/new-ids").text
     assert ("clinic", True) not in states(site, "held-co")
