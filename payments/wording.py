@@ -90,7 +90,7 @@ HISTORY_CODES = {
     HistoryCode.IMPORTED: "Imported",
     HistoryCode.UPDATED: "Updated",
     HistoryCode.REMOVED: "Removed",
-    HistoryCode.REMOVED_NOT_SENT: "Removed from Billing, now Not Sent",
+    HistoryCode.REMOVED_NOT_SENT: "Removed, Not Sent",
     HistoryCode.HELD: "Held",
     HistoryCode.EXCEPTION: "Billing Exception",
     HistoryCode.NOT_SENT: "Not Sent",

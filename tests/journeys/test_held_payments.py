@@ -135,5 +135,7 @@ def test_timeline_shows_each_attempt_and_the_next_time(tx):
 
     assert [wording.history(row.code) for row in rows] == ["Held", "Held", "Imported"]
     assert [row.at for row in rows] == [NOW, NOW + timedelta(seconds=10), LATER]
-    assert all("in the EMR. next attempt 2026-06-10" in str(row["detail"]) for row in timeline_records(rows[:2]))
+    assert all(
+        "sent automatically. next attempt 2026-06-10" in str(row["detail"]) for row in timeline_records(rows[:2])
+    )
     assert {(row.who, row.version, row.duration_ms) for row in rows} == {("tests-1", 1, 7)}

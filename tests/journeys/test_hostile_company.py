@@ -71,23 +71,24 @@ def create_busy_office(tx: Transaction) -> Office:
 def everything_of(office: Office) -> dict[str, Any]:
     """Return all rows and reports of the office's company."""
     tx, company = office.tx, office.company_id
+    scope = Scope.of_companies(company)
     rows = {
         name: sorted(map(repr, tx.execute(text(f"SELECT * FROM {name} WHERE company_id = :id"), {"id": company})))
         for name in TABLES
     }
-    refused = {f"refused:{id_}" for (id_,) in tx.execute(text("SELECT id FROM set_aside WHERE company_id = 'company'"))}
-    feed = reporting.claims_feed(tx, FeedFilter())
     accounts = [row for row in distributing.show_account(tx, "patient") if row.company == company]
-    balance = balancing.balance(tx, BalanceFilter(scope=Scope.of_companies(company)))
+    balance = balancing.balance(tx, BalanceFilter(scope=scope))
     return rows | {
         "balance": (balance.emr_total, balance.billing_total, balance.items, list(balance.lines)),
-        "feed": [row for row in feed if row.refused in refused or (row.refused is None and row.clinic == "clinic")],
+        "feed": list(reporting.claims_feed(tx, FeedFilter(scope=scope))),
         "exceptions": [row for row in reporting.exceptions(tx, ExceptionFilter(status=None)) if row.company == company],
         "log": list(reporting.payment_log(tx, LogFilter(company_id=company))),
         "account": [(row, list(distributing.show_allocations(tx, row))) for row in accounts],
         "months": closing.list_months(tx, company),
         "warnings": [closing.close_warnings(tx, company, Month.parse(month)) for month in ("2020-04", "2020-06")],
-        "timelines": [list(reporting.timeline(tx, f"clinic/{payment}/1")) for payment in ("a", "b", "held", "gone")],
+        "timelines": [
+            list(reporting.timeline(tx, f"clinic/{payment}/1", scope)) for payment in ("a", "b", "held", "gone")
+        ],
     }
 
 
