@@ -84,14 +84,14 @@ def list_companies(
         bool,
         typer.Option("--unconfirmed", help="Companies, clinics and patients that nobody confirmed, and retired ones."),
     ] = False,
-    form: FormOption = OutputFormat.TABLE,
+    output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """List the companies and their settings. Retired ones are listed with --unconfirmed only."""
     from payments.journeys import configuring
     from payments.journeys.confirming import list_unconfirmed
 
-    output = Output(form, is_raw=raw)
+    output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
         if unconfirmed:
