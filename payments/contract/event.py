@@ -105,7 +105,7 @@ class _LineEvent(_Event):
         """The key of the line."""
         return LineKey(self.company_id, self.clinic_id, self.payment_id, self.line_id)
 
-    @property
+    @cached_property
     def clinic_key(self) -> ClinicKey:
         """The key of the line's clinic."""
         return self.key.clinic

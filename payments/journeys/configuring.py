@@ -13,10 +13,11 @@ from payments.core.eligibility import ClinicSettings
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, confirmation, timezones
+from payments.store.ledger import clinic_settings, clinics, confirmation, timezones
 from payments.store.ledger.admission import NamedClinic
 from payments.store.ledger.clinic_owners import ClinicOfOtherCompanyError
-from payments.store.ledger.clinics import CompanyRow, SettingsRow
+from payments.store.ledger.clinic_settings import SettingsRow
+from payments.store.ledger.clinics import CompanyRow
 
 __all__ = ["ClinicOfOtherCompanyError", "ClinicRow", "CompanyRow", "SettingsRow"]
 
@@ -114,7 +115,7 @@ def set_clinic(
         before.charge_types if update.charge_types is None else frozenset(update.charge_types),
     )
     if not clinic.changes or settings != before:
-        clinics.change_settings(tx, update.key, settings, since=since, who=who)
+        clinic_settings.add(tx, update.key, settings, since=since, who=who)
     return _row(update.key, settings)
 
 
@@ -138,7 +139,7 @@ def list_clinics(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
 
 def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
     """Return every setting that a clinic has had, newest first."""
-    return clinics.settings_history(tx, clinic)
+    return clinic_settings.list_versions(tx, clinic)
 
 
 def show_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
@@ -159,7 +160,7 @@ def lock_clinics(tx: Transaction, keys: Collection[ClinicKey]) -> None:
 def _check_seen(tx: Transaction, update: SettingsUpdate, now: ClinicSettings) -> None:
     seen = update.seen
     if seen is not None and seen != now:
-        last_change, *_ = clinics.settings_history(tx, update.key)
+        last_change, *_ = clinic_settings.list_versions(tx, update.key)
         raise ChangedMeanwhileError(f"clinic {update.clinic_id}", _differences(seen, now), last_change.set_by)
 
 

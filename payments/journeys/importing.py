@@ -19,8 +19,8 @@ from payments.core.patient import PatientVersion, check_patient_version
 from payments.core.version_check import VersionCheck, check_version
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters, event_ids
-from payments.store.feed.event_ids import EventKey
-from payments.store.import_batch import ImportBatch, ParsedLineEvent, clinic_of, read_batch
+from payments.store.feed.event_ids import EventKey, LineEventContent
+from payments.store.import_batch import ImportBatch, ParsedLineEvent, read_batch
 from payments.store.ledger import admission, charges, clinic_owners, clinics, lines, patients
 from payments.store.ledger.admission import NamedClinic, Refusal
 from payments.store.ledger.patients import PatientKey
@@ -34,7 +34,7 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
     Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
     """
     batch = _admit(tx, read_batch(entries, run), run)
-    seen = event_ids.record(tx, batch.hash_by_event, batch.saved_at_by_event)
+    seen = event_ids.record(tx, batch.content_by_event)
     return _process(tx, batch, seen, run)
 
 
@@ -55,26 +55,31 @@ def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
     """Reject the events whose company or clinic is refused. Return the other events as a batch, with their clinics.
 
     Missing clinics are created. The check comes before any write, so the dead letter is all that is stored of a refused
-    event.
+    event. Locks: one advisory lock, shared, so that no company or clinic is retired before the transaction ends.
     """
-    named = (clinic_of(event) for _, event in batch.events)
-    admitted = batch.without(admission.refused(tx, named, creates_unknown=run.creates_unknown))
-    found = clinics.load_or_create(tx, admitted.clinics, run.default_timezone)
+    admission.share_lock(tx)
+    found = clinics.load(tx, batch.clinics)
+    admitted = batch.without(admission.refused(tx, batch.named_clinics, found, creates_unknown=run.creates_unknown))
+    missing = admitted.clinics - set(found)
+    found |= clinics.create(tx, missing, run.default_timezone)
     taken = {
         NamedClinic(*key): Refusal(Reason.INVALID_EVENT, f"company_id: {clinic_owners.refusal(key.clinic_id)}")
-        for key in admitted.clinics
-        if key not in found
+        for key in missing - set(found)
     }
     return admitted.without(taken)._replace(known_clinics=found)
 
 
 def _process(
-    tx: Transaction, batch: ImportBatch, seen: dict[EventKey, bytes], run: RunContext, closing: Sequence[int] = ()
+    tx: Transaction,
+    batch: ImportBatch,
+    seen: dict[EventKey, LineEventContent],
+    run: RunContext,
+    closing: Sequence[int] = (),
 ) -> ImportStats:
     """Apply the import rule to each line, its versions in order, and write the result.
 
-    `seen` maps the events that were processed before to the content hashes they had then. `closing` are the dead
-    letters that the batch retries.
+    `seen` are the events that were processed before, with the content they had then. `closing` are the dead letters
+    that the batch retries.
     """
     known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
     waiting, conflicting = _save_patients(tx, batch, versions, run)
@@ -85,9 +90,9 @@ def _process(
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
     reference = load_reference_data(tx, concerns, run, known | batch.saved_patients, batch.known_clinics)
     writes = WriteBatch(run, reference, before)
-    hash_by_event, done = batch.hash_by_event | seen, set(seen)
+    content_by_event, done = batch.content_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
-        if each.content_hash == hash_by_event[each.event_key]:
+        if each.content_hash == content_by_event[each.event_key].content_hash:
             _import_line_event(writes, each, again=each.event_key in done)
             done.add(each.event_key)
         else:
@@ -154,7 +159,7 @@ def _import_line_event(writes: WriteBatch, read: ParsedLineEvent, *, again: bool
 
 
 def _apply_version(writes: WriteBatch, read: ParsedLineEvent) -> None:
-    (entry, event, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
+    (entry, event, _, content_hash, requeued_at), before = read, writes.lines.get(read.event.key)
     check = check_version(event, content_hash, before)
     if check is VersionCheck.CONFLICT:
         error = f"version: {event.version} of {event.key} was already received with different content"

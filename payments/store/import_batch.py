@@ -10,24 +10,20 @@ from payments.contract.keys import ClinicKey
 from payments.contract.stream_entry import StreamEntry, read_entry
 from payments.core.import_stats import RunContext
 from payments.core.outcome import Reason
-from payments.store.feed.event_ids import EventKey
+from payments.store.feed.event_ids import EventKey, LineEventContent
 from payments.store.ledger.admission import NamedClinic, Refusal
 from payments.store.ledger.clinics import Clinic
 from payments.store.ledger.patients import PatientKey
 
 
 class ParsedLineEvent(NamedTuple):
-    """A line event with its stream entry, its content hash, and the time of its requeue, if any."""
+    """A line event with its stream entry, its key, its content hash, and the time of its requeue, if any."""
 
     entry: StreamEntry
     event: LineEvent
+    event_key: EventKey
     content_hash: bytes
     requeued_at: datetime | None
-
-    @property
-    def event_key(self) -> EventKey:
-        """The company and the id of the event."""
-        return self.event.company_id, self.event.event_id
 
 
 class ImportBatch(NamedTuple):
@@ -45,19 +41,21 @@ class ImportBatch(NamedTuple):
         return [*((each.entry, each.event) for each in self.lines), *self.patients, *self.charges]
 
     @property
-    def hash_by_event(self) -> dict[EventKey, bytes]:
-        """The content hash by event. If an id repeats, the first event wins."""
-        return {each.event_key: each.content_hash for each in reversed(self.lines)}
+    def content_by_event(self) -> dict[EventKey, LineEventContent]:
+        """The save time and the content hash of each line event. If an id repeats, the first event counts."""
+        return {
+            each.event_key: LineEventContent(each.event.saved_at, each.content_hash) for each in reversed(self.lines)
+        }
 
     @property
-    def saved_at_by_event(self) -> dict[EventKey, datetime]:
-        """The save time by event; the first event of an id counts."""
-        return {each.event_key: each.event.saved_at for each in reversed(self.lines)}
-
-    @property
-    def clinics(self) -> list[ClinicKey]:
+    def clinics(self) -> set[ClinicKey]:
         """The clinics of the payments and charges in this chunk."""
-        return [*(each.event.clinic_key for each in self.lines), *(event.clinic_key for _, event in self.charges)]
+        return {each.event.clinic_key for each in self.lines} | {event.clinic_key for _, event in self.charges}
+
+    @property
+    def named_clinics(self) -> set[NamedClinic]:
+        """The clinics of the payments and charges, and the companies of the saved patients."""
+        return {NamedClinic(*key) for key in self.clinics} | {clinic_of(event) for _, event in self.patients}
 
     @property
     def referenced_patients(self) -> set[PatientKey]:
@@ -98,7 +96,9 @@ def read_batch(entries: Sequence[StreamEntry], run: RunContext, requeued_at: dat
             case ChargeSaved():
                 batch.charges.append((entry, event))
             case _:
-                batch.lines.append(ParsedLineEvent(entry, event, event.content_hash, requeued_at))
+                batch.lines.append(
+                    ParsedLineEvent(entry, event, (event.company_id, event.event_id), event.content_hash, requeued_at)
+                )
     return batch
 
 

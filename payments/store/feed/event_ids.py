@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from payments.store.db.bulk import insertion, unnest_item
@@ -18,42 +18,48 @@ _COLUMNS = [*_KEY, "content_hash"]
 _OF_UNKNOWN_COMPANY = ""  # recorded by an earlier release
 
 
-def record(
-    tx: Transaction, hashes: Mapping[EventKey, bytes], saved_at: Mapping[EventKey, datetime]
-) -> dict[EventKey, bytes]:
-    """Record event ids with their content hashes. Return the ids that were recorded before, with their recorded hashes.
+class LineEventContent(NamedTuple):
+    """What identifies the content of a line event: the time of the save, and the content hash."""
 
-    `hashes` and `saved_at` have the same keys. The table is partitioned by the month of the save, which is the same
-    whenever an event is repeated. Locks: waits for another transaction that is inserting the same id; ids are inserted
-    in ascending order.
+    saved_at: datetime
+    content_hash: bytes
+
+
+def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) -> dict[EventKey, LineEventContent]:
+    """Record events with their content hashes. Return those that were recorded before, with their recorded content.
+
+    The table is partitioned by the month of the save, which is the same whenever an event is repeated. Locks: waits for
+    another transaction that is inserting the same id; ids are inserted in ascending order.
     """
-    keys = sorted(hashes, key=_order)
-    columns = _arrays(keys, saved_at)
+    added = sorted(events_by_key.items(), key=_order)
+    columns = _arrays(added)
     statement = insertion(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
-    created = tx.execute(text(statement), columns | {"content_hash": [hashes[key] for key in keys]})
-    if created.rowcount == len(keys):
+    created = tx.execute(text(statement), columns | {"content_hash": [each.content_hash for _, each in added]})
+    if created.rowcount == len(added):
         return {}
-    seen = set(keys).difference(map(tuple, created))
+    seen = set(events_by_key).difference(map(tuple, created))
     found = tx.execute(
         text(
             f"SELECT new.company_id, event_id, events.content_hash FROM events JOIN {unnest_item(events, _KEY)} "
             "USING (event_id, saved_month) WHERE events.company_id = ANY(ARRAY[new.company_id, :unknown])"
         ),
-        _arrays(sorted(seen, key=_order), saved_at) | {"unknown": _OF_UNKNOWN_COMPANY},
+        _arrays([each for each in added if each[0] in seen]) | {"unknown": _OF_UNKNOWN_COMPANY},
     )
-    return {(row.company_id, row.event_id): row.content_hash for row in found}
+    hashes = {(row.company_id, row.event_id): row.content_hash for row in found}
+    return {key: events_by_key[key]._replace(content_hash=content_hash) for key, content_hash in hashes.items()}
 
 
-def _order(key: EventKey) -> tuple[str, int]:
-    """Return what orders events as their ids do. Comparing numbers is cheaper than comparing ids."""
-    return key[0], key[1].int
+def _order(event: tuple[EventKey, LineEventContent]) -> tuple[str, int]:
+    """Return what orders events as their keys do. Comparing numbers is cheaper than comparing ids."""
+    company_id, event_id = event[0]
+    return company_id, event_id.int
 
 
-def _arrays(keys: Sequence[EventKey], saved_at: Mapping[EventKey, datetime]) -> dict[str, list[Any]]:
+def _arrays(events_to_find: Sequence[tuple[EventKey, LineEventContent]]) -> dict[str, list[Any]]:
     return {
-        "company_id": [company_id for company_id, _ in keys],
-        "event_id": [event_id for _, event_id in keys],
-        "saved_month": [_month(saved_at[key]) for key in keys],
+        "company_id": [company_id for (company_id, _), _ in events_to_find],
+        "event_id": [event_id for (_, event_id), _ in events_to_find],
+        "saved_month": [_month(each.saved_at) for _, each in events_to_find],
     }
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from payments.contract.keys import ClinicKey
 from payments.core.outcome import Reason
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_shared
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.ledger.clinics import Clinic
 
 
 class NamedClinic(NamedTuple):
@@ -23,14 +25,17 @@ class Refusal(NamedTuple):
     error: str
 
 
-def refused(tx: Transaction, named: Iterable[NamedClinic], *, creates_unknown: bool) -> dict[NamedClinic, Refusal]:
+def refused(
+    tx: Transaction, named: Iterable[NamedClinic], loaded: Mapping[ClinicKey, Clinic], *, creates_unknown: bool
+) -> dict[NamedClinic, Refusal]:
     """Return the companies and clinics that are retired, or that Billing does not have; their events are Not Sent.
 
-    With `creates_unknown` only retired ones are refused, because an import creates unknown ones. Locks: one advisory
-    lock, shared, so that none of them is retired before the transaction ends.
+    `loaded` are those of the clinics that exist. With `creates_unknown` only retired ones are refused, because an
+    import creates unknown ones. The caller has called `share_lock` before it loaded the clinics.
     """
-    wanted = set(named)
-    share_lock(tx)
+    accepted = {NamedClinic(*key) for key, clinic in loaded.items() if not clinic.is_retired}
+    accepted |= {NamedClinic(each.company_id, None) for each in accepted}
+    wanted = set(named) - accepted
     if not wanted:
         return {}
     companies = {each.company_id for each in wanted}

@@ -1,6 +1,6 @@
-"""Companies, their clinics, and the history of each clinic's settings."""
+"""Companies and their clinics, with the settings of each clinic."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -33,22 +33,17 @@ class CompanyRow(NamedTuple):
     timezone_chosen: bool
 
 
-class SettingsRow(NamedTuple):
-    """One version of a clinic's settings: the time from which it applies, and the user who set it."""
-
-    since: datetime
-    integration: bool
-    charge_types: list[str]
-    set_by: str
-
-
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """A clinic, its company's time zone (IANA name), and all its settings so far, oldest first."""
+    """A clinic, its company's time zone (IANA name), and all its settings so far, oldest first.
+
+    A clinic of a retired company counts as retired.
+    """
 
     key: ClinicKey
     timezone: str
-    changes: tuple[SettingsChange, ...]
+    is_retired: bool
+    changes: tuple[SettingsChange, ...] = ()
 
     def settings_at(self, moment: datetime) -> ClinicSettings:
         """Return the settings in force at the moment (rule D2)."""
@@ -75,16 +70,10 @@ def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, C
 
 
 def load_or_create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
-    """Return these clinics. Missing clinics and companies are created.
-
-    A clinic whose id another company has is neither created nor returned.
-    """
-    wanted = list(dict.fromkeys(keys))
+    """Return these clinics. Those that are missing are created as `create` does."""
+    wanted = set(keys)
     found = load(tx, wanted)
-    if missing := clinic_owners.without_taken(tx, [key for key in wanted if key not in found]):
-        create(tx, missing, default_timezone)
-        found |= load(tx, missing)
-    return found
+    return found | create(tx, wanted - set(found), default_timezone)
 
 
 def company_exists(tx: Transaction, company_id: str) -> bool:
@@ -105,13 +94,20 @@ def local_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> d
     return {company_id: now.astimezone(ZoneInfo(timezone)).date() for company_id, timezone in found}
 
 
-def create(tx: Transaction, keys: Collection[ClinicKey], default_timezone: str) -> None:
-    """Create clinics and their companies. Existing ones are left unchanged."""
-    create_companies(tx, (key.company_id for key in keys), default_timezone)
+def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
+    """Create clinics and their companies, and return them. Existing ones are left unchanged.
+
+    A clinic whose id another company has is neither created nor returned.
+    """
+    missing = sorted(set(keys))
+    if not missing or not (missing := clinic_owners.without_taken(tx, missing)):
+        return {}
+    create_companies(tx, (key.company_id for key in missing), default_timezone)
     tx.execute(
         text(insertion(clinics_table, _KEY, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
-        arrays(_rows(keys), _KEY),
+        arrays(_rows(missing), _KEY),
     )
+    return load(tx, missing)
 
 
 def lock(tx: Transaction, keys: Iterable[ClinicKey]) -> None:
@@ -167,23 +163,6 @@ def change_company(tx: Transaction, company_id: str, changes: Mapping[str, objec
     return CompanyRow(**found.mappings().one())
 
 
-def change_settings(tx: Transaction, key: ClinicKey, settings: ClinicSettings, *, since: datetime, who: str) -> None:
-    """Add a version to a clinic's settings, in force from `since` on."""
-    tx.execute(
-        text(
-            "INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by) "
-            "VALUES (:company_id, :clinic_id, :since, :integration, :charge_types, :who)"
-        ),
-        {
-            **key._asdict(),
-            "since": since,
-            "integration": settings.integration,
-            "charge_types": [kind.value for kind in ChargeType if kind in settings.charge_types],
-            "who": who,
-        },
-    )
-
-
 def list_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
     """Return up to `limit` clinic ids of a scope that are not retired, sorted."""
     found = tx.execute(
@@ -212,22 +191,10 @@ def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRo
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 
 
-def settings_history(tx: Transaction, key: ClinicKey) -> list[SettingsRow]:
-    """Return all versions of a clinic's settings, newest first."""
-    found = tx.execute(
-        text(
-            "SELECT since, integration, charge_types, set_by FROM settings_changes "
-            "WHERE company_id = :company_id AND clinic_id = :clinic_id ORDER BY since DESC, id DESC"
-        ),
-        key._asdict(),
-    )
-    return [SettingsRow(**row) for row in found.mappings()]
-
-
 def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[ClinicKey, Clinic]:
     found = tx.execute(
         text(
-            f"SELECT company_id, clinic_id, timezone, CASE WHEN {_IS_LISTED} THEN since END AS since, "
+            f"SELECT company_id, clinic_id, timezone, {_IS_LISTED} AS is_listed, since, "
             "integration, charge_types "
             "FROM clinics JOIN companies USING (company_id) LEFT JOIN settings_changes USING (company_id, clinic_id) "
             f"{which} ORDER BY clinic_id, company_id, since, settings_changes.id"
@@ -237,8 +204,8 @@ def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[Clini
     clinics: dict[ClinicKey, Clinic] = {}
     for row in found:
         key = ClinicKey(row.company_id, row.clinic_id)
-        clinic = clinics.get(key, Clinic(key, row.timezone, ()))
-        if row.since is not None:
+        clinic = clinics.get(key, Clinic(key, row.timezone, is_retired=not row.is_listed))
+        if row.since is not None and row.is_listed:
             settings = ClinicSettings(row.integration, frozenset(map(ChargeType, row.charge_types)))
             clinic = replace(clinic, changes=(*clinic.changes, SettingsChange(row.since, settings)))
         clinics[key] = clinic
