@@ -51,6 +51,7 @@ def stop_when_empty(emr: Connection, rounds_max: int = 20) -> Callable[[], bool]
     return wait
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("byte_count", [EVENT_BYTES_MAX + 1, 2 * 1024 * 1024])
 def test_oversized_event_is_kept_whole_as_refused_and_other_events_are_published(
     emr: Connection, redis_url: str, stream: str, byte_count: int

@@ -52,6 +52,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("events", "emr", "terms"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
 def test_emr_side_is_the_latest_amount(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
     Office(tx, date(2026, 6, 20)).publish(*events)

@@ -112,6 +112,7 @@ def account(tx: Transaction) -> tuple[str, str, str]:
     return str(row.unassigned), str(row.balance), str(row.credit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_charge_balance_is_what_the_patient_still_owes(tx: Transaction, case: str) -> None:
     steps, expected = CASES[case]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -101,6 +102,7 @@ SIGNATURES = [
 ]
 
 
+@pytest.mark.slow
 @example(bodies=[(ESCAPED, sign)])
 @given(bodies=st.lists(st.tuples(FOREIGN, st.sampled_from(SIGNATURES)), min_size=1, max_size=6))
 @settings(max_examples=example_count(40), suppress_health_check=[HealthCheck.function_scoped_fixture])

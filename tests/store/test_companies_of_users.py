@@ -1,6 +1,7 @@
 """Migration 0023: users of an earlier release belong to companies."""
 
 import psycopg
+import pytest
 
 from config.database_urls import libpq_url
 from payments.access import authentication
@@ -19,6 +20,7 @@ INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) VALUE
 """
 
 
+@pytest.mark.slow
 def test_earlier_users_belong_to_the_companies_of_their_clinics(postgres_url: str) -> None:
     with scratch_database(postgres_url) as url:
         migrate_to(url, "0022")

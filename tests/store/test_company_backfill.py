@@ -18,6 +18,8 @@ from tests.builders.two_companies import add_company, add_second_company
 from tests.engines import scratch_database
 from workers.runtime.company_backfill import fill_companies
 
+pytestmark = pytest.mark.slow
+
 BEFORE = "0020"
 COMPANIES = {"company": "clinic", "other-company": "other-clinic"}
 

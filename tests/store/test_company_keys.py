@@ -21,6 +21,8 @@ from tests.store.test_partitions import create_partitions
 from workers.runtime.company_backfill import fill_companies
 from workers.runtime.company_keys import UnfinishedError, create_keys, finish
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def earlier(postgres_url, empty_ledger):

@@ -30,6 +30,7 @@ def rows(terminal: Terminal, patient: str, *more: str) -> list[dict[str, str]]:
     return [*csv.DictReader(printed)]
 
 
+@pytest.mark.slow
 def test_each_payment_has_the_sums_of_its_account(terminal: Terminal, company: Company) -> None:
     company.publish(
         saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),

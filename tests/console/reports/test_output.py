@@ -34,6 +34,7 @@ def all_cells(text: str, separator: str) -> list[str]:
     return quoted + [cell for line in text.splitlines() for cell in line.split(separator)]
 
 
+@pytest.mark.slow
 @given(rows=ROWS, separator=st.sampled_from(",;\t|"))
 def test_no_text_is_a_formula_in_any_spreadsheet(rows: list[list[str]], separator: str) -> None:
     for cell in all_cells(to_csv(rows), separator):

@@ -1,5 +1,6 @@
 """The audit history: viewed patients and changes, with the name of the user."""
 
+import pytest
 from fastapi import FastAPI
 
 from payments.access import authentication
@@ -34,6 +35,7 @@ def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: ClinicLedger,
     assert [row.subject for row in seen].count("p-looked-at") == 4
 
 
+@pytest.mark.slow
 def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     add_not_sent(ledger, "audited", "shoes")
     ledger.office("audited-too", lambda office: None)

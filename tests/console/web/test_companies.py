@@ -139,6 +139,7 @@ def test_every_endpoint_is_probed(ids: Ids) -> None:
     assert {*probes(ids)} == endpoints
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 def test_user_of_a_company_sees_and_changes_nothing_of_another(
     role: Role, browsers: Mapping[str, Browser], database: Database, ids: Ids
@@ -157,6 +158,7 @@ def test_user_of_a_company_sees_and_changes_nothing_of_another(
     assert stored_rows(database) == before
 
 
+@pytest.mark.slow
 def test_probes_show_the_other_company_to_an_administrator_of_all_companies(
     browsers: Mapping[str, Browser], ids: Ids
 ) -> None:
