@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from payments.contract.money import total
 from payments.journeys import distributing
-from payments.journeys.distributing import FIRST, DistributionResult, PatientKey
+from payments.journeys.distributing import FIRST, DistributionResult
 from payments.store.db.connection import Database, transaction
 from tasks import wire_names
 from tasks.app import app
@@ -44,16 +44,18 @@ def distribute_payments(**_future: object) -> str:
 
 
 def distribute_all(
-    database: Database, as_of: date | None, now: datetime, *, after: PatientKey = FIRST, dry_run: bool = False
+    database: Database, as_of: date | None, now: datetime, *, company: str | None = None, dry_run: bool = False
 ) -> Iterator[DistributionResult]:
-    """Distribute the payments of all accounts that follow the account `after`, and yield the result of each batch.
+    """Distribute the payments of all accounts, or of a company's, and yield the result of each batch.
 
     Each batch is a transaction, which a dry run rolls back. `as_of` defaults to each company's current day.
     """
-    batch = DistributionResult(after, [])
+    first = FIRST if company is None else (company, "")
+    distribute = distributing.distribute_accounts if company is None else distributing.distribute_accounts_of_company
+    batch = DistributionResult(first, [])
     while batch.last is not None:
         with transaction(database) as tx:
-            batch = distributing.distribute_accounts(tx, batch.last, as_of, now, BATCH_ACCOUNTS)
+            batch = distribute(tx, batch.last, as_of, now, BATCH_ACCOUNTS)
             if dry_run:
                 tx.rollback()
         yield batch

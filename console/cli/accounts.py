@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -120,6 +121,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
             help="Distribution date. Default: today.",
         ),
     ] = None,
+    company: Annotated[str | None, typer.Option(help="Distribute accounts of this company only.")] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     output_format: FormOption = OutputFormat.TABLE,
@@ -137,9 +139,10 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
     now, output = datetime.now(UTC), Output(output_format, limit, is_raw=raw)
     output.check()
     with open_database() as opened:
+        chosen = partial(distribute_all, opened, as_of, now, company=company)
         if not dry_run and must_ask(yes=yes):
-            confirm(_question(distribute_all(opened, as_of, now, dry_run=True)))
-        sets = list(distribute_all(opened, as_of, now, dry_run=dry_run))
+            confirm(_question(chosen(dry_run=True)))
+        sets = list(chosen(dry_run=dry_run))
         with transaction(opened) as tx:
             payments = distributing.payment_keys_by_line_id(tx, sets)
         records = [record for each in sets for record in _records(each, payments)]

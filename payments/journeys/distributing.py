@@ -47,6 +47,18 @@ def distribute_accounts(
     return _distribute(tx, keys, as_of, now, immediate_only=False)
 
 
+def distribute_accounts_of_company(
+    tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
+) -> DistributionResult:
+    """Distribute accounts as `distribute_accounts` does, but only those of the same company as `last`.
+
+    The first account of a company follows `(company_id, "")`.
+    """
+    distribution.lock(tx)
+    keys = distribution.accounts_after(tx, last, limit, of_company=True)
+    return _distribute(tx, keys, as_of, now, immediate_only=False)
+
+
 def distribute_next_due(tx: Transaction, now: datetime, limit: int) -> DistributionResult:
     """Distribute up to `limit` accounts of one company whose nightly run is due; nothing if none is due.
 

@@ -17,6 +17,7 @@ from payments.store.db import connection
 from payments.store.db.connection import Database, connect
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import NOW
+from tests.console.identical_ledgers import Ledgers, ledgers_after_the_fortnight
 from tests.engines import empty_redis, scratch_database
 
 # Cheap hashing: the tests log in many users.
@@ -139,3 +140,10 @@ def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
         monkeypatch.setattr(module, name, call)
 
     return commit_before_call
+
+
+@pytest.fixture(scope="session")
+def ledgers(postgres_url: str, empty_ledger: str) -> Iterator[Ledgers]:
+    """The databases after the fortnight of two companies with identical ids: of each alone, and of both."""
+    with ledgers_after_the_fortnight(postgres_url, empty_ledger) as found:
+        yield found

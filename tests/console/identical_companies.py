@@ -1,0 +1,230 @@
+"""Two companies with the same ids of clinics, patients, payments, charges and events, over the simulator's fortnight.
+
+Their amounts, methods, settings and names differ, and each lacks some lines of the other. So a report that confuses the
+two shows it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import cache
+from itertools import groupby
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+from zlib import crc32
+
+from emr.payment_log import write_payment_log
+from emr.simulator import clinics_of, simulate
+from payments.contract.event import ChargeType, read_event
+from payments.core.due_items import DueItems
+from payments.core.month import Month
+from payments.core.outcome import Status
+from payments.core.scope import Scope
+from payments.journeys import (
+    adjusting,
+    balancing,
+    closing,
+    configuring,
+    detecting,
+    distributing,
+    importing,
+    reporting,
+    requeueing,
+    retrying,
+)
+from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
+from payments.journeys.distributing import FIRST
+from payments.journeys.reporting import ExceptionFilter, FeedFilter
+from payments.store.db.connection import Database, Transaction, transaction
+from tests.builders.events import run_context, stream_entries
+
+SEED, FIRST_DAY, CLINICS, DAYS = 7, date(2026, 9, 24), 3, 14
+SET_UP, CLOSED_ON = datetime(2026, 9, 1, tzinfo=UTC), date(2026, 10, 2)
+MONTHS = (Month(2026, 8), Month(2026, 9))
+CORRECTED_ON, SHARE_CORRECTED = date(2026, 10, 4), 6
+BILLER = "user:biller"
+CHUNK_HOURS, BATCH = 8, 500
+
+
+class Company(NamedTuple):
+    """One of the companies. Its amounts are those of the simulator times `factor`.
+
+    It lacks the lines whose remainder by `modulus` is 0, and its time zone is `timezone`.
+    """
+
+    id: str
+    factor: int
+    modulus: int
+    timezone: str
+
+    def lacks(self, key: str) -> bool:
+        """Return whether this company lacks what the other one may have under this id."""
+        return crc32(key.encode()) % self.modulus == 0
+
+
+ALPHA = Company("alpha", 1, 7, "America/New_York")
+BETA = Company("beta", 3, 5, "America/Los_Angeles")
+
+
+class Arrival(NamedTuple):
+    """The body of an event, and when it arrives."""
+
+    at: datetime
+    body: bytes
+
+
+@cache
+def arrivals(company: Company) -> list[Arrival]:
+    """Return the events of a company: those of the simulator, and charges, invalid events and late corrections."""
+    found = []
+    for each in simulate(CLINICS, DAYS, SEED, FIRST_DAY):
+        content = json.loads(each.event.model_dump_json(by_alias=True))
+        own = [(each.arrives_at, changed) for changed in _events_of(company, content)]
+        late = datetime.combine(CORRECTED_ON, time(number := crc32(each.event.event_id.bytes) % 20), UTC)
+        own += [(late, event) for _, saved in own for event in _late_corrections(saved, number)]
+        found += [Arrival(at, json.dumps(event).encode()) for at, event in own]
+    return found
+
+
+def _events_of(company: Company, content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    own = content | {"company_id": company.id}
+    if own["type"] == "patient.saved":
+        if not company.lacks(own["patient_id"] + "/patient"):
+            yield own | {"name": f"{own['name']} of {company.id}"}
+        return
+    if company.lacks(f"{own['clinic_id']}/{own['payment_id']}"):
+        return
+    if own["type"] == "payment.deleted":
+        yield own
+        return
+    own |= {name: str(Decimal(own[name]) * company.factor) for name in ("amount_due", "amount_paid")}
+    yield own
+    number = crc32(f"{own['clinic_id']}/{own['payment_id']}/{own['version']}".encode()) % 40
+    if own["date_of_service"] and number % 2 == 0 and own["version"] == 1:
+        yield _charge(own, insurance_open=number % 3 == 0)
+    if number == 0:
+        # An invalid payment, and a version that was sent before with another content.
+        yield own | {"event_id": _event_id(own, "invalid"), "payment_id": f"{own['payment_id']}-x", "method": "Shell"}
+        yield own | {"event_id": _event_id(own, "conflict"), "amount_paid": str(Decimal(own["amount_paid"]) + 1)}
+
+
+def _late_corrections(saved: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
+    """Yield later versions of payments of months that are closed by then: other amounts, deletions, added lines."""
+    if saved["type"] != "payment.saved" or saved["transaction_date"] > "2026-09-30" or number >= SHARE_CORRECTED:
+        return
+    changed = saved | {"event_id": _event_id(saved, "late"), "saved_at": f"{CORRECTED_ON}T01:00:00Z", "version": 9}
+    match number % 3:
+        case 0:
+            yield changed | {name: str(Decimal(saved[name]) + 2) for name in ("amount_due", "amount_paid")}
+        case 1:
+            keys = "schema event_id company_id clinic_id patient_id payment_id line_id version saved_at".split()
+            yield {name: changed[name] for name in keys} | {"type": "payment.deleted"}
+        case 2:
+            yield changed | {"line_id": f"{saved['line_id']}-late", "version": 1}
+
+
+def _charge(payment: dict[str, Any], *, insurance_open: bool) -> dict[str, Any]:
+    keys = "schema company_id clinic_id patient_id saved_at date_of_service".split()
+    return {name: payment[name] for name in keys} | {
+        "type": "charge.saved",
+        "event_id": _event_id(payment, "charge"),
+        "charge_id": f"charge-{payment['payment_id']}-{payment['line_id']}",
+        "version": 1,
+        "patient_balance": str(abs(Decimal(payment["amount_due"]))),
+        "insurance_open": insurance_open,
+    }
+
+
+def _event_id(payment: dict[str, Any], kind: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"{payment['event_id']}/{kind}"))
+
+
+def payment_log(company: Company, file: Any) -> None:
+    """Write the Payment Log that the EMR of a company would export, without a few lines."""
+    bodies = [
+        each.body for each in arrivals(company) if b"Shell" not in each.body and not company.lacks(str(each.body))
+    ]
+    write_payment_log(map(read_event, bodies), file)
+
+
+class Fortnight:
+    """The work of two weeks on one database, for one company or for several side by side. Each step commits."""
+
+    def __init__(self, database: Database, companies: Sequence[Company]) -> None:
+        self._database, self._companies, self._now = database, companies, SET_UP
+
+    def run(self) -> None:
+        """Set the companies up, and run each day: imports, sweeps, decisions, and the nightly work."""
+        self._set_up()
+        mixed = sorted((each for company in self._companies for each in arrivals(company)), key=lambda each: each.at)
+        for day, of_day in groupby(mixed, key=lambda each: each.at.astimezone(UTC).date()):
+            # Chunks end at the same hours in each run: a version that arrives with a newer one is posted with it.
+            for hours, events in groupby(of_day, key=lambda each: each.at.astimezone(UTC).hour // CHUNK_HOURS):
+                self._now = datetime.combine(day, time(hours * CHUNK_HOURS + CHUNK_HOURS - 1, 59), UTC)
+                bodies = [each.body for each in events]
+                self._do(lambda tx, bodies=bodies: self._import(tx, bodies))
+                self._do(self._sweep)
+            self._now = datetime.combine(day, time(23, 59, 59), UTC)
+            if day == CLOSED_ON:
+                self._for_each_company(self._close_months)
+                self._do(self._sweep)
+            if day > CLOSED_ON:
+                self._for_each_company(self._decide)
+            self._do(lambda tx: distributing.distribute_accounts(tx, FIRST, None, self._now, 10_000))
+            self._do(lambda tx: balancing.balance_if_due(tx, self._now))
+        self._for_each_company(self._requeue)
+        self._do(self._sweep)
+
+    def _do(self, work: Any) -> None:
+        with transaction(self._database) as tx:
+            work(tx)
+
+    def _for_each_company(self, work: Any) -> None:
+        for company in self._companies:
+            self._do(lambda tx, company=company: work(tx, company))
+
+    def _set_up(self) -> None:
+        for clinic in clinics_of(CLINICS, SEED):
+            for company in self._companies:
+                types = clinic.types if company is ALPHA else (ChargeType.COPAY, *clinic.types[2:])
+                update = SettingsUpdate(clinic.clinic_id, company.id, clinic.integration, types)
+                self._do(lambda tx, update=update: configuring.set_clinic(tx, update, now=SET_UP, who="user:admin"))
+        self._for_each_company(self._set_company)
+
+    def _set_company(self, tx: Transaction, company: Company) -> None:
+        update = CompanyUpdate(
+            company.id, hold_days=company.factor, dos_first=company is BETA, timezone=company.timezone
+        )
+        configuring.set_company(tx, update, now=SET_UP, who="user:admin")
+
+    def _import(self, tx: Transaction, bodies: Sequence[bytes]) -> None:
+        importing.import_events(tx, stream_entries(bodies), run_context(self._now))
+
+    def _sweep(self, tx: Transaction) -> None:
+        retrying.retry_due(tx, run_context(self._now), DueItems(BATCH))
+        importing.retry_dead_letters(tx, run_context(self._now), DueItems(BATCH))
+        while detecting.detect(tx, self._now, "tests-1", BATCH).examined:
+            pass
+        while distributing.distribute_queued(tx, None, self._now, BATCH).last:
+            pass
+
+    def _close_months(self, tx: Transaction, company: Company) -> None:
+        for month in MONTHS:
+            closing.begin_close(tx, company.id, month, self._now, BILLER)
+            closing.finish_close(tx, company.id, month, self._now)
+
+    def _decide(self, tx: Transaction, company: Company) -> None:
+        """Accept a third of the exceptions that can be accepted, and acknowledge a ninth of all, by their payments."""
+        acceptable = {*adjusting.list_acceptable(tx, company.id)}
+        for row in [*reporting.exceptions(tx, ExceptionFilter(scope=Scope.of_companies(company.id)))]:
+            number = crc32(row.payment.encode()) % 9
+            if number % 3 == 1 and row.id in acceptable:
+                adjusting.accept(tx, row.id, None, self._now, BILLER)
+            elif number == 0:
+                adjusting.acknowledge(tx, row.id, "as agreed", self._now, BILLER)
+
+    def _requeue(self, tx: Transaction, company: Company) -> None:
+        scope = Scope.of_companies(company.id)
+        rows = [*reporting.claims_feed(tx, FeedFilter(status=Status.NOT_SENT, scope=scope))]
+        requeueing.requeue(tx, [str(row.payment) for row in rows[::3]], self._now, "user:support", scope)

@@ -1,0 +1,79 @@
+"""The databases after the fortnight of two companies with identical ids, and what is compared between them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from payments.journeys import reporting
+from payments.journeys.reporting import FeedFilter
+from payments.store.db.connection import Database, connect, transaction
+from tests.console.identical_companies import ALPHA, BETA, Fortnight
+from tests.engines import scratch_database
+
+# How reports, pages and the API show an id of an exception or a dead letter.
+_IDS = {
+    "findings": (
+        r'(?<="id": )\d+|(?<="id":)\d+|^\d+(?=,Payment,)|(?<=[Ee]xception )\d+|(?<=/exceptions/)\d+'
+        r'|(?<=name="exception" value=")\d+'
+    ),
+    "set_aside": r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Invalid event ))\d+",
+}
+
+
+class Ledgers(NamedTuple):
+    """The databases after the fortnight: of each company alone, by its id, and of both companies."""
+
+    alone: Mapping[str, Database]
+    together: Database
+
+
+@contextmanager
+def ledgers_after_the_fortnight(postgres_url: str, empty_ledger: str) -> Iterator[Ledgers]:
+    """Run the fortnight on three new databases, and yield them."""
+    with (
+        scratch_database(postgres_url, empty_ledger) as alpha,
+        scratch_database(postgres_url, empty_ledger) as beta,
+        scratch_database(postgres_url, empty_ledger) as both,
+    ):
+        alpha_alone, beta_alone, together = (connect(url, application_name="tests") for url in (alpha, beta, both))
+        found = Ledgers({ALPHA.id: alpha_alone, BETA.id: beta_alone}, together)
+        for company in (ALPHA, BETA):
+            Fortnight(found.alone[company.id], [company]).run()
+        Fortnight(found.together, [ALPHA, BETA]).run()
+        yield found
+        for database in (*found.alone.values(), found.together):
+            database.dispose()
+
+
+def keys_of_each_kind(database: Database) -> list[str]:
+    """Return the key of a payment of each status, reason and result."""
+    with transaction(database) as tx:
+        rows = [*reporting.claims_feed(tx, FeedFilter())]
+    return [*{(row.status, row.reason, row.application): str(row.payment) for row in rows}.values()]
+
+
+def patients_of_each_kind(database: Database) -> list[str]:
+    """Return a patient for each rule of distribution, and for each status and reason of payments and refunds."""
+    query = (
+        "SELECT DISTINCT ON (rule) patient_id FROM allocations UNION SELECT min(patient_id) FROM lines "
+        "GROUP BY refund_of IS NOT NULL, status, reason"
+    )
+    with transaction(database) as tx:
+        return list(tx.execute(text(query)).scalars())
+
+
+def number_within_company(database: Database, company: str, output: str) -> str:
+    """Replace the ids of exceptions and dead letters by their numbers within the company.
+
+    They are unique in the installation, because commands and addresses name an exception without its company. So they
+    count the exceptions of all companies.
+    """
+    with transaction(database) as tx:
+        for table, pattern in _IDS.items():
+            query = f"SELECT id, row_number() OVER (ORDER BY id) FROM {table} WHERE company_id = :company"
+            numbers = {str(row_id): str(number) for row_id, number in tx.execute(text(query), {"company": company})}
+            output = re.sub(pattern, lambda found, numbers=numbers: numbers[found[0]], output, flags=re.MULTILINE)
+    return output
