@@ -9,8 +9,8 @@ from typing import BinaryIO, TextIO, TypeVar
 from emr.csv_table import Row, SurplusCellsError, TableError, read_table
 from payments.contract.days import parse_day
 from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSaved
-from payments.contract.fields import ID_CHARACTERS_MAX, is_identifier
-from payments.contract.keys import LineKey, LocalKey
+from payments.contract.fields import is_identifier
+from payments.contract.keys import ID_CHARACTERS_MAX, LineKey, LocalKey
 from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 

@@ -16,13 +16,14 @@ from console.plurals import plural
 
 if TYPE_CHECKING:
     from payments.contract.money import Money
+    from payments.core.scope import Scope
     from payments.journeys.adjusting import Accepted
     from payments.store.db.connection import Database
 
 
 @dataclass
 class Acceptance:
-    """The exceptions to accept, by id.
+    """The exceptions to accept, by id. `scope` is what the user sees, for the printed keys of payments.
 
     `confirmed` maps the id of each previewed exception to its result. An exception whose entries differ from the
     previewed entries stays open.
@@ -31,6 +32,7 @@ class Acceptance:
     database: Database
     exception_ids: Sequence[int]
     deposit_date: date | None
+    scope: Scope
     confirmed: dict[int, Accepted] = field(default_factory=dict)
 
     def preview(self) -> int:
@@ -82,12 +84,14 @@ class Acceptance:
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> Accepted | None:
         """Accept an exception in a transaction, which a preview rolls back. Return None if it cannot be accepted."""
-        from payments.journeys import adjusting
+        from payments.journeys import adjusting, reporting
         from payments.store.db.connection import transaction
 
         try:
             with transaction(self.database) as tx:
                 done = adjusting.accept(tx, exception_id, self.deposit_date, datetime.now(UTC), current_user())
+                if row := reporting.exception(tx, exception_id, self.scope):
+                    done = done._replace(payment=row.payment)
                 is_changed = done.postings != (self.confirmed.get(exception_id) or done).postings
                 if is_preview or is_changed:
                     tx.rollback()

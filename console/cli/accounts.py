@@ -54,7 +54,7 @@ def account(parameters: AccountParameters, output: Output) -> None:
 
     patient, as_of = parameters.patient, parameters.as_of
     with open_report() as tx:
-        found = distributing.show_account(tx, patient, EVERYTHING.narrowed_to_company(parameters.company), as_of)
+        found = distributing.show_account(tx, patient, parameters.scope(), as_of)
         if not found:
             problem = f"was no patient {patient} at {as_of.isoformat()}" if as_of else f"is no patient {patient}"
             raise CommandError(f"there {problem}")
@@ -89,12 +89,14 @@ class _AccountReader(NamedTuple):
     def allocations(self, account: AccountRow) -> Iterator[Record]:
         from payments.journeys import distributing
 
-        return applied_records(distributing.show_allocations(self.tx, account, as_of=self.parameters.as_of))
+        chosen = self.parameters
+        return applied_records(distributing.show_allocations(self.tx, account, chosen.scope(), chosen.as_of))
 
     def refunds(self, account: AccountRow) -> list[Record]:
         from payments.journeys import distributing
 
-        return refund_records(distributing.show_refunds_to_check(self.tx, account, as_of=self.parameters.as_of))
+        chosen = self.parameters
+        return refund_records(distributing.show_refunds_to_check(self.tx, account, chosen.scope(), chosen.as_of))
 
     def as_json(self, account: AccountRow, output: Output) -> Iterator[str]:
         lists = {
@@ -144,7 +146,8 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
             confirm(_question(chosen(dry_run=True)))
         sets = list(chosen(dry_run=dry_run))
         with transaction(opened) as tx:
-            payments = distributing.payment_keys_by_line_id(tx, sets)
+            scope = EVERYTHING.narrowed_to_company(company)
+            payments = distributing.payment_keys_by_line_id(tx, sets, scope)
         records = [record for each in sets for record in _records(each, payments)]
         show(records, ALLOCATIONS, output)
 

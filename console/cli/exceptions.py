@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,15 +80,13 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
 
-    if bool(exception_ids) == everything:
-        raise CommandError("name exceptions by their ids, or choose --all", exit_status=2)
-    if company is not None and not everything:
-        raise CommandError("--company requires --all", exit_status=2)
+    _check_choice(exception_ids, company, everything=everything)
     with open_database() as opened:
         if everything:
             with transaction(opened) as tx:
                 exception_ids = adjusting.list_acceptable(tx, company)
-        acceptance = Acceptance(opened, list(dict.fromkeys(exception_ids or ())), deposit_date)
+        seen = EVERYTHING.narrowed_to_company(company)
+        acceptance = Acceptance(opened, list(dict.fromkeys(exception_ids or ())), deposit_date, seen)
         with transaction(opened) as tx:
             warn_without_timezone(tx, adjusting.list_companies_of_exceptions(tx, acceptance.exception_ids))
         accepted = acceptance.preview() if dry_run else acceptance.run(has_to_ask=must_ask(yes=yes))
@@ -95,6 +94,13 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
         print_line(acceptance.summary(accepted, is_preview=dry_run))
     if accepted < len(acceptance.exception_ids):
         raise typer.Exit(1)
+
+
+def _check_choice(exception_ids: Sequence[int] | None, company: str | None, *, everything: bool) -> None:
+    if bool(exception_ids) == everything:
+        raise CommandError("name exceptions by their ids, or choose --all", exit_status=2)
+    if company is not None and not everything:
+        raise CommandError("--company requires --all", exit_status=2)
 
 
 @app.command(epilog='Example: payments exceptions acknowledge 17 --reason "agreed with the patient"')
@@ -114,7 +120,7 @@ def acknowledge(
 
     On a terminal the command asks for confirmation and shows the remaining difference between the EMR and Billing.
     """
-    from payments.journeys import adjusting
+    from payments.journeys import adjusting, reporting
     from payments.store.db.connection import transaction
 
     now, who, seen = datetime.now(UTC), current_user(), None
@@ -127,9 +133,11 @@ def acknowledge(
             confirm(f"{expected} Acknowledge it?")
         with transaction(opened) as tx:
             if seen:
-                payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, now, who)
+                adjusting.acknowledge_if_unchanged(tx, seen, reason, now, who)
             else:
-                payment = adjusting.acknowledge(tx, exception_id, reason, now, who)
+                adjusting.acknowledge(tx, exception_id, reason, now, who)
+            row = reporting.exception(tx, exception_id)
+    payment = row.payment if row else ""
     print_line(f"Exception {exception_id} of {payment} acknowledged. Nothing was posted.")
 
 
@@ -140,9 +148,9 @@ def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tu
 
     with transaction(opened) as tx:
         row = reporting.exception(tx, exception_id)
-        payment = adjusting.acknowledge(tx, exception_id, reason, datetime.now(UTC), current_user())
+        adjusting.acknowledge(tx, exception_id, reason, datetime.now(UTC), current_user())
         tx.rollback()
     assert row  # noqa: S101 (it was acknowledged)
     rest = f"the EMR and Billing would still differ by {row.difference:,}" if row.difference else "the amounts agree"
-    expected = f"Exception {exception_id} of {payment} would be closed and nothing posted; {rest}."
+    expected = f"Exception {exception_id} of {row.payment} would be closed and nothing posted; {rest}."
     return expected, adjusting.SeenException(exception_id, row.version)

@@ -31,11 +31,15 @@ class AccountParameters:
     company: str | None = company()
     as_of: datetime | None = as_of()
 
+    def scope(self, scope: Scope = EVERYTHING) -> Scope:
+        """Return the part of a scope that these parameters choose."""
+        return scope.narrowed_to_company(self.company)
+
     def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> LogFilter:
         """Return the filter of the account's payments. Two companies may use the same patient id."""
         from payments.journeys.reporting import LogFilter
 
-        return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=scope)
+        return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=self.scope(scope))
 
 
 ACCOUNT = Report(
@@ -59,7 +63,6 @@ ACCOUNT_PAYMENTS = replace(
     PAYMENT_LOG,
     columns=(
         *PAYMENT_LOG.columns,
-        ACCOUNT.column("company"),
         *(replace(ACCOUNT.column(name), key=f"account_{name}") for name in _SUMS_OF_ACCOUNTS),
     ),
 )

@@ -69,6 +69,7 @@ BALANCING = Report(
         Column("equal_lines", "Equal payments", ColumnKind.COUNT),
         Column("differing_lines", "Differing payments", ColumnKind.COUNT),
         Column("unexplained_lines", "Unexplained payments", ColumnKind.COUNT),
+        Column("company", "Company"),
     ),
     table=("emr_total", "billing_total", *ITEMS, "unexplained"),
     noun="balance",
@@ -112,6 +113,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
         "equal_lines": balance.equal,
         "differing_lines": balance.different,
         "unexplained_lines": balance.unexplained_count,
+        "company": balance_filter.scope.only_company,
     }
 
 

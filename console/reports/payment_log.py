@@ -105,6 +105,7 @@ PAYMENT_LOG = Report(
         Column("kind", "Kind", from_width=160),
         Column("user", "User", from_width=190, css_class="quiet wide brief"),
         Column("unassigned", "Unassigned", ColumnKind.MONEY, from_width=140),
+        Column("company", "Company"),
     ),
     table=(
         *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
@@ -123,7 +124,11 @@ def _applied_in_short(record: Record) -> Value:
 
 EXPANDED_PAYMENT_LOG = replace(
     PAYMENT_LOG,
-    columns=(*PAYMENT_LOG.columns, Column("applied", "Applied to", wraps=True, text=_applied_in_short)),
+    columns=(
+        *PAYMENT_LOG.columns[:-1],
+        Column("applied", "Applied to", wraps=True, text=_applied_in_short),
+        PAYMENT_LOG.column("company"),
+    ),
     table=(*PAYMENT_LOG.table, "applied"),
 )
 

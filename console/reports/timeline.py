@@ -41,6 +41,7 @@ TIMELINE = Report(
         Column("who", "By", from_width=120, wraps=True),
         Column("duration_ms", "Processing time (ms)", ColumnKind.COUNT, from_width=120),
         Column("error", "Error"),
+        Column("company", "Company"),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -72,4 +73,5 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "who": row.who,
         "duration_ms": row.duration_ms,
         "error": row.error,
+        "company": row.company,
     }

@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from payments.contract.days import DAY
+from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import ZERO
 
 MEMO_CHARACTERS_MAX = 2_000
@@ -90,7 +91,6 @@ def _empty_as_none(value: str) -> str | None:
     return value or None
 
 
-ID_CHARACTERS_MAX = 64
 PRINTED_KEY_CHARACTERS_MAX = 3 * ID_CHARACTERS_MAX + len("//")
 _SHOWS_NOTHING = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"

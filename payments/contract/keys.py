@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple, Self
 
+ID_CHARACTERS_MAX = 64
+"""The characters of an id of the event contract."""
+
 
 class ClinicKey(NamedTuple):
     """Key of a clinic."""
@@ -35,10 +38,15 @@ class LocalKey(NamedTuple):
 
     @classmethod
     def parse_all(cls, text: str) -> Iterator[Self]:
-        """Yield every key that prints as `text`: several if an id contains a slash, none without three parts."""
-        parts = text.split("/")
-        for first, second in combinations(range(1, len(parts)), 2):
-            yield cls("/".join(parts[:first]), "/".join(parts[first:second]), "/".join(parts[second:]))
+        """Yield every key that prints as `text`: several if an id contains a slash, none without three parts.
+
+        Longer parts than an id are not yielded, so that a text of many slashes has few readings.
+        """
+        slashes = [position for position, character in enumerate(text) if character == "/"]
+        for first, second in combinations(slashes, 2):
+            key = cls(text[:first], text[first + 1 : second], text[second + 1 :])
+            if max(map(len, key)) <= ID_CHARACTERS_MAX:
+                yield key
 
 
 class KeyReading(NamedTuple):
@@ -51,7 +59,7 @@ class KeyReading(NamedTuple):
     def parse_all(cls, text: str) -> Iterator[Self]:
         """Yield every reading of `clinic/payment/line` or `company:clinic/payment/line`. Ids may contain colons."""
         yield from (cls(None, key) for key in LocalKey.parse_all(text))
-        for position, character in enumerate(text):
+        for position, character in enumerate(text[: ID_CHARACTERS_MAX + 1]):
             if character == ":" and position:
                 yield from (cls(text[:position], key) for key in LocalKey.parse_all(text[position + 1 :]))
 

@@ -34,6 +34,11 @@ class Scope:
         """The clinic of a scope that is limited to one clinic id, otherwise None."""
         return next(iter(self.clinics)) if self.clinics is not None and len(self.clinics) == 1 else None
 
+    @property
+    def only_company(self) -> str | None:
+        """The company of a scope that is limited to one company, otherwise None."""
+        return next(iter(self.companies)) if self.companies is not None and len(self.companies) == 1 else None
+
     def may_see(self, company_id: str | None, clinic_id: str | None) -> bool:
         """Return whether data of this company and clinic may be seen.
 

@@ -84,9 +84,10 @@ def distribute_queued(tx: Transaction, as_of: date | None, now: datetime, limit:
     return _distribute(tx, keys, as_of, now, immediate_only=True)
 
 
-def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]) -> dict[int, str]:
-    """Return the printed key of each payment whose money moved, by line id."""
-    return lines.printed_keys(tx, (allocation.line_ref for each in moved for _, allocation in each.allocations))
+def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[int, str]:
+    """Return the key of each payment whose money moved as it is printed in a scope, by line id."""
+    line_refs = (allocation.line_ref for each in moved for _, allocation in each.allocations)
+    return lines.printed_keys(tx, line_refs, scope)
 
 
 def show_account(

@@ -114,9 +114,9 @@ def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list
     return exception_report.counts(tx, exception_filter) if exception_filter.status is FindingStatus.OPEN else []
 
 
-def exception(tx: Transaction, finding_id: int) -> ExceptionRow | None:
-    """Return one Billing Exception, or None if there is none with this id."""
-    return exception_report.read_one(tx, finding_id)
+def exception(tx: Transaction, finding_id: int, scope: Scope = EVERYTHING) -> ExceptionRow | None:
+    """Return one Billing Exception, or None if there is none with this id in the scope."""
+    return exception_report.read_one(tx, finding_id, scope)
 
 
 def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:

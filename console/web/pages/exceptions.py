@@ -20,6 +20,7 @@ from payments.access.rights import Right
 from payments.core.finding import FindingReason
 from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
+from payments.store.db.connection import Transaction
 
 _NEXT_STEPS = {
     FindingReason.PATIENT_NOT_FOUND.value: "Save the patient in the EMR.",
@@ -171,9 +172,10 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
     the exception cannot be accepted.
     """
     with context.app.transaction() as tx:
-        company_id = _visible_company(context, seen, reporting.exception(tx, seen.finding_id))
+        row = _visible_exception(tx, context, seen)
         accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
-        context.audit(tx, "accepted exception", accepted.payment, _result(seen.finding_id, accepted), company_id)
+        accepted = accepted._replace(payment=row.payment)
+        context.audit(tx, "accepted exception", row.payment, _result(seen.finding_id, accepted), row.company)
     return accepted
 
 
@@ -183,10 +185,10 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
     Raises the errors of `accept_if_unchanged`.
     """
     with context.app.transaction() as tx:
-        company_id = _visible_company(context, seen, reporting.exception(tx, seen.finding_id))
-        payment = adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
-        context.audit(tx, "acknowledged exception", payment, reason, company_id)
-    return payment
+        row = _visible_exception(tx, context, seen)
+        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
+        context.audit(tx, "acknowledged exception", row.payment, reason, row.company)
+    return row.payment
 
 
 def _result(exception_id: int, accepted: Accepted) -> str:
@@ -200,8 +202,9 @@ def _result(exception_id: int, accepted: Accepted) -> str:
     return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
 
 
-def _visible_company(context: RequestContext, seen: SeenException, row: reporting.ExceptionRow | None) -> str:
-    """Return the company of an exception. Raises PageError (404) if it does not exist or the user may not see it."""
-    if row is None or not context.user.scope.may_see(row.company, row.clinic):
+def _visible_exception(tx: Transaction, context: RequestContext, seen: SeenException) -> reporting.ExceptionRow:
+    """Return an exception. Raises PageError (404) if it does not exist or the user may not see it."""
+    row = reporting.exception(tx, seen.finding_id, context.user.scope)
+    if row is None:
         raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")
-    return row.company
+    return row

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from payments.contract.keys import LocalKey
+from payments.contract.keys import KeyReading
 from payments.contract.money import Money
 from payments.core.outcome import Reason, Status
 from payments.core.scope import EVERYTHING, Scope
@@ -16,8 +16,9 @@ class FeedFilter:
     """Selects rows of the Claims Feed; None selects all.
 
     `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
-    line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in dollars. `scope`
-    holds the requested companies and clinics that the user may see. `as_of` selects the feed as it was at that moment.
+    company and its line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in
+    dollars. `scope` holds the requested companies and clinics that the user may see. `as_of` selects the feed as it was
+    at that moment.
     """
 
     since: date | None = None
@@ -40,7 +41,11 @@ _NAMES_LINE = (
     "JOIN clinics USING (clinic_id))"
 )
 _NAMES_DEAD_LETTER = f"(clinic_id, payment_id) IN (SELECT * FROM {_NAMED})"
-_IS_WHOLE_KEY = "AND :of_key IN (clinic_id || '/' || payment_id || '/' || line_id, clinic_id || '/' || payment_id)"
+_OF_PAYMENT = "clinic_id || '/' || payment_id"
+_FORMS = [
+    f"{company}{_OF_PAYMENT}{line}" for company in ("", "company_id || ':' || ") for line in ("", " || '/' || line_id")
+]
+_IS_WHOLE_KEY = f"AND :of_key IN ({', '.join(_FORMS)})"
 
 
 def line_conditions(feed_filter: FeedFilter) -> str:
@@ -83,6 +88,8 @@ def parameters(feed_filter: FeedFilter) -> dict[str, Any]:
     given = parameters_of(feed_filter)
     key = feed_filter.payment or feed_filter.find
     if key is not None:
-        pairs = {(each.clinic_id, each.payment_id) for each in LocalKey.parse_all(f"{key}/")}
+        # The second form is a key without its line.
+        readings = (each.key for form in (key, f"{key}/") for each in KeyReading.parse_all(form))
+        pairs = {(each.clinic_id, each.payment_id) for each in readings}
         given |= {"of_clinic": [clinic for clinic, _ in pairs], "of_payment": [payment for _, payment in pairs]}
     return given | {"of_key": key}

@@ -187,7 +187,7 @@ def _refunded_lines(
     `accounts` holds the row ids of each account's lines, `refunds` the keys that refunds name.
     """
     with_refunds = [by_line for by_line in accounts if refunds.keys() & by_line.keys()]
-    keys = lines.printed_keys(tx, (ref for by_line in with_refunds for ref in by_line))
+    keys = lines.local_keys(tx, (ref for by_line in with_refunds for ref in by_line))
     targets: dict[int, int] = {}
     for by_line in with_refunds:
         own = {ref: refunds[ref] for ref in by_line if ref in refunds}

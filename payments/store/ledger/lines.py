@@ -9,12 +9,15 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, Method, PaymentSaved
-from payments.contract.keys import LineKey
+from payments.contract.keys import LineKey, LocalKey
 from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
+from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import append, arrays, unnest_item
+from payments.store.db.conditions import scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
 from payments.store.tables import lines
@@ -163,11 +166,18 @@ def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
     return released.rowcount
 
 
-def printed_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
-    """Return the printed keys (`clinic/payment/line`) of lines, by their row ids."""
-    query = "SELECT id, clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines WHERE id = ANY(:refs)"
-    found = tx.execute(text(query), {"refs": sorted(set(line_refs))})
+def printed_keys(tx: Transaction, line_refs: Iterable[int], scope: Scope) -> dict[int, str]:
+    """Return the keys of lines as they are printed in a scope, by their row ids."""
+    query = f"SELECT id, {printed_key(scope)} AS payment FROM lines WHERE id = ANY(:refs)"
+    found = tx.execute(text(query), {"refs": sorted(set(line_refs)), **scope_parameters(scope)})
     return {row.id: row.payment for row in found}
+
+
+def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
+    """Return the keys of lines without their company (`clinic/payment/line`), by their row ids."""
+    query = "SELECT id, clinic_id, payment_id, line_id FROM lines WHERE id = ANY(:refs)"
+    found = tx.execute(text(query), {"refs": sorted(set(line_refs))})
+    return {row_id: str(LocalKey(*key)) for row_id, *key in found}
 
 
 def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:

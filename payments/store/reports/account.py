@@ -13,6 +13,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
 
@@ -78,7 +79,7 @@ FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 
         GROUP BY 1, 2) AS moved USING (clinic_id, charge_id)
     WHERE charges.company_id = patients.company_id AND charges.patient_id = patients.patient_id {}) AS owing)
 """
-_PAYMENT_KEY = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
+_LOCAL_KEY = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
 _CHARGE_KEY = "allocations.clinic_id || '/' || allocations.charge_id"
 
 
@@ -127,7 +128,7 @@ def allocations(
     query = (
         f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
-        f"FROM allocations CROSS JOIN LATERAL (SELECT {_PAYMENT_KEY} AS payment FROM lines "
+        f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment FROM lines "
         f"WHERE lines.id = line_ref {in_scope(scope, 'lines')} OFFSET 0) AS line "
         f"{_charges_of('allocations', as_of)} "
         "WHERE allocations.company_id = :company_id AND allocations.patient_id = :patient_id ORDER BY allocations.id"
@@ -184,11 +185,12 @@ def refunds_to_check(
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("
-        f"SELECT line_ref, {_PAYMENT_KEY} AS payment, lines.refund_of, sum(entries.amount) AS amount, "
+        f"SELECT line_ref, {_LOCAL_KEY} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
+        "sum(entries.amount) AS amount, "
         f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
         "AS is_visible FROM entries JOIN lines ON lines.id = line_ref "
-        "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3) "
-        "SELECT line_ref, payment, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
+        "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3, 4) "
+        "SELECT line_ref, payment, printed, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
         "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"
     )
     statement = as_of_query(as_of, "entries lines", query)
@@ -198,7 +200,7 @@ def refunds_to_check(
         [AccountLine(row.line_ref, row.payment, row.refund_of, row.amount) for row in rows.values()]
     )
     return [
-        RefundRow(account.company, each.key, each.refund_of or "", each.amount, uncovered, problem)
+        RefundRow(account.company, rows[each.line_ref].printed, each.refund_of or "", each.amount, uncovered, problem)
         for each, problem, uncovered in refunds
         if rows[each.line_ref].is_visible
     ]

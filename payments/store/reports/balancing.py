@@ -4,7 +4,7 @@ One statement reads both sides, so both are from the same moment. The database c
 sides agree; only the other lines are returned one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -19,6 +19,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import in_optional_scope, optional_scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.printed_key import shared_clinic_ids
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_as_sets
 from payments.store.feed.current import current_dead_letters_cte
@@ -164,6 +165,7 @@ def compare(
         "as_of": balance_filter.as_of,
         **optional_scope_parameters(balance_filter.scope),
     }
+    shared = shared_clinic_ids(tx, balance_filter.scope)
     found = tx.execute(text(statement), parameters, execution_options={"yield_per": _CHUNK_ROWS})
     for row in found.mappings():
         if row["is_equal"]:
@@ -176,14 +178,14 @@ def compare(
                 count=row["line_count"],
             )
         else:
-            yield _comparison(row, with_log=with_log)
+            yield _comparison(row, _printed_key(row, shared), with_log=with_log)
 
 
-def _comparison(row: RowMapping, *, with_log: bool) -> LineComparison:
+def _comparison(row: RowMapping, payment: str, *, with_log: bool) -> LineComparison:
     feed_amount = row["latest_amount"] if row["is_in_range"] else ZERO
     log_amount = row["log_amount"] if row["is_logged"] else ZERO
     return LineComparison(
-        payment=_printed_key(row),
+        payment=payment,
         company=row["company_id"],
         clinic=row["clinic_id"],
         is_in_range=row["is_in_range"],
@@ -200,9 +202,12 @@ def _comparison(row: RowMapping, *, with_log: bool) -> LineComparison:
     )
 
 
-def _printed_key(row: RowMapping) -> str:
+def _printed_key(row: RowMapping, shared_clinic_ids: Collection[str]) -> str:
     key = (row["clinic_id"], row["payment_id"], row["line_id"])
-    return f"refused:{row['dead_letter_id']}" if None in key else "/".join(key)
+    if None in key:
+        return f"refused:{row['dead_letter_id']}"
+    company = f"{row['company_id']}:" if row["company_id"] and row["clinic_id"] in shared_clinic_ids else ""
+    return company + "/".join(key)
 
 
 def _outcome(row: RowMapping) -> Outcome:

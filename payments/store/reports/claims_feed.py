@@ -15,6 +15,7 @@ from payments.core.scope import EVERYTHING
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import in_scope, rows_of_each_clinic
 from payments.store.db.connection import Transaction
+from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
@@ -74,15 +75,15 @@ class FeedSum:
 
 _FIELDS = ", ".join(FeedRow._fields)
 _LINE_COLUMNS = """
-saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id,
-clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic, patient_id AS patient,
+saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id, {payment} AS payment, version,
+clinic_id AS clinic, patient_id AS patient,
 charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at, status, reason, attempts,
 application, detail, due_at AS next_try_at, NULL::text AS refused, company_id AS company
 """
 _DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
 _DEAD_LETTER_COLUMNS = f"""
-{_DEAD_LETTER_AT} AS cursor_at, 1 AS cursor_source, id AS cursor_id,
-clinic_id || '/' || payment_id || '/' || line_id AS payment, version, clinic_id AS clinic, patient_id AS patient,
+{_DEAD_LETTER_AT} AS cursor_at, 1 AS cursor_source, id AS cursor_id, {{payment}} AS payment, version,
+clinic_id AS clinic, patient_id AS patient,
 charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
 'none' AS application, error AS detail, due_at AS next_try_at, 'refused:' || id AS refused,
 company_id AS company
@@ -99,7 +100,8 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
     """Yield all rows that match, oldest save first. Events without a readable save time come last."""
     if feed_filter.as_of is None:
         lines = (
-            f"SELECT {_LINE_COLUMNS} FROM lines WHERE {LINE_IS_CURRENT_IN_ORDER} {_conditions_on_lines(feed_filter)}"
+            f"SELECT {_columns(feed_filter, _LINE_COLUMNS)} FROM lines WHERE {LINE_IS_CURRENT_IN_ORDER} "
+            f"{_conditions_on_lines(feed_filter)}"
         )
     else:
         lines = f"WITH {current_dead_letters_cte()} {_whole_lines(feed_filter)}"
@@ -152,12 +154,17 @@ def _whole(feed_filter: FeedFilter, fields: str) -> str:
 
 
 def _whole_lines(feed_filter: FeedFilter) -> str:
-    return f"SELECT {_LINE_COLUMNS} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
+    columns = _columns(feed_filter, _LINE_COLUMNS)
+    return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
 
 
 def _whole_dead_letters(feed_filter: FeedFilter) -> str:
     where = dead_letter_conditions(feed_filter, "current_dead_letters")
-    return f"SELECT {_DEAD_LETTER_COLUMNS} FROM current_dead_letters WHERE true {where}"
+    return f"SELECT {_columns(feed_filter, _DEAD_LETTER_COLUMNS)} FROM current_dead_letters WHERE true {where}"
+
+
+def _columns(feed_filter: FeedFilter, columns: str) -> str:
+    return columns.format(payment=printed_key(feed_filter.scope))
 
 
 def _conditions_on_lines(feed_filter: FeedFilter) -> str:
@@ -176,9 +183,10 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
         f"{_after_cursor(after, _DEAD_LETTER_AT, DEAD_LETTER)} "
         f"ORDER BY {_DEAD_LETTER_AT} DESC, id DESC LIMIT :limit"
     )
+    of_line, of_dead_letter = (_columns(feed_filter, each) for each in (_LINE_COLUMNS, _DEAD_LETTER_COLUMNS))
     return (
-        f"SELECT {fields} FROM ((SELECT {_LINE_COLUMNS} FROM ({lines}) AS lines {newest}) UNION ALL "
-        f"(SELECT {_DEAD_LETTER_COLUMNS} FROM set_aside WHERE {dead_letters})) AS feed "
+        f"SELECT {fields} FROM ((SELECT {of_line} FROM ({lines}) AS lines {newest}) UNION ALL "
+        f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed "
         f"ORDER BY {_NEWEST_FIRST} LIMIT :limit"
     )
 

@@ -10,8 +10,9 @@ from payments.contract.money import Money
 from payments.core.finding import FindingStatus
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import conditions, in_scope, parameters_of
+from payments.store.db.conditions import conditions, in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
 
@@ -77,7 +78,7 @@ class ExceptionCount:
 _REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
 _ROWS = (
     f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
-    "clinic_id || '/' || payment_id || '/' || line_id AS payment, patient_id AS patient, amount_before, "
+    "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
     "findings.version, note, opened_at, ended_at, ended_by "
@@ -88,7 +89,7 @@ _PROPOSED = ("amount", "method", "charge_type")
 
 def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
     """Yield the exceptions that match, by id."""
-    query = f"{_ROWS} {_where(exception_filter)} ORDER BY findings.id"
+    query = f"{_rows(exception_filter.scope)} {_where(exception_filter)} ORDER BY findings.id"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
     for rows in batches(
         tx, statement, parameters_of(exception_filter), is_selective=exception_filter.patient is not None
@@ -98,7 +99,8 @@ def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[Excep
 
 def read_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> list[ExceptionRow]:
     """Return up to `limit` exceptions that match with an id above `after`, by id."""
-    query = f"{_ROWS} {_where(exception_filter)} AND findings.id > :after ORDER BY findings.id LIMIT :limit"
+    rows = f"{_rows(exception_filter.scope)} {_where(exception_filter)}"
+    query = f"{rows} AND findings.id > :after ORDER BY findings.id LIMIT :limit"
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)),
         parameters_of(exception_filter) | {"after": after, "limit": limit},
@@ -106,9 +108,10 @@ def read_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, li
     return [_row(row) for row in found.mappings()]
 
 
-def read_one(tx: Transaction, finding_id: int) -> ExceptionRow | None:
-    """Return one exception, or None if there is none with this id."""
-    row = tx.execute(text(f"{_ROWS} WHERE findings.id = :id"), {"id": finding_id}).mappings().one_or_none()
+def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | None:
+    """Return one exception, or None if there is none with this id in the scope."""
+    query = f"{_rows(scope)} WHERE findings.id = :id{in_scope(scope, 'lines')}"
+    row = tx.execute(text(query), {"id": finding_id, **scope_parameters(scope)}).mappings().one_or_none()
     return _row(row) if row else None
 
 
@@ -124,6 +127,10 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
         text(as_of_query(exception_filter.as_of, "findings lines", query)), parameters_of(exception_filter)
     )
     return [ExceptionCount(**row) for row in found.mappings()]
+
+
+def _rows(scope: Scope) -> str:
+    return _ROWS.format(payment=printed_key(scope, "lines"))
 
 
 def _row(row: RowMapping) -> ExceptionRow:

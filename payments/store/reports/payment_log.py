@@ -13,6 +13,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
+from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
 from payments.store.reports.account import AppliedRow, load_applied_amounts
@@ -67,6 +68,7 @@ class LogRow(NamedTuple):
     kind: str
     user: str
     unassigned: Money
+    company: str
 
 
 class PositionedLogRow(NamedTuple):
@@ -86,7 +88,7 @@ class LogSum:
 
 
 _FIELDS_OF_ENTRIES = (
-    "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by"
+    "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id"
 )
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
 # oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
@@ -101,7 +103,7 @@ FROM (
         coalesce(sum(amount) OVER (PARTITION BY line_ref, patient_id, id IS NULL, sign(amount) ORDER BY id DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.00) AS later
     FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
-        LATERAL (SELECT company_id, clinic_id || '/' || payment_id || '/' || line_id AS payment FROM lines
+        LATERAL (SELECT company_id, {payment} AS payment FROM lines
             WHERE lines.id = asked.line_ref OFFSET 0) AS line,
         LATERAL (SELECT id, patient_id, amount FROM entries
             WHERE entries.company_id = line.company_id AND entries.line_ref = asked.line_ref
@@ -177,12 +179,13 @@ def _batches(tx: Transaction, log_filter: LogFilter) -> Iterator[Sequence[Row[An
 def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -> Iterator[LogRow]:
     """Yield the rows of these entries, with the columns of their lines. One query reads all of these lines."""
     line_refs = [*{entry.line_ref for entry in entries} - {None}]
-    found = _execute(tx, log_filter, _DETAILS_OF_LINES, {"line_refs": line_refs}) if line_refs else ()
+    details_of_lines = _DETAILS_OF_LINES.format(payment=printed_key(log_filter.scope, "lines"))
+    found = _execute(tx, log_filter, details_of_lines, {"line_refs": line_refs}) if line_refs else ()
     details = {entry_id: of_line for entry_id, *of_line in found}
     for entry in entries:
         # A manual entry has no line.
         payment, unassigned = details.get(entry.id, (None, entry.amount))
-        yield LogRow._make((payment, *entry[2:], unassigned))
+        yield LogRow._make((payment, *entry[2:-1], unassigned, entry.company_id))
 
 
 def _where(log_filter: LogFilter) -> str:

@@ -26,6 +26,7 @@ class TimelineRow(NamedTuple):
     duration_ms: int | None
     error: str | None
     params: dict[str, Any] | None
+    company: str | None
 
 
 _POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
@@ -78,7 +79,8 @@ WITH own AS (
     ) AS found
     WHERE set_aside.id = ANY(:dead_letters)
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-1])}, {_WITH_POSTINGS} FROM (
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-2])}, {_WITH_POSTINGS},
+    coalesce(company_id, (SELECT max(company_id) FROM own)) AS company FROM (
     SELECT * FROM own
     UNION ALL
     SELECT found.* FROM (SELECT DISTINCT entry_id FROM own WHERE entry_id IS NOT NULL) AS entries,

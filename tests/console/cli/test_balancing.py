@@ -73,6 +73,7 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
         "equal_lines": 1,
         "differing_lines": 1,
         "unexplained_lines": 0,
+        "company": None,
         "lines": [
             {"payment": "weighed/type/1", "emr": "9.00", "billing": "0.00"}
             | nothing

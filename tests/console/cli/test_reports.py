@@ -14,8 +14,8 @@ from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
-LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned".split()
-TIMELINE_KEYS = "at what version detail who duration_ms error".split()
+LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned company".split()
+TIMELINE_KEYS = "at what version detail who duration_ms error company".split()
 
 INTEGRATION = "Integration Import, Not mapped to a user"
 
@@ -86,7 +86,7 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
 
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
     entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
-    assert [row[key] for key in LOG_KEYS if key != "posting_date"] == [*entry, INTEGRATION, "1025.00"]
+    assert [row[key] for key in LOG_KEYS if key != "posting_date"] == [*entry, INTEGRATION, "1025.00", "company"]
 
 
 @pytest.mark.usefixtures("clinic_id")

@@ -1,0 +1,40 @@
+"""The printed key of a payment. Its company is in front only where a scope has two companies that share the clinic id.
+
+Who sees one company reads `clinic/payment/line`, whatever ids other companies use.
+"""
+
+from payments.core.scope import Scope
+from payments.store.db.conditions import in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+
+def printed_key(scope: Scope, table: str = "") -> str:
+    """Return the SQL expression of the printed key of a row that has the columns of a line's key.
+
+    `table` qualifies the columns. The statement needs the parameters of the scope, `scope_parameters`. The value is
+    null if a part of the key is, except for the company.
+    """
+    name = f"{table}." if table else ""
+    key = f"{name}clinic_id || '/' || {name}payment_id || '/' || {name}line_id"
+    if not _may_share(scope):
+        return key
+    company = f"CASE WHEN {name}clinic_id IN ({_shared(scope)}) THEN coalesce({name}company_id || ':', '') ELSE '' END"
+    return f"{company} || {key}"
+
+
+def shared_clinic_ids(tx: Transaction, scope: Scope) -> frozenset[str]:
+    """Return the clinic ids that several companies of a scope have."""
+    if not _may_share(scope):
+        return frozenset()
+    return frozenset(tx.execute(text(_shared(scope)), scope_parameters(scope)).scalars())
+
+
+def _may_share(scope: Scope) -> bool:
+    return scope.companies is None or len(scope.companies) > 1
+
+
+def _shared(scope: Scope) -> str:
+    # The query depends on no row, so PostgreSQL runs it once for a statement.
+    where = f"WHERE true{in_scope(scope, 'clinics')}"
+    return f"SELECT clinics.clinic_id FROM clinics {where} GROUP BY clinics.clinic_id HAVING count(*) > 1"

@@ -1,0 +1,107 @@
+"""Two companies with the same clinic id: printed keys begin with the company where a report covers both."""
+
+import json
+from datetime import date
+
+import pytest
+
+from payments.store.db.connection import transaction
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
+from tests.builders.office import Office
+from tests.console.conftest import Result, Terminal
+
+CLINIC, PATIENT, COMPANIES = "same", "pat-same", ("left", "right")
+DAY = "2026-06-05"
+
+
+@pytest.fixture(autouse=True)
+def _two_companies(billing: CommittedLedger) -> None:
+    """Two companies with the same ids: a payment, a refund of an unknown payment, and one with nothing due."""
+    for company, amount in zip(COMPANIES, ("25.00", "35.00"), strict=True):
+        ids = {"company_id": company, "clinic_id": CLINIC, "patient_id": PATIENT}
+        with transaction(billing.database) as tx:
+            office = Office(tx, date(2026, 6, 10), company, CLINIC)
+            office.publish(
+                saved_patient(PATIENT, company_id=company),
+                saved_charge("visit", "10.00", date_of_service=DAY, **ids),
+                saved_payment(payment_id="paid", **paid(amount, DAY), **ids),
+                saved_payment(payment_id="free", **paid(amount, DAY, amount_due="0.00"), **ids),
+                saved_payment("-5.00", payment_id="back", refund_of=f"{CLINIC}/lost/1", **ids),
+            )
+            office.distribute_all()
+
+
+def names_of(output: str, payment: str) -> set[str]:
+    """Return the companies before the printed keys of a payment; empty for a key without a company."""
+    names = output.replace('"', " ").replace(",", " ").split()
+    return {name.removesuffix(f"{CLINIC}/{payment}/1") for name in names if name.endswith(f"{CLINIC}/{payment}/1")}
+
+
+REPORTS = {
+    "claims feed": ("paid", "report claims-feed"),
+    "claims feed as of a time": ("paid", "report claims-feed --as-of 2099-01-01T00:00"),
+    "payment log": ("paid", "report payment-log"),
+    "expanded payment log": ("paid", "report payment-log --expand"),
+    "exceptions": ("free", "report exceptions"),
+    "balancing": ("free", "report balancing"),
+}
+
+
+@pytest.mark.parametrize(("payment", "report"), REPORTS.values(), ids=REPORTS)
+def test_key_begins_with_its_company_only_where_a_report_covers_both(
+    terminal: Terminal, payment: str, report: str
+) -> None:
+    def printed(*more: str) -> set[str]:
+        result = terminal.run(*report.split(), *more, "--format", "json")
+        return names_of(json.dumps(result.rows), payment)
+
+    assert printed() == {"left:", "right:"}
+    assert printed("--clinic", CLINIC) == {"left:", "right:"}
+    assert printed("--company", "right") == {""}
+
+
+def output_of(result: Result) -> str:
+    """Return the output of a successful command."""
+    assert result.status == 0
+    return result.out
+
+
+def test_distribution_prints_the_companies_of_shared_clinic_ids(terminal: Terminal, billing: CommittedLedger) -> None:
+    for company in COMPANIES:
+        charge = saved_charge("later", "3.00", company_id=company, clinic_id=CLINIC, patient_id=PATIENT)
+        billing.import_events(charge)
+    distribute = ("distribute", "--dry-run", "--format", "csv")
+
+    assert names_of(output_of(terminal.run(*distribute)), "paid") == {"left:", "right:"}
+    assert names_of(output_of(terminal.run(*distribute, "--company", "left")), "paid") == {""}
+
+
+def test_account_prints_keys_of_its_company(terminal: Terminal) -> None:
+    (account,) = terminal.run(*f"report account {PATIENT} --company right --format json".split()).rows
+
+    assert {each["payment"] for each in account["payments"]} >= {f"{CLINIC}/paid/1", f"{CLINIC}/back/1"}
+    assert {each["company"] for each in account["payments"]} == {"right"}
+    assert [each["payment"] for each in account["refunds_to_check"]] == [f"{CLINIC}/back/1"]
+
+
+def test_decisions_name_the_company_of_shared_clinic_ids(terminal: Terminal) -> None:
+    (exception,) = terminal.run(*"report exceptions --company left --format json".split()).rows
+    accept = ("exceptions", "accept", str(exception["id"]), "--dry-run")
+    acknowledge = ("exceptions", "acknowledge", str(exception["id"]), "--reason", "x", "--dry-run")
+
+    for decision in (accept, acknowledge):
+        assert f" left:{CLINIC}/free/1" in output_of(terminal.run(*decision))
+    everything = terminal.run(*"exceptions accept --all --company left --dry-run".split())
+    assert f" {CLINIC}/free/1" in output_of(everything)
+
+
+def test_printed_key_with_a_company_is_taken_by_commands(terminal: Terminal) -> None:
+    key = f"right:{CLINIC}/free/1"
+
+    rows = terminal.run("timeline", key, "--format", "json").rows
+    assert {row["company"] for row in rows} == {"right"}
+    assert output_of(terminal.run("requeue", key)).startswith(f"{key}: skipped (already imported)\n")
+    for name in (key, f"right:{CLINIC}/free"):
+        found = terminal.run("report", "claims-feed", "--find", name, "--format", "json").rows
+        assert [(row["company"], row["payment"]) for row in found] == [("right", key)]
