@@ -23,6 +23,7 @@ def describe_error(error: BaseException) -> str | None:
     from emr.synthea_files import ExportError
     from payments.access.authentication import UserError
     from payments.core.ambiguity import AmbiguousIdError
+    from payments.core.company_move import MoveError
     from payments.core.conflict import ChangedMeanwhileError
     from payments.core.timezone import TimezoneError
     from payments.journeys.adjusting import AdjustmentError
@@ -40,6 +41,7 @@ def describe_error(error: BaseException) -> str | None:
         TimezoneError,
         AdjustmentError,
         ClosingError,
+        MoveError,
         UserError,
     )
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)

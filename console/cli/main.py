@@ -20,6 +20,7 @@ from console.cli import (
     emr,
     exceptions,
     months,
+    moving,
     outbox,
     payment_log,
     reports,
@@ -92,9 +93,10 @@ app.add_typer(
     company.app,
     name="company",
     rich_help_panel=_CHANGE,
-    help="Change the settings of a company.",
+    help="Change the settings of a company, or move it to another installation.",
     epilog="Example: payments company set acme --timezone America/Denver",
 )
+company.app.add_typer(moving.app)
 app.add_typer(
     exceptions.app,
     name="exceptions",

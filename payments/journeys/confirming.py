@@ -4,10 +4,11 @@ from datetime import datetime
 
 from payments.access import audit
 from payments.access.audit import AuditEntry
+from payments.core.company_move import MoveState
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.connection import Transaction
-from payments.store.ledger import confirmation
+from payments.store.ledger import company_moves, confirmation
 from payments.store.ledger.admission import NamedClinic
 from payments.store.ledger.confirmation import Contents, UnconfirmedRow
 
@@ -29,9 +30,12 @@ def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[Unconfi
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
     """Confirm a company or a clinic with its company, whether it is new or retired. The audit history records it.
 
-    Locks its rows. Raises ConfirmationError if Billing does not have it, or not in this scope.
+    An import of the company that was begun and not finished is given up. Locks its rows. Raises ConfirmationError if
+    Billing does not have it, or not in this scope, and if the company has moved to another installation.
     """
     _check_exists(tx, named, scope)
+    _check_has_not_left(tx, named.company_id)
+    company_moves.give_up_arrival(tx, named.company_id)
     confirmation.confirm(tx, named, now, who)
     _record(tx, "confirmed", named, now, who)
 
@@ -40,11 +44,12 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: 
     """Retire an empty company or clinic. The audit history records it.
 
     Its later events are Not Sent until it is confirmed. Waits for imports in progress; new ones wait for the commit.
-    Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is retired, or if
-    Billing does not have it in this scope.
+    Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is retired, if Billing
+    does not have it in this scope, or if its company has moved to another installation.
     """
     acquire(tx, AdvisoryLock.ADMISSION)
     _check_exists(tx, named, scope)
+    _check_has_not_left(tx, named.company_id)
     if held := describe_contents(confirmation.contents(tx, named)):
         raise ConfirmationError(f"{_text(named)} is not empty: {held}; nothing was changed")
     if not confirmation.retire(tx, named, now, who):
@@ -71,6 +76,12 @@ def _check_exists(tx: Transaction, named: NamedClinic, scope: Scope) -> None:
     )
     if not is_visible or not confirmation.exists(tx, named):
         raise ConfirmationError(f"Billing has no {_text(named)}")
+
+
+def _check_has_not_left(tx: Transaction, company_id: str) -> None:
+    if company_moves.load_state(tx, company_id) is MoveState.LEFT:
+        stay = f"`payments company cancel-export {company_id}` lets it stay"
+        raise ConfirmationError(f"company {company_id} has moved to another installation; {stay}")
 
 
 def _record(tx: Transaction, action: str, named: NamedClinic, now: datetime, who: str) -> None:

@@ -21,7 +21,7 @@ from payments.store.feed.feed_filter import FeedFilter
 from payments.store.feed.printed_keys import NamedPayments
 from payments.store.feed.requeue_candidates import RequeueGroup
 from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, NewRun, RequeueRun
-from payments.store.ledger import clinics
+from payments.store.ledger import admission, clinics
 
 __all__ = ["FeedFilter", "RequeueRun"]
 
@@ -49,6 +49,7 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope
 
     Raises AmbiguousIdError, and requeues none, if several companies of the scope have a key.
     """
+    admission.share_lock(tx)
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
     visible = printed_keys.dead_letters_in_scope(tx, list(numbers.values()), scope)
     named = printed_keys.find(tx, (key for key in keys if key not in numbers), scope)
@@ -157,6 +158,7 @@ def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) 
 
     Does nothing and returns False if the run is stopped, done or unknown. Locks the run's row.
     """
+    admission.share_lock(tx)
     run = requeue_runs.load(tx, run_id, lock=True)
     if run is None or run.state != RUNNING:
         return False

@@ -81,6 +81,12 @@ companies = Table(
     Column("confirmed_by", Text),
     Column("retired_at", Moment),
     Column("retired_by", Text),
+    # How far its move to or from another installation is; null if it never moved (`payments/core/company_move.py`).
+    Column("move_state", Text),
+    Column("moved_by", Text),
+    Column("move_id", Uuid),
+    Column("moved_at", Moment),
+    Index("companies_moved", "company_id", postgresql_where=text("move_state IN ('left', 'arriving')")),
 )
 
 clinics = Table(

@@ -8,6 +8,14 @@ from typing import Any
 
 from payments.core.scope import Scope
 
+MOVED = "move_state IN ('left', 'arriving')"
+"""The condition that a row of `companies` is of a company whose data are in another installation."""
+
+
+def is_here(table: str) -> str:
+    """Return the condition that the company of a row has not moved to another installation. A null company is here."""
+    return f"NOT EXISTS (SELECT FROM companies AS moved WHERE moved.company_id = {table}.company_id AND moved.{MOVED})"
+
 
 def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
     """Return the conditions of the given filters, each preceded by AND.

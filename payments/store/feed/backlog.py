@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import finding_candidates, findings
@@ -21,13 +22,13 @@ class Backlog(NamedTuple):
 
 
 def load(tx: Transaction, now: datetime) -> Backlog:
-    """Count the work that waits as of `now`."""
+    """Count the work that waits as of `now`, without that of companies that have moved to another installation."""
     counts = tx.execute(
         text(
-            "SELECT (SELECT count(*) FROM lines WHERE due_at <= :now) "
-            "+ (SELECT count(*) FROM set_aside WHERE due_at <= :now) "
-            "+ (SELECT count(*) FROM account_marks) AS due, "
-            "(SELECT count(*) FROM lines WHERE due_at > :now) AS later"
+            f"SELECT (SELECT count(*) FROM lines WHERE due_at <= :now AND {is_here('lines')}) "
+            f"+ (SELECT count(*) FROM set_aside WHERE due_at <= :now AND {is_here('set_aside')}) "
+            f"+ (SELECT count(*) FROM account_marks WHERE {is_here('account_marks')}) AS due, "
+            f"(SELECT count(*) FROM lines WHERE due_at > :now AND {is_here('lines')}) AS later"
         ),
         {"now": now},
     ).one()

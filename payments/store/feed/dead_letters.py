@@ -23,6 +23,7 @@ from payments.core.outcome import Reason, Status
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import dead_letters
@@ -98,7 +99,10 @@ def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]
         return []
     only = "" if selection.only is None else "AND id = ANY(:only)"
     found = tx.execute(
-        text(f"SELECT * FROM set_aside WHERE due_at <= :now {only} ORDER BY due_at, id LIMIT :limit"),
+        text(
+            f"SELECT * FROM set_aside WHERE due_at <= :now {only} AND {is_here('set_aside')} "
+            "ORDER BY due_at, id LIMIT :limit"
+        ),
         {"now": now, "limit": selection.limit} | ({} if selection.only is None else {"only": list(selection.only)}),
     )
     return [_dead_letter(row) for row in found.mappings()]
@@ -131,6 +135,21 @@ def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
         text(f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} WHERE id = :id"),
         {"id": dead_letter_id, "now": now},
     )
+
+
+def refused_since(tx: Transaction, company_id: str, since: datetime) -> list[bytes]:
+    """Return the bodies of a company's open dead letters that were refused since then, oldest first.
+
+    Their reason is `unknown_company`. An oversized event, of which only the beginning is kept, is not among them.
+    """
+    found = tx.execute(
+        text(
+            "SELECT body FROM set_aside WHERE company_id = :company_id AND reason = :reason AND received_at >= :since "
+            "AND closed_at IS NULL AND whole_bytes IS NULL ORDER BY received_at, id"
+        ),
+        {"company_id": company_id, "reason": Reason.UNKNOWN_COMPANY, "since": since},
+    )
+    return [bytes(body) for body in found.scalars()]
 
 
 def _dead_letter(row: RowMapping) -> DeadLetter:

@@ -10,6 +10,7 @@ from payments.core.history import HistoryCode
 from payments.core.outcome import HoldCause
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import history
@@ -29,13 +30,14 @@ _REQUEUE_LINES = (
     f"RETURNING lines.id, version, {_KEY_LIST}"
 )
 _REQUEUE_DEAD_LETTERS = (
-    "WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND ({0}) "
+    f"WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND {is_here('set_aside')} "
+    "AND ({0}) "
     "ORDER BY body_hash FOR NO KEY UPDATE) "
     f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) "
     "FROM selected WHERE set_aside.id = selected.id "
     f"RETURNING set_aside.id, version, {_KEY_LIST}"
 )
-_IS_REQUEUEABLE = "status IN ('Not Sent', 'Transmission Pending')"
+_IS_REQUEUEABLE = f"status IN ('Not Sent', 'Transmission Pending') AND {is_here('lines')}"
 
 
 def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:

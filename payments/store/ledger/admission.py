@@ -1,14 +1,27 @@
-"""Admission: whether events may name a company and a clinic. The check runs before an event inserts any row."""
+"""Admission: whether events may name a company and a clinic. The check runs before an event inserts any row.
+
+An event is refused if its company or clinic is retired, if its company has moved to another installation, and, if the
+installation refuses unknown ones, if Billing does not have it.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from payments.contract.keys import ClinicKey
+from payments.core.company_move import MoveState
 from payments.core.outcome import Reason
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_shared
+from payments.store.db.conditions import MOVED
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.clinics import Clinic
+
+_MISSING = "missing"
+_PREDICATES = {
+    "retired": "is retired",
+    MoveState.LEFT: "has moved to another installation; publish the event there",
+    MoveState.ARRIVING: "is being imported; requeue the event when the import has finished",
+}
 
 
 class NamedClinic(NamedTuple):
@@ -28,10 +41,10 @@ class Refusal(NamedTuple):
 def refused(
     tx: Transaction, named: Iterable[NamedClinic], loaded: Mapping[ClinicKey, Clinic], *, creates_unknown: bool
 ) -> dict[NamedClinic, Refusal]:
-    """Return the companies and clinics that are retired, or that Billing does not have; their events are Not Sent.
+    """Return the companies and clinics that are not admitted; their events are Not Sent.
 
-    `loaded` are those of the clinics that exist. With `creates_unknown` only retired ones are refused, because an
-    import creates unknown ones. The caller has called `share_lock` before it loaded the clinics.
+    `loaded` are those of the clinics that exist. With `creates_unknown`, those that Billing does not have are admitted,
+    because an import creates them. The caller has called `share_lock` before it loaded the clinics.
     """
     accepted = {NamedClinic(*key) for key, clinic in loaded.items() if not clinic.is_retired}
     accepted |= {NamedClinic(each.company_id, None) for each in accepted}
@@ -42,32 +55,41 @@ def refused(
     clinics = {each.clinic_id for each in wanted if each.clinic_id is not None}
     found = tx.execute(
         text(
-            "SELECT company_id, NULL AS clinic_id, retired_at IS NOT NULL FROM companies "
+            f"SELECT company_id, NULL AS clinic_id, CASE WHEN {MOVED} THEN move_state "
+            "WHEN retired_at IS NOT NULL THEN 'retired' END FROM companies "
             "WHERE company_id = ANY(:companies) UNION ALL "
-            "SELECT company_id, clinic_id, retired_at IS NOT NULL FROM clinics "
+            "SELECT company_id, clinic_id, CASE WHEN retired_at IS NOT NULL THEN 'retired' END FROM clinics "
             "WHERE company_id = ANY(:companies) AND clinic_id = ANY(:clinics)"
         ),
         {"companies": sorted(companies), "clinics": sorted(clinics)},
     )
-    is_retired = {NamedClinic(company_id, clinic_id): retired for company_id, clinic_id, retired in found}
-    if creates_unknown and not any(is_retired.values()):
+    problems = {NamedClinic(company_id, clinic_id): problem for company_id, clinic_id, problem in found}
+    if creates_unknown and not any(problems.values()):
         return {}
-    refusals = {each: _refusal(each, is_retired, is_known=creates_unknown) for each in wanted}
+    refusals = {each: _refusal(each, problems, creates_unknown=creates_unknown) for each in wanted}
     return {each: refusal for each, refusal in refusals.items() if refusal}
 
 
 def share_lock(tx: Transaction) -> None:
-    """Keep companies and clinics from being retired until the transaction ends. Locks: one advisory lock, shared."""
+    """Keep companies and clinics from being retired or moved until the transaction ends.
+
+    Locks: one advisory lock, shared.
+    """
     acquire_shared(tx, AdvisoryLock.ADMISSION)
 
 
-def _refusal(named: NamedClinic, is_retired: Mapping[NamedClinic, bool], *, is_known: bool) -> Refusal | None:
-    """Return why an event is refused, or None. `is_known`: a company or clinic that is missing will be created."""
-    company, clinic = NamedClinic(named.company_id, None), f"clinic {named.clinic_id}"
-    if is_retired.get(company, not is_known):
-        missing, retired = f"Billing has no company {named.company_id}", f"company {named.company_id} is retired"
-        return Refusal(Reason.UNKNOWN_COMPANY, f"company_id: {retired if company in is_retired else missing}")
-    if is_retired.get(named, not is_known):
-        missing, retired = f"company {named.company_id} has no {clinic}", f"{clinic} is retired"
-        return Refusal(Reason.UNKNOWN_CLINIC, f"clinic_id: {retired if named in is_retired else missing}")
+def _refusal(
+    named: NamedClinic, problems: Mapping[NamedClinic, str | None], *, creates_unknown: bool
+) -> Refusal | None:
+    """Return why an event is refused, or None. `problems` maps each company and clinic that Billing has."""
+    missing = None if creates_unknown else _MISSING
+    company, clinic = f"company {named.company_id}", f"clinic {named.clinic_id}"
+    if problem := problems.get(NamedClinic(named.company_id, None), missing):
+        return Refusal(Reason.UNKNOWN_COMPANY, f"company_id: {_sentence(problem, 'Billing', company)}")
+    if problem := problems.get(named, missing):
+        return Refusal(Reason.UNKNOWN_CLINIC, f"clinic_id: {_sentence(problem, company, clinic)}")
     return None
+
+
+def _sentence(problem: str, owner: str, subject: str) -> str:
+    return f"{owner} has no {subject}" if problem == _MISSING else f"{subject} {_PREDICATES[problem]}"

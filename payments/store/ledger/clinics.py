@@ -11,7 +11,7 @@ from payments.contract.keys import ClinicKey
 from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
+from payments.store.db.conditions import MOVED, company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import clinic_owners
@@ -52,8 +52,10 @@ class Clinic:
 
 _KEY = list(ClinicKey._fields)
 _COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen"
-# A retired clinic, or a clinic of a retired company, is in no list and has no settings: it counts as switched off.
-_IS_LISTED = "clinics.retired_at IS NULL AND companies.retired_at IS NULL"
+# A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
+# no settings: it counts as switched off.
+_IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{MOVED}) IS NOT TRUE)"
+_IS_LISTED = f"(clinics.retired_at IS NULL AND {_IS_COMPANY_LISTED})"
 
 
 def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
@@ -136,7 +138,7 @@ def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | Non
     """Return the companies (all, or `company_ids`) whose time zone was never chosen, sorted by id."""
     found = tx.execute(
         text(
-            f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen AND retired_at IS NULL "
+            f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen AND {_IS_COMPANY_LISTED} "
             "AND (CAST(:ids AS text[]) IS NULL OR company_id = ANY(:ids)) ORDER BY company_id"
         ),
         {"ids": None if company_ids is None else list(company_ids)},
@@ -186,7 +188,7 @@ def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRo
     """Return the companies of a scope that are not retired, by id: those of its clinics if it is limited to some."""
     owners = f"SELECT company_id FROM clinics WHERE true{in_scope(scope, 'clinics')}"
     is_owner = "" if scope.clinics is None else f" AND company_id IN ({owners})"
-    where = f"WHERE retired_at IS NULL{company_in_scope(scope, 'companies')}{is_owner}"
+    where = f"WHERE {_IS_COMPANY_LISTED}{company_in_scope(scope, 'companies')}{is_owner}"
     query = f"SELECT {_COMPANY} FROM companies {where} ORDER BY company_id"
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 

@@ -13,6 +13,7 @@ from payments.core.credit import Credit, EntryGroup, credit_of
 from payments.core.refund import refunded_lines
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import lines
@@ -52,7 +53,8 @@ def dequeue(tx: Transaction, limit: int) -> list[PatientKey]:
     found = tx.execute(
         text(
             "DELETE FROM account_marks USING (SELECT DISTINCT company_id, patient_id FROM "
-            "(SELECT company_id, patient_id FROM account_marks ORDER BY id LIMIT :limit) AS first_ones) AS taken "
+            f"(SELECT company_id, patient_id FROM account_marks WHERE {is_here('account_marks')} "
+            "ORDER BY id LIMIT :limit) AS first_ones) AS taken "
             "WHERE account_marks.company_id = taken.company_id AND account_marks.patient_id = taken.patient_id "
             "RETURNING taken.company_id, taken.patient_id"
         ),
@@ -70,7 +72,7 @@ def accounts_after(tx: Transaction, last: PatientKey, limit: int, *, of_company:
     found = tx.execute(
         text(
             "SELECT company_id, patient_id FROM patients WHERE (company_id, patient_id) > (:company_id, :patient_id) "
-            f"{same_company} ORDER BY company_id, patient_id LIMIT :limit"
+            f"{same_company} AND {is_here('patients')} ORDER BY company_id, patient_id LIMIT :limit"
         ),
         {"company_id": last[0], "patient_id": last[1], "limit": limit},
     )

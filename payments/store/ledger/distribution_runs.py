@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from payments.core.distribution import nightly_run_date
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -34,7 +35,7 @@ def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
     found = tx.execute(
         text(
             "SELECT company_id, timezone, distributed_on, coalesce(distributed_to, '') AS last_patient FROM companies "
-            "WHERE distributed_on IS NULL OR distributed_on < :latest ORDER BY company_id"
+            f"WHERE (distributed_on IS NULL OR distributed_on < :latest) AND {is_here('companies')} ORDER BY company_id"
         ),
         {"latest": nightly_run_date(now + _AHEAD_OF_UTC_MAX)},
     )

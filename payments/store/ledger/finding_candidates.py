@@ -6,6 +6,7 @@ The query compares what each line needs with the findings it has, so a run also 
 from typing import NamedTuple
 
 from payments.contract.money import Money
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -15,15 +16,16 @@ from payments.store.db.statement import text
 # `candidates`: lines without the finding that they need, and lines with an open finding that they do not need. A held
 #     line keeps its finding until it is evaluated again.
 # A finding without `attempts` was stored before that column existed, and matches any attempt.
+# No line of a company that has moved to another installation is a candidate.
 # NOT EXISTS, because PostgreSQL runs it as a hash join of any size, but NOT IN only if the hash fits into memory.
-_CANDIDATES = """
+_CANDIDATES = f"""
 WITH required_by_line AS (
     SELECT company_id, id, version, attempts, CASE
         WHEN reason = 'patient_not_found' THEN 'patient_not_found'
         WHEN target IS NULL THEN 'zero_due'
         ELSE 'closed_month'
     END AS reason
-    FROM lines WHERE application = 'exception' OR reason = 'patient_not_found'
+    FROM lines WHERE (application = 'exception' OR reason = 'patient_not_found') AND {is_here("lines")}
 ),
 unanswered AS (
     SELECT * FROM required_by_line WHERE NOT EXISTS (
@@ -39,7 +41,7 @@ conflicts AS (
         set_aside.id AS dead_letter_id, set_aside.amount_paid
     FROM set_aside JOIN lines USING (company_id, clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
-        AND NOT EXISTS (SELECT FROM unanswered WHERE unanswered.id = lines.id)
+        AND {is_here("lines")} AND NOT EXISTS (SELECT FROM unanswered WHERE unanswered.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC
 ),
 required AS (
@@ -61,7 +63,7 @@ candidates AS (
     UNION ALL
     SELECT line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
     WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM required WHERE required.id = line_ref)
-        AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
+        AND {is_here("lines")} AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
 )
 """
 

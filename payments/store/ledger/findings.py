@@ -12,6 +12,7 @@ from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
@@ -139,7 +140,7 @@ def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | Non
             "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
             "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
             "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
-            "AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
+            f"AND {is_here('lines')} AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
             "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
             "AND findings.reason_code <> 'zero_due' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"
         ),

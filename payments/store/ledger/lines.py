@@ -15,7 +15,7 @@ from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import append, arrays, unnest_item
-from payments.store.db.conditions import scope_parameters
+from payments.store.db.conditions import is_here, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
@@ -67,8 +67,8 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
     only = "" if due.only is None else "AND id = ANY(:only)"
     found = tx.execute(
         text(
-            f"SELECT * FROM lines WHERE due_at <= :now {only} ORDER BY due_at, id LIMIT :limit "
-            "FOR NO KEY UPDATE SKIP LOCKED"
+            f"SELECT * FROM lines WHERE due_at <= :now {only} AND {is_here('lines')} "
+            "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
         ),
         {"now": now, "limit": due.limit} | ({} if due.only is None else {"only": list(due.only)}),
     )

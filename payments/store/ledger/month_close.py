@@ -8,6 +8,7 @@ from payments.contract.money import Money, dollars
 from payments.core.close import CloseConditions, MonthSum, Snapshot
 from payments.core.month import Month, MonthState
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_for
+from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.months import CompanyMonth, lock_date
@@ -197,7 +198,7 @@ def months_to_close(tx: Transaction) -> list[MonthToClose]:
     found = tx.execute(
         text(
             "SELECT company_id, month, state, coalesce(closing_at, scheduled_at) AS since FROM company_months "
-            "WHERE state IN ('SCHEDULED', 'CLOSING') ORDER BY month, company_id"
+            f"WHERE state IN ('SCHEDULED', 'CLOSING') AND {is_here('company_months')} ORDER BY month, company_id"
         )
     )
     return [MonthToClose(row.company_id, Month.of(row.month), MonthState(row.state), row.since) for row in found]

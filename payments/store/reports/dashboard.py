@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from payments.core.scope import Scope
-from payments.store.db.conditions import in_scope, scope_parameters
+from payments.store.db.conditions import in_scope, is_here, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
@@ -171,7 +171,10 @@ def count_successful(tx: Transaction) -> int:
 
 def retry_backlog(tx: Transaction) -> RetryBacklog:
     """Return the payments that wait for a retry."""
-    query = "SELECT count(*) AS count, min(saved_at) AS oldest_at FROM lines WHERE due_at IS NOT NULL"
+    query = (
+        "SELECT count(*) AS count, min(saved_at) AS oldest_at FROM lines "
+        f"WHERE due_at IS NOT NULL AND {is_here('lines')}"
+    )
     return RetryBacklog(**tx.execute(text(query)).mappings().one())
 
 

@@ -1,0 +1,122 @@
+"""The folder of an exported company: a file for each table, and the manifest, which is written last.
+
+A folder without a manifest is not a complete export. The files contain patient data; only their owner can read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from console.errors import CommandError
+from payments.core.company_move import ExportedTable, Manifest, MoveError
+
+MANIFEST, UNFINISHED = "manifest.json", "unfinished.json"
+_BLOCK_BYTES = 1024 * 1024
+OnBytes = Callable[[int], None]
+"""Called with the number of bytes that were read or written since the last call."""
+
+
+def begin(folder: Path, company_id: str) -> Manifest | None:
+    """Prepare a folder for an export of a company: a new or empty one, or one whose export was interrupted.
+
+    Return the manifest if the folder holds a complete export of this company. Raises CommandError if it holds anything
+    else.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = {each.name for each in folder.iterdir()}
+    if MANIFEST in names:
+        manifest = read_manifest(folder)
+        if manifest.company_id != company_id:
+            raise CommandError(f"{folder} holds the export of company {manifest.company_id}; choose another directory")
+        return manifest
+    if UNFINISHED in names:
+        found = json.loads((folder / UNFINISHED).read_text() or "{}").get("company")
+        if found not in {company_id, None}:
+            raise CommandError(f"{folder} holds an unfinished export of company {found}; choose another directory")
+    elif names:
+        raise CommandError(f"{folder} is not empty; choose another directory")
+    for left_over in folder.glob("*.copy"):
+        left_over.unlink()
+    _write(folder / UNFINISHED, json.dumps({"company": company_id}))
+    return None
+
+
+def write_table(
+    folder: Path, table: tuple[str, tuple[str, ...]], blocks: Iterable[bytes], on_bytes: OnBytes
+) -> ExportedTable:
+    """Write the rows of a table to its file. `table` is its name with its columns.
+
+    Each line of the text format of COPY is a row: a line end inside a value is escaped.
+    """
+    digest, rows, size = hashlib.sha256(), 0, 0
+    with open(_file(folder, table[0]), "wb", opener=_private) as file:
+        for block in blocks:
+            file.write(block)
+            digest.update(block)
+            rows += block.count(b"\n")
+            size += len(block)
+            on_bytes(len(block))
+        file.flush()
+        os.fsync(file.fileno())
+    return ExportedTable(*table, rows, size, digest.hexdigest())
+
+
+def finish(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, which makes the export complete. A crash leaves the whole manifest or none."""
+    written = folder / f"{MANIFEST}.new"
+    _write(written, manifest.to_json())
+    written.rename(folder / MANIFEST)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a folder. Raises CommandError if there is none, and MoveError if it is damaged."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        is_unfinished = (folder / UNFINISHED).exists()
+        problem = "an unfinished export; repeat `payments company export`" if is_unfinished else "no exported company"
+        raise CommandError(f"{folder} holds {problem}")
+    try:
+        return Manifest.from_json(path.read_text())
+    except (MoveError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: {error}") from None
+
+
+def check_files(folder: Path, manifest: Manifest, on_bytes: OnBytes) -> None:
+    """Compare the files with the manifest. Raises CommandError for a file that is missing or damaged."""
+    for each in manifest.tables:
+        path, digest, size = _file(folder, each.table), hashlib.sha256(), 0
+        if not path.is_file():
+            raise CommandError(f"{path} is missing; copy the whole directory again")
+        for block in blocks(folder, each, on_bytes):
+            digest.update(block)
+            size += len(block)
+        if (size, digest.hexdigest()) != (each.bytes, each.sha256):
+            raise CommandError(f"{path} is damaged: its checksum differs from the manifest; copy it again")
+
+
+def blocks(folder: Path, exported: ExportedTable, on_bytes: OnBytes) -> Iterator[bytes]:
+    """Yield the content of a table's file in blocks."""
+    with _file(folder, exported.table).open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            on_bytes(len(block))
+            yield block
+
+
+def _file(folder: Path, table: str) -> Path:
+    return folder / f"{table}.copy"
+
+
+def _write(path: Path, content: str) -> None:
+    with open(path, "w", encoding="utf-8", opener=_private) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,133 @@
+"""Export a company, to move it to another installation.
+
+`leave` lets the company's rows no longer change. When the transactions that were in progress have ended, its rows are
+copied out in one snapshot, while all other companies are imported. The copy can be repeated until it is imported:
+every time it has the same payments. `stay` ends the move instead.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from payments.access import audit
+from payments.access.audit import AuditEntry
+from payments.core.company_move import ExportedTable, Manifest, MoveError, MoveState
+from payments.store.db.advisory_locks import AdvisoryLock, acquire
+from payments.store.db.connection import Transaction
+from payments.store.feed import dead_letters
+from payments.store.ledger import company_moves
+from payments.store.ledger.company_moves import CompanyMove
+from payments.store.moving import copying, ledger_figures, row_ids
+from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
+
+__all__ = ["MoveError"]
+
+
+def check_has_company(tx: Transaction, company_id: str) -> None:
+    """Raise MoveError unless this installation has the company and may export it. Locks the company's row."""
+    ledger_figures.schema_version(tx)
+    _lock(tx, company_id)
+
+
+def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
+    """Raise MoveError unless a complete export belongs to the present move of a company. Locks the company's row."""
+    move = _lock(tx, company_id)
+    if (move.state, move.move_id) != (MoveState.LEFT, move_id):
+        raise MoveError(f"the directory holds an earlier export of company {company_id}; choose another directory")
+
+
+def leave(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID:
+    """Let the rows of a company no longer change, and return the id of its move.
+
+    From the commit on, the company's events are Not Sent (`unknown_company`), sweeps leave its rows out, and PostgreSQL
+    refuses changes of them by users. A repetition changes nothing. Commit, and then wait until `has_older_writer` is
+    False. Waits for imports in progress; new ones wait for the commit. The audit history records it. Raises MoveError
+    if Billing does not have the company, or if it is being imported. Locks: ADMISSION, then the company's row.
+    """
+    acquire(tx, AdvisoryLock.ADMISSION)
+    move = _lock(tx, company_id)
+    if move.state is MoveState.LEFT and move.move_id:
+        return move.move_id
+    move_id = uuid4()
+    company_moves.set_move(tx, company_id, CompanyMove(MoveState.LEFT, move_id, now, who))
+    audit.add(tx, AuditEntry(now, who, "exported company", company_id, company_id=company_id))
+    return move_id
+
+
+def stay(tx: Transaction, company_id: str, now: datetime, who: str) -> None:
+    """End the move of a company that has left: its events are imported here again, and its rows may change.
+
+    The audit history records it. Raises MoveError if the company has not left. Locks: ADMISSION, then its row.
+    """
+    acquire(tx, AdvisoryLock.ADMISSION)
+    if _lock(tx, company_id).state is not MoveState.LEFT:
+        raise MoveError(f"company {company_id} has not left this installation; nothing was changed")
+    company_moves.set_move(tx, company_id, CompanyMove(None, None, None, None))
+    audit.add(tx, AuditEntry(now, who, "cancelled export of company", company_id, company_id=company_id))
+
+
+def new_transaction_id(tx: Transaction) -> str:
+    """Return an id for `has_older_writer`. Call it in a transaction after the one of `leave` is committed."""
+    return company_moves.new_transaction_id(tx)
+
+
+def has_older_writer(tx: Transaction, transaction_id: str) -> bool:
+    """Return whether a transaction is still writing that may not have seen that the company has left."""
+    return company_moves.has_older_writer(tx, transaction_id)
+
+
+def begin_copy(tx: Transaction) -> list[str]:
+    """Prepare a snapshot transaction for `rows`, and return the names of the tables to copy."""
+    copying.prepare(tx)
+    return list(MOVED_TABLES)
+
+
+def rows(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
+    """Yield a company's rows of a table as COPY writes them, in blocks that end at the end of a row."""
+    return copying.copy_out(tx, table, company_id)
+
+
+def columns(table: str) -> tuple[str, ...]:
+    """Return the columns of the rows of a table, in their order."""
+    return columns_of(MOVED_TABLES[table])
+
+
+def describe(
+    tx: Transaction, move: tuple[str, UUID], tables: Iterable[ExportedTable], now: datetime, who: str
+) -> Manifest:
+    """Return the manifest of an export: of the `tables` that were copied in this snapshot transaction.
+
+    `move` is the company with the id of its move. Raises MoveError if a closed month does not equal the totals that
+    were stored at its close.
+    """
+    company_id, move_id = move
+    return Manifest(
+        company_id=company_id,
+        move_id=move_id,
+        schema=ledger_figures.schema_version(tx),
+        exported_at=now,
+        exported_by=who,
+        tables=tuple(tables),
+        ids=row_ids.id_ranges(tx, company_id),
+        ledger=ledger_figures.load_ledger(tx, company_id),
+    )
+
+
+def late_events(tx: Transaction, company_id: str) -> list[bytes]:
+    """Return the events that arrived here after the company has left, as they were published, oldest first.
+
+    Raises MoveError if the company has not left.
+    """
+    move = _lock(tx, company_id)
+    if move.state is not MoveState.LEFT or move.moved_at is None:
+        raise MoveError(f"company {company_id} has not left this installation")
+    return dead_letters.refused_since(tx, company_id, move.moved_at)
+
+
+def _lock(tx: Transaction, company_id: str) -> CompanyMove:
+    move = company_moves.lock(tx, company_id)
+    if move is None:
+        raise MoveError(f"Billing has no company {company_id}")
+    if move.state is MoveState.ARRIVING:
+        raise MoveError(f"company {company_id} is being imported here; finish `payments company import` first")
+    return move

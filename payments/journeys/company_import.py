@@ -1,0 +1,100 @@
+"""Import a company that another installation has exported.
+
+`begin` marks the company as arriving, so that no event of it is imported meanwhile. `reserve` gives its rows ids that
+are free here. Then one transaction calls `arrive`, inserts the rows of all tables and verifies them: the company is
+here with all of its rows, or with none.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from payments.access import audit
+from payments.access.audit import AuditEntry
+from payments.core.company_move import ExportedTable, IdRange, Manifest, MoveError, MoveState, check_ledger
+from payments.store.db.advisory_locks import AdvisoryLock, acquire
+from payments.store.db.connection import Transaction
+from payments.store.ledger import company_moves
+from payments.store.ledger.company_moves import CompanyMove
+from payments.store.moving import copying, ledger_figures, row_ids
+from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
+
+
+def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
+    """Mark the company as arriving, and return whether it has to be imported: False if this move has arrived already.
+
+    Until it has arrived, its events are Not Sent (`unknown_company`) and can be requeued. Waits for imports in
+    progress; new ones wait for the commit. Raises MoveError if the schema differs, or if the company has data here.
+    Locks: ADMISSION, then the company's row.
+    """
+    schema = ledger_figures.schema_version(tx)
+    if schema != manifest.schema:
+        raise MoveError(
+            f"the schema is at version {schema} here and at {manifest.schema} in the export; "
+            "bring both installations to the same release"
+        )
+    _check_tables(manifest)
+    acquire(tx, AdvisoryLock.ADMISSION)
+    present = company_moves.lock(tx, manifest.company_id)
+    if present and present.state is MoveState.ARRIVED and present.move_id == manifest.move_id:
+        return False
+    if present and present.state is MoveState.LEFT:
+        raise MoveError(f"company {manifest.company_id} has left this installation, which keeps its rows")
+    if ledger_figures.has_data(tx, manifest.company_id):
+        raise MoveError(
+            f"company {manifest.company_id} has data here already, which are not overwritten; "
+            "import it into an installation that has none of it"
+        )
+    company_moves.set_move(tx, manifest.company_id, _move(MoveState.ARRIVING, manifest, now, who))
+    return True
+
+
+def reserve(tx: Transaction, table: str, ids: IdRange) -> int:
+    """Reserve the row ids of a table, and return the number to add to each id. Commit immediately. See `row_ids`."""
+    return row_ids.reserve(tx, table, ids)
+
+
+def arrive(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
+    """Begin the transaction that inserts the rows, and return whether it has to: False if another one has done so.
+
+    Raises MoveError if the company is no longer marked. Locks: the company's row, until the commit.
+    """
+    present = company_moves.lock(tx, manifest.company_id)
+    state = present.state if present and present.move_id == manifest.move_id else None
+    if state is MoveState.ARRIVED:
+        return False
+    if state is not MoveState.ARRIVING:
+        raise MoveError(f"the import of company {manifest.company_id} was given up meanwhile; nothing was imported")
+    copying.prepare(tx)
+    company_moves.set_move(tx, manifest.company_id, _move(MoveState.ARRIVED, manifest, now, who))
+    return True
+
+
+def insert(tx: Transaction, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]) -> None:
+    """Insert the rows of a table. `shifts` are the results of `reserve` by table.
+
+    Raises MoveError if rows are missing.
+    """
+    count = copying.copy_in(tx, exported.table, exported.columns, blocks, shifts)
+    if count != exported.rows:
+        raise MoveError(f"{exported.table}: {count:,} rows of {exported.rows:,} were inserted; nothing was imported")
+
+
+def verify(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> None:
+    """Compare the figures of the ledger with those of the export, and the closed months with their stored totals.
+
+    The audit history records the import. Raises MoveError for a difference.
+    """
+    check_ledger(manifest.ledger, ledger_figures.load_ledger(tx, manifest.company_id))
+    detail = f"{manifest.rows} rows exported on {manifest.exported_at:%Y-%m-%d %H:%M:%S%z}"
+    company_id = manifest.company_id
+    audit.add(tx, AuditEntry(now, who, "imported company", company_id, detail, company_id=company_id))
+
+
+def _move(state: MoveState, manifest: Manifest, now: datetime, who: str) -> CompanyMove:
+    return CompanyMove(state, manifest.move_id, now, who)
+
+
+def _check_tables(manifest: Manifest) -> None:
+    expected = [(name, columns_of(table)) for name, table in MOVED_TABLES.items()]
+    if [(each.table, each.columns) for each in manifest.tables] != expected:
+        raise MoveError("the export has other tables or columns than this release; use the same release on both sides")

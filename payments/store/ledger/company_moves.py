@@ -1,0 +1,75 @@
+"""The state of a company's move to or from another installation. The columns `move_...` of `companies` hold it."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from payments.core.company_move import MoveState
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+
+class CompanyMove(NamedTuple):
+    """How far a company's move is. A company that never moved has no state, and no other value."""
+
+    state: MoveState | None
+    move_id: UUID | None
+    moved_at: datetime | None
+    moved_by: str | None
+
+
+def lock(tx: Transaction, company_id: str) -> CompanyMove | None:
+    """Return the move of a company, or None if Billing does not have it. Locks: its row FOR NO KEY UPDATE."""
+    found = tx.execute(
+        text(
+            "SELECT move_state, move_id, moved_at, moved_by FROM companies WHERE company_id = :company_id "
+            "FOR NO KEY UPDATE"
+        ),
+        {"company_id": company_id},
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return CompanyMove(row.move_state and MoveState(row.move_state), row.move_id, row.moved_at, row.moved_by)
+
+
+def load_state(tx: Transaction, company_id: str) -> MoveState | None:
+    """Return the state of a company's move; None if it never moved or does not exist. Takes no lock."""
+    query = "SELECT move_state FROM companies WHERE company_id = :company_id"
+    state = tx.execute(text(query), {"company_id": company_id}).scalar_one_or_none()
+    return MoveState(state) if state else None
+
+
+def set_move(tx: Transaction, company_id: str, move: CompanyMove) -> None:
+    """Store the move of a company. A company that does not exist is added. Locks: its row."""
+    tx.execute(
+        text(
+            "INSERT INTO companies (company_id, move_state, move_id, moved_at, moved_by) "
+            "VALUES (:company_id, :state, :move_id, :moved_at, :moved_by) ON CONFLICT (company_id) DO UPDATE SET "
+            "move_state = excluded.move_state, move_id = excluded.move_id, moved_at = excluded.moved_at, "
+            "moved_by = excluded.moved_by"
+        ),
+        move._asdict() | {"company_id": company_id},
+    )
+
+
+def give_up_arrival(tx: Transaction, company_id: str) -> None:
+    """Remove the mark of a company that is arriving. Locks: its row, if it is; waits for an import in progress."""
+    tx.execute(
+        text(
+            "UPDATE companies SET move_state = NULL, move_id = NULL, moved_at = NULL, moved_by = NULL "
+            "WHERE company_id = :company_id AND move_state = 'arriving'"
+        ),
+        {"company_id": company_id},
+    )
+
+
+def new_transaction_id(tx: Transaction) -> str:
+    """Return the id of this transaction. Every transaction that has begun to write before has a lower id."""
+    return str(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
+
+
+def has_older_writer(tx: Transaction, transaction_id: str) -> bool:
+    """Return whether a transaction with a lower id than this is still writing."""
+    query = "SELECT pg_snapshot_xmin(pg_current_snapshot()) < CAST(:id AS xid8)"
+    return bool(tx.execute(text(query), {"id": transaction_id}).scalar_one())

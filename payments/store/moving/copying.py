@@ -1,0 +1,96 @@
+"""Copy a company's rows out of a table, and into it, by COPY in text format.
+
+Memory stays constant. The text format is the same in all versions of PostgreSQL.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Table
+from sqlalchemy.exc import DBAPIError
+
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.moving.moved_tables import COMPANY, MOVE_COLUMNS, MOVED_TABLES, columns_of, id_columns
+from payments.store.tables import companies, company_months, dead_letters
+
+_STAGING = "moved_rows"
+_DEAD_LETTERS_OF_SAME_EVENTS = (
+    f"DELETE FROM {dead_letters.name} USING {_STAGING} WHERE {dead_letters.name}.{COMPANY} = {_STAGING}.{COMPANY} "
+    f"AND {dead_letters.name}.body_hash = {_STAGING}.body_hash"
+)
+
+
+def prepare(tx: Transaction) -> None:
+    """Set what the text of the rows depends on, until the transaction ends.
+
+    From then on a query fails if row-level security would hide rows from this user.
+    """
+    for setting in ("row_security = off", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'"):
+        tx.execute(text(f"SET LOCAL {setting}"))
+
+
+def copy_out(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
+    """Yield the rows of a company as COPY writes them, in blocks that end at the end of a row. Raises DBAPIError."""
+    query = sql.SQL("COPY (SELECT {} FROM {} WHERE {} = {}) TO STDOUT").format(
+        _names(columns_of(MOVED_TABLES[table])), sql.Identifier(table), sql.Identifier(COMPANY), sql.Literal(company_id)
+    )
+    cursor: Any = tx.connection.cursor()
+    with _wrapped_errors(), cursor.copy(query) as copy:
+        for block in copy:
+            yield bytes(block)
+
+
+def copy_in(
+    tx: Transaction, name: str, columns: Iterable[str], blocks: Iterable[bytes], shifts: Mapping[str, int]
+) -> int:
+    """Insert rows into the table of this name that `copy_out` yielded, and return how many. Raises DBAPIError.
+
+    `shifts` is added to the row ids, by the table whose rows they number. The row of the company itself is updated,
+    because it exists while the company is imported. An event that arrived meanwhile and became a dead letter is
+    replaced by the dead letter of the same event that moves. The months that inserting the entries has added are
+    replaced. Locks: the inserted rows.
+    """
+    table, names = MOVED_TABLES[name], tuple(columns)
+    tx.execute(text(f"CREATE TEMPORARY TABLE {_STAGING} (LIKE {table.name})"))
+    if table is companies:
+        for own in MOVE_COLUMNS:
+            tx.execute(text(f"ALTER TABLE {_STAGING} DROP COLUMN {own}"))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_STAGING), _names(names))
+    cursor: Any = tx.connection.cursor()
+    with _wrapped_errors(), cursor.copy(statement) as copy:
+        for block in blocks:
+            copy.write(block)
+    count = tx.execute(text(_insertion(tx, table, names, shifts))).rowcount
+    tx.execute(text(f"DROP TABLE {_STAGING}"))
+    return count
+
+
+def _insertion(tx: Transaction, table: Table, names: tuple[str, ...], shifts: Mapping[str, int]) -> str:
+    if table is companies:
+        values = ", ".join(f"{name} = {_STAGING}.{name}" for name in names)
+        return f"UPDATE companies SET {values} FROM {_STAGING} WHERE companies.{COMPANY} = {_STAGING}.{COMPANY}"
+    if table is dead_letters:
+        tx.execute(text(_DEAD_LETTERS_OF_SAME_EVENTS))
+    if table is company_months:
+        added = f"SELECT {COMPANY} FROM {_STAGING}"
+        tx.execute(text(f"DELETE FROM {table.name} WHERE {COMPANY} IN ({added})"))
+    ids = {name: shifts.get(target, 0) for name, target in id_columns(table).items()}
+    values = ", ".join(f"{name} + {ids[name]}" if ids.get(name) else name for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {_STAGING}"
+
+
+def _names(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+@contextmanager
+def _wrapped_errors() -> Iterator[None]:
+    """Raise errors of COPY, which bypasses SQLAlchemy, as DBAPIError."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance("COPY", None, error, psycopg.Error) from error

@@ -1,0 +1,61 @@
+"""The tables whose rows move with a company, derived from the schema, and the row ids in them.
+
+A new table with a company moves without an entry here. A table that does not move is listed with the reason.
+"""
+
+from sqlalchemy import Table
+
+from payments.store.tables import (
+    VERSIONED,
+    companies,
+    company_months,
+    dead_letters,
+    lines,
+    metadata,
+    versions_table,
+)
+
+COMPANY = "company_id"
+STAYING = {
+    "backfills": "the progress of a migration of this database",
+    "job_runs": "jobs that run for the whole installation",
+    "login_failures": "counts names and addresses of this installation's console",
+    "requeue_runs": "a run counts through row ids of this installation; what it has requeued is in the rows",
+    "sessions": "a session belongs to a user",
+    "users": "users belong to an installation; an administrator adds them to the new one",
+}
+"""The tables that do not move, with the reason."""
+
+MOVE_COLUMNS = ("move_state", "moved_by", "move_id", "moved_at")
+"""The columns of `companies` that describe the move itself. Each installation has its own."""
+
+_REFERENCES = {"line_ref": lines.name, "set_aside_ref": dead_letters.name}
+_BASE_TABLES = {versions_table(table.name): table.name for table in VERSIONED}
+
+
+def _moved_tables() -> dict[str, Table]:
+    """Return the tables that move by name, in the order in which they are imported.
+
+    A table comes after the tables to which its foreign keys refer. The months come last: the ledger accepts no entry
+    of a closed month, so a company's months are closed only after its entries were imported.
+    """
+    found = [each for each in metadata.sorted_tables if each.name not in STAYING and each is not company_months]
+    return {table.name: table for table in (*found, company_months)}
+
+
+def columns_of(table: Table) -> tuple[str, ...]:
+    """Return the names of the columns that move."""
+    return tuple(each.name for each in table.columns if table is not companies or each.name not in MOVE_COLUMNS)
+
+
+def id_columns(table: Table) -> dict[str, str]:
+    """Return the columns of a table that hold row ids, each with the table whose rows the ids number."""
+    found = {name: target for name, target in _REFERENCES.items() if name in table.columns}
+    if "id" in table.columns:
+        found["id"] = _BASE_TABLES.get(table.name, table.name)
+    return found
+
+
+MOVED_TABLES = _moved_tables()
+NUMBERED_TABLES = sorted({target for table in MOVED_TABLES.values() for target in id_columns(table).values()})
+"""The tables whose rows have ids, drawn from a sequence of the table."""

@@ -1,0 +1,74 @@
+"""A company that has rows in every table that moves with a company."""
+
+from datetime import date, timedelta
+
+from payments.contract.event import ChargeType, Event
+from payments.journeys import adjusting, configuring
+from payments.store.db.connection import Database, transaction
+from tests.builders.events import event_body, next_version, paid, saved_charge, saved_patient, saved_payment
+from tests.builders.office import BILLER, Office
+
+APRIL, JUNE, TODAY = "2020-04-08", "2020-06-02", date(2020, 6, 12)
+CLINIC = "clinic"
+_ODD_MEMO = 'a "quote",\ta tab, a back\\slash and\na line'
+
+
+def add_company_with_every_row(database: Database, company_id: str) -> None:
+    """Commit a company with closed months, exceptions in each status, dead letters, held and applied payments.
+
+    Two such companies use the same clinic, patient, payment and charge ids.
+    """
+    ids = {"company_id": company_id, "clinic_id": CLINIC}
+    with transaction(database) as tx:
+        office = Office(tx, date(2020, 4, 30), company_id, CLINIC)
+        update = configuring.CompanyUpdate(company_id, hold_days=7, timezone="America/Denver")
+        configuring.set_company(tx, update, now=office.now, who="user:admin")
+        edited = _import_april(office, ids)
+        office.set_today(TODAY)
+        office.close_months("2020-04", "2020-05")
+        _decide_exceptions(office, edited)
+        _import_june(office, ids)
+        _enqueue_account(office, ids)
+
+
+def _import_april(office: Office, ids: dict[str, str]) -> list[Event]:
+    edited = [saved_payment(payment_id=f"edited-{n}", **paid(f"2{n}.00", APRIL), **ids) for n in range(3)]
+    office.publish(
+        *edited,
+        saved_charge("visit", "10.00", date_of_service=APRIL, **ids),
+        saved_payment(payment_id="memo", memo=_ODD_MEMO, **paid("5.10", APRIL), **ids),
+    )
+    office.distribute_all()
+    return list(edited)
+
+
+def _decide_exceptions(office: Office, edited: list[Event]) -> None:
+    """Accept one exception and acknowledge another. The third stays open."""
+    office.publish(*(next_version(each, amount_due="30.00", amount_paid="30.00") for each in edited))
+    office.now += timedelta(minutes=1)
+    accepted, acknowledged, _ = adjusting.list_acceptable(office.tx, office.company_id)
+    adjusting.accept(office.tx, accepted, None, office.now, BILLER)
+    adjusting.acknowledge(office.tx, acknowledged, "agreed", office.now, BILLER)
+
+
+def _import_june(office: Office, ids: dict[str, str]) -> None:
+    first = saved_payment(payment_id="conflict", **paid("12.00", JUNE), **ids)
+    office.publish(first, saved_payment(payment_id="held", patient_id="unknown", **paid("8.00", JUNE), **ids))
+    invalid = event_body({**ids, "type": "payment.saved", "payment_id": "invalid", "line_id": "1"})
+    office.publish(
+        saved_payment(payment_id="conflict", **paid("13.00", JUNE), **ids),
+        saved_charge("visit", "9.00", version=2, date_of_service=APRIL, **ids),
+        invalid,
+    )
+    office.now += timedelta(minutes=1)
+    office.publish(invalid)
+    office.set_types(ChargeType.COPAY)
+    office.publish(saved_payment(payment_id="not-sent", charge_type="Wellness", **paid("7.00", JUNE), **ids))
+
+
+def _enqueue_account(office: Office, ids: dict[str, str]) -> None:
+    """Enqueue an account to be distributed."""
+    office.import_events(
+        saved_patient("bob", company_id=ids["company_id"], name="Bob"),
+        saved_charge("visit-2", "4.00", patient_id="bob", date_of_service=JUNE, **ids),
+    )

@@ -1,0 +1,28 @@
+"""Fixtures of the tests of commands."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.builders.every_row import add_company_with_every_row
+from tests.console.cli.moves import Installation
+from tests.console.conftest import Terminal
+from tests.engines import scratch_database
+
+
+@pytest.fixture
+def installations(
+    postgres_url: str, empty_ledger: str, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Installation, Installation]]:
+    """An installation with the companies acme and other, which use the same ids, and an empty installation."""
+    with ExitStack() as stack:
+        found = []
+        for _ in range(2):
+            url = stack.enter_context(scratch_database(postgres_url, empty_ledger))
+            found.append(Installation(url, terminal, monkeypatch))
+            stack.callback(found[-1].database.dispose)
+        old, new = found
+        for company_id in ("other", "acme"):
+            add_company_with_every_row(old.database, company_id)
+        yield old, new

@@ -1,0 +1,135 @@
+"""`payments company export` and `import`: a company moves with all of its rows, and with nobody else's."""
+
+from pathlib import Path
+
+import pytest
+
+from console.cli import export_folder
+from payments.journeys import company_import
+from payments.store.moving.moved_tables import MOVED_TABLES
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import saved_payment
+from tests.builders.every_row import add_company_with_every_row
+from tests.console.cli.moves import Installation, content, interrupt, referenced, without_audit
+
+pytestmark = pytest.mark.slow
+
+Installations = tuple[Installation, Installation]
+
+
+def test_moved_company_has_the_same_rows_and_reports(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    before, reports = content(old, "acme"), old.reports("acme")
+    assert [name for name, rows in before.items() if not rows] == []
+
+    exported = old.export("acme", tmp_path / "acme")
+    imported = new.import_folder(tmp_path / "acme")
+
+    after = content(new, "acme")
+    assert (exported.pop("state"), imported.pop("state")) == ("exported", "imported")
+    assert exported == imported
+    assert new.reports("acme") == reports
+    assert old.reports("acme") == reports
+    assert without_audit(after) == without_audit(before)
+    actions = [action for (action,) in new.rows("SELECT action FROM audit ORDER BY id")]
+    assert actions[-2:] == ["exported company", "imported company"]
+    assert len(actions) == len(before["audit"]) + 2
+    assert all(referenced(new, "acme").values())
+    assert referenced(new, "acme") == referenced(old, "acme")
+
+
+def test_no_row_of_another_company_moves_or_changes(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    before = content(old, "other")
+
+    old.export("acme", tmp_path / "acme")
+    new.import_folder(tmp_path / "acme")
+
+    assert content(old, "other") == before
+    assert all(rows == [] for rows in content(new, "other").values())
+
+
+def test_company_arrives_beside_others_with_row_ids_of_its_own(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    for company_id in ("third", "fourth"):
+        add_company_with_every_row(new.database, company_id)
+    third, before = content(new, "third"), content(old, "acme")
+
+    old.export("acme", tmp_path / "acme")
+    new.import_folder(tmp_path / "acme")
+
+    after = content(new, "acme")
+    assert content(new, "third") == third
+    assert without_audit(after) == without_audit(before)
+    assert referenced(new, "acme") == referenced(old, "acme")
+    for name in ("lines", "set_aside", "findings", "entries", "allocations", "history", "audit"):
+        assert new.rows(f"SELECT id FROM {name} GROUP BY id HAVING count(*) > 1") == [], name
+    # The next row of each table gets an id that no row has.
+    add_company_with_every_row(new.database, "fifth")
+    assert new.rows("SELECT id FROM lines GROUP BY id HAVING count(*) > 1") == []
+
+
+def test_export_and_import_that_are_repeated_change_nothing(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    folder = tmp_path / "acme"
+    old.export("acme", folder)
+    manifest = (folder / export_folder.MANIFEST).read_text()
+    assert old.export("acme", folder)["state"] == "exported before"
+    assert (folder / export_folder.MANIFEST).read_text() == manifest
+
+    new.import_folder(folder)
+    after = content(new, "acme")
+    assert new.import_folder(folder)["state"] == "imported before"
+    assert content(new, "acme") == after
+
+
+def test_interrupted_export_is_repeated(
+    installations: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = installations
+    folder = tmp_path / "acme"
+    with monkeypatch.context() as patched:
+        patched.setattr(export_folder, "finish", interrupt)
+        assert old.run("company", "export", "acme", "--to", folder)[0] == 1
+    assert len(list(folder.glob("*.copy"))) == len(MOVED_TABLES)
+    assert "an unfinished export; repeat" in new.fail("company", "import", folder)
+
+    assert old.export("acme", folder)["state"] == "exported"
+    assert new.import_folder(folder)["state"] == "imported"
+
+
+def test_interrupted_import_is_repeated(
+    installations: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = installations
+    before = content(old, "acme")
+    old.export("acme", tmp_path / "acme")
+    with monkeypatch.context() as patched:
+        patched.setattr(company_import, "verify", interrupt)
+        assert new.run("company", "import", tmp_path / "acme")[0] == 1
+    assert all(rows == [] for name, rows in content(new, "acme").items() if name != "companies")
+    assert new.rows("SELECT move_state FROM companies") == [("arriving",)]
+
+    assert new.import_folder(tmp_path / "acme")["state"] == "imported"
+    assert content(new, "acme")["entries"] == before["entries"]
+
+
+def test_event_that_arrived_early_is_the_dead_letter_that_moves(
+    installations: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = installations
+    before = content(old, "acme")["set_aside"]
+    ((body,),) = old.rows("SELECT body FROM set_aside WHERE company_id = 'acme' AND payment_id = 'conflict'")
+    old.export("acme", tmp_path / "acme")
+    early = saved_payment(payment_id="early", company_id="acme")
+    with monkeypatch.context() as patched:
+        patched.setattr(company_import, "verify", interrupt)
+        new.run("company", "import", tmp_path / "acme")
+    CommittedLedger(new.database).import_events(bytes(body), early)
+
+    new.import_folder(tmp_path / "acme")
+
+    found = content(new, "acme")["set_aside"]
+    assert [row for row in found if row in before] == before
+    assert len(found) == len(before) + 1
+    assert referenced(new, "acme")["findings "] == referenced(old, "acme")["findings "]

@@ -1,0 +1,92 @@
+"""`payments company export` and `import` refuse what would lose, change or overwrite something."""
+
+import json
+from pathlib import Path
+
+import pytest
+import redis
+
+from console.cli import export_folder
+from tests.builders.every_row import add_company_with_every_row
+from tests.console.cli.moves import Installation, content
+
+pytestmark = pytest.mark.slow
+
+Installations = tuple[Installation, Installation]
+
+
+def test_damaged_file_is_refused(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    folder = tmp_path / "acme"
+    old.export("acme", folder)
+    entries = folder / "entries.copy"
+    entries.write_bytes(entries.read_bytes().replace(b"Copay", b"Other", 1))
+
+    assert "entries.copy is damaged: its checksum differs" in new.fail("company", "import", folder)
+    entries.unlink()
+    assert "entries.copy is missing" in new.fail("company", "import", folder)
+    assert new.rows("SELECT * FROM companies") == []
+
+
+def test_ledger_that_differs_from_the_manifest_is_refused(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    folder = tmp_path / "acme"
+    old.export("acme", folder)
+    manifest = json.loads((folder / export_folder.MANIFEST).read_text())
+    manifest["ledger"]["days"][0]["total"] = "1.00"
+    (folder / export_folder.MANIFEST).write_text(json.dumps(manifest))
+
+    assert "deposit date 2020-04-08: the totals differ" in new.fail("company", "import", folder)
+    assert all(rows == [] for name, rows in content(new, "acme").items() if name != "companies")
+
+
+def test_closed_month_that_does_not_add_up_is_not_exported(installations: Installations, tmp_path: Path) -> None:
+    old, _ = installations
+    with old.database.begin() as owner:
+        owner.exec_driver_sql("ALTER TABLE company_months DISABLE TRIGGER USER")
+        owner.exec_driver_sql("UPDATE company_months SET payments_total = 1 WHERE month = '2020-04-01'")
+        owner.exec_driver_sql("ALTER TABLE company_months ENABLE TRIGGER USER")
+
+    error = old.fail("company", "export", "acme", "--to", tmp_path / "acme")
+
+    assert "2020-04: the entries of this closed month differ from the totals stored at its close" in error
+    assert "holds an unfinished export" in old.fail("company", "import", tmp_path / "acme")
+
+
+def test_directory_with_anything_else_is_not_overwritten(installations: Installations, tmp_path: Path) -> None:
+    old, _ = installations
+    old.export("other", tmp_path / "other")
+    (tmp_path / "notes.txt").write_text("mine")
+    before = (tmp_path / "other" / export_folder.MANIFEST).read_text()
+
+    assert "holds the export of company other" in old.fail("company", "export", "acme", "--to", tmp_path / "other")
+    assert "is not empty" in old.fail("company", "export", "acme", "--to", tmp_path)
+    assert (tmp_path / "other" / export_folder.MANIFEST).read_text() == before
+    assert old.rows("SELECT move_state FROM companies WHERE company_id = 'acme'") == [(None,)]
+
+
+def test_company_with_data_here_is_not_overwritten(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    add_company_with_every_row(new.database, "acme")
+    before = content(new, "acme")
+    old.export("acme", tmp_path / "acme")
+
+    assert "company acme has data here already" in new.fail("company", "import", tmp_path / "acme")
+    assert "company acme has left this installation" in old.fail("company", "import", tmp_path / "acme")
+    assert content(new, "acme") == before
+
+
+def test_export_waits_until_the_events_of_the_company_are_imported(
+    installations: Installations, tmp_path: Path, feed: redis.Redis
+) -> None:
+    old, _ = installations
+    feed.xadd("emr:payments", {"event": b'{"company_id": "other"}'})
+    feed.xadd("emr:payments", {"event": rb'{"company_id": "\u0061cme"}'})
+
+    error = old.fail("company", "export", "acme", "--to", tmp_path / "acme", "--wait", "0")
+
+    assert "events of company acme are still on the feed after 0 s" in error
+    assert old.rows("SELECT move_state FROM companies WHERE company_id = 'acme'") == [(None,)]
+    feed.delete("emr:payments")
+    feed.xadd("emr:payments", {"event": b'{"company_id": "other"}'})
+    assert old.export("acme", tmp_path / "acme")["state"] == "exported"

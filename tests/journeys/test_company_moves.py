@@ -1,0 +1,220 @@
+"""While a company moves, the installation that it leaves and the one to which it goes import no event of it."""
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from payments.core.company_move import MoveError, MoveState
+from payments.core.due_items import DueItems
+from payments.core.month import Month
+from payments.core.outcome import Status
+from payments.journeys import (
+    adjusting,
+    closing,
+    company_export,
+    configuring,
+    confirming,
+    detecting,
+    distributing,
+    importing,
+    reporting,
+    requeueing,
+    retrying,
+)
+from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
+from payments.journeys.confirming import ConfirmationError, NamedClinic
+from payments.journeys.requeueing import FeedFilter, Requeued
+from payments.store.ledger import company_moves, distribution, distribution_runs
+from payments.store.ledger.company_moves import CompanyMove
+from tests.builders.events import (
+    event_body,
+    next_version,
+    paid,
+    run_context,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+)
+from tests.builders.ledger import feed_rows, ledger_entries
+from tests.builders.office import BILLER, Office, office_with_closed_april
+
+LATER = timedelta(days=2)
+APRIL = saved_payment(**paid("25.00", "2020-04-08"))
+
+
+@pytest.fixture
+def office(tx):
+    """An office with work for every sweep: a held payment, an exception, a queued account, a scheduled month."""
+    office = office_with_closed_april(tx, APRIL)
+    configuring.set_company(tx, CompanyUpdate("company", adjustments="auto"), now=office.now, who=BILLER)
+    office.publish(next_version(APRIL, amount_due="30.00", amount_paid="30.00"))
+    office.import_events(
+        saved_payment(payment_id="held", patient_id="unknown", **paid("8.00", "2020-06-03")),
+        saved_charge("visit", "4.00", date_of_service="2020-06-01"),
+        saved_payment(payment_id="zero", amount_due="0.00", amount_paid="3.00", transaction_date="2020-06-03"),
+    )
+    office.import_events(b'{"company_id": "company", "clinic_id": "clinic"}')
+    requeue_everything = FeedFilter(status=Status.VALIDATION_FAILED)
+    run = requeueing.start_run(tx, requeue_everything, office.now, BILLER).run_id
+    requeueing.requeue_next_chunk(tx, run, office.now, 500)
+    closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
+    return office
+
+
+def leave(office: Office) -> None:
+    company_export.leave(office.tx, office.company_id, office.now, "cli:0")
+
+
+def run_again(tx, now):
+    """Return the nightly run that is due two nights after the first, which a new company's first call completes."""
+    distribution_runs.lock_due(tx, now)
+    return distribution_runs.lock_due(tx, now + LATER)
+
+
+SWEEPS = {
+    "due payments": lambda tx, now: retrying.retry_due(tx, run_context(now), DueItems(500)).evaluated,
+    "dead letters": lambda tx, now: importing.retry_dead_letters(tx, run_context(now), DueItems(500)).evaluated,
+    "exceptions": lambda tx, now: detecting.detect(tx, now, "tests-1", 500).examined,
+    "accepted by policy": lambda tx, now: len(adjusting.list_auto_acceptable(tx)),
+    "queued accounts": lambda tx, now: len(distribution.dequeue(tx, 500)),
+    "nightly accounts": lambda tx, now: len(distribution.accounts_after(tx, distributing.FIRST, 500)),
+    "nightly run": lambda tx, now: bool(run_again(tx, now)),
+    "months to close": lambda tx, now: len(closing.due_months(tx, now)),
+    "backlog": lambda tx, now: sum(reporting.load_backlog(tx, now)),
+}
+
+
+def test_event_of_company_that_left_is_not_sent_with_what_to_do(office):
+    leave(office)
+
+    office.import_events(saved_payment(payment_id="late", amount="7.00"), saved_patient("eve"))
+
+    row = feed_rows(office.tx)["clinic/late/1"]
+    assert (row.status, row.reason, row.application) == ("Not Sent", "unknown_company", "none")
+    assert row.detail == "company_id: company company has moved to another installation; publish the event there"
+    assert ledger_entries(office.tx, "late") == []
+
+
+def test_events_of_another_company_are_imported_when_one_has_left(office):
+    leave(office)
+    other = Office(office.tx, office.now, "other", "other-clinic")
+
+    other.publish(saved_payment(company_id="other", clinic_id="other-clinic", payment_id="theirs", amount="9.00"))
+
+    assert ledger_entries(office.tx, "theirs") == [("9.00", "2026-06-05")]
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_sweep_leaves_out_company_that_left(office, name):
+    leave(office)
+    assert SWEEPS[name](office.tx, office.now + LATER) == 0
+
+    company_export.stay(office.tx, "company", office.now, BILLER)
+    assert SWEEPS[name](office.tx, office.now + LATER) > 0
+
+
+def changes(office: Office):
+    tx, now = office.tx, office.now
+    (finding,) = adjusting.list_acceptable(tx, "company")
+    return {
+        "accept": lambda: adjusting.accept(tx, finding, None, now, BILLER),
+        "acknowledge": lambda: adjusting.acknowledge(tx, finding, "agreed", now, BILLER),
+        "schedule": lambda: closing.begin_close(tx, "company", Month.parse("2020-05"), now, BILLER),
+        "cancel": lambda: closing.cancel(tx, "company", Month.parse("2020-05"), now, BILLER),
+        "company": lambda: configuring.set_company(tx, CompanyUpdate("company", hold_days=3), now=now, who=BILLER),
+        "clinic": lambda: configuring.set_clinic(
+            tx, SettingsUpdate("clinic", "company", integration=False), now=now, who=BILLER
+        ),
+    }
+
+
+@pytest.mark.parametrize("change", ["accept", "acknowledge", "schedule", "cancel", "company", "clinic"])
+def test_postgresql_refuses_change_of_company_that_left(office, change):
+    apply = changes(office)[change]
+    leave(office)
+
+    with pytest.raises(DBAPIError, match="company company has moved to another installation"):
+        apply()
+
+
+def test_payment_of_company_that_left_is_not_requeued(office):
+    office.set_types()
+    office.publish(saved_payment(payment_id="off", amount="7.00", saved_at=office.now.isoformat()))
+    leave(office)
+
+    assert requeueing.requeue(office.tx, ["clinic/off/1"], office.now, BILLER) == Requeued(0, ("clinic/off/1",))
+
+
+def test_company_stays_when_the_export_is_cancelled(office):
+    leave(office)
+    office.import_events(saved_payment(payment_id="late", **paid("7.00", "2020-06-03")))
+
+    company_export.stay(office.tx, "company", office.now, BILLER)
+
+    office.publish(saved_payment(payment_id="next", **paid("7.00", "2020-06-03")))
+    office.requeue(["clinic/late/1"])
+    assert ledger_entries(office.tx, "next") == ledger_entries(office.tx, "late") == [("7.00", "2020-06-03")]
+    with pytest.raises(MoveError, match="has not left"):
+        company_export.stay(office.tx, "company", office.now, BILLER)
+
+
+def test_late_events_are_those_that_came_after_the_company_has_left(office):
+    late = event_body(saved_payment(payment_id="late"))
+    leave(office)
+    office.now += timedelta(seconds=1)
+
+    office.import_events(late)
+
+    assert company_export.late_events(office.tx, "company") == [late]
+
+
+def test_company_that_left_is_confirmed_and_retired_by_nobody(office):
+    leave(office)
+
+    for act in (confirming.confirm, confirming.retire):
+        with pytest.raises(ConfirmationError, match="`payments company cancel-export company` lets it stay"):
+            act(office.tx, NamedClinic("company", None), office.now, BILLER)
+
+
+def test_company_that_left_is_in_no_list(office):
+    leave(office)
+
+    assert configuring.show_companies(office.tx) == []
+    assert configuring.show_clinics(office.tx, office.now) == []
+
+
+def test_company_that_billing_does_not_have_cannot_leave(tx):
+    with pytest.raises(MoveError, match="Billing has no company nowhere"):
+        company_export.leave(tx, "nowhere", datetime(2020, 6, 1, tzinfo=UTC), BILLER)
+
+
+def test_event_of_arriving_company_is_not_sent_until_it_is_requeued(tx):
+    office = Office(tx, date(2020, 6, 10))
+    mark(office, MoveState.ARRIVING)
+    office.import_events(saved_payment(payment_id="early", **paid("7.00", "2020-06-03")))
+    row = feed_rows(tx)["clinic/early/1"]
+    assert (row.status, row.reason) == ("Not Sent", "unknown_company")
+    assert row.detail == (
+        "company_id: company company is being imported; requeue the event when the import has finished"
+    )
+
+    mark(office, MoveState.ARRIVED)
+    office.requeue(["clinic/early/1"])
+
+    assert ledger_entries(tx, "early") == [("7.00", "2020-06-03")]
+
+
+def test_import_that_was_begun_is_given_up_by_confirming_the_company(tx):
+    office = Office(tx, date(2020, 6, 10))
+    mark(office, MoveState.ARRIVING)
+
+    confirming.confirm(tx, NamedClinic("company", None), office.now, BILLER)
+
+    office.publish(saved_payment(**paid("7.00", "2020-06-03")))
+    assert ledger_entries(tx) == [("7.00", "2020-06-03")]
+
+
+def mark(office: Office, state: MoveState) -> None:
+    company_moves.set_move(office.tx, office.company_id, CompanyMove(state, uuid4(), office.now, BILLER))
