@@ -75,8 +75,8 @@ def clinic() -> Any:
 
 
 def company() -> Any:
-    """Return the field for the choice of one company. Pages have no input for it; links pass it on."""
-    return parameter("Company", "This company only.", ParameterKind.COMPANY)
+    """Return the field for the choice of one company. Pages show it to users of several companies."""
+    return parameter("Company", "This company only.", ParameterKind.COMPANY, size=10)
 
 
 def as_of() -> Any:

@@ -38,7 +38,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _CONFLICTS: dict[type[Exception], str] = {
-    AmbiguousIdError: "Choose one of the companies: add the parameter company to the address.",
+    AmbiguousIdError: "Choose one of the companies in the form, or add the parameter company to the address.",
     AdjustmentError: "Reload Billing Exceptions, check the exception and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",

@@ -16,6 +16,8 @@ from console.row_ids import ROW_ID_MAX, parse_count, parse_row_id
 from console.web.auth import NUL_SENTENCE
 from console.web.errors import PageError
 from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_moment
+from payments.contract.fields import PRINTED_KEY_CHARACTERS_MAX
+from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import parse_amount
 from payments.journeys.reporting import FeedCursor, LogCursor
 
@@ -29,7 +31,8 @@ def _without_nul(value: object) -> object:
 STORABLE_PATTERN = r"^[^\x00]*$"
 """The pattern of a text without NUL in OpenAPI; `Storable` checks it first, with a readable message."""
 Storable = BeforeValidator(_without_nul)
-Text = Annotated[str, StringConstraints(max_length=200, pattern=STORABLE_PATTERN), Storable]
+TEXT_CHARACTERS_MAX = PRINTED_KEY_CHARACTERS_MAX + ID_CHARACTERS_MAX + len(":")
+Text = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
 """A text as it was sent. Blanks at its ends are kept: an id with them is another id."""
 
 FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)

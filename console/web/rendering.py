@@ -188,19 +188,26 @@ def url(path: str, **query: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def payment_link(key: str | None, shown: str | None = None) -> Markup:
-    """Return a link to a payment's timeline. The text of the link is `shown`, or the payment's key."""
+def payment_link(key: str | None, company: str | None, shown: str | None = None) -> Markup:
+    """Return a link to the timeline of a company's payment. The text of the link is `shown`, or the payment's key."""
     if not key:
         return Markup("")
+    address = f"/timeline?payment={quote_plus(key)}{_company_query(company)}"
     # `quote_plus` escapes the address and `escape` the text, here and below.
-    return Markup(f'<a class="key" href="/timeline?payment={quote_plus(key)}">{escape(shown or key)}</a>')  # noqa: S704
+    return Markup(f'<a class="key" href="{address}">{escape(shown or key)}</a>')  # noqa: S704
 
 
-def patient_link(patient: str | None) -> Markup:
-    """Return a link to a patient's account; empty without a patient."""
+def patient_link(patient: str | None, company: str | None) -> Markup:
+    """Return a link to the account of a company's patient; empty without a patient."""
     if not patient:
         return Markup("")
-    return Markup(f'<a href="/account?patient={quote_plus(patient)}">{escape(patient)}</a>')  # noqa: S704
+    address = f"/account?patient={quote_plus(patient)}{_company_query(company)}"
+    return Markup(f'<a href="{address}">{escape(patient)}</a>')  # noqa: S704
+
+
+def _company_query(company: str | None) -> str:
+    """Return the query parameter that lets a link open the data of this company, where another one has the same id."""
+    return f"&amp;company={quote_plus(company)}" if company else ""
 
 
 def static_urls() -> Mapping[str, str]:

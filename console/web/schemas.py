@@ -19,9 +19,10 @@ class _Body(BaseModel):
 
 
 class RequeueRequest(_Body):
-    """The payments to requeue, by their keys: clinic/payment/line."""
+    """The payments to requeue, by their keys: clinic/payment/line, of one company if it is given."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
+    company: Text | None = None
 
 
 _FILTERS: dict[str, Any] = {

@@ -132,6 +132,11 @@ def list_clinic_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | Non
     return clinics.list_ids(tx, scope, limit)
 
 
+def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
+    """Return the ids of the companies in a scope, sorted; at most `limit`."""
+    return clinics.list_company_ids(tx, scope, limit)
+
+
 def list_clinics(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
     """Return the keys of the clinics in a scope, sorted."""
     return clinics.list_keys(tx, scope)

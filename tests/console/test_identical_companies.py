@@ -57,7 +57,9 @@ def compare(
 
     def compare(company: Company, *arguments: str) -> None:
         chosen = () if company.id in arguments else ("--company", company.id)
-        alone = run(ledgers.alone[company.id], company, *arguments)
+        # Balancing names the company that it is limited to.
+        named = chosen if arguments[: len(BALANCING)] == BALANCING else ()
+        alone = run(ledgers.alone[company.id], company, *arguments, *named)
         assert alone
         assert run(ledgers.together, company, *arguments, *chosen) == alone
 

@@ -10,6 +10,7 @@ from console.reports.payment_log import PAYMENT_LOG
 from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
+from console.web.pages.choices import list_offered_ids
 from payments.journeys import distributing, reporting
 from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
 from payments.journeys.reporting import LogFilter, LogRow
@@ -28,19 +29,28 @@ def show(
     """Show the account of a patient, or the search form."""
     reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
-        return context.page("account.html", patient=None, chosen=None, **reports)
+        with context.app.transaction() as tx:
+            offered = list_offered_ids(tx, context)
+        return context.page("account.html", patient=None, chosen=None, offered=offered, **reports)
     chosen = query.parameters
     scope = context.user.scope.narrowed_to_company(chosen.company)
     patient, as_of = chosen.patient, chosen.as_of
     with context.app.snapshot_transaction() as tx:
         rows = distributing.show_account(tx, patient, scope, as_of)
         accounts = [_read_account(tx, row, chosen.payments_query(row, scope)) for row in rows]
+        offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed account", patient)
     if not accounts:
         raise PageError(404, f"There is no patient {patient}.", "Check the patient id in the Claims Feed.")
     is_limited = scope.clinics is not None
     return context.page(
-        "account.html", patient=patient, chosen=chosen, accounts=accounts, is_limited=is_limited, **reports
+        "account.html",
+        patient=patient,
+        chosen=chosen,
+        accounts=accounts,
+        is_limited=is_limited,
+        offered=offered,
+        **reports,
     )
 
 

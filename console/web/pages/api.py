@@ -148,7 +148,7 @@ def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) 
 @router.post("/requeue", responses=success_response(RequeueResult))
 def requeue(body: RequeueRequest, context: Requeuer) -> Response:
     """Requeue payments, so that they are evaluated again with the current settings. Payments in Billing are skipped."""
-    requeued = requeue_keys(context, list(body.payments))
+    requeued = requeue_keys(context, list(body.payments), body.company)
     return JSONResponse({"count": requeued.count, "passed_over": list(requeued.skipped)})
 
 

@@ -12,7 +12,7 @@ from console.web.auth import Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import FIRST_DAY, LAST_DAY, ReportQuery, report_query
-from console.web.pages.choices import list_clinic_ids
+from console.web.pages.choices import list_offered_ids
 from payments import wording
 from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.core.scope import Scope
@@ -34,7 +34,7 @@ def show(
     balance_filter = chosen.query(balanced_scope(query, context))
     with context.app.transaction() as tx:
         balance = balancing.balance(tx, balance_filter)
-        names = list_clinic_ids(tx, context)
+        offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", f"{since} to {until}")
     return context.page(
         "balancing.html",
@@ -45,7 +45,7 @@ def show(
         terms=[(item, wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
         lines=[*islice(balance.lines, LINES_MAX)],
         hidden=max(0, balance.different - LINES_MAX),
-        clinics=names,
+        offered=offered,
         week_before=_shifted_period(since, until, -7),
         week_after=_shifted_period(since, until, 7),
     )

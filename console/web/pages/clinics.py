@@ -11,6 +11,7 @@ from console.web.auth import Configurer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
+from console.web.pages.named_clinics import ClinicName, find_clinic, names_of
 from console.web.rendering import url
 from payments.contract.event import ChargeType
 from payments.core.conflict import ChangedMeanwhileError
@@ -28,6 +29,7 @@ router = APIRouter(include_in_schema=False)
 
 class _Choice(PageQuery):
     clinic: Text | None = None
+    company: Text | None = None
     find: Text | None = None
     like: Text | None = None
     differing: bool = False
@@ -42,6 +44,7 @@ class _SeenForm(PageQuery):
     """A form of a clinic, with the settings that the page showed. Without shown settings, no conflict is detected."""
 
     clinic: Text = ""
+    company: Text | None = None
     seen_integration: Literal["on", "off"] | None = None
     seen_types: Annotated[list[ChargeType], BeforeValidator(_split)] = Field(default_factory=list)
 
@@ -64,6 +67,8 @@ class _SettingsForm(_SeenForm):
 
 
 class _CopyForm(_SeenForm):
+    """The clinic to copy from, and the clinics to copy to: ids, also after `company:`."""
+
     to: list[Text] = Field(default_factory=list)
 
 
@@ -78,13 +83,12 @@ class _Conflict(NamedTuple):
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
     with context.app.transaction() as tx:
-        rows = configuring.show_clinics(tx, context.now)
-    visible = [row for row in rows if context.user.scope.may_see(row.company, row.clinic)]
-    like = next((row for row in visible if row.clinic == choice.like), None)
+        visible = configuring.show_clinics(tx, context.now, scope=context.user.scope)
+    names = names_of(row.key for row in visible)
+    like = next((row for row in visible if choice.like in {row.clinic, ":".join(row.key)}), None)
     rows = [row for row in visible if _matches(row, choice.find)]
     if like and choice.differing:
         rows = [row for row in rows if row is like or (row.integration, row.types) != (like.integration, like.types)]
-    names = [row.clinic for row in visible]
     return context.page(
         "clinics.html", report=SETTINGS, rows=rows, like=like, types=list(ChargeType), names=names, choice=choice
     )
@@ -93,16 +97,18 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 @router.get("/clinic")
 def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show one clinic: its settings, their history, and the Not Sent payments that could be requeued."""
-    return _show(context, choice.clinic or "", changed=choice.changed)
+    return _show(context, ClinicName(choice.clinic or "", choice.company), changed=choice.changed)
 
 
-def _show(context: RequestContext, name: str, *, changed: bool = False, conflict: _Conflict | None = None) -> Response:
+def _show(
+    context: RequestContext, name: ClinicName, *, changed: bool = False, conflict: _Conflict | None = None
+) -> Response:
     with context.app.transaction() as tx:
-        row = _visible_clinic(tx, context, name)
+        row = find_clinic(tx, context, name)
         history = configuring.show_history(tx, row.key)
         feed_filter = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinic(*row.key))
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-        others = [each for each in configuring.list_clinic_ids(tx, context.user.scope) if each != row.clinic]
+        names = names_of(configuring.list_clinics(tx, context.user.scope))
     not_sent = [_count_not_sent(expected, reason) for reason in (Reason.TYPE_NOT_SELECTED, Reason.INTEGRATION_OFF)]
     return context.page(
         "clinic.html",
@@ -113,7 +119,8 @@ def _show(context: RequestContext, name: str, *, changed: bool = False, conflict
         types=list(ChargeType),
         history=history,
         not_sent=[each for each in not_sent if each.count],
-        others=others,
+        name=names[row.key],
+        others=[other for key, other in names.items() if key != row.key],
         changed=changed,
     )
 
@@ -127,14 +134,15 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     """
     try:
         with context.app.transaction() as tx:
-            before = _visible_clinic(tx, context, form.clinic)
+            before = find_clinic(tx, context, ClinicName(form.clinic, form.company))
             after = _save(tx, context, before, form.settings, form.seen)
     except ChangedMeanwhileError as error:
-        return _show(context, form.clinic, conflict=_Conflict(form.settings, error))
+        return _show(context, ClinicName(form.clinic, form.company), conflict=_Conflict(form.settings, error))
     sends_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
     period = "They apply to payments saved from now on. A clinic's first settings also apply to earlier payments."
     message = f"Settings of clinic {after.clinic} saved. {period}"
-    return context.redirect(url("/clinic", clinic=after.clinic, changed="true" if sends_more else None), message)
+    changed = "true" if sends_more else None
+    return context.redirect(url("/clinic", clinic=after.clinic, company=after.company, changed=changed), message)
 
 
 @router.post("/clinic/copy")
@@ -143,9 +151,10 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
     if not form.to:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.app.transaction() as tx:
-        source, *targets = (_visible_clinic(tx, context, name) for name in (form.clinic, *form.to))
+        source = find_clinic(tx, context, ClinicName(form.clinic, form.company))
+        targets = [find_clinic(tx, context, ClinicName(each, None)) for each in form.to]
         configuring.lock_clinics(tx, {row.key for row in (source, *targets)})
-        source = _visible_clinic(tx, context, form.clinic)
+        source = find_clinic(tx, context, ClinicName(source.clinic, source.company))
         settings = ClinicSettings(source.integration, frozenset(source.types))
         if form.seen not in {None, settings}:
             raise PageError(
@@ -156,7 +165,7 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
         for row in targets:
             _save(tx, context, row, settings)
     message = f"Settings of clinic {source.clinic} copied to {', '.join(form.to)}."
-    return context.redirect(url("/clinics", like=source.clinic), message)
+    return context.redirect(url("/clinics", like=":".join(source.key)), message)
 
 
 def _save(
@@ -174,16 +183,6 @@ def _save(
     detail = f"{switch}; {', '.join(after.types) or 'no types'}"
     context.audit(tx, "changed clinic settings", row.clinic, detail, row.company)
     return after
-
-
-def _visible_clinic(tx: Transaction, context: RequestContext, name: str) -> ClinicRow:
-    """Return a clinic. Raises PageError (404) if the clinic is unknown or the user may not see it."""
-    found = configuring.show_clinics(tx, context.now, name) if name else []
-    rows = [row for row in found if context.user.scope.may_see(row.company, row.clinic)]
-    if not rows:
-        sentence = f"There is no clinic {name}." if name else "No clinic was selected."
-        raise PageError(404, sentence, "Choose a clinic from the list.")
-    return rows[0]
 
 
 @dataclass(frozen=True)

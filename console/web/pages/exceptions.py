@@ -15,7 +15,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
 from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
 from console.web.forms import ReturnForm
-from console.web.pages.choices import list_clinic_ids
+from console.web.pages.choices import list_offered_ids
 from payments.access.rights import Right
 from payments.core.finding import FindingReason
 from payments.journeys import adjusting, reporting
@@ -69,7 +69,7 @@ def show(
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
         counts = reporting.exception_counts(tx, exception_filter)
         deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in page.rows}, context.now)
-        names = list_clinic_ids(tx, context)
+        offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
     return context.page(
         "exceptions.html",
@@ -80,7 +80,7 @@ def show(
         counts=counts,
         total=sum(each.count for each in counts),
         next_page=context.link(after=page.rows[-1].id) if page.has_more else None,
-        clinics=names,
+        offered=offered,
         may_edit=context.may(Right.EDIT) and chosen.as_of is None,
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
         next_steps=_NEXT_STEPS,

@@ -21,7 +21,7 @@ from console.web.auth import Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
 from console.web.filters import ReportQuery, decode_log_cursor, encode_log_cursor, report_query
-from console.web.pages.choices import list_clinic_ids
+from console.web.pages.choices import list_offered_ids
 from payments.contract.money import total
 from payments.journeys import reporting
 from payments.journeys.reporting import GroupBy
@@ -50,7 +50,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
     with context.app.transaction() as tx:
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None
         page = None if group else reporting.payment_log_page(tx, log_filter, decode_log_cursor(query.after), PAGE_ROWS)
-        names = list_clinic_ids(tx, context)
+        offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Patient Payment Log", chosen.patient or "", context.request.url.query)
     last = page.rows[-1] if page and page.has_more else None
     return context.page(
@@ -63,7 +63,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
         total=total(each.total for each in sums) if sums is not None else None,
         count=sum(each.count for each in sums) if sums is not None else 0,
         next_page=context.link(after=encode_log_cursor(last.cursor)) if last else None,
-        clinics=names,
+        offered=offered,
         query_string=context.link(after=None).partition("?")[2],
     )
 

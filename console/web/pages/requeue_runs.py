@@ -55,7 +55,8 @@ def show(run_id: RowId, context: Requeuer) -> Response:
     run = visible_run(context, run_id)
     is_stalled = run.state == "running" and context.now - run.updated_at > STALLED_AFTER
     percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
-    feed_url = url("/claims-feed", clinic=run.feed_filter.scope.only_clinic)
+    scope = run.feed_filter.scope
+    feed_url = url("/claims-feed", clinic=scope.only_clinic, company=scope.only_company)
     criteria = _criteria(run.feed_filter)
     return context.page(
         "requeue_run.html", run=run, is_stalled=is_stalled, percent=percent, feed_url=feed_url, criteria=criteria

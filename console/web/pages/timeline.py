@@ -8,6 +8,7 @@ from console.reports.timeline import TIMELINE, TimelineParameters, event_record
 from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
+from console.web.pages.choices import list_offered_ids
 from payments import wording
 from payments.core.outcome import Status
 from payments.core.scope import Scope
@@ -25,7 +26,9 @@ def show(
 ) -> Response:
     """Show the timeline of a payment, or the search form."""
     if query is None:
-        return context.page("timeline.html", report=TIMELINE, payment=None)
+        with context.app.transaction() as tx:
+            offered = list_offered_ids(tx, context)
+        return context.page("timeline.html", report=TIMELINE, payment=None, offered=offered)
     payment = query.parameters.payment
     scope = context.user.scope.narrowed_to_company(query.parameters.company)
     with context.app.transaction() as tx:

@@ -186,11 +186,20 @@ def list_keys(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
 
 def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
     """Return the companies of a scope that are not retired, by id: those of its clinics if it is limited to some."""
+    query = f"SELECT {_COMPANY} FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id"
+    return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
+
+
+def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
+    """Return the ids of up to `limit` companies of `list_companies`."""
+    query = f"SELECT company_id FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id LIMIT :limit"
+    return list(tx.execute(text(query), scope_parameters(scope) | {"limit": limit}).scalars())
+
+
+def _is_company_in(scope: Scope) -> str:
     owners = f"SELECT company_id FROM clinics WHERE true{in_scope(scope, 'clinics')}"
     is_owner = "" if scope.clinics is None else f" AND company_id IN ({owners})"
-    where = f"WHERE {_IS_COMPANY_LISTED}{company_in_scope(scope, 'companies')}{is_owner}"
-    query = f"SELECT {_COMPANY} FROM companies {where} ORDER BY company_id"
-    return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
+    return f"{_IS_COMPANY_LISTED}{company_in_scope(scope, 'companies')}{is_owner}"
 
 
 def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[ClinicKey, Clinic]:

@@ -193,6 +193,6 @@ def test_proposal_of_another_patient_links_to_that_patient(logged_in: LoggedIn, 
     ledger.office(clinic, work, company_id=company)
 
     page = logged_in("billing").get("/exceptions", clinic=clinic).text
-    assert 'Cash, patient <a href="/account?patient=ada%2F1">ada/1</a>' in page
+    assert 'Cash, patient <a href="/account?patient=ada%2F1&amp;company=company-of-moved">ada/1</a>' in page
     (row,) = rows(logged_in("billing"), "/api/exceptions", clinic=clinic)
     assert [each.get("patient") for each in row["proposal"]] == ["ada/1", None]

@@ -115,7 +115,7 @@ def test_api_of_a_company_is_the_one_alone(consoles: Mapping[str, Console], comp
         *(("account", {"patient": each}) for each in patients),
     ]
     for name, query in [*requests, ("months", {"company": company.id})]:
-        wanted = alone.get(OPERATOR, company, f"/api/{name}", query)
+        wanted = alone.get(company.id, company, f"/api/{name}", query)
         assert together.get(company.id, company, f"/api/{name}", query) == wanted, name
         assert together.get(OPERATOR, company, f"/api/{name}", {**query, "company": company.id}) == wanted, name
 

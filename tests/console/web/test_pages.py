@@ -165,7 +165,7 @@ def test_clinics_are_filtered_by_name_and_by_difference(logged_in: LoggedIn, led
     support = logged_in("support")
 
     def shown_clinics(**query: str) -> list[str]:
-        return re.findall(r'href="/clinic\?clinic=([^"]+)"', support.get("/clinics", **query).text)
+        return re.findall(r'href="/clinic\?clinic=([^"&]+)&', support.get("/clinics", **query).text)
 
     assert shown_clinics(find="compared") == ["compared-a", "compared-b", "compared-c"]
     assert shown_clinics(find="compared", like="compared-a", differing="true") == ["compared-a", "compared-c"]

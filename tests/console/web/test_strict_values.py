@@ -81,7 +81,7 @@ def test_patient_with_any_id_is_found_and_linked_everywhere(
     admin = logged_in("admin")
 
     feed = admin.get("/claims-feed", find=patient)
-    assert f'href="/account?{urlencode({"patient": patient})}"' in html.unescape(feed.text)
+    assert f'href="/account?{urlencode({"patient": patient, "company": "company"})}"' in html.unescape(feed.text)
     assert [row["payment"] for row in admin.get("/api/claims-feed", find=patient).json()["rows"]] == [key]
     assert [row["payment"] for row in admin.get("/api/payment-log", patient=patient).json()["rows"]] == [key]
     assert admin.get(f"/account?patient={quote(patient, safe='')}").status_code == 200

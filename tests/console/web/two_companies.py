@@ -91,15 +91,19 @@ def fill(database: Database) -> None:
 def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
     """Return requests that ask each endpoint for data of the other company, by method and path."""
     keys = [FOREIGN_KEY, f"{OWN_CLINIC}/beta-a/1", *(f"refused:{each}" for each in ids.dead_letters)]
-    runs = [{"status": "Validation Failed"}, {"status": "Validation Failed", "clinic": FOREIGN_CLINIC}]
+    refused = {"status": "Validation Failed"}
+    runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]
     user = [{"name": FOREIGN_USER}, {"name": ADMIN}]
-    return _report_probes() | _page_probes(keys, runs, user) | _change_probes(ids, keys, runs[1], user)
+    changes = _change_probes(ids, keys, runs[1], user) | _clinic_change_probes()
+    return _report_probes() | _page_probes(keys, runs, user) | changes
 
 
 def _report_probes() -> dict[str, list[dict[str, Any]]]:
-    report = [{}, {"clinic": FOREIGN_CLINIC}]
+    report = [{}, {"clinic": FOREIGN_CLINIC}, {"company": FOREIGN}, {"company": FOREIGN, "clinic": FOREIGN_CLINIC}]
     of_patient = [*report, {"patient": FOREIGN_PATIENT}]
-    feed = [*of_patient, {"find": FOREIGN_KEY}, {"status": "Validation Failed"}, {"as_of": "2099-01-01T00:00"}]
+    named = [{"find": FOREIGN_KEY}, {"find": f"{FOREIGN}:{FOREIGN_KEY}"}]
+    account = [{"patient": FOREIGN_PATIENT}, {"patient": FOREIGN_PATIENT, "company": FOREIGN}]
+    feed = [*of_patient, *named, {"status": "Validation Failed"}, {"as_of": "2099-01-01T00:00"}]
     exceptions = [*of_patient, {"status": "all"}]
     log = [*of_patient, *({"group_by": each} for each in ("clinic", "user", "method"))]
     range_ = {"since": "2026-05-01", "until": "2026-12-31"}
@@ -114,8 +118,8 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         "GET /payment-log": log,
         "GET /api/payment-log": log,
         "GET /payment-log/export": log,
-        "GET /account": [{"patient": FOREIGN_PATIENT}],
-        "GET /api/account": [{"patient": FOREIGN_PATIENT}],
+        "GET /account": account,
+        "GET /api/account": account,
         "GET /balancing": balancing,
         "GET /api/balancing": balancing,
         "GET /months": [{}, *months],
@@ -126,12 +130,19 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
 def _page_probes(
     keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
+    clinic = [FOREIGN_CLINIC, f"{FOREIGN}:{FOREIGN_CLINIC}"]
+    own_key = f"{OWN_CLINIC}/own/1"
+    timeline = [{"payment": key} for key in [*keys, own_key, f"{FOREIGN}:{FOREIGN_KEY}"]]
+    timeline += [{"payment": key, "company": FOREIGN} for key in [*keys, own_key]]
     return {
-        "GET /clinics": [{}, {"like": FOREIGN_CLINIC}],
-        "GET /clinic": [{"clinic": FOREIGN_CLINIC}, {"clinic": OWN_CLINIC}],
+        "GET /clinics": [{}, *({"like": each} for each in clinic)],
+        "GET /clinic": [
+            *({"clinic": each} for each in [*clinic, OWN_CLINIC]),
+            *({"clinic": each, "company": FOREIGN} for each in (FOREIGN_CLINIC, OWN_CLINIC)),
+        ],
         "GET /new-ids": [{}],
-        "GET /timeline": [{"payment": key} for key in [*keys, f"{OWN_CLINIC}/own/1"]],
-        "GET /api/timeline": [{"payment": key} for key in [*keys, f"{OWN_CLINIC}/own/1"]],
+        "GET /timeline": timeline,
+        "GET /api/timeline": timeline,
         "GET /api/openapi.json": [{}],
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
@@ -153,8 +164,8 @@ def _change_probes(
     company = {"kind": "company", "company": FOREIGN, "id": FOREIGN}
     new_ids = [company, {"kind": "clinic", "company": FOREIGN, "id": FOREIGN_CLINIC}]
     return {
-        "POST /claims-feed/requeue": [{"payment": keys}],
-        "POST /api/requeue": [{"payments": keys}],
+        "POST /claims-feed/requeue": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
+        "POST /api/requeue": [{"payments": keys}, {"payments": keys, "company": FOREIGN}],
         "POST /requeue-runs": [{**run, "confirmed": "9"}],
         "POST /api/requeue-runs": [{**run, "count": 9}],
         "POST /requeue-runs/{run_id}/stop": [{}],
@@ -167,11 +178,6 @@ def _change_probes(
         "POST /months/schedule": month,
         "POST /months/cancel": month,
         "POST /months/close": month,
-        "POST /clinic": [{"clinic": FOREIGN_CLINIC, "type": "Copay"}],
-        "POST /clinic/copy": [
-            {"clinic": OWN_CLINIC, "to": FOREIGN_CLINIC},
-            {"clinic": FOREIGN_CLINIC, "to": OWN_CLINIC},
-        ],
         "POST /new-ids/confirm": new_ids,
         "POST /new-ids/retire": new_ids,
         "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **scope}],
@@ -179,4 +185,20 @@ def _change_probes(
         "POST /users/disable": user,
         "POST /users/enable": user,
         "POST /users/password": [{**each, "password": "another long password"} for each in user],
+    }
+
+
+def _clinic_change_probes() -> dict[str, list[dict[str, Any]]]:
+    return {
+        "POST /clinic": [
+            {"clinic": FOREIGN_CLINIC, "type": "Copay"},
+            {"clinic": FOREIGN_CLINIC, "company": FOREIGN, "type": "Copay"},
+            {"clinic": f"{FOREIGN}:{FOREIGN_CLINIC}", "type": "Copay"},
+        ],
+        "POST /clinic/copy": [
+            {"clinic": OWN_CLINIC, "to": FOREIGN_CLINIC},
+            {"clinic": OWN_CLINIC, "to": f"{FOREIGN}:{FOREIGN_CLINIC}"},
+            {"clinic": FOREIGN_CLINIC, "to": OWN_CLINIC},
+            {"clinic": FOREIGN_CLINIC, "company": FOREIGN, "to": OWN_CLINIC},
+        ],
     }

@@ -1,0 +1,49 @@
+"""Names of clinics on pages: the id, or `company:id` where a user may see several companies that have the id."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from console.web.context import RequestContext
+from console.web.errors import PageError
+from payments.contract.keys import ID_CHARACTERS_MAX, ClinicKey
+from payments.core.ambiguity import AmbiguousIdError
+from payments.journeys import configuring
+from payments.journeys.configuring import ClinicRow
+from payments.store.db.connection import Transaction
+
+
+class ClinicName(NamedTuple):
+    """How a request names a clinic: by its id, which may follow `company:`, and perhaps by its company."""
+
+    text: str
+    company: str | None = None
+
+    def readings(self) -> list[str]:
+        """Return the ids that the text may name: itself, and what follows a colon. Ids may contain colons too."""
+        company = self.text[: ID_CHARACTERS_MAX + 1]
+        starts = [0, *(position + 1 for position, character in enumerate(company) if character == ":")]
+        return [id_ for start in starts if (id_ := self.text[start:])]
+
+
+def names_of(keys: Iterable[ClinicKey]) -> dict[ClinicKey, str]:
+    """Return the name of each clinic: its id, after `company:` if several of these clinics have the id."""
+    keys = list(keys)
+    counts = Counter(key.clinic_id for key in keys)
+    return {key: ":".join(key) if counts[key.clinic_id] > 1 else key.clinic_id for key in keys}
+
+
+def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> ClinicRow:
+    """Return the clinic that a request names. Raises PageError (404) if it is unknown or the user may not see it.
+
+    Raises AmbiguousIdError if several companies that the user may see have the clinic, and the name chooses none.
+    """
+    scope = context.user.scope.narrowed_to_company(name.company)
+    found = [row for each in name.readings() for row in configuring.show_clinics(tx, context.now, each, scope)]
+    rows = [row for row in found if name.text in {row.clinic, ":".join(row.key)}]
+    if not rows:
+        sentence = f"There is no clinic {name.text}." if name.text else "No clinic was selected."
+        raise PageError(404, sentence, "Choose a clinic from the list.")
+    if len(rows) > 1:
+        raise AmbiguousIdError(f"clinic {name.text}", (row.company for row in rows))
+    return rows[0]

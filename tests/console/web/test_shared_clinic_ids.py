@@ -1,0 +1,198 @@
+"""Two companies with the same clinic id: links, forms and filters of pages always act on the right one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.web.app import create_app
+from payments.access import authentication
+from payments.access.authentication import NewPassword
+from payments.access.rights import Role, User
+from payments.contract.event import ChargeType
+from payments.core.scope import EVERYTHING, Scope
+from payments.journeys import detecting
+from payments.store.db.connection import Database, transaction
+from tests.builders.committed import ClinicLedger
+from tests.builders.events import paid, saved_patient, saved_payment
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, serve
+from tests.engines import scratch_database
+
+pytestmark = pytest.mark.slow
+
+CLINIC, PATIENT, OTHER_CLINIC = "same", "pat", "only-right"
+LEFT, RIGHT = "left", "right"
+KEY = f"{CLINIC}/sent/1"
+USERS = [
+    User("of-both", Role.ADMIN, Scope.of_companies(LEFT, RIGHT)),
+    User("of-left", Role.ADMIN, Scope.of_companies(LEFT)),
+    User("of-all", Role.ADMIN, EVERYTHING),
+]
+
+
+def fill(database: Database) -> None:
+    """Store a payment in Billing, one with nothing due and one Not Sent, with the same keys in both companies."""
+    ledger = ClinicLedger(database)
+    for company, amount in ((LEFT, "25.00"), (RIGHT, "35.00")):
+        ids = {"company_id": company, "clinic_id": CLINIC, "patient_id": PATIENT}
+        payments = [
+            saved_payment(payment_id="sent", **paid(amount, "2026-06-05"), **ids),
+            saved_payment(payment_id="free", **paid(amount, "2026-06-05", amount_due="0.00"), **ids),
+            saved_payment(payment_id="other", **paid(amount, "2026-06-05"), charge_type="Other", **ids),
+        ]
+        ledger.set_clinic(CLINIC, ChargeType.COPAY, company_id=company)
+        ledger.import_events(saved_patient(PATIENT, company_id=company), *payments)
+    ledger.set_clinic(OTHER_CLINIC, ChargeType.SUPPLIES, company_id=RIGHT)
+    with transaction(database) as tx:
+        detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
+
+
+@pytest.fixture(scope="module")
+def browsers(
+    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Browser]]:
+    """A logged-in browser of each user, by name."""
+    home: Path = tmp_path_factory.mktemp("shared")
+    with scratch_database(postgres_url, empty_ledger) as url:
+        app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
+        state = app.state.console
+        fill(state.database)
+        with transaction(state.database) as tx:
+            for user in USERS:
+                authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+        with serve(app) as address:
+            found = {user.name: Browser(client_at(address), user.name) for user in USERS}
+            for browser in found.values():
+                assert send_login(browser.client, browser.name, PASSWORD).status_code == 303
+            yield found
+            for browser in found.values():
+                browser.client.close()
+        state.database.dispose()
+        state.feed.close()
+
+
+@pytest.fixture(params=["of-both", "of-all"])
+def browser(request: pytest.FixtureRequest, browsers: Mapping[str, Browser]) -> Browser:
+    """The browser of a user who may see both companies."""
+    return browsers[request.param]
+
+
+def links(browser: Browser, path: str, to: str, **query: str) -> list[str]:
+    """Return the addresses of the links on a page that lead to another page."""
+    return [unescape(each) for each in re.findall(rf'href="({to}\?[^"]*)"', browser.get(path, **query).text)]
+
+
+PAGES_WITH_LINKS = [
+    ("/claims-feed", "/timeline"),
+    ("/claims-feed", "/account"),
+    ("/exceptions", "/timeline"),
+    ("/exceptions", "/account"),
+    ("/payment-log", "/timeline"),
+    ("/payment-log", "/account"),
+    ("/balancing", "/timeline"),
+    ("/account", "/timeline"),
+    ("/account", "/claims-feed"),
+    ("/clinics", "/clinic"),
+]
+
+
+@pytest.mark.parametrize(("path", "to"), PAGES_WITH_LINKS, ids=lambda each: each)
+def test_links_of_a_page_open_the_right_company(browser: Browser, path: str, to: str) -> None:
+    query = {"/account": {"patient": PATIENT}, "/balancing": {"since": "2026-06-01", "until": "2026-06-07"}}
+    found = links(browser, path, to, **query.get(path, {}))
+
+    opened = {re.search(r"company=(\w+)", link)[1]: browser.client.get(link) for link in found}  # type: ignore[index]
+    assert set(opened) == {LEFT, RIGHT}
+    for company, response in opened.items():
+        assert response.status_code == 200
+        own, foreign = ("25.00", "35.00") if company == LEFT else ("35.00", "25.00")
+        if to != "/clinic":
+            assert own in response.text
+            assert foreign not in response.text
+        else:
+            assert f"company {company}<" in response.text
+
+
+def test_timeline_links_to_its_company(browser: Browser) -> None:
+    page = browser.get("/timeline", payment=f"{RIGHT}:{CLINIC}/free/1").text
+
+    for to in ("/exceptions", "/clinic", "/account"):
+        (link,) = [unescape(each) for each in re.findall(rf'href="({to}\?[^"]*)"', page)]
+        assert f"company={RIGHT}" in link
+    assert 'name="company" value="right"' not in page  # it may not be requeued
+    assert 'name="company" value="right"' in browser.get("/timeline", payment=f"{RIGHT}:{CLINIC}/other/1").text
+
+
+def test_id_of_two_companies_is_refused_without_the_company(browser: Browser) -> None:
+    for path, query in (("/timeline", {"payment": KEY}), ("/clinic", {"clinic": CLINIC})):
+        refused = browser.get(path, **query)
+        assert (refused.status_code, "exists in several companies: left, right" in refused.text) == (409, True)
+        assert browser.get(path, **query, company=RIGHT).status_code == 200
+    assert browser.get("/clinic", clinic=f"{LEFT}:{CLINIC}").status_code == 200
+
+
+def test_keys_have_a_company_only_for_users_who_see_both(browsers: Mapping[str, Browser]) -> None:
+    for path in ("/api/claims-feed", "/api/exceptions", "/api/payment-log"):
+        assert {row["payment"][:6] for row in browsers["of-both"].get(path).json()["rows"]} == {"left:s", "right:"}
+        assert {row["payment"][:5] for row in browsers["of-left"].get(path).json()["rows"]} == {"same/"}
+        chosen = browsers["of-both"].get(path, company=RIGHT).json()["rows"]
+        assert {(row["payment"][:5], row["company"]) for row in chosen} == {("same/", RIGHT)}
+
+
+@pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing", "/account", "/timeline"])
+def test_filter_by_company_is_shown_to_users_of_several_companies(browsers: Mapping[str, Browser], path: str) -> None:
+    field = '<input name="company"'
+    assert field in browsers["of-both"].get(path).text
+    assert field in browsers["of-all"].get(path).text
+    assert field not in browsers["of-left"].get(path).text
+
+
+def test_filter_finds_a_key_after_its_company(browser: Browser) -> None:
+    for name in (f"{RIGHT}:{KEY}", f"{RIGHT}:{CLINIC}/sent"):
+        (row,) = browser.get("/api/claims-feed", find=name).json()["rows"]
+        assert (row["payment"], row["company"]) == (f"{RIGHT}:{KEY}", RIGHT)
+
+
+def test_clinic_settings_are_changed_for_the_chosen_company(browser: Browser) -> None:
+    def selected(company: str, clinic: str = CLINIC) -> set[str]:
+        page = browser.get("/clinic", clinic=clinic, company=company).text
+        return set(re.findall(r'name="type" value="(\w+)" checked', page))
+
+    browser.post("/clinic", clinic=CLINIC, company=LEFT, integration="on", type=["Copay"])
+    assert browser.post("/clinic", clinic=CLINIC, integration="on", type=["Wellness"]).status_code == 409
+    browser.post("/clinic", clinic=CLINIC, company=RIGHT, integration="on", type=["Copay", "Wellness"])
+    assert (selected(LEFT), selected(RIGHT)) == ({"Copay"}, {"Copay", "Wellness"})
+
+    browser.post("/clinic/copy", clinic=OTHER_CLINIC, to=[f"{LEFT}:{CLINIC}"])
+    assert (selected(LEFT), selected(RIGHT)) == ({"Supplies"}, {"Copay", "Wellness"})
+    page = browser.get("/clinics", like=f"{RIGHT}:{CLINIC}").text
+    assert f'name="to" value="{LEFT}:{CLINIC}"' in page
+    assert f'name="to" value="{RIGHT}:{CLINIC}"' not in page
+
+
+def test_requeue_acts_on_the_chosen_company(browsers: Mapping[str, Browser]) -> None:
+    browser, key = browsers["of-both"], f"{CLINIC}/other/1"
+    page = browser.get("/claims-feed", company=RIGHT, status="Not Sent").text
+    assert f'name="payment" value="{key}"' in page
+    assert '<input type="hidden" name="company" value="right">' in page
+
+    assert browser.call("/api/requeue", {"payments": [key]}).status_code == 409
+    assert browser.post("/claims-feed/requeue", payment=[key]).status_code == 409
+    assert browser.call("/api/requeue", {"payments": [key], "company": RIGHT}).json()["count"] == 1
+    browser.post("/claims-feed/requeue", payment=[key], company=RIGHT)
+    attempts = {row["company"]: row["attempts"] for row in browser.get("/api/claims-feed", find=key).json()["rows"]}
+    statuses = [browser.get("/api/timeline", payment=key, company=each).json()["rows"] for each in (LEFT, RIGHT)]
+    assert [sum(row["what"] == "Requeued" for row in rows) for rows in statuses] == [0, 2]
+    assert set(attempts) == {LEFT, RIGHT}
+
+
+def test_longest_key_is_taken_with_its_company(browser: Browser) -> None:
+    key = ":".join(("c" * 64, "/".join(each * 64 for each in "abc")))
+
+    assert browser.get("/timeline", payment=key).status_code == 404
+    assert browser.get("/timeline", payment=f"{key}d").status_code == 422
