@@ -18,7 +18,7 @@ from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.output import OutputFormat
-from console.reports.settings import SETTINGS, settings_records
+from console.reports.settings import SETTINGS, SETTINGS_HISTORY, settings_history_records, settings_records
 from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
@@ -93,6 +93,33 @@ def show_clinics(
     if clinic and not rows:
         raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
     show(settings_records(rows), SETTINGS, output)
+
+
+@app.command("history", epilog="Example: payments settings history north --company acme")
+def show_history(
+    clinic: ClinicArgument,
+    company: Annotated[str | None, typer.Option(help="The clinic of this company.")] = None,
+    *,
+    output_format: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
+) -> None:
+    """Show every setting that a clinic has had, newest first.
+
+    If several companies have the clinic's id, --company chooses one.
+    """
+    from payments.core.ambiguity import AmbiguousIdError
+    from payments.journeys import configuring
+
+    output = Output(output_format, is_raw=raw)
+    output.check()
+    with open_transaction() as tx:
+        rows = configuring.show_clinics(tx, datetime.now(UTC), clinic, EVERYTHING.narrowed_to_company(company))
+        if len(rows) > 1:
+            raise AmbiguousIdError(f"clinic {clinic}", (row.company for row in rows))
+        if not rows:
+            raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
+        history = configuring.show_history(tx, rows[0].key)
+    show(settings_history_records(rows[0].key, history), SETTINGS_HISTORY, output)
 
 
 @app.command("confirm", epilog="Example: payments settings confirm north --company acme")

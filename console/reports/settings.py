@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, Report
+from console.reports.definition import Column, ColumnKind, Report
 from console.reports.output import Record, Value
 
 if TYPE_CHECKING:
-    from payments.journeys.configuring import ClinicRow
+    from payments.contract.keys import ClinicKey
+    from payments.journeys.configuring import ClinicRow, SettingsRow
 
 
 def _types_in_short(record: Record) -> Value:
@@ -38,6 +39,37 @@ SETTINGS = Report(
     noun="clinic",
     empty="No clinics yet. A clinic appears with its first payment or charge, or with `payments settings set`.",
 )
+
+
+SETTINGS_HISTORY = Report(
+    title="Settings of a clinic since it was added",
+    columns=(
+        Column("since", "Effective from", ColumnKind.MOMENT),
+        Column("integration", "Integration"),
+        Column("types", "Charge types", wraps=True, text=_types_in_short),
+        Column("set_by", "Changed by"),
+        Column("clinic", "Clinic", wraps=True),
+        Column("company", "Company", wraps=True),
+    ),
+    table=("since", "integration", "types", "set_by"),
+    noun="change",
+    empty="No settings yet. No payments of this clinic are sent to Billing.",
+)
+
+
+def settings_history_records(clinic: ClinicKey, rows: Iterable[SettingsRow]) -> list[Record]:
+    """Return the settings that a clinic has had as records."""
+    return [
+        {
+            "since": row.since,
+            "integration": "on" if row.integration else "off",
+            "types": row.charge_types,
+            "set_by": row.set_by,
+            "clinic": clinic.clinic_id,
+            "company": clinic.company_id,
+        }
+        for row in rows
+    ]
 
 
 def settings_records(rows: Iterable[ClinicRow]) -> list[Record]:

@@ -38,6 +38,7 @@ COMMANDS = [
     (*BALANCING, "--lines"),
     (*BALANCING, "--clinic", "clinic-003", *BEFORE_DECISIONS),
     ("settings", "show"),
+    ("settings", "history", "clinic-002"),
 ]
 Compare = Callable[..., None]
 

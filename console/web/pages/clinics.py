@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Form, Query, Response
 from pydantic import BeforeValidator, Field
 
-from console.reports.settings import SETTINGS
+from console.reports.settings import SETTINGS, SETTINGS_HISTORY
 from console.web.auth import Configurer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
@@ -118,6 +118,7 @@ def _show(
         conflict=conflict.error if conflict else None,
         types=list(ChargeType),
         history=history,
+        history_report=SETTINGS_HISTORY,
         not_sent=[each for each in not_sent if each.count],
         name=names[row.key],
         others=[other for key, other in names.items() if key != row.key],

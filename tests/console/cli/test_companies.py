@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
+from payments.contract.event import ChargeType
 from payments.store.db.connection import transaction
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_patient, saved_payment
@@ -84,3 +85,16 @@ def test_claims_feed_names_the_company_of_each_payment(terminal: Terminal) -> No
     rows = terminal.run("report", "claims-feed", "--format", "json").rows
 
     assert {row["company"] for row in rows if row["patient"] == TWIN} == {"alpha", "beta"}
+
+
+def test_history_of_a_clinic_of_two_companies_needs_the_company(terminal: Terminal, billing: CommittedLedger) -> None:
+    for company, kind in (("delta", ChargeType.COPAY), ("eta", ChargeType.OTHER)):
+        billing.set_clinic("both", kind, company_id=company)
+    history = ("settings", "history", "both")
+
+    assert error_of(terminal.run(*history)) == f"payments: clinic both {AMBIGUOUS}".replace("alpha, beta", "delta, eta")
+    (change,) = terminal.run(*history, "--company", "eta", "--format", "json").rows
+    assert [change[name] for name in ("company", "clinic", "integration", "types", "set_by")] == [
+        *("eta", "both", "on", ["Other"], "user:admin")
+    ]
+    assert "there is no clinic" in error_of(terminal.run(*history, "--company", "gamma"))
