@@ -3,6 +3,7 @@
 The manifest lists the files of an export, with the figures that both installations verify (docs/decisions/0022).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -105,8 +106,8 @@ class Manifest(NamedTuple):
         return sum(each.rows for each in self.tables)
 
     def to_json(self) -> str:
-        """Return the manifest as the text of its file."""
-        content = {"format": FORMAT, **self._asdict()}
+        """Return the manifest as the text of its file, with a checksum of itself."""
+        content: dict[str, Any] = {"format": FORMAT, **self._asdict()}
         content["tables"] = [each._asdict() for each in self.tables]
         content["ids"] = {table: ids._asdict() for table, ids in self.ids.items()}
         content["ledger"] = {
@@ -114,13 +115,19 @@ class Manifest(NamedTuple):
             # As text: JSON would write a month as a list.
             "closed_months": [each._asdict() | {"month": str(each.month)} for each in self.ledger.closed_months],
         }
-        return json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n"
+        content = json.loads(json.dumps(content, default=str))
+        return json.dumps(content | {"checksum": _checksum(content)}, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, written: str) -> Self:
-        """Read a manifest. Raises MoveError if the text is not a manifest of this version."""
+        """Read a manifest.
+
+        Raises MoveError if the text is not a manifest of this version, or differs from its checksum.
+        """
         try:
             content = json.loads(written)
+            if content.pop("checksum") != _checksum(content):
+                raise MoveError("the manifest is damaged: its checksum differs; copy it again")
             if content.pop("format") != FORMAT:
                 raise MoveError("the manifest has another format; import it with the release that exported it")
             return cls(**{name: _READERS.get(name, str)(value) for name, value in content.items()})
@@ -134,6 +141,10 @@ def check_ledger(expected: Ledger, found: Ledger) -> None:
     """Raise MoveError, with the first difference, unless the figures of two ledgers are equal."""
     _check_equal("deposit date", expected.days, found.days)
     _check_equal("closed month", expected.closed_months, found.closed_months)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _check_equal(noun: str, expected: Sequence[Any], found: Sequence[Any]) -> None:

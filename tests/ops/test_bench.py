@@ -1,4 +1,4 @@
-"""`bench.steps`, which profiles the import, runs with the current code."""
+"""`bench.steps`, which profiles the import, and `bench.moving`, which moves a company, run with the current code."""
 
 import subprocess
 import sys
@@ -18,3 +18,14 @@ def test_import_steps_are_timed():
     assert done.returncode == 0, done.stderr[-2000:]
     timed = [line.partition(" CPU ")[0].strip() for line in done.stdout.splitlines() if "microseconds an event" in line]
     assert {"read", "read, check and hash", "import rule", "write", "acknowledge", "all"} <= set(timed)
+
+
+@pytest.mark.acceptance
+def test_company_moves_between_two_stacks_while_both_import():
+    asked = [sys.executable, "-m", "bench.moving", "2000"]
+
+    done = subprocess.run(asked, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False)
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "lost 0, doubled 0, unexplained 0.00, late events 0\n" in done.stdout
+    assert "publishing was paused for " in done.stdout

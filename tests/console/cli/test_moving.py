@@ -8,7 +8,7 @@ from console.cli import export_folder
 from payments.journeys import company_import
 from payments.store.moving.moved_tables import MOVED_TABLES
 from tests.builders.committed import CommittedLedger
-from tests.builders.events import saved_payment
+from tests.builders.events import paid, saved_payment
 from tests.builders.every_row import add_company_with_every_row
 from tests.console.cli.moves import Installation, content, interrupt, referenced, without_audit
 
@@ -133,3 +133,36 @@ def test_event_that_arrived_early_is_the_dead_letter_that_moves(
     assert [row for row in found if row in before] == before
     assert len(found) == len(before) + 1
     assert referenced(new, "acme")["findings "] == referenced(old, "acme")["findings "]
+
+
+def test_late_events_are_printed_to_be_published_where_the_company_is(
+    installations: Installations, tmp_path: Path
+) -> None:
+    old, new = installations
+    old.export("acme", tmp_path / "acme")
+    late = saved_payment(payment_id="late", company_id="acme", **paid("3.00", "2020-06-03"))
+    CommittedLedger(old.database).import_events(late)
+    new.import_folder(tmp_path / "acme")
+
+    (printed,) = old.succeed("company", "late-events", "acme").encode().splitlines()
+    CommittedLedger(new.database).import_events(printed)
+
+    query = "SELECT amount::text FROM entries JOIN lines ON lines.id = line_ref WHERE payment_id = 'late'"
+    assert (old.rows(query), new.rows(query)) == ([], [("3.00",)])
+    warned = old.run("company", "export", "acme", "--to", tmp_path / "acme")
+    assert "1 event of company acme arrived after the export and became Not Sent" in warned.err
+
+
+def test_cancelled_export_lets_the_company_stay(installations: Installations, tmp_path: Path) -> None:
+    old, _ = installations
+    old.export("acme", tmp_path / "acme")
+    assert "acme" not in old.succeed("company", "list")
+
+    assert old.succeed("company", "cancel-export", "acme") == (
+        "Company acme stays. Its events are imported here again.\n"
+    )
+
+    assert "acme" in old.succeed("company", "list")
+    assert "has not left this installation" in old.fail("company", "late-events", "acme")
+    # The rows may change again, so the export is not used any more.
+    assert "holds an earlier export of company acme" in old.fail("company", "export", "acme", "--to", tmp_path / "acme")

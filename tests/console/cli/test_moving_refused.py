@@ -1,12 +1,12 @@
 """`payments company export` and `import` refuse what would lose, change or overwrite something."""
 
-import json
 from pathlib import Path
 
 import pytest
 import redis
 
 from console.cli import export_folder
+from payments.contract.money import ZERO
 from tests.builders.every_row import add_company_with_every_row
 from tests.console.cli.moves import Installation, content
 
@@ -28,13 +28,26 @@ def test_damaged_file_is_refused(installations: Installations, tmp_path: Path) -
     assert new.rows("SELECT * FROM companies") == []
 
 
+def test_damaged_manifest_is_refused(installations: Installations, tmp_path: Path) -> None:
+    old, new = installations
+    old.export("acme", tmp_path)
+    manifest = tmp_path / export_folder.MANIFEST
+    written = manifest.read_text()
+
+    manifest.write_text(written.replace('"entries": 1', '"entries": 2', 1))
+    assert "the manifest is damaged: its checksum differs" in new.fail("company", "import", tmp_path)
+    manifest.write_text(written[:-20])
+    assert "the manifest is damaged (JSONDecodeError)" in new.fail("company", "import", tmp_path)
+
+
 def test_ledger_that_differs_from_the_manifest_is_refused(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
     folder = tmp_path / "acme"
     old.export("acme", folder)
-    manifest = json.loads((folder / export_folder.MANIFEST).read_text())
-    manifest["ledger"]["days"][0]["total"] = "1.00"
-    (folder / export_folder.MANIFEST).write_text(json.dumps(manifest))
+    manifest = export_folder.read_manifest(folder)
+    first, *others = manifest.ledger.days
+    other_ledger = manifest.ledger._replace(days=(first._replace(total=ZERO), *others))
+    export_folder.finish(folder, manifest._replace(ledger=other_ledger))
 
     assert "deposit date 2020-04-08: the totals differ" in new.fail("company", "import", folder)
     assert all(rows == [] for name, rows in content(new, "acme").items() if name != "companies")

@@ -1,0 +1,215 @@
+"""Move a company between two running stacks: `python -m bench.moving [PAYMENTS]`.
+
+Both stacks import the events of other companies all the time, which use the same ids. The company's EMR saves payments
+throughout; its publisher is paused as docs/how-to/move-a-company.md says. Afterwards the program looks for lost and
+doubled payments, balances every company against its EMR, and prints for how long the publisher was paused.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from bench.office_at_work import Company, Desk, Outbox
+from config.database_urls import libpq_url, with_database
+from console.cli.session import CliContext
+from console.cli.temporary_stack import temporary_stack
+from emr.client import PaymentFeed
+from emr.payment_log import write_payment_log
+from payments.contract.event import ChargeType
+
+PAYMENTS, MOVING = 100_000, "moving"
+SAVES_A_SECOND, OTHERS_A_SECOND = 20, 20
+AFTERWARDS_SECONDS = 5
+IMPORT_SECONDS_MAX = 1_800
+
+
+class WrongResultError(Exception):
+    """A payment was lost or doubled, or a company does not balance."""
+
+
+class Cell(NamedTuple):
+    """A running stack, and the companies that publish to it all the time."""
+
+    name: str
+    context: CliContext
+    others: tuple[Company, ...]
+
+    def run(self, *arguments: object) -> str:
+        """Run a `payments` command of this stack, and return its output. Raises CalledProcessError if it fails."""
+        command = [str(Path(sys.executable).with_name("payments")), *map(str, arguments)]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
+        done = subprocess.run(
+            command,
+            env=env | {"PAYMENTS_HOME": str(self.context.settings.home)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the ledger."""
+        with psycopg.connect(libpq_url(self.context.engines.database_url)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+
+def main() -> None:
+    """Move a company of PAYMENTS payments, verify the result, and print the figures."""
+    asked = argparse.ArgumentParser(prog="python -m bench.moving", description=__doc__)
+    asked.add_argument("payments", type=int, nargs="?", default=PAYMENTS)
+    payments = asked.parse_args().payments
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
+        old, new = (stack.enter_context(_start_cell(name)) for name in ("old", "new"))
+        company = Company(MOVING)
+        _fill(old, company, payments)
+        outbox = Outbox(_create_emr_database(old))
+        stack.callback(outbox.close)
+        _move((old, new), company, outbox, folder)
+        _verify((old, new), company, folder)
+
+
+@contextmanager
+def _start_cell(name: str) -> Iterator[Cell]:
+    with temporary_stack() as running:
+        context = running.wait_until_healthy(lambda _: None)
+        yield Cell(name, context, tuple(Company(f"{name}-{number}") for number in range(3)))
+
+
+def _fill(old: Cell, company: Company, payments: int) -> None:
+    """Let the old stack import the company's payments, and close its first two months."""
+    began = time.monotonic()
+    for clinic in company.clinics:
+        _set_up(old, company.id, clinic)
+    old.run("company", "set", company.id, "--timezone", "America/Denver")
+    with PaymentFeed(old.context.engines.redis_url) as feed:
+        feed.publish_many(company.patients())
+        feed.publish_many(company.payments(payments))
+    _wait_for_lines(old, company)
+    for month in ("2026-04", "2026-05"):
+        old.run("months", "close", company.id, month, "--yes")
+    print(f"{payments:,} payments of company {company.id} imported in {time.monotonic() - began:.1f} s", flush=True)
+
+
+def _set_up(cell: Cell, company_id: str, clinic: str) -> None:
+    types = ",".join(kind for kind in ChargeType if kind is not ChargeType.SUPPLIES)
+    cell.run("settings", "set", clinic, "--company", company_id, "--integration", "on", "--types", types)
+
+
+def _create_emr_database(old: Cell) -> str:
+    with psycopg.connect(libpq_url(old.context.engines.database_url), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE emr")
+    return libpq_url(with_database(old.context.engines.database_url, "emr"))
+
+
+def _move(cells: tuple[Cell, Cell], company: Company, outbox: Outbox, folder: Path) -> None:
+    """Move the company while its EMR and all other companies go on saving payments."""
+    old, new = cells
+    with ExitStack() as working:
+        for cell in cells:
+            _start_others(cell, working)
+        working.callback(Desk(company, outbox.write, SAVES_A_SECOND).close)
+        stop = outbox.start_relay(old.context.engines.redis_url)
+        time.sleep(AFTERWARDS_SECONDS)
+
+        stop()
+        paused_at, step = outbox.last_published, [time.monotonic()]
+        exported = json.loads(old.run("company", "export", company.id, "--to", folder / "export", "--format", "json"))
+        step.append(time.monotonic())
+        new.run("company", "import", folder / "export")
+        step.append(time.monotonic())
+        waiting = outbox.waiting()
+        stop = outbox.start_relay(new.context.engines.redis_url)
+        while outbox.last_published == paused_at:
+            time.sleep(0.001)
+        paused = outbox.last_published - paused_at
+
+        time.sleep(AFTERWARDS_SECONDS)
+        working.close()
+        while outbox.waiting():
+            time.sleep(0.05)
+        stop()
+    size = sum(file.stat().st_size for file in (folder / "export").iterdir())
+    print(f"export: {step[1] - step[0]:.1f} s, {exported[0]['rows']:,} rows, {size / 1e6:.1f} MB")
+    print(f"import: {step[2] - step[1]:.1f} s")
+    print(f"publishing was paused for {paused:.1f} s; {waiting:,} events waited in the outbox", flush=True)
+
+
+def _start_others(cell: Cell, working: ExitStack) -> None:
+    feed = working.enter_context(PaymentFeed(cell.context.engines.redis_url))
+    for other in cell.others:
+        _set_up(cell, other.id, other.clinics[0])
+        feed.publish_many(other.patients())
+        working.callback(Desk(other, feed.publish, OTHERS_A_SECOND).close)
+
+
+def _wait_for_lines(cell: Cell, company: Company) -> None:
+    """Wait until every payment of a company is in a stack at its newest version."""
+    newest = sum(json.loads(body)["version"] for body in company.newest.values())
+    deadline = time.monotonic() + IMPORT_SECONDS_MAX
+    found: tuple[Any, ...] = ()
+    while time.monotonic() < deadline:
+        (found,) = cell.query("SELECT count(*), sum(version) FROM lines WHERE company_id = %s", company.id)
+        if found == (len(company.newest), newest):
+            return
+        time.sleep(0.1)
+    raise WrongResultError(f"{company.id}: {len(company.newest):,} payments were saved, and {found} are imported")
+
+
+def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
+    old, new = cells
+    for cell, companies in ((old, old.others), (new, (*new.others, company))):
+        for each in companies:
+            _wait_for_lines(cell, each)
+        cell.run("wait", "--timeout", IMPORT_SECONDS_MAX)
+    lost = doubled = 0
+    unexplained = set[str]()
+    for cell, companies in ((old, old.others), (new, (*new.others, company))):
+        for each in companies:
+            lost += len(each.newest.keys() - {row[0] for row in cell.query(_STORED, each.id)})
+            doubled += cell.query(_DOUBLED, each.id)[0][0]
+            unexplained.add(_balance(cell, each, folder))
+    after = json.loads((folder / "export" / "manifest.json").read_text())
+    doubled += old.query(_NEW_SINCE_EXPORT, company.id, after["exported_at"])[0][0]
+    late = len(old.run("company", "late-events", company.id).splitlines())
+    (imported,) = new.query(
+        "SELECT count(*), count(*) FILTER (WHERE version > 1) FROM lines WHERE company_id = %s", MOVING
+    )
+    saved = sum(len(each.newest) for each in (*old.others, *new.others))
+    print(f"{imported[0]:,} payments of company {company.id} in the new stack, {imported[1]:,} of them changed")
+    print(f"{saved:,} payments of {len(old.others) + len(new.others)} other companies, imported meanwhile")
+    print(f"lost {lost}, doubled {doubled}, unexplained {', '.join(sorted(unexplained))}, late events {late}")
+    if (lost, doubled, unexplained, late) != (0, 0, {"0.00"}, 0):
+        raise WrongResultError("the move was not correct")
+
+
+def _balance(cell: Cell, company: Company, folder: Path) -> str:
+    """Compare a company's ledger with its EMR line by line, and return the unexplained sum in dollars."""
+    log = folder / f"{company.id}.csv"
+    with log.open("w", encoding="utf-8", newline="") as file:
+        write_payment_log(company.events(), file)
+    arguments = ("--company", company.id, "--emr-csv", log, "--format", "json")
+    return str(json.loads(cell.run("report", "balancing", *arguments))["unexplained"])
+
+
+_STORED = "SELECT payment_id FROM lines WHERE company_id = %s"
+# Lines whose entries are not what Billing says to hold, apart from those that wait for a biller.
+_DOUBLED = (
+    "SELECT count(*) FROM lines LEFT JOIN "
+    "(SELECT line_ref, sum(amount) AS posted FROM entries GROUP BY line_ref) AS sums ON line_ref = id "
+    "WHERE company_id = %s AND application <> 'exception' AND coalesce(posted, 0) <> coalesce(target, 0)"
+)
+_NEW_SINCE_EXPORT = "SELECT count(*) FROM entries WHERE company_id = %s AND posted_at > %s::timestamptz"
+
+if __name__ == "__main__":
+    main()
