@@ -1,6 +1,6 @@
 """Reference page of the Prometheus metrics, from the console's metrics module."""
 
-from console.web.metrics import METRICS
+from console.web.metric_definitions import METRICS
 from docgen.markdown import code, heading, table
 
 _INTRODUCTION = """

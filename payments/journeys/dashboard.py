@@ -6,12 +6,14 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from payments.core.outcome import Status
-from payments.core.scope import EVERYTHING, Scope
+from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed.feed_filter import FeedFilter
+from payments.store.ledger import clinics
 from payments.store.reports import claims_feed, dashboard
 from payments.store.reports.dashboard import (
     ChunkStats,
+    CompanyCount,
     Day,
     ExceptionAgeCount,
     HourlyFlow,
@@ -20,7 +22,15 @@ from payments.store.reports.dashboard import (
     StatusCount,
 )
 
-__all__ = ["ChunkStats", "ExceptionAgeCount", "HourlyFlow", "OpenExceptions", "RetryBacklog", "StatusCount"]
+__all__ = [
+    "ChunkStats",
+    "CompanyCount",
+    "ExceptionAgeCount",
+    "HourlyFlow",
+    "OpenExceptions",
+    "RetryBacklog",
+    "StatusCount",
+]
 
 RECENT = timedelta(minutes=5)
 """The period of the retry and chunk figures."""
@@ -44,7 +54,8 @@ class Overview:
 class Gauges:
     """The figures of the ledger for Prometheus. `retries` and `chunks` cover the last five minutes."""
 
-    unsuccessful: Sequence[StatusCount]
+    companies: Sequence[str]
+    unsuccessful: Sequence[CompanyCount]
     backlog: RetryBacklog
     retries: int
     exceptions: Sequence[OpenExceptions]
@@ -78,7 +89,8 @@ def _count_by_status(tx: Transaction, feed_filter: FeedFilter) -> dict[Status, i
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
     """Read the figures of the whole ledger that can be read from an index."""
     return Gauges(
-        unsuccessful=dashboard.unsuccessful_counts(tx, EVERYTHING),
+        companies=clinics.list_company_ids(tx),
+        unsuccessful=dashboard.unsuccessful_by_company(tx),
         backlog=dashboard.retry_backlog(tx),
         retries=dashboard.retry_count(tx, now - RECENT),
         exceptions=dashboard.open_exceptions(tx),

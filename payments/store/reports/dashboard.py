@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from payments.core.scope import Scope
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.conditions import in_scope, is_here, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -41,9 +41,20 @@ class StatusCount:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenExceptions:
-    """Number of open exceptions for one reason, and when the oldest was opened."""
+class CompanyCount:
+    """Number of a company's payments with a status and reason; None for events whose company cannot be read."""
 
+    company: str | None
+    status: str
+    reason: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExceptions:
+    """Number of open exceptions of a company for one reason, and when the oldest was opened."""
+
+    company: str
     reason: str
     count: int
     oldest_at: datetime
@@ -143,19 +154,27 @@ def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[Exce
 
 def unsuccessful_counts(tx: Transaction, scope: Scope) -> list[StatusCount]:
     """Count the payments of the Claims Feed that are not in Billing, by status and reason, the largest group first."""
-    found = tx.execute(
-        text(
-            "SELECT status, reason, sum(count)::bigint AS count FROM ("
-            "SELECT status, reason, count(*) AS count FROM lines "
-            f"WHERE status <> 'Transmission Successful' AND {LINE_IS_CURRENT} {in_scope(scope, 'lines')} GROUP BY 1, 2 "
-            "UNION ALL "
-            "SELECT status, reason, count(*) FROM set_aside "
-            f"WHERE {DEAD_LETTER_IS_CURRENT} {in_scope(scope, 'set_aside')} "
-            "GROUP BY 1, 2) AS both_sources GROUP BY 1, 2 ORDER BY 3 DESC"
-        ),
-        scope_parameters(scope),
+    query = (
+        f"SELECT status, reason, count(*) AS count FROM ({_unsuccessful(scope)}) AS own GROUP BY 1, 2 ORDER BY 3 DESC"
     )
+    found = tx.execute(text(query), scope_parameters(scope))
     return [StatusCount(**row) for row in found.mappings()]
+
+
+def unsuccessful_by_company(tx: Transaction) -> list[CompanyCount]:
+    """Count the payments of `unsuccessful_counts` of all companies, by company, status and reason."""
+    columns = "company_id AS company, status, reason, count(*) AS count"
+    query = f"SELECT {columns} FROM ({_unsuccessful(EVERYTHING)}) AS own GROUP BY 1, 2, 3"
+    return [CompanyCount(**row) for row in tx.execute(text(query)).mappings()]
+
+
+def _unsuccessful(scope: Scope) -> str:
+    return (
+        "SELECT company_id, status, reason FROM lines "
+        f"WHERE status <> 'Transmission Successful' AND {LINE_IS_CURRENT} {in_scope(scope, 'lines')} "
+        "UNION ALL SELECT company_id, status, reason FROM set_aside "
+        f"WHERE {DEAD_LETTER_IS_CURRENT} {in_scope(scope, 'set_aside')}"
+    )
 
 
 def count_successful(tx: Transaction) -> int:
@@ -188,10 +207,10 @@ def retry_count(tx: Transaction, since: datetime) -> int:
 
 
 def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
-    """Return the open exceptions by reason."""
+    """Return the open exceptions by company and reason."""
     query = (
-        "SELECT reason_code AS reason, count(*) AS count, min(opened_at) AS oldest_at FROM findings "
-        "WHERE status = 'open' GROUP BY 1 ORDER BY 1"
+        "SELECT company_id AS company, reason_code AS reason, count(*) AS count, min(opened_at) AS oldest_at "
+        "FROM findings WHERE status = 'open' GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return [OpenExceptions(**row) for row in tx.execute(text(query)).mappings()]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,17 @@ import yaml
 from fastapi import FastAPI
 from httpx import Client
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from config.schedule import RECURRING
-from console.web.metrics import METRICS, CachedGauge
+from console.web.company_metrics import Unexplained
+from console.web.context import AppState
+from console.web.metric_definitions import METRICS
+from console.web.metrics import CachedGauge, unexplained_by_company
 from tasks import recurring
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, send_heartbeat
 from tests.builders.committed import ClinicLedger
-from tests.builders.events import saved_payment
+from tests.builders.events import event_body, paid, payment_fields, saved_patient, saved_payment
 from tests.console.web.conftest import METRICS_TOKEN
 from tests.console.web.scenarios import edit_in_closed_month
 
@@ -56,6 +61,55 @@ def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, 
 
     for name in ("payments_retries", "payments_retrying"):
         assert after[name][()] - before[name][()] == 1, name
+
+
+def test_failures_and_exceptions_are_counted_by_company(anonymous_client: Client, ledger: ClinicLedger) -> None:
+    edit_in_closed_month(ledger, "counted-a", "company-counted-a")
+    ledger.office("counted-b", lambda office: None, company_id="company-counted-b")
+    invalid = event_body(payment_fields(company_id="company-counted-b", clinic_id="counted-b", method="wrong"))
+    before = scrape(anonymous_client)
+    ledger.publish("counted-b-other", invalid)
+    after = scrape(anonymous_client)
+
+    assert after["payments_company_exceptions_open"]["company-counted-a",] == 1
+    assert after["payments_company_exceptions_open"]["company-counted-b",] == 0
+    assert after["payments_company_exceptions_oldest_seconds"]["company-counted-a",] >= 0
+    for samples, counts in ((before, [0, 0]), (after, [0, 1])):
+        failed = samples["payments_company_failed"]
+        assert [failed[f"company-counted-{each}", "invalid_event"] for each in "ab"] == counts
+    assert after["payments_company_failed"]["company-counted-a", "retries_exhausted"] == 0
+
+
+def test_unexplained_amounts_of_companies_do_not_cancel_out(site: FastAPI, ledger: ClinicLedger) -> None:
+    day = "2031-03-05"
+    for company in ("cancel-a", "cancel-b"):
+        ledger.office(company, lambda office: None, company_id=company)
+        paid_then = saved_payment(company_id=company, clinic_id=company, **paid("25.00", day))
+        ledger.import_events(saved_patient(company_id=company), paid_then)
+    app, changes = site.state.console, {"cancel-a": 5, "cancel-b": -5}
+    change_amounts(app, changes)
+    found = unexplained_by_company(app, datetime(2031, 3, 12, tzinfo=UTC))
+    change_amounts(app, {company: -change for company, change in changes.items()})
+
+    assert {company: found[company] for company in changes} == {
+        "cancel-a": Unexplained(500, 1),
+        "cancel-b": Unexplained(-500, 1),
+    }
+
+
+def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
+    """Add dollars to the stored amounts of companies, as an error in the software might."""
+    with app.transaction() as tx:
+        for company, change in changes.items():
+            update = "UPDATE lines SET amount_paid = amount_paid + :change WHERE company_id = :company"
+            tx.execute(text(update), {"company": company, "change": change})
+
+
+def test_no_alarm_acts_on_a_sum_over_companies_that_can_hide_one() -> None:
+    """A count that goes up and down, and a signed amount, hide a company behind another one."""
+    hiding = [each for each in alert_expressions() if "delta(payments_count" in each or "payments_unexplained" in each]
+
+    assert hiding == []
 
 
 def test_scheduler_and_late_tasks_are_measured(anonymous_client: Client, site: FastAPI) -> None:

@@ -1,0 +1,71 @@
+"""The metrics for Prometheus: names, help texts and labels.
+
+An alarm never acts on a sum over companies in which one company can hide another. Metrics named `payments_company_*`
+are for alarms; the others measure the installation.
+"""
+
+from typing import NamedTuple
+
+from prometheus_client.core import GaugeMetricFamily
+
+
+class MetricDefinition(NamedTuple):
+    """Help text and labels of a metric."""
+
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS = {
+    "payments_feed_up": MetricDefinition("1 if Redis answered, else 0."),
+    "payments_feed_length": MetricDefinition("Entries on the event streams."),
+    "payments_feed_unread": MetricDefinition("Entries that no importer has read yet."),
+    "payments_feed_outstanding": MetricDefinition(
+        "Entries that an importer has read and that are not yet acknowledged."
+    ),
+    "payments_feed_deleted": MetricDefinition(
+        "Entries that were deleted from a stream after they were read, before an import."
+    ),
+    "payments_feed_oldest_seconds": MetricDefinition(
+        "Age of the oldest entry on the streams by the time in its id, or since it was first seen if the id has none."
+    ),
+    "payments_scheduler_up": MetricDefinition(
+        "1 if the scheduler has told Redis within 30 seconds that it runs, else 0."
+    ),
+    "payments_recurring_task_seconds": MetricDefinition("Time since each recurring task last succeeded.", ("task",)),
+    "payments_recurring_tasks_late": MetricDefinition(
+        "Tasks that have not succeeded for three intervals and a minute."
+    ),
+    "payments_count": MetricDefinition("Payments by status and reason.", ("status", "reason")),
+    "payments_retrying": MetricDefinition("Payments that wait for a retry."),
+    "payments_retries": MetricDefinition("Attempts of the last five minutes that scheduled a retry."),
+    "payments_waiting_oldest_seconds": MetricDefinition(
+        "Time since the save of the oldest payment that waits for a retry."
+    ),
+    "payments_exceptions_open": MetricDefinition("Open Billing Exceptions.", ("reason",)),
+    "payments_exceptions_oldest_seconds": MetricDefinition("Age of the oldest open Billing Exception.", ("reason",)),
+    "payments_company_failed": MetricDefinition(
+        "Payments of a company that failed for a reason that somebody has to act on.", ("company", "reason")
+    ),
+    "payments_company_exceptions_open": MetricDefinition("Open Billing Exceptions of a company.", ("company",)),
+    "payments_company_exceptions_oldest_seconds": MetricDefinition(
+        "Age of a company's oldest open Billing Exception.", ("company",)
+    ),
+    "payments_company_unexplained_cents": MetricDefinition(
+        "Unexplained amount between the EMR and Billing of a company, last full week.", ("company",)
+    ),
+    "payments_company_unexplained_lines": MetricDefinition(
+        "Unexplained payments of a company, last full week.", ("company",)
+    ),
+    "payments_import_chunks": MetricDefinition("Import chunks of the last five minutes."),
+    "payments_import_chunk_seconds": MetricDefinition("Duration of these chunks: median and slowest.", ("which",)),
+    "payments_import_chunk_size": MetricDefinition("Payments in these chunks: median and largest.", ("which",)),
+    "payments_unexplained_cents": MetricDefinition("Unexplained amount between the EMR and Billing, last full week."),
+    "payments_unexplained_lines": MetricDefinition("Unexplained payments, last full week."),
+}
+
+
+def new_metric(name: str, value: float | None = None) -> GaugeMetricFamily:
+    """Return a metric without samples, or with one sample without labels if a value is given."""
+    meaning, labels = METRICS[name]
+    return GaugeMetricFamily(name, meaning, value=value, labels=list(labels) or None)
