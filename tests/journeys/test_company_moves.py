@@ -28,6 +28,7 @@ from payments.journeys.confirming import ConfirmationError, NamedClinic
 from payments.journeys.requeueing import FeedFilter, Requeued
 from payments.store.ledger import company_moves, distribution, distribution_runs
 from payments.store.ledger.company_moves import CompanyMove
+from payments.store.reports import dashboard
 from tests.builders.events import (
     event_body,
     next_version,
@@ -82,6 +83,8 @@ SWEEPS = {
     "nightly accounts": lambda tx, now: len(distribution.accounts_after(tx, distributing.FIRST, 500)),
     "nightly run": lambda tx, now: bool(run_again(tx, now)),
     "months to close": lambda tx, now: len(closing.due_months(tx, now)),
+    "metric of exceptions": lambda tx, now: len(dashboard.open_exceptions(tx)),
+    "metric of retries": lambda tx, now: dashboard.retry_backlog(tx).count,
     "backlog": lambda tx, now: sum(reporting.load_backlog(tx, now)),
 }
 

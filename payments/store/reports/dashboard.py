@@ -189,7 +189,7 @@ def count_successful(tx: Transaction) -> int:
 
 
 def retry_backlog(tx: Transaction) -> RetryBacklog:
-    """Return the payments that wait for a retry."""
+    """Return the payments that wait for a retry, without those of companies that have moved to another installation."""
     query = (
         "SELECT count(*) AS count, min(saved_at) AS oldest_at FROM lines "
         f"WHERE due_at IS NOT NULL AND {is_here('lines')}"
@@ -207,10 +207,10 @@ def retry_count(tx: Transaction, since: datetime) -> int:
 
 
 def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
-    """Return the open exceptions by company and reason."""
+    """Return the open exceptions by company and reason, without those of companies that have moved elsewhere."""
     query = (
         "SELECT company_id AS company, reason_code AS reason, count(*) AS count, min(opened_at) AS oldest_at "
-        "FROM findings WHERE status = 'open' GROUP BY 1, 2 ORDER BY 1, 2"
+        f"FROM findings WHERE status = 'open' AND {is_here('findings')} GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return [OpenExceptions(**row) for row in tx.execute(text(query)).mappings()]
 
