@@ -12,6 +12,7 @@ from config.engines import Engines, UnreachableEngineError
 from config.redis_urls import describe_redis, redis_database
 from config.settings import Settings, SettingsError
 from payments.store.db.connection import UnsuitableDatabaseError, connect
+from payments.store.db.isolation import check_isolation
 from payments.store.db.suitability import (
     UnreachableDatabaseError,
     check_database,
@@ -30,6 +31,18 @@ def require_database(settings: Settings, database_url: str) -> None:
     """
     with translate_database_errors(settings, database_url):
         check_database(database_url, application_name="payments start")
+
+
+def require_isolation(settings: Settings, database_url: str) -> None:
+    """Raise SettingsError unless PostgreSQL isolates companies from each other in the transactions of the console.
+
+    A server that does not answer is not an error: the console makes the same check on each new connection.
+    """
+    try:
+        with translate_database_errors(settings, database_url):
+            check_isolation(database_url, application_name="payments start")
+    except UnreachableEngineError:
+        return
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, celery_settings, fail_f
 from config.engines import Engines, running_stack
 from config.settings import Settings
 from payments.store.db.connection import UnsuitableDatabaseError, connect, is_reachable
+from payments.store.db.isolation import check_isolation
 from payments.store.migrations import is_current
 from tasks import recurring, wire_names
 from tasks.app import app, close_app, make_app
@@ -67,6 +68,8 @@ def _check_postgres(engines: Engines) -> ComponentStatus:
         if not is_reachable(engine):
             return ComponentStatus("PostgreSQL", is_up=False, detail="does not answer")
         current = is_current(engine)
+        if current:
+            check_isolation(engines.database_url, application_name="payments health")
     except UnsuitableDatabaseError as error:
         return ComponentStatus("PostgreSQL", is_up=False, detail=str(error))
     finally:

@@ -30,7 +30,7 @@ from console.web.pages import (
     users,
 )
 from console.web.rendering import FOLDER, create_templates, static_urls
-from payments.store.db.connection import connect
+from payments.store.db.isolation import connect_isolated
 from tasks.resources import connect_redis
 
 PAGES = (
@@ -54,7 +54,7 @@ def create_app(settings: Settings, engines: Engines) -> FastAPI:
     app.state.console = AppState(
         settings,
         engines,
-        connect(engines.database_url, application_name="payments console", pool_size=_POOL_SIZE),
+        connect_isolated(engines.database_url, application_name="payments console", pool_size=_POOL_SIZE),
         connect_redis(engines.redis_url),
         create_templates(),
     )

@@ -14,6 +14,7 @@ from console.web.origins import SAFE_METHODS
 from console.web.strictness import check_names
 from payments.access import authentication
 from payments.access.rights import Right
+from payments.store.db.isolation import AUTHENTICATION
 
 SESSION_COOKIE = "payments_session"
 NUL_SENTENCE = "contains a character that cannot be stored (NUL). Remove it"
@@ -49,7 +50,7 @@ class RequireRight:
         app = app_state(request)
         now = app.clock()
         token, kind = _credentials(request, app.settings)
-        with app.transaction() as tx:
+        with app.transaction(AUTHENTICATION) as tx:
             user = authentication.authenticate(tx, token, kind, now) if token else None
         if user is None:
             raise LoginRequiredError

@@ -27,6 +27,7 @@ from payments.core.timezone import known_timezones
 from payments.journeys import configuring
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
+from payments.store.db.isolation import Access, with_access
 from tasks.feed.lag import FeedLag
 from tasks.feed.streams import FeedStats, Streams
 
@@ -67,13 +68,17 @@ class AppState:
             return None
         return FeedFigures(stats, self.feed_lag.measure(stats.oldest_ids, now))
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction on the ledger; it commits at the end of the block."""
-        return connection.transaction(self.database)
+    def transaction(self, access: Access) -> AbstractContextManager[Transaction]:
+        """Open a transaction on the ledger; it commits at the end of the block.
 
-    def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
+        PostgreSQL limits it to `access`. Pages use `RequestContext.transaction`. Other callers are listed, with their
+        reasons, in `tests/house/test_isolation.py`.
+        """
+        return connection.transaction(with_access(self.database, access))
+
+    def snapshot_transaction(self, access: Access) -> AbstractContextManager[Transaction]:
         """Open a transaction whose queries all see the same snapshot, for a page that runs several queries."""
-        return connection.snapshot_transaction(self.database)
+        return connection.snapshot_transaction(with_access(self.database, access))
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Render a template."""
@@ -99,6 +104,19 @@ class RequestContext:
     token: str = field(repr=False)
     kind: str
     now: datetime
+
+    @property
+    def access(self) -> Access:
+        """What PostgreSQL shows to the user: the data and the users of the user's companies."""
+        return Access(self.user.scope.companies)
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction that PostgreSQL limits to the user's companies; it commits at the end of the block."""
+        return self.app.transaction(self.access)
+
+    def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
+        """Open such a transaction whose queries all see the same snapshot, for a page that runs several queries."""
+        return self.app.snapshot_transaction(self.access)
 
     @property
     def csrf(self) -> str:
@@ -137,7 +155,7 @@ class RequestContext:
             return scope
         narrowed = scope.narrowed_to_clinic(clinic)
         if scope.companies is not None:
-            with self.app.transaction() as tx:
+            with self.transaction() as tx:
                 is_visible = bool(configuring.list_clinic_ids(tx, narrowed))
         else:
             is_visible = bool(narrowed.clinics)

@@ -21,6 +21,7 @@ from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import CompanyCount, Gauges
+from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
 
@@ -50,7 +51,7 @@ class CachedGauge(Generic[_T]):
 
 def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, Unexplained]:
     """Return the unexplained difference of each company in the last full week."""
-    with app.transaction() as tx:
+    with app.transaction(INSTALLATION) as tx:
         balances = balancing.balance_clinics(tx, BalanceFilter(*last_full_week(now.date())))
     found: dict[str | None, Unexplained] = defaultdict(lambda: Unexplained(0, 0))
     for clinic, balance in balances.items():
@@ -62,7 +63,7 @@ def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, 
 
 
 def _successful_payments(app: AppState, _: datetime) -> int:
-    with app.transaction() as tx:
+    with app.transaction(INSTALLATION) as tx:
         return dashboard.count_successful(tx)
 
 
@@ -82,7 +83,7 @@ class _Metrics(Collector):
         """Yield every metric."""
         yield from _feed_metrics(self._app.feed_figures(self._now))
         yield from _schedule_metrics(self._app.feed)
-        with self._app.transaction() as tx:
+        with self._app.transaction(INSTALLATION) as tx:
             gauges = dashboard.read_gauges(tx, self._now)
         yield _count_by_status(_SUCCESSFUL.read(self._app, self._now), gauges.unsuccessful)
         yield from _waiting_metrics(gauges, self._now)

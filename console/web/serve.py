@@ -13,7 +13,7 @@ import uvicorn
 from config.engines import NotRunningError, current_engines
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
-from tasks.engine_check import require_engines
+from tasks.engine_check import require_engines, require_isolation
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ def main(environ: Mapping[str, str]) -> int:
         configure_logging(settings, "console")
         engines = current_engines(settings)
         require_engines(settings, engines)
+        require_isolation(settings, engines.database_url)
         listener = _listen(settings.console_port)
     except (SettingsError, NotRunningError) as error:
         sys.stderr.write(f"console: {error}\n")

@@ -20,6 +20,7 @@ from payments.journeys import importing, reporting
 from payments.journeys.balancing import BalanceFilter, balance
 from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import Database, connect, transaction
+from payments.store.db.isolation import check_isolation
 from payments.store.migrations import upgrade
 from tasks.feed import stream
 from tasks.feed.streams import Streams
@@ -88,6 +89,13 @@ def run_program(name, *arguments):
     assert done.returncode == 0, done.stderr
 
 
+def restore(url, dump):
+    run_program("psql", f"--dbname={libpq_url(url)}", "--command", "CREATE ROLE payments_console NOLOGIN")
+    run_program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq_url(url)}", str(dump))
+    upgrade(url)
+    check_isolation(url, application_name="backup")
+
+
 @pytest.mark.acceptance
 def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_path, exit_stack):
     home, fresh, dump = tmp_path / "home", tmp_path / "fresh", tmp_path / "payments.dump"
@@ -108,8 +116,7 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
     source.import_pending()
 
     restored_url = exit_stack.enter_context(embedded_postgres(fresh, durable=False))
-    run_program("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq_url(restored_url)}", str(dump))
-    upgrade(restored_url)
+    restore(restored_url, dump)
     restored = connect_stores(restored_url, exit_stack.enter_context(embedded_valkey(fresh)), exit_stack)
 
     assert restored.state() == at_the_backup
@@ -133,7 +140,6 @@ def test_restored_backup_balances_and_continues(postgres_url, empty_ledger, tmp_
 def test_document_lists_the_examples_in_order():
     page = PAGE.read_text()
 
-    places = [
-        page.index(word) for word in ("auto-aof-rewrite-percentage", "pg_dump", "pg_restore", "payments months verify")
-    ]
+    examples = ("auto-aof-rewrite-percentage", "pg_dump", "CREATE ROLE", "pg_restore", "payments months verify")
+    places = [page.index(word) for word in examples]
     assert places == sorted(places)

@@ -14,9 +14,9 @@ _PASSES = 3  # over tables that others keep locked
 def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = False) -> None:
     """Run the migrations, create the partitions of coming months, and drop the partitions past their retention.
 
-    Then rows of earlier releases get their company, and the keys that begin with it are created, while processes work.
-    With `finishing`, the earlier keys are dropped; this raises UnfinishedError while earlier processes are connected.
-    Tables without statistics, such as those of a restored database, are analyzed. A table that other transactions keep
+    Then rows of earlier releases get their company, and keys that begin with it and row-level security are created,
+    while processes work. With `finishing`, the earlier keys are dropped; this raises UnfinishedError while earlier
+    processes are connected. Tables without statistics, such as restored ones, are analyzed. A table that others keep
     locked is skipped: the services create its partitions within the hour, and the next upgrade drops its expired
     partitions. The user of `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses the URL, the
     database is not in UTF-8 or the user lacks rights, and UnreachableEngineError if PostgreSQL does not answer.
@@ -28,18 +28,21 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
     from tasks.engine_check import translate_database_errors  # noqa: PLC0415 - see above
     from tasks.table_by_table import analyze_stale_tables, change_tables  # noqa: PLC0415 - see above
     from workers.runtime.company_keys import adopt_keys  # noqa: PLC0415 - see above
+    from workers.runtime.row_security import prepare_roles, protect_tables  # noqa: PLC0415 - see above
 
     months = retention.Retention(settings.keep_events_months, settings.keep_history_months, settings.keep_audit_months)
     today = datetime.now(UTC).date()
     database = connect(database_url, application_name="payments migrate", pool_size=1)
     try:
         with translate_database_errors(settings, database_url):
+            prepare_roles(database)
             upgrade(database_url)
             created = change_tables(database, lambda tx, table: retention.create_partitions(tx, table, today), _PASSES)
             dropped = change_tables(
                 database, lambda tx, table: retention.drop_expired(tx, table, today, months), _PASSES
             )
             adopt_keys(database, finishing=finishing)
+            protect_tables(database)
             analyzed = analyze_stale_tables(database)
     finally:
         database.dispose()

@@ -29,13 +29,13 @@ def show(
     """Show the account of a patient, or the search form."""
     reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             offered = list_offered_ids(tx, context)
         return context.page("account.html", patient=None, chosen=None, offered=offered, **reports)
     chosen = query.parameters
     scope = context.user.scope.narrowed_to_company(chosen.company)
     patient, as_of = chosen.patient, chosen.as_of
-    with context.app.snapshot_transaction() as tx:
+    with context.snapshot_transaction() as tx:
         rows = distributing.show_account(tx, patient, scope, as_of)
         accounts = [_read_account(tx, row, chosen.payments_query(row, scope)) for row in rows]
         offered = list_offered_ids(tx, context)

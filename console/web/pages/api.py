@@ -93,7 +93,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
     scope = context.scope_of(choice.clinic).narrowed_to_company(choice.company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         preview = eligibility_preview.preview_payment(tx, scope, choice.charge_type, choice.date, context.now)
     shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
     return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
@@ -108,7 +108,7 @@ def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentT
 @router.get("/claims-feed", responses=success_response(Rows))
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         feed_filter = query.parameters.query(context.scope_of(query.clinic))
         page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), query.limit)
         _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
@@ -120,7 +120,7 @@ def claims_feed(query: FeedQuery, context: Viewer) -> Response:
 def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
     exception_filter = query.parameters.query(context.scope_of(query.clinic))
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), query.limit)
         _audit(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
     return _rows(exception_records(page.rows), EXCEPTIONS, page.rows[-1].id if page.has_more else None)
@@ -156,7 +156,7 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
     log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         _audit(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
         if group:
             sums = reporting.payment_log_sums(tx, log_filter, group)
@@ -173,7 +173,7 @@ def account(
 ) -> Response:
     """Return a patient's account: total payments, unassigned amount and balance."""
     patient, scope = query.parameters.patient, context.user.scope.narrowed_to_company(query.parameters.company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         rows = distributing.show_account(tx, patient, scope, query.parameters.as_of)
         context.audit(tx, "viewed account", patient, "API")
     if not rows:
@@ -188,7 +188,7 @@ def balance(
 ) -> Response:
     """Balance the EMR against Billing: both totals, each reconciling item between them, and the unexplained amount."""
     balance_filter = query.parameters.query(balanced_scope(query, context))
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         found = balancing.balance(tx, balance_filter)
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", "API")
     record = balance_record(found, balance_filter)
@@ -206,7 +206,7 @@ def months(
     """Return a company's months and their states."""
     company = query.parameters.company
     check_sees_company(context, company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         return _rows(month_records(closing.list_months(tx, company)), MONTHS, None)
 
 
@@ -218,7 +218,7 @@ def timeline(
     """Return the history of one payment."""
     payment = query.parameters.payment
     scope = context.user.scope.narrowed_to_company(query.parameters.company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         events = timeline_rows(tx, scope, payment)
         context.audit(tx, "viewed timeline", payment, "API")
     return _rows(timeline_records(events), TIMELINE, None)

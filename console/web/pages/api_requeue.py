@@ -33,7 +33,7 @@ def preview(
     The filter needs a status or a reason.
     """
     feed_filter = requeue_filter(query, context)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
     flowing = sum(each.count for each in expected.lines if each.would_be_imported)
     return JSONResponse({"count": expected.total_count, "total": f"{expected.total:.2f}", "flowing": flowing})
@@ -49,7 +49,7 @@ def start(body: RequeueRunRequest, tasks: BackgroundTasks, context: Requeuer) ->
     named = {each.name: getattr(body, each.name, None) for each in fields(ClaimsFeedParameters)}
     query = ReportQuery(ClaimsFeedParameters(**named), None, 0)
     started = start_run(context, requeue_filter(query, context), body.count)
-    tasks.add_task(run_until_done, context.app, started.run_id)
+    tasks.add_task(run_until_done, context, started.run_id)
     return JSONResponse({"run": started.run_id, "count": started.matching}, background=tasks)
 
 

@@ -29,7 +29,7 @@ def show(
         until=context.start_of(chosen.until, days_later=1),
         before=row_cursor(query.after) if query.after else None,
     )
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         rows = administration.read_audit(tx, context.user, audit_filter, PAGE_ROWS + 1)
         actions = authentication.audited_actions(tx)
     shown = rows[:PAGE_ROWS]

@@ -32,7 +32,7 @@ def show(
     since, until = _days(query.parameters, context.today)
     chosen = replace(query.parameters, since=since, until=until)
     balance_filter = chosen.query(balanced_scope(query, context))
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         balance = balancing.balance(tx, balance_filter)
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", f"{since} to {until}")

@@ -37,7 +37,7 @@ def show(
     """Show a page of the Claims Feed."""
     chosen = query.parameters
     feed_filter = chosen.query(context.scope_of(query.clinic))
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), PAGE_ROWS)
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Claims Feed", chosen.find or "", context.request.url.query)
@@ -72,7 +72,7 @@ def requeue_keys(context: RequestContext, keys: list[str], company: str | None) 
     `company` limits the payments to those of one company. Raises AmbiguousIdError if a key names payments of several.
     """
     wanted, scope = list(dict.fromkeys(keys)), context.user.scope.narrowed_to_company(company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         requeued = requeueing.requeue(tx, wanted, context.now, context.user.signature, scope)
         for key in wanted:
             if key not in requeued.skipped:

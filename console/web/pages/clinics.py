@@ -82,7 +82,7 @@ class _Conflict(NamedTuple):
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         visible = configuring.show_clinics(tx, context.now, scope=context.user.scope)
     names = names_of(row.key for row in visible)
     like = next((row for row in visible if choice.like in {row.clinic, ":".join(row.key)}), None)
@@ -103,7 +103,7 @@ def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 def _show(
     context: RequestContext, name: ClinicName, *, changed: bool = False, conflict: _Conflict | None = None
 ) -> Response:
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         row = find_clinic(tx, context, name)
         history = configuring.show_history(tx, row.key)
         feed_filter = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinic(*row.key))
@@ -134,7 +134,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     changes and keeps the user's choices (409).
     """
     try:
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             before = find_clinic(tx, context, ClinicName(form.clinic, form.company))
             after = _save(tx, context, before, form.settings, form.seen)
     except ChangedMeanwhileError as error:
@@ -151,7 +151,7 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
     """Copy the settings of one clinic to other clinics."""
     if not form.to:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         source = find_clinic(tx, context, ClinicName(form.clinic, form.company))
         targets = [find_clinic(tx, context, ClinicName(each, None)) for each in form.to]
         configuring.lock_clinics(tx, {row.key for row in (source, *targets)})

@@ -65,7 +65,7 @@ def show(
     """Show a page of exceptions, the oldest first."""
     chosen = query.parameters
     exception_filter = chosen.query(context.scope_of(query.clinic))
-    with context.app.snapshot_transaction() as tx:
+    with context.snapshot_transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
         counts = reporting.exception_counts(tx, exception_filter)
         deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in page.rows}, context.now)
@@ -171,7 +171,7 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
     Raises PageError (404) if the user may not see the exception. Raises AdjustmentError if the payment has changed or
     the exception cannot be accepted.
     """
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         row = _visible_exception(tx, context, seen)
         accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
         accepted = accepted._replace(payment=row.payment)
@@ -184,7 +184,7 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
 
     Raises the errors of `accept_if_unchanged`.
     """
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         row = _visible_exception(tx, context, seen)
         adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
         context.audit(tx, "acknowledged exception", row.payment, reason, row.company)

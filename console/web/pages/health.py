@@ -2,23 +2,32 @@
 
 import hmac
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from console.web.context import app_state
 from console.web.errors import PageError
 from console.web.metrics import exposition
-from payments.store.db.connection import is_reachable
+from payments.store.db.connection import UnsuitableDatabaseError, is_reachable
 
 router = APIRouter(include_in_schema=False)
+log = structlog.get_logger()
 
 
 @router.get("/health")
 def health(request: Request) -> Response:
-    """Return whether the console and its database answer. The endpoint needs no login and shows nothing else."""
+    """Return whether the console and its database answer. The endpoint needs no login and shows nothing else.
+
+    The status is 503 as well if the database cannot be used as it is, for example without row-level security.
+    """
     app = app_state(request)
-    is_healthy = is_reachable(app.database)
-    return JSONResponse({"status": "ok" if is_healthy else "database does not answer"}, 200 if is_healthy else 503)
+    try:
+        status = "ok" if is_reachable(app.database) else "database does not answer"
+    except UnsuitableDatabaseError as error:
+        log.warning("database_unsuitable", detail=str(error))
+        status = "database cannot be used; the console's log says why"
+    return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
 
 @router.get("/metrics")

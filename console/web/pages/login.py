@@ -19,6 +19,7 @@ from console.web.flash import delete_flash, read_flash
 from console.web.origins import client_address
 from payments.access import authentication
 from payments.access.authentication import LoginAttempt
+from payments.store.db.isolation import AUTHENTICATION
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,7 +41,7 @@ class _LoginForm(BaseModel):
 @router.get("/login")
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Show the login form. Set the cookie for its CSRF token unless the browser already has the cookie."""
-    with app_state(request).transaction() as tx:
+    with app_state(request).transaction(AUTHENTICATION) as tx:
         has_no_users = authentication.has_no_users(tx)
     return _login_page(request, next_page, has_no_users=has_no_users)
 
@@ -63,7 +64,7 @@ def _log_in(request: Request, form: _LoginForm) -> Response:
         raise PageError(403, "This form has expired.", "Allow cookies for this site, then reload the login page.")
     attempt = LoginAttempt(form.name.strip(), form.password, client_address(request))
     lifetime = timedelta(hours=app.settings.session_hours)
-    with app.transaction() as tx:
+    with app.transaction(AUTHENTICATION) as tx:
         result = authentication.log_in(tx, attempt, now, lifetime)
     if result.token is None:
         return _login_page(request, next_page, name=attempt.name, problem=result.message)
@@ -85,7 +86,7 @@ def log_out(context: Viewer) -> Response:
     if context.kind == "token":
         step = "It stays valid. Disable its user or set a new password to end it."
         raise PageError(403, "A token cannot log out.", step)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         authentication.log_out(tx, context.token, context.user, context.now)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(cookie_name(context.app.settings, SESSION_COOKIE))

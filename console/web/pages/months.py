@@ -43,7 +43,7 @@ class _CloseForm(_MonthForm):
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show a company's months, and the totals and the payments to resolve of the selected month."""
     check_sees_company(context, choice.company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         settings = {each.company: each for each in configuring.show_companies(tx, context.user.scope)}
         companies = list(settings)
         company = choice.company or (companies[0] if companies else None)
@@ -70,7 +70,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Schedule a month to be closed in the coming night."""
     company, month = _read_month(form, context)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         warnings = _visible(context, closing.schedule(tx, company, month, context.now, context.user.signature))
         context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve", company)
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
@@ -82,7 +82,7 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
 def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Cancel the closing of a scheduled month."""
     company, month = _read_month(form, context)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         closing.cancel(tx, company, month, context.now, context.user.signature)
         context.audit(tx, "cancelled month closing", f"{company} {month}", company_id=company)
     return _redirect(context, company, month, f"Closing of {company} {month} cancelled. The month is open.")
@@ -105,10 +105,10 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
     Raises ClosingError if the month may not be closed, and PageError (503) if another error interrupts the close.
     """
     try:
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             closing.begin_close(tx, company, month, context.now, context.user.signature)
         # Imports that held the month have committed, so no entry of the month is later than its close.
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             snapshot = closing.finish_close(tx, company, month, context.app.clock())
             paid = f"payments of {snapshot.payments_total}"
             context.audit(tx, "closed month", f"{company} {month}", paid, company)
@@ -168,12 +168,12 @@ def _methods_of(sums: Sequence[MonthSum]) -> list[str]:
 
 def _read_close(context: RequestContext, company: str, month: Month) -> _Close:
     try:
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             snapshot, warnings = closing.preview_close(tx, company, month, context.now)
         return _Close(snapshot, warning_records(_visible(context, warnings)))
     except ClosingError as error:
         problem = error
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
@@ -188,7 +188,7 @@ def _read_month(form: _MonthForm, context: RequestContext) -> tuple[str, Month]:
     Raises PageError: 403 for a user limited to clinics, 404 for an unknown company, 422 for an invalid month.
     """
     check_sees_company(context, form.company or None)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         companies = {each.company for each in configuring.show_companies(tx, context.user.scope)}
     if form.company not in companies:
         raise PageError(404, "There is no such company.", "Reload the Months page and try again.")

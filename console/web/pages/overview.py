@@ -23,7 +23,7 @@ class _OverviewQuery(PageQuery):
 def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Response:
     """Show the overview of a day, by default today."""
     day = choice.day or context.today
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         seen = dashboard.overview(tx, day, context.user.scope, context.now.astimezone(context.zone))
     figures = context.app.feed_figures(context.now)
     return context.page(

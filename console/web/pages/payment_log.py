@@ -47,7 +47,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
     """Show a page of the log, or its sums."""
     chosen = query.parameters
     log_filter, group = chosen.query(context.scope_of(query.clinic)), chosen.group_by
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None
         page = None if group else reporting.payment_log_page(tx, log_filter, decode_log_cursor(query.after), PAGE_ROWS)
         offered = list_offered_ids(tx, context)
@@ -71,7 +71,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
 @router.get("/payment-log/export")
 def export(query: LogQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
     """Export the selected entries as a file; the export is recorded in the audit history before it begins."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         count = _count(tx, query, context)
         if form is FileForm.XLSX and count > ROWS_MAX:
             raise PageError(422, capitalized(f"{too_many_rows()}."), "Go back, narrow the filter and export again.")
@@ -92,7 +92,7 @@ def _count(tx: Transaction, query: LogQuery, context: RequestContext) -> int:
 def _pieces(query: LogQuery, context: RequestContext, form: FileForm) -> Generator[bytes, None, None]:
     log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
     as_file = as_csv if form is FileForm.CSV else as_xlsx
-    with context.app.snapshot_transaction() as tx:
+    with context.snapshot_transaction() as tx:
         if group:
             sums = reporting.payment_log_sums(tx, log_filter, group)
             yield from as_file(log_sum_records(sums, group), payment_log_sums(group))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Response
 from console.plurals import plural
 from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.auth import Requeuer
-from console.web.context import AppState, RequestContext
+from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, RowId, report_form, report_query
 from console.web.rendering import humanize, url
@@ -30,7 +30,7 @@ _CLINICS_NAMED = 3
 def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))], context: Requeuer) -> Response:
     """Preview a run: how many payments match and their expected outcome."""
     feed_filter = requeue_filter(query, context)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
     fields = {name: value for name, value in asdict(query.parameters).items() if value is not None}
     return context.page("requeue_new.html", expected=expected, criteria=_criteria(feed_filter), fields=fields)
@@ -67,7 +67,7 @@ def show(run_id: RowId, context: Requeuer) -> Response:
 def stop(run_id: RowId, context: Requeuer) -> Response:
     """Stop a run after its current chunk."""
     visible_run(context, run_id)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         requeueing.stop_run(tx, run_id, context.now)
         context.audit(tx, "requeue stopped", f"run {run_id}")
     return context.redirect(f"/requeue-runs/{run_id}")
@@ -77,7 +77,7 @@ def stop(run_id: RowId, context: Requeuer) -> Response:
 def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response:
     """Resume a run that was stopped, or that was interrupted because the console ended."""
     visible_run(context, run_id)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         requeueing.resume_run(tx, run_id, context.now)
         context.audit(tx, "requeue resumed", f"run {run_id}")
     return _run_in_background(context, run_id, tasks)
@@ -85,7 +85,7 @@ def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response
 
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
     """Start a run in a separate transaction. Raises MoreThanConfirmedError if more payments match than `confirmed`."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         started = requeueing.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
         context.audit(tx, "requeued by filter", f"run {started.run_id}", ", ".join(_criteria(feed_filter)))
     return started
@@ -93,7 +93,7 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
 
 def visible_run(context: RequestContext, run_id: int) -> RequeueRun:
     """Return a run. Raises PageError (404) unless the user may see all that it selects."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         run = requeueing.show_run(tx, run_id)
     if run is None or not context.user.scope.includes(run.feed_filter.scope):
         raise PageError(
@@ -102,18 +102,18 @@ def visible_run(context: RequestContext, run_id: int) -> RequeueRun:
     return run
 
 
-def run_until_done(app: AppState, run_id: int) -> None:
+def run_until_done(context: RequestContext, run_id: int) -> None:
     """Requeue chunk by chunk until the run is done or stopped, and enqueue an import after each chunk."""
     has_more = True
     while has_more:
-        with app.transaction() as tx:
+        with context.transaction() as tx:
             has_more = requeueing.requeue_next_chunk(tx, run_id, datetime.now(UTC), CHUNK_ROWS)
-        enqueue.enqueue_retry_due(app.engines)
+        enqueue.enqueue_retry_due(context.app.engines)
 
 
 def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTasks, message: str = "") -> Response:
     # FastAPI ignores injected background tasks when a handler returns a Response, so attach them to it.
-    tasks.add_task(run_until_done, context.app, run_id)
+    tasks.add_task(run_until_done, context, run_id)
     response = context.redirect(f"/requeue-runs/{run_id}", message)
     response.background = tasks
     return response

@@ -26,12 +26,12 @@ def show(
 ) -> Response:
     """Show the timeline of a payment, or the search form."""
     if query is None:
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             offered = list_offered_ids(tx, context)
         return context.page("timeline.html", report=TIMELINE, payment=None, offered=offered)
     payment = query.parameters.payment
     scope = context.user.scope.narrowed_to_company(query.parameters.company)
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         events = timeline_rows(tx, scope, payment)
         found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), None, 1).rows
         context.audit(tx, "viewed timeline", payment)

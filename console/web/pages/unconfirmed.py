@@ -27,7 +27,7 @@ class _NamedForm(PageQuery):
 @router.get("/new-ids")
 def show(context: Administrator) -> Response:
     """Show the companies, clinics and patients that nobody confirmed, and the retired ones."""
-    with context.app.snapshot_transaction() as tx:
+    with context.snapshot_transaction() as tx:
         rows = confirming.list_unconfirmed(tx, context.user.scope)
     held = [confirming.describe_contents(row.contents) for row in rows]
     return context.page("new_ids.html", report=UNCONFIRMED, rows=list(zip(rows, held, strict=True)))
@@ -36,7 +36,7 @@ def show(context: Administrator) -> Response:
 @router.post("/new-ids/confirm")
 def confirm(form: Annotated[_NamedForm, Form()], context: Administrator) -> Response:
     """Confirm a company or a clinic."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         confirming.confirm(tx, form.named, context.now, context.user.signature, context.user.scope)
     return context.redirect("/new-ids", f"{form.kind.capitalize()} {form.id} confirmed.")
 
@@ -44,7 +44,7 @@ def confirm(form: Annotated[_NamedForm, Form()], context: Administrator) -> Resp
 @router.post("/new-ids/retire")
 def retire(form: Annotated[_NamedForm, Form()], context: Administrator) -> Response:
     """Retire an empty company or clinic."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         confirming.retire(tx, form.named, context.now, context.user.signature, context.user.scope)
     return context.redirect(
         "/new-ids", f"{form.kind.capitalize()} {form.id} retired. Its next events will be Not Sent."

@@ -72,7 +72,7 @@ class _NewUserForm(_RoleForm):
 @router.get("/users")
 def show(context: Administrator) -> Response:
     """Show the users whom the administrator may manage, and the rights of each role."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         rows = administration.list_users(tx, context.user)
     return context.page("users.html", report=USERS, rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
 
@@ -86,7 +86,7 @@ def show_one(choice: Annotated[_NameForm, Query()], context: Administrator) -> R
 def _show_form(
     context: RequestContext, name: str, entered: User | None = None, conflict: ChangedMeanwhileError | None = None
 ) -> Response:
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         companies = [row.company for row in configuring.show_companies(tx, context.user.scope)]
         clinics = configuring.list_clinics(tx, context.user.scope)
         try:
@@ -116,7 +116,7 @@ def _first_scope(context: RequestContext, companies: Sequence[str]) -> Scope:
 def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Response:
     """Add a user."""
     user = form.user()
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         administration.add_user(tx, context.user, user, NewPassword(form.password), context.now)
     return context.redirect("/users", f"User {user.name} added. The user can log in now.")
 
@@ -130,7 +130,7 @@ def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Resp
     """
     user = form.user()
     try:
-        with context.app.transaction() as tx:
+        with context.transaction() as tx:
             administration.change_user(tx, context.user, user, context.now, form.seen)
     except ChangedMeanwhileError as error:
         return _show_form(context, user.name, user, error)
@@ -140,7 +140,7 @@ def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Resp
 @router.post("/users/disable")
 def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
     """Disable a user immediately. Raises UserError for one's own account."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         administration.disable_user(tx, context.user, form.name, context.now)
     return context.redirect("/users", f"User {form.name} disabled. All sessions and tokens have ended.")
 
@@ -148,7 +148,7 @@ def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respo
 @router.post("/users/enable")
 def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
     """Enable a disabled user."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         administration.enable_user(tx, context.user, form.name, context.now)
     return context.redirect("/users", f"User {form.name} enabled. The user can log in again.")
 
@@ -156,7 +156,7 @@ def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respon
 @router.post("/users/password")
 def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
     """Set a user's password."""
-    with context.app.transaction() as tx:
+    with context.transaction() as tx:
         administration.set_password(tx, context.user, form.name, NewPassword(form.password), context.now)
     return context.redirect("/users", f"Password of user {form.name} changed. All sessions and tokens have ended.")
 

@@ -1,4 +1,4 @@
-"""Bulk statements: COPY to append rows, otherwise one array parameter per column."""
+"""Bulk statements: COPY to append rows where it is allowed, otherwise one array parameter per column."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -9,7 +9,9 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
-from payments.store.db.connection import Transaction
+from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.db.isolation import refuses_copy, remember_refusal
+from payments.store.db.statement import text
 
 Row = Mapping[str, Any]
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -38,7 +40,14 @@ def insertion(table: Table, columns: Sequence[str], end: str = "") -> str:
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Append rows by COPY. The values of each row are in the order of `columns`. Raises DBAPIError."""
+    """Append rows by COPY, or by INSERT if row-level security applies to this role, because it refuses COPY.
+
+    The values of each row are in the order of `columns`. Raises DBAPIError. Raises ConcurrentWriteError if the refusal
+    was not known before; the repeated transaction uses INSERT.
+    """
+    if refuses_copy(tx):
+        _insert(tx, table, columns, rows)
+        return
     statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
     cursor: Any = tx.connection.cursor()
     try:
@@ -46,5 +55,18 @@ def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:
+        if isinstance(error, psycopg.errors.FeatureNotSupported) and error.diag.source_function == "DoCopy":
+            remember_refusal(tx)
+            raise ConcurrentWriteError(f"row-level security of {table.name} refuses COPY") from error
         # COPY bypasses SQLAlchemy, so the driver's error is wrapped here.
         raise DBAPIError.instance(statement, None, error, psycopg.Error) from error
+
+
+def _insert(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    by_column = [list(values) for values in zip(*rows, strict=True)]
+    names = ", ".join(columns)
+    # COPY also stores given values in identity columns.
+    target = f"INSERT INTO {table.name} ({names}) OVERRIDING SYSTEM VALUE"
+    if by_column:
+        parameters = dict(zip(columns, by_column, strict=True))
+        tx.execute(text(f"{target} SELECT {names} FROM {unnest_item(table, columns)}"), parameters)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.connection import require_utf8
 from payments.store.db.suitability import check_schema
-from payments.store.migrations import online
+from payments.store.migrations import online, row_security
 
 _PARTITION = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
@@ -28,9 +28,10 @@ def upgrade(database_url: str) -> None:
     """Apply all pending migrations in one transaction.
 
     It does nothing if the schema is current, or newer because a later version has migrated it. A new database gets the
-    final keys. In another, they are created and replace the earlier ones afterwards, while processes work. Locks: the
-    advisory lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError unless the
-    database is in UTF-8 and the session's schema is public.
+    final keys and row-level security. In another, `workers.migrate` creates both afterwards, while processes work.
+    Locks: the advisory lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError
+    unless the database is in UTF-8 and the session's schema is public, and for a new database as
+    `row_security.prepare_roles`.
     """
     engine = create_engine(database_url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
     require_utf8(engine)
@@ -46,6 +47,7 @@ def upgrade(database_url: str) -> None:
             command.upgrade(config, "head")
             if is_new:
                 online.apply_now(connection)
+                row_security.apply_now(connection)
     finally:
         engine.dispose()
 

@@ -26,7 +26,7 @@ from payments.contract.event import ChargeType
 from payments.core.scope import Scope
 from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate
-from payments.store.db.connection import Database
+from payments.store.db.connection import Database, connect, transaction
 from tests.builders.committed import ClinicLedger
 from tests.console.conftest import CHEAP
 from tests.engines import scratch_database
@@ -71,7 +71,7 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     home: Path = tmp_path_factory.mktemp("console")
     app = create_app(read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_METRICS_TOKEN": METRICS_TOKEN}), engines)
     now = datetime.now(UTC)
-    with app.state.console.transaction() as tx:
+    with opened_as_owner(app) as database, transaction(database) as tx:
         for clinic in (CLINIC, OTHER_CLINIC):
             update = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
             configuring.set_clinic(tx, update, now=now, who="user:admin")
@@ -94,6 +94,14 @@ def address(site: FastAPI) -> Iterator[str]:
 
 
 @contextmanager
+def opened_as_owner(app: FastAPI) -> Iterator[Database]:
+    """Open the database of an application as the owner of its tables, who sees every company."""
+    database = connect(app.state.console.engines.database_url, application_name="tests", pool_size=4)
+    yield database
+    database.dispose()
+
+
+@contextmanager
 def serve(app: FastAPI) -> Iterator[str]:
     """Serve an application with uvicorn, as in production, and yield the application's URL."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
@@ -110,9 +118,9 @@ def serve(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def ledger_database(site: FastAPI) -> Database:
-    database: Database = site.state.console.database
-    return database
+def ledger_database(site: FastAPI) -> Iterator[Database]:
+    with opened_as_owner(site) as database:
+        yield database
 
 
 @pytest.fixture(scope="package")

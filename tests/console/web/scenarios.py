@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from payments.access import authentication
 from payments.access.authentication import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
+from payments.store.db.isolation import INSTALLATION
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.builders.office import Office
@@ -34,7 +35,7 @@ def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
 
 def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
     """Return the audit rows of an action, newest first."""
-    with site.state.console.transaction() as tx:
+    with site.state.console.transaction(INSTALLATION) as tx:
         return authentication.read_audit(tx, AuditFilter(action=action), 1000)
 
 

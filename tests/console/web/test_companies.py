@@ -1,27 +1,19 @@
 """A user of one company sees and changes nothing of another, through every page, form and API call, in every role."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from httpx import Response
-from sqlalchemy import text
 
 from config.engines import Engines
-from config.settings import read_settings
-from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import AuditEntry, NewPassword
 from payments.access.rights import Role, User
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import dashboard
 from payments.store.db.connection import Database, transaction
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, serve
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, opened_as_owner
 from tests.console.web.test_rights import ENDPOINTS
 from tests.console.web.two_companies import (
     ADMIN,
@@ -34,15 +26,18 @@ from tests.console.web.two_companies import (
     OWN_CLINIC,
     SECRETS,
     Ids,
-    fill,
     probes,
 )
+from tests.console.web.two_companies_console import (
+    foreign_ids,
+    logged_in_browsers,
+    seen_secrets,
+    send,
+    stored_rows,
+    two_companies_console,
+    users,
+)
 from tests.engines import scratch_database
-
-
-def users() -> list[User]:
-    own = [User(f"{role}-of-alpha", role, Scope.of_companies(OWN)) for role in Role]
-    return [*own, User(FOREIGN_USER, Role.BILLING, Scope.of_companies(FOREIGN)), User(ADMIN, Role.ADMIN, EVERYTHING)]
 
 
 @pytest.fixture(scope="module")
@@ -50,87 +45,30 @@ def companies_site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FastAPI]:
     """A console with the data of two companies, and a user of each role of one of them."""
-    home: Path = tmp_path_factory.mktemp("companies")
-    with scratch_database(postgres_url, empty_ledger) as url:
-        app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
-        database = app.state.console.database
-        fill(database)
-        with transaction(database) as tx:
-            for user in users():
-                authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+    home = tmp_path_factory.mktemp("companies")
+    with (
+        scratch_database(postgres_url, empty_ledger) as url,
+        two_companies_console(Engines.named(url, redis_url), home) as app,
+    ):
         yield app
-        database.dispose()
-        app.state.console.feed.close()
 
 
 @pytest.fixture(scope="module")
-def database(companies_site: FastAPI) -> Database:
-    opened: Database = companies_site.state.console.database
-    return opened
+def database(companies_site: FastAPI) -> Iterator[Database]:
+    with opened_as_owner(companies_site) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def browsers(companies_site: FastAPI) -> Iterator[Mapping[str, Browser]]:
     """A logged-in browser of each user, by name."""
-    with serve(companies_site) as address:
-        found = {}
-        for user in users():
-            client = client_at(address)
-            assert send_login(client, user.name, PASSWORD).status_code == 303
-            found[user.name] = Browser(client, user.name)
+    with logged_in_browsers(companies_site, [user.name for user in users()]) as found:
         yield found
-        for browser in found.values():
-            browser.client.close()
 
 
 @pytest.fixture(scope="module")
 def ids(database: Database) -> Ids:
-    with transaction(database) as tx:
-        exception = tx.execute(text("SELECT min(id) FROM findings")).scalar_one()
-        run = tx.execute(text("SELECT max(id) FROM requeue_runs")).scalar_one()
-        dead_letters = list(tx.execute(text("SELECT id FROM set_aside ORDER BY id")).scalars())
-    assert len(dead_letters) == 4
-    return Ids(exception, run, dead_letters)
-
-
-def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
-    method, path = endpoint.split()
-    path = path.replace("{run_id}", str(ids.run)).replace("{exception_id}", str(ids.exception))
-    if method == "GET":
-        return browser.get(path, **fields)
-    return browser.call(path, fields) if path.startswith("/api/") else browser.post(path, **fields)
-
-
-def seen_secrets(response: Response, fields: dict[str, Any]) -> set[str]:
-    """Return what a response shows of the other company, without what the request itself named."""
-    named = json.dumps(fields)
-    shown = response.text.replace("<mark>", "")
-    for each in re.findall(r"beta-[a-z]+", named):
-        shown = shown.replace(each, "")
-    return {secret for secret in SECRETS if secret in shown and secret not in named}
-
-
-def stored_rows(database: Database) -> dict[str, Any]:
-    """Return what is stored of the other company and of the users."""
-    of_company = "WHERE company_id = :company"
-    of_lines = f"WHERE line_ref IN (SELECT id FROM lines {of_company})"
-    tables = {
-        "lines": of_company,
-        "set_aside": "",
-        "entries": of_company,
-        "findings": of_lines,
-        "company_months": of_company,
-        "settings_changes": "WHERE clinic_id = :clinic",
-        "requeue_runs": "",
-        "users": "",
-        "sessions": "WHERE user_name IN (:user, :admin)",
-    }
-    values = {"company": FOREIGN, "clinic": FOREIGN_CLINIC, "user": FOREIGN_USER, "admin": ADMIN}
-    with transaction(database) as tx:
-        return {
-            name: [*map(tuple, tx.execute(text(f"SELECT * FROM {name} {where} ORDER BY 1, 2"), values))]
-            for name, where in tables.items()
-        }
+    return foreign_ids(database)
 
 
 def test_every_endpoint_is_probed(ids: Ids) -> None:
@@ -151,7 +89,7 @@ def test_user_of_a_company_sees_and_changes_nothing_of_another(
             assert response.status_code < 500, (endpoint, fields, response.text)
             # The audit history shows what the company's own users have asked for.
             asked = {FOREIGN, FOREIGN_CLINIC, FOREIGN_PATIENT, "beta-"} if endpoint == "GET /audit" else set()
-            if seen := seen_secrets(response, fields) - asked:
+            if seen := seen_secrets(response.text, fields) - asked:
                 leaks[f"{endpoint} {fields}"] = seen
 
     assert leaks == {}
@@ -166,7 +104,7 @@ def test_probes_show_the_other_company_to_an_administrator_of_all_companies(
     blind = []
     for endpoint, requests in probes(ids).items():
         if endpoint.startswith("GET"):
-            found = [seen_secrets(send(browsers[ADMIN], endpoint, fields, ids), fields) for fields in requests]
+            found = [seen_secrets(send(browsers[ADMIN], endpoint, fields, ids).text, fields) for fields in requests]
             seen |= {each for secrets in found for each in secrets}
             blind += [] if any(found) else [endpoint]
 

@@ -33,7 +33,7 @@ from tests.builders.events import (
     saved_patient,
     saved_payment,
 )
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, serve
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
 from tests.console.web.crawler import Crawler
 from tests.console.web.scenarios import add_not_sent
 from tests.engines import scratch_database
@@ -102,6 +102,12 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
         confirming.retire(tx, NamedClinic("typo", None), now, "user:admin")
 
 
+def add_users(database: Database) -> None:
+    with transaction(database) as tx:
+        for user in USERS:
+            authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+
+
 @pytest.fixture
 def site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -111,13 +117,11 @@ def site(
         monkeypatch.setattr(page, "PAGE_ROWS", PAGE_ROWS)
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.named(url, redis_url))
-        database = app.state.console.database
-        fill(database)
-        with transaction(database) as tx:
-            for user in USERS:
-                authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+        with opened_as_owner(app) as database:
+            fill(database)
+            add_users(database)
         yield app
-        database.dispose()
+        app.state.console.database.dispose()
         app.state.console.feed.close()
 
 

@@ -12,7 +12,7 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.store.db.connection import transaction
 from tests.builders.events import NOW
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, serve
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
 from tests.engines import scratch_database
 
 LISTS = {
@@ -30,7 +30,7 @@ def empty_console(
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("empty"))})
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
-        with transaction(app.state.console.database) as tx:
+        with opened_as_owner(app) as database, transaction(database) as tx:
             authentication.add_user(tx, User("ann", Role.ADMIN), NewPassword(PASSWORD, CHEAP), NOW, "tests")
         with serve(app) as address, client_at(address) as client:
             assert send_login(client, "ann", PASSWORD).status_code == 303

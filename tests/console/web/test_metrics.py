@@ -18,6 +18,7 @@ from console.web.company_metrics import Unexplained
 from console.web.context import AppState
 from console.web.metric_definitions import METRICS
 from console.web.metrics import CachedGauge, unexplained_by_company
+from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, send_heartbeat
 from tests.builders.committed import ClinicLedger
@@ -99,7 +100,7 @@ def test_unexplained_amounts_of_companies_do_not_cancel_out(site: FastAPI, ledge
 
 def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
     """Add dollars to the stored amounts of companies, as an error in the software might."""
-    with app.transaction() as tx:
+    with app.transaction(INSTALLATION) as tx:
         for company, change in changes.items():
             update = "UPDATE lines SET amount_paid = amount_paid + :change WHERE company_id = :company"
             tx.execute(text(update), {"company": company, "change": change})

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from payments.journeys import confirming
+from payments.store.db.isolation import INSTALLATION
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_charge, saved_payment
 from tests.console.web.scenarios import LoggedIn, audit_rows
@@ -15,7 +16,7 @@ def publish(ledger: ClinicLedger, company: str, clinic: str) -> dict[str, str]:
 
 
 def states(site: FastAPI, company: str) -> list[tuple[str, bool]]:
-    with site.state.console.transaction() as tx:
+    with site.state.console.transaction(INSTALLATION) as tx:
         rows = confirming.list_unconfirmed(tx)
     return [(row.kind, row.retired_by is not None) for row in rows if row.company == company]
 

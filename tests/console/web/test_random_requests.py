@@ -20,11 +20,21 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import Method
 from payments.core.finding import FindingStatus
-from payments.store.db.connection import transaction
+from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import NOW, saved_patient, saved_payment
 from tests.console.strategies import numbers_and_days, words
-from tests.console.web.conftest import CHEAP, CLINIC, PASSWORD, Browser, client_at, csrf_of, send_login, serve
+from tests.console.web.conftest import (
+    CHEAP,
+    CLINIC,
+    PASSWORD,
+    Browser,
+    client_at,
+    csrf_of,
+    opened_as_owner,
+    send_login,
+    serve,
+)
 from tests.engines import scratch_database
 from tests.examples import example_count
 
@@ -100,6 +110,21 @@ bodies = contents.map(lambda two: json.dumps(two[0] | two[1])) | st.text(max_siz
 numbers = st.integers(1, 4).map(str) | odd_text
 
 
+def fill(database: Database) -> None:
+    with transaction(database) as tx:
+        for role in Role:
+            authentication.add_user(tx, User(USER_NAMES[role], role), NewPassword(PASSWORD, CHEAP), NOW, "tests")
+    ClinicLedger(database).publish(
+        CLINIC,
+        saved_patient(),
+        saved_payment("25.00", clinic_id=CLINIC),
+        saved_payment("5.00", clinic_id=CLINIC, payment_id="other"),
+    )
+    ClinicLedger(database).import_events(
+        b"no event", saved_payment("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
+    )
+
+
 @pytest.fixture(scope="module")
 def site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
@@ -108,22 +133,11 @@ def site(
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
-        database = app.state.console.database
-        with transaction(database) as tx:
-            for role in Role:
-                authentication.add_user(tx, User(USER_NAMES[role], role), NewPassword(PASSWORD, CHEAP), NOW, "tests")
-        ClinicLedger(database).publish(
-            CLINIC,
-            saved_patient(),
-            saved_payment("25.00", clinic_id=CLINIC),
-            saved_payment("5.00", clinic_id=CLINIC, payment_id="other"),
-        )
-        ClinicLedger(database).import_events(
-            b"no event", saved_payment("9.00", clinic_id=CLINIC, payment_id="early", patient_id="late")
-        )
+        with opened_as_owner(app) as database:
+            fill(database)
         with serve(app) as address:
             yield address
-        database.dispose()
+        app.state.console.database.dispose()
         app.state.console.feed.close()
 
 

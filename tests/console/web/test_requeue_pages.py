@@ -8,6 +8,7 @@ from payments.core.outcome import Status
 from payments.core.scope import Scope
 from payments.journeys import requeueing
 from payments.journeys.requeueing import FeedFilter
+from payments.store.db.isolation import INSTALLATION
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows, wait_until
@@ -59,7 +60,7 @@ def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger
     clinic, support = "stopping", logged_in("support")
     add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics(clinic)), datetime.now(UTC)
-    with site.state.console.transaction() as tx:
+    with site.state.console.transaction(INSTALLATION) as tx:
         number = requeueing.start_run(tx, wanted, now, "user:support").run_id
         assert requeueing.requeue_next_chunk(tx, number, now, 2)
 
@@ -67,7 +68,7 @@ def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger
     assert "<strong>2</strong> of 5 payments requeued" in running
     assert "data-refresh" in running
     assert support.post(f"/requeue-runs/{number}/stop").status_code == 303
-    with site.state.console.transaction() as tx:
+    with site.state.console.transaction(INSTALLATION) as tx:
         assert not requeueing.requeue_next_chunk(tx, number, now, 2)
     assert "Stopped. The remaining payments are unchanged." in support.get(f"/requeue-runs/{number}").text
     statuses = [row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)]
@@ -112,7 +113,7 @@ def test_requeue_run_of_a_restarted_console_can_be_resumed(
         FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics("stalling")),
         datetime.now(UTC) - timedelta(minutes=5),
     )
-    with site.state.console.transaction() as tx:
+    with site.state.console.transaction(INSTALLATION) as tx:
         number = requeueing.start_run(tx, wanted, long_ago, "user:support").run_id
     support = logged_in("support")
 

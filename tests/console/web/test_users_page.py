@@ -10,6 +10,7 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.core.scope import Scope
 from payments.store.db.connection import transaction
+from payments.store.db.isolation import INSTALLATION
 from tests.builders.committed import ClinicLedger
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login
 from tests.console.web.scenarios import LoggedIn
@@ -32,7 +33,7 @@ def companys_admin(ledger: ClinicLedger, address: str):
 
 
 def found_user(site: FastAPI, name: str) -> User | None:
-    with site.state.console.transaction() as tx:
+    with site.state.console.transaction(INSTALLATION) as tx:
         return next((row.user for row in authentication.list_users(tx) if row.user.name == name), None)
 
 

@@ -1,0 +1,149 @@
+"""Isolation of companies by PostgreSQL: each transaction of the console is limited to the companies stated for it.
+
+Every such transaction runs as the role CONSOLE_ROLE. Row-level security shows this role only rows of the companies in a
+setting of the transaction (`migrations/row_security.py` has the policies), so a query that lacks its condition returns
+no rows of another company. Workers and commands do not use this module and read all companies (docs/decisions/0023).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+
+from payments.store.db.connection import Database, UnsuitableDatabaseError, connect
+
+CONSOLE_ROLE = "payments_console"
+COMPANIES, USERS = "payments.companies", "payments.users"
+"""The settings of a transaction that the policies read. `*` means all of them, an empty text none."""
+ALL = "*"
+RESTRICTED_TABLES = ("sessions", "users")
+"""Tables without a company that have a policy as well; so has every table with the column `company_id`."""
+
+_ACCESS, _REFUSES_COPY = "payments_access", "payments_refuses_copy"
+_MIGRATE = "run `python -m workers.migrate`"
+_INSUFFICIENT_PRIVILEGE, _NO_SUCH_ROLE = "42501", "22023"
+
+# One statement, so that a transaction costs one round trip more.
+_BEGIN = (
+    f"SELECT set_config('role', '{CONSOLE_ROLE}', true), set_config('{USERS}', %(users)s, true), "
+    f"set_config('{COMPANIES}', CASE WHEN %(every)s THEN '{ALL}' ELSE CAST(CAST(%(companies)s AS text[]) AS text) END, "
+    "true)"
+)
+_BECOME = f"SELECT set_config('role', '{CONSOLE_ROLE}', true)"
+# `row_security_active` is false for a superuser, for a role with BYPASSRLS and for the owner of the table.
+_UNPROTECTED = f"""
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+    AND NOT relispartition AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE')
+    AND (relname IN {RESTRICTED_TABLES} OR EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id' AND NOT attisdropped))
+    AND NOT (row_security_active(oid) AND EXISTS (
+        SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND NOT polpermissive AND polcmd = '*'
+            AND polroles = ARRAY[(SELECT oid FROM pg_roles WHERE rolname = '{CONSOLE_ROLE}')]))
+ORDER BY relname LIMIT 1
+"""
+_READABLE = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') IS TRUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a transaction of the console may see: the data of some companies, and users.
+
+    `companies` is None for all companies. `all_users` shows every user and session, whatever their companies;
+    otherwise only users all of whose companies are among `companies` are visible.
+    """
+
+    companies: frozenset[str] | None
+    all_users: bool = False
+
+
+NOTHING = Access(frozenset())
+"""The access of a transaction for which nobody stated one."""
+AUTHENTICATION = Access(frozenset(), all_users=True)
+"""Users, sessions and failed logins, and no company's data: for logging in, and to find the user of a request."""
+INSTALLATION = Access(None)
+"""All companies: for figures about the whole installation."""
+
+
+def connect_isolated(database_url: str, *, application_name: str, pool_size: int) -> Database:
+    """Return an engine whose transactions run as CONSOLE_ROLE and see nothing, unless `with_access` states more.
+
+    A new connection raises UnsuitableDatabaseError if the role or a policy is missing, or if the user of the URL may
+    not become the role: the console must not work without them.
+    """
+    engine = connect(database_url, application_name=application_name, pool_size=pool_size)
+    engine.update_execution_options(**{_ACCESS: NOTHING, _REFUSES_COPY: True})
+    event.listen(engine, "connect", _check)
+    event.listen(engine, "begin", _limit)
+    return engine
+
+
+def with_access(engine: Database, access: Access) -> Database:
+    """Return the engine with the access of its transactions. The connection pool is shared."""
+    return engine.execution_options(**{_ACCESS: access})
+
+
+def refuses_copy(connection: Connection) -> bool:
+    """Return whether this connection's role may not use COPY FROM: row-level security applies to it."""
+    return bool(connection.get_execution_options().get(_REFUSES_COPY))
+
+
+def remember_refusal(connection: Connection) -> None:
+    """Let `refuses_copy` return True for later connections of the same engine."""
+    connection.engine.update_execution_options(**{_REFUSES_COPY: True})
+
+
+def check_isolation(database_url: str, *, application_name: str) -> None:
+    """Connect as the console does. Raises UnsuitableDatabaseError as `connect_isolated`, and DBAPIError."""
+    engine = connect_isolated(database_url, application_name=application_name, pool_size=1)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
+def _limit(connection: Connection) -> None:
+    access: Access = connection.get_execution_options()[_ACCESS]
+    connection.exec_driver_sql(
+        _BEGIN,
+        {
+            "users": ALL if access.all_users else "",
+            "every": access.companies is None,
+            "companies": sorted(access.companies or ()),
+        },
+    )
+
+
+def _check(connection: Any, _record: object) -> None:
+    """Check a new connection, before it is used. The driver's errors are wrapped as SQLAlchemy does it."""
+    try:
+        if problem := _problem(connection):
+            connection.close()
+            raise UnsuitableDatabaseError(problem)
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DBAPIError.instance(_BECOME, None, error, psycopg.Error, connection_invalidated=True) from error
+
+
+def _problem(connection: Any) -> str | None:
+    """Return why PostgreSQL would not isolate companies on this connection; None if it does."""
+    try:
+        connection.execute(_BECOME)
+    except psycopg.Error as error:
+        if error.sqlstate == _NO_SUCH_ROLE:
+            return f"the role {CONSOLE_ROLE} does not exist: {_MIGRATE}"
+        if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
+            user = connection.info.user
+            return f"role {user} may not become {CONSOLE_ROLE}: {granting(user, connection.info.server_version)}"
+        raise
+    if not connection.execute(_READABLE).fetchone()[0]:
+        return f"the role {CONSOLE_ROLE} may not read the tables: {_MIGRATE}"
+    found = connection.execute(_UNPROTECTED).fetchone()
+    return f"row-level security does not limit {CONSOLE_ROLE} on the table {found[0]}: {_MIGRATE}" if found else None
+
+
+def granting(user: str, server_version: int) -> str:
+    """Return the statement that lets a user become CONSOLE_ROLE. `server_version` is a number such as 180006."""
+    options = " WITH INHERIT FALSE, SET TRUE" if server_version >= 16_00_00 else ""
+    return f"GRANT {CONSOLE_ROLE} TO {user}{options}"

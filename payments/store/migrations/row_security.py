@@ -1,0 +1,190 @@
+"""Row-level security: the role of the console, its rights, and the policies of all tables of company data.
+
+`workers.migrate` runs these steps each time, and not once as a numbered migration: roles belong to the whole PostgreSQL
+cluster, so a database that was restored elsewhere may lack them. Each step skips what exists.
+
+Two policies of each table work together. `everyone` lets any role with rights on the table through, so that workers,
+commands and processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone.
+The owner of the tables and roles with BYPASSRLS are subject to neither.
+"""
+
+from collections.abc import Iterator
+
+from payments.store.db.connection import GENERATION, Transaction, UnsuitableDatabaseError
+from payments.store.db.isolation import ALL, COMPANIES, CONSOLE_ROLE, RESTRICTED_TABLES, USERS, granting
+from payments.store.db.statement import text
+from payments.store.migrations.online import earlier_sessions
+
+# A subquery is evaluated once in a statement, and not for each row. A member of CONSOLE_ROLE that inherits its rights
+# (before PostgreSQL 16 every member does) is subject to its policies, but sees everything until it becomes the role.
+_IS_UNLIMITED = f"current_setting('{COMPANIES}', true) = '{ALL}' OR current_user <> '{CONSOLE_ROLE}'"
+_SEES_ALL = f"(SELECT {_IS_UNLIMITED})"
+_LIST = f"nullif(nullif(current_setting('{COMPANIES}', true), '{ALL}'), '')::text[]"
+_COMPANIES = f"(SELECT {_LIST})::text[]"
+_SEES_ALL_USERS = f"(SELECT {_IS_UNLIMITED} OR current_setting('{USERS}', true) = '{ALL}')"
+_SEES_SOME = f"(SELECT cardinality({_LIST}) > 0)"
+_OWN_COMPANY = f"company_id = ANY ({_COMPANIES})"
+
+_BY_COMPANY = f"{_SEES_ALL} OR {_OWN_COMPANY}"
+_VISIBLE = {
+    # An attempt at a stream entry that failed before its company could be read. It holds no data of the event.
+    "history": (f"{_BY_COMPANY} OR {_SEES_SOME} AND company_id IS NULL AND line_ref IS NULL AND set_aside_ref IS NULL"),
+    # What a user did belongs to the user's companies, even if the entry names none. `users` has a policy of its own.
+    "audit": (
+        f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_OWN_COMPANY}) "
+        "AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who)"
+    ),
+    # The filter of a run has the companies from which it selects; without them it selects from all.
+    "requeue_runs": f"{_SEES_ALL} OR choice -> 'companies' <@ (SELECT to_jsonb({_LIST}))",
+    "users": f"{_SEES_ALL_USERS} OR companies <@ {_COMPANIES}",
+    "sessions": f"{_SEES_ALL_USERS} OR EXISTS (SELECT FROM users WHERE users.name = sessions.user_name)",
+}
+"""By table, which rows are visible; in other tables, those of the companies."""
+_WRITABLE = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_OWN_COMPANY}"}
+"""By table, which rows may be written; in other tables, those that are visible."""
+
+_READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
+_RIGHTS = {
+    **dict.fromkeys(("alembic_version", "job_runs"), _READ),
+    **dict.fromkeys(("allocations", "audit", "entries", "history", "settings_changes"), _ADD),
+    **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
+    **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),
+    **dict.fromkeys(("patients", "charges", "requeue_runs", "users"), _CHANGE),
+    **dict.fromkeys(("sessions", "login_failures"), _REMOVE),
+}
+"""The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of company data, no DDL."""
+_SEQUENCES = ("history_id_seq", "audit_id_seq")
+
+# Another database of the cluster may create the role at the same time.
+_CREATE_ROLE = f"""
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{CONSOLE_ROLE}') THEN
+        CREATE ROLE {CONSOLE_ROLE} NOLOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+END $$
+"""
+_STATE = f"""
+SELECT current_user, current_setting('server_version_num')::integer AS server_version,
+    EXISTS (SELECT FROM pg_roles WHERE rolname = '{CONSOLE_ROLE}') AS has_role,
+    has_schema_privilege('public', 'CREATE') AS may_migrate
+"""
+_IS_MEMBER = f"SELECT pg_has_role(current_user, '{CONSOLE_ROLE}', :kind)"
+_TABLES = f"""
+SELECT relname::text AS name, relrowsecurity AS is_enabled,
+    ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = pg_class.oid) AS policies
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
+    AND (relname IN {RESTRICTED_TABLES} OR EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id' AND NOT attisdropped))
+ORDER BY relname
+"""
+_LACKS = f"""
+SELECT NOT bool_and(has_table_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), kind))
+FROM unnest(CAST(:kinds AS text[])) AS kind
+"""
+_LACKS_SEQUENCE = f"SELECT NOT has_sequence_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), 'USAGE')"
+# Roles that import, and that row-level security would keep from using COPY.
+_IMPORTERS = f"""
+SELECT DISTINCT rolname::text FROM pg_class, aclexplode(relacl) AS acl JOIN pg_roles ON pg_roles.oid = acl.grantee
+WHERE relname = 'entries' AND relnamespace = 'public'::regnamespace AND privilege_type = 'INSERT'
+    AND rolname <> '{CONSOLE_ROLE}' AND NOT (rolsuper OR rolbypassrls OR pg_has_role(pg_roles.oid, relowner, 'USAGE'))
+ORDER BY 1
+"""
+
+
+def prepare_roles(tx: Transaction) -> list[str]:
+    """Create CONSOLE_ROLE, let the current user become it, and give BYPASSRLS to the other roles that import.
+
+    Return the roles that import and did not get BYPASSRLS: row-level security refuses their COPY, so they insert rows
+    in a slower way. Raises UnsuitableDatabaseError, with the statements for an administrator, if the current user may
+    not create the role or become it, or if processes of an earlier release work as such a role; they know COPY only.
+    """
+    tx.execute(text(_CREATE_ROLE))
+    user, version, has_role, may_migrate = tx.execute(text(_STATE)).one()
+    if not may_migrate:
+        return []  # the migrations fail, and their message says why
+    if not has_role:
+        raise UnsuitableDatabaseError(
+            f"role {user} may not create roles; as an administrator run: CREATE ROLE {CONSOLE_ROLE} NOLOGIN; "
+            f"{granting(user, version)}"
+        )
+    kind = "SET" if version >= 16_00_00 else "MEMBER"
+    if not tx.execute(text(_IS_MEMBER), {"kind": kind}).scalar_one():
+        _attempt(tx, granting(_quoted(tx, user), version))
+        if not tx.execute(text(_IS_MEMBER), {"kind": kind}).scalar_one():
+            raise UnsuitableDatabaseError(
+                f"role {user} may not become {CONSOLE_ROLE}; as an administrator run: {granting(user, version)}"
+            )
+    return _let_importers_copy(tx)
+
+
+def missing_steps(tx: Transaction) -> Iterator[list[str]]:
+    """Yield the statements that are missing, by transaction: the rights and the policies of one table.
+
+    Each transaction locks one table exclusively for a moment. `prepare_roles` must have succeeded.
+    """
+    tables = {name: (is_enabled, policies) for name, is_enabled, policies in tx.execute(text(_TABLES))}
+    for name, (is_enabled, policies) in tables.items():
+        steps = [statement for policy, statement in _policies(name).items() if policy not in policies]
+        # Rights and policies come into force together: CONSOLE_ROLE never reads a table without its policy.
+        steps += [] if is_enabled else [f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"]
+        if steps := [*steps, *_missing_rights(tx, name)]:
+            yield steps
+    others = [*(name for name in _RIGHTS if name not in tables), *_SEQUENCES]
+    if steps := [statement for name in others for statement in _missing_rights(tx, name)]:
+        yield steps
+
+
+def apply_now(tx: Transaction) -> None:
+    """Protect a new, empty database in this transaction. Raises UnsuitableDatabaseError as `prepare_roles`."""
+    prepare_roles(tx)
+    for statements in missing_steps(tx):
+        for statement in statements:
+            tx.execute(text(statement))
+
+
+def _policies(table: str) -> dict[str, str]:
+    visible = _VISIBLE.get(table, _BY_COMPANY)
+    writable = _WRITABLE.get(table, visible)
+    return {
+        "everyone": f"CREATE POLICY everyone ON {table} USING (true) WITH CHECK (true)",
+        "companies": (
+            f"CREATE POLICY companies ON {table} AS RESTRICTIVE TO {CONSOLE_ROLE} "
+            f"USING ({visible}) WITH CHECK ({writable})"
+        ),
+    }
+
+
+def _missing_rights(tx: Transaction, name: str) -> Iterator[str]:
+    if name in _SEQUENCES:
+        if tx.execute(text(_LACKS_SEQUENCE), {"table": name}).scalar_one():
+            yield f"GRANT USAGE ON SEQUENCE {name} TO {CONSOLE_ROLE}"
+    elif (rights := _RIGHTS.get(name)) and tx.execute(
+        text(_LACKS), {"table": name, "kinds": rights.split(", ")}
+    ).scalar_one():
+        yield f"GRANT {rights} ON {name} TO {CONSOLE_ROLE}"
+
+
+def _let_importers_copy(tx: Transaction) -> list[str]:
+    for role in _importers_without_copy(tx):
+        _attempt(tx, f"ALTER ROLE {_quoted(tx, role)} BYPASSRLS")
+    left = _importers_without_copy(tx)
+    if left and (sessions := earlier_sessions(tx, GENERATION)):
+        raise UnsuitableDatabaseError(
+            f"row-level security would keep processes of an earlier release from importing: {', '.join(sessions)}. As "
+            f"an administrator run: ALTER ROLE {left[0]} BYPASSRLS; or stop these processes first"
+        )
+    return left
+
+
+def _importers_without_copy(tx: Transaction) -> list[str]:
+    return list(tx.execute(text(_IMPORTERS)).scalars())
+
+
+def _attempt(tx: Transaction, statement: str) -> None:
+    """Run a statement, unless the current user lacks the right to."""
+    tx.execute(text(f"DO $$ BEGIN {statement}; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$"))
+
+
+def _quoted(tx: Transaction, name: str) -> str:
+    return str(tx.execute(text("SELECT quote_ident(:name)"), {"name": name}).scalar_one())

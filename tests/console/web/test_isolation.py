@@ -1,0 +1,166 @@
+"""PostgreSQL keeps a company's users from another company even if every condition and check in the code is missing."""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx import Response
+
+from config.engines import Engines
+from console.web.context import RequestContext
+from payments.access import authentication
+from payments.core.scope import EVERYTHING, Scope
+from payments.journeys import dashboard, reporting
+from payments.journeys.reporting import FeedFilter
+from payments.store.db.connection import Database, transaction
+from payments.store.db.isolation import INSTALLATION, NOTHING, Access, with_access
+from tests.console.web.conftest import Browser, opened_as_owner
+from tests.console.web.two_companies import (
+    FIGURES_ONLY,
+    FOREIGN,
+    FOREIGN_CLINIC,
+    FOREIGN_PATIENT,
+    OWN,
+    SECRETS,
+    Ids,
+    probes,
+)
+from tests.console.web.two_companies_console import (
+    foreign_ids,
+    logged_in_browsers,
+    seen_secrets,
+    send,
+    stored_rows,
+    two_companies_console,
+)
+from tests.engines import scratch_database
+
+pytestmark = pytest.mark.slow
+
+USER = "admin-of-alpha"  # with every right, so that no right hides a page
+
+
+@pytest.fixture(scope="module")
+def site(
+    postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FastAPI]:
+    home = tmp_path_factory.mktemp("isolation")
+    with (
+        scratch_database(postgres_url, empty_ledger) as url,
+        two_companies_console(Engines.named(url, redis_url), home) as app,
+    ):
+        yield app
+
+
+@pytest.fixture(scope="module")
+def owner(site: FastAPI) -> Iterator[Database]:
+    """The database, opened as the owner of the tables, to whom no policy applies."""
+    with opened_as_owner(site) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser(site: FastAPI) -> Iterator[Browser]:
+    with logged_in_browsers(site, [USER]) as found:
+        # The server closes the connection after an unexpected error, such as a row that a policy refuses.
+        found[USER].client.headers["Connection"] = "close"
+        yield found[USER]
+
+
+@pytest.fixture(scope="module")
+def ids(owner: Database) -> Ids:
+    return foreign_ids(owner)
+
+
+def take_conditions_out(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
+    """Let the code take each user for one who may see everything, so that it adds no condition and refuses nothing.
+
+    PostgreSQL still gets `access`, as for the users that they are.
+    """
+    authenticate = authentication.authenticate
+
+    def forgetful(*arguments: Any) -> Any:
+        user = authenticate(*arguments)
+        return user and replace(user, scope=EVERYTHING)
+
+    monkeypatch.setattr(authentication, "authenticate", forgetful)
+    monkeypatch.setattr(RequestContext, "access", access)
+
+
+def shown(response: Response) -> str:
+    """Return the headers and the text of a response; of an XLSX file, the text of its parts."""
+    if "spreadsheet" not in response.headers.get("content-type", ""):
+        return f"{response.headers} {response.text}"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        return " ".join(archive.read(name).decode() for name in archive.namelist())
+
+
+def requests(ids: Ids) -> Mapping[str, list[dict[str, Any]]]:
+    found = probes(ids)
+    files = [{"form": "xlsx"}, {"form": "xlsx", "group_by": "clinic"}, {"form": "csv", "patient": FOREIGN_PATIENT}]
+    return found | {"GET /payment-log/export": [*found["GET /payment-log/export"], *files]}
+
+
+def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = False) -> dict[str, set[str]]:
+    """Send all requests. Return what the responses show of the other company, by endpoint."""
+    found: dict[str, set[str]] = {}
+    for endpoint, each in requests(ids).items():
+        if only_reading and not endpoint.startswith("GET"):
+            continue
+        for fields in each:
+            # The audit history shows what the company's own users have asked for.
+            asked = {FOREIGN, FOREIGN_CLINIC, FOREIGN_PATIENT, "beta-"} if endpoint == "GET /audit" else set()
+            text = shown(send(browser, endpoint, fields, ids))
+            found.setdefault(endpoint, set()).update(seen_secrets(text, fields) - asked)
+    return found
+
+
+def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_the_code(
+    monkeypatch: pytest.MonkeyPatch, browser: Browser, owner: Database, ids: Ids
+) -> None:
+    take_conditions_out(monkeypatch, Access(frozenset({OWN})))
+    before = stored_rows(owner)
+
+    found = secrets_by_endpoint(browser, ids)
+
+    assert {endpoint: seen for endpoint, seen in found.items() if seen} == {}
+    assert stored_rows(owner) == before
+
+
+def test_the_same_requests_show_the_other_company_if_postgresql_does_not_limit_them(
+    monkeypatch: pytest.MonkeyPatch, browser: Browser, ids: Ids
+) -> None:
+    take_conditions_out(monkeypatch, INSTALLATION)
+
+    found = secrets_by_endpoint(browser, ids, only_reading=True)
+
+    assert {endpoint for endpoint, seen in found.items() if not seen} == FIGURES_ONLY
+    assert set().union(*found.values()) == set(SECRETS)
+
+
+def test_figures_without_conditions_count_the_own_company_only(site: FastAPI, owner: Database) -> None:
+    day, now, own = date(2026, 6, 5), datetime.now(UTC), Scope.of_companies(OWN)
+    isolated = with_access(site.state.console.database, Access(frozenset({OWN})))
+    with transaction(isolated) as tx:
+        found = dashboard.overview(tx, day, EVERYTHING, now)
+        found_sums = reporting.claims_feed_sums(tx, FeedFilter())
+    with transaction(owner) as tx:
+        expected = dashboard.overview(tx, day, own, now)
+        expected_sums = reporting.claims_feed_sums(tx, FeedFilter(scope=own))
+        assert dashboard.overview(tx, day, EVERYTHING, now) != expected
+
+    assert found == expected
+    assert found_sums == expected_sums != []
+
+
+def test_transaction_without_stated_companies_sees_nothing(site: FastAPI) -> None:
+    database = site.state.console.database
+    for isolated in (database, with_access(database, NOTHING)):
+        with transaction(isolated) as tx:
+            assert list(reporting.claims_feed(tx, FeedFilter())) == []
+            assert authentication.list_users(tx) == []

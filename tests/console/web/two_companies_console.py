@@ -1,0 +1,109 @@
+"""A console on the data of two companies, its users, and what a response shows of the other company."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from httpx import Response
+from sqlalchemy import text
+
+from config.engines import Engines
+from config.settings import read_settings
+from console.web.app import create_app
+from payments.access import authentication
+from payments.access.authentication import NewPassword
+from payments.access.rights import Role, User
+from payments.core.scope import EVERYTHING, Scope
+from payments.store.db.connection import Database, transaction
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
+from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_CLINIC, FOREIGN_USER, OWN, SECRETS, Ids, fill
+
+
+def users() -> list[User]:
+    """Return a user of each role of the own company, one of the other company, and an administrator of all."""
+    own = [User(f"{role}-of-alpha", role, Scope.of_companies(OWN)) for role in Role]
+    return [*own, User(FOREIGN_USER, Role.BILLING, Scope.of_companies(FOREIGN)), User(ADMIN, Role.ADMIN, EVERYTHING)]
+
+
+@contextmanager
+def two_companies_console(engines: Engines, home: Path) -> Iterator[FastAPI]:
+    """Fill an empty ledger, and yield a console on it."""
+    app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), engines)
+    with opened_as_owner(app) as database:
+        fill(database)
+        with transaction(database) as tx:
+            for user in users():
+                authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+    yield app
+    app.state.console.database.dispose()
+    app.state.console.feed.close()
+
+
+@contextmanager
+def logged_in_browsers(app: FastAPI, names: Sequence[str]) -> Iterator[dict[str, Browser]]:
+    """Serve the console, and yield a logged-in browser of each user, by name."""
+    with serve(app) as address:
+        found = {}
+        for name in names:
+            client = client_at(address)
+            assert send_login(client, name, PASSWORD).status_code == 303
+            found[name] = Browser(client, name)
+        yield found
+        for browser in found.values():
+            browser.client.close()
+
+
+def foreign_ids(database: Database) -> Ids:
+    """Return the ids of rows of the other company."""
+    with transaction(database) as tx:
+        exception = tx.execute(text("SELECT min(id) FROM findings")).scalar_one()
+        run = tx.execute(text("SELECT max(id) FROM requeue_runs")).scalar_one()
+        dead_letters = list(tx.execute(text("SELECT id FROM set_aside ORDER BY id")).scalars())
+    assert len(dead_letters) == 4
+    return Ids(exception, run, dead_letters)
+
+
+def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
+    """Send a request to an endpoint, such as `GET /account`."""
+    method, path = endpoint.split()
+    path = path.replace("{run_id}", str(ids.run)).replace("{exception_id}", str(ids.exception))
+    if method == "GET":
+        return browser.get(path, **fields)
+    return browser.call(path, fields) if path.startswith("/api/") else browser.post(path, **fields)
+
+
+def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
+    """Return what a text shows of the other company, without what the request itself named."""
+    named = json.dumps(fields)
+    shown = shown.replace("<mark>", "")
+    for each in re.findall(r"beta-[a-z]+", named):
+        shown = shown.replace(each, "")
+    return {secret for secret in SECRETS if secret in shown and secret not in named}
+
+
+def stored_rows(database: Database) -> dict[str, Any]:
+    """Return what is stored of the other company and of the users."""
+    of_company = "WHERE company_id = :company"
+    of_lines = f"WHERE line_ref IN (SELECT id FROM lines {of_company})"
+    tables = {
+        "lines": of_company,
+        "set_aside": "",
+        "entries": of_company,
+        "findings": of_lines,
+        "company_months": of_company,
+        "settings_changes": "WHERE clinic_id = :clinic",
+        "requeue_runs": "",
+        "users": "",
+        "sessions": "WHERE user_name IN (:user, :admin)",
+    }
+    values = {"company": FOREIGN, "clinic": FOREIGN_CLINIC, "user": FOREIGN_USER, "admin": ADMIN}
+    with transaction(database) as tx:
+        return {
+            name: [*map(tuple, tx.execute(text(f"SELECT * FROM {name} {where} ORDER BY 1, 2"), values))]
+            for name, where in tables.items()
+        }

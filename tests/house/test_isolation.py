@@ -1,0 +1,57 @@
+"""Each transaction of the console states the companies that it may see, in one place; the exceptions are listed."""
+
+import ast
+from collections.abc import Iterator
+
+from tests.house.source import Source, sources
+
+STATED = {
+    ("console/web/auth.py", "AUTHENTICATION"): "finds the user of a session or token",
+    ("console/web/pages/login.py", "AUTHENTICATION"): "checks a password, counts failed logins, starts a session",
+    ("console/web/metrics.py", "INSTALLATION"): "figures about the whole installation, behind a token of the operator",
+    ("console/web/context.py", "self.access"): "the companies of the request's user; pages open no other transaction",
+}
+"""The places that open a transaction with a stated access, with the reason."""
+DATABASE = {
+    "console/web/context.py": "opens the transactions above",
+    "console/web/pages/health.py": "asks whether PostgreSQL answers, and runs no query",
+}
+"""The places that use the engine of the console."""
+CONNECTING = {"console/web/app.py": "connect_isolated"}
+"""The places that connect to PostgreSQL, and how."""
+
+
+def web_calls() -> Iterator[tuple[Source, ast.Call, str]]:
+    for source in sources("console/web"):
+        for node in source.nodes:
+            if isinstance(node, ast.Call):
+                yield source, node, ast.unparse(node.func).rpartition(".")[2]
+
+
+def test_transaction_with_a_stated_access_is_listed() -> None:
+    found = {
+        (source.path, ast.unparse(argument))
+        for source, call, name in web_calls()
+        if name in {"transaction", "snapshot_transaction"}
+        for argument in call.args
+        if not ast.unparse(argument).startswith("with_access(self.database, ")
+    }
+
+    assert found == set(STATED)
+
+
+def test_console_uses_its_engine_in_listed_places_only() -> None:
+    found = {
+        source.path
+        for source in sources("console/web")
+        for node in source.nodes
+        if isinstance(node, ast.Attribute) and node.attr == "database"
+    }
+
+    assert found == set(DATABASE)
+
+
+def test_console_connects_with_isolation() -> None:
+    found = {source.path: name for source, _, name in web_calls() if name in {"connect", "connect_isolated"}}
+
+    assert found == CONNECTING

@@ -1,0 +1,171 @@
+"""The role of the console: who creates it, what stops a console without it, and how roles import under it."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from config.database_urls import libpq_url, with_database
+from devstack.engines import embedded_postgres
+from payments.store.db.connection import (
+    ConcurrentWriteError,
+    Database,
+    UnsuitableDatabaseError,
+    connect,
+    transaction,
+)
+from payments.store.db.isolation import CONSOLE_ROLE, check_isolation
+from payments.store.migrations import row_security, upgrade
+from tests.builders.events import saved_payment
+from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
+from workers.runtime.row_security import prepare_roles, protect_tables
+
+pytestmark = pytest.mark.slow
+
+GRANT = f"GRANT {CONSOLE_ROLE} TO {{}} WITH INHERIT FALSE, SET TRUE"
+SERVICE_RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server of its own: roles belong to all databases of a server."""
+    with embedded_postgres(tmp_path_factory.mktemp("roles"), durable=False) as url:
+        yield url
+
+
+@pytest.fixture
+def superuser(server: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(libpq_url(server), autocommit=True) as connection:
+        for role in ("limited", "app"):
+            connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute("CREATE DATABASE theirs OWNER limited TEMPLATE template0")
+        yield connection
+
+
+def url_of(server: str, role: str, database: str = "theirs") -> str:
+    parts = urlsplit(with_database(server, database))
+    return parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def opened(url: str, name: str = "tests") -> Database:
+    return connect(url, application_name=name, pool_size=1)
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(UnsuitableDatabaseError) as error:
+        check_isolation(url, application_name="tests")
+    return str(error.value)
+
+
+def test_owner_without_the_right_to_create_roles_is_told_what_to_run(
+    server: str, superuser: psycopg.Connection
+) -> None:
+    url = url_of(server, "limited")
+    assert refusal(url) == f"the role {CONSOLE_ROLE} does not exist: run `python -m workers.migrate`"
+
+    with pytest.raises(
+        UnsuitableDatabaseError, match="role limited may not create roles; as an administrator"
+    ) as error:
+        upgrade(url)
+    create, grant = str(error.value).rpartition("run: ")[2].split("; ")
+    superuser.execute(create)
+    with pytest.raises(UnsuitableDatabaseError, match=f"role limited may not become {CONSOLE_ROLE}"):
+        upgrade(url)
+    superuser.execute(grant)
+    upgrade(url)
+
+    check_isolation(url, application_name="tests")
+
+
+def test_owner_who_may_create_roles_needs_no_administrator(server: str, superuser: psycopg.Connection) -> None:
+    superuser.execute("ALTER ROLE limited CREATEROLE")
+    url = url_of(server, "limited")
+
+    upgrade(url)
+
+    check_isolation(url, application_name="tests")
+
+
+def test_console_without_the_whole_protection_is_refused(server: str, superuser: psycopg.Connection) -> None:
+    upgrade(server)
+    superuser.execute(SERVICE_RIGHTS)
+    check_isolation(server, application_name="tests")
+    app = url_of(server, "app", "payments")
+    assert refusal(app) == f"role app may not become {CONSOLE_ROLE}: {GRANT.format('app')}"
+    superuser.execute(GRANT.format("app"))
+    check_isolation(app, application_name="tests")
+
+    unlimited = f"row-level security does not limit {CONSOLE_ROLE} on the table {{}}: run `python -m workers.migrate`"
+    for undo, do, table in (
+        ("ALTER TABLE lines ENABLE ROW LEVEL SECURITY", "ALTER TABLE lines DISABLE ROW LEVEL SECURITY", "lines"),
+        (f"ALTER ROLE {CONSOLE_ROLE} NOBYPASSRLS", f"ALTER ROLE {CONSOLE_ROLE} BYPASSRLS", "account_marks"),
+        (f"REVOKE postgres FROM {CONSOLE_ROLE}", f"GRANT postgres TO {CONSOLE_ROLE}", "account_marks"),
+    ):
+        superuser.execute(do)
+        assert refusal(app) == unlimited.format(table)
+        superuser.execute(undo)
+    superuser.execute("DROP POLICY companies ON users")
+    assert refusal(app) == unlimited.format("users")
+    superuser.execute(f"REVOKE ALL ON lines FROM {CONSOLE_ROLE}")
+    assert refusal(app) == f"the role {CONSOLE_ROLE} may not read the tables: run `python -m workers.migrate`"
+
+    engine = opened(server)
+    protect_tables(engine)
+    engine.dispose()
+
+    check_isolation(app, application_name="tests")
+
+
+def test_role_of_the_services_keeps_copy(server: str, superuser: psycopg.Connection) -> None:
+    upgrade(server)
+    superuser.execute(SERVICE_RIGHTS)
+
+    engine = opened(server)
+    prepare_roles(engine)
+    engine.dispose()
+
+    (bypasses,) = superuser.execute("SELECT rolbypassrls FROM pg_roles WHERE rolname = 'app'").fetchone() or ()
+    assert bypasses
+
+
+def test_role_without_copy_imports_by_insert(server: str, superuser: psycopg.Connection) -> None:
+    upgrade(server)
+    superuser.execute(SERVICE_RIGHTS)
+    superuser.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
+    engine = opened(url_of(server, "app", "payments"))
+
+    def post() -> None:
+        with transaction(engine) as tx:
+            create_clinic(tx)
+            import_chunk(tx, saved_payment("25.00"))
+
+    with pytest.raises(ConcurrentWriteError, match="row-level security of lines refuses COPY"):
+        post()
+    post()  # as the worker repeats it
+    with transaction(engine) as tx:
+        found = ledger_entries(tx)
+        assert tx.execute(text("SELECT count(*) FROM history")).scalar_one() > 0
+    engine.dispose()
+
+    assert found == [("25.00", "2026-06-05")]
+
+
+def test_role_without_copy_is_reported_and_stops_the_upgrade_while_an_earlier_release_runs(
+    server: str, superuser: psycopg.Connection
+) -> None:
+    superuser.execute("ALTER ROLE limited CREATEROLE")
+    upgrade(url_of(server, "limited"))
+    with psycopg.connect(libpq_url(url_of(server, "limited")), autocommit=True) as owner:
+        owner.execute(SERVICE_RIGHTS)
+    engine = opened(url_of(server, "limited"))
+    with transaction(engine) as tx:
+        assert row_security.prepare_roles(tx) == ["app"]
+    earlier = libpq_url(url_of(server, "app"))
+    with (
+        psycopg.connect(earlier, application_name="payments importer"),
+        pytest.raises(UnsuitableDatabaseError, match=r"payments importer.*ALTER ROLE app BYPASSRLS"),
+    ):
+        prepare_roles(engine)
+    engine.dispose()

@@ -1,0 +1,32 @@
+"""Let PostgreSQL isolate companies: create the console's role, its rights and the policies, while processes work."""
+
+import structlog
+
+from payments.store.db.connection import Database, transaction
+from payments.store.migrations import row_security
+from payments.store.migrations.statements import run_together
+
+log = structlog.get_logger(__name__)
+
+
+def prepare_roles(database: Database) -> None:
+    """Create the role of the console. Raises UnsuitableDatabaseError as `row_security.prepare_roles`.
+
+    Call it before the migrations, so that nothing has changed if an administrator has to act first.
+    """
+    with transaction(database) as tx:
+        slow = row_security.prepare_roles(tx)
+    if slow:
+        log.warning("imports_without_copy", roles=slow)
+
+
+def protect_tables(database: Database) -> None:
+    """Create the missing rights and policies, one table in a transaction. An interrupted run can be repeated.
+
+    Raises DBAPIError if a lock is not free for a minute. Locks: each unprotected table exclusively for a moment.
+    """
+    with transaction(database) as tx:
+        steps = list(row_security.missing_steps(tx))
+    for number, statements in enumerate(steps, 1):
+        run_together(database, statements)
+        log.info("table_protected", statement=statements[0], done=number, total=len(steps))
