@@ -6,7 +6,7 @@ every time it has the same payments. `stay` ends the move instead.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from payments.access import audit
@@ -21,6 +21,10 @@ from payments.store.moving import copying, ledger_figures, row_ids
 from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 
 __all__ = ["MoveError"]
+
+CLOCK_DIFFERENCE_MAX = timedelta(hours=1)
+"""The difference between the clocks of a worker and of the machine that exports. Events of this time before the export
+that were refused count as late: publishing one more event does no harm."""
 
 
 def check_has_company(tx: Transaction, company_id: str) -> None:
@@ -114,14 +118,16 @@ def describe(
 
 
 def late_events(tx: Transaction, company_id: str) -> list[bytes]:
-    """Return the events that arrived here after the company has left, as they were published, oldest first.
+    """Return the events that were refused here because the company has left, as they were published, oldest first.
+
+    Events that break the contract are not among them: they are Validation Failed here, and would be so there.
 
     Raises MoveError if the company has not left.
     """
     move = _lock(tx, company_id)
     if move.state is not MoveState.LEFT or move.moved_at is None:
         raise MoveError(f"company {company_id} has not left this installation")
-    return dead_letters.refused_since(tx, company_id, move.moved_at)
+    return dead_letters.refused_since(tx, company_id, move.moved_at - CLOCK_DIFFERENCE_MAX)
 
 
 def _lock(tx: Transaction, company_id: str) -> CompanyMove:
