@@ -48,7 +48,8 @@ def add(  # noqa: PLR0913 (each parameter is an option)
     clinic: Annotated[
         list[str] | None,
         typer.Option(
-            help="Limit the user to this clinic of the companies; repeat for more. Default: all their clinics."
+            help="Limit the user to this clinic of the companies, or `company:clinic` if several have it; repeat for "
+            "more. Default: all their clinics."
         ),
     ] = None,
     *,
@@ -108,7 +109,8 @@ def change(  # noqa: PLR0913 (each parameter is an option)
         list[str] | None, typer.Option(help="A company of the user; repeat for more. Default: unchanged.")
     ] = None,
     clinic: Annotated[
-        list[str] | None, typer.Option(help="Limit the user to this clinic; repeat for more. Default: unchanged.")
+        list[str] | None,
+        typer.Option(help="Limit the user to this clinic, or `company:clinic`; repeat for more. Default: unchanged."),
     ] = None,
     *,
     all_companies: AllCompaniesOption = False,
@@ -192,16 +194,16 @@ class _ScopeChoice:
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
         """Return a scope with these changes. Clinics without a company add the companies of these clinics.
 
-        Raises UserError if a clinic is unknown or several companies have it.
+        Raises UserError if a clinic is unknown, or if several of the companies have it.
         """
-        from payments.access.authentication import companies_of_clinics
+        from payments.access.authentication import choose_clinics
 
         if self.all_companies:
             return EVERYTHING
-        companies, clinics = self.companies or before.companies, self.clinics or before.clinics
-        if companies is None and self.clinics:
-            companies = companies_of_clinics(tx, self.clinics)
-        return Scope(companies, clinics)
+        companies, names = self.companies or before.companies, self.clinics or before.clinic_names
+        if names is None or (companies is not None and not companies):
+            return Scope(companies, None)
+        return choose_clinics(tx, companies, names)
 
 
 def _scope_choice(company: list[str] | None, clinic: list[str] | None, *, all_companies: bool) -> _ScopeChoice:

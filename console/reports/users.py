@@ -54,7 +54,7 @@ def user_records(rows: Iterable[UserRow]) -> list[Record]:
             "name": row.user.name,
             "role": row.user.role,
             "companies": None if row.user.scope.companies is None else sorted(row.user.scope.companies),
-            "clinics": None if row.user.scope.clinics is None else sorted(row.user.scope.clinics),
+            "clinics": row.user.scope.clinic_names,
             "added_at": row.added_at,
             "added_by": row.added_by,
             "disabled_at": row.disabled_at,

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from payments.access import authentication, users
 from payments.access.audit import AuditFilter, AuditRow
+from payments.access.grants import with_clinic_keys
 from payments.access.passwords import NewPassword, UserError
 from payments.access.rights import User
 from payments.access.users import UserRow
@@ -30,26 +31,27 @@ def find_user(tx: Transaction, administrator: User, name: str) -> UserRow:
 
 
 def add_user(tx: Transaction, administrator: User, user: User, password: NewPassword, now: datetime) -> None:
-    """Add a user.
+    """Add a user, whose scope may name a clinic as `company:clinic`.
 
-    Raises UserError as `authentication.add_user` does, or if the user would see more than the administrator.
+    Raises UserError as `authentication.add_user` does, if the user would see more than the administrator, or if several
+    of the user's companies have a clinic that is named without its company.
     """
     _check_may_grant(administrator.scope, user.scope)
-    authentication.add_user(tx, user, password, now, administrator.signature)
+    authentication.add_user(tx, with_clinic_keys(tx, user), password, now, administrator.signature)
 
 
 def change_user(tx: Transaction, administrator: User, user: User, now: datetime, seen: User | None) -> None:
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
-    `seen` is the user as the administrator saw it before. Raises UserError as `authentication.change_user` does, for
-    the administrator's own account, and if the user saw or would see more than the administrator; ChangedMeanwhileError
-    if the user is not as `seen`.
+    The scope may name a clinic as `company:clinic`. `seen` is the user as the administrator saw it before. Raises
+    UserError as `authentication.change_user` and `add_user` do, for the administrator's own account, and if the user
+    saw or would see more than the administrator; ChangedMeanwhileError if the user is not as `seen`.
     """
     if user.name == administrator.name:
         raise UserError("you cannot change your own role; ask another administrator")
     _lock_managed(tx, administrator, user.name)
     _check_may_grant(administrator.scope, user.scope)
-    authentication.change_user(tx, user, now, administrator.signature, seen)
+    authentication.change_user(tx, with_clinic_keys(tx, user), now, administrator.signature, seen)
 
 
 def set_password(tx: Transaction, administrator: User, name: str, password: NewPassword, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from payments.access import audit, users
 from payments.access.audit import AuditEntry, AuditFilter, AuditRow
-from payments.access.grants import check_grant, companies_of_clinics, describe_scope
+from payments.access.grants import check_grant, choose_clinics, describe_scope
 from payments.access.passwords import (
     DEFAULT_COST,
     HashCost,
@@ -31,7 +31,7 @@ __all__ = [
     "NewPassword",
     "UserError",
     "UserRow",
-    "companies_of_clinics",
+    "choose_clinics",
     "describe_scope",
 ]
 

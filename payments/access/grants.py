@@ -1,9 +1,11 @@
 """Check and describe what a user may see: companies and clinics have to exist, and all companies are chosen as such."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from payments.access.passwords import UserError
 from payments.access.rights import Role, User
+from payments.contract.keys import ClinicKey
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics
@@ -26,22 +28,40 @@ def check_grant(tx: Transaction, user: User) -> None:
         raise UserError("the user would see nothing; choose at least one company and clinic")
     known = {row.company for row in clinics.list_companies(tx, Scope(scope.companies))}
     _refuse_unknown("company", "companies", scope.companies - known)
-    found = {clinic for _, clinic in clinics.list_keys(tx, scope)}
-    _refuse_unknown("clinic", "clinics", (scope.clinics or frozenset()) - found, f" in {_listed(scope.companies)}")
+    found = clinics.list_keys(tx, scope)
+    known_names = {key.clinic_id for key in found} if scope.clinic_keys is None else {":".join(key) for key in found}
+    _refuse_unknown("clinic", "clinics", {*(scope.clinic_names or ())} - known_names, f" in {_listed(scope.companies)}")
 
 
-def companies_of_clinics(tx: Transaction, clinic_ids: Collection[str]) -> frozenset[str]:
-    """Return the companies of these clinics.
+def choose_clinics(tx: Transaction, companies: frozenset[str] | None, names: Iterable[str]) -> Scope:
+    """Return the scope of the clinics with these names: clinic ids, which may follow `company:`.
 
-    Raises UserError for an unknown clinic, and for a clinic id that several companies use.
+    `companies` are those of the user; None means the companies of the clinics. Raises UserError for an unknown clinic,
+    and for an id that several of the companies have.
     """
-    owners = clinics.list_keys(tx, Scope.of_clinics(*clinic_ids))
-    _refuse_unknown("clinic", "clinics", {*clinic_ids} - {clinic for _, clinic in owners})
-    for clinic_id in sorted(clinic_ids):
-        companies = [company for company, clinic in owners if clinic == clinic_id]
-        if len(companies) > 1:
-            raise UserError(f"{_listed(companies)} each have a clinic {clinic_id}; choose the company as well")
-    return frozenset(company for company, _ in owners)
+    known = clinics.list_keys(tx, Scope(companies))
+    chosen: set[ClinicKey] = set()
+    unknown: set[str] = set()
+    for name in names:
+        keys = [key for key in known if name in {key.clinic_id, ":".join(key)}]
+        if len(keys) > 1:
+            owners = [key.company_id for key in keys]
+            raise UserError(f"{_listed(owners)} each have a clinic {name}; write {owners[0]}:{name}, for example")
+        chosen.update(keys)
+        unknown |= set() if keys else {name}
+    _refuse_unknown("clinic", "clinics", unknown, f" in {_listed(companies)}" if companies else "")
+    return Scope.of_clinic_keys(companies or {key.company_id for key in chosen}, chosen)
+
+
+def with_clinic_keys(tx: Transaction, user: User) -> User:
+    """Return a user whose scope names clinics as `choose_clinics` reads them, with the scope of these clinics.
+
+    Raises the errors of `choose_clinics`. A user of all companies, or of all their clinics, is returned unchanged.
+    """
+    scope = user.scope
+    if not scope.companies or scope.clinics is None:
+        return user
+    return replace(user, scope=choose_clinics(tx, scope.companies, scope.clinics))
 
 
 def describe_scope(scope: Scope) -> str:
@@ -49,7 +69,7 @@ def describe_scope(scope: Scope) -> str:
     if scope.clinics is None:
         return "all companies" if scope.companies is None else f"all clinics of {_listed(scope.companies)}"
     owners = "all companies" if scope.companies is None else _listed(scope.companies)
-    return f"clinics {_listed(scope.clinics)} of {owners}"
+    return f"clinics {_listed(scope.clinic_names or ())} of {owners}"
 
 
 def _refuse_unknown(one: str, several: str, ids: Collection[str], where: str = "") -> None:

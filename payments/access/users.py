@@ -1,15 +1,17 @@
 """SQL for users, sessions, API tokens and failed logins. The caller hashes passwords."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import RowMapping
 
 from payments.access.rights import LoginDelays, Role, User
+from payments.contract.keys import ClinicKey
 from payments.core.scope import Scope
-from payments.store.db.conditions import optional_scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -41,14 +43,15 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
     """Insert a user. Return whether it was inserted; False means that the name is taken."""
     added = tx.execute(
         text(
-            "INSERT INTO users (name, role, companies, clinics, password_hash, added_at, added_by) "
-            "VALUES (:name, :role, CAST(:companies AS text[]), CAST(:clinics AS text[]), :hash, :now, :who) "
+            "INSERT INTO users (name, role, companies, clinics, clinic_keys, password_hash, added_at, added_by) "
+            "VALUES (:name, :role, CAST(:companies AS text[]), CAST(:clinics AS text[]), CAST(:keys AS jsonb), :hash, "
+            ":now, :who) "
             "ON CONFLICT DO NOTHING"
         ),
         {
             "name": user.name,
             "role": user.role,
-            **optional_scope_parameters(user.scope),
+            **_scope_columns(user.scope),
             "hash": password_hash,
             "now": now,
             "who": who,
@@ -109,10 +112,11 @@ def change(tx: Transaction, user: User, now: datetime) -> None:
         text(
             "UPDATE users SET role = :role, "
             "clinics = CAST(:clinics AS text[]), companies = CAST(:companies AS text[]), "
+            "clinic_keys = CAST(:keys AS jsonb), "
             "companies_since = CASE WHEN companies IS DISTINCT FROM CAST(:companies AS text[]) THEN :now "
             "ELSE companies_since END WHERE name = :name"
         ),
-        {"name": user.name, "role": user.role, "now": now, **optional_scope_parameters(user.scope)},
+        {"name": user.name, "role": user.role, "now": now, **_scope_columns(user.scope)},
     )
 
 
@@ -203,12 +207,28 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def _scope_columns(scope: Scope) -> dict[str, Any]:
+    """Return the columns of a scope: the limits as sorted lists, and the pairs of company and clinic as JSON."""
+    keys = None if scope.clinic_keys is None else json.dumps(sorted(scope.clinic_keys))
+    limits = {"companies": scope.companies, "clinics": scope.clinics}
+    return {name: None if ids is None else sorted(ids) for name, ids in limits.items()} | {"keys": keys}
+
+
+def _scope(row: RowMapping) -> Scope:
+    """Return the scope of a user. Pairs are ignored if an earlier release has changed the clinics without them."""
+    companies, clinics = (None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))
+    if companies is None or clinics is None or row["clinic_keys"] is None:
+        return Scope(companies, clinics)
+    paired = Scope.of_clinic_keys(companies, (ClinicKey(*pair) for pair in row["clinic_keys"]))
+    return paired if paired.clinics == clinics else Scope(companies, clinics)
+
+
 def _user_row(row: RowMapping) -> UserRow:
     return UserRow(
         user=User(
             name=row["name"],
             role=Role(row["role"]),
-            scope=Scope(*(None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))),
+            scope=_scope(row),
         ),
         password_hash=row["password_hash"],
         added_at=row["added_at"],

@@ -1,18 +1,23 @@
 """The scope of a user or a report: the companies and clinics whose data may be seen."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
+
+from payments.contract.keys import ClinicKey
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The companies and clinics whose data may be seen; None means all of them.
 
-    Both limits apply: a clinic id counts only within the companies.
+    All limits apply: a clinic id counts only within the companies. `clinic_keys` limits a scope of several companies
+    further, to some of the pairs of a company and a clinic, because two of the companies may have the same clinic id.
     """
 
     companies: frozenset[str] | None = None
     clinics: frozenset[str] | None = None
+    clinic_keys: frozenset[ClinicKey] | None = None
 
     @classmethod
     def of_clinics(cls, *clinic_ids: str) -> Self:
@@ -25,9 +30,21 @@ class Scope:
         return cls(frozenset({company_id}), frozenset({clinic_id}))
 
     @classmethod
+    def of_clinic_keys(cls, companies: Iterable[str], keys: Iterable[ClinicKey]) -> Self:
+        """Return the scope of some clinics of these companies."""
+        companies, keys = frozenset(companies), frozenset(keys)
+        return cls(companies, frozenset(key.clinic_id for key in keys), keys if len(companies) > 1 else None)
+
+    @classmethod
     def of_companies(cls, *company_ids: str) -> Self:
         """Return the scope of all clinics of these companies."""
         return cls(companies=frozenset(company_ids))
+
+    @property
+    def clinic_names(self) -> list[str] | None:
+        """The clinics as texts, sorted: `company:clinic` where the scope has pairs; None for all clinics."""
+        names = self.clinics if self.clinic_keys is None else map(":".join, self.clinic_keys)
+        return None if names is None else sorted(names)
 
     @property
     def only_clinic(self) -> str | None:
@@ -44,7 +61,8 @@ class Scope:
 
         None means that no company or clinic can be read from the data; a scope limited to some does not include it.
         """
-        return _contains(self.companies, company_id) and _contains(self.clinics, clinic_id)
+        is_key = self.clinic_keys is None or (company_id, clinic_id) in self.clinic_keys
+        return is_key and _contains(self.companies, company_id) and _contains(self.clinics, clinic_id)
 
     def may_see_company(self, company_id: str | None) -> bool:
         """Return whether everything of a company may be seen, such as its months."""
@@ -52,7 +70,8 @@ class Scope:
 
     def includes(self, other: "Scope") -> bool:
         """Return whether this scope includes everything that the other one does."""
-        return _includes(self.companies, other.companies) and _includes(self.clinics, other.clinics)
+        has_keys = self.clinic_keys is None or (other.clinic_keys is not None and other.clinic_keys <= self.clinic_keys)
+        return has_keys and _includes(self.companies, other.companies) and _includes(self.clinics, other.clinics)
 
     def narrowed_to_company(self, company_id: str | None) -> "Scope":
         """Return the part of this scope that belongs to one company, or the whole of it for None.

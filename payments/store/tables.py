@@ -466,6 +466,8 @@ users = Table(
     Column("disabled_at", Moment),
     Column("companies", ARRAY(Text)),  # the companies to which the user belongs; null for all
     Column("companies_since", Moment),  # when `companies` was last changed; null if never
+    # The pairs of a company and a clinic that the user may see, for a user of several companies with limited clinics.
+    Column("clinic_keys", JSONB),
 )
 
 # Browser sessions and API tokens. Only a hash of each token is stored.

@@ -11,10 +11,12 @@ from console.web.auth import Administrator
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
+from console.web.pages.named_clinics import names_of
 from payments.access import administration
 from payments.access.authentication import NewPassword, UserError
 from payments.access.passwords import PASSWORD_LENGTH_MIN
 from payments.access.rights import RIGHTS, Right, Role, User
+from payments.contract.keys import ClinicKey
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.scope import Scope
 from payments.journeys import configuring
@@ -41,7 +43,10 @@ class _RoleForm(_NameForm):
     clinic: _Names
 
     def user(self) -> User:
-        """Return the user with this role and scope. Raises PageError (422) unless both choices are explicit."""
+        """Return the user with this role and scope, whose clinics are the names that the page shows.
+
+        Raises PageError (422) unless both choices are explicit.
+        """
         companies = _limit("companies", self.company, everything=self.all_companies)
         clinics = _limit("clinics", self.clinic, everything=self.all_clinics)
         return User(self.name, self.role, Scope(companies, clinics))
@@ -53,6 +58,7 @@ class _ChangeForm(_RoleForm):
     seen_all_companies: _On = None
     seen_company: _Names
     seen_all_clinics: _On = None
+    seen_clinic_company: _Names
     seen_clinic: _Names
 
     @property
@@ -61,6 +67,9 @@ class _ChangeForm(_RoleForm):
         if self.seen_role is None:
             return None
         companies = None if self.seen_all_companies else frozenset(self.seen_company)
+        if companies and self.seen_clinic_company:
+            pairs = zip(self.seen_clinic_company, self.seen_clinic, strict=False)
+            return User(self.name, self.seen_role, Scope.of_clinic_keys(companies, map(ClinicKey._make, pairs)))
         clinics = None if self.seen_all_clinics else frozenset(self.seen_clinic)
         return User(self.name, self.seen_role, Scope(companies, clinics))
 
@@ -88,7 +97,7 @@ def _show_form(
 ) -> Response:
     with context.transaction() as tx:
         companies = [row.company for row in configuring.show_companies(tx, context.user.scope)]
-        clinics = configuring.list_clinics(tx, context.user.scope)
+        clinics = names_of(configuring.list_clinics(tx, context.user.scope))
         try:
             row = administration.find_user(tx, context.user, name) if name else None
         except UserError as error:

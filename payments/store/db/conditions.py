@@ -17,6 +17,9 @@ def is_here(table: str) -> str:
     return f"NOT EXISTS (SELECT FROM companies AS moved WHERE moved.company_id = {table}.company_id AND moved.{MOVED})"
 
 
+_CLINIC_KEYS = "SELECT * FROM unnest(CAST(:key_companies AS text[]), CAST(:key_clinics AS text[]))"
+
+
 def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
     """Return the conditions of the given filters, each preceded by AND.
 
@@ -40,7 +43,9 @@ def in_scope(scope: Scope, table: str) -> str:
     The table has the columns `company_id` and `clinic_id`. A row in which one of them is null belongs to no limited
     scope.
     """
-    return company_in_scope(scope, table) + _one_of(f"{table}.clinic_id", "clinics", scope.clinics)
+    of_clinics = _one_of(f"{table}.clinic_id", "clinics", scope.clinics)
+    of_keys = "" if scope.clinic_keys is None else f" AND ({table}.company_id, {table}.clinic_id) IN ({_CLINIC_KEYS})"
+    return company_in_scope(scope, table) + of_clinics + of_keys
 
 
 def company_in_scope(scope: Scope, table: str) -> str:
@@ -51,7 +56,12 @@ def company_in_scope(scope: Scope, table: str) -> str:
 def scope_parameters(scope: Scope) -> dict[str, list[str]]:
     """Return the parameters of the conditions on a scope: its limits as sorted lists."""
     limits = {"companies": scope.companies, "clinics": scope.clinics}
-    return {name: sorted(ids) for name, ids in limits.items() if ids is not None}
+    parameters = {name: sorted(ids) for name, ids in limits.items() if ids is not None}
+    if scope.clinic_keys is not None:
+        keys = sorted(scope.clinic_keys)
+        parameters["key_companies"] = [key.company_id for key in keys]
+        parameters["key_clinics"] = [key.clinic_id for key in keys]
+    return parameters
 
 
 def in_optional_scope(company: str, clinic: str) -> str:
@@ -61,13 +71,14 @@ def in_optional_scope(company: str, clinic: str) -> str:
     """
     return (
         f"(CAST(:companies AS text[]) IS NULL OR {company} = ANY(:companies)) "
-        f"AND (CAST(:clinics AS text[]) IS NULL OR {clinic} = ANY(:clinics))"
+        f"AND (CAST(:clinics AS text[]) IS NULL OR {clinic} = ANY(:clinics)) "
+        f"AND (CAST(:key_clinics AS text[]) IS NULL OR ({company}, {clinic}) IN ({_CLINIC_KEYS}))"
     )
 
 
 def optional_scope_parameters(scope: Scope) -> dict[str, list[str] | None]:
     """Return the parameters of `in_optional_scope`: the limits as sorted lists, null where there is none."""
-    return {"companies": None, "clinics": None} | scope_parameters(scope)
+    return dict.fromkeys(("companies", "clinics", "key_companies", "key_clinics")) | scope_parameters(scope)
 
 
 def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from payments.contract.keys import ClinicKey
 from payments.contract.money import dollars
 from payments.core.outcome import Reason, Status
 from payments.core.scope import Scope
@@ -15,7 +16,7 @@ from payments.store.feed.feed_filter import FeedFilter
 from payments.store.feed.requeue_candidates import LastIds, RowIds
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
-_LIMITS = ("companies", "clinics")
+_LIMITS = ("companies", "clinics", "key_companies", "key_clinics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,8 @@ def update(tx: Transaction, run: RequeueRun) -> None:
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     """Return the given criteria as the column stores them. A requeue always selects from the feed as it is now.
 
-    The scope is stored as its limits `companies` and `clinics`. Criteria that are not given are omitted: a process of
-    another release, which may not know them, can then read the row.
+    The scope is stored as its limits, the parameters of conditions on it. Criteria that are not given are omitted: a
+    process of another release, which may not know them, can then read the row.
     """
     given = {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
     del given["scope"]
@@ -134,5 +135,7 @@ def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
         for name, value in stored.items()
         if name not in _LIMITS
     }
-    limits = {name: frozenset(stored[name]) for name in _LIMITS if stored.get(name) is not None}
-    return FeedFilter(scope=Scope(**limits), **given)
+    companies, clinics = (None if stored.get(name) is None else frozenset(stored[name]) for name in _LIMITS[:2])
+    pairs = zip(*(stored[name] for name in _LIMITS[2:]), strict=True) if "key_clinics" in stored else None
+    keys = None if pairs is None else frozenset(map(ClinicKey._make, pairs))
+    return FeedFilter(scope=Scope(companies, clinics, keys), **given)

@@ -1,5 +1,6 @@
 """Two companies with the same clinic id: printed keys begin with the company where a report covers both."""
 
+import io
 import json
 from datetime import date
 
@@ -105,3 +106,16 @@ def test_printed_key_with_a_company_is_taken_by_commands(terminal: Terminal) -> 
     for name in (key, f"right:{CLINIC}/free"):
         found = terminal.run("report", "claims-feed", "--find", name, "--format", "json").rows
         assert [(row["company"], row["payment"]) for row in found] == [("right", key)]
+
+
+def test_user_is_limited_to_the_clinic_of_one_company(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = "users add pair --role billing --company left --company right --password-stdin --clinic".split()
+
+    def run(clinic: str) -> Result:
+        monkeypatch.setattr("sys.stdin", io.StringIO("a long password\n"))
+        return terminal.run(*add, clinic)
+
+    assert "left, right each have a clinic same; write left:same, for example" in run("same").err
+    assert run("right:same").out == "User pair added with role billing for clinics right:same of left, right.\n"
+    (row,) = [row for row in terminal.run(*"users list --format json".split()).rows if row["name"] == "pair"]
+    assert (row["companies"], row["clinics"]) == (["left", "right"], ["right:same"])

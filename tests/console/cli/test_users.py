@@ -62,7 +62,7 @@ def test_disabled_user_can_be_enabled_and_is_audited(run_command) -> None:
         (("--all-clinics",), "billing for all clinics of company"),
         (("--all-companies",), "billing for all companies"),
         (("--company", "second", "--all-clinics"), "billing for all clinics of second"),
-        (("--company", "company", "--company", "second"), "billing for clinics east of company, second"),
+        (("--company", "company", "--company", "second"), "billing for clinics company:east of company, second"),
         (("--role", "admin", "--all-clinics"), "admin for all clinics of company"),
     ],
 )

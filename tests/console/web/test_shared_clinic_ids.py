@@ -2,54 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from html import unescape
-from pathlib import Path
 
 import pytest
 
-from config.engines import Engines
-from config.settings import read_settings
-from console.web.app import create_app
-from payments.access import authentication
-from payments.access.authentication import NewPassword
-from payments.access.rights import Role, User
-from payments.contract.event import ChargeType
-from payments.core.scope import EVERYTHING, Scope
-from payments.journeys import detecting
-from payments.store.db.connection import Database, transaction
-from tests.builders.committed import ClinicLedger
-from tests.builders.events import paid, saved_patient, saved_payment
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login, serve
+from tests.console.web.conftest import PASSWORD, Browser
+from tests.console.web.shared_clinic_ids import CLINIC, KEY, LEFT, OTHER_CLINIC, PATIENT, RIGHT, serve_shared
 from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
-
-CLINIC, PATIENT, OTHER_CLINIC = "same", "pat", "only-right"
-LEFT, RIGHT = "left", "right"
-KEY = f"{CLINIC}/sent/1"
-USERS = [
-    User("of-both", Role.ADMIN, Scope.of_companies(LEFT, RIGHT)),
-    User("of-left", Role.ADMIN, Scope.of_companies(LEFT)),
-    User("of-all", Role.ADMIN, EVERYTHING),
-]
-
-
-def fill(database: Database) -> None:
-    """Store a payment in Billing, one with nothing due and one Not Sent, with the same keys in both companies."""
-    ledger = ClinicLedger(database)
-    for company, amount in ((LEFT, "25.00"), (RIGHT, "35.00")):
-        ids = {"company_id": company, "clinic_id": CLINIC, "patient_id": PATIENT}
-        payments = [
-            saved_payment(payment_id="sent", **paid(amount, "2026-06-05"), **ids),
-            saved_payment(payment_id="free", **paid(amount, "2026-06-05", amount_due="0.00"), **ids),
-            saved_payment(payment_id="other", **paid(amount, "2026-06-05"), charge_type="Other", **ids),
-        ]
-        ledger.set_clinic(CLINIC, ChargeType.COPAY, company_id=company)
-        ledger.import_events(saved_patient(PATIENT, company_id=company), *payments)
-    ledger.set_clinic(OTHER_CLINIC, ChargeType.SUPPLIES, company_id=RIGHT)
-    with transaction(database) as tx:
-        detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +18,11 @@ def browsers(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Browser]]:
     """A logged-in browser of each user, by name."""
-    home: Path = tmp_path_factory.mktemp("shared")
-    with scratch_database(postgres_url, empty_ledger) as url:
-        app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
-        state = app.state.console
-        fill(state.database)
-        with transaction(state.database) as tx:
-            for user in USERS:
-                authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
-        with serve(app) as address:
-            found = {user.name: Browser(client_at(address), user.name) for user in USERS}
-            for browser in found.values():
-                assert send_login(browser.client, browser.name, PASSWORD).status_code == 303
-            yield found
-            for browser in found.values():
-                browser.client.close()
-        state.database.dispose()
-        state.feed.close()
+    with (
+        scratch_database(postgres_url, empty_ledger) as url,
+        serve_shared(url, redis_url, tmp_path_factory.mktemp("shared")) as found,
+    ):
+        yield found
 
 
 @pytest.fixture(params=["of-both", "of-all"])
@@ -196,3 +145,62 @@ def test_longest_key_is_taken_with_its_company(browser: Browser) -> None:
 
     assert browser.get("/timeline", payment=key).status_code == 404
     assert browser.get("/timeline", payment=f"{key}d").status_code == 422
+
+
+SEEN_BY_LIMITED = [
+    ("/claims-feed", {}),
+    ("/exceptions", {"status": "all"}),
+    ("/payment-log", {}),
+    ("/payment-log", {"group_by": "clinic"}),
+    ("/balancing", {"since": "2026-06-01", "until": "2026-06-07"}),
+    ("/account", {"patient": PATIENT}),
+    ("/clinics", {}),
+    ("/", {"day": "2026-06-05"}),
+    *((f"/api/{name}", {}) for name in ("claims-feed", "exceptions", "payment-log", "balancing")),
+]
+
+
+@pytest.mark.parametrize(("path", "query"), SEEN_BY_LIMITED, ids=str)
+def test_limit_to_a_clinic_excludes_the_one_of_another_company(
+    browsers: Mapping[str, Browser], path: str, query: dict[str, str]
+) -> None:
+    limited = browsers["of-clinics"]
+
+    response = limited.get(path, **query)
+
+    assert response.status_code == 200
+    assert "35.00" not in response.text
+    assert limited.get(path, **query, company=RIGHT, clinic=CLINIC).status_code in {200, 403, 404, 422}
+    assert "35.00" not in limited.get(path, **query, company=RIGHT).text
+
+
+def test_user_limited_to_a_clinic_opens_and_requeues_nothing_of_the_other_one(
+    browsers: Mapping[str, Browser],
+) -> None:
+    limited = browsers["of-clinics"]
+
+    assert limited.get("/timeline", payment=KEY).status_code == 200
+    assert limited.get("/timeline", payment=KEY, company=RIGHT).status_code == 404
+    assert limited.get("/clinic", clinic=CLINIC).status_code == 200
+    assert limited.get("/clinic", clinic=CLINIC, company=RIGHT).status_code == 404
+    ids = {row["company"]: row["id"] for row in browsers["of-both"].get("/api/exceptions").json()["rows"]}
+    assert limited.call(f"/api/exceptions/{ids[RIGHT]}/accept", {"version": 1}).status_code == 404
+
+
+def test_administrator_limits_a_user_to_the_clinic_of_one_company(browsers: Mapping[str, Browser]) -> None:
+    admin = browsers["of-both"]
+    fields = {"role": "billing", "company": [LEFT, RIGHT]}
+
+    refused = admin.post("/users", name="kim", password=PASSWORD, clinic=[CLINIC], **fields)
+    assert (refused.status_code, "each have a clinic same; write left:same" in refused.text) == (409, True)
+    admin.post("/users", name="kim", password=PASSWORD, clinic=[f"{LEFT}:{CLINIC}"], **fields)
+    page = admin.get("/user", name="kim").text
+    assert re.findall(r'name="clinic" value="([^"]+)" checked', page) == [f"{LEFT}:{CLINIC}"]
+    assert ">left:same<" in admin.get("/users").text
+
+    seen = {"seen_role": "billing", "seen_company": [LEFT, RIGHT]}
+    seen |= {"seen_clinic_company": [LEFT], "seen_clinic": [CLINIC]}
+    changed = admin.post("/users/change", name="kim", clinic=[OTHER_CLINIC], **fields, **seen)
+    assert changed.status_code == 303
+    again = admin.post("/users/change", name="kim", clinic=[f"{RIGHT}:{CLINIC}"], **fields, **seen)
+    assert (again.status_code, "right:only-right" in again.text) == (409, True)
