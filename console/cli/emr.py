@@ -164,15 +164,13 @@ def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 
-    now, timezone, created = datetime.now(UTC), context.settings.default_timezone, 0
+    now, timezone = datetime.now(UTC), context.settings.default_timezone
     with open_transaction(context.engines) as tx:
-        known = {row.clinic for row in configuring.show_clinics(tx, now) if row.integration or row.types}
-        for clinic in clinics:
-            if clinic not in known:
-                update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
-                configuring.set_clinic(tx, update, now=now, who=current_user(), default_timezone=timezone)
-                created += 1
-    return created
+        missing = configuring.clinics_without_settings(tx, company, clinics, now)
+        for clinic in missing:
+            update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=now, who=current_user(), default_timezone=timezone)
+    return len(missing)
 
 
 def _load_sign(path: Path) -> Sign:

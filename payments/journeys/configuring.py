@@ -1,6 +1,6 @@
 """Change the settings of clinics and companies (rule D1). Every change is kept in their history."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -125,6 +125,13 @@ def show_clinics(
     """Return the current settings of all clinics in a scope, or of those with this id."""
     found = clinics.load_all(tx, clinic_id)
     return [_row(key, clinic.settings_at(now)) for key, clinic in found.items() if scope.may_see(*key)]
+
+
+def clinics_without_settings(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
+    """Return which of these ids name no clinic of the company, or one that is switched off without charge types."""
+    rows = show_clinics(tx, now, scope=Scope.of_companies(company_id))
+    known = {row.clinic for row in rows if row.integration or row.types}
+    return [clinic_id for clinic_id in clinic_ids if clinic_id not in known]
 
 
 def list_clinic_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:

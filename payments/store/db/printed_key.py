@@ -16,11 +16,16 @@ def printed_key(scope: Scope, table: str = "") -> str:
     null if a part of the key is, except for the company.
     """
     name = f"{table}." if table else ""
-    key = f"{name}clinic_id || '/' || {name}payment_id || '/' || {name}line_id"
+    return f"{printed_clinic(scope, table)} || '/' || {name}payment_id || '/' || {name}line_id"
+
+
+def printed_clinic(scope: Scope, table: str = "") -> str:
+    """Return the SQL expression of the printed clinic of a row: its id, after `company:` where `printed_key` has it."""
+    name = f"{table}." if table else ""
     if not _may_share(scope):
-        return key
+        return f"{name}clinic_id"
     company = f"CASE WHEN {name}clinic_id IN ({_shared(scope)}) THEN coalesce({name}company_id || ':', '') ELSE '' END"
-    return f"{company} || {key}"
+    return f"{company} || {name}clinic_id"
 
 
 def shared_clinic_ids(tx: Transaction, scope: Scope) -> frozenset[str]:

@@ -13,7 +13,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
-from payments.store.db.printed_key import printed_key
+from payments.store.db.printed_key import printed_clinic, printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
 from payments.store.reports.account import AppliedRow, load_applied_amounts
@@ -117,7 +117,6 @@ _SQL_OF_GROUPS = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",
     GroupBy.METHOD: "entries.method",
-    GroupBy.CLINIC: "entries.clinic_id",
     GroupBy.USER: "entered_by",
 }
 
@@ -163,7 +162,8 @@ def count(tx: Transaction, log_filter: LogFilter, limit: int) -> int:
 
 def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
     """Group the matching entries by a column. Return the totals, sorted by that column."""
-    group = _SQL_OF_GROUPS[group_by]
+    is_by_clinic = group_by is GroupBy.CLINIC
+    group = printed_clinic(log_filter.scope, "entries") if is_by_clinic else _SQL_OF_GROUPS[group_by]
     totals = f"SELECT {group} AS key, count(*) AS count, sum(amount) AS total"
     found = _execute(tx, log_filter, f"{totals} FROM entries {_where(log_filter)} GROUP BY 1 ORDER BY 1")
     return [LogSum(**row) for row in found.mappings()]

@@ -62,6 +62,15 @@ def test_key_begins_with_its_company_only_where_a_report_covers_both(
     assert printed("--company", "right") == {""}
 
 
+def test_log_by_clinic_has_a_row_for_each_company(terminal: Terminal) -> None:
+    def totals(*more: str) -> dict[str, str]:
+        rows = terminal.run(*"report payment-log --group-by clinic --format json".split(), *more).rows
+        return {row["clinic"]: row["total"] for row in rows if row["clinic"].endswith(CLINIC)}
+
+    assert totals() == {"left:same": "20.00", "right:same": "30.00"}
+    assert totals("--company", "right") == {"same": "30.00"}
+
+
 def output_of(result: Result) -> str:
     """Return the output of a successful command."""
     assert result.status == 0

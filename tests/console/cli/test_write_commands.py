@@ -200,6 +200,7 @@ def test_damaged_synthea_folder_publishes_nothing_and_switches_nothing_on(
 def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
     write_synthea_export(tmp_path)
     terminal.run(*"settings set place-2 --company synthea --integration on --types Copay".split())
+    terminal.run(*"settings set place-1 --company other --integration on --types Copay".split())
 
     result = terminal.run("emr", "replay-synthea", str(tmp_path))
 
@@ -209,7 +210,8 @@ def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: r
     ]
     kinds = [json.loads(body)["type"] for body in published_bodies(feed)]
     assert kinds == ["patient.saved", "payment.saved", "payment.saved"]
-    shown = {row["clinic"]: row["types"] for row in terminal.run("settings", "show", "--format", "json").rows}
+    rows = terminal.run(*"settings show --company synthea --format json".split()).rows
+    shown = {row["clinic"]: row["types"] for row in rows}
     assert (shown["place-1"], shown["place-2"]) == (ALL_TYPES, ["Copay"])
 
 
