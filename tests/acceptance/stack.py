@@ -1,5 +1,6 @@
 """Run `payments up` as a real process with a separate home and separate ports, and run commands on that stack."""
 
+import contextlib
 import json
 import os
 import signal
@@ -67,7 +68,8 @@ class Stack:
     def kill_remaining(self) -> None:
         """Kill the remaining processes, so that a failed test leaves none behind."""
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def log_tail(self) -> str:
