@@ -1,12 +1,15 @@
-"""The importer's tasks: import entries of the feed, dead-letter entries, and retry due lines and dead letters."""
+"""The importer's tasks: import entries of the feed, and retry entries, due lines and dead letters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from payments.core.import_stats import ImportStats
 from tasks import wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued, enqueue_once
-from tasks.feed import import_attempt, retry_attempt
+from tasks.feed import entry_retry, import_attempt, outage, retry_attempt
+from tasks.feed.attempt_errors import outage_of
+from tasks.feed.outage import IsolatedEntryError
 from tasks.resources import Resources, get_resources
 
 DUE_LIMIT = 500
@@ -21,16 +24,29 @@ def import_events(
     trace: str | None = None,
     **_future: object,
 ) -> str:
-    """Import the entries `entry_ids`. Without ids, import new entries of these streams for a time slice."""
+    """Import new entries of these streams for a time slice. Messages of the previous release name `entry_ids`."""
     resources = get_resources()
-    if entry_ids:
-        return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
-    return _finish(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
+    with _reporting_outages(resources):
+        if entry_ids:
+            return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
+        return _finish(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
+
+
+@app.task(name="payments.retry_entries")
+def retry_entries(**_future: object) -> str:
+    """Import or dead-letter the pending entries that are due. If some remain, send another message."""
+    resources = get_resources()
+    clear_enqueued(resources.broker, wire_names.RETRY_ENTRIES)
+    with _reporting_outages(resources):
+        stats, has_more = entry_retry.retry_entries(resources)
+    if has_more:
+        enqueue_once(resources.broker, wire_names.RETRY_ENTRIES)
+    return _finish(resources, [stats])
 
 
 @app.task(name="payments.give_up")
 def dead_letter(*, entry_ids: list[str], **_future: object) -> str:
-    """Store these entries as dead letters, because their retries are exhausted."""
+    """Store these entries as dead letters, because their retries are exhausted. The previous release sends it."""
     resources = get_resources()
     return _finish(resources, [import_attempt.dead_letter(resources, entry_ids)])
 
@@ -40,10 +56,25 @@ def retry_due(**_future: object) -> str:
     """Re-evaluate due lines and dead letters. If work remains, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_DUE)
-    stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)
+    with _reporting_outages(resources):
+        stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_DUE)
     return _finish(resources, [stats])
+
+
+@contextmanager
+def _reporting_outages(resources: Resources) -> Iterator[None]:
+    """Open the circuit breaker if the block raises the error of an outage."""
+    try:
+        yield
+    except IsolatedEntryError as error:
+        outage.report(resources.feed, error.reason, error.witness)
+        raise
+    except Exception as error:
+        if reason := outage_of(error):
+            outage.report(resources.feed, reason)
+        raise
 
 
 def _finish(resources: Resources, chunks: Iterable[ImportStats]) -> str:

@@ -19,6 +19,7 @@ from payments.core.backoff import BackoffSchedule
 from payments.core.import_stats import RunContext
 from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, Database, connect
 from tasks.feed.entries import keep_field_lists
+from tasks.feed.leases import LeaseRenewal
 from tasks.feed.streams import Streams
 from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
@@ -39,6 +40,7 @@ class Resources:
     worker: str
     keyring: Keyring = NO_KEYS
     tracing: Tracing = field(default_factory=Tracing)
+    leases: LeaseRenewal = field(default_factory=LeaseRenewal)
 
     @property
     def streams(self) -> Streams:

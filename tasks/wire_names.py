@@ -7,6 +7,7 @@ function was renamed keeps its wire name.
 IMPORT_EVENTS = "payments.import_events"
 DEAD_LETTER = "payments.give_up"
 RETRY_DUE = "payments.retry_due"
+RETRY_ENTRIES = "payments.retry_entries"
 DETECT_EXCEPTIONS = "billing.detect_exceptions"
 APPLY_IMMEDIATELY = "billing.apply_at_once"
 DISTRIBUTE_PAYMENTS = "billing.distribute_payments"

@@ -12,6 +12,7 @@ from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.engine_check import require_engines
 from tasks.feed.dispatcher import Dispatcher
+from tasks.signing import read_keyring
 from workers.runtime.config_errors import exit_on_config_error
 
 log = structlog.get_logger()
@@ -23,7 +24,7 @@ def main() -> int:
     configure_logging(settings, "intake")
     engines = current_engines(settings)
     require_engines(settings, engines)
-    with closing(Dispatcher(settings, engines)) as dispatcher:
+    with closing(Dispatcher(settings, engines, read_keyring(settings))) as dispatcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stopping.set())
         log.info("intake_started", stream=settings.stream, streams=settings.streams)

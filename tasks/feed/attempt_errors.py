@@ -1,8 +1,9 @@
-"""Errors of import and retry attempts: whether the attempt may succeed later, and the text that is stored."""
+"""Errors of import and retry attempts: whether they are outages, and the text that is stored."""
 
+import redis
 from celery.exceptions import SoftTimeLimitExceeded
 
-from payments.store.db.connection import is_transient
+from payments.store.db.outages import OutageReason, outage_reason
 
 ERROR_CHARACTERS_MAX = 300
 
@@ -11,9 +12,19 @@ class NotAnsweringError(Exception):
     """PostgreSQL does not answer. Nothing was read from the stream, and the attempt can be repeated later."""
 
 
-def is_retryable(error: Exception) -> bool:
-    """Return whether the same attempt may succeed later. A task that ran out of time is retryable too."""
-    return isinstance(error, SoftTimeLimitExceeded | NotAnsweringError) or is_transient(error)
+def outage_of(error: BaseException) -> OutageReason | None:
+    """Return why no attempt can succeed at present, or None if the error is about the payments of this attempt."""
+    match error:
+        case NotAnsweringError():
+            return OutageReason.DATABASE_UNAVAILABLE
+        case SoftTimeLimitExceeded():
+            return OutageReason.TIME_LIMIT
+        case MemoryError():
+            return OutageReason.OUT_OF_MEMORY
+        case redis.RedisError():
+            return OutageReason.FEED_UNAVAILABLE
+        case _:
+            return outage_reason(error)
 
 
 def summary_of(error: Exception) -> str:

@@ -2,10 +2,14 @@
 
 The dispatcher forms no chunks. It reads at most one entry to notice new ones, and discards it. An importer reads all
 entries that are new when its task starts. So a lone event is imported immediately, and a backlog is imported in full
-chunks. The dispatcher's sweep redelivers entries that an importer lost and terminates the database sessions of stalled
-workers.
+chunks. The dispatcher's sweep lets importers retry entries that were lost or failed, and terminates the database
+sessions of stalled workers.
+
+While the circuit breaker is open, the dispatcher requests nothing and probes. If the broker takes no messages, for
+example because Redis is full, the dispatcher imports the feed itself, so that the feed becomes shorter.
 """
 
+import os
 import threading
 import uuid
 from typing import NamedTuple, get_args
@@ -17,17 +21,23 @@ from kombu.exceptions import OperationalError
 from config.celery import IMPORTS, KEY_PREFIX, celery_settings
 from config.engines import Engines
 from config.settings import Settings
-from payments.store.db.connection import connect, is_reachable
+from payments.contract.signature import NO_KEYS, Keyring
+from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, connect, is_reachable
+from payments.store.db.outages import OutageReason
 from tasks import wire_names
 from tasks.app import close_app, make_app
 from tasks.enqueue import send
+from tasks.feed import entry_retry, import_attempt, outage
+from tasks.feed.attempt_errors import outage_of
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.heartbeat import send_heartbeat
+from tasks.feed.outage import Outage
+from tasks.feed.probe import Probe
 from tasks.feed.redelivery import Redelivery
 from tasks.feed.stalled_sessions import StalledSessions
 from tasks.feed.stream import GroupState, wait_for_reply
 from tasks.feed.streams import Streams
-from tasks.resources import WorkerName, application_name, connect_redis
+from tasks.resources import Resources, WorkerName, application_name, connect_redis
 from tasks.tracing_setup import open_tracing
 
 log = structlog.get_logger()
@@ -37,7 +47,7 @@ REPLY_TIMEOUT_MS = 500
 REQUEST_TIMEOUT_MS, QUEUED_REQUEST_TIMEOUT_MS = 1_000, 30_000
 """When a request without a reply counts as lost: if the queue is empty, and if it may still wait behind others."""
 SWEEP_MS = 1_000
-DATABASE_CHECK_MS = 250
+CHECK_MS = 250
 RECONNECT_SECONDS = 1
 FULL_MS = 100
 REPLY_PREFIX = "payments:taken:"
@@ -54,64 +64,102 @@ class ImportRequest(NamedTuple):
 class Dispatcher:
     """Dispatches one feed. `run` repeats `run_cycle` until the event `stopping` is set."""
 
-    def __init__(self, settings: Settings, engines: Engines) -> None:
+    def __init__(self, settings: Settings, engines: Engines, keyring: Keyring = NO_KEYS) -> None:
         self.settings = settings
         self.feed = connect_redis(engines.redis_url)
         self.streams = Streams(self.feed, settings.stream, settings.streams)
         self.tracing = open_tracing(settings, "intake")
         self.broker = connect_redis(engines.broker_url)
-        self.database = connect(engines.database_url, application_name="payments intake", pool_size=1)
+        self.database = connect(
+            engines.database_url,
+            application_name="payments intake",
+            idle_in_transaction_seconds=IDLE_IN_TRANSACTION_SECONDS_MAX,
+            allow_seqscan=False,
+        )
+        self.resources = Resources(
+            settings, self.database, self.feed, self.broker, f"intake-{os.getpid()}", keyring, self.tracing
+        )
+        self.probe = Probe(self.resources)
         make_app(celery_settings(engines))
         self.queue_key = f"{KEY_PREFIX}{IMPORTS}"
         self.stopping = threading.Event()
         self.in_flight_request: ImportRequest | None = None
-        self.redelivery = Redelivery(self.streams, settings.retry_ladder, settings.chunk_events)
+        self.redelivery = Redelivery(self.streams, self.broker, settings.retry_ladder)
         self.stalled_sessions = StalledSessions(self.database, WORKER_APPLICATION_NAMES)
-        self.next_sweep_ms = self.next_database_check_ms = monotonic_ms()
+        self.next_sweep_ms = self.next_check_ms = monotonic_ms()
 
     def run(self) -> None:
-        """Run cycles until `stopping` is set. On Redis or broker errors, wait 1 s and continue."""
+        """Run cycles until `stopping` is set.
+
+        On Redis or broker errors, import without messages. If nothing can be imported, wait 1 s and continue.
+        """
         self._recreate_groups()
         while not self.stopping.is_set():
             try:
                 self.run_cycle()
             except (redis.RedisError, OperationalError) as error:
                 log.warning("feed_unavailable", error_class=type(error).__name__, error=str(error))
-                self.stopping.wait(RECONNECT_SECONDS)
-                self._recreate_groups()
+                if not self.import_unrequested():
+                    self.stopping.wait(RECONNECT_SECONDS)
+                    self._recreate_groups()
 
     def run_cycle(self) -> None:
         """Send a heartbeat, sweep the pending entries and request an import. Each step is skipped until it is due.
 
-        While PostgreSQL does not answer, nothing is delivered, because each delivery counts as an attempt.
-        Raises RedisError and kombu's OperationalError.
+        While the circuit breaker is open, probe instead. Raises RedisError and kombu's OperationalError.
         """
-        if monotonic_ms() >= self.next_database_check_ms and not self.check_database():
-            log.warning("intake_paused", reason="database_unavailable")
-            self.stopping.wait(RECONNECT_SECONDS)
+        if monotonic_ms() >= self.next_check_ms and (found := self.find_outage()):
+            self.wait_out(found)
             return
         if monotonic_ms() >= self.next_sweep_ms:
             self.sweep()
         if not self.awaiting_reply():
             self.request_import()
 
-    def check_database(self) -> bool:
-        """Send a heartbeat and return whether PostgreSQL answers. An answer is valid for DATABASE_CHECK_MS.
+    def find_outage(self) -> Outage | None:
+        """Send a heartbeat, and return the outage for which the circuit breaker is open, if any.
 
-        The check is not made in every cycle, because it costs a query and a write that Redis syncs to disk.
+        It is opened if PostgreSQL does not answer. A healthy answer is valid for CHECK_MS: the check is not made in
+        every cycle, because it costs a query and a write that Redis syncs to disk.
         """
         send_heartbeat(self.feed)
         if not is_reachable(self.database):
+            outage.report(self.feed, OutageReason.DATABASE_UNAVAILABLE)
+        if found := outage.current(self.feed):
+            return found
+        self.next_check_ms = monotonic_ms() + CHECK_MS
+        return None
+
+    def wait_out(self, found: Outage) -> None:
+        """Terminate stalled sessions, and probe the outage if a probe is due; otherwise wait up to CHECK_MS."""
+        self._terminate_stalled_sessions()
+        if wait_ms := self.probe.wait_ms():
+            self.stopping.wait(min(wait_ms, CHECK_MS) / 1_000)
+        else:
+            self.probe.probe(found)
+
+    def import_unrequested(self) -> bool:
+        """Import and retry entries in this process for a time slice. Return whether there was anything to import."""
+        try:
+            stats = import_attempt.import_unrequested(self.resources)
+            retried, _ = entry_retry.retry_entries(self.resources)
+        except Exception as error:
+            if not outage_of(error):
+                raise
+            log.warning("unrequested_import_failed", error_class=type(error).__name__)
             return False
-        self.next_database_check_ms = monotonic_ms() + DATABASE_CHECK_MS
-        return True
+        log.info("imported_without_messages", result=str(stats + retried))
+        return stats + retried != import_attempt.NOTHING
 
     def sweep(self) -> None:
-        """Terminate stalled sessions, then redeliver entries past their lease."""
-        if terminated := self.stalled_sessions.terminate(monotonic_ms()):
-            log.warning("stalled_sessions_terminated", sessions=terminated)
+        """Terminate stalled sessions, then let importers retry the entries that are due."""
+        self._terminate_stalled_sessions()
         self.redelivery.sweep()
         self.next_sweep_ms = monotonic_ms() + SWEEP_MS
+
+    def _terminate_stalled_sessions(self) -> None:
+        if terminated := self.stalled_sessions.terminate(monotonic_ms()):
+            log.warning("stalled_sessions_terminated", sessions=terminated)
 
     def awaiting_reply(self) -> bool:
         """Wait up to REPLY_TIMEOUT_MS for the reply to the request in flight. Return whether it is still in flight."""

@@ -1,6 +1,7 @@
 """The import attempts of a worker: read or claim entries, import them in one transaction, acknowledge after the commit.
 
-If a chunk fails, it is bisected, so that an entry that cannot be processed does not stop the others.
+If a chunk fails, it is bisected, so that an entry that cannot be processed does not stop the others. An outage, for
+example a full disk, ends the attempt instead: all entries stay pending, and none of them loses a try.
 """
 
 import time
@@ -12,7 +13,7 @@ from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import importing, retrying
 from payments.store.db.connection import is_reachable, transaction
-from tasks.feed.attempt_errors import NotAnsweringError, is_retryable, summary_of
+from tasks.feed.attempt_errors import NotAnsweringError, outage_of, summary_of
 from tasks.resources import Resources
 from tasks.transactions import run_in_transaction
 
@@ -33,8 +34,8 @@ def import_new(
     Reading the entries pushes a reply onto the list `reply_to`, on which the dispatcher waits. `trace` is the
     traceparent of the dispatcher's request.
 
-    Raises NotAnsweringError if PostgreSQL does not answer. Raises retryable errors; the entries that were not imported
-    stay pending.
+    Raises NotAnsweringError if PostgreSQL does not answer. Raises the error of an outage; the entries that were not
+    imported stay pending.
     """
     names = streams or [resources.settings.stream]
     chunk_events = resources.settings.chunk_events
@@ -61,27 +62,50 @@ def import_time_slice(
         if not entries:
             return
         with resources.tracing.chunk_span(trace):
-            stats = _import_or_bisect(resources, entries)
+            stats = import_leased(resources, entries)
+
+
+def import_unrequested(resources: Resources) -> ImportStats:
+    """Import new entries for a time slice without a message of the broker, and return the statistics.
+
+    Raises the errors of `import_new`.
+    """
+    ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING
+    while time.monotonic() < ends_at:
+        stats = _import(
+            resources, None, lambda: resources.streams.read_new_blocking(resources.settings.chunk_events, BLOCK_MS)
+        )
+        if stats == NOTHING:
+            break
+        total += stats
+    return total
 
 
 def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
-    """Claim and import entries that were delivered before. Raises the errors of `import_new`."""
+    """Claim and import the entries that a message of the previous release names. Raises the errors of `import_new`."""
     return _import(resources, None, lambda: resources.streams.claim(entry_ids))
 
 
 def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
-    """Read entries and import them. PostgreSQL is checked first, because each delivery counts as an attempt."""
+    """Read entries and import them. PostgreSQL is checked first, so that nothing is read in vain."""
     if not is_reachable(resources.database):
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
         entries = read()
-        return _import_or_bisect(resources, entries) if entries else NOTHING
+        return import_leased(resources, entries) if entries else NOTHING
+
+
+def import_leased(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
+    """Import entries that were just read or claimed, and renew their leases until the end. Raises as `import_new`."""
+    with resources.leases.hold(resources.streams, [entry.entry_id for entry in entries]):
+        return _import_or_bisect(resources, entries)
 
 
 def _import_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
-    """Import entries in one transaction. After an error that is not retryable, import each half separately.
+    """Import entries in one transaction. After an error that is no outage, import each half separately.
 
-    A single entry that fails stays pending and is counted as failed. Raises retryable errors.
+    A single entry that fails stays pending, is counted as failed, and is imported alone from then on. Raises the error
+    of an outage.
     """
     started_ns = time.time_ns()
     try:
@@ -89,14 +113,15 @@ def _import_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> I
             resources.database, lambda tx: importing.import_events(tx, entries, resources.run_context())
         )
     except Exception as error:
-        is_last = len(entries) == 1
-        if is_last or is_retryable(error):
+        is_last, is_outage = len(entries) == 1, outage_of(error) is not None
+        if is_last or is_outage:
             _record_failure(resources, entries, error)
             resources.tracing.record_attempt(entries, started_ns, error)
-        if is_retryable(error):
+        if is_outage:
             raise
         if is_last:
             log.exception("entry_failed", entry_id=entries[0].entry_id)
+            resources.streams.isolate(entries[0].entry_id)
             return ImportStats(failed=1)
         log.warning("chunk_split", entries=len(entries), error_class=type(error).__name__)
     else:
@@ -107,29 +132,32 @@ def _import_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> I
     return _import_or_bisect(resources, entries[:half]) + _import_or_bisect(resources, entries[half:])
 
 
-def dead_letter(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
-    """Store entries whose retries are exhausted as dead letters, and acknowledge them."""
+def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int = 0) -> ImportStats:
+    """Claim entries whose retries are exhausted, store them as dead letters, and acknowledge them.
+
+    Entries that are idle for less than `min_idle_ms` are omitted. Raises the error of an outage.
+    """
     started_ns = time.time_ns()
-    entries = resources.streams.claim(entry_ids)
-    stats = _dead_letter_or_bisect(resources, entries)
-    resources.tracing.record_attempt(entries, started_ns, str(stats))
-    # Includes ids that could not be claimed: before Redis 7.0 a deleted entry stays in the list of pending entries.
-    resources.streams.acknowledge_and_delete(entry_ids)
+    entries = resources.streams.claim(entry_ids, min_idle_ms)
+    claimed_ids = [entry.entry_id for entry in entries]
+    with resources.leases.hold(resources.streams, claimed_ids):
+        stats = _dead_letter_or_bisect(resources, entries)
+        resources.tracing.record_attempt(entries, started_ns, str(stats))
+        resources.streams.acknowledge_and_delete(claimed_ids)
     return stats
 
 
 def _dead_letter_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
-    """Store entries as dead letters. After an error that is not retryable, store each half separately.
+    """Store entries as dead letters. After an error that is no outage, store each half separately.
 
-    A single entry that the database refuses is stored without its parsed fields. Raises retryable
-    errors.
+    A single entry that the database refuses is stored without its parsed fields. Raises the error of an outage.
     """
     try:
         return run_in_transaction(
             resources.database, lambda tx: retrying.dead_letter(tx, entries, resources.run_context())
         )
     except Exception as error:
-        if is_retryable(error):
+        if outage_of(error):
             raise
         if len(entries) == 1:
             log.exception("dead_letter_without_fields", entry_id=entries[0].entry_id)

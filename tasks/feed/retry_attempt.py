@@ -10,7 +10,7 @@ from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats, RunContext
 from payments.journeys import importing, retrying
 from payments.store.db.connection import Transaction
-from tasks.feed.attempt_errors import is_retryable, summary_of
+from tasks.feed.attempt_errors import outage_of, summary_of
 from tasks.resources import Resources
 from tasks.transactions import run_in_transaction
 
@@ -39,7 +39,7 @@ def retry_due(
     """Retry due lines and dead letters for a time slice, up to `limit` items per transaction.
 
     Returns the statistics, and whether due items remain. The slice is short, so that new payments do not wait for a
-    large requeue. Raises retryable errors.
+    large requeue. Raises the error of an outage.
     """
     stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
     for kind in _RETRIES:
@@ -51,14 +51,14 @@ def retry_due(
 
 
 def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueItems) -> ImportStats:
-    """Retry these items in one transaction. After an error that is not retryable, retry each half separately.
+    """Retry these items in one transaction. After an error that is no outage, retry each half separately.
 
-    A single item that fails is postponed. Raises retryable errors, and any error before the first item is locked.
+    A single item that fails is postponed. Raises the error of an outage, and any error before the first item is locked.
     """
     try:
         return run_in_transaction(resources.database, lambda tx: kind.retry(tx, resources.run_context(), due))
     except Exception as error:
-        if is_retryable(error) or not due.taken:
+        if outage_of(error) or not due.taken:
             raise
         if len(due.taken) == 1:
             log.exception("retry_postponed", row_id=due.taken[0])

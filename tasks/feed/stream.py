@@ -10,9 +10,11 @@ from payments.contract.stream_entry import StreamEntry
 from tasks.feed.entries import entries_by_stream, stream_entry
 
 GROUP = "billing"
-INTAKE, IMPORTER = "intake", "importer"
-"""The consumers of the group. The names are fixed, because entries of a deleted consumer would no longer be pending."""
+IMPORTER = "importer"
+"""The consumer of the group. The name is fixed, because entries of a deleted consumer would no longer be pending."""
 
+ISOLATED_DELIVERIES = 2
+"""After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
 PAGE = 1_000
 REPLY_SECONDS = 60
 
@@ -100,10 +102,44 @@ def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
     return client.blpop([reply_to], timeout=timeout_ms / 1_000) is not None
 
 
-def claim(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[StreamEntry]:
-    """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are omitted."""
-    answer = cast("list[Any]", client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids)))
+def claim(
+    client: redis.Redis,
+    stream: str,
+    entry_ids: Sequence[str],
+    min_idle_ms: int = 0,
+    deliveries: int | None = None,
+) -> list[StreamEntry]:
+    """XCLAIM entries for the importer and return them.
+
+    Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number of
+    deliveries becomes `deliveries`; by default it increases by one.
+    """
+    reply = client.xclaim(stream, GROUP, IMPORTER, min_idle_ms, list(entry_ids), retrycount=deliveries)
+    answer = cast("list[Any]", reply)
     return [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
+
+
+def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
+    """Reset the idle time of pending entries. Acknowledged ones are omitted; the deliveries are unchanged."""
+    client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids), justid=True)
+
+
+def set_deliveries(client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int) -> None:
+    """Set the number of deliveries of pending entries, and reset their idle time. Acknowledged ones are omitted."""
+    client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids), retrycount=deliveries, justid=True)
+
+
+def raise_deliveries(client: redis.Redis, stream: str, entry_id: str, least: int) -> None:
+    """Raise the number of deliveries of a pending entry to `least` if it is lower, and reset its idle time."""
+    deliveries = pending_deliveries(client, stream, entry_id)
+    if deliveries is not None:
+        set_deliveries(client, stream, [entry_id], max(least, deliveries))
+
+
+def pending_deliveries(client: redis.Redis, stream: str, entry_id: str) -> int | None:
+    """Return the number of deliveries of an entry, or None if it is not pending."""
+    found = cast("list[dict[str, Any]]", client.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1))
+    return next((entry["times_delivered"] for entry in found), None)
 
 
 def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
@@ -137,15 +173,6 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
         if len(page) < PAGE:
             return found
         after = f"({found[-1].entry_id}"
-
-
-def claim_idle(client: redis.Redis, stream: str, entry_ids: Sequence[str], min_idle_ms: int) -> list[str]:
-    """XCLAIM JUSTID: reset the idle time and return the ids that this caller claimed.
-
-    If several dispatchers claim the same entry, only one of them gets it. The delivery count is unchanged.
-    """
-    answer = client.xclaim(stream, GROUP, INTAKE, min_idle_ms, list(entry_ids), justid=True)
-    return [entry_id.decode() for entry_id in cast("list[bytes]", answer)]
 
 
 def pending_count(client: redis.Redis, stream: str) -> int:

@@ -71,12 +71,32 @@ class Streams:
         """Read up to `count` new entries of all streams. If no entry is new, wait up to `block_ms` for one."""
         return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
-    def claim(self, entries: Sequence[str]) -> list[StreamEntry]:
-        """XCLAIM entries for the importer and return them. Entries that were acknowledged meanwhile are omitted."""
+    def claim(self, entries: Sequence[str], min_idle_ms: int = 0, deliveries: int | None = None) -> list[StreamEntry]:
+        """XCLAIM entries for the importer and return them.
+
+        Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number
+        of deliveries becomes `deliveries`; by default it increases by one.
+        """
         claimed = {
-            name: stream.claim(self.client, name, entry_ids) for name, entry_ids in self._group_by_stream(entries)
+            name: stream.claim(self.client, name, entry_ids, min_idle_ms, deliveries)
+            for name, entry_ids in self._group_by_stream(entries)
         }
         return self._merge(claimed)
+
+    def isolate(self, entry: str) -> None:
+        """Let a pending entry be imported alone from now on. Its idle time is reset."""
+        for name, entry_ids in self._group_by_stream([entry]):
+            stream.raise_deliveries(self.client, name, entry_ids[0], stream.ISOLATED_DELIVERIES)
+
+    def renew(self, entries: Sequence[str]) -> None:
+        """Reset the idle time of pending entries. Acknowledged ones are omitted; the deliveries are unchanged."""
+        for name, entry_ids in self._group_by_stream(entries):
+            stream.renew(self.client, name, entry_ids)
+
+    def set_deliveries(self, entries: Sequence[str], deliveries: int) -> None:
+        """Set the number of deliveries of pending entries, and reset their idle time."""
+        for name, entry_ids in self._group_by_stream(entries):
+            stream.set_deliveries(self.client, name, entry_ids, deliveries)
 
     def acknowledge_and_delete(self, entries: Sequence[str]) -> None:
         """Acknowledge and delete committed entries. If this fails, Redis delivers the entries again, without harm."""
@@ -91,13 +111,17 @@ class Streams:
             for entry in stream.pending_entries(self.client, name, min_idle_ms)
         ]
 
-    def claim_idle(self, entries: Sequence[str], min_idle_ms: int) -> list[str]:
-        """XCLAIM JUSTID: reset the idle time and return the ids that this caller claimed."""
-        return [
-            self._qualified_id(name, entry_id)
-            for name, entry_ids in self._group_by_stream(entries)
-            for entry_id in stream.claim_idle(self.client, name, entry_ids, min_idle_ms)
-        ]
+    def has_pending(self) -> bool:
+        """Return whether any entry is pending."""
+        return any(stream.group_state(self.client, name).pending_count for name in self.names)
+
+    def is_pending(self, entry: str) -> bool:
+        """Return whether an entry is pending."""
+        return any(
+            stream.pending_deliveries(self.client, name, each) is not None
+            for name, entry_ids in self._group_by_stream([entry])
+            for each in entry_ids
+        )
 
     def server_time_ms(self) -> int:
         """Return the time of the Redis server, whose clock measures idle times, in Unix milliseconds."""

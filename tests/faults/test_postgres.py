@@ -69,7 +69,7 @@ def test_full_disk_delays_the_import_without_loss(trial: Trial) -> None:
 @pytest.mark.long
 def test_postgres_frozen_for_a_minute_delays_the_import_without_loss(trial: Trial) -> None:
     with trial.run("PostgreSQL stopped for 60 s (SIGSTOP)", times=1) as result:
-        with _frozen_postgres(trial.stack):
+        with frozen_postgres(trial.stack):
             time.sleep(60)
         result.recovery_seconds = round(trial.measure_recovery(), 1)
 
@@ -85,7 +85,7 @@ def test_postgres_without_free_connections_delays_the_import_without_loss(trial:
 def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -> Iterator[Callable[[], int]]:
     """Make PostgreSQL reject commits at this rate (0 to 1) with this SQLSTATE; yield a function that counts them."""
     before = _count_failed_attempts(stack)
-    _change_tables(
+    change_tables(
         stack,
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         f"IF random() < {rejection_rate} THEN RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END IF; "
@@ -96,11 +96,11 @@ def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -
     try:
         yield lambda: _count_failed_attempts(stack) - before
     finally:
-        _change_tables(stack, "DROP TRIGGER refuse ON history")
+        change_tables(stack, "DROP TRIGGER refuse ON history")
     assert _count_failed_attempts(stack) > before, "nothing was refused"
 
 
-def _change_tables(stack: RunningStack, *statements: str) -> None:
+def change_tables(stack: RunningStack, *statements: str) -> None:
     """Run these statements in one transaction, and repeat it for up to 60 s after transient errors."""
 
     def try_change() -> bool:
@@ -125,7 +125,7 @@ def _count_failed_attempts(stack: RunningStack) -> int:
 
 
 @contextmanager
-def _frozen_postgres(stack: RunningStack) -> Iterator[None]:
+def frozen_postgres(stack: RunningStack) -> Iterator[None]:
     leader = stack.wait_for_main_pid("postgres")
     family = [leader, *children_of(leader)]
     for pid in family:

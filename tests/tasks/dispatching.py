@@ -5,9 +5,10 @@ from base64 import b64decode
 from contextlib import closing, contextmanager
 
 from config.settings import read_settings
+from tasks.enqueue import clear_enqueued
 from tasks.feed import stream
 from tasks.feed.dispatcher import Dispatcher
-from tasks.feed.redelivery import LEASE
+from tasks.feed.leases import LEASE
 
 LEASE_MS = LEASE.seconds * 1_000
 NEW_ENTRIES = "new entries"
@@ -33,10 +34,10 @@ def publish(dispatcher, count):
 
 
 def take_messages(dispatcher, *, reading=False):
-    """Remove all messages from the broker and return them, oldest first, as (task, entry ids).
+    """Remove all messages from the broker and return the names of their tasks, oldest first.
 
-    An import request has NEW_ENTRIES instead of ids. With `reading`, read the new entries for each import request, as
-    an importer would.
+    An import request is NEW_ENTRIES instead. With `reading`, read the new entries for each import request, as an
+    importer would. Afterwards each task can be enqueued again.
     """
     messages = []
     while raw := dispatcher.broker.rpop(dispatcher.queue_key):
@@ -47,7 +48,8 @@ def take_messages(dispatcher, *, reading=False):
             if reading:
                 read_new(dispatcher, arguments["reply_to"], arguments.get("streams", ()))
         else:
-            messages.append((message["headers"]["task"], arguments["entry_ids"]))
+            clear_enqueued(dispatcher.broker, message["headers"]["task"])
+            messages.append(message["headers"]["task"])
     return messages
 
 

@@ -105,7 +105,8 @@ def test_nothing_is_requested_while_postgres_does_not_answer(engines, stream_nam
 
         assert take_messages(dispatcher) == []
         assert stream.pending_count(dispatcher.feed, dispatcher.settings.stream) == 0
-    assert [(entry["event"], entry["reason"]) for entry in log_entries] == [("intake_paused", "database_unavailable")]
+        dispatcher.run_cycle()
+    assert [(entry["event"], entry["reason"]) for entry in log_entries] == [("import_paused", "database_unavailable")]
 
 
 @pytest.mark.parametrize("worker", WORKER_APPLICATION_NAMES)

@@ -14,7 +14,7 @@ from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt, stream
+from tasks.feed import entry_retry, import_attempt, stream
 from tasks.feed.dispatcher import Dispatcher
 from tasks.feed.streams import Streams
 from tests.builders.events import saved_patient, saved_payment
@@ -55,14 +55,6 @@ def save_events(companies, clinic_id):
 def read_all(streams):
     """Read all new entries of all streams, and return the qualified entry ids (stream and id)."""
     return [entry.entry_id for entry in streams.read_new(streams.names, 1_000 * len(streams.names), "no-reply")]
-
-
-def run_messages(partitioned_resources, messages):
-    """Run the tasks of these messages."""
-    for name, entry_ids in messages:
-        is_import = name == "payments.import_events"
-        work = import_attempt.import_entries if is_import else import_attempt.dead_letter
-        work(partitioned_resources, entry_ids)
 
 
 def test_events_of_a_company_are_on_its_stream(engines, feed, streams, clinic_id):
@@ -139,12 +131,11 @@ def test_idle_entries_of_every_stream_are_dead_lettered_by_their_qualified_ids(
     with open_dispatcher(engines, streams.name, PAYMENTS_STREAMS="4", PAYMENTS_PENDING_MAX="100") as dispatcher:
         assert read_all(streams) == ["7-0", "0/7-0", "1/7-0"]
         for name in streams.names[:3]:
-            feed.xclaim(name, "billing", "intake", 0, ["7-0"], idle=LEASE_MS + 1_000, retrycount=9, justid=True)
+            feed.xclaim(name, "billing", "intake", 0, ["7-0"], idle=LEASE_MS + 1_000, retrycount=99, justid=True)
         dispatcher.sweep()
-        messages = take_messages(dispatcher)
+        assert take_messages(dispatcher) == ["payments.retry_entries"]
 
-    assert messages == [("payments.give_up", ["7-0", "0/7-0", "1/7-0"])]
-    run_messages(partitioned_resources, messages)
+    entry_retry.retry_entries(partitioned_resources)
     assert streams.length() == 0
     with transaction(partitioned_resources.database) as tx:
         asked = "SELECT entry_id, body FROM set_aside WHERE entry_id ~ '(^|/)7-0$' ORDER BY entry_id"

@@ -1,0 +1,62 @@
+"""Tell outages of PostgreSQL from errors of a single row, by the SQLSTATE of an error."""
+
+from enum import StrEnum
+
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from payments.store.db.connection import ConcurrentWriteError, is_transient
+
+
+class OutageReason(StrEnum):
+    """Why no transaction can succeed at present, whichever payments it contains. The values are stored and logged."""
+
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    READ_ONLY = "read_only"
+    PERMISSION_DENIED = "permission_denied"
+    SCHEMA_MISMATCH = "schema_mismatch"
+    DISK_FULL = "disk_full"
+    DISK_ERROR = "disk_error"
+    OUT_OF_MEMORY = "out_of_memory"
+    LOCK_TIMEOUT = "lock_timeout"
+    TIME_LIMIT = "time_limit"
+    CONFLICT = "conflict"
+    FEED_UNAVAILABLE = "feed_unavailable"
+
+    @property
+    def may_be_one_entry(self) -> bool:
+        """Whether a single payment can be the cause, for example because another session has locked its row."""
+        return self in {self.LOCK_TIMEOUT, self.TIME_LIMIT, self.OUT_OF_MEMORY, self.CONFLICT}
+
+
+_BY_STATE = (
+    ("25006", OutageReason.READ_ONLY),
+    ("28", OutageReason.PERMISSION_DENIED),
+    ("3D", OutageReason.SCHEMA_MISMATCH),  # the database does not exist
+    ("3F", OutageReason.SCHEMA_MISMATCH),
+    ("40", OutageReason.CONFLICT),
+    ("42501", OutageReason.PERMISSION_DENIED),
+    ("42", OutageReason.SCHEMA_MISMATCH),  # statements are the same for all payments, so a table or column is missing
+    ("53100", OutageReason.DISK_FULL),
+    ("53200", OutageReason.OUT_OF_MEMORY),
+    ("55P03", OutageReason.LOCK_TIMEOUT),
+    ("57014", OutageReason.TIME_LIMIT),
+    ("58", OutageReason.DISK_ERROR),
+)
+"""The reason by the beginning of the SQLSTATE. The first match counts."""
+
+
+def outage_reason(error: BaseException) -> OutageReason | None:
+    """Return why PostgreSQL refuses work at present, or None if the error is about the rows of this transaction.
+
+    A lock timeout or a cancelled statement counts as an outage although a single row may cause it: only a second
+    transaction, with other rows, can tell.
+    """
+    if isinstance(error, ConcurrentWriteError):
+        return OutageReason.CONFLICT
+    if isinstance(error, InterfaceError):
+        return OutageReason.DATABASE_UNAVAILABLE
+    if not isinstance(error, DBAPIError):
+        return None
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    found = (reason for prefix, reason in _BY_STATE if state.startswith(prefix))
+    return next(found, OutageReason.DATABASE_UNAVAILABLE if is_transient(error) else None)

@@ -1,0 +1,88 @@
+"""The circuit breaker of the import: while it is open, nothing new is imported but single entries that probe.
+
+An importer opens it when an attempt fails because of an outage. The dispatcher closes it when a probe succeeds. Its
+state is a key in the feed's Redis, so all processes and the health check see it. The key expires, so that the breaker
+does not stay open if no dispatcher runs.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import redis
+import structlog
+
+from payments.store.db.outages import OutageReason
+
+log = structlog.get_logger()
+
+OUTAGE_KEY = "payments:import:outage"
+OUTAGE_SECONDS = 60
+"""How long the breaker stays open after the latest report."""
+
+
+class Witness(NamedTuple):
+    """An entry that failed alone because of an outage, with its number of deliveries before."""
+
+    entry_id: str
+    deliveries: int
+
+
+class IsolatedEntryError(Exception):
+    """An entry that was imported alone met an outage."""
+
+    def __init__(self, reason: OutageReason, witness: Witness) -> None:
+        super().__init__(f"{reason}: entry {witness.entry_id}")
+        self.reason, self.witness = reason, witness
+
+
+class Outage(NamedTuple):
+    """An outage: its reason, when it began, and the entry that shows whether it is over, if one is known."""
+
+    reason: OutageReason
+    since: datetime
+    witness: Witness | None = None
+
+
+def report(client: redis.Redis, reason: OutageReason, witness: Witness | None = None) -> None:
+    """Open the breaker, or keep it open. Its witness stays, or becomes `witness` if it has none.
+
+    Errors of Redis are logged and not raised.
+    """
+    try:
+        before = current(client)
+        outage = Outage(reason, before.since, before.witness or witness) if before else Outage(reason, now(), witness)
+        client.set(OUTAGE_KEY, _to_json(outage), ex=OUTAGE_SECONDS)
+    except redis.RedisError as error:
+        log.warning("outage_not_reported", reason=reason, error_class=type(error).__name__)
+        return
+    if before is None:
+        log.error("import_paused", reason=reason)
+
+
+def current(client: redis.Redis) -> Outage | None:
+    """Return the outage for which the breaker is open, or None if it is closed. Raises RedisError."""
+    found = client.get(OUTAGE_KEY)
+    return _from_json(found) if found else None
+
+
+def clear(client: redis.Redis, outage: Outage) -> None:
+    """Close the breaker after this outage. Raises RedisError."""
+    client.delete(OUTAGE_KEY)
+    seconds = round((now() - outage.since).total_seconds(), 1)
+    log.warning("import_resumed", reason=outage.reason, seconds=seconds)
+
+
+def now() -> datetime:
+    """Return the current time."""
+    return datetime.now(UTC)
+
+
+def _to_json(outage: Outage) -> str:
+    return json.dumps({"reason": outage.reason, "since": outage.since.isoformat(), "witness": outage.witness})
+
+
+def _from_json(text: bytes | str) -> Outage:
+    found = json.loads(text)
+    witness = Witness(*found["witness"]) if found["witness"] else None
+    return Outage(OutageReason(found["reason"]), datetime.fromisoformat(found["since"]), witness)

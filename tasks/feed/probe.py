@@ -1,0 +1,131 @@
+"""Probe an outage: import entries one at a time in the dispatcher's process, until it is known to be over.
+
+The first entry that fails becomes the witness. The outage is over when the witness is imported. Other entries prove
+nothing: while a table is missing, the events that need it fail and all others pass. Only a reason that a single entry
+can cause, such as a lock, is settled by another entry that posts to the ledger: then it was the witness alone that
+failed, and this costs the witness a try.
+"""
+
+import time
+from typing import NamedTuple
+
+import structlog
+
+from payments.contract.stream_entry import StreamEntry
+from payments.core.import_stats import ImportStats
+from payments.store.db.connection import is_reachable
+from payments.store.db.outages import OutageReason
+from tasks.feed import outage
+from tasks.feed.attempt_errors import outage_of
+from tasks.feed.clocks import monotonic_ms
+from tasks.feed.import_attempt import import_leased
+from tasks.feed.leases import LEASE_MS
+from tasks.feed.outage import Outage, Witness
+from tasks.feed.stream import ISOLATED_DELIVERIES, PendingEntry
+from tasks.resources import Resources
+
+log = structlog.get_logger()
+
+INTERVALS_MS = (0, 500, 1_000, 2_000, 5_000, 10_000)
+"""How long to wait before each round of probes. The last interval repeats."""
+ROUND_SECONDS = 1
+"""How long a round imports entries that prove nothing."""
+
+
+class ProbeResult(NamedTuple):
+    """The import of one entry as a probe: its statistics, or why it met an outage."""
+
+    witness: Witness
+    stats: ImportStats = ImportStats()
+    reason: OutageReason | None = None
+
+    @property
+    def has_posted(self) -> bool:
+        """Whether the import changed the ledger."""
+        return bool(self.stats.imported or self.stats.updated)
+
+
+class Probe:
+    """Probes one outage after the other. `resources` are those of the process that probes."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._rounds = 0
+        self._next_ms = 0
+
+    def wait_ms(self) -> int:
+        """Return the milliseconds until the next round is due."""
+        return max(0, self._next_ms - monotonic_ms())
+
+    def probe(self, found: Outage) -> bool:
+        """Make a round of probes. Return whether the outage is over, and close the breaker if it is. Raises RedisError.
+
+        While it lasts, the breaker is reported again, with the witness.
+        """
+        still = self._probe_round(found)
+        if still is None:
+            outage.clear(self._resources.feed, found)
+            self._rounds = self._next_ms = 0
+            return True
+        self._rounds += 1
+        self._next_ms = monotonic_ms() + INTERVALS_MS[min(self._rounds, len(INTERVALS_MS) - 1)]
+        outage.report(self._resources.feed, still.reason, still.witness)
+        return False
+
+    def _probe_round(self, found: Outage) -> Outage | None:
+        """Import entries until the outage is over or a probe fails. Return the outage, or None if it is over."""
+        if not is_reachable(self._resources.database):
+            return found._replace(reason=OutageReason.DATABASE_UNAVAILABLE)
+        if found.witness and (result := self._import_witness(found.witness)):
+            if result.reason is None:
+                return None
+            found = found._replace(reason=result.reason)
+        if found.witness and not found.reason.may_be_one_entry:
+            return found
+        ends_at = time.monotonic() + ROUND_SECONDS
+        while time.monotonic() < ends_at:
+            result = self._import_next(found.witness)
+            if result is None:
+                break
+            if result.reason:
+                return found._replace(reason=result.reason, witness=found.witness or result.witness)
+            if found.witness and result.has_posted:
+                self._count_try(found.witness)
+                return None
+        return found if found.witness or self._resources.streams.has_pending() else None
+
+    def _import_witness(self, witness: Witness) -> ProbeResult | None:
+        """Import the witness. Return None if it is leased or no longer pending; then its result is unknown."""
+        if not self._resources.streams.is_pending(witness.entry_id):
+            return ProbeResult(witness)  # another process has imported it
+        return self._import(witness)
+
+    def _import_next(self, witness: Witness | None) -> ProbeResult | None:
+        """Import an idle entry that was only lost, or else a new one, or else one that failed before. None: no entry.
+
+        The witness is not chosen.
+        """
+        streams = self._resources.streams
+        idle = [each for each in streams.pending_entries(LEASE_MS) if not witness or each.entry_id != witness.entry_id]
+        lost = next((each for each in idle if each.deliveries < ISOLATED_DELIVERIES), None)
+        if lost is None and (entries := streams.read_new_blocking(1, 1)):
+            return self._attempt(Witness(entries[0].entry_id, 1), entries)
+        chosen: PendingEntry | None = lost or next(iter(idle), None)
+        return self._import(Witness(chosen.entry_id, chosen.deliveries)) if chosen else None
+
+    def _import(self, entry: Witness) -> ProbeResult | None:
+        """Claim and import a pending entry. Its number of deliveries is unchanged. None: another process has it."""
+        entries = self._resources.streams.claim([entry.entry_id], LEASE_MS, entry.deliveries)
+        return self._attempt(entry, entries) if entries else None
+
+    def _attempt(self, entry: Witness, entries: list[StreamEntry]) -> ProbeResult:
+        try:
+            return ProbeResult(entry, import_leased(self._resources, entries))
+        except Exception as error:
+            if reason := outage_of(error):
+                return ProbeResult(entry, reason=reason)
+            raise
+
+    def _count_try(self, witness: Witness) -> None:
+        self._resources.streams.set_deliveries([witness.entry_id], witness.deliveries + 1)
+        log.warning("entry_failed", entry_id=witness.entry_id)

@@ -1,0 +1,121 @@
+"""While events stream, PostgreSQL refuses every payment for a reason of its own, or the feed's memory stays full.
+
+The fault lasts until the test ends it; the stack is not restarted, and nothing is freed for it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+from sqlalchemy import text
+
+from payments.store.db.connection import transaction
+from tasks.feed.stream import pending_count
+from tests.faults.fault_injection import cut_postgres
+from tests.faults.processes import wait_for
+from tests.faults.running_stack import STREAM, RunningStack
+from tests.faults.test_postgres import change_tables, frozen_postgres
+from tests.faults.trial import Trial
+
+RECOVERY_SECONDS_MAX = 120
+
+
+@contextmanager
+def without_table(stack: RunningStack, name: str = "entries") -> Iterator[None]:
+    """Rename a table."""
+    change_tables(stack, f"ALTER TABLE {name} RENAME TO {name}_away")
+    yield
+    change_tables(stack, f"ALTER TABLE {name}_away RENAME TO {name}")
+
+
+@contextmanager
+def read_only(stack: RunningStack) -> Iterator[None]:
+    """Make the database read-only for new transactions, as a server is after it was demoted."""
+    name = stack.database.url.database
+    change_tables(stack, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    cut_postgres(stack)
+    yield
+    change_tables(stack, "SET TRANSACTION READ WRITE", f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+
+
+@contextmanager
+def refusing(stack: RunningStack, state: str) -> Iterator[None]:
+    """Refuse every posting with this SQLSTATE."""
+    change_tables(
+        stack,
+        "CREATE OR REPLACE FUNCTION refuse_posting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE EXCEPTION 'forced by a test' USING ERRCODE = '{state}'; END $$",
+        "CREATE TRIGGER refuse_posting BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION refuse_posting()",
+    )
+    yield
+    change_tables(stack, "DROP TRIGGER refuse_posting ON entries")
+
+
+OUTAGES: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
+    "the table of entries is missing": without_table,
+    "the database is read-only": read_only,
+    "INSERT is not permitted (42501)": lambda stack: refusing(stack, "42501"),
+    "the disk is full (53100)": lambda stack: refusing(stack, "53100"),
+    "every lock times out (55P03)": lambda stack: refusing(stack, "55P03"),
+    "every statement is cancelled (57014)": lambda stack: refusing(stack, "57014"),
+}
+
+
+def test_missing_table_costs_no_payment_a_try(trial: Trial, is_long_run: bool) -> None:
+    stay_out(trial, "the table of entries is missing", 600 if is_long_run else 15)
+
+
+@pytest.mark.parametrize("fault", [*OUTAGES][1:])
+@pytest.mark.long
+def test_outage_costs_no_payment_a_try(trial: Trial, fault: str) -> None:
+    stay_out(trial, fault, 60)
+
+
+def stay_out(trial: Trial, fault: str, seconds: float) -> None:
+    """Keep an outage for these seconds, and check that all payments are imported soon after, and none lost a try."""
+    before = dead_letters(trial.stack)
+    with trial.run(f"{fault}, {seconds:.0f} s", times=1) as result:
+        with OUTAGES[fault](trial.stack):
+            pending_max = 0
+            ends_at = time.monotonic() + seconds
+            while time.monotonic() < ends_at:
+                time.sleep(0.2)  # the duration of the fault
+                pending_max = max(pending_max, pending_count(trial.stack.feed, STREAM))
+        started, newest = time.monotonic(), trial.stack.newest_entry_id()
+        wait_for(lambda: trial.stack.is_acknowledged(newest), RECOVERY_SECONDS_MAX, "what was on the feed is imported")
+        result.recovery_seconds = round(time.monotonic() - started, 1)
+        result.note = f"at most {pending_max:,} entries pending"
+    assert dead_letters(trial.stack) == before
+    assert pending_max <= 5_000
+
+
+def test_feed_whose_memory_is_full_drains_without_help(trial: Trial) -> None:
+    with trial.run(
+        "Valkey's memory full of events, noeviction, never raised", times=1, rate=4_000, events=8_000
+    ) as result:
+        with frozen_postgres(trial.stack):
+            used = int(trial.stack.feed.info("memory")["used_memory"])
+            trial.stack.feed.config_set("maxmemory", used + 1_000_000)
+            wait_for(lambda: is_full(trial.stack), 60, "the feed refuses events")
+        started, newest = time.monotonic(), trial.stack.newest_entry_id()
+        wait_for(lambda: trial.stack.is_acknowledged(newest), RECOVERY_SECONDS_MAX, "what was on the feed is imported")
+        result.recovery_seconds = round(time.monotonic() - started, 1)
+    trial.stack.feed.config_set("maxmemory", 0)
+    assert "published again" in result.note, "nothing was refused"
+
+
+def is_full(stack: RunningStack) -> bool:
+    """Return whether Valkey uses all of its memory."""
+    memory = stack.feed.info("memory")
+    return int(memory["used_memory"]) >= int(memory["maxmemory"])
+
+
+def dead_letters(stack: RunningStack) -> int:
+    """Return how many payments are Not Sent because their retries were exhausted."""
+    with transaction(stack.database) as tx:
+        query = (
+            "SELECT (SELECT count(*) FROM set_aside WHERE reason = 'retries_exhausted') "
+            "+ (SELECT count(*) FROM lines WHERE reason = 'retries_exhausted')"
+        )
+        return int(tx.execute(text(query)).scalar_one())

@@ -1,0 +1,220 @@
+"""In an outage of PostgreSQL the circuit breaker stops the import, and no payment loses a try."""
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+
+from payments.core.scope import Scope
+from payments.journeys import reporting
+from payments.journeys.reporting import FeedFilter
+from payments.store.db.connection import transaction
+from tasks import importing, wire_names
+from tasks.app import TaskFailedError
+from tasks.feed import dispatcher as dispatcher_module
+from tasks.feed import entry_retry, outage, probe, stream
+from tasks.feed.redelivery import Redelivery
+from tests.builders.events import event_body, saved_patient, saved_payment
+from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
+from tests.tasks.test_entry_retry import age, deliveries
+
+OUTAGES = {
+    "read_only_sql_transaction": "read_only",
+    "insufficient_privilege": "permission_denied",
+    "undefined_table": "schema_mismatch",
+    "undefined_column": "schema_mismatch",
+    "disk_full": "disk_full",
+    "io_error": "disk_error",
+    "out_of_memory": "out_of_memory",
+    "lock_not_available": "lock_timeout",
+    "query_canceled": "time_limit",
+    "too_many_connections": "database_unavailable",
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick_dispatcher(monkeypatch):
+    """Shorten blocking reads and the intervals between probes."""
+    monkeypatch.setattr(dispatcher_module, "BLOCK_MS", 50)
+    monkeypatch.setattr(dispatcher_module, "CHECK_MS", 0)
+    monkeypatch.setattr(probe, "INTERVALS_MS", (0,))
+
+
+@pytest.fixture
+def dispatcher(engines, stream_name, worker_process):
+    """Open a dispatcher whose importer is this process."""
+    with open_dispatcher(engines, stream_name, PAYMENTS_PENDING_MAX="100", PAYMENTS_RETRY_LADDER="1s,1s") as opened:
+        yield opened
+
+
+@pytest.fixture
+def publish(resources, clinic_id):
+    """Return a function that publishes payments of a known patient."""
+
+    def publish(*payment_ids):
+        for event in (
+            saved_patient(clinic_id),
+            *(saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids),
+        ):
+            resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
+
+    return publish
+
+
+@contextmanager
+def failing(database, state, condition="true"):
+    """Let inserts of lines that meet the condition fail with an SQLSTATE, by its condition name in PostgreSQL."""
+    with transaction(database) as tx:
+        tx.execute(
+            text(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$"
+            )
+        )
+        tx.execute(
+            text(f"CREATE TRIGGER fail BEFORE INSERT ON lines FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION fail()")
+        )
+    try:
+        yield
+    finally:
+        with transaction(database) as tx:
+            tx.execute(text("DROP TRIGGER fail ON lines; DROP FUNCTION fail()"))
+
+
+def run_cycle(dispatcher, *, later=True):
+    """Run a cycle of the dispatcher, and then the tasks that it sent. Return the names of the tasks.
+
+    `later`: each pending entry is past its lease and its backoff delay.
+    """
+    if later:
+        for each in dispatcher.streams.pending_entries(0):
+            age(dispatcher.resources, [each.entry_id], each.deliveries)
+    dispatcher.next_sweep_ms = 0
+    dispatcher.run_cycle()
+    sent = take_messages(dispatcher)
+    dispatcher.in_flight_request = None
+    for name in sent:
+        task = importing.retry_entries if name == wire_names.RETRY_ENTRIES else importing.import_events
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(outage.log, "error", lambda *_, **__: None)
+            run_task(task)
+    return sent
+
+
+def run_task(task):
+    """Run a task. A failed one is only logged, as in a worker."""
+    try:
+        task() if task is importing.retry_entries else task(reply_to="no-reply")
+    except TaskFailedError:
+        return
+
+
+def imported(resources, clinic_id):
+    with transaction(resources.database) as tx:
+        found = reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id)))
+        return {row.payment.split("/")[1]: row.status for row in found}
+
+
+@pytest.mark.parametrize(("state", "reason"), OUTAGES.items())
+def test_outage_pauses_the_import_and_costs_no_try(dispatcher, publish, resources, clinic_id, state, reason):
+    publish(*"123")
+    with failing(resources.database, state):
+        assert run_cycle(dispatcher, later=False) == ["new entries"]
+        assert outage.current(resources.feed).reason == reason
+        publish(*"456")
+        for _ in range(5):
+            assert run_cycle(dispatcher) == []
+        assert set(deliveries(resources).values()) == {1}
+        assert pending_and_length(resources)[0] <= 4
+        assert imported(resources, clinic_id) == {}
+
+    for _ in range(4):
+        run_cycle(dispatcher)
+
+    assert outage.current(resources.feed) is None
+    assert imported(resources, clinic_id) == dict.fromkeys("123456", "Transmission Successful")
+    assert pending_and_length(resources) == (0, 0)
+
+
+@pytest.mark.parametrize("state", ["lock_not_available", "query_canceled", "out_of_memory"])
+def test_entry_that_alone_meets_an_outage_is_dead_lettered_and_the_others_are_imported(
+    dispatcher, publish, resources, clinic_id, state
+):
+    publish("1", "odd", "2")
+    with failing(resources.database, state, "NEW.payment_id = 'odd'"):
+        for number in range(30):
+            publish(f"later-{number}")
+            run_cycle(dispatcher)
+
+    statuses = imported(resources, clinic_id)
+    assert statuses.pop("odd") == "Not Sent"
+    assert set(statuses.values()) == {"Transmission Successful"}
+    assert len(statuses) == 32
+    assert outage.current(resources.feed) is None
+
+
+def test_only_entry_of_the_feed_keeps_its_tries_as_long_as_it_may_be_an_outage(
+    dispatcher, publish, resources, clinic_id
+):
+    publish("odd")
+    with failing(resources.database, "lock_not_available"):
+        for _ in range(20):
+            run_cycle(dispatcher)
+        assert set(deliveries(resources).values()) <= {1, stream.ISOLATED_DELIVERIES}
+
+    for _ in range(4):
+        run_cycle(dispatcher)
+    assert imported(resources, clinic_id) == {"odd": "Transmission Successful"}
+
+
+def test_breaker_stays_closed_after_an_error_of_one_entry(dispatcher, publish, resources, clinic_id):
+    publish("1", "poison", "2")
+    run_cycle(dispatcher, later=False)
+
+    assert outage.current(resources.feed) is None
+    assert imported(resources, clinic_id) == dict.fromkeys("12", "Transmission Successful")
+
+
+def test_due_lines_keep_their_tries_in_an_outage(worker_process, publish, resources, dispatcher, clinic_id):
+    resources.feed.xadd(
+        resources.settings.stream,
+        {"event": event_body(saved_payment(payment_id="held", clinic_id=clinic_id, patient_id=clinic_id))},
+    )
+    run_cycle(dispatcher, later=False)
+    with transaction(resources.database) as tx:
+        tx.execute(text("UPDATE lines SET due_at = now() WHERE clinic_id = :id"), {"id": clinic_id})
+        before = tx.execute(text("SELECT attempts, waits FROM lines WHERE clinic_id = :id"), {"id": clinic_id}).one()
+        tx.execute(text("ALTER TABLE history RENAME TO history_away"))
+    try:
+        with pytest.raises(TaskFailedError):
+            importing.retry_due()
+    finally:
+        with transaction(resources.database) as tx:
+            tx.execute(text("ALTER TABLE history_away RENAME TO history"))
+            after = tx.execute(text("SELECT attempts, waits FROM lines WHERE clinic_id = :id"), {"id": clinic_id})
+            assert after.one() == before
+    assert outage.current(resources.feed).reason == "schema_mismatch"
+
+
+def test_feed_is_imported_without_messages_while_the_broker_takes_none(
+    engines, stream_name, publish, resources, clinic_id
+):
+    unreachable = type(engines)(engines.database_url, engines.redis_url, "redis://127.0.0.1:1/0")
+    publish(*"123")
+    with open_dispatcher(unreachable, stream_name, PAYMENTS_PENDING_MAX="100") as dispatcher:
+        with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
+            dispatcher.run_cycle()
+        assert dispatcher.import_unrequested()
+
+    assert imported(resources, clinic_id) == dict.fromkeys("123", "Transmission Successful")
+    assert pending_and_length(resources) == (0, 0)
+
+
+def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, feed):
+    publish(*"123")
+    ids = [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 10, "no-reply")]
+    age(resources, ids, 1)
+
+    Redelivery(resources.streams, resources.broker, resources.settings.retry_ladder).sweep()
+
+    assert entry_retry.retry_entries(resources)[0].imported == 3
