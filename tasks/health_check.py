@@ -4,7 +4,7 @@ import time
 import urllib.request
 import uuid
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import redis
@@ -19,12 +19,14 @@ from payments.store.migrations import is_current
 from tasks import recurring, wire_names
 from tasks.app import app, close_app, make_app
 from tasks.enqueue import WAITING_MESSAGES_MAX
+from tasks.feed import outage
 from tasks.feed.heartbeat import (
     HEARTBEAT_SECONDS,
     SCHEDULER_HEARTBEAT_KEY,
     SCHEDULER_HEARTBEAT_SECONDS,
     has_heartbeat,
 )
+from tasks.outage_wording import OUTAGES
 from tasks.resources import connect_redis
 
 PING_VALID_SECONDS_MIN = 60
@@ -50,6 +52,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Co
         statuses.append(_check_redis(feed))
         if statuses[-1].is_up:
             statuses.append(_check_intake(feed))
+            statuses.append(_check_import(feed))
             statuses += _check_workers(engines, feed, timeout_seconds)
             statuses.append(_check_scheduler(feed))
     stack = running_stack(settings.home)
@@ -79,15 +82,29 @@ def _check_postgres(engines: Engines) -> ComponentStatus:
 
 def _check_redis(feed: redis.Redis) -> ComponentStatus:
     try:
-        feed.ping()
+        memory = feed.info("memory")
     except redis.RedisError as error:
         return ComponentStatus("Redis", is_up=False, detail=str(error))
+    used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
+    if most and used >= most:
+        detail = f"answers, but its memory is full ({used:,} of {most:,} bytes): the EMR cannot publish"
+        return ComponentStatus("Redis", is_up=False, detail=detail)
     return ComponentStatus("Redis", is_up=True, detail="answers")
 
 
 def _check_intake(feed: redis.Redis) -> ComponentStatus:
     alive = has_heartbeat(feed)
     return ComponentStatus("intake", alive, "reads the feed" if alive else f"no heartbeat for {HEARTBEAT_SECONDS} s")
+
+
+def _check_import(feed: redis.Redis) -> ComponentStatus:
+    """Check that no outage pauses the import."""
+    found = outage.current(feed)
+    if found is None:
+        return ComponentStatus("import", is_up=True, detail="no outage")
+    seconds = (datetime.now(UTC) - found.since) // timedelta(seconds=1)
+    detail = f"paused for {seconds} s: {OUTAGES[found.reason]} ({found.reason})"
+    return ComponentStatus("import", is_up=False, detail=detail)
 
 
 def _check_scheduler(feed: redis.Redis) -> ComponentStatus:

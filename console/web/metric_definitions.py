@@ -26,6 +26,7 @@ METRICS = {
     "payments_feed_deleted": MetricDefinition(
         "Entries that were deleted from a stream after they were read, before an import."
     ),
+    "payments_import_paused_seconds": MetricDefinition("How long an outage has paused the import; 0 while it runs."),
     "payments_feed_oldest_seconds": MetricDefinition(
         "Age of the oldest entry on the streams by the time in its id, or since it was first seen if the id has none."
     ),

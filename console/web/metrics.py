@@ -23,6 +23,7 @@ from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import CompanyCount, Gauges
 from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
+from tasks.feed import outage
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
 
 _T = TypeVar("_T")
@@ -82,6 +83,7 @@ class _Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
         yield from _feed_metrics(self._app.feed_figures(self._now))
+        yield _pause_metric(self._app.feed, self._now)
         yield from _schedule_metrics(self._app.feed)
         with self._app.transaction(INSTALLATION) as tx:
             gauges = dashboard.read_gauges(tx, self._now)
@@ -110,6 +112,14 @@ def _feed_metrics(figures: FeedFigures | None) -> Iterator[Metric]:
     yield new_metric("payments_feed_outstanding", figures.stats.pending)
     yield new_metric("payments_feed_deleted", figures.stats.deleted)
     yield new_metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
+
+
+def _pause_metric(feed: redis.Redis, now: datetime) -> Metric:
+    try:
+        found = outage.current(feed)
+    except redis.RedisError:  # `payments_feed_up` tells
+        found = None
+    return new_metric("payments_import_paused_seconds", _age_seconds(found.since if found else None, now))
 
 
 def _schedule_metrics(feed: redis.Redis) -> Iterator[Metric]:

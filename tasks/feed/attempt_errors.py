@@ -3,7 +3,8 @@
 import redis
 from celery.exceptions import SoftTimeLimitExceeded
 
-from payments.store.db.outages import OutageReason, outage_reason
+from payments.core.outage import OutageReason
+from payments.store.db.outages import outage_reason
 
 ERROR_CHARACTERS_MAX = 300
 

@@ -22,8 +22,8 @@ from config.celery import IMPORTS, KEY_PREFIX, celery_settings
 from config.engines import Engines
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
+from payments.core.outage import OutageReason
 from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, connect, is_reachable
-from payments.store.db.outages import OutageReason
 from tasks import wire_names
 from tasks.app import close_app, make_app
 from tasks.enqueue import send

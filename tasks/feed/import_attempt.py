@@ -87,7 +87,7 @@ def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStat
 
 
 def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
-    """Read entries and import them. PostgreSQL is checked first, so that nothing is read in vain."""
+    """Read entries and import them. PostgreSQL is checked first, because an entry that is read stays pending."""
     if not is_reachable(resources.database):
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):

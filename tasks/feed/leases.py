@@ -21,20 +21,23 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=5)
 """How long a pending entry may be idle before it counts as lost."""
-RENEWAL_SECONDS = 1.0
 LEASE_MS = LEASE // timedelta(milliseconds=1)
-_LOST_SECONDS = LEASE.total_seconds() - RENEWAL_SECONDS
+RENEWAL_SECONDS = 1
+_LOST_MS = LEASE_MS - 1_000 * RENEWAL_SECONDS
 """A lease that was renewed longer ago is not renewed, because another process may hold the entry soon."""
 
 
 @dataclass
 class _Held:
-    """Leased entries, with the times of the first and the latest renewal on the clock of `_now`."""
+    """Leased entries, with the times of the claim and of the latest renewal, in milliseconds of the clock of `_now_ms`.
+
+    `renewed_ms` is None once the leases are lost.
+    """
 
     streams: Streams
     entry_ids: Sequence[str]
-    since: float
-    renewed: float
+    since_ms: int
+    renewed_ms: int | None
 
 
 class LeaseRenewal:
@@ -49,8 +52,8 @@ class LeaseRenewal:
     @contextlib.contextmanager
     def hold(self, streams: Streams, entry_ids: Sequence[str]) -> Iterator[None]:
         """Renew the leases of these entries until the block ends. They were read or claimed just before."""
-        now = _now()
-        self._held = _Held(streams, entry_ids, since=now, renewed=now)
+        now_ms = _now_ms()
+        self._held = _Held(streams, entry_ids, since_ms=now_ms, renewed_ms=now_ms)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="lease-renewal", daemon=True)
             self._thread.start()
@@ -73,20 +76,21 @@ class LeaseRenewal:
 
 def _renew(held: _Held) -> None:
     """Renew leases that are due, unless they are lost or the task has passed its hard time limit."""
-    now = _now()
-    if now - held.renewed < RENEWAL_SECONDS or now - held.since > HARD_LIMIT_SECONDS:
+    now_ms = _now_ms()
+    if held.renewed_ms is None or now_ms - held.since_ms > 1_000 * HARD_LIMIT_SECONDS:
         return
-    if now - held.renewed > _LOST_SECONDS:
-        log.warning("leases_lost", entries=len(held.entry_ids), seconds=round(now - held.renewed, 1))
-        held.renewed = float("inf")
-        return
-    try:
-        held.streams.renew(held.entry_ids)
-        held.renewed = now
-    except redis.RedisError as error:  # the next renewal may succeed
-        log.info("lease_renewal_failed", entries=len(held.entry_ids), error_class=type(error).__name__)
+    pause_ms = now_ms - held.renewed_ms
+    if pause_ms > _LOST_MS:
+        log.warning("leases_lost", entries=len(held.entry_ids), pause_ms=pause_ms)
+        held.renewed_ms = None
+    elif pause_ms >= 1_000 * RENEWAL_SECONDS:
+        try:
+            held.streams.renew(held.entry_ids)
+            held.renewed_ms = now_ms
+        except redis.RedisError as error:  # the next renewal may succeed
+            log.info("lease_renewal_failed", entries=len(held.entry_ids), error_class=type(error).__name__)
 
 
-def _now() -> float:
-    """Return the seconds of a clock that also runs while the machine is suspended."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+def _now_ms() -> int:
+    """Return the milliseconds of a clock that also runs while the machine is suspended."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1_000_000

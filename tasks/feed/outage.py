@@ -12,7 +12,7 @@ from typing import NamedTuple
 import redis
 import structlog
 
-from payments.store.db.outages import OutageReason
+from payments.core.outage import OutageReason
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ import structlog
 
 from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
+from payments.core.outage import OutageReason
 from payments.store.db.connection import is_reachable
-from payments.store.db.outages import OutageReason
 from tasks.feed import outage
 from tasks.feed.attempt_errors import outage_of
 from tasks.feed.clocks import monotonic_ms

@@ -138,8 +138,8 @@ def test_leases_of_a_slow_import_are_renewed(resources, publish):
 def test_lease_that_was_lost_is_not_renewed(resources, publish, log_entries):
     """Renew after a pause that was longer than the lease, as a process does that was frozen meanwhile."""
     (entry_id,) = publish("1")
-    frozen_at = leases._now() - leases.LEASE.total_seconds()
-    held = leases._Held(resources.streams, [entry_id], since=frozen_at, renewed=frozen_at)
+    frozen_at = leases._now_ms() - LEASE_MS
+    held = leases._Held(resources.streams, [entry_id], since_ms=frozen_at, renewed_ms=frozen_at)
 
     leases._renew(held)
     leases._renew(held)

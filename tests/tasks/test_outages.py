@@ -5,15 +5,17 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
+from payments.core.outage import OutageReason
 from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
-from tasks import importing, wire_names
+from tasks import health_check, importing, wire_names
 from tasks.app import TaskFailedError
 from tasks.feed import dispatcher as dispatcher_module
 from tasks.feed import entry_retry, outage, probe, stream
 from tasks.feed.redelivery import Redelivery
+from tasks.outage_wording import OUTAGES as OUTAGE_SENTENCES
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
 from tests.tasks.test_entry_retry import age, deliveries
@@ -115,12 +117,12 @@ def imported(resources, clinic_id):
         return {row.payment.split("/")[1]: row.status for row in found}
 
 
-@pytest.mark.parametrize(("state", "reason"), OUTAGES.items())
-def test_outage_pauses_the_import_and_costs_no_try(dispatcher, publish, resources, clinic_id, state, reason):
+@pytest.mark.parametrize("state", OUTAGES)
+def test_outage_pauses_the_import_and_costs_no_try(dispatcher, publish, resources, clinic_id, state):
     publish(*"123")
     with failing(resources.database, state):
         assert run_cycle(dispatcher, later=False) == ["new entries"]
-        assert outage.current(resources.feed).reason == reason
+        assert outage.current(resources.feed).reason == OUTAGES[state]
         publish(*"456")
         for _ in range(5):
             assert run_cycle(dispatcher) == []
@@ -218,3 +220,15 @@ def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, fe
     Redelivery(resources.streams, resources.broker, resources.settings.retry_ladder).sweep()
 
     assert entry_retry.retry_entries(resources)[0].imported == 3
+
+
+@pytest.mark.parametrize("reason", OutageReason)
+def test_health_names_the_outage_that_pauses_the_import(resources, reason):
+    assert health_check._check_import(resources.feed).is_up
+    outage.report(resources.feed, reason)
+
+    status = health_check._check_import(resources.feed)
+
+    assert not status.is_up
+    assert OUTAGE_SENTENCES[reason] in status.detail
+    assert f"({reason})" in status.detail

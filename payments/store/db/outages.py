@@ -1,32 +1,9 @@
 """Tell outages of PostgreSQL from errors of a single row, by the SQLSTATE of an error."""
 
-from enum import StrEnum
-
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
+from payments.core.outage import OutageReason
 from payments.store.db.connection import ConcurrentWriteError, is_transient
-
-
-class OutageReason(StrEnum):
-    """Why no transaction can succeed at present, whichever payments it contains. The values are stored and logged."""
-
-    DATABASE_UNAVAILABLE = "database_unavailable"
-    READ_ONLY = "read_only"
-    PERMISSION_DENIED = "permission_denied"
-    SCHEMA_MISMATCH = "schema_mismatch"
-    DISK_FULL = "disk_full"
-    DISK_ERROR = "disk_error"
-    OUT_OF_MEMORY = "out_of_memory"
-    LOCK_TIMEOUT = "lock_timeout"
-    TIME_LIMIT = "time_limit"
-    CONFLICT = "conflict"
-    FEED_UNAVAILABLE = "feed_unavailable"
-
-    @property
-    def may_be_one_entry(self) -> bool:
-        """Whether a single payment can be the cause, for example because another session has locked its row."""
-        return self in {self.LOCK_TIMEOUT, self.TIME_LIMIT, self.OUT_OF_MEMORY, self.CONFLICT}
-
 
 _BY_STATE = (
     ("25006", OutageReason.READ_ONLY),

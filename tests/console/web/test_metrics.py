@@ -18,8 +18,10 @@ from console.web.company_metrics import Unexplained
 from console.web.context import AppState
 from console.web.metric_definitions import METRICS
 from console.web.metrics import CachedGauge, unexplained_by_company
+from payments.core.outage import OutageReason
 from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
+from tasks.feed import outage
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, send_heartbeat
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_patient, saved_payment
@@ -53,6 +55,16 @@ def test_metrics_match_the_ledger(anonymous_client: Client, ledger: ClinicLedger
     assert after["payments_feed_length"] == {(): 0}
     assert after["payments_import_chunks"][()] >= 1
     assert after["payments_count"]["Not Sent", "retries_exhausted"] == 0
+
+
+def test_outage_is_measured_in_seconds(anonymous_client: Client, site: FastAPI) -> None:
+    feed = site.state.console.feed
+    try:
+        assert scrape(anonymous_client)["payments_import_paused_seconds"] == {(): 0}
+        outage.report(feed, OutageReason.DISK_FULL)
+        assert scrape(anonymous_client)["payments_import_paused_seconds"][()] > 0
+    finally:
+        feed.delete(outage.OUTAGE_KEY)
 
 
 def test_held_payment_counts_as_retrying_and_as_retry(anonymous_client: Client, ledger: ClinicLedger) -> None:
