@@ -10,7 +10,7 @@ from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.feed import entry_retry, import_attempt, outage, retry_attempt
 from tasks.feed.attempt_errors import outage_of
 from tasks.feed.outage import IsolatedEntryError
-from tasks.resources import Resources, get_resources
+from tasks.resources import Resources, drop_connections_to_replica, get_resources
 
 DUE_LIMIT = 500
 
@@ -72,6 +72,7 @@ def _reporting_outages(resources: Resources) -> Iterator[None]:
         outage.report(resources.feed, error.reason, error.witness)
         raise
     except Exception as error:
+        drop_connections_to_replica(resources.feed, error)
         if reason := outage_of(error):
             outage.report(resources.feed, reason)
         raise

@@ -25,6 +25,7 @@ from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
 
 SOCKET_TIMEOUT_SECONDS = 15
+_CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN")
 WorkerName = Literal["importer", "backoffice"]
 """The services that run tasks."""
 
@@ -132,6 +133,15 @@ def connect_redis(url: str) -> redis.Redis:
     )
     keep_field_lists(client)
     return client
+
+
+def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
+    """Close the client's connections if an error says that the server cannot write, as a replica after a failover.
+
+    Behind an address that moved, new connections reach the server that can.
+    """
+    if isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE):
+        client.connection_pool.disconnect()
 
 
 def _relax_garbage_collection() -> None:

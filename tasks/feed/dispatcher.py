@@ -37,7 +37,13 @@ from tasks.feed.redelivery import Redelivery
 from tasks.feed.stalled_sessions import StalledSessions
 from tasks.feed.stream import GroupState, wait_for_reply
 from tasks.feed.streams import Streams
-from tasks.resources import Resources, WorkerName, application_name, connect_redis
+from tasks.resources import (
+    Resources,
+    WorkerName,
+    application_name,
+    connect_redis,
+    drop_connections_to_replica,
+)
 from tasks.tracing_setup import open_tracing
 
 log = structlog.get_logger()
@@ -99,6 +105,7 @@ class Dispatcher:
                 self.run_cycle()
             except (redis.RedisError, OperationalError) as error:
                 log.warning("feed_unavailable", error_class=type(error).__name__, error=str(error))
+                drop_connections_to_replica(self.feed, error)
                 if not self.import_unrequested():
                     self.stopping.wait(RECONNECT_SECONDS)
                     self._recreate_groups()

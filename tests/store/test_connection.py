@@ -183,3 +183,15 @@ def test_transaction_commits_if_it_only_copies_rows(database):
     with transaction(database) as tx:
         assert history.last_errors(tx, ["session-1"]) == {"session-1": "made"}
         tx.execute(text("DELETE FROM history WHERE entry_id = 'session-1'"))
+
+
+def test_connections_to_a_server_that_became_read_only_are_replaced(postgres_url: str) -> None:
+    engine = connect(postgres_url, application_name="tests", pool_size=1)
+    with transaction(engine) as tx:
+        tx.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(DBAPIError, match="read-only"), transaction(engine) as tx:
+        tx.execute(text("CREATE TABLE probe ()"))
+
+    with transaction(engine) as tx:
+        assert tx.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
+    engine.dispose()

@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
+import redis
 from sqlalchemy import text
 
 from config.database_urls import libpq_url
 from config.engines import Engines
 from config.settings import read_settings
+from devstack.engines import embedded_valkey
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
+from tasks.resources import connect_redis, drop_connections_to_replica
 from tests.builders.events import saved_payment
 from tests.builders.ledger import create_clinic, import_chunk
 from tests.engines import scratch_database
@@ -75,3 +79,20 @@ def test_importer_never_scans_a_table_even_if_it_started_on_an_empty_ledger(open
 def test_backoffice_may_scan_tables(open_resources):
     with transaction(open_resources("backoffice").database) as tx:
         assert tx.execute(text("SHOW enable_seqscan")).scalar_one() == "on"
+
+
+def test_connections_to_a_replica_are_dropped(tmp_path: Path) -> None:
+    """A server that becomes a replica refuses writes on old connections. A promoted one accepts them on new ones."""
+    with embedded_valkey(tmp_path, durable=False) as url, connect_redis(url) as client, connect_redis(url) as other:
+        client.ping()
+        kept = client.connection_pool
+        other.replicaof("127.0.0.1", 1)
+        with pytest.raises(redis.ReadOnlyError) as refused:
+            client.set("key", 1)
+
+        drop_connections_to_replica(client, refused.value)
+        drop_connections_to_replica(client, redis.ResponseError("OOM command not allowed"))
+
+        assert [each.is_connected for each in kept._available_connections] == [False]
+        other.replicaof("NO", "ONE")
+        assert client.set("key", 1)

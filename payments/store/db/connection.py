@@ -32,6 +32,7 @@ _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
 rollback, insufficient resources, lock not available, shutdown, disk error."""
 
+_READ_ONLY_STATE = "25006"
 _CONFLICT_STATES = ("40001", "40P01")
 """SQLSTATE codes of a serialization failure and of a deadlock."""
 
@@ -127,7 +128,8 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
     """Open a transaction (READ COMMITTED). Commit it at the end, or roll it back if an exception is raised.
 
     Raises ConcurrentWriteError if a migration has changed the result of a prepared statement. The rollback discards the
-    prepared statements, so a repetition succeeds.
+    prepared statements, so a repetition succeeds. If the server has become read-only, as after a failover, all
+    connections of the pool are replaced, because new ones may reach the primary server.
     """
     # `begin`, not `connect`: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
     with engine.begin() as connection:
@@ -136,6 +138,9 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
         except DBAPIError as error:
             if _is_outdated_plan(error):
                 raise ConcurrentWriteError("a migration has changed the tables meanwhile") from error
+            if getattr(error.orig, "sqlstate", None) == _READ_ONLY_STATE:
+                connection.invalidate()
+                engine.dispose()
             raise
 
 
