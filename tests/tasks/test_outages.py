@@ -20,6 +20,8 @@ from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
 from tests.tasks.test_entry_retry import age, deliveries
 
+pytestmark = pytest.mark.slow
+
 OUTAGES = {
     "read_only_sql_transaction": "read_only",
     "insufficient_privilege": "permission_denied",
