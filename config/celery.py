@@ -12,8 +12,8 @@ from config.engines import Engines
 from config.redis_urls import to_kombu_url
 from config.schedule import beat_schedule
 
-IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY = "imports", "findings", "adjustments", "nightly"
-QUEUE_NAMES = (IMPORTS, FINDINGS, ADJUSTMENTS, NIGHTLY)
+IMPORTS, RETRIES, FINDINGS, ADJUSTMENTS, NIGHTLY = "imports", "retries", "findings", "adjustments", "nightly"
+QUEUE_NAMES = (IMPORTS, RETRIES, FINDINGS, ADJUSTMENTS, NIGHTLY)
 
 # Prefix of every key of the broker. The list of a queue is KEY_PREFIX + its name.
 KEY_PREFIX = "payments:"
@@ -25,6 +25,9 @@ SOFT_SHUTDOWN_SECONDS = 5
 VISIBILITY_SECONDS = 300
 
 _ROUTES = {
+    # Retries have their own queue and worker, so that a large requeue does not delay new payments.
+    "payments.retry_due": {"queue": RETRIES},
+    "payments.retry_entries": {"queue": RETRIES},
     "payments.*": {"queue": IMPORTS},
     "billing.detect_exceptions": {"queue": FINDINGS},
     "billing.apply_at_once": {"queue": ADJUSTMENTS},

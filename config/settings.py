@@ -74,10 +74,11 @@ class Settings(BaseModel):
     is always read too."""
 
     signing_keys: PathName | None = None
-    """TOML file with the keys that companies sign their events with. The importer reads it once, when it starts."""
+    """TOML file with the keys that companies sign their events with. The importer, the retrier and the intake read it
+    once, when they start."""
     signatures_required: Names = ()
     """`all` also rejects the events of companies without a key. Companies, separated by commas: each must have a key,
-    or the importer does not start. A company with a key must always sign."""
+    or these services do not start. A company with a key must always sign."""
 
     console_port: Port = 8000
     """Port of the console's pages and API on 127.0.0.1."""

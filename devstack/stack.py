@@ -27,7 +27,7 @@ from workers.runtime.schema import upgrade_schema
 log = structlog.get_logger(__name__)
 
 # In start order. Each can also run alone: `python -m workers.NAME`, or the module named in _MODULES.
-SERVICES = ("intake", "importer", "backoffice", "scheduler", "flower", "console")
+SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler", "flower", "console")
 
 # Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
 _GRACE_SECONDS = 15.0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import redis
 from kombu.exceptions import OperationalError
 
-from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, celery_settings, fail_fast
+from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_settings, fail_fast
 from config.engines import Engines, running_stack
 from config.settings import Settings
 from payments.store.db.connection import UnsuitableDatabaseError, connect, is_reachable
@@ -128,7 +128,7 @@ def _check_scheduler(feed: redis.Redis) -> ComponentStatus:
 def _check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
     make_app(fail_fast(celery_settings(engines)))
     valid_seconds = max(PING_VALID_SECONDS_MIN, timeout_seconds)
-    queues = {"importer": IMPORTS, "backoffice": FINDINGS}
+    queues = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDINGS}
     with closing(connect_redis(engines.broker_url)) as broker:
         reply_lists = {name: _send_ping(feed, broker, queue, valid_seconds) for name, queue in queues.items()}
     close_app()

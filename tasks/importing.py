@@ -1,4 +1,4 @@
-"""The importer's tasks: import entries of the feed, and retry entries, due lines and dead letters."""
+"""The tasks of importer and retrier: import entries of the feed, and retry entries, due lines and dead letters."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

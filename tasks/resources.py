@@ -26,7 +26,7 @@ from tasks.tracing_setup import open_tracing
 
 SOCKET_TIMEOUT_SECONDS = 15
 _CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN")
-WorkerName = Literal["importer", "backoffice"]
+WorkerName = Literal["importer", "retrier", "backoffice"]
 """The services that run tasks."""
 
 
@@ -99,7 +99,7 @@ def get_resources() -> Resources:
                 engines.database_url,
                 application_name=application_name(worker),
                 idle_in_transaction_seconds=IDLE_IN_TRANSACTION_SECONDS_MAX,
-                allow_seqscan=worker != "importer",
+                allow_seqscan=worker == "backoffice",
             ),
             feed=connect_redis(engines.redis_url),
             broker=connect_redis(engines.broker_url),

@@ -38,7 +38,7 @@ def retry_due(
 ) -> tuple[ImportStats, bool]:
     """Retry due lines and dead letters for a time slice, up to `limit` items per transaction.
 
-    Returns the statistics, and whether due items remain. The slice is short, so that new payments do not wait for a
+    Returns the statistics, and whether due items remain. The slice is short, so that pending entries do not wait for a
     large requeue. Raises the error of an outage.
     """
     stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds

@@ -52,7 +52,8 @@ def test_message_is_redelivered_only_after_every_time_limit():
     ("task", "queue"),
     [
         ("payments.import_events", "imports"),
-        ("payments.retry_due", "imports"),
+        ("payments.retry_due", "retries"),
+        ("payments.retry_entries", "retries"),
         ("billing.detect_exceptions", "findings"),
         ("billing.apply_adjustments", "adjustments"),
         ("billing.close_months", "nightly"),

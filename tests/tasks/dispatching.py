@@ -4,6 +4,7 @@ import json
 from base64 import b64decode
 from contextlib import closing, contextmanager
 
+from config.celery import KEY_PREFIX, RETRIES
 from config.settings import read_settings
 from tasks.enqueue import clear_enqueued
 from tasks.feed import stream
@@ -40,7 +41,8 @@ def take_messages(dispatcher, *, reading=False):
     importer would. Afterwards each task can be enqueued again.
     """
     messages = []
-    while raw := dispatcher.broker.rpop(dispatcher.queue_key):
+    queues = [dispatcher.queue_key, f"{KEY_PREFIX}{RETRIES}"]
+    while raw := next(filter(None, map(dispatcher.broker.rpop, queues)), None):
         message = json.loads(raw)
         arguments = arguments_of(message)
         if "reply_to" in arguments:

@@ -17,7 +17,7 @@ from tasks.retention import create_partitions
 from tests.builders.events import event_body, saved_patient, saved_payment
 
 QUEUES = {
-    importing.retry_due: "payments:imports",
+    importing.retry_due: "payments:retries",
     detect_exceptions: "payments:findings",
     apply_immediately: "payments:adjustments",
     accept_by_policy: "payments:adjustments",
@@ -80,7 +80,7 @@ def test_waiting_message_of_one_task_does_not_block_another_task(resources):
         enqueue_once(resources.broker, task.name)
 
     assert queue_lengths(resources) == {
-        "payments:imports": 1,
+        "payments:retries": 1,
         "payments:findings": 1,
         "payments:adjustments": 2,
         "payments:nightly": 5,
@@ -95,7 +95,7 @@ def test_several_imports_leave_one_message_of_each_task(resources, clinic_id):
         importing.import_events(reply_to="no-reply")
 
     assert queue_lengths(resources) == {
-        "payments:imports": 0,
+        "payments:retries": 0,
         "payments:findings": 0,
         "payments:adjustments": 1,
         "payments:nightly": 0,

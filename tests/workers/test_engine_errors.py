@@ -20,7 +20,7 @@ from workers.runtime.ports import free_port
 pytestmark = pytest.mark.slow
 
 NOWHERE = "redis://127.0.0.1:1/0"
-SERVICES = ("workers.intake", "workers.importer", "workers.backoffice", "console.web.serve")
+SERVICES = ("workers.intake", "workers.importer", "workers.retrier", "workers.backoffice", "console.web.serve")
 
 
 def assert_one_line(ended, name, *words):
@@ -186,7 +186,7 @@ def test_celery_uses_the_configured_broker_and_not_that_of_its_environment(
     app.send_task("payments.retry_due", ignore_result=True)
 
     with closing(connect_redis(broker_url)) as broker, app.connection_for_read() as connection:
-        assert broker.delete("payments:imports") == 1
+        assert broker.delete("payments:retries") == 1
         assert connection.ensure_connection(max_retries=1)
     with app.connection() as connection:
         assert "sEcr3t" not in connection.as_uri()
