@@ -1,5 +1,7 @@
 """The role of the console: who creates it, what stops a console without it, and how roles import under it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -86,6 +88,16 @@ def test_owner_who_may_create_roles_needs_no_administrator(server: str, superuse
     upgrade(url)
 
     check_isolation(url, application_name="tests")
+
+
+def test_databases_of_one_server_can_be_migrated_at_the_same_time(server: str, superuser: psycopg.Connection) -> None:
+    urls = [server, with_database(server, "theirs")]
+    program = "import sys; from payments.store.migrations import upgrade; upgrade(sys.argv[1])"
+    migrations = [subprocess.Popen([sys.executable, "-c", program, url]) for url in urls]
+
+    assert [each.wait(60) for each in migrations] == [0, 0]
+    for url in urls:
+        check_isolation(url, application_name="tests")
 
 
 def test_console_without_the_whole_protection_is_refused(server: str, superuser: psycopg.Connection) -> None:

@@ -1,6 +1,8 @@
 """Reports finish in time in a ledger that was bulk-loaded and never analyzed, because no plan needs statistics."""
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,9 +13,10 @@ from payments.core.scope import Scope
 from payments.journeys import balancing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
-from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction
+from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
+from payments.store.db.isolation import Access, connect_isolated, with_access
 from payments.store.reports import timeline
-from tests.builders.bulk import CLINIC, PATIENT, fill
+from tests.builders.bulk import CLINIC, COMPANY, PATIENT, fill
 from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
@@ -21,6 +24,8 @@ pytestmark = pytest.mark.slow
 PAYMENTS = 20_000
 # A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
 LIMIT = "20s"
+LARGE = "lines|entries|charges|allocations|findings|set_aside|history"
+SCAN = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on ({LARGE})\w*")
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,14 @@ def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         fill(opened, PAYMENTS)
         yield opened
         opened.dispose()
+
+
+@pytest.fixture(scope="module")
+def isolated(database: Database) -> Iterator[Database]:
+    """The database as the console opens it for a user of the company."""
+    opened = connect_isolated(database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
+    yield with_access(opened, Access(frozenset({COMPANY})))
+    opened.dispose()
 
 
 def count_rows(rows: Any) -> int:
@@ -71,30 +84,62 @@ REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
 }
 
 
+@pytest.mark.parametrize("is_isolated", [False, True])
 @pytest.mark.parametrize("name", REPORTS)
-def test_report_is_read_in_time_without_statistics(database: Database, name: str) -> None:
+def test_report_is_read_in_time_without_statistics(
+    database: Database, isolated: Database, name: str, *, is_isolated: bool
+) -> None:
     read, rows = REPORTS[name]
-    with snapshot_transaction(database) as tx:
+    with snapshot_transaction(isolated if is_isolated else database) as tx:
         tx.execute(text(f"SET LOCAL statement_timeout = '{LIMIT}'"))
 
         assert read(tx) == rows
 
 
-@pytest.mark.parametrize("is_analyzed", [False, True])
-def test_timeline_reads_history_by_index(database: Database, *, is_analyzed: bool) -> None:
-    plans = []
+@contextmanager
+def explained(tx: Transaction) -> Iterator[list[str]]:
+    """Collect the plans of the queries that a transaction runs, line by line."""
+    plans: list[str] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
-        if "history" in statement and not statement.startswith("EXPLAIN"):
-            found = cursor.connection.execute(f"EXPLAIN {statement}", parameters)
+        if statement.lstrip().startswith(("SELECT", "WITH")) and "set_config" not in statement:
+            # A cursor of PostgreSQL is planned for its first rows.
+            declared = "DECLARE explained CURSOR FOR" if getattr(cursor, "name", None) else ""
+            found = cursor.connection.execute(f"EXPLAIN {declared} {statement}", parameters)
             plans.extend(line for (line,) in found)
 
-    with database.connect() as tx:
-        if is_analyzed:
+    event.listen(tx, "before_cursor_execute", explain)
+    yield plans
+
+
+def scans_of_large_tables(database: Database, read: Callable[[Transaction], int]) -> list[str]:
+    with database.connect() as tx, explained(tx) as plans:
+        read(tx)
+        tx.rollback()
+    # A policy needs the company, which an index may lack.
+    found = (SCAN.search(line) for line in plans)
+    return sorted(scan[0].replace("Index Only", "Index") for scan in found if scan)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_policies_change_no_plan(database: Database, isolated: Database, name: str) -> None:
+    read, _ = REPORTS[name]
+
+    assert scans_of_large_tables(isolated, read) == scans_of_large_tables(database, read) != []
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])  # in this order: the statistics stay
+@pytest.mark.parametrize("is_isolated", [False, True])
+def test_timeline_reads_history_by_index(
+    database: Database, isolated: Database, *, is_analyzed: bool, is_isolated: bool
+) -> None:
+    if is_analyzed:
+        with transaction(database) as tx:
             tx.execute(text("ANALYZE"))
-        event.listen(tx, "before_cursor_execute", explain)
+    with (isolated if is_isolated else database).connect() as tx:
         key = LineKey(*tx.execute(text(f"SELECT {', '.join(LineKey._fields)} FROM set_aside LIMIT 1")).one())
-        rows = timeline.read(tx, (key,), (-1,))
+        with explained(tx) as plans:
+            rows = timeline.read(tx, (key,), (-1,))
         tx.rollback()
 
     assert [row.code for row in rows] == ["imported", "rejected"]

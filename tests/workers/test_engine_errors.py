@@ -58,6 +58,14 @@ def test_role_that_postgresql_refuses_stops_a_service(module, login, cause, run_
     assert_one_line(ended, "DATABASE_URL", cause)
 
 
+def test_console_that_cannot_isolate_companies_is_stopped(run_module, url_of_role):
+    ended = run_module("console.web.serve", DATABASE_URL=url_of_role("app"), REDIS_URL=NOWHERE)
+
+    assert ended.status == EXIT_MISCONFIGURED
+    grant = "GRANT payments_console TO app WITH INHERIT FALSE, SET TRUE"
+    assert_one_line(ended, "DATABASE_URL", f"role app may not become payments_console: {grant}")
+
+
 @pytest.mark.parametrize(
     ("database", "cause"),
     [

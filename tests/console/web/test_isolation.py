@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx import Response
+from sqlalchemy import text
 
 from config.engines import Engines
 from console.web.context import RequestContext
@@ -115,8 +116,8 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
         for fields in each:
             # The audit history shows what the company's own users have asked for.
             asked = {FOREIGN, FOREIGN_CLINIC, FOREIGN_PATIENT, "beta-"} if endpoint == "GET /audit" else set()
-            text = shown(send(browser, endpoint, fields, ids))
-            found.setdefault(endpoint, set()).update(seen_secrets(text, fields) - asked)
+            response = shown(send(browser, endpoint, fields, ids))
+            found.setdefault(endpoint, set()).update(seen_secrets(response, fields) - asked)
     return found
 
 
@@ -164,3 +165,20 @@ def test_transaction_without_stated_companies_sees_nothing(site: FastAPI) -> Non
         with transaction(isolated) as tx:
             assert list(reporting.claims_feed(tx, FeedFilter())) == []
             assert authentication.list_users(tx) == []
+
+
+def test_running_console_refuses_a_database_that_no_longer_isolates_companies(
+    site: FastAPI, browser: Browser, owner: Database
+) -> None:
+    def change(statement: str) -> None:
+        with transaction(owner) as tx:
+            tx.execute(text(f"ALTER TABLE patients {statement} ROW LEVEL SECURITY"))
+        site.state.console.database.dispose()  # as after a restart of PostgreSQL: the console connects again
+
+    change("DISABLE")
+    health, page = browser.get("/health"), browser.get("/claims-feed")
+    change("ENABLE")
+
+    assert (health.status_code, page.status_code) == (503, 503)
+    assert health.json()["status"] == "database cannot be used; the console's log says why"
+    assert browser.get("/health").status_code == browser.get("/claims-feed").status_code == 200
