@@ -18,6 +18,7 @@ from console.web.rendering import url
 from console.web.strictness import shown_name
 from payments.access.authentication import UserError
 from payments.core.ambiguity import AmbiguousIdError
+from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.closing import ClosingError
@@ -44,6 +45,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
     ConfirmationError: "Reload New ids and check what it holds.",
+    MoveError: "Make the change in the installation to which the company has moved.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",
 }

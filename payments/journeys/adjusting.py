@@ -19,7 +19,17 @@ from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
-from payments.store.ledger import clinics, distribution, entries, findings, history, lines, months, patients
+from payments.store.ledger import (
+    clinics,
+    company_moves,
+    distribution,
+    entries,
+    findings,
+    history,
+    lines,
+    months,
+    patients,
+)
 from payments.store.ledger.entries import NewEntry, Stamp
 from payments.store.ledger.findings import StoredFinding
 from payments.store.ledger.history import HistoryEvent
@@ -173,6 +183,8 @@ def _lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
     if seen is None:
         raise AdjustmentError(finding_id, "there is no exception with this number")
     (line,) = lines.lock_by_id(tx, [seen.line_ref], wait=True).values()
+    if not company_moves.is_here(tx, line.company_id):
+        raise AdjustmentError(finding_id, f"company {line.company_id} has moved to another installation")
     return line, findings.load(tx, [finding_id])[finding_id]
 
 

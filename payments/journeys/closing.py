@@ -11,7 +11,7 @@ from payments.contract.money import Money
 from payments.core.close import ClosingError, Snapshot, check_may_close
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, month_close, months
+from payments.store.ledger import clinics, company_moves, month_close, months
 from payments.store.ledger.month_close import MonthRow
 from payments.store.reports import close_warnings as warnings_report
 from payments.store.reports.close_warnings import CloseWarning
@@ -33,6 +33,7 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
     Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, if it is
     CLOSING, if it is or counts as closed, or if an earlier month with entries is not closed.
     """
+    _check_is_here(tx, company_id, month)
     state = month_close.lock_state(tx, company_id, month)
     _check_may_close(tx, company_id, month, state, now)
     if state is MonthState.CLOSING:
@@ -44,6 +45,7 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
 
 def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
     """Cancel a scheduled close; the month is OPEN again. Locks its row. Raises ClosingError in any other state."""
+    _check_is_here(tx, company_id, month)
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.SCHEDULED:
         raise ClosingError(company_id, month, f"it is {state.lower()}; only a scheduled month can be cancelled")
@@ -71,6 +73,7 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
     Raises ClosingError if Billing has no such company, if the month has not ended, if it is or counts as closed, or if
     an earlier month with entries is not closed.
     """
+    _check_is_here(tx, company_id, month)
     state = month_close.lock_states_through(tx, company_id, month)
     _check_may_close(tx, company_id, month, state, now)
     if state is not MonthState.CLOSING:
@@ -124,6 +127,11 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
 def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     """Return the state that a month counts as, whether or not it has a row (rule D7). Takes no lock."""
     return months.load_state(tx, company_id, month)
+
+
+def _check_is_here(tx: Transaction, company_id: str, month: Month) -> None:
+    if not company_moves.is_here(tx, company_id):
+        raise ClosingError(company_id, month, "the company has moved to another installation")
 
 
 def _check_may_close(tx: Transaction, company_id: str, month: Month, state: MonthState, now: datetime) -> None:

@@ -8,12 +8,13 @@ from payments.access import audit
 from payments.access.audit import AuditEntry
 from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
+from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.timezone import DEFAULT_TIMEZONE, TimezoneError, check_timezone
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinic_settings, clinics, confirmation, timezones
+from payments.store.ledger import clinic_settings, clinics, company_moves, confirmation, timezones
 from payments.store.ledger.admission import NamedClinic
 from payments.store.ledger.clinic_owners import ClinicOfOtherCompanyError
 from payments.store.ledger.clinic_settings import SettingsRow
@@ -72,10 +73,11 @@ def set_company(
     A new company has the default time zone.
 
     Locks the company's row. Raises TimezoneError if the time zone is not an IANA name that this system and PostgreSQL
-    know.
+    know, and MoveError if the company has moved to another installation.
     """
     if update.timezone is not None and not timezones.is_timezone_known(tx, check_timezone(update.timezone)):
         raise TimezoneError(update.timezone)
+    _check_is_here(tx, update.company_id)
     clinics.create_companies(tx, [update.company_id], default_timezone)
     if confirmation.confirm(tx, NamedClinic(update.company_id, None), now, who):
         audit.add(tx, AuditEntry(now, who, "confirmed company", update.company_id, company_id=update.company_id))
@@ -98,9 +100,10 @@ def set_clinic(
 
     The change follows the last one, even if that has a later time. Locks the clinic's row.
 
-    Raises ClinicOfOtherCompanyError if another company has a clinic with this id, and ChangedMeanwhileError if the
-    settings are not those that the user saw.
+    Raises ClinicOfOtherCompanyError if another company has a clinic with this id, ChangedMeanwhileError if the settings
+    are not those that the user saw, and MoveError if the company has moved to another installation.
     """
+    _check_is_here(tx, update.company_id)
     if update.key not in clinics.load_or_create(tx, [update.key], default_timezone):
         raise ClinicOfOtherCompanyError(update.clinic_id)
     clinics.lock(tx, [update.key])
@@ -117,6 +120,11 @@ def set_clinic(
     if not clinic.changes or settings != before:
         clinic_settings.add(tx, update.key, settings, since=since, who=who)
     return _row(update.key, settings)
+
+
+def _check_is_here(tx: Transaction, company_id: str) -> None:
+    if not company_moves.is_here(tx, company_id):
+        raise MoveError(f"company {company_id} has moved to another installation; nothing was changed")
 
 
 def show_clinics(

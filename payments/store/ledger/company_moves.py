@@ -40,6 +40,11 @@ def load_state(tx: Transaction, company_id: str) -> MoveState | None:
     return MoveState(state) if state else None
 
 
+def is_here(tx: Transaction, company_id: str) -> bool:
+    """Return whether the rows of a company may change here: it has not left, and is not arriving. Takes no lock."""
+    return load_state(tx, company_id) not in {MoveState.LEFT, MoveState.ARRIVING}
+
+
 def set_move(tx: Transaction, company_id: str, move: CompanyMove) -> None:
     """Store the move of a company. A company that does not exist is added. Locks: its row."""
     tx.execute(

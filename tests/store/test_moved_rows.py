@@ -1,0 +1,49 @@
+"""PostgreSQL refuses changes of the rows of a company that has left, by anybody."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from payments.core.month import Month
+from payments.journeys import closing, company_export
+from tests.builders.events import next_version, paid, saved_payment
+from tests.builders.office import BILLER, office_with_closed_april
+
+APRIL = saved_payment(**paid("25.00", "2020-04-08"))
+CHANGES = {
+    "company": "UPDATE companies SET hold_days = 3",
+    "state of a month": "UPDATE company_months SET scheduled_by = 'another' WHERE state = 'SCHEDULED'",
+    "new month": "INSERT INTO company_months (company_id, month) VALUES ('company', '2021-01-01')",
+    "exception": "UPDATE findings SET note = ''",
+    "new exception": """
+        INSERT INTO findings (line_ref, version, reason, reason_code, amount_before, amount_now, proposal, note, status,
+            opened_at, company_id)
+        SELECT id, 9, '', 'closed_month', 1, 1, '[]', '', 'auto_closed', '2020-06-10', 'company' FROM lines LIMIT 1""",
+    "new entry": """
+        INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date,
+            posting_date, posted_at, entered_by)
+        VALUES (1, 'manual', 1, 'company', 'clinic', 'patient', 'Copay', 'Cash', '2020-06-10', '2020-06-10',
+            '2020-06-10', 'user:biller')""",
+    "settings of a clinic": """
+        INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by)
+        VALUES ('company', 'clinic', '2020-06-10', false, '{}', 'user:admin')""",
+    "new allocation": """
+        INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule,
+            distribution_date, made_at)
+        SELECT id, 'clinic', 'visit', 'company', 'patient', 1, '1', '2020-06-10', '2020-06-10' FROM lines LIMIT 1""",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_is_refused_after_the_company_has_left(tx, change):
+    office = office_with_closed_april(tx, APRIL)
+    office.publish(next_version(APRIL, amount_due="30.00", amount_paid="30.00"))
+    closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
+    with tx.begin_nested() as savepoint:
+        assert tx.execute(text(CHANGES[change])).rowcount == 1
+        savepoint.rollback()
+
+    company_export.leave(tx, "company", office.now, BILLER)
+
+    with pytest.raises(DBAPIError, match="company company has moved to another installation"):
+        tx.execute(text(CHANGES[change]))
