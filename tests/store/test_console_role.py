@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,6 +12,9 @@ from sqlalchemy import text
 
 from config.database_urls import libpq_url, with_database
 from devstack.engines import embedded_postgres
+from payments.journeys import configuring, reporting
+from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import (
     ConcurrentWriteError,
     Database,
@@ -18,15 +22,20 @@ from payments.store.db.connection import (
     connect,
     transaction,
 )
-from payments.store.db.isolation import CONSOLE_ROLE, check_isolation
+from payments.store.db.isolation import CONSOLE_ROLE, Access, check_isolation, connect_isolated, with_access
 from payments.store.migrations import row_security, upgrade
+from tests.builders.earlier_release import database_of_revision
 from tests.builders.events import saved_payment
 from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
+from tests.builders.two_companies import add_company, add_second_company
+from tests.engines import scratch_database
+from workers.runtime.company_keys import adopt_keys
 from workers.runtime.row_security import prepare_roles, protect_tables
 
 pytestmark = pytest.mark.slow
 
 GRANT = f"GRANT {CONSOLE_ROLE} TO {{}} WITH INHERIT FALSE, SET TRUE"
+NOW = datetime(2020, 6, 12, tzinfo=UTC)
 SERVICE_RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
 
 
@@ -181,3 +190,38 @@ def test_role_without_copy_is_reported_and_stops_the_upgrade_while_an_earlier_re
     ):
         prepare_roles(engine)
     engine.dispose()
+
+
+def test_database_of_the_previous_release_is_protected_while_it_is_upgraded(
+    postgres_url: str, empty_ledger: str
+) -> None:
+    with scratch_database(postgres_url, empty_ledger) as current:
+        source = opened(current)
+        with transaction(source) as tx:
+            add_second_company(tx)
+            add_company(tx)
+        source.dispose()
+        with database_of_revision(postgres_url, "0020", rows_of=current) as url:
+            database = opened(url)
+            prepare_roles(database)
+            upgrade(url)
+            assert "may not read the tables" in refusal(url)
+            adopt_keys(database, finishing=False)
+            protect_tables(database)
+            work_in_console(url, integration=False)
+            adopt_keys(database, finishing=True)
+            protect_tables(database)
+            work_in_console(url, integration=True)
+            database.dispose()
+
+
+def work_in_console(url: str, *, integration: bool) -> None:
+    """Change settings and list exceptions as a user of one of two companies that use the same ids."""
+    update = SettingsUpdate("clinic", "company", integration=integration)
+    database = connect_isolated(url, application_name="tests", pool_size=1)
+    with transaction(with_access(database, Access(frozenset({"company"})))) as tx:
+        configuring.set_clinic(tx, update, now=NOW, who="user:biller")
+        rows = list(reporting.exceptions(tx, ExceptionFilter()))
+        assert {row.company for row in rows} == {"company"}
+        assert len(configuring.show_clinics(tx, NOW)) == 1
+    database.dispose()
