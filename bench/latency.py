@@ -38,11 +38,19 @@ class Latency(NamedTuple):
 def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
     """Publish single events at this rate, and measure the time from each publish to its acknowledgement."""
     testbed.fresh()
-    bodies = list(generated_events.events(rate * seconds))
-    published: dict[str, float] = {}
-    with our_processes(testbed, 1), closing(_Watcher(testbed)) as watcher:
+    with our_processes(testbed, 1):
         warm = testbed.publish(generated_events.events(200, prefix="warm"))
         testbed.wait_until_empty()
+        latency = measure_running(testbed, rate, seconds)
+    testbed.check_imported_once(warm + rate * seconds)
+    return latency
+
+
+def measure_running(testbed: Testbed, rate: int, seconds: int, prefix: str = "p") -> Latency:
+    """Publish single events at this rate to services that are running, and measure as `measure_product` does."""
+    bodies = list(generated_events.events(rate * seconds, prefix=prefix))
+    published: dict[str, float] = {}
+    with closing(_Watcher(testbed)) as watcher:
 
         def publish(client: redis.Redis, number: int) -> None:
             begun = time.time()
@@ -52,7 +60,6 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
         _call_at_rate(testbed, publish, rate, len(bodies))
         testbed.wait_until_empty()
         wait_for(lambda: watcher.acknowledged.keys() >= published.keys(), "every acknowledgement to be seen")
-    testbed.check_imported_once(warm + len(bodies))
     return _percentiles(rate, [watcher.acknowledged[entry] - begun for entry, begun in published.items()])
 
 

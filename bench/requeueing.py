@@ -1,0 +1,85 @@
+"""Measure the latency of new payments while many others are requeued: `python -m bench.requeueing [PAYMENTS] [RATE]`.
+
+The requeued payments were Not Sent because their clinics were off. They are evaluated again by the retrier, while new
+payments arrive at a fixed rate.
+"""
+
+import argparse
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+from bench import generated_events
+from bench.latency import Latency, measure_running
+from bench.testbed import Testbed, our_processes, start_testbed
+from config.celery import celery_settings
+from payments.contract.event import ChargeType
+from payments.core.outcome import Status
+from payments.journeys import configuring, requeueing
+from payments.journeys.configuring import SettingsUpdate
+from payments.journeys.reporting import FeedFilter
+from payments.store.db.connection import transaction
+from tasks import wire_names
+from tasks.app import close_app, make_app
+from tasks.enqueue import send
+
+SERVICES = ("importer", "intake", "retrier")
+SECONDS = 20
+_CHUNK_ROWS = 5_000
+
+
+def main() -> None:
+    """Measure with and without a requeue, and print both."""
+    asked = argparse.ArgumentParser(prog="python -m bench.requeueing", description=__doc__)
+    asked.add_argument("payments", type=int, nargs="?", default=200_000)
+    asked.add_argument("rate", type=int, nargs="?", default=200)
+    options = asked.parse_args()
+    with start_testbed() as testbed:
+        testbed.fresh()
+        _switch_clinics(testbed, generated_events.SINCE + timedelta(days=1), integration=False)
+        with ExitStack() as stack:
+            stack.enter_context(our_processes(testbed, 2, ("importer", "intake")))
+            testbed.publish(generated_events.events(options.payments, prefix="requeued"))
+            testbed.wait_until_empty()
+        _switch_clinics(testbed, datetime.now(UTC), integration=True)
+        with our_processes(testbed, 1, SERVICES):
+            testbed.publish(generated_events.events(200, prefix="warm"))
+            testbed.wait_until_empty()
+            _print("no requeue", measure_running(testbed, options.rate, SECONDS, "before"))
+            count, begun = _requeue_all(testbed), time.perf_counter()
+            _print(f"{count:,} requeued", measure_running(testbed, options.rate, SECONDS, "meanwhile"))
+            left = testbed.scalar("SELECT count(*) FROM lines WHERE due_at IS NOT NULL")
+            rate = (count - int(str(left))) / (time.perf_counter() - begun)
+            sys.stdout.write(f"{int(str(left)):,} still due; {rate:,.0f} requeued payments a second meanwhile\n")
+
+
+def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> None:
+    with transaction(testbed.database) as tx:
+        for clinic in range(generated_events.CLINICS):
+            company = generated_events.company_of(clinic)
+            update = SettingsUpdate(f"clinic-{clinic}", company, integration=integration, charge_types=list(ChargeType))
+            configuring.set_clinic(tx, update, now=now, who="bench")
+
+
+def _requeue_all(testbed: Testbed) -> int:
+    """Requeue everything that is Not Sent, ask the retrier to begin, and return the number of payments."""
+    with transaction(testbed.database) as tx:
+        run = requeueing.start_run(tx, FeedFilter(status=Status.NOT_SENT), datetime.now(UTC), "bench")
+    has_more = True
+    while has_more:
+        with transaction(testbed.database) as tx:
+            has_more = requeueing.requeue_next_chunk(tx, run.run_id, datetime.now(UTC), _CHUNK_ROWS)
+    make_app(celery_settings(testbed.engines))
+    send(wire_names.RETRY_DUE)
+    close_app()
+    return int(str(testbed.scalar("SELECT count(*) FROM lines WHERE due_at IS NOT NULL")))
+
+
+def _print(what: str, latency: Latency) -> None:
+    figures = f"p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms"
+    sys.stdout.write(f"{what}: {latency.rate}/s for {SECONDS} s: {figures}\n")
+
+
+if __name__ == "__main__":
+    main()
