@@ -1,8 +1,8 @@
 """Run `payments up` for fault tests: without console and Flower, and with immediate restarts.
 
 The product doubles the restart delay after each exit, so a test with 200 kills would take too long. With
-`--fatal-tasks` the importer is `tests.faults.fatal_tasks`; with `--clock FILE` each service has the clock of
-`tests.faults.skewed_clock`.
+`--fatal-tasks` the services that read events are `tests.faults.fatal_tasks`; with `--clock FILE` each service has the
+clock of `tests.faults.skewed_clock`.
 """
 
 import functools
@@ -18,10 +18,11 @@ from devstack.supervisor import RestartBackoff, Supervisor
 service = stack.service
 
 
-def service_with_fatal_importer(name: str, *rest: object) -> Child:
-    """Return a service as `payments up` starts it, but replace the importer by the fatal importer."""
+def service_with_fatal_reader(name: str, *rest: object) -> Child:
+    """Return a service as `payments up` starts it. If it reads events, it crashes on marked ones."""
     child = service(name, *rest)
-    return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks")) if name == "importer" else child
+    is_reader = name in {"importer", "retrier", "intake"}
+    return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks", name)) if is_reader else child
 
 
 def service_with_skewed_clock(path: str, name: str, *rest: object) -> Child:
@@ -37,7 +38,7 @@ if __name__ == "__main__":
     stack.SERVICES = tuple(name for name in stack.SERVICES if name not in {"flower", "console"})
     match sys.argv[1:]:
         case ["--fatal-tasks"]:
-            stack.service = service_with_fatal_importer
+            stack.service = service_with_fatal_reader
         case ["--clock", file]:
             stack.service = functools.partial(service_with_skewed_clock, file)
     sys.exit(stack.main(read_settings(os.environ)))

@@ -1,10 +1,11 @@
-"""The real importer, with a task that crashes in every possible way and an event reader that crashes on marked events.
+"""A real service, with a task that crashes in every possible way and an event reader that crashes on marked events.
 
-Run as `python -m tests.faults.fatal_tasks` instead of `python -m workers.importer`.
+Run as `python -m tests.faults.fatal_tasks importer` instead of `python -m workers.importer`.
 """
 
 import contextlib
 import os
+import runpy
 import signal
 import sys
 import time
@@ -13,14 +14,11 @@ from pathlib import Path
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from config.celery import IMPORTS
-from config.settings import read_settings
 from payments.contract import stream_entry
 from payments.contract.event import Event, read_event
 from tasks.app import app
-from workers.runtime.celery_worker import run_worker
 
-DIES_BY = b"whoever reads this dies by "
+DIES_BY = b"the process that reads this dies by "
 
 
 def _raise() -> None:
@@ -67,5 +65,4 @@ def read_or_crash(body: bytes) -> Event:
 
 if __name__ == "__main__":
     stream_entry.read_event = read_or_crash  # type: ignore[attr-defined]
-    settings = read_settings(os.environ)
-    sys.exit(run_worker("importer", [IMPORTS], settings, processes=1))
+    runpy.run_module(f"workers.{sys.argv[1]}", run_name="__main__")

@@ -95,6 +95,7 @@ def stop_importer(stack: RunningStack) -> None:
 PASSING: dict[str, Callable[[RunningStack], object]] = {
     "SIGKILL of the importer's child": lambda stack: kill_child(stack, "importer"),
     "SIGKILL of the importer": lambda stack: kill(stack, "importer"),
+    "SIGKILL of the retrier": lambda stack: kill(stack, "retrier"),
     "SIGKILL of the dispatcher": lambda stack: kill(stack, "intake"),
     "SIGKILL of beat": lambda stack: kill(stack, "scheduler"),
     "SIGKILL of the back office": lambda stack: kill(stack, "backoffice"),

@@ -21,7 +21,7 @@ from tests.faults.processes import children_of, command_of, folder_of, wait_for
 
 STREAM = "emr:payments"
 UP_SECONDS, QUIET_SECONDS, DOWN_SECONDS = 60, 180, 40
-PROCESSES = ("intake", "importer", "backoffice", "scheduler")
+PROCESSES = ("intake", "importer", "retrier", "backoffice", "scheduler")
 
 
 class RunningStack:
@@ -43,7 +43,6 @@ class RunningStack:
     def start(self, *options: str) -> None:
         """Start the stack with these supervisor options. Return when it is ready to import events."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.importer = "tests.faults.fatal_tasks" if "--fatal-tasks" in options else "workers.importer"
         self.fast_supervisor = self._spawn("supervisor", "-m", "tests.faults.fast_supervisor", *options)
         stack = wait_for(lambda: self._fail_if_ended() or running_stack(self.home), UP_SECONDS, "the engines answer")
         self.engines: Engines = stack.engines
@@ -142,8 +141,7 @@ class RunningStack:
 
     def _has_name(self, pid: int, name: str) -> bool:
         if name in PROCESSES:
-            module = self.importer if name == "importer" else f"workers.{name}"
-            return command_of(pid).endswith(module)
+            return command_of(pid).endswith((f"workers.{name}", f"tests.faults.fatal_tasks {name}"))
         # An engine runs in its folder. Valkey changes its command line after the start.
         return folder_of(pid).is_relative_to(self.home / name)
 

@@ -68,7 +68,9 @@ def _write(result: dict[str, object], minutes: float, memory: str) -> None:
 
 def _total_memory(stack: RunningStack) -> int:
     """Return the total memory in megabytes of our processes, without PostgreSQL and Valkey."""
-    leaders = [pid for name in ("intake", "importer", "backoffice", "scheduler") for pid in stack.main_pids(name)]
+    leaders = [
+        pid for name in ("intake", "importer", "retrier", "backoffice", "scheduler") for pid in stack.main_pids(name)
+    ]
     return sum(megabytes_of(pid) for leader in leaders for pid in (leader, *children_of(leader)))
 
 

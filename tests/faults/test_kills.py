@@ -6,7 +6,16 @@ import time
 from tests.faults.fault_injection import kill, kill_child
 from tests.faults.trial import Trial, longest_seconds
 
-VICTIMS = ("importer child", "importer child", "importer", "intake", "scheduler", "backoffice", "backoffice child")
+VICTIMS = (
+    "importer child",
+    "importer child",
+    "importer",
+    "intake",
+    "retrier",
+    "scheduler",
+    "backoffice",
+    "backoffice child",
+)
 
 
 def test_killed_processes_lose_and_duplicate_nothing(trial: Trial, is_long_run: bool) -> None:

@@ -1,4 +1,4 @@
-"""An intake and an importer on each of two hosts share a feed; one host is disconnected and reconnected."""
+"""An intake, an importer and a retrier on each of two hosts share a feed; one host is disconnected and reconnected."""
 
 from contextlib import ExitStack
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -38,14 +38,14 @@ def engines(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hosts(engines, tmp_path_factory):
-    """Two hosts, each with a running intake and importer."""
+    """Two hosts, each with a running intake, importer and retrier."""
     with ExitStack() as stack:
         hosts = [Host(number, tmp_path_factory.mktemp(f"host{number}")) for number in (1, 2)]
         for machine in hosts:
             stack.callback(machine.destroy)
             machine.create()
             there = stack.enter_context(network_hosts.forward_engines(machine.near, engines, sockets_of(engines)))
-            for module in ("workers.intake", "workers.importer"):
+            for module in ("workers.intake", "workers.importer", "workers.retrier"):
                 machine.run(module, there.environment() | SETTINGS)
         yield hosts
 
