@@ -4,12 +4,11 @@ Text that is not a known code is returned as it is: the text of a technical erro
 migration 0014.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from payments.core.account import AllocationRule
-from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.month import Month, MonthState
@@ -32,9 +31,9 @@ REASONS = {
     Reason.VERSION_CONFLICT: (
         "The EMR sent two different saves with the same version number. Save the payment again in the EMR."
     ),
-    Reason.UNKNOWN_COMPANY: "Billing does not have the company. Ask an administrator to add it, then requeue.",
+    Reason.UNKNOWN_COMPANY: "This company is not set up in Billing. Ask an administrator to add it, then requeue.",
     Reason.UNKNOWN_CLINIC: (
-        "Billing does not have this clinic of the company. Ask an administrator to add it, then requeue."
+        "This clinic is not set up in Billing for the company. Ask an administrator to add it, then requeue."
     ),
 }
 CLOSED_CASES = {case: f"Payment {case} when month is closed" for case in ClosedCase}
@@ -62,24 +61,6 @@ ALLOCATION_RULES = {
 REFUND_PROBLEMS = {
     RefundProblem.NOT_FOUND: "The refunded payment is not on this account.",
     RefundProblem.ABOVE_PAYMENT: "More was refunded than was paid.",
-}
-ITEM_SENTENCES = {
-    ReconcilingItem.INTERNAL: "Internal Payments, which stay in the EMR",
-    ReconcilingItem.NOT_SENT: "Not Sent: excluded by the clinic's settings, patient not found, or every attempt failed",
-    ReconcilingItem.PENDING: "Pending: waiting for the next attempt",
-    ReconcilingItem.INVALID: "Validation Failed: the EMR sent invalid data",
-    ReconcilingItem.ZERO_DUE: "Exceptions with Amount Due 0.00, not accepted",
-    ReconcilingItem.CLOSED_MONTH: "Exceptions of closed months, not accepted",
-    ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for this period's payments (not counted as imports)",
-    ReconcilingItem.DATE_DIFFERENCES: (
-        "Payments whose transaction date was changed: only the EMR or only Billing has them in this period"
-    ),
-}
-BALANCING_NOTES = {
-    BalancingNoteCode.ONLY_IN_EMR: "only in the EMR",
-    BalancingNoteCode.ONLY_IN_BILLING: "only in Billing",
-    BalancingNoteCode.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
-    BalancingNoteCode.DIFFERENT: "{field} is {in_emr} in the EMR and {in_billing} in Billing",
 }
 FINDING_NOTES = {
     FindingNote.LATE_ARRIVAL: "Late arrival: saved before {0} was closed",
@@ -162,16 +143,6 @@ def allocation_rule(code: str) -> str:
     return next((text for rule, text in ALLOCATION_RULES.items() if rule == code), code)
 
 
-def balancing_notes(notes: Iterable[BalancingNote]) -> str:
-    """Return the notes about a line of a balance as one text."""
-    return "; ".join(
-        BALANCING_NOTES[note.code].format(
-            field=note.field.replace("_", " "), in_emr=note.in_emr, in_billing=note.in_billing
-        )
-        for note in notes
-    )
-
-
 def history(code: str) -> str:
     """Return the label of a code in `history.what`. Unknown text is returned unchanged."""
     return next((text for known, text in HISTORY_CODES.items() if known == code), code)
@@ -243,8 +214,8 @@ def transmission_preview(day: date, state: MonthState, *, automatic: bool) -> st
 
 
 def no_timezone_chosen(company: str, timezone: str) -> str:
-    """Say that a company's days and months begin in the default time zone, and how to choose another."""
+    """Say that a company's days and months follow the default time zone, and how to choose another."""
     return (
-        f"No time zone was chosen for company {company}; its days and months begin in {timezone}. "
-        f"Ask an administrator to choose one: payments company set {company} --timezone America/Denver"
+        f"No time zone was chosen for company {company}; its days and months follow the time zone {timezone}. "
+        f"Ask an administrator to choose one, for example: payments company set {company} --timezone America/Denver"
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from payments import wording
+from payments import balancing_wording, wording
 from payments.core.account import AllocationRule
-from payments.core.balancing import BalancingNoteCode, ReconcilingItem
+from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.month import MonthState
@@ -24,8 +24,8 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (FindingReason, wording.FINDING_REASONS),
     (AllocationRule, wording.ALLOCATION_RULES),
     (RefundProblem, wording.REFUND_PROBLEMS),
-    (ReconcilingItem, wording.ITEM_SENTENCES),
-    (BalancingNoteCode, wording.BALANCING_NOTES),
+    (ReconcilingItem, balancing_wording.ITEM_SENTENCES),
+    (BalancingNoteCode, balancing_wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
     (NoEffectCause, wording.NO_EFFECT),
@@ -122,3 +122,16 @@ def test_rules_and_queries_contain_no_display_sentences() -> None:
             found += [(file.name, text) for text in texts if isinstance(text, str) and text in sentences]
 
     assert found == []
+
+
+def test_balancing_note_shows_both_values_of_a_field() -> None:
+    notes = [
+        BalancingNote(BalancingNoteCode.DIFFERENT, "day", date(2026, 9, 1), date(2026, 9, 2)),
+        BalancingNote(BalancingNoteCode.DIFFERENT, "charge_type", "Copay", "Other"),
+        BalancingNote(BalancingNoteCode.DIFFERENT, "internal_payment", in_emr=True, in_billing=False),
+    ]
+
+    assert balancing_wording.balancing_notes(notes) == (
+        "Transaction date: EMR 2026-09-01, Billing 2026-09-02; Charge type: EMR Copay, Billing Other; "
+        "Internal Payment: EMR yes, Billing no"
+    )

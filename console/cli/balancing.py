@@ -114,13 +114,13 @@ def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
 
 
 def _unexplained_label(unexplained: int) -> str:
-    """Return a label with the number of unexplained payments, whose amounts can add up to 0.00."""
-    return f", on {plural(unexplained, 'payment')}" if unexplained else ""
+    """Return ` (N payments)`, or nothing for 0. Unexplained amounts may cancel each other, so the count is shown."""
+    return f" ({plural(unexplained, 'payment')})" if unexplained else ""
 
 
 def _sum(balance: Balance, query: BalanceFilter) -> Table:
     """Return the reconciliation as a table: EMR total, less each item and the unexplained amount, Billing total."""
-    from payments import wording
+    from payments import balancing_wording
 
     where = query.scope.only_clinic or "all clinics"
     days = f"{query.since or 'the beginning'} to {query.until or 'the end'}"
@@ -132,7 +132,9 @@ def _sum(balance: Balance, query: BalanceFilter) -> Table:
     table.add_column("Amount", justify="right")
     table.add_row("EMR, by transaction date", f"{balance.emr_total:,.2f}")
     for term, amount in balance.items.items():
-        table.add_row(f"less {wording.ITEM_SENTENCES[term]}", f"{amount:,.2f}" if amount else Text("0.00", "dim"))
+        table.add_row(
+            f"less {balancing_wording.ITEM_SENTENCES[term]}", f"{amount:,.2f}" if amount else Text("0.00", "dim")
+        )
     style = "bold red" if balance.unexplained_count else "bold green"
     unexplained = f"less Unexplained{_unexplained_label(balance.unexplained_count)}"
     table.add_row(Text(unexplained, style), Text(f"{balance.unexplained:,.2f}", style), end_section=True)

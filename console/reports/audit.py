@@ -18,7 +18,12 @@ class AuditParameters:
 
     who: str | None = parameter("User", "A user's name, or a service.")
     action: str | None = parameter("Action", "This action only.")
-    subject: str | None = parameter("Payment, patient, clinic or user", "What it was done to.", size=20, is_search=True)
+    subject: str | None = parameter(
+        "Payment, patient, clinic or user",
+        "The payment, patient, clinic or user that the action concerned.",
+        size=20,
+        is_search=True,
+    )
     since: date | None = first_day()
     until: date | None = last_day()
 

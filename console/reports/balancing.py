@@ -84,7 +84,7 @@ DIFFERENCES = Report(
         Column("billing", "Billing", ColumnKind.MONEY),
         *_ITEM_COLUMNS,
         Column("unexplained", "Unexplained", ColumnKind.MONEY),
-        Column("note", "Why", wraps=True, text=_explanation, css_class="why"),
+        Column("note", "Explanation", wraps=True, text=_explanation, css_class="why"),
         Column("transaction_date", "Transaction date", ColumnKind.DATE),
         Column("charge_type", "Charge type"),
         Column("company", "Company"),
@@ -119,7 +119,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
 
 def difference_record(line: BalancedLine) -> Record:
     """Return a line as a record with one column per reconciling item; items that do not apply are 0.00."""
-    from payments import wording
+    from payments import balancing_wording
     from payments.contract.money import ZERO
 
     return {
@@ -129,7 +129,7 @@ def difference_record(line: BalancedLine) -> Record:
         **dict.fromkeys(ITEMS, ZERO),
         **{item.value: amount for item, amount in line.items.items()},
         "unexplained": line.unexplained,
-        "note": wording.balancing_notes(line.notes) or None,
+        "note": balancing_wording.balancing_notes(line.notes) or None,
         "transaction_date": line.day,
         "charge_type": line.charge_type,
         "company": line.company,

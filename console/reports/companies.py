@@ -16,9 +16,9 @@ COMPANIES = Report(
     columns=(
         Column("company", "Company", wraps=True),
         Column("timezone", "Time zone"),
-        Column("hold_days", "Hold days", ColumnKind.COUNT),
-        Column("dos_first", "Own date of service first"),
-        Column("adjustments", "Adjustments"),
+        Column("hold_days", "Minimum hold (days)", ColumnKind.COUNT),
+        Column("dos_first", "Apply to own date of service first"),
+        Column("adjustments", "Adjustment policy"),
     ),
     table=("company", "timezone", "hold_days", "dos_first", "adjustments"),
     noun="company",

@@ -14,7 +14,7 @@ COMPANY_MOVE = Report(
     title="Moved company",
     columns=(
         Column("company", "Company", wraps=True),
-        Column("move", "Move"),
+        Column("move", "Move id"),
         Column("exported_at", "Exported", ColumnKind.MOMENT),
         Column("rows", "Rows", ColumnKind.COUNT),
         Column("payments", "Payments", ColumnKind.COUNT),
@@ -25,7 +25,7 @@ COMPANY_MOVE = Report(
     ),
     table=("company", "exported_at", "rows", "payments", "entries", "total", "closed_months", "state"),
     noun="company",
-    empty="No company.",
+    empty="No company was moved.",
 )
 
 

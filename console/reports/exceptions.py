@@ -56,7 +56,10 @@ class ExceptionsParameters:
 
     reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     case: ClosedCase | None = parameter(
-        "Case", "This change in a closed month only.", ParameterKind.CHOICE, choices=_cases
+        "Change in closed month",
+        "Only payments added, edited or deleted after the month was closed.",
+        ParameterKind.CHOICE,
+        choices=_cases,
     )
     clinic: str | None = clinic()
     company: str | None = company()
@@ -116,12 +119,12 @@ EXCEPTIONS = Report(
         Column("id", "No.", ColumnKind.COUNT),
         Column("type", "Type"),
         Column("reason", "Exception", wraps=True, text=_exception_text),
-        Column("case", "Case"),
+        Column("case", "Change in closed month"),
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("patient", "Patient", from_width=150),
         Column("amount_before", "Amount in Billing", ColumnKind.MONEY),
         Column("amount_now", "Amount in the EMR", ColumnKind.MONEY),
-        Column("difference", "Change", ColumnKind.MONEY, from_width=100),
+        Column("difference", "Difference", ColumnKind.MONEY, from_width=100),
         Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120),
         Column("status", "Status", from_width=110, css_class="decide"),
         Column("proposal", "Proposed entries", wraps=True, text=_proposal_text),

@@ -82,7 +82,7 @@ def company() -> Any:
 def as_of() -> Any:
     """Return the field for the time as of which the report shows the data."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
-    return parameter("Known as of (UTC)", example, ParameterKind.MOMENT)
+    return parameter("Report as of (UTC)", example, ParameterKind.MOMENT)
 
 
 def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:

@@ -126,7 +126,7 @@ EXPANDED_PAYMENT_LOG = replace(
     PAYMENT_LOG,
     columns=(
         *PAYMENT_LOG.columns[:-1],
-        Column("applied", "Applied to", wraps=True, text=_applied_in_short),
+        Column("applied", "Charges", wraps=True, text=_applied_in_short),
         PAYMENT_LOG.column("company"),
     ),
     table=(*PAYMENT_LOG.table, "applied"),

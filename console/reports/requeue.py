@@ -59,4 +59,4 @@ def _result(expected: ExpectedOutcome) -> str:
         return f"Still Not Sent. {wording.reason(expected.reason)}"
     if expected.is_closed:
         return "Exception. The month is closed; a biller decides."
-    return "Imported, or held until the EMR sends the patient."
+    return "Imported or held until the EMR sends the patient."

@@ -28,7 +28,7 @@ def _types_in_short(record: Record) -> Value:
 
 
 SETTINGS = Report(
-    title="Clinics that send patient payments to Billing",
+    title="Clinic settings",
     columns=(
         Column("clinic", "Clinic", wraps=True),
         Column("company", "Company", wraps=True),

@@ -38,7 +38,7 @@ TIMELINE = Report(
         Column("what", "Event", wraps=True),
         Column("version", "Version", ColumnKind.COUNT, from_width=100),
         Column("detail", "Detail", wraps=True, css_class="why"),
-        Column("who", "By", from_width=120, wraps=True),
+        Column("who", "User", from_width=120, wraps=True),
         Column("duration_ms", "Processing time (ms)", ColumnKind.COUNT, from_width=120),
         Column("error", "Error"),
         Column("company", "Company"),

@@ -18,7 +18,7 @@ def _state(record: Record) -> Value:
 
 
 UNCONFIRMED = Report(
-    title="Companies, clinics and patients that nobody confirmed",
+    title="Unconfirmed companies, clinics and patients",
     columns=(
         Column("kind", "Kind"),
         Column("company", "Company", wraps=True),
@@ -32,7 +32,7 @@ UNCONFIRMED = Report(
     ),
     table=("kind", "company", "id", "payments", "entries", "open_payments", "charges", "exceptions", "retired_by"),
     noun="id",
-    empty="Every company and clinic is confirmed.",
+    empty="No unconfirmed companies, clinics or patients.",
 )
 
 

@@ -44,7 +44,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
-    ConfirmationError: "Reload New ids and check what it holds.",
+    ConfirmationError: "Reload the list of unconfirmed companies and clinics, and check what the id holds.",
     MoveError: "Make the change in the installation to which the company has moved.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",

@@ -17,7 +17,7 @@ from console.plurals import plural
 from console.reports.balancing import ITEM_HEADINGS
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.parameters import parameters_of
-from payments import wording
+from payments import balancing_wording, wording
 
 FOLDER = Path(__file__).parent
 _BADGE_CLASSES = {
@@ -57,7 +57,7 @@ def create_templates() -> Environment:
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
     environment.filters["refund_problem"] = wording.refund_problem
-    environment.filters |= {"balancing_notes": wording.balancing_notes}
+    environment.filters |= {"balancing_notes": balancing_wording.balancing_notes}
     environment.globals |= {"cells": cells}
     environment.globals |= {
         "parameters_of": parameters_of,

@@ -54,7 +54,7 @@ _SUMMARIES = {
     Role.BILLING: "Billers also requeue payments, decide about exceptions, close months and export reports.",
     Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
     Role.OPERATOR: "Operators also requeue payments and view running tasks in Flower.",
-    Role.ADMIN: "Administrators may do everything, and they manage users and read the audit history.",
+    Role.ADMIN: "Administrators may do everything. Only they manage users and read the audit history.",
 }
 
 

@@ -83,5 +83,5 @@ def check_may_close(company_id: str, month: Month, today: date, conditions: Clos
         return
     for earlier in conditions.months_with_entries:
         if earlier < month and not conditions.lock_date.is_closed(earlier):
-            problem = f"{earlier} has entries and is not closed; earlier months come first"
+            problem = f"close {earlier} first"
             raise ClosingError(company_id, month, problem, comes_after=earlier)

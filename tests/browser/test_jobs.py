@@ -41,7 +41,7 @@ def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
     expect(page.get_by_text("1 payment matches")).to_be_visible()
     page.get_by_role("button", name="Requeue 1 payment").click()
     expect(page.get_by_role("status")).to_contain_text("1 of 1 payment requeued")
-    expect(page.get_by_text("processed again with the current settings")).to_be_visible()
+    expect(page.get_by_text("All payments are requeued.")).to_be_visible()
     page.screenshot(path=screenshot_folder / "support-3-requeued.png")
 
     console_stack.wait_until_idle()

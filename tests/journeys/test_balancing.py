@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from payments import wording
+from payments import balancing_wording
 from payments.contract.event import ChargeType
 from payments.contract.money import ZERO
 from payments.core.balancing import Balance, ReconcilingItem
@@ -112,7 +112,7 @@ def deposited(tx: Transaction) -> Decimal:
 
 def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
     """Return the page with its tables regenerated from the example week. On the page, a comment names each table."""
-    less = [(f"less {wording.ITEM_SENTENCES[each]}", amount) for each, amount in balance.items.items()]
+    less = [(f"less {balancing_wording.ITEM_SENTENCES[each]}", amount) for each, amount in balance.items.items()]
     tables = {
         "payments": [
             ("Day", "Payment", "What it is", "Amount"),
@@ -126,7 +126,7 @@ def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
             ("**Billing, imports by deposit date**", f"**{balance.billing_total}**"),
         ],
         "lines": [
-            ("Payment", "EMR", "Billing", "Why"),
+            ("Payment", "EMR", "Billing", "Explanation"),
             *((each.payment, each.emr, each.billing, ", ".join(each.items)) for each in balance.lines),
         ],
         "deposits": [
@@ -135,7 +135,10 @@ def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
             ("Adjustments that a biller accepted", deposits - balance.billing_total),
             ("**All deposits of the week**", f"**{deposits}**"),
         ],
-        "terms": [("Key", "What it is"), *((f"`{term}`", wording.ITEM_SENTENCES[term]) for term in ReconcilingItem)],
+        "terms": [
+            ("Key", "What it is"),
+            *((f"`{term}`", balancing_wording.ITEM_SENTENCES[term]) for term in ReconcilingItem),
+        ],
     }
     for name, rows in tables.items():
         page = re.sub(rf"(<!-- {name} .*-->\n\n)(\|.*\n)*", lambda at, rows=rows: at[1] + markdown_table(rows), page)

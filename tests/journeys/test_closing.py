@@ -90,7 +90,7 @@ def test_month_cannot_close_before_an_earlier_scheduled_month(tx: Transaction) -
     closing.schedule(tx, "company", APRIL, office.now, BILLER)
 
     for refused in (closing.schedule, closing.begin_close):
-        with pytest.raises(ClosingError, match="2026-04 has entries and is not closed; earlier months come first"):
+        with pytest.raises(ClosingError, match="close 2026-04 first"):
             refused(tx, "company", MAY, office.now, BILLER)
 
     office.close_months("2026-04", "2026-05")

@@ -83,7 +83,7 @@ def test_close_waits_for_an_import_into_an_earlier_month(shared_database: Databa
                 write_entry(tx, company, "2025-10-03")
             closed = threads.submit(closing.begin_close, closer, company.id, SEPTEMBER, company.now, BILLER)
             wait_until_blocked(onlooker, pid)
-        with pytest.raises(ClosingError, match="2025-10 has entries and is not closed; earlier months come first"):
+        with pytest.raises(ClosingError, match="close 2025-10 first"):
             closed.result()
 
 

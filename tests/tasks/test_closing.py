@@ -114,7 +114,7 @@ def test_month_that_cannot_be_closed_does_not_stop_the_others(resources, create_
 
     result = close_months()
 
-    assert f"{late} 2020-05: 2020-04 has entries and is not closed; earlier months come first" in result
+    assert f"{late} 2020-05: close 2020-04 first" in result
     assert month_states(resources, late) == {"2020-04": "OPEN", "2020-05": "SCHEDULED"}
     assert month_states(resources, other)["2020-05"] == ("CLOSED", "25.00")
 

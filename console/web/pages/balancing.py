@@ -13,7 +13,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import FIRST_DAY, LAST_DAY, ReportQuery, report_query
 from console.web.pages.choices import list_offered_ids
-from payments import wording
+from payments import balancing_wording
 from payments.core.balancing import ReconcilingItem, last_full_week
 from payments.core.scope import Scope
 from payments.journeys import balancing
@@ -42,7 +42,7 @@ def show(
         differences=DIFFERENCES,
         chosen=replace(chosen, since=since if since > FIRST_DAY else None, clinic=balance_filter.scope.only_clinic),
         balance=balance,
-        terms=[(item, wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
+        terms=[(item, balancing_wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
         lines=[*islice(balance.lines, LINES_MAX)],
         hidden=max(0, balance.different - LINES_MAX),
         offered=offered,

@@ -1,4 +1,4 @@
-"""New ids: companies, clinics and patients that events added. Confirm them, or retire an empty one."""
+"""Unconfirmed companies, clinics and patients, which events added. Confirm them, or retire an empty one."""
 
 from typing import Annotated, Literal
 

@@ -186,7 +186,7 @@ def test_unexplained_payments_are_counted_although_their_sum_is_zero(terminal: T
     counts = {"equal_lines": 0, "differing_lines": 7, "unexplained_lines": 6}
     assert {name: balance[name] for name in counts} == counts
     assert {name: int(row[name]) for name in counts} == counts
-    assert "less Unexplained, on 6 payments" in shown
+    assert "less Unexplained (6 payments)" in shown
 
 
 def test_emr_payment_log_prints_the_simulated_log(terminal: Terminal) -> None:

@@ -170,7 +170,7 @@ def test_earlier_months_with_entries_must_be_closed_first(terminal: Terminal, cr
 
     result = error_of(terminal, f"months close {company} 2020-04")
 
-    assert result == f"{company} 2020-04: 2020-02 has entries and is not closed; earlier months come first"
+    assert result == f"{company} 2020-04: close 2020-02 first"
     for month in ("2020-02", "2020-04"):  # March has no entries
         assert terminal.run("months", "close", company, month).status == 0
     assert month_states(terminal, company) == {"2020-02": ("CLOSED", "25.00"), "2020-04": ("CLOSED", "7.00")}

@@ -63,8 +63,10 @@ def test_closing_and_accepting_warn_of_a_company_without_a_time_zone(
 
     assert warned.status == 0
     assert warned.err == (
-        f"payments: warning: No time zone was chosen for company {company.id}; its days and months begin in UTC. "
-        f"Ask an administrator to choose one: payments company set {company.id} --timezone America/Denver\n"
+        f"payments: warning: No time zone was chosen for company {company.id}; "
+        "its days and months follow the time zone UTC. "
+        "Ask an administrator to choose one, for example: "
+        f"payments company set {company.id} --timezone America/Denver\n"
     )
     assert "warning" not in warned.out
 

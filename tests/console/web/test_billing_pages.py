@@ -96,7 +96,7 @@ def test_account_shows_refunds_to_check_and_the_credit_of_charges(logged_in: Log
 
     assert "Refunds to check" in page
     assert "The refunded payment is not on this account." in page
-    assert "Overpaid on charges: 3.00" in page
+    assert "Overpayment on charges: 3.00" in page
 
 
 def test_log_export_contains_no_formulas_and_is_audited(
@@ -173,7 +173,7 @@ def test_balancing_page_counts_unexplained_payments_whose_sum_is_zero(
     balance = logged_in("billing").get("/api/balancing", **period).json()
 
     assert "0.00 unexplained</strong>, on 2 payments whose differences add up to zero" in page
-    assert "less Unexplained, on 2 payments" in page
+    assert "less Unexplained (2 payments)" in page
     assert "Balanced to the cent" not in page
     assert [balance[key] for key in ("unexplained", "equal_lines", "differing_lines", "unexplained_lines")] == [
         *("0.00", 0, 2, 2)

@@ -24,7 +24,7 @@ def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger
 
     assert "Close 2026-05 permanently" in billing.get("/months", company=company).text
     blocked = billing.get("/months", company=company, month="2026-06").text
-    assert "Cannot be closed yet: 2026-05 has entries and is not closed" in blocked
+    assert "Cannot be closed yet: close 2026-05 first." in blocked
     assert f'href="/months?company={company}&amp;month=2026-05">Go to 2026-05' in blocked
     billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
     closed = billing.get("/months", company=company, month="2026-05").text
@@ -41,7 +41,7 @@ def test_months_page_says_how_to_choose_a_time_zone(logged_in: LoggedIn, ledger:
     billing = logged_in("billing")
 
     page = billing.get("/months", company="zoneless").text
-    assert "No time zone was chosen for company zoneless; its days and months begin in UTC." in page
+    assert "No time zone was chosen for company zoneless; its days and months follow the time zone UTC." in page
     assert "payments company set zoneless --timezone America/Denver" in page
     with transaction(ledger.database) as tx:
         update = CompanyUpdate("zoneless", timezone="UTC")

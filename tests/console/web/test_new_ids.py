@@ -1,4 +1,4 @@
-"""The page New ids: confirm what events added, or retire it while it is empty."""
+"""The page of unconfirmed companies, clinics and patients: confirm an id, or retire it while it is empty."""
 
 from fastapi import FastAPI
 

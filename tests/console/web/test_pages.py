@@ -142,7 +142,7 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Cli
     texts = cells(page)
     rows = {tuple(texts[at : at + 4]) for at in range(0, len(texts), 4)}
     assert rows == {
-        ("Imported Held instead if the patient is not in Billing yet.", "2026-07", "1", "9.00"),
+        ("Imported or held until the EMR sends the patient.", "2026-07", "1", "9.00"),
         ("Exception The month is closed; a biller decides.", "2026-06", "1", "4.00"),
         (STILL_NOT_SENT, "2026-07", "1", "2.00"),
         ("Still Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "1.00"),
