@@ -127,9 +127,15 @@ def _checks(settings: Settings, engines: Engines, *, database: bool, feed: bool)
 
 
 def _require_redis(place: str, url: str) -> None:
+    """Raise SettingsError if Redis refuses the URL or evicts keys, and UnreachableEngineError if it does not answer."""
     try:
         with closing(_connect(url)) as client:
             client.ping()
+            if policy := _evicting_policy(client):
+                raise SettingsError(
+                    f"{place}: it evicts entries when its memory is full (maxmemory-policy {policy}), and payments "
+                    "would be lost; set maxmemory-policy noeviction"
+                )
     except redis.exceptions.NoPermissionError as error:
         if "'ping'" not in str(error).lower():  # a user who may not ping is logged in
             raise SettingsError(f"{place}: {first_line(error)}") from None
@@ -149,14 +155,21 @@ def _connect(url: str) -> redis.Redis:
     )
 
 
+def _evicting_policy(client: redis.Redis) -> str | None:
+    """Return the policy by which Redis evicts keys without an expiry, such as streams. None if it evicts none.
+
+    None too if the user may not read the server's memory settings.
+    """
+    try:
+        memory = client.info("memory")
+    except redis.ResponseError:
+        return None
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    return policy if memory.get("maxmemory") and policy.startswith("allkeys") else None
+
+
 def _redis_warnings(client: redis.Redis) -> Iterator[str]:
-    memory, persistence = client.info("memory"), client.info("persistence")
-    policy = memory.get("maxmemory_policy", "noeviction")
-    if memory.get("maxmemory") and policy != "noeviction":
-        yield (
-            f"evicts entries when its memory is full (maxmemory-policy {policy}), and payments would be lost; "
-            "set maxmemory-policy noeviction"
-        )
+    persistence = client.info("persistence")
     if not persistence.get("aof_enabled", 1) and _snapshots(client) == "":
         yield "stores nothing on disk, and a restart loses payments that are not imported; set appendonly yes"
 

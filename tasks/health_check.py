@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_settings, fail_fast
 from config.engines import Engines, running_stack
 from config.settings import Settings
-from payments.store.db.connection import UnsuitableDatabaseError, connect, is_reachable
+from payments.store.db.connection import UnsuitableDatabaseError, accepts_no_writes, connect, is_reachable
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import is_current
 from tasks import recurring, wire_names
@@ -26,6 +26,7 @@ from tasks.feed.heartbeat import (
     SCHEDULER_HEARTBEAT_SECONDS,
     has_heartbeat,
 )
+from tasks.feed.streams import Streams
 from tasks.outage_wording import OUTAGES
 from tasks.resources import connect_redis
 
@@ -51,7 +52,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Co
     with closing(connect_redis(engines.redis_url)) as feed:
         statuses.append(_check_redis(feed))
         if statuses[-1].is_up:
-            statuses.append(_check_intake(feed))
+            statuses.append(_check_intake(feed, settings))
             statuses.append(_check_import(feed))
             statuses += _check_workers(engines, feed, timeout_seconds)
             statuses.append(_check_scheduler(feed))
@@ -70,13 +71,15 @@ def _check_postgres(engines: Engines) -> ComponentStatus:
     try:
         if not is_reachable(engine):
             return ComponentStatus("PostgreSQL", is_up=False, detail="does not answer")
-        current = is_current(engine)
+        current, is_read_only = is_current(engine), accepts_no_writes(engine)
         if current:
             check_isolation(engines.database_url, application_name="payments health")
     except UnsuitableDatabaseError as error:
         return ComponentStatus("PostgreSQL", is_up=False, detail=str(error))
     finally:
         engine.dispose()
+    if is_read_only:
+        return ComponentStatus("PostgreSQL", is_up=False, detail="answers, but it is read-only: it is not the primary")
     return ComponentStatus("PostgreSQL", current, "answers" if current else "answers, but its schema is out of date")
 
 
@@ -92,7 +95,10 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
     return ComponentStatus("Redis", is_up=True, detail="answers")
 
 
-def _check_intake(feed: redis.Redis) -> ComponentStatus:
+def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
+    if unread := Streams(feed, settings.stream, settings.streams).unread_names():
+        detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
+        return ComponentStatus("intake", is_up=False, detail=detail)
     alive = has_heartbeat(feed)
     return ComponentStatus("intake", alive, "reads the feed" if alive else f"no heartbeat for {HEARTBEAT_SECONDS} s")
 

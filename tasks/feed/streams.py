@@ -19,6 +19,9 @@ from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count
 from tasks.feed.lag import plausible_since_ms
 from tasks.feed.stream import GROUP, GroupState, PendingEntry
 
+STREAMS_MAX = 256
+"""The largest number of streams that PAYMENTS_STREAMS and a publisher may have."""
+
 
 class FeedStats(NamedTuple):
     """Numbers of entries: on the feed, not yet delivered, pending, and deleted while they were pending.
@@ -45,6 +48,15 @@ class Streams:
     def names(self) -> tuple[str, ...]:
         """Name of every stream that is read."""
         return stream_names(self.name, self.count)
+
+    def unread_names(self) -> list[str]:
+        """Return the numbered streams with entries that are not read, because their number is too high."""
+        first = 0 if self.count == 1 else self.count
+        others = [f"{self.name}:{number}" for number in range(first, STREAMS_MAX)]
+        with self.client.pipeline(transaction=False) as pipeline:
+            for name in others:
+                pipeline.xlen(name)
+            return [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
 
     def ensure_groups(self) -> None:
         """Create missing streams and consumer groups. Each group starts with the oldest entry."""

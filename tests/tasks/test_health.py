@@ -1,14 +1,18 @@
-"""Pings of the health check expire by the clock of Redis, and only a few wait in a queue."""
+"""The health check: its pings, the streams that are read, and a read-only database."""
 
 import json
+from dataclasses import replace
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from config.celery import FINDINGS, IMPORTS
+from config.database_urls import libpq_url
 from tasks import health_check
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.health import ping
+from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
 
 pytestmark = pytest.mark.usefixtures("worker_process")
@@ -44,3 +48,28 @@ def test_pings_do_not_pile_up_in_a_queue_without_workers(resources):
         assert health_check._send_ping(resources.feed, resources.broker, IMPORTS, 1)
 
     assert resources.broker.llen(f"payments:{IMPORTS}") == WAITING_MESSAGES_MAX
+
+
+def test_stream_that_nobody_reads_is_named(resources):
+    settings = resources.settings.model_copy(update={"streams": 2})
+    assert health_check._check_intake(resources.feed, settings).detail.startswith("no heartbeat")
+    unread = f"{settings.stream}:9"
+    resources.feed.xadd(unread, {"event": "{}"})
+
+    status = health_check._check_intake(resources.feed, settings)
+    resources.feed.delete(unread)
+
+    assert not status.is_up
+    assert unread in status.detail
+
+
+def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
+    with scratch_database(postgres_url, empty_ledger) as url:
+        assert health_check._check_postgres(replace(engines, database_url=url)).is_up
+        with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+            name = connection.info.dbname
+            connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+
+        status = health_check._check_postgres(replace(engines, database_url=url))
+
+    assert (status.is_up, "read-only" in status.detail) == (False, True)

@@ -6,13 +6,13 @@ import pytest
 import redis
 
 from config.engines import Engines
-from tasks.engine_check import durability_warnings
+from config.settings import SettingsError, read_settings
+from tasks.engine_check import durability_warnings, require_feed
 from tests.workers.conftest import PASSWORD, WRITTEN
 
 pytestmark = pytest.mark.slow
 
 NO_DATABASE = "postgresql+psycopg://u:sEcr3t@127.0.0.1:1/none"
-EVICTS = "evicts entries when its memory is full (maxmemory-policy allkeys-lru)"
 STORES_NOTHING = "stores nothing on disk"
 
 
@@ -40,11 +40,7 @@ def durability_warnings_of(protected_redis):
     [
         ({"save": "3600 1"}, []),
         ({"appendonly": "yes"}, []),
-        ({"save": "3600 1", "maxmemory_policy": "allkeys-lru"}, []),
-        ({"save": "3600 1", "maxmemory": "100mb"}, []),
-        ({"save": "3600 1", "maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, [EVICTS]),
         ({}, [STORES_NOTHING]),
-        ({"maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, [EVICTS, STORES_NOTHING]),
     ],
 )
 def test_warning_names_redis_settings_that_may_lose_entries(durability_warnings_of, options, problems):
@@ -58,10 +54,29 @@ def test_warning_names_redis_settings_that_may_lose_entries(durability_warnings_
         assert "sEcr3t" not in warning
 
 
-def test_managed_redis_is_checked_by_its_visible_configuration_only(durability_warnings_of):
-    (warning,) = durability_warnings_of("managed:sEcr3t", maxmemory="100mb", maxmemory_policy="allkeys-lru")
+@pytest.mark.parametrize(
+    ("options", "is_refused"),
+    [
+        ({"maxmemory_policy": "allkeys-lru"}, False),
+        ({"maxmemory": "100mb"}, False),
+        ({"maxmemory": "100mb", "maxmemory_policy": "volatile-lru"}, False),
+        ({"maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, True),
+    ],
+)
+@pytest.mark.parametrize("login", [f":{WRITTEN}", "managed:sEcr3t"])
+def test_redis_that_evicts_streams_is_refused_at_start(
+    durability_warnings_of, protected_redis, options, is_refused, login
+):
+    durability_warnings_of(**options)  # configures the server
+    url = f"redis://{login}@127.0.0.1:{protected_redis[0]}/0"
+    settings = read_settings({"REDIS_URL": url})
+    if not is_refused:
+        require_feed(settings, url)
+        return
 
-    assert EVICTS in warning
+    with pytest.raises(SettingsError, match=r"REDIS_URL: .* \(maxmemory-policy allkeys-lru\)") as refusal:
+        require_feed(settings, url)
+    assert "sEcr3t" not in str(refusal.value)
 
 
 def test_redis_user_without_read_permissions_gets_no_durability_warning(durability_warnings_of):

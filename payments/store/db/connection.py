@@ -167,6 +167,13 @@ def is_reachable(engine: Engine) -> bool:
         return False
 
 
+def accepts_no_writes(engine: Engine) -> bool:
+    """Return whether the server or the database is read-only, as a standby is."""
+    with engine.connect() as connection:
+        setting = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one()
+    return bool(setting == "on")
+
+
 def _is_outdated_plan(error: DBAPIError) -> bool:
     """Return whether the result columns of a prepared statement have changed since it was prepared."""
     # The SQLSTATE says only "feature not supported"; the C function that raised the error is specific.
