@@ -20,6 +20,7 @@ from console.cli.terminal import print_line
 from console.reports.companies import COMPANIES, company_records
 from console.reports.output import OutputFormat
 from console.reports.unconfirmed import UNCONFIRMED, unconfirmed_records
+from payments.core.scope import EVERYTHING
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -84,6 +85,7 @@ def list_companies(
         bool,
         typer.Option("--unconfirmed", help="Companies, clinics and patients that nobody confirmed, and retired ones."),
     ] = False,
+    company: Annotated[str | None, typer.Option(help="Only this company.")] = None,
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
@@ -91,13 +93,13 @@ def list_companies(
     from payments.journeys import configuring
     from payments.journeys.confirming import list_unconfirmed
 
-    output = Output(output_format, is_raw=raw)
+    output, scope = Output(output_format, is_raw=raw), EVERYTHING.narrowed_to_company(company)
     output.check()
     with open_transaction() as tx:
         if unconfirmed:
-            records, report = unconfirmed_records(list_unconfirmed(tx)), UNCONFIRMED
+            records, report = unconfirmed_records(list_unconfirmed(tx, scope)), UNCONFIRMED
         else:
-            records, report = company_records(configuring.show_companies(tx)), COMPANIES
+            records, report = company_records(configuring.show_companies(tx, scope)), COMPANIES
     show(records, report, output)
 
 

@@ -75,7 +75,12 @@ def add(  # noqa: PLR0913 (each parameter is an option)
 
 
 @app.command("list", epilog="Example: payments users list")
-def list_users(*, output_format: FormOption = OutputFormat.TABLE, raw: RawOption = False) -> None:
+def list_users(
+    *,
+    company: Annotated[str | None, typer.Option(help="Only users who may see this company.")] = None,
+    output_format: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
+) -> None:
     """List the users."""
     from payments.access import authentication
 
@@ -83,6 +88,8 @@ def list_users(*, output_format: FormOption = OutputFormat.TABLE, raw: RawOption
     output.check()
     with open_transaction() as tx:
         rows = authentication.list_users(tx)
+    if company is not None:
+        rows = [row for row in rows if row.user.scope.narrowed_to_company(company).companies]
     show(user_records(rows), USERS, output)
 
 

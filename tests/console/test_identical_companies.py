@@ -39,6 +39,8 @@ COMMANDS = [
     (*BALANCING, "--clinic", "clinic-003", *BEFORE_DECISIONS),
     ("settings", "show"),
     ("settings", "history", "clinic-002"),
+    ("company", "list"),
+    ("company", "list", "--unconfirmed"),
 ]
 Compare = Callable[..., None]
 

@@ -128,3 +128,6 @@ def test_user_is_limited_to_the_clinic_of_one_company(terminal: Terminal, monkey
     assert run("right:same").out == "User pair added with role billing for clinics right:same of left, right.\n"
     (row,) = [row for row in terminal.run(*"users list --format json".split()).rows if row["name"] == "pair"]
     assert (row["companies"], row["clinics"]) == (["left", "right"], ["right:same"])
+    listed = terminal.run(*"users list --company right --format json".split()).rows
+    assert "pair" in [each["name"] for each in listed]
+    assert "pair" not in [each["name"] for each in terminal.run(*"users list --company x --format json".split()).rows]
