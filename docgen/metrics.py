@@ -1,4 +1,4 @@
-"""Reference page of the Prometheus metrics, from the console's metrics module."""
+"""Reference page of the Prometheus metrics, from the metric definitions of the console."""
 
 from console.web.metric_definitions import METRICS
 from docgen.markdown import code, heading, table
@@ -14,4 +14,8 @@ The alert rules in `docs/ops/alerts.yml` and the dashboard in `docs/ops/grafana.
 def render_page() -> str:
     """Return the page of the metrics."""
     rows = [(code(name), ", ".join(map(code, each.labels)), each.meaning) for name, each in METRICS.items()]
-    return heading("Metrics", "console/web/metrics.py") + _INTRODUCTION + table(("Metric", "Labels", "Meaning"), rows)
+    return (
+        heading("Metrics", "console/web/metric_definitions.py")
+        + _INTRODUCTION
+        + table(("Metric", "Labels", "Meaning"), rows)
+    )

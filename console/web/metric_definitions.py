@@ -24,18 +24,18 @@ METRICS = {
         "Entries that an importer has read and that are not yet acknowledged."
     ),
     "payments_feed_deleted": MetricDefinition(
-        "Entries that were deleted from a stream after they were read, before an import."
+        "Pending entries that were deleted from a stream before they were imported."
     ),
     "payments_import_paused_seconds": MetricDefinition("How long an outage has paused the import; 0 while it runs."),
     "payments_feed_oldest_seconds": MetricDefinition(
-        "Age of the oldest entry on the streams by the time in its id, or since it was first seen if the id has none."
+        "Age of the oldest entry: by the timestamp in its id or, if that is not plausible, since it was first seen."
     ),
     "payments_scheduler_up": MetricDefinition(
         "1 if the scheduler has told Redis within 30 seconds that it runs, else 0."
     ),
     "payments_recurring_task_seconds": MetricDefinition("Time since each recurring task last succeeded.", ("task",)),
     "payments_recurring_tasks_late": MetricDefinition(
-        "Tasks that have not succeeded for three intervals and a minute."
+        "Recurring tasks whose last success is older than three of their intervals plus one minute."
     ),
     "payments_count": MetricDefinition("Payments by status and reason.", ("status", "reason")),
     "payments_retrying": MetricDefinition("Payments that wait for a retry."),
@@ -46,7 +46,7 @@ METRICS = {
     "payments_exceptions_open": MetricDefinition("Open Billing Exceptions.", ("reason",)),
     "payments_exceptions_oldest_seconds": MetricDefinition("Age of the oldest open Billing Exception.", ("reason",)),
     "payments_company_failed": MetricDefinition(
-        "Payments of a company that failed for a reason that somebody has to act on.", ("company", "reason")
+        "A company's payments that failed for a reason that needs action.", ("company", "reason")
     ),
     "payments_company_exceptions_open": MetricDefinition("Open Billing Exceptions of a company.", ("company",)),
     "payments_company_exceptions_oldest_seconds": MetricDefinition(
@@ -59,8 +59,12 @@ METRICS = {
         "Unexplained payments of a company, last full week.", ("company",)
     ),
     "payments_import_chunks": MetricDefinition("Import chunks of the last five minutes."),
-    "payments_import_chunk_seconds": MetricDefinition("Duration of these chunks: median and slowest.", ("which",)),
-    "payments_import_chunk_size": MetricDefinition("Payments in these chunks: median and largest.", ("which",)),
+    "payments_import_chunk_seconds": MetricDefinition(
+        "Duration of the import chunks of the last five minutes: median and slowest.", ("which",)
+    ),
+    "payments_import_chunk_size": MetricDefinition(
+        "Payments in the import chunks of the last five minutes: median and largest.", ("which",)
+    ),
     "payments_unexplained_cents": MetricDefinition("Unexplained amount between the EMR and Billing, last full week."),
     "payments_unexplained_lines": MetricDefinition("Unexplained payments, last full week."),
 }

@@ -9,8 +9,8 @@ from tests.faults.trial import RESULTS
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 _OPENING = """# Reliability
 
-What faults did to a running system, and what happened to the payments. `make test-faults` and `make soak` write the
-tables of this page (`python -m tests.faults.report`). No figure is typed by hand.
+This page reports fault tests on a running system and their effect on payments. `make test-faults` and `make soak` write
+its tables (`python -m tests.faults.report`). No figure is typed by hand.
 
 For each row, the test publishes the events of several simulated clinic days (fixed random seed) while the fault
 happens: saves, corrections, deletions, refunds, late and duplicate events. The processes, PostgreSQL and Valkey are
@@ -22,11 +22,12 @@ real. Two months are closed beforehand. Then the test waits until nothing is lef
 - the closed months still match the totals stored at their close;
 - the unexplained amount of balancing is 0.00.
 
-*Lost* and *doubled* count the payments and events that this comparison finds missing or duplicated. *Back after* is the
-longest time from the end of the fault until an event published after it was in the ledger. The machine has {cores}
-cores, which the tests, the workers and the engines share.
+*Times* is how often the fault happened while the events were published. *Lost* and *duplicated* count the payments and
+events that this comparison finds missing or duplicated. *Back after* is the longest time from the end of the fault
+until the ledger contained an event published after the end; the cell is empty if the test does not measure it. The
+machine has {cores} cores, which the tests, the workers and the engines share.
 
-| fault | times | events | lost | doubled | back after | note |
+| fault | times | events | lost | duplicated | back after | note |
 |---|---:|---:|---:|---:|---:|---|
 """
 _SOAK = """
@@ -34,7 +35,7 @@ _SOAK = """
 
 {minutes} minutes at {rate} events a second, with a fault every {every} seconds: {kinds}.
 
-| faults | events | lost | doubled | longest time until an event was imported | memory of all processes, start and end |
+| faults | events | lost | duplicated | longest time until an import | memory of all processes, start and end |
 |---:|---:|---:|---:|---:|---|
 | {times} | {events:,} | {lost} | {doubled} | {recovery_seconds} s | {memory} |
 """

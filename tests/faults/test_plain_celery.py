@@ -48,7 +48,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
         events=published.count,
         lost=published.count - distinct,
         doubled=done - distinct,
-        note="not ours: one Celery task a payment",
+        note="comparison system: one Celery task per payment",
     )
     if trial.keeps_results:
         result.write(RESULTS)

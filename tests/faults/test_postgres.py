@@ -76,7 +76,7 @@ def test_postgres_frozen_for_a_minute_delays_the_import_without_loss(trial: Tria
 
 @pytest.mark.long
 def test_postgres_without_free_connections_delays_the_import_without_loss(trial: Trial) -> None:
-    with trial.run("PostgreSQL's listener stopped for 60 s (SIGSTOP)", times=1) as result:
+    with trial.run("PostgreSQL's postmaster stopped for 60 s (SIGSTOP)", times=1) as result:
         freeze(trial.stack, "postgres", 60)
         result.recovery_seconds = round(trial.measure_recovery(), 1)
 

@@ -16,14 +16,19 @@ ROW = {
 
 
 def test_result_table_lists_other_systems_last() -> None:
-    other = ROW | {"fault": "For comparison: plain tasks", "lost": 7, "recovery_seconds": None, "note": "not ours"}
+    other = ROW | {
+        "fault": "For comparison: plain tasks",
+        "lost": 7,
+        "recovery_seconds": None,
+        "note": "other",
+    }
 
     written = page([other, ROW], None).splitlines()
 
     rows = [line for line in written if line.startswith("| ") and "events" not in line]
     assert rows == [
         "| a fault | 20 | 3,902 | 0 | 0 | 1.5 s |  |",
-        "| For comparison: plain tasks | 20 | 3,902 | 7 | 0 |  | not ours |",
+        "| For comparison: plain tasks | 20 | 3,902 | 7 | 0 |  | other |",
     ]
     assert "Measured 2026-10-05 to 2026-10-05." in written
     assert not any("Soak" in line for line in written)

@@ -90,7 +90,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
             60,
             "the one is on the feed",
         )
-        result.note = f"499 of 500 imported; the one: {shown.status}, {shown.reason}"
+        result.note = f"499 of 500 imported; the poison event is {shown.status} (`{shown.reason}`)"
         assert (shown.status, shown.reason) == ("Not Sent", "retries_exhausted")
         assert shown.detail
         for each in said:
