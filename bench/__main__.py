@@ -58,7 +58,7 @@ def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earl
         case "growth":
             sizes = (10_000, 1_000_000, *((10_000_000,) if options.large else ()))
             found = [each._asdict() for each in growth.measure(testbed, sizes)]
-            # What was measured with as much memory is replaced; what was measured with more or less stays.
+            # Replace earlier results measured with the same memory; keep those with more or less memory.
             others = [each for each in earlier.get(part, []) if each["shared_buffers"] != found[0]["shared_buffers"]]
             return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != MEMORY)}
         case "pages":

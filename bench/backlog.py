@@ -10,7 +10,7 @@ from bench.testbed import Testbed, our_processes
 
 SIZES = (10_000, 1_000_000)
 LIMIT = 1.10
-"""How much more memory the larger backlog may take."""
+"""The maximum memory at the larger backlog as a multiple of the memory at the smaller one."""
 
 
 def measure(testbed: Testbed, events: int) -> dict[str, int]:

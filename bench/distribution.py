@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAYMENTS_PER_ACCOUNT = 10
 SIZES, SHORT = (10_000, 1_000_000), 100_000
 LIMIT = 1.5
-"""How much more a payment may take at the larger size."""
+"""The maximum time per payment at the larger size as a multiple of that at the smaller size."""
 
 
 class DistributionTiming(NamedTuple):

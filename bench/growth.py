@@ -19,7 +19,7 @@ from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, connect, transaction
 
 LIMIT = 0.9
-"""How much of the rate at the smallest size has to be left at a million."""
+"""The minimum rate at a million payments as a share of the rate at the smallest size."""
 EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 

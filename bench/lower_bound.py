@@ -29,7 +29,7 @@ _ENTRY = (
     "reference deposit_date posting_date posted_at entered_by"
 )
 _HISTORY = "at what line_ref entry_id version detail who duration_ms"
-_DETAIL = "{amount_paid} {method} {charge_type} to {transaction_date}. {amount_paid} stands in Billing"
+_DETAIL = "{amount_paid} {method} {charge_type} to {transaction_date}. {amount_paid} is posted in Billing"
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
 LIMIT = 10
-"""How many times as long as the bare query the page's reading may take."""
+"""The maximum time of the page's queries as a multiple of the time of the bare query."""
 PAYMENTS, ROWS, ROUNDS, WARM = 1_000_000, 50, 60, 10
 NAME, PASSWORD = "bench", "nobody else gets in here"
 _LEFT_OUT = (

@@ -55,7 +55,7 @@ def _measure_delay(testbed: Testbed, events: int) -> float:
     """Return the delay in seconds of one event that arrives after a backlog of another company."""
     testbed.fresh()
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
-    # Two companies whose events lie apart wherever there is more than one stream.
+    # Two companies whose events are in different streams, if there is more than one stream.
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(
             testbed,

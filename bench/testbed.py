@@ -140,7 +140,7 @@ def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -
         try:
             yield process.pid
             if has_ended(process):
-                raise WrongResultError(f"{name} ended by itself: {log.read_text(errors='replace')[-1_000:]}")
+                raise WrongResultError(f"{name} exited unexpectedly: {log.read_text(errors='replace')[-1_000:]}")
         finally:
             stop(process, child)
 

@@ -11,7 +11,7 @@ class RecurringTask:
     task: str
     every: timedelta
     purpose: str
-    """What the task does, for `docs/reference/schedule.md`."""
+    """The purpose of the task, for `docs/reference/schedule.md`."""
 
     def entry(self) -> dict[str, object]:
         """Return the task's entry in Celery's `beat_schedule`.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 EXPORT_MILLISECONDS = 1_000
-"""How long finished spans are batched. A killed process loses the spans of this time."""
+"""The time for which finished spans are batched. A killed process loses the spans of this time."""
 
 
 def is_tracing_installed() -> bool:

@@ -19,7 +19,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 _SEPARATORS = (",", ";", "\t", "|")
 _CELL_CHARACTERS_MAX = csv.field_size_limit()
-# What cannot be decoded becomes this lone surrogate, which no file can hold, so that errors name its row and column.
+# Undecodable bytes become this lone surrogate, which no file can hold, so that errors name its row and column.
 _ESCAPE = "\udc80"
 codecs.register_error("emr.csv_table", lambda error: (_ESCAPE, cast("UnicodeDecodeError", error).end))
 _UNREADABLE = re.compile(f"[{_ESCAPE}\0]")

@@ -80,8 +80,9 @@ class Relay:
         """Publish up to a chunk of events, and return the number of events that were published or moved aside.
 
         Raises FeedUnreachableError if Redis does not answer; the events stay in the outbox. Raises FeedRefusedError if
-        Redis or one of the streams accepts nothing now: the chunk's events of other streams were published, and the
-        next call continues after this chunk. Raises the driver's error if the database fails.
+        Redis or a stream temporarily refuses events. These events stay in the outbox; the chunk's events for other
+        streams have been published, and the next call continues after this chunk. Raises the driver's error if the
+        database fails.
         """
         with self._database():
             connection = self._connection = self._connection or self._open_connection()

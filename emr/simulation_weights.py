@@ -29,7 +29,7 @@ class Scenario(StrEnum):
 
 
 class Delivery(StrEnum):
-    """How an event reaches the feed."""
+    """The way in which an event reaches the feed."""
 
     PROMPT = "prompt"
     REPEATED = "repeated"

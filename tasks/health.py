@@ -1,4 +1,4 @@
-"""The health check's task: a worker that answers it takes messages from its queue."""
+"""The task that the health check sends. An answer proves that the worker consumes its queue."""
 
 from tasks.app import app
 from tasks.resources import get_resources

@@ -15,7 +15,7 @@ TABLE_ROWS = 200
 
 
 class Output(NamedTuple):
-    """How a report is printed.
+    """The form in which a report is printed.
 
     `limit` is the maximum number of rows; 0 means all rows, and None means the default of the format. `is_raw` writes
     text in CSV without protection from formulas.

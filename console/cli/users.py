@@ -199,9 +199,11 @@ class _ScopeChoice:
         return self.companies is None and self.clinics is None and not self.all_companies
 
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
-        """Return a scope with these changes. Clinics without a company add the companies of these clinics.
+        """Return `before` with the chosen companies and clinics in place of its own.
 
-        Raises UserError if a clinic is unknown, or if several of the companies have it.
+        If neither the options nor `before` limit the companies, the companies are those of the chosen clinics.
+        `--all-companies` returns EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies
+        have it.
         """
         from payments.access.authentication import choose_clinics
 

@@ -107,7 +107,7 @@ class RequestContext:
 
     @property
     def access(self) -> Access:
-        """What PostgreSQL shows to the user: the data and the users of the user's companies."""
+        """The access that PostgreSQL grants to the user: the data and the users of the user's companies."""
         return Access(self.user.scope.companies)
 
     def transaction(self) -> AbstractContextManager[Transaction]:

@@ -87,7 +87,7 @@ class RequeueResult(BaseModel):
 
 
 class RequeuePreviewResult(BaseModel):
-    """How many payments match, their sum in dollars, and how many of them would be imported (`flowing`)."""
+    """Matching payments: count, sum in dollars, and the count of those that would be imported (`flowing`)."""
 
     count: int
     total: str

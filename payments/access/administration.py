@@ -1,7 +1,8 @@
 """Manage users on behalf of an administrator, who may be limited to companies.
 
-A company's administrator manages the users all of whose companies are among theirs, and grants nothing beyond them. Who
-may see all companies manages every user. A user whom the administrator may not manage does not exist for them.
+A company's administrator manages the users all of whose companies are among the administrator's own, and grants nothing
+beyond these. An administrator of all companies manages every user. For an administrator, a user whom they may not
+manage does not exist.
 """
 
 from dataclasses import replace
@@ -83,7 +84,8 @@ def enable_user(tx: Transaction, administrator: User, name: str, now: datetime) 
 def read_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int) -> list[AuditRow]:
     """Return up to `limit` entries of the audit history, newest first.
 
-    A company's administrator sees what the users whom they manage have done since these users had their companies.
+    An administrator of certain companies sees entries of users who have only these companies, from the time at which
+    each user was given them. Entries that concern another company are omitted.
     """
     return authentication.read_audit(tx, replace(query, companies=administrator.scope.companies), limit)
 

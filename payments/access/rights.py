@@ -19,7 +19,7 @@ class Right(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """What the right allows, for display: an infinitive without "to"."""
+        """The actions that the right allows, for display: an infinitive without "to"."""
         return _PHRASES[self]
 
 
@@ -45,7 +45,7 @@ class Role(StrEnum):
 
     @property
     def summary(self) -> str:
-        """Who has the role, and what it allows, for display: one sentence."""
+        """The holders of the role and their rights, for display: one sentence."""
         return _SUMMARIES[self]
 
 

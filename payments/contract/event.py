@@ -176,7 +176,7 @@ class PatientSaved(_Event):
 
 
 class ChargeSaved(_Event):
-    """What a patient still owes for one date of service, in dollars.
+    """The amount that a patient still owes for one date of service, in dollars.
 
     `patient_balance` is what remains after the patient's payments; below 0.00, the patient paid too much.
     `patient_paid` is the amount of these payments that the balance already deducts. If it is None, the amount that

@@ -40,7 +40,8 @@ class LocalKey(NamedTuple):
     def parse_all(cls, text: str) -> Iterator[Self]:
         """Yield every key that prints as `text`: several if an id contains a slash, none without three parts.
 
-        Longer parts than an id are not yielded, so that a text of many slashes has few readings.
+        Keys with a part longer than ID_CHARACTERS_MAX are skipped. This limits the number of keys for a text with many
+        slashes.
         """
         slashes = [position for position, character in enumerate(text) if character == "/"]
         for first, second in combinations(slashes, 2):

@@ -23,8 +23,9 @@ class StreamEntry(NamedTuple):
 
     If the entry does not hold exactly one event, `body` holds all of its fields (`payments.contract.whole_entry`).
     `full_digest` is set when a dead letter of an oversized event is retried. `body` is then only the beginning of the
-    event, and the digest describes all of it. `was_authentic` is set for every dead letter that is retried: whether
-    its company was certain when it was stored. `stored_company` is that company, if any.
+    event, and the digest describes all of it. `was_authentic` is None for a new entry. For a retried dead letter it
+    tells whether the entry was authentic (`is_authentic`) when the dead letter was stored, and `stored_company` is the
+    company that is stored with the dead letter, or None.
     """
 
     entry_id: str

@@ -28,7 +28,7 @@ class AllocationRule(StrEnum):
 
 
 class Charge(NamedTuple):
-    """What a patient still owes for a date of service, in dollars, as the EMR saved it.
+    """The amount that a patient still owes for a date of service, in dollars, as the EMR saved it.
 
     `balance` is what is still owed after the patient's payments. `patient_paid` is the part of these payments that
     `balance` already deducts, so the sum of both is the whole charge. None means the amount applied to the charge at
@@ -63,7 +63,7 @@ class Allocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistributionPolicy:
-    """How a company distributes payments.
+    """The settings by which a company distributes payments.
 
     `as_of` is the day of the run. Rule 4 waits for `hold` after the deposit date. `dos_first` puts rule 2 before
     rule 1. `immediate_only` leaves the four rules to the nightly run.

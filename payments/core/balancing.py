@@ -218,7 +218,11 @@ def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
 
 
 def _notes(line: LineComparison, unexplained: Money) -> tuple[BalancingNote, ...]:
-    """Return notes on the fields in which the EMR and Billing disagree, beyond the items."""
+    """Return notes on a line besides its reconciling items.
+
+    The line is only in the EMR or only in Billing, some fields differ, or Billing's amount breaks the import rules. The
+    last is assumed if `unexplained`, in dollars, is not 0.00 and no field differs.
+    """
     if line.outcome is None:
         return (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),)
     if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:

@@ -19,7 +19,7 @@ FORMAT = 1
 
 
 class MoveState(StrEnum):
-    """How far a company's move is in this installation.
+    """The progress of a company's move in this installation.
 
     LEFT: its rows are exported or being exported, and no longer change here. ARRIVING: it is being imported here.
     ARRIVED: it was imported here. A company that never moved has no state.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class DueItems:
-    """Which due items a retry selects: up to `limit`, the earliest first; with `only`, among these row ids.
+    """The selection of due items for a retry: up to `limit`, the earliest first; with `only`, among these row ids.
 
     A retry sets `taken` to the row ids that it works on. If it fails, one of them is the cause.
     """

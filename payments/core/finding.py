@@ -13,7 +13,7 @@ from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Pos
 
 
 class FindingReason(StrEnum):
-    """Why a biller has to look at a payment."""
+    """The reason why a biller has to look at a payment."""
 
     CLOSED_MONTH = "closed_month"
     ZERO_DUE = "zero_due"

@@ -45,7 +45,7 @@ class HistoryCode(StrEnum):
 
 
 class NoEffectCause(StrEnum):
-    """Why a received event had no effect."""
+    """The reason why a received event had no effect."""
 
     SAME_EVENT = "same_event"
     SAME_VERSION = "same_version"

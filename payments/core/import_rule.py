@@ -122,10 +122,10 @@ class _Evaluation(NamedTuple):
 
     @property
     def days(self) -> set[date]:
-        """The days whose amounts a correction reverses or moves; empty if nothing is posted.
+        """The dates whose months must be open for a correction; empty if nothing is posted.
 
-        They are the posted deposit dates and the previous date of transaction. An import also needs the month of the
-        new date.
+        They are the posted deposit dates and the previous transaction date. The caller adds the new transaction date,
+        except for a removal.
         """
         days = self.line.posted_deposit_dates
         if days and self.before and self.before.content:

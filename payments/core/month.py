@@ -53,7 +53,7 @@ class Month(NamedTuple):
 
 
 class LockDate(NamedTuple):
-    """How far a company's months are locked: its latest CLOSED month and its latest CLOSING month, or None.
+    """The last locked months of a company: its latest CLOSED month and its latest CLOSING month, or None.
 
     Every month up to the latest CLOSED month counts as closed, whether or not it was closed itself (rule D7). Every
     later month up to the latest CLOSING month counts as closing.

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class OutageReason(StrEnum):
-    """Why no transaction can succeed at present, whichever payments it contains. The values are stored and logged."""
+    """The reason why no transaction can succeed, regardless of its payments. The values are stored and logged."""
 
     DATABASE_UNAVAILABLE = "database_unavailable"
     READ_ONLY = "read_only"

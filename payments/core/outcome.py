@@ -47,7 +47,7 @@ _UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 
 class Application(StrEnum):
-    """What Billing did with a payment."""
+    """The action of Billing on a payment."""
 
     IMPORTED = "imported"
     UPDATED = "updated"
@@ -58,7 +58,7 @@ class Application(StrEnum):
 
 
 class HoldCause(StrEnum):
-    """What a held payment waits for."""
+    """The event that a held payment waits for."""
 
     PATIENT_NOT_FOUND = "patient_not_found"
     MONTH_CLOSING = "month_closing"
@@ -67,7 +67,7 @@ class HoldCause(StrEnum):
 
 
 class ClosedCase(StrEnum):
-    """What the EMR did to a payment of a closed month (rule D3)."""
+    """The change that the EMR made to a payment of a closed month (rule D3)."""
 
     ADDED = "added"
     EDITED = "edited"

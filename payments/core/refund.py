@@ -8,7 +8,7 @@ from payments.contract.money import ZERO, Money
 
 
 class RefundProblem(StrEnum):
-    """Why a biller should check a refund: its payment is not on the account, or the refund exceeds it."""
+    """The reason why a biller should check a refund: its payment is not on the account, or the refund exceeds it."""
 
     NOT_FOUND = "refunded_payment_not_found"
     ABOVE_PAYMENT = "refund_above_payment"

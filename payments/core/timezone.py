@@ -5,8 +5,8 @@ from zoneinfo import available_timezones
 
 DEFAULT_TIMEZONE = "UTC"
 """The time zone of a company for which none was chosen, unless the installation has another default."""
-# Files of the time zone database that are no place: they mean whatever the machine is set to, or nothing.
-_NO_PLACE = frozenset({"localtime", "Factory", "posixrules"})
+# Entries of the time zone database that are not locations.
+_NO_LOCATION = frozenset({"localtime", "Factory", "posixrules"})
 
 
 class TimezoneError(ValueError):
@@ -19,7 +19,7 @@ class TimezoneError(ValueError):
 @cache
 def known_timezones() -> frozenset[str]:
     """Return the IANA names of the time zones that this system knows."""
-    return frozenset(available_timezones() - _NO_PLACE)
+    return frozenset(available_timezones() - _NO_LOCATION)
 
 
 def check_timezone(name: str) -> str:

@@ -9,7 +9,7 @@ from payments.core.outcome import Status
 
 
 class VersionCheck(StrEnum):
-    """How an event's version compares with the version that Billing holds (rule D2, rows 1 to 3)."""
+    """The comparison of an event's version with the version that Billing holds (rule D2, rows 1 to 3)."""
 
     NEW = "new"
     AGAIN = "again"

@@ -19,7 +19,7 @@ __all__ = ["Balance", "BalanceFilter", "BalancedLine"]
 
 
 class BalancedClinic(NamedTuple):
-    """A clinic that was balanced; its ids are None for events from which they cannot be read."""
+    """Company and clinic of one balance. An id is None in the balance of events from which it cannot be read."""
 
     company_id: str | None
     clinic_id: str | None

@@ -94,11 +94,10 @@ def set_company(
 def set_clinic(
     tx: Transaction, update: SettingsUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
 ) -> ClinicRow:
-    """Change a clinic's settings from now on, and return them. This confirms it. An unknown one is created.
+    """Change a clinic's settings from `now` on, and return the new settings. Confirms the clinic.
 
-    A new company has the default time zone.
-
-    The change follows the last one, even if that has a later time. Locks the clinic's row.
+    Creates an unknown clinic, and an unknown company with the default time zone. If the latest stored change is later
+    than `now`, the new change takes effect at that later time. Locks the clinic's row.
 
     Raises ClinicOfOtherCompanyError if another company has a clinic with this id, ChangedMeanwhileError if the settings
     are not those that the user saw, and MoveError if the company has moved to another installation.
@@ -136,7 +135,7 @@ def show_clinics(
 
 
 def clinics_without_settings(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
-    """Return which of these ids name no clinic of the company, or one that is switched off without charge types."""
+    """Return the ids that name no clinic of the company, or a clinic whose integration is off without charge types."""
     rows = show_clinics(tx, now, scope=Scope.of_companies(company_id))
     known = {row.clinic for row in rows if row.integration or row.types}
     return [clinic_id for clinic_id in clinic_ids if clinic_id not in known]

@@ -38,7 +38,7 @@ class MoreThanConfirmedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """How many payments were requeued, and which of the given keys were skipped: already imported or not found."""
+    """The count of requeued payments, and the given keys that were skipped: already imported or not found."""
 
     count: int
     skipped: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class ExpectedOutcome:
 
 
 class RequeuePreview(NamedTuple):
-    """What a run would requeue: payments by expected outcome, and the number of dead letters to process again."""
+    """The payments that a run would requeue, by expected outcome, and the number of dead letters to process again."""
 
     lines: Sequence[ExpectedOutcome]
     dead_letter_count: int

@@ -81,7 +81,7 @@ companies = Table(
     Column("confirmed_by", Text),
     Column("retired_at", Moment),
     Column("retired_by", Text),
-    # How far its move to or from another installation is; null if it never moved (`payments/core/company_move.py`).
+    # The state of its move to or from another installation; null if it never moved (`payments/core/company_move.py`).
     Column("move_state", Text),
     Column("moved_by", Text),
     Column("move_id", Uuid),
@@ -246,7 +246,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment),
     Column("closed_at", Moment),
-    # What could be read from the body, for the Claims Feed.
+    # The fields that could be read from the body, for the Claims Feed.
     Column("company_id", Text),
     Column("clinic_id", Text),
     Column("payment_id", Text),
@@ -323,8 +323,8 @@ charges = Table(
     Column("patient_balance", Dollars, nullable=False),
     Column("insurance_open", Boolean, nullable=False),
     _changed_at(),
-    # What the patient paid and `patient_balance` has deducted. Null until the next distribution determines it. The
-    # default is for rows of processes from before the column: their balance has deducted nothing.
+    # The part of the patient's payments that `patient_balance` has deducted. Null until the next distribution sets it.
+    # The default is for rows of processes from before the column: their balance has deducted nothing.
     Column("patient_paid", Dollars, server_default="0"),
     Column("saved_at", Moment),  # the EMR's save of this version; null for rows older than the column
     PrimaryKeyConstraint("company_id", "clinic_id", "charge_id"),
@@ -442,7 +442,7 @@ job_runs = Table(
     Column("finished_at", Moment, nullable=False),
 )
 
-# How far `workers.migrate` has filled the company of rows of earlier releases: `position` is the key of the last row.
+# The progress of `workers.migrate` in filling the company of earlier rows: `position` is the key of the last row.
 backfills = Table(
     "backfills",
     metadata,

@@ -24,7 +24,7 @@ from tasks.resources import Resources
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 1
-"""How long one task retries entries before it ends, so that other tasks can run."""
+"""The time slice in which one task retries entries. Then it ends, so that other tasks can run."""
 
 
 def is_exhausted(schedule: BackoffSchedule, entry: PendingEntry) -> bool:

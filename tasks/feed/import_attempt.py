@@ -20,9 +20,9 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 1
-"""How long one task imports new entries before it ends, so that other tasks can run."""
+"""The time slice in which one task imports new entries. Then it ends, so that other tasks can run."""
 BLOCK_MS = 50
-"""How long a task waits for more new entries before it ends its time slice."""
+"""The time for which a task waits for more new entries before it ends its time slice."""
 NOTHING = ImportStats()
 
 

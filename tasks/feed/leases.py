@@ -20,7 +20,7 @@ from tasks.feed.streams import Streams
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=5)
-"""How long a pending entry may be idle before it counts as lost."""
+"""The idle time after which a pending entry counts as lost."""
 LEASE_MS = LEASE // timedelta(milliseconds=1)
 RENEWAL_SECONDS = 1
 _LOST_MS = LEASE_MS - 1_000 * RENEWAL_SECONDS

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 OUTAGE_KEY = "payments:import:outage"
 OUTAGE_SECONDS = 60
-"""How long the breaker stays open after the latest report."""
+"""The time for which the breaker stays open after the latest report."""
 
 
 class Witness(NamedTuple):

@@ -27,9 +27,9 @@ from tasks.resources import Resources
 log = structlog.get_logger()
 
 INTERVALS_MS = (0, 500, 1_000, 2_000, 5_000, 10_000)
-"""How long to wait before each round of probes. The last interval repeats."""
+"""The waits before the rounds of probes. The last interval repeats."""
 ROUND_SECONDS = 1
-"""How long a round imports entries that prove nothing."""
+"""The time in which a round imports entries if none of them shows whether the outage is over."""
 
 
 class ProbeResult(NamedTuple):
@@ -95,9 +95,13 @@ class Probe:
         return found if found.witness or self._resources.streams.has_pending() else None
 
     def _import_witness(self, witness: Witness) -> ProbeResult | None:
-        """Import the witness. Return None if it is leased or no longer pending; then its result is unknown."""
+        """Import the witness.
+
+        If it is no longer pending, another process has imported it: return a result without a reason. Return None if
+        another process has claimed it first.
+        """
         if not self._resources.streams.is_pending(witness.entry_id):
-            return ProbeResult(witness)  # another process has imported it
+            return ProbeResult(witness)
         return self._import(witness)
 
     def _import_next(self, witness: Witness | None) -> ProbeResult | None:

@@ -17,7 +17,7 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 2
-"""How long one task retries due items before it ends, so that other tasks can run."""
+"""The time slice in which one task retries due items. Then it ends, so that other tasks can run."""
 
 
 class _DueItemKind(NamedTuple):

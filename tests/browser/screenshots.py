@@ -31,7 +31,7 @@ IMPORT_AFTER_SAVE = """
 
 @pytest.fixture(scope="module")
 def filled_stack(console_stack: Stack) -> Stack:
-    """A stack with three weeks of four clinics, a closed September, and later corrections of September."""
+    """A stack with three weeks of four clinics, a closed August and September, and later corrections of September."""
     stack, weeks = console_stack, ThreeWeeks()
     weeks.publish(stack)
     with psycopg.connect(

@@ -50,7 +50,7 @@ CHUNK_HOURS, BATCH = 8, 500
 class Company(NamedTuple):
     """One of the companies. Its amounts are those of the simulator times `factor`.
 
-    It lacks the lines whose remainder by `modulus` is 0, and its time zone is `timezone`.
+    It lacks every id whose CRC-32 is divisible by `modulus`. Its time zone is `timezone`.
     """
 
     id: str

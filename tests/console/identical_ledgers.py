@@ -49,7 +49,7 @@ def ledgers_after_the_fortnight(postgres_url: str, empty_ledger: str) -> Iterato
 
 
 def keys_of_each_kind(database: Database) -> list[str]:
-    """Return the key of a payment of each status, reason and result."""
+    """Return one payment key for each combination of status, reason and result."""
     with transaction(database) as tx:
         rows = [*reporting.claims_feed(tx, FeedFilter())]
     return [*{(row.status, row.reason, row.application): str(row.payment) for row in rows}.values()]

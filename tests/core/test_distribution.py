@@ -183,7 +183,7 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
     applied = sum((each.amount for each in evening.allocations + moved), Decimal(0))
     assert unapplied + applied == sum((each.amount for each in paid), Decimal(0))
     for each in sum_allocations(evening.allocations + moved):
-        # What was paid back pays for nothing.
+        # The refunded amount pays for no charge.
         refunds = sum(other.amount for other in paid if other.refund_of == each.line_ref and other.amount < 0)
         line = next(other for other in paid if other.line_ref == each.line_ref)
         assert each.amount <= line.amount + refunds

@@ -18,7 +18,7 @@ from payments.contract import stream_entry
 from payments.contract.event import Event, read_event
 from tasks.app import app
 
-DIES_BY = b"the process that reads this dies by "
+DIES_BY = b"the process that reads this event dies by "
 
 
 def _raise() -> None:

@@ -42,7 +42,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
 RATE = 400
 THOUSANDS = 2_000
-"""How many events each trial streams at least."""
+"""The minimum number of events of a trial."""
 
 Through = Callable[[Iterator[bytes]], Publisher]
 """Makes a publisher that takes another way to the feed than the straight one."""

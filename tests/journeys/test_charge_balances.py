@@ -36,7 +36,7 @@ def payment(amount: str = "25.00", payment_id: str = "p", version: int = 1) -> E
 APPLIED = [publish_step(charge(1, "40.00"), payment()), distribute_nightly]
 """A charge of 40.00 to which 25.00 are applied."""
 
-# What happens; then the unassigned amount, what the patient owes, and the credit on charges.
+# The event; then the unassigned amount, the amount that the patient owes, and the credit on charges.
 CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
     "the contract's example": ([*APPLIED, publish_step(charge(2, "15.00"))], ("0.00", "15.00", "0.00")),
     "the same, stated": ([*APPLIED, publish_step(charge(2, "15.00", "25.00"))], ("0.00", "15.00", "0.00")),

@@ -31,7 +31,7 @@ from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES
 UNLIMITED = {
     "alembic_version": "the version of the schema",
     "backfills": "the progress of a migration; the console has no right on it",
-    "job_runs": "jobs that run for all companies at once",
+    "job_runs": "jobs that run for all companies together",
     "login_failures": "counts names and addresses before anybody is known",
 }
 """Tables without row-level security, with the reason."""

@@ -17,7 +17,9 @@ class UnfinishedError(Exception):
 
 
 def adopt_keys(database: Database, *, finishing: bool) -> None:
-    """Fill the company of earlier rows and create the keys; with `finishing`, drop the earlier keys too.
+    """Backfill `company_id` in rows written before the upgrade, and create the keys that begin with it.
+
+    With `finishing`, also drop the old keys.
 
     Raises the errors of `create_keys` and `finish`.
     """

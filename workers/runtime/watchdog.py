@@ -23,9 +23,9 @@ log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 1
 STALLED_SECONDS = 15
-"""How long messages may wait while the worker is idle before it counts as stalled."""
+"""The time for which messages may wait while the worker is idle. Then the worker counts as stalled."""
 OVERDUE_SECONDS = 30
-"""How long after its hard time limit a task still counts as running."""
+"""The time after its hard time limit for which a task still counts as running."""
 EXIT_STALLED = 70
 
 

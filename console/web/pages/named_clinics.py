@@ -14,7 +14,7 @@ from payments.store.db.connection import Transaction
 
 
 class ClinicName(NamedTuple):
-    """How a request names a clinic: by its id, which may follow `company:`, and perhaps by its company."""
+    """The clinic that a request names: its id, which may follow `company:`, and perhaps its company."""
 
     text: str
     company: str | None = None

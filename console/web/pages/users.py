@@ -53,7 +53,7 @@ class _RoleForm(_NameForm):
 
 
 class _ChangeForm(_RoleForm):
-    # What the page showed; a page without them is not checked.
+    # The values that the page showed; without them nothing is checked.
     seen_role: Role | None = None
     seen_all_companies: _On = None
     seen_company: _Names

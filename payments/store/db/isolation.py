@@ -48,7 +48,7 @@ _READABLE = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') I
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a transaction of the console may see: the data of some companies, and users.
+    """The data that a transaction of the console may see: that of some companies, and users.
 
     `companies` is None for all companies. `all_users` shows every user and session, whatever their companies;
     otherwise only users all of whose companies are among `companies` are visible.

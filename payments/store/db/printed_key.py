@@ -1,6 +1,6 @@
 """The printed key of a payment. Its company is in front only where a scope has two companies that share the clinic id.
 
-Who sees one company reads `clinic/payment/line`, whatever ids other companies use.
+A user of one company sees `clinic/payment/line`, regardless of the ids of other companies.
 """
 
 from payments.core.scope import Scope

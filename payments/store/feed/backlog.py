@@ -10,7 +10,7 @@ from payments.store.ledger import finding_candidates, findings
 
 
 class Backlog(NamedTuple):
-    """How much work waits.
+    """The numbers of items that wait for a worker.
 
     `due` can be done now: lines, dead letters, accounts to distribute, and exceptions to accept by policy. `later`
     counts lines held until a later retry. `to_examine` counts lines whose findings are out of date.

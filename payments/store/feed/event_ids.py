@@ -19,7 +19,7 @@ _OF_UNKNOWN_COMPANY = ""  # recorded by an earlier release
 
 
 class LineEventContent(NamedTuple):
-    """What identifies the content of a line event: the time of the save, and the content hash."""
+    """The identity of a line event's content: the time of the save, and the content hash."""
 
     saved_at: datetime
     content_hash: bytes

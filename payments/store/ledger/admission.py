@@ -32,7 +32,7 @@ class NamedClinic(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why an event is Not Sent, with the id that Billing does not have."""
+    """The reason why an event is Not Sent, with the id that Billing does not have."""
 
     reason: Reason
     error: str

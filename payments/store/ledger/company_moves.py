@@ -10,7 +10,7 @@ from payments.store.db.statement import text
 
 
 class CompanyMove(NamedTuple):
-    """How far a company's move is. A company that never moved has no state, and no other value."""
+    """Progress of a company's move to or from another installation. All fields are None if the company never moved."""
 
     state: MoveState | None
     move_id: UUID | None

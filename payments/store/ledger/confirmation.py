@@ -15,7 +15,7 @@ from payments.store.ledger.admission import NamedClinic
 
 
 class Contents(NamedTuple):
-    """What a company or a clinic holds: entries of the ledger, payments without a final status, charges, exceptions."""
+    """The contents of a company or clinic: ledger entries, payments without a final status, charges, exceptions."""
 
     entries: int
     open_payments: int
@@ -41,7 +41,7 @@ class UnconfirmedRow(NamedTuple):
 
     @property
     def contents(self) -> Contents:
-        """What keeps it from being retired."""
+        """The counts that keep the company, clinic or patient from being retired."""
         return Contents(self.entries, self.open_payments, self.charges, self.exceptions)
 
 

@@ -71,9 +71,11 @@ candidates AS (
 class FindingCandidate(NamedTuple):
     """A line whose findings are out of date.
 
-    `attempts` is the number of the attempt that needs a finding; None if the line's open finding has to be closed. For
-    a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict, and
-    `conflicting_amount` is its amount in dollars.
+    - `line_ref`: the row id of the line.
+    - `attempts`: the number of the line's attempt for which a finding must be written; None if the line's open finding
+      must be closed.
+    - `dead_letter_id`, `conflicting_amount`: None, except for a version conflict. For that, they and `attempts`
+      describe the conflicting dead letter: its row id, its amount in dollars and the number of its attempt.
     """
 
     line_ref: int

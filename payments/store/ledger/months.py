@@ -54,7 +54,10 @@ def lock_date(tx: Transaction, company_id: str) -> LockDate:
 
 
 def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockDate]:
-    """Return how far the months of companies are locked. Takes no lock."""
+    """Return for each company the month through which its months are closed, and that through which they are closing.
+
+    Takes no row lock.
+    """
     found = tx.execute(
         text(
             "SELECT company_id, months_closed_through(company_id) AS closed, months_closing_through(company_id) "

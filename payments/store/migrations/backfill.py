@@ -15,7 +15,7 @@ _OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_
 
 
 class _Source(NamedTuple):
-    """How to find the company of a table's rows.
+    """The way to find the company of a table's rows.
 
     These are the key columns with their SQL types, the key after which the scan starts, the columns to read, and the
     SQL expression of the company.
@@ -42,7 +42,7 @@ TABLES = tuple(_SOURCES)
 
 
 class Progress(NamedTuple):
-    """How far a table is filled. `total` is PostgreSQL's estimate of its rows."""
+    """The progress of filling a table. `total` is PostgreSQL's estimate of its rows."""
 
     table: str
     done: int

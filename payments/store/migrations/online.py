@@ -1,6 +1,6 @@
-"""Statements that give a database the keys of `company_keys.py` while processes work on it.
+"""Create the indexes and constraints that `company_keys.py` declares, while services use the database.
 
-Each function does one short step and can be repeated: what is done already is skipped.
+Each function does one short step and skips what already exists.
 """
 
 from collections.abc import Iterator

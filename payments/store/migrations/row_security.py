@@ -29,7 +29,8 @@ _BY_COMPANY = f"{_SEES_ALL} OR {_OWN_COMPANY}"
 _VISIBLE = {
     # An attempt at a stream entry that failed before its company could be read. It holds no data of the event.
     "history": (f"{_BY_COMPANY} OR {_SEES_SOME} AND company_id IS NULL AND line_ref IS NULL AND set_aside_ref IS NULL"),
-    # What a user did belongs to the user's companies, even if the entry names none. `users` has a policy of its own.
+    # The entry of a user's action belongs to the user's companies, even if the entry names none. `users` has a
+    # policy of its own.
     "audit": (
         f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_OWN_COMPANY}) "
         "AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who)"

@@ -49,7 +49,7 @@ def columns_of(table: Table) -> tuple[str, ...]:
 
 
 def id_columns(table: Table) -> dict[str, str]:
-    """Return the columns of a table that hold row ids, each with the table whose rows the ids number."""
+    """Return the columns of a table that hold row ids, each mapped to the table whose rows the ids identify."""
     found = {name: target for name, target in _REFERENCES.items() if name in table.columns}
     if "id" in table.columns:
         found["id"] = _BASE_TABLES.get(table.name, table.name)

@@ -47,9 +47,10 @@ class AllocationRow(NamedTuple):
 
 
 class RefundRow(NamedTuple):
-    """A refund that names no payment of its account, or exceeds it.
+    """A refund whose payment is not on the account, or that is larger than its payment.
 
-    `amount` and the part in excess, `uncovered`, are in dollars. `problem` says which of the two it is.
+    `amount` is the refund. `uncovered` is the excess of the refund over its payment. Both are in dollars. `problem` is
+    the code of a RefundProblem.
     """
 
     company: str
@@ -68,7 +69,7 @@ class AppliedRow(NamedTuple):
     amount: Money
 
 
-# What is owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
+# The amount owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
 # Until a distribution has determined the paid part, it is what is applied.
 _CHARGED = """
 LATERAL (SELECT coalesce(sum(greatest(owed, 0.00)), 0.00) AS balance,

@@ -76,7 +76,11 @@ def create_temporary_tables(tx: Transaction, log: Iterable[PaymentLogRow], scope
 
 
 def _company(clinic_id: str, companies: list[str], scope: Scope) -> str | None:
-    """Return the company of a clinic. A clinic that none has is one of the scope's first company."""
+    """Return the company of a clinic in the log.
+
+    If no company has the clinic, return the first company of the scope, or None for a scope of all companies. Raises
+    AmbiguousIdError if several companies have the clinic.
+    """
     if len(companies) > 1:
         raise AmbiguousIdError(f"clinic {clinic_id}", companies)
     return companies[0] if companies else min(scope.companies, default=None) if scope.companies else None

@@ -79,7 +79,7 @@ def without_audit(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[t
     return {name: found for name, found in rows.items() if name != "audit"}
 
 
-# What the row ids in each table refer to.
+# The tables to which the row ids in each table refer.
 _OF_LINE = "JOIN lines ON lines.company_id = {0}.company_id AND lines.id = {0}.line_ref"
 _OF_DEAD_LETTER = "JOIN set_aside ON set_aside.company_id = {0}.company_id AND set_aside.id = {0}.set_aside_ref"
 _REFERENCES = {

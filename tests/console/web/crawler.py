@@ -13,7 +13,7 @@ from tests.console.web.conftest import PASSWORD, Browser, send_login
 from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 
 PAGES_OF_A_SHAPE = 2
-"""How many addresses that differ only in their values are opened: timelines of payments, days, pages of a list."""
+"""The maximum number of opened addresses that differ only in values: timelines of payments, days, pages of a list."""
 _WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
 _LAST = ("/logout",)
 """Forms after which this user can do nothing more."""

@@ -19,7 +19,7 @@ OWN, FOREIGN = "alpha", "beta-company"
 OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
 FOREIGN_PATIENT, FOREIGN_USER, MONTH = "beta-patient", "beta-biller", "2026-05"
 FOREIGN_KEY = f"{FOREIGN_CLINIC}/beta-open/1"
-# What belongs to the other company: its ids, the name of its patient, and its amounts.
+# The data of the other company: its ids, the name of its patient, and its amounts.
 SECRETS = (
     FOREIGN,
     FOREIGN_CLINIC,
