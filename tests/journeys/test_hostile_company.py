@@ -76,14 +76,14 @@ def everything_of(office: Office) -> dict[str, Any]:
         name: sorted(map(repr, tx.execute(text(f"SELECT * FROM {name} WHERE company_id = :id"), {"id": company})))
         for name in TABLES
     }
-    accounts = [row for row in distributing.show_account(tx, "patient") if row.company == company]
+    accounts = distributing.show_account(tx, "patient", scope)
     balance = balancing.balance(tx, BalanceFilter(scope=scope))
     return rows | {
         "balance": (balance.emr_total, balance.billing_total, balance.items, list(balance.lines)),
         "feed": list(reporting.claims_feed(tx, FeedFilter(scope=scope))),
-        "exceptions": [row for row in reporting.exceptions(tx, ExceptionFilter(status=None)) if row.company == company],
-        "log": list(reporting.payment_log(tx, LogFilter(company_id=company))),
-        "account": [(row, list(distributing.show_allocations(tx, row))) for row in accounts],
+        "exceptions": list(reporting.exceptions(tx, ExceptionFilter(status=None, scope=scope))),
+        "log": list(reporting.payment_log(tx, LogFilter(scope=scope))),
+        "account": [(row, list(distributing.show_allocations(tx, row, scope))) for row in accounts],
         "months": closing.list_months(tx, company),
         "warnings": [closing.close_warnings(tx, company, Month.parse(month)) for month in ("2020-04", "2020-06")],
         "timelines": [

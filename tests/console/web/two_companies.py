@@ -160,6 +160,7 @@ def _change_probes(
 ) -> dict[str, list[dict[str, Any]]]:
     month = [{"company": FOREIGN, "month": "2026-06", "confirm": "2026-06"}]
     scope = {"company": [FOREIGN], "all_clinics": "on"}
+    clinics = {"company": [OWN], "clinic": [f"{FOREIGN}:{FOREIGN_CLINIC}", FOREIGN_CLINIC]}
     version = [{"version": 2, "reason": "x"}]
     company = {"kind": "company", "company": FOREIGN, "id": FOREIGN}
     new_ids = [company, {"kind": "clinic", "company": FOREIGN, "id": FOREIGN_CLINIC}]
@@ -180,7 +181,7 @@ def _change_probes(
         "POST /months/close": month,
         "POST /new-ids/confirm": new_ids,
         "POST /new-ids/retire": new_ids,
-        "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **scope}],
+        "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **each} for each in (scope, clinics)],
         "POST /users/change": [{**each, "role": "admin", **scope} for each in user],
         "POST /users/disable": user,
         "POST /users/enable": user,
