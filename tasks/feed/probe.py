@@ -112,7 +112,7 @@ class Probe:
         streams = self._resources.streams
         idle = [each for each in streams.pending_entries(LEASE_MS) if not witness or each.entry_id != witness.entry_id]
         lost = next((each for each in idle if each.deliveries < ISOLATED_DELIVERIES), None)
-        if lost is None and (entries := streams.read_new_blocking(1, 1)):
+        if lost is None and (entries := streams.read_one_new()):
             return self._attempt(Witness(entries[0].entry_id, 1), entries)
         chosen: PendingEntry | None = lost or next(iter(idle), None)
         return self._import(Witness(chosen.entry_id, chosen.deliveries)) if chosen else None

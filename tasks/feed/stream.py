@@ -84,9 +84,11 @@ def read_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
 
 
 def read_new_blocking(
-    client: redis.Redis, streams: Sequence[str], count: int, block_ms: int
+    client: redis.Redis, streams: Sequence[str], count: int, block_ms: int | None
 ) -> dict[str, list[StreamEntry]]:
     """Read new entries as `read_new` does, without a reply. If no entry is new, wait up to `block_ms` for one.
+
+    None does not wait.
 
     Returns no entries if a stream has no group yet. The dispatcher creates the group.
     """

@@ -83,6 +83,13 @@ class Streams:
         """Read up to `count` new entries of all streams. If no entry is new, wait up to `block_ms` for one."""
         return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
+    def read_one_new(self) -> list[StreamEntry]:
+        """Read one new entry of the first stream that has one, without waiting. Return no entry if none is new."""
+        for name in self.names:
+            if found := stream.read_new_blocking(self.client, [name], 1, block_ms=None):
+                return self._merge(found)
+        return []
+
     def claim(self, entries: Sequence[str], min_idle_ms: int = 0, deliveries: int | None = None) -> list[StreamEntry]:
         """XCLAIM entries for the importer and return them.
 

@@ -9,9 +9,12 @@ import pytest
 
 from config.celery import FINDINGS, IMPORTS
 from config.database_urls import libpq_url
+from payments.core.outage import OutageReason
 from tasks import health_check
 from tasks.enqueue import WAITING_MESSAGES_MAX
+from tasks.feed import outage
 from tasks.health import ping
+from tasks.outage_wording import OUTAGES
 from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
 
@@ -73,3 +76,15 @@ def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
         status = health_check._check_postgres(replace(engines, database_url=url))
 
     assert (status.is_up, "read-only" in status.detail) == (False, True)
+
+
+@pytest.mark.parametrize("reason", OutageReason)
+def test_outage_that_pauses_the_import_is_named(resources, reason):
+    assert health_check._check_import(resources.feed).is_up
+    outage.report(resources.feed, reason)
+
+    status = health_check._check_import(resources.feed)
+
+    assert not status.is_up
+    assert OUTAGES[reason] in status.detail
+    assert f"({reason})" in status.detail

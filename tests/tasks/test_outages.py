@@ -10,12 +10,11 @@ from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
-from tasks import health_check, importing, wire_names
+from tasks import importing, wire_names
 from tasks.app import TaskFailedError
 from tasks.feed import dispatcher as dispatcher_module
 from tasks.feed import entry_retry, outage, probe, stream
 from tasks.feed.redelivery import Redelivery
-from tasks.outage_wording import OUTAGES as OUTAGE_SENTENCES
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
 from tests.tasks.test_entry_retry import age, deliveries
@@ -224,13 +223,20 @@ def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, fe
     assert entry_retry.retry_entries(resources)[0].imported == 3
 
 
-@pytest.mark.parametrize("reason", OutageReason)
-def test_health_names_the_outage_that_pauses_the_import(resources, reason):
-    assert health_check._check_import(resources.feed).is_up
-    outage.report(resources.feed, reason)
+def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, stream_name, clinic_id):
+    """A stream holds a patient, who can be saved, and another stream a payment, which meets the outage."""
+    with open_dispatcher(engines, stream_name, PAYMENTS_STREAMS="2", PAYMENTS_PENDING_MAX="100") as dispatcher:
+        dispatcher.streams.ensure_groups()
+        unnumbered, *_, last = dispatcher.streams.names
+        payment = saved_payment(payment_id="1", clinic_id=clinic_id, patient_id=clinic_id)
+        resources.feed.xadd(unnumbered, {"event": event_body(saved_patient(clinic_id))})
+        resources.feed.xadd(last, {"event": event_body(payment)})
+        with failing(resources.database, "disk_full"):
+            outage.report(resources.feed, OutageReason.DISK_FULL)
 
-    status = health_check._check_import(resources.feed)
+            assert not dispatcher.probe.probe(outage.current(resources.feed))
 
-    assert not status.is_up
-    assert OUTAGE_SENTENCES[reason] in status.detail
-    assert f"({reason})" in status.detail
+            (pending,) = dispatcher.streams.pending_entries(0)
+            assert outage.current(resources.feed).witness == outage.Witness(pending.entry_id, 1)
+            assert resources.feed.xlen(unnumbered) == 0
+        resources.feed.delete(*dispatcher.streams.names)
