@@ -41,7 +41,7 @@ def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeas
         return _measure_backlog(testbed, events, pids, [pids["intake"]])
 
 
-def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk: int) -> ImportMeasurement:
+def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_size: int) -> ImportMeasurement:
     """Measure the lower bound: write the same rows without rules or locks, in `processes` processes."""
     testbed.fresh()
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk: in
             testbed.settings.stream,
         )
         command = (sys.executable, "-m", "bench.lower_bound", *addresses)
-        pids = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk)))) for name in names}
+        pids = {name: stack.enter_context(running(testbed, name, (*command, name, str(chunk_size)))) for name in names}
         return _measure_backlog(testbed, events, pids, list(pids.values()))
 
 

@@ -82,9 +82,9 @@ def run(testbed: Testbed, contender: Contender) -> float:
     """Enqueue and run the contender's jobs, check that each job ran exactly once, and return the jobs per second."""
     jobs = contender.jobs
     testbed.fresh()
-    done = testbed.home / "done"
-    done.write_bytes(b"")
-    env = {"BENCH_REDIS": testbed.engines.broker_url, "BENCH_DONE": str(done)} | contender.env
+    done_file = testbed.home / "done"
+    done_file.write_bytes(b"")
+    env = {"BENCH_REDIS": testbed.engines.broker_url, "BENCH_DONE": str(done_file)} | contender.env
     with ExitStack() as stack:
         name = contender.module.removeprefix("with_")
         leaders = [
@@ -92,17 +92,17 @@ def run(testbed: Testbed, contender: Contender) -> float:
             for number in range(contender.workers)
         ]
         _enqueue(testbed, contender, env, 0, WARM_UP)
-        wait_for(lambda: _count(done) == WARM_UP, f"{contender.name} to do {WARM_UP} jobs")
+        wait_for(lambda: _count(done_file) == WARM_UP, f"{contender.name} to do {WARM_UP} jobs")
         for leader in leaders:
             signal_group(leader, signal.SIGSTOP)
         _enqueue(testbed, contender, env, WARM_UP, jobs)
         started = time.perf_counter()
         for leader in leaders:
             signal_group(leader, signal.SIGCONT)
-        wait_for(lambda: _count(done) >= WARM_UP + jobs, f"{contender.name} to do {jobs:,} jobs")
+        wait_for(lambda: _count(done_file) >= WARM_UP + jobs, f"{contender.name} to do {jobs:,} jobs")
         seconds = time.perf_counter() - started
         time.sleep(0.1)  # in which a job that ran twice would show
-    numbers = sorted(map(int, done.read_text().split()))
+    numbers = sorted(map(int, done_file.read_text().split()))
     if numbers != list(range(WARM_UP + jobs)):
         raise WrongResultError(f"{contender.name}: {WARM_UP + jobs:,} jobs, and {len(numbers):,} runs")
     return jobs / seconds
@@ -135,12 +135,12 @@ def measure_one_task_per_payment(testbed: Testbed, events: int = 300) -> float:
 
 def _enqueue(testbed: Testbed, contender: Contender, env: dict[str, str], first: int, count: int) -> None:
     command = (str(contender.python), "-m", f"bench.contenders.{contender.module}", "enqueue", str(first), str(count))
-    done = subprocess.run(
+    completed = subprocess.run(
         command, check=False, cwd=ROOT, env=os.environ | testbed.variables | env, capture_output=True, text=True
     )
-    if done.returncode:
-        raise WrongResultError(f"{contender.name} could not put jobs on its queue: {done.stderr[-1_000:]}")
+    if completed.returncode:
+        raise WrongResultError(f"{contender.name} could not put jobs on its queue: {completed.stderr[-1_000:]}")
 
 
-def _count(done: Path) -> int:
-    return done.stat().st_size // LINE_BYTES
+def _count(done_file: Path) -> int:
+    return done_file.stat().st_size // LINE_BYTES

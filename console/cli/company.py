@@ -99,7 +99,7 @@ def list_companies(
         if unconfirmed:
             records, report = unconfirmed_records(list_unconfirmed(tx, scope)), UNCONFIRMED
         else:
-            records, report = company_records(configuring.show_companies(tx, scope)), COMPANIES
+            records, report = company_records(configuring.list_companies(tx, scope)), COMPANIES
     show(records, report, output)
 
 

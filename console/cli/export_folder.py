@@ -46,14 +46,14 @@ def begin(folder: Path, company_id: str) -> Manifest | None:
 
 
 def write_table(
-    folder: Path, table: tuple[str, tuple[str, ...]], blocks: Iterable[bytes], on_bytes: OnBytes
+    folder: Path, name_and_columns: tuple[str, tuple[str, ...]], blocks: Iterable[bytes], on_bytes: OnBytes
 ) -> ExportedTable:
-    """Write the rows of a table to its file. `table` is its name with its columns.
+    """Write the rows of a table to its file. `name_and_columns` are those of the table.
 
     Each line of the text format of COPY is a row: a line end inside a value is escaped.
     """
     digest, rows, size = hashlib.sha256(), 0, 0
-    with open(_file(folder, table[0]), "wb", opener=_private) as file:
+    with open(_file(folder, name_and_columns[0]), "wb", opener=_private) as file:
         for block in blocks:
             file.write(block)
             digest.update(block)
@@ -62,7 +62,7 @@ def write_table(
             on_bytes(len(block))
         file.flush()
         os.fsync(file.fileno())
-    return ExportedTable(*table, rows, size, digest.hexdigest())
+    return ExportedTable(*name_and_columns, rows, size, digest.hexdigest())
 
 
 def finish(folder: Path, manifest: Manifest) -> None:

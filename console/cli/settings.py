@@ -89,7 +89,7 @@ def show_clinics(
     output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
-        rows = configuring.show_clinics(tx, datetime.now(UTC), clinic, EVERYTHING.narrowed_to_company(company))
+        rows = configuring.list_clinic_settings(tx, datetime.now(UTC), clinic, EVERYTHING.narrowed_to_company(company))
     if clinic and not rows:
         raise CommandError(f"there is no clinic {clinic}; `payments settings show` lists all clinics")
     show(settings_records(rows), SETTINGS, output)
@@ -113,7 +113,7 @@ def show_history(
     output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
-        rows = configuring.show_clinics(tx, datetime.now(UTC), clinic, EVERYTHING.narrowed_to_company(company))
+        rows = configuring.list_clinic_settings(tx, datetime.now(UTC), clinic, EVERYTHING.narrowed_to_company(company))
         if len(rows) > 1:
             raise AmbiguousIdError(f"clinic {clinic}", (row.company for row in rows))
         if not rows:

@@ -114,17 +114,17 @@ def _feed_metrics(figures: FeedFigures | None) -> Iterator[Metric]:
     yield new_metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
 
 
-def _pause_metric(feed: redis.Redis, now: datetime) -> Metric:
+def _pause_metric(client: redis.Redis, now: datetime) -> Metric:
     try:
-        found = outage.current(feed)
+        found = outage.current(client)
     except redis.RedisError:  # `payments_feed_up` tells
         found = None
     return new_metric("payments_import_paused_seconds", _age_seconds(found.since if found else None, now))
 
 
-def _schedule_metrics(feed: redis.Redis) -> Iterator[Metric]:
+def _schedule_metrics(client: redis.Redis) -> Iterator[Metric]:
     try:
-        is_up, ages = has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY), recurring.success_ages(feed)
+        is_up, ages = has_heartbeat(client, SCHEDULER_HEARTBEAT_KEY), recurring.success_ages(client)
     except redis.RedisError:
         is_up, ages = False, {}
     yield new_metric("payments_scheduler_up", int(is_up))

@@ -33,8 +33,8 @@ def check_grant(tx: Transaction, user: User) -> None:
     _refuse_unknown("clinic", "clinics", {*(scope.clinic_names or ())} - known_names, f" in {_listed(scope.companies)}")
 
 
-def choose_clinics(tx: Transaction, companies: frozenset[str] | None, names: Iterable[str]) -> Scope:
-    """Return the scope of the clinics with these names: clinic ids, which may follow `company:`.
+def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_refs: Iterable[str]) -> Scope:
+    """Return the scope of clinics. A reference is a clinic id, which may follow `company:`.
 
     `companies` are those of the user; None means the companies of the clinics. Raises UserError for an unknown clinic,
     and for an id that several of the companies have.
@@ -42,13 +42,15 @@ def choose_clinics(tx: Transaction, companies: frozenset[str] | None, names: Ite
     known = clinics.list_keys(tx, Scope(companies))
     chosen: set[ClinicKey] = set()
     unknown: set[str] = set()
-    for name in names:
-        keys = [key for key in known if name in {key.clinic_id, ":".join(key)}]
+    for clinic_ref in clinic_refs:
+        keys = [key for key in known if clinic_ref in {key.clinic_id, ":".join(key)}]
         if len(keys) > 1:
             owners = [key.company_id for key in keys]
-            raise UserError(f"{_listed(owners)} each have a clinic {name}; write {owners[0]}:{name}, for example")
+            raise UserError(
+                f"{_listed(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example"
+            )
         chosen.update(keys)
-        unknown |= set() if keys else {name}
+        unknown |= set() if keys else {clinic_ref}
     _refuse_unknown("clinic", "clinics", unknown, f" in {_listed(companies)}" if companies else "")
     return Scope.of_clinic_keys(companies or {key.company_id for key in chosen}, chosen)
 

@@ -138,7 +138,7 @@ class Balance:
         return self.emr_total - self.billing_total - total(self.items.values())
 
     @property
-    def unexplained_lines(self) -> list[BalancedLine]:
+    def unbalanced_lines(self) -> list[BalancedLine]:
         """The lines with an unexplained difference, even if these add up to 0.00."""
         return [line for line in self.lines if line.unexplained]
 

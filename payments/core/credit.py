@@ -45,7 +45,8 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
     if len(groups) == 1:
         charge_type, day, deposited = groups[0][:3]
     else:
-        (charge_type, day), deposited = _largest_remaining_kind(groups, amount), _oldest_remaining_date(groups, amount)
+        charge_type, day = _largest_remaining_type_and_date(groups, amount)
+        deposited = _oldest_remaining_date(groups, amount)
     on_account = charge_type == ChargeType.PAYMENT_ON_ACCOUNT
     return Credit(
         line_ref=line_ref,
@@ -58,10 +59,10 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
     )
 
 
-def _largest_remaining_kind(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
+def _largest_remaining_type_and_date(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
     """Return the charge type and date of service of the entries with the largest remaining sum."""
     remaining = sum_by_key(((group.charge_type, group.date_of_service), group.amount) for group in groups)
-    return max(remaining, key=lambda kind: remaining[kind] * amount)
+    return max(remaining, key=lambda type_and_date: remaining[type_and_date] * amount)
 
 
 def _oldest_remaining_date(groups: Sequence[EntryGroup], amount: Money) -> date:

@@ -126,7 +126,7 @@ def _check_is_here(tx: Transaction, company_id: str) -> None:
         raise MoveError(f"company {company_id} has moved to another installation; nothing was changed")
 
 
-def show_clinics(
+def list_clinic_settings(
     tx: Transaction, now: datetime, clinic_id: str | None = None, scope: Scope = EVERYTHING
 ) -> list[ClinicRow]:
     """Return the current settings of all clinics in a scope, or of those with this id."""
@@ -136,7 +136,7 @@ def show_clinics(
 
 def clinics_without_settings(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
     """Return the ids that name no clinic of the company, or a clinic whose integration is off without charge types."""
-    rows = show_clinics(tx, now, scope=Scope.of_companies(company_id))
+    rows = list_clinic_settings(tx, now, scope=Scope.of_companies(company_id))
     known = {row.clinic for row in rows if row.integration or row.types}
     return [clinic_id for clinic_id in clinic_ids if clinic_id not in known]
 
@@ -161,7 +161,7 @@ def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
     return clinic_settings.list_versions(tx, clinic)
 
 
-def show_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
+def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
     """Return the companies in a scope; if it is limited to clinics, the companies of these clinics."""
     return clinics.list_companies(tx, scope)
 

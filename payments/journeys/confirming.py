@@ -35,7 +35,7 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope:
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
-    company_moves.give_up_arrival(tx, named.company_id)
+    company_moves.clear_arrival(tx, named.company_id)
     confirmation.confirm(tx, named, now, who)
     _record(tx, "confirmed", named, now, who)
 

@@ -62,7 +62,7 @@ def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> Detection
 
 
 def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCandidate]) -> dict[int, Examination]:
-    closed_at = months.closed_at(tx, {month for line in locked.values() for month in _months(line)})
+    closing_times = months.closing_times(tx, {month for line in locked.values() for month in _months(line)})
     found: dict[int, Examination] = {}
     for ref, line in locked.items():
         candidate = work[ref]
@@ -74,7 +74,7 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCa
             found[ref] = Examination(
                 line=line,
                 finding=finding,
-                note=_note_codes(line, finding, closed_at),
+                note=_note_codes(line, finding, closing_times),
                 attempts=candidate.attempts if is_conflict else line.attempts,
                 dead_letter_id=candidate.dead_letter_id,
             )
@@ -94,11 +94,11 @@ def _months(line: Line) -> set[CompanyMonth]:
     return {(line.company_id, Month.of(day)) for day in line.transaction_and_deposit_dates}
 
 
-def _note_codes(line: Line, finding: Finding, closed_at: dict[CompanyMonth, datetime]) -> str:
+def _note_codes(line: Line, finding: Finding, closing_times: dict[CompanyMonth, datetime]) -> str:
     """Return the codes of notes that explain a finding beyond its amounts."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
-    missed = sorted(month for month in _months(line) if month in closed_at and line.saved_at < closed_at[month])
+    missed = sorted(month for month in _months(line) if month in closing_times and line.saved_at < closing_times[month])
     late = f"{FindingNote.LATE_ARRIVAL}:{missed[0][1]}" if missed else ""
     nothing = "" if finding.proposal else FindingNote.NOTHING_TO_POST
     return ";".join(filter(None, (late, nothing)))

@@ -90,37 +90,37 @@ class Streams:
                 return self._merge(found)
         return []
 
-    def claim(self, entries: Sequence[str], min_idle_ms: int = 0, deliveries: int | None = None) -> list[StreamEntry]:
+    def claim(self, entry_ids: Sequence[str], min_idle_ms: int = 0, deliveries: int | None = None) -> list[StreamEntry]:
         """XCLAIM entries for the importer and return them.
 
         Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number
         of deliveries becomes `deliveries`; by default it increases by one.
         """
         claimed = {
-            name: stream.claim(self.client, name, entry_ids, min_idle_ms, deliveries)
-            for name, entry_ids in self._group_by_stream(entries)
+            name: stream.claim(self.client, name, ids, min_idle_ms, deliveries)
+            for name, ids in self._group_by_stream(entry_ids)
         }
         return self._merge(claimed)
 
-    def isolate(self, entry: str) -> None:
+    def isolate(self, entry_id: str) -> None:
         """Let a pending entry be imported alone from now on. Its idle time is reset."""
-        for name, entry_ids in self._group_by_stream([entry]):
-            stream.raise_deliveries(self.client, name, entry_ids[0], stream.ISOLATED_DELIVERIES)
+        for name, ids in self._group_by_stream([entry_id]):
+            stream.raise_deliveries(self.client, name, ids[0], stream.ISOLATED_DELIVERIES)
 
-    def renew(self, entries: Sequence[str]) -> None:
+    def renew(self, entry_ids: Sequence[str]) -> None:
         """Reset the idle time of pending entries. Acknowledged ones are omitted; the deliveries are unchanged."""
-        for name, entry_ids in self._group_by_stream(entries):
-            stream.renew(self.client, name, entry_ids)
+        for name, ids in self._group_by_stream(entry_ids):
+            stream.renew(self.client, name, ids)
 
-    def set_deliveries(self, entries: Sequence[str], deliveries: int) -> None:
+    def set_deliveries(self, entry_ids: Sequence[str], deliveries: int) -> None:
         """Set the number of deliveries of pending entries, and reset their idle time."""
-        for name, entry_ids in self._group_by_stream(entries):
-            stream.set_deliveries(self.client, name, entry_ids, deliveries)
+        for name, ids in self._group_by_stream(entry_ids):
+            stream.set_deliveries(self.client, name, ids, deliveries)
 
-    def acknowledge_and_delete(self, entries: Sequence[str]) -> None:
+    def acknowledge_and_delete(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge and delete committed entries. If this fails, Redis delivers the entries again, without harm."""
-        for name, entry_ids in self._group_by_stream(entries):
-            stream.acknowledge_and_delete(self.client, name, entry_ids)
+        for name, ids in self._group_by_stream(entry_ids):
+            stream.acknowledge_and_delete(self.client, name, ids)
 
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
         """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
@@ -134,12 +134,12 @@ class Streams:
         """Return whether any entry is pending."""
         return any(stream.group_state(self.client, name).pending_count for name in self.names)
 
-    def is_pending(self, entry: str) -> bool:
+    def is_pending(self, entry_id: str) -> bool:
         """Return whether an entry is pending."""
         return any(
             stream.pending_deliveries(self.client, name, each) is not None
-            for name, entry_ids in self._group_by_stream([entry])
-            for each in entry_ids
+            for name, ids in self._group_by_stream([entry_id])
+            for each in ids
         )
 
     def server_time_ms(self) -> int:
@@ -151,12 +151,12 @@ class Streams:
         """Return how many entries the feed holds, whether pending or not yet delivered."""
         return stream.feed_length(self.client, *self.names)
 
-    def acknowledge_deleted(self, entries: Sequence[str]) -> list[str]:
+    def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
         """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
         return [
             self._qualified_id(name, entry_id)
-            for name, entry_ids in self._group_by_stream(entries)
-            for entry_id in acknowledge_deleted(self.client, name, GROUP, entry_ids)
+            for name, ids in self._group_by_stream(entry_ids)
+            for entry_id in acknowledge_deleted(self.client, name, GROUP, ids)
         ]
 
     def stats(self, now: datetime) -> FeedStats:
@@ -183,13 +183,13 @@ class Streams:
     def _qualified_id(self, name: str, entry_id: str) -> str:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
-    def _group_by_stream(self, entries: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    def _group_by_stream(self, entry_ids: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         """Group qualified ids by stream: yield each stream's name with its plain ids.
 
         A stream's number may be above the configured number of streams.
         """
         grouped: dict[str, list[str]] = {}
-        for entry in entries:
-            number, _, entry_id = entry.rpartition("/")
-            grouped.setdefault(f"{self.name}:{number}" if number else self.name, []).append(entry_id)
+        for entry_id in entry_ids:
+            number, _, plain_id = entry_id.rpartition("/")
+            grouped.setdefault(f"{self.name}:{number}" if number else self.name, []).append(plain_id)
         yield from grouped.items()

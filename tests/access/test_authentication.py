@@ -102,7 +102,7 @@ def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
     assert "$argon2id$" in str(stored)
 
 
-def test_login_costs_the_same_for_unknown_names(tx: Transaction) -> None:
+def test_login_takes_as_long_for_unknown_names(tx: Transaction) -> None:
     authentication.add_user(tx, User("ann", Role.BILLING), NewPassword(PASSWORD), NOW, "tests")
 
     stored = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()

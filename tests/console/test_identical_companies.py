@@ -71,7 +71,7 @@ def compare(
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_report_of_a_company_is_the_one_that_it_gets_alone(
+def test_reports_are_unaffected_by_the_other_company(
     compare: Compare, company: Company, arguments: Sequence[str]
 ) -> None:
     for output_format in FORMATS:
@@ -79,9 +79,7 @@ def test_report_of_a_company_is_the_one_that_it_gets_alone(
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_timeline_of_each_kind_of_payment_is_the_one_alone(
-    compare: Compare, company: Company, ledgers: Ledgers
-) -> None:
+def test_timelines_are_unaffected_by_the_other_company(compare: Compare, company: Company, ledgers: Ledgers) -> None:
     keys = keys_of_each_kind(ledgers.alone[company.id])
 
     assert len(keys) > 10
@@ -90,7 +88,7 @@ def test_timeline_of_each_kind_of_payment_is_the_one_alone(
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_account_of_each_kind_of_patient_is_the_one_alone(compare: Compare, company: Company, ledgers: Ledgers) -> None:
+def test_accounts_are_unaffected_by_the_other_company(compare: Compare, company: Company, ledgers: Ledgers) -> None:
     patients = patients_of_each_kind(ledgers.alone[company.id])
 
     assert len(patients) > 8
@@ -100,7 +98,7 @@ def test_account_of_each_kind_of_patient_is_the_one_alone(compare: Compare, comp
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_months_of_a_company_are_those_alone(compare: Compare, company: Company) -> None:
+def test_months_are_unaffected_by_the_other_company(compare: Compare, company: Company) -> None:
     for output_format in FORMATS:
         compare(company, "months", "list", "--company", company.id, "--format", output_format)
         for month in (*CLOSED_MONTHS, OPEN_MONTH):
@@ -111,14 +109,14 @@ def test_months_of_a_company_are_those_alone(compare: Compare, company: Company)
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_changes_of_a_company_would_be_those_alone(compare: Compare, company: Company) -> None:
+def test_previews_of_changes_are_unaffected_by_the_other_company(compare: Compare, company: Company) -> None:
     compare(company, "exceptions", "accept", "--all", "--dry-run")
     compare(company, "requeue", "--status", "not-sent", "--dry-run")
     compare(company, "distribute", "--as-of", "2027-01-31", "--dry-run", "--format", "csv", "--limit", "0")
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_balance_against_the_log_of_the_emr_is_the_one_alone(
+def test_balance_against_emr_log_is_unaffected_by_the_other_company(
     compare: Compare, company: Company, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.csv"

@@ -31,7 +31,7 @@ def test_backoff_delay_depends_only_on_the_seed():
     assert len(set(delays[0])) == 100
 
 
-def test_backoff_delays_are_spread_over_the_whole_step():
+def test_backoff_delays_are_spread_over_the_full_step():
     quarters = [backoff_delay([timedelta(hours=1)], 1, str(number)) // timedelta(minutes=15) for number in range(400)]
 
     assert all(quarters.count(quarter) > 60 for quarter in range(4))

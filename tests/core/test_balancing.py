@@ -233,7 +233,7 @@ def test_balance_adds_up_its_lines_and_keeps_those_that_differ() -> None:
 
     assert balance.equal == 3 + 3  # imported, not paid, requeued while posted
     assert balance.unexplained == sum(line.unexplained for line in balance.lines) == Decimal("-34.00")
-    assert [len(balance.unexplained_lines), len(balance.lines)] == [len(WRONG), len(EXPLAINED) - 3 + len(WRONG)]
+    assert [len(balance.unbalanced_lines), len(balance.lines)] == [len(WRONG), len(EXPLAINED) - 3 + len(WRONG)]
     assert balance.emr_total == balance.billing_total + sum(balance.items.values()) + balance.unexplained
 
 

@@ -59,7 +59,7 @@ def is_paid(event: PaymentSaved | PaymentDeleted) -> bool:
     return isinstance(event, PaymentSaved) and event.paid
 
 
-def test_any_lost_event_type_is_covered() -> None:
+def test_newest_logged_events_include_every_kind_of_save_and_deletion() -> None:
     kinds = {
         (type(each), getattr(each, "paid", None), getattr(each, "internal_payment", None))
         for each in newest_logged_events([each.event for each in simulated_events()])

@@ -67,7 +67,7 @@ def fortnight(database: Database) -> Iterator[Transaction]:
 def test_two_weeks_with_every_difference_balance(fortnight: Transaction) -> None:
     balance = balancing.balance(fortnight, BalanceFilter(FIRST_DAY, date(2026, 10, 7)))
 
-    assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+    assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
     assert [term for term in ReconcilingItem if not balance.items[term]] == []
     assert balance.equal > 500
 

@@ -43,7 +43,7 @@ def find_violations(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal])
     invariants.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
     # Line by line: what is too much in one may make up for what is missing in another.
     balance = balancing.balance(tx, BalanceFilter())
-    invariants.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unexplained_lines}
+    invariants.wrong |= {f"unexplained {line.payment}": (line.unexplained, 0) for line in balance.unbalanced_lines}
     return invariants
 
 

@@ -62,13 +62,13 @@ OUTAGES: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
 }
 
 
-def test_missing_table_costs_no_payment_a_try(trial: Trial, is_long_run: bool) -> None:
+def test_attempts_during_missing_table_are_not_counted(trial: Trial, is_long_run: bool) -> None:
     stay_out(trial, "the table of entries is missing", 600 if is_long_run else 15)
 
 
 @pytest.mark.parametrize("fault", [*OUTAGES][1:])
 @pytest.mark.long
-def test_outage_costs_no_payment_a_try(trial: Trial, fault: str) -> None:
+def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str) -> None:
     stay_out(trial, fault, 60)
 
 

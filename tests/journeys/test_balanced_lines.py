@@ -63,7 +63,7 @@ def test_emr_side_is_the_latest_amount(tx: Transaction, events: Any, emr: str, t
 def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
     """Return the EMR's total and its nonzero reconciling items, after checking that nothing is unexplained."""
     balance = balancing.balance(tx, query)
-    assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+    assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
     return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}
 
 

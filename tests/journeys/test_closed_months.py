@@ -77,7 +77,7 @@ def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transac
     ]
 
 
-def test_w16_edit_in_an_open_month_changes_the_line_in_place(tx: Transaction) -> None:
+def test_w16_edit_in_an_open_month_posts_the_difference(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 8))
     office.publish(saved_payment(version=1, **paid("25.00", "2020-06-05")))
     office.publish(saved_payment(version=2, **paid("35.00", "2020-06-05")))

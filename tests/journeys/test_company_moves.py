@@ -164,7 +164,7 @@ def test_company_stays_when_the_export_is_cancelled(office):
         company_export.stay(office.tx, "company", office.now, BILLER)
 
 
-def test_late_events_are_those_that_came_after_the_company_has_left(office):
+def test_late_events_are_those_received_after_the_company_moved_away(office):
     late = event_body(saved_payment(payment_id="late"))
     leave(office)
     office.now += timedelta(seconds=1)
@@ -174,7 +174,7 @@ def test_late_events_are_those_that_came_after_the_company_has_left(office):
     assert company_export.late_events(office.tx, "company") == [late]
 
 
-def test_company_that_left_is_confirmed_and_retired_by_nobody(office):
+def test_company_that_moved_away_cannot_be_confirmed_or_retired(office):
     leave(office)
 
     for act in (confirming.confirm, confirming.retire):
@@ -185,8 +185,8 @@ def test_company_that_left_is_confirmed_and_retired_by_nobody(office):
 def test_company_that_left_is_in_no_list(office):
     leave(office)
 
-    assert configuring.show_companies(office.tx) == []
-    assert configuring.show_clinics(office.tx, office.now) == []
+    assert configuring.list_companies(office.tx) == []
+    assert configuring.list_clinic_settings(office.tx, office.now) == []
 
 
 def test_company_that_billing_does_not_have_cannot_leave(tx):

@@ -67,7 +67,7 @@ def test_concurrent_changes_of_a_clinic_are_both_kept(shared_database: Database,
     )
 
     with transaction(shared_database) as tx:
-        after = configuring.show_clinics(tx, NOW + timedelta(days=1), clinic)
+        after = configuring.list_clinic_settings(tx, NOW + timedelta(days=1), clinic)
         assert after == [ClinicRow(clinic, clinic, integration=True, types=[SUPPLIES])]
         assert [row.set_by for row in configuring.show_history(tx, switch.key)] == ["user:bob", "user:ann", "user:ann"]
 
@@ -80,7 +80,7 @@ def test_concurrent_changes_of_a_company_are_both_kept(shared_database: Database
     )
 
     with transaction(shared_database) as tx:
-        (row,) = configuring.show_companies(tx, Scope.of_clinics(clinic))
+        (row,) = configuring.list_companies(tx, Scope.of_clinics(clinic))
     assert (row.hold_days, row.dos_first) == (3, True)
 
 
@@ -122,7 +122,7 @@ def test_change_based_on_earlier_settings_is_refused_and_says_what_changed(
             configuring.set_clinic(tx, update, now=NOW + timedelta(days=1), who="user:bob")
         assert (error.value.changes, error.value.changed_by) == (changes, "user:ann")
         assert str(error.value) == f"clinic {clinic} was changed meanwhile: {changes}; nothing was saved"
-        assert configuring.show_clinics(tx, NOW + timedelta(days=2), clinic)[0].types == [COPAY]
+        assert configuring.list_clinic_settings(tx, NOW + timedelta(days=2), clinic)[0].types == [COPAY]
 
         current = update._replace(seen=ClinicSettings(integration=False, charge_types=frozenset({COPAY})))
         assert configuring.set_clinic(tx, current, now=NOW + timedelta(days=1), who="user:bob").types == [SUPPLIES]

@@ -15,9 +15,9 @@ from payments.journeys.configuring import (
     CompanyUpdate,
     SettingsUpdate,
     companies_without_timezone,
+    list_clinic_settings,
     set_clinic,
     set_company,
-    show_clinics,
 )
 from tests.builders.events import NOW, run_context, saved_payment, stream_entries
 from tests.builders.ledger import add_earlier_clinic_key
@@ -45,7 +45,7 @@ def test_settings_changes_are_recorded_and_repeats_are_not(tx):
 
     found = tx.execute(text("SELECT since, integration, set_by FROM settings_changes ORDER BY since")).all()
     assert found == [(NOW + timedelta(days=day), day != 2, "user:admin") for day in (0, 2, 3)]
-    assert [row.integration for day in range(4) for row in show_clinics(tx, NOW + timedelta(days=day))] == [
+    assert [row.integration for day in range(4) for row in list_clinic_settings(tx, NOW + timedelta(days=day))] == [
         True,
         True,
         False,
@@ -78,11 +78,11 @@ def test_clinic_cannot_move_to_another_company(tx):
 
     with pytest.raises(ClinicOfOtherCompanyError, match="clinic clinic belongs to another company"):
         set_clinic(tx, SettingsUpdate("clinic", "other", integration=False), now=NOW, who="user:admin")
-    assert show_clinics(tx, NOW, "clinic") == [ClinicRow("clinic", "company", True, [])]
+    assert list_clinic_settings(tx, NOW, "clinic") == [ClinicRow("clinic", "company", True, [])]
 
 
 def test_unknown_clinic_has_no_settings(tx):
-    assert show_clinics(tx, NOW, "unheard-of") == []
+    assert list_clinic_settings(tx, NOW, "unheard-of") == []
 
 
 def default_time_zones(tx):

@@ -100,7 +100,7 @@ def test_retired_clinic_disappears_and_its_events_are_not_sent(tx: Transaction) 
 
     assert stats.refused == 2
     assert not_sent(tx) == ["integration_off", "unknown_clinic", "unknown_clinic"]
-    assert (configuring.list_clinic_ids(tx), configuring.show_clinics(tx, NOW)) == ([], [])
+    assert (configuring.list_clinic_ids(tx), configuring.list_clinic_settings(tx, NOW)) == ([], [])
     assert tx.execute(text("SELECT count(*) FROM patients WHERE patient_id = 'new'")).scalar() == 0
     assert audit_actions(tx) == [("retired clinic", "clinic", "company")]
 
@@ -112,7 +112,7 @@ def test_retired_company_disappears_and_its_events_are_not_sent(tx: Transaction)
     assert import_chunk(tx, saved_payment(payment_id="later"), saved_patient()).refused == 2
 
     assert sorted(map(str, not_sent(tx))) == ["integration_off", "unknown_company", "unknown_company"]
-    assert (configuring.show_companies(tx), configuring.show_clinics(tx, NOW)) == ([], [])
+    assert (configuring.list_companies(tx), configuring.list_clinic_settings(tx, NOW)) == ([], [])
     assert unconfirmed(tx)[0] == ("company", "company", True)
 
 
@@ -162,7 +162,7 @@ def test_requeued_payment_of_a_retired_clinic_is_not_posted(tx: Transaction) -> 
     ids=["posted", "pending", "charge", "exception"],
 )
 @pytest.mark.parametrize("named", [CLINIC, COMPANY], ids=["clinic", "company"])
-def test_retire_of_one_that_holds_something_is_refused_with_counts(
+def test_retire_of_nonempty_clinic_or_company_is_rejected_with_counts(
     tx: Transaction, named: NamedClinic, events: list[Any], held: str
 ) -> None:
     create_clinic(tx)

@@ -79,7 +79,7 @@ def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: li
             assert [str(row.amount) for row in rows] == amounts
             assert dashboard_counts(tx) == Counter((row.status, row.reason) for row in rows)
             balance = balancing.balance(tx, BalanceFilter())
-            assert ([str(balance.emr_total)], balance.unexplained_lines) == (amounts, [])
+            assert ([str(balance.emr_total)], balance.unbalanced_lines) == (amounts, [])
             savepoint.rollback()
 
 

@@ -50,7 +50,7 @@ def test_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extrem
 
     assert {row.status for row in feed_rows(tx).values()} == {"Transmission Successful"}
     assert sum(Decimal(amount) for amount, _ in ledger_entries(tx)) == (0 if first < 2**62 else 25)
-    assert balancing.balance(tx, BalanceFilter()).unexplained_lines == []
+    assert balancing.balance(tx, BalanceFilter()).unbalanced_lines == []
 
 
 def test_ids_may_be_64_printable_characters(tx: Transaction) -> None:

@@ -116,7 +116,7 @@ def test_every_date_range_balances(database: Database, steps: list[tuple[str, di
             scenario.step(what, content)
         for query in RANGES:
             balance = balancing.balance(tx, query)
-            assert [balance.unexplained, *balance.unexplained_lines] == [ZERO]
+            assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
             assert scenario.is_disputed or balance.emr_total == scenario.emr_total(query)
             assert balance.billing_total == imported_total(tx, query)
             by_clinic = balancing.balance_clinics(tx, query).values()

@@ -72,5 +72,9 @@ def test_balance_of_a_day_scans_no_whole_table(filled_database: Database, clinic
 
         balance = balancing.balance(tx, BalanceFilter(DAY, DAY, EVERYTHING.narrowed_to_clinic(clinic_id)))
 
-        assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained_lines) == ("50.00", "25.00", [])
+        assert (str(balance.emr_total), str(balance.billing_total), balance.unbalanced_lines) == (
+            "50.00",
+            "25.00",
+            [],
+        )
         assert count_scanned_rows(tx) - before < 100  # of the dead letters, which are few

@@ -70,7 +70,7 @@ def refusal(url: str) -> str:
     return str(error.value)
 
 
-def test_owner_without_the_right_to_create_roles_is_told_what_to_run(
+def test_migration_without_the_right_to_create_roles_names_the_statement(
     server: str, superuser: psycopg.Connection
 ) -> None:
     url = url_of(server, "limited")
@@ -109,7 +109,7 @@ def test_databases_of_one_server_can_be_migrated_at_the_same_time(server: str, s
         check_isolation(url, application_name="tests")
 
 
-def test_console_without_the_whole_protection_is_refused(server: str, superuser: psycopg.Connection) -> None:
+def test_console_role_without_complete_row_security_is_rejected(server: str, superuser: psycopg.Connection) -> None:
     upgrade(server)
     superuser.execute(SERVICE_RIGHTS)
     check_isolation(server, application_name="tests")
@@ -223,5 +223,5 @@ def work_in_console(url: str, *, integration: bool) -> None:
         configuring.set_clinic(tx, update, now=NOW, who="user:biller")
         rows = list(reporting.exceptions(tx, ExceptionFilter()))
         assert {row.company for row in rows} == {"company"}
-        assert len(configuring.show_clinics(tx, NOW)) == 1
+        assert len(configuring.list_clinic_settings(tx, NOW)) == 1
     database.dispose()

@@ -11,7 +11,7 @@ from tests.store.test_tenant_keys import INSTALLATION_TABLES
 NOT_IDS = {"version"}
 
 
-def test_every_table_moves_or_is_listed() -> None:
+def test_every_table_is_either_moved_or_listed_as_staying() -> None:
     assert MOVED_TABLES.keys() | STAYING.keys() == metadata.tables.keys()
     assert not MOVED_TABLES.keys() & STAYING.keys()
 
@@ -23,7 +23,7 @@ def test_every_table_with_a_company_moves_unless_it_belongs_to_the_installation(
 
 
 @pytest.mark.parametrize("name", MOVED_TABLES)
-def test_every_number_of_a_moved_table_is_known_as_an_id_or_not(name: str) -> None:
+def test_every_bigint_column_of_a_moved_table_is_classified_as_id_or_not(name: str) -> None:
     table = MOVED_TABLES[name]
     numbers = {column.name for column in table.columns if isinstance(column.type, BigInteger)}
 

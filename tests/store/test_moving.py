@@ -45,7 +45,7 @@ def draw_until(database, ended):
     return drawn
 
 
-def test_reserved_ids_are_drawn_by_nobody_else(database):
+def test_reserved_ids_are_not_issued_again(database):
     ended, ids = threading.Event(), IdRange(3, 1_002)
     with ThreadPoolExecutor() as pool:
         drawing = [pool.submit(draw_until, database, ended) for _ in range(2)]
@@ -59,7 +59,7 @@ def test_reserved_ids_are_drawn_by_nobody_else(database):
     assert len({*reserved, *drawn}) == len(reserved) + len(drawn)
 
 
-def test_ids_past_those_that_were_drawn_stay_as_they_are(database):
+def test_ids_above_the_sequence_are_unchanged(database):
     assert reserve(database, IdRange(1, 10)) == 0
     assert reserve(database, IdRange(11, 20)) == 0
     assert reserve(database, IdRange(20, 30)) == 1

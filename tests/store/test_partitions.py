@@ -138,7 +138,7 @@ def test_nothing_is_dropped_without_a_retention(tx):
     assert drop_expired(tx, date(2036, 6, 30), Retention()) == 0
 
 
-def test_partition_of_older_rows_is_dropped_with_the_oldest_month(tx):
+def test_catch_all_partition_is_emptied_with_the_oldest_month(tx):
     create_partitions(tx, TODAY)
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00", saved_at="2019-02-01T10:00:00Z"))

@@ -87,7 +87,7 @@ def test_entry_that_fails_in_a_chunk_is_imported_alone_from_then_on(resources, p
     assert deliveries(resources) == {ids[1]: stream.ISOLATED_DELIVERIES}
 
 
-def test_each_failure_alone_costs_a_try_and_the_last_one_leads_to_a_dead_letter(resources, publish, clinic_id):
+def test_each_failure_alone_counts_an_attempt_and_the_last_leads_to_a_dead_letter(resources, publish, clinic_id):
     (entry_id,) = publish("poison")
     tries = len(resources.settings.retry_ladder)
     for failures in range(1, tries + 2):

@@ -119,7 +119,7 @@ def imported(resources, clinic_id):
 
 
 @pytest.mark.parametrize("state", OUTAGES)
-def test_outage_pauses_the_import_and_costs_no_try(dispatcher, publish, resources, clinic_id, state):
+def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish, resources, clinic_id, state):
     publish(*"123")
     with failing(resources.database, state):
         assert run_cycle(dispatcher, later=False) == ["new entries"]

@@ -70,13 +70,13 @@ def test_session_that_continues_restarts_its_time_limit(database, application_na
         assert monitor.terminate(2 * STALLED_MS_MAX + 1_000) == 1
 
 
-def test_session_of_another_application_is_left_alone(database, application_name):
+def test_session_of_another_application_is_not_terminated(database, application_name):
     monitor = StalledSessions(database, ["another"])
     with stalled_session(database, application_name, "a COPY waits for rows"):
         assert [monitor.terminate(now) for now in (0, 1_000_000)] == [0, 0]
 
 
-def test_session_idle_between_statements_is_left_alone(database, application_name):
+def test_session_idle_between_statements_is_not_terminated(database, application_name):
     monitor = StalledSessions(database, [application_name])
     with stalled_session(database, application_name, "nothing is under way"):
         assert [monitor.terminate(now) for now in (0, 1_000_000)] == [0, 0]

@@ -192,7 +192,7 @@ def balance(
         found = balancing.balance(tx, balance_filter)
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", "API")
     record = balance_record(found, balance_filter)
-    unexplained = [line.payment for line in found.unexplained_lines]
+    unexplained = [line.payment for line in found.unbalanced_lines]
     return JSONResponse(
         {key: to_json_value(value) for key, value in record.items()} | {"unexplained_payments": unexplained}
     )

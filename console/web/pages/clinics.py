@@ -83,7 +83,7 @@ class _Conflict(NamedTuple):
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
     with context.transaction() as tx:
-        visible = configuring.show_clinics(tx, context.now, scope=context.user.scope)
+        visible = configuring.list_clinic_settings(tx, context.now, scope=context.user.scope)
     names = names_of(row.key for row in visible)
     like = next((row for row in visible if choice.like in {row.clinic, ":".join(row.key)}), None)
     rows = [row for row in visible if _matches(row, choice.find)]

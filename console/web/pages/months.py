@@ -44,7 +44,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show a company's months, and the totals and the payments to resolve of the selected month."""
     check_sees_company(context, choice.company)
     with context.transaction() as tx:
-        settings = {each.company: each for each in configuring.show_companies(tx, context.user.scope)}
+        settings = {each.company: each for each in configuring.list_companies(tx, context.user.scope)}
         companies = list(settings)
         company = choice.company or (companies[0] if companies else None)
         months = closing.list_months(tx, company) if company else []
@@ -189,7 +189,7 @@ def _read_month(form: _MonthForm, context: RequestContext) -> tuple[str, Month]:
     """
     check_sees_company(context, form.company or None)
     with context.transaction() as tx:
-        companies = {each.company for each in configuring.show_companies(tx, context.user.scope)}
+        companies = {each.company for each in configuring.list_companies(tx, context.user.scope)}
     if form.company not in companies:
         raise PageError(404, "There is no such company.", "Reload the Months page and try again.")
     return form.company, _parse_month(form.month)

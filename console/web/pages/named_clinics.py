@@ -39,7 +39,7 @@ def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> C
     Raises AmbiguousIdError if several companies that the user may see have the clinic, and the name chooses none.
     """
     scope = context.user.scope.narrowed_to_company(name.company)
-    found = [row for each in name.readings() for row in configuring.show_clinics(tx, context.now, each, scope)]
+    found = [row for each in name.readings() for row in configuring.list_clinic_settings(tx, context.now, each, scope)]
     rows = [row for row in found if name.text in {row.clinic, ":".join(row.key)}]
     if not rows:
         sentence = f"There is no clinic {name.text}." if name.text else "No clinic was selected."

@@ -96,7 +96,7 @@ def _show_form(
     context: RequestContext, name: str, entered: User | None = None, conflict: ChangedMeanwhileError | None = None
 ) -> Response:
     with context.transaction() as tx:
-        companies = [row.company for row in configuring.show_companies(tx, context.user.scope)]
+        companies = [row.company for row in configuring.list_companies(tx, context.user.scope)]
         clinics = names_of(configuring.list_clinics(tx, context.user.scope))
         try:
             row = administration.find_user(tx, context.user, name) if name else None

@@ -58,7 +58,7 @@ def set_move(tx: Transaction, company_id: str, move: CompanyMove) -> None:
     )
 
 
-def give_up_arrival(tx: Transaction, company_id: str) -> None:
+def clear_arrival(tx: Transaction, company_id: str) -> None:
     """Remove the mark of a company that is arriving. Locks: its row, if it is; waits for an import in progress."""
     tx.execute(
         text(

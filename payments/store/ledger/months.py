@@ -83,7 +83,7 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
     return {(row.company_id, Month.of(row.month)): MonthState(row.state) for row in found}
 
 
-def closed_at(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
+def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
     """Return the time since which each of these months counts as closed. Open months are omitted."""
     found = tx.execute(
         text(

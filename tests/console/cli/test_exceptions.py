@@ -88,7 +88,7 @@ def test_accept_posts_the_proposal_once(company: ClosedAprilCompany, terminal: T
     assert company.ledger_entries() == [("25.00", "Cash", "2020-04-08"), ("-25.00", "Cash", str(TODAY))]
 
 
-def test_accept_continues_after_one_that_fails(company: ClosedAprilCompany, terminal: Terminal) -> None:
+def test_accept_continues_after_a_failed_exception(company: ClosedAprilCompany, terminal: Terminal) -> None:
     company.publish(deleted_payment(version=2, **company.ids))
     exception_id = company.exception_id()
 

@@ -49,7 +49,7 @@ def test_no_row_of_another_company_moves_or_changes(installations: Installations
     assert all(rows == [] for rows in content(new, "other").values())
 
 
-def test_company_arrives_beside_others_with_row_ids_of_its_own(installations: Installations, tmp_path: Path) -> None:
+def test_arriving_company_gets_new_row_ids(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
     for company_id in ("third", "fourth"):
         add_company_with_every_row(new.database, company_id)

@@ -66,7 +66,7 @@ def test_closed_month_that_does_not_add_up_is_not_exported(installations: Instal
     assert "holds an unfinished export" in old.fail("company", "import", tmp_path / "acme")
 
 
-def test_directory_with_anything_else_is_not_overwritten(installations: Installations, tmp_path: Path) -> None:
+def test_directory_with_other_content_is_not_overwritten(installations: Installations, tmp_path: Path) -> None:
     old, _ = installations
     old.export("other", tmp_path / "other")
     (tmp_path / "notes.txt").write_text("mine")

@@ -42,7 +42,7 @@ def test_repeated_option_is_refused(unconfigured_terminal: Terminal, path: tuple
         assert result.err.count("\n") == 1
 
 
-def test_repeated_types_change_nothing(terminal: Terminal) -> None:
+def test_repeated_types_option_is_rejected(terminal: Terminal) -> None:
     terminal.run(*"settings set repeated --company c --integration on --types Other".split())
 
     result = terminal.run(*"settings set repeated --company c --types Copay --types=Deductible".split())

@@ -106,7 +106,9 @@ def consoles(
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_api_of_a_company_is_the_one_alone(consoles: Mapping[str, Console], company: Company, ledgers: Ledgers) -> None:
+def test_api_is_unaffected_by_the_other_company(
+    consoles: Mapping[str, Console], company: Company, ledgers: Ledgers
+) -> None:
     alone, together = consoles[company.id], consoles[TOGETHER]
     keys, patients = keys_of_each_kind(alone.database), patients_of_each_kind(alone.database)
     requests = [
@@ -121,7 +123,7 @@ def test_api_of_a_company_is_the_one_alone(consoles: Mapping[str, Console], comp
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
-def test_pages_of_a_companys_user_are_those_alone(
+def test_pages_are_unaffected_by_the_other_company(
     consoles: Mapping[str, Console], company: Company, ledgers: Ledgers
 ) -> None:
     alone, together = consoles[company.id], consoles[TOGETHER]

@@ -38,7 +38,7 @@ def clinic(ledger: ClinicLedger) -> str:
 
 def settings_of(ledger: ClinicLedger, clinic: str) -> tuple[bool, list[str]]:
     with transaction(ledger.database) as tx:
-        (row,) = configuring.show_clinics(tx, ledger.now(), clinic)
+        (row,) = configuring.list_clinic_settings(tx, ledger.now(), clinic)
     return row.integration, [*map(str, row.types)]
 
 

@@ -161,7 +161,7 @@ SEEN_BY_LIMITED = [
 
 
 @pytest.mark.parametrize(("path", "query"), SEEN_BY_LIMITED, ids=str)
-def test_limit_to_a_clinic_excludes_the_one_of_another_company(
+def test_limit_to_a_clinic_excludes_the_same_clinic_id_of_another_company(
     browsers: Mapping[str, Browser], path: str, query: dict[str, str]
 ) -> None:
     limited = browsers["of-clinics"]

@@ -60,7 +60,7 @@ def test_unknown_query_parameter_is_refused(logged_in: LoggedIn, route: APIRoute
     [(route, name) for route in GETS for name in read_names(route.dependant, "query_params")],
     ids=lambda each: each.path if isinstance(each, APIRoute) else each,
 )
-def test_known_query_parameter_is_read_once(logged_in: LoggedIn, route: APIRoute, name: str) -> None:
+def test_repeated_query_parameter_is_rejected(logged_in: LoggedIn, route: APIRoute, name: str) -> None:
     client = logged_in("admin").client
 
     assert "no such parameter" not in client.get(_path(route), params=[(name, "1")]).text
