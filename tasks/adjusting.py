@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import structlog
 
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.journeys import adjusting
 from payments.journeys.adjusting import AdjustmentError
-from payments.store.db.connection import Database, is_transient, transaction
-from tasks import wire_names
+from payments.store.db.connection import Database, transaction
+from tasks import isolation, wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued
 from tasks.resources import get_resources
 
 log = structlog.get_logger()
-POLICY = "company policy: auto"
 
 
 @app.task(name="billing.apply_adjustments")
@@ -22,22 +22,29 @@ def accept_by_policy(**_future: object) -> str:
     resources, now = get_resources(), datetime.now(UTC)
     clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)
     with transaction(resources.database) as tx:
-        finding_ids = adjusting.list_auto_acceptable(tx)
-    accepted = sum(_accept(resources.database, finding_id, now) for finding_id in finding_ids)
-    return f"accepted {accepted:,} of {len(finding_ids):,}"
+        exceptions = adjusting.list_auto_acceptable(tx, now)
+    accepted = sum(_accept(resources.database, each, now) for each in exceptions)
+    return f"accepted {accepted:,} of {len(exceptions):,}"
 
 
-def _accept(database: Database, finding_id: int, now: datetime) -> bool:
-    """Accept one exception. Return False if the exception has changed or is locked; the next run tries again."""
+def _accept(database: Database, exception: WorkItem, now: datetime) -> bool:
+    """Accept one exception, and return whether it was accepted.
+
+    It is not if it has changed or is locked; the next run tries again. After any other error that is no outage it is
+    postponed. Raises the error of an outage.
+    """
     try:
         with transaction(database) as tx:
-            adjusting.accept(tx, finding_id, None, now, POLICY)
+            adjusting.accept_by_policy(tx, exception, now)
     except AdjustmentError as error:
-        log.info("exception_not_accepted", finding_id=finding_id, reason=str(error))
+        log.info("exception_not_accepted", finding_id=exception.item_id, reason=str(error))
         return False
     except Exception as error:
-        if not is_transient(error):
+        if isolation.is_outage(error):
             raise
-        log.warning("acceptance_postponed", finding_id=finding_id, error_class=type(error).__name__)
+        if isolation.is_locked(error):
+            log.warning("acceptance_postponed", finding_id=exception.item_id, error_class=type(error).__name__)
+        else:
+            isolation.postpone(database, WorkKind.ACCEPT_EXCEPTION, exception, error, now)
         return False
     return True

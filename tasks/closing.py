@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import structlog
 
 from payments.core.month import Month
+from payments.core.postponed_work import WorkKind
 from payments.journeys import closing
 from payments.journeys.closing import ClosingError, Snapshot
-from payments.store.db.connection import Database, is_transient, transaction
-from tasks import wire_names
+from payments.store.db.connection import Database, transaction
+from tasks import isolation, wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued
 from tasks.resources import get_resources
@@ -40,15 +41,23 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
 
 
 def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str:
-    """Close a month, and return its total or the reason why it is not closed."""
+    """Close a month, and return its total or the reason why it is not closed. Raises the error of an outage.
+
+    The next run tries a month again that imports keep locked. After another error the month is postponed.
+    """
     company_id, month = key
     try:
         snapshot = close(database, company_id, month, now, None)
     except ClosingError as error:
+        log.warning("month_not_closed", company_id=company_id, month=str(month), reason=str(error))
         return str(error)
     except Exception as error:
-        if not is_transient(error):
+        if isolation.is_outage(error):
             raise
-        log.warning("close_postponed", company_id=company_id, month=str(month), error_class=type(error).__name__)
+        if isolation.is_locked(error):
+            log.warning("close_postponed", company_id=company_id, month=str(month), error_class=type(error).__name__)
+        else:
+            item = closing.work_item(company_id, month)
+            isolation.postpone(database, WorkKind.CLOSE_MONTH, item, error, now)
         return f"{company_id} {month}: not closed yet, {type(error).__name__}"
     return f"{company_id} {month}: closed with {snapshot.payments_total}"

@@ -1,27 +1,42 @@
 """The task that detects Billing Exceptions."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from payments.core.postponed_work import Selection, WorkKind
 from payments.journeys import detecting
-from payments.store.db.connection import transaction
+from payments.journeys.detecting import DetectionStats
+from payments.store.db.connection import Transaction
 from tasks import wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued, enqueue_once
-from tasks.resources import get_resources
+from tasks.isolation import retry_postponed, run_or_bisect
+from tasks.resources import Resources, get_resources
 
 LIMIT = 500
 
 
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
-    """Examine all lines whose exception may have changed, in batches."""
-    resources, stats = get_resources(), detecting.DetectionStats()
+    """Examine all lines whose exception may have changed, in batches. A line that fails is postponed."""
+    resources = get_resources()
     clear_enqueued(resources.broker, wire_names.DETECT_EXCEPTIONS)
-    examined = -1
-    while stats.examined > examined:
-        examined = stats.examined
-        with transaction(resources.database) as tx:
-            stats += detecting.detect(tx, datetime.now(UTC), resources.worker, LIMIT)
+    stats = sum(_detect(resources, datetime.now(UTC)), DetectionStats())
     if stats.opened or stats.recomputed:
         enqueue_once(resources.broker, wire_names.APPLY_ADJUSTMENTS)
     return str(stats)
+
+
+def _detect(resources: Resources, now: datetime) -> Iterator[DetectionStats]:
+    """Yield the statistics of each batch until no line is left. Postponed lines that are due again come first."""
+    kind = WorkKind.DETECT_EXCEPTION
+
+    def detect(tx: Transaction, selection: Selection) -> DetectionStats:
+        return detecting.detect(tx, datetime.now(UTC), resources.worker, LIMIT, selection)
+
+    yield from retry_postponed(resources.database, kind, detect, now)
+    is_done = False
+    while not is_done:
+        results = run_or_bisect(resources.database, kind, detect, Selection(), now)
+        yield from filter(None, results)
+        is_done = not any(each is None or each.examined for each in results)

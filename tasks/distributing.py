@@ -1,17 +1,19 @@
 """Apply Payments on Account and refunds immediately, and all other payments at night."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from payments.contract.money import total
+from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.journeys import distributing
 from payments.journeys.distributing import FIRST, DistributionResult
-from payments.store.db.connection import Database, transaction
-from tasks import wire_names
+from payments.store.db.connection import Database, Transaction, transaction
+from tasks import isolation, wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued, send
 from tasks.resources import get_resources
+from tasks.transactions import run_in_transaction
 
 BATCH_ACCOUNTS = 1_000
 TIME_SLICE_SECONDS = 30
@@ -20,24 +22,26 @@ TIME_SLICE_SECONDS = 30
 
 @app.task(name="billing.apply_at_once")
 def apply_immediately(**_future: object) -> str:
-    """Apply Payments on Account. Unapply the excess of payments and charges whose amount was lowered."""
-    resources, now, moved = get_resources(), datetime.now(UTC), 0
+    """Apply Payments on Account. Unapply the excess of payments and charges whose amount was lowered.
+
+    An account that fails is postponed, and stays in the queue.
+    """
+    resources = get_resources()
     clear_enqueued(resources.broker, wire_names.APPLY_IMMEDIATELY)
-    batch = DistributionResult(FIRST, [])
-    while batch.last is not None:
-        with transaction(resources.database) as tx:
-            batch = distributing.distribute_queued(tx, None, now, BATCH_ACCOUNTS)
-        moved += len(batch.allocations)
+    moved = sum(len(each.allocations) for each in _apply(resources.database, datetime.now(UTC)))
     return f"{moved:,} allocations"
 
 
 @app.task(name="billing.distribute_payments")
 def distribute_payments(**_future: object) -> str:
-    """Distribute the companies whose nightly run is due. If work remains after a time slice, send a message."""
+    """Distribute the companies whose nightly run is due. If work remains after a time slice, send a message.
+
+    An account or a company that fails is postponed.
+    """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.DISTRIBUTE_PAYMENTS)
     batches = list(_distribute_time_slice(resources.database))
-    if batches and batches[-1].last is not None:
+    if batches[-1].last is not None:
         send(wire_names.DISTRIBUTE_PAYMENTS)
     moved = sum(len(each.allocations) for each in batches)
     return f"{moved:,} allocations, {total(each.net_applied for each in batches)} applied"
@@ -61,11 +65,67 @@ def distribute_all(
         yield batch
 
 
+def _apply(database: Database, now: datetime) -> Iterator[DistributionResult]:
+    """Distribute queued accounts in batches until no account is left. Postponed accounts that are due come first."""
+    kind = WorkKind.APPLY_IMMEDIATELY
+
+    def apply(tx: Transaction, selection: Selection) -> DistributionResult:
+        return distributing.distribute_queued(tx, None, now, BATCH_ACCOUNTS, selection)
+
+    yield from isolation.retry_postponed(database, kind, apply, now)
+    is_done = False
+    while not is_done:
+        results = isolation.run_or_bisect(database, kind, apply, Selection(), now)
+        yield from filter(None, results)
+        is_done = all(each is not None and each.last is None for each in results)
+
+
 def _distribute_time_slice(database: Database) -> Iterator[DistributionResult]:
-    """Distribute payments in batches until no company's run is due, or until the time slice is over."""
+    """Distribute payments in batches until no company's run is due, or until the time slice is over.
+
+    Postponed accounts whose next attempt is due come first.
+    """
     ends_at, is_over = time.monotonic() + TIME_SLICE_SECONDS, False
+    yield from isolation.retry_postponed(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute, datetime.now(UTC))
     while not is_over:
-        with transaction(database) as tx:
-            batch = distributing.distribute_next_due(tx, datetime.now(UTC), BATCH_ACCOUNTS)
-        is_over = batch.last is None or time.monotonic() >= ends_at
-        yield batch
+        batch = _distribute_batch(database, datetime.now(UTC))
+        is_over = batch[-1].last is None or time.monotonic() >= ends_at
+        yield from batch
+
+
+def _distribute_batch(database: Database, now: datetime) -> list[DistributionResult]:
+    """Distribute the next accounts of a company whose nightly run is due, and isolate those that fail.
+
+    In the last result, `last` is None if no run is due. Raises the error of an outage.
+    """
+    selection = Selection()
+    try:
+        return [
+            run_in_transaction(
+                database, lambda tx: distributing.distribute_next_due(tx, now, BATCH_ACCOUNTS, selection)
+            )
+        ]
+    except Exception as error:
+        if isolation.is_outage(error) or not selection.taken:
+            raise
+        return _isolate(database, selection.taken, error, now)
+
+
+def _isolate(
+    database: Database, taken: Sequence[WorkItem], error: Exception, now: datetime
+) -> list[DistributionResult]:
+    """Distribute the accounts of a batch that failed, in halves, and postpone each account that fails alone.
+
+    The next batch starts with the same accounts, without those postponed. If no account fails alone, the run of the
+    company is postponed.
+    """
+    company = WorkItem(taken[0].company_id)
+    accounts = [each for each in taken if each != company]
+    results = isolation.run_halves(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute, accounts, now)
+    if None not in results:
+        isolation.postpone(database, WorkKind.DISTRIBUTE_COMPANY, company, error, now)
+    return [*filter(None, results), DistributionResult(company, [])]
+
+
+def _distribute(tx: Transaction, selection: Selection) -> DistributionResult:
+    return distributing.distribute_selected(tx, datetime.now(UTC), selection)

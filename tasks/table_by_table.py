@@ -1,11 +1,17 @@
 """Change or analyze tables one after the other, each in its own transaction."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+import structlog
 
 from payments.journeys import analyzing
 from payments.journeys.retention import TABLES
-from payments.store.db.connection import Database, Transaction, is_transient, transaction
+from payments.store.db.connection import Database, Transaction, transaction
+from tasks.isolation import is_locked, is_outage
+
+log = structlog.get_logger()
+_T = TypeVar("_T")
 
 
 class ChangeResult(NamedTuple):
@@ -16,31 +22,53 @@ class ChangeResult(NamedTuple):
 
 
 def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> ChangeResult:
-    """Apply a change to each partitioned table. `passes` is the maximum number of attempts at a locked table."""
+    """Apply a change to each partitioned table. `passes` is the maximum number of attempts at a locked table.
+
+    A table that fails does not stop the others: its error is logged, and the first error is raised at the end. Raises
+    the error of an outage immediately.
+    """
     partitions, blocked = 0, list(TABLES)
+    errors: list[Exception] = []
     for _ in range(passes):
         results = {table: _change(database, change, table) for table in blocked}
-        partitions += sum(each or 0 for each in results.values())
+        errors += [each for each in results.values() if isinstance(each, Exception)]
+        partitions += sum(each for each in results.values() if isinstance(each, int))
         blocked = [table for table, each in results.items() if each is None]
+    _raise_first(errors)
     return ChangeResult(partitions, blocked)
 
 
 def analyze_stale_tables(database: Database) -> list[str]:
-    """Analyze each table whose statistics miss most of its rows, and return the names of these tables."""
+    """Analyze each table whose statistics miss most of its rows, and return the names of these tables.
+
+    Errors are handled as by `change_tables`; a table that is locked is an error.
+    """
     with transaction(database) as tx:
         tables = analyzing.stale_tables(tx)
-    for table in tables:
-        with transaction(database) as tx:
-            analyzing.analyze(tx, table)
+    results = [_try(database, analyzing.analyze, table) for table in tables]
+    _raise_first(each for each in results if isinstance(each, Exception))
     return tables
 
 
-def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | None:
+def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | Exception | None:
     """Apply the change to a table, and return its result; None if another transaction keeps the table locked."""
+    result = _try(database, change, table)
+    return None if isinstance(result, Exception) and is_locked(result) else result
+
+
+def _try(database: Database, work: Callable[[Transaction, str], _T], table: str) -> _T | Exception:
+    """Return the result for a table, or the error. Raises the error of an outage; logs others, unless it is locked."""
     try:
         with transaction(database) as tx:
-            return change(tx, table)
+            return work(tx, table)
     except Exception as error:
-        if not is_transient(error):
+        if is_outage(error):
             raise
-        return None
+        if not is_locked(error):
+            log.exception("table_failed", table=table)
+        return error
+
+
+def _raise_first(errors: Iterable[Exception]) -> None:
+    for error in errors:
+        raise error

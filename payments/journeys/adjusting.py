@@ -17,22 +17,27 @@ from payments.core.finding import (
 from payments.core.history import HistoryCode, posting_params
 from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
 from payments.core.month import Month, MonthState
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import (
     clinics,
     company_moves,
-    distribution,
+    distribution_queue,
     entries,
     findings,
     history,
     lines,
     months,
     patients,
+    postponed_work,
 )
 from payments.store.ledger.entries import NewEntry, Stamp
 from payments.store.ledger.findings import StoredFinding
 from payments.store.ledger.history import HistoryEvent
+
+AUTO_POLICY = "company policy: auto"
+"""The user of entries that a company's policy accepts."""
 
 
 class AdjustmentError(ValueError):
@@ -84,7 +89,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
     added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
     entries.post(tx, added, refs, stamp)
-    distribution.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
+    distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.close(tx, [finding_id], FindingStatus.RESOLVED, now, who)
     params = {"postings": posting_params(postings)}
     _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
@@ -138,12 +143,22 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 
     The caller accepts each in a separate transaction.
     """
-    return findings.acceptable_ids(tx, company_id)
+    return [int(each.item_id) for each in findings.acceptable(tx, company_id)]
 
 
-def list_auto_acceptable(tx: Transaction) -> list[int]:
-    """Return the ids of closed-month exceptions in companies whose policy accepts them automatically (rule D4)."""
-    return findings.acceptable_ids(tx, None, policy="auto")
+def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
+    """Return the closed-month exceptions in companies whose policy accepts them automatically (rule D4).
+
+    Those that failed before are omitted until their next attempt is due.
+    """
+    found = findings.acceptable(tx, None, policy="auto")
+    return postponed_work.drop_postponed(tx, WorkKind.ACCEPT_EXCEPTION, found, now)
+
+
+def accept_by_policy(tx: Transaction, exception: WorkItem, now: datetime) -> None:
+    """Accept an exception of `list_auto_acceptable`, and forget earlier attempts that failed. Raises as `accept`."""
+    accept(tx, int(exception.item_id), None, now, AUTO_POLICY)
+    postponed_work.forget(tx, WorkKind.ACCEPT_EXCEPTION, exception)
 
 
 def default_deposit_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> dict[str, date]:

@@ -1,16 +1,18 @@
 """Balance the EMR's payments against Billing's imports, to the cent and by line (rule D9)."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.contract.payment_log import PaymentLogRow
 from payments.core.balancing import Balance, BalancedLine, LineComparison, last_full_week, reconcile
-from payments.store.db.connection import Transaction
+from payments.core.postponed_work import WorkKind
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction, savepoint
 from payments.store.db.external_sort import SortedRows
-from payments.store.ledger import job_runs
+from payments.store.ledger import clinics, job_runs, postponed_work
 from payments.store.ledger.job_runs import Job
 from payments.store.reports import balancing, emr_log
 from payments.store.reports.balancing import BalanceFilter
@@ -23,6 +25,18 @@ class BalancedClinic(NamedTuple):
 
     company_id: str | None
     clinic_id: str | None
+
+
+class NightlyBalance(NamedTuple):
+    """The balance of each clinic, and by company the error of those that could not be balanced.
+
+    `error` is the error of balancing all companies together. If there was one, events whose company cannot be read
+    are not balanced.
+    """
+
+    balances: dict[BalancedClinic, Balance]
+    errors: dict[str, Exception]
+    error: Exception | None = None
 
 
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
@@ -54,17 +68,57 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[Bala
     return dict(balances)
 
 
-def balance_if_due(tx: Transaction, now: datetime) -> dict[BalancedClinic, Balance] | None:
+def balance_if_due(tx: Transaction, now: datetime, is_outage: Callable[[Exception], bool]) -> NightlyBalance | None:
     """Balance the last full week clinic by clinic, once a night. Return None if tonight's run is done or in progress.
 
-    Takes an advisory lock until the commit, and stores the day of the run.
+    If that fails, each company is balanced separately, so that a company that fails stops no other. Takes an advisory
+    lock until the commit, and stores the day of the run. Raises an error for which `is_outage` is true.
     """
     day = job_runs.lock_due(tx, Job.BALANCE, now)
     if day is None:
         return None
-    balances = balance_clinics(tx, BalanceFilter(*last_full_week(day)))
+    nightly = _balance_all(tx, day, is_outage)
+    for company in postponed_work.load(tx, WorkKind.BALANCE_COMPANY):
+        if company.company_id not in nightly.errors:
+            postponed_work.forget(tx, WorkKind.BALANCE_COMPANY, company)
     job_runs.record(tx, Job.BALANCE, day, now)
-    return balances
+    return nightly
+
+
+def balance_company(tx: Transaction, company_id: str, now: datetime) -> dict[BalancedClinic, Balance]:
+    """Balance the last full week of a company's clinics: the week that tonight's run balances."""
+    return balance_clinics(tx, _week_of(company_id, job_runs.current_day(now)))
+
+
+def _balance_all(tx: Transaction, day: date, is_outage: Callable[[Exception], bool]) -> NightlyBalance:
+    together = _try_balance(tx, BalanceFilter(*last_full_week(day)), is_outage)
+    if not isinstance(together, Exception):
+        return NightlyBalance(together, {})
+    nightly = NightlyBalance({}, {}, together)
+    for company_id in clinics.list_company_ids(tx):
+        found = _try_balance(tx, _week_of(company_id, day), is_outage)
+        if isinstance(found, Exception):
+            nightly.errors[company_id] = found
+        else:
+            nightly.balances.update(found)
+    return nightly
+
+
+def _try_balance(
+    tx: Transaction, balance_filter: BalanceFilter, is_outage: Callable[[Exception], bool]
+) -> dict[BalancedClinic, Balance] | Exception:
+    """Return the balance of each clinic, or the error, after which the transaction can still be used."""
+    try:
+        with savepoint(tx):
+            return balance_clinics(tx, balance_filter)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        return error
+
+
+def _week_of(company_id: str, day: date) -> BalanceFilter:
+    return BalanceFilter(*last_full_week(day), scope=Scope.of_companies(company_id))
 
 
 def _reconcile_compared(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:

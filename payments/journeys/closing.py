@@ -10,8 +10,9 @@ from typing import NamedTuple
 from payments.contract.money import Money
 from payments.core.close import ClosingError, Snapshot, check_may_close
 from payments.core.month import Month, MonthState
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, company_moves, month_close, months
+from payments.store.ledger import clinics, company_moves, month_close, months, postponed_work
 from payments.store.ledger.month_close import MonthRow
 from payments.store.reports import close_warnings as warnings_report
 from payments.store.reports.close_warnings import CloseWarning
@@ -96,13 +97,22 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
 
 
 def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
-    """Return the months to close now: those left in CLOSING, and those scheduled before the company's current day."""
-    return [
-        (each.company_id, each.month)
+    """Return the months to close now: those left in CLOSING, and those scheduled before the company's current day.
+
+    Those whose close failed are omitted until their next attempt is due.
+    """
+    due = {
+        work_item(each.company_id, each.month): (each.company_id, each.month)
         for each in month_close.months_to_close(tx)
         if each.state is MonthState.CLOSING
         or clinics.local_date(tx, each.company_id, each.since) < clinics.local_date(tx, each.company_id, now)
-    ]
+    }
+    return [due[each] for each in postponed_work.drop_postponed(tx, WorkKind.CLOSE_MONTH, list(due), now)]
+
+
+def work_item(company_id: str, month: Month) -> WorkItem:
+    """Return a month as an item of recurring work."""
+    return WorkItem(company_id, str(month))
 
 
 def month_totals(tx: Transaction, company_id: str, month: Month) -> Snapshot:

@@ -12,6 +12,7 @@ from payments.core.history import HistoryCode, Params
 from payments.core.line import Line
 from payments.core.month import Month
 from payments.core.outcome import Held
+from payments.core.postponed_work import Selection
 from payments.store.db.connection import Transaction
 from payments.store.ledger import finding_candidates, findings, history, lines, months
 from payments.store.ledger.finding_candidates import FindingCandidate
@@ -36,12 +37,17 @@ class DetectionStats:
         return f"opened {self.opened:,}, recomputed {self.recomputed:,}, closed by themselves {self.closed:,}"
 
 
-def detect(tx: Transaction, now: datetime, worker: str, limit: int) -> DetectionStats:
+def detect(
+    tx: Transaction, now: datetime, worker: str, limit: int, selection: Selection | None = None
+) -> DetectionStats:
     """Update the exceptions of up to `limit` lines. Lines that another worker has locked are left for a later sweep.
 
-    Locks the lines (FOR UPDATE SKIP LOCKED), then writes exceptions and history.
+    `selection` limits the lines, and gets those that are worked on. Locks the lines (FOR UPDATE SKIP LOCKED), then
+    writes exceptions and history.
     """
-    work = {each.line_ref: each for each in finding_candidates.load(tx, limit)}
+    selection = selection or Selection()
+    work = {each.line_ref: each for each in finding_candidates.load(tx, limit, selection.only)}
+    selection.taken = [each.work_item for each in work.values()]
     if not work:
         return DetectionStats()
     locked = {line.id: line for line in lines.lock_by_id(tx, work, wait=False).values() if line.id is not None}

@@ -10,9 +10,18 @@ from typing import NamedTuple
 from payments.contract.money import Money, total
 from payments.core.account import Allocation
 from payments.core.distribution import distribute
+from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
-from payments.store.ledger import charges, distribution, distribution_runs, lines, patients
+from payments.store.ledger import (
+    charges,
+    distribution,
+    distribution_queue,
+    distribution_runs,
+    lines,
+    patients,
+    postponed_work,
+)
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
 from payments.store.reports.account import AccountRow, AllocationRow, RefundRow
@@ -59,29 +68,51 @@ def distribute_accounts_of_company(
     return _distribute(tx, keys, as_of, now, immediate_only=False)
 
 
-def distribute_next_due(tx: Transaction, now: datetime, limit: int) -> DistributionResult:
+def distribute_next_due(
+    tx: Transaction, now: datetime, limit: int, selection: Selection | None = None
+) -> DistributionResult:
     """Distribute up to `limit` accounts of one company whose nightly run is due; nothing if none is due.
 
-    Takes the advisory lock of distributions until the commit, and moves the run forward.
+    `selection` gets the accounts, or the company if it has no further account. Postponed accounts are left out. Takes
+    the advisory lock of distributions until the commit, and moves the run forward.
     """
+    selection = selection or Selection()
     run = distribution_runs.lock_due(tx, now)
     if run is None:
         return DistributionResult(None, [])
     distribution.lock(tx)
-    keys = distribution.accounts_after(tx, (run.company_id, run.last_patient), limit, of_company=True)
+    company = WorkItem(run.company_id)
+    selection.taken = [company]
+    keys = distribution.accounts_after(tx, (run.company_id, run.last_patient), limit, of_company=True, nightly=True)
+    selection.taken = keys or [company]
     moved = _distribute(tx, keys, None, now, immediate_only=False)
-    distribution_runs.record_progress(tx, run, keys[-1][1] if len(keys) == limit else None)
-    return moved._replace(last=(run.company_id, ""))
+    distribution_runs.record_progress(tx, run, keys[-1].item_id if len(keys) == limit else None)
+    postponed_work.forget(tx, WorkKind.DISTRIBUTE_COMPANY, company)
+    return moved._replace(last=company)
 
 
-def distribute_queued(tx: Transaction, as_of: date | None, now: datetime, limit: int) -> DistributionResult:
-    """Distribute the queued accounts: apply Payments on Account, and unapply what is no longer paid or owed.
+def distribute_selected(tx: Transaction, now: datetime, selection: Selection) -> DistributionResult:
+    """Distribute the accounts in `selection.only` by all rules, as of each company's current day.
 
     Takes the advisory lock of distributions until the commit.
     """
     distribution.lock(tx)
-    keys = distribution.dequeue(tx, limit)
-    return _distribute(tx, keys, as_of, now, immediate_only=True)
+    selection.taken = selection.only or ()
+    return _distribute(tx, selection.taken, None, now, immediate_only=False)
+
+
+def distribute_queued(
+    tx: Transaction, as_of: date | None, now: datetime, limit: int, selection: Selection | None = None
+) -> DistributionResult:
+    """Distribute the queued accounts: apply Payments on Account, and unapply what is no longer paid or owed.
+
+    `selection` limits the accounts, and gets those that are worked on. Takes the advisory lock of distributions until
+    the commit.
+    """
+    selection = selection or Selection()
+    distribution.lock(tx)
+    selection.taken = distribution_queue.dequeue(tx, limit, selection.only)
+    return _distribute(tx, selection.taken, as_of, now, immediate_only=True)
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[int, str]:

@@ -433,6 +433,21 @@ VERSIONED = (lines, dead_letters, findings, charges)
 for _table in VERSIONED:
     _versions(_table)
 
+# Items of recurring work that failed, such as an account or a month. Each is tried again at `next_try_at`, and the
+# others are processed meanwhile. `kind` says what `item_id` names; it is empty for a whole company.
+postponed_work = Table(
+    "postponed_work",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Column("failed_attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("first_failed_at", Moment, nullable=False),
+    Column("failed_at", Moment, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+)
+
 # The day of the last complete run of each job that runs once a day for the whole installation.
 job_runs = Table(
     "job_runs",

@@ -17,7 +17,7 @@ from payments.core.outcome import Held, Reason, Status
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.feed.dead_letters import DeadLetter, Rejection
-from payments.store.ledger import charges, distribution, entries, history, lines
+from payments.store.ledger import charges, distribution_queue, entries, history, lines
 from payments.store.ledger.entries import NewEntry, Stamp
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.outcome_columns import outcome_detail
@@ -116,7 +116,7 @@ class WriteBatch:
         line_refs |= lines.write(tx, [self.lines[key] for key in self._changed], now)
         entries.post(tx, self._entries, line_refs, Stamp(EntryKind.IMPORT, IMPORT_USER, now))
         charges.save(tx, self._charges, self._new_charges, now)
-        self.stats.to_distribute = distribution.enqueue(tx, self._accounts_to_distribute, now)
+        self.stats.to_distribute = distribution_queue.enqueue(tx, self._accounts_to_distribute, now)
         dead_letters.close_due(tx, self._closing, now)
         added = dead_letters.add(tx, self._rejections, now)
         duration_ms = self.run.elapsed_ms()

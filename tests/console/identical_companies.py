@@ -37,6 +37,7 @@ from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.journeys.reporting import ExceptionFilter, FeedFilter
 from payments.store.db.connection import Database, Transaction, transaction
+from tasks.isolation import is_outage
 from tests.builders.events import run_context, stream_entries
 
 SEED, FIRST_DAY, CLINICS, DAYS = 7, date(2026, 9, 24), 3, 14
@@ -172,7 +173,7 @@ class Fortnight:
             if day > CLOSED_ON:
                 self._for_each_company(self._decide)
             self._do(lambda tx: distributing.distribute_accounts(tx, FIRST, None, self._now, 10_000))
-            self._do(lambda tx: balancing.balance_if_due(tx, self._now))
+            self._do(lambda tx: balancing.balance_if_due(tx, self._now, is_outage))
         self._for_each_company(self._requeue)
         self._do(self._sweep)
 

@@ -27,7 +27,7 @@ from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.confirming import ConfirmationError, NamedClinic
 from payments.journeys.requeueing import FeedFilter, Requeued
-from payments.store.ledger import company_moves, distribution, distribution_runs
+from payments.store.ledger import company_moves, distribution, distribution_queue, distribution_runs
 from payments.store.ledger.company_moves import CompanyMove
 from payments.store.reports import dashboard
 from tests.builders.events import (
@@ -79,8 +79,8 @@ SWEEPS = {
     "due payments": lambda tx, now: retrying.retry_due(tx, run_context(now), DueItems(500)).evaluated,
     "dead letters": lambda tx, now: importing.retry_dead_letters(tx, run_context(now), DueItems(500)).evaluated,
     "exceptions": lambda tx, now: detecting.detect(tx, now, "tests-1", 500).examined,
-    "accepted by policy": lambda tx, now: len(adjusting.list_auto_acceptable(tx)),
-    "queued accounts": lambda tx, now: len(distribution.dequeue(tx, 500)),
+    "accepted by policy": lambda tx, now: len(adjusting.list_auto_acceptable(tx, now)),
+    "queued accounts": lambda tx, now: len(distribution_queue.dequeue(tx, 500)),
     "nightly accounts": lambda tx, now: len(distribution.accounts_after(tx, distributing.FIRST, 500)),
     "nightly run": lambda tx, now: bool(run_again(tx, now)),
     "months to close": lambda tx, now: len(closing.due_months(tx, now)),

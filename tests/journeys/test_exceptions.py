@@ -155,11 +155,11 @@ def test_auto_policy_lists_closed_month_exceptions_as_acceptable(tx: Transaction
     office = closed_april(tx)
     office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
-    assert adjusting.list_auto_acceptable(tx) == []
+    assert adjusting.list_auto_acceptable(tx, office.now) == []
 
     tx.execute(text("UPDATE companies SET adjustments = 'auto'"))
 
-    assert adjusting.list_auto_acceptable(tx) == [found.id]
+    assert adjusting.list_auto_acceptable(tx, office.now) == [("company", str(found.id))]
 
 
 def closed_april(tx: Transaction) -> Office:

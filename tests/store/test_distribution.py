@@ -10,7 +10,7 @@ from payments.journeys import configuring, distributing
 from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Transaction
-from payments.store.ledger import distribution
+from payments.store.ledger import distribution, distribution_queue
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
 
@@ -20,7 +20,7 @@ VISIT = "2020-06-05"
 
 def test_accounts_are_paged_once_each_in_order(tx: Transaction) -> None:
     keys = [("a", "1"), ("a", "10"), ("a", "2"), ("b", "1"), ("b", "A"), ("b", "a"), ("b", "é")]
-    distribution.enqueue(tx, reversed(keys), Office(tx, TODAY, "zz").now)
+    distribution_queue.enqueue(tx, reversed(keys), Office(tx, TODAY, "zz").now)
 
     pages, last = [], ("", "")
     while page := distribution.accounts_after(tx, last, 3):
@@ -60,11 +60,11 @@ def test_number_of_statements_is_independent_of_the_number_of_accounts(tx: Trans
 def test_queued_accounts_are_dequeued_once_up_to_the_limit(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     keys = {("company", name) for name in ("ada", "bob", "cleo")}
-    assert distribution.dequeue(tx, 10) == []
-    distribution.enqueue(tx, [*keys, ("company", "ada")], office.now)
-    distribution.enqueue(tx, [("company", "ada")], office.now + timedelta(seconds=1))
+    assert distribution_queue.dequeue(tx, 10) == []
+    distribution_queue.enqueue(tx, [*keys, ("company", "ada")], office.now)
+    distribution_queue.enqueue(tx, [("company", "ada")], office.now + timedelta(seconds=1))
 
-    pages = [distribution.dequeue(tx, 2) for _ in range(3)]
+    pages = [distribution_queue.dequeue(tx, 2) for _ in range(3)]
 
     assert [len(page) for page in pages] == [2, 1, 0]
     assert {key for page in pages for key in page} == keys
@@ -72,10 +72,10 @@ def test_queued_accounts_are_dequeued_once_up_to_the_limit(tx: Transaction) -> N
 
 def test_empty_sets_of_accounts_are_accepted(tx: Transaction) -> None:
     now = Office(tx, TODAY).now
-    assert distribution.enqueue(tx, [], now) == 0
+    assert distribution_queue.enqueue(tx, [], now) == 0
 
     assert distribution.load_accounts(tx, [], TODAY, now, immediate_only=False) == {}
-    assert distribution.dequeue(tx, 5) == []
+    assert distribution_queue.dequeue(tx, 5) == []
 
 
 @pytest.mark.parametrize(

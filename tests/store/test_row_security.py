@@ -46,10 +46,10 @@ OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "com
 MORE_ROWS = (
     "INSERT INTO account_marks (company_id, patient_id, marked_at) SELECT company_id, patient_id, now() FROM lines",
     """
-    INSERT INTO allocations
-        (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date, made_at)
-    SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines
+    INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
+        made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines
     """,
+    "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )
 AUDIT_COLUMNS = "(at, who, action, subject, detail, address, company_id)"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import text
 
 from payments.journeys import distributing as journey
@@ -119,15 +120,15 @@ def test_interrupted_run_continues_where_it_stopped(resources, company, monkeypa
     monkeypatch.setattr(distributing, "BATCH_ACCOUNTS", 2)
     original, batches = journey.distribute_next_due, []
 
-    def fail_in_the_second_batch(tx, now, limit):
-        batches.append(original(tx, now, limit))
+    def fail_in_the_second_batch(*arguments):
+        batches.append(original(*arguments))
         if len(batches) == 2:
-            raise OSError
+            raise SoftTimeLimitExceeded
         return batches[-1]
 
     with monkeypatch.context() as patched:
         patched.setattr(journey, "distribute_next_due", fail_in_the_second_batch)
-        with pytest.raises(TaskFailedError, match=r"^OSError$"):
+        with pytest.raises(TaskFailedError, match=r"^SoftTimeLimitExceeded$"):
             distribute_payments()
     assert unassigned_amounts(resources, company, patients) == {
         "p0": Decimal("10.00"),

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from payments.journeys import retention
 from payments.journeys.retention import Retention
@@ -81,12 +82,20 @@ def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
     assert attempts == [*retention.TABLES, "history"]
 
 
-def test_permanent_error_is_raised(ledger: Database) -> None:
-    def fail(_tx: Transaction, table: str) -> int:
-        raise LookupError(table)
+def test_table_that_fails_stops_no_other_table_and_its_error_is_raised(ledger: Database) -> None:
+    changed = []
 
-    with pytest.raises(LookupError, match="events"):
-        change_tables(ledger, fail)
+    def change(_tx: Transaction, table: str) -> int:
+        if table == "history":
+            raise LookupError(table)
+        changed.append(table)
+        return 1
+
+    with capture_logs() as log, pytest.raises(LookupError, match="history"):
+        change_tables(ledger, change)
+
+    assert changed == [each for each in retention.TABLES if each != "history"]
+    assert [(each["event"], each["table"]) for each in log] == [("table_failed", "history")]
 
 
 def test_expired_months_of_other_tables_are_dropped_while_one_is_read(ledger: Database) -> None:

@@ -144,6 +144,11 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
             raise
 
 
+def savepoint(tx: Transaction) -> AbstractContextManager[object]:
+    """Open a part of a transaction that can fail alone. If an exception is raised, only this part is rolled back."""
+    return tx.begin_nested()
+
+
 def autocommit(engine: Engine) -> Connection:
     """Open a connection in which each statement is a transaction, for statements that PostgreSQL allows only there."""
     return engine.execution_options(isolation_level="AUTOCOMMIT").connect()

@@ -10,6 +10,7 @@ from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO
 from payments.core.account import Account, Allocation, Applied, Charge, DistributionPolicy
 from payments.core.credit import Credit, EntryGroup, credit_of
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.core.refund import refunded_lines
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.bulk import arrays, insertion, unnest_item
@@ -17,27 +18,14 @@ from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import lines
+from payments.store.ledger.distribution_queue import ACCOUNT_KEY, account_rows
 from payments.store.ledger.patients import PatientKey
-from payments.store.tables import allocations, distribution_queue, patients
+from payments.store.ledger.postponed_work import is_postponed
+from payments.store.tables import allocations, patients
 
-_KEY = ["company_id", "patient_id"]
 _ALLOCATION = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
 
-
-def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> int:
-    """Enqueue accounts for immediate distribution, and return the number of accounts. Missing patients are inserted.
-
-    Each call inserts separate rows, so imports that enqueue the same account do not wait for each other.
-    """
-    rows = [key | {"marked_at": now, "named_at": now} for key in _rows(accounts)]
-    if rows:
-        named, enqueued = [*_KEY, "named_at"], [*_KEY, "marked_at"]
-        patient_rows = insertion(patients, named, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")
-        tx.execute(
-            text(f"WITH known AS ({patient_rows}) {insertion(distribution_queue, enqueued)}"),
-            arrays(rows, [*named, "marked_at"]),
-        )
-    return len(rows)
+_IS_NIGHTLY_ACCOUNT_POSTPONED = is_postponed(WorkKind.DISTRIBUTE_ACCOUNT, "patients.company_id", "patients.patient_id")
 
 
 def lock(tx: Transaction) -> None:
@@ -45,38 +33,24 @@ def lock(tx: Transaction) -> None:
     acquire(tx, AdvisoryLock.DISTRIBUTION)
 
 
-def dequeue(tx: Transaction, limit: int) -> list[PatientKey]:
-    """Take the accounts of the oldest `limit` rows from the queue, and return them sorted.
-
-    All rows of these accounts are deleted.
-    """
-    found = tx.execute(
-        text(
-            "DELETE FROM account_marks USING (SELECT DISTINCT company_id, patient_id FROM "
-            f"(SELECT company_id, patient_id FROM account_marks WHERE {is_here('account_marks')} "
-            "ORDER BY id LIMIT :limit) AS first_ones) AS taken "
-            "WHERE account_marks.company_id = taken.company_id AND account_marks.patient_id = taken.patient_id "
-            "RETURNING taken.company_id, taken.patient_id"
-        ),
-        {"limit": limit},
-    )
-    return sorted({(row.company_id, row.patient_id) for row in found})
-
-
-def accounts_after(tx: Transaction, last: PatientKey, limit: int, *, of_company: bool = False) -> list[PatientKey]:
+def accounts_after(
+    tx: Transaction, last: PatientKey, limit: int, *, of_company: bool = False, nightly: bool = False
+) -> list[WorkItem]:
     """Return up to `limit` accounts that follow the account `last`, in the database's order.
 
-    With `of_company`, return only accounts of the same company as `last`.
+    With `of_company`, return only accounts of the same company as `last`; with `nightly`, none that the nightly run
+    has postponed.
     """
     same_company = "AND company_id = :company_id" if of_company else ""
+    not_postponed = f"AND NOT {_IS_NIGHTLY_ACCOUNT_POSTPONED}" if nightly else ""
     found = tx.execute(
         text(
             "SELECT company_id, patient_id FROM patients WHERE (company_id, patient_id) > (:company_id, :patient_id) "
-            f"{same_company} AND {is_here('patients')} ORDER BY company_id, patient_id LIMIT :limit"
+            f"{same_company} {not_postponed} AND {is_here('patients')} ORDER BY company_id, patient_id LIMIT :limit"
         ),
         {"company_id": last[0], "patient_id": last[1], "limit": limit},
     )
-    return [(row.company_id, row.patient_id) for row in found]
+    return [WorkItem(row.company_id, row.patient_id) for row in found]
 
 
 def load_accounts(
@@ -86,7 +60,7 @@ def load_accounts(
 
     With `immediate_only`, their policy allows only the steps that do not wait for the nightly run.
     """
-    rows = arrays(_rows(keys), _KEY)
+    rows = arrays(account_rows(keys), ACCOUNT_KEY)
     policies = _policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
     credits_ = _credits(tx, rows)
     charges = _charges(tx, rows)
@@ -115,10 +89,6 @@ def add_allocations(
     ]
     if rows:
         tx.execute(text(insertion(allocations, _ALLOCATION)), arrays(rows, _ALLOCATION))
-
-
-def _rows(accounts: Iterable[PatientKey]) -> list[dict[str, Any]]:
-    return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(accounts))]
 
 
 def _policies(
@@ -153,7 +123,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
             SELECT entries.company_id, entries.patient_id, line_ref, min(lines.refund_of) AS refund_of,
                 entries.charge_type, entries.date_of_service, deposit_date, sum(amount) AS amount,
                 min(entries.id) AS first_entry_id
-            FROM entries JOIN {unnest_item(patients, _KEY)} USING (company_id, patient_id)
+            FROM entries JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id)
                 JOIN lines ON lines.id = line_ref
             GROUP BY entries.company_id, entries.patient_id, line_ref, entries.charge_type, entries.date_of_service,
                 deposit_date
@@ -201,7 +171,8 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, patient_paid, "
-            f"insurance_open, version FROM charges JOIN {unnest_item(patients, _KEY)} USING (company_id, patient_id)"
+            "insurance_open, version FROM charges "
+            f"JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id)"
         ),
         rows,
     )
@@ -223,7 +194,7 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, line_ref, clinic_id, charge_id, sum(amount) AS amount, max(id) AS last_id "
-            f"FROM allocations JOIN {unnest_item(patients, _KEY)} USING (company_id, patient_id) "
+            f"FROM allocations JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id) "
             "GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0"
         ),
         rows,

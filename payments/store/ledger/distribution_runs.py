@@ -5,12 +5,15 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.core.distribution import nightly_run_date
+from payments.core.postponed_work import WorkKind
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.ledger.postponed_work import is_postponed
 
 _AHEAD_OF_UTC_MAX = timedelta(hours=14)
+_IS_POSTPONED = is_postponed(WorkKind.DISTRIBUTE_COMPANY, "companies.company_id", "''", at=":now")
 
 
 class DistributionRun(NamedTuple):
@@ -27,7 +30,8 @@ class DistributionRun(NamedTuple):
 def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
     """Return the first company's nightly distribution that is due and not complete; None if no distribution is due.
 
-    A new company is recorded as complete for the current night, so its first run is in the next night. Locks: tries the
+    A new company is recorded as complete for the current night, so its first run is in the next night. A company whose
+    run failed is omitted until its next attempt is due. Locks: tries the
     advisory lock NIGHTLY_DISTRIBUTION; returns None if another transaction holds it.
     """
     if not try_acquire(tx, AdvisoryLock.NIGHTLY_DISTRIBUTION):
@@ -35,9 +39,10 @@ def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
     found = tx.execute(
         text(
             "SELECT company_id, timezone, distributed_on, coalesce(distributed_to, '') AS last_patient FROM companies "
-            f"WHERE (distributed_on IS NULL OR distributed_on < :latest) AND {is_here('companies')} ORDER BY company_id"
+            f"WHERE (distributed_on IS NULL OR distributed_on < :latest) AND {is_here('companies')} "
+            f"AND NOT {_IS_POSTPONED} ORDER BY company_id"
         ),
-        {"latest": nightly_run_date(now + _AHEAD_OF_UTC_MAX)},
+        {"latest": nightly_run_date(now + _AHEAD_OF_UTC_MAX), "now": now},
     )
     for row in found.all():
         day = nightly_run_date(now.astimezone(ZoneInfo(row.timezone)))

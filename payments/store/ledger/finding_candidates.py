@@ -3,12 +3,15 @@
 The query compares what each line needs with the findings it has, so a run also repairs what an earlier run missed.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from payments.contract.money import Money
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+from payments.store.ledger.postponed_work import is_postponed
 
 # `required_by_line`: the reason for which a line needs a finding, if any.
 # `required`: without those that a user has answered for the same attempt at the line; plus version conflicts, for
@@ -52,7 +55,7 @@ required AS (
     SELECT company_id, id, version, attempts, 'version_conflict', dead_letter_id, amount_paid FROM conflicts
 ),
 candidates AS (
-    SELECT id AS line_ref, attempts, dead_letter_id, conflicting_amount FROM required WHERE NOT EXISTS (
+    SELECT company_id, id AS line_ref, attempts, dead_letter_id, conflicting_amount FROM required WHERE NOT EXISTS (
         SELECT FROM findings
         WHERE findings.company_id = required.company_id AND line_ref = required.id
             AND findings.version = required.version AND findings.reason_code = required.reason
@@ -61,11 +64,14 @@ candidates AS (
                 AND findings.set_aside_ref IS NOT DISTINCT FROM required.dead_letter_id)
     )
     UNION ALL
-    SELECT line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
+    SELECT lines.company_id, line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
     WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM required WHERE required.id = line_ref)
         AND {is_here("lines")} AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
 )
 """
+_IS_NOT_POSTPONED = "NOT " + is_postponed(
+    WorkKind.DETECT_EXCEPTION, "candidates.company_id", "CAST(candidates.line_ref AS text)"
+)
 
 
 class FindingCandidate(NamedTuple):
@@ -78,19 +84,30 @@ class FindingCandidate(NamedTuple):
       describe the conflicting dead letter: its row id, its amount in dollars and the number of its attempt.
     """
 
+    company_id: str
     line_ref: int
     attempts: int | None
     dead_letter_id: int | None
     conflicting_amount: Money | None
 
+    @property
+    def work_item(self) -> WorkItem:
+        """The line as an item of recurring work."""
+        return WorkItem(self.company_id, str(self.line_ref))
 
-def load(tx: Transaction, limit: int) -> list[FindingCandidate]:
-    """Return up to `limit` candidates. Takes no locks."""
+
+def load(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[FindingCandidate]:
+    """Return up to `limit` candidates that are not postponed, or those among the lines in `only`. Takes no locks."""
     columns = ", ".join(FindingCandidate._fields)
-    found = tx.execute(text(f"{_CANDIDATES} SELECT {columns} FROM candidates LIMIT :limit"), {"limit": limit})
-    return [FindingCandidate(**row) for row in found.mappings()]
+    if only is None:
+        selected, parameters = _IS_NOT_POSTPONED, {}
+    else:
+        selected, parameters = "line_ref = ANY(:line_refs)", {"line_refs": [int(item.item_id) for item in only]}
+    query = f"{_CANDIDATES} SELECT {columns} FROM candidates WHERE {selected} LIMIT :limit"
+    return [FindingCandidate(**row) for row in tx.execute(text(query), parameters | {"limit": limit}).mappings()]
 
 
 def count(tx: Transaction) -> int:
-    """Count all candidates."""
-    return int(tx.execute(text(f"{_CANDIDATES} SELECT count(*) FROM candidates")).scalar_one())
+    """Count all candidates that are not postponed."""
+    query = f"{_CANDIDATES} SELECT count(*) FROM candidates WHERE {_IS_NOT_POSTPONED}"
+    return int(tx.execute(text(query)).scalar_one())

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
+from payments.core.postponed_work import WorkItem
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.conditions import is_here
@@ -126,16 +127,16 @@ def close(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datet
     return list(closed.scalars())
 
 
-def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[int]:
-    """Return the ids of the open findings that can be accepted, oldest first.
+def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[WorkItem]:
+    """Return the open findings that can be accepted, oldest first, as items of recurring work.
 
     `company_id` limits them to one company; None means all. `policy` limits them to companies with this policy for
     adjustments, and to closed-month findings that have something to post (rule D6).
     """
     found = tx.execute(
         text(
-            "SELECT findings.id FROM findings JOIN lines ON lines.id = line_ref "
-            "JOIN companies ON companies.company_id = lines.company_id "
+            "SELECT lines.company_id, CAST(findings.id AS text) AS item_id FROM findings "
+            "JOIN lines ON lines.id = line_ref JOIN companies ON companies.company_id = lines.company_id "
             # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
             "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
             "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
@@ -150,7 +151,7 @@ def acceptable_ids(tx: Transaction, company_id: str | None, *, policy: str | Non
             "policy": policy,
         },
     )
-    return list(found.scalars())
+    return [WorkItem(**row) for row in found.mappings()]
 
 
 def _to_finding(row: RowMapping) -> StoredFinding:

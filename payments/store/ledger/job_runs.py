@@ -32,9 +32,14 @@ def lock_due(tx: Transaction, job: Job, now: datetime) -> date | None:
     """
     if not try_acquire(tx, _LOCKS[job]):
         return None
-    day = nightly_run_date(now.astimezone(_WESTERNMOST))
+    day = current_day(now)
     last_day = tx.execute(text("SELECT day FROM job_runs WHERE job = :job"), {"job": job}).scalar_one_or_none()
     return day if last_day is None or last_day < day else None
+
+
+def current_day(now: datetime) -> date:
+    """Return the day of the latest night that has begun in every time zone."""
+    return nightly_run_date(now.astimezone(_WESTERNMOST))
 
 
 def record(tx: Transaction, job: Job, day: date, now: datetime) -> None:

@@ -46,7 +46,7 @@ _WRITABLE = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_OWN_COMPANY}"}
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS = {
-    **dict.fromkeys(("alembic_version", "job_runs"), _READ),
+    **dict.fromkeys(("alembic_version", "job_runs", "postponed_work"), _READ),
     **dict.fromkeys(("allocations", "audit", "entries", "history", "settings_changes"), _ADD),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),

@@ -20,6 +20,7 @@ STAYING = {
     "backfills": "the progress of a migration of this database",
     "job_runs": "jobs that run for the whole installation",
     "login_failures": "counts names and addresses of this installation's console",
+    "postponed_work": "names row ids of this installation; the other one tries such work itself",
     "requeue_runs": "a run counts through row ids of this installation; what it has requeued is in the rows",
     "sessions": "a session belongs to a user",
     "users": "users belong to an installation; an administrator adds them to the new one",

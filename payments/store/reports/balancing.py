@@ -166,19 +166,20 @@ def compare(
         **optional_scope_parameters(balance_filter.scope),
     }
     shared = shared_clinic_ids(tx, balance_filter.scope)
-    found = tx.execute(text(statement), parameters, execution_options={"yield_per": _CHUNK_ROWS})
-    for row in found.mappings():
-        if row["is_equal"]:
-            yield BalancedLine(
-                payment=None,
-                company=row["company_id"],
-                clinic=row["clinic_id"],
-                emr=row["latest_amount"],
-                billing=row["imported_in_range"],
-                count=row["line_count"],
-            )
-        else:
-            yield _comparison(row, _printed_key(row, shared), with_log=with_log)
+    # Closes the cursor even if a row cannot be read, because the transaction may continue.
+    with tx.execute(text(statement), parameters, execution_options={"yield_per": _CHUNK_ROWS}) as found:
+        for row in found.mappings():
+            if row["is_equal"]:
+                yield BalancedLine(
+                    payment=None,
+                    company=row["company_id"],
+                    clinic=row["clinic_id"],
+                    emr=row["latest_amount"],
+                    billing=row["imported_in_range"],
+                    count=row["line_count"],
+                )
+            else:
+                yield _comparison(row, _printed_key(row, shared), with_log=with_log)
 
 
 def _comparison(row: RowMapping, payment: str, *, with_log: bool) -> LineComparison:

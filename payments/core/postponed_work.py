@@ -1,0 +1,47 @@
+"""Items of recurring work: what a sweep selects, and when it tries an item again that failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+POSTPONED_FOR = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
+"""The delay after each failed attempt at an item, in order. The last one applies to all further attempts."""
+
+
+class WorkKind(StrEnum):
+    """A kind of recurring work, and what its `item_id` names. The values are stored."""
+
+    DETECT_EXCEPTION = "detect_exception"
+    """The row id of a line."""
+    ACCEPT_EXCEPTION = "accept_exception"
+    """The number of an exception."""
+    APPLY_IMMEDIATELY = "apply_immediately"
+    """The patient whose account is in the distribution queue."""
+    DISTRIBUTE_ACCOUNT = "distribute_account"
+    """The patient whose account the nightly run distributes."""
+    DISTRIBUTE_COMPANY = "distribute_company"
+    """Empty: the nightly run of the company."""
+    BALANCE_COMPANY = "balance_company"
+    """Empty: the nightly balancing of the company."""
+    CLOSE_MONTH = "close_month"
+    """The month, for example 2026-05."""
+
+
+class WorkItem(NamedTuple):
+    """One item of recurring work, such as an account or a month. `item_id` is empty for a whole company."""
+
+    company_id: str
+    item_id: str = ""
+
+
+@dataclass(slots=True)
+class Selection:
+    """Which items a sweep selects: those in `only`; if it is None, all that are due and not postponed.
+
+    A sweep sets `taken` to the items that it works on. If it fails afterwards, one of them is the cause.
+    """
+
+    only: Sequence[WorkItem] | None = None
+    taken: Sequence[WorkItem] = ()

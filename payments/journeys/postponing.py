@@ -1,0 +1,28 @@
+"""Postpone items of recurring work that fail, so that a sweep goes on with all others."""
+
+from datetime import datetime
+
+from payments.core.postponed_work import WorkItem, WorkKind
+from payments.store.db.connection import Transaction
+from payments.store.ledger import postponed_work
+from payments.store.ledger.postponed_work import PostponedCount, Postponement
+
+__all__ = ["PostponedCount", "Postponement"]
+
+RETRIES_MAX = 100
+"""How many postponed items of a kind one sweep tries again."""
+
+
+def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: datetime) -> Postponement:
+    """Record that an item failed, with the class and the first line of the error. Return when it is tried again."""
+    return postponed_work.postpone(tx, kind, item, error, now)
+
+
+def due_again(tx: Transaction, kind: WorkKind, now: datetime) -> list[WorkItem]:
+    """Return up to RETRIES_MAX postponed items whose next attempt is due. The caller tries each in a transaction."""
+    return postponed_work.load_due(tx, kind, now, RETRIES_MAX)
+
+
+def forget(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
+    """Record that an item succeeded, or that there is nothing to do for it any more."""
+    postponed_work.forget(tx, kind, item)

@@ -1,0 +1,86 @@
+"""Isolate what fails in a sweep: the item that fails is postponed and named in the log, and the sweep goes on.
+
+An outage is nobody's fault: it postpones nothing. The sweep ends with the error, and beat sends it again.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from payments.core.outage import OutageReason
+from payments.core.postponed_work import Selection, WorkItem, WorkKind
+from payments.journeys import postponing
+from payments.store.db.connection import Database, Transaction
+from tasks.feed.attempt_errors import outage_of, summary_of
+from tasks.transactions import run_in_transaction
+
+log = structlog.get_logger()
+
+_T = TypeVar("_T")
+Work = Callable[[Transaction, Selection], _T]
+"""Work on selected items, in the given transaction. It sets `Selection.taken` to the items before it works on them."""
+
+
+def is_locked(error: Exception) -> bool:
+    """Return whether another transaction kept rows locked that an item needs."""
+    return outage_of(error) in {OutageReason.LOCK_TIMEOUT, OutageReason.CONFLICT}
+
+
+def is_outage(error: Exception) -> bool:
+    """Return whether no item can be processed at present. Locked rows are no outage: other items may have others."""
+    return outage_of(error) is not None and not is_locked(error)
+
+
+def run_or_bisect(
+    database: Database, kind: WorkKind, work: Work[_T], selection: Selection, now: datetime
+) -> list[_T | None]:
+    """Run `work` in one transaction and return its result. After an error, run each half of the items separately.
+
+    An item that fails alone is postponed; its result is None. Raises the error of an outage, and any error before the
+    first item is taken.
+    """
+    try:
+        return [run_in_transaction(database, lambda tx: work(tx, selection))]
+    except Exception as error:
+        if is_outage(error) or not selection.taken:
+            raise
+        if len(selection.taken) == 1:
+            postpone(database, kind, selection.taken[0], error, now)
+            return [None]
+        log.warning("batch_split", kind=kind, items=len(selection.taken), error_class=type(error).__name__)
+    return run_halves(database, kind, work, selection.taken, now)
+
+
+def run_halves(
+    database: Database, kind: WorkKind, work: Work[_T], items: Sequence[WorkItem], now: datetime
+) -> list[_T | None]:
+    """Run `work` on each half of the items, as `run_or_bisect` does."""
+    half = len(items) // 2
+    parts = [part for part in (items[:half], items[half:]) if part]
+    return [each for part in parts for each in run_or_bisect(database, kind, work, Selection(part), now)]
+
+
+def retry_postponed(database: Database, kind: WorkKind, work: Work[_T], now: datetime) -> list[_T]:
+    """Run `work` on each postponed item whose next attempt is due, in a separate transaction. Return the results.
+
+    A success ends the postponement, a failure extends it. Raises the error of an outage.
+    """
+
+    def work_on_one(tx: Transaction, selection: Selection) -> _T:
+        selection.taken = selection.only or ()
+        result = work(tx, Selection(selection.only))
+        postponing.forget(tx, kind, selection.taken[0])
+        return result
+
+    due = run_in_transaction(database, lambda tx: postponing.due_again(tx, kind, now))
+    results = [each for item in due for each in run_or_bisect(database, kind, work_on_one, Selection([item]), now)]
+    return [each for each in results if each is not None]
+
+
+def postpone(database: Database, kind: WorkKind, item: WorkItem, error: Exception, now: datetime) -> None:
+    """Postpone an item that failed, and log an error that names it."""
+    summary = summary_of(error)
+    postponed = run_in_transaction(database, lambda tx: postponing.postpone(tx, kind, item, summary, now))
+    log.error("work_postponed", kind=kind, **item._asdict(), **postponed._asdict(), exc_info=error)

@@ -1,0 +1,65 @@
+"""Postponed work: the delay grows with each failure, and what succeeded or is no longer to be done is forgotten."""
+
+from datetime import UTC, datetime, timedelta
+
+from payments.core.postponed_work import POSTPONED_FOR, WorkItem, WorkKind
+from payments.store.db.connection import Transaction
+from payments.store.ledger import postponed_work
+
+NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
+KIND = WorkKind.CLOSE_MONTH
+MAY, JUNE = WorkItem("company", "2026-05"), WorkItem("company", "2026-06")
+
+
+def fail(tx: Transaction, item: WorkItem, now: datetime = NOW) -> postponed_work.Postponement:
+    return postponed_work.postpone(tx, KIND, item, "ValueError: no", now)
+
+
+def test_delay_grows_with_each_failed_attempt_up_to_the_last_step(tx: Transaction) -> None:
+    failures = [fail(tx, MAY) for _ in range(len(POSTPONED_FOR) + 2)]
+
+    assert [each.failed_attempts for each in failures] == [1, 2, 3, 4, 5, 6, 7]
+    assert [each.next_try_at - NOW for each in failures] == [*POSTPONED_FOR, POSTPONED_FOR[-1], POSTPONED_FOR[-1]]
+
+
+def test_item_starts_again_with_the_first_delay_after_it_was_forgotten(tx: Transaction) -> None:
+    fail(tx, MAY)
+    fail(tx, MAY)
+    postponed_work.forget(tx, KIND, MAY)
+
+    assert fail(tx, MAY) == (1, NOW + POSTPONED_FOR[0])
+
+
+def test_item_is_due_when_its_delay_is_over(tx: Transaction) -> None:
+    fail(tx, JUNE, NOW + timedelta(seconds=1))
+    fail(tx, MAY)
+    due_at = NOW + POSTPONED_FOR[0]
+
+    assert postponed_work.load_due(tx, KIND, due_at - timedelta(seconds=1), 9) == []
+    assert postponed_work.load_due(tx, KIND, due_at, 9) == [MAY]
+    assert postponed_work.load_due(tx, KIND, due_at + timedelta(minutes=1), 9) == [MAY, JUNE]
+    assert postponed_work.load_due(tx, KIND, due_at + timedelta(minutes=1), 1) == [MAY]
+    assert postponed_work.load_due(tx, WorkKind.BALANCE_COMPANY, due_at, 9) == []
+
+
+def test_items_that_wait_are_dropped_and_items_that_are_gone_are_forgotten(tx: Transaction) -> None:
+    other = WorkItem("other", "2026-05")
+    fail(tx, MAY)
+    fail(tx, JUNE)
+
+    assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW) == [other]
+    assert postponed_work.load(tx, KIND) == {JUNE}
+    assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW + POSTPONED_FOR[0]) == [other, JUNE]
+
+
+def test_postponed_items_are_counted_by_company_and_kind(tx: Transaction) -> None:
+    fail(tx, MAY)
+    fail(tx, JUNE)
+    fail(tx, WorkItem("other", "2026-05"))
+    postponed_work.postpone(tx, WorkKind.BALANCE_COMPANY, WorkItem("company"), "ValueError", NOW)
+
+    assert postponed_work.counts(tx) == [
+        ("company", WorkKind.BALANCE_COMPANY, 1),
+        ("company", KIND, 2),
+        ("other", KIND, 1),
+    ]
