@@ -39,6 +39,10 @@ def company_metrics(gauges: Gauges, unexplained: Mapping[str | None, Unexplained
         failed.add_metric([company or "", reason], number)
     yield failed
     yield from _exception_metrics(gauges, now)
+    postponed = new_metric("payments_postponed_work")
+    for item in gauges.postponed:
+        postponed.add_metric([item.company, item.kind], item.items)
+    yield postponed
     cents, lines = (new_metric(f"payments_company_unexplained_{unit}") for unit in Unexplained._fields)
     for company, found in unexplained.items():
         cents.add_metric([company or ""], found.cents)

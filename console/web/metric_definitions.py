@@ -58,6 +58,10 @@ METRICS = {
     "payments_company_unexplained_lines": MetricDefinition(
         "Unexplained payments of a company, last full week.", ("company",)
     ),
+    "payments_postponed_work": MetricDefinition(
+        "Items of recurring work that failed and wait for their next attempt.",
+        ("company", "kind"),
+    ),
     "payments_import_chunks": MetricDefinition("Import chunks of the last five minutes."),
     "payments_import_chunk_seconds": MetricDefinition(
         "Duration of the import chunks of the last five minutes: median and slowest.", ("which",)

@@ -16,15 +16,14 @@ from console.web.company_metrics import Unexplained, company_metrics
 from console.web.context import AppState, FeedFigures
 from console.web.metric_definitions import new_metric
 from payments import wording
-from payments.core.balancing import last_full_week
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
-from payments.journeys.balancing import BalanceFilter
 from payments.journeys.dashboard import CompanyCount, Gauges
 from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
 from tasks.feed import outage
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
+from tasks.isolation import is_outage
 
 _T = TypeVar("_T")
 
@@ -51,9 +50,12 @@ class CachedGauge(Generic[_T]):
 
 
 def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, Unexplained]:
-    """Return the unexplained difference of each company in the last full week."""
+    """Return the unexplained difference of each company in the last full week.
+
+    A company that cannot be balanced is omitted: the nightly balancing of the workers reports it.
+    """
     with app.transaction(INSTALLATION) as tx:
-        balances = balancing.balance_clinics(tx, BalanceFilter(*last_full_week(now.date())))
+        balances = balancing.balance_last_week(tx, now.date(), is_outage).balances
     found: dict[str | None, Unexplained] = defaultdict(lambda: Unexplained(0, 0))
     for clinic, balance in balances.items():
         cents, lines = found[clinic.company_id]

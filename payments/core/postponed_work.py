@@ -6,8 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-POSTPONED_FOR = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
-"""The delay after each failed attempt at an item, in order. The last one applies to all further attempts."""
+_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 
 
 class WorkKind(StrEnum):
@@ -27,6 +26,14 @@ class WorkKind(StrEnum):
     """Empty: the nightly balancing of the company."""
     CLOSE_MONTH = "close_month"
     """The month, for example 2026-05."""
+
+    @property
+    def delays(self) -> Sequence[timedelta]:
+        """The delay after each failed attempt at an item. The last one applies to all further attempts.
+
+        Those of a close are short, because payments wait while a month is CLOSING.
+        """
+        return _DELAYS[:3] if self is WorkKind.CLOSE_MONTH else _DELAYS
 
 
 class WorkItem(NamedTuple):

@@ -27,7 +27,7 @@ class BalancedClinic(NamedTuple):
     clinic_id: str | None
 
 
-class NightlyBalance(NamedTuple):
+class BalanceResult(NamedTuple):
     """The balance of each clinic, and by company the error of those that could not be balanced.
 
     `error` is the error of balancing all companies together. If there was one, events whose company cannot be read
@@ -68,16 +68,34 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[Bala
     return dict(balances)
 
 
-def balance_if_due(tx: Transaction, now: datetime, is_outage: Callable[[Exception], bool]) -> NightlyBalance | None:
+def balance_last_week(tx: Transaction, day: date, is_outage: Callable[[Exception], bool]) -> BalanceResult:
+    """Balance the last full week before a day, clinic by clinic.
+
+    If that fails, each company is balanced separately, so that a company that fails stops no other. Raises an error for
+    which `is_outage` is true.
+    """
+    together = _try_balance(tx, BalanceFilter(*last_full_week(day)), is_outage)
+    if not isinstance(together, Exception):
+        return BalanceResult(together, {})
+    nightly = BalanceResult({}, {}, together)
+    for company_id in clinics.list_company_ids(tx):
+        found = _try_balance(tx, _week_of(company_id, day), is_outage)
+        if isinstance(found, Exception):
+            nightly.errors[company_id] = found
+        else:
+            nightly.balances.update(found)
+    return nightly
+
+
+def balance_if_due(tx: Transaction, now: datetime, is_outage: Callable[[Exception], bool]) -> BalanceResult | None:
     """Balance the last full week clinic by clinic, once a night. Return None if tonight's run is done or in progress.
 
-    If that fails, each company is balanced separately, so that a company that fails stops no other. Takes an advisory
-    lock until the commit, and stores the day of the run. Raises an error for which `is_outage` is true.
+    Takes an advisory lock until the commit, and stores the day of the run. Raises as `balance_last_week`.
     """
     day = job_runs.lock_due(tx, Job.BALANCE, now)
     if day is None:
         return None
-    nightly = _balance_all(tx, day, is_outage)
+    nightly = balance_last_week(tx, day, is_outage)
     for company in postponed_work.load(tx, WorkKind.BALANCE_COMPANY):
         if company.company_id not in nightly.errors:
             postponed_work.forget(tx, WorkKind.BALANCE_COMPANY, company)
@@ -88,20 +106,6 @@ def balance_if_due(tx: Transaction, now: datetime, is_outage: Callable[[Exceptio
 def balance_company(tx: Transaction, company_id: str, now: datetime) -> dict[BalancedClinic, Balance]:
     """Balance the last full week of a company's clinics: the week that tonight's run balances."""
     return balance_clinics(tx, _week_of(company_id, job_runs.current_day(now)))
-
-
-def _balance_all(tx: Transaction, day: date, is_outage: Callable[[Exception], bool]) -> NightlyBalance:
-    together = _try_balance(tx, BalanceFilter(*last_full_week(day)), is_outage)
-    if not isinstance(together, Exception):
-        return NightlyBalance(together, {})
-    nightly = NightlyBalance({}, {}, together)
-    for company_id in clinics.list_company_ids(tx):
-        found = _try_balance(tx, _week_of(company_id, day), is_outage)
-        if isinstance(found, Exception):
-            nightly.errors[company_id] = found
-        else:
-            nightly.balances.update(found)
-    return nightly
 
 
 def _try_balance(

@@ -9,7 +9,8 @@ from payments.core.outcome import Status
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed.feed_filter import FeedFilter
-from payments.store.ledger import clinics
+from payments.store.ledger import clinics, postponed_work
+from payments.store.ledger.postponed_work import PostponedCount
 from payments.store.reports import claims_feed, dashboard
 from payments.store.reports.dashboard import (
     ChunkStats,
@@ -28,6 +29,7 @@ __all__ = [
     "ExceptionAgeCount",
     "HourlyFlow",
     "OpenExceptions",
+    "PostponedCount",
     "RetryBacklog",
     "StatusCount",
 ]
@@ -60,6 +62,7 @@ class Gauges:
     retries: int
     exceptions: Sequence[OpenExceptions]
     chunks: ChunkStats
+    postponed: Sequence[PostponedCount]
 
 
 def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
@@ -95,6 +98,7 @@ def read_gauges(tx: Transaction, now: datetime) -> Gauges:
         retries=dashboard.retry_count(tx, now - RECENT),
         exceptions=dashboard.open_exceptions(tx),
         chunks=dashboard.chunk_stats(tx, now - RECENT),
+        postponed=postponed_work.counts(tx),
     )
 
 

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from payments.core.postponed_work import POSTPONED_FOR, WorkItem, WorkKind
+import pytest
+
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.connection import Transaction
 from payments.store.ledger import postponed_work
 
@@ -15,11 +17,17 @@ def fail(tx: Transaction, item: WorkItem, now: datetime = NOW) -> postponed_work
     return postponed_work.postpone(tx, KIND, item, "ValueError: no", now)
 
 
-def test_delay_grows_with_each_failed_attempt_up_to_the_last_step(tx: Transaction) -> None:
-    failures = [fail(tx, MAY) for _ in range(len(POSTPONED_FOR) + 2)]
+@pytest.mark.parametrize(
+    ("kind", "minutes"),
+    [(WorkKind.BALANCE_COMPANY, [1, 5, 15, 60, 240, 240, 240]), (WorkKind.CLOSE_MONTH, [1, 5, 15, 15, 15, 15, 15])],
+)
+def test_delay_grows_with_each_failed_attempt_up_to_the_last_step(
+    tx: Transaction, kind: WorkKind, minutes: list[int]
+) -> None:
+    failures = [postponed_work.postpone(tx, kind, MAY, "ValueError", NOW) for _ in minutes]
 
     assert [each.failed_attempts for each in failures] == [1, 2, 3, 4, 5, 6, 7]
-    assert [each.next_try_at - NOW for each in failures] == [*POSTPONED_FOR, POSTPONED_FOR[-1], POSTPONED_FOR[-1]]
+    assert [(each.next_try_at - NOW) / timedelta(minutes=1) for each in failures] == minutes
 
 
 def test_item_starts_again_with_the_first_delay_after_it_was_forgotten(tx: Transaction) -> None:
@@ -27,13 +35,13 @@ def test_item_starts_again_with_the_first_delay_after_it_was_forgotten(tx: Trans
     fail(tx, MAY)
     postponed_work.forget(tx, KIND, MAY)
 
-    assert fail(tx, MAY) == (1, NOW + POSTPONED_FOR[0])
+    assert fail(tx, MAY) == (1, NOW + KIND.delays[0])
 
 
 def test_item_is_due_when_its_delay_is_over(tx: Transaction) -> None:
     fail(tx, JUNE, NOW + timedelta(seconds=1))
     fail(tx, MAY)
-    due_at = NOW + POSTPONED_FOR[0]
+    due_at = NOW + KIND.delays[0]
 
     assert postponed_work.load_due(tx, KIND, due_at - timedelta(seconds=1), 9) == []
     assert postponed_work.load_due(tx, KIND, due_at, 9) == [MAY]
@@ -49,7 +57,7 @@ def test_items_that_wait_are_dropped_and_items_that_are_gone_are_forgotten(tx: T
 
     assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW) == [other]
     assert postponed_work.load(tx, KIND) == {JUNE}
-    assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW + POSTPONED_FOR[0]) == [other, JUNE]
+    assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW + KIND.delays[0]) == [other, JUNE]
 
 
 def test_postponed_items_are_counted_by_company_and_kind(tx: Transaction) -> None:

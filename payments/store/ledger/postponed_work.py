@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from payments.core.postponed_work import POSTPONED_FOR, WorkItem, WorkKind
+from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -40,7 +40,7 @@ def is_postponed(kind: WorkKind, company_id: str, item_id: str, *, at: str | Non
 def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: datetime) -> Postponement:
     """Record a failed attempt at an item, and return when the next one is due.
 
-    `error` is the class and the first line of the error. The delay grows with each attempt (POSTPONED_FOR).
+    `error` is the class and the first line of the error. The delay grows with each attempt.
     """
     found = tx.execute(
         text(
@@ -52,7 +52,7 @@ def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: d
             f"next_try_at = excluded.failed_at + {_delay('stored.failed_attempts + 1')} "
             "RETURNING failed_attempts, next_try_at"
         ),
-        item._asdict() | {"kind": kind, "error": error, "now": now, "delays": list(POSTPONED_FOR)},
+        item._asdict() | {"kind": kind, "error": error, "now": now, "delays": list(kind.delays)},
     )
     return Postponement(**found.mappings().one())
 

@@ -19,6 +19,9 @@ from console.web.context import AppState
 from console.web.metric_definitions import METRICS
 from console.web.metrics import CachedGauge, unexplained_by_company
 from payments.core.outage import OutageReason
+from payments.core.postponed_work import WorkItem, WorkKind
+from payments.journeys import postponing
+from payments.store.db.connection import transaction
 from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
 from tasks.feed import outage
@@ -93,6 +96,17 @@ def test_failures_and_exceptions_are_counted_by_company(anonymous_client: Client
     assert after["payments_company_failed"]["company-counted-a", "retries_exhausted"] == 0
 
 
+def test_postponed_work_is_counted_by_company_and_kind(anonymous_client: Client, ledger: ClinicLedger) -> None:
+    kind = WorkKind.DETECT_EXCEPTION
+    for item in ("1", "2"):
+        with transaction(ledger.database) as tx:
+            postponing.postpone(tx, kind, WorkItem("company-postponed", item), "ValueError", ledger.now())
+
+    postponed = scrape(anonymous_client)["payments_postponed_work"]
+
+    assert postponed["company-postponed", kind] == 2
+
+
 def test_unexplained_amounts_of_companies_do_not_cancel_out(site: FastAPI, ledger: ClinicLedger) -> None:
     day = "2031-03-05"
     for company in ("cancel-a", "cancel-b"):
@@ -108,6 +122,25 @@ def test_unexplained_amounts_of_companies_do_not_cancel_out(site: FastAPI, ledge
         "cancel-a": Unexplained(500, 1),
         "cancel-b": Unexplained(-500, 1),
     }
+
+
+def test_company_that_cannot_be_balanced_hides_no_other_company(site: FastAPI, ledger: ClinicLedger) -> None:
+    day = "2031-04-02"
+    for company in ("unreadable", "readable"):
+        ledger.office(company, lambda office: None, company_id=company)
+        paid_then = saved_payment(company_id=company, clinic_id=company, **paid("25.00", day))
+        ledger.import_events(saved_patient(company_id=company), paid_then)
+    app, changes = site.state.console, {"unreadable": 5, "readable": 5}
+    change_amounts(app, changes)
+    set_reason = "UPDATE lines SET reason = :reason WHERE company_id = 'unreadable'"
+    with transaction(ledger.database) as tx:
+        tx.execute(text(set_reason), {"reason": "of a newer release"})
+    found = unexplained_by_company(app, datetime(2031, 4, 9, tzinfo=UTC))
+    change_amounts(app, {company: -change for company, change in changes.items()})
+    with transaction(ledger.database) as tx:
+        tx.execute(text(set_reason), {"reason": None})
+
+    assert found == {"readable": Unexplained(500, 1)}
 
 
 def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
