@@ -6,7 +6,7 @@ two shows it.
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
@@ -40,12 +40,14 @@ from payments.store.db.connection import Database, Transaction, transaction
 from tasks.isolation import is_outage
 from tests.builders.events import run_context, stream_entries
 
-SEED, FIRST_DAY, CLINICS, DAYS = 7, date(2026, 9, 24), 3, 14
-SET_UP, CLOSED_ON = datetime(2026, 9, 1, tzinfo=UTC), date(2026, 10, 2)
-MONTHS = (Month(2026, 8), Month(2026, 9))
-CORRECTED_ON, SHARE_CORRECTED = date(2026, 10, 4), 6
+# In the past: commands and pages read the clock.
+SEED, FIRST_DAY, CLINICS, DAYS = 7, date(2024, 9, 24), 3, 14
+SET_UP, CLOSED_ON = datetime(2024, 9, 1, tzinfo=UTC), date(2024, 10, 2)
+MONTHS = (Month(2024, 8), Month(2024, 9))
+CORRECTED_ON, SHARE_CORRECTED = date(2024, 10, 4), 6
 BILLER = "user:biller"
-CHUNK_HOURS, BATCH = 8, 500
+CHUNKS_A_DAY, DAYS_AFTERWARDS, BATCH = 3, 4, 500
+CHUNK = timedelta(days=1) / CHUNKS_A_DAY
 
 
 class Company(NamedTuple):
@@ -112,7 +114,7 @@ def _events_of(company: Company, content: dict[str, Any]) -> Iterator[dict[str, 
 
 def _late_corrections(saved: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
     """Yield later versions of payments of months that are closed by then: other amounts, deletions, added lines."""
-    if saved["type"] != "payment.saved" or saved["transaction_date"] > "2026-09-30" or number >= SHARE_CORRECTED:
+    if saved["type"] != "payment.saved" or saved["transaction_date"] >= "2024-10" or number >= SHARE_CORRECTED:
         return
     changed = saved | {"event_id": _event_id(saved, "late"), "saved_at": f"{CORRECTED_ON}T01:00:00Z", "version": 9}
     match number % 3:
@@ -149,6 +151,11 @@ def payment_log(company: Company, file: Any) -> None:
     write_payment_log(map(read_event, bodies), file)
 
 
+def _hours_of(at: datetime) -> int:
+    """Return the number of the chunk that a moment belongs to, counted from the first day."""
+    return (at - datetime.combine(FIRST_DAY, time(), UTC)) // CHUNK
+
+
 class Fortnight:
     """The work of two weeks on one database, for one company or for several side by side. Each step commits."""
 
@@ -159,23 +166,29 @@ class Fortnight:
         """Set the companies up, and run each day: imports, sweeps, decisions, and the nightly work."""
         self._set_up()
         mixed = sorted((each for company in self._companies for each in arrivals(company)), key=lambda each: each.at)
-        for day, of_day in groupby(mixed, key=lambda each: each.at.astimezone(UTC).date()):
-            # Chunks end at the same hours in each run: a version that arrives with a newer one is posted with it.
-            for hours, events in groupby(of_day, key=lambda each: each.at.astimezone(UTC).hour // CHUNK_HOURS):
-                self._now = datetime.combine(day, time(hours * CHUNK_HOURS + CHUNK_HOURS - 1, 59), UTC)
-                bodies = [each.body for each in events]
-                self._do(lambda tx, bodies=bodies: self._import(tx, bodies))
-                self._do(self._sweep)
-            self._now = datetime.combine(day, time(23, 59, 59), UTC)
-            if day == CLOSED_ON:
-                self._for_each_company(self._close_months)
-                self._do(self._sweep)
-            if day > CLOSED_ON:
-                self._for_each_company(self._decide)
-            self._do(lambda tx: distributing.distribute_accounts(tx, FIRST, None, self._now, 10_000))
-            self._do(lambda tx: balancing.balance_if_due(tx, self._now, is_outage))
+        # The same hours in each run, whether a company sends something or not. A version that arrives in the same hours
+        # as a newer one is posted with it, and a retry depends on the hour.
+        chunks = {hours: [*of_hours] for hours, of_hours in groupby(mixed, key=lambda each: _hours_of(each.at))}
+        for number in range((DAYS + DAYS_AFTERWARDS) * CHUNKS_A_DAY):
+            day, chunk_of_day = FIRST_DAY + timedelta(days=number // CHUNKS_A_DAY), number % CHUNKS_A_DAY
+            self._now = datetime.combine(day, time(), UTC) + (chunk_of_day + 1) * CHUNK - timedelta(minutes=1)
+            bodies = [each.body for each in chunks.pop(number, ())]
+            self._do(lambda tx, bodies=bodies: self._import(tx, bodies))
+            self._do(self._sweep)
+            if chunk_of_day == CHUNKS_A_DAY - 1:
+                self._end_day(day)
+        assert not chunks
         self._for_each_company(self._requeue)
         self._do(self._sweep)
+
+    def _end_day(self, day: date) -> None:
+        if day == CLOSED_ON:
+            self._for_each_company(self._close_months)
+            self._do(self._sweep)
+        if day > CLOSED_ON:
+            self._for_each_company(self._decide)
+        self._do(lambda tx: distributing.distribute_accounts(tx, FIRST, None, self._now, 10_000))
+        self._do(lambda tx: balancing.balance_if_due(tx, self._now, is_outage))
 
     def _do(self, work: Any) -> None:
         with transaction(self._database) as tx:

@@ -15,16 +15,15 @@ from tests.console.identical_ledgers import Ledgers, keys_of_each_kind, number_w
 pytestmark = pytest.mark.slow
 
 FORMATS = ("json", "csv")
-PERIOD = ("--from", "2026-09-28", "--to", "2026-10-04")
-BEFORE_DECISIONS = ("--as-of", "2026-10-04T12:00:00Z")
-CLOSED_MONTHS, OPEN_MONTH = [*map(str, MONTHS)], "2026-10"
+PERIOD = ("--from", "2024-09-28", "--to", "2024-10-04")
+BEFORE_DECISIONS = ("--as-of", "2024-10-04T12:00:00Z")
+CLOSED_MONTHS, OPEN_MONTH = [*map(str, MONTHS)], "2024-10"
 FEED, LOG = ("report", "claims-feed"), ("report", "payment-log")
 EXCEPTIONS, BALANCING = ("report", "exceptions"), ("report", "balancing")
 COMMANDS = [
     FEED,
     (*FEED, "--summary"),
     (*FEED, "--status", Status.NOT_SENT, "--clinic", "clinic-002"),
-    (*FEED, "--find", "clinic-001-s7-p528535"),
     (*FEED, *BEFORE_DECISIONS),
     LOG,
     (*LOG, "--expand"),
@@ -63,7 +62,7 @@ def compare(
         # Balancing names the company that it is limited to.
         named = chosen if arguments[: len(BALANCING)] == BALANCING else ()
         alone = run(ledgers.alone[company.id], company, *arguments, *named)
-        assert alone
+        assert alone.strip() not in {"", "[]"}
         assert run(ledgers.together, company, *arguments, *chosen) == alone
 
     return compare
@@ -93,6 +92,7 @@ def test_accounts_are_unaffected_by_the_other_company(compare: Compare, company:
 
     assert len(patients) > 8
     for patient in patients:
+        compare(company, *FEED, "--find", patient, "--format", "json")
         for output_format in FORMATS:
             compare(company, "report", "account", patient, "--format", output_format)
 
@@ -112,7 +112,7 @@ def test_months_are_unaffected_by_the_other_company(compare: Compare, company: C
 def test_previews_of_changes_are_unaffected_by_the_other_company(compare: Compare, company: Company) -> None:
     compare(company, "exceptions", "accept", "--all", "--dry-run")
     compare(company, "requeue", "--status", "not-sent", "--dry-run")
-    compare(company, "distribute", "--as-of", "2027-01-31", "--dry-run", "--format", "csv", "--limit", "0")
+    compare(company, "distribute", "--as-of", "2025-01-31", "--dry-run", "--format", "csv", "--limit", "0")
 
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])

@@ -25,8 +25,8 @@ from tests.console.web.conftest import PASSWORD, Browser, client_at, send_login,
 
 pytestmark = pytest.mark.slow
 
-OPEN_MONTH = "2026-10"
-DAYS = {"since": "2026-09-28", "until": "2026-10-04"}
+OPEN_MONTH = "2024-10"
+DAYS = {"since": "2024-09-28", "until": "2024-10-04"}
 ALL = {"limit": "1000"}
 API = [
     ("claims-feed", ALL),
@@ -38,7 +38,7 @@ API = [
     ("balancing", {}),
 ]
 PAGES = [
-    ("/", {"day": "2026-09-29"}),
+    ("/", {"day": "2024-09-29"}),
     ("/claims-feed", {}),
     ("/claims-feed", {"status": "Validation Failed"}),
     ("/exceptions", {}),
