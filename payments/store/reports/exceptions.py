@@ -116,12 +116,12 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
-    """Return the number of exceptions of each kind, the largest first."""
+    """Return the number of exceptions of each kind, the largest first, then by reason and case."""
     join = "JOIN lines ON lines.id = line_ref" if _has_line_filter(exception_filter) else ""
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
-        f"FROM findings {join} {_where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC"
+        f"FROM findings {join} {_where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     )
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)), parameters_of(exception_filter)
