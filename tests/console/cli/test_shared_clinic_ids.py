@@ -3,14 +3,16 @@
 import io
 import json
 from datetime import date
+from functools import partial
 
 import pytest
 
+from payments.access import authentication
 from payments.store.db.connection import transaction
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
-from tests.console.conftest import Result, Terminal
+from tests.console.conftest import CHEAP, Result, Terminal
 
 CLINIC, PATIENT, COMPANIES = "same", "pat-same", ("left", "right")
 DAY = "2026-06-05"
@@ -118,6 +120,7 @@ def test_printed_key_with_a_company_is_taken_by_commands(terminal: Terminal) -> 
 
 
 def test_user_is_limited_to_the_clinic_of_one_company(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "NewPassword", partial(authentication.NewPassword, cost=CHEAP))
     add = "users add pair --role billing --company left --company right --password-stdin --clinic".split()
 
     def run(clinic: str) -> Result:
