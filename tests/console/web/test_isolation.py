@@ -15,6 +15,7 @@ from sqlalchemy import text
 from config.engines import Engines
 from console.web.context import RequestContext
 from payments.access import authentication
+from payments.access.authentication import AuditEntry
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import dashboard, reporting
 from payments.journeys.reporting import FeedFilter
@@ -26,6 +27,7 @@ from tests.console.web.two_companies import (
     FOREIGN,
     FOREIGN_CLINIC,
     FOREIGN_PATIENT,
+    FOREIGN_USER,
     OWN,
     SECRETS,
     Ids,
@@ -165,6 +167,23 @@ def test_transaction_without_stated_companies_sees_nothing(site: FastAPI) -> Non
         with transaction(isolated) as tx:
             assert list(reporting.claims_feed(tx, FeedFilter())) == []
             assert authentication.list_users(tx) == []
+
+
+def test_suggested_actions_of_the_audit_history_are_those_of_the_own_company(
+    site: FastAPI, browser: Browser, owner: Database
+) -> None:
+    with transaction(owner) as tx:
+        authentication.record_audit(tx, AuditEntry(datetime.now(UTC), f"user:{FOREIGN_USER}", "did something foreign"))
+    found = {}
+    for access in (INSTALLATION, Access(frozenset({OWN})), NOTHING):
+        with transaction(with_access(site.state.console.database, access)) as tx:
+            found[access] = authentication.audited_actions(tx)
+
+    own = found[Access(frozenset({OWN}))]
+    assert "logged in" in own
+    assert "did something foreign" not in own
+    assert {"logged in", "did something foreign"} <= {*found[INSTALLATION]}
+    assert found[NOTHING] == []
 
 
 def test_running_console_refuses_a_database_that_no_longer_isolates_companies(
