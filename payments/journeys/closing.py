@@ -6,6 +6,7 @@ imports wait for the close. The second therefore sums a ledger that no import is
 
 from datetime import datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfoNotFoundError
 
 from payments.contract.money import Money
 from payments.core.close import ClosingError, Snapshot, check_may_close
@@ -13,7 +14,7 @@ from payments.core.month import Month, MonthState
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, company_moves, month_close, months, postponed_work
-from payments.store.ledger.month_close import MonthRow
+from payments.store.ledger.month_close import MonthRow, MonthToClose
 from payments.store.reports import close_warnings as warnings_report
 from payments.store.reports.close_warnings import CloseWarning
 
@@ -104,8 +105,7 @@ def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
     due = {
         work_item(each.company_id, each.month): (each.company_id, each.month)
         for each in month_close.months_to_close(tx)
-        if each.state is MonthState.CLOSING
-        or clinics.local_date(tx, each.company_id, each.since) < clinics.local_date(tx, each.company_id, now)
+        if each.state is MonthState.CLOSING or _is_scheduled_before_today(tx, each, now)
     }
     return [due[each] for each in postponed_work.drop_postponed(tx, WorkKind.CLOSE_MONTH, list(due), now)]
 
@@ -137,6 +137,14 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
 def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     """Return the state that a month counts as, whether or not it has a row (rule D7). Takes no lock."""
     return months.load_state(tx, company_id, month)
+
+
+def _is_scheduled_before_today(tx: Transaction, month: MonthToClose, now: datetime) -> bool:
+    try:
+        return clinics.local_date(tx, month.company_id, month.since) < clinics.local_date(tx, month.company_id, now)
+    except (ZoneInfoNotFoundError, ValueError):
+        # The time zone of the company is unknown. Its close fails with the same error, and stops no other.
+        return True
 
 
 def _check_is_here(tx: Transaction, company_id: str, month: Month) -> None:

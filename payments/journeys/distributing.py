@@ -77,10 +77,11 @@ def distribute_next_due(
     the advisory lock of distributions until the commit, and moves the run forward.
     """
     selection = selection or Selection()
-    run = distribution_runs.lock_due(tx, now)
+    run = distribution_runs.lock_due(tx, now, selection)
+    selection.taken = ()
     if run is None:
         return DistributionResult(None, [])
-    distribution.lock(tx)
+    distribution.lock(tx)  # If it times out, neither an account nor the company is the cause.
     company = WorkItem(run.company_id)
     selection.taken = [company]
     keys = distribution.accounts_after(tx, (run.company_id, run.last_patient), limit, of_company=True, nightly=True)

@@ -117,6 +117,22 @@ def test_company_whose_nightly_run_fails_stops_no_later_company(resources, compa
     assert (done_companies(resources, company), postponed(resources.database, company)) == ([company], [])
 
 
+def test_company_with_an_unknown_time_zone_stops_no_later_company(resources, company):
+    later = new_company(resources, "zzz")
+    import_visits(resources, later, ["dora"])
+    make_nightly_runs_due(resources, company, later)
+    set_timezone = "UPDATE companies SET timezone = :zone WHERE company_id = :company RETURNING 1"
+    query(resources, set_timezone, zone="Mars/Phobos", company=company)
+
+    try:
+        distribute_payments()
+    finally:
+        query(resources, set_timezone, zone="UTC", company=company)
+
+    assert done_companies(resources, company, later) == [later]
+    assert postponed(resources.database, company) == [(company, "distribute_company", "", 1)]
+
+
 def test_outage_postpones_nothing_and_ends_the_sweep(resources, company, log_entries):
     import_visits(resources, company, ["ada", "bad"], charge_type="Payment on Account", date_of_service=None)
 

@@ -138,6 +138,22 @@ def test_month_whose_close_fails_stops_no_other_month(resources, company, log_en
     assert postponed(resources.database, company) == []
 
 
+def test_month_of_a_company_with_an_unknown_time_zone_stops_no_other_month(resources, company):
+    later = new_company(resources, "zzz")
+    schedule(resources, company)
+    schedule(resources, later)
+    set_timezone = "UPDATE companies SET timezone = :zone WHERE company_id = :company RETURNING 1"
+    query(resources, set_timezone, zone="Mars/Phobos", company=company)
+
+    try:
+        result = close_months()
+    finally:
+        query(resources, set_timezone, zone="UTC", company=company)
+
+    assert result.endswith(f"ZoneInfoNotFoundError; {later} 2020-04: closed with 0.00")
+    assert postponed(resources.database, company) == [(company, "close_month", "2020-04", 1)]
+
+
 def test_postponed_work_does_not_count_as_work_that_is_due(resources, company):
     delete_in_closed_month(resources, {company: ["bad"]})
     import_visits(resources, company, ["ada"], charge_type="Payment on Account", date_of_service=None)

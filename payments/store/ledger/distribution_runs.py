@@ -5,7 +5,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from payments.core.distribution import nightly_run_date
-from payments.core.postponed_work import WorkKind
+from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
@@ -27,11 +27,12 @@ class DistributionRun(NamedTuple):
     last_patient: str
 
 
-def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
+def lock_due(tx: Transaction, now: datetime, selection: Selection | None = None) -> DistributionRun | None:
     """Return the first company's nightly distribution that is due and not complete; None if no distribution is due.
 
     A new company is recorded as complete for the current night, so its first run is in the next night. A company whose
-    run failed is omitted until its next attempt is due. Locks: tries the
+    run failed is omitted until its next attempt is due. `selection` gets each company before it is examined, so that
+    the caller knows which one an error concerns, for example an unknown time zone. Locks: tries the
     advisory lock NIGHTLY_DISTRIBUTION; returns None if another transaction holds it.
     """
     if not try_acquire(tx, AdvisoryLock.NIGHTLY_DISTRIBUTION):
@@ -44,7 +45,9 @@ def lock_due(tx: Transaction, now: datetime) -> DistributionRun | None:
         ),
         {"latest": nightly_run_date(now + _AHEAD_OF_UTC_MAX), "now": now},
     )
+    selection = selection or Selection()
     for row in found.all():
+        selection.taken = [WorkItem(row.company_id)]
         day = nightly_run_date(now.astimezone(ZoneInfo(row.timezone)))
         run = DistributionRun(row.company_id, day, row.last_patient)
         if row.distributed_on is None:
