@@ -42,7 +42,7 @@ _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 _UNAMBIGUOUS = re.compile(r"[a-z]+://[^/?#]*([/?][^#@]*)?")
 
 Entry = tuple[str, dict[str, bytes | str]]
-"""A stream name and the fields of an entry on it."""
+"""The name of a stream, and the fields of an entry on this stream."""
 Publishable = Event | Mapping[str, object] | bytes
 """An event model, a mapping of its keys, or its bytes, which are sent unchanged."""
 Sign = Callable[[bytes], str | None]

@@ -24,7 +24,7 @@ _application = threading.Lock()
 WAITING_SECONDS_MAX = 30
 """After this time, by the clock of Redis, a waiting message counts as lost."""
 WAITING_MESSAGES_MAX = 100
-"""Recurring tasks are not sent to a queue in which as many messages wait, because nobody takes them."""
+"""No recurring task is sent to a queue in which this number of messages waits, because no worker consumes it."""
 
 
 def send(task_name: str, **arguments: object) -> None:

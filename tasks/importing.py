@@ -46,7 +46,7 @@ def retry_entries(**_future: object) -> str:
 
 @app.task(name="payments.give_up")
 def dead_letter(*, entry_ids: list[str], **_future: object) -> str:
-    """Store these entries as dead letters, because their retries are exhausted. The previous release sends it."""
+    """Store entries as dead letters, because their retries are exhausted. The previous release sends this task."""
     resources = get_resources()
     return _finish(resources, [import_attempt.dead_letter(resources, entry_ids)])
 

@@ -57,7 +57,7 @@ def set_company(
         str | None, typer.Option(metavar="IANA", help="Time zone in which its days begin, e.g. America/Denver.")
     ] = None,
 ) -> None:
-    """Change the settings of a company. Omitted options change nothing. Changes are recorded and confirm it."""
+    """Change the settings of a company. Omitted options change nothing. A change confirms the company."""
     from payments.journeys import configuring
 
     update = configuring.CompanyUpdate(

@@ -215,7 +215,7 @@ def _scope_columns(scope: Scope) -> dict[str, Any]:
 
 
 def _scope(row: RowMapping) -> Scope:
-    """Return the scope of a user. Pairs are ignored if an earlier release has changed the clinics without them."""
+    """Return the scope of a user. If an earlier release changed the clinics without `clinic_keys`, ignore these."""
     companies, clinics = (None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))
     if companies is None or clinics is None or row["clinic_keys"] is None:
         return Scope(companies, clinics)

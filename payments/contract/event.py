@@ -164,7 +164,7 @@ class PaymentSaved(_LineEvent):
 
     @property
     def service_date(self) -> date | None:
-        """The date of service. For a Payment on Account it is None, whatever the event states (rule D8)."""
+        """The date of service. For a Payment on Account it is None, even if the event states one (rule D8)."""
         return None if self.charge_type is ChargeType.PAYMENT_ON_ACCOUNT else self.date_of_service
 
 

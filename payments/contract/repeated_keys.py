@@ -32,7 +32,7 @@ def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str
 
 
 def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the keys that occur twice, because either value could be the right one."""
+    """Return an object without the keys that occur twice, because it is unknown which value is right."""
     repeated_names = count_repeated(key for key, _ in pairs)
     return {key: value for key, value in pairs if key not in repeated_names}
 

@@ -18,5 +18,5 @@ def stream_for(name: str, streams: int, company_id: str | None) -> str:
 
 
 def stream_names(name: str, streams: int) -> tuple[str, ...]:
-    """Return all streams to read. Publishers that do not partition use `name`, so it is always one of them."""
+    """Return all streams to read. Publishers that do not partition use `name`, so `name` is always included."""
     return (name,) if streams == 1 else (name, *(f"{name}:{number}" for number in range(streams)))

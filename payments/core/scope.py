@@ -21,7 +21,7 @@ class Scope:
 
     @classmethod
     def of_clinics(cls, *clinic_ids: str) -> Self:
-        """Return the scope of these clinics, whatever their company."""
+        """Return the scope of these clinics, regardless of their company."""
         return cls(clinics=frozenset(clinic_ids))
 
     @classmethod

@@ -1,8 +1,8 @@
 """Retry pending entries that an importer lost or that failed alone, and dead-letter those without retries left.
 
 Redis counts the deliveries of an entry. One delivery: it was read, and its importer died or met an outage; the entry is
-imported again in a chunk. From ISOLATED_DELIVERIES on it is imported alone, and each such import that fails costs a
-try of the backoff schedule. An outage costs none.
+imported again in a chunk. From ISOLATED_DELIVERIES on it is imported alone, and each such import that fails counts as
+an attempt of the backoff schedule. An outage does not.
 """
 
 import time
@@ -71,9 +71,9 @@ def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> Import
 
 
 def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
-    """Claim and import one entry. The claim counts as a try, because a process that it ends can record nothing.
+    """Claim and import one entry. The claim counts as an attempt, because a process that it ends can record nothing.
 
-    Raises IsolatedEntryError in an outage, after the try was taken back.
+    Raises IsolatedEntryError in an outage, after the attempt was taken back.
     """
     entries = resources.streams.claim([pending.entry_id], LEASE_MS)
     if not entries:

@@ -1,7 +1,7 @@
 """The import attempts of a worker: read or claim entries, import them in one transaction, acknowledge after the commit.
 
 If a chunk fails, it is bisected, so that an entry that cannot be processed does not stop the others. An outage, for
-example a full disk, ends the attempt instead: all entries stay pending, and none of them loses a try.
+example a full disk, ends the attempt instead: all entries stay pending, and none of them loses one.
 """
 
 import time

@@ -3,7 +3,7 @@
 The first entry that fails becomes the witness. The outage is over when the witness is imported. Other entries prove
 nothing: while a table is missing, the events that need it fail and all others pass. Only a reason that a single entry
 can cause, such as a lock, is settled by another entry that posts to the ledger: then it was the witness alone that
-failed, and this costs the witness a try.
+failed, and this counts as an attempt of the witness.
 """
 
 import time

@@ -73,7 +73,7 @@ def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str) -> Non
 
 
 def stay_out(trial: Trial, fault: str, seconds: float) -> None:
-    """Keep an outage for these seconds, and check that all payments are imported soon after, and none lost a try."""
+    """Keep an outage for these seconds. Check that all payments are imported soon after, and none lost an attempt."""
     before = dead_letters(trial.stack)
     with trial.run(f"{fault}, {seconds:.0f} s", times=1) as result:
         with OUTAGES[fault](trial.stack):

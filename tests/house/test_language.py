@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tests.house.source import PRODUCT, ROOT, sources
 
 ARCHAIC = re.compile(
-    r"\b(anew|likewise|whoever|wherever|thereof|in vain|in the midst of|by itself|lets? go|letting go|is told"
+    r"\b(anew|likewise|whoever|whatever|wherever|thereof|in vain|in the midst of|by itself|lets? go|letting go|is told"
     r"|is said of|stands(?! for)|takes? down|brings? in|mends?|comes? into being|at once|so many as)\b",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Events that name a company without its signature have no effect on that company, whatever else they hold."""
+"""Events that name a company without its signature have no effect on that company, regardless of their other fields."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""In an outage of PostgreSQL the circuit breaker stops the import, and no payment loses a try."""
+"""In an outage of PostgreSQL the circuit breaker stops the import, and no payment loses an attempt."""
 
 from contextlib import contextmanager
 

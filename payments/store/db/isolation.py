@@ -50,7 +50,7 @@ _READABLE = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') I
 class Access:
     """The data that a transaction of the console may see: that of some companies, and users.
 
-    `companies` is None for all companies. `all_users` shows every user and session, whatever their companies;
+    `companies` is None for all companies. `all_users` shows every user and session, regardless of their companies;
     otherwise only users all of whose companies are among `companies` are visible.
     """
 
@@ -59,7 +59,7 @@ class Access:
 
 
 NOTHING = Access(frozenset())
-"""The access of a transaction for which nobody stated one."""
+"""The access of a transaction for which no access was stated."""
 AUTHENTICATION = Access(frozenset(), all_users=True)
 """Users, sessions and failed logins, and no company's data: for logging in, and to find the user of a request."""
 INSTALLATION = Access(None)

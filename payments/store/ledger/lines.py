@@ -134,7 +134,10 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
 
 
 def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
-    """Return the keys of lines that are held for one of these patients (company, patient), or Not Sent without one."""
+    """Return the keys of lines that are held, or Not Sent because their patient was unknown.
+
+    `patients` holds (company, patient) pairs; lines of other patients are omitted.
+    """
     rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
     columns = ["company_id", "patient_id"]
     found = tx.execute(

@@ -99,7 +99,7 @@ def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[in
     names = ", ".join(key)
     values = [f"CAST(:after_{name} AS {sql_type})" for name, sql_type in key.items()]
     first_name, *_ = key
-    # Large tables are read and joined through their indexes, whatever the statistics say. The trigger that stores row
+    # Large tables are read and joined through their indexes, regardless of the statistics. The trigger that stores row
     # versions of findings needs a hash join.
     for plan in ("seqscan",) if table == findings.name else ("seqscan", "hashjoin", "mergejoin"):
         tx.execute(text(f"SET LOCAL enable_{plan} = off"))

@@ -172,7 +172,7 @@ def _conditions_on_lines(feed_filter: FeedFilter) -> str:
 
 
 def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str:
-    """Return the query of one page: two index scans in the order of the save, whatever the position of the page."""
+    """Return the query of one page: two index scans in the order of the save, at any position of the page."""
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_after_cursor(after, 'saved_at', LINE)}"
     newest = "ORDER BY saved_at DESC, id DESC LIMIT :limit"
     lines = f"SELECT * FROM lines WHERE {where} {newest}"

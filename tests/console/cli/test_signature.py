@@ -1,4 +1,4 @@
-"""Histories record the real operating system user of a command, whatever its environment variables say."""
+"""Histories record the real operating system user of a command, regardless of its environment variables."""
 
 import os
 import pwd
