@@ -52,6 +52,7 @@ class Probe:
         self._resources = resources
         self._rounds = 0
         self._next_ms = 0
+        self._is_progressing = False
 
     def wait_ms(self) -> int:
         """Return the milliseconds until the next round is due."""
@@ -62,18 +63,23 @@ class Probe:
 
         While it lasts, the breaker is reported again, with the witness.
         """
+        self._is_progressing = False
         still = self._probe_round(found)
         if still is None:
             outage.clear(self._resources.feed, found)
             self._rounds = self._next_ms = 0
             return True
-        self._rounds += 1
-        self._next_ms = monotonic_ms() + INTERVALS_MS[min(self._rounds, len(INTERVALS_MS) - 1)]
+        if not self._is_progressing:
+            self._rounds += 1
+            self._next_ms = monotonic_ms() + INTERVALS_MS[min(self._rounds, len(INTERVALS_MS) - 1)]
         outage.report(self._resources.feed, still.reason, still.witness)
         return False
 
     def _probe_round(self, found: Outage) -> Outage | None:
-        """Import entries until the outage is over or a probe fails. Return the outage, or None if it is over."""
+        """Import entries until the outage is over or a probe fails. Return the outage, or None if it is over.
+
+        If the time of the round ends while entries can still be imported, the next round follows immediately.
+        """
         if not is_reachable(self._resources.database):
             return found._replace(reason=OutageReason.DATABASE_UNAVAILABLE)
         if found.witness and (result := self._import_witness(found.witness)):
@@ -89,9 +95,11 @@ class Probe:
                 break
             if result.reason:
                 return found._replace(reason=result.reason, witness=found.witness or result.witness)
-            if found.witness and result.has_posted:
+            if result.has_posted and found.reason.may_be_one_entry:
                 self._count_try(found.witness)
                 return None
+        else:
+            self._is_progressing = True
         return found if found.witness or self._resources.streams.has_pending() else None
 
     def _import_witness(self, witness: Witness) -> ProbeResult | None:
@@ -130,6 +138,9 @@ class Probe:
                 return ProbeResult(entry, reason=reason)
             raise
 
-    def _count_try(self, witness: Witness) -> None:
+    def _count_try(self, witness: Witness | None) -> None:
+        """Count a try of the witness, because another entry was posted. Without a witness nothing is known yet."""
+        if witness is None:
+            return
         self._resources.streams.set_deliveries([witness.entry_id], witness.deliveries + 1)
         log.warning("entry_failed", entry_id=witness.entry_id)
