@@ -398,7 +398,7 @@ history = Table(
     Column("error", Text),
     Column("params", JSONB),  # the values that belong to the code
     Column("company_id", Text),  # that of the line or dead letter; null if the event could not be read
-    Index("history_key", "company_id", "at", "id", unique=True, postgresql_nulls_not_distinct=True),
+    # No unique key: no statement looks a row up by its id, and each index costs every import.
     Index("history_by_time", "at", postgresql_using="brin"),
     Index("history_of_line", "company_id", "line_ref"),
     Index(

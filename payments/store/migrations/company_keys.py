@@ -80,7 +80,6 @@ INDEXES = (
     KeyIndex("entries_of_line", "entries", "company_id, line_ref, version, kind, part", unique=True),
     KeyIndex("allocations_id_key", "allocations", "company_id, id", unique=True),
     KeyIndex("allocations_of_line", "allocations", "company_id, line_ref"),
-    KeyIndex("history_key", "history", "company_id, at, id", unique=True, nulls=True),
     # Rows arrive in the order of time. A BRIN index costs the import nothing.
     KeyIndex("history_by_time", "history", "at", method="brin"),
     KeyIndex("history_of_line", "history", "company_id, line_ref"),

@@ -79,7 +79,7 @@ class ChunkStats:
     largest_size: int
 
 
-# The primary key of the history finds the rows of the day.
+# The index of the history by time finds the rows of the day.
 _FLOW = """
 WITH events AS (
     SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code, line_ref
