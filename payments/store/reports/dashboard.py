@@ -155,7 +155,8 @@ def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[Exce
 def unsuccessful_counts(tx: Transaction, scope: Scope) -> list[StatusCount]:
     """Count the payments of the Claims Feed that are not in Billing, by status and reason, the largest group first."""
     query = (
-        f"SELECT status, reason, count(*) AS count FROM ({_unsuccessful(scope)}) AS own GROUP BY 1, 2 ORDER BY 3 DESC"
+        f"SELECT status, reason, count(*) AS count FROM ({_unsuccessful(scope)}) AS own GROUP BY 1, 2 "
+        "ORDER BY count(*) DESC, status, reason"
     )
     found = tx.execute(text(query), scope_parameters(scope))
     return [StatusCount(**row) for row in found.mappings()]
