@@ -9,6 +9,9 @@ from config.database_urls import normalize_database_url
 from config.redis_urls import normalize_redis_url
 from config.urls import normalize_web_address
 
+STREAMS_MAX = 256
+"""The largest number of streams that the feed can be partitioned into."""
+
 
 def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -19,6 +19,7 @@ from pydantic import (
 from config.durations import Duration, Durations, parse_durations
 from config.service_links import is_service_link
 from config.setting_types import (
+    STREAMS_MAX,
     DatabaseUrl,
     LogFormat,
     LogLevel,
@@ -69,7 +70,7 @@ class Settings(BaseModel):
     """Directory for the data of the embedded engines, logs and run files. One stack runs per directory."""
     stream: Name = "emr:payments"
     """Redis stream that the EMR publishes to."""
-    streams: Annotated[int, Field(ge=1, le=256)] = 1
+    streams: Annotated[int, Field(ge=1, le=STREAMS_MAX)] = 1
     """Number of streams that the feed is partitioned into by company: `emr:payments:0` and so on. The unnumbered stream
     is always read too."""
 

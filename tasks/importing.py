@@ -1,16 +1,13 @@
 """The tasks of importer and retrier: import entries of the feed, and retry entries, due lines and dead letters."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 from payments.core.import_stats import ImportStats
 from tasks import wire_names
 from tasks.app import app
 from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.feed import entry_retry, import_attempt, outage, retry_attempt
-from tasks.feed.attempt_errors import outage_of
-from tasks.feed.outage import IsolatedEntryError
-from tasks.resources import Resources, drop_connections_to_replica, get_resources
+from tasks.resources import Resources, get_resources
 
 DUE_LIMIT = 500
 
@@ -26,7 +23,7 @@ def import_events(
 ) -> str:
     """Import new entries of these streams for a time slice. Messages of the previous release name `entry_ids`."""
     resources = get_resources()
-    with _reporting_outages(resources):
+    with outage.reporting(resources.feed):
         if entry_ids:
             return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
         return _finish(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
@@ -37,7 +34,7 @@ def retry_entries(**_future: object) -> str:
     """Import or dead-letter the pending entries that are due. If some remain, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_ENTRIES)
-    with _reporting_outages(resources):
+    with outage.reporting(resources.feed):
         stats, has_more = entry_retry.retry_entries(resources)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_ENTRIES)
@@ -56,26 +53,11 @@ def retry_due(**_future: object) -> str:
     """Re-evaluate due lines and dead letters. If work remains, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_DUE)
-    with _reporting_outages(resources):
+    with outage.reporting(resources.feed):
         stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_DUE)
     return _finish(resources, [stats])
-
-
-@contextmanager
-def _reporting_outages(resources: Resources) -> Iterator[None]:
-    """Open the circuit breaker if the block raises the error of an outage."""
-    try:
-        yield
-    except IsolatedEntryError as error:
-        outage.report(resources.feed, error.reason, error.witness)
-        raise
-    except Exception as error:
-        drop_connections_to_replica(resources.feed, error)
-        if reason := outage_of(error):
-            outage.report(resources.feed, reason)
-        raise
 
 
 def _finish(resources: Resources, chunks: Iterable[ImportStats]) -> str:

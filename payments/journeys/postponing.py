@@ -10,7 +10,7 @@ from payments.store.ledger.postponed_work import PostponedCount, Postponement
 __all__ = ["PostponedCount", "Postponement"]
 
 RETRIES_MAX = 100
-"""How many postponed items of a kind one sweep tries again."""
+"""The largest number of postponed items of a kind that one sweep tries again."""
 
 
 def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: datetime) -> Postponement:

@@ -1,5 +1,7 @@
 """Errors of import and retry attempts: whether they are outages, and the text that is stored."""
 
+from typing import NamedTuple
+
 import redis
 from celery.exceptions import SoftTimeLimitExceeded
 
@@ -13,9 +15,26 @@ class NotAnsweringError(Exception):
     """PostgreSQL does not answer. Nothing was read from the stream, and the attempt can be repeated later."""
 
 
+class Witness(NamedTuple):
+    """An entry that failed alone because of an outage, with its number of deliveries before."""
+
+    entry_id: str
+    deliveries: int
+
+
+class IsolatedEntryError(Exception):
+    """An entry that was imported alone met an outage."""
+
+    def __init__(self, reason: OutageReason, witness: Witness) -> None:
+        super().__init__(f"{reason}: entry {witness.entry_id}")
+        self.reason, self.witness = reason, witness
+
+
 def outage_of(error: BaseException) -> OutageReason | None:
     """Return why no attempt can succeed at present, or None if the error is about the payments of this attempt."""
     match error:
+        case IsolatedEntryError():
+            return error.reason
         case NotAnsweringError():
             return OutageReason.DATABASE_UNAVAILABLE
         case SoftTimeLimitExceeded():

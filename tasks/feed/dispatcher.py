@@ -148,15 +148,18 @@ class Dispatcher:
     def import_unrequested(self) -> bool:
         """Import and retry entries in this process for a time slice. Return whether there was anything to import."""
         try:
-            stats = import_attempt.import_unrequested(self.resources)
-            retried, _ = entry_retry.retry_entries(self.resources)
+            with outage.reporting(self.feed):
+                stats = import_attempt.import_unrequested(self.resources)
+                stats += entry_retry.retry_entries(self.resources)[0]
         except Exception as error:
             if not outage_of(error):
                 raise
             log.warning("unrequested_import_failed", error_class=type(error).__name__)
             return False
-        log.info("imported_without_messages", result=str(stats + retried))
-        return stats + retried != import_attempt.NOTHING
+        if stats == import_attempt.NOTHING:
+            return False
+        log.info("imported_without_messages", result=str(stats))
+        return True
 
     def sweep(self) -> None:
         """Terminate stalled sessions, then let importers retry the entries that are due."""

@@ -6,18 +6,18 @@ an attempt of the backoff schedule. An outage does not.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from payments.core.backoff import BackoffSchedule, backoff_delay
 from payments.core.import_stats import ImportStats
 from payments.store.db.connection import is_reachable
-from tasks.feed.attempt_errors import NotAnsweringError, outage_of
+from tasks.feed.attempt_errors import IsolatedEntryError, NotAnsweringError, Witness, outage_of
 from tasks.feed.import_attempt import NOTHING, dead_letter, import_leased
 from tasks.feed.leases import LEASE, LEASE_MS
-from tasks.feed.outage import IsolatedEntryError, Witness
 from tasks.feed.stream import ISOLATED_DELIVERIES, PendingEntry
 from tasks.resources import Resources
 
@@ -47,18 +47,26 @@ def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
         raise NotAnsweringError
     schedule, ends_at = resources.settings.retry_ladder, time.monotonic() + TIME_SLICE_SECONDS
     idle = [each for each in resources.streams.pending_entries(LEASE_MS) if is_due(schedule, each)]
-    exhausted = [each for each in idle if is_exhausted(schedule, each)]
-    lost = [each for each in idle if each.deliveries < ISOLATED_DELIVERIES]
-    failed = [each for each in idle if each.deliveries >= ISOLATED_DELIVERIES and each not in exhausted]
     total = NOTHING
-    for chunk in (*_chunks(resources, lost), *([each] for each in failed)):
+    for step in _steps(resources, idle):
         if time.monotonic() >= ends_at:
             return total, True
-        total += _import_chunk(resources, chunk) if chunk[0] in lost else _import_alone(resources, *chunk)
-    for chunk in _chunks(resources, exhausted):
-        total += dead_letter(resources, _ids(chunk), LEASE_MS)
-        log.warning("entries_dead_lettered", entries=len(chunk))
+        total += step()
     return total, False
+
+
+def _steps(resources: Resources, idle: Sequence[PendingEntry]) -> Iterator[Callable[[], ImportStats]]:
+    """Yield the calls that import or dead-letter the entries: lost ones in chunks, then failed ones alone."""
+    lost = [each for each in idle if each.deliveries < ISOLATED_DELIVERIES]
+    failed = [each for each in idle if each.deliveries >= ISOLATED_DELIVERIES]
+    exhausted = [each for each in failed if is_exhausted(resources.settings.retry_ladder, each)]
+    for chunk in _chunks(resources, lost):
+        yield partial(_import_chunk, resources, chunk)
+    for each in failed:
+        if not is_exhausted(resources.settings.retry_ladder, each):
+            yield partial(_import_alone, resources, each)
+    for chunk in _chunks(resources, exhausted):
+        yield partial(_dead_letter_chunk, resources, chunk)
 
 
 def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
@@ -68,6 +76,11 @@ def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> Import
         return NOTHING
     log.info("entries_claimed", entries=len(entries))
     return import_leased(resources, entries)
+
+
+def _dead_letter_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
+    log.warning("entries_dead_lettered", entries=len(chunk))
+    return dead_letter(resources, _ids(chunk), LEASE_MS)
 
 
 def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:

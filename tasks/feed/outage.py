@@ -6,6 +6,8 @@ does not stay open if no dispatcher runs.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -13,27 +15,14 @@ import redis
 import structlog
 
 from payments.core.outage import OutageReason
+from tasks.feed.attempt_errors import IsolatedEntryError, Witness, outage_of
+from tasks.resources import drop_connections_to_replica
 
 log = structlog.get_logger()
 
 OUTAGE_KEY = "payments:import:outage"
 OUTAGE_SECONDS = 60
 """The time for which the breaker stays open after the latest report."""
-
-
-class Witness(NamedTuple):
-    """An entry that failed alone because of an outage, with its number of deliveries before."""
-
-    entry_id: str
-    deliveries: int
-
-
-class IsolatedEntryError(Exception):
-    """An entry that was imported alone met an outage."""
-
-    def __init__(self, reason: OutageReason, witness: Witness) -> None:
-        super().__init__(f"{reason}: entry {witness.entry_id}")
-        self.reason, self.witness = reason, witness
 
 
 class Outage(NamedTuple):
@@ -44,6 +33,21 @@ class Outage(NamedTuple):
     witness: Witness | None = None
 
 
+@contextmanager
+def reporting(client: redis.Redis) -> Iterator[None]:
+    """Open the breaker if the block raises the error of an outage. The error is raised on.
+
+    Connections of the client to a server that cannot write are closed.
+    """
+    try:
+        yield
+    except Exception as error:
+        drop_connections_to_replica(client, error)
+        if reason := outage_of(error):
+            report(client, reason, error.witness if isinstance(error, IsolatedEntryError) else None)
+        raise
+
+
 def report(client: redis.Redis, reason: OutageReason, witness: Witness | None = None) -> None:
     """Open the breaker, or keep it open. Its witness stays, or becomes `witness` if it has none.
 
@@ -51,7 +55,8 @@ def report(client: redis.Redis, reason: OutageReason, witness: Witness | None = 
     """
     try:
         before = current(client)
-        outage = Outage(reason, before.since, before.witness or witness) if before else Outage(reason, now(), witness)
+        since = before.since if before else datetime.now(UTC)
+        outage = Outage(reason, since, (before and before.witness) or witness)
         client.set(OUTAGE_KEY, _to_json(outage), ex=OUTAGE_SECONDS)
     except redis.RedisError as error:
         log.warning("outage_not_reported", reason=reason, error_class=type(error).__name__)
@@ -69,13 +74,8 @@ def current(client: redis.Redis) -> Outage | None:
 def clear(client: redis.Redis, outage: Outage) -> None:
     """Close the breaker after this outage. Raises RedisError."""
     client.delete(OUTAGE_KEY)
-    seconds = round((now() - outage.since).total_seconds(), 1)
+    seconds = round((datetime.now(UTC) - outage.since).total_seconds(), 1)
     log.warning("import_resumed", reason=outage.reason, seconds=seconds)
-
-
-def now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
 
 
 def _to_json(outage: Outage) -> str:

@@ -16,11 +16,11 @@ from payments.core.import_stats import ImportStats
 from payments.core.outage import OutageReason
 from payments.store.db.connection import is_reachable
 from tasks.feed import outage
-from tasks.feed.attempt_errors import outage_of
+from tasks.feed.attempt_errors import Witness, outage_of
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.import_attempt import import_leased
 from tasks.feed.leases import LEASE_MS
-from tasks.feed.outage import Outage, Witness
+from tasks.feed.outage import Outage
 from tasks.feed.stream import ISOLATED_DELIVERIES, PendingEntry
 from tasks.resources import Resources
 
@@ -45,6 +45,16 @@ class ProbeResult(NamedTuple):
         return bool(self.stats.imported or self.stats.updated)
 
 
+class RoundResult(NamedTuple):
+    """The result of a round of probes: the outage, or None if it is over.
+
+    `has_more`: the time of the round ended while entries could still be imported. The next round follows immediately.
+    """
+
+    outage: Outage | None
+    has_more: bool = False
+
+
 class Probe:
     """Probes one outage after the other. `resources` are those of the process that probes."""
 
@@ -52,7 +62,6 @@ class Probe:
         self._resources = resources
         self._rounds = 0
         self._next_ms = 0
-        self._is_progressing = False
 
     def wait_ms(self) -> int:
         """Return the milliseconds until the next round is due."""
@@ -63,44 +72,44 @@ class Probe:
 
         While it lasts, the breaker is reported again, with the witness.
         """
-        self._is_progressing = False
-        still = self._probe_round(found)
+        still, has_more = self._probe_round(found)
         if still is None:
             outage.clear(self._resources.feed, found)
             self._rounds = self._next_ms = 0
             return True
-        if not self._is_progressing:
+        if not has_more:
             self._rounds += 1
             self._next_ms = monotonic_ms() + INTERVALS_MS[min(self._rounds, len(INTERVALS_MS) - 1)]
         outage.report(self._resources.feed, still.reason, still.witness)
         return False
 
-    def _probe_round(self, found: Outage) -> Outage | None:
-        """Import entries until the outage is over or a probe fails. Return the outage, or None if it is over.
-
-        If the time of the round ends while entries can still be imported, the next round follows immediately.
-        """
+    def _probe_round(self, found: Outage) -> RoundResult:
+        """Import the witness, and other entries if they can show whether the outage is over."""
         if not is_reachable(self._resources.database):
-            return found._replace(reason=OutageReason.DATABASE_UNAVAILABLE)
+            return RoundResult(found._replace(reason=OutageReason.DATABASE_UNAVAILABLE))
         if found.witness and (result := self._import_witness(found.witness)):
             if result.reason is None:
-                return None
+                return RoundResult(None)
             found = found._replace(reason=result.reason)
         if found.witness and not found.reason.may_be_one_entry:
-            return found
+            return RoundResult(found)
+        return self._import_others(found)
+
+    def _import_others(self, found: Outage) -> RoundResult:
+        """Import entries other than the witness until one fails or shows that the outage is over."""
         ends_at = time.monotonic() + ROUND_SECONDS
         while time.monotonic() < ends_at:
             result = self._import_next(found.witness)
             if result is None:
-                break
+                is_over = not (found.witness or self._resources.streams.has_pending())
+                return RoundResult(None if is_over else found)
             if result.reason:
-                return found._replace(reason=result.reason, witness=found.witness or result.witness)
+                return RoundResult(found._replace(reason=result.reason, witness=found.witness or result.witness))
             if result.has_posted and found.reason.may_be_one_entry:
-                self._count_try(found.witness)
-                return None
-        else:
-            self._is_progressing = True
-        return found if found.witness or self._resources.streams.has_pending() else None
+                if found.witness:
+                    self._count_attempt(found.witness)
+                return RoundResult(None)
+        return RoundResult(found, has_more=True)
 
     def _import_witness(self, witness: Witness) -> ProbeResult | None:
         """Import the witness.
@@ -138,9 +147,7 @@ class Probe:
                 return ProbeResult(entry, reason=reason)
             raise
 
-    def _count_try(self, witness: Witness | None) -> None:
-        """Count a try of the witness, because another entry was posted. Without a witness nothing is known yet."""
-        if witness is None:
-            return
+    def _count_attempt(self, witness: Witness) -> None:
+        """Count an attempt of the witness, because another entry was posted."""
         self._resources.streams.set_deliveries([witness.entry_id], witness.deliveries + 1)
         log.warning("entry_failed", entry_id=witness.entry_id)

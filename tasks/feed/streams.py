@@ -12,15 +12,13 @@ from typing import NamedTuple
 
 import redis
 
+from config.setting_types import STREAMS_MAX
 from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
 from tasks.feed import stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count
 from tasks.feed.lag import plausible_since_ms
 from tasks.feed.stream import GROUP, GroupState, PendingEntry
-
-STREAMS_MAX = 256
-"""The largest number of streams that PAYMENTS_STREAMS and a publisher may have."""
 
 
 class FeedStats(NamedTuple):

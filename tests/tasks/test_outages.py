@@ -1,7 +1,5 @@
 """In an outage of PostgreSQL the circuit breaker stops the import, and no payment loses an attempt."""
 
-from contextlib import contextmanager
-
 import pytest
 from sqlalchemy import text
 
@@ -14,9 +12,11 @@ from tasks import importing, wire_names
 from tasks.app import TaskFailedError
 from tasks.feed import dispatcher as dispatcher_module
 from tasks.feed import entry_retry, outage, probe, stream
+from tasks.feed.attempt_errors import Witness
 from tasks.feed.redelivery import Redelivery
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
+from tests.tasks.refusing import refused_rows
 from tests.tasks.test_entry_retry import age, deliveries
 
 pytestmark = pytest.mark.slow
@@ -64,24 +64,9 @@ def publish(resources, clinic_id):
     return publish
 
 
-@contextmanager
 def failing(database, state, condition="true"):
-    """Let inserts of lines that meet the condition fail with an SQLSTATE, by its condition name in PostgreSQL."""
-    with transaction(database) as tx:
-        tx.execute(
-            text(
-                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                f"RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$"
-            )
-        )
-        tx.execute(
-            text(f"CREATE TRIGGER fail BEFORE INSERT ON lines FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION fail()")
-        )
-    try:
-        yield
-    finally:
-        with transaction(database) as tx:
-            tx.execute(text("DROP TRIGGER fail ON lines; DROP FUNCTION fail()"))
+    """Refuse lines that meet the condition with an SQLSTATE, by its condition name in PostgreSQL."""
+    return refused_rows(database, "lines", condition, state)
 
 
 def run_cycle(dispatcher, *, later=True):
@@ -237,6 +222,16 @@ def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, strea
             assert not dispatcher.probe.probe(outage.current(resources.feed))
 
             (pending,) = dispatcher.streams.pending_entries(0)
-            assert outage.current(resources.feed).witness == outage.Witness(pending.entry_id, 1)
+            assert outage.current(resources.feed).witness == Witness(pending.entry_id, 1)
             assert resources.feed.xlen(unnumbered) == 0
         resources.feed.delete(*dispatcher.streams.names)
+
+
+def test_isolated_entry_that_meets_an_outage_does_not_end_an_import_without_messages(dispatcher, publish, resources):
+    publish("1")
+    (_, entry_id) = [each.entry_id for each in resources.streams.read_new([resources.settings.stream], 9, "no-reply")]
+    age(resources, [entry_id], stream.ISOLATED_DELIVERIES)
+    with failing(resources.database, "disk_full"):
+        assert not dispatcher.import_unrequested()
+
+    assert outage.current(resources.feed).witness == Witness(entry_id, stream.ISOLATED_DELIVERIES)
