@@ -52,7 +52,7 @@ RECURRING: tuple[RecurringTask, ...] = (
         "billing.balance",
         every=timedelta(minutes=5),
         purpose="Compares the EMR with Billing for the last full week, once a night, after 2:00 in every time zone. An "
-        "unexplained amount is an error in the log.",
+        "unexplained amount is an error in the log. An interrupted run continues where it stopped.",
     ),
     RecurringTask(
         "billing.make_room",

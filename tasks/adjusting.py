@@ -10,21 +10,27 @@ from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database, transaction
 from tasks import isolation, wire_names
 from tasks.app import app
-from tasks.enqueue import clear_enqueued
+from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.resources import get_resources
+from tasks.time_slice import run_time_slice
 
 log = structlog.get_logger()
 
 
 @app.task(name="billing.apply_adjustments")
 def accept_by_policy(**_future: object) -> str:
-    """Accept each open exception of a company with the policy `auto`, each in a separate transaction."""
+    """Accept the open exceptions of companies with the policy `auto`, each in a separate transaction.
+
+    If exceptions remain after a time slice, send another message.
+    """
     resources, now = get_resources(), datetime.now(UTC)
     clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)
     with transaction(resources.database) as tx:
         exceptions = adjusting.list_auto_acceptable(tx, now)
-    accepted = sum(_accept(resources.database, each, now) for each in exceptions)
-    return f"accepted {accepted:,} of {len(exceptions):,}"
+    results, has_more = run_time_slice(_accept(resources.database, each, now) for each in exceptions)
+    if has_more:
+        enqueue_once(resources.broker, wire_names.APPLY_ADJUSTMENTS)
+    return f"accepted {sum(results):,} of {len(exceptions):,}"
 
 
 def _accept(database: Database, exception: WorkItem, now: datetime) -> bool:

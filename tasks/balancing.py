@@ -1,69 +1,116 @@
 """The task that balances the last full week of each clinic, and logs an error if an amount is unexplained."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import structlog
 
 from payments.contract.money import ZERO, total
 from payments.core.balancing import Balance
-from payments.core.postponed_work import Selection, WorkItem, WorkKind
+from payments.core.postponed_work import Selection, WorkKind
 from payments.journeys import balancing
 from payments.journeys.balancing import BalancedClinic
-from payments.store.db.connection import Database, Transaction, transaction
+from payments.store.db.connection import Database, Transaction
 from tasks import isolation, wire_names
 from tasks.app import app
-from tasks.enqueue import clear_enqueued
+from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.resources import get_resources
+from tasks.time_slice import run_time_slice
+from tasks.transactions import run_in_transaction
 
 log = structlog.get_logger()
 
+LINES_MAX = 200_000
+"""How many lines of the week are compared in one transaction, unless one company has more: well under the slice."""
 
-@app.task(name="billing.balance", soft_time_limit=3600, time_limit=3660)
+_KIND = WorkKind.BALANCE_COMPANY
+_Balances = dict[BalancedClinic, Balance]
+
+
+@app.task(name="billing.balance")
 def balance(**_future: object) -> str:
-    """Balance each clinic's last full week, Monday to Sunday, once per night."""
+    """Balance each clinic's last full week, Monday to Sunday, once per night.
+
+    If companies remain after a time slice, send a message.
+    """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.BALANCE)
-    return balance_week(resources.database, datetime.now(UTC))
+    result, has_more = balance_week(resources.database, datetime.now(UTC))
+    if has_more:
+        enqueue_once(resources.broker, wire_names.BALANCE)
+    return result
 
 
-def balance_week(database: Database, now: datetime) -> str:
-    """Balance the last full week if it is due. Logs an error for each clinic with an unexplained amount (rule D9).
+def balance_week(database: Database, now: datetime, lines_max: int = LINES_MAX) -> tuple[str, bool]:
+    """Balance the last full week for a time slice if it is due. Return a summary, and whether companies may remain.
 
-    A company that fails is postponed, and named in the log. Raises the error of an outage.
+    Logs an error for each clinic with an unexplained amount (rule D9). A company that fails is postponed, and named in
+    the log. Raises the error of an outage.
     """
-    kind = WorkKind.BALANCE_COMPANY
+    batches, has_more = run_time_slice(_balance_due(database, now, lines_max))
+    balances = {clinic: each for batch in batches for clinic, each in batch.items()}
+    return _summarize(balances) if balances else "not due", has_more
 
-    def balance_company(tx: Transaction, selection: Selection) -> dict[BalancedClinic, Balance]:
-        (company,) = selection.only or ()
-        return balancing.balance_company(tx, company.company_id, now)
 
-    for balances in isolation.retry_postponed(database, kind, balance_company, now):
+def _balance_due(database: Database, now: datetime, lines_max: int) -> Iterator[_Balances]:
+    """Balance companies in batches until tonight's run is complete. Postponed companies that are due come first."""
+    yield from isolation.retry_postponed(database, _KIND, _balance_companies(now), now)
+    while (batch := _balance_batch(database, now, lines_max)) is not None:
+        yield batch
+
+
+def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balances | None:
+    """Balance the next companies in one transaction, and after an error each half of them separately.
+
+    Return None if no run is due. Raises the error of an outage.
+    """
+    selection = Selection()
+
+    def balance_next(tx: Transaction) -> _Balances | None:
+        balances = balancing.balance_next_due(tx, now, lines_max, selection)
+        _log_unexplained(balances or {})
+        return balances
+
+    try:
+        return run_in_transaction(database, balance_next)
+    except Exception as error:
+        if isolation.is_outage(error) or not selection.taken:
+            raise
+        log.warning("batch_split", kind=_KIND, items=len(selection.taken), error_class=type(error).__name__)
+    results = isolation.run_halves(database, _KIND, _balance_companies(now), selection.taken, now)
+    run_in_transaction(database, lambda tx: balancing.leave_out(tx, now, selection.taken))
+    return {clinic: each for found in results for clinic, each in (found or {}).items()}
+
+
+def _balance_companies(now: datetime) -> isolation.Work[_Balances]:
+    """Return the work that balances the selected companies."""
+
+    def work(tx: Transaction, selection: Selection) -> _Balances:
+        selection.taken = selection.only or ()
+        balances = balancing.balance_companies(tx, now, selection.taken)
         _log_unexplained(balances)
-    with transaction(database) as tx:
-        nightly = balancing.balance_if_due(tx, now, isolation.is_outage)
-    if nightly is None:
-        return "not due"
-    if nightly.error:
-        log.error("events_without_company_not_balanced", exc_info=nightly.error)
-    for company_id, error in nightly.errors.items():
-        isolation.postpone(database, kind, WorkItem(company_id), error, now)
-    unexplained = _log_unexplained(nightly.balances)
-    failed = f", failed for {', '.join(nightly.errors)}" if nightly.errors else ""
-    return f"balanced {len(nightly.balances):,} clinics, unexplained {_summarize(unexplained)}{failed}"
+        return balances
+
+    return work
 
 
-def _log_unexplained(balances: Mapping[BalancedClinic, Balance]) -> dict[BalancedClinic, Balance]:
-    """Log an error for each clinic with an unexplained amount, and return these clinics."""
-    unexplained = {clinic: each for clinic, each in balances.items() if each.unexplained_count}
-    for clinic, each in unexplained.items():
-        fields = {"company": clinic.company_id, "clinic": clinic.clinic_id, "amount": str(each.unexplained)}
-        log.error("balance_unexplained", **fields, lines=each.unexplained_count)
-    return unexplained
+def _log_unexplained(balances: _Balances) -> None:
+    """Log an error for each clinic with an unexplained amount.
+
+    Call it before the commit, because the balances are not computed again afterwards.
+    """
+    for clinic, each in balances.items():
+        if each.unexplained_count:
+            fields = {"company": clinic.company_id, "clinic": clinic.clinic_id, "amount": str(each.unexplained)}
+            log.error("balance_unexplained", **fields, lines=each.unexplained_count)
 
 
-def _summarize(unexplained: Mapping[BalancedClinic, Balance]) -> str:
-    """Return the unexplained total and the number of lines. The number matters if amounts add up to zero."""
-    lines = sum(each.unexplained_count for each in unexplained.values())
-    amount = total(each.unexplained for each in unexplained.values()) if unexplained else ZERO
-    return f"{amount} in {lines:,} line{'' if lines == 1 else 's'}" if lines else str(amount)
+def _summarize(balances: _Balances) -> str:
+    """Return the number of clinics, and what is unexplained with its number of lines.
+
+    The number of lines matters if amounts add up to zero.
+    """
+    lines = sum(each.unexplained_count for each in balances.values())
+    amount = total(each.unexplained for each in balances.values() if each.unexplained_count) if lines else ZERO
+    in_lines = f" in {lines:,} line{'' if lines == 1 else 's'}" if lines else ""
+    return f"balanced {len(balances):,} clinics, unexplained {amount}{in_lines}"

@@ -12,16 +12,23 @@ from tasks.app import app
 from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.isolation import retry_postponed, run_or_bisect
 from tasks.resources import Resources, get_resources
+from tasks.time_slice import run_time_slice
 
 LIMIT = 500
 
 
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
-    """Examine all lines whose exception may have changed, in batches. A line that fails is postponed."""
+    """Examine the lines whose exception may have changed, in batches. A line that fails is postponed.
+
+    If lines remain after a time slice, send another message.
+    """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.DETECT_EXCEPTIONS)
-    stats = sum(_detect(resources, datetime.now(UTC)), DetectionStats())
+    batches, has_more = run_time_slice(_detect(resources, datetime.now(UTC)))
+    stats = sum(batches, DetectionStats())
+    if has_more:
+        enqueue_once(resources.broker, wire_names.DETECT_EXCEPTIONS)
     if stats.opened or stats.recomputed:
         enqueue_once(resources.broker, wire_names.APPLY_ADJUSTMENTS)
     return str(stats)

@@ -1,6 +1,5 @@
 """Apply Payments on Account and refunds immediately, and all other payments at night."""
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
@@ -11,24 +10,26 @@ from payments.journeys.distributing import FIRST, DistributionResult
 from payments.store.db.connection import Database, Transaction, transaction
 from tasks import isolation, wire_names
 from tasks.app import app
-from tasks.enqueue import clear_enqueued, send
+from tasks.enqueue import clear_enqueued, enqueue_once
 from tasks.resources import get_resources
+from tasks.time_slice import run_time_slice
 from tasks.transactions import run_in_transaction
 
 BATCH_ACCOUNTS = 1_000
-TIME_SLICE_SECONDS = 30
-"""Time slice of one task, well below the task time limit."""
 
 
 @app.task(name="billing.apply_at_once")
 def apply_immediately(**_future: object) -> str:
     """Apply Payments on Account. Unapply the excess of payments and charges whose amount was lowered.
 
-    An account that fails is postponed, and stays in the queue.
+    An account that fails is postponed, and stays in the queue. If accounts remain after a time slice, send a message.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.APPLY_IMMEDIATELY)
-    moved = sum(len(each.allocations) for each in _apply(resources.database, datetime.now(UTC)))
+    batches, has_more = run_time_slice(_apply(resources.database, datetime.now(UTC)))
+    if has_more:
+        enqueue_once(resources.broker, wire_names.APPLY_IMMEDIATELY)
+    moved = sum(len(each.allocations) for each in batches)
     return f"{moved:,} allocations"
 
 
@@ -40,9 +41,9 @@ def distribute_payments(**_future: object) -> str:
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.DISTRIBUTE_PAYMENTS)
-    batches = list(_distribute_time_slice(resources.database))
-    if batches[-1].last is not None:
-        send(wire_names.DISTRIBUTE_PAYMENTS)
+    batches, has_more = run_time_slice(_distribute_due(resources.database))
+    if has_more:
+        enqueue_once(resources.broker, wire_names.DISTRIBUTE_PAYMENTS)
     moved = sum(len(each.allocations) for each in batches)
     return f"{moved:,} allocations, {total(each.net_applied for each in batches)} applied"
 
@@ -80,16 +81,13 @@ def _apply(database: Database, now: datetime) -> Iterator[DistributionResult]:
         is_done = all(each is not None and each.last is None for each in results)
 
 
-def _distribute_time_slice(database: Database) -> Iterator[DistributionResult]:
-    """Distribute payments in batches until no company's run is due, or until the time slice is over.
-
-    Postponed accounts whose next attempt is due come first.
-    """
-    ends_at, is_over = time.monotonic() + TIME_SLICE_SECONDS, False
+def _distribute_due(database: Database) -> Iterator[DistributionResult]:
+    """Distribute payments in batches until no company's run is due. Postponed accounts that are due come first."""
     yield from isolation.retry_postponed(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute, datetime.now(UTC))
-    while not is_over:
+    is_done = False
+    while not is_done:
         batch = _distribute_batch(database, datetime.now(UTC))
-        is_over = batch[-1].last is None or time.monotonic() >= ends_at
+        is_done = batch[-1].last is None
         yield from batch
 
 

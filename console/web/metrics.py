@@ -55,7 +55,7 @@ def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, 
     A company that cannot be balanced is omitted: the nightly balancing of the workers reports it.
     """
     with app.transaction(INSTALLATION) as tx:
-        balances = balancing.balance_last_week(tx, now.date(), is_outage).balances
+        balances = balancing.balance_last_week(tx, now.date(), is_outage)
     found: dict[str | None, Unexplained] = defaultdict(lambda: Unexplained(0, 0))
     for clinic, balance in balances.items():
         cents, lines = found[clinic.company_id]

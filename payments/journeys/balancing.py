@@ -1,20 +1,20 @@
 """Balance the EMR's payments against Billing's imports, to the cent and by line (rule D9)."""
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.contract.payment_log import PaymentLogRow
 from payments.core.balancing import Balance, BalancedLine, LineComparison, last_full_week, reconcile
-from payments.core.postponed_work import WorkKind
+from payments.core.postponed_work import Selection, WorkItem
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction, savepoint
 from payments.store.db.external_sort import SortedRows
-from payments.store.ledger import clinics, job_runs, postponed_work
+from payments.store.ledger import clinics, job_runs
 from payments.store.ledger.job_runs import Job
-from payments.store.reports import balancing, emr_log
+from payments.store.reports import balance_batches, balancing, emr_log
 from payments.store.reports.balancing import BalanceFilter
 
 __all__ = ["Balance", "BalanceFilter", "BalancedLine"]
@@ -25,18 +25,6 @@ class BalancedClinic(NamedTuple):
 
     company_id: str | None
     clinic_id: str | None
-
-
-class BalanceResult(NamedTuple):
-    """The balance of each clinic, and by company the error of those that could not be balanced.
-
-    `error` is the error of balancing all companies together. If there was one, events whose company cannot be read
-    are not balanced.
-    """
-
-    balances: dict[BalancedClinic, Balance]
-    errors: dict[str, Exception]
-    error: Exception | None = None
 
 
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
@@ -68,61 +56,69 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[Bala
     return dict(balances)
 
 
-def balance_last_week(tx: Transaction, day: date, is_outage: Callable[[Exception], bool]) -> BalanceResult:
+def balance_last_week(
+    tx: Transaction, day: date, is_outage: Callable[[Exception], bool]
+) -> dict[BalancedClinic, Balance]:
     """Balance the last full week before a day, clinic by clinic.
 
-    If that fails, each company is balanced separately, so that a company that fails stops no other. Raises an error for
-    which `is_outage` is true.
+    If that fails, each company is balanced separately; companies that fail are omitted. Raises an error for which
+    `is_outage` is true.
     """
     together = _try_balance(tx, BalanceFilter(*last_full_week(day)), is_outage)
-    if not isinstance(together, Exception):
-        return BalanceResult(together, {})
-    nightly = BalanceResult({}, {}, together)
-    for company_id in clinics.list_company_ids(tx):
-        found = _try_balance(tx, _week_of(company_id, day), is_outage)
-        if isinstance(found, Exception):
-            nightly.errors[company_id] = found
-        else:
-            nightly.balances.update(found)
-    return nightly
+    if together is not None:
+        return together
+    separately = (_try_balance(tx, _week_of(day, company_id), is_outage) for company_id in clinics.list_company_ids(tx))
+    return {clinic: balance for found in separately for clinic, balance in (found or {}).items()}
 
 
-def balance_if_due(tx: Transaction, now: datetime, is_outage: Callable[[Exception], bool]) -> BalanceResult | None:
-    """Balance the last full week clinic by clinic, once a night. Return None if tonight's run is done or in progress.
+def balance_next_due(
+    tx: Transaction, now: datetime, lines_max: int, selection: Selection
+) -> dict[BalancedClinic, Balance] | None:
+    """Balance the last full week of the next companies that tonight's run has not balanced, clinic by clinic.
 
-    Takes an advisory lock until the commit, and stores the day of the run. Raises as `balance_last_week`.
+    Return None if no run is due. The companies have at most `lines_max` lines together, but one company may have more.
+    `selection` gets the companies; postponed ones are left out. An event whose company
+    cannot be read is in no company's balance: it is a dead letter, which explains its whole amount. Locks: tries the
+    advisory lock of the job; returns None if another transaction holds it. Stores the progress.
     """
-    day = job_runs.lock_due(tx, Job.BALANCE, now)
-    if day is None:
+    run = job_runs.lock_due(tx, Job.BALANCE, now)
+    if run is None:
         return None
-    nightly = balance_last_week(tx, day, is_outage)
-    for company in postponed_work.load(tx, WorkKind.BALANCE_COMPANY):
-        if company.company_id not in nightly.errors:
-            postponed_work.forget(tx, WorkKind.BALANCE_COMPANY, company)
-    job_runs.record(tx, Job.BALANCE, day, now)
-    return nightly
+    selection.taken = balance_batches.next_companies(tx, run.last_company, *last_full_week(run.day), lines_max)
+    if not selection.taken:
+        job_runs.record_complete(tx, run, now)
+        return None
+    balances = balance_companies(tx, now, selection.taken)
+    job_runs.record_progress(tx, run, selection.taken[-1].company_id)
+    return balances
 
 
-def balance_company(tx: Transaction, company_id: str, now: datetime) -> dict[BalancedClinic, Balance]:
-    """Balance the last full week of a company's clinics: the week that tonight's run balances."""
-    return balance_clinics(tx, _week_of(company_id, job_runs.current_day(now)))
+def balance_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> dict[BalancedClinic, Balance]:
+    """Balance the last full week of companies, clinic by clinic: the week that tonight's run balances."""
+    return balance_clinics(tx, _week_of(job_runs.current_day(now), *(each.company_id for each in companies)))
+
+
+def leave_out(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:
+    """Let tonight's run continue after these companies, which it could not balance together. Locks: as the run."""
+    if run := job_runs.lock_due(tx, Job.BALANCE, now):
+        job_runs.record_progress(tx, run, companies[-1].company_id)
 
 
 def _try_balance(
     tx: Transaction, balance_filter: BalanceFilter, is_outage: Callable[[Exception], bool]
-) -> dict[BalancedClinic, Balance] | Exception:
-    """Return the balance of each clinic, or the error, after which the transaction can still be used."""
+) -> dict[BalancedClinic, Balance] | None:
+    """Return the balance of each clinic, or None after an error. Then the transaction can still be used."""
     try:
         with savepoint(tx):
             return balance_clinics(tx, balance_filter)
     except Exception as error:
         if is_outage(error):
             raise
-        return error
+        return None
 
 
-def _week_of(company_id: str, day: date) -> BalanceFilter:
-    return BalanceFilter(*last_full_week(day), scope=Scope.of_companies(company_id))
+def _week_of(day: date, *company_ids: str) -> BalanceFilter:
+    return BalanceFilter(*last_full_week(day), scope=Scope.of_companies(*company_ids))
 
 
 def _reconcile_compared(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:

@@ -448,13 +448,16 @@ postponed_work = Table(
     Column("next_try_at", Moment, nullable=False),
 )
 
-# The day of the last complete run of each job that runs once a day for the whole installation.
+# Jobs that run once a day for the whole installation: the day of the last complete run, and the progress of the run of
+# `running_day` by company id.
 job_runs = Table(
     "job_runs",
     metadata,
     Column("job", Text, primary_key=True),
-    Column("day", Date, nullable=False),
-    Column("finished_at", Moment, nullable=False),
+    Column("day", Date),
+    Column("finished_at", Moment),
+    Column("running_day", Date),
+    Column("last_company", Text),
 )
 
 # The progress of `workers.migrate` in filling the company of earlier rows: `position` is the key of the last row.

@@ -20,6 +20,7 @@ from payments.contract.event import ChargeType, read_event
 from payments.core.due_items import DueItems
 from payments.core.month import Month
 from payments.core.outcome import Status
+from payments.core.postponed_work import Selection
 from payments.core.scope import Scope
 from payments.journeys import (
     adjusting,
@@ -37,7 +38,6 @@ from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.journeys.reporting import ExceptionFilter, FeedFilter
 from payments.store.db.connection import Database, Transaction, transaction
-from tasks.isolation import is_outage
 from tests.builders.events import run_context, stream_entries
 
 # In the past: commands and pages read the clock.
@@ -188,7 +188,11 @@ class Fortnight:
         if day > CLOSED_ON:
             self._for_each_company(self._decide)
         self._do(lambda tx: distributing.distribute_accounts(tx, FIRST, None, self._now, 10_000))
-        self._do(lambda tx: balancing.balance_if_due(tx, self._now, is_outage))
+        self._do(self._balance)
+
+    def _balance(self, tx: Transaction) -> None:
+        while balancing.balance_next_due(tx, self._now, BATCH, Selection()) is not None:
+            pass
 
     def _do(self, work: Any) -> None:
         with transaction(self._database) as tx:

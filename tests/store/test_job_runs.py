@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from payments.store.db.connection import Database, Transaction, transaction
 from payments.store.ledger import job_runs
-from payments.store.ledger.job_runs import Job
+from payments.store.ledger.job_runs import Job, JobRun
 
 pytestmark = pytest.mark.slow
 
@@ -20,10 +20,18 @@ TENTH = date(2026, 6, 10)
 
 def run(tx: Transaction, now: datetime) -> date | None:
     """Run the job if it is due, and return the day for which it ran."""
-    day = job_runs.lock_due(tx, Job.BALANCE, now)
-    if day:
-        job_runs.record(tx, Job.BALANCE, day, now)
-    return day
+    due = job_runs.lock_due(tx, Job.BALANCE, now)
+    if due is None:
+        return None
+    job_runs.record_complete(tx, due, now)
+    return due.day
+
+
+@pytest.fixture
+def tx(tx: Transaction) -> Transaction:
+    """A transaction in which no job has run yet."""
+    tx.execute(text("DELETE FROM job_runs"))
+    return tx
 
 
 @pytest.fixture
@@ -78,6 +86,25 @@ def test_interrupted_run_is_repeated(job_database: Database) -> None:
 
     with transaction(job_database) as tx:
         assert run(tx, BEGINS) == TENTH
+
+
+def test_run_continues_after_its_last_company_until_it_is_complete(tx: Transaction) -> None:
+    due = JobRun(Job.BALANCE, TENTH)
+    assert job_runs.lock_due(tx, Job.BALANCE, BEGINS) == due
+
+    job_runs.record_progress(tx, due, "company-7")
+    assert job_runs.lock_due(tx, Job.BALANCE, BEGINS) == due._replace(last_company="company-7")
+
+    job_runs.record_complete(tx, due, BEGINS)
+    assert job_runs.lock_due(tx, Job.BALANCE, BEGINS) is None
+
+
+def test_run_of_the_next_night_starts_with_the_first_company(tx: Transaction) -> None:
+    job_runs.record_progress(tx, JobRun(Job.BALANCE, TENTH), "company-7")
+
+    next_run = job_runs.lock_due(tx, Job.BALANCE, BEGINS + timedelta(days=1))
+
+    assert next_run == JobRun(Job.BALANCE, TENTH + timedelta(days=1))
 
 
 def test_only_one_of_several_workers_runs_the_job(job_database: Database) -> None:

@@ -94,6 +94,7 @@ def finish_work(resources):
     with transaction(resources.database) as tx:
         tx.execute(text("UPDATE company_months SET state = 'OPEN' WHERE state IN ('SCHEDULED', 'CLOSING')"))
         tx.execute(text("DELETE FROM postponed_work"))
+        tx.execute(text("DELETE FROM job_runs"))
     detect_exceptions()
     accept_by_policy()
     apply_immediately()

@@ -13,7 +13,7 @@ from payments.journeys import distributing as journey
 from payments.journeys import importing
 from payments.store.db.connection import transaction
 from payments.store.reports import account
-from tasks import distributing
+from tasks import distributing, time_slice
 from tasks.app import TaskFailedError
 from tasks.distributing import apply_immediately, distribute_payments
 from tasks.resources import connect_redis
@@ -86,7 +86,7 @@ def test_run_continues_in_another_message_after_its_time_slice(resources, engine
     import_visits(resources, company, patients)
     make_nightly_run_due(resources, company)
     monkeypatch.setattr(distributing, "BATCH_ACCOUNTS", 2)
-    monkeypatch.setattr(distributing, "TIME_SLICE_SECONDS", 0)  # one batch is a whole time slice
+    monkeypatch.setattr(time_slice, "TIME_SLICE_SECONDS", 0)  # one batch is a whole time slice
 
     assert distribute_payments() == "2 allocations, 40.00 applied"
     assert unassigned_amounts(resources, company, patients) == dict.fromkeys(

@@ -5,6 +5,7 @@ import structlog
 from celery import Celery
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
+from config.celery import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
 from tasks.app import TASK_MODULES, GuardedTask, app
 from tasks.resources import NotConfiguredError, get_resources
 
@@ -57,13 +58,23 @@ def test_unknown_argument_of_a_later_publisher_is_ignored(guarded_app):
     assert listen.apply(kwargs={"entry_ids": ["1-0"], "of_a_later_version": 1}).result == ["1-0"]
 
 
-def test_every_task_is_guarded():
+@pytest.fixture
+def product_tasks():
     for module in TASK_MODULES:
         __import__(module)
-    project_tasks = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+    tasks = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+    assert len(tasks) >= 4
+    return tasks
 
-    assert len(project_tasks) >= 4
-    assert all(isinstance(task, GuardedTask) for task in project_tasks)
+
+def test_every_task_is_guarded(product_tasks):
+    assert all(isinstance(task, GuardedTask) for task in product_tasks)
+
+
+def test_no_task_may_outlast_the_visibility_timeout_by_limits_of_its_own(product_tasks):
+    assert {(task.soft_time_limit, task.time_limit) for task in product_tasks} == {
+        (SOFT_LIMIT_SECONDS, HARD_LIMIT_SECONDS)
+    }
 
 
 def test_resources_of_an_unconfigured_process_raise_an_error():

@@ -1,11 +1,12 @@
-"""Jobs that run once a day for the whole installation, and the day of their last run.
+"""Jobs that run once a day for the whole installation: the day of the last run, and the progress of the current one.
 
-The day is stored in the transaction of the run. So a restart neither skips a run nor repeats one, and of several
-workers one runs the job. A job that missed days runs once.
+Both are stored in the transactions of the run. So a restart neither skips a run nor repeats one, and of several workers
+one runs the job. A job that missed days runs once.
 """
 
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+from typing import NamedTuple
 
 from payments.core.distribution import nightly_run_date
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
@@ -24,8 +25,16 @@ class Job(StrEnum):
 _LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE}
 
 
-def lock_due(tx: Transaction, job: Job, now: datetime) -> date | None:
-    """Return the day for which a job is due, or None.
+class JobRun(NamedTuple):
+    """The run of a job for a day. `last_company` is the last company that is done, empty if none is."""
+
+    job: Job
+    day: date
+    last_company: str = ""
+
+
+def lock_due(tx: Transaction, job: Job, now: datetime) -> JobRun | None:
+    """Return the run of a job that is due and not complete, or None.
 
     A job is due once the night has begun in every time zone, unless it ran for that day or another transaction is
     running it. Locks: the advisory lock of the job.
@@ -33,8 +42,14 @@ def lock_due(tx: Transaction, job: Job, now: datetime) -> date | None:
     if not try_acquire(tx, _LOCKS[job]):
         return None
     day = current_day(now)
-    last_day = tx.execute(text("SELECT day FROM job_runs WHERE job = :job"), {"job": job}).scalar_one_or_none()
-    return day if last_day is None or last_day < day else None
+    stored = tx.execute(
+        text("SELECT day, running_day, last_company FROM job_runs WHERE job = :job"), {"job": job}
+    ).one_or_none()
+    if stored is None:
+        return JobRun(job, day)
+    if stored.day is not None and stored.day >= day:
+        return None
+    return JobRun(job, day, stored.last_company if stored.running_day == day else "")
 
 
 def current_day(now: datetime) -> date:
@@ -42,12 +57,23 @@ def current_day(now: datetime) -> date:
     return nightly_run_date(now.astimezone(_WESTERNMOST))
 
 
-def record(tx: Transaction, job: Job, day: date, now: datetime) -> None:
-    """Store that a job has run for this day. Call it in the transaction of the run, after `lock_due`."""
+def record_progress(tx: Transaction, run: JobRun, last_company: str) -> None:
+    """Store the last company that a run is done with. Call it after `lock_due`, in the same transaction."""
+    tx.execute(
+        text(
+            "INSERT INTO job_runs (job, running_day, last_company) VALUES (:job, :day, :last_company) "
+            "ON CONFLICT (job) DO UPDATE SET running_day = excluded.running_day, last_company = excluded.last_company"
+        ),
+        {"job": run.job, "day": run.day, "last_company": last_company},
+    )
+
+
+def record_complete(tx: Transaction, run: JobRun, now: datetime) -> None:
+    """Store that a run is complete. Call it after `lock_due`, in the same transaction."""
     tx.execute(
         text(
             "INSERT INTO job_runs (job, day, finished_at) VALUES (:job, :day, :now) "
             "ON CONFLICT (job) DO UPDATE SET day = excluded.day, finished_at = excluded.finished_at"
         ),
-        {"job": job, "day": day, "now": now},
+        {"job": run.job, "day": run.day, "now": now},
     )

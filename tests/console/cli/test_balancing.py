@@ -207,10 +207,10 @@ def test_nightly_balancing_logs_unexplained_differences(ledger_database: Databas
             change = "UPDATE lines SET amount_paid = CAST(:amount AS numeric) WHERE clinic_id = 'weighed'"
             tx.execute(text(f"{change} AND payment_id = 'ok'"), {"amount": amount})
 
-    balanced = balance_week(ledger_database, datetime(2026, 6, 10, 18, tzinfo=UTC))
+    balanced, _ = balance_week(ledger_database, datetime(2026, 6, 10, 18, tzinfo=UTC))
     set_emr_amount("1030.00")
     with capture_logs() as log:
-        unbalanced = balance_week(ledger_database, datetime(2026, 6, 11, 18, tzinfo=UTC))
+        unbalanced, _ = balance_week(ledger_database, datetime(2026, 6, 11, 18, tzinfo=UTC))
     set_emr_amount("1025.00")
 
     assert balanced.endswith("clinics, unexplained 0.00")

@@ -1,0 +1,40 @@
+"""Which companies the nightly balancing compares together, so that each transaction is short."""
+
+from datetime import date
+
+from payments.core.postponed_work import WorkItem, WorkKind
+from payments.store.db.conditions import is_here
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.ledger.postponed_work import is_postponed
+
+_IS_POSTPONED = is_postponed(WorkKind.BALANCE_COMPANY, "companies.company_id", "''")
+
+# Counted by clinic id, because an index holds it. A clinic id that companies share counts for each of them.
+_NEXT_COMPANIES = f"""
+WITH of_clinics AS (
+    SELECT clinic_id, count(*) AS line_count FROM lines
+    WHERE transaction_date BETWEEN :since AND :until GROUP BY clinic_id
+),
+of_companies AS (
+    SELECT company_id, sum(line_count) AS line_count FROM of_clinics JOIN clinics USING (clinic_id) GROUP BY company_id
+),
+remaining AS (
+    SELECT company_id, row_number() OVER in_order AS position,
+        sum(coalesce(of_companies.line_count, 0)) OVER in_order AS line_count
+    FROM companies LEFT JOIN of_companies USING (company_id)
+    WHERE company_id > :after AND {is_here("companies")} AND NOT {_IS_POSTPONED}
+    WINDOW in_order AS (ORDER BY company_id)
+)
+SELECT company_id FROM remaining WHERE position = 1 OR line_count <= :lines_max ORDER BY company_id
+"""
+
+
+def next_companies(tx: Transaction, after: str, since: date, until: date, lines_max: int) -> list[WorkItem]:
+    """Return the next companies after an id that together have at most `lines_max` lines from `since` to `until`.
+
+    The first one is returned even if it has more. A company whose balancing is postponed is left out. The result is
+    empty if no company follows.
+    """
+    parameters = {"after": after, "since": since, "until": until, "lines_max": lines_max}
+    return [WorkItem(company_id) for company_id in tx.execute(text(_NEXT_COMPANIES), parameters).scalars()]
