@@ -44,7 +44,7 @@ known AS (
 ),
 refused AS (
     SELECT DISTINCT company_id, clinic_id FROM set_aside JOIN logged USING (clinic_id)
-    WHERE company_id IS NOT NULL AND clinic_id NOT IN (SELECT clinic_id FROM known)
+    WHERE company_id IS NOT NULL AND NOT EXISTS (SELECT FROM known WHERE known.clinic_id = logged.clinic_id)
         AND {in_optional_scope("company_id", "clinic_id")}
 )
 SELECT clinic_id, array_remove(array_agg(company_id ORDER BY company_id), NULL) AS companies
