@@ -1,14 +1,11 @@
 """The settings of an installation, read from the environment once when a process starts."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -16,27 +13,18 @@ from pydantic import (
     model_validator,
 )
 
-from config.durations import Duration, Durations, parse_durations
 from config.service_links import is_service_link
+from config.setting_groups import PREFIX, UNPREFIXED, EngineSettings, FeedSettings, variable
 from config.setting_types import (
-    STREAMS_MAX,
-    DatabaseUrl,
     LogFormat,
     LogLevel,
     Name,
-    Names,
-    PathName,
     Port,
-    RedisUrl,
     WebAddress,
-    default_home,
 )
 from config.suggestions import suggestion
 from config.tracing import is_tracing_installed
 from payments.core.timezone import DEFAULT_TIMEZONE, check_timezone
-
-_PREFIX = "PAYMENTS_"
-_UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
 class SettingsError(Exception):
@@ -45,41 +33,8 @@ class SettingsError(Exception):
     exit_status = 2
 
 
-def _variable(field: str) -> str:
-    name = field.upper()
-    return name if name in _UNPREFIXED else _PREFIX + name
-
-
-class Settings(BaseModel):
-    """The settings of one process. The repr omits URLs and passwords, because it may be logged.
-
-    The string below a field describes the setting in `docs/reference/settings.md`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=_variable, use_attribute_docstrings=True)
-
-    database_url: DatabaseUrl | None = Field(None, repr=False)
-    """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`, with a database
-    in UTF-8. When it is unset, `payments up` starts an embedded server."""
-    redis_url: RedisUrl | None = Field(None, repr=False)
-    """Redis 6.2 or newer, or Valkey, for example `redis://redis:6379/0`. The event stream is in the database that the
-    URL names. When it is unset, `payments up` starts an embedded server."""
-    celery_broker_url: RedisUrl | None = Field(None, repr=False)
-    """Redis database of the Celery broker. When it is unset, the broker uses the database after that of `REDIS_URL`."""
-    home: PathName = Field(default_factory=default_home)
-    """Directory for the data of the embedded engines, logs and run files. One stack runs per directory."""
-    stream: Name = "emr:payments"
-    """Redis stream that the EMR publishes to."""
-    streams: Annotated[int, Field(ge=1, le=STREAMS_MAX)] = 1
-    """Number of streams that the feed is partitioned into by company: `emr:payments:0` and so on. The unnumbered stream
-    is always read too."""
-
-    signing_keys: PathName | None = None
-    """TOML file with the keys that companies sign their events with. The importer, the retrier and the intake read it
-    once, when they start."""
-    signatures_required: Names = ()
-    """`all` also rejects the events of companies without a key. Companies, separated by commas: each must have a key,
-    or these services do not start. A company with a key must always sign."""
+class Settings(FeedSettings, EngineSettings):
+    """The settings of one process. The repr omits URLs and passwords, because it may be logged."""
 
     console_port: Port = 8000
     """Port of the console's pages and API on 127.0.0.1."""
@@ -102,21 +57,6 @@ class Settings(BaseModel):
     """Name of Flower's login. Flower requires a login if both engines are named by URL."""
     flower_password: SecretStr | None = None
     """Password of Flower's login. Set both or neither."""
-
-    retry_ladder: Durations = parse_durations("5s,30s,2m,10m,30m,2h,5h,10h")
-    """Backoff schedule: the longest delay before each retry. After the last step the payment is Not Sent with the
-    reason `retries_exhausted`."""
-    patient_recheck: Duration = timedelta(minutes=15)
-    """Interval at which a payment with an unknown patient is re-evaluated."""
-    patient_wait_max: Duration = timedelta(hours=24)
-    """Longest time that a payment waits for its patient. Then it is Not Sent with the reason `patient_not_found`."""
-
-    chunk_events: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """Largest number of events that one transaction imports."""
-    pending_max: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
-    """Largest number of events that may be delivered and not yet acknowledged. The rest waits in the stream."""
-    importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
-    """Worker processes of one importer."""
 
     default_timezone: Annotated[str, AfterValidator(check_timezone)] = DEFAULT_TIMEZONE
     """Time zone of new companies, an IANA name. Choose another with `payments company set COMPANY --timezone`."""
@@ -165,12 +105,6 @@ class Settings(BaseModel):
             raise ValueError("PAYMENTS_TRACES_URL: needs the extra `traces`: pip install 'payments[traces]'")
         return self
 
-    @model_validator(mode="after")
-    def _check_chunk_size(self) -> Self:
-        if self.chunk_events > self.pending_max:
-            raise ValueError("PAYMENTS_CHUNK_EVENTS: expected no more than PAYMENTS_PENDING_MAX")
-        return self
-
     @property
     def console_address(self) -> str:
         """Address of the console in a browser."""
@@ -181,14 +115,9 @@ class Settings(BaseModel):
         """Address of Flower in a browser."""
         return self.flower_url or f"http://127.0.0.1:{self.flower_port}"
 
-    @property
-    def is_embedded(self) -> bool:
-        """Whether `payments up` starts PostgreSQL, Redis or both, because a URL is not set."""
-        return self.database_url is None or self.redis_url is None
 
-
-VARIABLES: tuple[str, ...] = tuple(_variable(field) for field in Settings.model_fields)
-SECRETS = (*_UNPREFIXED, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
+VARIABLES: tuple[str, ...] = tuple(variable(field) for field in Settings.model_fields)
+SECRETS = (*UNPREFIXED, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
 _FILE = "_FILE"
 """Suffix of the variable that names a file with the value of a secret setting."""
 
@@ -199,7 +128,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Variables that Kubernetes adds for its services are ignored. Raises SettingsError if a setting is misspelt or
     invalid.
     """
-    links = sorted(name for name, value in environ.items() if name.startswith(_PREFIX) and is_service_link(name, value))
+    links = sorted(name for name, value in environ.items() if name.startswith(PREFIX) and is_service_link(name, value))
     environ = {name: value for name, value in environ.items() if name not in links}
     _reject_misspelt(environ)
     given = _read_secret_files(environ) | {
@@ -227,10 +156,10 @@ def _reject_misspelt(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name in VARIABLES or name.removesuffix(_FILE) in SECRETS:
             continue
-        if name.startswith(_PREFIX):
+        if name.startswith(PREFIX):
             raise SettingsError(f"{name}: there is no such setting{suggestion(name, VARIABLES, 0.6)}")
         # A misspelt URL would start an embedded engine instead of using the intended one.
-        unset = tuple(real for real in _UNPREFIXED if not environ.get(real))
+        unset = tuple(real for real in UNPREFIXED if not environ.get(real))
         if hint := suggestion(name, unset, 0.88):
             raise SettingsError(f"{name}: there is no such setting{hint}")
 

@@ -1,0 +1,82 @@
+"""The groups of settings that concern PostgreSQL, Redis and the feed. `config.settings` adds the others."""
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from config.durations import Duration, Durations, parse_durations
+from config.setting_types import STREAMS_MAX, DatabaseUrl, Name, Names, PathName, RedisUrl, default_home
+
+PREFIX = "PAYMENTS_"
+UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
+
+
+def variable(field: str) -> str:
+    """Return the name of the environment variable of a setting."""
+    name = field.upper()
+    return name if name in UNPREFIXED else PREFIX + name
+
+
+class SettingGroup(BaseModel):
+    """A group of settings. The string below a field describes the setting in `docs/reference/settings.md`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=variable, use_attribute_docstrings=True)
+
+
+class EngineSettings(SettingGroup):
+    """The addresses of PostgreSQL and Redis, and the folder of the embedded ones."""
+
+    database_url: DatabaseUrl | None = Field(None, repr=False)
+    """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`, with a database
+    in UTF-8. When it is unset, `payments up` starts an embedded server."""
+    redis_url: RedisUrl | None = Field(None, repr=False)
+    """Redis 6.2 or newer, or Valkey, for example `redis://redis:6379/0`. The event stream is in the database that the
+    URL names. When it is unset, `payments up` starts an embedded server."""
+    celery_broker_url: RedisUrl | None = Field(None, repr=False)
+    """Redis database of the Celery broker. When it is unset, the broker uses the database after that of `REDIS_URL`."""
+    home: PathName = Field(default_factory=default_home)
+    """Directory for the data of the embedded engines, logs and run files. One stack runs per directory."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether `payments up` starts PostgreSQL, Redis or both, because a URL is not set."""
+        return self.database_url is None or self.redis_url is None
+
+
+class FeedSettings(SettingGroup):
+    """How events are read from the feed, verified, imported and retried."""
+
+    stream: Name = "emr:payments"
+    """Redis stream that the EMR publishes to."""
+    streams: Annotated[int, Field(ge=1, le=STREAMS_MAX)] = 1
+    """Number of streams that the feed is partitioned into by company: `emr:payments:0` and so on. The unnumbered stream
+    is always read too."""
+
+    signing_keys: PathName | None = None
+    """TOML file with the keys that companies sign their events with. The importer, the retrier and the intake read it
+    once, when they start."""
+    signatures_required: Names = ()
+    """`all` also rejects the events of companies without a key. Companies, separated by commas: each must have a key,
+    or these services do not start. A company with a key must always sign."""
+
+    retry_ladder: Durations = parse_durations("5s,30s,2m,10m,30m,2h,5h,10h")
+    """Backoff schedule: the longest delay before each retry. After the last step the payment is Not Sent with the
+    reason `retries_exhausted`."""
+    patient_recheck: Duration = timedelta(minutes=15)
+    """Interval at which a payment with an unknown patient is re-evaluated."""
+    patient_wait_max: Duration = timedelta(hours=24)
+    """Longest time that a payment waits for its patient. Then it is Not Sent with the reason `patient_not_found`."""
+
+    chunk_events: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Largest number of events that one transaction imports."""
+    pending_max: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Largest number of events that may be delivered and not yet acknowledged. The rest waits in the stream."""
+    importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
+    """Worker processes of one importer."""
+
+    @model_validator(mode="after")
+    def _check_chunk_size(self) -> Self:
+        if self.chunk_events > self.pending_max:
+            raise ValueError("PAYMENTS_CHUNK_EVENTS: expected no more than PAYMENTS_PENDING_MAX")
+        return self
