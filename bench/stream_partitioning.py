@@ -41,11 +41,11 @@ def _measure_rate(testbed: Testbed, events: int) -> float:
     feed = Streams(testbed.feed, testbed.settings.stream, testbed.settings.streams)
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(testbed, generated_events.events(WARM_UP, prefix="warm"))
-        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
         with frozen([pids["intake"]]):
             _publish(testbed, generated_events.events(events))
             started = time.perf_counter()
-        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
         seconds = time.perf_counter() - started
     testbed.check_imported_once(events + WARM_UP)
     return events / seconds
@@ -63,7 +63,7 @@ def _measure_delay(testbed: Testbed, events: int) -> float:
                 "company-0", generated_events.events(WARM_UP * generated_events.COMPANIES, prefix="warm")
             ),
         )
-        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
         with frozen([pids["intake"]]):
             _publish(
                 testbed, _events_of_company("company-0", generated_events.events(events * generated_events.COMPANIES))
@@ -74,7 +74,7 @@ def _measure_delay(testbed: Testbed, events: int) -> float:
             lambda: testbed.scalar("SELECT count(*) FROM lines WHERE payment_id LIKE 'last%'"), "the one event", 600
         )
         waited = time.perf_counter() - started
-        wait_for(lambda: feed.length() == 0, "the feed to be empty", 600)
+        wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
     return waited
 
 

@@ -76,14 +76,14 @@ def _poll(context: CliContext) -> Iterator[Backlog]:
 
 
 def _read(feed: Streams, database: Database) -> Backlog:
-    """Read the backlog. The feed is read first: an entry is in the ledger before it is deleted from the feed."""
+    """Read the backlog. The feed is read first: an entry is in the ledger before it is acknowledged."""
     from redis.exceptions import RedisError
 
     from payments.journeys.reporting import load_backlog
     from payments.store.db.connection import is_transient, transaction
 
     try:
-        on_feed = feed.length()
+        on_feed = feed.waiting_count()
         with transaction(database) as tx:
             lines = load_backlog(tx, datetime.now(UTC))
     except RedisError:

@@ -18,10 +18,13 @@ class MetricDefinition(NamedTuple):
 
 METRICS = {
     "payments_feed_up": MetricDefinition("1 if Redis answered, else 0."),
-    "payments_feed_length": MetricDefinition("Entries on the event streams."),
+    "payments_feed_length": MetricDefinition("Entries of the event streams that are not yet acknowledged."),
     "payments_feed_unread": MetricDefinition("Entries that no importer has read yet."),
     "payments_feed_outstanding": MetricDefinition(
         "Entries that an importer has read and that are not yet acknowledged."
+    ),
+    "payments_feed_kept": MetricDefinition(
+        "Acknowledged entries that are still on the event streams (`PAYMENTS_KEEP_ENTRIES`)."
     ),
     "payments_feed_deleted": MetricDefinition(
         "Pending entries that were deleted from a stream before they were imported."

@@ -109,9 +109,10 @@ def _feed_metrics(figures: FeedFigures | None) -> Iterator[Metric]:
     yield new_metric("payments_feed_up", int(figures is not None))
     if figures is None:
         return
-    yield new_metric("payments_feed_length", figures.stats.length)
+    yield new_metric("payments_feed_length", figures.stats.undelivered + figures.stats.pending)
     yield new_metric("payments_feed_unread", figures.stats.undelivered)
     yield new_metric("payments_feed_outstanding", figures.stats.pending)
+    yield new_metric("payments_feed_kept", figures.stats.kept)
     yield new_metric("payments_feed_deleted", figures.stats.deleted)
     yield new_metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
 

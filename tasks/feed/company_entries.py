@@ -1,33 +1,36 @@
-"""Find the entries of one company that are still on the feed: not read yet, or not acknowledged."""
+"""Find the entries of one company that wait on the feed: not read yet, or not acknowledged."""
 
 from collections.abc import Iterator
-from typing import cast
 
 from payments.contract.partial_event import read_partial_event
 from payments.contract.stream_partition import stream_for
+from tasks.feed.stream import pending_entries
 from tasks.feed.streams import Streams
+from tasks.feed.waiting import entries_between, oldest_waiting_id, parse_id, read_states
 
 _PAGE = 500
 
 
 def has_entry(feed: Streams, company_id: str) -> bool:
-    """Return whether the feed holds an entry with an event of this company.
+    """Return whether an entry with an event of this company waits on the feed. Kept entries do not count.
 
     An entry whose company cannot be read belongs to no company. Reads the unnumbered stream and the company's own.
     """
     streams = dict.fromkeys((feed.name, stream_for(feed.name, feed.count, company_id)))
-    return any(_is_of(body, company_id) for stream in streams for body in _bodies(feed, stream))
+    return any(_is_of(body, company_id) for stream in streams for body in _waiting_bodies(feed, stream))
 
 
-def _bodies(feed: Streams, stream: str) -> Iterator[bytes]:
-    after = "-"
-    while True:
-        found = feed.client.xrange(stream, min=after, count=_PAGE)
-        page = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
-        yield from (fields.get(b"event", b"") for _, fields in page if fields)
-        if len(page) < _PAGE:
-            return
-        after = f"({page[-1][0].decode()}"
+def _waiting_bodies(feed: Streams, stream: str) -> Iterator[bytes]:
+    """Yield the bodies of the entries that waited when the call began, and of later ones."""
+    (state,) = read_states(feed.client, [stream])
+    pending = {each.entry_id for each in pending_entries(feed.client, stream, 0)} if state.has_group else set()
+    oldest, last_delivered = oldest_waiting_id(feed.client, stream, state), parse_id(state.last_delivered_id)
+    if oldest is None:
+        return
+    for page in entries_between(feed.client, stream, oldest, "+", _PAGE):
+        for entry_id, fields in page:
+            if entry_id in pending or parse_id(entry_id) > last_delivered:
+                yield fields.get(b"event", b"")
 
 
 def _is_of(body: bytes, company_id: str) -> bool:

@@ -182,41 +182,6 @@ def pending_count(client: redis.Redis, stream: str) -> int:
     return int(client.xpending(stream, GROUP)["pending"])
 
 
-def feed_length(client: redis.Redis, *streams: str) -> int:
-    """Return how many entries these streams hold, whether pending or not yet delivered."""
-    with client.pipeline(transaction=False) as pipeline:
-        for stream in streams:
-            pipeline.xlen(stream)
-        return sum(pipeline.execute())
-
-
-class StreamStats(NamedTuple):
-    """Number of entries on a stream, number of pending entries, and `oldest_ids`, which `stream_stats` describes."""
-
-    length: int
-    pending: int
-    oldest_ids: tuple[str, ...]
-
-
-def stream_stats(client: redis.Redis, stream: str, plausible_since_ms: int) -> StreamStats:
-    """Return the statistics of one stream. A stream that does not exist is empty.
-
-    `oldest_ids` holds the id of the oldest entry. If the milliseconds of this id are below `plausible_since_ms`, it
-    also holds the id of the oldest entry whose milliseconds are not below this limit.
-    """
-    length = client.xlen(stream)
-    pending = 0
-    with _ignoring_missing_group():
-        pending = pending_count(client, stream)
-    oldest = [_first_id(client, stream, start) for start in ("-", str(plausible_since_ms))]
-    return StreamStats(length, pending, tuple(dict.fromkeys(filter(None, oldest))))
-
-
-def _first_id(client: redis.Redis, stream: str, start: str) -> str | None:
-    found = cast("list[tuple[bytes, Any]]", client.xrange(stream, min=start, count=1))
-    return found[0][0].decode() if found else None
-
-
 @contextmanager
 def _ignoring_missing_group() -> Iterator[None]:
     """Suppress Redis's NOGROUP error: the stream has no consumer group."""

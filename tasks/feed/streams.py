@@ -19,17 +19,18 @@ from tasks.feed import stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count
 from tasks.feed.lag import plausible_since_ms
 from tasks.feed.stream import GROUP, GroupState, PendingEntry
+from tasks.feed.waiting import count_waiting, oldest_waiting_ids
 
 
 class FeedStats(NamedTuple):
-    """Numbers of entries: on the feed, not yet delivered, pending, and deleted while they were pending.
+    """Numbers of entries: not yet delivered, pending, acknowledged and kept, and deleted while they were pending.
 
     `oldest_ids` are the qualified ids from which `tasks.feed.lag` measures the lag.
     """
 
-    length: int
     undelivered: int
     pending: int
+    kept: int
     deleted: int
     oldest_ids: tuple[str, ...]
 
@@ -54,7 +55,9 @@ class Streams:
         with self.client.pipeline(transaction=False) as pipeline:
             for name in others:
                 pipeline.xlen(name)
-            return [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
+            filled = [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
+        waiting = count_waiting(self.client, filled)
+        return [name for name, each in zip(filled, waiting, strict=True) if each.undelivered or each.pending]
 
     def ensure_groups(self) -> None:
         """Create missing streams and consumer groups. Each group starts with the oldest entry."""
@@ -145,9 +148,9 @@ class Streams:
         seconds, microseconds = self.client.time()
         return seconds * 1_000 + microseconds // 1_000
 
-    def length(self) -> int:
-        """Return how many entries the feed holds, whether pending or not yet delivered."""
-        return stream.feed_length(self.client, *self.names)
+    def waiting_count(self) -> int:
+        """Return how many entries wait: not yet delivered, or pending."""
+        return sum(each.undelivered + each.pending for each in count_waiting(self.client, self.names))
 
     def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
         """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
@@ -160,13 +163,14 @@ class Streams:
     def stats(self, now: datetime) -> FeedStats:
         """Return the statistics of all streams together."""
         since_ms = plausible_since_ms(now)
-        stats = {name: stream.stream_stats(self.client, name, since_ms) for name in self.names}
+        waiting = count_waiting(self.client, self.names)
+        oldest = {name: oldest_waiting_ids(self.client, name, since_ms) for name in self.names}
         return FeedStats(
-            length=sum(each.length for each in stats.values()),
-            undelivered=sum(max(0, each.length - each.pending) for each in stats.values()),
-            pending=sum(each.pending for each in stats.values()),
+            undelivered=sum(each.undelivered for each in waiting),
+            pending=sum(each.pending for each in waiting),
+            kept=sum(each.kept for each in waiting),
             deleted=deleted_count(self.client),
-            oldest_ids=tuple(self._qualified_id(name, each) for name in self.names for each in stats[name].oldest_ids),
+            oldest_ids=tuple(self._qualified_id(name, each) for name, ids in oldest.items() for each in ids),
         )
 
     def _merge(self, by_stream: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:

@@ -92,7 +92,7 @@ def imported_counts(database, prefix):
 def wait_until_imported(engines, seconds_max):
     with connect_redis(engines.redis_url) as client:
         feed = Streams(client, STREAM, STREAMS)
-        wait_for(lambda: not feed.length(), seconds_max, "the feed is empty")
+        wait_for(lambda: not feed.waiting_count(), seconds_max, "the feed is empty")
 
 
 def test_second_host_takes_over_when_the_first_is_disconnected(engines, database, hosts):

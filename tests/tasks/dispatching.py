@@ -77,7 +77,7 @@ def read_new(dispatcher, reply_to="no-reply", streams=()):
 def pending_and_length(resources):
     """Return how many entries are pending, and how many are on the stream."""
     name = resources.settings.stream
-    return stream.pending_count(resources.feed, name), stream.feed_length(resources.feed, name)
+    return stream.pending_count(resources.feed, name), resources.feed.xlen(name)
 
 
 def age_request(dispatcher, milliseconds):

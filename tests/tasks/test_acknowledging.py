@@ -100,6 +100,6 @@ def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
             proxy.left = cut
             with contextlib.suppress(redis.RedisError):
                 stream.acknowledge_and_delete(client, name, delivered_ids)
-        seen.add((stream.pending_count(resources.feed, name), stream.feed_length(resources.feed, name)))
+        seen.add((stream.pending_count(resources.feed, name), resources.feed.xlen(name)))
 
     assert seen == {(ENTRIES, ENTRIES)}

@@ -6,7 +6,7 @@ from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt, stream
+from tasks.feed import import_attempt
 from tests.builders.events import event_body, saved_patient, saved_payment
 
 
@@ -41,4 +41,4 @@ def test_migration_under_a_running_worker_fails_no_payment(resources, clinic_id,
     with transaction(resources.database) as tx:
         log = list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(clinic_id))))
     assert sum(row.amount for row in log) == 11
-    assert stream.feed_length(resources.feed, resources.settings.stream) == 0
+    assert resources.feed.xlen(resources.settings.stream) == 0

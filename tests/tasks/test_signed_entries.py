@@ -11,7 +11,7 @@ from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt, stream
+from tasks.feed import import_attempt
 from tests.builders.events import saved_patient, saved_payment
 
 SECRET = b"s" * 32
@@ -64,4 +64,4 @@ def test_malformed_signature_is_rejected_and_stored(strict_resources, clinic_id,
     strict_resources.feed.xadd(strict_resources.settings.stream, {"event": event, "signature": signature})
 
     assert import_attempt.import_new(strict_resources, "reply").refused == 1
-    assert stream.feed_length(strict_resources.feed, strict_resources.settings.stream) == 0
+    assert strict_resources.feed.xlen(strict_resources.settings.stream) == 0

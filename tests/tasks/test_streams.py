@@ -76,7 +76,7 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(
         publish(engines, streams.name, save_events(COMPANIES, clinic_id))
         # A publisher that does not know of the partitions uses the unnumbered stream.
         publish(engines, streams.name, [saved_patient("another", company_id="company-1")], count=1)
-        assert streams.length() == everything
+        assert streams.waiting_count() == everything
         shares = []
         while streams.stats(datetime.now(UTC)).undelivered:
             dispatcher.run_cycle()
@@ -84,7 +84,7 @@ def test_each_stream_has_its_share_of_a_chunk_and_all_entries_are_imported(
             import_attempt.import_new(partitioned_resources, "no-reply", shares[-1])
 
     assert shares[0] == list(streams.names)
-    assert (streams.stats(datetime.now(UTC)).pending, streams.length()) == (0, 0)
+    assert (streams.stats(datetime.now(UTC)).pending, streams.waiting_count()) == (0, 0)
     with transaction(partitioned_resources.database) as tx:
         kept = [
             list(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(f"{clinic_id} {company}"))))
@@ -119,7 +119,7 @@ def test_chunk_of_several_streams_is_claimed_and_acknowledged_in_each(
     stats = import_attempt.import_entries(partitioned_resources, entries)
 
     assert (stats.evaluated, stats.noted) == (len(COMPANIES), len(COMPANIES))
-    assert streams.length() == 0
+    assert streams.waiting_count() == 0
 
 
 def test_idle_entries_of_every_stream_are_dead_lettered_by_their_qualified_ids(
@@ -136,7 +136,7 @@ def test_idle_entries_of_every_stream_are_dead_lettered_by_their_qualified_ids(
         assert take_messages(dispatcher) == ["payments.retry_entries"]
 
     entry_retry.retry_entries(partitioned_resources)
-    assert streams.length() == 0
+    assert streams.waiting_count() == 0
     with transaction(partitioned_resources.database) as tx:
         asked = "SELECT entry_id, body FROM set_aside WHERE entry_id ~ '(^|/)7-0$' ORDER BY entry_id"
         kept = tx.execute(text(asked)).all()
@@ -157,7 +157,7 @@ def test_number_of_streams_may_change_while_entries_are_on_the_feed(
         entries,
     )
 
-    assert streams.length() == 0
+    assert streams.waiting_count() == 0
 
 
 def test_streams_are_created_when_the_dispatcher_starts(engines, feed, stream_name):

@@ -116,7 +116,7 @@ def test_time_slice_continues_on_any_stream_of_a_partitioned_feed(resources, cli
         resources.feed.xadd(name, {"event": event_body(saved_patient(clinic_id))})
 
     assert [stats.noted for stats in import_time_slice(partitioned, "no-reply", [first])] == [1, 1, 1]
-    assert partitioned.streams.length() == 0
+    assert partitioned.streams.waiting_count() == 0
     resources.feed.delete(*partitioned.streams.names)
 
 

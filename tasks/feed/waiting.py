@@ -1,0 +1,130 @@
+"""Count the entries of a stream that wait: those that are not yet delivered, and those that are pending.
+
+The length of a stream is not that count, because acknowledged entries may be kept on it (PAYMENTS_KEEP_ENTRIES).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+import redis
+
+from tasks.feed.stream import GROUP
+
+COUNTED_MAX = 1_000
+"""Without the lag of the consumer group, up to this number of undelivered entries are counted one by one."""
+_BEGINNING = "0-0"
+
+
+class StreamState(NamedTuple):
+    """A stream and its consumer group. Without a group, nothing is pending and `last_delivered_id` is `0-0`.
+
+    `newest_id` is None if the stream is empty. `lag` is the number of undelivered entries as Redis knows it: None for
+    Redis up to 6.2, and after undelivered entries were deleted.
+    """
+
+    length: int
+    pending: int
+    last_delivered_id: str
+    newest_id: str | None
+    lag: int | None
+    has_group: bool
+
+
+class WaitingEntries(NamedTuple):
+    """Numbers of entries of one stream: not yet delivered, pending, and acknowledged but kept on the stream."""
+
+    undelivered: int
+    pending: int
+    kept: int
+
+
+def parse_id(entry_id: str) -> tuple[int, int]:
+    """Return the two numbers of a plain entry id, which order entries."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)
+
+
+def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState]:
+    """Return the states of these streams, in one round trip. A stream that does not exist is empty."""
+    with client.pipeline(transaction=False) as pipeline:
+        for stream in streams:
+            pipeline.xlen(stream)
+            pipeline.xinfo_groups(stream)
+            pipeline.xrevrange(stream, count=1)
+        answers = iter(pipeline.execute(raise_on_error=False))
+    return [_state(*each) for each in zip(answers, answers, answers, strict=True)]
+
+
+def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEntries]:
+    """Return for each of these streams how many of its entries wait.
+
+    Without a lag, more than COUNTED_MAX undelivered entries are counted with the kept ones.
+    """
+    found = []
+    for stream, state in zip(streams, read_states(client, streams), strict=True):
+        undelivered = _undelivered(client, stream, state)
+        kept = max(0, state.length - state.pending - undelivered)
+        found.append(WaitingEntries(undelivered, state.pending, kept))
+    return found
+
+
+def oldest_waiting_ids(client: redis.Redis, stream: str, plausible_since_ms: int) -> tuple[str, ...]:
+    """Return the id of the oldest entry that waits.
+
+    If the milliseconds of this id are below `plausible_since_ms`, also return the id of the oldest one whose
+    milliseconds are not below this limit.
+    """
+    (state,) = read_states(client, [stream])
+    found = (oldest_waiting_id(client, stream, state, start) for start in (_BEGINNING, f"{plausible_since_ms}-0"))
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, start: str = _BEGINNING) -> str | None:
+    """Return the id of the oldest entry from `start` on that is pending or not yet delivered, or None."""
+    first_undelivered = max(f"({state.last_delivered_id}", start, key=lambda each: parse_id(each.lstrip("(")))
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.xrange(stream, min=first_undelivered, count=1)
+        if state.pending:
+            pipeline.xpending_range(stream, GROUP, min=start, max="+", count=1)
+        undelivered, *pending = pipeline.execute()
+    ids = [entry_id.decode() for entry_id, _ in undelivered]
+    ids += [entry["message_id"].decode() for each in pending for entry in each]
+    return min(ids, key=parse_id, default=None)
+
+
+def entries_between(
+    client: redis.Redis, stream: str, first: str, last: str, page: int
+) -> Iterator[list[tuple[str, dict[bytes, bytes]]]]:
+    """Yield the entries of a stream from `first` to `last` in pages. XRANGE bounds; both may be exclusive: `(id`."""
+    while True:
+        answer = cast("list[tuple[bytes, dict[bytes, bytes] | None]]", client.xrange(stream, first, last, count=page))
+        if answer:
+            yield [(entry_id.decode(), fields or {}) for entry_id, fields in answer]
+        if len(answer) < page:
+            return
+        first = f"({answer[-1][0].decode()}"
+
+
+def _state(length: int, groups: Any, newest: Sequence[tuple[bytes, Any]]) -> StreamState:
+    for answer in (length, groups, newest):
+        if isinstance(answer, Exception) and "no such key" not in str(answer):
+            raise answer
+    newest_id = newest[0][0].decode() if newest else None
+    for group in () if isinstance(groups, Exception) else groups:
+        if group["name"] == GROUP.encode():
+            last_delivered_id = group["last-delivered-id"].decode()
+            return StreamState(length, group["pending"], last_delivered_id, newest_id, group.get("lag"), has_group=True)
+    return StreamState(length, 0, _BEGINNING, newest_id, length, has_group=False)
+
+
+def _undelivered(client: redis.Redis, stream: str, state: StreamState) -> int:
+    """Return the number of undelivered entries.
+
+    That none is left is known from the ids alone, because Redis 7 may report a lag for entries that were trimmed.
+    """
+    if state.newest_id is None or parse_id(state.newest_id) <= parse_id(state.last_delivered_id):
+        return 0
+    if state.lag is not None:
+        return max(1, min(state.lag, state.length))
+    counted = len(cast("list[Any]", client.xrange(stream, min=f"({state.last_delivered_id}", count=COUNTED_MAX + 1)))
+    return counted if counted <= COUNTED_MAX else max(counted, state.length - state.pending)
