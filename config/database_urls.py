@@ -38,12 +38,15 @@ _SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
 def normalize_database_url(text: str) -> str:
     """Return the URL with the installed driver, psycopg, in a form that libpq and SQLAlchemy read in the same way.
 
-    If the URL has several hosts or a socket folder, they are written as the options `host` and `port`. Raises
-    ValueError for an invalid URL; the message quotes at most the name of an option.
+    If the URL has several hosts or a socket folder, they are written as the options `host` and `port`. Of several
+    hosts, each connection takes the first one that accepts writes, unless the URL has the option
+    `target_session_attrs`. Raises ValueError for an invalid URL; the message quotes at most the name of an option.
     """
     url = split_engine_url(text, _SCHEMES, _EXPECTED)
     options = _check_options(url.options)
     hosts = _hosts(url, options)
+    if len(hosts) > 1:
+        options.setdefault("target_session_attrs", "read-write")
     is_plain = len(hosts) == 1 and not _is_socket(hosts[0][0])
     if hosts and not is_plain:
         options["host"] = ",".join(name for name, _ in hosts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 
 import redis
 from redis.backoff import NoBackoff
@@ -11,8 +12,9 @@ from config.database_urls import describe_database
 from config.engines import Engines, UnreachableEngineError
 from config.redis_urls import describe_redis, redis_database
 from config.settings import Settings, SettingsError
-from payments.store.db.connection import UnsuitableDatabaseError, connect
+from payments.store.db.connection import UnsuitableDatabaseError, connect, transaction
 from payments.store.db.isolation import check_isolation
+from payments.store.db.replication import Replication, read_replication
 from payments.store.db.suitability import (
     UnreachableDatabaseError,
     check_database,
@@ -182,6 +184,20 @@ def _snapshots(client: redis.Redis) -> str | None:
         return None
 
 
+def replication_problems(found: Replication) -> Iterator[str]:
+    """Yield a sentence for each problem of the standbys because of which payments may be lost or not imported."""
+    if found.commits_wait and not found.synchronous:
+        yield "commits wait for a standby (synchronous_standby_names), and none is connected; nothing is imported"
+    elif found.standbys and not found.synchronous:
+        names = ", ".join(each.name for each in found.asynchronous)
+        yield (
+            f"no standby is synchronous ({names}); a failover may lose the latest payments; set "
+            "synchronous_standby_names"
+        )
+    for standby in found.lagging:
+        yield f"the standby {standby.name} lags by {standby.lag // timedelta(seconds=1)} s"
+
+
 def _database_warnings(database_url: str) -> Iterator[str]:
     database = connect(database_url, application_name="payments start", pool_size=1)
     try:
@@ -191,6 +207,10 @@ def _database_warnings(database_url: str) -> Iterator[str]:
                     f"PostgreSQL at {describe_database(database_url)} runs with {', '.join(risks)}, and a crash of its "
                     "machine may lose payments"
                 )
+            with transaction(database) as tx:
+                found = read_replication(tx)
+        for problem in replication_problems(found) if found else ():
+            yield f"PostgreSQL at {describe_database(database_url)}: {problem}"
     except (UnsuitableDatabaseError, UnreachableDatabaseError):
         return
     finally:

@@ -5,6 +5,7 @@ from payments.core.outage import OutageReason
 OUTAGES = {
     OutageReason.DATABASE_UNAVAILABLE: "PostgreSQL does not answer",
     OutageReason.READ_ONLY: "the database is read-only; connect to the primary server",
+    OutageReason.NOT_REPLICATED: "no standby confirms commits; connect a standby, or change synchronous_standby_names",
     OutageReason.PERMISSION_DENIED: "the database user lacks a permission; apply the grants again",
     OutageReason.SCHEMA_MISMATCH: "a table or column is missing; run `workers.migrate`",
     OutageReason.DISK_FULL: "PostgreSQL's disk is full",

@@ -65,6 +65,15 @@ METRICS = {
         "Items of recurring work that failed and wait for their next attempt.",
         ("company", "kind"),
     ),
+    "payments_standbys_synchronous": MetricDefinition(
+        "Connected standbys of PostgreSQL for which commits wait. Needs `GRANT pg_read_all_stats TO payments_console`, "
+        "as do the other metrics of standbys."
+    ),
+    "payments_standbys_asynchronous": MetricDefinition("Connected standbys that may lack the latest commits."),
+    "payments_standby_lag_seconds": MetricDefinition("Longest time until a connected standby has a change on disk."),
+    "payments_commits_wait_for_standby": MetricDefinition(
+        "1 if `synchronous_standby_names` has commits wait for a standby, else 0."
+    ),
     "payments_import_chunks": MetricDefinition("Import chunks of the last five minutes."),
     "payments_import_chunk_seconds": MetricDefinition(
         "Duration of the import chunks of the last five minutes: median and slowest.", ("which",)

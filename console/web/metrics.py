@@ -18,7 +18,7 @@ from console.web.metric_definitions import new_metric
 from payments import wording
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
-from payments.journeys.dashboard import CompanyCount, Gauges
+from payments.journeys.dashboard import CompanyCount, Gauges, Replication
 from payments.store.db.isolation import INSTALLATION
 from tasks import recurring
 from tasks.feed import outage
@@ -92,6 +92,7 @@ class _Metrics(Collector):
         yield _count_by_status(_SUCCESSFUL.read(self._app, self._now), gauges.unsuccessful)
         yield from _waiting_metrics(gauges, self._now)
         yield from _chunk_metrics(gauges)
+        yield from _standby_metrics(gauges.replication)
         unexplained = _UNEXPLAINED.read(self._app, self._now)
         yield new_metric("payments_unexplained_cents", sum(each.cents for each in unexplained.values()))
         yield new_metric("payments_unexplained_lines", sum(each.lines for each in unexplained.values()))
@@ -178,3 +179,12 @@ def _chunk_metrics(gauges: Gauges) -> Iterator[Metric]:
 
 def _age_seconds(oldest: datetime | None, now: datetime) -> float:
     return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+
+
+def _standby_metrics(replication: Replication | None) -> Iterator[Metric]:
+    """Yield the metrics of the standbys, without samples if PostgreSQL does not let the console see them."""
+    yield new_metric("payments_standbys_synchronous", len(replication.synchronous) if replication else None)
+    yield new_metric("payments_standbys_asynchronous", len(replication.asynchronous) if replication else None)
+    lag = max((each.lag.total_seconds() for each in replication.standbys), default=0.0) if replication else None
+    yield new_metric("payments_standby_lag_seconds", lag)
+    yield new_metric("payments_commits_wait_for_standby", int(replication.commits_wait) if replication else None)

@@ -8,6 +8,7 @@ class OutageReason(StrEnum):
 
     DATABASE_UNAVAILABLE = "database_unavailable"
     READ_ONLY = "read_only"
+    NOT_REPLICATED = "not_replicated"
     PERMISSION_DENIED = "permission_denied"
     SCHEMA_MISMATCH = "schema_mismatch"
     DISK_FULL = "disk_full"

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from payments.core.outcome import Status
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
+from payments.store.db.replication import Replication, read_replication
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.ledger import clinics, postponed_work
 from payments.store.ledger.postponed_work import PostponedCount
@@ -30,6 +31,7 @@ __all__ = [
     "HourlyFlow",
     "OpenExceptions",
     "PostponedCount",
+    "Replication",
     "RetryBacklog",
     "StatusCount",
 ]
@@ -54,7 +56,10 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """The figures of the ledger for Prometheus. `retries` and `chunks` cover the last five minutes."""
+    """The figures of the ledger for Prometheus. `retries` and `chunks` cover the last five minutes.
+
+    `replication` is None if the role may not see it.
+    """
 
     companies: Sequence[str]
     unsuccessful: Sequence[CompanyCount]
@@ -63,6 +68,7 @@ class Gauges:
     exceptions: Sequence[OpenExceptions]
     chunks: ChunkStats
     postponed: Sequence[PostponedCount]
+    replication: Replication | None
 
 
 def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
@@ -99,6 +105,7 @@ def read_gauges(tx: Transaction, now: datetime) -> Gauges:
         exceptions=dashboard.open_exceptions(tx),
         chunks=dashboard.chunk_stats(tx, now - RECENT),
         postponed=postponed_work.counts(tx),
+        replication=read_replication(tx),
     )
 
 

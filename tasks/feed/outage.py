@@ -85,4 +85,7 @@ def _to_json(outage: Outage) -> str:
 def _from_json(text: bytes | str) -> Outage:
     found = json.loads(text)
     witness = Witness(*found["witness"]) if found["witness"] else None
-    return Outage(OutageReason(found["reason"]), datetime.fromisoformat(found["since"]), witness)
+    # During an upgrade, a later release may have stored a reason that this one does not have.
+    is_known = found["reason"] in set(OutageReason)
+    reason = OutageReason(found["reason"]) if is_known else OutageReason.DATABASE_UNAVAILABLE
+    return Outage(reason, datetime.fromisoformat(found["since"]), witness)

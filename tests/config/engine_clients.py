@@ -24,7 +24,7 @@ def redis_url_of(text, name="REDIS_URL"):
 def parse_with_database_clients(url):
     """Return the connection parameters that psycopg and SQLAlchemy derive from a URL."""
     _, alchemy = PGDialect_psycopg().create_connect_args(make_url(url))
-    names = {"user": "", "password": "", "host": "", "port": "", "dbname": ""}
+    names = {"user": "", "password": "", "host": "", "port": "", "dbname": "", "target_session_attrs": ""}
     return [{name: str(seen.get(name, "")) for name in names} for seen in (conninfo_to_dict(libpq_url(url)), alchemy)]
 
 

@@ -30,7 +30,8 @@ def test_percent_encoded_password_arrives_unchanged_at_every_client(password):
     written = quote(password, safe="")
 
     for seen in parse_with_database_clients(database_url_of(f"postgresql://ann:{written}@db:5433/ledger")):
-        assert seen == {"user": "ann", "password": password, "host": "db", "port": "5433", "dbname": "ledger"}
+        assert (seen["user"], seen["password"]) == ("ann", password)
+        assert (seen["host"], seen["port"], seen["dbname"]) == ("db", "5433", "ledger")
     for seen in parse_with_redis_clients(redis_url_of(f"redis://ann:{written}@cache:6380/2")):
         assert seen == ("ann", password, "cache", 6380, 2)
 
@@ -107,6 +108,21 @@ def test_database_url_has_one_meaning_for_every_client(text, seen):
     for each in parse_with_database_clients(url):
         assert (each["user"], each["host"], each["port"], each["dbname"]) == seen
     assert database_url_of(url) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("postgresql://u@h1,h2/d", "read-write"),
+        ("postgresql://u@/d?host=/run/a,/run/b", "read-write"),
+        ("postgresql://u@h1,h2/d?target_session_attrs=any", "any"),
+        ("postgresql://u@h1/d", ""),
+    ],
+)
+def test_first_of_several_hosts_that_accepts_writes_is_used_by_default(text, target):
+    seen = parse_with_database_clients(database_url_of(text))
+
+    assert {each["target_session_attrs"] for each in seen} == {target}
 
 
 @pytest.mark.parametrize(

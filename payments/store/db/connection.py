@@ -8,6 +8,8 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from payments.store.db.failover import UnknownCommitError, met_wrong_server, require_replicated, watch_commits
+
 Database = Engine
 """A process's engine, with its connection pool."""
 Transaction = Connection
@@ -32,7 +34,6 @@ _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
 rollback, insufficient resources, lock not available, shutdown, disk error."""
 
-_READ_ONLY_STATE = "25006"
 _CONFLICT_STATES = ("40001", "40P01")
 """SQLSTATE codes of a serialization failure and of a deadlock."""
 
@@ -92,6 +93,7 @@ def connect(
     )
     require_utf8(engine)
     event.listen(engine, "connect", _send_arrays_in_binary)
+    watch_commits(engine)
     return engine
 
 
@@ -128,17 +130,21 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
     """Open a transaction (READ COMMITTED). Commit it at the end, or roll it back if an exception is raised.
 
     Raises ConcurrentWriteError if a migration has changed the result of a prepared statement. The rollback discards the
-    prepared statements, so a repetition succeeds. If the server has become read-only, as after a failover, all
-    connections of the pool are replaced, because new ones may reach the primary server.
+    prepared statements, so a repetition succeeds. Raises UnknownCommitError if the commit was not confirmed by a
+    standby: then nothing may be acknowledged, and the work has to be repeated. If the server has ended the session or
+    has become read-only, as in a failover, all connections of the pool are replaced, because new ones may reach the
+    primary server.
     """
-    # `begin`, not `connect`: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
-    with engine.begin() as connection:
+    # `begin` first: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
+    with engine.connect() as connection:
         try:
-            yield connection
+            with connection.begin():
+                yield connection
+            require_replicated(connection)
         except DBAPIError as error:
             if _is_outdated_plan(error):
                 raise ConcurrentWriteError("a migration has changed the tables meanwhile") from error
-            if getattr(error.orig, "sqlstate", None) == _READ_ONLY_STATE:
+            if met_wrong_server(error):
                 connection.invalidate()
                 engine.dispose()
             raise
@@ -195,8 +201,8 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same transaction may succeed later: lost connection, lock, deadlock, full disk, and so on."""
-    if isinstance(error, ConcurrentWriteError | InterfaceError):
+    """Return whether the same transaction may succeed later: lost connection, deadlock, full disk, and so on."""
+    if isinstance(error, ConcurrentWriteError | UnknownCommitError | InterfaceError):
         return True
     if not isinstance(error, DBAPIError):
         return False

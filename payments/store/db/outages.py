@@ -4,6 +4,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from payments.core.outage import OutageReason
 from payments.store.db.connection import ConcurrentWriteError, is_transient
+from payments.store.db.failover import UnknownCommitError
 
 _BY_STATE = (
     ("25006", OutageReason.READ_ONLY),
@@ -30,6 +31,8 @@ def outage_reason(error: BaseException) -> OutageReason | None:
     """
     if isinstance(error, ConcurrentWriteError):
         return OutageReason.CONFLICT
+    if isinstance(error, UnknownCommitError):
+        return OutageReason.NOT_REPLICATED
     if isinstance(error, InterfaceError):
         return OutageReason.DATABASE_UNAVAILABLE
     if not isinstance(error, DBAPIError):

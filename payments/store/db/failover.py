@@ -1,0 +1,63 @@
+"""Failovers of PostgreSQL: which connections are discarded, and which commits are unknown.
+
+A synchronous primary answers a COMMIT after a standby has it. If this wait is cancelled, the transaction is committed
+on the primary only, PostgreSQL reports success with a warning, and a failover loses the transaction (decision 0026).
+"""
+
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+_UNREPLICATED = "payments_unreplicated_commit"
+"""The key in the pool's `info` of a connection. Set while its last COMMIT was not confirmed by a standby."""
+_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The C function that waits for a standby and warns. Unlike the message, its name is the same in every language."""
+_WRONG_SERVER_STATES = ("08", "25006", "57P01", "57P02", "57P03", "57P04", "57P05")
+"""Prefixes of SQLSTATE codes: connection exceptions, read-only server, shutdown by an administrator, crash of the
+server, starting or in recovery, dropped database, idle session."""
+
+
+class UnknownCommitError(Exception):
+    """PostgreSQL committed without the confirmation of a standby. The transaction may or may not survive a failover."""
+
+
+class Diagnosis(Protocol):
+    """The fields of a notice of PostgreSQL that this module reads (psycopg's `Diagnostic`)."""
+
+    @property
+    def source_function(self) -> str | None:
+        """The C function that reported the notice."""
+
+
+def is_unreplicated_commit(notice: Diagnosis) -> bool:
+    """Return whether a notice says that a COMMIT stopped waiting for its standby (a warning, SQLSTATE 01000)."""
+    return notice.source_function == _WAITS_FOR_STANDBY
+
+
+def watch_commits(engine: Engine) -> None:
+    """Let new connections of this engine remember a COMMIT that no standby has confirmed. See `require_replicated`."""
+    event.listen(engine, "connect", _watch)
+
+
+def require_replicated(connection: Connection) -> None:
+    """Raise UnknownCommitError if the COMMIT that this connection has just executed was not confirmed by a standby."""
+    if connection.info.pop(_UNREPLICATED, False):
+        raise UnknownCommitError("the wait for a standby was cancelled: the outcome of the commit is unknown")
+
+
+def met_wrong_server(error: DBAPIError) -> bool:
+    """Return whether an error says that this connection's server has ended the session or is not the primary.
+
+    Other connections of the pool lead to the same server, so all of them are to be replaced.
+    """
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or str(state or "").startswith(_WRONG_SERVER_STATES)
+
+
+def _watch(connection: Any, record: Any) -> None:
+    def remember(notice: Diagnosis) -> None:
+        if is_unreplicated_commit(notice):
+            record.info[_UNREPLICATED] = True
+
+    connection.add_notice_handler(remember)

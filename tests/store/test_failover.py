@@ -1,0 +1,134 @@
+"""Commits that no standby has confirmed, and connections to a server that is no longer the primary."""
+
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from payments.core.outage import OutageReason
+from payments.journeys import importing, retrying
+from payments.store.db.connection import connect, is_transient, transaction
+from payments.store.db.failover import UnknownCommitError, is_unreplicated_commit
+from payments.store.db.outages import outage_reason
+from tests.builders.committed import CommittedLedger
+from tests.builders.events import (
+    deleted_payment,
+    next_version,
+    run_context,
+    saved_charge,
+    saved_patient,
+    saved_payment,
+    stream_entries,
+)
+from tests.builders.synchronous_primary import synchronous_primary
+
+NAMES = {"clinic_id": "failover", "patient_id": "failover"}
+PAYMENT = saved_payment(payment_id="repeated", **NAMES)
+EXCLUDED = saved_payment(payment_id="excluded", internal_payment=True, **NAMES)
+NEWER = next_version(PAYMENT, memo="newer")
+HELD = saved_payment(payment_id="held", clinic_id="failover", patient_id="never-saved")
+CHARGE = saved_charge("failover", "40.00", **NAMES)
+PATIENT = saved_patient("failover")
+REPEATED = {
+    "payment": [PAYMENT],
+    "payment that Billing excludes": [EXCLUDED],
+    "payment that waits for its patient": [HELD],
+    "older version": [PAYMENT],
+    "same version with another event id": [saved_payment(payment_id="repeated", **NAMES)],
+    "deletion of an unknown payment": [deleted_payment(payment_id="gone", **NAMES)],
+    "patient": [PATIENT],
+    "charge": [CHARGE],
+    "invalid event": [b"{}"],
+    "all of them": [PAYMENT, EXCLUDED, HELD, CHARGE, PATIENT, b"{}"],
+}
+
+
+@pytest.fixture(scope="module")
+def primary(tmp_path_factory):
+    with synchronous_primary(tmp_path_factory.mktemp("primary")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def replicated(primary):
+    """An engine on the primary, with a clinic and everything of REPEATED imported."""
+    engine = connect(primary.url, application_name="tests")
+    ledger = CommittedLedger(engine)
+    ledger.set_clinic("failover")
+    for events in REPEATED.values():
+        ledger.import_events(*events)
+    ledger.import_events(NEWER)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_commit_without_the_confirmation_of_a_standby_is_unknown(primary, replicated):
+    with primary.standby_gone():
+        with pytest.raises(UnknownCommitError) as unknown, transaction(replicated) as tx:
+            tx.execute(text("INSERT INTO companies VALUES ('failover-unknown')"))
+        with transaction(replicated) as tx:  # it writes nothing, so it waits for nothing
+            found = tx.execute(text("SELECT 1 FROM companies WHERE company_id = 'failover-unknown'")).first()
+
+    assert found is not None
+    assert is_transient(unknown.value)
+    assert outage_reason(unknown.value) is OutageReason.NOT_REPLICATED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("events", REPEATED.values(), ids=REPEATED)
+def test_import_of_what_billing_has_waits_for_the_standby(primary, replicated, events):
+    """A transaction that wrote and locked nothing would succeed on a server that has lost the commit since."""
+    with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
+        importing.import_events(tx, stream_entries(events), run_context())
+
+
+@pytest.mark.slow
+def test_dead_letter_that_billing_has_waits_for_the_standby(primary, replicated):
+    entries = stream_entries([b"{}"])
+    with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
+        retrying.dead_letter(tx, entries, run_context())
+
+
+@pytest.mark.parametrize(
+    ("function", "is_unreplicated"), [("SyncRepWaitForLSN", True), ("WarnNoTransactionBlock", False), (None, False)]
+)
+def test_notice_of_a_commit_without_standby_is_recognised_by_its_function(function, is_unreplicated):
+    assert is_unreplicated_commit(SimpleNamespace(source_function=function)) is is_unreplicated
+
+
+@pytest.mark.parametrize("state", ["08006", "25006", "57P01", "57P02", "57P03", "57P04", "57P05"])
+def test_connections_to_a_server_that_went_away_are_replaced(database, state):
+    engine = connect(database.url.render_as_string(hide_password=False), application_name="tests")
+    raising = text(f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
+    with transaction(engine) as tx, transaction(engine) as other:
+        before = {_pid(tx), _pid(other)}
+
+    with pytest.raises(DBAPIError, match="made") as error, transaction(engine) as tx:
+        tx.execute(raising)
+    with transaction(engine) as tx, transaction(engine) as other:
+        after = {_pid(tx), _pid(other)}
+    engine.dispose()
+
+    assert is_transient(error.value)
+    assert not before & after
+
+
+@pytest.mark.parametrize("state", ["23505", "40001", "53100", "55P03", "57014"])
+def test_connection_is_kept_after_an_error_of_a_statement(database, state):
+    engine = connect(database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
+    with transaction(engine) as tx:
+        before = _pid(tx)
+
+    with pytest.raises(DBAPIError), transaction(engine) as tx:
+        tx.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$"))
+    with transaction(engine) as tx:
+        after = _pid(tx)
+    engine.dispose()
+
+    assert after == before
+
+
+def _pid(tx):
+    return tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
