@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from config.processes import is_running
 from config.redis_urls import default_broker_url
 from config.settings import Settings
 
@@ -90,7 +91,7 @@ def running_stack(home: Path) -> StackFile | None:
         stack = StackFile(**content | {"engines": Engines(**content["engines"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return stack if _is_running(stack.supervisor_pid) else None
+    return stack if is_running(stack.supervisor_pid) else None
 
 
 def write_running_stack(home: Path, stack: StackFile) -> None:
@@ -111,13 +112,3 @@ def remove_running_stack(home: Path) -> None:
 
 def _stack_file(home: Path) -> Path:
     return home / "run" / "stack.json"
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from config.durations import Duration, Durations, parse_durations
-from config.setting_types import STREAMS_MAX, DatabaseUrl, Name, Names, PathName, RedisUrl, default_home
+from config.home import default_home
+from config.setting_types import STREAMS_MAX, DatabaseUrl, Name, Names, PathName, RedisUrl
 
 PREFIX = "PAYMENTS_"
 UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")

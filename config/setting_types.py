@@ -17,12 +17,6 @@ def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def default_home() -> Path:
-    """Return `.payments/` in the checkout that holds this file, or in the current folder if installed elsewhere."""
-    checkout = Path(__file__).resolve().parent.parent
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".payments"
-
-
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 DatabaseUrl = Annotated[str, BeforeValidator(normalize_database_url)]

@@ -14,6 +14,7 @@ from tasks.engine_check import require_engines
 from tasks.feed.dispatcher import Dispatcher
 from tasks.signing import read_keyring
 from workers.runtime.config_errors import exit_on_config_error
+from workers.runtime.heartbeat_writer import open_heartbeat
 
 log = structlog.get_logger()
 
@@ -24,7 +25,11 @@ def main() -> int:
     configure_logging(settings, "intake")
     engines = current_engines(settings)
     require_engines(settings, engines)
-    with closing(Dispatcher(settings, engines, read_keyring(settings))) as dispatcher:
+    keyring = read_keyring(settings)
+    with (
+        open_heartbeat(settings.home, "intake") as heartbeat,
+        closing(Dispatcher(settings, engines, keyring, on_progress=heartbeat.beat)) as dispatcher,
+    ):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stopping.set())
         log.info("intake_started", stream=settings.stream, streams=settings.streams)

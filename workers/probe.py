@@ -1,43 +1,59 @@
-"""Probe one component for a container's health check: `python -m workers.probe importer` exits with 0 or 1.
+"""Probe the process of this container for its health check: `python -m workers.probe importer` exits with 0 or 1.
 
-The checks are those of `payments health`. A worker must reply to a ping, because a running worker may be stalled.
+The probe reads the heartbeat file that the process itself writes. It asks no server and no queue, so another replica
+cannot answer for this process, and neither a backlog nor an outage of Redis or PostgreSQL makes it fail. `payments
+health` checks the installation as a whole.
 """
 
+import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from config.engines import NotRunningError, current_engines
-from config.settings import SettingsError, read_settings
-from tasks.health_check import ComponentStatus, check
-from workers.runtime.config_errors import EXIT_MISCONFIGURED
+from config.home import read_home
+from workers.runtime.heartbeat_file import Heartbeat, read_heartbeats
 
-# A worker may be importing a chunk of a backlog when the ping arrives.
-PING_TIMEOUT_SECONDS = 15
-
-
-def main(names: Sequence[str]) -> int:
-    """Check the named components; return 0 if all of them work."""
-    try:
-        settings = read_settings(os.environ)
-        statuses = check(current_engines(settings), settings, PING_TIMEOUT_SECONDS)
-    except (SettingsError, NotRunningError) as error:
-        sys.stderr.write(f"probe: {error}\n")
-        return EXIT_MISCONFIGURED
-    return report(names, statuses)
+SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler")
+MAX_AGE_SECONDS = 90.0
+"""More than a healthy process waits for servers that do not answer, each 15 seconds, before its next heartbeat."""
 
 
-def report(names: Sequence[str], statuses: Sequence[ComponentStatus]) -> int:
-    """Print a line for each named component that does not work, and return the exit status."""
-    by_name = {status.name: status for status in statuses}
-    # Without Redis the workers cannot be checked, and are not in the list.
-    problems = [
-        f"{name}: {by_name[name].detail if name in by_name else 'could not be checked'}"
-        for name in names
-        if name not in by_name or not by_name[name].is_up
-    ]
+def main(arguments: Sequence[str]) -> int:
+    """Probe the named services; return 0 if each has a process here and all of these make progress."""
+    parser = argparse.ArgumentParser(prog="python -m workers.probe", description=__doc__)
+    parser.add_argument("services", nargs="+", choices=SERVICES)
+    parser.add_argument("--ready", action="store_true", help="fail also while the process is not connected to Redis")
+    parser.add_argument(
+        "--max-age", type=float, default=MAX_AGE_SECONDS, metavar="SECONDS", help="age of the last progress"
+    )
+    given = parser.parse_args(arguments)
+    home = read_home(os.environ)
+    problems = [problem for service in given.services for problem in find_problems(home, service, given)]
     sys.stderr.writelines(f"{problem}\n" for problem in problems)
-    return 1 if problems or not names else 0
+    return 1 if problems else 0
+
+
+def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[str]:
+    """Return a sentence for each process of the service that fails the probe, or one if there is no process.
+
+    `given` has the arguments of the command.
+    """
+    heartbeats = read_heartbeats(home, service)
+    if not heartbeats:
+        return [f"{service}: no process has a heartbeat file in {home / 'run'}"]
+    found = [(each, _problem(each, given.max_age, must_be_ready=given.ready)) for each in heartbeats]
+    return [f"{service}: process {each.pid} {problem}" for each, problem in found if problem]
+
+
+def _problem(heartbeat: Heartbeat, max_age_seconds: float, *, must_be_ready: bool) -> str:
+    """Return what is wrong with a process; empty if nothing is."""
+    age_seconds = time.monotonic() - heartbeat.progress_seconds
+    # After a restart of the machine the monotonic clock begins again.
+    if not 0 <= age_seconds <= max_age_seconds:
+        return f"has made no progress for {age_seconds:.0f} s"
+    return "is not connected to Redis" if must_be_ready and not heartbeat.is_ready else ""
 
 
 if __name__ == "__main__":

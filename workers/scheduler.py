@@ -15,6 +15,7 @@ from tasks.engine_check import require_engines
 from tasks.resources import connect_redis
 from workers.runtime.beat_scheduler import StatelessScheduler
 from workers.runtime.config_errors import exit_on_config_error
+from workers.runtime.heartbeat_writer import open_heartbeat
 
 
 def main() -> int:
@@ -23,15 +24,13 @@ def main() -> int:
     configure_logging(settings, "scheduler")
     # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
-    # Without `payments up` the folder may not exist yet.
-    folder = settings.home / "run"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     engines = current_engines(settings)
     require_engines(settings, engines, database=False)
     app = make_app(celery_settings(engines))
     feed, broker = connect_redis(engines.redis_url), connect_redis(engines.broker_url)
-    app.conf.beat_scheduler = partial(StatelessScheduler, feed=feed, broker=broker, beat_file=folder / "beat")
-    app.start(["beat", "--loglevel", settings.log_level])
+    with open_heartbeat(settings.home, "scheduler") as heartbeat:
+        app.conf.beat_scheduler = partial(StatelessScheduler, feed=feed, broker=broker, on_progress=heartbeat.beat)
+        app.start(["beat", "--loglevel", settings.log_level])
     return 0
 
 

@@ -12,6 +12,7 @@ example because Redis is full, the dispatcher imports the feed itself, so that t
 import os
 import threading
 import uuid
+from collections.abc import Callable
 from typing import NamedTuple, get_args
 
 import redis
@@ -70,8 +71,15 @@ class ImportRequest(NamedTuple):
 class Dispatcher:
     """Dispatches one feed. `run` repeats `run_cycle` until the event `stopping` is set."""
 
-    def __init__(self, settings: Settings, engines: Engines, keyring: Keyring = NO_KEYS) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        engines: Engines,
+        keyring: Keyring = NO_KEYS,
+        on_progress: Callable[[bool], None] = lambda _is_ready: None,
+    ) -> None:
+        """Connect to the engines. `run` calls `on_progress` after each cycle, with whether the cycle reached Redis."""
+        self.settings, self.on_progress = settings, on_progress
         self.feed = connect_redis(engines.redis_url)
         self.streams = Streams(self.feed, settings.stream, settings.streams)
         self.tracing = open_tracing(settings, "intake")
@@ -103,8 +111,10 @@ class Dispatcher:
         while not self.stopping.is_set():
             try:
                 self.run_cycle()
+                self.on_progress(True)  # noqa: FBT003 (the only argument of a callback)
             except (redis.RedisError, OperationalError) as error:
                 log.warning("feed_unavailable", error_class=type(error).__name__, error=str(error))
+                self.on_progress(False)  # noqa: FBT003 (as above)
                 drop_connections_to_replica(self.feed, error)
                 if not self.import_unrequested():
                     self.stopping.wait(RECONNECT_SECONDS)

@@ -28,19 +28,18 @@ SELDOM = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
 class BeatHarness:
     """A beat scheduler with an adjustable clock, and a simulated worker that takes messages from a real broker."""
 
-    def __init__(self, redis_url, tmp_path, monkeypatch):
+    def __init__(self, redis_url, monkeypatch):
         self.now, self.feed = NOON, connect_redis(redis_url)
         engines = Engines.named("postgresql+psycopg://nobody@127.0.0.1:1/none", redis_url)
         self.broker = connect_redis(engines.broker_url)
-        self.beat_file = tmp_path / "beat"
+        self.progress = []
         monkeypatch.setattr("celery.schedules.schedule.now", lambda _: self.now)
         make_app(celery_settings(engines))
         self.restart()
 
     def restart(self):
         """Replace the scheduler with a new one that has no state."""
-        self.scheduler = StatelessScheduler(app, feed=self.feed, broker=self.broker, beat_file=self.beat_file)
-        self.scheduler.producer = None
+        self.scheduler = StatelessScheduler(app, feed=self.feed, broker=self.broker, on_progress=self.progress.append)
 
     def advance(self, seconds, *, worker_runs=True):
         """Advance the clock second by second, and return the names of the tasks that a worker took meanwhile."""
@@ -74,9 +73,9 @@ class BeatHarness:
 
 
 @pytest.fixture
-def beat(redis_url, tmp_path, monkeypatch):
+def beat(redis_url, monkeypatch):
     """A beat scheduler on an empty broker and feed."""
-    beat = BeatHarness(redis_url, tmp_path, monkeypatch)
+    beat = BeatHarness(redis_url, monkeypatch)
     with beat.feed, beat.broker:
         yield beat
         close_app()
@@ -163,12 +162,14 @@ def test_scheduler_shows_that_it_runs(beat):
     beat.advance(1)
 
     assert has_heartbeat(beat.feed, SCHEDULER_HEARTBEAT_KEY)
-    assert beat.beat_file.exists()
+    assert beat.progress[-1]
 
 
 def test_scheduler_outlives_an_outage_of_redis(beat):
     beat.scheduler._broker = beat.scheduler._feed = connect_redis("redis://127.0.0.1:1")
     assert beat.advance(6) == []
+    # It still makes progress, and is not ready.
+    assert beat.progress[-1] is False
     beat.scheduler._broker, beat.scheduler._feed = beat.broker, beat.feed
 
     assert sorted(beat.advance(5)) == sorted(OFTEN)

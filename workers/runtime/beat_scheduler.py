@@ -1,6 +1,6 @@
 """A Celery beat scheduler without stored state. It keeps one message per task and ignores steps of the system clock."""
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -22,9 +22,21 @@ class StatelessScheduler(Scheduler):
     work happens even if the scheduler is restarted daily. A task is not sent while its previous message waits.
     """
 
-    def __init__(self, app: Celery, *, feed: redis.Redis, broker: redis.Redis, beat_file: Path, **options: Any) -> None:
-        """Touch `beat_file` at every tick, for the health check of its container."""
-        self._feed, self._broker, self._beat_file = feed, broker, beat_file
+    # Celery's producer waits for the broker without end. `tasks.enqueue` sends the messages instead.
+    producer = None
+
+    def __init__(
+        self,
+        app: Celery,
+        *,
+        feed: redis.Redis,
+        broker: redis.Redis,
+        on_progress: Callable[[bool], None],
+        **options: Any,
+    ) -> None:
+        """Call `on_progress` at every tick and before every task, with whether Redis took the last heartbeat."""
+        self._feed, self._broker, self._on_progress = feed, broker, on_progress
+        self._reaches_redis = False
         super().__init__(app, **options)
 
     def setup_schedule(self) -> None:
@@ -50,6 +62,7 @@ class StatelessScheduler(Scheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002 (Celery's interface)
         """Send a task unless the previous message of the task still waits."""
+        self._on_progress(self._reaches_redis)
         enqueue_recurring(self._broker, entry.task)
         try:
             recurring.start_measuring(self._feed, entry.task)
@@ -57,8 +70,11 @@ class StatelessScheduler(Scheduler):
             log.info("task_not_expected", enqueued_task=entry.task, error_class=type(error).__name__)
 
     def _send_heartbeat(self) -> None:
-        self._beat_file.touch()
         try:
             send_heartbeat(self._feed, SCHEDULER_HEARTBEAT_KEY, SCHEDULER_HEARTBEAT_SECONDS)
         except redis.RedisError as error:
             log.info("heartbeat_not_sent", error_class=type(error).__name__)
+            self._reaches_redis = False
+        else:
+            self._reaches_redis = True
+        self._on_progress(self._reaches_redis)

@@ -1,4 +1,4 @@
-"""Start a Celery worker: its queues, its processes, its log and its watchdog."""
+"""Start a Celery worker: its queues, its processes, its log, its watchdog and its heartbeat."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,9 @@ from tasks import recurring, resources
 from tasks.app import make_app
 from tasks.engine_check import require_engines
 from tasks.resources import WorkerName
+from workers.runtime.heartbeat_writer import open_heartbeat
 from workers.runtime.watchdog import start_watchdog
+from workers.runtime.worker_heartbeat import start_worker_heartbeat
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +37,15 @@ def run_worker(
     resources.configure(settings, engines, name, keyring)
     app = make_app(celery_settings(engines))
     start_watchdog(engines.broker_url, queues)
-    app.worker_main(
-        [
-            *("worker", "--hostname", f"{name}@%h", "--queues", ",".join(queues)),
-            *("--pool", "prefork", "--concurrency", str(processes)),
-            *("--without-mingle", "--without-gossip", "--loglevel", settings.log_level),
-        ]
-    )
+    with open_heartbeat(settings.home, name) as heartbeat:
+        start_worker_heartbeat(app, heartbeat)
+        app.worker_main(
+            [
+                *("worker", "--hostname", f"{name}@%h", "--queues", ",".join(queues)),
+                *("--pool", "prefork", "--concurrency", str(processes)),
+                *("--without-mingle", "--without-gossip", "--loglevel", settings.log_level),
+            ]
+        )
     return 0
 
 

@@ -15,6 +15,15 @@ router = APIRouter(include_in_schema=False)
 log = structlog.get_logger()
 
 
+@router.get("/alive")
+async def alive() -> Response:
+    """Answer while the console runs, whether or not its database answers. The endpoint needs no login.
+
+    A supervisor that restarts the console when it does not answer asks here: a restart would not help the database.
+    """
+    return JSONResponse({"status": "alive"})
+
+
 @router.get("/health")
 def health(request: Request) -> Response:
     """Return whether the console and its database answer. The endpoint needs no login and shows nothing else.

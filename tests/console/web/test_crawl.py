@@ -40,7 +40,7 @@ from tests.engines import scratch_database
 
 COMPANY, MAY = "company", Month(2026, 5)
 # For programs, and the page of a visitor who is not logged in.
-NO_PAGES = {"/metrics", "/health", "/login"}
+NO_PAGES = {"/metrics", "/health", "/alive", "/login"}
 # Short pages, because most of the time goes into their rows; and more than a page of each list.
 PAGE_ROWS, MANY = 4, 9
 ODD_PATIENT, ODD_PAYMENT = 'ada, o\'neil & "sons"/<i>', 'odd "id" & <b>#?'

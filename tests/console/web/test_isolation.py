@@ -195,9 +195,11 @@ def test_running_console_refuses_a_database_that_no_longer_isolates_companies(
         site.state.console.database.dispose()  # as after a restart of PostgreSQL: the console connects again
 
     change("DISABLE")
-    health, page = browser.get("/health"), browser.get("/claims-feed")
+    health, page, alive = (browser.get(path) for path in ("/health", "/claims-feed", "/alive"))
     change("ENABLE")
 
     assert (health.status_code, page.status_code) == (503, 503)
+    # A restart would change nothing.
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
     assert health.json()["status"] == "database cannot be used; the console's log says why"
     assert browser.get("/health").status_code == browser.get("/claims-feed").status_code == 200

@@ -37,7 +37,7 @@ from tests.console.web.conftest import METRICS_TOKEN, Browser
 
 pytestmark = pytest.mark.slow
 
-PUBLIC = {("GET", "/login"), ("POST", "/login"), ("GET", "/health"), ("GET", "/metrics")}
+PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")} | {("POST", "/login")}
 
 # The expected right of each page and call, repeated here so that a change is noticed.
 REQUIRED = {

@@ -16,7 +16,7 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exceptio
 pytestmark = pytest.mark.slow
 
 # They are open to everybody, and take what a browser sends there.
-OPEN = {"/login", "/logout", "/health", "/metrics"}
+OPEN = {"/login", "/logout", "/health", "/alive", "/metrics"}
 
 
 def _routes(method: str) -> Iterator[APIRoute]:

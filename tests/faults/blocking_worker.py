@@ -1,0 +1,17 @@
+"""A real Celery worker whose main thread blocks for 25 seconds on SIGUSR2.
+
+Run as `python -m tests.faults.blocking_worker importer SECONDS` instead of `python -m workers.importer`. A message may
+take this many seconds, instead of some minutes, until the worker no longer counts as making progress.
+"""
+
+import runpy
+import signal
+import sys
+import time
+
+from workers.runtime import worker_heartbeat
+
+if __name__ == "__main__":
+    worker_heartbeat.REQUEST_SECONDS_MAX = float(sys.argv[2])  # type: ignore[assignment]
+    signal.signal(signal.SIGUSR2, lambda *_: time.sleep(25))
+    runpy.run_module(f"workers.{sys.argv[1]}", run_name="__main__")

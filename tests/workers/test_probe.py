@@ -1,0 +1,131 @@
+"""The probe of a container tests the processes of its own home directory, and no server."""
+
+import os
+import time
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from kombu.asynchronous.timer import Timer
+
+from workers import probe
+from workers.runtime.heartbeat_file import Heartbeat, read_heartbeats, write_heartbeat
+from workers.runtime.heartbeat_writer import HeartbeatWriter, open_heartbeat
+from workers.runtime.worker_heartbeat import REQUEST_SECONDS_MAX, WorkerProgress
+
+ENDED_PID = 2**22 + 1  # above the largest pid of Linux
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAYMENTS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def write(home, *, age_seconds=0.0, is_ready=True, pid=None, service="importer"):
+    write_heartbeat(home, service, Heartbeat(pid or os.getpid(), time.monotonic() - age_seconds, is_ready))
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "is_ready", "options", "status"),
+    [
+        (0, True, [], 0),
+        (0, False, [], 0),
+        (0, False, ["--ready"], 1),
+        (0, True, ["--ready"], 0),
+        (89, True, [], 0),
+        (91, True, [], 1),
+        (5, True, ["--max-age", "4"], 1),
+        # The machine was started again, so the monotonic clock began again.
+        (-3_600, True, [], 1),
+    ],
+)
+def test_probe_fails_if_the_progress_is_old_or_readiness_is_missing(home, age_seconds, is_ready, options, status):
+    write(home, age_seconds=age_seconds, is_ready=is_ready)
+
+    assert probe.main(["importer", *options]) == status
+
+
+def test_probe_fails_without_a_process(home, capsys):
+    assert probe.main(["importer"]) == 1
+    assert capsys.readouterr().err == f"importer: no process has a heartbeat file in {home / 'run'}\n"
+
+
+def test_probe_ignores_ended_processes_and_other_services(home):
+    write(home, age_seconds=500, pid=ENDED_PID)
+    write(home, age_seconds=500, service="retrier")
+    write(home)
+
+    assert [probe.main([name]) for name in ("importer", "retrier")] == [0, 1]
+    assert probe.main(["importer", "retrier"]) == 1
+
+
+def test_probe_fails_if_one_of_two_processes_makes_no_progress(home):
+    write(home)
+    write(home, age_seconds=500, pid=os.getppid())
+
+    assert probe.main(["importer"]) == 1
+
+
+@pytest.mark.parametrize("step_seconds", [-86_400, 86_400])
+def test_step_of_the_system_clock_changes_no_probe(home, monkeypatch, step_seconds):
+    clock = time.time
+    write(home)
+    monkeypatch.setattr("time.time", lambda: clock() + step_seconds)
+
+    assert probe.main(["importer"]) == 0
+
+
+def test_heartbeat_file_exists_while_the_process_runs(home):
+    write(home, pid=ENDED_PID)
+    with open_heartbeat(home, "importer") as heartbeat:
+        heartbeat.beat(True)
+        assert [each.pid for each in read_heartbeats(home, "importer")] == [os.getpid()]
+        assert len(list((home / "run").iterdir())) == 1
+
+    assert list((home / "run").iterdir()) == []
+
+
+def test_heartbeat_is_written_once_a_second_and_when_readiness_changes(home, monkeypatch):
+    writer, seconds = HeartbeatWriter(home, "intake"), count()
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds) / 4)
+
+    def written(is_ready):
+        writer.beat(is_ready)
+        return (read_heartbeats(home, "intake")[0].progress_seconds, read_heartbeats(home, "intake")[0].is_ready)
+
+    assert [written(True) for _ in range(6)] == [(0.0, True)] * 4 + [(1.0, True)] * 2
+    assert written(False) == (1.5, False)
+
+
+def test_process_continues_if_its_heartbeat_cannot_be_written(home, capsys):
+    (home / "run").write_text("not a folder")
+    with open_heartbeat(home, "importer") as heartbeat:
+        heartbeat.beat(True)
+        heartbeat.write(progress_seconds=1.0, is_ready=True)
+
+    assert capsys.readouterr().out.count("heartbeat_file_not_written") == 1
+
+
+def test_connected_worker_makes_progress_only_while_its_event_loop_runs(monkeypatch):
+    progress, now = WorkerProgress(), 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    assert (progress.last_progress([], 100.0), progress.is_connected) == (100.0, False)
+
+    progress.start_loop(Timer())
+    assert (progress.last_progress([], 150.0), progress.is_connected) == (100.0, True)
+    now = 160.0
+    progress.turn_loop()
+    assert progress.last_progress([], 161.0) == 160.0
+    progress.stop_loop()
+    assert (progress.last_progress([], 200.0), progress.is_connected) == (200.0, False)
+
+
+def test_worker_makes_no_progress_while_a_message_is_never_finished():
+    progress, stuck = WorkerProgress(), SimpleNamespace(id="stuck")
+    messages = (SimpleNamespace(id=str(number)) for number in count())
+
+    seen = [progress.last_progress([stuck, next(messages)], float(now)) for now in range(400)]
+
+    assert seen == [float(min(now, REQUEST_SECONDS_MAX)) for now in range(400)]
+    assert progress.last_progress([next(messages)], 400.0) == 400.0

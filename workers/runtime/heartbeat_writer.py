@@ -1,0 +1,59 @@
+"""Write the heartbeat file of this process while it makes progress."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from workers.runtime.heartbeat_file import Heartbeat, remove_ended, remove_heartbeat, write_heartbeat
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+"""The interval at which a process writes its heartbeat."""
+
+
+class HeartbeatWriter:
+    """Writes the heartbeat of this process. A file that cannot be written is logged once, and only the probe fails."""
+
+    def __init__(self, home: Path, service: str) -> None:
+        self._home, self._service = home, service
+        self._last: Heartbeat | None = None
+        self._has_failed = False
+
+    def beat(self, is_ready: bool) -> None:  # noqa: FBT001 (the argument of a callback)
+        """Write that the process makes progress now, at most once a second while `is_ready` stays the same.
+
+        `is_ready` says whether the process can work: whether it is connected to Redis.
+        """
+        now, last = time.monotonic(), self._last
+        if last is None or last.is_ready != is_ready or now - last.progress_seconds >= HEARTBEAT_SECONDS:
+            self.write(progress_seconds=now, is_ready=is_ready)
+
+    def write(self, *, progress_seconds: float, is_ready: bool) -> None:
+        """Write the monotonic time of the last progress."""
+        self._last = Heartbeat(os.getpid(), progress_seconds, is_ready)
+        try:
+            write_heartbeat(self._home, self._service, self._last)
+        except OSError as error:
+            if not self._has_failed:
+                log.warning("heartbeat_file_not_written", error=str(error))
+            self._has_failed = True
+
+
+@contextmanager
+def open_heartbeat(home: Path, service: str) -> Iterator[HeartbeatWriter]:
+    """Provide the writer of this process's heartbeat, and remove the file when the block ends.
+
+    Files of ended processes of the service are removed first: their pids may be used again.
+    """
+    with suppress(OSError):
+        remove_ended(home, service)
+    try:
+        yield HeartbeatWriter(home, service)
+    finally:
+        with suppress(OSError):
+            remove_heartbeat(home, service)
