@@ -85,7 +85,7 @@ def test_read_only_services_have_no_inline_config():
 def test_compose_mounts_exist_and_are_read_only():
     mounted = [each for service in SERVICES.values() for each in service.get("volumes", ()) if each.startswith(".")]
 
-    assert len(mounted) == 3
+    assert len(mounted) == 4
     assert [each for each in mounted if not (ROOT / each.split(":")[0]).is_file() or not each.endswith(":ro")] == []
 
 
