@@ -44,7 +44,7 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
-    (Streams, "acknowledge_and_delete", "acknowledge"),
+    (Streams, "acknowledge", "acknowledge"),
     (SpanTracing, "record_attempt", "tell the traces"),
     (import_attempt, "import_new", "all"),
 )

@@ -18,6 +18,11 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def parse_duration_or_zero(text: str) -> timedelta:
+    """Parse one duration, which may be `0`. Raises ValueError for any other text; the message quotes the text."""
+    return timedelta() if text.strip() == "0" else parse_duration(text)
+
+
 def parse_durations(text: str) -> tuple[timedelta, ...]:
     """Parse a comma-separated schedule of durations.
 
@@ -34,6 +39,9 @@ def parse_durations(text: str) -> tuple[timedelta, ...]:
 
 Duration = Annotated[
     timedelta, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)
+]
+DurationOrZero = Annotated[
+    timedelta, BeforeValidator(lambda value: parse_duration_or_zero(value) if isinstance(value, str) else value)
 ]
 Durations = Annotated[
     tuple[timedelta, ...], BeforeValidator(lambda value: parse_durations(value) if isinstance(value, str) else value)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from config.durations import Duration, Durations, parse_durations
+from config.durations import Duration, DurationOrZero, Durations, parse_durations
 from config.home import default_home
 from config.setting_types import STREAMS_MAX, DatabaseUrl, Name, Names, PathName, RedisUrl
 
@@ -53,6 +53,12 @@ class FeedSettings(SettingGroup):
     streams: Annotated[int, Field(ge=1, le=STREAMS_MAX)] = 1
     """Number of streams that the feed is partitioned into by company: `emr:payments:0` and so on. The unnumbered stream
     is always read too."""
+
+    keep_entries: DurationOrZero = timedelta()
+    """How long acknowledged entries stay on the stream, counted from their publication, so that they can be imported
+    again after a failover to a PostgreSQL standby that had not received the latest commits. With `0` an entry is
+    deleted when it is acknowledged. Set it for the intake, the importer and the retrier. If the memory of Redis fills,
+    entries are deleted earlier."""
 
     signing_keys: PathName | None = None
     """TOML file with the keys that companies sign their events with. The importer, the retrier and the intake read it

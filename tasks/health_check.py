@@ -96,7 +96,7 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
 
 
 def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
-    if unread := Streams(feed, settings.stream, settings.streams).unread_names():
+    if unread := Streams.of(feed, settings).unread_names():
         detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
         return ComponentStatus("intake", is_up=False, detail=detail)
     alive = has_heartbeat(feed)

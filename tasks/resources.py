@@ -46,7 +46,7 @@ class Resources:
     @property
     def streams(self) -> Streams:
         """The streams of the feed."""
-        return Streams(self.feed, self.settings.stream, self.settings.streams)
+        return Streams.of(self.feed, self.settings)
 
     def run_context(self) -> RunContext:
         """Return the context of a run that starts now."""

@@ -70,7 +70,7 @@ def _poll(context: CliContext) -> Iterator[Backlog]:
     with closing(connect_redis(context.engines.redis_url)) as feed:
         try:
             while True:
-                yield _read(Streams(feed, context.settings.stream, context.settings.streams), database)
+                yield _read(Streams.of(feed, context.settings), database)
         finally:
             database.dispose()
 

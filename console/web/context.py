@@ -63,7 +63,7 @@ class AppState:
     def feed_figures(self, now: datetime) -> FeedFigures | None:
         """Return the statistics and the lag of the feed. Return None if Redis does not answer."""
         try:
-            stats = Streams(self.feed, self.settings.stream, self.settings.streams).stats(now)
+            stats = Streams.of(self.feed, self.settings).stats(now)
         except redis.RedisError:
             return None
         return FeedFigures(stats, self.feed_lag.measure(stats.oldest_ids, now))

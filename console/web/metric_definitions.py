@@ -26,6 +26,9 @@ METRICS = {
     "payments_feed_kept": MetricDefinition(
         "Acknowledged entries that are still on the event streams (`PAYMENTS_KEEP_ENTRIES`)."
     ),
+    "payments_feed_trimmed_early": MetricDefinition(
+        "Kept entries that were deleted before their time, because the memory of Redis was short."
+    ),
     "payments_feed_deleted": MetricDefinition(
         "Pending entries that were deleted from a stream before they were imported."
     ),

@@ -114,6 +114,7 @@ def _feed_metrics(figures: FeedFigures | None) -> Iterator[Metric]:
     yield new_metric("payments_feed_unread", figures.stats.undelivered)
     yield new_metric("payments_feed_outstanding", figures.stats.pending)
     yield new_metric("payments_feed_kept", figures.stats.kept)
+    yield new_metric("payments_feed_trimmed_early", figures.stats.trimmed_early)
     yield new_metric("payments_feed_deleted", figures.stats.deleted)
     yield new_metric("payments_feed_oldest_seconds", figures.lag.total_seconds() if figures.lag else 0.0)
 

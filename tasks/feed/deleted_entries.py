@@ -2,6 +2,8 @@
 
 Such entries can no longer be read, and may never have been imported. Redis up to 6.2 keeps them in the list of pending
 entries. Redis 7.0 and later removes them from this list, without an error, when they are claimed.
+
+The counter of kept entries that were deleted before their time is here too. Those entries were imported.
 """
 
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 import redis
 
 COUNT_KEY = "payments:feed:deleted"
+TRIMMED_EARLY_KEY = "payments:feed:trimmed_early"
 
 
 def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids: Sequence[str]) -> list[str]:
@@ -33,6 +36,16 @@ def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids:
 def deleted_count(client: redis.Redis) -> int:
     """Return how many entries were deleted while they were pending, since the feed's server was set up."""
     return int(client.get(COUNT_KEY) or 0)
+
+
+def count_trimmed_early(client: redis.Redis, count: int) -> None:
+    """Count kept entries that were deleted before their time."""
+    client.incrby(TRIMMED_EARLY_KEY, count)
+
+
+def trimmed_early_count(client: redis.Redis) -> int:
+    """Return how many kept entries were deleted before their time, since the feed's server was set up."""
+    return int(client.get(TRIMMED_EARLY_KEY) or 0)
 
 
 def _present(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:

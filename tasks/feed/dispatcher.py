@@ -38,6 +38,7 @@ from tasks.feed.redelivery import Redelivery
 from tasks.feed.stalled_sessions import StalledSessions
 from tasks.feed.stream import GroupState, wait_for_reply
 from tasks.feed.streams import Streams
+from tasks.feed.trimming import Trimming
 from tasks.resources import (
     Resources,
     WorkerName,
@@ -81,7 +82,7 @@ class Dispatcher:
         """Connect to the engines. `run` calls `on_progress` after each cycle, with whether the cycle reached Redis."""
         self.settings, self.on_progress = settings, on_progress
         self.feed = connect_redis(engines.redis_url)
-        self.streams = Streams(self.feed, settings.stream, settings.streams)
+        self.streams = Streams.of(self.feed, settings)
         self.tracing = open_tracing(settings, "intake")
         self.broker = connect_redis(engines.broker_url)
         self.database = connect(
@@ -100,6 +101,7 @@ class Dispatcher:
         self.in_flight_request: ImportRequest | None = None
         self.redelivery = Redelivery(self.streams, self.broker, settings.retry_ladder)
         self.stalled_sessions = StalledSessions(self.database, WORKER_APPLICATION_NAMES)
+        self.trimming = Trimming(self.streams, settings.keep_entries)
         self.next_sweep_ms = self.next_check_ms = monotonic_ms()
 
     def run(self) -> None:
@@ -121,10 +123,11 @@ class Dispatcher:
                     self._recreate_groups()
 
     def run_cycle(self) -> None:
-        """Send a heartbeat, sweep the pending entries and request an import. Each step is skipped until it is due.
+        """Trim the streams, send a heartbeat, sweep the pending entries and request an import, each when it is due.
 
         While the circuit breaker is open, probe instead. Raises RedisError and kombu's OperationalError.
         """
+        self.trimming.trim_if_due()
         if monotonic_ms() >= self.next_check_ms and (found := self.find_outage()):
             self.wait_out(found)
             return

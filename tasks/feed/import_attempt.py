@@ -126,7 +126,7 @@ def _import_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> I
         log.warning("chunk_split", entries=len(entries), error_class=type(error).__name__)
     else:
         resources.tracing.record_attempt(entries, started_ns, str(stats))
-        resources.streams.acknowledge_and_delete([entry.entry_id for entry in entries])
+        resources.streams.acknowledge([entry.entry_id for entry in entries])
         return stats
     half = len(entries) // 2
     return _import_or_bisect(resources, entries[:half]) + _import_or_bisect(resources, entries[half:])
@@ -143,7 +143,7 @@ def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int
     with resources.leases.hold(resources.streams, claimed_ids):
         stats = _dead_letter_or_bisect(resources, entries)
         resources.tracing.record_attempt(entries, started_ns, str(stats))
-        resources.streams.acknowledge_and_delete(claimed_ids)
+        resources.streams.acknowledge(claimed_ids)
     return stats
 
 

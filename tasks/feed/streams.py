@@ -8,15 +8,16 @@ stream is its plain id.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import redis
 
+from config.setting_groups import FeedSettings
 from config.setting_types import STREAMS_MAX
 from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
 from tasks.feed import stream
-from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count
+from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
 from tasks.feed.stream import GROUP, GroupState, PendingEntry
 from tasks.feed.waiting import count_waiting, oldest_waiting_ids
@@ -25,23 +26,34 @@ from tasks.feed.waiting import count_waiting, oldest_waiting_ids
 class FeedStats(NamedTuple):
     """Numbers of entries: not yet delivered, pending, acknowledged and kept, and deleted while they were pending.
 
-    `oldest_ids` are the qualified ids from which `tasks.feed.lag` measures the lag.
+    `trimmed_early` counts the kept entries that were deleted before their time. `oldest_ids` are the qualified ids from
+    which `tasks.feed.lag` measures the lag.
     """
 
     undelivered: int
     pending: int
     kept: int
     deleted: int
+    trimmed_early: int
     oldest_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Streams:
-    """The streams of one feed: the unnumbered one called `name`, and `count` numbered ones if `count` exceeds 1."""
+    """The streams of one feed: the unnumbered one called `name`, and `count` numbered ones if `count` exceeds 1.
+
+    With `keeps`, acknowledged entries stay on their stream until `tasks.feed.trimming` deletes them.
+    """
 
     client: redis.Redis
     name: str
     count: int = 1
+    keeps: bool = False
+
+    @classmethod
+    def of(cls, client: redis.Redis, settings: FeedSettings) -> Self:
+        """Return the streams of the feed that these settings describe."""
+        return cls(client, settings.stream, settings.streams, keeps=bool(settings.keep_entries))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,14 +62,21 @@ class Streams:
 
     def unread_names(self) -> list[str]:
         """Return the numbered streams with entries that are not read, because their number is too high."""
+        filled = self._filled_others()
+        waiting = count_waiting(self.client, filled)
+        return [name for name, each in zip(filled, waiting, strict=True) if each.undelivered or each.pending]
+
+    def all_names(self) -> list[str]:
+        """Return every stream that is read, and the numbered streams with a higher number that hold entries."""
+        return [*self.names, *self._filled_others()]
+
+    def _filled_others(self) -> list[str]:
         first = 0 if self.count == 1 else self.count
         others = [f"{self.name}:{number}" for number in range(first, STREAMS_MAX)]
         with self.client.pipeline(transaction=False) as pipeline:
             for name in others:
                 pipeline.xlen(name)
-            filled = [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
-        waiting = count_waiting(self.client, filled)
-        return [name for name, each in zip(filled, waiting, strict=True) if each.undelivered or each.pending]
+            return [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
 
     def ensure_groups(self) -> None:
         """Create missing streams and consumer groups. Each group starts with the oldest entry."""
@@ -118,10 +137,16 @@ class Streams:
         for name, ids in self._group_by_stream(entry_ids):
             stream.set_deliveries(self.client, name, ids, deliveries)
 
-    def acknowledge_and_delete(self, entry_ids: Sequence[str]) -> None:
-        """Acknowledge and delete committed entries. If this fails, Redis delivers the entries again, without harm."""
+    def acknowledge(self, entry_ids: Sequence[str]) -> None:
+        """Acknowledge committed entries, and delete them unless they are kept.
+
+        If this fails, Redis delivers the entries again, without harm.
+        """
         for name, ids in self._group_by_stream(entry_ids):
-            stream.acknowledge_and_delete(self.client, name, ids)
+            if self.keeps:
+                self.client.xack(name, GROUP, *ids)
+            else:
+                stream.acknowledge_and_delete(self.client, name, ids)
 
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
         """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
@@ -170,6 +195,7 @@ class Streams:
             pending=sum(each.pending for each in waiting),
             kept=sum(each.kept for each in waiting),
             deleted=deleted_count(self.client),
+            trimmed_early=trimmed_early_count(self.client),
             oldest_ids=tuple(self._qualified_id(name, each) for name, ids in oldest.items() for each in ids),
         )
 

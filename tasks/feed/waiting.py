@@ -29,6 +29,11 @@ class StreamState(NamedTuple):
     lag: int | None
     has_group: bool
 
+    @property
+    def may_hold_kept(self) -> bool:
+        """Whether the stream may hold acknowledged entries."""
+        return self.has_group and self.length > 0 and (self.lag is None or self.length > self.pending + self.lag)
+
 
 class WaitingEntries(NamedTuple):
     """Numbers of entries of one stream: not yet delivered, pending, and acknowledged but kept on the stream."""

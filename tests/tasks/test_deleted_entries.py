@@ -78,7 +78,7 @@ def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_na
 def test_acknowledged_entry_does_not_count_as_deleted(dispatcher):
     before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
     read_new(dispatcher)
-    dispatcher.streams.acknowledge_and_delete(ids)
+    dispatcher.streams.acknowledge(ids)
 
     assert dispatcher.streams.acknowledge_deleted(ids) == []
     assert deleted_count(dispatcher) == before

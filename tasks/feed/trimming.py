@@ -1,0 +1,163 @@
+"""Delete kept entries from the streams: acknowledged ones that are older than PAYMENTS_KEEP_ENTRIES.
+
+No entry that is pending or not yet delivered is deleted. XTRIM deletes up to the oldest of these. Where an entry has
+been pending for longer than the time, the acknowledged ones behind it are deleted one by one.
+
+The age of an entry is the time in its id. If the ids are not the time of the Redis server, nothing is kept. If the
+memory of Redis fills, entries are deleted before their time, oldest first.
+"""
+
+from datetime import timedelta
+from typing import Any, NamedTuple, cast
+
+import structlog
+from redis.exceptions import NoPermissionError
+
+from tasks.feed.clocks import monotonic_ms
+from tasks.feed.deleted_entries import count_trimmed_early
+from tasks.feed.stream import GROUP
+from tasks.feed.streams import Streams
+from tasks.feed.waiting import StreamState, entries_between, oldest_waiting_id, parse_id, read_states
+
+log = structlog.get_logger()
+
+TRIM_MS, LEFTOVER_MS, PRESSED_MS = 5_000, 60_000, 1_000
+"""The pauses between two runs: while entries are kept, while none are, and while the memory of Redis is short."""
+SHORT_PERCENT, FULL_PERCENT = 70, 85
+"""From this part of `maxmemory` on, in percent, kept entries are deleted early: the oldest of them, and all of them."""
+_EARLY_PART = 5
+_CLOCK_TOLERANCE_MS = timedelta(days=1) // timedelta(milliseconds=1)
+_CALLS_MAX, _PAGE, _PAGES_MAX = 50, 500, 20
+_Id = tuple[int, int]
+
+
+class Memory(NamedTuple):
+    """The memory that Redis uses, and its limit `maxmemory`, in bytes. The limit is 0 if there is none."""
+
+    used: int
+    limit: int
+
+    @property
+    def is_short(self) -> bool:
+        """Whether kept entries must be deleted before their time."""
+        return bool(self.limit) and 100 * self.used > SHORT_PERCENT * self.limit
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether all kept entries must be deleted, because the EMR can soon no longer publish."""
+        return bool(self.limit) and 100 * self.used > FULL_PERCENT * self.limit
+
+
+class Trimming:
+    """Deletes the kept entries of one feed. Several processes may do this at the same time."""
+
+    def __init__(self, streams: Streams, keep: timedelta) -> None:
+        self._streams, self._client = streams, streams.client
+        self._keep_ms = keep // timedelta(milliseconds=1)
+        self._next_ms = 0
+        self._passed: dict[str, _Id] = {}
+
+    def trim_if_due(self) -> None:
+        """Delete the entries whose time is over, unless the previous run was shortly before. Raises RedisError."""
+        if monotonic_ms() >= self._next_ms:
+            # Also set if the run fails, so that a failure does not keep the caller from its other work.
+            self._next_ms = monotonic_ms() + (TRIM_MS if self._keep_ms else LEFTOVER_MS)
+            if self.trim(self._read_memory()):
+                self._next_ms = monotonic_ms() + PRESSED_MS
+
+    def trim(self, memory: Memory) -> bool:
+        """Delete the entries whose time is over. Return whether the memory is short.
+
+        Raises RedisError. With a time of 0, this deletes what was kept before the setting was changed.
+        """
+        now_ms = self._streams.server_time_ms()
+        names = self._streams.all_names()
+        early = sum(
+            self._trim_stream(name, state, now_ms, memory)
+            for name, state in zip(names, read_states(self._client, names), strict=True)
+        )
+        if early:
+            log.warning("kept_entries_trimmed_early", entries=early, used_bytes=memory.used, limit_bytes=memory.limit)
+            count_trimmed_early(self._client, early)
+        return memory.is_short
+
+    def _trim_stream(self, name: str, state: StreamState, now_ms: int, memory: Memory) -> int:
+        """Delete entries of one stream. Return how many of them were deleted before their time."""
+        first_id = self._first_id(name) if state.may_hold_kept else None
+        if first_id is None:
+            return 0
+        self._delete_before(name, state, self._end(first_id, now_ms))
+        first_id = self._first_id(name) if memory.is_short else None
+        return 0 if first_id is None else self._delete_before(name, state, _early_end(first_id, now_ms, memory))
+
+    def _end(self, first_id: _Id, now_ms: int) -> _Id:
+        """Return the id before which the time of every entry is over."""
+        is_foreign = first_id[0] > now_ms + _CLOCK_TOLERANCE_MS
+        return _AFTER_ALL if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
+
+    def _delete_before(self, name: str, state: StreamState, ends_at: _Id) -> int:
+        """Delete the acknowledged entries before an id, and return their number."""
+        oldest = oldest_waiting_id(self._client, name, state)
+        after_delivered = _next(parse_id(state.last_delivered_id))
+        waits_from = parse_id(oldest) if oldest else after_delivered
+        deleted = self._xtrim(name, min(ends_at, waits_from), exactly=ends_at == _AFTER_ALL)
+        if waits_from < min(ends_at, after_delivered):
+            deleted += self._delete_between_pending(name, waits_from, min(ends_at, after_delivered))
+        return deleted
+
+    def _xtrim(self, name: str, minid: _Id, *, exactly: bool) -> int:
+        """Delete all entries before an id. Without `exactly`, up to one node of the stream is left."""
+        deleted = 0
+        for _ in range(_CALLS_MAX):
+            # An approximate XTRIM deletes 10,000 entries at most, so that other clients do not wait.
+            count = int(self._client.xtrim(name, minid=_text(minid), approximate=True))
+            deleted += count
+            if not count:
+                return deleted + (
+                    int(self._client.xtrim(name, minid=_text(minid), approximate=False)) if exactly else 0
+                )
+        return deleted
+
+    def _delete_between_pending(self, name: str, first: _Id, end: _Id) -> int:
+        """Delete acknowledged entries from `first` up to `end`, between pending ones. Return their number."""
+        deleted, first = 0, max(first, self._passed.get(name, first))
+        pages = entries_between(self._client, name, _text(first), f"({_text(end)}", _PAGE)
+        for _, page in zip(range(_PAGES_MAX), pages, strict=False):
+            ids = [entry_id for entry_id, _ in page]
+            found = self._client.xpending_range(name, GROUP, min=ids[0], max=ids[-1], count=len(ids))
+            pending = {each["message_id"].decode() for each in cast("list[dict[str, Any]]", found)}
+            if acknowledged := [each for each in ids if each not in pending]:
+                deleted += int(self._client.xdel(name, *acknowledged))
+            self._passed[name] = _next(parse_id(ids[-1]))
+        return deleted
+
+    def _first_id(self, name: str) -> _Id | None:
+        found = cast("list[tuple[bytes, Any]]", self._client.xrange(name, count=1))
+        return parse_id(found[0][0].decode()) if found else None
+
+    def _read_memory(self) -> Memory:
+        """Return the memory of Redis. A user without the right to INFO sees no limit."""
+        try:
+            found = self._client.info("memory")
+        except NoPermissionError:
+            return Memory(0, 0)
+        return Memory(int(found["used_memory"]), int(found.get("maxmemory", 0)))
+
+
+_AFTER_ALL: _Id = (2**64 - 1, 2**64 - 1)
+
+
+def _early_end(first_id: _Id, now_ms: int, memory: Memory) -> _Id:
+    """Return the id before which entries are deleted because the memory is short: a part of the time that they span."""
+    if memory.is_nearly_full:
+        return _AFTER_ALL
+    return first_id[0] + 1 + max(0, now_ms - first_id[0]) // _EARLY_PART, 0
+
+
+def _next(entry_id: _Id) -> _Id:
+    milliseconds, sequence = entry_id
+    return (milliseconds, sequence + 1) if sequence < 2**64 - 1 else (milliseconds + 1, 0)
+
+
+def _text(entry_id: _Id) -> str:
+    return f"{entry_id[0]}-{entry_id[1]}"
