@@ -69,13 +69,13 @@ class DeadLetter:
 def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list[DeadLetter]:
     """Store rejected entries as dead letters, and return them.
 
-    A body is stored once. If it is rejected again, its attempts are incremented, its status, reason and error are
-    replaced, and it is open again. Only the beginning of an oversized event is stored. Locks: the rows, in ascending
-    order of the body's hash.
+    A body is stored once for each company, and once without a company. If it is rejected again, its attempts are
+    incremented, its status, reason and error are replaced, and it is open again. Only the beginning of an oversized
+    event is stored. Locks: the rows, in ascending order of the body's hash.
     """
     if not rejections:
         return []
-    rows = {row["body_hash"]: row for row in (_row(rejection, now) for rejection in rejections)}
+    rows = {(row["body_hash"], row["company_id"] or ""): row for row in (_row(each, now) for each in rejections)}
     again = (
         "ON CONFLICT (company_id, body_hash) DO UPDATE "
         "SET attempts = set_aside.attempts + 1, status = excluded.status, "
@@ -85,7 +85,7 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
         "charge_id = coalesce(set_aside.charge_id, excluded.charge_id), "
         f"{changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
     )
-    sorted_rows = [rows[body_hash] for body_hash in sorted(rows)]
+    sorted_rows = [rows[key] for key in sorted(rows)]
     added = tx.execute(text(insertion(dead_letters, _COLUMNS, again)), arrays(sorted_rows, _COLUMNS))
     return [_dead_letter(row) for row in added.mappings()]
 
@@ -119,7 +119,7 @@ def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
     closed = tx.execute(
         text(
             "WITH locked AS MATERIALIZED (SELECT id FROM set_aside WHERE id = ANY(:ids) AND due_at IS NOT NULL "
-            "ORDER BY body_hash FOR NO KEY UPDATE) "
+            "ORDER BY body_hash, company_id NULLS FIRST FOR NO KEY UPDATE) "
             f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} "
             "FROM locked WHERE set_aside.id = locked.id"
         ),

@@ -32,7 +32,7 @@ _REQUEUE_LINES = (
 _REQUEUE_DEAD_LETTERS = (
     f"WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND {is_here('set_aside')} "
     "AND ({0}) "
-    "ORDER BY body_hash FOR NO KEY UPDATE) "
+    "ORDER BY body_hash, company_id NULLS FIRST FOR NO KEY UPDATE) "
     f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) "
     "FROM selected WHERE set_aside.id = selected.id "
     f"RETURNING set_aside.id, version, {_KEY_LIST}"
