@@ -4,11 +4,10 @@ The time limits depend on each other: a task is interrupted after 60 seconds and
 message after 300 seconds, when the first worker can no longer be running the task.
 """
 
-import ssl
-
 from kombu.entity import Exchange, Queue
 
 from config.engines import Engines
+from config.redis_clients import kombu_sentinel_options, kombu_tls_options
 from config.redis_urls import to_kombu_url
 from config.schedule import beat_schedule
 
@@ -110,11 +109,9 @@ def _delivery() -> dict[str, object]:
 
 
 def _broker(url: str) -> dict[str, object]:
-    # kombu ignores the TLS of a rediss:// URL unless `ssl_cert_reqs` is set.
-    encrypted = url.startswith("rediss://") and "ssl_cert_reqs" not in url
     return {
         "broker_url": to_kombu_url(url),
-        "broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED} if encrypted else False,
+        "broker_use_ssl": kombu_tls_options(url) or False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_pool_acquire_timeout": 10,
@@ -129,6 +126,7 @@ def _broker(url: str) -> dict[str, object]:
             "health_check_interval": 10,
             "retry_on_timeout": False,
             "global_keyprefix": KEY_PREFIX,
+            **kombu_sentinel_options(url),
         },
         "result_backend_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},
     }

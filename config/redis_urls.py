@@ -1,17 +1,32 @@
 """Validate and normalize REDIS_URL and CELERY_BROKER_URL, and derive the broker's URL, for redis-py and kombu."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from config.urls import EngineUrl, join_engine_url, reject_unknown_options, split_engine_url
+from config.redis_options import check_redis_options, database_number
+from config.urls import EngineUrl, join_engine_url, split_engine_url
 
-_SCHEMES = ("redis", "rediss", "unix")
-_EXPECTED = "redis://, rediss:// or unix:///"
-_CERTIFICATE_CHECKS = ("required", "optional", "none")
-_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_BEFORE_THE_HOST = "write user and password before the host: redis://user:password@host:6379/0"
-_HINTS = {"username": _BEFORE_THE_HOST, "password": _BEFORE_THE_HOST}
+_SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+"""Schemes of URLs that name Sentinels, with the scheme of their servers."""
+_SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
+_EXPECTED = "redis://, rediss://, unix:///, redis+sentinel:// or rediss+sentinel://"
+_SERVICE_AND_DATABASE = re.compile(r"/(?P<service>[A-Za-z0-9._-]{1,64})(?:/(?P<database>.*))?", re.DOTALL)
+_SENTINEL_PORT = 26379
+
+
+@dataclass(frozen=True)
+class SentinelUrl:
+    """The parts of a URL that names Sentinels: `redis+sentinel://user:password@host:port,host:port/SERVICE/DB`."""
+
+    hosts: tuple[tuple[str, int], ...]
+    """Host and port of each Sentinel."""
+    service: str
+    """The name under which the Sentinels watch the primary and its replicas."""
+    primary_url: str = field(repr=False)
+    """Credentials, database and options of the primary, as the URL of a server. Its host is a placeholder."""
+    sentinel_url: str = field(repr=False)
+    """Credentials and TLS options of the Sentinels, as the URL of a server. Its host is a placeholder."""
 
 
 def normalize_redis_url(text: str) -> str:
@@ -20,10 +35,10 @@ def normalize_redis_url(text: str) -> str:
     Raises ValueError if the URL's form is invalid or the value of an option is not supported. The message quotes at
     most the name of an option.
     """
-    if text.partition("://")[0].lower() in {"redis+sentinel", "rediss+sentinel", "sentinel"}:
-        raise ValueError(f"Redis Sentinel is not supported; expected a URL that starts with {_EXPECTED}")
     url = split_engine_url(text, _SCHEMES, _EXPECTED)
-    options = _check_options(url)
+    if url.scheme in _SENTINEL_SCHEMES:
+        return _normalize_sentinel_url(url)
+    options = check_redis_options(url)
     if url.scheme == "unix":
         if url.hosts or len(url.path) < 2:
             raise ValueError("expected the path of a socket after three slashes, such as unix:///run/redis.sock?db=0")
@@ -33,6 +48,23 @@ def normalize_redis_url(text: str) -> str:
     return join_engine_url(url.scheme, url, url.hosts, _database_path(url, options), options)
 
 
+def split_sentinel_url(redis_url: str) -> SentinelUrl | None:
+    """Return the parts of a normalized URL that names Sentinels, or None for the URL of a server."""
+    if not redis_url.startswith(tuple(_SENTINEL_SCHEMES)):
+        return None
+    url = split_engine_url(redis_url, _SCHEMES, _EXPECTED)
+    service, _, database = url.path.strip("/").partition("/")
+    server, options = _SENTINEL_SCHEMES[url.scheme], dict(url.options)
+    login = replace(url, user=options.pop("sentinel_user", ""), password=options.pop("sentinel_password", ""))
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    return SentinelUrl(
+        hosts=tuple((host, port or _SENTINEL_PORT) for host, port in url.hosts),
+        service=service,
+        primary_url=join_engine_url(server, url, (("primary", None),), f"/{database or 0}", options),
+        sentinel_url=join_engine_url(server, login, (("sentinel", None),), "", tls),
+    )
+
+
 def default_broker_url(redis_url: str) -> str:
     """Return the URL of the Redis database after the feed's, on the same server."""
     return with_redis_database(redis_url, redis_database(redis_url) + 1)
@@ -40,6 +72,8 @@ def default_broker_url(redis_url: str) -> str:
 
 def redis_database(redis_url: str) -> int:
     """Return the database number in a normalized URL."""
+    if sentinel := split_sentinel_url(redis_url):
+        return redis_database(sentinel.primary_url)
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         return int(dict(parse_qsl(parts.query)).get("db", "0"))
@@ -47,19 +81,26 @@ def redis_database(redis_url: str) -> int:
 
 
 def to_kombu_url(redis_url: str) -> str:
-    """Return a normalized URL in kombu's form, which differs for unix sockets. It keeps only the TLS options.
+    """Return a normalized URL in kombu's form, which differs for unix sockets and Sentinels, without its options.
 
-    kombu would fail on the other options, which only redis-py knows. kombu's timeouts are in its transport options.
+    kombu would fail on options that only redis-py knows. Its time-outs, its TLS options and those of Sentinels are
+    settings of Celery (`config.redis_clients`).
     """
+    if sentinel := split_sentinel_url(redis_url):
+        # kombu takes what is before the host, and the database, from the URL that it uses at the time.
+        primary = split_engine_url(sentinel.primary_url, _SCHEMES, _EXPECTED)
+        return ";".join(join_engine_url("sentinel", primary, (host,), primary.path, {}) for host in sentinel.hosts)
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         return _unsplit(parts._replace(scheme="redis+socket", query=f"virtual_host={redis_database(redis_url)}"))
-    encryption = [part for part in parts.query.split("&") if part.startswith("ssl_")]
-    return _unsplit(parts._replace(query="&".join(encryption)))
+    return _unsplit(parts._replace(query=""))
 
 
 def with_redis_database(redis_url: str, database: int) -> str:
     """Return a normalized URL with another database number."""
+    if sentinel := split_sentinel_url(redis_url):
+        url = split_engine_url(redis_url, _SCHEMES, _EXPECTED)
+        return join_engine_url(url.scheme, url, url.hosts, f"/{sentinel.service}/{database}", url.options)
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         query = dict(parse_qsl(parts.query)) | {"db": str(database)}
@@ -68,7 +109,11 @@ def with_redis_database(redis_url: str, database: int) -> str:
 
 
 def describe_redis(redis_url: str) -> str:
-    """Return the URL's host and database number for printing, without its credentials and options."""
+    """Return the URL's hosts, service and database number for printing, without its credentials and options."""
+    scheme, _, rest = redis_url.partition("://")
+    if sentinel := split_sentinel_url(redis_url):
+        hosts = rest.partition("/")[0].rpartition("@")[2]
+        return f"{scheme}://{hosts}/{sentinel.service}/{redis_database(redis_url)}"
     parts = urlsplit(redis_url)
     host = parts.netloc.rpartition("@")[2]
     if parts.scheme == "unix":
@@ -76,87 +121,20 @@ def describe_redis(redis_url: str) -> str:
     return f"{parts.scheme}://{host}/{redis_database(redis_url)}"
 
 
-def _number(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise ValueError("expected a database number at the end of the URL, such as redis://host:6379/0")
-    return str(int(text))
-
-
-def _more_than_one_second(text: str) -> str:
-    if not _SECONDS.fullmatch(text) or float(text) <= 1:
-        raise ValueError("expected more than 1 second, because reading an idle feed takes that long")
-    return text
-
-
-def _seconds(text: str) -> str:
-    if not _SECONDS.fullmatch(text) or not float(text):
-        raise ValueError("expected a number of seconds above 0")
-    return text
-
-
-def _whole_seconds(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,6}", text):
-        raise ValueError("expected a whole number of seconds")
-    return text
-
-
-def _fixed(value: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if text.lower() != value:
-            raise ValueError("remove it from the URL; other values are not supported")
-        return value
-
-    return check
-
-
-def _certificate_check(text: str) -> str:
-    level = text.lower().removeprefix("cert_")
-    if level not in _CERTIFICATE_CHECKS:
-        raise ValueError("expected required, optional or none")
-    return level
-
-
-def _true_or_false(text: str) -> str:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError("expected true or false")
-    return text.lower()
-
-
-_OPTIONS: dict[str, Callable[[str], str]] = {
-    "db": _number,
-    "socket_timeout": _more_than_one_second,
-    "socket_connect_timeout": _seconds,
-    "health_check_interval": _whole_seconds,
-    "client_name": str,
-    # They change the form of the client's answers, on which the code relies.
-    "protocol": _fixed("2"),
-    "decode_responses": _fixed("no"),
-}
-_TLS_OPTIONS: dict[str, Callable[[str], str]] = {
-    "ssl_cert_reqs": _certificate_check,
-    "ssl_check_hostname": _true_or_false,
-    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password"), str),
-}
-
-
-def _check_options(url: EngineUrl) -> dict[str, str]:
-    known = _OPTIONS | (_TLS_OPTIONS if url.scheme == "rediss" else {})
-    reject_unknown_options(
-        url.options, known, _HINTS | dict.fromkeys(_TLS_OPTIONS, "it needs a URL that starts with rediss://")
-    )
-    checked = {}
-    for name, value in url.options.items():
-        try:
-            checked[name] = known[name](value)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return checked
+def _normalize_sentinel_url(url: EngineUrl) -> str:
+    options = check_redis_options(url, sentinels=True)
+    if not url.hosts or any(host.startswith("/") for host, _ in url.hosts):
+        raise ValueError("expected the hosts of the Sentinels, such as redis+sentinel://a:26379,b:26379/SERVICE/0")
+    if (found := _SERVICE_AND_DATABASE.fullmatch(url.path)) is None:
+        raise ValueError("expected the service of the Sentinels and a database number at the end, such as /SERVICE/0")
+    database = database_number(found["database"]) if found["database"] else "0"
+    return join_engine_url(url.scheme, url, url.hosts, f"/{found['service']}/{database}", options)
 
 
 def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
     """Return the path with the database number, from the path or from the option `db`. Removes `db` from `options`."""
     option = options.pop("db", None)
-    path = _number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
+    path = database_number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
     if option is not None and path is not None and option != path:
         raise ValueError("db: the path of the URL names another database number")
     number = path or option

@@ -32,8 +32,9 @@ class EngineSettings(SettingGroup):
     """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`, with a database
     in UTF-8. When it is unset, `payments up` starts an embedded server."""
     redis_url: RedisUrl | None = Field(None, repr=False)
-    """Redis 6.2 or newer, or Valkey, for example `redis://redis:6379/0`. The event stream is in the database that the
-    URL names. When it is unset, `payments up` starts an embedded server."""
+    """Redis 6.2 or newer, or Valkey, for example `redis://redis:6379/0`, or their Sentinels
+    (`redis+sentinel://`). The event stream is in the database that the URL names. When it is unset, `payments up`
+    starts an embedded server."""
     celery_broker_url: RedisUrl | None = Field(None, repr=False)
     """Redis database of the Celery broker. When it is unset, the broker uses the database after that of `REDIS_URL`."""
     home: PathName = Field(default_factory=default_home)

@@ -31,6 +31,10 @@ about characters that are not percent-encoded. In a user name or password, write
   `socket_timeout` (more than 1), `socket_connect_timeout`, `health_check_interval` and `client_name`. With
   `rediss://` they also take `ssl_cert_reqs`, `ssl_check_hostname`, `ssl_ca_certs`, `ssl_ca_path`, `ssl_ca_data`,
   `ssl_certfile`, `ssl_keyfile` and `ssl_password`.
+- `redis+sentinel://` and `rediss+sentinel://` name Redis Sentinels instead of a server:
+  `redis+sentinel://billing:PASSWORD@sentinel1:26379,sentinel2:26379/SERVICE/0`. They take the same options without
+  `db`, and `sentinel_user` and `sentinel_password`
+  ([Run Redis with Sentinel](../how-to/run-redis-with-sentinel.md)).
 - IPv6 addresses stand in brackets: `redis://[fd00::1]:6379/0`.
 
 No error, log or page shows a password. A service exits with status 78 if a setting is invalid, or if an engine

@@ -1,26 +1,16 @@
 """Client that publishes events on the feed, a Redis stream."""
 
-import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
-from uuid import UUID, uuid5
 
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthorizationError
-from redis.retry import Retry
 
+from emr.connection import FeedConnection
 from emr.errors import FeedError, FeedRefusedError, FeedUnreachableError
-from payments.contract.event import ChargeSaved, Event, PatientSaved, PaymentDeleted, PaymentSaved
-from payments.contract.money import dollars
+from emr.event_bodies import Publishable, Sign, SigningKey, body_of, event_id_for
 from payments.contract.partial_event import read_partial_event
-from payments.contract.signature import signature_of
 from payments.contract.stream_partition import stream_for
 
 if TYPE_CHECKING:
@@ -30,72 +20,11 @@ __all__ = ["FeedError", "FeedRefusedError", "FeedUnreachableError", "PaymentFeed
 __all__ += ["CHUNK_EVENTS", "STREAM_DEFAULT", "body_of", "event_id_for"]
 
 STREAM_DEFAULT = "emr:payments"
-SOCKET_TIMEOUT_SECONDS = 15
-CONNECT_TIMEOUT_SECONDS = 5
 CHUNK_EVENTS = 500
 CHUNK_BYTES = 4 * 1024 * 1024
-# redis-py has classes for some codes, such as OOM and READONLY, and leaves the others in the text. It drops ERR.
-_STATE_CODE = re.compile("[A-Z]{3,} ")
-_EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
-
-# urllib ends the host at a `#`, `/` or `?` in a password, and redis-py would connect to another server.
-_UNAMBIGUOUS = re.compile(r"[a-z]+://[^/?#]*([/?][^#@]*)?")
 
 Entry = tuple[str, dict[str, bytes | str]]
 """The name of a stream, and the fields of an entry on this stream."""
-Publishable = Event | Mapping[str, object] | bytes
-"""An event model, a mapping of its keys, or its bytes, which are sent unchanged."""
-Sign = Callable[[bytes], str | None]
-"""Returns the signature of an event's bytes, or None if it is not signed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """A signing key that a company shares with Billing: its name and its secret."""
-
-    name: str
-    secret: bytes = field(repr=False)
-
-    def sign(self, body: bytes) -> str:
-        """Return the signature of an event's bytes."""
-        return signature_of(body, self.name, self.secret)
-
-
-def event_id_for(event_type: str, *key: str, version: int) -> UUID:
-    """Return the event id of a version of a record. The same arguments always give the same id.
-
-    So a publisher can repeat an event with the same id without having stored the id. `key` identifies the record:
-    clinic, payment and line, or company and patient.
-    """
-    return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
-
-
-def body_of(event: Publishable) -> bytes:
-    """Return the bytes of an event that are published on the feed.
-
-    Raises TypeError if a mapping holds a value of a type that the contract does not define, and ValueError for an
-    amount with fractions of a cent.
-    """
-    match event:
-        case bytes():
-            return event
-        case PaymentSaved() | PaymentDeleted() | PatientSaved() | ChargeSaved():
-            return event.model_dump_json(by_alias=True).encode()
-        case Mapping():
-            text = json.dumps(dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
-            return text.encode()
-    raise TypeError(f"an event is a model of the contract, a mapping or bytes, not {type(event).__name__}")
-
-
-def _encode(value: object) -> str:
-    match value:
-        case Decimal():
-            return f"{dollars(value):f}"
-        case date():  # a datetime is one too
-            return value.isoformat()
-        case UUID():
-            return str(value)
-    raise TypeError(f"no form in the event contract for a value of type {type(value).__name__}")
 
 
 class PaymentFeed:
@@ -117,8 +46,7 @@ class PaymentFeed:
         tracer: "Tracer | None" = None,
     ) -> None:
         self.stream, self.streams, self._sign, self._tracer = stream, streams, sign, tracer
-        self._redis = _connection_to(url)
-        self.server = _server_name(self._redis)
+        self._connection = FeedConnection(url)
 
     def publish(self, event: Publishable) -> str:
         """Publish one event, and return the id of its entry.
@@ -126,7 +54,7 @@ class PaymentFeed:
         Raises FeedUnreachableError, after which the event may or may not have arrived, or FeedRefusedError.
         """
         body = body_of(event)
-        with self._redis_errors_translated(confirmed_count=0):
+        with self._connection.translating_errors(confirmed_count=0):
             return self._send([body])[0].decode()
 
     def publish_many(
@@ -146,7 +74,7 @@ class PaymentFeed:
             raise ValueError(f"a chunk holds 1 event or more, not {chunk}")
         count = 0
         for bodies in _chunks(map(body_of, events), chunk):
-            with self._redis_errors_translated(confirmed_count=count):
+            with self._connection.translating_errors(confirmed_count=count):
                 self._send(bodies)
             count += len(bodies)
             if on_progress:
@@ -155,7 +83,7 @@ class PaymentFeed:
 
     def close(self) -> None:
         """Close the connections."""
-        self._redis.close()
+        self._connection.redis.close()
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +102,7 @@ class PaymentFeed:
     def _send(self, bodies: list[bytes]) -> list[bytes]:
         """Add one stream entry for each body, in one round trip, and return the ids of the entries."""
         entries: list[Entry] = [(self.stream_of(body), self._fields(body)) for body in bodies]
-        with self._traced(entries), self._redis.pipeline(transaction=False) as pipeline:
+        with self._traced(entries), self._connection.redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
                 pipeline.xadd(stream, cast("dict[Any, Any]", fields))
             replies = pipeline.execute(raise_on_error=False)
@@ -194,46 +122,6 @@ class PaymentFeed:
     def _fields(self, body: bytes) -> dict[str, bytes | str]:
         signature = self._sign(body) if self._sign else None
         return {"event": body} if signature is None else {"event": body, "signature": signature}
-
-    @contextmanager
-    def _redis_errors_translated(self, confirmed_count: int) -> Iterator[None]:
-        try:
-            yield
-        except (redis.AuthenticationError, AuthorizationError, redis.ResponseError) as refused:
-            error = FeedRefusedError(self.server, str(refused), confirmed_count)
-            error.may_concern_event = type(refused) is redis.ResponseError and not _STATE_CODE.match(str(refused))
-            raise error from refused
-        except redis.RedisError as fault:
-            raise FeedUnreachableError(self.server, str(fault), confirmed_count) from fault
-
-
-def _connection_to(url: str) -> redis.Redis:
-    unreadable = ValueError(
-        "not a Redis URL such as redis://user:password@host:6379/0, with #, / and ? percent-encoded in the password"
-    )
-    if not _UNAMBIGUOUS.fullmatch(url):
-        raise unreadable
-    try:
-        return redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=SOCKET_TIMEOUT_SECONDS,
-            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            # redis-py rejects this option for a Unix socket.
-            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
-            # redis-py would silently repeat a write whose reply was lost; here the caller decides.
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError:
-        # The message of redis-py may quote part of a password that is not percent-encoded.
-        raise unreadable from None
-
-
-def _server_name(connection: redis.Redis) -> str:
-    settings = connection.connection_pool.connection_kwargs
-    if path := settings.get("path"):
-        return f"{path}, database {settings.get('db', 0)}"
-    return f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}, database {settings.get('db', 0)}"
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:

@@ -5,11 +5,10 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from config.database_urls import describe_database
 from config.engines import Engines, UnreachableEngineError
+from config.redis_clients import make_redis_client
 from config.redis_urls import describe_redis, redis_database
 from config.settings import Settings, SettingsError
 from payments.store.db.connection import UnsuitableDatabaseError, connect, transaction
@@ -148,13 +147,7 @@ def _require_redis(place: str, url: str) -> None:
 
 
 def _connect(url: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        protocol=2,
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return make_redis_client(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
 
 
 def _evicting_policy(client: redis.Redis) -> str | None:

@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 
 from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_settings, fail_fast
 from config.engines import Engines, running_stack
+from config.redis_clients import primary_address
 from config.settings import Settings
 from payments.store.db.connection import UnsuitableDatabaseError, accepts_no_writes, connect, is_reachable
 from payments.store.db.isolation import check_isolation
@@ -92,7 +93,8 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
     if most and used >= most:
         detail = f"answers, but its memory is full ({used:,} of {most:,} bytes): the EMR cannot publish"
         return ComponentStatus("Redis", is_up=False, detail=detail)
-    return ComponentStatus("Redis", is_up=True, detail="answers")
+    primary = primary_address(feed)
+    return ComponentStatus("Redis", is_up=True, detail=f"answers (primary {primary})" if primary else "answers")
 
 
 def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from config.engines import Engines
+from config.redis_clients import make_redis_client
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
 from payments.core.backoff import BackoffSchedule
@@ -25,7 +24,6 @@ from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
 
 SOCKET_TIMEOUT_SECONDS = 15
-_CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN")
 WorkerName = Literal["importer", "retrier", "backoffice"]
 """The services that run tasks."""
 
@@ -123,25 +121,11 @@ def close() -> None:
 
 def connect_redis(url: str) -> redis.Redis:
     """Return a Redis client with RESP2, a socket timeout of 15 s and no retries."""
-    client = redis.Redis.from_url(
-        url,
-        protocol=2,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=5,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 0),
+    client = make_redis_client(
+        url, socket_timeout=SOCKET_TIMEOUT_SECONDS, socket_connect_timeout=5, health_check_interval=30
     )
     keep_field_lists(client)
     return client
-
-
-def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
-    """Close the client's connections if an error says that the server cannot write, as a replica after a failover.
-
-    Behind an address that moved, new connections reach the server that can.
-    """
-    if isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE):
-        client.connection_pool.disconnect()
 
 
 def _relax_garbage_collection() -> None:

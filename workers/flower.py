@@ -13,9 +13,11 @@ from flower.urls import settings as flower_settings
 from config.celery import celery_settings
 from config.engines import Engines, NotRunningError, current_engines
 from config.logging import configure_logging
+from config.redis_urls import split_sentinel_url
 from config.settings import Settings, SettingsError, read_settings
 from tasks.engine_check import require_engines
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
+from workers.runtime.flower_broker import read_queues_through_sentinels
 from workers.runtime.flower_pages import LinkedPages
 from workers.runtime.ports import PortTakenError, require_free_port
 
@@ -53,6 +55,8 @@ def main(environ: Mapping[str, str]) -> int:
         return EXIT_MISCONFIGURED
     _remove_variables_of_flower()
     flower_settings["template_loader"] = LinkedPages(settings.console_address)
+    if sentinel := split_sentinel_url(engines.broker_url):
+        read_queues_through_sentinels(sentinel.hosts)
     serve(_app(engines), settings.flower_port, login)
     return 0
 

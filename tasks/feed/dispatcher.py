@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 
 from config.celery import IMPORTS, KEY_PREFIX, celery_settings
 from config.engines import Engines
+from config.redis_clients import drop_connections_to_replica
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
 from payments.core.outage import OutageReason
@@ -39,13 +40,7 @@ from tasks.feed.stalled_sessions import StalledSessions
 from tasks.feed.stream import GroupState, wait_for_reply
 from tasks.feed.streams import Streams
 from tasks.feed.trimming import Trimming
-from tasks.resources import (
-    Resources,
-    WorkerName,
-    application_name,
-    connect_redis,
-    drop_connections_to_replica,
-)
+from tasks.resources import Resources, WorkerName, application_name, connect_redis
 from tasks.tracing_setup import open_tracing
 
 log = structlog.get_logger()

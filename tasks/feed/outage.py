@@ -14,9 +14,9 @@ from typing import NamedTuple
 import redis
 import structlog
 
+from config.redis_clients import drop_connections_to_replica
 from payments.core.outage import OutageReason
 from tasks.feed.attempt_errors import IsolatedEntryError, Witness, outage_of
-from tasks.resources import drop_connections_to_replica
 
 log = structlog.get_logger()
 

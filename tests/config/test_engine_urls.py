@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from redis.connection import parse_url
 
 from config.database_urls import describe_database, with_database
+from config.redis_clients import kombu_tls_options
 from config.redis_urls import default_broker_url, describe_redis, to_kombu_url, with_redis_database
 from config.settings import SettingsError, read_settings
 from tests.config.engine_clients import (
@@ -191,10 +192,15 @@ def test_broker_defaults_to_the_database_after_the_feeds(feed, broker):
     assert default_broker_url(feed) == broker
 
 
-def test_kombu_url_has_only_the_tls_options():
-    url = redis_url_of("rediss://h/1?socket_timeout=5&ssl_ca_certs=/etc/ca.pem&client_name=x")
+def test_kombu_gets_the_tls_options_apart_from_the_url():
+    url = redis_url_of(
+        "rediss://h/1?socket_timeout=5&ssl_ca_certs=/etc/c%2Fa.pem&ssl_check_hostname=False&client_name=x"
+    )
 
-    assert to_kombu_url(url) == "rediss://h/1?ssl_ca_certs=/etc/ca.pem"
+    assert to_kombu_url(url) == "rediss://h/1"
+    options = {"ssl_cert_reqs": "required", "ssl_ca_certs": "/etc/c/a.pem", "ssl_check_hostname": False}
+    assert kombu_tls_options(url) == options
+    assert kombu_tls_options(redis_url_of("rediss://h/1?ssl_cert_reqs=none"))["ssl_cert_reqs"] == "none"
 
 
 def test_redis_url_can_be_changed_to_another_database():

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
+from emr import connection
 from emr.client import PaymentFeed, SigningKey
 from emr.errors import FeedRefusedError, FeedUnreachableError
 from payments.contract.event import Event, PatientSaved, read_event
@@ -136,7 +137,7 @@ def test_publish_error_states_the_confirmed_count(redis_url: str, server: redis.
 def test_unreachable_server_is_named_without_its_password() -> None:
     with PaymentFeed(f"redis://emr:s3cret@127.0.0.1:{_free_port()}/3") as feed:
         for publish in (lambda: feed.publish(PATIENT), lambda: feed.publish_many([PATIENT])):
-            with pytest.raises(FeedUnreachableError, match=r"127\.0\.0\.1:\d+, database 3") as raised:
+            with pytest.raises(FeedUnreachableError, match=r"127\.0\.0\.1:\d+/3") as raised:
                 publish()
             assert "s3cret" not in str(raised.value)
 
@@ -144,14 +145,15 @@ def test_unreachable_server_is_named_without_its_password() -> None:
 def test_unix_socket_server_is_named_by_its_path(tmp_path: Path) -> None:
     with (
         PaymentFeed(f"unix://{tmp_path}/feed.sock?db=2") as feed,
-        pytest.raises(FeedUnreachableError, match=r"feed\.sock, database 2"),
+        pytest.raises(FeedUnreachableError, match=r"feed\.sock\?db=2"),
     ):
         feed.publish(PATIENT)
 
 
-def test_unresponsive_server_times_out() -> None:
+def test_unresponsive_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "SOCKET_TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"redis://127.0.0.1:{silent.getsockname()[1]}?socket_timeout=0.05"
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
         with PaymentFeed(url) as feed, pytest.raises(FeedUnreachableError, match="Timeout"):
             feed.publish(PATIENT)
 

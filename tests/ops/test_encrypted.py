@@ -2,11 +2,9 @@
 
 import shutil
 import socket
-import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +21,7 @@ from tasks.resources import connect_redis
 from tests.builders.events import saved_payment
 from tests.engines import empty_redis
 from tests.ops.test_rights import message_round_trip
+from tests.proxies import make_certificate, tls_proxy
 
 pytestmark = pytest.mark.acceptance
 
@@ -34,11 +33,7 @@ def certificate(tmp_path_factory):
     """A self-signed certificate for 127.0.0.1, and its key."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=feed"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
-    subprocess.run(["openssl", *request.split(), *names], check=True, capture_output=True)
-    return folder / "cert.pem", folder / "key.pem"
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -46,43 +41,9 @@ def encrypted_url(redis_url, certificate) -> Iterator[str]:
     """The rediss:// URL of the Redis server behind a TLS proxy, without a certificate option."""
     empty_redis(default_broker_url(redis_url))  # messages left by other tests would be received first
     target = urlsplit(redis_url)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    with tls_proxy(context, (target.hostname, target.port)) as port:
+    with tls_proxy(certificate, (target.hostname, target.port)) as port:
         login, at, _ = target.netloc.rpartition("@")
         yield target._replace(scheme="rediss", netloc=f"{login}{at}127.0.0.1:{port}").geturl()
-
-
-@contextmanager
-def tls_proxy(context: ssl.SSLContext, target: tuple[str, int]) -> Iterator[int]:
-    """Run a TLS proxy in front of a server, and yield its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept_clients() -> None:
-            with suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    threading.Thread(target=forward, args=(client,), daemon=True).start()
-
-        def forward(client: socket.socket) -> None:
-            with (
-                suppress(OSError),
-                context.wrap_socket(client, server_side=True) as encrypted,
-                socket.create_connection(target) as upstream,
-            ):
-                threading.Thread(target=pump, args=(upstream, encrypted), daemon=True).start()
-                pump(encrypted, upstream)
-
-        threading.Thread(target=accept_clients, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(65_536):
-            sink.sendall(piece)
-        sink.shutdown(socket.SHUT_RDWR)
 
 
 def url_with_ca(url, certificate):

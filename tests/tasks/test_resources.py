@@ -11,11 +11,12 @@ from sqlalchemy import text
 
 from config.database_urls import libpq_url
 from config.engines import Engines
+from config.redis_clients import drop_connections_to_replica
 from config.settings import read_settings
 from devstack.engines import embedded_valkey
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
-from tasks.resources import connect_redis, drop_connections_to_replica
+from tasks.resources import connect_redis
 from tests.builders.events import saved_payment
 from tests.builders.ledger import create_clinic, import_chunk
 from tests.engines import scratch_database

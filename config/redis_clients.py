@@ -1,0 +1,125 @@
+"""Make Redis clients from normalized URLs: of one server, or of the primary that Sentinels name."""
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+
+from config.redis_urls import SentinelUrl, split_sentinel_url
+
+SENTINEL_TIMEOUT_SECONDS = 2
+"""How long a client waits for one Sentinel before it asks the next one."""
+_CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN")
+
+
+def make_redis_client(url: str, **options: Any) -> redis.Redis:
+    """Return a client for a normalized URL, with RESP2 and no retries. It connects at its first command.
+
+    `options` are options of redis-py's connections; those of the URL take precedence. A client of Sentinels asks them
+    for the primary at each new connection. Its commands raise MasterNotFoundError, a ConnectionError, if no Sentinel
+    names a primary, and AuthenticationError if the Sentinels refuse the login.
+    """
+    options = {"protocol": 2, "retry": Retry(NoBackoff(), 0)} | options
+    if (sentinel := split_sentinel_url(url)) is None:
+        return redis.Redis.from_url(url, **options)
+    options |= _connection_options(sentinel.primary_url)
+    finder: Any = _PrimaryFinder(sentinel.hosts, sentinel_kwargs=_sentinel_options(sentinel))  # type: ignore[no-untyped-call]
+    client: redis.Redis = finder.master_for(sentinel.service, **options)
+    return client
+
+
+def kombu_sentinel_options(url: str) -> dict[str, Any]:
+    """Return kombu's transport options for a URL of Sentinels, or nothing for the URL of a server."""
+    sentinel = split_sentinel_url(url)
+    return {"master_name": sentinel.service, "sentinel_kwargs": _sentinel_options(sentinel)} if sentinel else {}
+
+
+def kombu_tls_options(url: str) -> dict[str, Any] | None:
+    """Return the TLS options of a URL for kombu and Flower, or None if the URL does not use TLS.
+
+    They verify the server's certificate unless the URL says otherwise. In a URL kombu would ignore TLS without the
+    option `ssl_cert_reqs`, and Flower ignores the options.
+    """
+    if not url.startswith("rediss"):
+        return None
+    sentinel = split_sentinel_url(url)
+    options: dict[str, Any] = parse_url(sentinel.primary_url if sentinel else url)  # type: ignore[no-untyped-call]  # redis-py has none here
+    return {"ssl_cert_reqs": "required"} | {name: options[name] for name in options if name.startswith("ssl_")}
+
+
+def primary_address(client: redis.Redis) -> str | None:
+    """Return the address of the primary that the Sentinels named last, or None if the client uses no Sentinels."""
+    pool = client.connection_pool
+    if not isinstance(pool, SentinelConnectionPool) or pool.master_address is None:
+        return None
+    host, port = pool.master_address
+    return f"{host}:{port}"
+
+
+def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
+    """Close the client's connections if an error says that the server cannot write, as a replica after a failover.
+
+    Behind an address that moved, new connections reach the server that can. With Sentinels they reach the new primary.
+    """
+    if isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE):
+        client.connection_pool.disconnect()
+
+
+def _connection_options(url: str) -> dict[str, Any]:
+    """Return the URL's credentials, database and options as redis-py's keyword arguments, without its host."""
+    options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]  # redis-py has none here
+    del options["host"]
+    if options.pop("connection_class", None):  # that of TLS
+        options["ssl"] = True
+    return options
+
+
+def _sentinel_options(sentinel: SentinelUrl) -> dict[str, Any]:
+    return {
+        "protocol": 2,
+        "socket_timeout": SENTINEL_TIMEOUT_SECONDS,
+        "socket_connect_timeout": SENTINEL_TIMEOUT_SECONDS,
+        # By default redis-py would ask a dead Sentinel ten times, with growing pauses, before it asks the next one.
+        "retry": Retry(NoBackoff(), 0),
+        **_connection_options(sentinel.sentinel_url),
+    }
+
+
+class _PrimaryFinder(Sentinel):
+    """Asks Sentinels for the address of a primary. Its errors say why there is none, and quote no login."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Return host and port of the primary. A Sentinel that answers is asked first the next time.
+
+        Raises AuthenticationError if no Sentinel answers and one refuses the login, and MasterNotFoundError if none
+        names a primary for another reason.
+        """
+        refusal: redis.AuthenticationError | None = None
+        answers: list[Any] = []
+        for number, sentinel in enumerate(self.sentinels):
+            try:
+                states: Any = sentinel.sentinel_masters()
+            except redis.AuthenticationError as error:
+                refusal = error
+                continue
+            except (redis.ConnectionError, redis.TimeoutError):
+                continue
+            state = states.get(service_name)
+            if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
+                self.sentinels.insert(0, self.sentinels.pop(number))
+                return state["ip"], state["port"]
+            answers.append(state)
+        if refusal and not answers:
+            raise redis.AuthenticationError(f"the Sentinels refuse the login ({refusal}); check sentinel_password")
+        raise MasterNotFoundError(_problem(service_name, answers))
+
+
+def _problem(service: str, answers: list[Any]) -> str:
+    if not answers:
+        return "no Sentinel answers"
+    if not any(answers):
+        return f"the Sentinels do not watch a service {service}"
+    return f"the primary of {service} is down, and the Sentinels have not replaced it yet"

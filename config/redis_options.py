@@ -1,0 +1,107 @@
+"""Validate the options of a Redis URL, such as `socket_timeout` and `ssl_ca_certs`."""
+
+import re
+from collections.abc import Callable
+
+from config.urls import EngineUrl, reject_unknown_options
+
+_CERTIFICATE_CHECKS = ("required", "optional", "none")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_BEFORE_THE_HOST = "write user and password before the host: redis://user:password@host:6379/0"
+_SENTINELS_ONLY = "it needs a URL that starts with redis+sentinel:// or rediss+sentinel://"
+_HINTS = {
+    "username": _BEFORE_THE_HOST,
+    "password": _BEFORE_THE_HOST,
+    "sentinel_user": _SENTINELS_ONLY,
+    "sentinel_password": _SENTINELS_ONLY,
+}
+
+
+def check_redis_options(url: EngineUrl, *, sentinels: bool = False) -> dict[str, str]:
+    """Return the options of a URL in the form that redis-py reads. `sentinels` says that the URL's hosts are Sentinels.
+
+    Raises ValueError if an option is unknown or its value is not supported. The message quotes at most the name of the
+    option.
+    """
+    known = dict(_OPTIONS)
+    if url.scheme.startswith("rediss"):
+        known |= _TLS_OPTIONS
+    if sentinels:
+        known |= _SENTINEL_OPTIONS
+        del known["db"]
+    hints = _HINTS | dict.fromkeys(_TLS_OPTIONS, "it needs a URL that starts with rediss://")
+    reject_unknown_options(url.options, known, hints | {"db": "write the database after the service: /SERVICE/0"})
+    checked = {}
+    for name, value in url.options.items():
+        try:
+            checked[name] = known[name](value)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    if checked.get("sentinel_user") and not checked.get("sentinel_password"):
+        raise ValueError("sentinel_user: it needs the option sentinel_password")
+    return checked
+
+
+def database_number(text: str) -> str:
+    """Return a database number without leading zeros. Raises ValueError; the message does not quote the text."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError("expected a database number at the end of the URL, such as redis://host:6379/0")
+    return str(int(text))
+
+
+def _more_than_one_second(text: str) -> str:
+    if not _SECONDS.fullmatch(text) or float(text) <= 1:
+        raise ValueError("expected more than 1 second, because reading an idle feed takes that long")
+    return text
+
+
+def _seconds(text: str) -> str:
+    if not _SECONDS.fullmatch(text) or not float(text):
+        raise ValueError("expected a number of seconds above 0")
+    return text
+
+
+def _whole_seconds(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise ValueError("expected a whole number of seconds")
+    return text
+
+
+def _fixed(value: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text.lower() != value:
+            raise ValueError("remove it from the URL; other values are not supported")
+        return value
+
+    return check
+
+
+def _certificate_check(text: str) -> str:
+    level = text.lower().removeprefix("cert_")
+    if level not in _CERTIFICATE_CHECKS:
+        raise ValueError("expected required, optional or none")
+    return level
+
+
+def _true_or_false(text: str) -> str:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return text.lower()
+
+
+_OPTIONS: dict[str, Callable[[str], str]] = {
+    "db": database_number,
+    "socket_timeout": _more_than_one_second,
+    "socket_connect_timeout": _seconds,
+    "health_check_interval": _whole_seconds,
+    "client_name": str,
+    # They change the form of the client's answers, on which the code relies.
+    "protocol": _fixed("2"),
+    "decode_responses": _fixed("no"),
+}
+_TLS_OPTIONS: dict[str, Callable[[str], str]] = {
+    "ssl_cert_reqs": _certificate_check,
+    "ssl_check_hostname": _true_or_false,
+    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password"), str),
+}
+_SENTINEL_OPTIONS: dict[str, Callable[[str], str]] = {"sentinel_user": str, "sentinel_password": str}

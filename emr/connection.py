@@ -1,0 +1,52 @@
+"""Connect a publisher to the feed's Redis, and translate the errors of Redis."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.exceptions import AuthorizationError
+
+from config.redis_clients import drop_connections_to_replica, make_redis_client
+from config.redis_urls import describe_redis, normalize_redis_url
+from emr.errors import FeedRefusedError, FeedUnreachableError
+
+SOCKET_TIMEOUT_SECONDS = 15
+CONNECT_TIMEOUT_SECONDS = 5
+# redis-py has classes for some codes, such as OOM and READONLY, and leaves the others in the text. It drops ERR.
+_STATE_CODE = re.compile("[A-Z]{3,} ")
+
+
+class FeedConnection:
+    """A connection to the Redis of one URL. `server` names it for error messages, without its password."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            url = normalize_redis_url(url)
+        except ValueError as error:
+            raise ValueError(f"not a Redis URL such as redis://user:password@host:6379/0: {error}") from None
+        self.server = describe_redis(url)
+        self.redis = make_redis_client(
+            url,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            # redis-py rejects this option for a Unix socket.
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+        )
+
+    @contextmanager
+    def translating_errors(self, confirmed_count: int) -> Iterator[None]:
+        """Translate the errors of Redis in the block.
+
+        Raises FeedRefusedError if Redis answers with an error, and FeedUnreachableError if it does not answer. After an
+        answer that only a replica gives, the next command opens a new connection.
+        """
+        try:
+            yield
+        except (redis.AuthenticationError, AuthorizationError, redis.ResponseError) as refused:
+            drop_connections_to_replica(self.redis, refused)
+            error = FeedRefusedError(self.server, str(refused), confirmed_count)
+            error.may_concern_event = type(refused) is redis.ResponseError and not _STATE_CODE.match(str(refused))
+            raise error from refused
+        except redis.RedisError as fault:
+            raise FeedUnreachableError(self.server, str(fault), confirmed_count) from fault
