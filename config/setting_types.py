@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from config.addresses import normalize_address, split_networks
 from config.database_urls import normalize_database_url
 from config.redis_urls import normalize_redis_url
 from config.urls import normalize_web_address
@@ -23,6 +24,10 @@ DatabaseUrl = Annotated[str, BeforeValidator(normalize_database_url)]
 RedisUrl = Annotated[str, BeforeValidator(normalize_redis_url)]
 Names = Annotated[
     tuple[Name, ...], BeforeValidator(lambda value: _split_list(value) if isinstance(value, str) else value)
+]
+Address = Annotated[str, BeforeValidator(normalize_address)]
+Networks = Annotated[
+    tuple[str, ...], BeforeValidator(lambda value: split_networks(value) if isinstance(value, str) else value)
 ]
 PathName = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())]
 WebAddress = Annotated[str, BeforeValidator(normalize_web_address)]

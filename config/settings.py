@@ -13,12 +13,15 @@ from pydantic import (
     model_validator,
 )
 
+from config.addresses import LOOPBACK, local_host
 from config.service_links import is_service_link
 from config.setting_groups import PREFIX, UNPREFIXED, EngineSettings, FeedSettings, variable
 from config.setting_types import (
+    Address,
     LogFormat,
     LogLevel,
     Name,
+    Networks,
     Port,
     WebAddress,
 )
@@ -36,23 +39,29 @@ class SettingsError(Exception):
 class Settings(FeedSettings, EngineSettings):
     """The settings of one process. The repr omits URLs and passwords, because it may be logged."""
 
+    bind_address: Address = LOOPBACK
+    """IP address that the console (pages, API and metrics) and Flower listen on. Leave it if your https proxy is on the
+    same machine. In Kubernetes it is `0.0.0.0` or `::`, and network policies say who connects."""
+    trusted_proxies: Networks = (LOOPBACK,)
+    """IP addresses and networks of your https proxies, separated by commas. If `PAYMENTS_CONSOLE_HTTPS` is `true`, the
+    console takes the visitor's address from the `X-Forwarded-For` of these, and of no others."""
     console_port: Port = 8000
-    """Port of the console's pages and API on 127.0.0.1."""
+    """Port of the console's pages, API and metrics."""
     console_https: bool = False
     """Set it to `true` behind a proxy that terminates https. Cookies are then Secure, and the console takes the
     visitor's address from `X-Forwarded-For`."""
     console_url: WebAddress | None = None
     """Address of the console in a browser, if users reach it through a proxy. Flower links to it. When it is unset,
-    `http://127.0.0.1:` and the port."""
+    the bind address and the port."""
     flower_url: WebAddress | None = None
     """Address of Flower in a browser, if users reach it through a proxy. The console links to it. When it is unset,
-    `http://127.0.0.1:` and the port."""
+    the bind address and the port."""
     session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 12
     """Hours after which a login to the console ends."""
     metrics_token: SecretStr | None = None
     """Bearer token that Prometheus sends for `/metrics`. When it is unset, the page does not exist."""
     flower_port: Port = 5555
-    """Port of Flower on 127.0.0.1."""
+    """Port of Flower."""
     flower_user: Name | None = None
     """Name of Flower's login. Flower requires a login if both engines are named by URL."""
     flower_password: SecretStr | None = None
@@ -105,15 +114,19 @@ class Settings(FeedSettings, EngineSettings):
             raise ValueError("PAYMENTS_TRACES_URL: needs the extra `traces`: pip install 'payments[traces]'")
         return self
 
+    def local_url(self, port: int) -> str:
+        """Return the URL under which programs on this machine reach the console or Flower."""
+        return f"http://{local_host(self.bind_address)}:{port}"
+
     @property
     def console_address(self) -> str:
         """Address of the console in a browser."""
-        return self.console_url or f"http://127.0.0.1:{self.console_port}"
+        return self.console_url or self.local_url(self.console_port)
 
     @property
     def flower_address(self) -> str:
         """Address of Flower in a browser."""
-        return self.flower_url or f"http://127.0.0.1:{self.flower_port}"
+        return self.flower_url or self.local_url(self.flower_port)
 
 
 VARIABLES: tuple[str, ...] = tuple(variable(field) for field in Settings.model_fields)

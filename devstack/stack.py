@@ -8,6 +8,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from config.addresses import is_loopback
 from config.database_urls import describe_database
 from config.engines import Engines, StackFile, UnreachableEngineError, remove_running_stack, write_running_stack
 from config.logging import configure_logging, resolve_log_format
@@ -44,8 +45,8 @@ def main(settings: Settings) -> int:
     try:
         with (
             home_lock(settings.home),
-            reserved_port("PAYMENTS_FLOWER_PORT", settings.flower_port),
-            reserved_port("PAYMENTS_CONSOLE_PORT", settings.console_port),
+            reserved_port("PAYMENTS_FLOWER_PORT", settings.flower_port, settings.bind_address),
+            reserved_port("PAYMENTS_CONSOLE_PORT", settings.console_port, settings.bind_address),
         ):
             _run(settings)
     except (HomeInUseError, PortTakenError, EngineError, UnreachableEngineError) as error:
@@ -63,8 +64,8 @@ def service(name: str, settings: Settings, engines: Engines) -> Child:
         # With it, SIGTERM lets a Celery worker finish its task. Without it, the soft shutdown has no effect.
         "REMAP_SIGTERM": "SIGQUIT",
     }
-    if settings.is_embedded:
-        # For a single user: Flower listens on 127.0.0.1 and is read-only.
+    if settings.is_embedded and is_loopback(settings.bind_address):
+        # For a single user: Flower can be reached from this machine only, and is read-only.
         env["FLOWER_UNAUTHENTICATED_API"] = "true"
     return Child(name, (sys.executable, "-m", _MODULES.get(name, f"workers.{name}")), env, grace_seconds=_GRACE_SECONDS)
 
@@ -133,8 +134,8 @@ def _stack_file(settings: Settings, engines: Engines) -> StackFile:
     return StackFile(
         supervisor_pid=os.getpid(),
         engines=engines,
-        flower_url=f"http://127.0.0.1:{settings.flower_port}",
-        console_url=f"http://127.0.0.1:{settings.console_port}",
+        flower_url=settings.local_url(settings.flower_port),
+        console_url=settings.local_url(settings.console_port),
         log_folder=str(settings.home / "log"),
     )
 

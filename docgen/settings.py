@@ -85,7 +85,7 @@ def _default(name: str) -> str:
             return code(str(value).lower())
         case timedelta() as duration:
             return code(format_duration(duration))
-        case tuple(steps):
-            return code(",".join(format_duration(step) for step in steps))
+        case tuple(values):
+            return code(",".join(each if isinstance(each, str) else format_duration(each) for each in values))
         case value:
             return code(value)

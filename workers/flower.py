@@ -1,4 +1,4 @@
-"""The Flower service: a read-only web page of the tasks and workers, on 127.0.0.1."""
+"""The Flower service: a read-only web page of the tasks and workers."""
 
 import logging
 import os
@@ -47,7 +47,7 @@ def main(environ: Mapping[str, str]) -> int:
         settings = read_settings(environ)
         configure_logging(settings, "flower")
         login = flower_credentials(settings, environ)
-        require_free_port("PAYMENTS_FLOWER_PORT", settings.flower_port)
+        require_free_port("PAYMENTS_FLOWER_PORT", settings.flower_port, settings.bind_address)
         engines = current_engines(settings)
         require_engines(settings, engines, database=False, feed=False)
     except (SettingsError, LoginMissingError, PortTakenError, NotRunningError) as error:
@@ -57,7 +57,7 @@ def main(environ: Mapping[str, str]) -> int:
     flower_settings["template_loader"] = LinkedPages(settings.console_address)
     if sentinel := split_sentinel_url(engines.broker_url):
         read_queues_through_sentinels(sentinel.hosts)
-    serve(_app(engines), settings.flower_port, login)
+    serve(_app(engines), settings, login)
     return 0
 
 
@@ -73,21 +73,21 @@ def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | 
     raise LoginMissingError
 
 
-def serve(app: Celery, port: int, login: str | None) -> None:
+def serve(app: Celery, settings: Settings, login: str | None) -> None:
     """Serve Flower's pages about the application until a signal stops the process. `login` is `user:password`."""
     if login is not None:
         # Not on its command line, which would split a password at a comma into two logins.
         options.basic_auth = [login]
     # At every start it inspects the workers before they are up, and logs four warnings about it.
     logging.getLogger("flower.inspector").setLevel(logging.ERROR)
-    log.info("flower_serving", url=f"http://127.0.0.1:{port}", login=login is not None)
+    log.info("flower_serving", url=settings.local_url(settings.flower_port), login=login is not None)
     app.start(
         [
             "--quiet",
             "flower",
             f"--conf={os.devnull}",  # otherwise it reads flowerconfig.py of the current folder
-            "--address=127.0.0.1",
-            f"--port={port}",
+            f"--address={settings.bind_address}",
+            f"--port={settings.flower_port}",
             "--read_only=true",
             "--persistent=false",
             f"--max_tasks={_TASKS_MAX}",

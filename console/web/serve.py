@@ -1,4 +1,4 @@
-"""The console's web server: `python -m console.web.serve`, on 127.0.0.1."""
+"""The console's web server: `python -m console.web.serve`."""
 
 import logging
 import os
@@ -10,10 +10,12 @@ from contextlib import closing
 import structlog
 import uvicorn
 
+from config.addresses import is_loopback
 from config.engines import NotRunningError, current_engines
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
 from tasks.engine_check import require_engines, require_isolation
+from workers.runtime.ports import address_family
 
 log = structlog.get_logger(__name__)
 
@@ -30,20 +32,27 @@ def main(environ: Mapping[str, str]) -> int:
         engines = current_engines(settings)
         require_engines(settings, engines)
         require_isolation(settings, engines.database_url)
-        listener = _listen(settings.console_port)
+        listener = _listen(settings.bind_address, settings.console_port)
     except (SettingsError, NotRunningError) as error:
         sys.stderr.write(f"console: {error}\n")
         return EXIT_MISCONFIGURED
     except OSError as error:
-        port = settings.console_port
-        sys.stderr.write(f"console: port {port}: {error.strerror}; set PAYMENTS_CONSOLE_PORT to a free one\n")
+        place = f"port {settings.console_port} of {settings.bind_address}"
+        sys.stderr.write(f"console: {place}: {error.strerror}; set PAYMENTS_CONSOLE_PORT to a free one\n")
         return EXIT_MISCONFIGURED
     from console.web.app import create_app  # noqa: PLC0415 - report a configuration error before loading the pages
 
     with closing(listener):
-        log.info("console_serving", url=f"http://127.0.0.1:{settings.console_port}")
+        log.info("console_serving", url=settings.local_url(settings.console_port), address=settings.bind_address)
+        warn_of_plain_http(settings)
         uvicorn.Server(_server(settings, create_app(settings, engines))).run(sockets=[listener])
     return 0
+
+
+def warn_of_plain_http(settings: Settings) -> None:
+    """Log a warning if other machines reach the console, and no proxy is said to terminate https."""
+    if not (settings.console_https or is_loopback(settings.bind_address)):
+        log.warning("console_without_https", hint="use an https proxy, and set PAYMENTS_CONSOLE_HTTPS=true")
 
 
 def _server(settings: Settings, app: object) -> uvicorn.Config:
@@ -54,19 +63,19 @@ def _server(settings: Settings, app: object) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Trust forwarded headers only from the https proxy in front of the console.
+        # Trust forwarded headers only from the https proxies in front of the console.
         proxy_headers=settings.console_https,
-        forwarded_allow_ips="127.0.0.1",
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(address: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only if the protocol is named; without it each page takes 40 ms longer.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(address_family(address), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError:
         listener.close()
         raise

@@ -33,6 +33,9 @@ def test_empty_variable_counts_as_unset():
         ({"PAYMENTS_CONSOLE_PORT": "http"}, "PAYMENTS_CONSOLE_PORT: expected a whole number, not 'http'"),
         ({"PAYMENTS_FLOWER_PORT": "70000"}, "PAYMENTS_FLOWER_PORT: expected less than or equal to 65535, not '70000'"),
         ({"PAYMENTS_LOG_FORMAT": "xml"}, "PAYMENTS_LOG_FORMAT: expected 'json' or 'columns', not 'xml'"),
+        ({"PAYMENTS_BIND_ADDRESS": "console.example"}, "PAYMENTS_BIND_ADDRESS: expected an IP address such as"),
+        ({"PAYMENTS_TRUSTED_PROXIES": "10.1.0.0/99"}, "PAYMENTS_TRUSTED_PROXIES: expected IP addresses or networks"),
+        ({"PAYMENTS_TRUSTED_PROXIES": "*"}, "PAYMENTS_TRUSTED_PROXIES: expected IP addresses or networks"),
         ({"PAYMENTS_RETRY_LADDER": "5s,soon"}, "PAYMENTS_RETRY_LADDER: step 2: expected a duration such as"),
         ({"PAYMENTS_RETRY_LADDER": "5s,0s"}, "PAYMENTS_RETRY_LADDER: step 2: expected a duration such as"),
         ({"PAYMENTS_PATIENT_RECHECK": "1.5h"}, "PAYMENTS_PATIENT_RECHECK: expected a duration such as"),
@@ -111,3 +114,20 @@ def test_addresses_default_to_the_ports_and_can_name_a_proxy():
 
 def test_every_field_has_a_variable():
     assert {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "PAYMENTS_HOME", "PAYMENTS_STREAM"} <= set(VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104 (what a container listens on)
+        ("::", "http://[::1]:8000"),
+        ("10.1.2.3", "http://10.1.2.3:8000"),
+        ("FD00::1", "http://[fd00::1]:8000"),
+    ],
+)
+def test_local_url_reaches_a_server_on_the_bind_address(address, url):
+    settings = read_settings({"PAYMENTS_BIND_ADDRESS": address, "PAYMENTS_TRUSTED_PROXIES": "10.1.0.0/16, fd00::1"})
+
+    assert settings.console_address == url
+    assert settings.trusted_proxies == ("10.1.0.0/16", "fd00::1/128")

@@ -96,3 +96,11 @@ def test_service_gets_the_engines_through_its_environment(tmp_path):
     assert embedded.env["REMAP_SIGTERM"] == "SIGQUIT"
     assert embedded.env["FLOWER_UNAUTHENTICATED_API"] == "true"
     assert "FLOWER_UNAUTHENTICATED_API" not in named.env
+
+
+@pytest.mark.parametrize(("address", "is_open"), [("127.0.0.1", True), ("0.0.0.0", False)])  # noqa: S104 (not opened)
+def test_embedded_stack_opens_flower_without_a_login_on_this_machine_only(tmp_path, address, is_open):
+    settings = read_settings({"PAYMENTS_HOME": str(tmp_path), "PAYMENTS_BIND_ADDRESS": address})
+    engines = Engines.named("postgresql://u@h/d", "redis://h/0")
+
+    assert ("FLOWER_UNAUTHENTICATED_API" in stack.service("flower", settings, engines).env) is is_open

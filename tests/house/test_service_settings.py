@@ -13,6 +13,8 @@ from tests.ops.composed import ROOT, own_services
 GIVEN_OTHERWISE = {
     "PAYMENTS_HOME": "the image says where",
     "PAYMENTS_LOG_FORMAT": "the image says JSON",
+    "PAYMENTS_BIND_ADDRESS": "console and Flower share the network of the gateway",
+    "PAYMENTS_TRUSTED_PROXIES": "the gateway is on 127.0.0.1 of this network",
     "CELERY_BROKER_URL": "the broker lies in the same Redis",
 }
 # Names of the properties that are derived from a setting.

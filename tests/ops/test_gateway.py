@@ -49,7 +49,7 @@ def console(postgres_url, redis_url, empty_ledger, tmp_path):
     port = free_port()
 
     @contextmanager
-    def start(https):
+    def start(https, **more):
         with scratch_database(postgres_url, empty_ledger) as url:
             environ = {
                 "DATABASE_URL": url,
@@ -57,6 +57,7 @@ def console(postgres_url, redis_url, empty_ledger, tmp_path):
                 "PAYMENTS_HOME": str(tmp_path),
                 "PAYMENTS_CONSOLE_PORT": str(port),
                 "PAYMENTS_CONSOLE_HTTPS": https,
+                **more,
             }
             with running_server([sys.executable, "-m", "console.web.serve"], port, tmp_path, **environ):
                 yield port, url
@@ -93,6 +94,14 @@ def test_forwarded_address_counts_only_with_https_enabled(console, https, expect
             attempt_failing_login(f"http://127.0.0.1:{port}", "198.51.100.1", visitor)
 
         assert failed_login_addresses(url) == expected
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [("127.0.0.0/8", VISITORS[0]), ("10.1.0.0/16,::1", "127.0.0.1")])
+def test_forwarded_address_counts_only_from_trusted_proxies(console, proxies, expected):
+    with console("true", PAYMENTS_TRUSTED_PROXIES=proxies) as (port, url):
+        attempt_failing_login(f"http://127.0.0.1:{port}", VISITORS[0])
+
+        assert failed_login_addresses(url) == [expected]
 
 
 def test_gateway_forwards_the_visitors_address_to_the_console():

@@ -91,12 +91,12 @@ def running_flower(folder, environment):
     assert exit_status == 0
 
 
-def get(port, path, login=None, method="GET"):
+def get(port, path, login=None, method="GET", host="127.0.0.1"):
     """Return the HTTP status and the page, waiting until the server is up."""
     headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)) as connection:
+        with closing(http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)) as connection:
             try:
                 connection.request(method, path, headers=headers)
                 response = connection.getresponse()
@@ -120,6 +120,16 @@ def flower_port(postgres_url, redis_url, tmp_path):
 @pytest.mark.acceptance
 def test_flower_is_read_only_and_shows_pages_after_a_login(flower_port):
     assert_read_only(flower_port)
+
+
+@pytest.mark.acceptance
+def test_flower_listens_on_the_bind_address_only(postgres_url, redis_url, tmp_path):
+    environment = Engines.named(postgres_url, redis_url).environment() | {"PAYMENTS_BIND_ADDRESS": "127.0.0.2"}
+
+    with running_flower(tmp_path, environment) as port:
+        assert status(port, "/healthcheck", host="127.0.0.2") == 200
+        with pytest.raises(ConnectionRefusedError), closing(http.client.HTTPConnection("127.0.0.1", port)) as elsewhere:
+            elsewhere.connect()
 
 
 def assert_read_only(port):

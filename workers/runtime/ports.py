@@ -1,63 +1,70 @@
-"""Find, check and reserve free ports of 127.0.0.1."""
+"""Find, check and reserve free ports."""
 
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from config.addresses import LOOPBACK
+
 
 class PortTakenError(Exception):
     """Another program listens on a port that one of the servers needs."""
 
-    def __init__(self, variable: str, port: int) -> None:
-        self.variable, self.port = variable, port
-        super().__init__(f"port {port} of 127.0.0.1 is taken by another program; set {variable} to a free one")
+    def __init__(self, variable: str, port: int, address: str = LOOPBACK) -> None:
+        self.variable, self.port, self.address = variable, port, address
+        super().__init__(f"port {port} of {address} is taken by another program; set {variable} to a free one")
 
 
-def require_free_port(variable: str, port: int) -> None:
+def require_free_port(variable: str, port: int, address: str = LOOPBACK) -> None:
     """Raise PortTakenError, which names the setting `variable`, if no server could listen on this port now."""
-    if not is_port_free(port):
-        raise PortTakenError(variable, port)
+    if not is_port_free(port, address):
+        raise PortTakenError(variable, port, address)
 
 
-def is_port_free(port: int) -> bool:
+def is_port_free(port: int, address: str = LOOPBACK) -> bool:
     """Return whether a server could listen on this port now."""
     try:
-        _bound_socket(port).close()
+        _bound_socket(port, address).close()
     except OSError:
         return False
     return True
 
 
 @contextmanager
-def reserved_port(variable: str, port: int) -> Iterator[None]:
+def reserved_port(variable: str, port: int, address: str = LOOPBACK) -> Iterator[None]:
     """Reserve a port while the block runs. Raises PortTakenError, which names `variable`, if the port is in use."""
     try:
-        reservation = reserve_port(port)
+        reservation = reserve_port(port, address)
     except OSError:
-        raise PortTakenError(variable, port) from None
+        raise PortTakenError(variable, port, address) from None
     with reservation:
         yield
 
 
-def reserve_port(port: int) -> socket.socket:
+def reserve_port(port: int, address: str = LOOPBACK) -> socket.socket:
     """Reserve a port for a server that will listen on it, until the returned socket is closed.
 
     Without a reservation the kernel could assign the port to another program while the server starts or restarts.
     Raises OSError if another program listens on the port.
     """
-    reservation = _bound_socket(port)
+    reservation = _bound_socket(port, address)
     if sys.platform != "linux":  # other systems do not let a server listen on a bound port
         reservation.close()
     return reservation
 
 
-def _bound_socket(port: int) -> socket.socket:
-    bound = socket.socket()
+def address_family(address: str) -> socket.AddressFamily:
+    """Return the family of sockets of this IP address, IPv4 or IPv6."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _bound_socket(port: int, address: str) -> socket.socket:
+    bound = socket.socket(address_family(address))
     try:
         # As servers do, to ignore connections of an earlier run in TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", port))
+        bound.bind((address, port))
     except OSError:
         bound.close()
         raise
@@ -67,5 +74,5 @@ def _bound_socket(port: int) -> socket.socket:
 def free_port() -> int:
     """Return a port that no program listens on now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
