@@ -24,7 +24,8 @@ from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
 from payments.core.scope import Scope
 from payments.core.timezone import known_timezones
-from payments.journeys import configuring
+from payments.journeys import choosing
+from payments.journeys.choosing import Choice, OutOfScopeError
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
 from payments.store.db.isolation import Access, with_access
@@ -145,23 +146,20 @@ class RequestContext:
         """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
         return self.user.may(Right(right))
 
-    def scope_of(self, clinic: str | None) -> Scope:
-        """Return the scope of the user, or its part that belongs to a clinic.
+    def scope_of(self, choice: Choice) -> Scope:
+        """Return the part of the user's scope that a request has chosen.
 
-        Raises PageError (403) for a clinic that the user may not see.
+        Raises PageError (403) for a company or a clinic that the user may not see.
         """
-        scope = self.user.scope
-        if clinic is None:
-            return scope
-        narrowed = scope.narrowed_to_clinic(clinic)
-        if scope.companies is not None:
+        if choice == Choice():
+            return self.user.scope
+        try:
             with self.transaction() as tx:
-                is_visible = bool(configuring.list_clinic_ids(tx, narrowed))
-        else:
-            is_visible = bool(narrowed.clinics)
-        if not is_visible:
-            raise PageError(403, f"Your account does not include clinic {clinic}.", "Choose one of your clinics.")
-        return narrowed
+                return choosing.choose(tx, self.user.scope, choice)
+        except OutOfScopeError as error:
+            kind, _, _ = error.subject.partition(" ")
+            step = "Choose one of your clinics." if kind == "clinic" else "Choose one of your companies."
+            raise PageError(403, f"Your account does not include {error.subject}.", step) from None
 
     def audit(
         self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None

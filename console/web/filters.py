@@ -19,6 +19,7 @@ from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_momen
 from payments.contract.fields import PRINTED_KEY_CHARACTERS_MAX
 from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import parse_amount
+from payments.journeys.choosing import Choice
 from payments.journeys.reporting import FeedCursor, LogCursor
 
 
@@ -100,10 +101,9 @@ class ReportQuery(Generic[_Parameters]):
     confirmed: int | None = None
 
     @property
-    def clinic(self) -> str | None:
-        """The clinic that the query names; None for all clinics, or if the report has no such parameter."""
-        clinic: str | None = getattr(self.parameters, "clinic", None)
-        return clinic
+    def choice(self) -> Choice:
+        """The company and the clinic that the query names."""
+        return Choice(*(getattr(self.parameters, name, None) for name in Choice._fields))
 
 
 def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:

@@ -143,7 +143,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "The body is not JSON",
         401: "There is no session or token, or it has expired",
-        403: "The role does not include the right, or the account does not include the clinic",
+        403: "The role does not include the right, or the account does not include the company or clinic",
         404: "Not found",
         409: "The exception or the number of payments has changed, or the action is not allowed; nothing was changed",
         422: "A parameter or field is invalid",

@@ -54,7 +54,8 @@ class AuditFilter:
 
 
 _OF_COMPANIES = """
-AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who AND users.companies <@ CAST(:companies AS text[])
+AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who
+    AND cardinality(users.companies) > 0 AND users.companies <@ CAST(:companies AS text[])
     AND audit.at > coalesce(users.companies_since, '-infinity'))
 AND (audit.company_id IS NULL OR audit.company_id = ANY(CAST(:companies AS text[])))
 """

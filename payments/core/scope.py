@@ -13,6 +13,7 @@ class Scope:
 
     All limits apply: a clinic id counts only within the companies. `clinic_keys` limits a scope of several companies
     further, to some of the pairs of a company and a clinic, because two of the companies may have the same clinic id.
+    A scope without any company or clinic is empty: nobody may see data by it, and no limited scope includes it.
     """
 
     companies: frozenset[str] | None = None
@@ -56,6 +57,13 @@ class Scope:
         """The company of a scope that is limited to one company, otherwise None."""
         return next(iter(self.companies)) if self.companies is not None and len(self.companies) == 1 else None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the limits of the scope leave no company, or no clinic."""
+        if self.clinic_keys is None:
+            return self.companies == frozenset() or self.clinics == frozenset()
+        return not any(self.may_see(*key) for key in self.clinic_keys)
+
     def may_see(self, company_id: str | None, clinic_id: str | None) -> bool:
         """Return whether data of this company and clinic may be seen.
 
@@ -69,7 +77,12 @@ class Scope:
         return self.clinics is None and _contains(self.companies, company_id)
 
     def includes(self, other: "Scope") -> bool:
-        """Return whether this scope includes everything that the other one does."""
+        """Return whether this scope includes everything that the other one does.
+
+        Only the scope of everything includes an empty one: what has no company belongs to no company's users.
+        """
+        if other.is_empty and self != EVERYTHING:
+            return False
         has_keys = self.clinic_keys is None or (other.clinic_keys is not None and other.clinic_keys <= self.clinic_keys)
         return has_keys and _includes(self.companies, other.companies) and _includes(self.clinics, other.clinics)
 

@@ -24,7 +24,7 @@ from payments.store.db.isolation import (
 )
 from payments.store.migrations import row_security
 from tests.console.conftest import CHEAP
-from tests.console.web.two_companies import FOREIGN, FOREIGN_USER, OWN, fill
+from tests.console.web.two_companies import EARLIER_USER, FOREIGN, FOREIGN_USER, OWN, fill
 from tests.engines import scratch_database
 from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES
 
@@ -37,9 +37,9 @@ UNLIMITED = {
 """Tables without row-level security, with the reason."""
 HIDDEN = {"events"}
 """Tables of company data on which the console has no right."""
-OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies <@ '{{{0}}}'"} | {
-    "requeue_runs": """choice -> 'companies' <@ '["{0}"]'""",
-    "sessions": "user_name IN (SELECT name FROM users WHERE companies <@ '{{{0}}}')",
+OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
+    "requeue_runs": """choice -> 'companies' = '["{0}"]'""",
+    "sessions": "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')",
 }
 """The rows of a company in tables without a company of each row; in others, `company_id` is the company."""
 # Rows that `fill` does not leave.
@@ -77,7 +77,8 @@ def owner(url: str) -> Iterator[Database]:
             User("all", Role.ADMIN, EVERYTHING),
         ):
             authentication.add_user(tx, user, NewPassword("a long password", CHEAP), NOW, "user:all")
-            authentication.create_token(tx, user.name, NOW, f"user:{user.name}")
+        for name in ("own", FOREIGN_USER, "both", "all", EARLIER_USER):
+            authentication.create_token(tx, name, NOW, f"user:{name}")
         for statement in MORE_ROWS:
             tx.execute(text(statement))
     yield opened
@@ -132,11 +133,9 @@ def test_console_role_has_no_rights_on_partitions_and_changes_no_append_only_row
 
 
 def test_transaction_reads_only_rows_of_its_companies(owner: Database, isolated: Database) -> None:
-    expected, foreign = {}, {}
     with transaction(owner) as tx:
         names = sorted(set(tables(tx)) - set(UNLIMITED) - HIDDEN)
-        for name in names:
-            expected[name], foreign[name] = rows(tx, name, OWN), rows(tx, name, FOREIGN)
+        expected, foreign = ({name: rows(tx, name, company) for name in names} for company in (OWN, FOREIGN))
     with transaction(with_access(isolated, OWN_ONLY)) as tx:
         found = {name: rows(tx, name) for name in names}
 

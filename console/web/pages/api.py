@@ -61,6 +61,7 @@ from payments.access.rights import Right
 from payments.contract.event import ChargeType
 from payments.journeys import balancing, closing, distributing, eligibility_preview, reporting
 from payments.journeys.adjusting import SeenException
+from payments.journeys.choosing import Choice
 from payments.store.db.connection import Transaction
 
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
@@ -92,7 +93,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 @router.get("/would-flow", responses=success_response(FlowPreview))
 def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
     """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
-    scope = context.scope_of(choice.clinic).narrowed_to_company(choice.company)
+    scope = context.scope_of(Choice(choice.company, choice.clinic))
     with context.transaction() as tx:
         preview = eligibility_preview.preview_payment(tx, scope, choice.charge_type, choice.date, context.now)
     shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
@@ -108,8 +109,8 @@ def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentT
 @router.get("/claims-feed", responses=success_response(Rows))
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
+    feed_filter = query.parameters.query(context.scope_of(query.choice))
     with context.transaction() as tx:
-        feed_filter = query.parameters.query(context.scope_of(query.clinic))
         page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), query.limit)
         _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
     following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None
@@ -119,7 +120,7 @@ def claims_feed(query: FeedQuery, context: Viewer) -> Response:
 @router.get("/exceptions", responses=success_response(Rows))
 def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
-    exception_filter = query.parameters.query(context.scope_of(query.clinic))
+    exception_filter = query.parameters.query(context.scope_of(query.choice))
     with context.transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), query.limit)
         _audit(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
@@ -155,7 +156,7 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 @router.get("/payment-log", responses=success_response(Rows))
 def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
-    log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
+    log_filter, group = query.parameters.query(context.scope_of(query.choice)), query.parameters.group_by
     with context.transaction() as tx:
         _audit(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
         if group:

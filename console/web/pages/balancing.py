@@ -57,7 +57,7 @@ def balanced_scope(query: ReportQuery[BalancingParameters], context: RequestCont
     For a limited user without a chosen clinic, it is the first of their clinics. Raises PageError (403) for a user
     without any clinic.
     """
-    scope = context.scope_of(query.clinic)
+    scope = context.scope_of(query.choice)
     if scope.clinics is None:
         return scope
     if not scope.clinics:

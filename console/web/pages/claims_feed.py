@@ -36,7 +36,7 @@ def show(
 ) -> Response:
     """Show a page of the Claims Feed."""
     chosen = query.parameters
-    feed_filter = chosen.query(context.scope_of(query.clinic))
+    feed_filter = chosen.query(context.scope_of(query.choice))
     with context.transaction() as tx:
         page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), PAGE_ROWS)
         offered = list_offered_ids(tx, context)

@@ -64,7 +64,7 @@ def show(
 ) -> Response:
     """Show a page of exceptions, the oldest first."""
     chosen = query.parameters
-    exception_filter = chosen.query(context.scope_of(query.clinic))
+    exception_filter = chosen.query(context.scope_of(query.choice))
     with context.snapshot_transaction() as tx:
         page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
         counts = reporting.exception_counts(tx, exception_filter)

@@ -24,7 +24,7 @@ from console.web.filters import ReportQuery, decode_log_cursor, encode_log_curso
 from console.web.pages.choices import list_offered_ids
 from payments.contract.money import total
 from payments.journeys import reporting
-from payments.journeys.reporting import GroupBy
+from payments.journeys.reporting import GroupBy, LogFilter
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -46,7 +46,7 @@ LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(Pay
 def show(query: LogQuery, context: Viewer) -> Response:
     """Show a page of the log, or its sums."""
     chosen = query.parameters
-    log_filter, group = chosen.query(context.scope_of(query.clinic)), chosen.group_by
+    log_filter, group = chosen.query(context.scope_of(query.choice)), chosen.group_by
     with context.transaction() as tx:
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None
         page = None if group else reporting.payment_log_page(tx, log_filter, decode_log_cursor(query.after), PAGE_ROWS)
@@ -71,8 +71,9 @@ def show(query: LogQuery, context: Viewer) -> Response:
 @router.get("/payment-log/export")
 def export(query: LogQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
     """Export the selected entries as a file; the export is recorded in the audit history before it begins."""
+    log_filter, group = query.parameters.query(context.scope_of(query.choice)), query.parameters.group_by
     with context.transaction() as tx:
-        count = _count(tx, query, context)
+        count = _count(tx, log_filter, group)
         if form is FileForm.XLSX and count > ROWS_MAX:
             raise PageError(422, capitalized(f"{too_many_rows()}."), "Go back, narrow the filter and export again.")
         rows = f"{count:,} rows as {form}; {context.request.url.query}"
@@ -80,17 +81,19 @@ def export(query: LogQuery, context: Exporter, form: FileForm = FileForm.CSV) ->
     name = f"payment-log-{context.now:%Y-%m-%d}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     media_type = CSV_TYPE if form is FileForm.CSV else XLSX_TYPE
-    return StreamingResponse(in_background(_pieces(query, context, form)), media_type=media_type, headers=headers)
+    return StreamingResponse(
+        in_background(_pieces(context, log_filter, group, form)), media_type=media_type, headers=headers
+    )
 
 
-def _count(tx: Transaction, query: LogQuery, context: RequestContext) -> int:
-    log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
+def _count(tx: Transaction, log_filter: LogFilter, group: GroupBy | None) -> int:
     sums = reporting.payment_log_sums(tx, log_filter, group or GroupBy.METHOD)
     return len(sums) if group else sum(each.count for each in sums)
 
 
-def _pieces(query: LogQuery, context: RequestContext, form: FileForm) -> Generator[bytes, None, None]:
-    log_filter, group = query.parameters.query(context.scope_of(query.clinic)), query.parameters.group_by
+def _pieces(
+    context: RequestContext, log_filter: LogFilter, group: GroupBy | None, form: FileForm
+) -> Generator[bytes, None, None]:
     as_file = as_csv if form is FileForm.CSV else as_xlsx
     with context.snapshot_transaction() as tx:
         if group:

@@ -134,7 +134,7 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
             "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
             "Set it in the Claims Feed.",
         )
-    return chosen.query(context.scope_of(query.clinic))
+    return chosen.query(context.scope_of(query.choice))
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:

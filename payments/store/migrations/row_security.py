@@ -35,9 +35,12 @@ _VISIBLE = {
         f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_OWN_COMPANY}) "
         "AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who)"
     ),
-    # The filter of a run has the companies from which it selects; without them it selects from all.
-    "requeue_runs": f"{_SEES_ALL} OR choice -> 'companies' <@ (SELECT to_jsonb({_LIST}))",
-    "users": f"{_SEES_ALL_USERS} OR companies <@ {_COMPANIES}",
+    # The filter of a run has the companies from which it selects; without them it selects from all. An empty list is
+    # part of every list, so a run or a user without a company is visible only to those who see everything.
+    "requeue_runs": (
+        f"{_SEES_ALL} OR choice -> 'companies' <> '[]' AND choice -> 'companies' <@ (SELECT to_jsonb({_LIST}))"
+    ),
+    "users": f"{_SEES_ALL_USERS} OR cardinality(companies) > 0 AND companies <@ {_COMPANIES}",
     "sessions": f"{_SEES_ALL_USERS} OR EXISTS (SELECT FROM users WHERE users.name = sessions.user_name)",
 }
 """By table, which rows are visible; in other tables, those of the companies."""

@@ -17,6 +17,7 @@ from tests.console.web.conftest import CHEAP, PASSWORD, Browser, opened_as_owner
 from tests.console.web.test_rights import ENDPOINTS
 from tests.console.web.two_companies import (
     ADMIN,
+    EARLIER_USER,
     FIGURES_ONLY,
     FOREIGN,
     FOREIGN_CLINIC,
@@ -136,7 +137,8 @@ def test_figures_count_the_own_company_only(browsers: Mapping[str, Browser], dat
     assert browsers[ADMIN].get("/api/requeue-preview", **refused).json()["count"] == 4
     assert browsers["support-of-alpha"].get("/api/requeue-preview", **refused).json()["count"] == 0
     assert browsers["support-of-alpha"].get("/api/would-flow", **asked).status_code == 403
-    assert browsers["support-of-alpha"].get(f"/api/requeue-runs/{ids.run}").status_code == 404
+    for run_id in ids.runs:
+        assert browsers["support-of-alpha"].get(f"/api/requeue-runs/{run_id}").status_code == 404
 
 
 def test_administrator_of_a_company_sees_audit_entries_of_its_users_only(
@@ -145,6 +147,7 @@ def test_administrator_of_a_company_sees_audit_entries_of_its_users_only(
     page = browsers["admin-of-alpha"].get("/audit").text
     assert "admin-of-alpha" in page
     assert FOREIGN_USER not in page
+    assert EARLIER_USER not in page
     assert ADMIN not in page
 
     name, now = "moved", datetime.now(UTC)
@@ -170,3 +173,39 @@ def test_dead_letter_that_names_another_companys_clinic_belongs_to_its_own_compa
     assert refused(FOREIGN_USER) == [f"{FOREIGN_CLINIC}/beta-refused/1", f"{OWN_CLINIC}/beta-a/1"]
     assert len(refused(ADMIN)) == 4
     assert refused("billing-of-alpha") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balancing"])
+def test_report_of_another_company_is_refused(browsers: Mapping[str, Browser], path: str) -> None:
+    for company in (FOREIGN, "unknown"):
+        refused = browsers["billing-of-alpha"].get(path, company=company)
+        assert (refused.status_code, refused.json()["error"]) == (
+            403,
+            f"Your account does not include company {company}.",
+        )
+    assert browsers["billing-of-alpha"].get(path, company=OWN).status_code == 200
+    assert browsers[ADMIN].get(path, company=FOREIGN).status_code == 200
+
+
+@pytest.mark.slow
+def test_requeue_run_of_another_company_is_refused(browsers: Mapping[str, Browser], database: Database) -> None:
+    before = stored_rows(database)["requeue_runs"]
+    chosen = {"status": "Validation Failed", "company": FOREIGN}
+
+    preview = browsers["billing-of-alpha"].get("/api/requeue-preview", **chosen)
+    started = browsers["billing-of-alpha"].call("/api/requeue-runs", chosen | {"count": 0})
+
+    assert (preview.status_code, started.status_code) == (403, 403)
+    assert stored_rows(database)["requeue_runs"] == before
+
+
+def test_only_an_administrator_of_all_companies_manages_a_user_without_a_company(
+    browsers: Mapping[str, Browser],
+) -> None:
+    assert EARLIER_USER in browsers[ADMIN].get("/users").text
+    assert EARLIER_USER not in browsers["admin-of-alpha"].get("/users").text
+    refused = browsers["admin-of-alpha"].post(
+        "/users/change", name=EARLIER_USER, role="billing", company=[OWN], all_clinics="on"
+    )
+    assert f"there is no user {EARLIER_USER}" in refused.text.lower()

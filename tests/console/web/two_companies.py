@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from payments.access import authentication
+from payments.access import authentication, users
 from payments.access.authentication import AuditEntry
+from payments.access.rights import Role, User
 from payments.core.month import Month
 from payments.core.scope import Scope
 from payments.journeys import closing, requeueing
@@ -18,6 +19,8 @@ from tests.console.web.conftest import PASSWORD
 OWN, FOREIGN = "alpha", "beta-company"
 OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
 FOREIGN_PATIENT, FOREIGN_USER, MONTH = "beta-patient", "beta-biller", "2026-05"
+# A user of an earlier release whose companies are unknown: they belong to no company.
+EARLIER_USER = "beta-earlier"
 FOREIGN_KEY = f"{FOREIGN_CLINIC}/beta-open/1"
 # The data of the other company: its ids, the name of its patient, and its amounts.
 SECRETS = (
@@ -38,13 +41,20 @@ FIGURES_ONLY = {
     *("GET /", "GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     "GET /api/requeue-runs/{run_id}",
 }
+_RUN_ENDPOINTS = (
+    *("GET /requeue-runs/{run_id}", "GET /api/requeue-runs/{run_id}"),
+    *("POST /requeue-runs/{run_id}/stop", "POST /requeue-runs/{run_id}/resume"),
+)
 
 
 class Ids(NamedTuple):
-    """Ids of rows of the other company: an exception, a requeue run, and dead letters."""
+    """Ids of rows of the other company: an exception, requeue runs, and dead letters.
+
+    The last run selects payments of the other company. The filter of the first one selects those of no company.
+    """
 
     exception: int
-    run: int
+    runs: list[int]
     dead_letters: list[int]
 
 
@@ -82,10 +92,13 @@ def fill(database: Database) -> None:
         company=FOREIGN,
     )
     with transaction(database) as tx:
-        requeueing.start_run(
-            tx, FeedFilter(reason="invalid_event", scope=Scope.of_companies(FOREIGN)), now, f"user:{FOREIGN_USER}"
-        )
-        authentication.record_audit(tx, AuditEntry(now, f"user:{FOREIGN_USER}", "viewed account", FOREIGN_PATIENT))
+        for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
+            chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
+            requeueing.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
+        unknown = Scope(frozenset(), frozenset({FOREIGN_CLINIC}))
+        users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
+        for name in (FOREIGN_USER, EARLIER_USER):
+            authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
 
 
 def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
@@ -93,9 +106,10 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
     keys = [FOREIGN_KEY, f"{OWN_CLINIC}/beta-a/1", *(f"refused:{each}" for each in ids.dead_letters)]
     refused = {"status": "Validation Failed"}
     runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]
-    user = [{"name": FOREIGN_USER}, {"name": ADMIN}]
-    changes = _change_probes(ids, keys, runs[1], user) | _clinic_change_probes()
-    return _report_probes() | _page_probes(keys, runs, user) | changes
+    user = [{"name": name} for name in (FOREIGN_USER, EARLIER_USER, ADMIN)]
+    changes = _change_probes(ids, keys, runs[1:], user) | _clinic_change_probes()
+    own_runs = [{"run_id": each} for each in ids.runs]
+    return _report_probes() | _page_probes(keys, runs, user) | changes | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
 
 
 def _report_probes() -> dict[str, list[dict[str, Any]]]:
@@ -147,8 +161,6 @@ def _page_probes(
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
         "GET /api/requeue-preview": runs,
-        "GET /requeue-runs/{run_id}": [{}],
-        "GET /api/requeue-runs/{run_id}": [{}],
         "GET /users": [{}],
         "GET /user": [{}, *user],
         "GET /audit": [{}, {"who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
@@ -156,7 +168,7 @@ def _page_probes(
 
 
 def _change_probes(
-    ids: Ids, keys: list[str], run: dict[str, Any], user: list[dict[str, Any]]
+    ids: Ids, keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
     month = [{"company": FOREIGN, "month": "2026-06", "confirm": "2026-06"}]
     scope = {"company": [FOREIGN], "all_clinics": "on"}
@@ -167,10 +179,8 @@ def _change_probes(
     return {
         "POST /claims-feed/requeue": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
         "POST /api/requeue": [{"payments": keys}, {"payments": keys, "company": FOREIGN}],
-        "POST /requeue-runs": [{**run, "confirmed": "9"}],
-        "POST /api/requeue-runs": [{**run, "count": 9}],
-        "POST /requeue-runs/{run_id}/stop": [{}],
-        "POST /requeue-runs/{run_id}/resume": [{}],
+        "POST /requeue-runs": [{**run, "confirmed": "9"} for run in runs],
+        "POST /api/requeue-runs": [{**run, "count": 9} for run in runs],
         "POST /exceptions/{exception_id}/accept": version,
         "POST /api/exceptions/{exception_id}/accept": [{"version": 2}],
         "POST /exceptions/{exception_id}/acknowledge": version,

@@ -62,16 +62,17 @@ def foreign_ids(database: Database) -> Ids:
     """Return the ids of rows of the other company."""
     with transaction(database) as tx:
         exception = tx.execute(text("SELECT min(id) FROM findings")).scalar_one()
-        run = tx.execute(text("SELECT max(id) FROM requeue_runs")).scalar_one()
+        runs = list(tx.execute(text("SELECT id FROM requeue_runs ORDER BY id")).scalars())
         dead_letters = list(tx.execute(text("SELECT id FROM set_aside ORDER BY id")).scalars())
     assert len(dead_letters) == 4
-    return Ids(exception, run, dead_letters)
+    return Ids(exception, runs, dead_letters)
 
 
 def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
-    """Send a request to an endpoint, such as `GET /account`."""
+    """Send a request to an endpoint, such as `GET /account`. The field `run_id` belongs to the path."""
     method, path = endpoint.split()
-    path = path.replace("{run_id}", str(ids.run)).replace("{exception_id}", str(ids.exception))
+    fields = dict(fields)
+    path = path.replace("{run_id}", str(fields.pop("run_id", ""))).replace("{exception_id}", str(ids.exception))
     if method == "GET":
         return browser.get(path, **fields)
     return browser.call(path, fields) if path.startswith("/api/") else browser.post(path, **fields)
