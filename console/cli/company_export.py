@@ -19,6 +19,7 @@ from console.errors import CommandError
 
 if TYPE_CHECKING:
     from payments.core.company_move import Manifest
+    from payments.journeys.company_export import RefusedEvent
     from payments.store.db.connection import Database
 
 _POLL_SECONDS = 0.1
@@ -58,7 +59,7 @@ def stay(company_id: str) -> None:
         company_export.stay(tx, company_id, datetime.now(UTC), current_user())
 
 
-def late_events(company_id: str) -> list[bytes]:
+def late_events(company_id: str) -> list[RefusedEvent]:
     """Return the events that arrived after the company has left. Raises MoveError if it has not."""
     from payments.journeys import company_export
 

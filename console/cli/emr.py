@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -20,7 +19,6 @@ from console.cli.arguments import parse_date
 from console.cli.progress import counter
 from console.cli.session import CliContext, current_context, current_user, open_transaction
 from console.cli.terminal import print_line
-from console.errors import CommandError
 from console.plurals import plural
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
 _CHUNKS_A_SECOND = 10
-# A limit for reading, far above that of an event, which Billing checks.
-_LINE_BYTES_MAX = 1024 * 1024
 # One year inside the range of the event contract, because events have dates before and after their day.
 _FIRST_DAY, _LAST_DAY = date(1901, 1, 1), date(2998, 12, 31)
 
@@ -69,11 +65,14 @@ def publish(
 ) -> None:
     """Publish each line of a file unchanged. Billing rejects invalid events with the reason.
 
-    Blank lines, line ends and a byte order mark at the beginning of the file are not published.
+    Blank lines, line ends and a byte order mark at the beginning of the file are not published. A signed event that
+    `payments company late-events` has printed is published with its bytes and its signature.
     """
+    from console.cli.event_lines import keeping_signatures, load_sign, read_lines
+
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-        context, sign = current_context(), _load_sign(sign_with) if sign_with else None
-        _print_published_count(_send(context, _lines(lines), sign=sign), context)
+        context, sign = current_context(), load_sign(sign_with) if sign_with else None
+        _print_published_count(_send(context, read_lines(lines), sign=keeping_signatures(sign)), context)
 
 
 @app.command(
@@ -173,20 +172,6 @@ def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int
     return len(missing)
 
 
-def _load_sign(path: Path) -> Sign:
-    from config.signing_keys import read_keys
-    from emr.client import SigningKey
-    from payments.contract.partial_event import read_partial_event
-
-    last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
-
-    def sign(body: bytes) -> str | None:
-        key = last.get(read_partial_event(body).company_id or "")
-        return key.sign(body) if key else None
-
-    return sign
-
-
 def _send(context: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
     from emr.client import CHUNK_EVENTS, PaymentFeed
 
@@ -213,26 +198,6 @@ def _tracer(context: CliContext) -> Iterator[Tracer | None]:
         yield provider.get_tracer("payments")
     finally:
         provider.shutdown()
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file that are not blank, without line ends and without the file's byte order mark.
-
-    Raises CommandError for a file in UTF-16 and for a line that is too long. Only Billing validates the content.
-    """
-    for number in count(1):
-        line = file.readline(_LINE_BYTES_MAX + 1)
-        if not line:
-            return
-        if number == 1:
-            if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise CommandError("line 1: the file is UTF-16; save it as UTF-8. Nothing was published", exit_status=2)
-            line = line.removeprefix(codecs.BOM_UTF8)
-        if len(line) > _LINE_BYTES_MAX:
-            problem = f"line {number}: more than {_LINE_BYTES_MAX:,} bytes; the lines before it may have been published"
-            raise CommandError(problem, exit_status=2)
-        if line.strip():
-            yield line.rstrip(b"\r\n")
 
 
 def _limit_rate(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:

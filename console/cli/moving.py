@@ -99,8 +99,12 @@ def import_company(
     "installation: payments emr publish late.jsonl",
 )
 def print_late_events(company: CompanyArgument) -> None:
-    """Print the events of a company that arrived here after it has left, one per line, to publish them where it is."""
+    """Print the events of a company that arrived here after it has left, one per line, to publish them where it is.
+
+    The line of a signed event holds its bytes in base64 and its signature; `payments emr publish` reads it.
+    """
     from console.cli import company_export
+    from console.cli.event_lines import to_line
 
     for event in company_export.late_events(parse_identifier(company, "COMPANY")):
-        typer.echo(event)
+        typer.echo(to_line(*event))

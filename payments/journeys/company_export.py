@@ -15,12 +15,13 @@ from payments.core.company_move import ExportedTable, Manifest, MoveError, MoveS
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
+from payments.store.feed.dead_letters import RefusedEvent
 from payments.store.ledger import company_moves
 from payments.store.ledger.company_moves import CompanyMove
 from payments.store.moving import copying, ledger_figures, row_ids
 from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 
-__all__ = ["MoveError"]
+__all__ = ["MoveError", "RefusedEvent"]
 
 CLOCK_DIFFERENCE_MAX = timedelta(hours=1)
 """The difference between the clocks of a worker and of the machine that exports. Events of this time before the export
@@ -117,7 +118,7 @@ def describe(
     )
 
 
-def late_events(tx: Transaction, company_id: str) -> list[bytes]:
+def late_events(tx: Transaction, company_id: str) -> list[RefusedEvent]:
     """Return the events that were refused here because the company has left, as they were published, oldest first.
 
     Events that break the contract are not among them: they are Validation Failed here, and would be so there.

@@ -171,7 +171,7 @@ def test_late_events_are_those_received_after_the_company_moved_away(office):
 
     office.import_events(late)
 
-    assert company_export.late_events(office.tx, "company") == [late]
+    assert company_export.late_events(office.tx, "company") == [(late, None)]
 
 
 def test_company_that_moved_away_cannot_be_confirmed_or_retired(office):

@@ -66,6 +66,13 @@ class DeadLetter:
     error: str
 
 
+class RefusedEvent(NamedTuple):
+    """The bytes of an event that was refused, and its signature; None if it was published without one."""
+
+    body: bytes
+    signature: str | None
+
+
 def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list[DeadLetter]:
     """Store rejected entries as dead letters, and return them.
 
@@ -137,19 +144,19 @@ def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
     )
 
 
-def refused_since(tx: Transaction, company_id: str, since: datetime) -> list[bytes]:
-    """Return the bodies of a company's open dead letters that were refused since then, oldest first.
+def refused_since(tx: Transaction, company_id: str, since: datetime) -> list[RefusedEvent]:
+    """Return the events of a company's open dead letters that were refused since then, oldest first.
 
     Their reason is `unknown_company`. An oversized event, of which only the beginning is kept, is not among them.
     """
     found = tx.execute(
         text(
-            "SELECT body FROM set_aside WHERE company_id = :company_id AND reason = :reason AND received_at >= :since "
-            "AND closed_at IS NULL AND whole_bytes IS NULL ORDER BY received_at, id"
+            "SELECT body, signature FROM set_aside WHERE company_id = :company_id AND reason = :reason "
+            "AND received_at >= :since AND closed_at IS NULL AND whole_bytes IS NULL ORDER BY received_at, id"
         ),
         {"company_id": company_id, "reason": Reason.UNKNOWN_COMPANY, "since": since},
     )
-    return [bytes(body) for body in found.scalars()]
+    return [RefusedEvent(bytes(row.body), row.signature) for row in found]
 
 
 def _dead_letter(row: RowMapping) -> DeadLetter:

@@ -1,14 +1,19 @@
 """`payments company export` and `import`: a company moves with all of its rows, and with nobody else's."""
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import redis
 
 from console.cli import export_folder
-from payments.journeys import company_import
+from payments.contract.stream_entry import StreamEntry
+from payments.journeys import company_import, importing
+from payments.store.db.connection import transaction
 from payments.store.moving.moved_tables import MOVED_TABLES
 from tests.builders.committed import CommittedLedger
-from tests.builders.events import paid, saved_payment
+from tests.builders.events import paid, payment_fields, run_context, saved_payment
 from tests.builders.every_row import add_company_with_every_row
 from tests.console.cli.moves import Installation, content, interrupt, referenced, without_audit
 
@@ -151,6 +156,27 @@ def test_late_events_are_printed_to_be_published_where_the_company_is(
     assert (old.rows(query), new.rows(query)) == ([], [("3.00",)])
     warned = old.run("company", "export", "acme", "--to", tmp_path / "acme")
     assert "1 event of company acme arrived after the export and became Not Sent" in warned.err
+
+
+def test_late_events_keep_line_ends_and_signatures_when_they_are_published(
+    installations: Installations, tmp_path: Path, feed: redis.Redis
+) -> None:
+    old, _ = installations
+    old.export("acme", tmp_path / "acme")
+    fields = payment_fields(payment_id="late", company_id="acme", memo="one line")
+    unsigned = json.dumps(fields, indent=2).replace("\n", "\r\n").encode()
+    signed = json.dumps(fields | {"payment_id": "signed"}, indent=4).encode() + b"\n"
+    with transaction(old.database) as tx:
+        importing.import_events(
+            tx, [StreamEntry("9-1", unsigned), StreamEntry("9-2", signed, "2026-10:5f")], run_context(datetime.now(UTC))
+        )
+
+    (tmp_path / "late.jsonl").write_text(old.succeed("company", "late-events", "acme"))
+    old.succeed("emr", "publish", tmp_path / "late.jsonl")
+
+    first, second = (entry for _, entry in feed.xrange("emr:payments"))
+    assert (json.loads(first[b"event"]), first.keys()) == (fields, {b"event"})
+    assert second == {b"event": signed, b"signature": b"2026-10:5f"}
 
 
 def test_cancelled_export_lets_the_company_stay(installations: Installations, tmp_path: Path) -> None:

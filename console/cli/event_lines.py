@@ -1,0 +1,99 @@
+"""Files of events, one event per line, for `payments emr publish` and `payments company late-events`.
+
+A line is the JSON of an event. The bytes of a signed event must not change, and may contain line ends. Its line is a
+JSON object with the bytes in base64 and the signature: `{"event_base64": "...", "signature": "..."}`.
+"""
+
+import base64
+import codecs
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from config.signing_keys import read_keys
+from console.errors import CommandError
+from emr.client import Sign, SigningKey
+from payments.contract.partial_event import read_partial_event
+
+# A limit for reading, far above that of an event, which Billing checks.
+_LINE_BYTES_MAX = 1024 * 1024
+_BODY, _SIGNATURE = "event_base64", "signature"
+
+
+class SignedBody(bytes):
+    """The bytes of an event that are published with an existing signature."""
+
+    signature: str
+
+    @classmethod
+    def of(cls, body: bytes, signature: str) -> Self:
+        """Return the bytes of an event together with their signature."""
+        signed = cls(body)
+        signed.signature = signature
+        return signed
+
+
+def to_line(body: bytes, signature: str | None) -> bytes:
+    """Return the line of a valid event, without a line end.
+
+    In an unsigned event, line ends become spaces: JSON has them only between its tokens, so the event is the same.
+    """
+    if signature is None:
+        return body.replace(b"\r", b" ").replace(b"\n", b" ")
+    return json.dumps({_BODY: base64.b64encode(body).decode(), _SIGNATURE: signature}).encode()
+
+
+def read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the events of a file: its lines that are not blank, without line ends and the file's byte order mark.
+
+    The event of a line with a signature is a SignedBody. Raises CommandError for a file in UTF-16 and for a line that
+    is too long. Only Billing validates the events.
+    """
+    for number in count(1):
+        line = file.readline(_LINE_BYTES_MAX + 1)
+        if not line:
+            return
+        if number == 1:
+            if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise CommandError("line 1: the file is UTF-16; save it as UTF-8. Nothing was published", exit_status=2)
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if len(line) > _LINE_BYTES_MAX:
+            problem = f"line {number}: more than {_LINE_BYTES_MAX:,} bytes; the lines before it may have been published"
+            raise CommandError(problem, exit_status=2)
+        if line.strip():
+            yield _event_of(line.rstrip(b"\r\n"))
+
+
+def load_sign(path: Path) -> Sign:
+    """Return a function that signs an event with its company's last key in a file of signing keys."""
+    last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
+
+    def sign(body: bytes) -> str | None:
+        key = last.get(read_partial_event(body).company_id or "")
+        return key.sign(body) if key else None
+
+    return sign
+
+
+def keeping_signatures(sign: Sign | None) -> Sign:
+    """Return a function that signs an event with `sign`. A SignedBody that this does not sign keeps its signature."""
+
+    def sign_or_keep(body: bytes) -> str | None:
+        signature = sign(body) if sign else None
+        return body.signature if signature is None and isinstance(body, SignedBody) else signature
+
+    return sign_or_keep
+
+
+def _event_of(line: bytes) -> bytes:
+    if _BODY.encode() not in line:
+        return line
+    try:
+        fields = json.loads(line)
+        if fields.keys() == {_BODY, _SIGNATURE} and isinstance(fields[_SIGNATURE], str):
+            return SignedBody.of(base64.b64decode(fields[_BODY], validate=True), fields[_SIGNATURE])
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass  # not such a line
+    return line

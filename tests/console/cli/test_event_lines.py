@@ -1,0 +1,64 @@
+"""A line of a file keeps an event and its signature."""
+
+import base64
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from console.cli.event_lines import SignedBody, keeping_signatures, load_sign, read_lines, to_line
+from payments.contract.signature import signature_of
+from tests.examples import example_count
+
+BODY = b'{\n  "company_id": "acme"\r\n}\n'
+SIGNED = to_line(BODY, "2026-10:5f")
+SECRET = "0123456789abcdef" * 4
+
+
+def read(*lines: bytes) -> list[tuple[bytes, str | None]]:
+    """Read a file with these lines; return the events with the signatures that they are published with."""
+    sign = keeping_signatures(None)
+    return [(body, sign(body)) for body in read_lines(BytesIO(b"\n".join(lines)))]
+
+
+@settings(max_examples=example_count(20))
+@given(st.lists(st.tuples(st.binary(min_size=1), st.text()), max_size=5))
+def test_signed_events_keep_their_bytes_and_signatures(events: list[tuple[bytes, str]]) -> None:
+    assert read(*(to_line(*event) for event in events)) == events
+
+
+def test_unsigned_event_is_one_line_with_the_same_json() -> None:
+    (found,) = read(to_line(BODY, None))
+
+    assert (json.loads(found[0]), found[1]) == ({"company_id": "acme"}, None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"event_base64": "e30=", "signature": "x", "more": 1}',
+        b'{"event_base64": "e30=", "signature": null}',
+        b'{"event_base64": "e30", "signature": "x"}',
+        b'{"event_base64": 7, "signature": "x"}',
+        b'["event_base64"]',
+        b'{"event_base64": ',
+        b"[" * 100_000 + b'"event_base64"',
+    ],
+    ids=range(7),
+)
+def test_other_lines_are_sent_unchanged(line: bytes) -> None:
+    assert read(line) == [(line, None)]
+
+
+def test_key_of_the_company_replaces_an_earlier_signature(tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text(f'[acme]\n"2027-01" = "{SECRET}"\n')
+    sign = keeping_signatures(load_sign(tmp_path / "keys.toml"))
+    other = SignedBody.of(b'{"company_id": "other"}', "old")
+
+    assert base64.b64encode(BODY) in SIGNED
+    (event,) = read_lines(BytesIO(SIGNED))
+    assert sign(event) == signature_of(BODY, "2027-01", bytes.fromhex(SECRET))
+    assert sign(other) == "old"
