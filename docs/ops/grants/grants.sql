@@ -4,7 +4,7 @@
 --
 --   APP_DB_PASSWORD=... psql --no-psqlrc --set ON_ERROR_STOP=1 --file grants.sql DATABASE_URL
 --
--- docker-compose.yml runs this file, and tests/ops/test_grants.py checks the rights that it grants.
+-- docker-compose.yml and docs/ops/kubernetes run this file. tests/ops/test_grants.py checks the rights that it grants.
 \getenv password APP_DB_PASSWORD
 SELECT 'CREATE ROLE payments_app LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'payments_app') \gexec
 ALTER ROLE payments_app PASSWORD :'password';
