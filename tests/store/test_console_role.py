@@ -22,7 +22,8 @@ from payments.store.db.connection import (
     connect,
     transaction,
 )
-from payments.store.db.isolation import CONSOLE_ROLE, Access, check_isolation, connect_isolated, with_access
+from payments.store.db.isolation import Access, check_isolation, connect_isolated, with_access
+from payments.store.db.policies import CONSOLE_ROLE
 from payments.store.migrations import row_security, upgrade
 from tests.builders.earlier_release import database_of_revision
 from tests.builders.events import saved_payment

@@ -15,13 +15,13 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Database, Transaction, connect, transaction
 from payments.store.db.isolation import (
     AUTHENTICATION,
-    CONSOLE_ROLE,
     INSTALLATION,
     NOTHING,
     Access,
     connect_isolated,
     with_access,
 )
+from payments.store.db.policies import CONSOLE_ROLE
 from payments.store.migrations import row_security
 from tests.console.conftest import CHEAP
 from tests.console.web.two_companies import EARLIER_USER, FOREIGN, FOREIGN_USER, OWN, fill

@@ -1,7 +1,7 @@
 """Isolation of companies by PostgreSQL: each transaction of the console is limited to the companies stated for it.
 
 Every such transaction runs as the role CONSOLE_ROLE. Row-level security shows this role only rows of the companies in a
-setting of the transaction (`migrations/row_security.py` has the policies), so a query that lacks its condition returns
+setting of the transaction (`policies.py` defines the policies), so a query that lacks its condition returns
 no rows of another company. Workers and commands do not use this module and read all companies (docs/decisions/0023).
 """
 
@@ -13,13 +13,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import Database, UnsuitableDatabaseError, connect
-
-CONSOLE_ROLE = "payments_console"
-COMPANIES, USERS = "payments.companies", "payments.users"
-"""The settings of a transaction that the policies read. `*` means all of them, an empty text none."""
-ALL = "*"
-RESTRICTED_TABLES = ("sessions", "users")
-"""Tables without a company that have a policy as well; so has every table with the column `company_id`."""
+from payments.store.db.policies import ALL, COMPANIES, CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, USERS
 
 _ACCESS, _REFUSES_COPY = "payments_access", "payments_refuses_copy"
 _MIGRATE = "run `python -m workers.migrate`"
@@ -39,8 +33,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND rel
     AND (relname IN {RESTRICTED_TABLES} OR EXISTS (
         SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id' AND NOT attisdropped))
     AND NOT (row_security_active(oid) AND EXISTS (
-        SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND NOT polpermissive AND polcmd = '*'
-            AND polroles = ARRAY[(SELECT oid FROM pg_roles WHERE rolname = '{CONSOLE_ROLE}')]))
+        SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND polname = 'companies' AND {IS_INTACT}))
 ORDER BY relname LIMIT 1
 """
 _READABLE = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') IS TRUE"

@@ -3,49 +3,17 @@
 `workers.migrate` runs these steps each time, and not once as a numbered migration: roles belong to the whole PostgreSQL
 cluster, so a database that was restored elsewhere may lack them. Each step skips what exists.
 
-Two policies of each table work together. `everyone` lets any role with rights on the table through, so that workers,
-commands and processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone.
-The owner of the tables and roles with BYPASSRLS are subject to neither.
+`payments/store/db/policies.py` defines the policies. One that an earlier release created, or that somebody changed, is
+replaced.
 """
 
 from collections.abc import Iterator
 
 from payments.store.db.connection import GENERATION, Transaction, UnsuitableDatabaseError
-from payments.store.db.isolation import ALL, COMPANIES, CONSOLE_ROLE, RESTRICTED_TABLES, USERS, granting
+from payments.store.db.isolation import granting
+from payments.store.db.policies import CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, policies, replacement
 from payments.store.db.statement import text
 from payments.store.migrations.online import earlier_sessions
-
-# A subquery is evaluated once in a statement, and not for each row. A member of CONSOLE_ROLE that inherits its rights
-# (before PostgreSQL 16 every member does) is subject to its policies, but sees everything until it becomes the role.
-_IS_UNLIMITED = f"current_setting('{COMPANIES}', true) = '{ALL}' OR current_user <> '{CONSOLE_ROLE}'"
-_SEES_ALL = f"(SELECT {_IS_UNLIMITED})"
-_LIST = f"nullif(nullif(current_setting('{COMPANIES}', true), '{ALL}'), '')::text[]"
-_COMPANIES = f"(SELECT {_LIST})::text[]"
-_SEES_ALL_USERS = f"(SELECT {_IS_UNLIMITED} OR current_setting('{USERS}', true) = '{ALL}')"
-_SEES_SOME = f"(SELECT cardinality({_LIST}) > 0)"
-_OWN_COMPANY = f"company_id = ANY ({_COMPANIES})"
-
-_BY_COMPANY = f"{_SEES_ALL} OR {_OWN_COMPANY}"
-_VISIBLE = {
-    # An attempt at a stream entry that failed before its company could be read. It holds no data of the event.
-    "history": (f"{_BY_COMPANY} OR {_SEES_SOME} AND company_id IS NULL AND line_ref IS NULL AND set_aside_ref IS NULL"),
-    # The entry of a user's action belongs to the user's companies, even if the entry names none. `users` has a
-    # policy of its own.
-    "audit": (
-        f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_OWN_COMPANY}) "
-        "AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who)"
-    ),
-    # The filter of a run has the companies from which it selects; without them it selects from all. An empty list is
-    # part of every list, so a run or a user without a company is visible only to those who see everything.
-    "requeue_runs": (
-        f"{_SEES_ALL} OR choice -> 'companies' <> '[]' AND choice -> 'companies' <@ (SELECT to_jsonb({_LIST}))"
-    ),
-    "users": f"{_SEES_ALL_USERS} OR cardinality(companies) > 0 AND companies <@ {_COMPANIES}",
-    "sessions": f"{_SEES_ALL_USERS} OR EXISTS (SELECT FROM users WHERE users.name = sessions.user_name)",
-}
-"""By table, which rows are visible; in other tables, those of the companies."""
-_WRITABLE = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_OWN_COMPANY}"}
-"""By table, which rows may be written; in other tables, those that are visible."""
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS = {
@@ -76,7 +44,7 @@ SELECT current_user, current_setting('server_version_num')::integer AS server_ve
 _IS_MEMBER = f"SELECT pg_has_role(current_user, '{CONSOLE_ROLE}', :kind)"
 _TABLES = f"""
 SELECT relname::text AS name, relrowsecurity AS is_enabled,
-    ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = pg_class.oid) AS policies
+    ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = pg_class.oid AND {IS_INTACT}) AS intact
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
     AND (relname IN {RESTRICTED_TABLES} OR EXISTS (
         SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id' AND NOT attisdropped))
@@ -126,11 +94,12 @@ def prepare_roles(tx: Transaction) -> list[str]:
 def missing_steps(tx: Transaction) -> Iterator[list[str]]:
     """Yield the statements that are missing, by transaction: the rights and the policies of one table.
 
-    Each transaction locks one table exclusively for a moment. `prepare_roles` must have succeeded.
+    A policy that differs from its definition is replaced within the transaction, so no other session sees the table
+    without it. Each transaction locks one table exclusively for a moment. `prepare_roles` must have succeeded.
     """
-    tables = {name: (is_enabled, policies) for name, is_enabled, policies in tx.execute(text(_TABLES))}
-    for name, (is_enabled, policies) in tables.items():
-        steps = [statement for policy, statement in _policies(name).items() if policy not in policies]
+    tables = {name: (is_enabled, intact) for name, is_enabled, intact in tx.execute(text(_TABLES))}
+    for name, (is_enabled, intact) in tables.items():
+        steps = [each for policy in policies(name) if policy not in intact for each in replacement(name, policy)]
         # Rights and policies come into force together: CONSOLE_ROLE never reads a table without its policy.
         steps += [] if is_enabled else [f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"]
         if steps := [*steps, *_missing_rights(tx, name)]:
@@ -148,21 +117,6 @@ def apply_now(tx: Transaction) -> None:
     for statements in missing_steps(tx):
         for statement in statements:
             tx.execute(text(statement))
-
-
-def _policies(table: str) -> dict[str, str]:
-    visible = _VISIBLE.get(table, _BY_COMPANY)
-    writable = _WRITABLE.get(table, visible)
-    # The planner takes a value that is not null for likely, so policies do not change its estimates of rows, which the
-    # conditions of the queries determine. By themselves the policies would halve them for each table.
-    visible = f"nullif({visible}, false) IS NOT NULL"
-    return {
-        "everyone": f"CREATE POLICY everyone ON {table} USING (true) WITH CHECK (true)",
-        "companies": (
-            f"CREATE POLICY companies ON {table} AS RESTRICTIVE TO {CONSOLE_ROLE} "
-            f"USING ({visible}) WITH CHECK ({writable})"
-        ),
-    }
 
 
 def _missing_rights(tx: Transaction, name: str) -> Iterator[str]:

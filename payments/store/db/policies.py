@@ -1,0 +1,93 @@
+"""The policies of row-level security, and how to recognize a policy that differs from its definition.
+
+Two policies of each table work together. `everyone` lets any role with rights on the table through, so that workers,
+commands and processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone.
+The owner of the tables and roles with BYPASSRLS are subject to neither.
+
+PostgreSQL stores an expression in a form of its own, which depends on its release and cannot be compared with the text
+here. So each policy has a comment: VERSION, and the fingerprint of what PostgreSQL stored.
+"""
+
+CONSOLE_ROLE = "payments_console"
+COMPANIES, USERS = "payments.companies", "payments.users"
+"""The settings of a transaction that the policies read. `*` means all of them, an empty text none."""
+ALL = "*"
+RESTRICTED_TABLES = ("sessions", "users")
+"""Tables without a company that have a policy as well; so has every table with the column `company_id`."""
+VERSION = 1
+"""The version of all policies. Increase it with each change of a policy: then `workers.migrate` replaces them."""
+
+# A subquery is evaluated once in a statement, and not for each row. A member of CONSOLE_ROLE that inherits its rights
+# (before PostgreSQL 16 every member does) is subject to its policies, but sees everything until it becomes the role.
+_IS_UNLIMITED = f"current_setting('{COMPANIES}', true) = '{ALL}' OR current_user <> '{CONSOLE_ROLE}'"
+_SEES_ALL = f"(SELECT {_IS_UNLIMITED})"
+_LIST = f"nullif(nullif(current_setting('{COMPANIES}', true), '{ALL}'), '')::text[]"
+_COMPANIES = f"(SELECT {_LIST})::text[]"
+_SEES_ALL_USERS = f"(SELECT {_IS_UNLIMITED} OR current_setting('{USERS}', true) = '{ALL}')"
+_SEES_SOME = f"(SELECT cardinality({_LIST}) > 0)"
+_OWN_COMPANY = f"company_id = ANY ({_COMPANIES})"
+
+_BY_COMPANY = f"{_SEES_ALL} OR {_OWN_COMPANY}"
+_VISIBLE = {
+    # An attempt at a stream entry that failed before its company could be read. It holds no data of the event.
+    "history": (f"{_BY_COMPANY} OR {_SEES_SOME} AND company_id IS NULL AND line_ref IS NULL AND set_aside_ref IS NULL"),
+    # The entry of a user's action belongs to the user's companies, even if the entry names none. `users` has a
+    # policy of its own.
+    "audit": (
+        f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_OWN_COMPANY}) "
+        "AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who)"
+    ),
+    # The filter of a run has the companies from which it selects; without them it selects from all. An empty list is
+    # part of every list, so a run or a user without a company is visible only to those who see everything.
+    "requeue_runs": (
+        f"{_SEES_ALL} OR choice -> 'companies' <> '[]' AND choice -> 'companies' <@ (SELECT to_jsonb({_LIST}))"
+    ),
+    "users": f"{_SEES_ALL_USERS} OR cardinality(companies) > 0 AND companies <@ {_COMPANIES}",
+    "sessions": f"{_SEES_ALL_USERS} OR EXISTS (SELECT FROM users WHERE users.name = sessions.user_name)",
+}
+"""By table, which rows are visible; in other tables, those of the companies."""
+_WRITABLE = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_OWN_COMPANY}"}
+"""By table, which rows may be written; in other tables, those that are visible."""
+
+_FINGERPRINT = """
+encode(sha256(convert_to(concat_ws(' ', polname, polpermissive, polcmd, CAST(CAST(polroles AS regrole[]) AS text),
+    pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), 'UTF8')), 'hex')
+"""
+_COMMENT = "obj_description(pg_policy.oid, 'pg_policy')"
+_VERSION_OF_COMMENT = f"substring({_COMMENT} FROM '^payments policy ([0-9]{{1,9}}) ')"
+IS_INTACT = f"""
+(CAST({_VERSION_OF_COMMENT} AS integer) >= {VERSION}
+    AND {_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_FINGERPRINT}))
+"""
+"""The condition on a row of `pg_policy` that the policy is as this release or a later one created it.
+
+A later release replaces the policies while processes of this one still work, so they accept its version.
+"""
+
+
+def policies(table: str) -> dict[str, str]:
+    """Return the definitions of a table's policies by their names, as CREATE POLICY takes them after the name."""
+    visible = _VISIBLE.get(table, _BY_COMPANY)
+    writable = _WRITABLE.get(table, visible)
+    # The planner takes a value that is not null for likely, so policies do not change its estimates of rows, which the
+    # conditions of the queries determine. By themselves the policies would halve them for each table.
+    visible = f"nullif({visible}, false) IS NOT NULL"
+    return {
+        "everyone": f"ON {table} USING (true) WITH CHECK (true)",
+        "companies": f"ON {table} AS RESTRICTIVE TO {CONSOLE_ROLE} USING ({visible}) WITH CHECK ({writable})",
+    }
+
+
+def replacement(table: str, policy: str) -> list[str]:
+    """Return the statements that create a policy with its comment, in place of one of the same name."""
+    comment = f"""
+    DO $$ BEGIN
+        EXECUTE (SELECT format('COMMENT ON POLICY {policy} ON {table} IS %L', concat('payments policy {VERSION} ',
+            {_FINGERPRINT})) FROM pg_policy WHERE polrelid = '{table}'::regclass AND polname = '{policy}');
+    END $$
+    """
+    return [
+        f"DROP POLICY IF EXISTS {policy} ON {table}",
+        f"CREATE POLICY {policy} {policies(table)[policy]}",
+        comment,
+    ]

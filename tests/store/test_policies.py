@@ -1,0 +1,106 @@
+"""A policy that differs from its definition: the console refuses the database, and `workers.migrate` replaces it."""
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from payments.store.db.connection import Database, Transaction, UnsuitableDatabaseError, connect, transaction
+from payments.store.db.isolation import check_isolation
+from payments.store.db.policies import CONSOLE_ROLE, IS_INTACT, VERSION, policies
+from payments.store.migrations import row_security
+from tests.engines import scratch_database
+from workers.runtime.row_security import protect_tables
+
+TABLES = ["lines", *("history", "audit", "requeue_runs", "users", "sessions")]
+"""A table of each kind of definition."""
+DEFINITIONS = {1: "0075862a44e27f92"}
+"""The digest of the definitions of the version."""
+
+
+@pytest.fixture
+def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+    with scratch_database(postgres_url, empty_ledger) as found:
+        yield found
+
+
+@pytest.fixture
+def owner(url: str) -> Iterator[Database]:
+    opened = connect(url, application_name="tests")
+    yield opened
+    opened.dispose()
+
+
+def intact(tx: Transaction) -> set[tuple[str, str]]:
+    query = f"SELECT polrelid::regclass::text, polname::text FROM pg_policy WHERE {IS_INTACT}"
+    return {(table, name) for table, name in tx.execute(text(query))}
+
+
+def restore(tx: Transaction, table: str) -> None:
+    """Create the policies of a table again from what PostgreSQL stores, as a dump does. Their comments stay."""
+    query = f"""
+    SELECT format('ALTER POLICY %I ON {table} USING (%s) WITH CHECK (%s)', polname, pg_get_expr(polqual, polrelid),
+        pg_get_expr(polwithcheck, polrelid)) FROM pg_policy WHERE polrelid = '{table}'::regclass
+    """
+    for statement in tx.execute(text(query)).scalars().all():
+        tx.exec_driver_sql(statement.replace("%", "%%"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["ALTER POLICY companies ON lines USING (true)"],
+        ["ALTER POLICY companies ON lines WITH CHECK (true)"],
+        ["ALTER POLICY companies ON lines TO pg_monitor"],
+        ["COMMENT ON POLICY companies ON lines IS NULL"],
+        ["COMMENT ON POLICY companies ON lines IS 'payments policy 99 '"],
+        [
+            "DROP POLICY companies ON lines",
+            f"CREATE POLICY companies ON lines TO {CONSOLE_ROLE} USING (true) WITH CHECK (true)",
+        ],
+    ],
+    ids=lambda changes: changes[0],
+)
+def test_changed_policy_is_refused_until_the_migration_replaces_it(
+    url: str, owner: Database, changes: list[str]
+) -> None:
+    check_isolation(url, application_name="tests")
+    with transaction(owner) as tx:
+        before = intact(tx)
+        for change in changes:
+            tx.execute(text(change))
+
+    with pytest.raises(UnsuitableDatabaseError, match="does not limit payments_console on the table lines"):
+        check_isolation(url, application_name="tests")
+    protect_tables(owner)
+
+    check_isolation(url, application_name="tests")
+    with transaction(owner) as tx:
+        assert intact(tx) == before
+        assert list(row_security.missing_steps(tx)) == []
+
+
+@pytest.mark.parametrize(("version", "is_replaced"), [(VERSION - 1, True), (VERSION, False), (VERSION + 1, False)])
+def test_policy_of_an_earlier_version_only_is_replaced(owner: Database, version: int, *, is_replaced: bool) -> None:
+    stored = "SELECT obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname = 'companies' AND polrelid = {}"
+    with transaction(owner) as tx:
+        comment = tx.execute(text(stored.format("'users'::regclass"))).scalar_one()
+        other = comment.replace(f"policy {VERSION} ", f"policy {version} ")
+        tx.execute(text(f"COMMENT ON POLICY companies ON users IS '{other}'"))
+
+        assert bool(list(row_security.missing_steps(tx))) == is_replaced
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_policy_that_a_dump_restores_is_intact(tx: Transaction, table: str) -> None:
+    restore(tx, table)
+
+    assert {name for of_table, name in intact(tx) if of_table == table} == {"everyone", "companies"}
+
+
+def test_changed_definition_has_a_new_version() -> None:
+    definitions = "\n".join(text for table in TABLES for text in policies(table).values())
+
+    # If the digest differs, increase VERSION and enter the new digest: otherwise no database gets the new policies.
+    assert hashlib.sha256(definitions.encode()).hexdigest()[:16] == DEFINITIONS.get(VERSION)
