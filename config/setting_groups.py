@@ -56,7 +56,7 @@ class FeedSettings(SettingGroup):
     is always read too."""
 
     keep_entries: DurationOrZero = timedelta()
-    """How long acknowledged entries stay on the stream, counted from their publication, so that they can be imported
+    """How long acknowledged entries stay on the stream, counted from their publication. `payments replay` imports them
     again after a failover to a PostgreSQL standby that had not received the latest commits. With `0` an entry is
     deleted when it is acknowledged. Set it for the intake, the importer and the retrier. If the memory of Redis fills,
     entries are deleted earlier."""

@@ -14,10 +14,11 @@ The program `payments` is in `.venv/bin`; in the image it is on the path. Every 
 line on standard error. The exit status is then 1 if the command failed, or 2 for a usage error.
 
 A command that cannot be undone asks on a terminal: `months close`, `exceptions accept` and `acknowledge`, `requeue
---status`, `distribute`, `users disable`. The question names the number and the sum; only `y` or `yes` goes on. `--yes`
-does not ask, and without a terminal, as in a script, nothing is asked. `--dry-run` shows what would happen and changes
-nothing. What changes between the question and the answer is not included: an exception whose entries differ stays
-open, and if more payments match than were confirmed, none is requeued.
+--status`, `distribute`, `replay`, `users disable`. The question names the number and, where there is one, the sum; only
+`y` or `yes` goes on. `--yes` does not ask, and without a terminal, as in a script, nothing is asked. `--dry-run` shows
+what would happen and changes nothing. What changes between the question and the answer is not included: an exception
+whose entries differ stays open, if more payments match than were confirmed, none is requeued, and entries that are
+acknowledged later are not replayed.
 
 An option is given once; its description says if it may be repeated. Dates are `YYYY-MM-DD`, amounts plain decimals such
 as `25.00`. Ids are taken as they are written: a blank at an end makes another id.

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from config.celery import KEY_PREFIX, celery_settings, fail_fast
 from config.engines import Engines
+from payments.core.import_stats import ImportStats
 from tasks import wire_names
 from tasks.app import app, close_app, make_app
 
@@ -42,6 +43,16 @@ def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, obje
             app.send_task(task_name, ignore_result=True, headers=headers)
     except (redis.RedisError, OperationalError) as error:
         log.info("enqueue_failed", enqueued_task=task_name, error_class=type(error).__name__)
+
+
+def enqueue_following(broker: redis.Redis, stats: ImportStats) -> None:
+    """Enqueue the tasks that continue the work of an import. Errors of the broker are logged and not raised."""
+    if stats.released:
+        enqueue_once(broker, wire_names.RETRY_DUE)
+    if stats.to_examine:
+        enqueue_once(broker, wire_names.DETECT_EXCEPTIONS)
+    if stats.to_distribute:
+        enqueue_once(broker, wire_names.APPLY_IMMEDIATELY)
 
 
 def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:

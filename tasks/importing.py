@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from payments.core.import_stats import ImportStats
 from tasks import wire_names
 from tasks.app import app
-from tasks.enqueue import clear_enqueued, enqueue_once
+from tasks.enqueue import clear_enqueued, enqueue_following, enqueue_once
 from tasks.feed import entry_retry, import_attempt, outage, retry_attempt
 from tasks.resources import Resources, get_resources
 
@@ -64,11 +64,6 @@ def _finish(resources: Resources, chunks: Iterable[ImportStats]) -> str:
     """Enqueue the tasks that continue the work of each chunk, and return the statistics as the task's result."""
     total = ImportStats()
     for stats in chunks:
-        if stats.released:
-            enqueue_once(resources.broker, wire_names.RETRY_DUE)
-        if stats.to_examine:
-            enqueue_once(resources.broker, wire_names.DETECT_EXCEPTIONS)
-        if stats.to_distribute:
-            enqueue_once(resources.broker, wire_names.APPLY_IMMEDIATELY)
+        enqueue_following(resources.broker, stats)
         total += stats
     return str(total)

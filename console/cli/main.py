@@ -23,6 +23,7 @@ from console.cli import (
     moving,
     outbox,
     payment_log,
+    replay,
     reports,
     requeue,
     settings,
@@ -120,6 +121,11 @@ app.add_typer(
 )
 app.command(rich_help_panel=_CHANGE, epilog="Example: payments distribute --dry-run")(accounts.distribute)
 app.add_typer(requeue.app, rich_help_panel=_CHANGE)
+app.command(
+    rich_help_panel=_CHANGE,
+    epilog="Example: payments replay --since 2026-10-05T14:00 --dry-run\n\n"
+    "Example: payments replay --since 2026-10-05T14:00 --until 2026-10-05T15:30 --yes",
+)(replay.replay)
 emr.app.command("outbox", epilog="Example: payments emr outbox postgresql://emr@emr-db/emr")(outbox.outbox)
 app.add_typer(
     emr.app,

@@ -87,7 +87,7 @@ def is_authentic(entry: StreamEntry, keyring: Keyring) -> bool:
 
 def _check_signature(entry: StreamEntry, keyring: Keyring) -> str | None:
     """Return the company that the event names, None if it cannot be read. Raises EventError for a wrong signature."""
-    company_id = _named_company(entry.body)
+    company_id = named_company(entry.body)
     # Only the beginning of a retried oversized event is left, so its signature cannot be checked again.
     if company_id is not None and entry.full_digest is None:
         problem = keyring.problem(company_id, entry.body, entry.signature)
@@ -96,7 +96,7 @@ def _check_signature(entry: StreamEntry, keyring: Keyring) -> str | None:
     return company_id
 
 
-def _named_company(body: bytes) -> str | None:
+def named_company(body: bytes) -> str | None:
     """Return the company that an event names, usually without parsing the event; None if there is no valid id.
 
     If the key occurs once as text, its value is the only one that a parser can find under that spelling. A key that is

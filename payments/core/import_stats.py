@@ -28,7 +28,8 @@ class RunContext:
     `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` holds the delays while a patient is
     unknown; if it is None, `backoff_schedule` applies. `keyring` holds the keys that verify event signatures.
     `default_timezone` is the IANA name of the time zone of new companies. Without `creates_unknown`, events of unknown
-    companies and clinics are Not Sent, and create no company and no clinic.
+    companies and clinics are Not Sent, and create no company and no clinic. In a replay (`is_replay`), acknowledged
+    entries are imported again, and an event that Billing has leaves no trace.
     """
 
     now: datetime
@@ -39,6 +40,7 @@ class RunContext:
     keyring: Keyring = NO_KEYS
     default_timezone: str = DEFAULT_TIMEZONE
     creates_unknown: bool = True
+    is_replay: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class ImportStats:
     - `evaluated`: all payments; `failed`: those that stay pending after an error.
     - `refused`: events stored as dead letters; `unchanged`: events and evaluations without effect.
     - `released`: held lines whose patient arrived; `noted`: patients and charges.
+    - `changed`: events and evaluations that changed a line, a patient, a charge or a dead letter.
     - `to_examine`: lines whose exceptions may have changed.
     - `to_distribute`: accounts whose money is distributed immediately.
     """
@@ -64,6 +67,7 @@ class ImportStats:
     noted: int = 0
     failed: int = 0
     evaluated: int = 0
+    changed: int = 0
     to_examine: int = 0
     to_distribute: int = 0
 

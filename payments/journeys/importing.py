@@ -5,10 +5,12 @@ patients, lines, charges, company months.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from payments.contract.event import ChargeSaved, PatientSaved
 from payments.contract.keys import ChargeKey, LineKey
-from payments.contract.stream_entry import StreamEntry
+from payments.contract.stream_entry import StreamEntry, named_company
 from payments.core.charge import ChargeVersion, check_charge_version, recorded_version
 from payments.core.due_items import DueItems
 from payments.core.history import NoEffectCause
@@ -21,7 +23,7 @@ from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters, event_ids
 from payments.store.feed.event_ids import EventKey, LineEventContent
 from payments.store.import_batch import ImportBatch, ParsedLineEvent, read_batch
-from payments.store.ledger import admission, charges, clinic_owners, clinics, lines, patients
+from payments.store.ledger import admission, charges, clinic_owners, clinics, company_moves, lines, patients
 from payments.store.ledger.admission import NamedClinic, Refusal
 from payments.store.ledger.patients import PatientKey
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
@@ -36,6 +38,21 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
     batch = _admit(tx, read_batch(entries, run), run)
     seen = event_ids.record(tx, batch.content_by_event)
     return _process(tx, batch, seen, run)
+
+
+def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
+    """Import acknowledged entries again, because their commits may be lost. What Billing has is not changed.
+
+    Entries that are stored as dead letters, open or closed, are omitted, and so are those of companies that have moved
+    to another installation. The others are imported like new ones. Raises the errors of `import_events`.
+    """
+    moved = company_moves.moved_companies(tx)
+    missing = [
+        entry
+        for entry in dead_letters.without_stored(tx, entries, run.keyring)
+        if named_company(entry.body) not in moved
+    ]
+    return import_events(tx, missing, replace(run, is_replay=True)) if missing else ImportStats()
 
 
 def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
@@ -82,7 +99,7 @@ def _process(
     that the batch retries.
     """
     known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
-    waiting, conflicting = _save_patients(tx, batch, versions, run)
+    waiting, conflicting, changed = _save_patients(tx, batch, versions, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
     released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
@@ -105,24 +122,34 @@ def _process(
         writes.reject(entry, reason, error)
     writes.close_dead_letters(closing)
     writes.stats.released = released
+    writes.stats.changed += changed
     writes.stats.noted += len(batch.patients) - len(conflicting)
     return writes.write(tx)
 
 
+class _SavedPatients(NamedTuple):
+    """The payments that wait for saved patients, the entries in conflict with the error, and the number of changes."""
+
+    waiting: set[LineKey]
+    conflicting: list[tuple[StreamEntry, str]]
+    changed: int
+
+
 def _save_patients(
     tx: Transaction, batch: ImportBatch, current: dict[PatientKey, PatientVersion], run: RunContext
-) -> tuple[set[LineKey], list[tuple[StreamEntry, str]]]:
+) -> _SavedPatients:
     """Save patients first, so that a payment in the same chunk finds its patient. The newest version wins.
 
-    `current` are the versions that Billing holds. Returns the keys of the payments that wait for these patients, and
-    the entries with a version conflict, with the error.
+    `current` are the versions that Billing holds.
     """
     newest: dict[PatientKey, PatientSaved] = {}
+    changed = 0
     conflicting: list[tuple[StreamEntry, str]] = []
     for entry, event in sorted(batch.patients, key=lambda each: each[1].version):
         key = (event.company_id, event.patient_id)
         check = check_patient_version(event, current.get(key))
         if check is VersionCheck.NEW:
+            changed += 1
             newest[key], current[key] = event, PatientVersion.of(event)
         elif check is VersionCheck.CONFLICT:
             error = (
@@ -130,7 +157,8 @@ def _save_patients(
             )
             conflicting.append((entry, error))
     patients.save(tx, newest, run.now)
-    return (lines.list_waiting_for_patients(tx, batch.saved_patients) if batch.patients else set()), conflicting
+    waiting = lines.list_waiting_for_patients(tx, batch.saved_patients) if batch.patients else set()
+    return _SavedPatients(waiting, conflicting, changed)
 
 
 def _record_charges(

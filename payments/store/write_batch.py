@@ -66,12 +66,18 @@ class WriteBatch:
         self._changed.add(line.key)
         self._record_postings(decision)
         self.stats.count(line.outcome)
+        self.stats.changed += 1
         self._record_history(line, outcome_code(line.outcome), _history_params(decision), entry_id)
 
     def record_unchanged(self, line: Line, cause: NoEffectCause, version: int, entry_id: str) -> None:
-        """Record that an event with this version had no effect on its line, with the cause."""
+        """Record that an event with this version had no effect on its line, with the cause.
+
+        In a replay, the history already has the first import of the same event.
+        """
         self.stats.evaluated += 1
         self.stats.unchanged += 1
+        if self.run.is_replay and cause is NoEffectCause.SAME_EVENT:
+            return
         params = {"cause": cause, "version": version, "current": line.version}
         self._record_history(line, HistoryCode.RECEIVED, params, entry_id)
 
@@ -81,6 +87,7 @@ class WriteBatch:
         If the charge belonged to another account before, that account is distributed too, because money on it has to be
         unapplied.
         """
+        self.stats.changed += 1
         self._charges[event.key] = event
         if before is None:
             self._new_charges.add(event.key)
@@ -90,6 +97,7 @@ class WriteBatch:
         """Record that a stream entry cannot be processed and becomes a dead letter. See Rejection."""
         self.stats.evaluated += 1
         self.stats.refused += 1
+        self.stats.changed += 1
         self.stats.to_examine += reason is Reason.VERSION_CONFLICT
         self._rejections.append(
             Rejection(entry, reason, error, with_fields, self._is_authentic(entry, with_fields=with_fields))

@@ -29,7 +29,7 @@ from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, connec
 from tasks import wire_names
 from tasks.app import close_app, make_app
 from tasks.enqueue import send
-from tasks.feed import entry_retry, import_attempt, outage
+from tasks.feed import entry_retry, import_attempt, outage, replay
 from tasks.feed.attempt_errors import outage_of
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.heartbeat import send_heartbeat
@@ -54,7 +54,7 @@ CHECK_MS = 250
 RECONNECT_SECONDS = 1
 FULL_MS = 100
 REPLY_PREFIX = "payments:taken:"
-WORKER_APPLICATION_NAMES = [application_name(worker) for worker in get_args(WorkerName)]
+WORKER_APPLICATION_NAMES = [*(application_name(worker) for worker in get_args(WorkerName)), replay.APPLICATION_NAME]
 
 
 class ImportRequest(NamedTuple):

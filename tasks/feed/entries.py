@@ -14,12 +14,12 @@ from payments.contract.whole_entry import whole_entry_body
 SIGNATURE_BYTES_MAX = 200
 
 
-def keep_field_lists(client: redis.Redis) -> None:
-    """Make a client return the entries of XREADGROUP and XCLAIM with their field lists, as this module expects.
+def keep_field_lists(client: redis.Redis, commands: Sequence[str] = ("XREADGROUP", "XCLAIM")) -> None:
+    """Make a client return the entries of these commands with their field lists, as this module expects.
 
     By default redis-py converts the list to a dict, which drops all but one of the fields with the same name.
     """
-    for command in ("XREADGROUP", "XCLAIM"):
+    for command in commands:
         client.set_response_callback(command, _keep_reply)
 
 

@@ -35,15 +35,16 @@ class FeedLag:
 
 def plausible_since_ms(now: datetime) -> int:
     """Return the lowest millisecond part of a plausible entry id."""
-    return _milliseconds(now - PLAUSIBLE_AGE_MAX)
+    return milliseconds(now - PLAUSIBLE_AGE_MAX)
 
 
 def _age_by_id(entry_id: str, now: datetime) -> timedelta:
     """Return the age of an entry by its id, or zero if the id is not plausible."""
-    age_ms = _milliseconds(now) - int(entry_id.rpartition("/")[2].partition("-")[0])
+    age_ms = milliseconds(now) - int(entry_id.rpartition("/")[2].partition("-")[0])
     is_plausible = 0 <= age_ms <= PLAUSIBLE_AGE_MAX // timedelta(milliseconds=1)
     return timedelta(milliseconds=age_ms) if is_plausible else timedelta()
 
 
-def _milliseconds(moment: datetime) -> int:
+def milliseconds(moment: datetime) -> int:
+    """Return a time as Unix milliseconds, the unit of the first part of an entry id."""
     return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)

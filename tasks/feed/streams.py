@@ -151,7 +151,7 @@ class Streams:
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
         """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
         return [
-            entry._replace(entry_id=self._qualified_id(name, entry.entry_id))
+            entry._replace(entry_id=self.qualified_id(name, entry.entry_id))
             for name in self.names
             for entry in stream.pending_entries(self.client, name, min_idle_ms)
         ]
@@ -180,7 +180,7 @@ class Streams:
     def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
         """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
         return [
-            self._qualified_id(name, entry_id)
+            self.qualified_id(name, entry_id)
             for name, ids in self._group_by_stream(entry_ids)
             for entry_id in acknowledge_deleted(self.client, name, GROUP, ids)
         ]
@@ -196,7 +196,7 @@ class Streams:
             kept=sum(each.kept for each in waiting),
             deleted=deleted_count(self.client),
             trimmed_early=trimmed_early_count(self.client),
-            oldest_ids=tuple(self._qualified_id(name, each) for name, ids in oldest.items() for each in ids),
+            oldest_ids=tuple(self.qualified_id(name, each) for name, ids in oldest.items() for each in ids),
         )
 
     def _merge(self, by_stream: Mapping[str, list[StreamEntry]]) -> list[StreamEntry]:
@@ -206,9 +206,10 @@ class Streams:
     def _with_qualified_ids(self, name: str, entries: list[StreamEntry]) -> list[StreamEntry]:
         if name == self.name:
             return entries
-        return [entry._replace(entry_id=self._qualified_id(name, entry.entry_id)) for entry in entries]
+        return [entry._replace(entry_id=self.qualified_id(name, entry.entry_id)) for entry in entries]
 
-    def _qualified_id(self, name: str, entry_id: str) -> str:
+    def qualified_id(self, name: str, entry_id: str) -> str:
+        """Return the qualified id of an entry of the stream `name`."""
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _group_by_stream(self, entry_ids: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

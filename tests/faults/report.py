@@ -30,6 +30,16 @@ machine has {cores} cores, which the tests, the workers and the engines share.
 | fault | times | events | lost | duplicated | back after | note |
 |---|---:|---:|---:|---:|---:|---|
 """
+_FAILOVERS = """
+## Commits lost in a failover
+
+- **Synchronous standby of PostgreSQL:** nothing is lost (`tests/store/test_failover.py`).
+- **Asynchronous standby, `PAYMENTS_KEEP_ENTRIES` set:** the latest commits are lost until `payments replay` brings back
+  exactly these, also beside running importers (`tests/tasks/test_replay.py`). The test copies the database, imports
+  further events, replays them on the copy, and compares both. A second replay leaves the content of every table as it
+  is ([decision 0027](../decisions/0027-keep-entries-for-a-replay.md)).
+- **Asynchronous standby, `PAYMENTS_KEEP_ENTRIES` at `0`:** the latest commits are lost. The EMR publishes again.
+"""
 _SOAK = """
 ## Soak
 
@@ -54,7 +64,11 @@ def _result_table(rows: list[dict[str, object]]) -> str:
     # The product's results first; those of other systems, for comparison, last.
     lines = [_table_row(row) for row in sorted(rows, key=lambda row: (_is_other_system(row), str(row["fault"])))]
     dated = sorted(str(row["at"])[:10] for row in rows)
-    return _OPENING.format(cores=rows[0]["cores"]) + "".join(lines) + f"\nMeasured {dated[0]} to {dated[-1]}.\n"
+    return (
+        _OPENING.format(cores=rows[0]["cores"])
+        + "".join(lines)
+        + f"\nMeasured {dated[0]} to {dated[-1]}.\n{_FAILOVERS}"
+    )
 
 
 def _table_row(row: dict[str, object]) -> str:

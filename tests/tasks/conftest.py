@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, MutableMapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,9 @@ from tasks.feed.outage import OUTAGE_KEY
 from tasks.resources import Resources, connect_redis
 from tests.builders.events import NOW
 from tests.engines import scratch_database
+from tests.faults.workload import configure_clinics
 from tests.tasks.dispatching import open_dispatcher
+from tests.tasks.replaying import opened
 
 
 @pytest.fixture(autouse=True)
@@ -144,3 +147,30 @@ def dispatcher(engines: Engines, stream_name: str) -> Iterator[Dispatcher]:
     """Open a dispatcher with chunks of four, at most ten pending entries and a short backoff schedule."""
     with open_dispatcher(engines, stream_name) as dispatcher:
         yield dispatcher
+
+
+@pytest.fixture
+def simulated_ledger_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+    """Create a ledger with the simulated clinics, and yield its URL."""
+    with scratch_database(postgres_url, empty_ledger) as url:
+        with opened(url) as database, transaction(database) as tx:
+            configure_clinics(tx)
+        yield url
+
+
+@pytest.fixture
+def keeping_importer(simulated_ledger_url: str, resources: Resources, stream_name: str) -> Iterator[Resources]:
+    """Build the resources of an importer that keeps entries, on a partitioned feed."""
+    settings = read_settings(
+        {
+            "PAYMENTS_STREAM": stream_name,
+            "PAYMENTS_STREAMS": "3",
+            "PAYMENTS_KEEP_ENTRIES": "1d",
+            "PAYMENTS_CHUNK_EVENTS": "40",
+        }
+    )
+    with opened(simulated_ledger_url) as database:
+        importer = replace(resources, settings=settings, database=database)
+        importer.streams.ensure_groups()
+        yield importer
+    resources.feed.delete(*importer.streams.names)

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import RowMapping
 
 from payments.contract.partial_event import PartialEvent, read_partial_event
+from payments.contract.signature import Keyring
 from payments.contract.size_limit import KEPT_BYTES, BodyDigest
-from payments.contract.stream_entry import StreamEntry
+from payments.contract.stream_entry import StreamEntry, is_authentic
 from payments.core.due_items import DueItems
 from payments.core.outcome import Reason, Status
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, insertion
+from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
@@ -34,6 +35,7 @@ _COLUMNS = (
 )
 
 
+_KEY = ["company_id", "body_hash"]
 _HASH_BYTES = 32
 _NOT_AUTHENTIC = b"\0"
 """Follows the hash of a body that is not authentic, so that it never changes the dead letter of the real event."""
@@ -95,6 +97,38 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
     sorted_rows = [rows[key] for key in sorted(rows)]
     added = tx.execute(text(insertion(dead_letters, _COLUMNS, again)), arrays(sorted_rows, _COLUMNS))
     return [_dead_letter(row) for row in added.mappings()]
+
+
+def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
+    """Return the entries whose bodies are not stored as dead letters, open or closed.
+
+    Without a key nothing is known about authenticity. Then a dead letter that was not authentic counts too.
+    """
+    wanted = [(entry, _stored_keys(entry, keyring)) for entry in entries]
+    keys = sorted({key for _, keys in wanted for key in keys}, key=lambda key: (key[0] or "", key[1]))
+    if not keys:
+        return []
+    found = tx.execute(
+        text(
+            "SELECT company_id, body_hash FROM "
+            f"(SELECT * FROM {unnest_item(dead_letters, _KEY)}) AS wanted, "
+            "LATERAL (SELECT FROM set_aside WHERE set_aside.company_id = wanted.company_id "
+            "AND set_aside.body_hash = wanted.body_hash LIMIT 1) AS stored UNION ALL "
+            "SELECT company_id, body_hash FROM set_aside WHERE company_id IS NULL AND body_hash = ANY(:body_hash)"
+        ),
+        arrays([dict(zip(_KEY, key, strict=True)) for key in keys], _KEY),
+    )
+    stored = {(row.company_id, bytes(row.body_hash)) for row in found}
+    return [entry for entry, keys in wanted if not stored.intersection(keys)]
+
+
+def _stored_keys(entry: StreamEntry, keyring: Keyring) -> list[tuple[str | None, bytes]]:
+    """Return the keys under which a new entry may be stored as a dead letter: the company and the hash of its body."""
+    body_hash = hashlib.sha256(entry.body).digest()
+    authentic = [(None, body_hash), (read_partial_event(entry.body).company_id, body_hash)]
+    if not keyring.is_used:
+        return [*authentic, (None, body_hash + _NOT_AUTHENTIC)]
+    return authentic if is_authentic(entry, keyring) else [(None, body_hash + _NOT_AUTHENTIC)]
 
 
 def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from payments.core.company_move import MoveState
+from payments.store.db.conditions import MOVED
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -78,3 +79,8 @@ def has_older_writer(tx: Transaction, transaction_id: str) -> bool:
     """Return whether a transaction with a lower id than this is still writing."""
     query = "SELECT pg_snapshot_xmin(pg_current_snapshot()) < CAST(:id AS xid8)"
     return bool(tx.execute(text(query), {"id": transaction_id}).scalar_one())
+
+
+def moved_companies(tx: Transaction) -> set[str]:
+    """Return the companies whose data are in another installation, or are still being imported. Takes no lock."""
+    return set(tx.execute(text(f"SELECT company_id FROM companies WHERE {MOVED}")).scalars())

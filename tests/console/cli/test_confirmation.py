@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+import redis
 
 from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
 from payments.journeys import requeueing
-from payments.store import tables
 from payments.store.db.connection import Database, transaction
+from tests.builders.digests import table_digests
 from tests.builders.events import deleted_payment, paid, saved_charge, saved_payment
+from tests.builders.kept_entries import keep
 from tests.console.cli.closed_april_company import ClosedAprilCompany
 from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
 
@@ -68,6 +69,12 @@ def _distribute(company: ClosedAprilCompany) -> list[str]:
     return ["distribute"]
 
 
+def _replay(company: ClosedAprilCompany) -> list[str]:
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as feed:
+        keep(feed, saved_payment(**paid("30.00", "2020-05-02"), **company.other_ids))
+    return ["replay", "--since", "2020-01-01"]
+
+
 COMMANDS: dict[str, tuple[Prepare, str]] = {
     "months close": (_close_month, "Payments total: 30.00. A closed month cannot be reopened. Close it?"),
     "exceptions accept": (_accept, "1 of 1 exception would be accepted, and 1 entry with a sum of 10.00 posted."),
@@ -78,6 +85,7 @@ COMMANDS: dict[str, tuple[Prepare, str]] = {
     "exceptions acknowledge": (_acknowledge, "the EMR and Billing would still differ by 10.00."),
     "requeue --status": (_requeue, "2 payments with a sum of 18.00 would be requeued. Requeue?"),
     "users disable": (_disable, "This would end 1 session or token. Disable the user?"),
+    "replay": (_replay, "1 would change something. Import them again?"),
     "distribute": (_distribute, "would be made. Allocations stay in the ledger. Distribute?"),
 }
 each_command = pytest.mark.parametrize(("prepare", "question"), COMMANDS.values(), ids=COMMANDS)
@@ -96,17 +104,6 @@ def type_answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
         monkeypatch.setattr(sys, "stdin", stdin)
         yield lambda typed: os.write(ours, typed.encode()) and None
     os.close(ours)
-
-
-def table_digests(database: Database) -> dict[str, str]:
-    """Return a digest of the content of each table."""
-    with transaction(database) as tx:
-        return {
-            name: tx.execute(
-                text(f"SELECT coalesce(md5(string_agg(row::text, E'\\n' ORDER BY row::text)), '') FROM {name} AS row")
-            ).scalar_one()
-            for name in tables.metadata.tables
-        }
 
 
 @each_command

@@ -1,0 +1,146 @@
+"""Import kept entries again, because the commits of their import may be lost (PAYMENTS_KEEP_ENTRIES).
+
+After a failover to an asynchronous standby of PostgreSQL, the latest commits are missing, although their entries were
+acknowledged. A replay reads the acknowledged entries and imports each chunk in a transaction, as an importer does. What
+Billing has is not changed. Pending and new entries are left to the importers, which may run meanwhile.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+import structlog
+
+from payments.contract.stream_entry import StreamEntry
+from payments.core.import_stats import ImportStats
+from payments.journeys import importing
+from payments.store.db.connection import Transaction
+from tasks.feed.attempt_errors import outage_of, summary_of
+from tasks.feed.entries import keep_field_lists, stream_entry
+from tasks.feed.lag import milliseconds
+from tasks.feed.stream import GROUP
+from tasks.feed.streams import Streams
+from tasks.feed.waiting import entries_between, parse_id, read_states
+from tasks.resources import Resources
+from tasks.transactions import run_in_transaction
+
+log = structlog.get_logger()
+
+APPLICATION_NAME = "payments replay"
+"""PostgreSQL's `application_name` for the sessions of a replay."""
+
+
+class UnverifiedEntriesError(Exception):
+    """An entry is signed, and this process has no keys to verify it. Nothing of its chunk was imported."""
+
+
+class ReplayRange(NamedTuple):
+    """The entries of one stream that were delivered when the replay was planned: XRANGE bounds, both inclusive."""
+
+    stream: str
+    first: str
+    last: str
+
+
+@dataclass
+class ReplayStats:
+    """Counts of a replay: kept entries that were read, those that changed something, and pending ones left alone.
+
+    `failed` are the ids of the entries that failed with an error of their own. `oldest` and `newest` are the ids of the
+    first and the last entry in the order of their publication.
+    """
+
+    read: int = 0
+    changed: int = 0
+    pending: int = 0
+    failed: list[str] = field(default_factory=list)
+    oldest: str | None = None
+    newest: str | None = None
+
+    def record_ids(self, entry_ids: Sequence[str]) -> None:
+        """Count these plain ids of kept entries as read."""
+        self.read += len(entry_ids)
+        known = [each for each in (self.oldest, self.newest) if each]
+        self.oldest = min([*known, *entry_ids], key=parse_id, default=None)
+        self.newest = max([*known, *entry_ids], key=parse_id, default=None)
+
+
+def plan_replay(streams: Streams, since: datetime, until: datetime | None = None) -> list[ReplayRange]:
+    """Return the ranges that hold the entries published from `since` up to but excluding `until`, by their ids.
+
+    Entries that are delivered later are not among them. Raises RedisError.
+    """
+    names = streams.all_names()
+    ranges = []
+    for name, state in zip(names, read_states(streams.client, names), strict=True):
+        last = state.last_delivered_id
+        if until is not None:
+            last = min(last, f"{max(0, milliseconds(until) - 1)}-{2**64 - 1}", key=parse_id)
+        ranges.append(ReplayRange(name, f"{max(0, milliseconds(since))}-0", last))
+    return [each for each in ranges if parse_id(each.first) <= parse_id(each.last)]
+
+
+class Replay:
+    """One replay. `stats` counts what was done so far. `resources.feed` is a client that nobody else uses.
+
+    With `dry_run`, each transaction is rolled back. A payment that several chunks change then counts several times.
+    """
+
+    def __init__(self, resources: Resources, *, dry_run: bool = False) -> None:
+        self._resources, self._streams, self._dry_run = resources, resources.streams, dry_run
+        self.stats = ReplayStats()
+        keep_field_lists(resources.feed, ["XRANGE"])
+
+    def run(self, ranges: Sequence[ReplayRange]) -> Iterator[ImportStats]:
+        """Import the acknowledged entries of these ranges. Yield the statistics of each chunk after its commit.
+
+        Raises UnverifiedEntriesError, RedisError, and the error of an outage. Then the earlier chunks are imported, and
+        the replay can be repeated.
+        """
+        size = self._resources.settings.chunk_events
+        for stream, first, last in ranges:
+            for page in entries_between(self._resources.feed, stream, first, last, size):
+                entries = self._acknowledged(stream, cast("Any", page))
+                yield self._import_or_bisect(entries) if entries else ImportStats()
+
+    def _acknowledged(self, stream: str, page: Sequence[tuple[str, Sequence[bytes]]]) -> list[StreamEntry]:
+        """Return the entries of a page that are not pending, with qualified ids, and count them.
+
+        Raises UnverifiedEntriesError.
+        """
+        first, last = page[0][0], page[-1][0]
+        found = self._resources.feed.xpending_range(stream, GROUP, min=first, max=last, count=len(page))
+        pending = {each["message_id"].decode() for each in cast("list[dict[str, Any]]", found)}
+        entries = [stream_entry(entry_id.encode(), fields) for entry_id, fields in page if entry_id not in pending]
+        if not self._resources.keyring.is_used and any(entry.signature for entry in entries):
+            raise UnverifiedEntriesError
+        self.stats.pending += len(page) - len(entries)
+        self.stats.record_ids([entry.entry_id for entry in entries])
+        return [each._replace(entry_id=self._streams.qualified_id(stream, each.entry_id)) for each in entries]
+
+    def _import_or_bisect(self, entries: Sequence[StreamEntry]) -> ImportStats:
+        """Import entries in one transaction. After an error that is no outage, import each half separately.
+
+        An entry that fails alone is counted as failed. Raises the error of an outage.
+        """
+        try:
+            stats = run_in_transaction(self._resources.database, lambda tx: self._import(tx, entries))
+        except Exception as error:
+            if outage_of(error):
+                raise
+            if len(entries) == 1:
+                log.warning("replayed_entry_failed", entry_id=entries[0].entry_id, error=summary_of(error))
+                self.stats.failed.append(entries[0].entry_id)
+                return ImportStats(failed=1)
+        else:
+            self.stats.changed += stats.changed
+            return stats
+        half = len(entries) // 2
+        return self._import_or_bisect(entries[:half]) + self._import_or_bisect(entries[half:])
+
+    def _import(self, tx: Transaction, entries: Sequence[StreamEntry]) -> ImportStats:
+        stats = importing.replay_events(tx, entries, self._resources.run_context())
+        if self._dry_run:
+            tx.rollback()
+        return stats

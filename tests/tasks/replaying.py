@@ -1,0 +1,62 @@
+"""Import events on a partitioned feed that keeps entries, and replay them."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from config.database_urls import with_database
+from emr.client import PaymentFeed
+from payments.store.db.connection import connect
+from tasks.feed import import_attempt
+from tasks.feed.import_attempt import NOTHING
+from tasks.feed.replay import Replay, plan_replay
+from tasks.resources import connect_redis
+from tests.engines import scratch_database
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@contextmanager
+def opened(url):
+    database = connect(url, application_name="tests")
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def standby_of(importer):
+    """Copy the ledger as it is now, like a standby that receives nothing more. Yield an importer's resources on it."""
+    url = importer.database.url.render_as_string(hide_password=False)
+    importer.database.dispose()
+    with (
+        scratch_database(with_database(url, "postgres"), importer.database.url.database) as copy,
+        opened(copy) as database,
+    ):
+        yield replace(importer, database=database)
+
+
+def publish(worker, bodies, **options):
+    redis_url = _url_of(worker)
+    with PaymentFeed(redis_url, worker.settings.stream, worker.settings.streams, **options) as feed:
+        feed.publish_many(bodies)
+
+
+def _url_of(worker):
+    kwargs = worker.feed.connection_pool.connection_kwargs
+    return f"redis://:{kwargs.get('password') or ''}@{kwargs['host']}:{kwargs['port']}/{kwargs.get('db', 0)}"
+
+
+def import_all(worker):
+    while import_attempt.import_new(worker, "no-reply", worker.streams.names) != NOTHING:
+        pass
+
+
+def run_replay(worker, since=LONG_AGO, until=None, **options):
+    """Replay with a client of its own, as the command does, and return the statistics."""
+    with connect_redis(_url_of(worker)) as feed:
+        mine = replace(worker, feed=feed, worker="replay-1")
+        made = Replay(mine, **options)
+        list(made.run(plan_replay(mine.streams, since, until)))
+        return made.stats
