@@ -21,6 +21,7 @@ OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
 FOREIGN_PATIENT, FOREIGN_USER, MONTH = "beta-patient", "beta-biller", "2026-05"
 # A user of an earlier release whose companies are unknown: they belong to no company.
 EARLIER_USER = "beta-earlier"
+NEW_CLINIC, NEW_COMPANY = "beta-new-clinic", "beta-new-company"
 FOREIGN_KEY = f"{FOREIGN_CLINIC}/beta-open/1"
 # The data of the other company: its ids, the name of its patient, and its amounts.
 SECRETS = (
@@ -91,6 +92,7 @@ def fill(database: Database) -> None:
         b"beta-unreadable",
         company=FOREIGN,
     )
+    _add_unconfirmed(ledger)
     with transaction(database) as tx:
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
@@ -99,6 +101,14 @@ def fill(database: Database) -> None:
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
+
+
+def _add_unconfirmed(ledger: ClinicLedger) -> None:
+    """Add a clinic and a company that nobody has confirmed, with an Internal Payment: both are empty."""
+    named = {"clinic_id": NEW_CLINIC, "patient_id": FOREIGN_PATIENT, "payment_id": "beta-internal"}
+    ledger.import_events(
+        *(saved_payment(internal_payment=True, company_id=each, **named) for each in (FOREIGN, NEW_COMPANY))
+    )
 
 
 def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
@@ -175,7 +185,8 @@ def _change_probes(
     clinics = {"company": [OWN], "clinic": [f"{FOREIGN}:{FOREIGN_CLINIC}", FOREIGN_CLINIC]}
     version = [{"version": 2, "reason": "x"}]
     company = {"kind": "company", "company": FOREIGN, "id": FOREIGN}
-    new_ids = [company, {"kind": "clinic", "company": FOREIGN, "id": FOREIGN_CLINIC}]
+    new_ids = [company, {"kind": "company", "company": NEW_COMPANY, "id": NEW_COMPANY}]
+    new_ids += [{"kind": "clinic", "company": FOREIGN, "id": each} for each in (FOREIGN_CLINIC, NEW_CLINIC)]
     return {
         "POST /claims-feed/requeue": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
         "POST /api/requeue": [{"payments": keys}, {"payments": keys, "company": FOREIGN}],

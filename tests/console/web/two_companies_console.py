@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from httpx import Response
-from sqlalchemy import text
+from sqlalchemy import Table, text
 
 from config.engines import Engines
 from config.settings import read_settings
@@ -20,8 +20,9 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Database, transaction
+from payments.store.tables import metadata
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
-from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_CLINIC, FOREIGN_USER, OWN, SECRETS, Ids, fill
+from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, SECRETS, Ids, fill
 
 
 def users() -> list[User]:
@@ -87,24 +88,25 @@ def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
     return {secret for secret in SECRETS if secret in shown and secret not in named}
 
 
-def stored_rows(database: Database) -> dict[str, Any]:
-    """Return what is stored of the other company and of the users."""
-    of_company = "WHERE company_id = :company"
-    of_lines = f"WHERE line_ref IN (SELECT id FROM lines {of_company})"
-    tables = {
-        "lines": of_company,
-        "set_aside": "",
-        "entries": of_company,
-        "findings": of_lines,
-        "company_months": of_company,
-        "settings_changes": "WHERE clinic_id = :clinic",
-        "requeue_runs": "",
-        "users": "",
-        "sessions": "WHERE user_name IN (:user, :admin)",
+def stored_rows(database: Database) -> dict[str, list[str]]:
+    """Return all rows of every table that has a company, except those of the own company, and the rows of users.
+
+    Of the audit history only entries of the other company are returned: each request may add one without a company.
+    """
+    conditions = {
+        **{each.name: "company_id IS DISTINCT FROM :own" for each in metadata.tables.values() if _has_company(each)},
+        "audit": "company_id = :foreign",
+        "requeue_runs": "true",
+        "users": "true",
+        "sessions": "user_name IN (:user, :admin)",
     }
-    values = {"company": FOREIGN, "clinic": FOREIGN_CLINIC, "user": FOREIGN_USER, "admin": ADMIN}
+    values = {"own": OWN, "foreign": FOREIGN, "user": FOREIGN_USER, "admin": ADMIN}
     with transaction(database) as tx:
         return {
-            name: [*map(tuple, tx.execute(text(f"SELECT * FROM {name} {where} ORDER BY 1, 2"), values))]
-            for name, where in tables.items()
+            name: sorted(map(repr, tx.execute(text(f"SELECT * FROM {name} WHERE {condition}"), values)))
+            for name, condition in conditions.items()
         }
+
+
+def _has_company(table: Table) -> bool:
+    return "company_id" in table.columns
