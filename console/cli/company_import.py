@@ -44,7 +44,7 @@ def import_folder(folder: Path) -> tuple[Manifest, bool]:
             if not company_import.arrive(tx, manifest, now, who):
                 return manifest, False
             for each in manifest.tables:
-                company_import.insert(tx, each, export_folder.blocks(folder, each, on_bytes), shifts)
+                company_import.insert(tx, manifest, each, export_folder.blocks(folder, each, on_bytes), shifts)
             company_import.verify(tx, manifest, now, who)
     return manifest, True
 

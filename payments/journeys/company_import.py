@@ -18,6 +18,9 @@ from payments.store.ledger.company_moves import CompanyMove
 from payments.store.moving import copying, ledger_figures, row_ids
 from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 
+_ID_MAX = 2**62
+"""The highest row id to import. Higher ones would leave too few for later rows."""
+
 
 def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
     """Mark the company as arriving, and return whether it has to be imported: False if this move has arrived already.
@@ -69,12 +72,14 @@ def arrive(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool
     return True
 
 
-def insert(tx: Transaction, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]) -> None:
+def insert(
+    tx: Transaction, manifest: Manifest, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]
+) -> None:
     """Insert the rows of a table. `shifts` are the results of `reserve` by table.
 
-    Raises MoveError if rows are missing.
+    Raises MoveError if rows are missing, and for a row of another company or that refers to one.
     """
-    count = copying.copy_in(tx, exported.table, exported.columns, blocks, shifts)
+    count = copying.copy_in(tx, manifest, exported, blocks, shifts)
     if count != exported.rows:
         raise MoveError(f"{exported.table}: {count:,} rows of {exported.rows:,} were inserted; nothing was imported")
 
@@ -98,3 +103,5 @@ def _check_tables(manifest: Manifest) -> None:
     expected = [(name, columns_of(table)) for name, table in MOVED_TABLES.items()]
     if [(each.table, each.columns) for each in manifest.tables] != expected:
         raise MoveError("the export has other tables or columns than this release; use the same release on both sides")
+    if not all(0 < ids.first <= ids.last <= _ID_MAX for ids in manifest.ids.values()):
+        raise MoveError("the manifest has a range of row ids that no export writes; export the company again")

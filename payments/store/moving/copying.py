@@ -12,12 +12,14 @@ from psycopg import sql
 from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 
+from payments.core.company_move import ExportedTable, Manifest, MoveError
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.moving.moved_tables import COMPANY, MOVE_COLUMNS, MOVED_TABLES, columns_of, id_columns
 from payments.store.tables import companies, company_months, dead_letters
 
 _STAGING = "moved_rows"
+_UNCHANGED = "nothing was imported"
 _DEAD_LETTERS_OF_SAME_EVENTS = (
     f"DELETE FROM {dead_letters.name} USING {_STAGING} WHERE {dead_letters.name}.{COMPANY} = {_STAGING}.{COMPANY} "
     f"AND {dead_letters.name}.body_hash = {_STAGING}.body_hash"
@@ -45,16 +47,20 @@ def copy_out(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
 
 
 def copy_in(
-    tx: Transaction, name: str, columns: Iterable[str], blocks: Iterable[bytes], shifts: Mapping[str, int]
+    tx: Transaction, manifest: Manifest, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]
 ) -> int:
-    """Insert rows into the table of this name that `copy_out` yielded, and return how many. Raises DBAPIError.
+    """Insert the rows of an exported table that `copy_out` yielded, and return how many.
+
+    Raises MoveError if a row belongs to another company than the manifest's, or has the id of a row, its own or one
+    that it refers to, outside of the ranges in the manifest: such a row may be of another company here. Raises
+    DBAPIError.
 
     `shifts` is added to the row ids, by the table whose rows they number. The row of the company itself is updated,
     because it exists while the company is imported. An event that arrived meanwhile and became a dead letter is
     replaced by the dead letter of the same event that moves. The months that inserting the entries has added are
     replaced. Locks: the inserted rows.
     """
-    table, names = MOVED_TABLES[name], tuple(columns)
+    table, names = MOVED_TABLES[exported.table], exported.columns
     tx.execute(text(f"CREATE TEMPORARY TABLE {_STAGING} (LIKE {table.name})"))
     if table is companies:
         for own in MOVE_COLUMNS:
@@ -64,9 +70,23 @@ def copy_in(
     with _wrapped_errors(), cursor.copy(statement) as copy:
         for block in blocks:
             copy.write(block)
+    _check_owner(tx, table, manifest)
     count = tx.execute(text(_insertion(tx, table, names, shifts))).rowcount
     tx.execute(text(f"DROP TABLE {_STAGING}"))
     return count
+
+
+def _check_owner(tx: Transaction, table: Table, manifest: Manifest) -> None:
+    """Raise MoveError unless all staged rows, and all rows that they refer to, are of the manifest's company."""
+    is_foreign = f"SELECT EXISTS (SELECT FROM {_STAGING} WHERE {COMPANY} IS DISTINCT FROM :company_id)"
+    if tx.execute(text(is_foreign), {"company_id": manifest.company_id}).scalar_one():
+        raise MoveError(f"{table.name}: a row belongs to another company than {manifest.company_id}; {_UNCHANGED}")
+    for column, target in id_columns(table).items():
+        # Without a range the company has no row in the target, and a reference to one is never right.
+        first, last = manifest.ids.get(target, (1, 0))
+        is_outside = f"SELECT EXISTS (SELECT FROM {_STAGING} WHERE {column} NOT BETWEEN :first AND :last)"
+        if tx.execute(text(is_outside), {"first": first, "last": last}).scalar_one():
+            raise MoveError(f"{table.name}: {column} is outside of the ids that the manifest names; {_UNCHANGED}")
 
 
 def _insertion(tx: Transaction, table: Table, names: tuple[str, ...], shifts: Mapping[str, int]) -> str:

@@ -1,5 +1,7 @@
 """`payments company export` and `import` refuse what would lose, change or overwrite something."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import redis
 
 from console.cli import export_folder
 from payments.contract.money import ZERO
+from payments.core.company_move import IdRange
 from tests.builders.every_row import add_company_with_every_row
 from tests.console.cli.moves import Installation, content
 
@@ -103,3 +106,56 @@ def test_export_waits_until_the_events_of_the_company_are_imported(
     feed.delete("emr:payments")
     feed.xadd("emr:payments", {"event": b'{"company_id": "other"}'})
     assert old.export("acme", tmp_path / "acme")["state"] == "exported"
+
+
+def rewrite(folder: Path, table: str, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Change the first row of a table in an export, and write a manifest that fits it."""
+    manifest = export_folder.read_manifest(folder)
+    exported = next(each for each in manifest.tables if each.table == table)
+    path = folder / f"{table}.copy"
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    row = dict(zip(exported.columns, first.rstrip(b"\n").split(b"\t"), strict=True))
+    change(row)
+    written = b"\t".join(row.values()) + b"\n" + b"".join(others)
+    path.write_bytes(written)
+    fitting = exported._replace(bytes=len(written), sha256=hashlib.sha256(written).hexdigest())
+    tables = tuple(fitting if each is exported else each for each in manifest.tables)
+    export_folder.finish(folder, manifest._replace(tables=tables))
+
+
+@pytest.mark.parametrize("table", ["companies", "lines", "entries", "audit"])
+def test_row_of_another_company_is_refused(installations: Installations, tmp_path: Path, table: str) -> None:
+    old, new = installations
+    add_company_with_every_row(new.database, "other")
+    old.export("acme", tmp_path / "acme")
+    before = content(new, "other")
+
+    rewrite(tmp_path / "acme", table, lambda row: row.update(company_id=b"other"))
+
+    error = new.fail("company", "import", tmp_path / "acme")
+    assert f"{table}: a row belongs to another company than acme; nothing was imported" in error
+    assert content(new, "other") == before
+
+
+@pytest.mark.parametrize(("table", "column"), [("lines", "id"), ("history", "line_ref"), ("lines_was", "id")])
+def test_row_id_outside_of_the_manifest_is_refused(
+    installations: Installations, tmp_path: Path, table: str, column: str
+) -> None:
+    old, new = installations
+    old.export("acme", tmp_path / "acme")
+    last = max(ids.last for ids in export_folder.read_manifest(tmp_path / "acme").ids.values())
+
+    rewrite(tmp_path / "acme", table, lambda row: row.update({column: str(last + 1).encode()}))
+
+    error = new.fail("company", "import", tmp_path / "acme")
+    assert f"{table}: {column} is outside of the ids that the manifest names; nothing was imported" in error
+
+
+@pytest.mark.parametrize("ids", [IdRange(0, 5), IdRange(2_000, 5), IdRange(1, 2**63 - 1)])
+def test_impossible_range_of_row_ids_is_refused(installations: Installations, tmp_path: Path, ids: IdRange) -> None:
+    old, new = installations
+    old.export("acme", tmp_path / "acme")
+    manifest = export_folder.read_manifest(tmp_path / "acme")
+    export_folder.finish(tmp_path / "acme", manifest._replace(ids={**manifest.ids, "lines": ids}))
+
+    assert "a range of row ids that no export writes" in new.fail("company", "import", tmp_path / "acme")
