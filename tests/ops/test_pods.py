@@ -1,0 +1,149 @@
+"""The services run as Kubernetes runs them: as process 1 of user 10001, with a read-only root and without capabilities.
+
+Mount and process namespaces stand in for containers. Each service starts, passes the probes of its manifest, and ends
+in time after SIGTERM.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from config.engines import Engines
+from tests.acceptance.stack import clean_environment
+from tests.engines import scratch_database
+from tests.faults.processes import children_of, wait_for
+from tests.ops.manifests import containers, manifests, pod_specifications
+from workers.runtime.ports import free_port
+
+pytestmark = pytest.mark.acceptance
+
+START_SECONDS = 60
+PODS = {name: pod for name, pod in pod_specifications() if name in manifests("Deployment")}
+# Mounts are seen by the service only. /mnt stands in for /var/lib/payments, because this folder exists everywhere.
+CONTAINER = """
+mount --make-rprivate / && mount -t proc proc /proc &&
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/run && mount -o remount,ro /mnt &&
+mount -t tmpfs -o uid=10001,gid=10001,mode=0700 tmpfs /mnt/run &&
+mount -o remount,bind,ro / &&
+exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def namespaces():
+    needed = ("unshare", "setpriv", "nsenter")
+    if os.geteuid() or not all(map(shutil.which, needed)):
+        pytest.skip("containers need root, unshare, nsenter and setpriv")
+    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("this machine allows no namespaces")
+
+
+@pytest.fixture(scope="module")
+def engines(postgres_url, empty_ledger, redis_url):
+    with scratch_database(postgres_url, empty_ledger) as url, opened_socket(url):
+        yield Engines.named(url, redis_url)
+
+
+@contextmanager
+def opened_socket(url):
+    """Let every user of this machine connect to an embedded PostgreSQL, whose socket is its owner's only."""
+    folder = parse_qs(urlsplit(url).query).get("host", [""])[0]
+    socket = Path(folder, ".s.PGSQL.5432")
+    paths = [socket, *socket.parents] if folder.startswith("/") else []
+    before = {path: path.stat().st_mode for path in paths if not path.stat().st_mode & 0o001}
+    for path, mode in before.items():
+        path.chmod(mode | 0o007 if path == socket else mode | 0o001)
+    yield
+    for path, mode in before.items():
+        path.chmod(mode)
+
+
+class Container:
+    """A service in namespaces of its own."""
+
+    def __init__(self, name, environment, log):
+        self.name, self.manifest, self.environment = name, containers(PODS[name])[0], environment
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", CONTAINER, "sh"]
+        self.unshare = subprocess.Popen(
+            [*command, sys.executable, "-m", *self.manifest["args"]], env=environment, stdout=log, stderr=log, cwd="/"
+        )
+
+    @property
+    def pid(self):
+        """The pid of the service outside its namespaces, where it is process 1."""
+        return wait_for(lambda: children_of(self.unshare.pid), START_SECONDS, f"{self.name} has started")[0]
+
+    def passes(self, kind):
+        """Run a probe of the manifest, as the kubelet does."""
+        probe = self.manifest[kind]
+        if "httpGet" in probe:
+            port = self.environment[f"PAYMENTS_{self.name.upper()}_PORT"]
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{probe['httpGet']['path']}", timeout=5):
+                    return True
+            except OSError:
+                return False
+        python, *arguments = probe["exec"]["command"]
+        assert python == "python"
+        inside = [
+            "nsenter",
+            "--target",
+            str(self.pid),
+            "--mount",
+            "--pid",
+            "setpriv",
+            "--reuid",
+            "10001",
+            "--clear-groups",
+        ]
+        done = subprocess.run(
+            [*inside, sys.executable, *arguments], env=self.environment, check=False, capture_output=True
+        )
+        return done.returncode == 0
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_service_runs_on_a_read_only_root_and_stops_in_time(name, engines, tmp_path):
+    environment = clean_environment() | {
+        **engines.environment(),
+        "PAYMENTS_HOME": "/mnt",
+        "REMAP_SIGTERM": "SIGQUIT",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PAYMENTS_FLOWER_USER": "ann",
+        "PAYMENTS_FLOWER_PASSWORD": "a",
+        "PAYMENTS_CONSOLE_PORT": str(free_port()),
+        "PAYMENTS_FLOWER_PORT": str(free_port()),
+        "TMPDIR": "/mnt/run",
+    }
+    with (tmp_path / "log").open("wb") as log:
+        container = Container(name, environment, log)
+        try:
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+                wait_for(lambda kind=kind: container.passes(kind), START_SECONDS, f"{kind}: {_tail(tmp_path / 'log')}")
+            status = Path(f"/proc/{container.pid}/status").read_text()
+            assert "NSpid:\t" + f"{container.pid}\t1\n" in status
+            assert "\nUid:\t10001\t" in status
+            assert "\nCapBnd:\t0000000000000000\n" in status
+            assert not os.access(f"/proc/{container.pid}/root/usr", os.W_OK)
+
+            os.kill(container.pid, signal.SIGTERM)
+            stopping = time.monotonic()
+            container.unshare.wait(PODS[name]["spec"]["terminationGracePeriodSeconds"])
+            assert time.monotonic() - stopping < PODS[name]["spec"]["terminationGracePeriodSeconds"]
+        finally:
+            container.unshare.kill()
+            container.unshare.wait()
+    assert container.unshare.returncode == 0, _tail(tmp_path / "log")
+
+
+def _tail(log):
+    return log.read_text()[-2_000:]
