@@ -48,7 +48,13 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 def measure_running(testbed: Testbed, rate: int, seconds: int, prefix: str = "p") -> Latency:
     """Publish single events at this rate to services that are running, and measure as `measure_product` does."""
-    bodies = list(generated_events.events(rate * seconds, prefix=prefix))
+    latency = measure_events(testbed, list(generated_events.events(rate * seconds, prefix=prefix)), rate)
+    testbed.wait_until_empty()
+    return latency
+
+
+def measure_events(testbed: Testbed, bodies: Sequence[bytes], rate: int) -> Latency:
+    """Publish these events at this rate to services that are running, and measure until each is acknowledged."""
     published: dict[str, float] = {}
     with closing(_Watcher(testbed)) as watcher:
 
@@ -58,7 +64,6 @@ def measure_running(testbed: Testbed, rate: int, seconds: int, prefix: str = "p"
             published[str(entry, "ascii") if isinstance(entry, bytes) else str(entry)] = begun
 
         _call_at_rate(testbed, publish, rate, len(bodies))
-        testbed.wait_until_empty()
         wait_for(lambda: watcher.acknowledged.keys() >= published.keys(), "every acknowledgement to be seen")
     return _percentiles(rate, [watcher.acknowledged[entry] - begun for entry, begun in published.items()])
 

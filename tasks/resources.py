@@ -18,7 +18,9 @@ from payments.core.backoff import BackoffSchedule
 from payments.core.import_stats import RunContext
 from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, Database, connect
 from tasks.feed.entries import keep_field_lists
+from tasks.feed.failing_companies import FailingCompanies
 from tasks.feed.leases import LeaseRenewal
+from tasks.feed.retry_rotation import RetryRotation
 from tasks.feed.streams import Streams
 from tasks.tracing import Tracing
 from tasks.tracing_setup import open_tracing
@@ -40,6 +42,8 @@ class Resources:
     keyring: Keyring = NO_KEYS
     tracing: Tracing = field(default_factory=Tracing)
     leases: LeaseRenewal = field(default_factory=LeaseRenewal)
+    retry_rotation: RetryRotation = field(default_factory=RetryRotation)
+    failing_companies: FailingCompanies = field(default_factory=FailingCompanies)
 
     @property
     def streams(self) -> Streams:

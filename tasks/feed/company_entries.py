@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from payments.contract.partial_event import read_partial_event
 from payments.contract.stream_partition import stream_for
-from tasks.feed.stream import pending_entries
+from tasks.feed.pending import pending_entries
 from tasks.feed.streams import Streams
 from tasks.feed.waiting import entries_between, oldest_waiting_id, parse_id, read_states
 

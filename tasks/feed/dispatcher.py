@@ -33,6 +33,7 @@ from tasks.feed import entry_retry, import_attempt, outage, replay
 from tasks.feed.attempt_errors import outage_of
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.heartbeat import send_heartbeat
+from tasks.feed.leased_import import NOTHING
 from tasks.feed.outage import Outage
 from tasks.feed.probe import Probe
 from tasks.feed.redelivery import Redelivery
@@ -164,7 +165,7 @@ class Dispatcher:
                 raise
             log.warning("unrequested_import_failed", error_class=type(error).__name__)
             return False
-        if stats == import_attempt.NOTHING:
+        if stats == NOTHING:
             return False
         log.info("imported_without_messages", result=str(stats))
         return True
@@ -201,11 +202,11 @@ class Dispatcher:
             self._send_request(names)
 
     def _has_capacity(self, states: dict[str, GroupState]) -> bool:
-        """Return whether one more chunk may be delivered: whether few enough entries are pending.
+        """Return whether one more chunk may be delivered: whether few enough entries are in progress.
 
-        Pending entries that wait for redelivery do not count, so that failing payments never block new payments.
+        Pending entries that wait for a retry do not count, so that failing payments never block new payments.
         """
-        in_progress = sum(state.pending_count for state in states.values()) - self.redelivery.idle_count
+        in_progress = sum(state.in_progress_count for state in states.values()) - self.redelivery.lost_count
         return in_progress + self.settings.chunk_events <= self.settings.pending_max
 
     def _send_request(self, names: list[str]) -> None:

@@ -1,30 +1,38 @@
 """Retry pending entries that an importer lost or that failed alone, and dead-letter those without retries left.
 
-Redis counts the deliveries of an entry. One delivery: it was read, and its importer died or met an outage; the entry is
-imported again in a chunk. From ISOLATED_DELIVERIES on it is imported alone, and each such import that fails counts as
-an attempt of the backoff schedule. An outage does not.
+Redis counts the deliveries of an entry. One delivery: it was read, and its importer died, met an outage, or did not
+find out in time whether the entry or another one of its chunk fails; it is imported again in a chunk. From
+ISOLATED_DELIVERIES on it is imported alone, and each such import that fails counts as an attempt of the backoff
+schedule. An outage does not.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
 import structlog
 
+from payments.contract.stream_entry import named_company
 from payments.core.backoff import BackoffSchedule, backoff_delay
 from payments.core.import_stats import ImportStats
 from payments.store.db.connection import is_reachable
 from tasks.feed.attempt_errors import IsolatedEntryError, NotAnsweringError, Witness, outage_of
-from tasks.feed.import_attempt import NOTHING, dead_letter, import_leased
+from tasks.feed.import_attempt import dead_letter
+from tasks.feed.leased_import import NOTHING, import_leased
 from tasks.feed.leases import LEASE, LEASE_MS
-from tasks.feed.stream import ISOLATED_DELIVERIES, PendingEntry
+from tasks.feed.pending import ISOLATED_DELIVERIES, PendingEntry
 from tasks.resources import Resources
 
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 1
 """The time slice in which one task retries entries. Then it ends, so that other tasks can run."""
+DIVISIONS_MAX = 100
+"""How often a chunk is divided. The retrier delays no new payments, so it decides more entries than an importer."""
+COMPANY_SHARE = 20
+"""How many entries of a page that failed alone are tried for one company, until all pages were visited."""
 
 
 def is_exhausted(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
@@ -38,44 +46,75 @@ def is_due(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
 
 
 def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
-    """Import or dead-letter the due entries for a time slice. Return the statistics, and whether due entries remain.
+    """Import or dead-letter the due entries for a time slice. Return the statistics, and whether some may remain.
 
-    Entries are claimed shortly before their import, and only if no other worker has claimed them. Raises
+    Entries that an importer lost come first, then those that wait for a retry, from where the last task of this process
+    stopped. Entries are claimed shortly before their import, and only if no other worker has claimed them. Raises
     NotAnsweringError, and the error of an outage: IsolatedEntryError if it met an entry that was imported alone.
     """
     if not is_reachable(resources.database):
         raise NotAnsweringError
-    schedule, ends_at = resources.settings.retry_ladder, time.monotonic() + TIME_SLICE_SECONDS
-    idle = [each for each in resources.streams.pending_entries(LEASE_MS) if is_due(schedule, each)]
-    total = NOTHING
-    for step in _steps(resources, idle):
+    ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING
+    steps = _Steps(resources)
+    for step in steps:
         if time.monotonic() >= ends_at:
             return total, True
         total += step()
-    return total, False
+    return total, steps.has_more
 
 
-def _steps(resources: Resources, idle: Sequence[PendingEntry]) -> Iterator[Callable[[], ImportStats]]:
-    """Yield the calls that import or dead-letter the entries: lost ones in chunks, then failed ones alone."""
-    lost = [each for each in idle if each.deliveries < ISOLATED_DELIVERIES]
-    failed = [each for each in idle if each.deliveries >= ISOLATED_DELIVERIES]
-    exhausted = [each for each in failed if is_exhausted(resources.settings.retry_ladder, each)]
-    for chunk in _chunks(resources, lost):
-        yield partial(_import_chunk, resources, chunk)
-    for each in failed:
-        if not is_exhausted(resources.settings.retry_ladder, each):
+class _Steps:
+    """The calls that import or dead-letter due entries. After the last one, `has_more`: whether some may remain."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self.has_more = False
+
+    def __iter__(self) -> Iterator[Callable[[], ImportStats]]:
+        resources = self._resources
+        yield from self._of(resources.streams.importers_entries(LEASE_MS))
+        rotation = resources.retry_rotation
+        is_whole_rotation, is_last = rotation.is_at_start, False
+        while not is_last:
+            page, is_last = rotation.next_page(resources.streams, LEASE_MS)
+            yield from self._of(page)
+        self.has_more |= not is_whole_rotation
+
+    def _of(self, idle: Sequence[PendingEntry]) -> Iterator[Callable[[], ImportStats]]:
+        """Yield the calls for idle entries: undecided ones in chunks, failed ones alone, exhausted ones in chunks."""
+        resources, schedule = self._resources, self._resources.settings.retry_ladder
+        due = [each for each in idle if is_due(schedule, each)]
+        failed = [each for each in due if each.deliveries >= ISOLATED_DELIVERIES]
+        for chunk in _chunks(resources, [each for each in due if each.deliveries < ISOLATED_DELIVERIES]):
+            yield partial(_import_chunk, resources, chunk)
+        for each in self._fair_share([each for each in failed if not is_exhausted(schedule, each)]):
             yield partial(_import_alone, resources, each)
-    for chunk in _chunks(resources, exhausted):
-        yield partial(_dead_letter_chunk, resources, chunk)
+        for chunk in _chunks(resources, [each for each in failed if is_exhausted(schedule, each)]):
+            yield partial(_dead_letter_chunk, resources, chunk)
+
+    def _fair_share(self, failed: Sequence[PendingEntry]) -> list[PendingEntry]:
+        """Return at most COMPANY_SHARE entries of each company, so that no company waits for all of another's."""
+        if len(failed) <= COMPANY_SHARE:
+            return list(failed)
+        bodies = self._resources.streams.bodies([each.entry_id for each in failed])
+        taken: Counter[str | None] = Counter()
+        shared = []
+        for each in failed:
+            company = named_company(bodies.get(each.entry_id, b""))
+            if taken[company] < COMPANY_SHARE:
+                taken[company] += 1
+                shared.append(each)
+        self.has_more |= len(shared) < len(failed)
+        return shared
 
 
 def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
-    """Claim and import entries that were lost once. If this import fails or is lost too, each is imported alone."""
+    """Claim and import undecided entries. If this import is lost too, each is imported alone."""
     entries = resources.streams.claim(_ids(chunk), LEASE_MS)
     if not entries:
         return NOTHING
     log.info("entries_claimed", entries=len(entries))
-    return import_leased(resources, entries)
+    return import_leased(resources, entries, divisions_max=DIVISIONS_MAX)
 
 
 def _dead_letter_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
@@ -95,7 +134,7 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
         return import_leased(resources, entries)
     except Exception as error:
         if reason := outage_of(error):
-            resources.streams.set_deliveries([pending.entry_id], pending.deliveries)
+            resources.streams.put_back([pending.entry_id], pending.deliveries)
             raise IsolatedEntryError(reason, Witness(pending.entry_id, pending.deliveries)) from error
         raise
 

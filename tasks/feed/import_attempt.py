@@ -1,8 +1,4 @@
-"""The import attempts of a worker: read or claim entries, import them in one transaction, acknowledge after the commit.
-
-If a chunk fails, it is bisected, so that an entry that cannot be processed does not stop the others. An outage, for
-example a full disk, ends the attempt instead: all entries stay pending, and none of them loses one.
-"""
+"""The import attempts of a worker: read or claim entries, and import them, or store them as dead letters."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +7,10 @@ import structlog
 
 from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
-from payments.journeys import importing, retrying
-from payments.store.db.connection import is_reachable, transaction
-from tasks.feed.attempt_errors import NotAnsweringError, outage_of, summary_of
+from payments.journeys import retrying
+from payments.store.db.connection import is_reachable
+from tasks.feed.attempt_errors import NotAnsweringError, outage_of
+from tasks.feed.leased_import import NOTHING, import_leased
 from tasks.resources import Resources
 from tasks.transactions import run_in_transaction
 
@@ -23,7 +20,6 @@ TIME_SLICE_SECONDS = 1
 """The time slice in which one task imports new entries. Then it ends, so that other tasks can run."""
 BLOCK_MS = 50
 """The time for which a task waits for more new entries before it ends its time slice."""
-NOTHING = ImportStats()
 
 
 def import_new(
@@ -62,7 +58,7 @@ def import_time_slice(
         if not entries:
             return
         with resources.tracing.chunk_span(trace):
-            stats = import_leased(resources, entries)
+            stats = import_leased(resources, entries, resources.failing_companies)
 
 
 def import_unrequested(resources: Resources) -> ImportStats:
@@ -92,44 +88,7 @@ def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
         entries = read()
-        return import_leased(resources, entries) if entries else NOTHING
-
-
-def import_leased(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
-    """Import entries that were just read or claimed, and renew their leases until the end. Raises as `import_new`."""
-    with resources.leases.hold(resources.streams, [entry.entry_id for entry in entries]):
-        return _import_or_bisect(resources, entries)
-
-
-def _import_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
-    """Import entries in one transaction. After an error that is no outage, import each half separately.
-
-    A single entry that fails stays pending, is counted as failed, and is imported alone from then on. Raises the error
-    of an outage.
-    """
-    started_ns = time.time_ns()
-    try:
-        stats = run_in_transaction(
-            resources.database, lambda tx: importing.import_events(tx, entries, resources.run_context())
-        )
-    except Exception as error:
-        is_last, is_outage = len(entries) == 1, outage_of(error) is not None
-        if is_last or is_outage:
-            _record_failure(resources, entries, error)
-            resources.tracing.record_attempt(entries, started_ns, error)
-        if is_outage:
-            raise
-        if is_last:
-            log.exception("entry_failed", entry_id=entries[0].entry_id)
-            resources.streams.isolate(entries[0].entry_id)
-            return ImportStats(failed=1)
-        log.warning("chunk_split", entries=len(entries), error_class=type(error).__name__)
-    else:
-        resources.tracing.record_attempt(entries, started_ns, str(stats))
-        resources.streams.acknowledge([entry.entry_id for entry in entries])
-        return stats
-    half = len(entries) // 2
-    return _import_or_bisect(resources, entries[:half]) + _import_or_bisect(resources, entries[half:])
+        return import_leased(resources, entries, resources.failing_companies) if entries else NOTHING
 
 
 def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int = 0) -> ImportStats:
@@ -167,12 +126,3 @@ def _dead_letter_or_bisect(resources: Resources, entries: Sequence[StreamEntry])
             )
     half = len(entries) // 2
     return _dead_letter_or_bisect(resources, entries[:half]) + _dead_letter_or_bisect(resources, entries[half:])
-
-
-def _record_failure(resources: Resources, entries: Sequence[StreamEntry], error: Exception) -> None:
-    """Record the failed attempt in the history. If the history cannot be written, log the error and continue."""
-    try:
-        with transaction(resources.database) as tx:
-            retrying.record_failure(tx, entries, summary_of(error), resources.run_context())
-    except Exception:
-        log.exception("failure_not_recorded", entries=len(entries))

@@ -18,10 +18,11 @@ from payments.store.db.connection import is_reachable
 from tasks.feed import outage
 from tasks.feed.attempt_errors import Witness, outage_of
 from tasks.feed.clocks import monotonic_ms
-from tasks.feed.import_attempt import import_leased
+from tasks.feed.leased_import import import_leased
 from tasks.feed.leases import LEASE_MS
 from tasks.feed.outage import Outage
-from tasks.feed.stream import ISOLATED_DELIVERIES, PendingEntry
+from tasks.feed.pending import ISOLATED_DELIVERIES, PendingEntry
+from tasks.feed.retry_rotation import RetryRotation
 from tasks.resources import Resources
 
 log = structlog.get_logger()
@@ -127,7 +128,12 @@ class Probe:
         The witness is not chosen.
         """
         streams = self._resources.streams
-        idle = [each for each in streams.pending_entries(LEASE_MS) if not witness or each.entry_id != witness.entry_id]
+        waiting = RetryRotation().next_page(streams, LEASE_MS).entries
+        idle = [
+            each
+            for each in (*streams.importers_entries(LEASE_MS), *waiting)
+            if not witness or each.entry_id != witness.entry_id
+        ]
         lost = next((each for each in idle if each.deliveries < ISOLATED_DELIVERIES), None)
         if lost is None and (entries := streams.read_one_new()):
             return self._attempt(Witness(entries[0].entry_id, 1), entries)
@@ -149,5 +155,5 @@ class Probe:
 
     def _count_attempt(self, witness: Witness) -> None:
         """Count an attempt of the witness, because another entry was posted."""
-        self._resources.streams.set_deliveries([witness.entry_id], witness.deliveries + 1)
+        self._resources.streams.put_back([witness.entry_id], witness.deliveries + 1)
         log.warning("entry_failed", entry_id=witness.entry_id)

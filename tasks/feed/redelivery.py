@@ -11,54 +11,62 @@ from tasks.enqueue import enqueue_once
 from tasks.feed.clocks import ServerClock, monotonic_ms
 from tasks.feed.entry_retry import is_due
 from tasks.feed.leases import LEASE_MS
-from tasks.feed.stream import PendingEntry
+from tasks.feed.pending import PendingEntry
+from tasks.feed.retry_rotation import RetryRotation
+from tasks.feed.stream import IMPORTER, RETRY
 from tasks.feed.streams import Streams
 
 log = structlog.get_logger()
 
-CHECKED_PER_SWEEP, LOGGED_IDS_MAX = 500, 20
+PAGES_PER_SWEEP, LOGGED_IDS_MAX = 5, 20
 
 
 class Redelivery:
-    """Periodic sweep over the pending entries of a feed. `idle_count`: entries past their lease in the last sweep."""
+    """Periodic sweep over the pending entries of a feed.
+
+    `lost_count`: the entries past their lease in the last sweep that no importer has put back.
+    """
 
     def __init__(self, streams: Streams, broker: redis.Redis, backoff_schedule: BackoffSchedule) -> None:
         self._streams, self._broker, self._backoff_schedule = streams, broker, backoff_schedule
+        self._rotation = RetryRotation()
         self.clock = ServerClock()
-        self.idle_count = self._next_to_check = 0
+        self.lost_count = 0
 
     def sweep(self) -> None:
         """Enqueue one task if entries are due. It names none of them: the importer claims what is due when it runs.
 
-        Entries that were deleted from their stream are acknowledged, because nothing can be imported.
+        A sweep examines all entries that an importer has lost, and some pages of those that wait for a retry, in
+        rotation. Entries that were deleted from their stream are acknowledged, because nothing can be imported.
         """
         if self.clock.detect_setback(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()
-        idle = self._without_deleted(self._streams.pending_entries(LEASE_MS))
-        self.idle_count = len(idle)
-        if any(self._is_due(entry) for entry in idle):
+        lost = self._without_deleted(self._streams.importers_entries(LEASE_MS))
+        self.lost_count = len(lost)
+        if any(is_due(self._backoff_schedule, entry) for entry in (*lost, *self._waiting())):
             enqueue_once(self._broker, wire_names.RETRY_ENTRIES)
 
-    def _without_deleted(self, idle: Sequence[PendingEntry]) -> list[PendingEntry]:
-        """Acknowledge the idle entries that are no longer on their stream, and return the remaining idle entries.
+    def _waiting(self) -> list[PendingEntry]:
+        """Return the next pages of the entries that wait for a retry."""
+        found: list[PendingEntry] = []
+        for _ in range(PAGES_PER_SWEEP):
+            page, is_last = self._rotation.next_page(self._streams, LEASE_MS)
+            found += self._without_deleted(page)
+            if is_last:
+                break
+        return found
 
-        Each sweep checks all entries that are due, and CHECKED_PER_SWEEP of the entries that still wait, in rotation.
-        """
-        first = self._next_to_check if self._next_to_check < len(idle) else 0
-        self._next_to_check = first + CHECKED_PER_SWEEP
-        checked = {entry.entry_id for entry in idle[first : self._next_to_check]}
-        checked |= {entry.entry_id for entry in idle if self._is_due(entry)}
-        deleted = self._streams.acknowledge_deleted(sorted(checked))
+    def _without_deleted(self, idle: Sequence[PendingEntry]) -> list[PendingEntry]:
+        """Acknowledge the entries that are no longer on their stream, and return the others."""
+        deleted = self._streams.acknowledge_deleted([entry.entry_id for entry in idle])
         if deleted:
             log.error("entries_deleted_from_stream", entries=len(deleted), entry_ids=deleted[:LOGGED_IDS_MAX])
         return [entry for entry in idle if entry.entry_id not in deleted]
 
-    def _is_due(self, entry: PendingEntry) -> bool:
-        return is_due(self._backoff_schedule, entry)
-
     def _restart_leases(self) -> None:
         """Reset all idle times after Redis's clock was set back. Otherwise they stay 0 until the clock catches up."""
-        pending = [entry.entry_id for entry in self._streams.pending_entries(0)]
-        log.warning("redis_clock_set_back", entries=len(pending))
-        if pending:
-            self._streams.renew(pending)
+        in_progress = {entry.entry_id for entry in self._streams.importers_entries(0)}
+        waiting = [each.entry_id for each in self._streams.pending_entries(0) if each.entry_id not in in_progress]
+        log.warning("redis_clock_set_back", entries=len(in_progress) + len(waiting))
+        self._streams.renew(sorted(in_progress), IMPORTER)
+        self._streams.renew(waiting, RETRY)

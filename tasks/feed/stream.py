@@ -10,27 +10,23 @@ from payments.contract.stream_entry import StreamEntry
 from tasks.feed.entries import entries_by_stream, stream_entry
 
 GROUP = "billing"
-IMPORTER = "importer"
-"""The consumer of the group. The name is fixed, because entries of a deleted consumer would no longer be pending."""
+IMPORTER, RETRY = "importer", "retry"
+"""The consumers of the group: of entries that are being imported, and of entries that wait for a retry after a failure.
 
-ISOLATED_DELIVERIES = 2
-"""After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
-PAGE = 1_000
+The names are fixed, because entries of a deleted consumer would no longer be pending.
+"""
+
 REPLY_SECONDS = 60
 
 
-class PendingEntry(NamedTuple):
-    """An entry that was delivered and not acknowledged, with its idle time and its number of deliveries."""
-
-    entry_id: str
-    idle_ms: int
-    deliveries: int
-
-
 class GroupState(NamedTuple):
-    """State of the consumer group: its number of pending entries, and the id of the last delivered entry."""
+    """State of the consumer group: the id of the last delivered entry, and the number of pending entries.
+
+    `in_progress_count` is the number of pending entries without those that wait for a retry.
+    """
 
     pending_count: int
+    in_progress_count: int
     last_delivered_id: str
 
 
@@ -50,13 +46,16 @@ def ensure_group(client: redis.Redis, stream: str) -> None:
 def group_state(client: redis.Redis, stream: str) -> GroupState:
     """Return the state of the consumer group. Raises NoGroupError if the stream or the group does not exist."""
     try:
-        groups = client.xinfo_groups(stream)
+        with client.pipeline(transaction=False) as pipeline:
+            pipeline.xinfo_groups(stream)
+            pipeline.xpending(stream, GROUP)
+            groups, pending = pipeline.execute()
     except redis.ResponseError as error:
         raise NoGroupError(str(error)) from error
-    for group in groups:
-        if group["name"] == GROUP.encode():
-            return GroupState(pending_count=group["pending"], last_delivered_id=group["last-delivered-id"].decode())
-    raise NoGroupError(f"{stream} has no group {GROUP}")
+    by_consumer = {each["name"].decode(): each["pending"] for each in pending["consumers"]}
+    in_progress = pending["pending"] - by_consumer.get(RETRY, 0)
+    last_id = next(group["last-delivered-id"] for group in groups if group["name"] == GROUP.encode())
+    return GroupState(pending["pending"], in_progress, last_id.decode())
 
 
 def wait_for_new(client: redis.Redis, last_ids: Mapping[str, str], block_ms: int) -> list[str]:
@@ -121,27 +120,18 @@ def claim(
     return [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
 
 
-def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
-    """Reset the idle time of pending entries. Acknowledged ones are omitted; the deliveries are unchanged."""
-    client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids), justid=True)
+def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: str = IMPORTER) -> None:
+    """Reset the idle time of a consumer's pending entries, but not their deliveries. Acknowledged ones are omitted."""
+    client.xclaim(stream, GROUP, consumer, 0, list(entry_ids), justid=True)
 
 
-def set_deliveries(client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int) -> None:
-    """Set the number of deliveries of pending entries, and reset their idle time. Acknowledged ones are omitted."""
-    client.xclaim(stream, GROUP, IMPORTER, 0, list(entry_ids), retrycount=deliveries, justid=True)
-
-
-def raise_deliveries(client: redis.Redis, stream: str, entry_id: str, least: int) -> None:
-    """Raise the number of deliveries of a pending entry to `least` if it is lower, and reset its idle time."""
-    deliveries = pending_deliveries(client, stream, entry_id)
-    if deliveries is not None:
-        set_deliveries(client, stream, [entry_id], max(least, deliveries))
-
-
-def pending_deliveries(client: redis.Redis, stream: str, entry_id: str) -> int | None:
-    """Return the number of deliveries of an entry, or None if it is not pending."""
-    found = cast("list[dict[str, Any]]", client.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1))
-    return next((entry["times_delivered"] for entry in found), None)
+def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, bytes]:
+    """Return the field `event` of entries by id, empty if there is none. Deleted entries are omitted."""
+    with client.pipeline(transaction=False) as pipeline:
+        for entry_id in entry_ids:
+            pipeline.xrange(stream, entry_id, entry_id, count=1)
+        found = [entry for answer in pipeline.execute() for entry in answer]
+    return {entry_id.decode(): (fields or {}).get(b"event", b"") for entry_id, fields in found}
 
 
 def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
@@ -155,26 +145,6 @@ def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence
             pipeline.xack(stream, GROUP, *entry_ids)
             pipeline.xdel(stream, *entry_ids)
             pipeline.execute()
-
-
-def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
-    """Return the pending entries that have been idle for at least `min_idle_ms`, in the order of their ids."""
-    found: list[PendingEntry] = []
-    after = "-"
-    while True:
-        answer = client.xpending_range(stream, GROUP, min=after, max="+", count=PAGE, idle=min_idle_ms)
-        page = cast("list[dict[str, Any]]", answer)
-        found += [
-            PendingEntry(
-                entry_id=entry["message_id"].decode(),
-                idle_ms=entry["time_since_delivered"],
-                deliveries=entry["times_delivered"],
-            )
-            for entry in page
-        ]
-        if len(page) < PAGE:
-            return found
-        after = f"({found[-1].entry_id}"
 
 
 def pending_count(client: redis.Redis, stream: str) -> int:

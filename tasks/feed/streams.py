@@ -8,7 +8,7 @@ stream is its plain id.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import redis
 
@@ -16,11 +16,14 @@ from config.setting_groups import FeedSettings
 from config.setting_types import STREAMS_MAX
 from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
-from tasks.feed import stream
+from tasks.feed import pending, stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
-from tasks.feed.stream import GROUP, GroupState, PendingEntry
+from tasks.feed.pending import PendingEntry
+from tasks.feed.stream import GROUP, GroupState
 from tasks.feed.waiting import count_waiting, oldest_waiting_ids
+
+_Entry = TypeVar("_Entry", StreamEntry, PendingEntry)
 
 
 class FeedStats(NamedTuple):
@@ -122,20 +125,20 @@ class Streams:
         }
         return self._merge(claimed)
 
-    def isolate(self, entry_id: str) -> None:
-        """Let a pending entry be imported alone from now on. Its idle time is reset."""
-        for name, ids in self._group_by_stream([entry_id]):
-            stream.raise_deliveries(self.client, name, ids[0], stream.ISOLATED_DELIVERIES)
-
-    def renew(self, entry_ids: Sequence[str]) -> None:
-        """Reset the idle time of pending entries. Acknowledged ones are omitted; the deliveries are unchanged."""
+    def isolate(self, entry_ids: Sequence[str]) -> None:
+        """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset."""
         for name, ids in self._group_by_stream(entry_ids):
-            stream.renew(self.client, name, ids)
+            pending.isolate(self.client, name, ids)
 
-    def set_deliveries(self, entry_ids: Sequence[str], deliveries: int) -> None:
-        """Set the number of deliveries of pending entries, and reset their idle time."""
+    def put_back(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
+        """Let pending entries wait for a retry, with this number of deliveries and this idle time (default: none)."""
         for name, ids in self._group_by_stream(entry_ids):
-            stream.set_deliveries(self.client, name, ids, deliveries)
+            pending.put_back(self.client, name, ids, deliveries, idle_ms)
+
+    def renew(self, entry_ids: Sequence[str], consumer: str = stream.IMPORTER) -> None:
+        """Reset the idle time of a consumer's pending entries. The deliveries are unchanged."""
+        for name, ids in self._group_by_stream(entry_ids):
+            stream.renew(self.client, name, ids, consumer)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge committed entries, and delete them unless they are kept.
@@ -151,10 +154,30 @@ class Streams:
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
         """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
         return [
-            entry._replace(entry_id=self.qualified_id(name, entry.entry_id))
+            each
             for name in self.names
-            for entry in stream.pending_entries(self.client, name, min_idle_ms)
+            for each in self._with_qualified_ids(name, pending.pending_entries(self.client, name, min_idle_ms))
         ]
+
+    def importers_entries(self, min_idle_ms: int) -> list[PendingEntry]:
+        """Return those of `pending_entries` that do not wait for a retry."""
+        return [
+            each
+            for name in self.names
+            for each in self._with_qualified_ids(name, pending.importers_entries(self.client, name, min_idle_ms))
+        ]
+
+    def waiting_page(self, name: str, min_idle_ms: int, first: str) -> list[PendingEntry]:
+        """Return a page of the entries of one stream that wait for a retry, from a plain id on."""
+        return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, first))
+
+    def bodies(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the events of entries by id, without claiming them. Deleted ones are omitted."""
+        return {
+            self.qualified_id(name, entry_id): body
+            for name, ids in self._group_by_stream(entry_ids)
+            for entry_id, body in stream.bodies(self.client, name, ids).items()
+        }
 
     def has_pending(self) -> bool:
         """Return whether any entry is pending."""
@@ -162,11 +185,7 @@ class Streams:
 
     def is_pending(self, entry_id: str) -> bool:
         """Return whether an entry is pending."""
-        return any(
-            stream.pending_deliveries(self.client, name, each) is not None
-            for name, ids in self._group_by_stream([entry_id])
-            for each in ids
-        )
+        return any(pending.deliveries_of(self.client, name, ids) for name, ids in self._group_by_stream([entry_id]))
 
     def server_time_ms(self) -> int:
         """Return the time of the Redis server, whose clock measures idle times, in Unix milliseconds."""
@@ -203,7 +222,7 @@ class Streams:
         """Return the entries of all streams in one list, with qualified ids."""
         return [entry for name, entries in by_stream.items() for entry in self._with_qualified_ids(name, entries)]
 
-    def _with_qualified_ids(self, name: str, entries: list[StreamEntry]) -> list[StreamEntry]:
+    def _with_qualified_ids(self, name: str, entries: list[_Entry]) -> list[_Entry]:
         if name == self.name:
             return entries
         return [entry._replace(entry_id=self.qualified_id(name, entry.entry_id)) for entry in entries]

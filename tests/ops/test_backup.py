@@ -22,7 +22,7 @@ from payments.journeys.reporting import LogFilter
 from payments.store.db.connection import Database, connect, transaction
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import upgrade
-from tasks.feed import stream
+from tasks.feed import pending, stream
 from tasks.feed.streams import Streams
 from tasks.resources import connect_redis
 from tests.builders.events import deleted_payment, event_body, paid, run_context, saved_payment
@@ -46,7 +46,7 @@ class Stores(NamedTuple):
     def import_pending(self, count=100):
         """Import pending and new entries, and acknowledge them."""
         stream.ensure_group(self.feed, STREAM)
-        ids = [entry.entry_id for entry in stream.pending_entries(self.feed, STREAM, 0)]
+        ids = [entry.entry_id for entry in pending.pending_entries(self.feed, STREAM, 0)]
         ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "reader")]
         with transaction(self.database) as tx:
             importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run_context())

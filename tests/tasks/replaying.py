@@ -8,7 +8,7 @@ from config.database_urls import with_database
 from emr.client import PaymentFeed
 from payments.store.db.connection import connect
 from tasks.feed import import_attempt
-from tasks.feed.import_attempt import NOTHING
+from tasks.feed.leased_import import NOTHING
 from tasks.feed.replay import Replay, plan_replay
 from tasks.resources import connect_redis
 from tests.engines import scratch_database

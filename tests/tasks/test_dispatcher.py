@@ -42,11 +42,11 @@ def test_backlog_is_requested_in_chunks_up_to_the_pending_limit(dispatcher):
         dispatcher.run_cycle()
         take_messages(dispatcher, reading=True)
 
-    assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(8, ids[7])
+    assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(8, 8, ids[7])
     stream.acknowledge_and_delete(dispatcher.feed, dispatcher.settings.stream, ids[:8])
     dispatcher.run_cycle()
     assert take_messages(dispatcher, reading=True) == [NEW_ENTRIES]
-    assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(4, ids[11])
+    assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(4, 4, ids[11])
 
 
 def test_one_request_is_in_flight_at_a_time(dispatcher):

@@ -10,8 +10,8 @@ from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
-from tasks.feed import entry_retry, leases, stream
-from tasks.feed.import_attempt import NOTHING, import_leased
+from tasks.feed import entry_retry, leases, pending
+from tasks.feed.leased_import import NOTHING, import_leased
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.faults.processes import wait_for
 from tests.tasks.dispatching import LEASE_MS, pending_and_length
@@ -84,7 +84,7 @@ def test_entry_that_fails_in_a_chunk_is_imported_alone_from_then_on(resources, p
     stats, _ = entry_retry.retry_entries(resources)
 
     assert (stats.imported, stats.failed) == (2, 1)
-    assert deliveries(resources) == {ids[1]: stream.ISOLATED_DELIVERIES}
+    assert deliveries(resources) == {ids[1]: pending.ISOLATED_DELIVERIES}
 
 
 def test_each_failure_alone_counts_an_attempt_and_the_last_leads_to_a_dead_letter(resources, publish, clinic_id):

@@ -13,7 +13,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
-from tasks.feed import import_attempt, retry_attempt, stream
+from tasks.feed import import_attempt, pending, retry_attempt, stream
 from tasks.feed.attempt_errors import NotAnsweringError
 from tests.builders.events import NOW, event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
@@ -97,7 +97,7 @@ def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, pub
     assert (stats.imported, stats.noted, stats.failed) == (498, 1, 1)
     assert pending_and_length(resources) == (1, 1)
     assert len(rows(resources, clinic_id)) == 498
-    (waiting,) = stream.pending_entries(resources.feed, resources.settings.stream, 0)
+    (waiting,) = pending.pending_entries(resources.feed, resources.settings.stream, 0)
     assert waiting.entry_id == ids[-1]
     assert [recorded_errors(resources, each) for each in ids[-2:]] == [[], [REFUSED]]
 
@@ -154,12 +154,12 @@ def test_lock_timeout_leaves_all_entries_pending(resources, short_lock_database,
 def test_no_entry_is_claimed_while_postgres_does_not_answer(resources, publish):
     ids = publish("1")
     down = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")
-    before = stream.pending_entries(resources.feed, resources.settings.stream, 0)
+    before = pending.pending_entries(resources.feed, resources.settings.stream, 0)
 
     with pytest.raises(NotAnsweringError):
         import_attempt.import_entries(replace(resources, database=down), ids)
 
-    assert [entry.deliveries for entry in stream.pending_entries(resources.feed, resources.settings.stream, 0)] == [
+    assert [entry.deliveries for entry in pending.pending_entries(resources.feed, resources.settings.stream, 0)] == [
         entry.deliveries for entry in before
     ]
 

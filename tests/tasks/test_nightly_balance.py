@@ -24,7 +24,7 @@ NOW = datetime(2033, 6, 8, 18, tzinfo=UTC)
 def companies(worker_process, resources):
     """Three companies, with two, one and three lines in the last full week."""
     finish_work(worker_process)
-    prefix = f"zzz-{time.time_ns()}"  # after the companies of earlier tests
+    prefix = f"zzzz-{time.time_ns()}"  # after the companies of earlier tests
     companies = [new_company(resources, f"{prefix}-{number}") for number in (1, 2, 3)]
     for company, patients in zip(companies, (["ada", "bob"], ["ada"], ["ada", "bob", "cyd"]), strict=True):
         import_visits(resources, company, patients, **paid("30.00", DAY))

@@ -11,7 +11,7 @@ from payments.store.db.connection import transaction
 from tasks import importing, wire_names
 from tasks.app import TaskFailedError
 from tasks.feed import dispatcher as dispatcher_module
-from tasks.feed import entry_retry, outage, probe, stream
+from tasks.feed import entry_retry, outage, pending, probe
 from tasks.feed.attempt_errors import Witness
 from tasks.feed.redelivery import Redelivery
 from tests.builders.events import event_body, saved_patient, saved_payment
@@ -148,7 +148,7 @@ def test_only_entry_of_the_feed_keeps_its_tries_as_long_as_it_may_be_an_outage(
     with failing(resources.database, "lock_not_available"):
         for _ in range(20):
             run_cycle(dispatcher)
-        assert set(deliveries(resources).values()) <= {1, stream.ISOLATED_DELIVERIES}
+        assert set(deliveries(resources).values()) <= {1, pending.ISOLATED_DELIVERIES}
 
     for _ in range(4):
         run_cycle(dispatcher)
@@ -230,8 +230,8 @@ def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, strea
 def test_isolated_entry_that_meets_an_outage_does_not_end_an_import_without_messages(dispatcher, publish, resources):
     publish("1")
     (_, entry_id) = [each.entry_id for each in resources.streams.read_new([resources.settings.stream], 9, "no-reply")]
-    age(resources, [entry_id], stream.ISOLATED_DELIVERIES)
+    age(resources, [entry_id], pending.ISOLATED_DELIVERIES)
     with failing(resources.database, "disk_full"):
         assert not dispatcher.import_unrequested()
 
-    assert outage.current(resources.feed).witness == Witness(entry_id, stream.ISOLATED_DELIVERIES)
+    assert outage.current(resources.feed).witness == Witness(entry_id, pending.ISOLATED_DELIVERIES)

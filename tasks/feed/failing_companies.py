@@ -1,0 +1,37 @@
+"""Companies most of whose payments failed lately, as one worker process has seen it.
+
+Their payments are imported after those of the others, and are left to the retrier if they fail again. So one company's
+fault costs the others one failed transaction a chunk.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from tasks.feed.clocks import monotonic_ms
+
+REMEMBERED_MS = 5_000
+
+
+class FailingCompanies:
+    """The companies that are failing. None stands for the entries whose company cannot be read."""
+
+    def __init__(self) -> None:
+        self._until: dict[str | None, int] = {}
+
+    def __contains__(self, company_id: str | None) -> bool:
+        """Return whether most of a company's payments failed in the last five seconds."""
+        return self._until.get(company_id, 0) > monotonic_ms()
+
+    def __bool__(self) -> bool:
+        """Return whether any company was failing at the last `update`."""
+        return bool(self._until)
+
+    def update(self, imported: Iterable[str | None], failed: Iterable[str | None]) -> None:
+        """Take note of the companies of a chunk's entries: those that were imported, and those that were not."""
+        now, good, bad = monotonic_ms(), Counter(imported), Counter(failed)
+        self._until = {company_id: until for company_id, until in self._until.items() if until > now}
+        for company_id in good | bad:
+            if bad[company_id] > good[company_id]:
+                self._until[company_id] = now + REMEMBERED_MS
+            elif good[company_id]:
+                self._until.pop(company_id, None)

@@ -1,0 +1,180 @@
+"""Import entries that were read or claimed, in one transaction, and isolate those that fail.
+
+If a chunk fails, the entries of each company are imported separately, then halves of those that fail, so that an entry
+that cannot be processed stops no other. After DIVISIONS_MAX divisions what is left waits for the retrier, so that one
+company's failing payments do not delay the others. An outage ends the import instead: all entries stay
+pending, and none of them loses an attempt.
+"""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+
+from payments.contract.stream_entry import StreamEntry, named_company
+from payments.core.import_stats import ImportStats
+from payments.journeys import importing, retrying
+from payments.store.db.connection import transaction
+from tasks.feed.attempt_errors import outage_of, summary_of
+from tasks.feed.failing_companies import FailingCompanies
+from tasks.feed.leases import LEASE_MS
+from tasks.resources import Resources
+from tasks.transactions import run_in_transaction
+
+log = structlog.get_logger()
+
+DIVISIONS_MAX = 20
+"""How often an importer divides the entries of a chunk. Finding one of 500 entries takes nine divisions."""
+NOTHING = ImportStats()
+
+
+class _Part(NamedTuple):
+    """Entries to import together. `is_divided`: some of a company's entries, all of which have failed together."""
+
+    entries: Sequence[StreamEntry]
+    is_divided: bool = False
+
+    @property
+    def ids(self) -> list[str]:
+        return [entry.entry_id for entry in self.entries]
+
+
+@dataclass
+class _Result:
+    """Statistics of an import, and the entries that wait for a retry: those that failed alone, and undecided ones."""
+
+    stats: ImportStats = field(default_factory=ImportStats)
+    failed: list[StreamEntry] = field(default_factory=list)
+    undecided: list[StreamEntry] = field(default_factory=list)
+
+
+def import_leased(
+    resources: Resources,
+    entries: Sequence[StreamEntry],
+    failing: FailingCompanies | None = None,
+    divisions_max: int = DIVISIONS_MAX,
+) -> ImportStats:
+    """Import entries that were just read or claimed, and renew their leases until the end.
+
+    The entries of a company in `failing` are imported last and are not divided; the set is updated. Other entries that
+    fail are divided up to `divisions_max` times. Raises the error of an outage; the entries that were not imported stay
+    pending.
+    """
+    result = _Result()
+    try:
+        with resources.leases.hold(resources.streams, [entry.entry_id for entry in entries]):
+            _import_or_divide(resources, _first_parts(entries, failing), result, divisions_max, failing)
+    finally:
+        # After the last renewal, which is of the importer's entries.
+        resources.streams.isolate([entry.entry_id for entry in result.failed])
+        undecided = [entry.entry_id for entry in result.undecided]
+        resources.streams.put_back(undecided, deliveries=1, idle_ms=LEASE_MS)
+    if undecided:
+        log.warning("entries_left_to_retrier", entries=len(undecided))
+    if failing is not None and (failing or result.failed or undecided):
+        _update(failing, entries, [*result.failed, *result.undecided])
+    return result.stats
+
+
+def _import_or_divide(
+    resources: Resources,
+    first_parts: Iterable[_Part],
+    result: _Result,
+    divisions_max: int,
+    failing: FailingCompanies | None,
+) -> None:
+    """Import each part in one transaction. After an error of its own, import parts of it.
+
+    Every company's entries are tried together first. Then the first half of those that failed is divided until an entry
+    fails alone, so that each call decides at least one. A single entry that fails counts as failed.
+    """
+    undivided, divided, divisions = deque(first_parts), deque[_Part](), 0
+    while undivided or divided:
+        part = (undivided or divided).popleft()
+        if part.is_divided and divisions >= divisions_max:
+            result.undecided += part.entries
+        elif (stats := _import_part(resources, part)) is not None:
+            result.stats += stats
+        elif len(part.entries) == 1:
+            result.failed += part.entries
+            result.stats += ImportStats(failed=1)
+        elif failing and named_company(part.entries[0].body) in failing:
+            result.undecided += part.entries
+        else:
+            divisions += 1
+            by_company, halves = _divide(part)
+            undivided.extend(by_company)
+            divided.extendleft(reversed(halves))
+
+
+def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | None) -> list[_Part]:
+    """Return all entries as one part, or those of failing companies separately, after the others."""
+    if not failing:
+        return [_Part(entries)]
+    by_company = _by_company(entries)
+    others = [entry for entry in entries if named_company(entry.body) not in failing]
+    separate = [_Part(own) for company_id, own in by_company.items() if company_id in failing]
+    return [_Part(others), *separate] if others else separate
+
+
+def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
+    """Import entries in one transaction and acknowledge them. Return None after an error of their own.
+
+    Raises the error of an outage.
+    """
+    started_ns, entries = time.time_ns(), part.entries
+    try:
+        stats = run_in_transaction(
+            resources.database, lambda tx: importing.import_events(tx, entries, resources.run_context())
+        )
+    except Exception as error:
+        is_alone, is_outage = len(entries) == 1, outage_of(error) is not None
+        if is_alone or is_outage:
+            _record_failure(resources, entries, error)
+            resources.tracing.record_attempt(entries, started_ns, error)
+        if is_outage:
+            raise
+        if is_alone:
+            log.exception("entry_failed", entry_id=entries[0].entry_id)
+        else:
+            log.warning("chunk_split", entries=len(entries), error_class=type(error).__name__)
+        return None
+    resources.tracing.record_attempt(entries, started_ns, str(stats))
+    resources.streams.acknowledge(part.ids)
+    return stats
+
+
+def _divide(part: _Part) -> tuple[list[_Part], list[_Part]]:
+    """Return the entries of each company separately, fewest first; or if they are of one company, the halves."""
+    by_company = _by_company(part.entries)
+    if len(by_company) > 1:
+        return [_Part(entries) for entries in sorted(by_company.values(), key=len)], []
+    half = len(part.entries) // 2
+    return [], [_Part(entries, is_divided=True) for entries in (part.entries[:half], part.entries[half:])]
+
+
+def _by_company(entries: Sequence[StreamEntry]) -> dict[str | None, list[StreamEntry]]:
+    by_company: dict[str | None, list[StreamEntry]] = defaultdict(list)
+    for entry in entries:
+        by_company[named_company(entry.body)].append(entry)
+    return by_company
+
+
+def _update(failing: FailingCompanies, entries: Sequence[StreamEntry], not_imported: Sequence[StreamEntry]) -> None:
+    ids = {entry.entry_id for entry in not_imported}
+    failing.update(
+        imported=(named_company(each.body) for each in entries if each.entry_id not in ids),
+        failed=(named_company(each.body) for each in not_imported),
+    )
+
+
+def _record_failure(resources: Resources, entries: Sequence[StreamEntry], error: Exception) -> None:
+    """Record the failed attempt in the history. If the history cannot be written, log the error and continue."""
+    try:
+        with transaction(resources.database) as tx:
+            retrying.record_failure(tx, entries, summary_of(error), resources.run_context())
+    except Exception:
+        log.exception("failure_not_recorded", entries=len(entries))

@@ -1,0 +1,113 @@
+"""The pending entries of one stream: those of importers, and those that wait for a retry after a failure.
+
+Two consumers of the group keep them apart. So the entries that an importer lost are found among few, and the waiting
+ones, which may be many, are read page by page.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import redis
+
+from tasks.feed.stream import GROUP, RETRY
+
+ISOLATED_DELIVERIES = 2
+"""After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
+PAGE = 1_000
+FIRST = "-"
+
+
+class PendingEntry(NamedTuple):
+    """An entry that was delivered and not acknowledged, with its idle time and its number of deliveries."""
+
+    entry_id: str
+    idle_ms: int
+    deliveries: int
+
+
+def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
+    """Return the pending entries that have been idle for at least `min_idle_ms`, in the order of their ids."""
+    return _all_pages(client, stream, min_idle_ms, None)
+
+
+def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
+    """Return those of `pending_entries` that do not wait for a retry. A stream without a group has none."""
+    try:
+        consumers = [each["name"].decode() for each in client.xpending(stream, GROUP)["consumers"]]
+    except redis.ResponseError as error:
+        if "NOGROUP" in str(error):
+            return []
+        raise
+    return [
+        entry
+        for consumer in consumers
+        if consumer != RETRY
+        for entry in _all_pages(client, stream, min_idle_ms, consumer)
+    ]
+
+
+def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, first: str = FIRST) -> list[PendingEntry]:
+    """Return up to PAGE of the entries that wait for a retry and have been idle for `min_idle_ms`, from an id on.
+
+    Fewer than PAGE mean that none follows.
+    """
+    return _page(client, stream, min_idle_ms, RETRY, first)
+
+
+def put_back(
+    client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None
+) -> None:
+    """Let pending entries wait for a retry, with this number of deliveries. Acknowledged ones are omitted.
+
+    They count as idle for `idle_ms`, by default from now on.
+    """
+    options: dict[str, Any] = {"retrycount": deliveries, "justid": True}
+    client.xclaim(stream, GROUP, RETRY, 0, list(entry_ids), idle=idle_ms, **options)
+
+
+def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
+    """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset."""
+    by_deliveries: dict[int, list[str]] = defaultdict(list)
+    for entry_id, deliveries in deliveries_of(client, stream, entry_ids).items():
+        by_deliveries[max(ISOLATED_DELIVERIES, deliveries)].append(entry_id)
+    for deliveries, ids in by_deliveries.items():
+        put_back(client, stream, ids, deliveries)
+
+
+def deliveries_of(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of deliveries of the given entries that are pending, by id."""
+    with client.pipeline(transaction=False) as pipeline:
+        for entry_id in entry_ids:
+            pipeline.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1)
+        return {each["message_id"].decode(): each["times_delivered"] for found in pipeline.execute() for each in found}
+
+
+def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None) -> list[PendingEntry]:
+    found: list[PendingEntry] = []
+    first = FIRST
+    while True:
+        page = _page(client, stream, min_idle_ms, consumer, first)
+        found += page
+        if len(page) < PAGE:
+            return found
+        first = after(page[-1].entry_id)
+
+
+def after(entry_id: str) -> str:
+    """Return the first position after an entry, for the ranges of Redis."""
+    return f"({entry_id}"
+
+
+def _page(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None, first: str) -> list[PendingEntry]:
+    answer = client.xpending_range(
+        stream, GROUP, min=first, max="+", count=PAGE, idle=min_idle_ms, consumername=consumer
+    )
+    return [
+        PendingEntry(
+            entry_id=entry["message_id"].decode(),
+            idle_ms=entry["time_since_delivered"],
+            deliveries=entry["times_delivered"],
+        )
+        for entry in cast("list[dict[str, Any]]", answer)
+    ]

@@ -1,0 +1,147 @@
+"""One company's failing payments delay those of others by little: in importers, retries and the dispatcher."""
+
+from collections import Counter
+
+import pytest
+
+from tasks.feed import entry_retry, pending
+from tasks.feed.failing_companies import FailingCompanies
+from tasks.feed.leased_import import DIVISIONS_MAX, import_leased
+from tasks.feed.pending import ISOLATED_DELIVERIES
+from tasks.feed.retry_rotation import RetryRotation
+from tests.builders.events import event_body, saved_payment
+from tests.tasks.dispatching import LEASE_MS, NEW_ENTRIES, publish, read_new, take_messages
+
+pytestmark = pytest.mark.slow
+
+OVERDUE_MS = LEASE_MS + 36_000_000
+
+
+@pytest.fixture
+def read(resources, clinic_id):
+    """Return a function that publishes payments of companies and reads them. Those named `poison...` are refused."""
+
+    def read(**payments):
+        for company, names in payments.items():
+            ids = {"company_id": f"{company}-{clinic_id}", "clinic_id": f"{company}-{clinic_id}"}
+            for name in names:
+                event = saved_payment(payment_id=f"{name}-{clinic_id}", **ids)
+                resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
+        return resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")
+
+    return read
+
+
+def refused(count):
+    return [f"poison-{number}" for number in range(count)]
+
+
+def deliveries(resources):
+    return [each.deliveries for each in resources.streams.pending_entries(0)]
+
+
+def count_logged(log_entries, event):
+    return sum(each["event"] == event for each in log_entries)
+
+
+def test_payments_of_other_companies_are_imported_when_most_of_a_chunk_fails(resources, read):
+    entries = read(bad=refused(100), good=["ok-1", "ok-2"], other=["ok-1"])
+
+    stats = import_leased(resources, entries)
+
+    assert stats.not_sent == 3
+    assert len(deliveries(resources)) == 100
+
+
+def test_chunk_is_divided_a_limited_number_of_times_and_the_rest_is_left_to_the_retrier(resources, read, log_entries):
+    entries = read(bad=refused(100))
+
+    stats = import_leased(resources, entries)
+
+    assert count_logged(log_entries, "chunk_split") <= DIVISIONS_MAX
+    by_deliveries = Counter(deliveries(resources))
+    assert by_deliveries[1] > by_deliveries[ISOLATED_DELIVERIES] == stats.failed
+    assert len(resources.streams.waiting_page(resources.settings.stream, LEASE_MS, pending.FIRST)) == by_deliveries[1]
+
+
+def test_retrier_isolates_all_that_an_importer_left(resources, read, monkeypatch):
+    monkeypatch.setattr(entry_retry, "TIME_SLICE_SECONDS", 60)
+    import_leased(resources, read(bad=[*refused(60), "ok-1"]))
+
+    for _ in range(10):
+        entry_retry.retry_entries(resources)
+        if set(deliveries(resources)) == {ISOLATED_DELIVERIES}:
+            break
+
+    assert deliveries(resources) == [ISOLATED_DELIVERIES] * 60
+
+
+def test_company_that_keeps_failing_costs_one_failed_transaction_a_chunk(resources, read, log_entries):
+    failing = FailingCompanies()
+    import_leased(resources, read(bad=refused(8)), failing)
+    log_entries.clear()
+
+    stats = import_leased(resources, read(bad=refused(8), good=["ok-1"]), failing)
+
+    assert stats.not_sent == 1
+    assert [each["event"] for each in log_entries] == ["chunk_split", "entries_left_to_retrier"]
+
+
+def test_company_whose_payments_are_imported_again_is_no_longer_failing(resources, read, clinic_id):
+    failing = FailingCompanies()
+    import_leased(resources, read(bad=refused(4)), failing)
+    assert f"bad-{clinic_id}" in failing
+
+    import_leased(resources, read(bad=["ok-1", "ok-2"]), failing)
+
+    assert f"bad-{clinic_id}" not in failing
+
+
+def test_company_with_one_refused_payment_among_many_is_not_failing(resources, read, clinic_id):
+    failing = FailingCompanies()
+
+    import_leased(resources, read(bad=["poison-1", "ok-1", "ok-2"]), failing)
+
+    assert f"bad-{clinic_id}" not in failing
+
+
+def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, read, monkeypatch):
+    monkeypatch.setattr(entry_retry, "COMPANY_SHARE", 2)
+    ids = [entry.entry_id for entry in read(bad=refused(6), other=refused(1))]
+    resources.streams.put_back(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
+
+    stats, has_more = entry_retry.retry_entries(resources)
+
+    assert (stats.failed, has_more) == (3, True)
+    assert deliveries(resources) == [3, 3, 2, 2, 2, 2, 3]
+
+
+def test_waiting_entries_are_read_page_by_page_in_rotation(resources, read, monkeypatch):
+    monkeypatch.setattr(pending, "PAGE", 2)
+    ids = [entry.entry_id for entry in read(bad=refused(5))]
+    resources.streams.put_back(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
+    rotation = RetryRotation()
+
+    pages = [rotation.next_page(resources.streams, LEASE_MS) for _ in range(4)]
+
+    assert [[each.entry_id for each in page.entries] for page in pages] == [ids[:2], ids[2:4], ids[4:], ids[:2]]
+    assert [page.is_last for page in pages] == [False, False, True, False]
+
+
+def test_waiting_entries_do_not_count_as_in_progress(dispatcher):
+    ids = [each for _ in range(3) for each in (publish(dispatcher, 4) and read_new(dispatcher))]
+    dispatcher.streams.put_back(ids, ISOLATED_DELIVERIES)
+
+    publish(dispatcher, 1)
+    dispatcher.run_cycle()
+
+    assert take_messages(dispatcher) == [NEW_ENTRIES]
+
+
+def test_put_back_entry_is_not_renewed_as_an_importers_entry(resources, read):
+    """The lease of a chunk is renewed until its end; entries that failed before are put back after it."""
+    (entry,) = read(bad=refused(1))
+
+    import_leased(resources, [entry])
+
+    assert resources.streams.importers_entries(0) == []
