@@ -83,6 +83,16 @@ class FeedSettings(SettingGroup):
     importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
     """Worker processes of one importer."""
 
+    publish_unprocessed_max: Annotated[int, Field(ge=1)] | None = None
+    """Limit of the commands `payments emr publish`, `simulate` and `replay-synthea`: if a stream has this number of
+    unprocessed events, they end with an error. When it is unset, they publish until Redis is full. A publisher in
+    Python passes its own limit to `PaymentFeed`."""
+    publish_replicas: Annotated[int, Field(ge=0, le=100)] = 0
+    """Number of Redis replicas that must have received an event before these commands count it as published."""
+    publish_on_disk: bool = False
+    """Set it to `true` if the primary, and these replicas, must also have written the event to their append-only file
+    (Redis 7.2 or newer)."""
+
     @model_validator(mode="after")
     def _check_chunk_size(self) -> Self:
         if self.chunk_events > self.pending_max:

@@ -1,14 +1,17 @@
 """Client that publishes events on the feed, a Redis stream."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast
 
 import redis
 
+from emr.backlog_limit import BacklogLimit
 from emr.connection import FeedConnection
-from emr.errors import FeedError, FeedRefusedError, FeedUnreachableError
+from emr.durability import DEFAULT_DURABILITY, Confirmation, Durability
+from emr.errors import FeedError, FeedFullError, FeedRefusedError, FeedUnconfirmedError, FeedUnreachableError
 from emr.event_bodies import Publishable, Sign, SigningKey, body_of, event_id_for
 from payments.contract.partial_event import read_partial_event
 from payments.contract.stream_partition import stream_for
@@ -16,7 +19,8 @@ from payments.contract.stream_partition import stream_for
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-__all__ = ["FeedError", "FeedRefusedError", "FeedUnreachableError", "PaymentFeed", "Publishable", "Sign", "SigningKey"]
+__all__ = ["Durability", "PaymentFeed", "Publishable", "Sign", "SigningKey"]
+__all__ += ["FeedError", "FeedFullError", "FeedRefusedError", "FeedUnconfirmedError", "FeedUnreachableError"]
 __all__ += ["CHUNK_EVENTS", "STREAM_DEFAULT", "body_of", "event_id_for"]
 
 STREAM_DEFAULT = "emr:payments"
@@ -27,13 +31,22 @@ Entry = tuple[str, dict[str, bytes | str]]
 """The name of a stream, and the fields of an entry on this stream."""
 
 
+class Guarantees(TypedDict, total=False):
+    """What a PaymentFeed guarantees, if it is given: see there."""
+
+    durability: Durability
+    unprocessed_max: int | None
+
+
 class PaymentFeed:
     """Publishes events on the feed at a Redis URL. Connects at the first use; closes at the end of its `with` block.
 
     `streams` is Billing's setting PAYMENTS_STREAMS. If it is above 1, each event is added to its company's stream.
     `sign` signs each event, for example `SigningKey("2026-10", secret).sign`. With an OpenTelemetry `tracer`, each
-    event gets a span as a child of the current span and as the parent of Billing's spans. Raises ValueError for an
-    unreadable URL.
+    event gets a span as a child of the current span and as the parent of Billing's spans. With a `durability`, an event
+    counts as published when replicas or the disk have it. `unprocessed_max` limits the events of a stream that Billing
+    has not processed; one chunk may exceed it. Raises ValueError for an unreadable URL, for a limit below 1, and for a
+    durability with a timeout that is not shorter than the URL's `socket_timeout`.
     """
 
     def __init__(
@@ -44,18 +57,19 @@ class PaymentFeed:
         *,
         sign: Sign | None = None,
         tracer: "Tracer | None" = None,
+        **guarantees: Unpack[Guarantees],
     ) -> None:
         self.stream, self.streams, self._sign, self._tracer = stream, streams, sign, tracer
         self._connection = FeedConnection(url)
+        self._confirmation, self._backlog = _open_guarantees(self._connection, **guarantees)
 
     def publish(self, event: Publishable) -> str:
         """Publish one event, and return the id of its entry.
 
-        Raises FeedUnreachableError, after which the event may or may not have arrived, or FeedRefusedError.
+        Raises FeedUnreachableError and FeedUnconfirmedError, after which the event may or may not have arrived, and
+        FeedRefusedError and FeedFullError, after which it has not.
         """
-        body = body_of(event)
-        with self._connection.translating_errors(confirmed_count=0):
-            return self._send([body])[0].decode()
+        return self._send([body_of(event)], confirmed_count=0)[0].decode()
 
     def publish_many(
         self,
@@ -67,15 +81,14 @@ class PaymentFeed:
         """Publish events in order, up to `chunk` events per round trip, and return their number.
 
         One chunk is in memory at a time. `on_progress` receives the number of confirmed events after each chunk. Raises
-        FeedUnreachableError or FeedRefusedError with the number of confirmed events; the next chunk may have arrived in
-        part. Raises ValueError for a chunk size below 1.
+        the errors of `publish` with the number of confirmed events. After a FeedFullError no other event has arrived;
+        after the others, the next chunk may have arrived in part. Raises ValueError for a chunk size below 1.
         """
         if chunk < 1:
             raise ValueError(f"a chunk holds 1 event or more, not {chunk}")
         count = 0
         for bodies in _chunks(map(body_of, events), chunk):
-            with self._connection.translating_errors(confirmed_count=count):
-                self._send(bodies)
+            self._send(bodies, confirmed_count=count)
             count += len(bodies)
             if on_progress:
                 on_progress(count)
@@ -99,18 +112,42 @@ class PaymentFeed:
             return self.stream
         return stream_for(self.stream, self.streams, read_partial_event(body).company_id)
 
-    def _send(self, bodies: list[bytes]) -> list[bytes]:
-        """Add one stream entry for each body, in one round trip, and return the ids of the entries."""
+    def _send(self, bodies: list[bytes], confirmed_count: int) -> list[bytes]:
+        """Add one stream entry for each body, in one round trip, and return the ids of the entries.
+
+        Raises the errors of `publish`, with `confirmed_count`.
+        """
         entries: list[Entry] = [(self.stream_of(body), self._fields(body)) for body in bodies]
-        with self._traced(entries), self._connection.redis.pipeline(transaction=False) as pipeline:
+        with self._traced(entries), self._connection.translating_errors(confirmed_count):
+            self._require_room(Counter(stream for stream, _ in entries), confirmed_count)
+            self._require(self._confirmation.prove(self._connection.redis), confirmed_count)
+            replies, reply_to_wait = self._add(entries)
+            self._require(self._confirmation.check(reply_to_wait), confirmed_count)
+        return replies
+
+    def _add(self, entries: list[Entry]) -> tuple[list[bytes], Any]:
+        """Add entries. Return their ids, and the reply to the command that waits for their confirmation."""
+        with self._connection.redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
                 pipeline.xadd(stream, cast("dict[Any, Any]", fields))
+            measured = self._backlog.request(pipeline)
+            self._confirmation.request(pipeline)
             replies = pipeline.execute(raise_on_error=False)
-            # An error that redis-py raises quotes the command, so a patient's payment would end in logs.
-            for reply in replies:
-                if isinstance(reply, redis.RedisError):
-                    raise reply
-        return replies
+        ids, others = replies[: len(entries)], replies[len(entries) :]
+        # An error that redis-py raises quotes the command, so a patient's payment would end in logs.
+        for reply in ids:
+            if isinstance(reply, redis.RedisError):
+                raise reply
+        self._backlog.record(measured, others[: 2 * len(measured)])
+        return ids, others[-1] if others else None
+
+    def _require_room(self, streams: Counter[str], confirmed_count: int) -> None:
+        if (limit := self._backlog.limit) and (full := self._backlog.find_full(self._connection.redis, streams)):
+            raise FeedFullError(self._connection.server, *full, limit, confirmed_count)
+
+    def _require(self, missing: str | None, confirmed_count: int) -> None:
+        if missing is not None:
+            raise FeedUnconfirmedError(self._connection.server, missing, confirmed_count)
 
     def _traced(self, entries: "list[Entry]") -> AbstractContextManager[None]:
         if self._tracer is None:
@@ -122,6 +159,15 @@ class PaymentFeed:
     def _fields(self, body: bytes) -> dict[str, bytes | str]:
         signature = self._sign(body) if self._sign else None
         return {"event": body} if signature is None else {"event": body, "signature": signature}
+
+
+def _open_guarantees(
+    connection: FeedConnection, durability: Durability = DEFAULT_DURABILITY, unprocessed_max: int | None = None
+) -> tuple[Confirmation, BacklogLimit]:
+    durability.check_socket_timeout(connection.redis.get_connection_kwargs())
+    if unprocessed_max is not None and unprocessed_max < 1:
+        raise ValueError(f"unprocessed_max: 1 or more, not {unprocessed_max}")
+    return Confirmation(durability), BacklogLimit(unprocessed_max)
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:

@@ -14,7 +14,7 @@ from datetime import timedelta
 import structlog
 
 from emr.client import CHUNK_EVENTS, PaymentFeed
-from emr.errors import FeedError, FeedRefusedError
+from emr.errors import FeedError, FeedFullError, FeedRefusedError
 from emr.outbox_table import (
     Connection,
     RefusedEvent,
@@ -41,7 +41,7 @@ class _Outcome:
 
     published: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
-    refusal: FeedRefusedError | None = None
+    refusal: FeedRefusedError | FeedFullError | None = None
 
 
 class Relay:
@@ -54,7 +54,9 @@ class Relay:
     An event that can never be published is moved aside and logged as an error (`outbox_event_refused`), and later
     events are published. This happens if the event is too large, or if Redis rejects it although it accepts a later
     event of the same stream. If the server or a stream accepts nothing (out of memory, read-only, no permission, not a
-    stream), its events wait in order, and the events of other streams are published.
+    stream), its events wait in order, and the events of other streams are published. So do the events of a stream that
+    is at the feed's limit `unprocessed_max`, until Billing has imported some of it. If replicas or the disk do not
+    confirm a chunk, its events stay in the outbox and are published again when a confirmation arrives.
 
     `connection` is a connection, or a function that opens a connection. With a function, `run` pauses and reconnects
     after an error of the database. `pause` replaces `time.sleep`.
@@ -79,8 +81,9 @@ class Relay:
     def publish_chunk(self) -> int:
         """Publish up to a chunk of events, and return the number of events that were published or moved aside.
 
-        Raises FeedUnreachableError if Redis does not answer; the events stay in the outbox. Raises FeedRefusedError if
-        Redis or a stream temporarily refuses events. These events stay in the outbox; the chunk's events for other
+        Raises FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if replicas or the disk confirm
+        nothing; the events stay in the outbox. Raises FeedRefusedError if Redis or a stream temporarily refuses events,
+        and FeedFullError if a stream is at its limit. These events stay in the outbox; the chunk's events for other
         streams have been published, and the next call continues after this chunk. Raises the driver's error if the
         database fails.
         """
@@ -134,13 +137,27 @@ class Relay:
                 outcome.reasons[event.id] = f"{event.byte_count:,} bytes; an event has at most {EVENT_BYTES_MAX:,}"
             elif not self._blocked or self._feed.stream_of(event.body) not in self._blocked:
                 bodies[event.id] = event.body
-        try:
-            self._feed.publish_many(bodies.values())
-            outcome.published.extend(bodies)
-        except FeedRefusedError as refusal:
-            outcome.refusal = refusal
-            self._publish_singly(bodies, outcome)
+        while bodies:
+            try:
+                self._feed.publish_many(bodies.values())
+                outcome.published.extend(bodies)
+                break
+            except FeedFullError as full:
+                outcome.refusal = full
+                bodies = self._hold_full_stream(full, bodies, outcome)
+            except FeedRefusedError as refusal:
+                outcome.refusal = refusal
+                self._publish_singly(bodies, outcome)
+                break
         return outcome
+
+    def _hold_full_stream(self, full: FeedFullError, bodies: dict[int, bytes], outcome: _Outcome) -> dict[int, bytes]:
+        """Block the full stream, and return the events that are left to publish on other streams."""
+        self._blocked.add(full.stream)
+        rows = list(bodies)
+        outcome.published.extend(rows[: full.confirmed_count])
+        left = rows[full.confirmed_count :]
+        return {row: bodies[row] for row in left if self._feed.stream_of(bodies[row]) != full.stream}
 
     def _publish_singly(self, bodies: dict[int, bytes], outcome: _Outcome) -> None:
         """Publish events one by one after Redis refused their chunk.

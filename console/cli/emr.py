@@ -22,8 +22,6 @@ from console.cli.terminal import print_line
 from console.plurals import plural
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
-
     from emr.client import Publishable, Sign
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -173,31 +171,12 @@ def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int
 
 
 def _send(context: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
-    from emr.client import CHUNK_EVENTS, PaymentFeed
+    from console.cli.publishing import open_feed
+    from emr.client import CHUNK_EVENTS
 
     chunk = min(CHUNK_EVENTS, max(1, rate // _CHUNKS_A_SECOND)) if rate else CHUNK_EVENTS
-    settings, engines = context
-    with (
-        _tracer(context) as tracer,
-        PaymentFeed(engines.redis_url, settings.stream, settings.streams, sign=sign, tracer=tracer) as feed,
-        counter("Publishing", "events") as on_progress,
-    ):
+    with open_feed(context, sign) as feed, counter("Publishing", "events") as on_progress:
         return feed.publish_many(events, chunk=chunk, on_progress=on_progress)
-
-
-@contextlib.contextmanager
-def _tracer(context: CliContext) -> Iterator[Tracer | None]:
-    """Yield a tracer if a collector is configured, and flush its spans at the end."""
-    from config.tracing import tracer_provider
-
-    provider = tracer_provider(context.settings.traces_url, "emr")
-    if provider is None:
-        yield None
-        return
-    try:
-        yield provider.get_tracer("payments")
-    finally:
-        provider.shutdown()
 
 
 def _limit_rate(events: Iterable[Publishable], rate: int) -> Iterator[Publishable]:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
+from payments.contract import consumer_group
 from payments.contract.stream_entry import StreamEntry
 from tasks.feed.entries import entries_by_stream, stream_entry
 
-GROUP = "billing"
+GROUP = consumer_group.GROUP
 IMPORTER, RETRY = "importer", "retry"
 """The consumers of the group: of entries that are being imported, and of entries that wait for a retry after a failure.
 

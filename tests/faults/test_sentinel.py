@@ -14,9 +14,9 @@ from config.engines import UnreachableEngineError
 from config.redis_clients import make_redis_client
 from config.redis_urls import normalize_redis_url
 from config.settings import SettingsError, read_settings
-from emr.client import PaymentFeed
+from emr.client import Durability, PaymentFeed
 from emr.errors import FeedError
-from payments.contract.event import Event
+from payments.contract.event import Event, read_event
 from tasks import health
 from tasks.app import make_app
 from tasks.engine_check import require_broker, require_feed
@@ -124,6 +124,37 @@ def test_killed_primary_is_replaced_and_the_import_continues(servers: Replicated
         servers.restart(old)
         servers.wait_until_complete()
         assert measure_recovery("the old primary returns", stack, feed) < 20
+
+
+def test_confirmed_events_survive_the_loss_of_the_primary(servers: ReplicatedValkey) -> None:
+    servers.wait_until_complete()
+    stream = "emr:confirmed"
+    old, events = servers.primary, [saved_patient() for _ in range(200)]
+    with PaymentFeed(servers.url(), stream, durability=Durability(1)) as feed:
+        for event in events[:100]:
+            feed.publish(event)
+        servers.kill(old)
+        new = servers.wait_for_new_primary(old)
+        with new.client() as server:
+            published = [read_event(fields[b"event"]).event_id for _, fields in server.xrange(stream)]
+        assert published == [event.event_id for event in events[:100]]
+
+        with pytest.raises(FeedError):  # the only replica is the primary now
+            feed.publish(events[100])
+        servers.restart(old)
+        servers.wait_until_complete()
+        wait_for(lambda: publish_rest(feed, events[100:]), 20, "the rest is published")
+        with new.client() as server:
+            published = [read_event(fields[b"event"]).event_id for _, fields in server.xrange(stream)]
+    assert set(published) == {event.event_id for event in events}
+
+
+def publish_rest(feed: PaymentFeed, events: list[Event]) -> bool:
+    try:
+        feed.publish_many(events)
+    except FeedError:
+        return False
+    return True
 
 
 @pytest.mark.long

@@ -1,0 +1,108 @@
+"""The publisher's limit for the events of a stream that Billing has not processed."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.client import Pipeline
+
+from payments.contract.consumer_group import GROUP
+
+MEASURE_MS = 1_000
+"""The age of a measurement from which it is renewed."""
+
+
+@dataclass
+class _Backlog:
+    """How many events of a stream were unprocessed at a monotonic time, and how many were sent since."""
+
+    unprocessed: int
+    measured_ms: int
+    sent: int = 0
+
+    @property
+    def estimate(self) -> int:
+        return self.unprocessed + self.sent
+
+    @property
+    def is_old(self) -> bool:
+        return _monotonic_ms() - self.measured_ms >= MEASURE_MS
+
+
+class BacklogLimit:
+    """Limits the unprocessed events of each stream: those that are not delivered, and those that are pending.
+
+    Acknowledged entries that Billing keeps on the stream do not count. Each stream is measured before the first event,
+    and when the events sent since the last measurement reach the limit. Other measurements are part of the round trip
+    that sends events. Without a limit nothing is measured.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._backlogs: dict[str, _Backlog] = {}
+
+    def find_full(self, client: redis.Redis, streams: Counter[str]) -> tuple[str, int] | None:
+        """Return a stream that is at its limit, with its number of unprocessed events; None if none is.
+
+        `streams` has the number of events to send to each stream. They may exceed the limit. They count as sent if no
+        stream is full. Raises RedisError.
+        """
+        if self.limit is None:
+            return None
+        for stream in streams:
+            backlog = self._backlogs.get(stream)
+            if backlog is None or (backlog.estimate >= self.limit and (backlog.sent or backlog.is_old)):
+                backlog = self._backlogs[stream] = _Backlog(_measure(client, stream), _monotonic_ms())
+            if backlog.estimate >= self.limit:
+                return stream, backlog.estimate
+        for stream, count in streams.items():
+            self._backlogs[stream].sent += count
+        return None
+
+    def request(self, pipeline: Pipeline) -> list[str]:
+        """Add commands to a pipeline that measure the streams whose measurement is old. Return these streams."""
+        old = [stream for stream, backlog in self._backlogs.items() if backlog.is_old]
+        for stream in old:
+            _request(pipeline, stream)
+        return old
+
+    def record(self, streams: list[str], replies: list[Any]) -> None:
+        """Record the replies to the commands of `request`. A stream whose commands failed is measured later."""
+        for stream, length, groups in zip(streams, replies[::2], replies[1::2], strict=True):
+            if not isinstance(length, Exception) and not isinstance(groups, Exception):
+                self._backlogs[stream] = _Backlog(_unprocessed(length, groups), _monotonic_ms())
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _measure(client: redis.Redis, stream: str) -> int:
+    with client.pipeline(transaction=False) as pipeline:
+        _request(pipeline, stream)
+        length, groups = pipeline.execute(raise_on_error=False)
+    if isinstance(length, redis.RedisError):
+        raise length
+    if isinstance(groups, redis.ResponseError) and "no such key" in str(groups):
+        return 0
+    if isinstance(groups, redis.RedisError):
+        raise groups
+    return _unprocessed(length, groups)
+
+
+def _request(pipeline: Pipeline, stream: str) -> None:
+    pipeline.xlen(stream)
+    pipeline.xinfo_groups(stream)
+
+
+def _unprocessed(length: int, groups: list[dict[str, Any]]) -> int:
+    """Return how many of a stream's entries are not acknowledged.
+
+    Redis does not know how many entries are undelivered up to version 6.2, and after entries between others were
+    deleted. Then every entry on the stream counts.
+    """
+    group = next((each for each in groups if each["name"] == GROUP.encode()), {})
+    lag = group.get("lag")
+    return length if lag is None else min(length, int(lag) + int(group["pending"]))

@@ -1,0 +1,108 @@
+"""Wait until replicas or the disk have an event, before the publisher counts it as published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import redis
+from redis.client import Pipeline
+
+_TIMEOUT_MAX = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """What must be true of an event before it counts as published. By default, that the primary has it in memory.
+
+    `replicas` is the number of replicas that must have received it (the command WAIT). With `on_disk`, the primary and
+    these replicas must also have written it to their append-only files (WAITAOF, Redis 7.2 or newer). A replica reports
+    what it has on disk once a second. `timeout` is how long a publisher waits. Raises ValueError for a negative number
+    and for a timeout above 10 s.
+    """
+
+    replicas: int = 0
+    on_disk: bool = False
+    timeout: timedelta = timedelta(seconds=3)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.replicas < 0:
+            raise ValueError(f"replicas: 0 or more, not {self.replicas}")
+        if not timedelta(milliseconds=1) <= self.timeout <= _TIMEOUT_MAX:
+            raise ValueError(f"timeout: from 1 ms to {_TIMEOUT_MAX.seconds} s, not {self.timeout.total_seconds()} s")
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing has to be confirmed."""
+        return not (self.replicas or self.on_disk)
+
+    def check_socket_timeout(self, connection_options: Mapping[str, Any]) -> None:
+        """Raise ValueError if a connection with these options gives up before the wait is over."""
+        if not self.is_default and self.timeout.total_seconds() >= connection_options["socket_timeout"]:
+            raise ValueError("the timeout of the durability must be shorter than the socket_timeout of the URL")
+
+
+DEFAULT_DURABILITY = Durability()
+
+
+class WaitRefusedError(redis.ResponseError):
+    """Redis refuses WAIT or WAITAOF: no permission, no append-only file, or a version that does not know it."""
+
+
+class Confirmation:
+    """Asks Redis on the connection of the events whether these are stored as a Durability demands.
+
+    After a missing confirmation, `prove` asks again before more events are sent. Otherwise a publisher that repeats its
+    events would fill the stream with copies while the replicas are away.
+    """
+
+    def __init__(self, durability: Durability) -> None:
+        self._durability = durability
+        self._is_proven = durability.is_default
+
+    def prove(self, client: redis.Redis) -> str | None:
+        """Return what is missing before events can be sent, or None.
+
+        Redis is asked at the first call, and after `check` found something missing. Raises WaitRefusedError.
+        """
+        if self._is_proven:
+            return None
+        with client.pipeline(transaction=False) as pipeline:
+            self.request(pipeline)
+            return self.check(pipeline.execute(raise_on_error=False)[-1])
+
+    def request(self, pipeline: "Pipeline") -> None:
+        """Add the command to a pipeline, after the events."""
+        required = self._durability
+        milliseconds = required.timeout // timedelta(milliseconds=1)
+        if required.on_disk:
+            pipeline.waitaof(1, required.replicas, milliseconds)
+        elif required.replicas:
+            pipeline.wait(required.replicas, milliseconds)
+        self._is_proven = required.is_default
+
+    def check(self, reply: Any) -> str | None:
+        """Return what is missing by the reply to the command, or None.
+
+        Raises WaitRefusedError if the reply is an error of the command, and the error if Redis did not answer.
+        """
+        if self._durability.is_default:
+            return None
+        if isinstance(reply, redis.ResponseError):
+            raise WaitRefusedError(str(reply)) from reply
+        if isinstance(reply, redis.RedisError):
+            raise reply
+        missing = self._missing(reply)
+        self._is_proven = missing is None
+        return missing
+
+    def _missing(self, reply: Any) -> str | None:
+        required = self._durability
+        local, replicas = reply if required.on_disk else (1, reply)
+        seconds = f"within {required.timeout.total_seconds():g} s"
+        if local < 1:
+            return f"the server did not write them to its append-only file {seconds}"
+        if replicas < required.replicas:
+            return f"{replicas} of {required.replicas} replicas stored them {seconds}"
+        return None

@@ -1,0 +1,158 @@
+"""The publisher waits until replicas or the disk have an event, on real servers that replicate."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import redis
+
+from devstack.engines import embedded_valkey
+from emr.client import Durability, PaymentFeed
+from emr.errors import FeedRefusedError, FeedUnconfirmedError
+from emr.outbox import Relay, waiting, write
+from payments.contract.event import read_event
+from tests.builders.events import saved_patient
+from tests.faults.replicated_valkey import PASSWORD, Node, ReplicatedValkey
+
+pytestmark = pytest.mark.slow
+
+Connection = psycopg.Connection[tuple[object, ...]]
+REPLICATED = Durability(replicas=1, timeout=timedelta(milliseconds=500))
+EVENT = saved_patient()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicatedValkey]:
+    with ReplicatedValkey(tmp_path_factory.mktemp("replicated")) as servers:
+        yield servers
+
+
+class Pair(NamedTuple):
+    """The primary, its client and its URL, and its replica."""
+
+    servers: ReplicatedValkey
+    primary: redis.Redis
+    replica: Node
+    url: str
+
+
+@pytest.fixture
+def pair(servers: ReplicatedValkey) -> Iterator[Pair]:
+    servers.wait_until_complete()
+    primary = servers.primary
+    replica = next(server for server in servers.servers if server is not primary)
+    url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{primary.port}/0"
+    with primary.client() as client:
+        yield Pair(servers, client, replica, url)
+
+
+@pytest.fixture
+def stream() -> str:
+    return f"emr:test:{uuid.uuid4()}"
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_confirmed_event_is_on_the_replica(pair: Pair, stream: str, *, on_disk: bool) -> None:
+    durability = Durability(1, on_disk, timedelta(seconds=5))
+    with PaymentFeed(pair.url, stream, durability=durability) as feed, pair.replica.client() as copy:
+        feed.publish(EVENT)
+        assert copy.xlen(stream) == 1
+        assert feed.publish_many([EVENT] * 20, chunk=12) == 20
+        assert copy.xlen(stream) == 21
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_missing_confirmation_is_an_error_and_nothing_more_is_sent(pair: Pair, stream: str, *, on_disk: bool) -> None:
+    # Replicas report what they have on disk once a second.
+    durability = Durability(1, on_disk, timedelta(seconds=2.5) if on_disk else REPLICATED.timeout)
+    with PaymentFeed(pair.url, stream, durability=durability) as feed:
+        feed.publish(EVENT)
+        with pair.servers.frozen(pair.replica):
+            assert_unconfirmed(lambda: feed.publish_many([EVENT] * 4, chunk=2))
+            assert_unconfirmed(lambda: feed.publish(EVENT))
+            assert pair.primary.xlen(stream) == 3
+
+        pair.servers.wait_until_complete()
+        feed.publish(EVENT)
+
+    bodies = [read_event(fields[b"event"]).event_id for _, fields in pair.primary.xrange(stream)]
+    assert (len(bodies), len(set(bodies))) == (4, 1)
+
+
+def assert_unconfirmed(publish: Callable[[], object]) -> None:
+    with pytest.raises(FeedUnconfirmedError, match=r"0 of 1 replicas .* may be on the stream already\.") as error:
+        publish()
+    assert error.value.confirmed_count == 0
+    assert "the event ids make a repeat harmless" in str(error.value)
+
+
+def test_publisher_without_enough_replicas_sends_nothing(pair: Pair, stream: str) -> None:
+    with (
+        PaymentFeed(pair.url, stream, durability=Durability(2, timeout=REPLICATED.timeout)) as feed,
+        pytest.raises(FeedUnconfirmedError, match="1 of 2 replicas"),
+    ):
+        feed.publish(EVENT)
+
+    assert not pair.primary.exists(stream)
+
+
+def test_server_without_an_append_only_file_is_refused_before_an_event_is_sent(tmp_path: Path, stream: str) -> None:
+    with (
+        embedded_valkey(tmp_path, durable=False) as url,
+        PaymentFeed(url, stream, durability=Durability(on_disk=True)) as feed,
+        redis.Redis.from_url(url) as server,
+    ):
+        for _ in range(2):
+            with pytest.raises(FeedRefusedError, match="WAITAOF") as refused:
+                feed.publish(EVENT)
+            assert not refused.value.may_concern_event
+        assert not server.exists(stream)
+
+
+def test_event_on_the_disk_of_a_single_server_is_confirmed(tmp_path: Path, stream: str) -> None:
+    with (
+        embedded_valkey(tmp_path) as url,
+        PaymentFeed(url, stream, durability=Durability(on_disk=True)) as feed,
+    ):
+        assert feed.publish(EVENT)
+
+
+def test_relay_keeps_unconfirmed_events_and_publishes_them_later(pair: Pair, stream: str, emr: Connection) -> None:
+    for _ in range(5):
+        write(emr, saved_patient())
+    emr.commit()
+    with PaymentFeed(pair.url, stream, durability=REPLICATED) as feed:
+        relay = Relay(emr, feed)
+        with pair.servers.frozen(pair.replica):
+            assert_unconfirmed(relay.publish_chunk)
+            assert_unconfirmed(relay.publish_chunk)
+            assert (waiting(emr), pair.primary.xlen(stream)) == (5, 5)
+        pair.servers.wait_until_complete()
+        relay.run(lambda: waiting(emr) > 0)
+
+    assert waiting(emr) == 0
+    events = [read_event(fields[b"event"]).event_id for _, fields in pair.primary.xrange(stream)]
+    assert (len(events), len(set(events))) == (10, 5)
+
+
+@pytest.mark.parametrize(
+    ("durability", "problem"),
+    [
+        ({"replicas": -1}, "replicas: 0 or more, not -1"),
+        ({"timeout": timedelta()}, "timeout: from 1 ms to 10 s, not 0"),
+        ({"timeout": timedelta(seconds=11)}, "timeout: from 1 ms to 10 s, not 11"),
+    ],
+)
+def test_durability_out_of_range_is_refused(durability: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Durability(**durability)
+
+
+def test_wait_longer_than_the_socket_timeout_is_refused() -> None:
+    with pytest.raises(ValueError, match="shorter than the socket_timeout"):
+        PaymentFeed("redis://127.0.0.1?socket_timeout=2", durability=Durability(1, timeout=timedelta(seconds=2)))

@@ -1,0 +1,78 @@
+"""The relay holds the events of a full stream, and publishes them when Billing has imported some."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from emr import backlog_limit
+from emr.client import PaymentFeed
+from emr.errors import FeedFullError
+from emr.outbox import Relay, refused, waiting, write
+from payments.contract.consumer_group import GROUP
+from payments.contract.stream_partition import stream_for
+from tests.emr.test_relay import numbers_on, save_visits, stop_when_empty
+
+Connection = psycopg.Connection[tuple[object, ...]]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _measure_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_limit, "MEASURE_MS", 0)
+
+
+def acknowledge_all(server: redis.Redis, stream: str) -> None:
+    """Acknowledge every entry of a stream, and keep it on the stream."""
+    answer: Any = server.xreadgroup(GROUP, "importer", {stream: ">"})
+    server.xack(stream, GROUP, *(entry_id for _, entries in answer for entry_id, _ in entries))
+
+
+def test_events_of_a_full_stream_stay_in_the_outbox_in_order(emr: Connection, redis_url: str, stream: str) -> None:
+    save_visits(emr, *range(10))
+    with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream, unprocessed_max=4) as feed:
+        server.xgroup_create(stream, GROUP, id="0", mkstream=True)
+        relay = Relay(emr, feed, chunk=3)
+        assert [relay.publish_chunk() for _ in range(2)] == [3, 3]
+        with pytest.raises(FeedFullError):
+            relay.publish_chunk()
+        assert numbers_on(redis_url, stream) == list(range(6))
+        assert (waiting(emr), refused(emr)) == (4, [])
+        emr.rollback()
+
+        rounds = iter([True, True, True, False])
+
+        def wait() -> bool:
+            acknowledge_all(server, stream)
+            return next(rounds) and waiting(emr) > 0
+
+        relay.run(wait)
+        assert (waiting(emr), refused(emr)) == (0, [])
+        assert numbers_on(redis_url, stream) == list(range(10))
+
+
+def test_events_of_other_streams_overtake_those_of_a_full_stream(emr: Connection, redis_url: str, stream: str) -> None:
+    companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
+    full, free = sorted(companies)
+    for number in range(6):
+        write(emr, {"number": number, "company_id": companies[full if number % 2 else free]})
+    emr.commit()
+    with (
+        redis.Redis.from_url(redis_url) as server,
+        PaymentFeed(redis_url, stream, streams=2, unprocessed_max=5) as feed,
+    ):
+        for number in range(5):
+            server.xadd(full, {"event": json.dumps({"number": -number})})
+        relay = Relay(emr, feed)
+        with pytest.raises(FeedFullError) as error:
+            relay.publish_chunk()
+        assert error.value.stream == full
+        assert (numbers_on(redis_url, free), waiting(emr)) == ([0, 2, 4], 3)
+
+        server.delete(full)
+        relay.run(stop_when_empty(emr))
+        assert numbers_on(redis_url, full) == [1, 3, 5]
+        server.delete(full, free)
+    assert (waiting(emr), refused(emr)) == (0, [])
