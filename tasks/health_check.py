@@ -21,6 +21,7 @@ from tasks import recurring, wire_names
 from tasks.app import app, close_app, make_app
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.feed import outage
+from tasks.feed.deleted_entries import recently_deleted_count
 from tasks.feed.heartbeat import (
     HEARTBEAT_SECONDS,
     SCHEDULER_HEARTBEAT_KEY,
@@ -101,8 +102,12 @@ def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
     if unread := Streams.of(feed, settings).unread_names():
         detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
         return ComponentStatus("intake", is_up=False, detail=detail)
-    alive = has_heartbeat(feed)
-    return ComponentStatus("intake", alive, "reads the feed" if alive else f"no heartbeat for {HEARTBEAT_SECONDS} s")
+    if not has_heartbeat(feed):
+        return ComponentStatus("intake", is_up=False, detail=f"no heartbeat for {HEARTBEAT_SECONDS} s")
+    if deleted := recently_deleted_count(feed):
+        detail = f"{deleted:,} deleted from the stream before their import, the last within an hour: they may be lost"
+        return ComponentStatus("intake", is_up=False, detail=detail)
+    return ComponentStatus("intake", is_up=True, detail="reads the feed")
 
 
 def _check_import(feed: redis.Redis) -> ComponentStatus:

@@ -9,16 +9,21 @@ The counter of kept entries that were deleted before their time is here too. Tho
 from collections.abc import Sequence
 
 import redis
+import structlog
+
+log = structlog.get_logger()
 
 COUNT_KEY = "payments:feed:deleted"
+RECENT_KEY, RECENT_SECONDS = "payments:feed:deleted:recent", 3_600
+LOGGED_IDS_MAX = 20
 TRIMMED_EARLY_KEY = "payments:feed:trimmed_early"
 
 
 def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids: Sequence[str]) -> list[str]:
-    """Acknowledge and count the pending entries that are no longer on the stream, and return their ids.
+    """Acknowledge the pending entries that are no longer on the stream, and return their ids.
 
     If several callers pass the same id, only one of them gets it back. An entry that an importer acknowledges meanwhile
-    is not returned, because the importer acknowledges and deletes it in one Redis transaction.
+    is not returned, because the importer deletes nothing before the acknowledgement.
     """
     present = _present(client, stream, entry_ids)
     missing = [entry_id for entry_id in entry_ids if entry_id not in present]
@@ -27,10 +32,24 @@ def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids:
     with client.pipeline(transaction=False) as pipeline:
         for entry_id in missing:
             pipeline.xack(stream, group, entry_id)
-        acknowledged = [entry_id for entry_id, count in zip(missing, pipeline.execute(), strict=True) if count]
-    if acknowledged:
-        client.incrby(COUNT_KEY, len(acknowledged))
-    return acknowledged
+        return [entry_id for entry_id, count in zip(missing, pipeline.execute(), strict=True) if count]
+
+
+def report_deleted(client: redis.Redis, entry_ids: Sequence[str]) -> None:
+    """Log and count entries that were deleted while they were pending. The health check names them for an hour."""
+    if not entry_ids:
+        return
+    log.error("entries_deleted_from_stream", entries=len(entry_ids), entry_ids=list(entry_ids[:LOGGED_IDS_MAX]))
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.incrby(COUNT_KEY, len(entry_ids))
+        pipeline.incrby(RECENT_KEY, len(entry_ids))
+        pipeline.expire(RECENT_KEY, RECENT_SECONDS)
+        pipeline.execute()
+
+
+def recently_deleted_count(client: redis.Redis) -> int:
+    """Return how many entries were deleted while they were pending, until an hour without another has passed."""
+    return int(client.get(RECENT_KEY) or 0)
 
 
 def deleted_count(client: redis.Redis) -> int:

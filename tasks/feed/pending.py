@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from tasks.feed.stream import GROUP, RETRY
+from tasks.feed.stream import GROUP, RETRY, bodies, xclaim
 
 ISOLATED_DELIVERIES = 2
 """After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
@@ -57,22 +57,31 @@ def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, first: str 
 
 def put_back(
     client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None
-) -> None:
+) -> list[str]:
     """Let pending entries wait for a retry, with this number of deliveries. Acknowledged ones are omitted.
 
-    They count as idle for `idle_ms`, by default from now on.
+    They count as idle for `idle_ms`, by default from now on. Return the ids of those that are no longer on the stream.
     """
-    options: dict[str, Any] = {"retrycount": deliveries, "justid": True}
-    client.xclaim(stream, GROUP, RETRY, 0, list(entry_ids), idle=idle_ms, **options)
+    options = {"min_idle_time": 0, "retrycount": deliveries, "justid": True, "idle": idle_ms}
+    return xclaim(client, stream, RETRY, entry_ids, options)[1]
 
 
-def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
-    """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset."""
+def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[str]:
+    """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset.
+
+    Return the ids of those that are no longer on the stream: they cannot be retried. Redis may have removed them from
+    the pending ones before.
+    """
+    pending = deliveries_of(client, stream, entry_ids)
+    others = [each for each in entry_ids if each not in pending]
+    on_stream = bodies(client, stream, others)
+    deleted = [each for each in others if each not in on_stream]
     by_deliveries: dict[int, list[str]] = defaultdict(list)
-    for entry_id, deliveries in deliveries_of(client, stream, entry_ids).items():
+    for entry_id, deliveries in pending.items():
         by_deliveries[max(ISOLATED_DELIVERIES, deliveries)].append(entry_id)
     for deliveries, ids in by_deliveries.items():
-        put_back(client, stream, ids, deliveries)
+        deleted += put_back(client, stream, ids, deliveries)
+    return deleted
 
 
 def deliveries_of(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from tasks.feed.streams import Streams
 
 log = structlog.get_logger()
 
-PAGES_PER_SWEEP, LOGGED_IDS_MAX = 5, 20
+PAGES_PER_SWEEP = 5
 
 
 class Redelivery:
@@ -59,8 +59,6 @@ class Redelivery:
     def _without_deleted(self, idle: Sequence[PendingEntry]) -> list[PendingEntry]:
         """Acknowledge the entries that are no longer on their stream, and return the others."""
         deleted = self._streams.acknowledge_deleted([entry.entry_id for entry in idle])
-        if deleted:
-            log.error("entries_deleted_from_stream", entries=len(deleted), entry_ids=deleted[:LOGGED_IDS_MAX])
         return [entry for entry in idle if entry.entry_id not in deleted]
 
     def _restart_leases(self) -> None:

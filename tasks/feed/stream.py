@@ -104,21 +104,52 @@ def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
     return client.blpop([reply_to], timeout=timeout_ms / 1_000) is not None
 
 
+class Claimed(NamedTuple):
+    """The entries that were claimed, and the ids of pending ones that are no longer on the stream."""
+
+    entries: list[StreamEntry]
+    deleted_ids: list[str]
+
+
 def claim(
     client: redis.Redis,
     stream: str,
     entry_ids: Sequence[str],
     min_idle_ms: int = 0,
     deliveries: int | None = None,
-) -> list[StreamEntry]:
+) -> Claimed:
     """XCLAIM entries for the importer and return them.
 
     Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number of
     deliveries becomes `deliveries`; by default it increases by one.
     """
-    reply = client.xclaim(stream, GROUP, IMPORTER, min_idle_ms, list(entry_ids), retrycount=deliveries)
-    answer = cast("list[Any]", reply)
-    return [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
+    options = {"min_idle_time": min_idle_ms, "retrycount": deliveries}
+    answer, deleted_ids = xclaim(client, stream, IMPORTER, entry_ids, options)
+    entries = [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
+    return Claimed(entries, deleted_ids)
+
+
+def xclaim(
+    client: redis.Redis, stream: str, consumer: str, entry_ids: Sequence[str], options: Mapping[str, Any]
+) -> tuple[list[Any], list[str]]:
+    """XCLAIM entries. Return the answer, and the ids that Redis removed from the pending ones.
+
+    Redis 7.0 and later removes an entry without an error if it is no longer on the stream. One Redis transaction shows
+    which ones: they are pending before, and not after. `options` are those of redis-py.
+    """
+    if not entry_ids:
+        return [], []
+    count = len(entry_ids)
+    with client.pipeline(transaction=True) as pipeline:
+        for entry_id in entry_ids:
+            pipeline.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1)
+        pipeline.xclaim(stream, GROUP, consumer, message_ids=list(entry_ids), **options)
+        for entry_id in entry_ids:
+            pipeline.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1)
+        answers = pipeline.execute()
+    before, after = answers[:count], answers[count + 1 :]
+    deleted_ids = [each for each, was, stays in zip(entry_ids, before, after, strict=True) if was and not stays]
+    return answers[count], deleted_ids
 
 
 def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: str = IMPORTER) -> None:

@@ -17,7 +17,7 @@ from config.setting_types import STREAMS_MAX
 from payments.contract.stream_entry import StreamEntry
 from payments.contract.stream_partition import stream_names
 from tasks.feed import pending, stream
-from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, trimmed_early_count
+from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, report_deleted, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
 from tasks.feed.pending import PendingEntry
 from tasks.feed.stream import GROUP, GroupState
@@ -119,21 +119,24 @@ class Streams:
         Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number
         of deliveries becomes `deliveries`; by default it increases by one.
         """
-        claimed = {
-            name: stream.claim(self.client, name, ids, min_idle_ms, deliveries)
-            for name, ids in self._group_by_stream(entry_ids)
-        }
+        claimed: dict[str, list[StreamEntry]] = {}
+        for name, ids in self._group_by_stream(entry_ids):
+            claimed[name], deleted = stream.claim(self.client, name, ids, min_idle_ms, deliveries)
+            self._report_deleted(name, deleted)
         return self._merge(claimed)
 
     def isolate(self, entry_ids: Sequence[str]) -> None:
         """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset."""
         for name, ids in self._group_by_stream(entry_ids):
-            pending.isolate(self.client, name, ids)
+            self._report_deleted(name, pending.isolate(self.client, name, ids))
 
     def put_back(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
         """Let pending entries wait for a retry, with this number of deliveries and this idle time (default: none)."""
         for name, ids in self._group_by_stream(entry_ids):
-            pending.put_back(self.client, name, ids, deliveries, idle_ms)
+            self._report_deleted(name, pending.put_back(self.client, name, ids, deliveries, idle_ms))
+
+    def _report_deleted(self, name: str, entry_ids: Sequence[str]) -> None:
+        report_deleted(self.client, [self.qualified_id(name, each) for each in entry_ids])
 
     def renew(self, entry_ids: Sequence[str], consumer: str = stream.IMPORTER) -> None:
         """Reset the idle time of a consumer's pending entries. The deliveries are unchanged."""
@@ -197,12 +200,14 @@ class Streams:
         return sum(each.undelivered + each.pending for each in count_waiting(self.client, self.names))
 
     def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
-        """Acknowledge and count the pending entries that were deleted. Return the ids that this call acknowledged."""
-        return [
+        """Acknowledge and report the pending entries that were deleted. Return the ids that this call acknowledged."""
+        deleted = [
             self.qualified_id(name, entry_id)
             for name, ids in self._group_by_stream(entry_ids)
             for entry_id in acknowledge_deleted(self.client, name, GROUP, ids)
         ]
+        report_deleted(self.client, deleted)
+        return deleted
 
     def stats(self, now: datetime) -> FeedStats:
         """Return the statistics of all streams together."""

@@ -49,7 +49,7 @@ class Stores(NamedTuple):
         ids = [entry.entry_id for entry in pending.pending_entries(self.feed, STREAM, 0)]
         ids += [entry.entry_id for entry in Streams(self.feed, STREAM).read_new([STREAM], count, "reader")]
         with transaction(self.database) as tx:
-            importing.import_events(tx, stream.claim(self.feed, STREAM, ids), run_context())
+            importing.import_events(tx, stream.claim(self.feed, STREAM, ids).entries, run_context())
         stream.acknowledge_and_delete(self.feed, STREAM, ids)
 
     def state(self):

@@ -64,7 +64,8 @@ def test_service_user_reads_the_feed_but_cannot_flush_redis(server):
         assert stream.wait_for_new(feed, {STREAM: seen.last_delivered_id}, 10) == [STREAM]
         assert entry in [each.entry_id for each in stream.read_new(feed, [STREAM], 10, f"{REPLY_PREFIX}rights")[STREAM]]
         assert stream.wait_for_reply(feed, f"{REPLY_PREFIX}rights", 1_000)
-        stream.acknowledge_and_delete(feed, STREAM, [each.entry_id for each in stream.claim(feed, STREAM, [entry])])
+        claimed = stream.claim(feed, STREAM, [entry]).entries
+        stream.acknowledge_and_delete(feed, STREAM, [each.entry_id for each in claimed])
         assert feed.info("memory")["maxmemory_policy"] == "noeviction"
         assert feed.info("persistence")["aof_enabled"] == 1
         others = ["FLUSHDB", "FLUSHALL", "CONFIG SET maxmemory 1", "ACL LIST", "SHUTDOWN", "KEYS *", "SWAPDB 0 1"]

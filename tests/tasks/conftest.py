@@ -21,6 +21,7 @@ from payments.store.db.connection import Database, transaction
 from tasks import resources as resources_module
 from tasks.app import close_app, make_app
 from tasks.feed import stream
+from tasks.feed.deleted_entries import RECENT_KEY
 from tasks.feed.dispatcher import Dispatcher
 from tasks.feed.outage import OUTAGE_KEY
 from tasks.resources import Resources, connect_redis
@@ -69,12 +70,15 @@ def engines(poisoned_url: str, redis_url: str) -> Engines:
 
 @pytest.fixture
 def feed(engines: Engines) -> Iterator[redis.Redis]:
-    """Connect to the feed's Redis database. The test begins and ends with an empty broker; its outage is cleared."""
+    """Connect to the feed's Redis database. The test begins and ends with an empty broker.
+
+    Its outage and its recent deletions are cleared.
+    """
     with connect_redis(engines.broker_url) as broker, connect_redis(engines.redis_url) as client:
         broker.flushdb()
         yield client
         broker.flushdb()
-        client.delete(OUTAGE_KEY)
+        client.delete(OUTAGE_KEY, RECENT_KEY)
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """Entries that are deleted from the stream while pending are acknowledged, logged and counted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from tasks import health_check
 from tasks.feed import pending, redelivery
+from tasks.feed.deleted_entries import RECENT_KEY, RECENT_SECONDS
+from tasks.feed.heartbeat import send_heartbeat
 from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publish, read_new, take_messages
 
 pytestmark = pytest.mark.slow
@@ -91,3 +95,59 @@ def test_one_of_two_dispatchers_counts_a_deleted_entry(dispatcher):
 
     assert [dispatcher.streams.acknowledge_deleted(ids) for _ in range(2)] == [ids, []]
     assert deleted_count(dispatcher) - before == 2
+
+
+def test_entry_that_is_deleted_before_its_claim_is_counted(dispatcher, log_entries):
+    before, ids = deleted_count(dispatcher), publish(dispatcher, 3)
+    read_new(dispatcher)
+    dispatcher.streams.acknowledge(ids[:1])
+    delete_each(dispatcher, ids[1:2])
+
+    claimed = dispatcher.streams.claim(ids)
+
+    assert [each.entry_id for each in claimed] == ids[2:]
+    assert deleted_count(dispatcher) - before == 1
+    assert logged_errors(log_entries) == [ids[1:2]]
+    assert pending_ids(dispatcher) == ids[2:]
+
+
+@pytest.mark.parametrize("method", ["isolate", "put_back"])
+def test_entry_that_is_deleted_while_its_import_fails_is_counted(dispatcher, log_entries, method):
+    before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
+    read_new(dispatcher)
+    delete_each(dispatcher, ids)
+    dispatcher.streams.renew(ids[:1])  # Redis no longer has it among the pending entries
+    for entry_id in ids:
+        if method == "isolate":
+            dispatcher.streams.isolate([entry_id])
+        else:
+            dispatcher.streams.put_back([entry_id], 2)
+
+    reported = ids if method == "isolate" else ids[1:]
+    assert deleted_count(dispatcher) - before == len(reported)
+    assert logged_errors(log_entries) == [[each] for each in reported]
+
+
+def test_kept_entry_that_another_importer_acknowledged_does_not_count_as_deleted(dispatcher):
+    before, ids = deleted_count(dispatcher), publish(dispatcher, 1)
+    read_new(dispatcher)
+    replace(dispatcher.streams, keeps=True).acknowledge(ids)
+
+    dispatcher.streams.isolate(ids)
+
+    assert deleted_count(dispatcher) == before
+
+
+def test_health_check_names_deleted_entries_for_an_hour(dispatcher):
+    ids = publish(dispatcher, 2)
+    read_new(dispatcher)
+    send_heartbeat(dispatcher.feed)
+    assert health_check._check_intake(dispatcher.feed, dispatcher.settings).is_up
+    delete_each(dispatcher, ids)
+    dispatcher.streams.acknowledge_deleted(ids)
+
+    status = health_check._check_intake(dispatcher.feed, dispatcher.settings)
+
+    assert not status.is_up
+    assert status.detail.startswith("2 deleted from the stream before their import")
+    assert 0 < dispatcher.feed.ttl(RECENT_KEY) <= RECENT_SECONDS
