@@ -98,6 +98,7 @@ class _PrimaryFinder(Sentinel):
         names a primary for another reason.
         """
         refusal: redis.AuthenticationError | None = None
+        silence: Exception | None = None
         answers: list[Any] = []
         for number, sentinel in enumerate(self.sentinels):
             try:
@@ -105,7 +106,8 @@ class _PrimaryFinder(Sentinel):
             except redis.AuthenticationError as error:
                 refusal = error
                 continue
-            except (redis.ConnectionError, redis.TimeoutError):
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                silence = error
                 continue
             state = states.get(service_name)
             if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
@@ -114,12 +116,12 @@ class _PrimaryFinder(Sentinel):
             answers.append(state)
         if refusal and not answers:
             raise redis.AuthenticationError(f"the Sentinels refuse the login ({refusal}); check sentinel_password")
-        raise MasterNotFoundError(_problem(service_name, answers))
+        raise MasterNotFoundError(_problem(service_name, answers, silence))
 
 
-def _problem(service: str, answers: list[Any]) -> str:
+def _problem(service: str, answers: list[Any], silence: Exception | None) -> str:
     if not answers:
-        return "no Sentinel answers"
+        return f"no Sentinel answers: {silence}"
     if not any(answers):
         return f"the Sentinels do not watch a service {service}"
     return f"the primary of {service} is down, and the Sentinels have not replaced it yet"

@@ -40,6 +40,10 @@ FORMS = {
         "REDIS_URL": "rediss://{tls}/8?ssl_ca_certs={ca}",
     },
     "sentinel": {"DATABASE_URL": "postgresql://{user}@127.0.0.1:{port}/{name}", "REDIS_URL": "{sentinel}"},
+    "sentinel-with-tls": {
+        "DATABASE_URL": "postgresql://{user}@127.0.0.1:{port}/{name}",
+        "REDIS_URL": "{encrypted_sentinel}",
+    },
     "sentinel-for-the-feed": {
         "DATABASE_URL": "postgresql://{user}@127.0.0.1:{port}/{name}",
         "REDIS_URL": "{sentinel}",
@@ -51,8 +55,8 @@ FORMS = {
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
     """Run PostgreSQL and Redis servers, and yield the parts of their URLs."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+    if missing := [program for program in ("openssl", "redis-server") if shutil.which(program) is None]:
+        pytest.skip(f"{missing[0]} is not installed")
     folder = tmp_path_factory.mktemp("servers")
     certificate = make_certificate(folder)
     with ExitStack() as stack:
@@ -60,6 +64,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
         port, socket = free_port(), folder / "redis.sock"
         stack.callback(stop, start_valkey(folder, port, socket))
         replicated = stack.enter_context(ReplicatedValkey(folder / "replicated"))
+        encrypted = stack.enter_context(ReplicatedValkey(folder / "encrypted", encryption=certificate))
         sockets = Path(dict(part.split("=") for part in postgres.partition("?")[2].split("&"))["host"])
         yield {
             "postgres": postgres,
@@ -74,6 +79,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
             "tls": f"{LOGIN}@127.0.0.1:{stack.enter_context(tls_proxy(certificate, ('127.0.0.1', port)))}",
             "ca": certificate[0],
             "sentinel": replicated.url(2),
+            "encrypted_sentinel": encrypted.url(2),
         }
 
 

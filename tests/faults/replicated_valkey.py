@@ -34,15 +34,20 @@ class Node:
     port: int
     process: subprocess.Popen[bytes]
     password: str
+    certificate: Path | None = None
+    """The certificate of the node if it uses TLS."""
 
     def client(self) -> redis.Redis:
         """Return a client of this node that waits a second and does not retry."""
         return redis.Redis(
+            host="127.0.0.1",
             port=self.port,
             password=self.password,
             protocol=2,
             socket_timeout=1,
             retry=Retry(NoBackoff(), 0),
+            ssl=self.certificate is not None,
+            ssl_ca_certs=None if self.certificate is None else str(self.certificate),
         )
 
     def answers(self) -> bool:
@@ -59,10 +64,15 @@ class Node:
 
 
 class ReplicatedValkey:
-    """The servers and Sentinels in one folder. They start and stop with the `with` block."""
+    """The servers and Sentinels in one folder. They start and stop with the `with` block.
 
-    def __init__(self, folder: Path, *, replicas: int = 1, **options: str) -> None:
-        self.folder, self.options = folder, {name.replace("_", "-"): value for name, value in options.items()}
+    `encryption` is a certificate and its key, with which all of them use TLS. The embedded Valkey has no TLS, so
+    this needs an installed redis-server.
+    """
+
+    def __init__(self, folder: Path, *, replicas: int = 1, encryption: tuple[Path, Path] | None = None) -> None:
+        self.folder, self.encryption = folder, encryption
+        self.program = "redis-server" if encryption else str(get_binary_path())
         self.ports = [free_port() for _ in range(1 + replicas)]
         self.servers: list[Node] = []
         self.sentinels: list[Node] = []
@@ -92,6 +102,8 @@ class ReplicatedValkey:
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         login = f":{quote(PASSWORD, safe='')}"
         options = f"sentinel_password={quote(SENTINEL_PASSWORD, safe='')}"
+        if self.encryption:
+            return f"rediss+sentinel://{login}@{hosts}/{SERVICE}/{database}?{options}&ssl_ca_certs={self.encryption[0]}"
         return f"redis+sentinel://{login}@{hosts}/{SERVICE}/{database}?{options}"
 
     @property
@@ -163,12 +175,23 @@ class ReplicatedValkey:
     def _server_options(self, number: int) -> dict[str, str]:
         replication = {"replicaof": f"127.0.0.1 {self.ports[0]}"} if number else {}
         durable = {"appendonly": "yes", "appendfsync": "everysec", "save": '""'}
-        return {"masterauth": f'"{PASSWORD}"', "repl-diskless-sync-delay": "0"} | durable | replication | self.options
+        return {"masterauth": f'"{PASSWORD}"', "repl-diskless-sync-delay": "0"} | durable | replication
+
+    def _port_options(self, port: int) -> dict[str, str]:
+        if self.encryption is None:
+            return {"port": str(port)}
+        certificate, key = self.encryption
+        files = {
+            "tls-cert-file": f'"{certificate}"',
+            "tls-key-file": f'"{key}"',
+            "tls-ca-cert-file": f'"{certificate}"',
+        }
+        return {"port": "0", "tls-port": str(port), "tls-auth-clients": "no", "tls-replication": "yes"} | files
 
     def _start(self, name: str, port: int, password: str, options: dict[str, str], *arguments: str) -> Node:
         folder = self.folder / name
         folder.mkdir(parents=True)
-        common = {"bind": "127.0.0.1", "port": str(port), "dir": f'"{folder}"', "requirepass": f'"{password}"'}
+        common = {"bind": "127.0.0.1", "dir": f'"{folder}"', "requirepass": f'"{password}"'} | self._port_options(port)
         (folder / "valkey.conf").write_text(
             "".join(f"{option} {value}\n" for option, value in (common | options).items())
         )
@@ -177,9 +200,9 @@ class ReplicatedValkey:
     def _run(self, name: str, port: int, password: str, *arguments: str) -> Node:
         folder = self.folder / name
         with (folder / "log").open("ab") as log:
-            command = [str(get_binary_path()), str(folder / "valkey.conf"), *arguments]
+            command = [self.program, str(folder / "valkey.conf"), *arguments]
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        node = Node(name, port, process, password)
+        node = Node(name, port, process, password, self.encryption[0] if self.encryption else None)
         wait_for(node.answers, READY_SECONDS, f"{name} answers")
         return node
 
