@@ -63,7 +63,7 @@ class BacklogLimit:
 
     def request(self, pipeline: Pipeline) -> list[str]:
         """Add commands to a pipeline that measure the streams whose measurement is old. Return these streams."""
-        old = [stream for stream, backlog in self._backlogs.items() if backlog.is_old]
+        old = [stream for stream, backlog in list(self._backlogs.items()) if backlog.is_old]
         for stream in old:
             _request(pipeline, stream)
         return old

@@ -10,7 +10,7 @@ import redis
 from emr import backlog_limit
 from emr.client import PaymentFeed
 from emr.errors import FeedFullError
-from emr.outbox import Relay, refused, waiting, write
+from emr.outbox import Relay, refused, waiting
 from payments.contract.consumer_group import GROUP
 from payments.contract.stream_partition import stream_for
 from tests.emr.test_relay import numbers_on, save_visits, stop_when_empty
@@ -56,23 +56,42 @@ def test_events_of_a_full_stream_stay_in_the_outbox_in_order(emr: Connection, re
 def test_events_of_other_streams_overtake_those_of_a_full_stream(emr: Connection, redis_url: str, stream: str) -> None:
     companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
     full, free = sorted(companies)
-    for number in range(6):
-        write(emr, {"number": number, "company_id": companies[full if number % 2 else free]})
-    emr.commit()
+    save_visits(emr, *range(4), company_id=companies[full])
+    save_visits(emr, 4, 5, 6, company_id=companies[free])
     with (
         redis.Redis.from_url(redis_url) as server,
         PaymentFeed(redis_url, stream, streams=2, unprocessed_max=5) as feed,
     ):
         for number in range(5):
             server.xadd(full, {"event": json.dumps({"number": -number})})
-        relay = Relay(emr, feed)
+        relay = Relay(emr, feed, chunk=2)
         with pytest.raises(FeedFullError) as error:
             relay.publish_chunk()
         assert error.value.stream == full
-        assert (numbers_on(redis_url, free), waiting(emr)) == ([0, 2, 4], 3)
+        looks = iter([True, False])
+        relay.run(lambda: next(looks))
+        assert (numbers_on(redis_url, free), waiting(emr)) == ([4, 5, 6], 4)
 
         server.delete(full)
         relay.run(stop_when_empty(emr))
-        assert numbers_on(redis_url, full) == [1, 3, 5]
+        assert numbers_on(redis_url, full) == [0, 1, 2, 3]
         server.delete(full, free)
     assert (waiting(emr), refused(emr)) == (0, [])
+
+
+def test_chunk_with_events_of_a_full_and_another_stream_is_divided(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
+    companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
+    full, free = sorted(companies)
+    for number in range(6):
+        save_visits(emr, number, company_id=companies[full if number % 2 else free])
+    with (
+        redis.Redis.from_url(redis_url) as server,
+        PaymentFeed(redis_url, stream, streams=2, unprocessed_max=1) as feed,
+    ):
+        server.xadd(full, {"event": json.dumps({"number": -1})})
+        with pytest.raises(FeedFullError):
+            Relay(emr, feed).publish_chunk()
+        assert (numbers_on(redis_url, free), waiting(emr)) == ([0, 2, 4], 3)
+        server.delete(full, free)
