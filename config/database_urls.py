@@ -32,6 +32,8 @@ _HINTS = {
     "search_path": _SCHEMA,
     "ssl": "there is no such option; write sslmode=require or sslmode=verify-full",
 }
+_POOLER_OPTION = "pgbouncer"
+_POOLER = f"{_POOLER_OPTION}=true"
 _SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
 
 
@@ -55,8 +57,15 @@ def normalize_database_url(text: str) -> str:
 
 
 def libpq_url(database_url: str) -> str:
-    """Return the URL in the form that libpq and psycopg accept, without the name of SQLAlchemy's driver."""
-    return database_url.replace("+psycopg", "", 1)
+    """Return the URL in the form that libpq and psycopg accept: no driver of SQLAlchemy, and no option `pgbouncer`."""
+    before, mark, query = database_url.replace("+psycopg", "", 1).partition("?")
+    options = [each for each in query.split("&") if each and each != _POOLER]
+    return before + (mark + "&".join(options) if options else "")
+
+
+def uses_pgbouncer(database_url: str) -> bool:
+    """Return whether the URL says that it leads to PgBouncer in transaction mode."""
+    return _POOLER in database_url.partition("?")[2].split("&")
 
 
 def with_database(database_url: str, name: str) -> str:
@@ -80,7 +89,11 @@ def _check_options(options: Mapping[str, str]) -> dict[str, str]:
         if name in options:
             raise ValueError(f"{name}: {advice}")
     if options:
-        reject_unknown_options(options, dict.fromkeys(_libpq_options()), _HINTS)
+        reject_unknown_options(options, dict.fromkeys({*_libpq_options(), _POOLER_OPTION}), _HINTS)
+    if options.get(_POOLER_OPTION, "true") != "true":
+        raise ValueError(f"{_POOLER_OPTION}: write {_POOLER}, or remove it from the URL")
+    if _POOLER_OPTION in options and "options" in options:
+        raise ValueError("options: PgBouncer does not pass them on; set them for the role with ALTER ROLE ... SET")
     if options.get("client_encoding", "utf8").lower() not in {"utf8", "utf-8"}:
         raise ValueError("client_encoding: remove it from the URL; other values are not supported")
     if _SEARCH_PATH.search(options.get("options", "")):

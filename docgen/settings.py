@@ -26,7 +26,8 @@ about characters that are not percent-encoded. In a user name or password, write
 - `DATABASE_URL` takes the options of libpq, for example `sslmode`, `sslrootcert`, `connect_timeout` and `options`,
   and no others. The tables are in the schema `public`. Several hosts are written
   `postgresql://billing@db1:5432,db2:5432/payments`. Each new connection takes the first host that accepts writes
-  (`target_session_attrs=read-write`, which the URL may change), so it finds the primary after a failover.
+  (`target_session_attrs=read-write`, which the URL may change), so it finds the primary after a failover. Behind
+  PgBouncer in transaction mode add `pgbouncer=true`.
 - `REDIS_URL` and `CELERY_BROKER_URL` begin with `redis://`, `rediss://` (TLS) or `unix:///`. They take `db`,
   `socket_timeout` (more than 1), `socket_connect_timeout`, `health_check_interval` and `client_name`. With
   `rediss://` they also take `ssl_cert_reqs`, `ssl_check_hostname`, `ssl_ca_certs`, `ssl_ca_path`, `ssl_ca_data`,

@@ -4,12 +4,12 @@ from flower.utils.broker import Broker
 from kombu.connection import Connection
 from psycopg.conninfo import conninfo_to_dict
 from redis.connection import parse_url
-from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from config.database_urls import libpq_url
 from config.redis_urls import to_kombu_url
 from config.settings import read_settings
+from payments.store.db.session_settings import split_pooler
 
 
 def database_url_of(text):
@@ -23,7 +23,7 @@ def redis_url_of(text, name="REDIS_URL"):
 
 def parse_with_database_clients(url):
     """Return the connection parameters that psycopg and SQLAlchemy derive from a URL."""
-    _, alchemy = PGDialect_psycopg().create_connect_args(make_url(url))
+    _, alchemy = PGDialect_psycopg().create_connect_args(split_pooler(url)[0])
     names = {"user": "", "password": "", "host": "", "port": "", "dbname": "", "target_session_attrs": ""}
     return [{name: str(seen.get(name, "")) for name in names} for seen in (conninfo_to_dict(libpq_url(url)), alchemy)]
 

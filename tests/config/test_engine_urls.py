@@ -101,6 +101,7 @@ def test_refusal_quotes_no_part_of_a_password(letters, marks):
         (" \npostgresql://u@h/d\n ", ("u", "h", "", "d")),
         ("postgresql://u@h/d?sslmode=verify-full&sslrootcert=/etc/ca+1.pem", ("u", "h", "", "d")),
         ("postgresql://u@h/d?options=-cstatement_timeout=5s", ("u", "h", "", "d")),
+        ("postgresql://u@h:6432/d?sslmode=require&pgbouncer=true", ("u", "h", "6432", "d")),
     ],
 )
 def test_database_url_has_one_meaning_for_every_client(text, seen):

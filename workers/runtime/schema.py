@@ -1,10 +1,12 @@
 """Upgrade the database schema, and create and drop the partitions of its tables."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
 
-from config.settings import Settings
+from config.database_urls import uses_pgbouncer
+from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -16,11 +18,12 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
 
     Then rows of earlier releases get their company, and keys that begin with it and row-level security are created,
     while processes work. With `finishing`, the earlier keys are dropped; this raises UnfinishedError while earlier
-    processes are connected. Tables without statistics, such as restored ones, are analyzed. A table that others keep
-    locked is skipped: the services create its partitions within the hour, and the next upgrade drops its expired
-    partitions. The user of `database_url` must own the tables. Raises SettingsError if PostgreSQL refuses the URL, the
+    processes are connected. Tables without statistics are analyzed. A table that others keep locked is skipped: the
+    services create its partitions within the hour, and the next upgrade drops its expired partitions. The user of
+    `database_url` must own the tables. Raises SettingsError if the URL leads to PgBouncer, PostgreSQL refuses it, the
     database is not in UTF-8 or the user lacks rights, and UnreachableEngineError if PostgreSQL does not answer.
     """
+    _refuse_pgbouncer(database_url)
     # Imported here, because they are slow to load and `payments up` needs them only now.
     from payments.journeys import retention  # noqa: PLC0415 - see above
     from payments.store.db.connection import connect  # noqa: PLC0415 - see above
@@ -47,7 +50,18 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
     finally:
         database.dispose()
     log.info("schema_upgraded", partitions_created=created.partitions, partitions_dropped=dropped.partitions)
+    _log_exceptions(analyzed, sorted({*created.blocked, *dropped.blocked}))
+
+
+def _refuse_pgbouncer(database_url: str) -> None:
+    if uses_pgbouncer(database_url):
+        raise SettingsError(
+            "DATABASE_URL: migrations do not run through PgBouncer; give this command the URL of PostgreSQL itself"
+        )
+
+
+def _log_exceptions(analyzed: Sequence[str], blocked: Sequence[str]) -> None:
     if analyzed:
         log.info("tables_analyzed", tables=analyzed)
-    if created.blocked or dropped.blocked:
-        log.warning("partitions_postponed", tables=sorted({*created.blocked, *dropped.blocked}))
+    if blocked:
+        log.warning("partitions_postponed", tables=blocked)

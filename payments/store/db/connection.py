@@ -5,10 +5,21 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from payments.store.db.failover import UnknownCommitError, met_wrong_server, require_replicated, watch_commits
+from payments.store.db.session_settings import (
+    IDLE_IN_TRANSACTION_SECONDS_MAX,
+    LOCK_TIMEOUT_SECONDS,
+    NO_PREPARED_STATEMENTS,
+    TransactionSettings,
+    session_settings,
+    split_pooler,
+    startup_options,
+)
+
+__all__ = ["IDLE_IN_TRANSACTION_SECONDS_MAX", "LOCK_TIMEOUT_SECONDS"]
 
 Database = Engine
 """A process's engine, with its connection pool."""
@@ -17,19 +28,6 @@ Transaction = Connection
 
 GENERATION = " (company keys)"
 """The end of `application_name` of sessions of this release. `workers.migrate --finish` waits for all others to end."""
-LOCK_TIMEOUT_SECONDS = 15
-IDLE_IN_TRANSACTION_SECONDS_MAX = 12
-"""After this time PostgreSQL ends a worker's idle transaction. Otherwise a frozen worker would keep its locks forever.
-The value is below the lock timeout, so that waiting transactions get the lock without a retry."""
-_KEEPALIVES = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=15s"
-"""Within this time PostgreSQL notices that the client's machine is gone, and releases its locks. By default it sends
-the first probe after two hours."""
-_NO_SEQSCAN = "-c enable_seqscan=off"
-"""PostgreSQL caches the plans of prepared statements, including those of foreign-key checks. A plan that was made while
-a table was empty scans the whole table for every row until the next ANALYZE (docs/decisions/0020)."""
-_NO_JIT = "-c jit=off"
-"""Compiling a query that PostgreSQL takes for an expensive one takes longer than our queries, most of all in tables
-without statistics."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
 rollback, insufficient resources, lock not available, shutdown, disk error."""
@@ -67,18 +65,12 @@ def connect(
 
     PostgreSQL ends a transaction that is idle for `idle_in_transaction_seconds`. Workers set this; consoles do not,
     because a person may read a report for as long as they like. Processes that only look up single rows set
-    `allow_seqscan` to False.
+    `allow_seqscan` to False. If the URL has the option `pgbouncer=true`, sessions keep nothing between transactions.
     """
-    given = make_url(database_url).query
-    # Of two values for one parameter, PostgreSQL takes the last.
-    locks = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c timezone=UTC"
-    options = [*_as_list(given.get("options")), locks, _KEEPALIVES, _NO_JIT]
-    if idle_in_transaction_seconds is not None:
-        options.append(f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s")
-    if not allow_seqscan:
-        options.append(_NO_SEQSCAN)
+    url, is_pooled = split_pooler(database_url)
+    settings = session_settings(idle_in_transaction_seconds=idle_in_transaction_seconds, allow_seqscan=allow_seqscan)
     engine = create_engine(
-        database_url,
+        url,
         pool_size=pool_size,
         max_overflow=0,
         use_native_hstore=False,  # no column has this type, and detecting it costs each process a query
@@ -87,10 +79,12 @@ def connect(
         hide_parameters=True,
         connect_args={
             "application_name": application_name + GENERATION,
-            "options": " ".join(options),
-            **{name: given.get(name, value) for name, value in _CONNECT_ARGS.items()},
+            **(NO_PREPARED_STATEMENTS if is_pooled else startup_options(settings, url.query.get("options"))),
+            **{name: url.query.get(name, value) for name, value in _CONNECT_ARGS.items()},
         },
     )
+    if is_pooled:
+        event.listen(engine, "begin", TransactionSettings(settings))
     require_utf8(engine)
     event.listen(engine, "connect", _send_arrays_in_binary)
     watch_commits(engine)
@@ -114,10 +108,6 @@ def _check_encoding(connection: Any, _record: object) -> None:
         raise UnsuitableDatabaseError(
             f"the database {name} has the encoding {encoding}; create it with ENCODING 'UTF8' TEMPLATE template0"
         )
-
-
-def _as_list(value: str | tuple[str, ...] | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _send_arrays_in_binary(connection: Any, _record: object) -> None:

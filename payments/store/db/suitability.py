@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import (
+    LOCK_TIMEOUT_SECONDS,
     Database,
     Transaction,
     UnsuitableDatabaseError,
@@ -16,11 +17,12 @@ from payments.store.db.connection import (
 )
 from payments.store.db.statement import text
 
+BEHIND_PGBOUNCER = "behind PgBouncer, add pgbouncer=true to the URL"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _REFUSED = re.compile(
     "authentication failed|no password supplied|role .+ does not exist|database .+ does not exist|pg_hba.conf"
     "|permission denied|not permitted to log in|does not support SSL|certificate|^invalid |does not allow connections"
-    "|not currently accepting connections"
+    "|not currently accepting connections|unsupported startup parameter"
 )
 """Failures to connect that end when the URL or the server is changed, and not by waiting. libpq gives no SQLSTATE for
 them. Others, and those of a server whose messages are in another language, count as unreachable."""
@@ -40,6 +42,7 @@ def check_database(database_url: str, *, application_name: str) -> None:
     try:
         with translate_connection_errors(), transaction(database) as tx:
             check_schema(tx)
+            _check_settings(tx)
             _check_rights(tx)
     finally:
         database.dispose()
@@ -56,6 +59,8 @@ def translate_connection_errors() -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = first_line(error.orig or error)
+        if "unsupported startup parameter" in reason:
+            reason = f"{reason}; {BEHIND_PGBOUNCER}"
         if is_refusal(error):
             raise UnsuitableDatabaseError(reason) from None
         if is_transient(error):
@@ -99,6 +104,12 @@ def check_schema(tx: Transaction) -> None:
         raise UnsuitableDatabaseError(
             f"role {user} finds the schema {schema} first; the tables are in public: ALTER ROLE ... RESET search_path"
         )
+
+
+def _check_settings(tx: Transaction) -> None:
+    """Raise UnsuitableDatabaseError if a pooler between this process and PostgreSQL drops the session's settings."""
+    if tx.execute(text("SHOW lock_timeout")).scalar_one() != f"{LOCK_TIMEOUT_SECONDS}s":
+        raise UnsuitableDatabaseError(f"the start-up options do not arrive; {BEHIND_PGBOUNCER}")
 
 
 def _check_rights(tx: Transaction) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine
 
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.connection import require_utf8
+from payments.store.db.session_settings import split_pooler
 from payments.store.db.suitability import check_schema
 from payments.store.migrations import online, row_security
 
@@ -33,7 +34,8 @@ def upgrade(database_url: str) -> None:
     unless the database is in UTF-8 and the session's schema is public, and for a new database as
     `row_security.prepare_roles`.
     """
-    engine = create_engine(database_url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
+    url, _ = split_pooler(database_url)
+    engine = create_engine(url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
     require_utf8(engine)
     try:
         with engine.begin() as connection:

@@ -1,0 +1,71 @@
+"""The settings of PostgreSQL sessions: start-up options or, behind PgBouncer, settings of each transaction.
+
+PgBouncer in transaction mode gives each transaction any of its server sessions. So a session keeps neither settings nor
+prepared statements, and PgBouncer passes on no start-up options.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL, Connection, make_url
+
+LOCK_TIMEOUT_SECONDS = 15
+IDLE_IN_TRANSACTION_SECONDS_MAX = 12
+"""After this time PostgreSQL ends a worker's idle transaction. Otherwise a frozen worker would keep its locks forever.
+The value is below the lock timeout, so that waiting transactions get the lock without a retry."""
+
+_POOLER_OPTION = "pgbouncer"
+_KEEPALIVES = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "15s",
+}
+"""Within this time PostgreSQL notices that the client's machine is gone, and releases its locks. By default it sends
+the first probe after two hours. Behind PgBouncer, the client of PostgreSQL is PgBouncer."""
+
+
+def session_settings(*, idle_in_transaction_seconds: int | None, allow_seqscan: bool) -> dict[str, str]:
+    """Return the settings of a process's transactions, by name. See `payments.store.db.connection.connect`."""
+    # Compiling a query that PostgreSQL takes for an expensive one takes longer than our queries, most of all in tables
+    # without statistics.
+    settings = {"lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s", "timezone": "UTC", "jit": "off"}
+    if idle_in_transaction_seconds is not None:
+        settings["idle_in_transaction_session_timeout"] = f"{idle_in_transaction_seconds}s"
+    if not allow_seqscan:
+        # PostgreSQL caches the plans of prepared statements, including those of foreign-key checks. A plan that was
+        # made while a table was empty scans the whole table for every row until the next ANALYZE (decision 0020).
+        settings["enable_seqscan"] = "off"
+    return settings
+
+
+def startup_options(settings: dict[str, str], given: str | tuple[str, ...] | None) -> dict[str, str]:
+    """Return psycopg's argument `options` for these settings. They follow those of the URL: the last value counts."""
+    before = [given] if isinstance(given, str) else list(given or ())
+    return {"options": " ".join([*before, *(f"-c {name}={value}" for name, value in (settings | _KEEPALIVES).items())])}
+
+
+def transaction_settings(settings: Mapping[str, str]) -> str:
+    """Return the statement that applies these settings until the end of the transaction."""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+
+def split_pooler(database_url: str) -> tuple[URL, bool]:
+    """Return the URL without the option `pgbouncer`, and whether this option is `true`."""
+    url = make_url(database_url)
+    return url.difference_update_query([_POOLER_OPTION]), url.query.get(_POOLER_OPTION) == "true"
+
+
+class TransactionSettings:
+    """Applies settings when a transaction begins. It handles SQLAlchemy's event `begin`."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self._statement = transaction_settings(settings)
+
+    def __call__(self, connection: Connection) -> None:
+        """Execute the statement. Raises DBAPIError."""
+        connection.exec_driver_sql(self._statement)
+
+
+NO_PREPARED_STATEMENTS: dict[str, Any] = {"prepare_threshold": None}
+"""Argument of psycopg's connections behind PgBouncer."""
