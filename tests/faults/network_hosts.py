@@ -112,6 +112,10 @@ class TcpForwarder:
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._listen, daemon=True).start()
 
+    def lead_to(self, to: Address) -> None:
+        """Forward later connections to another address. Earlier ones stay."""
+        self._to = to
+
     def close(self) -> None:
         """Stop accepting connections."""
         for end in (self._server, *self._ends):
@@ -125,7 +129,11 @@ class TcpForwarder:
                 caller, _ = self._server.accept()
                 called = socket.socket(socket.AF_UNIX if isinstance(self._to, str) else socket.AF_INET)
                 self._ends += (caller, called)
-                called.connect(self._to)
+                try:
+                    called.connect(self._to)
+                except OSError:
+                    caller.close()
+                    continue
                 for ends in ((caller, called), (called, caller)):
                     threading.Thread(target=_pump, args=ends, daemon=True).start()
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from payments.store.db.failover import UnknownCommitError, met_wrong_server, require_replicated, watch_commits
+from payments.store.db.former_primary import watch_connections
 from payments.store.db.session_settings import (
     IDLE_IN_TRANSACTION_SECONDS_MAX,
     LOCK_TIMEOUT_SECONDS,
@@ -85,6 +86,8 @@ def connect(
     )
     if is_pooled:
         event.listen(engine, "begin", TransactionSettings(settings))
+    else:
+        watch_connections(engine)
     require_utf8(engine)
     event.listen(engine, "connect", _send_arrays_in_binary)
     watch_commits(engine)
