@@ -113,6 +113,7 @@ def commands() -> dict[str, str]:
         "Payment Log of a patient": "report payment-log --patient patient-big",
         "Payment Log, expanded": "report payment-log --expand",
         "Payment Log by method": "report payment-log --group-by method",
+        "Payment Log by deposit date": "report payment-log --group-by deposit_date",
         "Billing Exceptions": "report exceptions --status all",
         "account": "report account patient-big",
         "balancing, every line": "report balancing --lines",
@@ -123,7 +124,7 @@ def commands() -> dict[str, str]:
         f"{name}: {form}": f"{line} --format {form}"
         for name, line in listed.items()
         for form in ("csv", "json", "table")
-    }
+    } | {"balancing, every line by payment: csv": "report balancing --lines --by-payment --format csv"}
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from console.cli.parameters import report_command
 from console.cli.printing import Output, print_pieces, show
-from console.cli.session import open_transaction
+from console.cli.session import open_report, open_transaction
 from console.cli.spooled_stdout import spooled_stdout
 from console.cli.tables import Totals
 from console.cli.terminal import stdout
@@ -38,7 +38,8 @@ app = typer.Typer()
     "balancing",
     epilog="Example: payments report balancing --from 2026-10-05 --to 2026-10-11\n\n"
     "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --lines\n\n"
-    "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --emr-csv log.csv",
+    "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --emr-csv log.csv\n\n"
+    "Example: payments report balancing --lines --by-payment --format csv > lines.csv",
 )
 @report_command(BalancingParameters)
 def balancing(
@@ -51,32 +52,59 @@ def balancing(
     lines: Annotated[
         bool, typer.Option("--lines", metavar="", help="List every line that differs, including explained ones.")
     ] = False,
+    by_payment: Annotated[
+        bool,
+        typer.Option(
+            "--by-payment",
+            metavar="",
+            help="With --lines --format csv: order the lines by payment, and print them while the ledger is read.",
+        ),
+    ] = False,
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
     Unexplained is 0.00 unless something is wrong. Differences of opposite sign can cancel out, so the number of
-    unexplained payments is shown too. Unexplained lines come first. With --emr-csv, Billing is compared with the EMR's
-    own Payment Log line by line, which finds lost events. That CSV file has a header: clinic_id, payment_id, line_id,
-    transaction_date, amount_paid, charge_type, internal_payment, paid and optionally version. It must cover the
-    selected days and clinics.
+    unexplained payments is shown too. Unexplained lines come first, except with --by-payment. With --emr-csv, Billing
+    is compared with the EMR's own Payment Log line by line, which finds lost events. That CSV file has a header:
+    clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type, internal_payment, paid and optionally
+    version. It must cover the selected days and clinics.
     """
+    if by_payment and not (lines and output.output_format is OutputFormat.CSV):
+        raise CommandError("--by-payment requires --lines --format csv", exit_status=2)
+    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic))
+    with _open_log(emr_csv) as log:
+        if by_payment:
+            _print_by_payment(query, log, output)
+        else:
+            _print_balance(query, log, output, every_line=lines)
+
+
+def _print_by_payment(query: BalanceFilter, log: Iterator[PaymentLogRow] | None, output: Output) -> None:
     from payments.journeys import balancing as journey
 
-    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic))
+    with open_report() as tx:
+        show(_records(journey.differing_lines(tx, query, log)), DIFFERENCES, output)
+
+
+def _print_balance(
+    query: BalanceFilter, log: Iterator[PaymentLogRow] | None, output: Output, *, every_line: bool
+) -> None:
+    from payments.journeys import balancing as journey
+
     with spooled_stdout():
-        with _open_log(emr_csv) as log, open_transaction() as tx:
+        with open_transaction() as tx:
             balance = journey.balance(tx, query, log)
         record = balance_record(balance, query)
         match output.output_format:
             case OutputFormat.JSON:
                 print_pieces(object_pieces(record, {"lines": output.limit_records(_records(balance.lines))}))
-            case OutputFormat.CSV if lines:
+            case OutputFormat.CSV if every_line:
                 show(_records(balance.lines), DIFFERENCES, output)
             case OutputFormat.CSV:
                 show([record], BALANCING, output)
             case OutputFormat.TABLE:
                 stdout().print(_sum(balance, query))
-                _print_lines(balance, output, every_line=lines)
+                _print_lines(balance, output, every_line=every_line)
 
 
 def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:

@@ -129,6 +129,11 @@ def item_text(value: str | NestedRecord) -> str:
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    rows = iter(records)
-    while some := [*islice(rows, _PIECE_ROWS)]:
+    """Yield the records in lists: first one record, then twice as many each time, up to _PIECE_ROWS.
+
+    So the first record is printed as soon as it is read, even if the second one is read much later.
+    """
+    rows, size = iter(records), 1
+    while some := [*islice(rows, size)]:
         yield some
+        size = min(2 * size, _PIECE_ROWS)

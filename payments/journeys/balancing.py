@@ -41,6 +41,23 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[Paymen
     return balance
 
 
+def differing_lines(
+    tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None
+) -> Iterator[BalancedLine]:
+    """Yield the lines that `balance` lists, in the order of company, clinic, payment and line.
+
+    Payments of which Billing has no line come last. The lines of all days are yielded while the ledger is read, by
+    several statements: the transaction has to be a snapshot, and to stay open until the last line. With a period, a log
+    or an earlier moment, the first line is yielded after all of them were compared. Raises AmbiguousIdError as
+    `balance` does.
+    """
+    if log is not None:
+        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
+    for line in _reconcile_compared(balancing.stream(tx, balance_filter, with_log=log is not None)):
+        if not line.is_equal:
+            yield line
+
+
 def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
     return -abs(line.unexplained), not line.notes, line.payment or ""
 

@@ -10,7 +10,7 @@ _DEAD_LETTERS = """
 INSERT INTO set_aside (body, body_hash, entry_id, status, reason, error, received_at, attempts, company_id, clinic_id,
     payment_id, line_id, patient_id, version, saved_at, saved_on, amount_paid, transaction_date)
 SELECT '', decode(md5(id::text), 'hex'), '0-0', 'Validation Failed', 'invalid_event', '', now(), 1,
-    company_id, clinic_id, payment_id, line_id, patient_id, 2, saved_at, saved_on, amount_paid, transaction_date
+    company_id, clinic_id, payment_id, line_id, patient_id, 2, saved_at, saved_on, amount_paid + 1, transaction_date
 FROM lines WHERE id % 4 = 0
 """
 _FILL = (
@@ -60,7 +60,9 @@ _FILL = (
 
 
 def fill(database: Database, payments: int) -> None:
-    """Add payments of one patient. Each has an entry, a charge and an exception; each fourth has a newer dead letter.
+    """Add payments of one patient. Each has an entry, a charge and an exception.
+
+    Each fourth has a newer dead letter with another amount.
 
     Turns autovacuum off for the tables, so the planner has no statistics.
     """

@@ -56,6 +56,10 @@ def all_reports(
         "log": list(reporting.payment_log(tx, LogFilter(as_of=as_of))),
         "expanded log": list(reporting.expanded_payment_log(tx, LogFilter(as_of=as_of))),
         "balance": comparable_balance(tx, BalanceFilter(as_of=as_of)),
+        "differing lines": list(balancing.differing_lines(tx, BalanceFilter(as_of=as_of))),
+        "differing lines of May": list(
+            balancing.differing_lines(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of))
+        ),
         "balance of May": comparable_balance(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of)),
     }
     for group in GroupBy:

@@ -60,6 +60,27 @@ def test_emr_side_is_the_latest_amount(tx: Transaction, events: Any, emr: str, t
     assert emr_side(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
 
 
+def test_differing_lines_are_those_of_the_balance_by_payment(tx: Transaction) -> None:
+    office = Office(tx, date(2026, 6, 20))
+    for payment_id in ("b", "a", "equal"):
+        office.publish(saved_payment("25.00", payment_id=payment_id))
+    office.publish(invalid("40.00", 2, payment_id="b"), invalid("30.00", 1, payment_id="refused"))
+    office.publish(invalid("20.00", 1, payment_id=...), saved_payment("9.00", payment_id="c", internal_payment=True))
+    tx.execute(text("UPDATE lines SET amount_paid = 35.00 WHERE payment_id = 'a'"))
+    everything, year = BalanceFilter(), BalanceFilter(date(2026, 1, 1), date(2026, 12, 31))
+
+    by_payment = [*balancing.differing_lines(tx, everything)]
+
+    *of_lines, refused, unreadable = [line.payment for line in by_payment]
+    assert of_lines == ["clinic/a/1", "clinic/b/1", "clinic/c/1"]
+    assert (refused, str(unreadable).partition(":")[0]) == ("clinic/refused/1", "refused")
+    assert by_payment == [*balancing.differing_lines(tx, year)]
+    for query in (everything, year):
+        balance = balancing.balance(tx, query)
+        assert sorted(map(repr, by_payment)) == sorted(map(repr, balance.lines))
+        assert (str(balance.emr_total), balance.equal, balance.different) == ("159.00", 1, 5)
+
+
 def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
     """Return the EMR's total and its nonzero reconciling items, after checking that nothing is unexplained."""
     balance = balancing.balance(tx, query)

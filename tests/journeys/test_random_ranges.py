@@ -29,6 +29,9 @@ RANGES = [
     BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic")),
     BalanceFilter(date(2026, 5, 31), date(2026, 6, 20)),
     BalanceFilter(date(2026, 5, 1), date(2026, 5, 1)),
+    BalanceFilter(date(2026, 1, 1), date(2026, 12, 31)),
+    BalanceFilter(scope=Scope.of_companies("company")),
+    BalanceFilter(scope=Scope.of_clinics("clinic")),
     BalanceFilter(scope=Scope.of_clinics("another clinic")),
 ]
 _REFUND = {"amount_due": "-30.00", "refund_of": "x/y/z"}
@@ -117,6 +120,7 @@ def test_every_date_range_balances(database: Database, steps: list[tuple[str, di
         for query in RANGES:
             balance = balancing.balance(tx, query)
             assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
+            assert sorted(map(repr, balancing.differing_lines(tx, query))) == sorted(map(repr, balance.lines))
             assert scenario.is_disputed or balance.emr_total == scenario.emr_total(query)
             assert balance.billing_total == imported_total(tx, query)
             by_clinic = balancing.balance_clinics(tx, query).values()

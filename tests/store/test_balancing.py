@@ -9,7 +9,7 @@ from sqlalchemy import text
 from payments.core.scope import EVERYTHING
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
-from payments.store.db.connection import Database, Transaction, connect, transaction
+from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
 from tests.builders.events import event_body, payment_fields
 from tests.builders.office import Office
 from tests.engines import scratch_database
@@ -37,17 +37,18 @@ _FILL = (
 
 def count_scanned_rows(tx: Transaction) -> int:
     """Return how many rows this transaction has read so far by sequential scans."""
-    found = tx.execute(
-        text(
-            "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname IN ('lines', 'entries', 'set_aside')"
-        )
-    )
-    return int(found.scalar_one())
+    return count_read_rows(tx, "seq_tup_read")
+
+
+def count_read_rows(tx: Transaction, scans: str = "seq_tup_read + idx_tup_fetch") -> int:
+    """Return how many rows of the lines, entries and dead letters this transaction has read so far."""
+    tables = "relname IN ('lines', 'entries', 'set_aside')"
+    return int(tx.execute(text(f"SELECT sum({scans}) FROM pg_stat_xact_user_tables WHERE {tables}")).scalar_one())
 
 
 @pytest.fixture(scope="module")
 def filled_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A separate database with 20,000 payments, and with three events on another date."""
+    """A separate database with 20,000 payments, and with four events on two other dates."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with transaction(database) as tx:
@@ -57,6 +58,7 @@ def filled_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
             moved = event_body(payment_fields(payment_id="moved", transaction_date="2026-06-04"))
             office.publish(
                 event_body(payment_fields()),
+                event_body(payment_fields(payment_id="internal", internal_payment=True, transaction_date="2026-06-04")),
                 moved,
                 event_body(payment_fields(payment_id="moved", version=2, method="Gift card")),
             )
@@ -78,3 +80,15 @@ def test_balance_of_a_day_scans_no_whole_table(filled_database: Database, clinic
             [],
         )
         assert count_scanned_rows(tx) - before < 100  # of the dead letters, which are few
+
+
+@pytest.mark.slow
+def test_lines_of_all_days_are_yielded_while_the_ledger_is_read(filled_database: Database) -> None:
+    with snapshot_transaction(filled_database) as tx:
+        before = count_read_rows(tx)
+        lines = balancing.differing_lines(tx, BalanceFilter())
+
+        assert next(lines).payment == "clinic/internal/1"
+        assert count_read_rows(tx) - before < 10_000
+        assert [*lines] == []
+        assert count_read_rows(tx) - before > 40_000

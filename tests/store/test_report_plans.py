@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import pytest
@@ -80,7 +81,12 @@ REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
         PAYMENTS,
     ),
     "account and its allocations": (allocations, PAYMENTS),
-    "balance": (lambda tx: balancing.balance(tx, BalanceFilter()).equal, PAYMENTS),
+    "balance": (lambda tx: balancing.balance(tx, BalanceFilter()).equal, PAYMENTS * 3 // 4),
+    "balance of a year": (
+        lambda tx: balancing.balance(tx, BalanceFilter(date(2026, 1, 1), date(2026, 12, 31))).equal,
+        PAYMENTS * 3 // 4,
+    ),
+    "balance, by payment": (lambda tx: count_rows(balancing.differing_lines(tx, BalanceFilter())), PAYMENTS // 4),
 }
 
 
@@ -126,6 +132,20 @@ def test_policies_change_no_plan(database: Database, isolated: Database, name: s
     read, _ = REPORTS[name]
 
     assert scans_of_large_tables(isolated, read) == scans_of_large_tables(database, read) != []
+
+
+def test_balance_by_payment_begins_before_the_ledger_is_read(database: Database) -> None:
+    read_rows = (
+        "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables "
+        "WHERE relname IN ('lines', 'entries', 'set_aside')"
+    )
+    with snapshot_transaction(database) as tx:
+        before = tx.execute(text(read_rows)).scalar_one()
+
+        first = next(balancing.differing_lines(tx, BalanceFilter()))
+
+        assert first.payment == "clinic/p-100/1"
+        assert tx.execute(text(read_rows)).scalar_one() - before < PAYMENTS / 2
 
 
 @pytest.mark.parametrize("is_analyzed", [False, True])  # in this order: the statistics stay

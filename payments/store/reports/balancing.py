@@ -1,135 +1,32 @@
 """Payment Balancing (rule D9): the EMR's amounts and the ledger's entries, line by line.
 
 One statement reads both sides, so both are from the same moment. The database counts and sums the lines on which both
-sides agree; only the other lines are returned one by one.
+sides agree; only the other lines are returned one by one. `stream` returns the other lines without the sums, each as
+soon as it is read.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import RowMapping
 
-from payments.contract.keys import LineKey
 from payments.contract.money import ZERO
 from payments.contract.payment_log import PaymentDetails
 from payments.core.balancing import BalancedLine, LineComparison
 from payments.core.outcome import Outcome, Status
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import in_optional_scope, optional_scope_parameters
+from payments.store.db.conditions import optional_scope_parameters, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.printed_key import shared_clinic_ids
 from payments.store.db.statement import text
-from payments.store.db.streaming import read_as_sets
-from payments.store.feed.current import current_dead_letters_cte
+from payments.store.db.streaming import batches, read_as_sets
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
-from payments.store.reports.emr_log import LOGGED_LINES
+from payments.store.reports import balancing_query
 
 _CHUNK_ROWS = 10_000
-_LINE_KEY = ", ".join(LineKey._fields)
-_IN_RANGE = "{0} BETWEEN :since AND :until AND " + in_optional_scope("{1}.company_id", "{1}.clinic_id")
-
-# A dead letter counts if its amount and day are readable, and its version or time decides that it is newer.
-_READABLE = """
-AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
-AND (lines.id IS NULL OR num_nulls(set_aside.version, set_aside.saved_at) < 2)
-"""
-_IMPORTED = f"""
-WITH {current_dead_letters_cte(_READABLE)},
-imported AS (
-    SELECT line_ref, sum(amount) AS amount FROM entries
-    WHERE kind = 'import' AND {_IN_RANGE.format("deposit_date", "entries")} GROUP BY line_ref
-),
-"""
-_REJECTED_AMOUNT = "CASE WHEN dead.paid IS FALSE THEN 0.00 ELSE dead.amount_paid END"
-# An index finds the lines of the range. Other lines are read only if an entry, a dead letter or the log names them.
-_EMR_LINES = f"""
-relevant_lines AS (
-    SELECT * FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
-    UNION ALL
-    SELECT own.* FROM (
-        (SELECT line_ref FROM imported UNION SELECT line_ref FROM current_dead_letters {{more}})
-        EXCEPT SELECT id FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
-    ) AS others, LATERAL (SELECT * FROM lines WHERE id = line_ref LIMIT 1) AS own
-),
-emr_lines AS (
-    SELECT line.id AS line_ref, line.company_id, line.clinic_id, line.payment_id, line.line_id,
-        NULL::bigint AS dead_letter_id, coalesce(dead.transaction_date, line.transaction_date) AS day,
-        CASE WHEN dead.id IS NULL THEN accepted_amount ELSE rejected_amount END AS latest_amount, accepted_amount,
-        dead.status AS rejected_status, line.status, line.reason, application, target,
-        coalesce(dead.charge_type, line.charge_type) AS charge_type,
-        CASE WHEN dead.id IS NULL THEN line.internal_payment END AS internal_payment,
-        coalesce(dead.version, line.version) AS version
-    FROM relevant_lines AS line LEFT JOIN current_dead_letters AS dead ON dead.line_ref = line.id,
-        LATERAL (SELECT
-            CASE WHEN line.paid AND NOT deleted THEN line.amount_paid ELSE 0.00 END AS accepted_amount,
-            {_REJECTED_AMOUNT} AS rejected_amount) AS amounts
-    UNION ALL
-    SELECT NULL, company_id, clinic_id,
-        CASE WHEN key_line_ref IS NULL AND company_id IS NOT NULL THEN payment_id END, line_id, id, transaction_date,
-        {_REJECTED_AMOUNT}, 0.00, status, NULL, NULL, 'none', 0.00, charge_type, NULL, version
-    FROM current_dead_letters AS dead WHERE line_ref IS NULL
-),
-"""
-_LOGGED_LINES = f"UNION SELECT id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
-_EMR_SIDE_FROM_FEED = f"""{_EMR_LINES.format(more="")}
-emr_side AS (
-    SELECT feed.*, coalesce({_IN_RANGE.format("day", "feed")}, false) AS is_in_range,
-        NULL::numeric AS log_amount, NULL::date AS log_day, NULL::text AS log_charge_type,
-        NULL::boolean AS log_internal_payment, NULL::bigint AS log_version, false AS is_logged, true AS is_same
-    FROM emr_lines AS feed
-),
-"""
-_IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope("company_id", "clinic_id")
-_EMR_SIDE_FROM_LOG = f"""{LOGGED_LINES}{_EMR_LINES.format(more=_LOGGED_LINES)}
-emr_side AS (
-    SELECT line_ref, {_LINE_KEY}, dead_letter_id, feed.day, latest_amount, accepted_amount,
-        rejected_status, status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
-        coalesce({_IN_RANGE.format("feed.day", "feed")}, false) AS is_in_range,
-        log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
-        log.internal_payment AS log_internal_payment, log.version AS log_version,
-        coalesce({_IN_LOG}, false) AS is_logged,
-        (log.amount, log.day, log.charge_type, log.internal_payment, coalesce(log.version, feed.version))
-            IS NOT DISTINCT FROM
-            (latest_amount, feed.day, feed.charge_type, feed.internal_payment, feed.version)
-        OR log.day IS NULL AND latest_amount = 0 AS is_same
-    FROM emr_lines AS feed FULL JOIN logged_lines AS log USING ({_LINE_KEY})
-),
-"""
-_LINE_COLUMNS = (
-    "payment_id line_id dead_letter_id is_in_range accepted_amount rejected_status status reason application target "
-    "imported_elsewhere adjusted day charge_type internal_payment version is_logged log_amount log_day "
-    "log_charge_type log_internal_payment log_version"
-).split()
-_COMPARISON = f"""
-compared AS (
-    SELECT emr_side.*, coalesce(imported.amount, 0.00) AS imported_in_range
-    FROM emr_side LEFT JOIN imported USING (line_ref)
-    WHERE is_in_range OR is_logged OR imported.amount <> 0
-),
-posted AS (
-    SELECT line_ref, own.* FROM (SELECT DISTINCT company_id, line_ref FROM compared WHERE is_in_range) AS of_range,
-        LATERAL (SELECT sum(amount) FILTER (WHERE kind = 'import') AS imported,
-            sum(amount) FILTER (WHERE kind <> 'import') AS adjusted
-        FROM entries WHERE entries.company_id = of_range.company_id AND entries.line_ref = of_range.line_ref) AS own
-),
-comparison AS (
-    SELECT compared.*, coalesce(posted.imported, imported_in_range) - imported_in_range AS imported_elsewhere,
-        coalesce(posted.adjusted, 0.00) AS adjusted,
-        is_in_range AND is_same AND coalesce(
-            latest_amount = accepted_amount AND accepted_amount = target AND target = imported_in_range
-            AND coalesce(posted.imported, 0) = imported_in_range
-            AND coalesce(posted.adjusted, 0) = 0, false) AS is_equal
-    FROM compared LEFT JOIN posted USING (line_ref)
-)
-SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
-FROM comparison WHERE NOT is_equal
-UNION ALL
-SELECT count(*), true, company_id, clinic_id, sum(latest_amount), sum(imported_in_range),
-    {", ".join("NULL" for _ in _LINE_COLUMNS)}
-FROM comparison WHERE is_equal GROUP BY company_id, clinic_id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +42,16 @@ class BalanceFilter:
     scope: Scope = EVERYTHING
     as_of: datetime | None = None
 
+    @property
+    def has_all_days(self) -> bool:
+        """Whether the balance is of all days."""
+        return self.since is None and self.until is None
+
+    @property
+    def has_all_clinics(self) -> bool:
+        """Whether the balance is of all clinics of its companies."""
+        return self.scope.clinics is None and self.scope.clinic_keys is None
+
 
 def compare(
     tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
@@ -153,33 +60,76 @@ def compare(
 
     `with_log` takes the side of the EMR from the tables of `emr_log.create_temporary_tables`, in place of the feed.
     """
-    # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
-    tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
-    if balance_filter.since is None or balance_filter.until is None:
+    yield from _run(tx, balance_filter, _query(balance_filter, with_log=with_log), with_log=with_log)
+
+
+def stream(
+    tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
+) -> Iterator[LineComparison | BalancedLine]:
+    """Yield the comparisons of `compare` in the order of the lines' keys, then those of payments without a line.
+
+    The sums of the lines that agree may be missing. The comparisons of all days are yielded while the lines are read,
+    by several statements that need one snapshot. With a period, a log or an earlier moment, the first comparison is
+    yielded after all rows were compared.
+    """
+    if with_log or balance_filter.as_of or not balance_filter.has_all_days:
+        query = balancing_query.in_key_order(_query(balance_filter, with_log=with_log))
+        yield from _run(tx, balance_filter, query, with_log=with_log)
+        return
+    scope = balance_filter.scope
+    parameters, shared = _parameters(balance_filter), shared_clinic_ids(tx, scope)
+    of_line_refs = balancing_query.of_line_refs()
+    for lines in batches(tx, balancing_query.scanned_lines(scope), scope_parameters(scope)):
         read_as_sets(tx)
-    emr_side = _EMR_SIDE_FROM_LOG if with_log else _EMR_SIDE_FROM_FEED
-    statement = as_of_query(balance_filter.as_of, "lines set_aside entries", _IMPORTED + emr_side + _COMPARISON)
-    parameters = {
+        if line_refs := [line.id for line in lines if line.may_differ]:
+            found = tx.execute(text(of_line_refs), parameters | {"line_refs": line_refs})
+            yield from (_line(row, shared, with_log=False) for row in found.mappings())
+    yield from _run(tx, balance_filter, balancing_query.of_dead_letters_alone(), with_log=False)
+
+
+def _query(balance_filter: BalanceFilter, *, with_log: bool) -> str:
+    if balance_filter.has_all_days and balance_filter.has_all_clinics:
+        return balancing_query.of_all_days(with_log=with_log)
+    return balancing_query.of_range(with_log=with_log)
+
+
+def _parameters(balance_filter: BalanceFilter) -> dict[str, Any]:
+    return {
         "since": balance_filter.since or date.min,
         "until": balance_filter.until or date.max,
         "as_of": balance_filter.as_of,
         **optional_scope_parameters(balance_filter.scope),
     }
+
+
+def _run(
+    tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool
+) -> Iterator[LineComparison | BalancedLine]:
+    """Yield the rows of a query of `balancing_query`."""
+    # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
+    tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
+    if balance_filter.since is None or balance_filter.until is None:
+        read_as_sets(tx)
+    statement = as_of_query(balance_filter.as_of, "lines set_aside entries", query)
     shared = shared_clinic_ids(tx, balance_filter.scope)
     # Closes the cursor even if a row cannot be read, because the transaction may continue.
-    with tx.execute(text(statement), parameters, execution_options={"yield_per": _CHUNK_ROWS}) as found:
-        for row in found.mappings():
-            if row["is_equal"]:
-                yield BalancedLine(
-                    payment=None,
-                    company=row["company_id"],
-                    clinic=row["clinic_id"],
-                    emr=row["latest_amount"],
-                    billing=row["imported_in_range"],
-                    count=row["line_count"],
-                )
-            else:
-                yield _comparison(row, _printed_key(row, shared), with_log=with_log)
+    with tx.execute(
+        text(statement), _parameters(balance_filter), execution_options={"yield_per": _CHUNK_ROWS}
+    ) as found:
+        yield from (_line(row, shared, with_log=with_log) for row in found.mappings())
+
+
+def _line(row: RowMapping, shared: Collection[str], *, with_log: bool) -> LineComparison | BalancedLine:
+    if not row["is_equal"]:
+        return _comparison(row, _printed_key(row, shared), with_log=with_log)
+    return BalancedLine(
+        payment=None,
+        company=row["company_id"],
+        clinic=row["clinic_id"],
+        emr=row["latest_amount"],
+        billing=row["imported_in_range"],
+        count=row["line_count"],
+    )
 
 
 def _comparison(row: RowMapping, payment: str, *, with_log: bool) -> LineComparison:

@@ -124,6 +124,26 @@ def test_balancing_csv_is_one_row_or_one_per_line(terminal: Terminal) -> None:
 
 
 @pytest.mark.usefixtures("week_payments")
+@pytest.mark.parametrize("period", ["--company company --clinic weighed", WEEK])
+def test_lines_by_payment_are_those_of_the_balance(terminal: Terminal, emr_log: Path, period: str) -> None:
+    command = f"report balancing {period} --lines --format csv"
+
+    assert terminal.run(*f"{command} --by-payment".split()) == terminal.run(*command.split())
+    by_payment = terminal.run(*f"{command} --by-payment --emr-csv {emr_log}".split()).out.splitlines()
+    unexplained_first = terminal.run(*f"{command} --emr-csv {emr_log}".split()).out.splitlines()
+    assert [line.partition(",")[0] for line in by_payment] == ["payment", "weighed/type/1", "weighed/lost/1"]
+    assert [by_payment[0], *reversed(by_payment[1:])] == unexplained_first
+
+
+@pytest.mark.parametrize("options", ["--format csv", "--lines", "--lines --format json"])
+def test_by_payment_requires_lines_as_csv(terminal: Terminal, options: str) -> None:
+    refused = terminal.run(*f"report balancing --by-payment {options}".split())
+
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == "payments: --by-payment requires --lines --format csv\n"
+
+
+@pytest.mark.usefixtures("week_payments")
 def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, emr_log: Path) -> None:
     emr_log.write_text(emr_log.read_text().replace("1025.00", "a lot"))
 

@@ -122,7 +122,7 @@ def test_json_object_can_contain_lists_of_records() -> None:
 
 
 @pytest.mark.parametrize("pieces", [json_pieces, csv_pieces])
-def test_first_piece_is_written_before_the_last_record_is_read(pieces: Any) -> None:
+def test_first_record_is_written_before_the_second_is_read(pieces: Any) -> None:
     read = []
 
     def records() -> Any:
@@ -133,4 +133,4 @@ def test_first_piece_is_written_before_the_last_record_is_read(pieces: Any) -> N
     first = "".join(islice(pieces(records(), ["number"]), 1))
 
     assert "0" in first
-    assert len(read) < 1_000
+    assert len(read) == 1
