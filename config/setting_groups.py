@@ -59,7 +59,7 @@ class FeedSettings(SettingGroup):
     """How long acknowledged entries stay on the stream, counted from their publication. `payments replay` imports them
     again after a failover to a PostgreSQL standby that had not received the latest commits. With `0` an entry is
     deleted when it is acknowledged. Set it for the intake, the importer and the retrier. If the memory of Redis fills,
-    entries are deleted earlier."""
+    entries are deleted earlier. Use Redis 7.0 or newer, or Valkey: Redis 6.2 may count kept entries as waiting."""
 
     signing_keys: PathName | None = None
     """TOML file with the keys that companies sign their events with. The importer, the retrier and the intake read it

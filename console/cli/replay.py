@@ -67,6 +67,7 @@ def replay(
         with _audited(resources.database, since, until) as done:
             done.append(_run(context, resources, ranges, dry_run=False))
     _print_result(done[0], "changed something.")
+    _explain_nothing_read(context, done[0])
 
 
 @contextmanager
@@ -165,3 +166,9 @@ def _print_result(stats: ReplayStats, ending: str) -> None:
     if stats.failed:
         named = ", ".join(stats.failed[:_LISTED])
         raise CommandError(f"{plural(len(stats.failed), 'entry', 'entries')} failed and can be replayed again: {named}")
+
+
+def _explain_nothing_read(context: CliContext, stats: ReplayStats) -> None:
+    """Print that entries are not kept, if that is why none was read."""
+    if not (stats.read or context.settings.keep_entries):
+        print_line("PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged.")

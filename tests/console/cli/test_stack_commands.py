@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from config.redis_urls import default_broker_url
+from tests.builders.kept_entries import keep
 from tests.console.conftest import NOWHERE, Terminal
 from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
@@ -34,6 +35,12 @@ def test_wait_returns_when_idle_or_names_the_backlog(idle_terminal: Terminal, fe
 
     assert quiet == (0, "Nothing is queued or due.\n", "")
     assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")
+
+
+def test_wait_does_not_wait_for_kept_entries(idle_terminal: Terminal, feed: redis.Redis) -> None:
+    keep(feed, b"{}", b"{}")
+
+    assert idle_terminal.run(*"wait --timeout 0".split()) == (0, "Nothing is queued or due.\n", "")
 
 
 def test_health_names_the_part_that_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
