@@ -31,13 +31,23 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope:
     """Confirm a company or a clinic with its company, whether it is new or retired. The audit history records it.
 
     An import of the company that was begun and not finished is given up. Locks its rows. Raises ConfirmationError if
-    Billing does not have it, or not in this scope, and if the company has moved to another installation.
+    Billing does not have it, or not in this scope, and if the company has moved to another installation. Also raises it
+    if the company is retired or arriving and the scope does not include all companies: an operator decided that.
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
+    if not may_restore(scope) and confirmation.lock_closed(tx, named.company_id):
+        raise ConfirmationError(
+            f"company {named.company_id} is retired or is being imported; only a user of all companies can confirm it"
+        )
     company_moves.clear_arrival(tx, named.company_id)
     confirmation.confirm(tx, named, now, who)
     _record(tx, "confirmed", named, now, who)
+
+
+def may_restore(scope: Scope) -> bool:
+    """Return whether a user with this scope may confirm a company that is retired or arriving: one of all companies."""
+    return scope.companies is None
 
 
 def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:

@@ -30,7 +30,9 @@ def show(context: Administrator) -> Response:
     with context.snapshot_transaction() as tx:
         rows = confirming.list_unconfirmed(tx, context.user.scope)
     held = [confirming.describe_contents(row.contents) for row in rows]
-    return context.page("new_ids.html", report=UNCONFIRMED, rows=list(zip(rows, held, strict=True)))
+    shown = list(zip(rows, held, strict=True))
+    may_restore = confirming.may_restore(context.user.scope)
+    return context.page("new_ids.html", report=UNCONFIRMED, rows=shown, may_restore=may_restore)
 
 
 @router.post("/new-ids/confirm")

@@ -146,6 +146,15 @@ def exists(tx: Transaction, named: NamedClinic) -> bool:
     return bool(found.scalar_one())
 
 
+def lock_closed(tx: Transaction, company_id: str) -> bool:
+    """Return whether a company is retired or arriving. Locks: its row FOR NO KEY UPDATE."""
+    query = (
+        "SELECT retired_at IS NOT NULL OR move_state IS NOT DISTINCT FROM 'arriving' FROM companies "
+        "WHERE company_id = :company_id FOR NO KEY UPDATE"
+    )
+    return bool(tx.execute(text(query), {"company_id": company_id}).scalar_one_or_none())
+
+
 def _confirm(tx: Transaction, table: str, named: NamedClinic, now: datetime, who: str) -> bool:
     found = tx.execute(
         text(

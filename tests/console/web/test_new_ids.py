@@ -2,10 +2,16 @@
 
 from fastapi import FastAPI
 
+from payments.access import authentication
+from payments.access.authentication import NewPassword
+from payments.access.rights import Role, User
+from payments.core.scope import Scope
 from payments.journeys import confirming
+from payments.store.db.connection import transaction
 from payments.store.db.isolation import INSTALLATION
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_charge, saved_payment
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login
 from tests.console.web.scenarios import LoggedIn, audit_rows
 
 
@@ -48,3 +54,24 @@ def test_clinic_that_is_not_empty_has_no_button_and_is_not_retired(
     assert "is not empty: charges: 1; nothing was changed" in refused.text
     assert "it has charges: 1" in admin.get("/new-ids").text
     assert ("clinic", True) not in states(site, "held-co")
+
+
+def test_administrator_of_a_retired_company_has_no_button_to_confirm_it(
+    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI, address: str
+) -> None:
+    publish(ledger, "gone-co", "gone-north")
+    fields, button = {"kind": "company", "company": "gone-co", "id": "gone-co"}, 'class="hidden">company gone-co</span>'
+    with transaction(ledger.database) as tx:
+        own = User("admin-of-gone-co", Role.ADMIN, Scope.of_companies("gone-co"))
+        authentication.add_user(tx, own, NewPassword(PASSWORD, CHEAP), ledger.now(), "tests")
+    assert logged_in("admin").post("/new-ids/retire", **fields).status_code == 303
+
+    with client_at(address) as client:
+        assert send_login(client, own.name, PASSWORD).status_code == 303
+        browser = Browser(client, own.name)
+        assert button not in browser.get("/new-ids").text
+        refused = browser.post("/new-ids/confirm", **fields)
+
+    assert (refused.status_code, "only a user of all companies can confirm it" in refused.text) == (409, True)
+    assert ("company", True) in states(site, "gone-co")
+    assert button in logged_in("admin").get("/new-ids").text
