@@ -5,32 +5,16 @@ once, and more at a tenth of the rate, while the other companies publish new pay
 """
 
 import argparse
-import json
 import sys
 import threading
-from collections.abc import Iterator
-from itertools import islice
-
-from sqlalchemy import text
 
 from bench import generated_events
+from bench.failing_company import failing_events, other_events, refuse_company
 from bench.latency import Latency, measure_events
 from bench.testbed import Testbed, our_processes, start_testbed
-from payments.store.db.connection import transaction
 
 SERVICES = ("importer", "intake", "retrier")
-FAILING_COMPANY = "company-1"
 SECONDS = 20
-_REFUSE = (
-    """
-    CREATE FUNCTION refuse_company() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'refused for the benchmark'; END $$
-    """,
-    f"""
-    CREATE TRIGGER refuse_company BEFORE INSERT ON lines FOR EACH ROW
-    WHEN (NEW.company_id = '{FAILING_COMPANY}') EXECUTE FUNCTION refuse_company()
-    """,
-)
 
 
 def main() -> None:
@@ -49,19 +33,13 @@ def _measure(testbed: Testbed, failing: int, rate: int) -> None:
     testbed.publish(generated_events.events(200, prefix="warm"))
     testbed.wait_until_empty()
     _print("no company fails", measure_events(testbed, _new(rate, "before"), rate))
-    _refuse_company(testbed)
-    testbed.publish(_of_company("failing", failing, is_failing=True))
+    refuse_company(testbed)
+    testbed.publish(failing_events(failing, "failing"))
     with _FailingPublisher(testbed, rate / 10):
         latency = measure_events(testbed, _new(rate, "meanwhile"), rate)
     _print(f"{failing:,} payments of one company fail", latency)
     attempts = testbed.scalar("SELECT count(*) FROM history WHERE what = 'failed'")
     sys.stdout.write(f"{attempts} attempts recorded; {testbed.feed.xlen(testbed.settings.stream):,} waiting\n")
-
-
-def _refuse_company(testbed: Testbed) -> None:
-    with transaction(testbed.database) as tx:
-        for statement in _REFUSE:
-            tx.execute(text(statement))
 
 
 class _FailingPublisher:
@@ -72,7 +50,7 @@ class _FailingPublisher:
         self._thread = threading.Thread(target=self._publish)
 
     def _publish(self) -> None:
-        for body in _of_company("trickle", 100_000, is_failing=True):
+        for body in failing_events(100_000, "trickle"):
             self._testbed.publish(iter([body]))
             if self._ended.wait(self._pause):
                 return
@@ -86,13 +64,7 @@ class _FailingPublisher:
 
 
 def _new(rate: int, prefix: str) -> list[bytes]:
-    return list(_of_company(prefix, rate * SECONDS, is_failing=False))
-
-
-def _of_company(prefix: str, count: int, *, is_failing: bool) -> Iterator[bytes]:
-    """Yield `count` events of the failing company, or of the others."""
-    found = generated_events.events(10_000_000, prefix=prefix)
-    return islice((each for each in found if (json.loads(each)["company_id"] == FAILING_COMPANY) is is_failing), count)
+    return list(other_events(rate * SECONDS, prefix))
 
 
 def _print(what: str, latency: Latency) -> None:

@@ -1,7 +1,8 @@
-"""Measure the latency of new payments while many others are requeued: `python -m bench.requeueing [PAYMENTS] [RATE]`.
+"""Measure new payments while others are requeued: `python -m bench.requeueing [PAYMENTS] [RATE] [FAILING]`.
 
 The requeued payments were Not Sent because their clinics were off. They are evaluated again by the retrier, while new
-payments arrive at a fixed rate.
+payments arrive at a fixed rate. FAILING further payments of one company are refused by PostgreSQL and wait for their
+retries meanwhile.
 """
 
 import argparse
@@ -11,7 +12,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from bench import generated_events
-from bench.latency import Latency, measure_running
+from bench.failing_company import failing_events, other_events, refuse_company
+from bench.latency import Latency, measure_events
 from bench.testbed import Testbed, our_processes, start_testbed
 from config.celery import celery_settings
 from payments.contract.event import ChargeType
@@ -23,6 +25,9 @@ from payments.store.db.connection import transaction
 from tasks import wire_names
 from tasks.app import close_app, make_app
 from tasks.enqueue import send
+from tasks.feed.pending import ISOLATED_DELIVERIES
+from tasks.feed.stream import GROUP
+from tasks.feed.streams import Streams
 
 SERVICES = ("importer", "intake", "retrier")
 SECONDS = 20
@@ -34,6 +39,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(prog="python -m bench.requeueing", description=__doc__)
     asked.add_argument("payments", type=int, nargs="?", default=200_000)
     asked.add_argument("rate", type=int, nargs="?", default=200)
+    asked.add_argument("failing", type=int, nargs="?", default=0)
     options = asked.parse_args()
     with start_testbed() as testbed:
         testbed.fresh()
@@ -46,12 +52,33 @@ def main() -> None:
         with our_processes(testbed, 1, SERVICES):
             testbed.publish(generated_events.events(200, prefix="warm"))
             testbed.wait_until_empty()
-            _print("no requeue", measure_running(testbed, options.rate, SECONDS, "before"))
-            count, begun = _requeue_all(testbed), time.perf_counter()
-            _print(f"{count:,} requeued", measure_running(testbed, options.rate, SECONDS, "meanwhile"))
-            left = testbed.scalar("SELECT count(*) FROM lines WHERE due_at IS NOT NULL")
-            rate = (count - int(str(left))) / (time.perf_counter() - begun)
-            sys.stdout.write(f"{int(str(left)):,} still due; {rate:,.0f} requeued payments a second meanwhile\n")
+            _print("no requeue", _measure(testbed, options.rate, "before"))
+        _let_wait_for_retries(testbed, options.failing)
+        with our_processes(testbed, 1, SERVICES):
+            _measure_requeue(testbed, options.rate, options.failing)
+
+
+def _measure_requeue(testbed: Testbed, rate: int, failing: int) -> None:
+    count, begun = _requeue_all(testbed), time.perf_counter()
+    latency = _measure(testbed, rate, "meanwhile")
+    _print(f"{count:,} requeued, {failing:,} in retry", latency)
+    left = int(str(testbed.scalar("SELECT count(*) FROM lines WHERE due_at IS NOT NULL")))
+    requeued = (count - left) / (time.perf_counter() - begun)
+    waiting = testbed.feed.xpending(testbed.settings.stream, GROUP)["pending"]
+    sys.stdout.write(f"{left:,} still due, {requeued:,.0f} a second meanwhile; {waiting:,} still in retry\n")
+
+
+def _measure(testbed: Testbed, rate: int, prefix: str) -> Latency:
+    return measure_events(testbed, list(other_events(rate * SECONDS, prefix)), rate)
+
+
+def _let_wait_for_retries(testbed: Testbed, count: int) -> None:
+    """Put failing payments of one company on the feed, in the state in which an importer leaves those that failed."""
+    refuse_company(testbed)
+    testbed.publish(failing_events(count, "failing"))
+    streams = Streams.of(testbed.feed, testbed.settings)
+    while entries := streams.read_new_blocking(_CHUNK_ROWS, 1):
+        streams.put_back([entry.entry_id for entry in entries], ISOLATED_DELIVERIES)
 
 
 def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> None:
