@@ -267,6 +267,11 @@ dead_letters = Table(
     Index("set_aside_key", "company_id", "id", unique=True, postgresql_nulls_not_distinct=True),
     Index("set_aside_by_body", "company_id", "body_hash", unique=True, postgresql_nulls_not_distinct=True),
     Index("set_aside_by_id", "id"),
+    Index(
+        "set_aside_clinics",
+        *("company_id", "clinic_id"),
+        postgresql_where=text("closed_at IS NULL AND company_id || clinic_id IS NOT NULL"),
+    ),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
     Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index(

@@ -10,7 +10,8 @@ from payments.contract.event import Event
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import closing, reporting
+from payments.journeys import balancing, closing, reporting
+from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
 from payments.store.tables import metadata
@@ -33,15 +34,15 @@ def office(tx: Transaction) -> Office:
 
 
 def own_rows(office: Office) -> list[FeedRow]:
-    """Return the rows of the Claims Feed that show the office's own amount."""
-    return [row for row in reporting.claims_feed(office.tx, FeedFilter()) if str(row.amount) == "25.00"]
+    """Return the rows of the Claims Feed that the office's own users see."""
+    return list(reporting.claims_feed(office.tx, FeedFilter(scope=Scope.of_companies("company"))))
 
 
 def count(office: Office, table: str) -> int:
     return int(office.tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
-def codes(office: Office, key: str = KEY) -> list[str]:
+def codes(office: Office, key: str = f"company:{KEY}") -> list[str]:
     return [row.code for row in reporting.timeline(office.tx, key)]
 
 
@@ -112,9 +113,42 @@ def test_requeue_by_key_leaves_the_events_of_another_company(office: Office) -> 
     office.set_types()
     office.publish(saved_payment(version=2), saved_payment(**FOREIGN))
 
-    office.requeue([KEY])
+    office.requeue([f"company:{KEY}"])
 
     assert [row.attempts for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused] == [1]
+
+
+def printed(office: Office) -> set[str | None]:
+    return {row.payment for row in reporting.claims_feed(office.tx, FeedFilter())}
+
+
+def test_key_of_a_line_and_of_another_companys_dead_letter_is_ambiguous(office: Office) -> None:
+    office.set_types()
+    office.publish(saved_payment(version=2), saved_payment(**FOREIGN))
+
+    for act in (codes, lambda office, key: office.requeue([key])):
+        with pytest.raises(AmbiguousIdError, match=f"{KEY} exists in several companies: company, other"):
+            act(office, KEY)
+    office.requeue([f"other:{KEY}"])
+
+    assert {row.company: row.attempts for row in reporting.claims_feed(office.tx, FeedFilter())} == {
+        "company": 1,
+        "other": 2,
+    }
+
+
+def test_clinic_that_another_companys_dead_letter_names_is_printed_with_its_company(office: Office) -> None:
+    assert printed(office) == {KEY}
+    office.publish(event_body(payment_fields(**(FOREIGN | {"method": "wrong"}))))
+
+    assert printed(office) == {f"company:{KEY}", f"other:{KEY}"}
+    lines = balancing.balance(office.tx, BalanceFilter()).lines
+    assert {line.payment for line in lines} >= {f"other:{KEY}"}
+    assert {row.payment for row in own_rows(office)} == {KEY}
+
+    office.tx.execute(text("UPDATE set_aside SET closed_at = now(), due_at = NULL"))
+    assert printed(office) == {KEY}
+    assert codes(office, KEY) == codes(office)
 
 
 def test_close_warnings_list_no_event_of_another_company(office: Office) -> None:

@@ -1,12 +1,16 @@
 """The printed key of a payment. Its company is in front only where a scope has two companies that share the clinic id.
 
-A user of one company sees `clinic/payment/line`, regardless of the ids of other companies.
+Companies share a clinic id if each has such a clinic, or an open dead letter that names it: an invalid event may name a
+clinic that its company does not have. A user of one company sees `clinic/payment/line`, regardless of the ids of other
+companies.
 """
 
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+
+_NAMES_CLINIC = "closed_at IS NULL AND company_id || clinic_id IS NOT NULL"
 
 
 def printed_key(scope: Scope, table: str = "") -> str:
@@ -29,7 +33,7 @@ def printed_clinic(scope: Scope, table: str = "") -> str:
 
 
 def shared_clinic_ids(tx: Transaction, scope: Scope) -> frozenset[str]:
-    """Return the clinic ids that several companies of a scope have."""
+    """Return the clinic ids that several companies of a scope have or name in open dead letters."""
     if not _may_share(scope):
         return frozenset()
     return frozenset(tx.execute(text(_shared(scope)), scope_parameters(scope)).scalars())
@@ -40,6 +44,10 @@ def _may_share(scope: Scope) -> bool:
 
 
 def _shared(scope: Scope) -> str:
-    # The query depends on no row, so PostgreSQL runs it once for a statement.
-    where = f"WHERE true{in_scope(scope, 'clinics')}"
-    return f"SELECT clinics.clinic_id FROM clinics {where} GROUP BY clinics.clinic_id HAVING count(*) > 1"
+    # The query depends on no row, so PostgreSQL runs it once for a statement. The index `set_aside_clinics` holds what
+    # it reads of dead letters.
+    clinics = f"SELECT company_id, clinic_id FROM clinics WHERE true{in_scope(scope, 'clinics')}"
+    named = f"SELECT company_id, clinic_id FROM set_aside WHERE {_NAMES_CLINIC}{in_scope(scope, 'set_aside')}"
+    shared = f"SELECT clinic_id FROM ({clinics} UNION {named}) AS known GROUP BY clinic_id HAVING count(*) > 1"
+    # The planner expects few elements of an array, so it puts them into a hash table even if it has no statistics.
+    return f"SELECT unnest(ARRAY({shared}))"

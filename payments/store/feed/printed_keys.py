@@ -18,8 +18,9 @@ from payments.store.tables import lines
 class NamedPayments(NamedTuple):
     """The payments that one printed key names.
 
-    `keys` are the keys of lines or, if no line has this key, of dead letters. `dead_letter_ids` are the dead letters
-    whose key can be read but whose company cannot; they are given only if `keys` is empty.
+    They belong to one company. `keys` are the keys of its lines or, if no line has this key, of its dead letters.
+    `dead_letter_ids` are the dead letters whose key can be read but whose company cannot; they are given only if `keys`
+    is empty.
     """
 
     keys: Sequence[LineKey] = ()
@@ -28,15 +29,19 @@ class NamedPayments(NamedTuple):
 
 _KEY = list(LocalKey._fields)
 _NAMED = ", ".join(f"named.{name}" for name in _KEY)
+_LINE, _OPEN, _CLOSED, _OF_NOBODY = range(4)
+"""The ranks of what a key may name: a line, an open or a closed dead letter, and one whose company cannot be read."""
 # The lines of each company that has the clinic, through the index of their key.
 _FOUND = f"""
 WITH named AS (SELECT DISTINCT * FROM {unnest_item(lines, _KEY)})
-SELECT 0 AS rank, {_NAMED}, clinics.company_id, NULL::bigint AS id FROM named JOIN clinics USING (clinic_id), LATERAL (
+SELECT {_LINE} AS rank, {_NAMED}, clinics.company_id, NULL::bigint AS id
+FROM named JOIN clinics USING (clinic_id), LATERAL (
     SELECT FROM lines WHERE lines.company_id = clinics.company_id AND lines.clinic_id = named.clinic_id
         AND lines.payment_id = named.payment_id AND lines.line_id = named.line_id LIMIT 1) AS line
 UNION ALL
-SELECT CASE WHEN company_id IS NULL THEN 2 ELSE 1 END, {_NAMED}, company_id, letter.id FROM named, LATERAL (
-    SELECT company_id, id FROM set_aside WHERE set_aside.clinic_id = named.clinic_id
+SELECT CASE WHEN company_id IS NULL THEN {_OF_NOBODY} WHEN closed_at IS NULL THEN {_OPEN} ELSE {_CLOSED} END,
+    {_NAMED}, company_id, letter.id FROM named, LATERAL (
+    SELECT company_id, id, closed_at FROM set_aside WHERE set_aside.clinic_id = named.clinic_id
         AND set_aside.payment_id = named.payment_id AND set_aside.line_id = named.line_id OFFSET 0) AS letter
 ORDER BY rank, company_id, id
 """
@@ -57,8 +62,12 @@ def find(tx: Transaction, texts: Iterable[str], scope: Scope = EVERYTHING) -> di
 
 
 def _is_read(row: Row[Any], readings: Sequence[KeyReading]) -> bool:
-    key = LocalKey(row.clinic_id, row.payment_id, row.line_id)
+    key = _local_key(row)
     return KeyReading(None, key) in readings or KeyReading(row.company_id, key) in readings
+
+
+def _local_key(row: Row[Any]) -> LocalKey:
+    return LocalKey(row.clinic_id, row.payment_id, row.line_id)
 
 
 def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> list[int]:
@@ -68,12 +77,17 @@ def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> 
 
 
 def _named(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
-    """Return the payments of the first rank among rows that are sorted by rank."""
-    first = [row for row in found if row.rank == found[0].rank]
-    if first and first[0].company_id is None:
-        return NamedPayments(dead_letter_ids=[row.id for row in first])
-    keys = dict.fromkeys(LineKey(row.company_id, row.clinic_id, row.payment_id, row.line_id) for row in first)
-    companies = {each.company_id for each in keys}
+    """Return the payments that a key names among rows that are sorted by rank: those of the only company.
+
+    A company that has only closed dead letters with this key counts if no other company has the key: its rows are
+    history, and its printed key does not make another company's ambiguous.
+    """
+    open_companies = {row.company_id for row in found if row.rank in {_LINE, _OPEN}}
+    companies = open_companies or {row.company_id for row in found if row.rank == _CLOSED}
     if len(companies) > 1:
         raise AmbiguousIdError(f"payment {key}", companies)
-    return NamedPayments(list(keys))
+    own = [row for row in found if row.company_id in companies]
+    if not own:
+        return NamedPayments(dead_letter_ids=[row.id for row in found])
+    shown = [row for row in own if row.rank == _LINE] or own
+    return NamedPayments(list(dict.fromkeys(LineKey(row.company_id, *_local_key(row)) for row in shown)))
