@@ -12,19 +12,29 @@ from config.redis_urls import SentinelUrl, split_sentinel_url
 
 SENTINEL_TIMEOUT_SECONDS = 2
 """How long a client waits for one Sentinel before it asks the next one."""
+FAILOVER_SOCKET_TIMEOUT_SECONDS = 5
+"""How long a client of Sentinels waits for the primary, unless its URL says otherwise.
+
+After a primary has frozen, a process waits that long once for each of its pools. No command blocks for longer than a
+second.
+"""
 _CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN")
 
 
-def make_redis_client(url: str, **options: Any) -> redis.Redis:
+def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> redis.Redis:
     """Return a client for a normalized URL, with RESP2 and no retries. It connects at its first command.
 
-    `options` are options of redis-py's connections; those of the URL take precedence. A client of Sentinels asks them
-    for the primary at each new connection. Its commands raise MasterNotFoundError, a ConnectionError, if no Sentinel
-    names a primary, and AuthenticationError if the Sentinels refuse the login.
+    `socket_timeout` is how many seconds it waits for a reply, and `options` are other options of redis-py's
+    connections. Those of the URL take precedence.
+
+    A client of Sentinels asks them for the primary at each new connection, and waits at most
+    FAILOVER_SOCKET_TIMEOUT_SECONDS. Its commands raise MasterNotFoundError, a ConnectionError, if no Sentinel names a
+    primary, and AuthenticationError if the Sentinels refuse the login.
     """
     options = {"protocol": 2, "retry": Retry(NoBackoff(), 0)} | options
     if (sentinel := split_sentinel_url(url)) is None:
-        return redis.Redis.from_url(url, **options)
+        return redis.Redis.from_url(url, socket_timeout=socket_timeout, **options)
+    options["socket_timeout"] = min(socket_timeout, FAILOVER_SOCKET_TIMEOUT_SECONDS)
     options |= _connection_options(sentinel.primary_url)
     finder: Any = _PrimaryFinder(sentinel.hosts, sentinel_kwargs=_sentinel_options(sentinel))  # type: ignore[no-untyped-call]
     client: redis.Redis = finder.master_for(sentinel.service, **options)
@@ -33,8 +43,16 @@ def make_redis_client(url: str, **options: Any) -> redis.Redis:
 
 def kombu_sentinel_options(url: str) -> dict[str, Any]:
     """Return kombu's transport options for a URL of Sentinels, or nothing for the URL of a server."""
-    sentinel = split_sentinel_url(url)
-    return {"master_name": sentinel.service, "sentinel_kwargs": _sentinel_options(sentinel)} if sentinel else {}
+    if (sentinel := split_sentinel_url(url)) is None:
+        return {}
+    given = _connection_options(sentinel.primary_url)
+    return {
+        "master_name": sentinel.service,
+        "sentinel_kwargs": _sentinel_options(sentinel),
+        "socket_timeout": given.get("socket_timeout", FAILOVER_SOCKET_TIMEOUT_SECONDS),
+        # A blocked connection that is silent for one second more counts as dead. It is checked as often.
+        "health_check_interval": given.get("health_check_interval", FAILOVER_SOCKET_TIMEOUT_SECONDS),
+    }
 
 
 def kombu_tls_options(url: str) -> dict[str, Any] | None:

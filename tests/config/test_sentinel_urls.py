@@ -135,6 +135,16 @@ def test_tls_is_used_for_servers_and_sentinels_only_if_the_scheme_says_so(scheme
     assert configured["broker_transport_options"]["sentinel_kwargs"].get("ssl", False) is is_encrypted
 
 
+@pytest.mark.parametrize(("option", "seconds"), [("", 5), ("?socket_timeout=30", 30)])
+def test_frozen_primary_is_noticed_after_five_seconds_unless_the_url_says_otherwise(option, seconds):
+    url = redis_url_of(f"redis+sentinel://h/billing/0{option}")
+
+    assert make_redis_client(url).get_connection_kwargs()["socket_timeout"] == seconds
+    configured = celery_settings(Engines.named("postgresql://h/d", url))["broker_transport_options"]
+    assert configured["socket_timeout"] == seconds
+    assert make_redis_client("redis://h/0").get_connection_kwargs()["socket_timeout"] == 15
+
+
 def test_broker_defaults_to_the_next_database_of_the_same_service():
     url = redis_url_of(f"redis+sentinel://:{SECRET}@a:1,[::1]/billing/2?sentinel_password=x%40")
 
