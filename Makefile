@@ -16,7 +16,7 @@ PARALLEL := $(BIN)/pytest --numprocesses $(CORES) --dist worksteal $(ALONE:%=--i
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test test-fast test-deep test-faults soak bench bench-large bench-pages bench-contenders check manifests contract docs docs-reference screenshots audit format lock clean
+.PHONY: help install demo up test test-fast test-deep test-faults test-failover soak bench bench-large bench-pages bench-contenders check manifests contract docs docs-reference screenshots audit format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,16 @@ SOAK_MINUTES ?= 30
 soak: install ## publish 200 events a second for SOAK_MINUTES with a fault every 20 s; writes docs/explanation/reliability.md
 	$(BIN)/python -m tests.faults.soak $(SOAK_MINUTES)
 	$(BIN)/python -m tests.faults.report
+
+SCHEDULES ?= 20
+SEED ?= 1
+test-failover: install .venv-failover/.installed ## run SCHEDULES failover schedules; writes docs/explanation/reliability.md (Linux, root, etcd)
+	$(BIN)/python -m tests.failover $(SCHEDULES) $(SEED); status=$$?; $(BIN)/python -m tests.failover.report && exit $$status
+
+.venv-failover/.installed: requirements.failover.lock
+	test -x .venv-failover/bin/python || $(PYTHON) -m venv .venv-failover
+	.venv-failover/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.failover.lock
+	@touch $@
 
 bench: install ## run the benchmarks and print their table (half an hour)
 	$(BIN)/python -m bench
@@ -132,4 +142,4 @@ lock: ## compile the four requirements locks from pyproject.toml (needs uv)
 	$(COMPILE) --group manifests --constraint requirements.lock --output-file requirements.manifests.lock
 
 clean: ## remove the virtual environment and the embedded data of this checkout
-	rm -rf $(VENV) .venv-docs .venv-manifests .payments
+	rm -rf $(VENV) .venv-docs .venv-failover .venv-manifests .payments

@@ -55,9 +55,9 @@ def unprivileged_user(folder: Path) -> int | None:
         return None
     entry = _existing_or_new_user()
     os.chown(folder, entry.pw_uid, entry.pw_gid)
-    _make_parents_traversable(folder)
+    make_parents_traversable(folder)
     program = Path(postgres_program("postgres"))
-    _make_parents_traversable(program)
+    make_parents_traversable(program)
     if not _can_run(program, entry.pw_uid):
         _make_readable(program.parent.parent)
     return entry.pw_uid
@@ -87,7 +87,8 @@ def _existing_or_new_user() -> pwd.struct_passwd:
     return pwd.getpwnam(UNPRIVILEGED_USER)
 
 
-def _make_parents_traversable(path: Path) -> None:
+def make_parents_traversable(path: Path) -> None:
+    """Let other users traverse the parent folders of `path`, but not list them."""
     for folder in path.parents:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if not mode & stat.S_IXOTH:

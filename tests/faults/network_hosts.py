@@ -135,10 +135,11 @@ class TcpForwarder:
                     caller.close()
                     continue
                 for ends in ((caller, called), (called, caller)):
-                    threading.Thread(target=_pump, args=ends, daemon=True).start()
+                    threading.Thread(target=pump, args=ends, daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Copy bytes from one socket to the other until one of them is closed. Then close both directions."""
     with suppress(OSError):
         while piece := source.recv(65_536):
             sink.sendall(piece)

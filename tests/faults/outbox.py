@@ -12,9 +12,10 @@ from psycopg import sql
 
 from config.database_urls import libpq_url, with_database
 from emr.client import PaymentFeed
+from emr.durability import Durability
 from emr.outbox import Relay, create_table, waiting, write
 from tests.faults.processes import wait_for
-from tests.faults.workload import Pace, Publisher
+from tests.faults.workload import MEMORY, Pace, Publisher, open_feed
 
 UNDONE_EVERY = 5
 
@@ -35,9 +36,11 @@ def emr_database(database_url: str) -> Iterator[str]:
 class OutboxPublisher(Publisher):
     """A publisher that saves events and outbox rows in one transaction, and rolls back some transactions."""
 
-    def __init__(self, emr_url: str, feed_url: str, bodies: Iterable[bytes], pace: Pace) -> None:
+    def __init__(
+        self, emr_url: str, feed_url: str, bodies: Iterable[bytes], pace: Pace, durability: Durability = MEMORY
+    ) -> None:
         super().__init__(feed_url, bodies, pace)
-        self.emr_url = emr_url
+        self.emr_url, self.durability = emr_url, durability
         self.saves = self.undone = self.waited_max = 0
         self.connection = psycopg.connect(emr_url)
         self.relay = threading.Thread(target=self._relay, name="relay", daemon=True)
@@ -77,12 +80,15 @@ class OutboxPublisher(Publisher):
         self.connection.rollback()
         return count
 
+    def _open_feed(self) -> PaymentFeed:
+        return open_feed(self.url, self.durability)
+
     def _relay(self) -> None:
         def wait() -> bool:
             time.sleep(0.05)
             return not self.is_over.is_set()
 
-        with psycopg.connect(self.emr_url) as connection, PaymentFeed(f"{self.url}?socket_timeout=3") as feed:
+        with psycopg.connect(self.emr_url) as connection, self._open_feed() as feed:
             Relay(connection, feed).run(wait)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.faults.trial import RESULTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
+FAILOVER_BEGIN, FAILOVER_END = "<!-- failover -->", "<!-- end of failover -->"
+"""The markers around the section that `tests.failover.report` writes."""
 _OPENING = """# Reliability
 
 This page reports fault tests on a running system and their effect on payments. `make test-faults` and `make soak` write
@@ -54,10 +56,13 @@ _SOAK = """
 def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
     """Return the text of the page.
 
-    `before` is its previous text. If `rows` is empty or `soak` is None, that section is copied from there.
+    `before` is its previous text. If `rows` is empty or `soak` is None, that section is copied from there. So is the
+    section about failovers at the end.
     """
-    faults, cut, soaked = before.partition(_SOAK.partition("{")[0])
-    return (_result_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
+    measured, begin, failover = before.partition(f"\n{FAILOVER_BEGIN}")
+    faults, cut, soaked = measured.partition(_SOAK.partition("{")[0])
+    text = (_result_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
+    return text + begin + failover
 
 
 def _result_table(rows: list[dict[str, object]]) -> str:

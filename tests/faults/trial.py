@@ -17,7 +17,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from config.celery import celery_settings
-from emr.client import PaymentFeed
+from emr.durability import Durability
 from emr.errors import FeedError
 from payments.core.month import Month
 from payments.store.db.connection import transaction
@@ -34,6 +34,7 @@ from tests.faults.workload import (
     Publisher,
     configure_clinics,
     october_events,
+    open_feed,
     record_all,
     september_events,
 )
@@ -75,6 +76,7 @@ class Trial:
         self.stack, self.keeps_results = stack, keeps_results
         self.seed = 0
         self.later: list[bytes] = []
+        self.durability = Durability()
 
     def prepare(self) -> None:
         """Publish the events of September, and close its month."""
@@ -160,7 +162,7 @@ class Trial:
 
     def _try_publish(self, body: bytes) -> bool:
         try:
-            with PaymentFeed(f"{self.stack.engines.redis_url}?socket_timeout=3") as feed:
+            with open_feed(self.stack.engines.redis_url, self.durability) as feed:
                 feed.publish(body)
         except FeedError:
             return False

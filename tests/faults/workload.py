@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from emr.client import PaymentFeed, body_of
+from emr.durability import Durability
 from emr.errors import FeedError
 from emr.simulator import clinics_of, simulate
 from payments.journeys import configuring
@@ -20,6 +21,9 @@ CLINICS = 10
 CLOSED = ("2026-08", "2026-09")
 CUT = datetime(2026, 10, 1, tzinfo=UTC)
 _SETTINGS_SEED = 0
+SOCKET_SECONDS = 4
+MEMORY = Durability()
+"""An event counts as published when the primary of Redis has it in memory."""
 
 
 class Pace(NamedTuple):
@@ -67,6 +71,11 @@ def october_events(seed: int) -> Iterator[bytes]:
         yield from (body for _, body in events_of_days(number, first_day, 7))
 
 
+def open_feed(url: str, durability: Durability = MEMORY) -> PaymentFeed:
+    """Return a feed that gives up after seconds, so that an event is published again soon after a fault."""
+    return PaymentFeed(f"{url}{'&' if '?' in url else '?'}socket_timeout={SOCKET_SECONDS}", durability=durability)
+
+
 class Publisher(threading.Thread):
     """A thread that streams events at a pace, and repeats each chunk until the feed confirms it.
 
@@ -83,7 +92,7 @@ class Publisher(threading.Thread):
 
     def run(self) -> None:
         try:
-            with PaymentFeed(f"{self.url}?socket_timeout=3") as feed:
+            with open_feed(self.url) as feed:
                 self._publish_stream(feed)
         except BaseException as error:  # noqa: BLE001 (it is raised where someone waits for the end)
             self.error = error

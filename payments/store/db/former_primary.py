@@ -73,8 +73,8 @@ class _Watch:
             for connection in connections:
                 wait, (before, count) = connection.current_wait, checks.get(connection, (0, 0))
                 count = count + 1 if wait and wait == before else 0
-                if count >= SILENT_CHECKS:
-                    self._examine(connection, arguments, parameters)
+                # Until a server answers, the next check asks again.
+                if count >= SILENT_CHECKS and self._examine(connection, arguments, parameters):
                     count = 0
                 checks[connection] = (wait, count)
             del connections, connection
@@ -88,8 +88,11 @@ class _Watch:
                 self._watching_pid = 0
             return found
 
-    def _examine(self, connection: WatchedConnection, arguments: Any, parameters: Any) -> None:
-        """Close a connection if the server that a new connection reaches does not have its session."""
+    def _examine(self, connection: WatchedConnection, arguments: Any, parameters: Any) -> bool:
+        """Close a connection if the server that a new connection reaches does not have its session.
+
+        Returns whether a server has answered.
+        """
         wait = connection.current_wait
         try:
             # A server that is being shut down or is not reachable tells nothing.
@@ -97,11 +100,12 @@ class _Watch:
                 session = [connection.info.backend_pid, parameters.get("application_name")]
                 (has_session,) = other.execute(_HAS_SESSION, session).fetchone() or (True,)
         except psycopg.Error:
-            return
+            return False
         if not has_session and connection.current_wait == wait:
             log.warning("connection_to_former_primary_closed", backend_pid=connection.info.backend_pid)
             with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as shared:
                 shared.shutdown(socket.SHUT_RDWR)
+        return True
 
 
 def watch_connections(engine: Engine) -> None:

@@ -1,0 +1,40 @@
+"""Run failover schedules: `python -m tests.failover SCHEDULES SEED`. A violated invariant ends the run."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.engines import MEMORY, MEMORY_BYTES_MIN
+from tests.failover.failover_trial import Laboratory
+from tests.faults.trial import RESULTS
+
+FAULTS = 4
+"""The number of faults of a schedule."""
+
+
+def main() -> int:
+    """Run schedules SEED, SEED + 1 and so on, on the same servers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("schedules", type=int, nargs="?", default=1)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    parser.add_argument("--faults", type=int, default=FAULTS, help="faults of a schedule")
+    arguments = parser.parse_args()
+    is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
+    place = {"prefix": "failover-", "dir": MEMORY if is_roomy else None}
+    with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as folder, ExitStack() as resources:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "cluster").mkdir()
+        laboratory = Laboratory(Path(folder), resources)
+        for seed in range(arguments.seed, arguments.seed + arguments.schedules):
+            outcome = laboratory.run_schedule(seed, arguments.faults)
+            outcome.write(RESULTS / "failover")
+            sys.stdout.write(f"{outcome}\n")
+            sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Failover schedules: an EMR with an outbox publishes steadily while faults hit the servers one after the other."""
+
+import itertools
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from config.database_urls import libpq_url
+from devstack.engines import embedded_postgres
+from emr.durability import Durability
+from tests.failover.failover_faults import Systems, possible_faults, seeded_schedule
+from tests.failover.moved_address import MovedAddress
+from tests.failover.patroni_cluster import DATABASE, PatroniCluster
+from tests.faults.outbox import OutboxPublisher, emr_database
+from tests.faults.processes import wait_for
+from tests.faults.replicated_valkey import ReplicatedValkey
+from tests.faults.running_stack import RunningStack
+from tests.faults.trial import Trial
+from tests.faults.workload import Pace, Publisher
+
+RATE, QUIET_SECONDS, COPED_SECONDS, CONNECT_SECONDS = 200, 5, 180, 3
+DURABILITY = Durability(replicas=1)
+"""An event counts as published when a replica of Valkey has it."""
+SEVERAL_HOSTS, MOVED_ADDRESS = "several hosts", "moved address"
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A fault of a schedule: its name, when it began, and the longest time without an import until the next one."""
+
+    fault: str
+    began: datetime
+    longest_seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a schedule."""
+
+    seed: int
+    address: str
+    events: int
+    lost: int
+    doubled: int
+    faults: Sequence[Injected]
+
+    def __str__(self) -> str:
+        """Describe the result, a line for each fault."""
+        lines = [
+            f"schedule {self.seed}, {self.address}: {self.events:,} events, {self.lost} lost, {self.doubled} doubled"
+        ]
+        lines += [f"  {each.fault}: longest time without an import {each.longest_seconds} s" for each in self.faults]
+        return "\n".join(lines)
+
+    def write(self, folder: Path) -> None:
+        """Write the result as JSON for docs/explanation/reliability.md."""
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {
+            "seed": self.seed,
+            "address": self.address,
+            "events": self.events,
+            "lost": self.lost,
+            "doubled": self.doubled,
+            "faults": [{"fault": each.fault, "longest_seconds": each.longest_seconds} for each in self.faults],
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        (folder / f"{self.seed:05}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+class FailoverTrial(Trial):
+    """A trial whose database fails over. Each look at it uses a new connection, because old ones may be frozen."""
+
+    def _is_imported(self, event_id: str) -> bool:
+        found = "SELECT 1 FROM events WHERE event_id = %s"
+        try:
+            with psycopg.connect(self._url(), connect_timeout=CONNECT_SECONDS) as connection:
+                return connection.execute(found, [event_id]).fetchone() is not None
+        except psycopg.OperationalError:
+            return False
+
+    def wait_until_imported(self) -> None:
+        """Publish an event, and wait until it is imported."""
+        body = self._probe_body()
+        event_id = json.loads(body)["event_id"]
+        wait_for(lambda: self._try_publish(body), COPED_SECONDS, "the feed takes events again")
+        wait_for(lambda: self._is_imported(event_id), COPED_SECONDS, "payments are imported again")
+
+    def longest_pauses(self, injected: Sequence[Injected], ended: datetime) -> list[Injected]:
+        """Return the faults with the longest time without an import between the beginning of each and the next."""
+        with psycopg.connect(self._url()) as connection:
+            found = connection.execute(
+                "SELECT DISTINCT at FROM history WHERE at BETWEEN %s AND %s AND what <> 'failed' ORDER BY at",
+                [injected[0].began, ended],
+            )
+            times = [at for (at,) in found]
+        ends = [*(each.began for each in injected[1:]), ended]
+        return [_with_pause(each, times, end) for each, end in zip(injected, ends, strict=True)]
+
+    def _url(self) -> str:
+        return libpq_url(self.stack.engines.database_url)
+
+
+def _with_pause(fault: Injected, times: Sequence[datetime], end: datetime) -> Injected:
+    """Return a fault with the longest time without an import from its beginning to `end`."""
+    moments = [fault.began, *(each for each in times if fault.began < each < end), end]
+    longest = max(later - earlier for earlier, later in itertools.pairwise(moments))
+    return Injected(fault.fault, fault.began, round(longest.total_seconds(), 1))
+
+
+class Laboratory:
+    """The servers of all schedules: the cluster, the moving address, the EMR's database and the stack."""
+
+    def __init__(self, folder: Path, resources: ExitStack) -> None:
+        self._folder, self._started = folder, time.monotonic()
+        self.cluster = resources.enter_context(PatroniCluster(folder / "cluster"))
+        self._address = resources.enter_context(closing(MovedAddress(self._primary_address)))
+        self.valkey = resources.enter_context(ReplicatedValkey(folder / "valkey", replicas=2))
+        emr_home = folder / "emr"
+        emr_home.mkdir()
+        server = resources.enter_context(embedded_postgres(emr_home, durable=False))
+        self._emr_url = resources.enter_context(emr_database(server))
+        self._trial: FailoverTrial | None = None
+
+    def run_schedule(self, seed: int, faults: int) -> Outcome:
+        """Start the stack, run the schedule `seed` with this number of faults, and compare everything. Stop the stack.
+
+        Raises AssertionError if a payment is lost, doubled or unexplained, or if the system does not recover.
+        """
+        address = SEVERAL_HOSTS if seed % 2 else MOVED_ADDRESS
+        urls = {"DATABASE_URL": self._database_url(address), "REDIS_URL": self.valkey.url()}
+        stack = RunningStack(self._folder / "home", **urls)
+        try:
+            stack.start()
+            trial = self._prepared_trial(stack)
+            trial.seed = seed
+            return self._inject(trial, address, faults)
+        finally:
+            stack.stop()
+
+    def _say(self, what: str) -> None:
+        sys.stdout.write(f"{time.monotonic() - self._started:7.1f} s  {what}\n")
+        sys.stdout.flush()
+
+    def _prepared_trial(self, stack: RunningStack) -> FailoverTrial:
+        if self._trial is None:
+            self._trial = FailoverTrial(stack, keeps_results=False)
+            self._trial.durability = DURABILITY
+            self._trial.prepare()
+        self._trial.stack = stack
+        return self._trial
+
+    def _inject(self, trial: FailoverTrial, address: str, count: int) -> Outcome:
+        systems, possible = Systems(self.cluster, self.valkey), possible_faults(self.cluster)
+        seed, injected = trial.seed, list[Injected]()
+
+        def publisher(bodies: Iterator[bytes]) -> Publisher:
+            feed_url = trial.stack.engines.redis_url
+            return OutboxPublisher(self._emr_url, feed_url, bodies, Pace.of(RATE, 0), DURABILITY)
+
+        with trial.run(f"failover schedule {seed}", times=count, through=publisher) as result:
+            trial.wait_until_imported()
+            for name in seeded_schedule(possible, seed, count):
+                injected.append(Injected(name, datetime.now(UTC)))
+                self._say(f"{name} ...")
+                with possible[name](systems):
+                    trial.wait_until_imported()
+                self._say("payments are imported again")
+                self.cluster.wait_until_complete()
+                self.valkey.wait_until_complete()
+                self._say("all nodes have joined")
+                time.sleep(QUIET_SECONDS)  # steady load between two faults
+            ended = datetime.now(UTC)
+        found = trial.longest_pauses(injected, ended)
+        return Outcome(seed, address, result.events, result.lost, result.doubled, found)
+
+    def _database_url(self, address: str) -> str:
+        moved = f"postgresql://postgres@127.0.0.1:{self._address.port}/{DATABASE}"
+        return self.cluster.url if address == SEVERAL_HOSTS else moved
+
+    def _primary_address(self) -> tuple[str, int] | None:
+        leader = self.cluster.leader()
+        return (leader.address, leader.port) if leader else None

@@ -1,0 +1,97 @@
+"""The network of the nodes: a namespace for each on one bridge, or 127.0.0.1 where namespaces cannot be created."""
+
+import os
+import subprocess
+from contextlib import suppress
+
+from tests.faults.network_hosts import can_create_namespaces, ip
+
+
+class LoopbackNetwork:
+    """All nodes share 127.0.0.1, so no node can be cut off."""
+
+    can_partition = False
+    gateway = "127.0.0.1"
+    """This machine's address, as the nodes see it."""
+
+    def create(self) -> None:
+        """Do nothing."""
+
+    def destroy(self) -> None:
+        """Do nothing."""
+
+    def address(self, _node: int) -> str:
+        """Return the address of a node."""
+        return self.gateway
+
+    def inside(self, _node: int) -> list[str]:
+        """Return the beginning of a command that runs a program on a node."""
+        return []
+
+    def cut(self, node: int) -> None:
+        """Cut a node off."""
+        raise NotImplementedError(f"node {node} is on 127.0.0.1")
+
+    def join(self, node: int) -> None:
+        """Connect a node again."""
+        raise NotImplementedError(f"node {node} is on 127.0.0.1")
+
+
+class BridgedNetwork(LoopbackNetwork):
+    """Each node is in a network namespace, and a bridge connects them and this machine."""
+
+    can_partition = True
+
+    def __init__(self, nodes: int) -> None:
+        self._nodes, self._net = range(nodes), f"10.232.{os.getpid() % 250}"
+        self._bridge, self.gateway = f"paybr{os.getpid() % 100_000}", f"{self._net}.1"
+
+    def create(self) -> None:
+        """Create the bridge, the namespaces and their links."""
+        ip("link", "add", self._bridge, "type", "bridge")
+        ip("address", "add", f"{self.gateway}/24", "dev", self._bridge)
+        ip("link", "set", self._bridge, "up")
+        for node in self._nodes:
+            namespace = self._namespace(node)
+            ip("netns", "add", namespace)
+            ip("link", "add", self._cable(node), "type", "veth", "peer", "name", "eth0", "netns", namespace)
+            ip("link", "set", self._cable(node), "master", self._bridge)
+            ip("-n", namespace, "address", "add", f"{self.address(node)}/24", "dev", "eth0")
+            for device in ("lo", "eth0"):
+                ip("-n", namespace, "link", "set", device, "up")
+            self.join(node)
+
+    def destroy(self) -> None:
+        """Delete everything that `create` has created. The processes of the nodes have ended."""
+        for node in self._nodes:
+            subprocess.run(["ip", "netns", "delete", self._namespace(node)], check=False, capture_output=True)
+            subprocess.run(["ip", "link", "delete", self._cable(node)], check=False, capture_output=True)
+        with suppress(subprocess.CalledProcessError):
+            ip("link", "delete", self._bridge)
+
+    def address(self, node: int) -> str:
+        """Return the address of a node."""
+        return f"{self._net}.{10 + node}"
+
+    def inside(self, node: int) -> list[str]:
+        """Return the beginning of a command that runs a program on a node."""
+        return ["ip", "netns", "exec", self._namespace(node)]
+
+    def cut(self, node: int) -> None:
+        """Drop all packets from and to a node, without closing connections."""
+        ip("link", "set", self._cable(node), "down")
+
+    def join(self, node: int) -> None:
+        """Let packets from and to a node pass again."""
+        ip("link", "set", self._cable(node), "up")
+
+    def _namespace(self, node: int) -> str:
+        return f"pay-{os.getpid()}-node{node}"
+
+    def _cable(self, node: int) -> str:
+        return f"pay{os.getpid() % 100_000}n{node}"
+
+
+def make_network(nodes: int) -> LoopbackNetwork:
+    """Return a network in which nodes can be cut off, if this process may create namespaces."""
+    return BridgedNetwork(nodes) if can_create_namespaces() else LoopbackNetwork()

@@ -1,0 +1,85 @@
+"""Write the section Failover of docs/explanation/reliability.md from the results in build/faults/failover."""
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from tests.faults.report import FAILOVER_BEGIN, FAILOVER_END, PAGE
+from tests.faults.trial import RESULTS
+
+_SECTION = """## Failover
+
+`make test-failover` writes this section. A PostgreSQL primary with two standbys runs under Patroni and etcd
+(`synchronous_mode`), and a Valkey primary with two replicas under three Sentinels. Each node of PostgreSQL is in a
+network namespace and has a disk of its own. An EMR publishes {rate} events a second through its outbox; an event counts
+as published when a replica of Valkey has it (`WAIT`).
+
+A schedule is a seeded series of faults. Each fault lasts until payments are imported again, and the next one begins
+when all nodes have joined. The test does what an administrator would do only after the import has resumed: it connects
+a partitioned node or frees a full disk. Nodes are restarted as systemd and a watchdog do it. Every second schedule
+reaches PostgreSQL by an address that moves and keeps old connections; the others name all nodes in `DATABASE_URL`.
+After each schedule everything is compared, as above.
+
+{schedules} schedules with {faults} faults and {events} events: lost {lost}, duplicated {doubled}, unexplained 0.00.
+The closed months are unchanged. Longest time without an import after a fault: {median} s in the median, {most} s at
+most. Patroni replaces a primary that has vanished or hangs after {ttl} s, its shortest setting.
+
+| fault | times | longest time without an import, median | maximum |
+|---|---:|---:|---:|
+{rows}
+Measured {first} to {last}.
+"""
+
+
+def section(results: Sequence[dict[str, Any]], *, rate: int, ttl: int) -> str:
+    """Return the section. A schedule with a violated invariant has no result, because it ends the run."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for result in results:
+        for fault in result["faults"]:
+            seconds[fault["fault"]].append(fault["longest_seconds"])
+    every = [each for found in seconds.values() for each in found]
+    dates = sorted(result["at"][:10] for result in results)
+    rows = [
+        f"| {fault} | {len(found)} | {statistics.median(found):.1f} s | {max(found):.1f} s |\n"
+        for fault, found in sorted(seconds.items())
+    ]
+    return _SECTION.format(
+        rate=rate,
+        ttl=ttl,
+        schedules=len(results),
+        faults=len(every),
+        events=f"{sum(result['events'] for result in results):,}",
+        lost=sum(result["lost"] for result in results),
+        doubled=sum(result["doubled"] for result in results),
+        median=f"{statistics.median(every):.1f}",
+        most=f"{max(every):.1f}",
+        rows="".join(rows),
+        first=dates[0],
+        last=dates[-1],
+    )
+
+
+def replace_section(page: str, text: str) -> str:
+    """Return the page with this text between the markers. Without markers it is appended."""
+    before, _, rest = page.partition(FAILOVER_BEGIN)
+    return f"{before.rstrip()}\n\n{FAILOVER_BEGIN}\n{text}{FAILOVER_END}\n{rest.partition(FAILOVER_END)[2].lstrip()}"
+
+
+def main() -> int:
+    """Write the section from the results of the runs. Without results, write nothing."""
+    from tests.failover.failover_trial import RATE  # noqa: PLC0415 (the tests of this module need no servers)
+    from tests.failover.patroni_node import TTL_SECONDS  # noqa: PLC0415 (as above)
+
+    results = [json.loads(path.read_text()) for path in sorted((RESULTS / "failover").glob("*.json"))]
+    if not results:
+        sys.stderr.write(f"no results in {RESULTS}: run `make test-failover` first\n")
+        return 1
+    PAGE.write_text(replace_section(PAGE.read_text(), section(results, rate=RATE, ttl=TTL_SECONDS)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The schedules of the failover tests, and the section that reports them."""
+
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+
+from tests.failover.failover_faults import seeded_schedule
+from tests.failover.failover_trial import Injected, _with_pause
+from tests.failover.report import replace_section, section
+from tests.faults.report import FAILOVER_BEGIN, FAILOVER_END, page
+from tests.faults.test_report import ROW, SOAK
+
+FAULTS = dict.fromkeys("abcde", lambda _: nullcontext())
+BEGAN = datetime(2026, 10, 5, 10, tzinfo=UTC)
+RESULT = {
+    "events": 4_000,
+    "lost": 0,
+    "doubled": 0,
+    "faults": [{"fault": "a", "longest_seconds": 2.0}, {"fault": "b", "longest_seconds": 28.5}],
+    "at": "2026-10-05T10:00:00+00:00",
+}
+
+
+def test_schedule_is_determined_by_its_seed() -> None:
+    assert seeded_schedule(FAULTS, 7, 3) == seeded_schedule(FAULTS, 7, 3)
+
+
+def test_successive_schedules_inject_every_fault_before_one_repeats() -> None:
+    names = [name for seed in range(10) for name in seeded_schedule(FAULTS, seed, 3)]
+
+    assert all(set(names[first : first + 5]) == set("abcde") for first in range(0, len(names), 5))
+
+
+def test_pause_lasts_from_the_fault_to_the_next_import() -> None:
+    def at(seconds: int) -> datetime:
+        return BEGAN + timedelta(seconds=seconds)
+
+    found = _with_pause(Injected("a", BEGAN), [at(-5), at(12), at(13), at(40)], at(20))
+
+    assert found.longest_seconds == 12
+
+
+def test_section_states_the_median_and_the_longest_pause() -> None:
+    text = section([RESULT, RESULT], rate=200, ttl=20)
+
+    assert "2 schedules with 4 faults and 8,000 events: lost 0, duplicated 0" in text
+    assert "| b | 2 | 28.5 s | 28.5 s |" in text
+    assert "15.2 s in the median, 28.5 s at most" in text
+
+
+def test_section_is_replaced_and_kept_by_the_other_tests() -> None:
+    before = page([ROW], SOAK)
+    once = replace_section(before, "first\n")
+
+    assert replace_section(once, "second\n") == once.replace("first", "second")
+    assert page([ROW], SOAK, once) == page([], None, once) == once
+    assert once.count(FAILOVER_BEGIN) == once.count(FAILOVER_END) == 1
