@@ -17,7 +17,7 @@ FOLDERS = ("config", "console", "devstack", "emr", "payments", "tasks", "workers
 DEVELOPMENT_ONLY = {f"devstack.{name}" for name in ("embedded_valkey", "engines", "stack")}
 # Alembic runs this module and passes it a connection.
 RUN_BY_ALEMBIC = "payments.store.migrations.env"
-COMMANDS = sorted({*(service["command"][0] for service in own_services().values()), "workers.probe"})
+COMMANDS = sorted({service["command"][0] for service in own_services().values()})
 
 IMAGE_PROGRAM = """
 import importlib, runpy, sys
@@ -68,6 +68,12 @@ def test_service_commands_start_in_the_image(command, tmp_path):
     # It reads its settings first, and exits because of the unknown one.
     assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
     assert "PAYMENTS_PORT: there is no such setting" in done.stderr
+
+
+def test_probe_starts_in_the_image(tmp_path):
+    done = run_in_image("run", "workers.probe", "importer", PAYMENTS_HOME=str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (1, f"importer: no process has a heartbeat file in {tmp_path / 'run'}\n")
 
 
 def test_image_requirements_are_a_subset_of_the_lock():
