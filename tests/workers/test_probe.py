@@ -11,7 +11,7 @@ from kombu.asynchronous.timer import Timer
 from workers import probe
 from workers.runtime.heartbeat_file import Heartbeat, read_heartbeats, write_heartbeat
 from workers.runtime.heartbeat_writer import HeartbeatWriter, open_heartbeat
-from workers.runtime.worker_heartbeat import REQUEST_SECONDS_MAX, WorkerProgress
+from workers.runtime.worker_heartbeat import REQUEST_SECONDS_MAX, STILL_SECONDS, WorkerProgress
 
 ENDED_PID = 2**22 + 1  # above the largest pid of Linux
 
@@ -107,25 +107,68 @@ def test_process_continues_if_its_heartbeat_cannot_be_written(home, capsys):
     assert capsys.readouterr().out.count("heartbeat_file_not_written") == 1
 
 
-def test_connected_worker_makes_progress_only_while_its_event_loop_runs(monkeypatch):
-    progress, now = WorkerProgress(), 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    assert (progress.last_progress([], 100.0), progress.is_connected) == (100.0, False)
+class ObservedWorker:
+    """The progress of a worker with an adjustable clock and an adjustable broker."""
 
-    progress.start_loop(Timer())
-    assert (progress.last_progress([], 150.0), progress.is_connected) == (100.0, True)
-    now = 160.0
-    progress.turn_loop()
-    assert progress.last_progress([], 161.0) == 160.0
-    progress.stop_loop()
-    assert (progress.last_progress([], 200.0), progress.is_connected) == (200.0, False)
+    def __init__(self, monkeypatch):
+        self.now, self.is_broker_answering, self.pings = 0.0, True, 0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        self.progress = WorkerProgress()
+
+    def observe(self, now, *requests):
+        """Return when the worker last made progress, and whether it is ready."""
+        self.now = now
+        return self.progress.observe(requests, now, self._ping), self.progress.is_ready
+
+    def _ping(self):
+        self.pings += 1
+        return self.is_broker_answering
 
 
-def test_worker_makes_no_progress_while_a_message_is_never_finished():
-    progress, stuck = WorkerProgress(), SimpleNamespace(id="stuck")
-    messages = (SimpleNamespace(id=str(number)) for number in count())
+@pytest.fixture
+def worker(monkeypatch):
+    return ObservedWorker(monkeypatch)
 
-    seen = [progress.last_progress([stuck, next(messages)], float(now)) for now in range(400)]
+
+def test_connected_worker_makes_progress_only_while_its_event_loop_runs(worker):
+    assert worker.observe(100.0) == (100.0, False)
+
+    worker.progress.start_loop(Timer())
+    assert worker.observe(102.0) == (100.0, True)
+    assert worker.pings == 0
+    assert worker.observe(150.0) == (100.0, True)
+    worker.progress.turn_loop()
+    assert worker.observe(151.0) == (150.0, True)
+    worker.progress.stop_loop()
+    assert worker.observe(200.0) == (200.0, False)
+
+
+def test_waiting_for_a_broker_that_does_not_answer_is_progress(worker):
+    stuck = SimpleNamespace(id="stuck")
+    worker.progress.start_loop(Timer())
+    worker.is_broker_answering = False
+
+    seen = [worker.observe(float(now), stuck) for now in range(0, 600, 2)]
+
+    assert all(now - last <= STILL_SECONDS for now, (last, _) in zip(range(0, 600, 2), seen, strict=True))
+    assert {is_ready for _, is_ready in seen[2:]} == {False}
+    # When the broker answers again, the worker has time to notice it.
+    worker.is_broker_answering = True
+    assert 600 - worker.observe(600.0, stuck)[0] <= 2 * STILL_SECONDS
+    worker.progress.turn_loop()
+    assert worker.observe(601.0, stuck) == (600.0, True)
+
+
+def test_worker_makes_no_progress_while_a_message_is_never_finished(worker):
+    stuck, messages = SimpleNamespace(id="stuck"), (SimpleNamespace(id=str(number)) for number in count())
+    worker.progress.start_loop(Timer())
+
+    seen = []
+    for now in range(400):
+        worker.now = float(now)
+        worker.progress.turn_loop()
+        seen.append(worker.observe(float(now), stuck, next(messages))[0])
 
     assert seen == [float(min(now, REQUEST_SECONDS_MAX)) for now in range(400)]
-    assert progress.last_progress([next(messages)], 400.0) == 400.0
+    worker.progress.turn_loop()
+    assert worker.observe(400.0, next(messages)) == (399.0, True)

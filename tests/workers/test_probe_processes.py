@@ -38,7 +38,7 @@ class Valkey:
 
     def __init__(self, folder):
         self.port, self.folder, self.process = free_port(), folder, None
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis://127.0.0.1:{self.port}/0?socket_timeout=2"
 
     def start(self):
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "appendonly": "yes"}
@@ -180,6 +180,20 @@ def test_busy_worker_with_a_backlog_passes_its_probe(start, engines):
             assert [worker.probe("--ready") for _ in range(5)] == [0] * 5
             assert broker.llen(f"{KEY_PREFIX}{IMPORTS}") > 20
     database.dispose()
+
+
+def test_redis_that_does_not_answer_changes_readiness_and_not_liveness(start, valkey):
+    """The event loop then stays in calls that time out after 15 seconds each; the ping of the heartbeat after two."""
+    worker = start("importer")
+
+    valkey.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: worker.probe("--ready") == 1, 60, "the worker is not ready")
+    stopped = time.monotonic()
+    while time.monotonic() < stopped + 3 * MAX_AGE_SECONDS:
+        assert worker.probe() == 0
+    valkey.process.send_signal(signal.SIGCONT)
+
+    wait_for(lambda: worker.probe("--ready", max_age=90) == 0, 90, "the worker is ready again")
 
 
 def test_outage_of_redis_changes_readiness_and_not_liveness(start, valkey):

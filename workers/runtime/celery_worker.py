@@ -38,7 +38,7 @@ def run_worker(
     app = make_app(celery_settings(engines))
     start_watchdog(engines.broker_url, queues)
     with open_heartbeat(settings.home, name) as heartbeat:
-        start_worker_heartbeat(app, heartbeat)
+        start_worker_heartbeat(app, heartbeat, engines.broker_url)
         app.worker_main(
             [
                 *("worker", "--hostname", f"{name}@%h", "--queues", ",".join(queues)),

@@ -1,19 +1,22 @@
 """The heartbeat of a Celery worker: its event loop turns, and its pool processes finish what they are given.
 
-While the worker has no connection to the broker, it waits for one and has no event loop. That counts as progress: a
-restart would not bring Redis back. The watchdog ends a worker that stays idle although Redis is back.
+Waiting for Redis counts as progress, because a restart would not bring Redis back. A worker without a connection has no
+event loop. If Redis accepts connections and does not answer, the event loop stays in calls that time out one after the
+other. The watchdog ends a worker that stays idle although Redis is back.
 """
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import redis
 from celery import Celery, bootsteps
 from celery.worker import state
 from celery.worker.request import Request
 from kombu.asynchronous.timer import Entry, Timer
 
 from config.celery import HARD_LIMIT_SECONDS
+from tasks.resources import connect_redis
 from workers.runtime.heartbeat_writer import HEARTBEAT_SECONDS, HeartbeatWriter
 
 REQUEST_SECONDS_MAX = 2 * HARD_LIMIT_SECONDS + 30
@@ -21,11 +24,16 @@ REQUEST_SECONDS_MAX = 2 * HARD_LIMIT_SECONDS + 30
 and the start of a pool process. A frozen pool process exceeds it."""
 
 
+STILL_SECONDS = 3
+"""The time without progress after which the broker is asked whether it answers."""
+
+
 class WorkerProgress:
     """Measures when the worker last made progress. All times are in monotonic seconds."""
 
     def __init__(self) -> None:
         self._loop_turned: float | None = None
+        self._is_waiting = False
         self._timer_entry: Entry | None = None
         self._received: dict[str, float] = {}
 
@@ -36,7 +44,7 @@ class WorkerProgress:
 
     def turn_loop(self) -> None:
         """Record that the event loop runs."""
-        self._loop_turned = time.monotonic()
+        self._loop_turned, self._is_waiting = time.monotonic(), False
 
     def stop_loop(self) -> None:
         """Stop to observe the event loop: the connection is lost, or the worker stops."""
@@ -44,24 +52,36 @@ class WorkerProgress:
         if self._timer_entry is not None:
             self._timer_entry.cancel()  # type: ignore[no-untyped-call]
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the worker is connected to the broker and runs its event loop."""
-        return self._loop_turned is not None
-
-    def last_progress(self, requests: Iterable[Request], now: float) -> float:
+    def observe(self, requests: Iterable[Request], now: float, is_broker_answering: Callable[[], bool]) -> float:
         """Return when the worker last made progress. `requests` are the messages that it received and did not finish.
 
-        A request's time counts from the first call with this request, because Celery records times by the system clock.
+        If the worker makes no progress, the broker is asked. If it does not answer, the worker waits for it, and all
+        times are measured from now. A request's time counts from the first call with this request, because Celery
+        records times by the system clock.
         """
         self._received = {each.id: self._received.get(each.id, now) for each in requests}
         turned = now if self._loop_turned is None else self._loop_turned
-        return min(turned, *(seen + REQUEST_SECONDS_MAX for seen in self._received.values()), now)
+        last = min(turned, *(seen + REQUEST_SECONDS_MAX for seen in self._received.values()), now)
+        if self._loop_turned is None or (now - last > STILL_SECONDS and not is_broker_answering()):
+            self._wait_for_broker()
+            return time.monotonic()
+        return last
+
+    def _wait_for_broker(self) -> None:
+        self._is_waiting = True
+        self._received.clear()
+        if self._loop_turned is not None:
+            self._loop_turned = time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker is connected to the broker and does not wait for its answer."""
+        return self._loop_turned is not None and not self._is_waiting
 
 
-def start_worker_heartbeat(app: Celery, writer: HeartbeatWriter) -> None:
+def start_worker_heartbeat(app: Celery, writer: HeartbeatWriter, broker_url: str) -> None:
     """Observe the worker of this application, and write its heartbeat every second from a thread."""
-    progress = WorkerProgress()
+    progress, broker = WorkerProgress(), connect_redis(broker_url)
 
     class EventLoopObserver(bootsteps.StartStopStep):
         """Celery starts this step whenever the worker has connected, and stops it when the connection is lost."""
@@ -75,19 +95,30 @@ def start_worker_heartbeat(app: Celery, writer: HeartbeatWriter) -> None:
             progress.stop_loop()
 
     app.steps["consumer"].add(EventLoopObserver)
-    threading.Thread(target=_write_heartbeats, args=(progress, writer), name="heartbeat", daemon=True).start()
+    arguments = (progress, writer, lambda: _is_answering(broker))
+    threading.Thread(target=_write_heartbeats, args=arguments, name="heartbeat", daemon=True).start()
 
 
-def _write_heartbeats(progress: WorkerProgress, writer: HeartbeatWriter) -> None:
+def _write_heartbeats(
+    progress: WorkerProgress, writer: HeartbeatWriter, is_broker_answering: Callable[[], bool]
+) -> None:
     """Write the heartbeat every second."""
     while True:
-        writer.write(progress_seconds=_last_progress(progress), is_ready=progress.is_connected)
+        last = progress.observe(_unfinished_requests(), time.monotonic(), is_broker_answering)
+        writer.write(progress_seconds=last, is_ready=progress.is_ready)
         time.sleep(HEARTBEAT_SECONDS)
 
 
-def _last_progress(progress: WorkerProgress) -> float:
-    now = time.monotonic()
+def _unfinished_requests() -> list[Request]:
+    while True:
+        try:
+            return list(state.reserved_requests)
+        except RuntimeError:  # a request arrived or ended during the iteration
+            continue
+
+
+def _is_answering(broker: redis.Redis) -> bool:
     try:
-        return progress.last_progress(list(state.reserved_requests), now)
-    except RuntimeError:  # a request arrived or ended during the iteration
-        return now
+        return bool(broker.ping())
+    except redis.RedisError:
+        return False
