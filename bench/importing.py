@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench import generated_events
-from bench.processes import cpu_seconds, every_process, serving
+from bench.processes import cpu_seconds, every_process, server_pid
 from bench.testbed import Testbed, our_processes, running, signal_group
 from config.database_urls import libpq_url
 
@@ -86,8 +86,8 @@ class ResourceUsage:
         """Read the current resource usage."""
         processes = every_process()
         named = dict(pids) | {
-            "PostgreSQL": serving(testbed.home / "postgres" / "data", processes),
-            "Redis": serving(testbed.home / "valkey", processes),
+            "PostgreSQL": server_pid(testbed.home / "postgres" / "data", processes),
+            "Redis": server_pid(testbed.home / "valkey", processes),
         }
         return cls(
             {name: cpu_seconds([pid], processes) for name, pid in named.items()},

@@ -56,7 +56,7 @@ def _measure_partitioning(url: str, rows: int) -> None:
     with _measured_reader(url) as waits:
         step = _seconds(lambda: _migrate_to(url, "0012"))
         room = _seconds(lambda: _create_partitions(url))
-    _check(url, rows)
+    _check_row_counts(url, rows)
     print(f"0012: {step:.1f} s; room for the months: {room:.1f} s; a reader waited at most {max(waits):.1f} s")
 
 
@@ -78,7 +78,7 @@ def _run(url: str, statement: str, rows: int) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _check(url: str, rows: int) -> None:
+def _check_row_counts(url: str, rows: int) -> None:
     with psycopg.connect(libpq_url(url)) as connection:
         found = [
             connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("history", "history_default")

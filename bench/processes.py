@@ -36,12 +36,12 @@ def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
 
 
 def largest_memory_bytes(leaders: Iterable[int], processes: list[Process]) -> int:
-    """Return the resident memory in bytes of the largest process among these and their descendants."""
+    """Return the resident memory in bytes of the largest process among these and their children."""
     pids = set(leaders)
     return max(process.largest_memory_bytes for process in processes if pids & {process.pid, process.parent})
 
 
-def serving(folder: Path, processes: list[Process]) -> int:
+def server_pid(folder: Path, processes: list[Process]) -> int:
     """Return the pid of the server whose working directory is this folder."""
     here = {process.pid: process.parent for process in processes if _has_working_directory(process.pid, folder)}
     return next(pid for pid, parent in here.items() if parent not in here)

@@ -78,7 +78,7 @@ def _let_wait_for_retries(testbed: Testbed, count: int) -> None:
     testbed.publish(failing_events(count, "failing"))
     streams = Streams.of(testbed.feed, testbed.settings)
     while entries := streams.read_new_blocking(_CHUNK_ROWS, 1):
-        streams.put_back([entry.entry_id for entry in entries], ISOLATED_DELIVERIES)
+        streams.release_for_retry([entry.entry_id for entry in entries], ISOLATED_DELIVERIES)
 
 
 def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> None:

@@ -13,12 +13,12 @@ _INTRODUCTION = """
 The API has the same rights and limits as the pages. Send a token as `Authorization: Bearer ...`; `payments users token
 NAME` creates one. A running console serves the OpenAPI description at `/api/openapi.json`.
 
-Lists come in pages: `next` of one answer is the `after` of the next call. Up to 100 rows count as viewing. More rows,
-up to 1,000, count as an export, which needs the right to export and is in the audit history.
+Lists come in pages: `next` of one answer is the `after` of the next call. A request for up to 100 rows counts as
+viewing. More rows, up to 1,000, count as an export, which needs the right to export and is in the audit history.
 
-A name that a call does not read is refused with status 422, as is one that is given twice: `depositDate: no such
+A call rejects an unknown parameter or field, and one that is given twice, with status 422: `depositDate: no such
 field`, `since: given more than once`. Dates are `YYYY-MM-DD`, amounts plain decimals such as `25.00`, and ids are taken
-as they are written: a blank at an end makes another id.
+as they are written: blanks at its ends are part of an id.
 
 """
 _METHODS = ("get", "post", "put", "patch", "delete")

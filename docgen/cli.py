@@ -21,7 +21,7 @@ whose entries differ stays open, if more payments match than were confirmed, non
 acknowledged later are not replayed.
 
 An option is given once; its description says if it may be repeated. Dates are `YYYY-MM-DD`, amounts plain decimals such
-as `25.00`. Ids are taken as they are written: a blank at an end makes another id.
+as `25.00`. Ids are taken as they are written: blanks at its ends are part of an id.
 """
 _BUILT_IN = {"--help", "--install-completion", "--show-completion"}
 

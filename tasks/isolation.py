@@ -36,10 +36,10 @@ def is_outage(error: Exception) -> bool:
 def run_or_bisect(
     database: Database, kind: WorkKind, work: Work[_T], selection: Selection, now: datetime
 ) -> list[_T | None]:
-    """Run `work` in one transaction and return its result. After an error, run each half of the items separately.
+    """Run `work` in one transaction. After an error, run each half of the items separately, and so on.
 
-    An item that fails alone is postponed; its result is None. Raises the error of an outage, and any error before the
-    first item is taken.
+    Returns the result of each transaction that committed, and None for each item that fails alone, which is postponed.
+    Raises the error of an outage, and any error before `work` has set `Selection.taken`.
     """
     try:
         return [run_in_transaction(database, lambda tx: work(tx, selection))]

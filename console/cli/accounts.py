@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @report_command(AccountParameters)
 def account(parameters: AccountParameters, output: Output) -> None:
-    """Show a patient's account, all cases together: total payments, unassigned amount and balance.
+    """Show a patient's account, which covers all cases: total payments, unassigned amount and balance.
 
     If several companies have the patient's id, --company chooses one. --limit applies to the payments of the account,
     and to the charges that they were applied to. In CSV each payment is a row, with the sums of its account in the last

@@ -41,7 +41,7 @@ def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest
             company_export.check_has_company(tx, company_id)
         before = export_folder.begin(folder, company_id)
         if before is None:
-            _wait_for_feed(context, company_id, wait_seconds)
+            _wait_until_imported(context, company_id, wait_seconds)
         with transaction(database) as tx:
             if before is not None:
                 company_export.check_is_of_move(tx, company_id, before.move_id)
@@ -67,7 +67,7 @@ def late_events(company_id: str) -> list[RefusedEvent]:
         return company_export.late_events(tx, company_id)
 
 
-def _wait_for_feed(context: CliContext, company_id: str, wait_seconds: float) -> None:
+def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: float) -> None:
     from tasks.feed.company_entries import has_entry
     from tasks.feed.streams import Streams
     from tasks.resources import connect_redis

@@ -209,7 +209,7 @@ class _ScopeChoice:
 
         if self.all_companies:
             return EVERYTHING
-        companies, names = self.companies or before.companies, self.clinics or before.clinic_names
+        companies, names = self.companies or before.companies, self.clinics or before.qualified_clinic_ids
         if names is None or (companies is not None and not companies):
             return Scope(companies, None)
         return choose_clinics(tx, companies, names)

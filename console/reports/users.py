@@ -54,7 +54,7 @@ def user_records(rows: Iterable[UserRow]) -> list[Record]:
             "name": row.user.name,
             "role": row.user.role,
             "companies": None if row.user.scope.companies is None else sorted(row.user.scope.companies),
-            "clinics": row.user.scope.clinic_names,
+            "clinics": row.user.scope.qualified_clinic_ids,
             "added_at": row.added_at,
             "added_by": row.added_by,
             "disabled_at": row.disabled_at,

@@ -30,7 +30,9 @@ def check_grant(tx: Transaction, user: User) -> None:
     _refuse_unknown("company", "companies", scope.companies - known)
     found = clinics.list_keys(tx, scope)
     known_names = {key.clinic_id for key in found} if scope.clinic_keys is None else {":".join(key) for key in found}
-    _refuse_unknown("clinic", "clinics", {*(scope.clinic_names or ())} - known_names, f" in {_listed(scope.companies)}")
+    _refuse_unknown(
+        "clinic", "clinics", {*(scope.qualified_clinic_ids or ())} - known_names, f" in {_listed(scope.companies)}"
+    )
 
 
 def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_refs: Iterable[str]) -> Scope:
@@ -71,7 +73,7 @@ def describe_scope(scope: Scope) -> str:
     if scope.clinics is None:
         return "all companies" if scope.companies is None else f"all clinics of {_listed(scope.companies)}"
     owners = "all companies" if scope.companies is None else _listed(scope.companies)
-    return f"clinics {_listed(scope.clinic_names or ())} of {owners}"
+    return f"clinics {_listed(scope.qualified_clinic_ids or ())} of {owners}"
 
 
 def _refuse_unknown(one: str, several: str, ids: Collection[str], where: str = "") -> None:

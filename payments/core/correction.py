@@ -34,7 +34,7 @@ def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | N
     changed. The deposit date is chosen on acceptance.
     """
     differences = _differences(posted, target)
-    change = sum_by_key((_without_deposit_date(dimensions), amount) for dimensions, amount in differences)
+    change = sum_by_key((_zero_adjustment(dimensions), amount) for dimensions, amount in differences)
     changed = [undated._replace(amount=part) for undated, amount in change.items() for part in _split(amount)]
     return tuple(sorted(changed, key=_is_positive))
 
@@ -49,7 +49,7 @@ def _differences(
         yield target.dimensions, target.amount
 
 
-def _without_deposit_date(dimensions: EntryDimensions) -> Adjustment:
+def _zero_adjustment(dimensions: EntryDimensions) -> Adjustment:
     return Adjustment(
         amount=ZERO,
         patient_id=dimensions.patient_id,

@@ -42,7 +42,7 @@ class Scope:
         return cls(companies=frozenset(company_ids))
 
     @property
-    def clinic_names(self) -> list[str] | None:
+    def qualified_clinic_ids(self) -> list[str] | None:
         """The clinics as texts, sorted: `company:clinic` where the scope has pairs; None for all clinics."""
         names = self.clinics if self.clinic_keys is None else map(":".join, self.clinic_keys)
         return None if names is None else sorted(names)

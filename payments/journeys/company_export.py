@@ -35,7 +35,7 @@ def check_has_company(tx: Transaction, company_id: str) -> None:
 
 
 def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
-    """Raise MoveError unless a complete export belongs to the present move of a company. Locks the company's row."""
+    """Raise MoveError unless `move_id`, from a complete export, is the company's present move. Locks its row."""
     move = _lock(tx, company_id)
     if (move.state, move.move_id) != (MoveState.LEFT, move_id):
         raise MoveError(f"the directory holds an earlier export of company {company_id}; choose another directory")

@@ -14,7 +14,10 @@ RETRIES_MAX = 100
 
 
 def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: datetime) -> Postponement:
-    """Record that an item failed, with the class and the first line of the error. Return when it is tried again."""
+    """Record a failed attempt at an item. Return the number of its failed attempts, and the time of the next one.
+
+    `error` is the class and the first line of the error.
+    """
     return postponed_work.postpone(tx, kind, item, error, now)
 
 
@@ -24,5 +27,5 @@ def due_again(tx: Transaction, kind: WorkKind, now: datetime) -> list[WorkItem]:
 
 
 def forget(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
-    """Record that an item succeeded, or that there is nothing to do for it any more."""
+    """Delete the record of an item's failed attempts, because it succeeded or needs no further attempt."""
     postponed_work.forget(tx, kind, item)

@@ -58,7 +58,7 @@ def deleted_count(client: redis.Redis) -> int:
 
 
 def count_trimmed_early(client: redis.Redis, count: int) -> None:
-    """Count kept entries that were deleted before their time."""
+    """Add `count` to the number of kept entries that were trimmed before PAYMENTS_KEEP_ENTRIES had passed."""
     client.incrby(TRIMMED_EARLY_KEY, count)
 
 

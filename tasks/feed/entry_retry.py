@@ -134,7 +134,7 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
         return import_leased(resources, entries)
     except Exception as error:
         if reason := outage_of(error):
-            resources.streams.put_back([pending.entry_id], pending.deliveries)
+            resources.streams.release_for_retry([pending.entry_id], pending.deliveries)
             raise IsolatedEntryError(reason, Witness(pending.entry_id, pending.deliveries)) from error
         raise
 

@@ -78,7 +78,7 @@ def import_unrequested(resources: Resources) -> ImportStats:
 
 
 def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
-    """Claim and import the entries that a message of the previous release names. Raises the errors of `import_new`."""
+    """Claim and import entries whose ids a message from the previous release lists. Raises as `import_new`."""
     return _import(resources, None, lambda: resources.streams.claim(entry_ids))
 
 

@@ -71,7 +71,7 @@ def import_leased(
         # After the last renewal, which is of the importer's entries.
         resources.streams.isolate([entry.entry_id for entry in result.failed])
         undecided = [entry.entry_id for entry in result.undecided]
-        resources.streams.put_back(undecided, deliveries=1, idle_ms=LEASE_MS)
+        resources.streams.release_for_retry(undecided, deliveries=1, idle_ms=LEASE_MS)
     if undecided:
         log.warning("entries_left_to_retrier", entries=len(undecided))
     if failing is not None and (failing or result.failed or undecided):

@@ -55,7 +55,7 @@ def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, first: str 
     return _page(client, stream, min_idle_ms, RETRY, first)
 
 
-def put_back(
+def release_for_retry(
     client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None
 ) -> list[str]:
     """Let pending entries wait for a retry, with this number of deliveries. Acknowledged ones are omitted.
@@ -80,7 +80,7 @@ def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[
     for entry_id, deliveries in pending.items():
         by_deliveries[max(ISOLATED_DELIVERIES, deliveries)].append(entry_id)
     for deliveries, ids in by_deliveries.items():
-        deleted += put_back(client, stream, ids, deliveries)
+        deleted += release_for_retry(client, stream, ids, deliveries)
     return deleted
 
 

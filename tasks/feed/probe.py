@@ -155,5 +155,5 @@ class Probe:
 
     def _count_attempt(self, witness: Witness) -> None:
         """Count an attempt of the witness, because another entry was posted."""
-        self._resources.streams.put_back([witness.entry_id], witness.deliveries + 1)
+        self._resources.streams.release_for_retry([witness.entry_id], witness.deliveries + 1)
         log.warning("entry_failed", entry_id=witness.entry_id)

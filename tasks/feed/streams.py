@@ -130,10 +130,10 @@ class Streams:
         for name, ids in self._group_by_stream(entry_ids):
             self._report_deleted(name, pending.isolate(self.client, name, ids))
 
-    def put_back(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
+    def release_for_retry(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
         """Let pending entries wait for a retry, with this number of deliveries and this idle time (default: none)."""
         for name, ids in self._group_by_stream(entry_ids):
-            self._report_deleted(name, pending.put_back(self.client, name, ids, deliveries, idle_ms))
+            self._report_deleted(name, pending.release_for_retry(self.client, name, ids, deliveries, idle_ms))
 
     def _report_deleted(self, name: str, entry_ids: Sequence[str]) -> None:
         report_deleted(self.client, [self.qualified_id(name, each) for each in entry_ids])

@@ -42,7 +42,7 @@ class SynchronousPrimary:
             connection.execute("SELECT pg_reload_conf()")
 
     def _wait_until_commits_wait(self) -> None:
-        """The checkpointer reads the new setting a moment after the reload; before, no COMMIT waits."""
+        """Write transactions until a COMMIT waits: the server reads the new setting a moment after the reload."""
         notices: list[object] = []
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             connection.add_notice_handler(notices.append)

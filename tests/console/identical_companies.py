@@ -151,8 +151,8 @@ def payment_log(company: Company, file: Any) -> None:
     write_payment_log(map(read_event, bodies), file)
 
 
-def _hours_of(at: datetime) -> int:
-    """Return the number of the chunk that a moment belongs to, counted from the first day."""
+def _slot_of(at: datetime) -> int:
+    """Return the index of the eight-hour slot that contains a moment. Slot 0 starts at 0:00 UTC on FIRST_DAY."""
     return (at - datetime.combine(FIRST_DAY, time(), UTC)) // CHUNK
 
 
@@ -168,7 +168,7 @@ class Fortnight:
         mixed = sorted((each for company in self._companies for each in arrivals(company)), key=lambda each: each.at)
         # The same hours in each run, whether a company sends something or not. A version that arrives in the same hours
         # as a newer one is posted with it, and a retry depends on the hour.
-        chunks = {hours: [*of_hours] for hours, of_hours in groupby(mixed, key=lambda each: _hours_of(each.at))}
+        chunks = {hours: [*of_hours] for hours, of_hours in groupby(mixed, key=lambda each: _slot_of(each.at))}
         for number in range((DAYS + DAYS_AFTERWARDS) * CHUNKS_A_DAY):
             day, chunk_of_day = FIRST_DAY + timedelta(days=number // CHUNKS_A_DAY), number % CHUNKS_A_DAY
             self._now = datetime.combine(day, time(), UTC) + (chunk_of_day + 1) * CHUNK - timedelta(minutes=1)

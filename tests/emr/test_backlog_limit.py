@@ -118,7 +118,9 @@ def test_only_the_full_stream_is_held(redis_url: str, server: redis.Redis, strea
     server.delete(*companies)
 
 
-def test_measuring_takes_no_round_trip_of_its_own(redis_url: str, server: redis.Redis, stream: str) -> None:
+def test_stream_is_measured_together_with_events_after_the_first_publish(
+    redis_url: str, server: redis.Redis, stream: str
+) -> None:
     """Below the limit, a stream is measured alone before the first event, and then together with events."""
     with PaymentFeed(redis_url, stream, unprocessed_max=1_000) as feed, server.monitor() as monitor:
         feed.publish(EVENT)

@@ -98,7 +98,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
 
 
 def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return the events of a chunk (a patient and 499 payments), and the one that cannot be processed."""
+    """Return the 500 events of a chunk, a patient and 499 payments, and the one of these payments that is fatal."""
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic

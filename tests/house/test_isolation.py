@@ -28,7 +28,7 @@ def web_calls() -> Iterator[tuple[Source, ast.Call, str]]:
                 yield source, node, ast.unparse(node.func).rpartition(".")[2]
 
 
-def test_transaction_with_a_stated_access_is_listed() -> None:
+def test_only_listed_places_of_the_console_choose_the_access_of_a_transaction() -> None:
     found = {
         (source.path, ast.unparse(argument))
         for source, call, name in web_calls()

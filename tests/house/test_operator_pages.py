@@ -40,7 +40,7 @@ def parse_command(words):
 
 
 @pytest.mark.parametrize("typed", sorted({each for name in TEXTS for each in commands_on(name)}))
-def test_named_command_exists_with_its_options(typed):
+def test_documented_command_exists_with_its_options(typed):
     command, rest = parse_command(shlex.split(typed)[1:])
     options = {option for parameter in command.params for option in parameter.opts}
 

@@ -126,7 +126,7 @@ def test_charge_balance_is_what_the_patient_still_owes(tx: Transaction, case: st
     assert account(tx) == expected
 
 
-def test_new_balance_after_a_payment_moves_no_money(tx: Transaction) -> None:
+def test_new_charge_balance_after_a_payment_keeps_its_allocation(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     for step in APPLIED:
         step(office)

@@ -56,7 +56,7 @@ def test_patient_of_another_company_releases_no_payment(tx):
     assert import_chunk(tx, saved_patient("stranger", company_id="other")).released == 0
 
 
-def test_exhausted_backoff_schedule_is_not_sent_and_the_patient_still_releases_it(tx):
+def test_payment_whose_retries_are_exhausted_is_not_sent_until_its_patient_is_saved(tx):
     create_clinic(tx)
     import_chunk(tx, payment_of_unknown_patient())
     tries = [retry_due(tx, NOW + timedelta(seconds=10)), retry_due(tx, LATER), retry_due(tx, LATER)]

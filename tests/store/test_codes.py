@@ -31,7 +31,9 @@ def test_inserted_reason_code_fills_the_old_sentence(tx_with_finding: Transactio
 
 
 @pytest.mark.parametrize("reason", FindingReason)
-def test_sentence_of_an_old_process_gives_the_code(tx_with_finding: Transaction, reason: FindingReason) -> None:
+def test_reason_written_as_a_sentence_by_an_earlier_release_sets_the_code(
+    tx_with_finding: Transaction, reason: FindingReason
+) -> None:
     tx_with_finding.execute(text("UPDATE findings SET reason = :sentence"), {"sentence": SENTENCES[reason]})
 
     assert stored_reasons(tx_with_finding) == [(SENTENCES[reason], reason)]

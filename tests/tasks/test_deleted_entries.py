@@ -69,7 +69,7 @@ def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_na
     ) as dispatcher:
         ids = publish(dispatcher, 101)
         read_new(dispatcher)
-        dispatcher.streams.put_back(ids, deliveries=2, idle_ms=LEASE_MS + 1_000)
+        dispatcher.streams.release_for_retry(ids, deliveries=2, idle_ms=LEASE_MS + 1_000)
         delete_each(dispatcher, [ids[0], ids[-1]])
 
         dispatcher.sweep()
@@ -121,7 +121,7 @@ def test_entry_that_is_deleted_while_its_import_fails_is_counted(dispatcher, log
         if method == "isolate":
             dispatcher.streams.isolate([entry_id])
         else:
-            dispatcher.streams.put_back([entry_id], 2)
+            dispatcher.streams.release_for_retry([entry_id], 2)
 
     reported = ids if method == "isolate" else ids[1:]
     assert deleted_count(dispatcher) - before == len(reported)

@@ -108,7 +108,7 @@ def test_company_with_one_refused_payment_among_many_is_not_failing(resources, r
 def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, read, monkeypatch):
     monkeypatch.setattr(entry_retry, "COMPANY_SHARE", 2)
     ids = [entry.entry_id for entry in read(bad=refused(6), other=refused(1))]
-    resources.streams.put_back(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
+    resources.streams.release_for_retry(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
 
     stats, has_more = entry_retry.retry_entries(resources)
 
@@ -119,7 +119,7 @@ def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, 
 def test_waiting_entries_are_read_page_by_page_in_rotation(resources, read, monkeypatch):
     monkeypatch.setattr(pending, "PAGE", 2)
     ids = [entry.entry_id for entry in read(bad=refused(5))]
-    resources.streams.put_back(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
+    resources.streams.release_for_retry(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
     rotation = RetryRotation()
 
     pages = [rotation.next_page(resources.streams, LEASE_MS) for _ in range(4)]
@@ -130,7 +130,7 @@ def test_waiting_entries_are_read_page_by_page_in_rotation(resources, read, monk
 
 def test_waiting_entries_do_not_count_as_in_progress(dispatcher):
     ids = [each for _ in range(3) for each in (publish(dispatcher, 4) and read_new(dispatcher))]
-    dispatcher.streams.put_back(ids, ISOLATED_DELIVERIES)
+    dispatcher.streams.release_for_retry(ids, ISOLATED_DELIVERIES)
 
     publish(dispatcher, 1)
     dispatcher.run_cycle()

@@ -103,7 +103,7 @@ def test_exception_whose_adjustment_is_refused_stops_no_other_exception(resource
     assert postponed(resources.database, company) == []
 
 
-def test_exception_that_a_user_settles_is_forgotten(resources, company):
+def test_postponement_ends_when_the_policy_changes_to_review(resources, company):
     delete_in_closed_month(resources, {company: ["bad"]}, detected=True)
     with refused_rows(resources.database, "entries", f"NEW.line_ref = {line_id(resources, company, 'bad')}"):
         accept_by_policy()

@@ -133,19 +133,19 @@ def worker(monkeypatch):
 def test_connected_worker_makes_progress_only_while_its_event_loop_runs(worker):
     assert worker.observe(100.0) == (100.0, False)
 
-    worker.progress.start_loop(Timer())
+    worker.progress.observe_loop(Timer())
     assert worker.observe(102.0) == (100.0, True)
     assert worker.pings == 0
     assert worker.observe(150.0) == (100.0, True)
     worker.progress.turn_loop()
     assert worker.observe(151.0) == (150.0, True)
-    worker.progress.stop_loop()
+    worker.progress.stop_observing_loop()
     assert worker.observe(200.0) == (200.0, False)
 
 
 def test_waiting_for_a_broker_that_does_not_answer_is_progress(worker):
     stuck = SimpleNamespace(id="stuck")
-    worker.progress.start_loop(Timer())
+    worker.progress.observe_loop(Timer())
     worker.is_broker_answering = False
 
     seen = [worker.observe(float(now), stuck) for now in range(0, 600, 2)]
@@ -161,7 +161,7 @@ def test_waiting_for_a_broker_that_does_not_answer_is_progress(worker):
 
 def test_worker_makes_no_progress_while_a_message_is_never_finished(worker):
     stuck, messages = SimpleNamespace(id="stuck"), (SimpleNamespace(id=str(number)) for number in count())
-    worker.progress.start_loop(Timer())
+    worker.progress.observe_loop(Timer())
 
     seen = []
     for now in range(400):

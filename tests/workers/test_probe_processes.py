@@ -69,7 +69,7 @@ class Process:
         self.name, self.home, self.process = name, home, process
 
     def probe(self, *options, max_age=MAX_AGE_SECONDS):
-        """Return the status of the probe in this process's container."""
+        """Run the probe on this service, as its container would, and return the exit status."""
         command = [sys.executable, "-m", "workers.probe", self.name, "--max-age", str(max_age), *options]
         env = clean_environment() | {"PAYMENTS_HOME": str(self.home)}
         return subprocess.run(command, env=env, check=False, capture_output=True).returncode

@@ -37,7 +37,7 @@ class WorkerProgress:
         self._timer_entry: Entry | None = None
         self._received: dict[str, float] = {}
 
-    def start_loop(self, timer: Timer) -> None:
+    def observe_loop(self, timer: Timer) -> None:
         """Observe the event loop, which runs the entries of this timer while the worker is connected."""
         self.turn_loop()
         self._timer_entry = timer.call_repeatedly(HEARTBEAT_SECONDS, self.turn_loop)  # type: ignore[no-untyped-call]
@@ -46,7 +46,7 @@ class WorkerProgress:
         """Record that the event loop runs."""
         self._loop_turned, self._is_waiting = time.monotonic(), False
 
-    def stop_loop(self) -> None:
+    def stop_observing_loop(self) -> None:
         """Stop to observe the event loop: the connection is lost, or the worker stops."""
         self._loop_turned = None
         if self._timer_entry is not None:
@@ -89,10 +89,10 @@ def start_worker_heartbeat(app: Celery, writer: HeartbeatWriter, broker_url: str
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, consumer: object) -> None:
-            progress.start_loop(consumer.timer)  # type: ignore[attr-defined]  # Celery has no type annotations
+            progress.observe_loop(consumer.timer)  # type: ignore[attr-defined]  # Celery has no type annotations
 
         def stop(self, consumer: object) -> None:  # noqa: ARG002 (Celery's interface)
-            progress.stop_loop()
+            progress.stop_observing_loop()
 
     app.steps["consumer"].add(EventLoopObserver)
     arguments = (progress, writer, lambda: _is_answering(broker))

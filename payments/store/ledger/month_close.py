@@ -18,10 +18,10 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 @dataclass(frozen=True, slots=True)
 class MonthRow:
-    """A month of a company, for display, with the state that it counts as.
+    """A row in the list of a company's months.
 
-    The total is in dollars; for a month that was closed itself, it is the total stored at the close. `closed_at` is
-    None for a month that counts as closed only because a later month is closed.
+    `state` is CLOSED for each month before a closed one. `payments_total` is in dollars: the total that was stored when
+    the month itself was closed, otherwise the present sum. `closed_at` is None if the month itself was not closed.
     """
 
     company: str

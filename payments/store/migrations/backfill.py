@@ -57,7 +57,7 @@ def unfinished(tx: Transaction) -> list[str]:
 
 
 def fill_batch(tx: Transaction, table: str, limit: int) -> Progress:
-    """Fill the company of up to `limit` further rows of a table, in the order of its key, and return the progress.
+    """Set `company_id` in up to `limit` further rows of a table, in the order of its key, and return the progress.
 
     A row whose company is unknown stays without one. Locks: the table's row in `backfills`, and the rows.
     """

@@ -64,7 +64,7 @@ def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
 
 
 def missing_constraints(tx: Transaction) -> list[str]:
-    """Return the statements that add and validate foreign keys and checks; each is a transaction of its own."""
+    """Return the statements that add and validate foreign keys and checks. Execute each in its own transaction."""
     if _is_company_first(tx, "findings"):
         return []
     return [
