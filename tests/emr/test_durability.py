@@ -28,7 +28,7 @@ EVENT = saved_patient()
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicatedValkey]:
-    with ReplicatedValkey(tmp_path_factory.mktemp("replicated")) as servers:
+    with ReplicatedValkey(tmp_path_factory.mktemp("replicated"), has_sentinels=False) as servers:
         yield servers
 
 

@@ -67,11 +67,18 @@ class ReplicatedValkey:
     """The servers and Sentinels in one folder. They start and stop with the `with` block.
 
     `encryption` is a certificate and its key, with which all of them use TLS. The embedded Valkey has no TLS, so
-    this needs an installed redis-server.
+    this needs an installed redis-server. Without Sentinels the first server stays the primary.
     """
 
-    def __init__(self, folder: Path, *, replicas: int = 1, encryption: tuple[Path, Path] | None = None) -> None:
-        self.folder, self.encryption = folder, encryption
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        replicas: int = 1,
+        encryption: tuple[Path, Path] | None = None,
+        has_sentinels: bool = True,
+    ) -> None:
+        self.folder, self.encryption, self.has_sentinels = folder, encryption, has_sentinels
         self.program = "redis-server" if encryption else str(get_binary_path())
         self.ports = [free_port() for _ in range(1 + replicas)]
         self.servers: list[Node] = []
@@ -81,7 +88,7 @@ class ReplicatedValkey:
         try:
             for number, port in enumerate(self.ports):
                 self.servers.append(self._start(f"server{number}", port, PASSWORD, self._server_options(number)))
-            for number in range(3):
+            for number in range(3 if self.has_sentinels else 0):
                 options = _sentinel_options(self.ports[0])
                 self.sentinels.append(
                     self._start(f"sentinel{number}", free_port(), SENTINEL_PASSWORD, options, "--sentinel")
@@ -109,6 +116,8 @@ class ReplicatedValkey:
     @property
     def primary(self) -> Node:
         """The server that the first Sentinel names as the primary."""
+        if not self.has_sentinels:
+            return self.servers[0]
         port = int(self._ask_sentinel(self.sentinels[0])["port"])
         return next(server for server in self.servers if server.port == port)
 
@@ -163,7 +172,7 @@ class ReplicatedValkey:
             with closing(primary.client()) as client:
                 online = client.info("replication")["connected_slaves"]
             is_known = all(state["num-other-sentinels"] == 2 and state["num-slaves"] == online for state in states)
-            is_same = {state["port"] for state in states} == {primary.port}
+            is_same = {state["port"] for state in states} <= {primary.port}
             return is_known and is_same and online == len(self.servers) - 1
         return False
 
