@@ -15,7 +15,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.parameters import report_command
+from console.cli.parameters import chosen_scope, report_command
 from console.cli.printing import Output, print_pieces, show
 from console.cli.session import open_report, open_transaction
 from console.cli.spooled_stdout import spooled_stdout
@@ -25,7 +25,6 @@ from console.errors import CommandError
 from console.plurals import plural
 from console.reports.balancing import BALANCING, DIFFERENCES, BalancingParameters, balance_record, difference_record
 from console.reports.output import OutputFormat, Record, object_pieces
-from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.contract.payment_log import PaymentLogRow
@@ -71,28 +70,29 @@ def balancing(
     """
     if by_payment and not (lines and output.output_format is OutputFormat.CSV):
         raise CommandError("--by-payment requires --lines --format csv", exit_status=2)
-    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic))
     with _open_log(emr_csv) as log:
         if by_payment:
-            _print_by_payment(query, log, output)
+            _print_by_payment(parameters, log, output)
         else:
-            _print_balance(query, log, output, every_line=lines)
+            _print_balance(parameters, log, output, every_line=lines)
 
 
-def _print_by_payment(query: BalanceFilter, log: Iterator[PaymentLogRow] | None, output: Output) -> None:
+def _print_by_payment(parameters: BalancingParameters, log: Iterator[PaymentLogRow] | None, output: Output) -> None:
     from payments.journeys import balancing as journey
 
     with open_report() as tx:
+        query = parameters.query(chosen_scope(tx, parameters))
         show(_records(journey.differing_lines(tx, query, log)), DIFFERENCES, output)
 
 
 def _print_balance(
-    query: BalanceFilter, log: Iterator[PaymentLogRow] | None, output: Output, *, every_line: bool
+    parameters: BalancingParameters, log: Iterator[PaymentLogRow] | None, output: Output, *, every_line: bool
 ) -> None:
     from payments.journeys import balancing as journey
 
     with spooled_stdout():
         with open_transaction() as tx:
+            query = parameters.query(chosen_scope(tx, parameters))
             balance = journey.balance(tx, query, log)
         record = balance_record(balance, query)
         match output.output_format:

@@ -1,5 +1,7 @@
 """Create the options of a report command from the parameters of the report."""
 
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
+
 from __future__ import annotations
 
 import inspect
@@ -8,7 +10,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -26,12 +28,30 @@ from console.cli.printing import Output
 from console.reports.output import OutputFormat
 from console.reports.parameters import Parameter, ParameterKind, parameters_of
 
+if TYPE_CHECKING:
+    from payments.core.scope import Scope
+    from payments.store.db.connection import Transaction
+
 _Parameters = TypeVar("_Parameters")
 _TYPES: dict[ParameterKind, Any] = {
     ParameterKind.DAY: date,
     ParameterKind.MOMENT: datetime,
     ParameterKind.AMOUNT: Decimal,
 }
+
+
+def chosen_scope(tx: Transaction, parameters: Any) -> Scope:
+    """Return the scope that a report's parameters choose by company, clinic and patient.
+
+    Raises AmbiguousIdError if several companies have the clinic or the patient, and none of them is chosen.
+    """
+    from payments.core.scope import EVERYTHING
+    from payments.journeys import choosing
+
+    names = choosing.Choice._fields
+    return choosing.choose(
+        tx, EVERYTHING, choosing.Choice(*(getattr(parameters, name, None) or None for name in names))
+    )
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:

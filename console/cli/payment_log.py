@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.parameters import report_command
+from console.cli.parameters import chosen_scope, report_command
 from console.cli.printing import Output, show
 from console.cli.session import open_report
 from console.cli.tables import Totals
@@ -28,7 +28,6 @@ from console.reports.payment_log import (
     log_sum_records,
     payment_log_sums,
 )
-from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.reporting import LogFilter
@@ -83,7 +82,7 @@ def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
 def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) -> tuple[Iterable[Record], Report]:
     from payments.journeys import reporting
 
-    query, group = _query(parameters), parameters.group_by
+    query, group = _query(tx, parameters), parameters.group_by
     if group:
         return log_sum_records(reporting.payment_log_sums(tx, query, group), group), payment_log_sums(group)
     if expand:
@@ -94,9 +93,9 @@ def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) ->
 def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
     from payments.journeys import reporting
 
-    sums = reporting.payment_log_sums(tx, _query(parameters), reporting.GroupBy.METHOD)
+    sums = reporting.payment_log_sums(tx, _query(tx, parameters), reporting.GroupBy.METHOD)
     return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
 
 
-def _query(parameters: PaymentLogParameters) -> LogFilter:
-    return parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic or None))
+def _query(tx: Transaction, parameters: PaymentLogParameters) -> LogFilter:
+    return parameters.query(chosen_scope(tx, parameters))

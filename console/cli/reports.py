@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.parameters import report_command
+from console.cli.parameters import chosen_scope, report_command
 from console.cli.printing import Output, show
 from console.cli.session import open_report, open_transaction
 from console.cli.tables import Totals
@@ -47,13 +47,12 @@ def claims_feed(
     """
     from payments.journeys import reporting
 
-    query = parameters.query(EVERYTHING.narrowed_to_clinic(parameters.clinic or None))
-
     def totals() -> Totals:
         sums = reporting.claims_feed_sums(tx, query)
         return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
 
     with open_report() as tx:
+        query = parameters.query(chosen_scope(tx, parameters))
         if summary:
             show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, output)
         else:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
     command asks on a terminal for confirmation, with the number and the sum of the payments. If more payments match
     after the answer, the command requeues none.
     """
+    from payments.journeys import choosing
     from payments.journeys.requeueing import FeedFilter
 
     keys = list(dict.fromkeys(keys or ()))
@@ -64,16 +66,14 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
         raise CommandError("name payments by their keys, or choose them by --status", exit_status=2)
     if keys and (status or reason or clinic):
         raise CommandError("name payments by their keys or choose them by --status, not both", exit_status=2)
-    scope = EVERYTHING.narrowed_to_company(company)
-    if status:
-        chosen = FeedFilter(
-            status=_parse_requeueable_status(status),
-            reason=parse_reason(reason) if reason else None,
-            scope=scope.narrowed_to_clinic(clinic),
-        )
-        _requeue_matching(current_context(), chosen, has_to_ask=must_ask(yes=yes), dry_run=dry_run)
-    else:
-        _requeue_keys(current_context(), keys, scope, dry_run=dry_run)
+    if not status:
+        _requeue_keys(current_context(), keys, EVERYTHING.narrowed_to_company(company), dry_run=dry_run)
+        return
+    chosen = FeedFilter(status=_parse_requeueable_status(status), reason=parse_reason(reason) if reason else None)
+    context = current_context()
+    with open_transaction(context.engines) as tx:
+        scope = choosing.choose(tx, EVERYTHING, choosing.Choice(company, clinic))
+    _requeue_matching(context, replace(chosen, scope=scope), has_to_ask=must_ask(yes=yes), dry_run=dry_run)
 
 
 def _parse_requeueable_status(text: str) -> Status:

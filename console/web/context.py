@@ -149,7 +149,8 @@ class RequestContext:
     def scope_of(self, choice: Choice) -> Scope:
         """Return the part of the user's scope that a request has chosen.
 
-        Raises PageError (403) for a company or a clinic that the user may not see.
+        Raises PageError (403) for a company or a clinic that the user may not see, and AmbiguousIdError for a clinic or
+        a patient that several companies of the user have.
         """
         if choice == Choice():
             return self.user.scope

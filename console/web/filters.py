@@ -102,7 +102,7 @@ class ReportQuery(Generic[_Parameters]):
 
     @property
     def choice(self) -> Choice:
-        """The company and the clinic that the query names."""
+        """The company, the clinic and the patient that the query names."""
         return Choice(*(getattr(self.parameters, name, None) for name in Choice._fields))
 
 

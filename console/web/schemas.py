@@ -145,7 +145,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         401: "There is no session or token, or it has expired",
         403: "The role does not include the right, or the account does not include the company or clinic",
         404: "Not found",
-        409: "The exception or the number of payments has changed, or the action is not allowed; nothing was changed",
+        409: "The exception or the number of payments has changed, several companies have the id, or the action is not "
+        "allowed; nothing was changed",
         422: "A parameter or field is invalid",
         503: "PostgreSQL does not answer; check what was changed before repeating the call",
     }.items()

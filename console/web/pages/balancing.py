@@ -40,7 +40,12 @@ def show(
         "balancing.html",
         report=BALANCING,
         differences=DIFFERENCES,
-        chosen=replace(chosen, since=since if since > FIRST_DAY else None, clinic=balance_filter.scope.only_clinic),
+        chosen=replace(
+            chosen,
+            since=since if since > FIRST_DAY else None,
+            clinic=balance_filter.scope.only_clinic,
+            company=chosen.company or (balance_filter.scope.only_company if balance_filter.scope.clinic_keys else None),
+        ),
         balance=balance,
         terms=[(item, balancing_wording.ITEM_SENTENCES[item], balance.items[item]) for item in ReconcilingItem],
         lines=[*islice(balance.lines, LINES_MAX)],
@@ -54,15 +59,18 @@ def show(
 def balanced_scope(query: ReportQuery[BalancingParameters], context: RequestContext) -> Scope:
     """Return the scope to balance.
 
-    For a limited user without a chosen clinic, it is the first of their clinics. Raises PageError (403) for a user
-    without any clinic.
+    For a limited user without a chosen clinic, it is the first of their clinics: that of one company. Raises PageError
+    (403) for a user without any clinic.
     """
     scope = context.scope_of(query.choice)
     if scope.clinics is None:
         return scope
-    if not scope.clinics:
+    if scope.is_empty:
         raise PageError(403, "Your account includes no clinics.", "Ask an administrator to add one.")
-    return scope.narrowed_to_clinic(min(scope.clinics))
+    if scope.clinic_keys is None:
+        return scope.narrowed_to_clinic(min(scope.clinics))
+    clinic, company = min((key.clinic_id, key.company_id) for key in scope.clinic_keys if scope.may_see(*key))
+    return scope.narrowed_to_company(company).narrowed_to_clinic(clinic)
 
 
 def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:

@@ -60,7 +60,7 @@ def test_key_begins_with_its_company_only_where_a_report_covers_both(
         return names_of(json.dumps(result.rows), payment)
 
     assert printed() == {"left:", "right:"}
-    assert printed("--clinic", CLINIC) == {"left:", "right:"}
+    assert printed("--clinic", CLINIC, "--company", "left") == {""}
     assert printed("--company", "right") == {""}
 
 
@@ -71,6 +71,36 @@ def test_log_by_clinic_has_a_row_for_each_company(terminal: Terminal) -> None:
 
     assert totals() == {"left:same": "20.00", "right:same": "30.00"}
     assert totals("--company", "right") == {"same": "30.00"}
+
+
+AMBIGUOUS = {
+    "--clinic": (CLINIC, f"clinic {CLINIC}"),
+    "--patient": (PATIENT, f"patient {PATIENT}"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("report claims-feed", "--clinic"),
+        ("report claims-feed --summary", "--clinic"),
+        ("report exceptions", "--clinic"),
+        ("report exceptions", "--patient"),
+        ("report payment-log", "--clinic"),
+        ("report payment-log --group-by method", "--patient"),
+        ("report balancing", "--clinic"),
+        ("requeue --status not-sent --yes", "--clinic"),
+    ],
+)
+def test_id_of_two_companies_is_refused_without_the_company(terminal: Terminal, command: str, option: str) -> None:
+    chosen, subject = AMBIGUOUS[option]
+
+    refused = terminal.run(*command.split(), option, chosen)
+    accepted = terminal.run(*command.split(), option, chosen, "--company", "left")
+
+    assert refused.status == 1
+    assert f"{subject} exists in several companies: left, right; choose one with --company" in refused.err
+    assert accepted.status == 0
 
 
 def output_of(result: Result) -> str:

@@ -82,7 +82,7 @@ FILTERS: dict[str, list[dict[str, str]]] = {
         {"kind": "import"},
         {"user": "Integration Import, Not mapped to a user"},
         {"clinic": CLINIC},
-        {"patient": "patient"},
+        {"patient": "patient", "company": "surfaces-company"},
         {"as_of": "2020-01-01T00:00:00Z"},
     ],
     "exceptions": [
@@ -90,7 +90,7 @@ FILTERS: dict[str, list[dict[str, str]]] = {
         {"case": "edited"},
         {"case": "added"},
         {"clinic": CLINIC},
-        {"patient": "patient"},
+        {"patient": "patient", "company": "surfaces-company"},
         {"status": "all"},
         {"since": "2026-06-01", "until": "2026-06-30"},
         {"as_of": "2020-01-01T00:00:00Z"},

@@ -85,6 +85,28 @@ def test_id_of_two_companies_is_refused_without_the_company(browser: Browser) ->
     assert browser.get("/clinic", clinic=f"{LEFT}:{CLINIC}").status_code == 200
 
 
+REPORTS = ["/claims-feed", "/exceptions", "/payment-log", "/payment-log/export", "/balancing"]
+REPORTS += [f"/api/{name}" for name in ("claims-feed", "exceptions", "payment-log", "balancing")]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [(path, {"clinic": CLINIC}) for path in REPORTS]
+    + [(path, {"patient": PATIENT}) for path in REPORTS if "exceptions" in path or "payment-log" in path]
+    + [("/requeue-runs/new", {"clinic": CLINIC, "status": "Not Sent"})],
+    ids=str,
+)
+def test_report_of_an_id_of_two_companies_is_refused_without_the_company(
+    browsers: Mapping[str, Browser], path: str, query: dict[str, str]
+) -> None:
+    for name in ("of-both", "of-all"):
+        refused = browsers[name].get(path, **query)
+        assert (refused.status_code, "exists in several companies: left, right" in refused.text) == (409, True)
+        assert browsers[name].get(path, **query, company=RIGHT).status_code == 200
+    for name in ("of-left", "of-clinics"):
+        assert browsers[name].get(path, **query).status_code == 200
+
+
 def test_keys_have_a_company_only_for_users_who_see_both(browsers: Mapping[str, Browser]) -> None:
     for path in ("/api/claims-feed", "/api/exceptions", "/api/payment-log"):
         assert {row["payment"][:6] for row in browsers["of-both"].get(path).json()["rows"]} == {"left:s", "right:"}

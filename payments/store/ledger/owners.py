@@ -1,0 +1,32 @@
+"""The companies that have a clinic or a patient with a given id."""
+
+from payments.core.scope import Scope
+from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+
+def of_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> list[str]:
+    """Return the companies of a scope that have this clinic, sorted.
+
+    A company that has moved away keeps its rows, so it counts. A retired clinic or company is empty and does not.
+    """
+    query = (
+        "SELECT company_id FROM clinics JOIN companies USING (company_id) WHERE clinic_id = :clinic_id "
+        f"AND clinics.retired_at IS NULL AND companies.retired_at IS NULL{in_scope(scope, 'clinics')} ORDER BY 1"
+    )
+    return list(tx.execute(text(query), {"clinic_id": clinic_id, **scope_parameters(scope)}).scalars())
+
+
+def of_patient(tx: Transaction, patient_id: str, scope: Scope) -> list[str]:
+    """Return the companies of a scope that have this patient, sorted; if it has clinics, those with a payment there."""
+    has_line = (
+        "AND EXISTS (SELECT FROM lines WHERE lines.company_id = companies.company_id "
+        f"AND lines.patient_id = :patient_id{in_scope(scope, 'lines')})"
+    )
+    query = (
+        "SELECT company_id FROM companies WHERE EXISTS (SELECT FROM patients "
+        "WHERE patients.company_id = companies.company_id AND patients.patient_id = :patient_id) "
+        f"{'' if scope.clinics is None else has_line}{company_in_scope(scope, 'companies')} ORDER BY 1"
+    )
+    return list(tx.execute(text(query), {"patient_id": patient_id, **scope_parameters(scope)}).scalars())
