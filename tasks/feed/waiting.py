@@ -3,7 +3,7 @@
 The length of a stream is not that count, because acknowledged entries may be kept on it (PAYMENTS_KEEP_ENTRIES).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import redis
@@ -18,8 +18,8 @@ _BEGINNING = "0-0"
 class StreamState(NamedTuple):
     """A stream and its consumer group. Without a group, nothing is pending and `last_delivered_id` is `0-0`.
 
-    `newest_id` is None if the stream is empty. `lag` is the number of undelivered entries as Redis knows it: None for
-    Redis up to 6.2, and after undelivered entries were deleted.
+    `newest_id` is None if the stream is empty. `lag` is the number of undelivered entries as Redis knows it. It is None
+    for Redis up to 6.2, and after undelivered entries were deleted.
     """
 
     length: int
@@ -53,11 +53,10 @@ def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState
     """Return the states of these streams, in one round trip. A stream that does not exist is empty."""
     with client.pipeline(transaction=False) as pipeline:
         for stream in streams:
-            pipeline.xlen(stream)
             pipeline.xinfo_groups(stream)
-            pipeline.xrevrange(stream, count=1)
-        answers = iter(pipeline.execute(raise_on_error=False))
-    return [_state(*each) for each in zip(answers, answers, answers, strict=True)]
+            pipeline.xinfo_stream(stream)
+        answers = pipeline.execute(raise_on_error=False)
+    return [_state(*each) for each in zip(answers[::2], answers[1::2], strict=True)]
 
 
 def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEntries]:
@@ -110,16 +109,30 @@ def entries_between(
         first = f"({answer[-1][0].decode()}"
 
 
-def _state(length: int, groups: Any, newest: Sequence[tuple[bytes, Any]]) -> StreamState:
-    for answer in (length, groups, newest):
-        if isinstance(answer, Exception) and "no such key" not in str(answer):
+def _state(groups: Any, stream: Any) -> StreamState:
+    for answer in (groups, stream):
+        if isinstance(answer, Exception):
+            if "no such key" in str(answer):
+                return StreamState(0, 0, _BEGINNING, None, 0, has_group=False)
             raise answer
-    newest_id = newest[0][0].decode() if newest else None
-    for group in () if isinstance(groups, Exception) else groups:
+    length, newest = stream["length"], stream["last-entry"]
+    newest_id = newest[0].decode() if newest else None
+    for group in groups:
         if group["name"] == GROUP.encode():
             last_delivered_id = group["last-delivered-id"].decode()
-            return StreamState(length, group["pending"], last_delivered_id, newest_id, group.get("lag"), has_group=True)
+            lag = _lag(group, stream, last_delivered_id)
+            return StreamState(length, group["pending"], last_delivered_id, newest_id, lag, has_group=True)
     return StreamState(length, 0, _BEGINNING, newest_id, length, has_group=False)
+
+
+def _lag(group: Mapping[str, Any], stream: Mapping[str, Any], last_delivered_id: str) -> int | None:
+    """Return the lag. Redis also gives none while the last delivered entry is deleted; its counters have it then."""
+    lag, read = group.get("lag"), group.get("entries-read")
+    if lag is None and read is not None:
+        newest_deleted_id = stream["max-deleted-entry-id"].decode()
+        if parse_id(newest_deleted_id) <= parse_id(last_delivered_id):
+            lag = stream["entries-added"] - read
+    return lag
 
 
 def _undelivered(client: redis.Redis, stream: str, state: StreamState) -> int:

@@ -10,6 +10,7 @@ from tasks.feed.deleted_entries import trimmed_early_count
 from tasks.feed.dispatcher import Dispatcher
 from tasks.feed.streams import Streams
 from tasks.feed.trimming import PRESSED_MS, Memory, Trimming
+from tasks.feed.waiting import read_states
 from tests.tasks.dispatching import open_dispatcher
 
 AMPLE = Memory(used=100, limit=1_000)
@@ -74,6 +75,17 @@ def test_pending_and_undelivered_entries_are_not_deleted(streams, publish):
             Trimming(streams, keep).trim(memory)
             assert ids_on_stream(streams) == ids[4:]
     assert [each.entry_id for each in streams.pending_entries(0)] == ids[4:8]
+
+
+def test_redis_knows_the_lag_after_entries_were_deleted(streams, publish):
+    old = publish(8, timedelta(days=1))
+    streams.acknowledge([each for each in read(streams, 6) if each != old[1]])
+
+    Trimming(streams, KEEP).trim(AMPLE)
+    publish(3)
+
+    (state,) = read_states(streams.client, [streams.name])
+    assert (state.pending, state.lag) == (1, 5)
 
 
 def test_acknowledged_entries_behind_an_old_pending_one_are_deleted(streams, publish):

@@ -53,6 +53,17 @@ def test_missing_stream_has_no_entries(feed, stream_name):
     assert count_waiting(feed, []) == []
 
 
+def test_lag_is_known_while_the_last_delivered_entry_is_deleted(feed, stream_name):
+    publish(feed, stream_name, 5)
+    kept, deleted = read(feed, stream_name, 2)
+    keep(feed, stream_name, [kept])
+    stream.acknowledge_and_delete(feed, stream_name, [deleted])
+
+    assert count_waiting(feed, [stream_name]) == [WaitingEntries(undelivered=3, pending=0, kept=1)]
+    (state,) = waiting.read_states(feed, [stream_name])
+    assert state.lag == 3
+
+
 def test_undelivered_entries_are_counted_after_one_of_them_was_deleted(feed, stream_name, three_of_each):
     feed.xdel(stream_name, three_of_each[7])
 
