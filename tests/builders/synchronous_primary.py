@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -22,11 +22,11 @@ class SynchronousPrimary:
         self.url = url
 
     @contextmanager
-    def standby_gone(self) -> Iterator[None]:
-        """Let each COMMIT that has written wait for a standby which does not exist, and cancel this wait."""
+    def standby_gone(self, end: str = "pg_cancel_backend") -> Iterator[None]:
+        """Let each COMMIT that has written wait for a standby which does not exist, and end this wait with `end`."""
         self._set_standby("gone")
         is_over = threading.Event()
-        canceller = threading.Thread(target=self._cancel_waiting, args=[is_over])
+        canceller = threading.Thread(target=self._end_waiting, args=[is_over, end])
         canceller.start()
         try:
             self._wait_until_commits_wait()
@@ -47,15 +47,16 @@ class SynchronousPrimary:
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             connection.add_notice_handler(notices.append)
             for _ in range(_TRIES):
-                connection.execute("SELECT pg_current_xact_id(), pg_logical_emit_message(true, '', '')")
+                with suppress(psycopg.OperationalError):  # the session was terminated after its notice
+                    connection.execute("SELECT pg_current_xact_id(), pg_logical_emit_message(true, '', '')")
                 if notices:
                     return
         raise AssertionError("commits do not wait for the standby")
 
-    def _cancel_waiting(self, is_over: threading.Event) -> None:
+    def _end_waiting(self, is_over: threading.Event, end: str) -> None:
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             while not is_over.wait(_PAUSE_SECONDS):
-                connection.execute(f"SELECT pg_cancel_backend(pid) {_WAITING}")
+                connection.execute(f"SELECT {end}(pid) {_WAITING}")
 
 
 @contextmanager

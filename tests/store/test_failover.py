@@ -77,6 +77,18 @@ def test_commit_without_the_confirmation_of_a_standby_is_unknown(primary, replic
 
 
 @pytest.mark.slow
+def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, replicated):
+    with (
+        primary.standby_gone("pg_terminate_backend"),
+        pytest.raises(DBAPIError) as lost,
+        transaction(replicated) as tx,
+    ):
+        tx.execute(text("INSERT INTO companies VALUES ('failover-terminated')"))
+
+    assert outage_reason(lost.value) is OutageReason.DATABASE_UNAVAILABLE
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("events", REPEATED.values(), ids=REPEATED)
 def test_import_of_what_billing_has_waits_for_the_standby(primary, replicated, events):
     """A transaction that wrote and locked nothing would succeed on a server that has lost the commit since."""
