@@ -219,7 +219,7 @@ lines = Table(
     Index("lines_key", "company_id", "clinic_id", "payment_id", "line_id", unique=True),
     Index("lines_by_id", "id"),  # sweeps and requeue runs of all companies
     Index("lines_by_patient", "company_id", "patient_id"),
-    Index("lines_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("lines_due_by_company", "company_id", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
     Index("lines_excepted", "id", postgresql_where=text("application = 'exception' OR reason = 'patient_not_found'")),
     Index("lines_not_through", "status", "reason", postgresql_where=text("status <> 'Transmission Successful'")),
     # Pages of the Claims Feed, newest save first: of all clinics, of one clinic, and of what was not successful.
@@ -273,7 +273,7 @@ dead_letters = Table(
         postgresql_where=text("closed_at IS NULL AND company_id || clinic_id IS NOT NULL"),
     ),
     Index("set_aside_by_key", "clinic_id", "payment_id", "line_id"),
-    Index("set_aside_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    Index("set_aside_due_by_company", "company_id", "due_at", "id", postgresql_where=text("due_at IS NOT NULL")),
     Index(
         "set_aside_newest", text("COALESCE(saved_at, received_at)"), "id", postgresql_where=text("closed_at IS NULL")
     ),

@@ -36,17 +36,21 @@ _RETRIES = (
 def retry_due(
     resources: Resources, limit: int, time_slice_seconds: int = TIME_SLICE_SECONDS
 ) -> tuple[ImportStats, bool]:
-    """Retry due lines and dead letters for a time slice, up to `limit` items per transaction.
+    """Retry due lines and dead letters for a time slice in turn, up to `limit` items per transaction.
 
     Returns the statistics, and whether due items remain. The slice is short, so that pending entries do not wait for a
     large requeue. Raises the error of an outage.
     """
     stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
-    for kind in _RETRIES:
-        while (batch := _retry_or_bisect(resources, kind, DueItems(limit))).evaluated:
+    kinds = list(_RETRIES)
+    while kinds:
+        for kind in list(kinds):
+            batch = _retry_or_bisect(resources, kind, DueItems(limit))
             stats += batch
-            if time.monotonic() >= ends_at:
-                return stats, True
+            if not batch.evaluated:
+                kinds.remove(kind)
+        if kinds and time.monotonic() >= ends_at:
+            return stats, True
     return stats, False
 
 

@@ -6,10 +6,12 @@ from datetime import timedelta
 import sqlalchemy
 from sqlalchemy import create_engine, text
 
+from payments.journeys import reporting
+from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, retry_attempt
-from tests.builders.events import NOW, event_body, saved_patient, saved_payment
+from tests.builders.events import NOW, event_body, payment_fields, saved_patient, saved_payment
 from tests.tasks.test_import_attempt import REFUSED, rows
 
 
@@ -31,6 +33,19 @@ def test_requeued_lines_are_retried_in_time_slices(resources, clinic_id):
     slices = [retry_attempt.retry_due(resources, 1, time_slice_seconds=0) for _ in range(3)]
 
     assert [(stats.evaluated, has_more) for stats, has_more in slices] == [(1, True), (1, True), (0, False)]
+
+
+def test_dead_letters_do_not_wait_for_all_due_lines(resources, clinic_id):
+    internal = {"clinic_id": clinic_id, "internal_payment": True}
+    wrong = payment_fields(payment_id="wrong", clinic_id=clinic_id, method="wrong")
+    import_events(resources, [*(saved_payment(payment_id=each, **internal) for each in "12"), wrong])
+    with transaction(resources.database) as tx:
+        letters = [row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.payment and row.refused]
+        assert requeue(tx, [*(f"{clinic_id}/{each}/1" for each in "12"), *letters], NOW, "user:support").count == 3
+
+    stats, has_more = retry_attempt.retry_due(resources, 1, time_slice_seconds=0)
+
+    assert (stats.evaluated, stats.refused, has_more) == (2, 1, True)
 
 
 def test_due_line_that_fails_is_postponed_alone_and_finally_not_sent(resources, clinic_id):

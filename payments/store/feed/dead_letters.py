@@ -26,6 +26,7 @@ from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.db.fair_shares import due_rows_with_unknown_company
 from payments.store.db.statement import text
 from payments.store.tables import dead_letters
 
@@ -36,6 +37,11 @@ _COLUMNS = (
 
 
 _KEY = ["company_id", "body_hash"]
+_DUE = due_rows_with_unknown_company("set_aside")
+_DUE_AMONG = (
+    f"SELECT * FROM set_aside WHERE due_at <= :now AND id = ANY(:only) AND {is_here('set_aside')} "
+    "ORDER BY due_at, id LIMIT :limit"
+)
 _HASH_BYTES = 32
 _NOT_AUTHENTIC = b"\0"
 """Follows the hash of a body that is not authentic, so that it never changes the dead letter of the real event."""
@@ -134,18 +140,13 @@ def _stored_keys(entry: StreamEntry, keyring: Keyring) -> list[tuple[str | None,
 def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:
     """Return the selected dead letters that are requeued and due; none if another transaction is retrying some.
 
-    Their rows are not locked yet: a retry locks them last, in `close_due`. Locks: one advisory lock, without waiting.
+    Companies get equal shares of the limit; the dead letters without a company share as one. Their rows are not locked
+    yet: a retry locks them last, in `close_due`. Locks: one advisory lock, without waiting.
     """
     if not try_acquire(tx, AdvisoryLock.DEAD_LETTER_RETRY):
         return []
-    only = "" if selection.only is None else "AND id = ANY(:only)"
-    found = tx.execute(
-        text(
-            f"SELECT * FROM set_aside WHERE due_at <= :now {only} AND {is_here('set_aside')} "
-            "ORDER BY due_at, id LIMIT :limit"
-        ),
-        {"now": now, "limit": selection.limit} | ({} if selection.only is None else {"only": list(selection.only)}),
-    )
+    query, only = (_DUE, {}) if selection.only is None else (_DUE_AMONG, {"only": list(selection.only)})
+    found = tx.execute(text(query), {"now": now, "limit": selection.limit} | only)
     return [_dead_letter(row) for row in found.mappings()]
 
 

@@ -17,6 +17,7 @@ from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import append, arrays, unnest_item
 from payments.store.db.conditions import is_here, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.db.fair_shares import due_rows
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
@@ -31,6 +32,11 @@ _KEY_LIST = ", ".join(_KEY)
 _REST = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
+_DUE = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
+_DUE_AMONG = (
+    f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {is_here('lines')} "
+    "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
+)
 _rest_values, _content_values = attrgetter(*_REST, "acknowledged_hash"), attrgetter(*_CONTENT)
 _NO_CONTENT = (None,) * len(_CONTENT)
 
@@ -60,18 +66,12 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 
 
 def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
-    """Lock the selected lines that are due, and return them by key.
+    """Lock the selected lines that are due, and return them by key. Companies get equal shares of the limit.
 
     Locks: FOR NO KEY UPDATE, skipping lines that another transaction has locked.
     """
-    only = "" if due.only is None else "AND id = ANY(:only)"
-    found = tx.execute(
-        text(
-            f"SELECT * FROM lines WHERE due_at <= :now {only} AND {is_here('lines')} "
-            "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
-        ),
-        {"now": now, "limit": due.limit} | ({} if due.only is None else {"only": list(due.only)}),
-    )
+    query, only = (_DUE, {}) if due.only is None else (_DUE_AMONG, {"only": list(due.only)})
+    found = tx.execute(text(query), {"now": now, "limit": due.limit} | only)
     return _lines_of(tx, found.mappings().all())
 
 

@@ -61,6 +61,9 @@ INDEXES = (
     KeyIndex("lines_id_key", "lines", "company_id, id", unique=True),
     KeyIndex("lines_key", "lines", "company_id, clinic_id, payment_id, line_id", unique=True),
     KeyIndex("lines_by_id", "lines", "id"),
+    # In this order, each company's due rows are taken in its share (`fair_shares.py`).
+    KeyIndex("lines_due_by_company", "lines", "company_id, due_at, id", where="due_at IS NOT NULL"),
+    KeyIndex("set_aside_due_by_company", "set_aside", "company_id, due_at, id", where="due_at IS NOT NULL"),
     KeyIndex("set_aside_key", "set_aside", "company_id, id", unique=True, nulls=True),
     KeyIndex("set_aside_by_body", "set_aside", "company_id, body_hash", unique=True, nulls=True),
     KeyIndex("set_aside_by_id", "set_aside", "id"),
@@ -132,6 +135,8 @@ DROPPED_INDEXES = (
     "allocations_by_line",
     "history_by_line",
     "history_by_set_aside",
+    "lines_due",
+    "set_aside_due",
 )
 
 DROPPED_TRIGGERS = {"findings": "findings_company", "history": "history_company", "set_aside": "set_aside_company"}
