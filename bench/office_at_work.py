@@ -35,7 +35,7 @@ class Company:
         return [f"clinic-{number}" for number in range(CLINICS)]
 
     def patients(self) -> Iterator[bytes]:
-        """Yield the saves of all patients. One patient in a hundred is saved by nobody: their payments are held."""
+        """Yield a save of each patient except every hundredth, whose payments are therefore held."""
         for number in range(CLINICS * PATIENTS_PER_CLINIC):
             if number % 100:
                 yield self._body({"type": "patient.saved", "patient_id": f"patient-{number}", "version": 1})

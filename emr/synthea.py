@@ -131,13 +131,13 @@ def _check_patient(file: Path, claim: list[Step]) -> None:
 
 
 def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment]:
-    debtor = first_debtor = ""
+    debtor = charged_debtor = ""
     for step in sorted(claim):
         if step.type != "PAYMENT":
             debtor = step.debtor or debtor
-            first_debtor = step.debtor if step.debtor and step.type == "CHARGE" else first_debtor
+            charged_debtor = step.debtor if step.debtor and step.type == "CHARGE" else charged_debtor
         elif step.amount and (step.method == "COPAY" or _debtor(file, step, debtor) == PATIENT_OWES):
-            yield _PatientPayment(step, _charge_type(step, first_debtor))
+            yield _PatientPayment(step, _charge_type(step, charged_debtor))
 
 
 def _debtor(file: Path, step: Step, debtor: str) -> str:
@@ -147,10 +147,10 @@ def _debtor(file: Path, step: Step, debtor: str) -> str:
     return debtor
 
 
-def _charge_type(step: Step, first_debtor: str) -> ChargeType:
+def _charge_type(step: Step, charged_debtor: str) -> ChargeType:
     if step.method == "COPAY":
         return ChargeType.COPAY
-    return ChargeType.OTHER if first_debtor == PATIENT_OWES else ChargeType.COINSURANCE
+    return ChargeType.OTHER if charged_debtor == PATIENT_OWES else ChargeType.COINSURANCE
 
 
 def _payment_event(file: Path, company_id: str, payment: _PatientPayment) -> PaymentSaved:

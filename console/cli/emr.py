@@ -163,7 +163,7 @@ def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int
 
     now, timezone = datetime.now(UTC), context.settings.default_timezone
     with open_transaction(context.engines) as tx:
-        missing = configuring.clinics_without_settings(tx, company, clinics, now)
+        missing = configuring.unconfigured_clinic_ids(tx, company, clinics, now)
         for clinic in missing:
             update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
             configuring.set_clinic(tx, update, now=now, who=current_user(), default_timezone=timezone)

@@ -21,7 +21,7 @@ from console.reports.claims_feed import (
     feed_records,
     feed_sum_records,
 )
-from console.reports.timeline import TimelineParameters, timeline_of, timeline_records
+from console.reports.timeline import TimelineParameters, timeline_records, timeline_report
 from payments.core.scope import EVERYTHING
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -69,4 +69,4 @@ def timeline(parameters: TimelineParameters, output: Output) -> None:
         events = reporting.timeline(tx, key, EVERYTHING.narrowed_to_company(parameters.company))
     if not events:
         raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
-    show(timeline_records(events), timeline_of(key), output)
+    show(timeline_records(events), timeline_report(key), output)

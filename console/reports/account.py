@@ -36,7 +36,7 @@ class AccountParameters:
         return scope.narrowed_to_company(self.company)
 
     def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> LogFilter:
-        """Return the filter of the account's payments. Two companies may use the same patient id."""
+        """Return the filter of the account's payments. It names the company: others may have the patient's id."""
         from payments.journeys.reporting import LogFilter
 
         return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=self.scope(scope))

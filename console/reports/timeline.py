@@ -50,7 +50,7 @@ TIMELINE = Report(
 )
 
 
-def timeline_of(payment: str) -> Report:
+def timeline_report(payment: str) -> Report:
     """Return the definition of one payment's timeline. The title names the payment."""
     return replace(TIMELINE, title=f"Timeline of {payment}")
 

@@ -45,8 +45,9 @@ def change_user(tx: Transaction, administrator: User, user: User, now: datetime,
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
     The scope may name a clinic as `company:clinic`. `seen` is the user as the administrator saw it before. Raises
-    UserError as `authentication.change_user` and `add_user` do, for the administrator's own account, and if the user
-    saw or would see more than the administrator; ChangedMeanwhileError if the user is not as `seen`.
+    ChangedMeanwhileError if the user is not as `seen`. Raises UserError for the administrator's own account, for a user
+    whose scope was or would be beyond the administrator's, and in the cases of `authentication.change_user` and
+    `add_user`.
     """
     if user.name == administrator.name:
         raise UserError("you cannot change your own role; ask another administrator")

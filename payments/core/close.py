@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from payments.contract.money import Money, total
-from payments.core.month import LockDate, Month, MonthState
+from payments.core.month import LockedMonths, Month, MonthState
 
 
 class ClosingError(ValueError):
@@ -59,7 +59,7 @@ class CloseConditions(NamedTuple):
     """
 
     state: MonthState
-    lock_date: LockDate = LockDate()
+    lock_date: LockedMonths = LockedMonths()
     months_with_entries: Sequence[Month] = ()
 
 

@@ -52,7 +52,7 @@ class Month(NamedTuple):
         return f"{self.year:04d}-{self.number:02d}"
 
 
-class LockDate(NamedTuple):
+class LockedMonths(NamedTuple):
     """The last locked months of a company: its latest CLOSED month and its latest CLOSING month, or None.
 
     Every month up to the latest CLOSED month counts as closed, whether or not it was closed itself (rule D7). Every

@@ -49,7 +49,7 @@ def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[
 
 
 def refunds_to_check(lines: Sequence[AccountLine]) -> list[RefundToCheck]:
-    """Return the refunds that no payment of the account covers.
+    """Return the refunds that no payment of the account covers in full.
 
     `lines` are the refunds of one account, in the order in which they are distributed, and the lines that they name.
     """

@@ -9,11 +9,11 @@ from payments.contract.keys import ClinicKey
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The companies and clinics whose data may be seen; None means all of them.
+    """The companies and clinics whose data may be seen. Data must be within all limits; None is no limit.
 
-    All limits apply: a clinic id counts only within the companies. `clinic_keys` limits a scope of several companies
-    further, to some of the pairs of a company and a clinic, because two of the companies may have the same clinic id.
-    A scope without any company or clinic is empty: nobody may see data by it, and no limited scope includes it.
+    `clinic_keys` limits a scope of several companies to some pairs of a company and a clinic, because two of the
+    companies may have the same clinic id. A scope with an empty set permits nothing. `includes` treats it as part of
+    EVERYTHING only.
     """
 
     companies: frozenset[str] | None = None

@@ -134,7 +134,7 @@ def list_clinic_settings(
     return [_row(key, clinic.settings_at(now)) for key, clinic in found.items() if scope.may_see(*key)]
 
 
-def clinics_without_settings(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
+def unconfigured_clinic_ids(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
     """Return the ids that name no clinic of the company, or a clinic whose integration is off without charge types."""
     rows = list_clinic_settings(tx, now, scope=Scope.of_companies(company_id))
     known = {row.clinic for row in rows if row.integration or row.types}

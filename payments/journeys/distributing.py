@@ -59,9 +59,9 @@ def distribute_accounts(
 def distribute_accounts_of_company(
     tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
 ) -> DistributionResult:
-    """Distribute accounts as `distribute_accounts` does, but only those of the same company as `last`.
+    """Distribute accounts as `distribute_accounts` does, but only those of the company of `last`.
 
-    The first account of a company follows `(company_id, "")`.
+    Pass `(company_id, "")` as `last` to start with the company's first account.
     """
     distribution.lock(tx)
     keys = distribution.accounts_after(tx, last, limit, of_company=True)

@@ -16,7 +16,10 @@ class NotAnsweringError(Exception):
 
 
 class Witness(NamedTuple):
-    """An entry that failed alone because of an outage, with its number of deliveries before."""
+    """An entry whose next import shows whether an outage lasts: it was imported alone and met the outage.
+
+    `deliveries` is its number of deliveries before that import, which is restored, so the outage costs no attempt.
+    """
 
     entry_id: str
     deliveries: int

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.month import LockDate, Month, MonthState
+from payments.core.month import LockedMonths, Month, MonthState
 
 days = st.dates(date(1900, 1, 1), date(2999, 12, 31))
 
@@ -36,7 +36,7 @@ def test_month_outside_the_supported_years_is_refused(text):
 
 @given(days.map(Month.of), st.none() | days.map(Month.of), st.none() | days.map(Month.of), st.sampled_from(MonthState))
 def test_months_up_to_the_lock_date_are_closed(month, closed, closing, stored):
-    state = LockDate(closed, closing).state(month, stored)
+    state = LockedMonths(closed, closing).state(month, stored)
 
     if closed and month <= closed:
         assert state is MonthState.CLOSED

@@ -80,13 +80,13 @@ def test_schema_is_valid_and_describes_every_field():
 
 
 @pytest.mark.parametrize("content", ACCEPTED, ids=lambda content: json.dumps(content)[-40:])
-def test_accepted_event_is_valid(content):
+def test_event_that_the_reader_accepts_matches_the_schema(content):
     assert is_accepted(content)
     assert [error.message for error in VALIDATOR.iter_errors(content)] == []
 
 
 @pytest.mark.parametrize("content", REJECTED, ids=lambda content: json.dumps(content)[-40:])
-def test_rejected_event_is_not_valid(content):
+def test_event_that_the_reader_rejects_violates_the_schema(content):
     assert not is_accepted(content)
     assert not VALIDATOR.is_valid(content)
 

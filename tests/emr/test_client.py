@@ -158,7 +158,7 @@ def test_unresponsive_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
             feed.publish(PATIENT)
 
 
-def test_redis_rejection_differs_from_an_outage_and_quotes_no_event(
+def test_redis_rejection_raises_feed_refused_error_without_quoting_the_event(
     redis_url: str, server: redis.Redis, stream: str
 ) -> None:
     server.set(stream, "not a stream")

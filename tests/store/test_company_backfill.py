@@ -16,7 +16,7 @@ from tests.builders.earlier_release import database_of_revision
 from tests.builders.events import paid, saved_payment
 from tests.builders.two_companies import add_company, add_second_company
 from tests.engines import scratch_database
-from workers.runtime.company_backfill import fill_companies
+from workers.runtime.company_backfill import backfill_company_ids
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +107,7 @@ def reports(engine):
 def test_upgrade_fills_the_company_and_changes_no_report(filled, earlier, engine_of):
     versions = query(earlier, VERSIONS)
     upgrade(earlier)
-    fill_companies(engine_of(earlier), batch_rows=2)
+    backfill_company_ids(engine_of(earlier), batch_rows=2)
 
     owners = query(earlier, OWNERS)
     assert {table for table, *_ in owners} == {"findings", "findings_was", "history", "settings_changes"}
@@ -119,7 +119,7 @@ def test_upgrade_fills_the_company_and_changes_no_report(filled, earlier, engine
 def test_closed_months_are_the_same_byte_for_byte(filled, earlier, engine_of):
     before = query(earlier, MONTHS)
     upgrade(earlier)
-    fill_companies(engine_of(earlier))
+    backfill_company_ids(engine_of(earlier))
 
     assert {state for _, _, state, *_ in before} == {"OPEN", "CLOSED"}
     assert query(earlier, MONTHS) == before
@@ -134,7 +134,7 @@ def test_interrupted_backfill_resumes_after_the_last_batch(earlier, engine_of):
     with transaction(engine) as tx:
         tx.execute(text("UPDATE history SET company_id = NULL"))
 
-    fill_companies(engine)
+    backfill_company_ids(engine)
 
     unfilled = "SELECT count(*) FROM history WHERE company_id IS NULL AND line_ref IS NOT NULL"
     assert query(earlier, unfilled) == [(4,)]

@@ -18,7 +18,7 @@ from tests.builders.office import Office
 from tests.builders.two_companies import TODAY, add_company, add_second_company
 from tests.engines import scratch_database
 from tests.store.test_partitions import create_partitions
-from workers.runtime.company_backfill import fill_companies
+from workers.runtime.company_backfill import backfill_company_ids
 from workers.runtime.company_keys import UnfinishedError, create_keys, finish
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def work(engine, payment_id):
 
 
 def test_upgraded_database_equals_a_new_one(engine):
-    fill_companies(engine)
+    backfill_company_ids(engine)
     create_keys(engine)
     work(engine, "between")
     finish(engine)
@@ -82,7 +82,7 @@ def test_upgraded_database_equals_a_new_one(engine):
 
 
 def test_each_step_can_be_repeated(engine):
-    fill_companies(engine)
+    backfill_company_ids(engine)
     for step in (create_keys, finish, create_keys, finish):
         step(engine)
 
@@ -90,7 +90,7 @@ def test_each_step_can_be_repeated(engine):
 
 
 def test_index_left_incomplete_is_created_again(engine):
-    fill_companies(engine)
+    backfill_company_ids(engine)
     create_keys(engine)
     with transaction(engine) as tx:
         tx.execute(text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'lines_by_id'::regclass"))
@@ -105,13 +105,13 @@ def test_index_left_incomplete_is_created_again(engine):
 def test_finish_is_refused_before_the_keys_exist(engine):
     with pytest.raises(UnfinishedError, match="rows of findings, findings_was, history have no company yet"):
         finish(engine)
-    fill_companies(engine)
+    backfill_company_ids(engine)
     with pytest.raises(UnfinishedError, match="indexes are missing: account_marks_key"):
         finish(engine)
 
 
 def test_finish_is_refused_while_an_earlier_process_is_connected(engine, earlier):
-    fill_companies(engine)
+    backfill_company_ids(engine)
     create_keys(engine)
     importer = psycopg.connect(libpq_url(earlier), application_name="payments importer")
     with pytest.raises(UnfinishedError, match="connected: payments importer; replace them first"):
@@ -125,7 +125,7 @@ def test_finish_is_refused_while_an_earlier_process_is_connected(engine, earlier
 
 
 def test_dead_letter_keeps_its_company_while_bodies_are_unique(engine):
-    fill_companies(engine)
+    backfill_company_ids(engine)
     create_keys(engine)
     with transaction(engine) as tx:
         office = Office(tx, TODAY)

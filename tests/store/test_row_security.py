@@ -66,7 +66,7 @@ def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def owner(url: str) -> Iterator[Database]:
-    """The database as the owner of its tables, with rows of two companies in as many tables as possible."""
+    """A connection as the role that owns the tables. Most tables contain rows of two companies."""
     opened = connect(url, application_name="tests")
     fill(opened)
     with transaction(opened) as tx:

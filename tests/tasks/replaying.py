@@ -27,7 +27,7 @@ def opened(url):
 
 @contextmanager
 def standby_of(importer):
-    """Copy the ledger as it is now, like a standby that receives nothing more. Yield an importer's resources on it."""
+    """Yield the importer's resources with a copy of the ledger: a standby that receives no more changes."""
     url = importer.database.url.render_as_string(hide_password=False)
     importer.database.dispose()
     with (

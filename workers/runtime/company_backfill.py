@@ -14,7 +14,7 @@ LOG_SECONDS = 5.0
 _TRIES = 5  # of a batch that meets a lock or a deadlock
 
 
-def fill_companies(database: Database, batch_rows: int = BATCH_ROWS) -> None:
+def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> None:
     """Fill each table, `batch_rows` rows in a transaction. An interrupted run resumes where it stopped.
 
     Raises DBAPIError if a batch fails several times.

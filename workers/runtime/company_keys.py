@@ -7,7 +7,7 @@ import structlog
 from payments.store.db.connection import GENERATION, Database, Transaction, transaction
 from payments.store.migrations import backfill, online
 from payments.store.migrations.statements import add_constraint, create_index, run_together
-from workers.runtime.company_backfill import fill_companies
+from workers.runtime.company_backfill import backfill_company_ids
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ def adopt_keys(database: Database, *, finishing: bool) -> None:
 
     Raises the errors of `create_keys` and `finish`.
     """
-    fill_companies(database)
+    backfill_company_ids(database)
     create_keys(database)
     if finishing:
         finish(database)

@@ -26,8 +26,8 @@ def stale_tables(tx: Transaction) -> list[str]:
 
 
 def analyze(tx: Transaction, table: str) -> None:
-    """Collect the statistics of a table, as `stale_tables` names it.
+    """Collect the statistics of a table. `table` is a name that `stale_tables` returned.
 
-    Locks: SHARE UPDATE EXCLUSIVE on the table until the commit, which neither reads nor writes wait for.
+    Locks: SHARE UPDATE EXCLUSIVE on the table until the commit. Neither reads nor writes wait for this lock.
     """
     tx.execute(text(f"ANALYZE {table}"))

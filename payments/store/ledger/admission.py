@@ -1,7 +1,7 @@
 """Admission: whether events may name a company and a clinic. The check runs before an event inserts any row.
 
-An event is refused if its company or clinic is retired, if its company has moved to another installation, and, if the
-installation refuses unknown ones, if Billing does not have it.
+An event is refused if its company or clinic is retired, or if its company has left for another installation or has not
+arrived yet. With `PAYMENTS_UNKNOWN_COMPANIES=refuse`, an event of an unknown company or clinic is refused too.
 """
 
 from collections.abc import Iterable, Mapping

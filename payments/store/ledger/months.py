@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from payments.core.month import LockDate, Month, MonthState
+from payments.core.month import LockedMonths, Month, MonthState
 from payments.store.db.bulk import arrays, insertion, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -48,12 +48,12 @@ def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     return lock_date(tx, company_id).state(month, state)
 
 
-def lock_date(tx: Transaction, company_id: str) -> LockDate:
+def lock_date(tx: Transaction, company_id: str) -> LockedMonths:
     """Return how far a company's months are locked. Takes no lock."""
     return lock_dates(tx, [company_id])[company_id]
 
 
-def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockDate]:
+def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockedMonths]:
     """Return for each company the month through which its months are closed, and that through which they are closing.
 
     Takes no row lock.
@@ -65,7 +65,9 @@ def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockDat
         ),
         {"company_ids": sorted(set(company_ids))},
     )
-    return {row.company_id: LockDate(*(day and Month.of(day) for day in (row.closed, row.closing))) for row in found}
+    return {
+        row.company_id: LockedMonths(*(day and Month.of(day) for day in (row.closed, row.closing))) for row in found
+    }
 
 
 def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:

@@ -182,7 +182,7 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
 def refunds_to_check(
     tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds in the scope that none of the account's payments covers."""
+    """Return the refunds in the scope that none of the account's payments covers in full."""
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("
