@@ -30,6 +30,8 @@ class ClosedAprilCompany(Company):
 
     def ledger_entries(self) -> list[tuple[str, str, str]]:
         """Return the entries as (amount, method, deposit date)."""
-        rows = self._terminal.run("report", "payment-log", "--patient", "ada", "--format", "json").rows
+        rows = self._terminal.run(
+            "report", "payment-log", "--patient", "ada", "--company", self.id, "--format", "json"
+        ).rows
         mine = [row for row in rows if row["payment"].startswith(self.id)]
         return [(row["amount"], row["method"], row["deposit_date"]) for row in mine]

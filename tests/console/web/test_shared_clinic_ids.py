@@ -169,6 +169,11 @@ def test_longest_key_is_taken_with_its_company(browser: Browser) -> None:
     assert browser.get("/timeline", payment=f"{key}d").status_code == 422
 
 
+def test_clinics_of_a_limited_user_are_shown_with_their_companies(browsers: Mapping[str, Browser]) -> None:
+    assert "2 companies, 2 clinics" in browsers["of-clinics"].get("/").text
+    assert f"{LEFT}:{CLINIC}, {RIGHT}:{OTHER_CLINIC}" in browsers["of-both"].get("/users").text
+
+
 SEEN_BY_LIMITED = [
     ("/claims-feed", {}),
     ("/exceptions", {"status": "all"}),
