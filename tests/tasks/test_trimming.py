@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from tasks.feed import dispatcher as dispatcher_module
 from tasks.feed import stream
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.deleted_entries import trimmed_early_count
@@ -148,6 +149,24 @@ def test_oldest_entries_are_deleted_early_while_the_memory_is_short(streams, pub
     assert logged == [4, 4]
 
 
+def test_dispatcher_measures_the_memory_of_redis(engines, stream_name, streams, publish):
+    oldest, others = publish(4, timedelta(minutes=9)), publish(4, timedelta(minutes=1))
+    streams.acknowledge(read(streams, 8))
+    feed = streams.client
+    before = feed.config_get("maxmemory")["maxmemory"]
+    with open_dispatcher(engines, stream_name, PAYMENTS_KEEP_ENTRIES="10m") as dispatcher:
+        dispatcher.trimming.trim_if_due()
+        assert ids_on_stream(streams) == [*oldest, *others]
+        dispatcher.trimming._next_ms = 0
+        try:
+            feed.config_set("maxmemory", feed.info("memory")["used_memory"] * 100 // 77)
+            dispatcher.trimming.trim_if_due()
+        finally:
+            feed.config_set("maxmemory", before)
+
+    assert ids_on_stream(streams) == others
+
+
 def test_memory_without_a_limit_is_never_short():
     assert not Memory(10**12, 0).is_short
     assert not Memory(10**12, 0).is_nearly_full
@@ -168,7 +187,8 @@ def test_streams_with_a_higher_number_are_trimmed_too(streams, feed):
 
 
 @pytest.mark.parametrize(("keep", "left"), [("10m", 1), ("0", 0)])
-def test_dispatcher_trims_the_streams(engines, stream_name, keep, left):
+def test_dispatcher_trims_the_streams(engines, stream_name, monkeypatch, keep, left):
+    monkeypatch.setattr(dispatcher_module, "BLOCK_MS", 50)  # no entry arrives
     with open_dispatcher(engines, stream_name, PAYMENTS_KEEP_ENTRIES=keep) as dispatcher:
         kept = Streams(dispatcher.feed, stream_name, keeps=True)
         dispatcher.feed.xadd(stream_name, {"event": "{}"}, id="1-1")
