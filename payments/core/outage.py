@@ -23,3 +23,11 @@ class OutageReason(StrEnum):
     def may_be_one_entry(self) -> bool:
         """Whether a single payment can be the cause, for example because another session has locked its row."""
         return self in {self.LOCK_TIMEOUT, self.TIME_LIMIT, self.OUT_OF_MEMORY, self.CONFLICT}
+
+    @property
+    def ends_with_any_posting(self) -> bool:
+        """Whether any payment that is posted shows that the outage is over, because it hits all payments alike.
+
+        A missing table or permission does not: only the payments that need it fail.
+        """
+        return self in {self.DATABASE_UNAVAILABLE, self.READ_ONLY, self.NOT_REPLICATED, self.FEED_UNAVAILABLE}

@@ -4,6 +4,9 @@ The first entry that fails becomes the witness. The outage is over when the witn
 nothing: while a table is missing, the events that need it fail and all others pass. Only a reason that a single entry
 can cause, such as a lock, is settled by another entry that posts to the ledger: then it was the witness alone that
 failed, and this counts as an attempt of the witness.
+
+Before there is a witness, any entry that posts to the ledger ends an outage that hits all entries alike, such as a lost
+connection. Otherwise a feed that never becomes empty would be imported entry by entry for ever.
 """
 
 import time
@@ -106,6 +109,8 @@ class Probe:
                 return RoundResult(None if is_over else found)
             if result.reason:
                 return RoundResult(found._replace(reason=result.reason, witness=found.witness or result.witness))
+            if result.has_posted and found.reason.ends_with_any_posting and not found.witness:
+                return RoundResult(None)
             if result.has_posted and found.reason.may_be_one_entry:
                 if found.witness:
                     self._count_attempt(found.witness)

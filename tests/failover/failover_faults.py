@@ -1,12 +1,13 @@
 """The faults of a failover schedule. Each stays until the system has coped with it, and none is ended by the test.
 
-What an administrator would do afterwards, the test does when payments are imported again: it connects a partitioned
-node, and deletes what fills a disk.
+What an administrator would do, the test does: it connects a partitioned node when payments are imported again, and
+frees a full disk after ADMINISTRATOR_SECONDS, because neither Patroni nor Billing can.
 """
 
 import contextlib
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tests.failover.patroni_cluster import PatroniCluster
 from tests.failover.patroni_node import Node
 from tests.faults.replicated_valkey import ReplicatedValkey
 
-BLOCK_BYTES = 1_000_000
+BLOCK_BYTES, ADMINISTRATOR_SECONDS = 1_000_000, 45
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _partition(systems: Systems) -> Iterator[None]:
 
 @contextmanager
 def _full_disk(systems: Systems) -> Iterator[None]:
-    """Fill the disk of the primary, and keep it full."""
+    """Fill the disk of the primary. Patroni does not replace such a primary, so the alarm calls an administrator."""
     node, is_over = systems.primary(), threading.Event()
     filler = threading.Thread(target=_fill, args=[node, is_over], daemon=True)
     filler.start()
@@ -70,16 +71,18 @@ def _full_disk(systems: Systems) -> Iterator[None]:
     finally:
         is_over.set()
         filler.join()
-        node.ballast.unlink(missing_ok=True)
 
 
 def _fill(node: Node, is_over: threading.Event) -> None:
+    """Keep a disk full until the event, at most until the administrator frees it."""
+    ends_at = time.monotonic() + ADMINISTRATOR_SECONDS
     with node.ballast.open("ab", buffering=0) as file:
-        while not is_over.wait(0.0):
+        while not is_over.is_set() and time.monotonic() < ends_at:
             try:
                 file.write(bytes(BLOCK_BYTES))
             except OSError:
                 is_over.wait(0.2)  # what PostgreSQL deletes is filled again
+    node.ballast.unlink()
 
 
 POSTGRES: dict[str, Fault] = {

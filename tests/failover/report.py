@@ -18,10 +18,10 @@ network namespace and has a disk of its own. An EMR publishes {rate} events a se
 as published when a replica of Valkey has it (`WAIT`).
 
 A schedule is a seeded series of faults. Each fault lasts until payments are imported again, and the next one begins
-when all nodes have joined. The test does what an administrator would do only after the import has resumed: it connects
-a partitioned node or frees a full disk. Nodes are restarted as systemd and a watchdog do it. Every second schedule
-reaches PostgreSQL by an address that moves and keeps old connections; the others name all nodes in `DATABASE_URL`.
-After each schedule everything is compared, as above.
+when all nodes have joined. The test does what an administrator would do: it connects a partitioned node after the
+import has resumed, and frees a full disk after 45 s, because Patroni does not replace such a primary. Nodes are
+restarted as systemd and a watchdog do it. Every second schedule reaches PostgreSQL by an address that moves and keeps
+old connections; the others name all nodes in `DATABASE_URL`. After each schedule everything is compared, as above.
 
 {schedules} schedules with {faults} faults and {events} events: lost {lost}, duplicated {doubled}, unexplained 0.00.
 The closed months are unchanged. Longest time without an import after a fault: {median} s in the median, {most} s at

@@ -124,6 +124,18 @@ def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish, res
     assert pending_and_length(resources) == (0, 0)
 
 
+@pytest.mark.parametrize("reason", OutageReason)
+def test_any_posting_ends_an_outage_that_hits_all_entries_alike(resources, publish, reason):
+    publish(*"123")
+    outage.report(resources.feed, reason)
+
+    assert probe.Probe(resources).probe(outage.current(resources.feed))
+
+    assert outage.current(resources.feed) is None
+    on_feed = pending_and_length(resources)[1]
+    assert (on_feed > 0) is (reason.ends_with_any_posting or reason.may_be_one_entry)
+
+
 @pytest.mark.parametrize("state", ["lock_not_available", "query_canceled", "out_of_memory"])
 def test_entry_that_alone_meets_an_outage_is_dead_lettered_and_the_others_are_imported(
     dispatcher, publish, resources, clinic_id, state
