@@ -18,7 +18,7 @@ FAILOVER_SOCKET_TIMEOUT_SECONDS = 5
 After a primary has frozen, a process waits that long once for each of its pools. No command blocks for longer than a
 second.
 """
-_CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN")
+_CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 
 
 def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> redis.Redis:
@@ -77,12 +77,21 @@ def primary_address(client: redis.Redis) -> str | None:
     return f"{host}:{port}"
 
 
+def says_cannot_write(error: Exception) -> bool:
+    """Return whether an error of Redis says that the server takes no writes at present.
+
+    It is a replica, its replication is not complete enough (`min-replicas-to-write`), or it has become a replica while
+    a command was blocked.
+    """
+    return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE)
+
+
 def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
     """Close the client's connections if an error says that the server cannot write, as a replica after a failover.
 
     Behind an address that moved, new connections reach the server that can. With Sentinels they reach the new primary.
     """
-    if isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE):
+    if says_cannot_write(error):
         client.connection_pool.disconnect()
 
 

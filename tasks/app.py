@@ -8,6 +8,8 @@ import structlog
 from celery import Celery, Task
 from kombu import pools
 
+from tasks.broker_failover import reconnect_after_failover
+
 log = structlog.get_logger()
 
 TASK_MODULES = (
@@ -96,6 +98,7 @@ def make_app(celery_settings: Mapping[str, object]) -> Celery:
     sends messages with the application calls `close_app` before it ends.
     """
     _remove_variables_of_celery()
+    reconnect_after_failover()
     # Connections that an earlier configuration opened would keep using that configuration's broker.
     close_app()
     app.conf.update(celery_settings)

@@ -170,6 +170,25 @@ def test_frozen_primary_is_replaced_and_the_import_continues(servers: Replicated
         assert measure_recovery("the old primary continues as a replica", stack, feed) < 20
 
 
+@pytest.mark.long
+def test_workers_continue_when_a_replica_is_back(servers: ReplicatedValkey, stack: RunningStack) -> None:
+    """Without a replica a primary with `min-replicas-to-write` refuses all writes, also those of a blocked worker."""
+    servers.wait_until_complete()
+    primary = servers.primary
+    replica = next(server for server in servers.servers if server is not primary)
+    with PaymentFeed(stack.engines.redis_url) as feed, primary.client() as server:
+        publish_and_import(stack, feed)
+        server.config_set("min-replicas-to-write", 1)
+        servers.kill(replica)
+        wait_for(lambda: not is_published(feed, saved_patient(company_id="acme")), 20, "the primary refuses events")
+        assert not is_answered(stack, RETRIES)
+        servers.restart(replica)
+        assert measure_recovery("a replica is back", stack, feed) < 60
+        server.config_set("min-replicas-to-write", 0)
+    # A worker that could not acknowledge a message may be restarted by its watchdog.
+    assert "Unrecoverable error" not in (stack.home / "supervisor.log").read_text()
+
+
 def measure_recovery(fault: str, stack: RunningStack, feed: PaymentFeed) -> float:
     """Publish a payment, import it, and let each worker answer a message. Return the seconds that all takes."""
     started = time.monotonic()
