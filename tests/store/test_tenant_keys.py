@@ -8,7 +8,7 @@ INSTALLATION_TABLES = {
     "audit": "the record of the installation: logging in and adding a user concern no company",
     "backfills": "the progress of a migration",
     "companies": "the companies themselves; the key is the company",
-    "job_runs": "jobs that run for all companies together",
+    "job_runs": "jobs that run for all companies together; a run records the last company that it is done with",
     "login_failures": "counts names and addresses before anybody is known",
     "requeue_runs": "a run may select payments of several companies",
     "sessions": "a session belongs to a user",

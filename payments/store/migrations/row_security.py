@@ -17,7 +17,7 @@ from payments.store.migrations.online import earlier_sessions
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS = {
-    **dict.fromkeys(("alembic_version", "job_runs", "postponed_work"), _READ),
+    **dict.fromkeys(("alembic_version", "postponed_work"), _READ),
     **dict.fromkeys(("allocations", "audit", "entries", "history", "settings_changes"), _ADD),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),
@@ -25,6 +25,8 @@ _RIGHTS = {
     **dict.fromkeys(("sessions", "login_failures"), _REMOVE),
 }
 """The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of company data, no DDL."""
+_WITHDRAWN = ("job_runs",)
+"""Tables on which CONSOLE_ROLE had rights once. They have no policy, and the console does not read them."""
 _SEQUENCES = ("history_id_seq", "audit_id_seq")
 
 # Another database of the cluster may create the role at the same time.
@@ -53,6 +55,10 @@ ORDER BY relname
 _LACKS = f"""
 SELECT NOT bool_and(has_table_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), kind))
 FROM unnest(CAST(:kinds AS text[])) AS kind
+"""
+_UNDUE = f"""
+SELECT name FROM unnest(CAST(:tables AS text[])) AS name
+WHERE has_table_privilege('{CONSOLE_ROLE}', name, 'SELECT, INSERT, UPDATE, DELETE')
 """
 _LACKS_SEQUENCE = f"SELECT NOT has_sequence_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), 'USAGE')"
 _LACKS_SCHEMA = f"SELECT NOT has_schema_privilege('{CONSOLE_ROLE}', 'public', 'USAGE')"
@@ -94,8 +100,9 @@ def prepare_roles(tx: Transaction) -> list[str]:
 def missing_steps(tx: Transaction) -> Iterator[list[str]]:
     """Yield the statements that are missing, by transaction: the rights and the policies of one table.
 
-    A policy that differs from its definition is replaced within the transaction, so no other session sees the table
-    without it. Each transaction locks one table exclusively for a moment. `prepare_roles` must have succeeded.
+    Rights that an earlier release granted and that are not needed are withdrawn. A policy that differs from its
+    definition is replaced within the transaction, so no other session sees the table without it. Each transaction locks
+    one table exclusively for a moment. `prepare_roles` must have succeeded.
     """
     tables = {name: (is_enabled, intact) for name, is_enabled, intact in tx.execute(text(_TABLES))}
     for name, (is_enabled, intact) in tables.items():
@@ -106,6 +113,9 @@ def missing_steps(tx: Transaction) -> Iterator[list[str]]:
             yield steps
     if tx.execute(text(_LACKS_SCHEMA)).scalar_one():
         yield [f"GRANT USAGE ON SCHEMA public TO {CONSOLE_ROLE}"]
+    undue = tx.execute(text(_UNDUE), {"tables": list(_WITHDRAWN)}).scalars()
+    if steps := [f"REVOKE ALL ON {name} FROM {CONSOLE_ROLE}" for name in undue]:
+        yield steps
     others = [*(name for name in _RIGHTS if name not in tables), *_SEQUENCES]
     if steps := [statement for name in others for statement in _missing_rights(tx, name)]:
         yield steps
