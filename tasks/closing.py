@@ -47,7 +47,7 @@ def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str
     """
     company_id, month = key
     try:
-        snapshot = close(database, company_id, month, now, None)
+        close(database, company_id, month, now, None)
     except ClosingError as error:
         log.warning("month_not_closed", company_id=company_id, month=str(month), reason=str(error))
         return str(error)
@@ -60,4 +60,4 @@ def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str
             item = closing.work_item(company_id, month)
             isolation.postpone(database, WorkKind.CLOSE_MONTH, item, error, now)
         return f"{company_id} {month}: not closed yet, {type(error).__name__}"
-    return f"{company_id} {month}: closed with {snapshot.payments_total}"
+    return f"{company_id} {month}: closed"

@@ -62,7 +62,7 @@ def test_month_scheduled_yesterday_is_closed_and_month_scheduled_today_waits(res
     schedule(resources, due, APRIL)
     schedule(resources, tonight, APRIL, NOW)
 
-    assert close_months() == f"{due} 2020-04: closed with 25.00"
+    assert close_months() == f"{due} 2020-04: closed"
 
     assert (month_states(resources, due), month_states(resources, tonight)) == (
         {"2020-04": ("CLOSED", "25.00")},
@@ -101,7 +101,8 @@ def test_oldest_month_is_closed_first(resources, create_company):
     schedule(resources, name, MAY)
     schedule(resources, name, APRIL)
 
-    assert close_months() == f"{name} 2020-04: closed with 0.00; {name} 2020-05: closed with 25.00"
+    assert close_months() == f"{name} 2020-04: closed; {name} 2020-05: closed"
+    assert month_states(resources, name) == {"2020-04": ("CLOSED", "0.00"), "2020-05": ("CLOSED", "25.00")}
 
 
 def test_month_that_cannot_be_closed_does_not_stop_the_others(resources, create_company):
@@ -135,4 +136,5 @@ def test_month_locked_by_an_import_is_closed_by_the_next_run(
         {"2020-04": "SCHEDULED"},
         {"2020-04": ("CLOSED", "25.00")},
     )
-    assert close_months() == f"{held} 2020-04: closed with 32.00"
+    assert close_months() == f"{held} 2020-04: closed"
+    assert month_states(resources, held) == {"2020-04": ("CLOSED", "32.00")}

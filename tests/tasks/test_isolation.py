@@ -126,14 +126,12 @@ def test_month_whose_close_fails_stops_no_other_month(resources, company, log_en
     item = (company, "close_month", "2020-04")
 
     with refused_rows(resources.database, "company_months", f"NEW.company_id = '{company}' AND NEW.state = 'CLOSED'"):
-        assert close_months() == (
-            f"{company} 2020-04: not closed yet, ProgrammingError; {later} 2020-04: closed with 0.00"
-        )
+        assert close_months() == (f"{company} 2020-04: not closed yet, ProgrammingError; {later} 2020-04: closed")
         assert (postponed(resources.database, company, later), logged_items(log_entries)) == ([(*item, 1)], [item])
 
     assert close_months() == "nothing due"
     let_delays_end(resources.database)
-    assert close_months() == f"{company} 2020-04: closed with 0.00"
+    assert close_months() == f"{company} 2020-04: closed"
     close_months()
     assert postponed(resources.database, company) == []
 
@@ -150,7 +148,7 @@ def test_month_of_a_company_with_an_unknown_time_zone_stops_no_other_month(resou
     finally:
         query(resources, set_timezone, zone="UTC", company=company)
 
-    assert result.endswith(f"ZoneInfoNotFoundError; {later} 2020-04: closed with 0.00")
+    assert result.endswith(f"ZoneInfoNotFoundError; {later} 2020-04: closed")
     assert postponed(resources.database, company) == [(company, "close_month", "2020-04", 1)]
 
 
