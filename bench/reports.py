@@ -124,7 +124,7 @@ def commands() -> dict[str, str]:
         f"{name}: {form}": f"{line} --format {form}"
         for name, line in listed.items()
         for form in ("csv", "json", "table")
-    } | {"balancing, every line by payment: csv": "report balancing --lines --by-payment --format csv"}
+    }
 
 
 def main() -> int:

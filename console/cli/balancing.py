@@ -38,7 +38,7 @@ app = typer.Typer()
     epilog="Example: payments report balancing --from 2026-10-05 --to 2026-10-11\n\n"
     "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --lines\n\n"
     "Example: payments report balancing --from 2026-10-05 --to 2026-10-11 --clinic north --emr-csv log.csv\n\n"
-    "Example: payments report balancing --lines --by-payment --format csv > lines.csv",
+    "Example: payments report balancing --lines --format csv > lines.csv",
 )
 @report_command(BalancingParameters)
 def balancing(
@@ -51,33 +51,24 @@ def balancing(
     lines: Annotated[
         bool, typer.Option("--lines", metavar="", help="List every line that differs, including explained ones.")
     ] = False,
-    by_payment: Annotated[
-        bool,
-        typer.Option(
-            "--by-payment",
-            metavar="",
-            help="With --lines --format csv: order the lines by payment, and print them while the ledger is read.",
-        ),
-    ] = False,
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
     Unexplained is 0.00 unless something is wrong. Differences of opposite sign can cancel out, so the number of
-    unexplained payments is shown too. Unexplained lines come first, except with --by-payment. With --emr-csv, Billing
-    is compared with the EMR's own Payment Log line by line, which finds lost events. That CSV file has a header:
-    clinic_id, payment_id, line_id, transaction_date, amount_paid, charge_type, internal_payment, paid and optionally
-    version. It must cover the selected days and clinics.
+    unexplained payments is shown too. Unexplained lines come first, but lines as CSV are in the order of payments, and
+    are printed while the ledger is read. With --emr-csv, Billing is compared with the EMR's own Payment Log line by
+    line, which finds lost events. That CSV file has a header: clinic_id, payment_id, line_id, transaction_date,
+    amount_paid, charge_type, internal_payment, paid and optionally version. It must cover the selected days and
+    clinics.
     """
-    if by_payment and not (lines and output.output_format is OutputFormat.CSV):
-        raise CommandError("--by-payment requires --lines --format csv", exit_status=2)
     with _open_log(emr_csv) as log:
-        if by_payment:
-            _print_by_payment(parameters, log, output)
+        if lines and output.output_format is OutputFormat.CSV:
+            _print_lines_as_csv(parameters, log, output)
         else:
             _print_balance(parameters, log, output, every_line=lines)
 
 
-def _print_by_payment(parameters: BalancingParameters, log: Iterator[PaymentLogRow] | None, output: Output) -> None:
+def _print_lines_as_csv(parameters: BalancingParameters, log: Iterator[PaymentLogRow] | None, output: Output) -> None:
     from payments.journeys import balancing as journey
 
     with open_report() as tx:
@@ -98,8 +89,6 @@ def _print_balance(
         match output.output_format:
             case OutputFormat.JSON:
                 print_pieces(object_pieces(record, {"lines": output.limit_records(_records(balance.lines))}))
-            case OutputFormat.CSV if every_line:
-                show(_records(balance.lines), DIFFERENCES, output)
             case OutputFormat.CSV:
                 show([record], BALANCING, output)
             case OutputFormat.TABLE:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -125,22 +126,17 @@ def test_balancing_csv_is_one_row_or_one_per_line(terminal: Terminal) -> None:
 
 @pytest.mark.usefixtures("week_payments")
 @pytest.mark.parametrize("period", ["--company company --clinic weighed", WEEK])
-def test_lines_by_payment_are_those_of_the_balance(terminal: Terminal, emr_log: Path, period: str) -> None:
-    command = f"report balancing {period} --lines --format csv"
+def test_lines_as_csv_are_those_of_the_balance_in_the_order_of_payments(
+    terminal: Terminal, emr_log: Path, period: str
+) -> None:
+    command = f"report balancing {period} --emr-csv {emr_log}"
 
-    assert terminal.run(*f"{command} --by-payment".split()) == terminal.run(*command.split())
-    by_payment = terminal.run(*f"{command} --by-payment --emr-csv {emr_log}".split()).out.splitlines()
-    unexplained_first = terminal.run(*f"{command} --emr-csv {emr_log}".split()).out.splitlines()
-    assert [line.partition(",")[0] for line in by_payment] == ["payment", "weighed/type/1", "weighed/lost/1"]
-    assert [by_payment[0], *reversed(by_payment[1:])] == unexplained_first
+    rows = csv.DictReader(io.StringIO(terminal.run(*f"{command} --lines --format csv".split()).out))
+    balance = json.loads(terminal.run(*f"{command} --format json".split()).out)
 
-
-@pytest.mark.parametrize("options", ["--format csv", "--lines", "--lines --format json"])
-def test_by_payment_requires_lines_as_csv(terminal: Terminal, options: str) -> None:
-    refused = terminal.run(*f"report balancing --by-payment {options}".split())
-
-    assert (refused.status, refused.out) == (2, "")
-    assert refused.err == "payments: --by-payment requires --lines --format csv\n"
+    payments = [row["payment"] for row in rows]
+    assert payments == ["weighed/type/1", "weighed/lost/1"]
+    assert [line["payment"] for line in balance["lines"]] == payments[::-1]
 
 
 @pytest.mark.usefixtures("week_payments")
