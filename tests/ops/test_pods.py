@@ -72,7 +72,7 @@ class Container:
 
     def __init__(self, name, environment, log):
         self.name, self.manifest, self.environment = name, containers(PODS[name])[0], environment
-        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", CONTAINER, "sh"]
+        command = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", CONTAINER, "sh"]
         self.unshare = subprocess.Popen(
             [*command, sys.executable, "-m", *self.manifest["args"]], env=environment, stdout=log, stderr=log, cwd="/"
         )
@@ -81,6 +81,13 @@ class Container:
     def pid(self):
         """The pid of the service outside its namespaces, where it is process 1."""
         return wait_for(lambda: children_of(self.unshare.pid), START_SECONDS, f"{self.name} has started")[0]
+
+    def kill(self):
+        """Kill the service, and with it every process of its namespace."""
+        for pid in children_of(self.unshare.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.unshare.kill()
+        self.unshare.wait()
 
     def passes(self, kind):
         """Run a probe of the manifest, as the kubelet does."""
@@ -140,8 +147,7 @@ def test_service_runs_on_a_read_only_root_and_stops_in_time(name, engines, tmp_p
             container.unshare.wait(PODS[name]["spec"]["terminationGracePeriodSeconds"])
             assert time.monotonic() - stopping < PODS[name]["spec"]["terminationGracePeriodSeconds"]
         finally:
-            container.unshare.kill()
-            container.unshare.wait()
+            container.kill()
     assert container.unshare.returncode == 0, _tail(tmp_path / "log")
 
 
