@@ -201,7 +201,7 @@ class _ScopeChoice:
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
         """Return `before` with the chosen companies and clinics in place of its own.
 
-        If neither the options nor `before` limit the companies, the companies are those of the chosen clinics.
+        If neither the options nor `before` name a company, the companies are those of the clinics.
         `--all-companies` returns EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies
         have it.
         """
@@ -210,9 +210,9 @@ class _ScopeChoice:
         if self.all_companies:
             return EVERYTHING
         companies, names = self.companies or before.companies, self.clinics or before.qualified_clinic_ids
-        if names is None or (companies is not None and not companies):
+        if names is None:
             return Scope(companies, None)
-        return choose_clinics(tx, companies, names)
+        return choose_clinics(tx, companies or None, names)
 
 
 def _scope_choice(company: list[str] | None, clinic: list[str] | None, *, all_companies: bool) -> _ScopeChoice:

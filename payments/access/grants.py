@@ -72,6 +72,8 @@ def describe_scope(scope: Scope) -> str:
     """Return the companies and clinics of a scope, for people and the audit history."""
     if scope.clinics is None:
         return "all companies" if scope.companies is None else f"all clinics of {_listed(scope.companies)}"
+    if scope.companies is not None and not scope.companies:
+        return f"no company; choose the companies of clinics {_listed(scope.clinics)}"
     owners = "all companies" if scope.companies is None else _listed(scope.companies)
     return f"clinics {_listed(scope.qualified_clinic_ids or ())} of {owners}"
 

@@ -215,9 +215,15 @@ def _scope_columns(scope: Scope) -> dict[str, Any]:
 
 
 def _scope(row: RowMapping) -> Scope:
-    """Return the scope of a user. If an earlier release changed the clinics without `clinic_keys`, ignore these."""
+    """Return the scope of a user.
+
+    A console of an earlier release changes the clinics without the other columns. Then `clinic_keys` are ignored, and a
+    user without companies sees nothing: a clinic id alone may be that of any company.
+    """
     companies, clinics = (None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))
-    if companies is None or clinics is None or row["clinic_keys"] is None:
+    if companies is None:
+        return Scope(None if clinics is None else frozenset(), clinics)
+    if clinics is None or row["clinic_keys"] is None:
         return Scope(companies, clinics)
     paired = Scope.of_clinic_keys(companies, (ClinicKey(*pair) for pair in row["clinic_keys"]))
     return paired if paired.clinics == clinics else Scope(companies, clinics)

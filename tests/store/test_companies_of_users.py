@@ -12,9 +12,10 @@ from payments.access.rights import Role, User
 from payments.contract.keys import ClinicKey
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction, connect, transaction
-from payments.store.migrations import upgrade
+from payments.store.migrations import earlier_users, upgrade
 from tests.builders.earlier_release import migrate_to
 from tests.engines import scratch_database
+from workers.runtime.company_keys import UnfinishedError, adopt_keys
 
 EARLIER_USERS = """
 INSERT INTO companies (company_id, timezone) VALUES ('acme', 'UTC'), ('beta', 'UTC');
@@ -55,3 +56,51 @@ def test_clinics_that_an_earlier_release_changed_count_without_their_companies(t
     tx.execute(text("UPDATE users SET clinics = ARRAY['north', 'south']"))
 
     assert [row.user.scope for row in users.list_all(tx)] == [Scope(companies, frozenset({"north", "south"}))]
+
+
+def add_users_of_an_earlier_console(tx: Transaction) -> None:
+    """Add users as a console that knows no companies stores them. Two companies have the clinic `both`."""
+    tx.execute(text("INSERT INTO companies (company_id, timezone) VALUES ('acme', 'UTC'), ('beta', 'UTC')"))
+    keys = "('acme', 'north'), ('beta', 'east'), ('acme', 'both'), ('beta', 'both')"
+    tx.execute(text(f"INSERT INTO clinics (company_id, clinic_id) VALUES {keys}"))
+    for name, clinics in {"one": "north", "two": "north,east", "shared": "north,both", "odd": "north,unknown"}.items():
+        values = f"'{name}', 'billing', '{{{clinics}}}', '', now(), 'tests'"
+        columns = "name, role, clinics, password_hash, added_at, added_by"
+        tx.execute(text(f"INSERT INTO users ({columns}) VALUES ({values})"))
+
+
+def test_user_of_clinics_without_a_company_sees_nothing(tx: Transaction) -> None:
+    add_users_of_an_earlier_console(tx)
+
+    scopes = {row.user.name: row.user.scope for row in users.list_all(tx)}
+
+    assert {name: scope.companies for name, scope in scopes.items()} == dict.fromkeys(scopes, frozenset())
+    assert not any(scope.may_see("acme", "north") for scope in scopes.values())
+    assert authentication.describe_scope(scopes["one"]) == "no company; choose the companies of clinics north"
+
+
+def test_users_of_an_earlier_console_get_the_companies_of_clinics_that_are_unique(tx: Transaction) -> None:
+    add_users_of_an_earlier_console(tx)
+
+    assert earlier_users.fill(tx, datetime.now(UTC)) == ["one", "two"]
+
+    scopes = {row.user.name: row.user.scope for row in users.list_all(tx)}
+    assert scopes["one"] == Scope.of_clinic("acme", "north")
+    pairs = {ClinicKey("acme", "north"), ClinicKey("beta", "east")}
+    assert scopes["two"] == Scope.of_clinic_keys({"acme", "beta"}, pairs)
+    assert earlier_users.without_companies(tx) == ["odd", "shared"]
+    assert earlier_users.fill(tx, datetime.now(UTC)) == []
+
+
+@pytest.mark.slow
+def test_upgrade_is_not_finished_while_a_user_of_clinics_has_no_company(postgres_url: str, empty_ledger: str) -> None:
+    with scratch_database(postgres_url, empty_ledger) as url:
+        database = connect(url, application_name="tests")
+        with transaction(database) as tx:
+            add_users_of_an_earlier_console(tx)
+        with pytest.raises(UnfinishedError, match="have no company and see nothing: odd, shared; choose it"):
+            adopt_keys(database, finishing=True)
+        with transaction(database) as tx:
+            tx.execute(text("DELETE FROM users WHERE name IN ('odd', 'shared')"))
+        adopt_keys(database, finishing=True)
+        database.dispose()

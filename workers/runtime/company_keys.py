@@ -1,11 +1,12 @@
 """Create the keys that begin with the company while processes work, and drop the earlier ones at the end."""
 
 import time
+from datetime import UTC, datetime
 
 import structlog
 
 from payments.store.db.connection import GENERATION, Database, Transaction, transaction
-from payments.store.migrations import backfill, online
+from payments.store.migrations import backfill, earlier_users, online
 from payments.store.migrations.statements import add_constraint, create_index, run_together
 from workers.runtime.company_backfill import backfill_company_ids
 
@@ -17,16 +18,27 @@ class UnfinishedError(Exception):
 
 
 def adopt_keys(database: Database, *, finishing: bool) -> None:
-    """Backfill `company_id` in rows written before the upgrade, and create the keys that begin with it.
+    """Backfill the company in rows and users written before the upgrade, and create the keys that begin with it.
 
     With `finishing`, also drop the old keys.
 
     Raises the errors of `create_keys` and `finish`.
     """
     backfill_company_ids(database)
+    fill_users(database)
     create_keys(database)
     if finishing:
         finish(database)
+
+
+def fill_users(database: Database) -> None:
+    """Give users whom an earlier console limited to clinics the companies of these; warn about users that are left."""
+    with transaction(database) as tx:
+        filled, left = earlier_users.fill(tx, datetime.now(UTC)), earlier_users.without_companies(tx)
+    if filled:
+        log.info("user_companies_filled", users=filled)
+    if left:
+        log.warning("users_without_companies", users=left)
 
 
 def create_keys(database: Database) -> None:
@@ -70,6 +82,9 @@ def _problem(tx: Transaction) -> str:
         return f"processes of an earlier release are connected: {', '.join(sessions)}; replace them first"
     if waiting := backfill.unfinished(tx):
         return f"rows of {', '.join(waiting)} have no company yet; run workers.migrate first"
+    if users := earlier_users.without_companies(tx):
+        change = f"payments users change {users[0]} --company COMPANY --all-clinics"
+        return f"users limited to clinics have no company and see nothing: {', '.join(users)}; choose it: `{change}`"
     if missing := online.missing_indexes(tx):
         return f"indexes are missing: {', '.join(index.name for index in missing)}; run workers.migrate first"
     return ""
