@@ -56,12 +56,18 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: 
     Its later events are Not Sent until it is confirmed. Waits for imports in progress; new ones wait for the commit.
     Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is retired, if Billing
     does not have it in this scope, or if its company has moved to another installation.
+
+    Locks: ADMISSION, only after all of this was checked, and then the row. The lock keeps all companies' imports
+    waiting, so what an import may have changed is checked again under it without counting.
     """
-    acquire(tx, AdvisoryLock.ADMISSION)
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
     if held := describe_contents(confirmation.contents(tx, named)):
         raise ConfirmationError(f"{_text(named)} is not empty: {held}; nothing was changed")
+    acquire(tx, AdvisoryLock.ADMISSION)
+    _check_has_not_left(tx, named.company_id)
+    if not confirmation.is_empty(tx, named):
+        raise ConfirmationError(f"{_text(named)} is not empty: an import has just added to it; nothing was changed")
     if not confirmation.retire(tx, named, now, who):
         raise ConfirmationError(f"{_text(named)} is retired already")
     _record(tx, "retired", named, now, who)

@@ -211,7 +211,9 @@ def test_retire_waits_for_an_import_and_sees_its_payment(shared_database: Databa
         wait_until_one_is_blocked(tx)
     retiring.join(30)
 
-    assert errors == ["clinic clinic of company company is not empty: ledger entries: 1; nothing was changed"]
+    assert errors == [
+        "clinic clinic of company company is not empty: an import has just added to it; nothing was changed"
+    ]
 
 
 def test_company_whose_settings_an_earlier_release_changed_is_confirmed(tx: Transaction) -> None:

@@ -51,15 +51,18 @@ _OF_CLINIC = "AND settings_changes.clinic_id = {0}.clinic_id"
 _NEW_CLINIC = f"clinics.confirmed_at IS NULL AND NOT {_HAS_SETTINGS.format('clinics', _OF_CLINIC.format('clinics'))}"
 _CHANGED = "timezone_chosen OR dos_first OR hold_days <> 30 OR adjustments <> 'review'"
 _NEW_COMPANY = f"companies.confirmed_at IS NULL AND NOT ({_CHANGED}) AND NOT {_HAS_SETTINGS.format('companies', '')}"
+_IS_OPEN = "(status = 'Transmission Pending' OR due_at IS NOT NULL)"
+_FINDINGS = "FROM findings WHERE findings.company_id = lines.company_id AND line_ref = lines.id"
+_HAS_EXCEPTION = f"""
+CASE WHEN EXISTS (SELECT {_FINDINGS}) THEN EXISTS (SELECT {_FINDINGS} AND findings.status = 'open')
+    ELSE application = 'exception' END
+"""
 # The counts of each clinic of `named`, through indexes that begin with the clinic.
-_COUNTED = """
+_COUNTED = f"""
 counted AS (
     SELECT named.*, payments, open_payments, entries, charges, exceptions FROM named, LATERAL (
         SELECT count(*) AS payments,
-            count(*) FILTER (WHERE status = 'Transmission Pending' OR due_at IS NOT NULL) AS open_payments,
-            count(*) FILTER (WHERE CASE WHEN EXISTS (SELECT FROM findings WHERE line_ref = lines.id)
-                THEN EXISTS (SELECT FROM findings WHERE line_ref = lines.id AND findings.status = 'open')
-                ELSE application = 'exception' END) AS exceptions
+            count(*) FILTER (WHERE {_IS_OPEN}) AS open_payments, count(*) FILTER (WHERE {_HAS_EXCEPTION}) AS exceptions
         FROM lines WHERE lines.company_id = named.company_id AND lines.clinic_id = named.clinic_id
     ) AS of_lines, LATERAL (
         SELECT count(*) AS entries FROM entries
@@ -84,6 +87,24 @@ def contents(tx: Transaction, named: NamedClinic) -> Contents:
         named._asdict(),
     )
     return Contents._make(found.one()[1:])
+
+
+def is_empty(tx: Transaction, named: NamedClinic) -> bool:
+    """Return whether nothing keeps a company or a clinic from being retired: whether all of its Contents are 0.
+
+    It counts nothing and ends at the first row. Entries are found through their lines, because a key of `entries`
+    begins with the company and the line. No locks.
+    """
+    where = _condition(named)
+    has_entry = "SELECT FROM entries WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id"
+    found = tx.execute(
+        text(
+            f"SELECT NOT EXISTS (SELECT FROM charges WHERE {where}) AND NOT EXISTS (SELECT FROM lines WHERE {where} "
+            f"AND ({_IS_OPEN} OR EXISTS ({has_entry}) OR {_HAS_EXCEPTION}))"
+        ),
+        named._asdict(),
+    )
+    return bool(found.scalar_one())
 
 
 def unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRow]:
