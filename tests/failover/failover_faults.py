@@ -63,24 +63,26 @@ def _partition(systems: Systems) -> Iterator[None]:
 @contextmanager
 def _full_disk(systems: Systems) -> Iterator[None]:
     """Fill the disk of the primary. Patroni does not replace such a primary, so the alarm calls an administrator."""
-    node, is_over = systems.primary(), threading.Event()
-    filler = threading.Thread(target=_fill, args=[node, is_over], daemon=True)
+    node, is_full, is_over = systems.primary(), threading.Event(), threading.Event()
+    filler = threading.Thread(target=_fill, args=[node, is_full, is_over], daemon=True)
     filler.start()
     try:
+        assert is_full.wait(ADMINISTRATOR_SECONDS)
         yield
     finally:
         is_over.set()
         filler.join()
 
 
-def _fill(node: Node, is_over: threading.Event) -> None:
-    """Keep a disk full until the event, at most until the administrator frees it."""
+def _fill(node: Node, is_full: threading.Event, is_over: threading.Event) -> None:
+    """Keep a disk full until `is_over`, at most until the administrator frees it. Set `is_full` at the beginning."""
     ends_at = time.monotonic() + ADMINISTRATOR_SECONDS
     with node.ballast.open("ab", buffering=0) as file:
         while not is_over.is_set() and time.monotonic() < ends_at:
             try:
                 file.write(bytes(BLOCK_BYTES))
             except OSError:
+                is_full.set()
                 is_over.wait(0.2)  # what PostgreSQL deletes is filled again
     node.ballast.unlink()
 
