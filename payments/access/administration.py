@@ -1,8 +1,8 @@
 """Manage users on behalf of an administrator, who may be limited to companies.
 
 A company's administrator manages the users all of whose companies are among the administrator's own, and grants nothing
-beyond these. An administrator of all companies manages every user. For an administrator, a user whom they may not
-manage does not exist.
+beyond these. An administrator of all companies manages every user. An administrator cannot see or change a user whom
+they may not manage. They can only notice one, because names are unique in the installation: a taken name is refused.
 """
 
 from dataclasses import replace
