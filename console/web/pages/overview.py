@@ -1,4 +1,7 @@
-"""The overview: a day's payments by status and by hour, unsuccessful payments, open exceptions, and the feed's lag."""
+"""The overview: a day's payments by status and by hour, unsuccessful payments, open exceptions, and the feed's lag.
+
+Users who see all companies see the lag. A waiting entry may be of any company.
+"""
 
 from datetime import timedelta
 from typing import Annotated
@@ -10,6 +13,7 @@ from console.web.charts import flow_chart
 from console.web.context import FeedFigures
 from console.web.filters import FIRST_DAY, Day, PageQuery
 from console.web.rendering import format_age
+from payments.core.scope import EVERYTHING
 from payments.journeys import dashboard
 
 router = APIRouter(include_in_schema=False)
@@ -25,11 +29,14 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
     day = choice.day or context.today
     with context.transaction() as tx:
         seen = dashboard.overview(tx, day, context.user.scope, context.now.astimezone(context.zone))
-    figures = context.app.feed_figures(context.now)
+    # The feed holds the entries of all companies, so its figures are only for those who see all.
+    shows_feed = context.user.scope == EVERYTHING
+    figures = context.app.feed_figures(context.now) if shows_feed else None
     return context.page(
         "overview.html",
         seen=seen,
         chart=flow_chart(seen.flow),
+        shows_feed=shows_feed,
         figures=figures.stats if figures else None,
         lag=_lag(figures),
         day=day,

@@ -226,3 +226,9 @@ def test_only_an_administrator_of_all_companies_manages_a_user_without_a_company
         "/users/change", name=EARLIER_USER, role="billing", company=[OWN], all_clinics="on"
     )
     assert f"there is no user {EARLIER_USER}" in refused.text.lower()
+
+
+def test_queue_of_the_installation_is_shown_to_users_of_all_companies_only(browsers: Mapping[str, Browser]) -> None:
+    assert "Longest wait for import" in browsers[ADMIN].get("/").text
+    for role in Role:
+        assert "wait for import" not in browsers[f"{role}-of-alpha"].get("/").text
