@@ -124,7 +124,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
                 entries.charge_type, entries.date_of_service, deposit_date, sum(amount) AS amount,
                 min(entries.id) AS first_entry_id
             FROM entries JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id)
-                JOIN lines ON lines.id = line_ref
+                JOIN lines ON lines.company_id = entries.company_id AND lines.id = line_ref
             GROUP BY entries.company_id, entries.patient_id, line_ref, entries.charge_type, entries.date_of_service,
                 deposit_date
             """

@@ -44,7 +44,8 @@ conflicts AS (
         set_aside.id AS dead_letter_id, set_aside.amount_paid
     FROM set_aside JOIN lines USING (company_id, clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
-        AND {is_here("lines")} AND NOT EXISTS (SELECT FROM unanswered WHERE unanswered.id = lines.id)
+        AND {is_here("lines")} AND NOT EXISTS (SELECT FROM unanswered
+            WHERE unanswered.company_id = lines.company_id AND unanswered.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC
 ),
 required AS (
@@ -64,8 +65,10 @@ candidates AS (
                 AND findings.set_aside_ref IS NOT DISTINCT FROM required.dead_letter_id)
     )
     UNION ALL
-    SELECT lines.company_id, line_ref, NULL, NULL, NULL FROM findings JOIN lines ON lines.id = line_ref
-    WHERE findings.status = 'open' AND NOT EXISTS (SELECT FROM required WHERE required.id = line_ref)
+    SELECT lines.company_id, line_ref, NULL, NULL, NULL FROM findings
+        JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref
+    WHERE findings.status = 'open' AND NOT EXISTS (
+            SELECT FROM required WHERE required.company_id = lines.company_id AND required.id = line_ref)
         AND {is_here("lines")} AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
 )
 """

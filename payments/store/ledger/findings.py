@@ -77,10 +77,7 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
 def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
     """Return the companies of findings, sorted."""
     found = tx.execute(
-        text(
-            "SELECT DISTINCT lines.company_id FROM findings JOIN lines ON lines.id = line_ref "
-            "WHERE findings.id = ANY(:ids) ORDER BY 1"
-        ),
+        text("SELECT DISTINCT company_id FROM findings WHERE findings.id = ANY(:ids) ORDER BY 1"),
         {"ids": list(ids)},
     )
     return list(found.scalars())
@@ -136,7 +133,8 @@ def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = 
     found = tx.execute(
         text(
             "SELECT lines.company_id, CAST(findings.id AS text) AS item_id FROM findings "
-            "JOIN lines ON lines.id = line_ref JOIN companies ON companies.company_id = lines.company_id "
+            "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref "
+            "JOIN companies ON companies.company_id = lines.company_id "
             # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
             "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
             "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "

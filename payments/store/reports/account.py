@@ -71,6 +71,11 @@ class AppliedRow(NamedTuple):
 
 # The amount owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
 # Until a distribution has determined the paid part, it is what is applied.
+# The line is found by its row id alone. Without statistics, PostgreSQL may choose an index of a company's clinics.
+_LINE_OF_ALLOCATION = (
+    "(SELECT * FROM lines WHERE lines.id = allocations.line_ref OFFSET 0) AS lines "
+    "WHERE lines.company_id = allocations.company_id"
+)
 _CHARGED = """
 LATERAL (SELECT coalesce(sum(greatest(owed, 0.00)), 0.00) AS balance,
     coalesce(sum(greatest(-owed, 0.00)), 0.00) AS credit, count(*) AS count
@@ -98,9 +103,7 @@ def summaries(
     )
     paid = sums.format("amount", "entries", in_scope(scope, "entries"))
     charged = _CHARGED.format(in_scope(scope, "charges"))
-    of_payment = (
-        f"AND EXISTS (SELECT FROM lines WHERE lines.id = allocations.line_ref {in_scope(scope, 'lines')} OFFSET 0)"
-    )
+    of_payment = f"AND EXISTS (SELECT FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')})"
     applied = sums.format("amount", "allocations", "" if scope.clinics is None else of_payment)
     has_data = (
         "AND (paid.count + charged.count > 0 OR EXISTS (SELECT FROM lines WHERE lines.company_id = patients.company_id "
@@ -129,8 +132,8 @@ def allocations(
     query = (
         f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
-        f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment FROM lines "
-        f"WHERE lines.id = line_ref {in_scope(scope, 'lines')} OFFSET 0) AS line "
+        f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment "
+        f"FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')}) AS line "
         f"{_charges_of('allocations', as_of)} "
         "WHERE allocations.company_id = :company_id AND allocations.patient_id = :patient_id ORDER BY allocations.id"
     )
@@ -189,7 +192,7 @@ def refunds_to_check(
         f"SELECT line_ref, {_LOCAL_KEY} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
         "sum(entries.amount) AS amount, "
         f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
-        "AS is_visible FROM entries JOIN lines ON lines.id = line_ref "
+        "AS is_visible FROM entries JOIN lines ON lines.company_id = entries.company_id AND lines.id = line_ref "
         "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3, 4) "
         "SELECT line_ref, payment, printed, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
         "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"

@@ -27,13 +27,15 @@ _LINES_OF_RANGE = f"""
     SELECT * FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
     UNION ALL
     SELECT own.* FROM (
-        (SELECT line_ref FROM entries WHERE {_IS_IMPORTED_IN_RANGE}
-            UNION SELECT line_ref FROM current_dead_letters {{logged}})
-        EXCEPT SELECT id FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
-    ) AS others, LATERAL (SELECT * FROM lines WHERE id = line_ref LIMIT 1) AS own
+        (SELECT company_id, line_ref FROM entries WHERE {_IS_IMPORTED_IN_RANGE}
+            UNION SELECT company_id, line_ref FROM current_dead_letters {{logged}})
+        EXCEPT SELECT company_id, id FROM lines WHERE {_IN_RANGE.format("transaction_date", "lines")}
+    ) AS others, LATERAL (
+        SELECT * FROM lines WHERE lines.company_id = others.company_id AND id = line_ref LIMIT 1) AS own
 """
 _LINES_OF_DEAD_LETTERS = """
-    SELECT own.* FROM current_dead_letters, LATERAL (SELECT * FROM lines WHERE id = line_ref LIMIT 1) AS own
+    SELECT own.* FROM current_dead_letters AS dead, LATERAL (
+        SELECT * FROM lines WHERE lines.company_id = dead.company_id AND id = line_ref LIMIT 1) AS own
 """
 _POSTED_BY_LINE = f"""
 emr_side LEFT JOIN LATERAL (
@@ -68,12 +70,13 @@ emr_lines AS (
         coalesce(dead.charge_type, line.charge_type) AS charge_type,
         CASE WHEN dead.id IS NULL THEN line.internal_payment END AS internal_payment,
         coalesce(dead.version, line.version) AS version
-    FROM relevant_lines AS line FULL JOIN current_dead_letters AS dead ON dead.line_ref = line.id,
+    FROM relevant_lines AS line FULL JOIN current_dead_letters AS dead
+            ON dead.company_id = line.company_id AND dead.line_ref = line.id,
         LATERAL (SELECT {_ACCEPTED_AMOUNT.format("line")} AS accepted_amount, {_REJECTED_AMOUNT} AS rejected_amount
         ) AS amounts
 ),
 """
-_LOGGED_LINES = f"UNION SELECT id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
+_LOGGED_LINES = f"UNION SELECT company_id, id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
 _EMR_SIDE_FROM_FEED = f"""
 emr_side AS (
     SELECT feed.*, coalesce({_IN_RANGE.format("day", "feed")}, false) AS is_in_range,

@@ -91,7 +91,8 @@ company_id AS company
 _NEWEST_FIRST = "cursor_at DESC, cursor_source, cursor_id DESC"
 _IN_WHOLE_FEED = (
     "status IS NOT NULL "
-    "AND NOT EXISTS (SELECT FROM current_dead_letters WHERE current_dead_letters.line_ref = lines.id)"
+    "AND NOT EXISTS (SELECT FROM current_dead_letters "
+    "WHERE current_dead_letters.company_id = lines.company_id AND current_dead_letters.line_ref = lines.id)"
 )
 _LAST = datetime.max.replace(tzinfo=UTC)
 

@@ -56,7 +56,8 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                     AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))
                 AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
                 AND NOT EXISTS (
-                    SELECT FROM findings WHERE set_aside_ref = current_dead_letters.id AND findings.status = 'open')
+                    SELECT FROM findings WHERE findings.company_id = current_dead_letters.company_id
+                        AND set_aside_ref = current_dead_letters.id AND findings.status = 'open')
             ORDER BY is_exception DESC, what, payment
             """
         ),

@@ -82,7 +82,8 @@ class ChunkStats:
 # The index of the history by time finds the rows of the day.
 _FLOW = """
 WITH events AS (
-    SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code, line_ref
+    SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code,
+        company_id, line_ref
     FROM history
     WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
 ),
@@ -91,7 +92,7 @@ done AS (
         count(*) FILTER (WHERE code IN ('imported', 'updated', 'removed', 'removed_not_sent')) AS imported,
         count(*) FILTER (WHERE code IN ('held', 'resubmitted', 'failed')) AS retried,
         count(*) FILTER (WHERE code IN ('not_sent', 'removed_not_sent')) AS not_sent
-    FROM events JOIN lines ON lines.id = line_ref WHERE true {0} GROUP BY hour
+    FROM events JOIN lines ON lines.company_id = events.company_id AND lines.id = line_ref WHERE true {0} GROUP BY hour
 ),
 saves AS (
     SELECT width_bucket(saved_at, CAST(:hours AS timestamptz[])) AS hour, count(*) AS saved FROM lines
@@ -107,7 +108,8 @@ SELECT age, count(*) AS count FROM (
     SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'under 1 day'
         WHEN opened_at > :now - interval '3 days' THEN '1 to 2 days'
         WHEN opened_at > :now - interval '7 days' THEN '3 to 6 days' ELSE '7 days or more' END AS age
-    FROM findings JOIN lines ON lines.id = line_ref WHERE findings.status = 'open' {0}
+    FROM findings JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref
+    WHERE findings.status = 'open' {0}
 ) AS aged GROUP BY age
 """
 AGES = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")

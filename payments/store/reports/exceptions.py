@@ -76,13 +76,14 @@ class ExceptionCount:
 
 # Row versions from before migration 0014 have a sentence only.
 _REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
+_JOIN = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
 _ROWS = (
     f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
     "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
     "findings.version, note, opened_at, ended_at, ended_by "
-    "FROM findings JOIN lines ON lines.id = line_ref "
+    f"FROM findings {_JOIN} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
 
@@ -117,7 +118,7 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
     """Return the number of exceptions of each kind, the largest first, then by reason and case."""
-    join = "JOIN lines ON lines.id = line_ref" if _has_line_filter(exception_filter) else ""
+    join = _JOIN if _has_line_filter(exception_filter) else ""
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
