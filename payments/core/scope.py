@@ -9,11 +9,16 @@ from payments.contract.keys import ClinicKey
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The companies and clinics whose data may be seen. Data must be within all limits; None is no limit.
+    """The companies and clinics whose data may be seen. Data must be within all limits.
+
+    - None is no limit. `Scope()` is everything: all clinics of all companies.
+    - An empty set permits nothing. `includes` treats such a scope as part of EVERYTHING only.
+    - Clinics without companies (`companies` is None) are the clinics with these ids in every company. Only a report of
+      a user of all companies has this scope, when it names a clinic and no company. The scope of a user who is limited
+      to clinics also has the companies of these clinics.
 
     `clinic_keys` limits a scope of several companies to some pairs of a company and a clinic, because two of the
-    companies may have the same clinic id. A scope with an empty set permits nothing. `includes` treats it as part of
-    EVERYTHING only.
+    companies may have the same clinic id.
     """
 
     companies: frozenset[str] | None = None
