@@ -18,7 +18,7 @@ EMPTY = [
 ]
 
 
-@pytest.mark.parametrize("empty", EMPTY, ids=str)
+@pytest.mark.parametrize("empty", EMPTY, ids=range(len(EMPTY)))
 def test_empty_scope_is_included_only_in_everything(empty: Scope) -> None:
     assert empty.is_empty
     assert EVERYTHING.includes(empty)
@@ -29,7 +29,7 @@ def test_empty_scope_is_included_only_in_everything(empty: Scope) -> None:
 @pytest.mark.parametrize(
     "scope",
     [EVERYTHING, ACME, Scope.of_clinic("acme", "north"), Scope.of_clinic_keys({"acme", "beta"}, PAIRS)],
-    ids=str,
+    ids=["everything", "company", "clinic", "clinics of two companies"],
 )
 def test_scope_includes_itself_and_parts_of_it_only(scope: Scope) -> None:
     assert not scope.is_empty
