@@ -125,8 +125,8 @@ def test_event_for_a_clinic_of_another_company_is_rejected(tx):
     stats = import_chunk(tx, saved_payment(payment_id="foreign", company_id="intruder"))
 
     assert stats.refused == 1
-    assert transmission_of(tx, "clinic/foreign/1") == (FAILED, "invalid_event", "none")
-    assert "belongs to another company" in feed_rows(tx)["clinic/foreign/1"].detail
+    assert transmission_of(tx, "intruder:clinic/foreign/1") == (FAILED, "invalid_event", "none")
+    assert "belongs to another company" in feed_rows(tx)["intruder:clinic/foreign/1"].detail
 
 
 def test_payment_of_a_closed_month_becomes_an_exception_and_posts_nothing(tx):

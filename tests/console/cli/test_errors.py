@@ -131,7 +131,7 @@ def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monke
     (tmp_path / "events.jsonl").write_text("{}\n")
 
     published = error_of(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)
-    assert published.startswith("payments: REDIS_URL: Redis at 127.0.0.1:1, database 0 ")
+    assert published.startswith("payments: REDIS_URL: Redis at redis://127.0.0.1:1/0 did not accept the events ")
     assert "not finished after 0 s: Redis does not answer" in error_of(terminal, "wait --timeout 0", status=1)
 
 
