@@ -28,12 +28,16 @@ from tasks.feed.heartbeat import (
     SCHEDULER_HEARTBEAT_SECONDS,
     has_heartbeat,
 )
+from tasks.feed.oldest_events import ages_by_company
 from tasks.feed.streams import Streams
 from tasks.outage_wording import OUTAGES
 from tasks.resources import connect_redis
 
 PING_VALID_SECONDS_MIN = 60
 SCHEDULER_START_SECONDS = 3
+AGE_MAX = timedelta(minutes=5)
+"""The age from which an unprocessed event counts as stuck. The alarm PaymentsFeedLags has the same limit."""
+NAMED_MAX = 5
 
 
 class ComponentStatus(NamedTuple):
@@ -56,6 +60,7 @@ def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[Co
         if statuses[-1].is_up:
             statuses.append(_check_intake(feed, settings))
             statuses.append(_check_import(feed))
+            statuses.append(_check_age(Streams.of(feed, settings), datetime.now(UTC)))
             statuses += _check_workers(engines, feed, timeout_seconds)
             statuses.append(_check_scheduler(feed))
     stack = running_stack(settings.home)
@@ -118,6 +123,17 @@ def _check_import(feed: redis.Redis) -> ComponentStatus:
     seconds = (datetime.now(UTC) - found.since) // timedelta(seconds=1)
     detail = f"paused for {seconds} s: {OUTAGES[found.reason]} ({found.reason})"
     return ComponentStatus("import", is_up=False, detail=detail)
+
+
+def _check_age(streams: Streams, now: datetime) -> ComponentStatus:
+    """Check that no company's oldest unprocessed event is older than AGE_MAX."""
+    old = {company: age for company, age in ages_by_company(streams, now).items() if age > AGE_MAX}
+    if not old:
+        return ComponentStatus("feed", is_up=True, detail="no event waits for long")
+    named = [f"{company or 'unknown company'} for {age // timedelta(seconds=1):,} s" for company, age in old.items()]
+    more = f" and {len(named) - NAMED_MAX:,} more" if len(named) > NAMED_MAX else ""
+    detail = f"events wait: {', '.join(named[:NAMED_MAX])}{more}"
+    return ComponentStatus("feed", is_up=False, detail=detail)
 
 
 def _check_scheduler(feed: redis.Redis) -> ComponentStatus:

@@ -29,7 +29,7 @@ class FeedLag:
         """
         with self._lock:
             self._first_seen = {entry_id: self._first_seen.get(entry_id, now) for entry_id in oldest_ids}
-            ages = [max(now - seen_at, _age_by_id(entry_id, now)) for entry_id, seen_at in self._first_seen.items()]
+            ages = [max(now - seen_at, age_by_id(entry_id, now)) for entry_id, seen_at in self._first_seen.items()]
         return max(ages, default=None)
 
 
@@ -38,7 +38,7 @@ def plausible_since_ms(now: datetime) -> int:
     return milliseconds(now - PLAUSIBLE_AGE_MAX)
 
 
-def _age_by_id(entry_id: str, now: datetime) -> timedelta:
+def age_by_id(entry_id: str, now: datetime) -> timedelta:
     """Return the age of an entry by its id, or zero if the id is not plausible."""
     age_ms = milliseconds(now) - int(entry_id.rpartition("/")[2].partition("-")[0])
     is_plausible = 0 <= age_ms <= PLAUSIBLE_AGE_MAX // timedelta(milliseconds=1)

@@ -31,6 +31,11 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
     return _all_pages(client, stream, min_idle_ms, None)
 
 
+def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
+    """Return up to PAGE pending entries, those with the lowest ids."""
+    return _page(client, stream, 0, None, FIRST)
+
+
 def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
     """Return those of `pending_entries` that do not wait for a retry. A stream without a group has none."""
     try:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -14,8 +15,11 @@ from tasks import health_check
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.feed import outage
 from tasks.feed.heartbeat import send_heartbeat
+from tasks.feed.lag import milliseconds
+from tasks.feed.streams import Streams
 from tasks.health import ping
 from tasks.outage_wording import OUTAGES
+from tests.builders.events import event_body, saved_payment
 from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
 
@@ -52,6 +56,29 @@ def test_pings_do_not_pile_up_in_a_queue_without_workers(resources):
         assert health_check._send_ping(resources.feed, resources.broker, IMPORTS, 1)
 
     assert resources.broker.llen(f"payments:{IMPORTS}") == WAITING_MESSAGES_MAX
+
+
+def test_company_whose_events_wait_for_long_is_named(resources):
+    now = datetime.now(UTC)
+    streams = Streams(resources.feed, f"emr:{uuid4()}")
+    streams.ensure_groups()
+    for company, minutes in (("stuck", 9), ("stuck", 7), ("unread", 6), ("new", 1)):
+        body = event_body(saved_payment(company_id=company, clinic_id=company))
+        entry_id = f"{milliseconds(now - timedelta(minutes=minutes))}-0"
+        resources.feed.xadd(streams.name, {"event": body}, id=entry_id)
+    streams.read_new([streams.name], 2, "no-reply")
+
+    status = health_check._check_age(streams, now)
+
+    assert (status.is_up, status.detail) == (False, "events wait: stuck for 540 s, unread for 360 s")
+
+
+def test_events_that_have_just_arrived_are_no_problem(resources):
+    streams = Streams(resources.feed, f"emr:{uuid4()}")
+    streams.ensure_groups()
+    resources.feed.xadd(streams.name, {"event": event_body(saved_payment())})
+
+    assert health_check._check_age(streams, datetime.now(UTC)).is_up
 
 
 def test_stream_that_nobody_reads_is_named(resources):
