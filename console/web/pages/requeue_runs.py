@@ -123,7 +123,7 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
     """Return the filter of a run. A run always selects from the current Claims Feed.
 
     Raises PageError (422) if the filter has an `as_of` time, or if its status cannot be requeued. Without a status, a
-    reason is required.
+    reason is required. Raises AmbiguousIdError if it searches for a patient whom several companies have.
     """
     chosen = query.parameters
     if chosen.as_of is not None:
@@ -134,7 +134,8 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
             "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
             "Set it in the Claims Feed.",
         )
-    return chosen.query(context.scope_of(query.choice))
+    # The search of the Claims Feed lists payments of every patient with this id. A run is for one of them.
+    return chosen.query(context.scope_of(query.choice._replace(patient=chosen.find)))
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:

@@ -93,7 +93,7 @@ REPORTS += [f"/api/{name}" for name in ("claims-feed", "exceptions", "payment-lo
     ("path", "query"),
     [(path, {"clinic": CLINIC}) for path in REPORTS]
     + [(path, {"patient": PATIENT}) for path in REPORTS if "exceptions" in path or "payment-log" in path]
-    + [("/requeue-runs/new", {"clinic": CLINIC, "status": "Not Sent"})],
+    + [("/requeue-runs/new", {"status": "Not Sent"} | chosen) for chosen in ({"clinic": CLINIC}, {"find": PATIENT})],
     ids=str,
 )
 def test_report_of_an_id_of_two_companies_is_refused_without_the_company(
