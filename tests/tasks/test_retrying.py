@@ -6,6 +6,7 @@ from datetime import timedelta
 import sqlalchemy
 from sqlalchemy import create_engine, text
 
+from payments.core.scope import Scope
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
@@ -40,7 +41,8 @@ def test_dead_letters_do_not_wait_for_all_due_lines(resources, clinic_id):
     wrong = payment_fields(payment_id="wrong", clinic_id=clinic_id, method="wrong")
     import_events(resources, [*(saved_payment(payment_id=each, **internal) for each in "12"), wrong])
     with transaction(resources.database) as tx:
-        letters = [row.refused for row in reporting.claims_feed(tx, FeedFilter()) if row.payment and row.refused]
+        of_clinic = FeedFilter(scope=Scope.of_clinics(clinic_id))
+        letters = [row.refused for row in reporting.claims_feed(tx, of_clinic) if row.refused]
         assert requeue(tx, [*(f"{clinic_id}/{each}/1" for each in "12"), *letters], NOW, "user:support").count == 3
 
     stats, has_more = retry_attempt.retry_due(resources, 1, time_slice_seconds=0)
