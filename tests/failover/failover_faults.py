@@ -6,7 +6,6 @@ frees a full disk after ADMINISTRATOR_SECONDS, because neither Patroni nor Billi
 
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,27 +62,19 @@ def _partition(systems: Systems) -> Iterator[None]:
 @contextmanager
 def _full_disk(systems: Systems) -> Iterator[None]:
     """Fill the disk of the primary. Patroni does not replace such a primary, so the alarm calls an administrator."""
-    node, is_full, is_over = systems.primary(), threading.Event(), threading.Event()
-    filler = threading.Thread(target=_fill, args=[node, is_full, is_over], daemon=True)
-    filler.start()
-    try:
-        assert is_full.wait(ADMINISTRATOR_SECONDS)
-        yield
-    finally:
-        is_over.set()
-        filler.join()
+    _fill(systems.primary())
+    yield
 
 
-def _fill(node: Node, is_full: threading.Event, is_over: threading.Event) -> None:
-    """Keep a disk full until `is_over`, at most until the administrator frees it. Set `is_full` at the beginning."""
+def _fill(node: Node) -> None:
+    """Keep a disk full until the administrator frees it."""
     ends_at = time.monotonic() + ADMINISTRATOR_SECONDS
     with node.ballast.open("ab", buffering=0) as file:
-        while not is_over.is_set() and time.monotonic() < ends_at:
+        while time.monotonic() < ends_at:
             try:
                 file.write(bytes(BLOCK_BYTES))
             except OSError:
-                is_full.set()
-                is_over.wait(0.2)  # what PostgreSQL deletes is filled again
+                time.sleep(0.2)  # then what PostgreSQL has deleted is filled again
     node.ballast.unlink()
 
 
