@@ -77,10 +77,15 @@ def beat(redis_url, monkeypatch):
     """A beat scheduler on an empty broker and feed."""
     beat = BeatHarness(redis_url, monkeypatch)
     with beat.feed, beat.broker:
+        empty(beat)  # other tests leave messages
         yield beat
         close_app()
-        beat.feed.flushdb()
-        beat.broker.flushdb()
+        empty(beat)
+
+
+def empty(beat):
+    beat.feed.flushdb()
+    beat.broker.flushdb()
 
 
 def test_new_scheduler_sends_every_task_immediately(beat):

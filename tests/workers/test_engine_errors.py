@@ -158,6 +158,7 @@ def test_redis_that_refuses_its_url_stops_a_service(module, place, cause, run_mo
         DATABASE_URL="postgresql://127.0.0.1:1/none",
         REDIS_URL=f"redis://{place.format(f'127.0.0.1:{protected_redis[0]}')}",
         FLOWER_UNAUTHENTICATED_API="true",
+        PAYMENTS_FLOWER_PORT=str(free_port()),
     )
 
     assert ended.status == EXIT_MISCONFIGURED
