@@ -30,12 +30,37 @@ START_SECONDS = 60
 PODS = {name: pod for name, pod in pod_specifications() if name in manifests("Deployment")}
 # Mounts are seen by the service only. /mnt stands in for /var/lib/payments, because this folder exists everywhere.
 CONTAINER = """
-mount --make-rprivate / && mount -t proc proc /proc &&
+mount -t proc proc /proc &&
 mount -t tmpfs tmpfs /mnt && mkdir /mnt/run && mount -o remount,ro /mnt &&
 mount -t tmpfs -o uid=10001,gid=10001,mode=0700 tmpfs /mnt/run &&
 mount -o remount,bind,ro / &&
 exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
 """
+
+
+# The programs that a service reads. Another user may not enter a folder above them, such as /root.
+PROGRAMS = (Path(sys.base_prefix).resolve(), Path(__file__).resolve().parents[2])
+
+
+def expose_programs():
+    """Return shell commands that let every user reach PROGRAMS, in this mount namespace only.
+
+    Each folder that others may not enter is replaced by an empty one, in which the programs are mounted.
+    """
+    closed = {}
+    for program in PROGRAMS:
+        above = [folder for folder in reversed(program.parents) if not folder.stat().st_mode & 0o001]
+        if above:
+            closed.setdefault(above[0], []).append(program)
+    commands = ["mount --make-rprivate /"]
+    for folder, programs in closed.items():
+        places = {f"/mnt/{number}": program for number, program in enumerate(programs)}
+        commands.append("mount -t tmpfs tmpfs /mnt")
+        commands += [f"mkdir {place} && mount --bind {program} {place}" for place, program in places.items()]
+        commands.append(f"mount -t tmpfs -o mode=0755 tmpfs {folder}")
+        commands += [f"mkdir -p {program} && mount --move {place} {program}" for place, program in places.items()]
+        commands.append("umount /mnt")
+    return " && ".join(commands)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,7 +97,8 @@ class Container:
 
     def __init__(self, name, environment, log):
         self.name, self.manifest, self.environment = name, containers(PODS[name])[0], environment
-        command = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", CONTAINER, "sh"]
+        script = f"{expose_programs()} && {CONTAINER.strip()}"
+        command = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", script, "sh"]
         self.unshare = subprocess.Popen(
             [*command, sys.executable, "-m", *self.manifest["args"]], env=environment, stdout=log, stderr=log, cwd="/"
         )
