@@ -23,7 +23,7 @@ FOREIGN_PATIENT, FOREIGN_USER, MONTH = "beta-patient", "beta-biller", "2026-05"
 EARLIER_USER = "beta-earlier"
 NEW_CLINIC, NEW_COMPANY = "beta-new-clinic", "beta-new-company"
 FOREIGN_KEY = f"{FOREIGN_CLINIC}/beta-open/1"
-# The data of the other company: its ids, the name of its patient, and its amounts.
+# The data of the other company: its ids, the name of its patient, and its amounts, which are no seconds of a time.
 SECRETS = (
     FOREIGN,
     FOREIGN_CLINIC,
@@ -32,8 +32,8 @@ SECRETS = (
     "beta-",
     "Beatrix",
     "73.19",
-    "41.87",
-    "57.31",
+    "91.87",
+    "67.31",
     "88.53",
 )
 ADMIN = "operator-of-all"
@@ -73,7 +73,7 @@ def fill(database: Database) -> None:
         ledger,
         FOREIGN_CLINIC,
         saved_patient(FOREIGN_PATIENT, company_id=FOREIGN, name="Beatrix"),
-        saved_charge("beta-charge", "41.87", **ids),
+        saved_charge("beta-charge", "91.87", **ids),
         saved_payment(payment_id="beta-open", **paid("73.19", "2026-05-05"), **ids),
         company=FOREIGN,
     )
@@ -83,7 +83,7 @@ def fill(database: Database) -> None:
     publish(
         ledger,
         FOREIGN_CLINIC,
-        saved_payment(payment_id="beta-open", version=2, **paid("57.31", "2026-05-05"), **ids),
+        saved_payment(payment_id="beta-open", version=2, **paid("67.31", "2026-05-05"), **ids),
         saved_payment(payment_id="beta-held", **paid("88.53", "2026-06-05"), **ids | {"patient_id": "beta-nobody"}),
         event_body(payment_fields(payment_id="beta-refused", charge_type="Parking", **ids)),
         # Refused events of the other company, and of no readable company, that name the own clinic.
