@@ -134,8 +134,8 @@ class Container:
             "--mount",
             "--pid",
             "setpriv",
-            "--reuid",
-            "10001",
+            "--reuid=10001",
+            "--regid=10001",
             "--clear-groups",
         ]
         done = subprocess.run(
