@@ -176,6 +176,8 @@ def failing_worker(postgres_url, redis_url, tmp_path):
     """
     engines = Engines.named(postgres_url, redis_url)
     env = os.environ | engines.environment() | {"PAYMENTS_HOME": str(tmp_path)}
+    with connect_redis(engines.broker_url) as broker:
+        broker.flushdb()  # other tests leave messages
     with (tmp_path / "worker").open("wb") as out:
         process = subprocess.Popen([sys.executable, "-m", "workers.backoffice"], env=env, stdout=out, stderr=out)
     with connect_redis(engines.broker_url) as broker:
