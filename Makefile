@@ -39,7 +39,7 @@ up: install ## run the whole stack in the foreground (Ctrl-C stops it)
 test: install ## run all tests, with the whole stack
 	$(PARALLEL) -m "not acceptance and not faults"
 	$(HOUSE_RULES)
-	$(BIN)/pytest -m "acceptance or faults"
+	$(BIN)/pytest -m "(acceptance or faults) and not long"
 
 test-fast: install ## run the tests that are quick and start no servers; prints the time
 	@started=$$(date +%s); $(PARALLEL) -m "not acceptance and not faults and not slow"; status=$$?; \
@@ -51,6 +51,7 @@ test-deep: install ## run the property tests with 2,000 examples each (many minu
 	PAYMENTS_DEEP_EXAMPLES=2000 $(BIN)/pytest --numprocesses $(CORES) $(DEEP)
 
 test-faults: install ## inject every fault; writes docs/explanation/reliability.md (about an hour)
+	$(BIN)/pytest -m "acceptance and long" --ignore tests/faults
 	FAULTS_LONG=1 $(BIN)/pytest tests/faults; status=$$?; $(BIN)/python -m tests.faults.report && exit $$status
 
 SOAK_MINUTES ?= 30

@@ -51,6 +51,9 @@ FORMS = {
     },
 }
 
+SLOW_FORMS = {"tcp", "option-db", "sentinel", "sentinel-with-tls"}
+"""Forms that only long runs start a stack with. The others need the same code."""
+
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
@@ -104,7 +107,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(10)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=pytest.mark.long if form in SLOW_FORMS else ()) for form in FORMS]
+)
 def test_stack_imports_a_payment_with_every_documented_form_of_url(
     form: str, servers: Mapping[str, object], tmp_path: Path
 ) -> None:

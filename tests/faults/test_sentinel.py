@@ -126,6 +126,7 @@ def test_killed_primary_is_replaced_and_the_import_continues(servers: Replicated
         assert measure_recovery("the old primary returns", stack, feed) < 20
 
 
+@pytest.mark.long
 def test_confirmed_events_survive_the_loss_of_the_primary(servers: ReplicatedValkey) -> None:
     servers.wait_until_complete()
     stream = "emr:confirmed"

@@ -21,6 +21,7 @@ def test_import_steps_are_timed():
 
 
 @pytest.mark.acceptance
+@pytest.mark.long
 def test_company_moves_between_two_stacks_while_both_import():
     asked = [sys.executable, "-m", "bench.moving", "2000"]
 

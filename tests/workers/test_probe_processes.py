@@ -182,6 +182,7 @@ def test_busy_worker_with_a_backlog_passes_its_probe(start, engines):
     database.dispose()
 
 
+@pytest.mark.long
 def test_redis_that_does_not_answer_changes_readiness_and_not_liveness(start, valkey):
     """The event loop then stays in calls that time out after 15 seconds each; the ping of the heartbeat after two."""
     worker = start("importer")
