@@ -32,7 +32,7 @@ Entry = tuple[str, dict[str, bytes | str]]
 
 
 class Guarantees(TypedDict, total=False):
-    """What a PaymentFeed guarantees, if it is given: see there."""
+    """Optional arguments of a PaymentFeed, which describes them."""
 
     durability: Durability
     unprocessed_max: int | None

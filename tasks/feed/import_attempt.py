@@ -9,7 +9,8 @@ from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import retrying
 from payments.store.db.connection import is_reachable
-from tasks.feed.attempt_errors import NotAnsweringError, outage_of
+from tasks.feed.attempt_errors import NotAnsweringError
+from tasks.feed.bisection import run_or_bisect
 from tasks.feed.leased_import import NOTHING, import_leased
 from tasks.resources import Resources
 from tasks.transactions import run_in_transaction
@@ -100,29 +101,26 @@ def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int
     entries = resources.streams.claim(entry_ids, min_idle_ms)
     claimed_ids = [entry.entry_id for entry in entries]
     with resources.leases.hold(resources.streams, claimed_ids):
-        stats = _dead_letter_or_bisect(resources, entries)
+        stats = _store_as_dead_letters(resources, entries)
         resources.tracing.record_attempt(entries, started_ns, str(stats))
         resources.streams.acknowledge(claimed_ids)
     return stats
 
 
-def _dead_letter_or_bisect(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
-    """Store entries as dead letters. After an error that is no outage, store each half separately.
+def _store_as_dead_letters(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
+    """Store entries as dead letters. An entry that the database refuses is stored without its parsed fields.
 
-    A single entry that the database refuses is stored without its parsed fields. Raises the error of an outage.
+    Raises the error of an outage.
     """
-    try:
+
+    def store(part: Sequence[StreamEntry], *, with_fields: bool = True) -> ImportStats:
         return run_in_transaction(
-            resources.database, lambda tx: retrying.dead_letter(tx, entries, resources.run_context())
+            resources.database,
+            lambda tx: retrying.dead_letter(tx, part, resources.run_context(), with_fields=with_fields),
         )
-    except Exception as error:
-        if outage_of(error):
-            raise
-        if len(entries) == 1:
-            log.exception("dead_letter_without_fields", entry_id=entries[0].entry_id)
-            return run_in_transaction(
-                resources.database,
-                lambda tx: retrying.dead_letter(tx, entries, resources.run_context(), with_fields=False),
-            )
-    half = len(entries) // 2
-    return _dead_letter_or_bisect(resources, entries[:half]) + _dead_letter_or_bisect(resources, entries[half:])
+
+    def store_without_fields(entry: StreamEntry, _error: Exception) -> ImportStats:
+        log.exception("dead_letter_without_fields", entry_id=entry.entry_id)
+        return store([entry], with_fields=False)
+
+    return run_or_bisect(entries, store, store_without_fields)

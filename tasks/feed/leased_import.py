@@ -2,8 +2,8 @@
 
 If a chunk fails, the entries of each company are imported separately, then halves of those that fail, so that an entry
 that cannot be processed stops no other. After DIVISIONS_MAX divisions what is left waits for the retrier, so that one
-company's failing payments do not delay the others. An outage ends the import instead: all entries stay
-pending, and none of them loses an attempt.
+company's failing payments do not delay the others. An outage ends the import instead: all entries stay pending, and
+none of them loses an attempt.
 """
 
 import time
@@ -32,10 +32,14 @@ NOTHING = ImportStats()
 
 
 class _Part(NamedTuple):
-    """Entries to import together. `is_divided`: some of a company's entries, all of which have failed together."""
+    """Entries to import together. `is_divided`: some of a company's entries, all of which have failed together.
+
+    `is_set_apart`: all entries of a company that was failing before. They are not divided.
+    """
 
     entries: Sequence[StreamEntry]
     is_divided: bool = False
+    is_set_apart: bool = False
 
     @property
     def ids(self) -> list[str]:
@@ -66,9 +70,9 @@ def import_leased(
     result = _Result()
     try:
         with resources.leases.hold(resources.streams, [entry.entry_id for entry in entries]):
-            _import_or_divide(resources, _first_parts(entries, failing), result, divisions_max, failing)
+            _import_or_divide(resources, _first_parts(entries, failing), result, divisions_max)
     finally:
-        # After the last renewal, which is of the importer's entries.
+        # A renewal would take the entries back from the retrier, so this comes after the last one.
         resources.streams.isolate([entry.entry_id for entry in result.failed])
         undecided = [entry.entry_id for entry in result.undecided]
         resources.streams.release_for_retry(undecided, deliveries=1, idle_ms=LEASE_MS)
@@ -79,13 +83,7 @@ def import_leased(
     return result.stats
 
 
-def _import_or_divide(
-    resources: Resources,
-    first_parts: Iterable[_Part],
-    result: _Result,
-    divisions_max: int,
-    failing: FailingCompanies | None,
-) -> None:
+def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result: _Result, divisions_max: int) -> None:
     """Import each part in one transaction. After an error of its own, import parts of it.
 
     Every company's entries are tried together first. Then the first half of those that failed is divided until an entry
@@ -101,7 +99,7 @@ def _import_or_divide(
         elif len(part.entries) == 1:
             result.failed += part.entries
             result.stats += ImportStats(failed=1)
-        elif failing and named_company(part.entries[0].body) in failing:
+        elif part.is_set_apart:
             result.undecided += part.entries
         else:
             divisions += 1
@@ -114,10 +112,14 @@ def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | Non
     """Return all entries as one part, or those of failing companies separately, after the others."""
     if not failing:
         return [_Part(entries)]
-    by_company = _by_company(entries)
-    others = [entry for entry in entries if named_company(entry.body) not in failing]
-    separate = [_Part(own) for company_id, own in by_company.items() if company_id in failing]
-    return [_Part(others), *separate] if others else separate
+    others: list[StreamEntry] = []
+    set_apart = []
+    for company_id, own in _by_company(entries).items():
+        if company_id in failing:
+            set_apart.append(_Part(own, is_set_apart=True))
+        else:
+            others += own
+    return [_Part(others), *set_apart] if others else set_apart
 
 
 def _import_part(resources: Resources, part: _Part) -> ImportStats | None:

@@ -36,6 +36,13 @@ def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
     return _page(client, stream, 0, None, FIRST)
 
 
+def pending_ids_among(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:
+    """Return which of the given ids are pending. They are ids of successive entries of the stream, in order."""
+    first, last = entry_ids[0], entry_ids[-1]
+    found = client.xpending_range(stream, GROUP, min=first, max=last, count=len(entry_ids))
+    return {each["message_id"].decode() for each in cast("list[dict[str, Any]]", found)}
+
+
 def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
     """Return those of `pending_entries` that do not wait for a retry. A stream without a group has none."""
     try:

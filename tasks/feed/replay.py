@@ -16,10 +16,11 @@ from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import importing
 from payments.store.db.connection import Transaction
-from tasks.feed.attempt_errors import outage_of, summary_of
+from tasks.feed.attempt_errors import summary_of
+from tasks.feed.bisection import run_or_bisect
 from tasks.feed.entries import keep_field_lists, stream_entry
 from tasks.feed.lag import milliseconds
-from tasks.feed.stream import GROUP
+from tasks.feed.pending import pending_ids_among
 from tasks.feed.streams import Streams
 from tasks.feed.waiting import entries_between, parse_id, read_states
 from tasks.resources import Resources
@@ -102,16 +103,14 @@ class Replay:
         for stream, first, last in ranges:
             for page in entries_between(self._resources.feed, stream, first, last, size):
                 entries = self._acknowledged(stream, cast("Any", page))
-                yield self._import_or_bisect(entries) if entries else ImportStats()
+                yield run_or_bisect(entries, self._import_chunk, self._count_failure) if entries else ImportStats()
 
     def _acknowledged(self, stream: str, page: Sequence[tuple[str, Sequence[bytes]]]) -> list[StreamEntry]:
         """Return the entries of a page that are not pending, with qualified ids, and count them.
 
         Raises UnverifiedEntriesError.
         """
-        first, last = page[0][0], page[-1][0]
-        found = self._resources.feed.xpending_range(stream, GROUP, min=first, max=last, count=len(page))
-        pending = {each["message_id"].decode() for each in cast("list[dict[str, Any]]", found)}
+        pending = pending_ids_among(self._resources.feed, stream, [entry_id for entry_id, _ in page])
         entries = [stream_entry(entry_id.encode(), fields) for entry_id, fields in page if entry_id not in pending]
         if not self._resources.keyring.is_used and any(entry.signature for entry in entries):
             raise UnverifiedEntriesError
@@ -119,25 +118,15 @@ class Replay:
         self.stats.record_ids([entry.entry_id for entry in entries])
         return [each._replace(entry_id=self._streams.qualified_id(stream, each.entry_id)) for each in entries]
 
-    def _import_or_bisect(self, entries: Sequence[StreamEntry]) -> ImportStats:
-        """Import entries in one transaction. After an error that is no outage, import each half separately.
+    def _import_chunk(self, entries: Sequence[StreamEntry]) -> ImportStats:
+        stats = run_in_transaction(self._resources.database, lambda tx: self._import(tx, entries))
+        self.stats.changed += stats.changed
+        return stats
 
-        An entry that fails alone is counted as failed. Raises the error of an outage.
-        """
-        try:
-            stats = run_in_transaction(self._resources.database, lambda tx: self._import(tx, entries))
-        except Exception as error:
-            if outage_of(error):
-                raise
-            if len(entries) == 1:
-                log.warning("replayed_entry_failed", entry_id=entries[0].entry_id, error=summary_of(error))
-                self.stats.failed.append(entries[0].entry_id)
-                return ImportStats(failed=1)
-        else:
-            self.stats.changed += stats.changed
-            return stats
-        half = len(entries) // 2
-        return self._import_or_bisect(entries[:half]) + self._import_or_bisect(entries[half:])
+    def _count_failure(self, entry: StreamEntry, error: Exception) -> ImportStats:
+        log.warning("replayed_entry_failed", entry_id=entry.entry_id, error=summary_of(error))
+        self.stats.failed.append(entry.entry_id)
+        return ImportStats(failed=1)
 
     def _import(self, tx: Transaction, entries: Sequence[StreamEntry]) -> ImportStats:
         stats = importing.replay_events(tx, entries, self._resources.run_context())

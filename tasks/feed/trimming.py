@@ -15,7 +15,7 @@ from redis.exceptions import NoPermissionError
 
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.deleted_entries import count_trimmed_early
-from tasks.feed.stream import GROUP
+from tasks.feed.pending import pending_ids_among
 from tasks.feed.streams import Streams
 from tasks.feed.waiting import StreamState, entries_between, oldest_waiting_id, parse_id, read_states
 
@@ -124,8 +124,7 @@ class Trimming:
         pages = entries_between(self._client, name, _text(first), f"({_text(end)}", _PAGE)
         for _, page in zip(range(_PAGES_MAX), pages, strict=False):
             ids = [entry_id for entry_id, _ in page]
-            found = self._client.xpending_range(name, GROUP, min=ids[0], max=ids[-1], count=len(ids))
-            pending = {each["message_id"].decode() for each in cast("list[dict[str, Any]]", found)}
+            pending = pending_ids_among(self._client, name, ids)
             if acknowledged := [each for each in ids if each not in pending]:
                 deleted += int(self._client.xdel(name, *acknowledged))
             self._passed[name] = _next(parse_id(ids[-1]))

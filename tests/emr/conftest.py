@@ -1,4 +1,4 @@
-"""Fixtures: the database of an EMR, which has an outbox, and a new stream."""
+"""Fixtures: the database of an EMR, which has an outbox, a client of Redis, and a new stream."""
 
 import uuid
 from collections.abc import Iterator
@@ -33,8 +33,13 @@ def emr(emr_url: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def stream(redis_url: str) -> Iterator[str]:
+def server(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        yield client
+
+
+@pytest.fixture
+def stream(server: redis.Redis) -> Iterator[str]:
     name = f"emr:test:{uuid.uuid4()}"
     yield name
-    with redis.Redis.from_url(redis_url) as client:
-        client.delete(name)
+    server.delete(name)

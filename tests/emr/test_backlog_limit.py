@@ -1,7 +1,5 @@
 """The publisher's limit for the unprocessed events of a stream."""
 
-import uuid
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,17 +17,10 @@ EVENT = saved_patient()
 
 
 @pytest.fixture
-def server(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url, protocol=2) as client:
-        yield client
-
-
-@pytest.fixture
-def stream(server: redis.Redis) -> Iterator[str]:
-    name = f"emr:test:{uuid.uuid4()}"
-    server.xgroup_create(name, GROUP, id="0", mkstream=True)
-    yield name
-    server.delete(name)
+def stream(server: redis.Redis, stream: str) -> str:
+    """A new stream with Billing's consumer group."""
+    server.xgroup_create(stream, GROUP, id="0", mkstream=True)
+    return stream
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import json
 import select
 import socket
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,19 +28,6 @@ PATIENT = {
     "saved_at": "2026-10-05T10:00:00-07:00",
     "name": "Zoë Müller",
 }
-
-
-@pytest.fixture
-def server(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url, protocol=2) as client:
-        yield client
-
-
-@pytest.fixture
-def stream(server: redis.Redis) -> Iterator[str]:
-    name = f"emr:test:{uuid.uuid4()}"
-    yield name
-    server.delete(name)
 
 
 def bodies_on(server: redis.Redis, stream: str) -> list[bytes]:

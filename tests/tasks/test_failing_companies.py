@@ -1,10 +1,12 @@
 """One company's failing payments delay those of others by little: in importers, retries and the dispatcher."""
 
 from collections import Counter
+from itertools import count
 
 import pytest
 
-from tasks.feed import entry_retry, pending
+from tasks.feed import entry_retry, failing_companies, pending
+from tasks.feed.clocks import monotonic_ms
 from tasks.feed.failing_companies import FailingCompanies
 from tasks.feed.leased_import import DIVISIONS_MAX, import_leased
 from tasks.feed.pending import ISOLATED_DELIVERIES
@@ -95,6 +97,17 @@ def test_company_whose_payments_are_imported_again_is_no_longer_failing(resource
     import_leased(resources, read(bad=["ok-1", "ok-2"]), failing)
 
     assert f"bad-{clinic_id}" not in failing
+
+
+def test_company_that_is_no_longer_failing_during_the_import_is_imported(resources, read, monkeypatch):
+    failing = FailingCompanies()
+    import_leased(resources, read(bad=refused(4)), failing)
+    clock_ms = count(monotonic_ms(), 3_000)  # each look at the clock takes three seconds
+    monkeypatch.setattr(failing_companies, "monotonic_ms", lambda: next(clock_ms))
+
+    stats = import_leased(resources, read(bad=["ok-1"], good=["ok-1"]), failing)
+
+    assert stats.not_sent == 2
 
 
 def test_company_with_one_refused_payment_among_many_is_not_failing(resources, read, clinic_id):
