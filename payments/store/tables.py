@@ -465,6 +465,32 @@ job_runs = Table(
     Column("last_company", Text),
 )
 
+# The result of a nightly job for one company and one night; `finished_at` is null while it runs. What is counted in
+# `examined` and `found`, and summed up in `amount`, depends on the job (`payments/core/nightly_job.py`).
+nightly_results = Table(
+    "nightly_results",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("job", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("examined", BigInteger, nullable=False),
+    Column("found", BigInteger, nullable=False),
+    Column("amount", Sum, nullable=False),
+)
+
+# The Celery task of each import transaction. `at` and `who` are those of the rows that it added to the history. One row
+# a transaction, because an id in each row of the history would make imports slower.
+import_tasks = Table(
+    "import_tasks",
+    metadata,
+    Column("at", Moment, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Index("import_tasks_by_task", "task_id"),
+)
+
 # The progress of `workers.migrate` in filling the company of earlier rows: `position` is the key of the last row.
 backfills = Table(
     "backfills",
@@ -551,4 +577,22 @@ requeue_runs = Table(
     Column("state", Text, nullable=False),
     PrimaryKeyConstraint("id"),
     Column("company_id", Text),  # null if the filter selects payments of several companies
+    Column("finished_at", Moment),
+    Column("outcome", JSONB),  # what became of the payments, once all of them were evaluated
+    Index(
+        "requeue_runs_active",
+        "id",
+        postgresql_where=text("state = 'running' OR finished_at IS NOT NULL AND outcome IS NULL"),
+    ),
+)
+
+# What a run has requeued: a line or a dead letter. Rows are inserted, and deleted some weeks after the end of the run.
+requeue_items = Table(
+    "requeue_items",
+    metadata,
+    Column("company_id", Text),  # null if the event could not be read
+    Column("run_id", BigInteger, nullable=False),
+    Column("line_ref", BigInteger),
+    Column("set_aside_ref", BigInteger),
+    Index("requeue_items_by_run", "run_id"),
 )

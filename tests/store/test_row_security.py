@@ -31,6 +31,7 @@ from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES
 UNLIMITED = {
     "alembic_version": "the version of the schema",
     "backfills": "the progress of a migration; the console has no right on it",
+    "import_tasks": "the Celery task of each import transaction, which may have payments of several companies",
     "job_runs": "jobs that run for all companies together; the console has no right on it",
     "login_failures": "counts names and addresses before anybody is known",
 }
@@ -45,10 +46,10 @@ OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "com
 # Rows that `fill` does not leave.
 MORE_ROWS = (
     "INSERT INTO account_marks (company_id, patient_id, marked_at) SELECT company_id, patient_id, now() FROM lines",
-    """
-    INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
-        made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines
-    """,
+    """INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
+        made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines""",
+    "INSERT INTO requeue_items (company_id, run_id, line_ref) SELECT company_id, 1, id FROM lines",
+    "INSERT INTO nightly_results SELECT company_id, 'balancing', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
     "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )

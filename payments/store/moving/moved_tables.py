@@ -18,9 +18,12 @@ from payments.store.tables import (
 COMPANY = "company_id"
 STAYING = {
     "backfills": "the progress of a migration of this database",
+    "import_tasks": "the Celery tasks of this installation",
     "job_runs": "jobs that run for the whole installation",
     "login_failures": "counts names and addresses of this installation's console",
+    "nightly_results": "what the nightly jobs of this installation did",
     "postponed_work": "names row ids of this installation; the other one tries such work itself",
+    "requeue_items": "what the requeue runs of this installation selected",
     "requeue_runs": "a run counts through row ids of this installation; what it has requeued is in the rows",
     "sessions": "a session belongs to a user",
     "users": "users belong to an installation; an administrator adds them to the new one",
