@@ -51,7 +51,9 @@ class ClaimsFeedParameters:
     find: str | None = parameter(
         "Patient or payment", "A patient's id, or the key of a payment.", size=15, is_search=True
     )
-    amount: Decimal | None = parameter("Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6)
+    amount: Decimal | None = parameter(
+        "Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6, is_advanced=True
+    )
     as_of: datetime | None = as_of()
 
     def query(self, scope: Scope) -> FeedFilter:

@@ -60,6 +60,7 @@ class ExceptionsParameters:
         "Only payments added, edited or deleted after the month was closed.",
         ParameterKind.CHOICE,
         choices=_cases,
+        is_advanced=True,
     )
     clinic: str | None = clinic()
     company: str | None = company()

@@ -29,7 +29,8 @@ class Parameter:
 
     `option` is the option of the command; it is empty for a positional argument. `choices` loads the values of a
     CHOICE. `size` is the width of the input in characters, and `any_label` the label of the empty choice. On a page,
-    the key `/` focuses the input of the parameter with `is_search`.
+    the key `/` focuses the input of the parameter with `is_search`, and the filter has one with `is_advanced` under
+    "More".
     """
 
     name: str
@@ -42,6 +43,7 @@ class Parameter:
     size: int
     any_label: str
     is_search: bool
+    is_advanced: bool
     default: Any
 
     @property
@@ -76,13 +78,13 @@ def clinic() -> Any:
 
 def company() -> Any:
     """Return the field for the choice of one company. Pages show it to users of several companies."""
-    return parameter("Company", "This company only.", ParameterKind.COMPANY, size=10)
+    return parameter("Company", "This company only.", ParameterKind.COMPANY, size=10, is_advanced=True)
 
 
 def as_of() -> Any:
     """Return the field for the time as of which the report shows the data."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
-    return parameter("Report as of (UTC)", example, ParameterKind.MOMENT)
+    return parameter("Report as of (UTC)", example, ParameterKind.MOMENT, is_advanced=True)
 
 
 def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:
@@ -102,5 +104,6 @@ def _parameter(name: str, metadata: Mapping[str, Any], default: Any) -> Paramete
         size=metadata.get("size", 14),
         any_label=metadata.get("any_label", "Any"),
         is_search=metadata.get("is_search", False),
+        is_advanced=metadata.get("is_advanced", False),
         default=default,
     )

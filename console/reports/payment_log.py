@@ -62,9 +62,9 @@ class PaymentLogParameters:
     )
     method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_method_type)
     kind: EntryKind | None = parameter(
-        "Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_entry_kind_type
+        "Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_entry_kind_type, is_advanced=True
     )
-    user: str | None = parameter("User", "Entries of this user only, as the log prints it.")
+    user: str | None = parameter("User", "Entries of this user only, as the log prints it.", is_advanced=True)
     as_of: datetime | None = as_of()
     group_by: GroupBy | None = parameter(
         "Group by",

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from config.engines import Engines
 from config.settings import Settings
@@ -61,10 +63,18 @@ def create_app(settings: Settings, engines: Engines) -> FastAPI:
     app.state.login_limiter = CapacityLimiter(login.CONCURRENT_LOGINS)
     for page in PAGES:
         app.include_router(page.router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.state.paths = page_paths()
+    # Pages are not compressed: they hold CSRF tokens beside text that a visitor may have chosen.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"), minimum_size=1_000))
     app.middleware("http")(_add_security_headers)
     add_error_handlers(app)
     return app
+
+
+def page_paths() -> frozenset[str]:
+    """Return the paths of the pages that a link can open. The navigation shows no others."""
+    routes = (route for page in PAGES for route in page.router.routes)
+    return frozenset(route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ()))
 
 
 async def _add_security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

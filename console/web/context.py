@@ -15,10 +15,12 @@ from jinja2 import Environment
 
 from config.engines import Engines
 from config.settings import Settings
+from console.web import navigation
 from console.web.csrf import csrf_token
 from console.web.errors import PageError
 from console.web.flash import delete_flash, read_flash, set_flash
 from console.web.origins import client_address
+from console.web.theme import chosen_theme
 from payments.access import authentication
 from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
@@ -178,10 +180,23 @@ class RequestContext:
         """Render a page. A flash message that the previous page has set is shown once."""
         message = read_flash(self.request, self.app.settings)
         shared = {"context": self, "user": self.user, "csrf": self.csrf, "message": message, "zone": self.zone}
-        response = HTMLResponse(self.app.render(template, shared | {"path": self.request.url.path} | values), status)
+        shared |= self._frame()
+        response = HTMLResponse(self.app.render(template, shared | values), status)
         if message:
             delete_flash(response, self.app.settings)
         return response
+
+    def _frame(self) -> dict[str, Any]:
+        """Return what the frame of every page shows: the navigation, and the links of the header."""
+        existing: frozenset[str] = self.request.app.state.paths
+        path = self.request.url.path
+        return {
+            "path": path,
+            "theme": chosen_theme(self.request),
+            "navigation": navigation.groups_for(self.user, path, existing, self.app.flower_url),
+            "has_search": navigation.SEARCH in existing,
+            "has_own_account": navigation.OWN_ACCOUNT in existing,
+        }
 
     def redirect(self, url: str, message: str = "") -> Response:
         """Redirect to another page, which shows `message`."""

@@ -16,6 +16,7 @@ from console.web.flash import set_flash
 from console.web.origins import SAFE_METHODS, is_api_request, referring_page
 from console.web.rendering import url
 from console.web.strictness import shown_name
+from console.web.theme import chosen_theme
 from payments.access.authentication import UserError
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.company_move import MoveError
@@ -75,7 +76,7 @@ def error_response(request: Request, status: int, sentence: str, next_step: str 
     if context:
         response = context.page("error.html", status, **values)
     else:
-        page = app_state(request).render("error.html", values | {"context": None})
+        page = app_state(request).render("error.html", values | {"context": None, "theme": chosen_theme(request)})
         response = HTMLResponse(page, status)
     # The response to an unexpected error bypasses the middleware that adds them.
     response.headers.update(SECURITY_HEADERS | {"Cache-Control": "no-store"})

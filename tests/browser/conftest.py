@@ -14,7 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
 REDIS_DATABASE = 11
 ZONE = "America/Los_Angeles"
-WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180)}
+WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

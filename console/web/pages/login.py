@@ -2,7 +2,7 @@
 
 import secrets
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -17,6 +17,7 @@ from console.web.errors import PageError
 from console.web.filters import Storable
 from console.web.flash import delete_flash, read_flash
 from console.web.origins import client_address
+from console.web.theme import chosen_theme
 from payments.access import authentication
 from payments.access.authentication import LoginAttempt
 from payments.store.db.isolation import AUTHENTICATION
@@ -100,9 +101,10 @@ def _login_page(
     # All tabs of a browser share one secret, so opening the page in another tab leaves the form of the first one valid.
     known = request.cookies.get(cookie_name(app.settings, _CSRF_COOKIE), "")
     secret = known if len(known) >= _SECRET_LENGTH_MIN else secrets.token_urlsafe(32)
-    values = {"csrf": csrf_token(secret), "next_page": _own_address(next_page), "name": name, "problem": problem}
+    values: dict[str, Any] = {"csrf": csrf_token(secret), "next_page": _own_address(next_page)}
     message = read_flash(request, app.settings)
-    page = app.render("login.html", values | {"has_no_users": has_no_users, "message": message})
+    values |= {"name": name, "problem": problem, "has_no_users": has_no_users, "message": message}
+    page = app.render("login.html", values | {"theme": chosen_theme(request)})
     response = HTMLResponse(page, 401 if problem else 200)
     name = cookie_name(app.settings, _CSRF_COOKIE)
     response.set_cookie(name, secret, httponly=True, samesite="lax", secure=app.settings.console_https)

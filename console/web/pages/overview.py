@@ -12,7 +12,7 @@ from console.web.auth import Viewer
 from console.web.charts import flow_chart
 from console.web.context import FeedFigures
 from console.web.filters import FIRST_DAY, Day, PageQuery
-from console.web.rendering import format_age
+from console.web.formats import format_age
 from payments.core.scope import EVERYTHING
 from payments.journeys import dashboard
 

@@ -12,7 +12,8 @@ from console.web.auth import Requeuer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, RowId, report_form, report_query
-from console.web.rendering import humanize, url
+from console.web.formats import humanize
+from console.web.rendering import url
 from payments.journeys import requeueing
 from payments.journeys.requeueing import REQUEUEABLE, FeedFilter, RequeueRun, StartedRun
 from tasks import enqueue

@@ -47,12 +47,43 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// Remember a preference for a year.
+function setCookie(name, value) {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  const age = value ? 31536000 : 0;
+  document.cookie = `${name}=${encodeURIComponent(value)}; path=/; max-age=${age}; samesite=lax${secure}`;
+}
+
 // Send the time zone of the browser to the server, which shows times in it.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone) {
-  const secure = location.protocol === "https:" ? "; secure" : "";
-  document.cookie = `payments_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax${secure}`;
+if (zone) setCookie("payments_zone", zone);
+
+// Let the user choose light or dark colours. The server renders the choice, so that no page flashes.
+for (const group of document.querySelectorAll("[data-themes]")) {
+  const buttons = [...group.querySelectorAll("[data-theme-choice]")];
+  group.hidden = false;
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      const theme = button.dataset.themeChoice;
+      setCookie("payments_theme", theme);
+      if (theme) document.documentElement.dataset.theme = theme;
+      else delete document.documentElement.dataset.theme;
+      for (const each of buttons) each.setAttribute("aria-pressed", each === button);
+    });
+  }
 }
+
+// Close an open menu when Escape is pressed or something else is clicked.
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(except)) menu.open = false;
+}
+document.addEventListener("click", (event) => closeMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  closeMenus(null);
+  if (menu) menu.querySelector("summary").focus();
+});
 
 // Refresh the progress of a run every second; reload the page when it has ended. If the network fails, keep the page
 // and try again.

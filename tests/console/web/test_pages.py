@@ -93,7 +93,7 @@ def test_week_before_an_open_start_keeps_the_open_start(logged_in: LoggedIn) -> 
     page = logged_in("billing").get("/balancing", until="2026-06-30").text
 
     assert "up to 2026-06-30" in page
-    assert '<input type="date" name="since" value="">' in page
+    assert 'type="date" name="since" value="">' in page
     assert 'href="/balancing?until=2026-06-23"' in page
     assert 'href="/balancing?until=2026-07-07"' in page
 
@@ -105,7 +105,7 @@ def test_error_page_shows_navigation_and_a_link_back(logged_in: LoggedIn, addres
     refused = billing.client.post("/exceptions/accept", data={"csrf": billing.csrf}, headers=came_from)
     assert refused.status_code == 422
     assert "No exceptions are selected." in refused.text
-    assert '<nav aria-label="Pages">' in refused.text
+    assert 'aria-label="Pages"' in refused.text
     assert 'href="/exceptions?case=added">Back</a>' in refused.text
 
     admin, users = logged_in("admin"), {"referer": f"{address}/users"}
@@ -142,10 +142,10 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Cli
     texts = cells(page)
     rows = {tuple(texts[at : at + 4]) for at in range(0, len(texts), 4)}
     assert rows == {
-        ("Imported or held until the EMR sends the patient.", "2026-07", "1", "9.00"),
-        ("Exception The month is closed; a biller decides.", "2026-06", "1", "4.00"),
-        (STILL_NOT_SENT, "2026-07", "1", "2.00"),
-        ("Still Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "1.00"),
+        ("Imported or held until the EMR sends the patient.", "2026-07", "1", "$9.00"),
+        ("Exception The month is closed; a biller decides.", "2026-06", "1", "$4.00"),
+        (STILL_NOT_SENT, "2026-07", "1", "$2.00"),
+        ("Still Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "$1.00"),
     }
     assert "Requeue 4 payments" in page
 

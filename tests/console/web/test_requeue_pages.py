@@ -27,7 +27,7 @@ def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger:
     assert flash_message(support) == "1 of 1 payment requeued."
     assert [row["status"] for row in rows(support, "/api/claims-feed", find="rows/shoes/1")] == ["Transmission Pending"]
     timeline = support.get("/timeline", payment="rows/shoes/1").text
-    assert "<td>support</td>" in timeline
+    assert ">support</td>" in timeline
     assert "Requeued" in timeline
     assert [(row.who, row.subject) for row in audit_rows(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
 
