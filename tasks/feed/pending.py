@@ -18,6 +18,16 @@ PAGE = 1_000
 FIRST = "-"
 
 
+class Page(NamedTuple):
+    """A part of the pending entries: at most `size`, from the position `first` on."""
+
+    first: str = FIRST
+    size: int = PAGE
+
+
+WHOLE_PAGE = Page()
+
+
 class PendingEntry(NamedTuple):
     """An entry that was delivered and not acknowledged, with its idle time and its number of deliveries."""
 
@@ -33,7 +43,7 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
 
 def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
     """Return up to PAGE pending entries, those with the lowest ids."""
-    return _page(client, stream, 0, None, FIRST)
+    return _read(client, stream, 0, None, WHOLE_PAGE)
 
 
 def pending_ids_among(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:
@@ -59,12 +69,12 @@ def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> lis
     ]
 
 
-def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, first: str = FIRST) -> list[PendingEntry]:
-    """Return up to PAGE of the entries that wait for a retry and have been idle for `min_idle_ms`, from an id on.
+def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, page: Page = WHOLE_PAGE) -> list[PendingEntry]:
+    """Return a page of the entries that wait for a retry and have been idle for `min_idle_ms`.
 
-    Fewer than PAGE mean that none follows.
+    Fewer than its size mean that none follows.
     """
-    return _page(client, stream, min_idle_ms, RETRY, first)
+    return _read(client, stream, min_idle_ms, RETRY, page)
 
 
 def release_for_retry(
@@ -106,13 +116,13 @@ def deliveries_of(client: redis.Redis, stream: str, entry_ids: Sequence[str]) ->
 
 def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None) -> list[PendingEntry]:
     found: list[PendingEntry] = []
-    first = FIRST
+    page = Page(size=PAGE)
     while True:
-        page = _page(client, stream, min_idle_ms, consumer, first)
-        found += page
-        if len(page) < PAGE:
+        entries = _read(client, stream, min_idle_ms, consumer, page)
+        found += entries
+        if len(entries) < page.size:
             return found
-        first = after(page[-1].entry_id)
+        page = page._replace(first=after(entries[-1].entry_id))
 
 
 def after(entry_id: str) -> str:
@@ -120,9 +130,9 @@ def after(entry_id: str) -> str:
     return f"({entry_id}"
 
 
-def _page(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None, first: str) -> list[PendingEntry]:
+def _read(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None, page: Page) -> list[PendingEntry]:
     answer = client.xpending_range(
-        stream, GROUP, min=first, max="+", count=PAGE, idle=min_idle_ms, consumername=consumer
+        stream, GROUP, min=page.first, max="+", count=page.size, idle=min_idle_ms, consumername=consumer
     )
     return [
         PendingEntry(

@@ -19,6 +19,8 @@ from tasks.feed.streams import Streams
 log = structlog.get_logger()
 
 PAGES_PER_SWEEP = 5
+CHECKED_PER_SWEEP = 100
+"""How many waiting entries a sweep looks up on their stream. The dispatcher requests no import meanwhile."""
 
 
 class Redelivery:
@@ -30,6 +32,7 @@ class Redelivery:
     def __init__(self, streams: Streams, broker: redis.Redis, backoff_schedule: BackoffSchedule) -> None:
         self._streams, self._broker, self._backoff_schedule = streams, broker, backoff_schedule
         self._rotation = RetryRotation()
+        self._deleted_rotation = RetryRotation(CHECKED_PER_SWEEP)
         self.clock = ServerClock()
         self.lost_count = 0
 
@@ -37,24 +40,26 @@ class Redelivery:
         """Enqueue one task if entries are due. It names none of them: the importer claims what is due when it runs.
 
         A sweep examines all entries that an importer has lost, and some pages of those that wait for a retry, in
-        rotation. Entries that were deleted from their stream are acknowledged, because nothing can be imported.
+        rotation. Entries that were deleted from their stream are acknowledged, because nothing can be imported. Of the
+        waiting ones only some are looked up, in rotation too: the retrier finds the others when it claims them.
         """
         if self.clock.detect_setback(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()
         lost = self._without_deleted(self._streams.importers_entries(LEASE_MS))
         self.lost_count = len(lost)
-        if any(is_due(self._backoff_schedule, entry) for entry in (*lost, *self._waiting())):
+        self._without_deleted(self._deleted_rotation.next_page(self._streams, LEASE_MS).entries)
+        if any(is_due(self._backoff_schedule, entry) for entry in lost) or self._any_waiting_is_due():
             enqueue_once(self._broker, wire_names.RETRY_ENTRIES)
 
-    def _waiting(self) -> list[PendingEntry]:
-        """Return the next pages of the entries that wait for a retry."""
-        found: list[PendingEntry] = []
+    def _any_waiting_is_due(self) -> bool:
+        """Return whether an entry of the next pages of those that wait for a retry is due."""
         for _ in range(PAGES_PER_SWEEP):
             page, is_last = self._rotation.next_page(self._streams, LEASE_MS)
-            found += self._without_deleted(page)
+            if any(is_due(self._backoff_schedule, entry) for entry in page):
+                return True
             if is_last:
-                break
-        return found
+                return False
+        return False
 
     def _without_deleted(self, idle: Sequence[PendingEntry]) -> list[PendingEntry]:
         """Acknowledge the entries that are no longer on their stream, and return the others."""

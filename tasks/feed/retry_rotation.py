@@ -6,7 +6,7 @@ There may be hundreds of thousands of them in a fault of one company, so no task
 from typing import NamedTuple
 
 from tasks.feed import pending
-from tasks.feed.pending import PendingEntry
+from tasks.feed.pending import Page, PendingEntry
 from tasks.feed.streams import Streams
 
 
@@ -18,24 +18,23 @@ class RotationPage(NamedTuple):
 
 
 class RetryRotation:
-    """A position in the waiting entries of all streams."""
+    """A position in the waiting entries of all streams. A page has up to `page_size` entries."""
 
-    def __init__(self) -> None:
-        self._stream_number, self._first = 0, pending.FIRST
+    def __init__(self, page_size: int = pending.PAGE) -> None:
+        self._stream_number, self._page = 0, Page(size=page_size)
 
     @property
     def is_at_start(self) -> bool:
         """Whether the next page is the first one of a rotation."""
-        return self._stream_number == 0 and self._first == pending.FIRST
+        return self._stream_number == 0 and self._page.first == pending.FIRST
 
     def next_page(self, streams: Streams, min_idle_ms: int) -> RotationPage:
         """Return the next entries that have been idle for at least `min_idle_ms`, oldest first in each stream."""
         name = streams.names[self._stream_number]
-        page = streams.waiting_page(name, min_idle_ms, self._first)
-        is_last_of_stream = len(page) < pending.PAGE
-        if not is_last_of_stream:
-            self._first = pending.after(page[-1].entry_id.rpartition("/")[2])
-            return RotationPage(page, is_last=False)
+        found = streams.waiting_page(name, min_idle_ms, self._page)
+        if len(found) == self._page.size:
+            self._page = self._page._replace(first=pending.after(found[-1].entry_id.rpartition("/")[2]))
+            return RotationPage(found, is_last=False)
         self._stream_number = (self._stream_number + 1) % len(streams.names)
-        self._first = pending.FIRST
-        return RotationPage(page, is_last=self._stream_number == 0)
+        self._page = self._page._replace(first=pending.FIRST)
+        return RotationPage(found, is_last=self._stream_number == 0)

@@ -19,7 +19,7 @@ from payments.contract.stream_partition import stream_names
 from tasks.feed import pending, stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, report_deleted, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
-from tasks.feed.pending import PendingEntry
+from tasks.feed.pending import WHOLE_PAGE, Page, PendingEntry
 from tasks.feed.stream import GROUP, GroupState
 from tasks.feed.waiting import count_waiting, oldest_waiting_ids
 
@@ -170,9 +170,9 @@ class Streams:
             for each in self._with_qualified_ids(name, pending.importers_entries(self.client, name, min_idle_ms))
         ]
 
-    def waiting_page(self, name: str, min_idle_ms: int, first: str) -> list[PendingEntry]:
-        """Return a page of the entries of one stream that wait for a retry, from a plain id on."""
-        return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, first))
+    def waiting_page(self, name: str, min_idle_ms: int, page: Page = WHOLE_PAGE) -> list[PendingEntry]:
+        """Return a page of the entries of one stream that wait for a retry. The page begins at a plain id."""
+        return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, page))
 
     def bodies(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the events of entries by id, without claiming them. Deleted ones are omitted."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks import health_check
-from tasks.feed import pending, redelivery
+from tasks.feed import pending
 from tasks.feed.deleted_entries import RECENT_KEY, RECENT_SECONDS
 from tasks.feed.heartbeat import send_heartbeat
 from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publish, read_new, take_messages
@@ -57,9 +57,7 @@ def test_deleted_pending_entries_are_acknowledged_and_counted(dispatcher, log_en
     assert take_messages(dispatcher) == ["payments.retry_entries"]
 
 
-def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_name, log_entries, monkeypatch):
-    monkeypatch.setattr(pending, "PAGE", 100)
-    monkeypatch.setattr(redelivery, "PAGES_PER_SWEEP", 1)
+def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_name, log_entries):
     with open_dispatcher(
         engines,
         stream_name,

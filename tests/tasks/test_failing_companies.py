@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tasks.feed import entry_retry, failing_companies, pending
+from tasks.feed import entry_retry, failing_companies
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.failing_companies import FailingCompanies
 from tasks.feed.leased_import import DIVISIONS_MAX, import_leased
@@ -63,7 +63,7 @@ def test_chunk_is_divided_a_limited_number_of_times_and_the_rest_is_left_to_the_
     assert count_logged(log_entries, "chunk_split") <= DIVISIONS_MAX
     by_deliveries = Counter(deliveries(resources))
     assert by_deliveries[1] > by_deliveries[ISOLATED_DELIVERIES] == stats.failed
-    assert len(resources.streams.waiting_page(resources.settings.stream, LEASE_MS, pending.FIRST)) == by_deliveries[1]
+    assert len(resources.streams.waiting_page(resources.settings.stream, LEASE_MS)) == by_deliveries[1]
 
 
 def test_retrier_isolates_all_that_an_importer_left(resources, read, monkeypatch):
@@ -129,11 +129,10 @@ def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, 
     assert deliveries(resources) == [3, 3, 2, 2, 2, 2, 3]
 
 
-def test_waiting_entries_are_read_page_by_page_in_rotation(resources, read, monkeypatch):
-    monkeypatch.setattr(pending, "PAGE", 2)
+def test_waiting_entries_are_read_page_by_page_in_rotation(resources, read):
     ids = [entry.entry_id for entry in read(bad=refused(5))]
     resources.streams.release_for_retry(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
-    rotation = RetryRotation()
+    rotation = RetryRotation(page_size=2)
 
     pages = [rotation.next_page(resources.streams, LEASE_MS) for _ in range(4)]
 
