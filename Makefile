@@ -62,7 +62,7 @@ soak: install ## publish 200 events a second for SOAK_MINUTES with a fault every
 SCHEDULES ?= 20
 SEED ?= 1
 test-failover: install .venv-failover/.installed ## run SCHEDULES failover schedules; writes docs/explanation/reliability.md (Linux, root, etcd)
-	$(BIN)/python -m tests.failover $(SCHEDULES) $(SEED); status=$$?; $(BIN)/python -m tests.failover.report && exit $$status
+	$(BIN)/python -m tests.failover $(SCHEDULES) $(SEED) --compare --keep; status=$$?; $(BIN)/python -m tests.failover.report && exit $$status
 
 .venv-failover/.installed: requirements.failover.lock
 	test -x .venv-failover/bin/python || $(PYTHON) -m venv .venv-failover

@@ -1,4 +1,7 @@
-"""Run failover schedules: `python -m tests.failover SCHEDULES SEED`. A violated invariant ends the run."""
+"""Run failover schedules: `python -m tests.failover SCHEDULES SEED`. A violated invariant ends the run.
+
+With `--keep` the results are appended to tests/failover/results.jsonl, so that several runs add up.
+"""
 
 import argparse
 import shutil
@@ -9,7 +12,7 @@ from pathlib import Path
 
 from tests.engines import MEMORY, MEMORY_BYTES_MIN
 from tests.failover.failover_trial import Laboratory
-from tests.faults.trial import RESULTS
+from tests.failover.report import RESULTS
 
 FAULTS = 4
 """The number of faults of a schedule."""
@@ -21,6 +24,8 @@ def main() -> int:
     parser.add_argument("schedules", type=int, nargs="?", default=1)
     parser.add_argument("seed", type=int, nargs="?", default=1)
     parser.add_argument("--faults", type=int, default=FAULTS, help="faults of a schedule")
+    parser.add_argument("--compare", action="store_true", help="run plain Celery tasks beside it")
+    parser.add_argument("--keep", action="store_true", help=f"append the results to {RESULTS.name}")
     arguments = parser.parse_args()
     is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
     place = {"prefix": "failover-", "dir": MEMORY if is_roomy else None}
@@ -29,8 +34,9 @@ def main() -> int:
         (Path(folder) / "cluster").mkdir()
         laboratory = Laboratory(Path(folder), resources)
         for seed in range(arguments.seed, arguments.seed + arguments.schedules):
-            outcome = laboratory.run_schedule(seed, arguments.faults)
-            outcome.write(RESULTS / "failover")
+            outcome = laboratory.run_schedule(seed, arguments.faults, compares=arguments.compare)
+            if arguments.keep:
+                outcome.append_to(RESULTS)
             sys.stdout.write(f"{outcome}\n")
             sys.stdout.flush()
     return 0

@@ -1,13 +1,12 @@
 """Failover schedules: an EMR with an outbox publishes steadily while faults hit the servers one after the other."""
 
-import itertools
 import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from emr.durability import Durability
 from tests.failover.failover_faults import Systems, possible_faults, seeded_schedule
 from tests.failover.moved_address import MovedAddress
 from tests.failover.patroni_cluster import DATABASE, PatroniCluster
+from tests.failover.pauses import longest_pauses
+from tests.failover.plain_celery import BROKER_DATABASE, Comparison, PlainCelery
 from tests.faults.outbox import OutboxPublisher, emr_database
 from tests.faults.processes import wait_for
 from tests.faults.replicated_valkey import ReplicatedValkey
@@ -51,6 +52,7 @@ class Outcome:
     lost: int
     doubled: int
     faults: Sequence[Injected]
+    comparison: Comparison | None
 
     def __str__(self) -> str:
         """Describe the result, a line for each fault."""
@@ -58,11 +60,12 @@ class Outcome:
             f"schedule {self.seed}, {self.address}: {self.events:,} events, {self.lost} lost, {self.doubled} doubled"
         ]
         lines += [f"  {each.fault}: longest time without an import {each.longest_seconds} s" for each in self.faults]
+        if self.comparison is not None:
+            lines.append(f"  plain Celery: {self.comparison}")
         return "\n".join(lines)
 
-    def write(self, folder: Path) -> None:
-        """Write the result as JSON for docs/explanation/reliability.md."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def append_to(self, path: Path) -> None:
+        """Append the result as a line of JSON, for docs/explanation/reliability.md."""
         content = {
             "seed": self.seed,
             "address": self.address,
@@ -70,9 +73,11 @@ class Outcome:
             "lost": self.lost,
             "doubled": self.doubled,
             "faults": [{"fault": each.fault, "longest_seconds": each.longest_seconds} for each in self.faults],
+            "plain_celery": None if self.comparison is None else self.comparison.to_json(),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        (folder / f"{self.seed:05}.json").write_text(json.dumps(content, indent=2) + "\n")
+        with path.open("a") as file:
+            file.write(json.dumps(content) + "\n")
 
 
 class FailoverTrial(Trial):
@@ -93,26 +98,19 @@ class FailoverTrial(Trial):
         wait_for(lambda: self._try_publish(body), COPED_SECONDS, "the feed takes events again")
         wait_for(lambda: self._is_imported(event_id), COPED_SECONDS, "payments are imported again")
 
-    def longest_pauses(self, injected: Sequence[Injected], ended: datetime) -> list[Injected]:
+    def with_pauses(self, injected: Sequence[Injected], ended: datetime) -> list[Injected]:
         """Return the faults with the longest time without an import between the beginning of each and the next."""
+        began = [each.began for each in injected]
         with psycopg.connect(self._url()) as connection:
             found = connection.execute(
                 "SELECT DISTINCT at FROM history WHERE at BETWEEN %s AND %s AND what <> 'failed' ORDER BY at",
-                [injected[0].began, ended],
+                [began[0], ended],
             )
-            times = [at for (at,) in found]
-        ends = [*(each.began for each in injected[1:]), ended]
-        return [_with_pause(each, times, end) for each, end in zip(injected, ends, strict=True)]
+            pauses = longest_pauses([at for (at,) in found], began, ended)
+        return [replace(each, longest_seconds=pause) for each, pause in zip(injected, pauses, strict=True)]
 
     def _url(self) -> str:
         return libpq_url(self.stack.engines.database_url)
-
-
-def _with_pause(fault: Injected, times: Sequence[datetime], end: datetime) -> Injected:
-    """Return a fault with the longest time without an import from its beginning to `end`."""
-    moments = [fault.began, *(each for each in times if fault.began < each < end), end]
-    longest = max(later - earlier for earlier, later in itertools.pairwise(moments))
-    return Injected(fault.fault, fault.began, round(longest.total_seconds(), 1))
 
 
 class Laboratory:
@@ -129,9 +127,10 @@ class Laboratory:
         self._emr_url = resources.enter_context(emr_database(server))
         self._trial: FailoverTrial | None = None
 
-    def run_schedule(self, seed: int, faults: int) -> Outcome:
+    def run_schedule(self, seed: int, faults: int, *, compares: bool) -> Outcome:
         """Start the stack, run the schedule `seed` with this number of faults, and compare everything. Stop the stack.
 
+        With `compares`, plain Celery tasks run beside it, on the same servers.
         Raises AssertionError if a payment is lost, doubled or unexplained, or if the system does not recover.
         """
         address = SEVERAL_HOSTS if seed % 2 else MOVED_ADDRESS
@@ -141,7 +140,7 @@ class Laboratory:
             stack.start()
             trial = self._prepared_trial(stack)
             trial.seed = seed
-            return self._inject(trial, address, faults)
+            return self._inject(trial, address, faults, compares=compares)
         finally:
             stack.stop()
 
@@ -157,7 +156,7 @@ class Laboratory:
         self._trial.stack = stack
         return self._trial
 
-    def _inject(self, trial: FailoverTrial, address: str, count: int) -> Outcome:
+    def _inject(self, trial: FailoverTrial, address: str, count: int, *, compares: bool) -> Outcome:
         systems, possible = Systems(self.cluster, self.valkey), possible_faults(self.cluster)
         seed, injected = trial.seed, list[Injected]()
 
@@ -165,7 +164,8 @@ class Laboratory:
             feed_url = trial.stack.engines.redis_url
             return OutboxPublisher(self._emr_url, feed_url, bodies, Pace.of(RATE, 0), DURABILITY)
 
-        with trial.run(f"failover schedule {seed}", times=count, through=publisher) as result:
+        beside = self._plain_celery(address) if compares else nullcontext()
+        with beside as celery, trial.run(f"failover schedule {seed}", times=count, through=publisher) as result:
             trial.wait_until_imported()
             for name in seeded_schedule(possible, seed, count):
                 injected.append(Injected(name, datetime.now(UTC)))
@@ -178,8 +178,12 @@ class Laboratory:
                 self._say("all nodes have joined")
                 time.sleep(QUIET_SECONDS)  # steady load between two faults
             ended = datetime.now(UTC)
-        found = trial.longest_pauses(injected, ended)
-        return Outcome(seed, address, result.events, result.lost, result.doubled, found)
+            comparison = celery.finish([each.began for each in injected], ended) if celery is not None else None
+        found = trial.with_pauses(injected, ended)
+        return Outcome(seed, address, result.events, result.lost, result.doubled, found, comparison)
+
+    def _plain_celery(self, address: str) -> PlainCelery:
+        return PlainCelery(self._database_url(address), self.valkey.url(BROKER_DATABASE))
 
     def _database_url(self, address: str) -> str:
         moved = f"postgresql://postgres@127.0.0.1:{self._address.port}/{DATABASE}"

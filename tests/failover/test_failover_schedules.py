@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 from tests.failover.failover_faults import seeded_schedule
-from tests.failover.failover_trial import Injected, _with_pause
+from tests.failover.pauses import longest_pauses
 from tests.failover.report import replace_section, section
 from tests.faults.report import FAILOVER_BEGIN, FAILOVER_END, page
 from tests.faults.test_report import ROW, SOAK
@@ -16,6 +16,7 @@ RESULT = {
     "lost": 0,
     "doubled": 0,
     "faults": [{"fault": "a", "longest_seconds": 2.0}, {"fault": "b", "longest_seconds": 28.5}],
+    "plain_celery": {"published": 900, "lost": 7, "doubled": 3, "pauses": [4.0, 31.0]},
     "at": "2026-10-05T10:00:00+00:00",
 }
 
@@ -34,17 +35,16 @@ def test_pause_lasts_from_the_fault_to_the_next_import() -> None:
     def at(seconds: int) -> datetime:
         return BEGAN + timedelta(seconds=seconds)
 
-    found = _with_pause(Injected("a", BEGAN), [at(-5), at(12), at(13), at(40)], at(20))
-
-    assert found.longest_seconds == 12
+    assert longest_pauses([at(-5), at(12), at(13), at(40)], [BEGAN, at(20)], at(45)) == [12, 20]
 
 
 def test_section_states_the_median_and_the_longest_pause() -> None:
-    text = section([RESULT, RESULT], rate=200, ttl=20)
+    text = section([RESULT, RESULT | {"plain_celery": None}], rate=200, ttl=20, celery_rate=50)
     words = " ".join(text.split())
 
     assert "2 schedules with 4 faults and 8,000 events: lost 0, duplicated 0" in words
-    assert "| b | 2 | 28.5 s | 28.5 s |" in text
+    assert "| b | 2 | 28.5 s | 28.5 s | 31.0 s | 31.0 s |" in text
+    assert "in 1 of these schedules with 900 tasks: lost 7, duplicated 3" in words
     assert "15.2 s in the median, 28.5 s at most" in words
 
 

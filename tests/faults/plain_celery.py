@@ -1,7 +1,8 @@
 """The usual alternative: one plain Celery task per payment, with every setting that the Celery manual recommends.
 
-These are late acknowledgement, rejection on a lost worker, and a short visibility timeout. Run this module with
-`python -m tests.faults.plain_celery`, DATABASE_URL and CELERY_BROKER_URL as the worker; import it as the publisher.
+These are late acknowledgement, rejection on a lost worker, a short visibility timeout, and retries with a growing pause
+while PostgreSQL does not take the row. Run this module with `python -m tests.faults.plain_celery`, DATABASE_URL and
+STOCK_BROKER_URL as the worker; import it as the publisher.
 """
 
 import os
@@ -9,12 +10,19 @@ import os
 import psycopg
 from celery import Celery
 
+from config.redis_clients import kombu_sentinel_options
+from config.redis_urls import to_kombu_url
+
 QUEUE = "stock"
+RETRY_SECONDS_MAX = 5
+CREATE_TABLE = """
+CREATE TABLE stock_counts (number int, at timestamptz NOT NULL DEFAULT clock_timestamp())
+"""
 
 
 def make_app(broker_url: str) -> Celery:
     """Return the Celery application with its single task."""
-    app = Celery("stock", broker=broker_url, set_as_current=False)
+    app = Celery("stock", broker=to_kombu_url(broker_url), set_as_current=False)
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -27,22 +35,35 @@ def make_app(broker_url: str) -> Celery:
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             "global_keyprefix": "stock:",
+            **kombu_sentinel_options(broker_url),
         },
     )
-    app.task(insert_one, name="stock.count_one", shared=False)
+    app.task(
+        insert_one,
+        name="stock.count_one",
+        shared=False,
+        autoretry_for=(psycopg.Error,),
+        retry_backoff=True,
+        retry_backoff_max=RETRY_SECONDS_MAX,
+        max_retries=None,
+    )
     return app
 
 
 def insert_one(number: int) -> None:
-    """Insert one row in one transaction."""
+    """Insert one row in one transaction. After an error the next task opens a new connection."""
     if "connection" not in _opened:
-        _opened["connection"] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-    _opened["connection"].execute("INSERT INTO stock_counts VALUES (%s)", [number])
+        _opened["connection"] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=3)
+    try:
+        _opened["connection"].execute("INSERT INTO stock_counts VALUES (%s)", [number])
+    except psycopg.Error:
+        _opened.pop("connection").close()
+        raise
 
 
 _opened: dict[str, psycopg.Connection] = {}
 
 if __name__ == "__main__":
-    make_app(os.environ["CELERY_BROKER_URL"]).worker_main(
+    make_app(os.environ["STOCK_BROKER_URL"]).worker_main(
         ["worker", "--concurrency", "2", "--loglevel", "error", "--without-mingle", "--without-gossip"]
     )

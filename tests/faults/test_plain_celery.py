@@ -14,7 +14,7 @@ import pytest
 from config.database_urls import libpq_url
 from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
-from tests.faults.plain_celery import make_app
+from tests.faults.plain_celery import CREATE_TABLE, make_app
 from tests.faults.processes import wait_for
 from tests.faults.trial import RESULTS, Result, Trial
 
@@ -26,9 +26,9 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
     kills = int(os.environ.get("FAULTS_STOCK_KILLS", "100"))
     database_url = libpq_url(trial.stack.engines.database_url)
     broker_url = with_redis_database(trial.stack.engines.redis_url, BROKER_DATABASE)
-    environment = trial.stack.environment | {"DATABASE_URL": database_url, "CELERY_BROKER_URL": broker_url}
+    environment = trial.stack.environment | {"DATABASE_URL": database_url, "STOCK_BROKER_URL": broker_url}
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE stock_counts (number int)")
+        connection.execute(CREATE_TABLE)
         published = _Publisher(broker_url, kills * TASKS_A_KILL)
         published.start()
         _kill_repeatedly(kills, environment, connection)

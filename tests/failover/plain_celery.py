@@ -1,0 +1,115 @@
+"""Plain Celery tasks on the same servers and under the same faults, to compare both."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import psycopg
+from kombu.exceptions import OperationalError
+
+from tests.failover.pauses import longest_pauses
+from tests.faults.plain_celery import CREATE_TABLE, make_app
+
+RATE = 50
+"""Tasks per second. One task per payment costs several times as much as an import, and both share the machine."""
+BROKER_DATABASE = 9
+CONNECT_SECONDS, DRAIN_SECONDS, RESTART_SECONDS = 3, 90, 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of the tasks of a schedule. A task counts as published when Celery's publisher raised no error."""
+
+    published: int
+    lost: int
+    doubled: int
+    pauses: Sequence[float]
+    """For each fault, the longest time in seconds without an inserted row until the next fault."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as they are stored with the result of the schedule."""
+        return asdict(self)
+
+
+class PlainCelery:
+    """A worker that is started again whenever it ends, and a thread that publishes RATE tasks per second."""
+
+    def __init__(self, database_url: str, broker_url: str) -> None:
+        self._url = database_url
+        self._environment = os.environ | {"DATABASE_URL": database_url, "STOCK_BROKER_URL": broker_url}
+        self._app = make_app(broker_url)
+        self._published = 0
+        self._enough, self._is_over = threading.Event(), threading.Event()
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._publish, self._keep_worker)]
+
+    def __enter__(self) -> Self:
+        with psycopg.connect(self._url) as connection:
+            connection.execute("DROP TABLE IF EXISTS stock_counts")
+            connection.execute(CREATE_TABLE)
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._is_over.set()
+        self._threads[1].join()
+        self._threads[0].join(DRAIN_SECONDS)
+        self._app.close()
+
+    def finish(self, began: Sequence[datetime], ended: datetime) -> Comparison:
+        """Stop publishing, wait until all rows are there or none has come for DRAIN_SECONDS, and count.
+
+        `began` are the beginnings of the faults, and `ended` the end of the last one.
+        """
+        self._enough.set()
+        self._threads[0].join(DRAIN_SECONDS)
+        self._wait_for_rows()
+        with psycopg.connect(self._url) as connection:
+            found = connection.execute("SELECT number, at FROM stock_counts ORDER BY at").fetchall()
+        distinct = len({number for number, _ in found})
+        pauses = longest_pauses([at for _, at in found], began, ended)
+        return Comparison(self._published, self._published - distinct, len(found) - distinct, pauses)
+
+    def _wait_for_rows(self) -> None:
+        rows, changed_at = -1, time.monotonic()
+        while time.monotonic() - changed_at < DRAIN_SECONDS:
+            with suppress(psycopg.Error), psycopg.connect(self._url, connect_timeout=CONNECT_SECONDS) as connection:
+                counted = connection.execute("SELECT count(*), count(DISTINCT number) FROM stock_counts").fetchone()
+                assert counted is not None
+                if counted[1] >= self._published:
+                    return
+                if counted[0] != rows:
+                    rows, changed_at = counted[0], time.monotonic()
+            time.sleep(1)
+
+    def _publish(self) -> None:
+        task, next_at = self._app.tasks["stock.count_one"], time.monotonic()
+        while not self._enough.is_set():
+            try:
+                task.apply_async(args=(self._published,))
+            except (OperationalError, OSError):
+                self._enough.wait(0.1)
+                continue  # the publisher repeats what the broker did not confirm
+            self._published += 1
+            next_at = max(next_at + 1 / RATE, time.monotonic() - 1)
+            self._enough.wait(max(0.0, next_at - time.monotonic()))
+
+    def _keep_worker(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.plain_celery"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        while not self._is_over.is_set():
+            worker = subprocess.Popen(command, env=self._environment, start_new_session=True, **quiet)
+            while worker.poll() is None and not self._is_over.wait(RESTART_SECONDS):
+                pass
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
