@@ -14,7 +14,7 @@ from tests.engines import MEMORY, MEMORY_BYTES_MIN
 from tests.failover.failover_trial import Laboratory
 from tests.failover.report import RESULTS
 
-FAULTS = 4
+FAULTS = 3
 """The number of faults of a schedule."""
 
 
