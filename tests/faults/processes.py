@@ -40,10 +40,10 @@ def is_alive(pid: int) -> bool:
     return _process_table().get(pid, (0, "X"))[1] not in "ZX"
 
 
-def megabytes_of(pid: int) -> int:
-    """Return the private memory of a process in megabytes."""
+def megabytes_of(pid: int) -> float:
+    """Return the memory of a process in megabytes, with its share of what it shares with others (PSS)."""
     found = [line.split()[1] for line in _read(pid, "smaps_rollup").splitlines() if line.startswith("Pss:")]
-    return int(found[0]) // 1024 if found else 0
+    return int(found[0]) / 1024 if found else 0.0
 
 
 def _process_table() -> dict[int, tuple[int, str]]:

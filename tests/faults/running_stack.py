@@ -17,7 +17,7 @@ from payments.store.db.connection import Database, transaction
 from tasks.app import close_app
 from tasks.resources import connect_redis
 from tests.acceptance.stack import clean_environment, free_port
-from tests.faults.processes import children_of, command_of, folder_of, wait_for
+from tests.faults.processes import children_of, command_of, folder_of, megabytes_of, wait_for
 
 STREAM = "emr:payments"
 UP_SECONDS, QUIET_SECONDS, DOWN_SECONDS = 60, 180, 40
@@ -83,6 +83,11 @@ class RunningStack:
     def child_pids(self, name: str) -> list[int]:
         """Return the pids of the child processes of a Celery worker."""
         return [child for leader in self.main_pids(name) for child in children_of(leader)]
+
+    def memory(self) -> dict[int, float]:
+        """Return the memory of each of our processes in megabytes, by pid, without PostgreSQL and Valkey."""
+        leaders = [pid for name in PROCESSES for pid in self.main_pids(name)]
+        return {pid: megabytes_of(pid) for leader in leaders for pid in (leader, *children_of(leader))}
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
         """Send a signal to a process of this stack, and return whether it existed."""

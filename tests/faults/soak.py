@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.faults.fault_injection import PASSING, fault_shuffler
-from tests.faults.processes import children_of, megabytes_of
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import RESULTS, Trial
 
@@ -38,7 +37,7 @@ def main() -> int:
 
 def _soak(trial: Trial, minutes: float) -> None:
     seconds, next_fault = minutes * 60, fault_shuffler(random.Random(7))
-    before, recoveries, times = _total_memory(trial.stack), [], 0
+    before, recoveries, times = sum(trial.stack.memory().values()), [], 0
     with trial.run("soak", times=0, events=0, rate=RATE) as result:
         started = time.monotonic()
         while (time.monotonic() - started) < seconds:
@@ -50,7 +49,7 @@ def _soak(trial: Trial, minutes: float) -> None:
             sys.stdout.flush()
             time.sleep(max(0.0, EVERY_SECONDS - (time.monotonic() - began)))
         result.times, result.recovery_seconds = times, round(max(recoveries), 1)
-    _write(asdict(result), minutes, f"{before:,} MB, {_total_memory(trial.stack):,} MB")
+    _write(asdict(result), minutes, f"{before:,.0f} MB, {sum(trial.stack.memory().values()):,.0f} MB")
 
 
 def _write(result: dict[str, object], minutes: float, memory: str) -> None:
@@ -64,14 +63,6 @@ def _write(result: dict[str, object], minutes: float, memory: str) -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     (RESULTS / "soak.json").write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _total_memory(stack: RunningStack) -> int:
-    """Return the total memory in megabytes of our processes, without PostgreSQL and Valkey."""
-    leaders = [
-        pid for name in ("intake", "importer", "retrier", "backoffice", "scheduler") for pid in stack.main_pids(name)
-    ]
-    return sum(megabytes_of(pid) for leader in leaders for pid in (leader, *children_of(leader)))
 
 
 if __name__ == "__main__":

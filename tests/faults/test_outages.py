@@ -16,9 +16,11 @@ from tests.faults.fault_injection import cut_postgres
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import STREAM, RunningStack
 from tests.faults.test_postgres import change_tables, frozen_postgres
-from tests.faults.trial import Trial
+from tests.faults.trial import RATE, Trial
 
 RECOVERY_SECONDS_MAX = 120
+LONG_SECONDS, LONG_EVENTS, SETTLED_SECONDS = 600, 100_000, 60
+MEMORY_GROWTH_MAX = 1.1
 
 
 @contextmanager
@@ -62,32 +64,48 @@ OUTAGES: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
 }
 
 
-def test_attempts_during_missing_table_are_not_counted(trial: Trial, is_long_run: bool) -> None:
-    stay_out(trial, "the table of entries is missing", 600 if is_long_run else 15)
+def test_attempts_during_missing_table_are_not_counted(trial: Trial) -> None:
+    stay_out(trial, "the table of entries is missing", 15)
 
 
-@pytest.mark.parametrize("fault", [*OUTAGES][1:])
+@pytest.mark.parametrize("fault", OUTAGES)
 @pytest.mark.long
-def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str) -> None:
-    stay_out(trial, fault, 60)
+def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str, is_long_run: bool) -> None:
+    if is_long_run:
+        stay_out(trial, fault, LONG_SECONDS, rate=LONG_EVENTS / LONG_SECONDS)
+    else:
+        stay_out(trial, fault, 60)
 
 
-def stay_out(trial: Trial, fault: str, seconds: float) -> None:
-    """Keep an outage for these seconds. Check that all payments are imported soon after, and none lost an attempt."""
+def stay_out(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> None:
+    """Keep an outage for these seconds. Check that all payments are imported soon after, and none lost an attempt.
+
+    From SETTLED_SECONDS on, the memory of each process must not grow by more than MEMORY_GROWTH_MAX.
+    """
     before = dead_letters(trial.stack)
-    with trial.run(f"{fault}, {seconds:.0f} s", times=1) as result:
+    with trial.run(f"{fault}, {seconds:.0f} s", times=1, rate=rate) as result:
         with OUTAGES[fault](trial.stack):
-            pending_max = 0
-            ends_at = time.monotonic() + seconds
-            while time.monotonic() < ends_at:
-                time.sleep(0.2)  # the duration of the fault
-                pending_max = max(pending_max, pending_count(trial.stack.feed, STREAM))
+            pending_max = wait_in_outage(trial.stack, min(seconds, SETTLED_SECONDS))
+            settled = trial.stack.memory()
+            pending_max = max(pending_max, wait_in_outage(trial.stack, seconds - SETTLED_SECONDS))
+            grown = {pid: now / settled[pid] for pid, now in trial.stack.memory().items() if pid in settled}
         started, newest = time.monotonic(), trial.stack.newest_entry_id()
         wait_for(lambda: trial.stack.is_acknowledged(newest), RECOVERY_SECONDS_MAX, "what was on the feed is imported")
         result.recovery_seconds = round(time.monotonic() - started, 1)
-        result.note = f"at most {pending_max:,} entries pending"
+        growth = f", memory of a process at most {max(grown.values()) - 1:+.0%}" if seconds > SETTLED_SECONDS else ""
+        result.note = f"at most {pending_max:,} entries pending{growth}"
     assert dead_letters(trial.stack) == before
     assert pending_max <= 5_000
+    assert max(grown.values()) <= MEMORY_GROWTH_MAX, grown
+
+
+def wait_in_outage(stack: RunningStack, seconds: float) -> int:
+    """Wait during a fault. Return the greatest number of pending entries meanwhile."""
+    pending_max, ends_at = 0, time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        time.sleep(0.2)  # the duration of the fault
+        pending_max = max(pending_max, pending_count(stack.feed, STREAM))
+    return pending_max
 
 
 def test_feed_whose_memory_is_full_drains_without_help(trial: Trial) -> None:
