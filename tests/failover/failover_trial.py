@@ -183,7 +183,8 @@ class Laboratory:
         return Outcome(seed, address, result.events, result.lost, result.doubled, found, comparison)
 
     def _plain_celery(self, address: str) -> PlainCelery:
-        return PlainCelery(self._database_url(address), self.valkey.url(BROKER_DATABASE))
+        writable = f"{self._database_url(address)}?target_session_attrs=read-write"
+        return PlainCelery(writable, self.valkey.url(BROKER_DATABASE))
 
     def _database_url(self, address: str) -> str:
         moved = f"postgresql://postgres@127.0.0.1:{self._address.port}/{DATABASE}"
