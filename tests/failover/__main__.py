@@ -5,6 +5,7 @@ With `--keep` the results are appended to tests/failover/results.jsonl, so that 
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--compare", action="store_true", help="run plain Celery tasks beside it")
     parser.add_argument("--keep", action="store_true", help=f"append the results to {RESULTS.name}")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # then the servers are stopped
     is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
     place = {"prefix": "failover-", "dir": MEMORY if is_roomy else None}
     with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as folder, ExitStack() as resources:
