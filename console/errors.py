@@ -27,6 +27,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.conflict import ChangedMeanwhileError
     from payments.core.timezone import TimezoneError
     from payments.journeys.adjusting import AdjustmentError
+    from payments.journeys.choosing import UnknownNameError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
     from payments.journeys.confirming import ConfirmationError
@@ -39,6 +40,7 @@ def describe_error(error: BaseException) -> str | None:
         ClinicOfOtherCompanyError,
         ConfirmationError,
         TimezoneError,
+        UnknownNameError,
         AdjustmentError,
         ClosingError,
         MoveError,

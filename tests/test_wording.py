@@ -13,7 +13,6 @@ from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
-from payments.core.month import MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
 from payments.core.refund import RefundProblem
 
@@ -104,12 +103,6 @@ def test_history_detail_is_rendered_from_its_parameters(
     code: HistoryCode, params: dict[str, Any] | None, detail: str
 ) -> None:
     assert wording.history_detail(code, params, "") == detail
-
-
-@pytest.mark.parametrize("state", MonthState)
-def test_every_month_state_has_a_preview(state: MonthState) -> None:
-    for automatic in (False, True):
-        assert wording.transmission_preview(date(2026, 5, 1), state, automatic=automatic).startswith("Will be sent")
 
 
 def test_rules_and_queries_contain_no_display_sentences() -> None:

@@ -15,6 +15,7 @@ from console.web.error_pages import SECURITY_HEADERS, add_error_handlers
 from console.web.pages import (
     account,
     api,
+    api_front_desk,
     api_requeue,
     audit,
     balancing,
@@ -37,7 +38,7 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(unconfirmed, users, audit, login, health, api, api_requeue),
+    *(unconfirmed, users, audit, login, health, api, api_front_desk, api_requeue),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

@@ -27,7 +27,7 @@ from payments.access.rights import Right, User
 from payments.core.scope import Scope
 from payments.core.timezone import known_timezones
 from payments.journeys import choosing
-from payments.journeys.choosing import Choice, OutOfScopeError
+from payments.journeys.choosing import Choice, OutOfScopeError, UnknownNameError
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
 from payments.store.db.isolation import Access, with_access
@@ -151,8 +151,8 @@ class RequestContext:
     def scope_of(self, choice: Choice) -> Scope:
         """Return the part of the user's scope that a request has chosen.
 
-        Raises PageError (403) for a company or a clinic that the user may not see, and AmbiguousIdError for a clinic or
-        a patient that several companies of the user have.
+        Raises PageError (404) for a company or a clinic that Billing does not have, and PageError (403) for one that
+        the user may not see. Raises AmbiguousIdError for a clinic or a patient that several companies of the user have.
         """
         if choice == Choice():
             return self.user.scope
@@ -163,6 +163,9 @@ class RequestContext:
             kind, _, _ = error.subject.partition(" ")
             step = "Choose one of your clinics." if kind == "clinic" else "Choose one of your companies."
             raise PageError(403, f"Your account does not include {error.subject}.", step) from None
+        except UnknownNameError as error:
+            kind, _, _ = error.subject.partition(" ")
+            raise PageError(404, f"There is no {error.subject}.", f"Choose a {kind} from the list.") from None
 
     def audit(
         self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.filters import STORABLE_PATTERN, Count, Day, RowId, Storable, Text, filter_fields
 from payments.core.month import MonthState
-from payments.core.outcome import Reason
+from payments.core.outcome import Reason, Status
 
 ROWS_MAX = 1000
 
@@ -71,12 +71,19 @@ class Rows(BaseModel):
 
 
 class FlowPreview(BaseModel):
-    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month."""
+    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month.
+
+    `posted` is true if its amount would be in Billing without a biller's decision. `status` is the transmission status,
+    null if the payment is not marked Paid. `next` is what to do, null if nothing needs to be done.
+    """
 
     flows: bool
     reason: Reason | None
     month_state: MonthState
     sentence: str
+    posted: bool
+    status: Status | None
+    next: str | None
 
 
 class RequeueResult(BaseModel):

@@ -14,6 +14,7 @@ from payments.journeys import adjusting, balancing, closing, eligibility_preview
 from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.closing import ClosingError
+from payments.journeys.eligibility_preview import PaymentToSave
 from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
 from tests.builders.ledger import set_month_state
@@ -131,7 +132,10 @@ def test_database_refuses_an_entry_up_to_the_lock_date(office: Office, day: str)
 
 def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) -> None:
     would = eligibility_preview.preview_payment(
-        office.tx, Scope.of_clinics("clinic"), ChargeType.COPAY, date(2025, 10, 3), office.now
+        office.tx,
+        Scope.of_clinics("clinic"),
+        PaymentToSave(charge_type=ChargeType.COPAY, day=date(2025, 10, 3)),
+        office.now,
     )
     office.set_types(ChargeType.COPAY)
     office.publish(saved_payment(charge_type="Supplies", **paid("25.00", "2025-10-03")))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from console.reports.account import ACCOUNT, AccountParameters, account_records
@@ -25,11 +25,8 @@ from console.web.auth import Editor, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import (
-    Day,
-    PageQuery,
     ReportQuery,
     RowId,
-    Text,
     decode_feed_cursor,
     decode_log_cursor,
     encode_feed_cursor,
@@ -49,19 +46,15 @@ from console.web.schemas import (
     AcceptResult,
     AcknowledgeRequest,
     AcknowledgeResult,
-    FlowPreview,
     RequeueRequest,
     RequeueResult,
     Rows,
     success_response,
 )
 from console.web.strictness import StrictBodyRoute
-from payments import wording
 from payments.access.rights import Right
-from payments.contract.event import ChargeType
-from payments.journeys import balancing, closing, distributing, eligibility_preview, reporting
+from payments.journeys import balancing, closing, distributing, reporting
 from payments.journeys.adjusting import SeenException
-from payments.journeys.choosing import Choice
 from payments.store.db.connection import Transaction
 
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
@@ -74,13 +67,6 @@ ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_qu
 LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(PaymentLogParameters, _LIMITS))]
 
 
-class _PaymentToSave(PageQuery):
-    clinic: Text
-    company: Text | None = None
-    charge_type: ChargeType
-    date: Day
-
-
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request, _: Viewer) -> dict[str, Any]:
     """Return the OpenAPI description of this API."""
@@ -88,22 +74,6 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
     described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     described["security"] = [{"token": []}]
     return described
-
-
-@router.get("/would-flow", responses=success_response(FlowPreview))
-def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
-    """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
-    scope = context.scope_of(Choice(choice.company, choice.clinic))
-    with context.transaction() as tx:
-        preview = eligibility_preview.preview_payment(tx, scope, choice.charge_type, choice.date, context.now)
-    shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
-    return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
-
-
-def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentToSave) -> str:
-    if preview.reason:
-        return wording.not_sent_preview(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
-    return wording.transmission_preview(choice.date, preview.month_state, automatic=preview.is_adjusted_automatically)
 
 
 @router.get("/claims-feed", responses=success_response(Rows))

@@ -132,7 +132,7 @@ def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billin
 
 
 def test_empty_report_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
-    line = "report claims-feed --clinic nowhere"
+    line = "report claims-feed --from 2001-01-01 --to 2001-01-01"
 
     assert terminal.run(*line.split(), "--format", "json").rows == []
     assert terminal.run(*line.split(), "--format", "csv").out.split(",")[:2] == ["payment", "version"]

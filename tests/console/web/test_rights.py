@@ -16,6 +16,7 @@ from console.web.auth import RequireRight
 from console.web.pages import (
     account,
     api,
+    api_front_desk,
     api_requeue,
     audit,
     balancing,
@@ -93,7 +94,21 @@ def _endpoints() -> list[Endpoint]:
 
 ENDPOINTS = _endpoints()
 MODULES = (
-    *(account, api, api_requeue, audit, balancing, claims_feed, clinics, exceptions, health, login, months, overview),
+    *(
+        account,
+        api,
+        api_front_desk,
+        api_requeue,
+        audit,
+        balancing,
+        claims_feed,
+        clinics,
+        exceptions,
+        health,
+        login,
+        months,
+        overview,
+    ),
     *(payment_log, requeue_runs, timeline, unconfirmed, users),
 )
 
