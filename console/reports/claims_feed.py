@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
@@ -15,9 +16,9 @@ from payments.core.scope import Scope
 
 if TYPE_CHECKING:
     from datetime import date, datetime
-    from decimal import Decimal
 
     from payments.core.outcome import Reason, Status
+    from payments.core.posted import PostedFilter
     from payments.journeys.reporting import FeedFilter, FeedRow, FeedSum
 
 
@@ -33,6 +34,12 @@ def _reasons() -> type[Reason]:
     return Reason
 
 
+def _posted_states() -> type[PostedFilter]:
+    from payments.core.posted import PostedFilter
+
+    return PostedFilter
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClaimsFeedParameters:
     """Filters of the Claims Feed. Days are save dates in the clinics' time zones; `amount` is in dollars."""
@@ -46,6 +53,12 @@ class ClaimsFeedParameters:
         choices=_statuses,
     )
     reason: Reason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
+    posted: PostedFilter | None = parameter(
+        "Posted",
+        "Whether Billing holds the payment, or why not; `not_in_billing` is every payment that it should hold.",
+        ParameterKind.CHOICE,
+        choices=_posted_states,
+    )
     clinic: str | None = clinic()
     company: str | None = company()
     find: str | None = parameter(
@@ -65,6 +78,7 @@ class ClaimsFeedParameters:
             until=self.until,
             status=self.status,
             reason=self.reason,
+            posted=self.posted,
             scope=scope.narrowed_to_company(self.company),
             find=self.find,
             amount=self.amount,
@@ -77,6 +91,13 @@ def _key(record: Record) -> Value:
     return record["payment"] or record["refused"]
 
 
+def _posted_text(record: Record) -> Value:
+    from payments import posted_wording
+
+    posted = record["posted"]
+    return posted_wording.posted_label(str(posted), Decimal(str(record["posted_amount"]))) if posted else None
+
+
 CLAIMS_FEED = Report(
     title="Claims Feed",
     columns=(
@@ -87,7 +108,7 @@ CLAIMS_FEED = Report(
         Column("charge_type", "Charge type", from_width=100),
         Column("amount", "Amount", ColumnKind.MONEY),
         Column("saved_at", "Saved", ColumnKind.MOMENT, from_width=120),
-        Column("status", "Status"),
+        Column("status", "Transmission"),
         Column("reason", "Reason", css_class="why"),
         Column("attempts", "Attempts", ColumnKind.COUNT, from_width=170, css_class="wide"),
         Column("application", "Result in Billing"),
@@ -95,9 +116,15 @@ CLAIMS_FEED = Report(
         Column("next_try_at", "Next attempt", ColumnKind.MOMENT),
         Column("refused", "Invalid event"),
         Column("company", "Company"),
+        Column("posted", "Posted", wraps=True, text=_posted_text),
+        Column("posted_amount", "Amount in Billing", ColumnKind.MONEY),
+        Column("difference", "Difference", ColumnKind.MONEY),
     ),
-    table=("payment", "charge_type", "patient", "amount", "saved_at", "status", "reason", "version", "attempts"),
-    page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "reason", "attempts"),
+    table=(
+        *("payment", "charge_type", "patient", "amount", "saved_at", "status", "posted", "reason", "version"),
+        "attempts",
+    ),
+    page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "posted", "reason", "attempts"),
     noun="payment",
     empty="No matching payments.",
     total_of="amount",

@@ -8,8 +8,12 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from payments import posted_wording
+from payments.contract.money import ZERO, Money
+from payments.core.posted import NOT_IN_BILLING, PostedState
+
 _BADGE_CLASSES = {
-    "Transmission Successful": "good",
+    "Transmission Successful": "calm",
     "Transmission Pending": "wait",
     "Validation Failed": "bad",
     "Not Sent": "bad",
@@ -81,6 +85,18 @@ def badge(state: str | None) -> Markup:
     text = humanize(state)
     css_class = _BADGE_CLASSES.get(state, "calm")
     return Markup('<span class="badge {}">{}</span>').format(css_class, text[:1].upper() + text[1:])
+
+
+def posted_badge(state: str | None, posted_amount: Money = ZERO) -> Markup:
+    """Return as a coloured badge whether a payment is in Billing; `posted_amount`, in dollars, is what Billing holds.
+
+    Only a payment whose money is in Billing is green.
+    """
+    if not state:
+        return _NONE
+    css_class = "bad" if state in NOT_IN_BILLING else "good" if state == PostedState.POSTED else "calm"
+    label = posted_wording.posted_label(state, posted_amount)
+    return Markup('<span class="badge {}">{}</span>').format(css_class, label)
 
 
 def humanize(name: str | None) -> str:

@@ -16,7 +16,7 @@ from console.reports.definition import Column, ColumnKind, Report
 from console.reports.parameters import parameters_of
 from console.web import formats
 from console.web.active_filters import active_filters, is_filtered
-from payments import balancing_wording, wording
+from payments import balancing_wording, posted_wording, wording
 
 FOLDER = Path(__file__).parent
 
@@ -41,6 +41,7 @@ def create_templates() -> Environment:
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
     environment.filters["refund_problem"] = wording.refund_problem
+    environment.filters |= {"posted_badge": formats.posted_badge, "posted_state": posted_wording.posted_state}
     environment.filters |= {"balancing_notes": balancing_wording.balancing_notes}
     environment.globals |= {"cells": cells}
     environment.globals |= {

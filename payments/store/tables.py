@@ -45,6 +45,9 @@ Moment = DateTime(timezone=True)
 Dollars = Numeric(12, 2)
 Sum = Numeric(18, 2)
 
+MAY_BE_UNPOSTED = "status <> 'Transmission Successful' OR application = 'exception'"
+"""A condition that every line meets whose money is not in Billing (`payments/store/feed/posted.py`)."""
+
 
 def _id() -> Column[int]:
     return Column("id", BigInteger, Identity(always=True), nullable=False)
@@ -225,7 +228,12 @@ lines = Table(
     # Pages of the Claims Feed, newest save first: of all clinics, of one clinic, and of what was not successful.
     Index("lines_by_save", "saved_at", "id"),
     Index("lines_by_clinic", "clinic_id", "saved_at", "id"),
-    Index("lines_to_look_at", "saved_at", "id", postgresql_where=text("status <> 'Transmission Successful'")),
+    Index("lines_not_posted", "saved_at", "id", postgresql_where=text(MAY_BE_UNPOSTED)),
+    Index(
+        "lines_not_posted_by_clinic",
+        *("company_id", "clinic_id", "saved_at", "id"),
+        postgresql_where=text(MAY_BE_UNPOSTED),
+    ),
     Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing and close warnings
 )
 

@@ -188,6 +188,7 @@ class OfficeStateMachine(RuleBasedStateMachine):
         self.save_unknown_patient()
         self.accept_all_exceptions()
         self.invariants_hold()
+        invariants.check_feed_agrees_with_balance_and_ledger(self.tx)
         for moment, then in self.looks:
             assert all_reports(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 

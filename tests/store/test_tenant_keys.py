@@ -29,7 +29,7 @@ CROSS_COMPANY_INDEXES = {
     "lines_by_save": "the Claims Feed of all companies",
     "lines_excepted": "the sweep that detects exceptions",
     "lines_not_through": "the overview of all companies",
-    "lines_to_look_at": "the Claims Feed of all companies, without what was successful",
+    "lines_not_posted": "the Claims Feed and the overview of all companies, without what is in Billing",
     "lines_was_until": "reports as of a moment",
     "requeue_items_by_run": "a requeue run may select payments of several companies",
     "set_aside_by_id": "a dead letter is addressed by its number",

@@ -145,6 +145,7 @@ def _criteria(feed_filter: FeedFilter) -> list[str]:
     values = {
         "": feed_filter.status,
         "reason:": humanize(feed_filter.reason),
+        "posted:": humanize(feed_filter.posted),
         "saved from": feed_filter.since,
         "saved until": feed_filter.until,
         "company": ", ".join(companies),

@@ -8,6 +8,7 @@ from typing import Any
 from payments.contract.keys import ClinicKey
 from payments.contract.money import dollars
 from payments.core.outcome import Reason, Status
+from payments.core.posted import PostedFilter
 from payments.core.scope import Scope
 from payments.store.db.conditions import scope_parameters
 from payments.store.db.connection import Transaction
@@ -127,6 +128,7 @@ def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
         "until": date.fromisoformat,
         "status": Status,
         "reason": Reason,
+        "posted": PostedFilter,
         "amount": dollars,
         "as_of": datetime.fromisoformat,
     }

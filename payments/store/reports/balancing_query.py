@@ -4,6 +4,7 @@ from payments.contract.keys import LineKey, LocalKey
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_optional_scope, in_scope
 from payments.store.feed.current import current_dead_letters_cte
+from payments.store.feed.posted import DEAD_LETTER_EMR_AMOUNT, LINE_EMR_AMOUNT
 from payments.store.reports.emr_log import LOGGED_LINES
 
 _LINE_KEY = ", ".join(LineKey._fields)
@@ -51,8 +52,6 @@ emr_side LEFT JOIN (
     WHERE line_ref IS NOT NULL AND {_OF_COMPANIES} GROUP BY line_ref) AS posted USING (line_ref)
 """
 
-_REJECTED_AMOUNT = "CASE WHEN dead.paid IS FALSE THEN 0.00 ELSE dead.amount_paid END"
-_ACCEPTED_AMOUNT = "CASE WHEN {0}.paid AND NOT {0}.deleted THEN {0}.amount_paid ELSE 0.00 END"
 # The outer join adds the dead letters that supersede no line. It is a hash or merge join even without statistics.
 _EMR_LINES = f"""
 emr_lines AS (
@@ -72,8 +71,8 @@ emr_lines AS (
         coalesce(dead.version, line.version) AS version
     FROM relevant_lines AS line FULL JOIN current_dead_letters AS dead
             ON dead.company_id = line.company_id AND dead.line_ref = line.id,
-        LATERAL (SELECT {_ACCEPTED_AMOUNT.format("line")} AS accepted_amount, {_REJECTED_AMOUNT} AS rejected_amount
-        ) AS amounts
+        LATERAL (SELECT {LINE_EMR_AMOUNT.format("line")} AS accepted_amount,
+            {DEAD_LETTER_EMR_AMOUNT.format("dead")} AS rejected_amount) AS amounts
 ),
 """
 _LOGGED_LINES = f"UNION SELECT company_id, id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
@@ -139,7 +138,7 @@ _HAS_KEY_OF_LINE = " AND ".join(f"set_aside.{each} = lines.{each}" for each in L
 # the entries and dead letters of each by theirs. So the first lines are found without reading the others.
 _SCANNED_LINES = f"""
 SELECT id, CASE WHEN transaction_date IS NULL THEN coalesce(imported <> 0, false) ELSE NOT coalesce(
-        {_ACCEPTED_AMOUNT.format("lines")} = target AND target = coalesce(imported, 0)
+        {LINE_EMR_AMOUNT.format("lines")} = target AND target = coalesce(imported, 0)
         AND coalesce(adjusted, 0) = 0, false)
     END OR EXISTS (
         SELECT FROM set_aside WHERE closed_at IS NULL AND {_HAS_KEY_OF_LINE} OFFSET 0) AS may_differ

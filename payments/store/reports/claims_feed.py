@@ -15,10 +15,15 @@ from payments.core.scope import EVERYTHING
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import in_scope, rows_of_each_clinic
 from payments.store.db.connection import Transaction
-from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
+from payments.store.feed.feed_columns import (
+    DEAD_LETTER_AT,
+    current_dead_letter_columns,
+    dead_letter_columns,
+    line_columns,
+)
 from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
 
 LINE, DEAD_LETTER = 0, 1
@@ -37,7 +42,11 @@ class FeedCursor(NamedTuple):
 
 
 class FeedRow(NamedTuple):
-    """A row of the Claims Feed. `amount` in dollars; `refused` is the printed key of a dead letter, for a requeue."""
+    """A row of the Claims Feed. Amounts are in dollars; `refused` is the printed key of a dead letter, for a requeue.
+
+    `posted` is the posted state, None for a refused patient or charge. `posted_amount` is what the ledger holds, and
+    `difference` the EMR's amount less that; None if the EMR's amount cannot be read.
+    """
 
     payment: str | None
     version: int | None
@@ -54,6 +63,9 @@ class FeedRow(NamedTuple):
     next_try_at: datetime | None
     refused: str | None
     company: str | None
+    posted: str | None
+    posted_amount: Money
+    difference: Money | None
 
 
 class PositionedFeedRow(NamedTuple):
@@ -74,20 +86,6 @@ class FeedSum:
 
 
 _FIELDS = ", ".join(FeedRow._fields)
-_LINE_COLUMNS = """
-saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id, {payment} AS payment, version,
-clinic_id AS clinic, patient_id AS patient,
-charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at, status, reason, attempts,
-application, detail, due_at AS next_try_at, NULL::text AS refused, company_id AS company
-"""
-_DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
-_DEAD_LETTER_COLUMNS = f"""
-{_DEAD_LETTER_AT} AS cursor_at, 1 AS cursor_source, id AS cursor_id, {{payment}} AS payment, version,
-clinic_id AS clinic, patient_id AS patient,
-charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
-'none' AS application, error AS detail, due_at AS next_try_at, 'refused:' || id AS refused,
-company_id AS company
-"""
 _NEWEST_FIRST = "cursor_at DESC, cursor_source, cursor_id DESC"
 _IN_WHOLE_FEED = (
     "status IS NOT NULL "
@@ -101,7 +99,7 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
     """Yield all rows that match, oldest save first. Events without a readable save time come last."""
     if feed_filter.as_of is None:
         lines = (
-            f"SELECT {_columns(feed_filter, _LINE_COLUMNS)} FROM lines WHERE {LINE_IS_CURRENT_IN_ORDER} "
+            f"SELECT {line_columns(feed_filter.scope)} FROM lines WHERE {LINE_IS_CURRENT_IN_ORDER} "
             f"{_conditions_on_lines(feed_filter)}"
         )
     else:
@@ -155,17 +153,13 @@ def _whole(feed_filter: FeedFilter, fields: str) -> str:
 
 
 def _whole_lines(feed_filter: FeedFilter) -> str:
-    columns = _columns(feed_filter, _LINE_COLUMNS)
+    columns = line_columns(feed_filter.scope)
     return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
 
 
 def _whole_dead_letters(feed_filter: FeedFilter) -> str:
     where = dead_letter_conditions(feed_filter, "current_dead_letters")
-    return f"SELECT {_columns(feed_filter, _DEAD_LETTER_COLUMNS)} FROM current_dead_letters WHERE true {where}"
-
-
-def _columns(feed_filter: FeedFilter, columns: str) -> str:
-    return columns.format(payment=printed_key(feed_filter.scope))
+    return f"SELECT {current_dead_letter_columns(feed_filter.scope)} FROM current_dead_letters WHERE true {where}"
 
 
 def _conditions_on_lines(feed_filter: FeedFilter) -> str:
@@ -181,10 +175,10 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
         lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {newest}")
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
-        f"{_after_cursor(after, _DEAD_LETTER_AT, DEAD_LETTER)} "
-        f"ORDER BY {_DEAD_LETTER_AT} DESC, id DESC LIMIT :limit"
+        f"{_after_cursor(after, DEAD_LETTER_AT, DEAD_LETTER)} "
+        f"ORDER BY {DEAD_LETTER_AT} DESC, id DESC LIMIT :limit"
     )
-    of_line, of_dead_letter = (_columns(feed_filter, each) for each in (_LINE_COLUMNS, _DEAD_LETTER_COLUMNS))
+    of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
     return (
         f"SELECT {fields} FROM ((SELECT {of_line} FROM ({lines}) AS lines {newest}) UNION ALL "
         f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed "
@@ -210,4 +204,4 @@ def _after(after: FeedCursor) -> str:
 
 
 def _as_of(feed_filter: FeedFilter, query: str) -> str:
-    return as_of_query(feed_filter.as_of, "lines set_aside patients charges", query)
+    return as_of_query(feed_filter.as_of, "lines set_aside patients charges entries findings", query)
