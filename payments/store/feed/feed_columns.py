@@ -12,8 +12,8 @@ from payments.store.feed.posted import (
     DEAD_LETTER_POSTED_STATE,
     LINE_EMR_AMOUNT,
     LINE_POSTED_AMOUNT,
-    LINE_POSTED_STATE,
     SUPERSEDED_POSTED_AMOUNT,
+    line_posted_state,
 )
 
 DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
@@ -26,7 +26,7 @@ saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id, {{payment}} AS payme
 clinic_id AS clinic, patient_id AS patient,
 charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at, status, reason, attempts,
 application, detail, due_at AS next_try_at, NULL::text AS refused, company_id AS company,
-{LINE_POSTED_STATE} AS posted, {LINE_POSTED_AMOUNT} AS posted_amount,
+{{posted}} AS posted, {LINE_POSTED_AMOUNT} AS posted_amount,
 {LINE_EMR_AMOUNT.format("lines")} - {LINE_POSTED_AMOUNT} AS difference,
 {LINE_EMR_AMOUNT.format("lines")} AS emr_amount, saved_on
 """
@@ -41,9 +41,12 @@ charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
 """
 
 
-def line_columns(scope: Scope) -> str:
-    """Return the columns of rows of `lines`. `scope` decides whether printed keys name the company."""
-    return _LINE.format(payment=printed_key(scope))
+def line_columns(scope: Scope, *, as_of: bool = False) -> str:
+    """Return the columns of rows of `lines`; `as_of` tells whether the query is of an earlier moment.
+
+    `scope` decides whether printed keys name the company.
+    """
+    return _LINE.format(payment=printed_key(scope), posted=line_posted_state(as_of=as_of))
 
 
 def dead_letter_columns(scope: Scope) -> str:

@@ -61,7 +61,7 @@ def line_conditions(feed_filter: FeedFilter) -> str:
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
     since = " AND saved_at >= CAST(:since AS date) - interval '1 day'" if feed_filter.since else ""
     until = " AND saved_at < CAST(:until AS date) + interval '2 days'" if feed_filter.until else ""
-    posted = f" AND {line_is_in(feed_filter.posted)}" if feed_filter.posted else ""
+    posted = f" AND {line_is_in(feed_filter.posted, as_of=feed_filter.as_of is not None)}" if feed_filter.posted else ""
     return _conditions(feed_filter, _NAMES_LINE, "saved_on", amount) + since + until + posted
 
 

@@ -153,7 +153,7 @@ def _whole(feed_filter: FeedFilter, fields: str) -> str:
 
 
 def _whole_lines(feed_filter: FeedFilter) -> str:
-    columns = line_columns(feed_filter.scope)
+    columns = line_columns(feed_filter.scope, as_of=feed_filter.as_of is not None)
     return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
 
 
