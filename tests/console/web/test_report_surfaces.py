@@ -68,11 +68,9 @@ CASES = [
 ]
 FILTERS: dict[str, list[dict[str, str]]] = {
     "claims-feed": [
-        {"reason": "type_not_selected"},
-        {"status": "Not Sent"},
+        {"reason": "type_not_selected", "status": "Not Sent"},
         {"posted": "not_in_billing"},
         {"posted": "closed_month"},
-        {"posted": "posted"},
         {"find": "patient"},
         {"find": "left-out/shoes/1"},
         {"amount": "9.00"},
