@@ -69,4 +69,4 @@ def timeline(parameters: TimelineParameters, output: Output) -> None:
         events = reporting.timeline(tx, key, EVERYTHING.narrowed_to_company(parameters.company))
     if not events:
         raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
-    show(timeline_records(events), timeline_report(key), output)
+    show(timeline_records(events), timeline_report(key, events[0].patient_name), output)

@@ -119,10 +119,11 @@ CLAIMS_FEED = Report(
         Column("posted", "Posted", wraps=True, text=_posted_text),
         Column("posted_amount", "Amount in Billing", ColumnKind.MONEY),
         Column("difference", "Difference", ColumnKind.MONEY),
+        Column("patient_name", "Name", from_width=210),
     ),
     table=(
-        *("payment", "charge_type", "patient", "amount", "saved_at", "status", "posted", "reason", "version"),
-        "attempts",
+        *("payment", "charge_type", "patient", "patient_name", "amount", "saved_at", "status", "posted", "reason"),
+        *("version", "attempts"),
     ),
     page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "posted", "reason", "attempts"),
     noun="payment",

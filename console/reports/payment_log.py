@@ -106,9 +106,20 @@ PAYMENT_LOG = Report(
         Column("user", "User", from_width=190, css_class="quiet wide brief"),
         Column("unassigned", "Unassigned", ColumnKind.MONEY, from_width=140),
         Column("company", "Company"),
+        Column("patient_name", "Name", from_width=200, wraps=True),
     ),
     table=(
-        *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
+        *(
+            "payment",
+            "patient",
+            "patient_name",
+            "charge_type",
+            "method",
+            "deposit_date",
+            "posting_date",
+            "kind",
+            "user",
+        ),
         *("unassigned", "amount"),
     ),
     noun="row",
@@ -125,9 +136,9 @@ def _applied_in_short(record: Record) -> Value:
 EXPANDED_PAYMENT_LOG = replace(
     PAYMENT_LOG,
     columns=(
-        *PAYMENT_LOG.columns[:-1],
+        *PAYMENT_LOG.columns[:-2],
         Column("applied", "Charges", wraps=True, text=_applied_in_short),
-        PAYMENT_LOG.column("company"),
+        *PAYMENT_LOG.columns[-2:],
     ),
     table=(*PAYMENT_LOG.table, "applied"),
 )

@@ -42,6 +42,7 @@ TIMELINE = Report(
         Column("duration_ms", "Processing time (ms)", ColumnKind.COUNT, from_width=120),
         Column("error", "Error"),
         Column("company", "Company"),
+        Column("patient_name", "Name"),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -50,9 +51,10 @@ TIMELINE = Report(
 )
 
 
-def timeline_report(payment: str) -> Report:
-    """Return the definition of one payment's timeline. The title names the payment."""
-    return replace(TIMELINE, title=f"Timeline of {payment}")
+def timeline_report(payment: str, patient_name: str | None) -> Report:
+    """Return the definition of one payment's timeline. The title names the payment and the patient."""
+    of_patient = f", {patient_name}" if patient_name else ""
+    return replace(TIMELINE, title=f"Timeline of {payment}{of_patient}")
 
 
 def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
@@ -74,4 +76,5 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "duration_ms": row.duration_ms,
         "error": row.error,
         "company": row.company,
+        "patient_name": row.patient_name,
     }

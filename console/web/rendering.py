@@ -109,12 +109,18 @@ def payment_link(key: str | None, company: str | None, shown: str | None = None)
     return Markup(f'<a class="key" href="{address}" title="{escape(key)}" aria-label="{label}">{parts}</a>')  # noqa: S704
 
 
-def patient_link(patient: str | None, company: str | None) -> Markup:
-    """Return a link to the account of a company's patient; empty without a patient."""
+def patient_link(patient: str | None, company: str | None, name: str | None = None) -> Markup:
+    """Return a link to the account of a company's patient; empty without a patient.
+
+    Its text is the name if it is known, with the id after the link, otherwise the id.
+    """
     if not patient:
         return Markup("")
     address = f"/account?patient={quote_plus(patient)}{_company_query(company)}"
-    return Markup(f'<a class="key" href="{address}" title="{escape(patient)}">{escape(patient)}</a>')  # noqa: S704
+    of_name = f' <span class="note">{escape(patient)}</span>' if name else ""
+    css_class = "" if name else ' class="key"'
+    link = f'<a{css_class} href="{address}" title="{escape(patient)}">{escape(name or patient)}</a>'
+    return Markup(link + of_name)  # noqa: S704
 
 
 def _company_query(company: str | None) -> str:

@@ -49,6 +49,19 @@ class BalancingNote(NamedTuple):
     in_billing: object = None
 
 
+class PatientOfLine(NamedTuple):
+    """The patient of a line. Both are None if only the EMR's Payment Log has the line.
+
+    `name` is the present name; None if the EMR has not sent it.
+    """
+
+    id: str | None = None
+    name: str | None = None
+
+
+NO_PATIENT = PatientOfLine()
+
+
 @dataclass(frozen=True, slots=True)
 class LineComparison:
     """One line as the EMR has it and as Billing has it, for a range of days. Amounts are in dollars.
@@ -76,6 +89,7 @@ class LineComparison:
     adjusted: Money = ZERO
     feed: PaymentDetails = UNKNOWN_DETAILS
     log: PaymentDetails | None = None
+    patient: PatientOfLine = NO_PATIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,7 @@ class BalancedLine:
     count: int = 1
     day: date | None = None
     charge_type: str | None = None
+    patient: PatientOfLine = NO_PATIENT
 
     @property
     def unexplained(self) -> Money:
@@ -171,6 +186,7 @@ def reconcile(line: LineComparison) -> BalancedLine:
         items={item: items[item] for item in ReconcilingItem if items.get(item)},
         day=line.feed.day,
         charge_type=line.feed.charge_type,
+        patient=line.patient,
     )
     return replace(balanced, notes=_notes(line, balanced.unexplained))
 

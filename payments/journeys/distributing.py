@@ -19,7 +19,6 @@ from payments.store.ledger import (
     distribution_queue,
     distribution_runs,
     lines,
-    patients,
     postponed_work,
 )
 from payments.store.ledger.patients import PatientKey
@@ -141,11 +140,6 @@ def show_refunds_to_check(
 ) -> list[RefundRow]:
     """Return the refunds of an account, in a scope, that none of its payments covers."""
     return account.refunds_to_check(tx, row, scope, as_of)
-
-
-def show_name(tx: Transaction, row: AccountRow) -> str | None:
-    """Return the patient's name, or None if Billing does not know it."""
-    return patients.name(tx, row.company, row.patient)
 
 
 def _distribute(

@@ -58,7 +58,6 @@ class _Account(NamedTuple):
     """An account with its entries. A patient id that two companies use has two accounts."""
 
     sums: AccountRow
-    name: str | None
     lines: Sequence[LogRow]
     has_more: bool
     allocations: Sequence[AllocationRow]
@@ -69,7 +68,6 @@ def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _A
     page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
     return _Account(
         row,
-        distributing.show_name(tx, row),
         [each.row for each in page.rows],
         page.has_more,
         [*distributing.show_allocations(tx, row, log_filter.scope, log_filter.as_of)],

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 
 from payments.contract.money import ZERO
 from payments.contract.payment_log import PaymentDetails
-from payments.core.balancing import BalancedLine, LineComparison
+from payments.core.balancing import BalancedLine, LineComparison, PatientOfLine
 from payments.core.outcome import Outcome, Status
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
@@ -150,6 +150,7 @@ def _comparison(row: RowMapping, payment: str, *, with_log: bool) -> LineCompari
         adjusted=row["adjusted"],
         feed=PaymentDetails(row["day"], row["charge_type"], row["internal_payment"], row["version"]),
         log=_log_details(row) if row["log_day"] else None,
+        patient=PatientOfLine(row["patient_id"], row["patient_name"]),
     )
 
 

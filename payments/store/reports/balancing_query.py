@@ -3,6 +3,7 @@
 from payments.contract.keys import LineKey, LocalKey
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_optional_scope, in_scope
+from payments.store.db.patient_names import join_names
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.posted import DEAD_LETTER_EMR_AMOUNT, LINE_EMR_AMOUNT
 from payments.store.reports.emr_log import LOGGED_LINES
@@ -60,7 +61,9 @@ emr_lines AS (
         coalesce(line.clinic_id, dead.clinic_id) AS clinic_id,
         CASE WHEN line.id IS NOT NULL THEN line.payment_id
             WHEN key_line_ref IS NULL AND dead.company_id IS NOT NULL THEN dead.payment_id END AS payment_id,
-        coalesce(line.line_id, dead.line_id) AS line_id, CASE WHEN line.id IS NULL THEN dead.id END AS dead_letter_id,
+        coalesce(line.line_id, dead.line_id) AS line_id,
+        coalesce(dead.patient_id, line.patient_id) AS patient_id,
+        CASE WHEN line.id IS NULL THEN dead.id END AS dead_letter_id,
         coalesce(dead.transaction_date, line.transaction_date) AS day,
         CASE WHEN dead.id IS NULL THEN accepted_amount ELSE rejected_amount END AS latest_amount, accepted_amount,
         dead.status AS rejected_status, line.status, line.reason,
@@ -87,7 +90,7 @@ emr_side AS (
 _IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope("company_id", "clinic_id")
 _EMR_SIDE_FROM_LOG = f"""
 emr_side AS (
-    SELECT line_ref, line_company_id, {_LINE_KEY}, dead_letter_id, feed.day, latest_amount, accepted_amount,
+    SELECT line_ref, line_company_id, {_LINE_KEY}, patient_id, dead_letter_id, feed.day, latest_amount, accepted_amount,
         rejected_status, status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
         coalesce({_IN_RANGE.format("feed.day", "feed")}, false) AS is_in_range,
         log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
@@ -103,7 +106,7 @@ emr_side AS (
 _LINE_COLUMNS = (
     "payment_id line_id dead_letter_id is_in_range accepted_amount rejected_status status reason application target "
     "imported_elsewhere adjusted day charge_type internal_payment version is_logged log_amount log_day "
-    "log_charge_type log_internal_payment log_version line_ref"
+    "log_charge_type log_internal_payment log_version line_ref patient_id patient_name"
 ).split()
 _COMPARISON = """
 comparison AS (
@@ -120,7 +123,7 @@ comparison AS (
 """
 _LINES = f"""
 SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
-FROM comparison WHERE NOT is_equal
+FROM comparison {join_names("company_id", "patient_id")} WHERE NOT is_equal
 """
 _SUMS_OF_EQUAL_LINES = f"""
 UNION ALL

@@ -15,6 +15,7 @@ from payments.core.scope import EVERYTHING
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import in_scope, rows_of_each_clinic
 from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches, read_as_sets
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
@@ -46,6 +47,7 @@ class FeedRow(NamedTuple):
 
     `posted` is the posted state, None for a refused patient or charge. `posted_amount` is what the ledger holds, and
     `difference` the EMR's amount less that; None if the EMR's amount cannot be read.
+    `patient_name` is the present name of the patient; None if the EMR has not sent it.
     """
 
     payment: str | None
@@ -66,6 +68,7 @@ class FeedRow(NamedTuple):
     posted: str | None
     posted_amount: Money
     difference: Money | None
+    patient_name: str | None
 
 
 class PositionedFeedRow(NamedTuple):
@@ -86,6 +89,7 @@ class FeedSum:
 
 
 _FIELDS = ", ".join(FeedRow._fields)
+_NAMES = join_names("feed", "company", "patient")
 _NEWEST_FIRST = "cursor_at DESC, cursor_source, cursor_id DESC"
 _IN_WHOLE_FEED = (
     "status IS NOT NULL "
@@ -106,8 +110,9 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
         lines = f"WITH {current_dead_letters_cte()} {_whole_lines(feed_filter)}"
         read_as_sets(tx)
     dead_letters = f"WITH {current_dead_letters_cte()} {_whole_dead_letters(feed_filter)}"
+    oldest = "ORDER BY saved_at NULLS LAST, cursor_id"
     sources = [
-        _read_rows(tx, feed_filter, f"SELECT {_FIELDS} FROM ({source}) AS feed ORDER BY saved_at NULLS LAST, cursor_id")
+        _read_rows(tx, feed_filter, f"SELECT {_FIELDS} FROM ({source}) AS feed {_NAMES} {oldest}")
         for source in (lines, dead_letters)
     ]
     return heapq.merge(*sources, key=lambda row: row.saved_at or _LAST)
@@ -129,7 +134,7 @@ def read_page(
     else:
         read_as_sets(tx)
         position = f"WHERE {_after(after)}" if after else ""
-        rows = f"{_whole(feed_filter, fields)} {position} ORDER BY {_NEWEST_FIRST} LIMIT :limit"
+        rows = f"{_whole(feed_filter, fields)} {_NAMES} {position} ORDER BY {_NEWEST_FIRST} LIMIT :limit"
     page = {"limit": limit} | ({"after_at": after.at, "after_id": after.id} if after else {})
     found = tx.execute(text(_as_of(feed_filter, rows)), parameters(feed_filter) | page)
     return [PositionedFeedRow(FeedCursor._make(row[:3]), FeedRow._make(row[3:])) for row in found]
@@ -181,7 +186,7 @@ def _page(feed_filter: FeedFilter, fields: str, after: FeedCursor | None) -> str
     of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
     return (
         f"SELECT {fields} FROM ((SELECT {of_line} FROM ({lines}) AS lines {newest}) UNION ALL "
-        f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed "
+        f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed {_NAMES} "
         f"ORDER BY {_NEWEST_FIRST} LIMIT :limit"
     )
 

@@ -12,6 +12,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
@@ -38,7 +39,8 @@ class ExceptionFilter:
 class ExceptionRow:
     """A row of the Billing Exceptions. Amounts are in dollars.
 
-    An entry of `proposal` has a `patient` only if this patient is not the payment's current patient.
+    An entry of `proposal` has a `patient` only if this patient is not the payment's current patient. `patient_name` is
+    the present name of the patient; None if the EMR has not sent it.
     """
 
     id: int
@@ -62,6 +64,7 @@ class ExceptionRow:
     opened_at: datetime
     ended_at: datetime | None
     ended_by: str | None
+    patient_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,8 @@ _ROWS = (
     "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
-    "findings.version, note, opened_at, ended_at, ended_by "
-    f"FROM findings {_JOIN} "
+    "findings.version, note, opened_at, ended_at, ended_by, patient_name "
+    f"FROM findings {_JOIN} {join_names('lines.company_id', 'lines.patient_id')} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
 

@@ -13,6 +13,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_clinic, printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
@@ -56,7 +57,10 @@ class LogCursor(NamedTuple):
 
 
 class LogRow(NamedTuple):
-    """An entry of the ledger as the Patient Payment Log shows it; amounts in dollars."""
+    """An entry of the ledger as the Patient Payment Log shows it; amounts in dollars.
+
+    `patient_name` is the present name of the patient; None if the EMR has not sent it.
+    """
 
     payment: str | None
     patient: str
@@ -69,6 +73,7 @@ class LogRow(NamedTuple):
     user: str
     unassigned: Money
     company: str
+    patient_name: str | None
 
 
 class PositionedLogRow(NamedTuple):
@@ -90,6 +95,7 @@ class LogSum:
 _FIELDS_OF_ENTRIES = (
     "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id"
 )
+_NAMES = join_names("entries.company_id", "entries.patient_id")
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
 # oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
 # the condition: a plan without statistics cannot be a bad one.
@@ -146,7 +152,8 @@ def read_page(tx: Transaction, log_filter: LogFilter, after: LogCursor | None, l
     query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries WHERE {where} {newest}"
     if log_filter.scope != EVERYTHING:
         each = rows_of_each_clinic(log_filter.scope, "entries", f"{where} {newest}")
-        query = f"SELECT {_FIELDS_OF_ENTRIES} FROM ({each}) AS entries {newest}"
+        query = f"SELECT * FROM ({each}) AS entries {newest}"
+    query = f"SELECT {_FIELDS_OF_ENTRIES}, patient_name FROM ({query}) AS entries {_NAMES} {newest}"
     page = {"limit": limit} | ({"after_day": after.deposit_date, "after_id": after.id} if after else {})
     entries = _execute(tx, log_filter, query, page).all()
     rows = _rows(tx, log_filter, entries)
@@ -171,7 +178,7 @@ def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogS
 
 def _batches(tx: Transaction, log_filter: LogFilter) -> Iterator[Sequence[Row[Any]]]:
     ordered = "ORDER BY deposit_date, charge_type, amount, id"
-    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries {_where(log_filter)} {ordered}"
+    query = f"SELECT {_FIELDS_OF_ENTRIES}, patient_name FROM entries {_NAMES} {_where(log_filter)} {ordered}"
     is_selective = log_filter.patient_id is not None
     return batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
 
@@ -185,7 +192,7 @@ def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -
     for entry in entries:
         # A manual entry has no line.
         payment, unassigned = details.get(entry.id, (None, entry.amount))
-        yield LogRow._make((payment, *entry[2:-1], unassigned, entry.company_id))
+        yield LogRow._make((payment, *entry[2:-2], unassigned, entry.company_id, entry.patient_name))
 
 
 def _where(log_filter: LogFilter) -> str:

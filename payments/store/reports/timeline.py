@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from payments.contract.keys import LineKey
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
 from payments.store.db.statement import text
 
 
@@ -15,7 +16,7 @@ class TimelineRow(NamedTuple):
 
     `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
     the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
-    are set for an import attempt.
+    are set for an import attempt. `patient_name` is the present name of the payment's patient, the same in each row.
     """
 
     at: datetime
@@ -27,6 +28,7 @@ class TimelineRow(NamedTuple):
     error: str | None
     params: dict[str, Any] | None
     company: str | None
+    patient_name: str | None
 
 
 _POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
@@ -78,9 +80,18 @@ WITH own AS (
             AND set_aside_ref = set_aside.id AND set_aside_ref IS NOT NULL
     ) AS found
     WHERE set_aside.id = ANY(:dead_letters)
+),
+of_patient AS (
+    SELECT patient_name FROM (
+        SELECT 0 AS rank, company_id, patient_id FROM lines WHERE lines.id = ANY(:line_refs)
+        UNION ALL
+        SELECT 1, company_id, patient_id FROM set_aside WHERE set_aside.id = ANY(:dead_letters)
+    ) AS payment {join_names("payment.company_id", "payment.patient_id")}
+    WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-2])}, {_WITH_POSTINGS},
-    coalesce(company_id, (SELECT max(company_id) FROM own)) AS company FROM (
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-3])}, {_WITH_POSTINGS},
+    coalesce(company_id, (SELECT max(company_id) FROM own)) AS company,
+    (SELECT patient_name FROM of_patient) AS patient_name FROM (
     SELECT * FROM own
     UNION ALL
     SELECT found.* FROM (SELECT DISTINCT entry_id FROM own WHERE entry_id IS NOT NULL) AS entries,
