@@ -4,13 +4,13 @@ Earlier names are not stored, so a report as of an earlier moment shows the pres
 """
 
 
-def join_names(company: str, patient: str) -> str:
+def join_names(table: str, company: str = "company_id", patient: str = "patient_id") -> str:
     """Return the join that adds the column `patient_name` to the rows of a query.
 
-    `company` and `patient` are SQL expressions of the rows. The name is null if the EMR has not sent it. Each name is
-    found through the index, whatever PostgreSQL knows about the tables: OFFSET prevents a plan that reads all patients.
+    `company` and `patient` are the columns of `table` with the patient's key. The name is null if the EMR has not sent
+    it. Each name is found through the index, whatever PostgreSQL knows about the tables: OFFSET prevents a plan that
+    reads all patients.
     """
-    return (
-        "LEFT JOIN LATERAL (SELECT name AS patient_name FROM patients "
-        f"WHERE patients.company_id = {company} AND patients.patient_id = {patient} OFFSET 0) AS named ON true"
-    )
+    is_patient = f"patients.company_id = {table}.{company} AND patients.patient_id = {table}.{patient}"
+    named = f"SELECT name AS patient_name FROM patients WHERE {is_patient} OFFSET 0"
+    return f"LEFT JOIN LATERAL ({named}) AS named ON true"

@@ -123,7 +123,7 @@ comparison AS (
 """
 _LINES = f"""
 SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
-FROM comparison {join_names("company_id", "patient_id")} WHERE NOT is_equal
+FROM comparison {join_names("comparison")} WHERE NOT is_equal
 """
 _SUMS_OF_EQUAL_LINES = f"""
 UNION ALL

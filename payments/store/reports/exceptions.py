@@ -86,7 +86,7 @@ _ROWS = (
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
     "findings.version, note, opened_at, ended_at, ended_by, patient_name "
-    f"FROM findings {_JOIN} {join_names('lines.company_id', 'lines.patient_id')} "
+    f"FROM findings {_JOIN} {join_names('lines')} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
 

@@ -95,7 +95,7 @@ class LogSum:
 _FIELDS_OF_ENTRIES = (
     "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id"
 )
-_NAMES = join_names("entries.company_id", "entries.patient_id")
+_NAMES = join_names("entries")
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
 # oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
 # the condition: a plan without statistics cannot be a bad one.

@@ -86,7 +86,7 @@ of_patient AS (
         SELECT 0 AS rank, company_id, patient_id FROM lines WHERE lines.id = ANY(:line_refs)
         UNION ALL
         SELECT 1, company_id, patient_id FROM set_aside WHERE set_aside.id = ANY(:dead_letters)
-    ) AS payment {join_names("payment.company_id", "payment.patient_id")}
+    ) AS payment {join_names("payment")}
     WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
 SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-3])}, {_WITH_POSTINGS},

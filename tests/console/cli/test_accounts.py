@@ -110,7 +110,7 @@ def test_account_json_has_documented_keys_and_payments(terminal: Terminal, owing
     assert [row[key] for key in ACCOUNT_KEYS] == [owing_patient_ids["patient_id"], "125.00", "125.00", "105.00"]
     payments = row["payments"]
     assert isinstance(payments, list)
-    assert [list(payment) for payment in payments] == [LOG_KEYS] * 2
+    assert [list(payment) for payment in payments] == [[*LOG_KEYS, "patient_name"]] * 2
     assert [payment["amount"] for payment in payments] == ["25.00", "100.00"]
 
 

@@ -80,6 +80,7 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
             | nothing
             | {"not_sent": "9.00", "unexplained": "0.00", "note": None}
             | {"transaction_date": str(UNSENT.transaction_date), "charge_type": "Supplies", "company": "company"}
+            | {"patient": "pat-weighed", "patient_name": None}
         ],
     }
 

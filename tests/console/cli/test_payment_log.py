@@ -141,7 +141,7 @@ def test_expanded_log_shows_dates_of_service(company: CompanyWithLog) -> None:
 
     first, second = company.rows("--expand")
 
-    assert list(first) == [*KEYS[:-1], "applied", "company"]
+    assert list(first) == [*KEYS[:-1], "applied", "company", "patient_name"]
     applied = [("2020-03-02", f"{company.id}/old", "10.00"), ("2020-04-08", f"{company.id}/new", "15.00")]
     assert first["applied"] == [
         {"date_of_service": day, "charge": key, "amount": amount} for day, key, amount in applied
@@ -174,7 +174,7 @@ def test_spreadsheet_has_typed_cells_and_no_formulas(
 
     assert (result.status, result.out) == (0, f"2 rows are in {file}.\n")
     head, first, second = spreadsheet(file)
-    assert list(head.values()) == KEYS
+    assert list(head.values()) == [*KEYS, "patient_name"]
     assert (first["D"], second["D"]) == (1025.5, 7)
     assert first["F"] == (date(2020, 4, 8) - DAY_ZERO).days
     assert (first["A"], first["B"]) == (f"{company.id}/a/1", formula)

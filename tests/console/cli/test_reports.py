@@ -15,7 +15,7 @@ from tests.console.conftest import Terminal
 
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
 LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned company".split()
-TIMELINE_KEYS = "at what version detail who duration_ms error company".split()
+TIMELINE_KEYS = "at what version detail who duration_ms error company patient_name".split()
 
 INTEGRATION = "Integration Import, Not mapped to a user"
 
@@ -206,7 +206,7 @@ def test_raw_is_refused_for_other_formats(terminal: Terminal) -> None:
 def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
     lines = terminal.run(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
 
-    assert lines[0].split(",") == LOG_KEYS
+    assert lines[0].split(",") == [*LOG_KEYS, "patient_name"]
     assert next(csv.DictReader(lines))["user"] == INTEGRATION
 
 

@@ -187,7 +187,7 @@ def test_account_and_balancing_have_the_same_keys_on_every_surface(terminal: Ter
     assert tuple(balance) == (*BALANCING.keys, "unexplained_payments")
     assert tuple(account) == ACCOUNT.keys
     (row,) = terminal.run("report", "account", "patient", "--company", account["company"], "--format", "json").rows
-    assert tuple(row)[:6] == ACCOUNT.keys
+    assert tuple(row)[: len(ACCOUNT.keys)] == ACCOUNT.keys
 
 
 @pytest.mark.parametrize("report", [PAYMENT_LOG, payment_log_sums("method")], ids=lambda report: report.title)
