@@ -8,7 +8,7 @@ def join_names(table: str, company: str = "company_id", patient: str = "patient_
     """Return the join that adds the column `patient_name` to the rows of a query.
 
     `company` and `patient` are the columns of `table` with the patient's key. The name is null if the EMR has not sent
-    it. Each name is found through the index, whatever PostgreSQL knows about the tables: OFFSET prevents a plan that
+    it. Each name is found through the index, also without statistics: OFFSET prevents a plan that
     reads all patients.
     """
     is_patient = f"patients.company_id = {table}.{company} AND patients.patient_id = {table}.{patient}"
