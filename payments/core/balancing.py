@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from payments.contract.money import ZERO, Money, total
 from payments.contract.payment_log import UNKNOWN_DETAILS, PaymentDetails
 from payments.core.outcome import ClosedMonth, Held, NotSent, Outcome, Reason, Removed, Status, ZeroDue
+from payments.core.patient import NO_PATIENT, PatientOfLine
 
 
 class ReconcilingItem(StrEnum):
@@ -49,19 +50,6 @@ class BalancingNote(NamedTuple):
     in_billing: object = None
 
 
-class PatientOfLine(NamedTuple):
-    """The patient of a line. Both are None if only the EMR's Payment Log has the line.
-
-    `name` is the present name; None if the EMR has not sent it.
-    """
-
-    id: str | None = None
-    name: str | None = None
-
-
-NO_PATIENT = PatientOfLine()
-
-
 @dataclass(frozen=True, slots=True)
 class LineComparison:
     """One line as the EMR has it and as Billing has it, for a range of days. Amounts are in dollars.
@@ -94,10 +82,7 @@ class LineComparison:
 
 @dataclass(frozen=True, slots=True)
 class BalancedLine:
-    """A line with its reconciling items, or the sum of `count` lines that agree. Amounts are in dollars.
-
-    `day` is the line's date of transaction.
-    """
+    """A line with its reconciling items and date of transaction, or the sum of `count` lines that agree, in dollars."""
 
     payment: str | None
     company: str | None

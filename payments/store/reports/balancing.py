@@ -14,8 +14,9 @@ from sqlalchemy import RowMapping
 
 from payments.contract.money import ZERO
 from payments.contract.payment_log import PaymentDetails
-from payments.core.balancing import BalancedLine, LineComparison, PatientOfLine
+from payments.core.balancing import BalancedLine, LineComparison
 from payments.core.outcome import Outcome, Status
+from payments.core.patient import PatientOfLine
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import optional_scope_parameters, scope_parameters
