@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from console.reports.definition import Column, ColumnKind, Report
-from console.reports.parameters import first_day, last_day, parameter
+from console.reports.parameters import ParameterKind, first_day, last_day, parameter
 
 if TYPE_CHECKING:
     from datetime import date
 
 
+class ShownActions(StrEnum):
+    """The actions that the audit history shows. Access is what was viewed and exported, and who logged in."""
+
+    CHANGES = "changes"
+    ACCESS = "access"
+    ALL = "all"
+
+
+def _shown_actions() -> Iterable[StrEnum]:
+    return ShownActions
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditParameters:
     """Filters of the audit history. Days begin in the time zone of the user who reads the report."""
+
+    show: ShownActions = parameter(
+        "Show",
+        "Changes only, or also what was viewed and exported, and who logged in.",
+        ParameterKind.CHOICE,
+        choices=_shown_actions,
+        default=ShownActions.CHANGES,
+    )
 
     who: str | None = parameter("User", "A user's name, or a service.")
     action: str | None = parameter("Action", "This action only.")

@@ -26,6 +26,7 @@ from console.web.pages import (
     login,
     months,
     overview,
+    own_account,
     payment_log,
     requeue_runs,
     timeline,
@@ -38,7 +39,7 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(unconfirmed, users, audit, login, health, api, api_front_desk, api_requeue),
+    *(unconfirmed, users, audit, login, own_account, health, api, api_front_desk, api_requeue),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

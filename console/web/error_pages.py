@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 
 from console import errors
 from console.web.context import RequestContext, app_state
-from console.web.errors import LoginRequiredError, PageError, capitalized
+from console.web.errors import LoginRequiredError, PageError, PasswordChangeRequiredError, capitalized
 from console.web.flash import set_flash
+from console.web.login_page import LoginView, login_page
 from console.web.origins import SAFE_METHODS, is_api_request, referring_page
 from console.web.rendering import url
 from console.web.strictness import shown_name
@@ -53,12 +54,15 @@ _CONFLICTS: dict[type[Exception], str] = {
 """Errors of the journeys that are answered with status 409, each with the next step."""
 _NO_SESSION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
 LOGOUT_PATH = "/logout"
+_OWN_ACCOUNT = "/own-account"
+_KEPT = "Your session has ended. Log in again to continue; your entry is kept."
 _MAY_BE_INCOMPLETE = "The action may be incomplete. Reload the page and check before you repeat it. "
 
 
 def add_error_handlers(app: FastAPI) -> None:
     """Register a handler for every kind of error."""
     app.add_exception_handler(LoginRequiredError, _on_login_required)
+    app.add_exception_handler(PasswordChangeRequiredError, _on_password_change_required)
     app.add_exception_handler(PageError, _on_page_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_input)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -83,18 +87,30 @@ def error_response(request: Request, status: int, sentence: str, next_step: str 
     return response
 
 
-def _on_login_required(request: Request, _: Exception) -> Response:
+def _on_login_required(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LoginRequiredError)  # noqa: S101 (registered for this class alone)
     is_change = request.method not in SAFE_METHODS
     if is_api_request(request):
         step = "Create a token with `payments users token NAME` and send it as a bearer token."
         nothing = " Nothing was changed." if is_change else ""
         return JSONResponse({"error": f"The request has no valid session or token.{nothing}", "next": step}, 401)
+    if error.sent and request.url.path != LOGOUT_PATH:
+        sent = error.sent
+        return login_page(request, LoginView(next_page=sent.page, name=sent.user, problem=_KEPT, sent=sent))
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     next_page = referring_page(request) if is_change else wanted
     response = RedirectResponse(url("/login", next=next_page if next_page != "/" else None), 303)
     if is_change and request.url.path != LOGOUT_PATH:
         set_flash(response, app_state(request).settings, _NO_SESSION)
     return response
+
+
+def _on_password_change_required(request: Request, _: Exception) -> Response:
+    if is_api_request(request):
+        step = "Log in to the console, and choose a new password."
+        return JSONResponse({"error": "The password of this user is temporary.", "next": step}, 403)
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(url(_OWN_ACCOUNT, next=wanted if request.method in SAFE_METHODS else "/"), 303)
 
 
 def _on_page_error(request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from payments.store.db.connection import Transaction
@@ -36,6 +37,13 @@ class AuditRow(NamedTuple):
     address: str
 
 
+class ActionKind(StrEnum):
+    """The kind of an action: one that changes something, or one that reads: a view, an export, a login or a logout."""
+
+    CHANGE = "change"
+    READ = "read"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Selects audit entries. A field that is None selects all. `since` is inclusive, `until` exclusive.
@@ -51,8 +59,15 @@ class AuditFilter:
     until: datetime | None = None
     before: int | None = None
     companies: Collection[str] | None = None
+    kind: ActionKind | None = None
 
 
+# The export of a company is a change: it moves the company to another installation.
+_IS_READ = """
+(action ^@ 'viewed ' OR action ^@ 'exported ' AND action <> 'exported company'
+    OR action IN ('logged in', 'logged out', 'login failed'))
+"""
+_OF_KIND = {None: "", ActionKind.READ: f"AND {_IS_READ}", ActionKind.CHANGE: f"AND NOT {_IS_READ}"}
 _OF_COMPANIES = """
 AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who
     AND cardinality(users.companies) > 0 AND users.companies <@ CAST(:companies AS text[])
@@ -83,9 +98,10 @@ def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
             "AND (CAST(:subject AS text) IS NULL OR subject = :subject) "
             "AND (CAST(:since AS timestamptz) IS NULL OR at >= :since) "
             "AND (CAST(:until AS timestamptz) IS NULL OR at < :until) "
-            f"AND (CAST(:before AS bigint) IS NULL OR id < :before) {of_companies} ORDER BY id DESC LIMIT :limit"
+            f"AND (CAST(:before AS bigint) IS NULL OR id < :before) {_OF_KIND[query.kind]} {of_companies} "
+            "ORDER BY id DESC LIMIT :limit"
         ),
-        {name: getattr(query, name) for name in query.__slots__}
+        {name: getattr(query, name) for name in query.__slots__ if name != "kind"}
         | {"limit": limit, "companies": None if query.companies is None else sorted(query.companies)},
     )
     return [AuditRow(**row) for row in found.mappings()]

@@ -525,6 +525,10 @@ users = Table(
     Column("companies_since", Moment),  # when `companies` was last changed; null if never
     # The pairs of a company and a clinic that the user may see, for a user of several companies with limited clinics.
     Column("clinic_keys", JSONB),
+    Column("must_change_password", Boolean, nullable=False, server_default=text("false")),
+    # Another user with a name that differs by case only was added earlier, before names were compared without case.
+    Column("is_namesake", Boolean, nullable=False, server_default=text("false")),
+    Index("users_by_folded_name", text("lower(name)"), unique=True, postgresql_where=text("NOT is_namesake")),
 )
 
 # Browser sessions and API tokens. Only a hash of each token is stored.
@@ -536,6 +540,8 @@ sessions = Table(
     Column("kind", Text, nullable=False),
     Column("begun_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    Column("last_used_at", Moment),  # to the minute
+    Column("address", Text),  # the IP address of the last use
     Index("sessions_by_user", "user_name"),
 )
 

@@ -4,15 +4,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.audit import AUDIT, AuditParameters
+from console.reports.audit import AUDIT, AuditParameters, ShownActions
 from console.web.auth import Administrator
 from console.web.filters import ReportQuery, report_query, row_cursor
 from payments.access import administration, authentication
+from payments.access.audit import ActionKind
 from payments.access.authentication import AuditFilter
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 100
+_KINDS = {
+    ShownActions.CHANGES: ActionKind.CHANGE,
+    ShownActions.ACCESS: ActionKind.READ,
+    ShownActions.ALL: None,
+}
 
 
 @router.get("/audit")
@@ -27,6 +33,8 @@ def show(
         subject=chosen.subject,
         since=context.start_of(chosen.since),
         until=context.start_of(chosen.until, days_later=1),
+        # A named action is shown also if it changes nothing.
+        kind=None if chosen.action else _KINDS[chosen.show],
         before=row_cursor(query.after) if query.after else None,
     )
     with context.transaction() as tx:

@@ -15,8 +15,8 @@ from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 PAGES_OF_A_SHAPE = 2
 """The maximum number of opened addresses that differ only in values: timelines of payments, days, pages of a list."""
 _WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
-_LAST = ("/logout",)
-"""Forms after which this user can do nothing more."""
+_LAST = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
+"""Forms that end the session, and the pages that have them."""
 _ALL = "all_"
 """Begins the names of checkboxes that exclude the choice of single values, which is submitted instead."""
 _AFTER_LOGOUT = "/login"
@@ -30,6 +30,7 @@ _VALUES = {
     "amount": "25.00",
 }
 """A valid value of each text field that a user fills in."""
+_NEXT_PASSWORD = "another correct horse"  # noqa: S105 (as PASSWORD)
 _names = itertools.count(1)
 
 
@@ -47,16 +48,18 @@ class Crawler:
         self._submitted: set[str] = set()
         self._known: set[str] = set()
         self._shapes: Counter[str] = Counter()
+        self._password = PASSWORD
         self._waiting: deque[tuple[str, str]] = deque((each, "the start") for each in ("/", *starts))
 
     def crawl(self) -> None:
         """Open every page and submit every form. Submit forms that end the session last."""
         self._open_queued_pages()
-        for last in _LAST:
-            page = HtmlPage("/", self.browser.get("/").text)
+        for last, address in _LAST.items():
+            page = HtmlPage(address, self.browser.get(address).text)
             for form in page.forms:
                 if form.action == last:
                     self._post(page, form)
+            send_login(self.browser.client, self.browser.name, self._password)
 
     def _open_queued_pages(self) -> None:
         while self._waiting:
@@ -135,15 +138,15 @@ class Crawler:
             for each in form.fields
             if not each.name.startswith(_ALL)
         }
+        if "old_password" in fields:
+            fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}
+            self._password = _NEXT_PASSWORD
         response = self.browser.client.post(form.action, data=fields)
         if response.status_code != 303:
             self._add_problem(page.address, f"{name} answers {response.status_code}: {_error_sentence(response)}")
             return
         after = response.headers["location"]
         response = self.browser.client.get(after)
-        if response.status_code == 303:  # one's own new password ends the session
-            send_login(self.browser.client, self.browser.name, PASSWORD)
-            response = self.browser.client.get(after)
         self._read_page(response, after, f"{page.address} after {name}")
 
     def _add_problem(self, seen_on: str, problem: str) -> None:

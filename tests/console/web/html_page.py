@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
+_CHOICES = ("checkbox", "radio")
 _REFERENCES = ("list", "form", "for", "aria-controls", "aria-describedby", "aria-labelledby")
 """Attributes whose value is the id of another element of the page."""
 
@@ -111,11 +112,12 @@ class HtmlPage(HTMLParser):
             form.buttons += attributes.get("type", "submit") in {"submit", "image"}
         if not name or (kind in {"checkbox", "radio"} and "value" not in attributes):
             return
-        same = next((each for each in form.fields if each.name == name and each.kind == kind == "checkbox"), None)
-        if same:
-            same.values.append(attributes["value"])
-            return
         value = attributes.get("value", "")
+        same = next((each for each in form.fields if each.name == name and each.kind == kind in _CHOICES), None)
+        if same:
+            same.values.append(value)
+            same.chosen = value if "checked" in attributes else same.chosen
+            return
         read = Field(name, kind, [] if tag == "select" else [value], value, "required" in attributes, attributes)
         form.fields.append(read)
         if tag == "select":

@@ -88,8 +88,8 @@ def take_conditions_out(monkeypatch: pytest.MonkeyPatch, access: Access) -> None
     authenticate = authentication.authenticate
 
     def forgetful(*arguments: Any) -> Any:
-        user = authenticate(*arguments)
-        return user and replace(user, scope=EVERYTHING)
+        known = authenticate(*arguments)
+        return known and replace(known, user=replace(known.user, scope=EVERYTHING))
 
     monkeypatch.setattr(authentication, "authenticate", forgetful)
     monkeypatch.setattr(RequestContext, "access", access)

@@ -22,7 +22,7 @@ def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input[^>]*>", form):
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
-        if attributes["name"] != "csrf" and (attributes.get("type") != "checkbox" or " checked" in tag):
+        if attributes["name"] != "csrf" and (attributes.get("type") not in {"checkbox", "radio"} or " checked" in tag):
             found.setdefault(attributes["name"], []).append(attributes.get("value", ""))
     for select, options in re.findall(r'<select name="(\w+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         found[select] = re.findall(r'<option value="([^"]*)" selected>', options)

@@ -27,6 +27,7 @@ from console.web.pages import (
     login,
     months,
     overview,
+    own_account,
     payment_log,
     requeue_runs,
     timeline,
@@ -45,6 +46,7 @@ REQUIRED = {
     Right.VIEW: """
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | POST /logout
+        GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
         GET /api/account | GET /api/balancing | GET /api/months | GET /api/timeline
     """,
@@ -109,7 +111,7 @@ MODULES = (
         months,
         overview,
     ),
-    *(payment_log, requeue_runs, timeline, unconfirmed, users),
+    *(own_account, payment_log, requeue_runs, timeline, unconfirmed, users),
 )
 
 

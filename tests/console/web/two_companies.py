@@ -40,7 +40,7 @@ ADMIN = "operator-of-all"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES_ONLY = {
     *("GET /", "GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
-    "GET /api/requeue-runs/{run_id}",
+    *("GET /api/requeue-runs/{run_id}", "GET /own-account"),
 }
 _RUN_ENDPOINTS = (
     *("GET /requeue-runs/{run_id}", "GET /api/requeue-runs/{run_id}"),
@@ -173,7 +173,8 @@ def _page_probes(
         "GET /api/requeue-preview": runs,
         "GET /users": [{}],
         "GET /user": [{}, *user],
-        "GET /audit": [{}, {"who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
+        "GET /own-account": [{}],
+        "GET /audit": [{}, {"show": "all"}, {"show": "all", "who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
     }
 
 
@@ -203,6 +204,8 @@ def _change_probes(
         "POST /new-ids/confirm": new_ids,
         "POST /new-ids/retire": new_ids,
         "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **each} for each in (scope, clinics)],
+        "POST /own-account/password": [{"old_password": "wrong", "password": PASSWORD, "password_again": PASSWORD}],
+        "POST /own-account/sessions/end": [{"session": each} for each in ("", "0" * 16)],
         "POST /users/change": [{**each, "role": "admin", **scope} for each in user],
         "POST /users/disable": user,
         "POST /users/enable": user,
