@@ -88,6 +88,20 @@ def error_response(request: Request, status: int, sentence: str, next_step: str 
 
 
 def _on_login_required(request: Request, error: Exception) -> Response:
+    response = _ask_to_log_in(request, error)
+    if request.headers.get("hx-request") != "true":
+        return response
+    # htmx changes a part of the page, and does so for successful answers only. The login needs the whole page.
+    response.status_code = 200
+    if "location" in response.headers:
+        response.headers["HX-Redirect"] = response.headers["location"]
+        del response.headers["location"]
+    else:
+        response.headers.update({"HX-Retarget": "body", "HX-Reswap": "innerHTML"})
+    return response
+
+
+def _ask_to_log_in(request: Request, error: Exception) -> Response:
     assert isinstance(error, LoginRequiredError)  # noqa: S101 (registered for this class alone)
     is_change = request.method not in SAFE_METHODS
     if is_api_request(request):

@@ -85,12 +85,18 @@ document.addEventListener("keydown", (event) => {
   if (menu) menu.querySelector("summary").focus();
 });
 
+// What a page asks for without its user does not keep the session alive.
+const REFRESH = { "X-Payments-Request": "refresh" };
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.detail.triggeringEvent) Object.assign(event.detail.headers, REFRESH);
+});
+
 // Refresh the progress of a run every second; reload the page when it has ended. If the network fails, keep the page
 // and try again.
 async function refresh(section) {
   let response, text;
   try {
-    response = await fetch(location.href);
+    response = await fetch(location.href, { headers: REFRESH });
     text = await response.text();
   } catch {
     return refreshLater(section, RESEND_AFTER_MS);

@@ -161,6 +161,35 @@ def test_session_that_was_ended_gives_nothing_back(desk: Desk, clinic: str) -> N
     assert desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields).status_code == 303
 
 
+def test_login_replaces_the_whole_page_after_a_request_of_htmx(desk: Desk, clinic: str) -> None:
+    fields = entry(desk, clinic)
+    desk.expire()
+    desk.client.headers["HX-Request"] = "true"
+
+    kept = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
+    shown = desk.client.get("/exceptions?case=added")
+
+    assert (kept.status_code, KEPT in kept.text) == (200, True)
+    assert (kept.headers["hx-retarget"], kept.headers["hx-reswap"]) == ("body", "innerHTML")
+    assert (shown.status_code, shown.headers["hx-redirect"]) == (200, "/login?next=%2Fexceptions%3Fcase%3Dadded")
+
+
+def test_refresh_of_a_page_does_not_keep_the_session_alive(desk: Desk) -> None:
+    def minutes_unused() -> float:
+        with transaction(desk.ledger.database) as tx:
+            unused = "SELECT extract(epoch FROM now() - last_used_at) / 60 FROM sessions WHERE user_name = :name"
+            return float(tx.execute(text(unused), {"name": desk.name}).scalar_one())
+
+    with transaction(desk.ledger.database) as tx:
+        earlier = "UPDATE sessions SET last_used_at = now() - interval '50 minutes' WHERE user_name = :name"
+        tx.execute(text(earlier), {"name": desk.name})
+
+    assert desk.client.get("/exceptions", headers={"X-Payments-Request": "refresh"}).status_code == 200
+    assert minutes_unused() > 49
+    assert desk.client.get("/exceptions").status_code == 200
+    assert minutes_unused() < 1
+
+
 def test_passwords_are_not_kept(desk: Desk) -> None:
     csrf = csrf_of(desk.client.get("/own-account"))
     desk.expire()
