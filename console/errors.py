@@ -25,8 +25,8 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.ambiguity import AmbiguousIdError
     from payments.core.company_move import MoveError
     from payments.core.conflict import ChangedMeanwhileError
+    from payments.core.finding import DecisionError
     from payments.core.timezone import TimezoneError
-    from payments.journeys.adjusting import AdjustmentError
     from payments.journeys.choosing import UnknownNameError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
@@ -41,7 +41,7 @@ def describe_error(error: BaseException) -> str | None:
         ConfirmationError,
         TimezoneError,
         UnknownNameError,
-        AdjustmentError,
+        DecisionError,
         ClosingError,
         MoveError,
         UserError,

@@ -85,6 +85,9 @@ HISTORY_CODES = {
     HistoryCode.EXCEPTION_CLOSED: "Exception closed automatically",
     HistoryCode.EXCEPTION_ACCEPTED: "Exception accepted",
     HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
+    HistoryCode.EXCEPTION_UNDONE: "Acceptance undone",
+    HistoryCode.EXCEPTION_REOPENED: "Exception reopened",
+    HistoryCode.EXCEPTION_ASSIGNED: "Exception assigned",
 }
 NO_EFFECT = {
     NoEffectCause.SAME_EVENT: "Duplicate event ignored",
@@ -149,9 +152,11 @@ def history(code: str) -> str:
 
 def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> str:
     """Return the detail of a history event: the stored text, or without one the sentence for code and parameters."""
+    values = params or {}
+    if code == HistoryCode.EXCEPTION_UNDONE:
+        return f"{_postings(values)}. Reason: {text}"
     if text or code in _FIXED_DETAILS:
         return text or _FIXED_DETAILS[HistoryCode(code)]
-    values = params or {}
     match code:
         case HistoryCode.RECEIVED:
             found = NO_EFFECT[NoEffectCause(values["cause"])].format(**values)
@@ -160,11 +165,17 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
         case HistoryCode.EXCEPTION_CLOSED:
             found = finding_reason(values["reason"])
         case HistoryCode.EXCEPTION_ACCEPTED:
-            postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
-            found = "; ".join(postings) or "Nothing to post"
+            found = _postings(values)
+        case HistoryCode.EXCEPTION_ASSIGNED:
+            found = f"To {values['owner']}" if values["owner"] else "To nobody"
         case _:
             found = _outcome_detail(values)
     return found
+
+
+def _postings(values: Mapping[str, Any]) -> str:
+    postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
+    return "; ".join(postings) or "Nothing to post"
 
 
 def _finding_detail(values: Mapping[str, Any]) -> str:

@@ -142,7 +142,7 @@ def acknowledge(
 
 
 def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tuple[str, SeenException]:
-    """Return the effect of acknowledging, and the exception. Raises AdjustmentError if it cannot be acknowledged."""
+    """Return the effect of acknowledging, and the exception. Raises DecisionError if it cannot be acknowledged."""
     from payments.journeys import adjusting, reporting
     from payments.store.db.connection import transaction
 

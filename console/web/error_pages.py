@@ -22,7 +22,7 @@ from payments.access.authentication import UserError
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
-from payments.journeys.adjusting import AdjustmentError
+from payments.core.finding import DecisionError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.confirming import ConfirmationError
@@ -42,7 +42,7 @@ SECURITY_HEADERS = {
 }
 _CONFLICTS: dict[type[Exception], str] = {
     AmbiguousIdError: "Choose one of the companies in the form, or add the parameter company to the address.",
-    AdjustmentError: "Reload Billing Exceptions, check the exception and try again.",
+    DecisionError: "Reload Billing Exceptions, check the exception and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",

@@ -89,6 +89,8 @@ companies = Table(
     Column("moved_by", Text),
     Column("move_id", Uuid),
     Column("moved_at", Moment),
+    # The business days within which an exception is to be decided.
+    Column("exception_days", Integer, nullable=False, server_default="5"),
     Index("companies_moved", "company_id", postgresql_where=text("move_state IN ('left', 'arriving')")),
 )
 
@@ -310,6 +312,9 @@ findings = Table(
     Column("attempts", Integer),
     Column("reason_code", Text),
     Column("company_id", Text, nullable=False),
+    Column("owner", Text),  # the user who works on it
+    Column("undone_at", Moment),  # when a user undid the last decision
+    Column("settled_notes_before", LargeBinary),  # `lines.settled_notes` before the decision
     PrimaryKeyConstraint("company_id", "id"),
     ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
     ForeignKeyConstraint(["company_id", "set_aside_ref"], [dead_letters.c.company_id, dead_letters.c.id]),
@@ -366,6 +371,10 @@ entries = Table(
     Column("posting_date", Date, nullable=False),
     Column("posted_at", Moment, nullable=False),
     Column("entered_by", Text, nullable=False),
+    # Of an entry that a decision on an exception posted: the exception. Of a reversal: the reversed entry, and why.
+    Column("finding_ref", BigInteger),
+    Column("reverses", BigInteger),
+    Column("reason", Text),
     PrimaryKeyConstraint("company_id", "id"),
     ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
     Index("entries_of_line", "company_id", "line_ref", "version", "kind", "part", unique=True),
@@ -411,6 +420,7 @@ history = Table(
     Column("error", Text),
     Column("params", JSONB),  # the values that belong to the code
     Column("company_id", Text),  # that of the line or dead letter; null if the event could not be read
+    Column("finding_ref", BigInteger),  # the exception, of an event in its life
     # No unique key: no statement looks a row up by its id, and each index costs every import.
     Index("history_by_time", "at", postgresql_using="brin"),
     Index("history_of_line", "company_id", "line_ref"),
@@ -422,6 +432,24 @@ history = Table(
     ),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
     postgresql_partition_by="RANGE (at)",
+)
+
+# Internal notes of users on a payment, an exception of it (then both columns are set), or a patient's account. Rows are
+# only inserted. No foreign keys: they would need keys that exist only after the upgrade of an earlier release.
+notes = Table(
+    "notes",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("line_ref", BigInteger),
+    Column("finding_ref", BigInteger),
+    Column("patient_id", Text),
+    Column("body", Text, nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("written_by", Text, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("notes_of_line", "company_id", "line_ref", postgresql_where=text("line_ref IS NOT NULL")),
+    Index("notes_of_patient", "company_id", "patient_id", postgresql_where=text("patient_id IS NOT NULL")),
 )
 
 # Earlier versions of rows, with the end of their validity. Triggers insert them; `db/as_of.py` reads them.

@@ -8,6 +8,7 @@ import pytest
 from payments.core.close import ClosingError
 from payments.core.company_move import MoveError, MoveState
 from payments.core.due_items import DueItems
+from payments.core.finding import DecisionError
 from payments.core.month import Month
 from payments.core.outcome import Status
 from payments.journeys import (
@@ -23,7 +24,6 @@ from payments.journeys import (
     requeueing,
     retrying,
 )
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.confirming import ConfirmationError, NamedClinic
 from payments.journeys.requeueing import FeedFilter, Requeued
@@ -139,7 +139,7 @@ def test_user_does_not_change_company_that_left(office, change):
     apply = changes(office)[change]
     leave(office)
 
-    with pytest.raises((AdjustmentError, ClosingError, MoveError), match=r"company .*has moved to another"):
+    with pytest.raises((DecisionError, ClosingError, MoveError), match=r"company .*has moved to another"):
         apply()
 
 

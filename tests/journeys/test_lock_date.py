@@ -8,10 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.contract.event import ChargeType
+from payments.core.finding import DecisionError
 from payments.core.month import Month, MonthState
 from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, closing, eligibility_preview, reporting, requeueing
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.closing import ClosingError
 from payments.journeys.eligibility_preview import PaymentToSave
@@ -111,7 +111,7 @@ def test_deposit_date_up_to_the_lock_date_is_refused(office: Office, day: str) -
     office.publish(saved_payment(**paid("25.00", "2026-09-05")))
     (found,) = office.open_exceptions()
 
-    with pytest.raises(AdjustmentError, match="that month is closed, as is every month up to 2026-09; choose a date"):
+    with pytest.raises(DecisionError, match="that month is closed, as is every month up to 2026-09; choose a date"):
         adjusting.accept(office.tx, found.id, date.fromisoformat(day), office.now, BILLER)
     assert office.ledger_entries() == []
 

@@ -17,9 +17,9 @@ from console.web.filters import Day, ReportQuery, RowId, report_query, row_curso
 from console.web.forms import ReturnForm
 from console.web.pages.choices import list_offered_ids
 from payments.access.rights import Right
-from payments.core.finding import FindingReason
+from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
-from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
+from payments.journeys.adjusting import Accepted, SeenException
 from payments.store.db.connection import Transaction
 
 _NEXT_STEPS = {
@@ -118,7 +118,7 @@ def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -
     for seen in selected:
         try:
             accept_if_unchanged(context, seen, form.deposit_date)
-        except (AdjustmentError, PageError) as error:
+        except (DecisionError, PageError) as error:
             results.problems[seen.finding_id] = capitalized(f"{error}".removesuffix(".") + ".")
         except Exception as error:
             results.interrupted_at = seen.finding_id
@@ -168,7 +168,7 @@ def _id_list(before: str, ids: Sequence[int]) -> str:
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
     """Accept an exception in a separate transaction, unless the payment has changed since the user saw the exception.
 
-    Raises PageError (404) if the user may not see the exception. Raises AdjustmentError if the payment has changed or
+    Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or
     the exception cannot be accepted.
     """
     with context.transaction() as tx:

@@ -10,6 +10,8 @@ from payments.store.tables import (
     companies,
     company_months,
     dead_letters,
+    entries,
+    findings,
     lines,
     metadata,
     versions_table,
@@ -33,7 +35,12 @@ STAYING = {
 MOVE_COLUMNS = ("move_state", "moved_by", "move_id", "moved_at")
 """The columns of `companies` that describe the move itself. Each installation has its own."""
 
-_REFERENCES = {"line_ref": lines.name, "set_aside_ref": dead_letters.name}
+_REFERENCES = {
+    "line_ref": lines.name,
+    "set_aside_ref": dead_letters.name,
+    "finding_ref": findings.name,
+    "reverses": entries.name,
+}
 _BASE_TABLES = {versions_table(table.name): table.name for table in VERSIONED}
 
 
