@@ -139,6 +139,8 @@ EXCEPTIONS = Report(
         Column("ended_at", "Closed", ColumnKind.MOMENT),
         Column("ended_by", "Closed by"),
         Column("patient_name", "Name", from_width=190),
+        Column("owner", "Owner", from_width=190),
+        Column("due_on", "Due", ColumnKind.DATE, from_width=190),
     ),
     table=(
         *(
@@ -152,7 +154,7 @@ EXCEPTIONS = Report(
             "amount_now",
             "difference",
         ),
-        *("proposal", "status"),
+        *("proposal", "status", "owner", "due_on"),
     ),
     page=("payment", "reason", "amount_before", "amount_now", "proposal", "status"),
     noun="exception",

@@ -20,6 +20,7 @@ from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import (
+    acceptable_findings,
     clinics,
     distribution_queue,
     entries,
@@ -134,7 +135,7 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 
     The caller accepts each in a separate transaction.
     """
-    return [int(each.item_id) for each in findings.acceptable(tx, company_id)]
+    return [int(each.item_id) for each in acceptable_findings.load(tx, company_id)]
 
 
 def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
@@ -142,7 +143,7 @@ def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
 
     Those that failed before are omitted until their next attempt is due.
     """
-    found = findings.acceptable(tx, None, policy="auto")
+    found = acceptable_findings.load(tx, None, policy="auto")
     return postponed_work.drop_postponed(tx, WorkKind.ACCEPT_EXCEPTION, found, now)
 
 

@@ -63,6 +63,7 @@ class CompanyUpdate(NamedTuple):
     dos_first: bool | None = None
     adjustments: str | None = None
     timezone: str | None = None
+    exception_days: int | None = None
 
 
 def set_company(

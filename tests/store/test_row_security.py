@@ -51,6 +51,7 @@ MORE_ROWS = (
     "INSERT INTO requeue_items (company_id, run_id, line_ref) SELECT company_id, 1, id FROM lines",
     "INSERT INTO nightly_results SELECT company_id, 'balancing', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
     "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
+    "INSERT INTO notes (company_id, body, written_at, written_by) SELECT company_id, '', now(), '' FROM lines",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )
 AUDIT_COLUMNS = "(at, who, action, subject, detail, address, company_id)"
@@ -127,7 +128,7 @@ def test_console_role_has_no_rights_on_partitions_and_changes_no_append_only_row
     found = {(name, kind): is_partition for name, is_partition, kind in tx.execute(text(granted))}
 
     assert not any(found.values())
-    append_only = ("entries", "allocations", "history", "audit", "lines_was")
+    append_only = ("entries", "allocations", "history", "audit", "notes", "lines_was")
     assert {kind for name, kind in found if name in append_only} == {"SELECT", "INSERT"}
     assert {name for name, kind in found if kind == "DELETE"} == {"sessions", "login_failures"}
     assert {name for name, _ in found} == set(tables(tx)) - HIDDEN
@@ -141,7 +142,6 @@ def test_transaction_reads_only_rows_of_its_companies(owner: Database, isolated:
         found = {name: rows(tx, name) for name in names}
 
     assert found == expected
-    # Otherwise the test would compare empty tables.
     assert [name for name, stored in foreign.items() if not stored] == []
     assert {"users", "audit", "lines", "companies"} <= {name for name, stored in expected.items() if stored}
 

@@ -7,7 +7,7 @@ from payments.core.postponed_work import WorkKind
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.ledger import distribution_queue, finding_candidates, findings, postponed_work
+from payments.store.ledger import acceptable_findings, distribution_queue, finding_candidates, postponed_work
 
 
 class Backlog(NamedTuple):
@@ -37,6 +37,6 @@ def load(tx: Transaction, now: datetime) -> Backlog:
         ),
         {"now": now},
     ).one()
-    by_policy = findings.acceptable(tx, None, policy="auto")
+    by_policy = acceptable_findings.load(tx, None, policy="auto")
     waiting = postponed_work.load_waiting(tx, WorkKind.ACCEPT_EXCEPTION, now)
     return Backlog(counts.due + len(set(by_policy) - waiting), counts.later, finding_candidates.count(tx))

@@ -22,7 +22,8 @@ class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
     `timezone` is an IANA name; unless `timezone_chosen`, it is the default of the installation. `hold_days` and
-    `dos_first` belong to rule D8; `adjustments` is `review` or `auto`.
+    `dos_first` belong to rule D8; `adjustments` is `review` or `auto`. `exception_days` are the business days within
+    which an exception is to be decided (rule D6).
     """
 
     company: str
@@ -31,6 +32,7 @@ class CompanyRow(NamedTuple):
     dos_first: bool
     adjustments: str
     timezone_chosen: bool
+    exception_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Clinic:
 
 
 _KEY = list(ClinicKey._fields)
-_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen"
+_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
 # A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
 # no settings: it counts as switched off.
 _IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{MOVED}) IS NOT TRUE)"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from sqlalchemy import RowMapping
 
@@ -23,6 +24,9 @@ class ExceptionFilter:
     """Filter of the Billing Exceptions; a field that is None does not restrict them.
 
     `since` and `until` are inclusive transaction dates. `as_of` reads the exceptions as they were at that moment.
+    `owner` is a user's name; `is_unassigned` selects those without an owner. `overdue_at` selects those whose due date
+    has passed at that moment, in the company's time zone. `has_proposal` selects those that propose entries, or those
+    that do not.
     """
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -33,6 +37,10 @@ class ExceptionFilter:
     since: date | None = None
     until: date | None = None
     as_of: datetime | None = None
+    owner: str | None = None
+    is_unassigned: Literal[True] | None = None
+    overdue_at: datetime | None = None
+    has_proposal: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,8 @@ class ExceptionRow:
     """A row of the Billing Exceptions. Amounts are in dollars.
 
     An entry of `proposal` has a `patient` only if this patient is not the payment's current patient. `patient_name` is
-    the present name of the patient; None if the EMR has not sent it.
+    the present name of the patient; None if the EMR has not sent it. `owner` is
+    the name of the user who works on it. `due_on` is the date by which it is to be decided (rule D6).
     """
 
     id: int
@@ -65,6 +74,8 @@ class ExceptionRow:
     ended_at: datetime | None
     ended_by: str | None
     patient_name: str | None
+    owner: str | None
+    due_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +91,28 @@ class ExceptionCount:
 # Row versions from before migration 0014 have a sentence only.
 _REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
 _JOIN = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
+# `due_date` of `payments/core/service_level.py`: Monday has the number 0.
+_OPENED_ON = "CAST(opened_at AT TIME ZONE companies.timezone AS date)"
+_DUE = (
+    "JOIN companies ON companies.company_id = findings.company_id, "
+    f"LATERAL (SELECT {_OPENED_ON} - greatest(CAST(extract(isodow FROM {_OPENED_ON}) AS integer) - 5, 0) AS weekday) "
+    "AS opened, LATERAL (SELECT weekday + exception_days + 2 * "
+    "((CAST(extract(isodow FROM weekday) AS integer) - 1 + exception_days) / 5) AS due_on) AS due"
+)
 _ROWS = (
     f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
     "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
-    "findings.version, note, opened_at, ended_at, ended_by, patient_name "
-    f"FROM findings {_JOIN} {join_names('lines')} "
+    "findings.version, note, opened_at, ended_at, ended_by, patient_name, owner, due_on "
+    f"FROM findings {_JOIN} {join_names('lines')} {_DUE} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
 
 
 def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
     """Yield the exceptions that match, by id."""
-    query = f"{_rows(exception_filter.scope)} {_where(exception_filter)} ORDER BY findings.id"
+    query = f"{_rows(exception_filter.scope)} {where(exception_filter)} ORDER BY findings.id"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
     for rows in batches(
         tx, statement, parameters_of(exception_filter), is_selective=exception_filter.patient is not None
@@ -103,7 +122,7 @@ def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[Excep
 
 def read_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> list[ExceptionRow]:
     """Return up to `limit` exceptions that match with an id above `after`, by id."""
-    rows = f"{_rows(exception_filter.scope)} {_where(exception_filter)}"
+    rows = f"{_rows(exception_filter.scope)} {where(exception_filter)}"
     query = f"{rows} AND findings.id > :after ORDER BY findings.id LIMIT :limit"
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)),
@@ -121,11 +140,11 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
     """Return the number of exceptions of each kind, the largest first, then by reason and case."""
-    join = _JOIN if _has_line_filter(exception_filter) else ""
+    join = joins(exception_filter)
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
-        f"FROM findings {join} {_where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+        f"FROM findings {join} {where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     )
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)), parameters_of(exception_filter)
@@ -147,13 +166,20 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
     return {name: entry[name] for name in _PROPOSED} | other
 
 
+def joins(exception_filter: ExceptionFilter) -> str:
+    """Return the joins to `findings` that the conditions of a filter need."""
+    due = _DUE if exception_filter.overdue_at else ""
+    return f"{_JOIN if _has_line_filter(exception_filter) else ''} {due}"
+
+
 def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
     return exception_filter.scope != EVERYTHING or any(
         getattr(exception_filter, name) is not None for name in ("patient", "since", "until")
     )
 
 
-def _where(exception_filter: ExceptionFilter) -> str:
+def where(exception_filter: ExceptionFilter) -> str:
+    """Return the WHERE clause of a filter, for `findings` with its `joins`."""
     # The status is written out, because the planner uses a partial index for a literal only. The enum checks it.
     status = f"findings.status = '{FindingStatus(exception_filter.status)}'" if exception_filter.status else ""
     sql_by_field = {
@@ -163,5 +189,9 @@ def _where(exception_filter: ExceptionFilter) -> str:
         "patient": "patient_id = :patient",
         "since": "transaction_date >= :since",
         "until": "transaction_date <= :until",
+        "owner": "owner = :owner",
+        "is_unassigned": "owner IS NULL",
+        "overdue_at": "due_on < CAST(CAST(:overdue_at AS timestamptz) AT TIME ZONE companies.timezone AS date)",
+        "has_proposal": "(jsonb_array_length(proposal) > 0) = :has_proposal",
     }
     return f"WHERE true{conditions(exception_filter, sql_by_field)}{in_scope(exception_filter.scope, 'lines')}"

@@ -7,8 +7,8 @@ acceptance are found by their time.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 
 _MOMENT = sa.DateTime(timezone=True)
 
