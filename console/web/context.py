@@ -19,6 +19,7 @@ from console.web import navigation
 from console.web.csrf import csrf_token
 from console.web.errors import PageError
 from console.web.flash import delete_flash, read_flash, set_flash
+from console.web.help_on_page import HelpOnPage
 from console.web.origins import client_address
 from console.web.theme import chosen_theme
 from payments.access import authentication
@@ -195,6 +196,7 @@ class RequestContext:
         path = self.request.url.path
         return {
             "path": path,
+            "help_on_page": HelpOnPage(),
             "theme": chosen_theme(self.request),
             "navigation": navigation.groups_for(self.user, path, existing, self.app.flower_url),
             "has_search": navigation.SEARCH in existing,

@@ -16,6 +16,7 @@ from console.reports.definition import Column, ColumnKind, Report
 from console.reports.parameters import parameters_of
 from console.web import formats
 from console.web.active_filters import active_filters, is_filtered
+from console.web.help_on_page import help_button
 from payments import balancing_wording, posted_wording, wording
 
 FOLDER = Path(__file__).parent
@@ -53,6 +54,7 @@ def create_templates() -> Environment:
     }
     environment.globals |= {"no_timezone_chosen": wording.no_timezone_chosen}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
+    environment.globals["help_button"] = help_button
     environment.globals["user_cell"] = formats.user_cell
     return environment
 

@@ -24,6 +24,7 @@ from console.web.pages import (
     clinics,
     exceptions,
     health,
+    help_page,
     login,
     months,
     overview,
@@ -45,7 +46,7 @@ PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")}
 REQUIRED = {
     Right.VIEW: """
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
-        GET /clinics | GET /clinic | GET /timeline | POST /logout
+        GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
         GET /api/account | GET /api/balancing | GET /api/months | GET /api/timeline
@@ -107,6 +108,7 @@ MODULES = (
         clinics,
         exceptions,
         health,
+        help_page,
         login,
         months,
         overview,
