@@ -11,6 +11,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, Text, decode_feed_cursor, encode_feed_cursor, report_query
 from console.web.forms import ReturnForm
+from console.web.large_forms import LargeFormRoute
 from console.web.pages.choices import list_offered_ids
 from payments import wording
 from payments.access.rights import Right
@@ -20,7 +21,7 @@ from payments.journeys.reporting import FeedRow
 from payments.journeys.requeueing import REQUEUEABLE
 from tasks import enqueue
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 PAGE_ROWS = 50
 

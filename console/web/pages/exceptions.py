@@ -15,6 +15,7 @@ from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
 from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
 from console.web.forms import ReturnForm
+from console.web.large_forms import LargeFormRoute
 from console.web.pages.choices import list_offered_ids
 from payments.access.rights import Right
 from payments.core.finding import DecisionError, FindingReason
@@ -27,7 +28,7 @@ _NEXT_STEPS = {
     FindingReason.VERSION_CONFLICT.value: "Save the payment again in the EMR.",
 }
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 PAGE_ROWS = 25
 _PROBLEMS_SHOWN = 3

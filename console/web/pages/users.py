@@ -12,6 +12,7 @@ from console.web.auth import Administrator
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
 from console.web.filters import PageQuery, Text
+from console.web.large_forms import LargeFormRoute
 from console.web.pages.named_clinics import names_of
 from payments.access import administration
 from payments.access.authentication import NewPassword, UserError
@@ -22,7 +23,7 @@ from payments.core.conflict import ChangedMeanwhileError
 from payments.core.scope import Scope
 from payments.journeys import configuring
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 _On = Literal["on"] | None
 _Names = Annotated[list[Text], Field(default_factory=list)]
