@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from console.reports.claims_feed import (
     feed_records,
     feed_sum_records,
 )
+from console.reports.not_in_billing import NOT_IN_BILLING_REPORT, NotInBillingParameters, unposted_records
 from console.reports.timeline import TimelineParameters, timeline_records, timeline_report
 from payments.core.scope import EVERYTHING
 
@@ -57,6 +59,23 @@ def claims_feed(
             show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, output)
         else:
             show(feed_records(reporting.claims_feed(tx, query)), CLAIMS_FEED, output, totals)
+
+
+@app.command(
+    epilog="Example: payments report not-in-billing --company acme\n\n"
+    "Example: payments report claims-feed --posted not_in_billing"
+)
+@report_command(NotInBillingParameters)
+def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
+    """Show the payments that Billing does not hold in full, by cause: number, amounts and the oldest.
+
+    Days are the dates on which payments were saved. Internal Payments stay in the EMR and are not counted.
+    """
+    from payments.journeys import reporting
+
+    with open_report() as tx:
+        sums = reporting.not_in_billing(tx, parameters.query(chosen_scope(tx, parameters)))
+        show(unposted_records(sums, datetime.now(UTC)), NOT_IN_BILLING_REPORT, output)
 
 
 @report_command(TimelineParameters)

@@ -9,10 +9,10 @@ from payments.journeys.dashboard import HourlyFlow
 SERIES = (
     ("saved", "Saved"),
     ("imported", "Imported"),
-    ("retried", "Waiting for next attempt"),
+    ("retried", "Tried again"),
     ("not_sent", "Not Sent"),
 )
-_WIDTH, _HEIGHT = 960, 220
+_WIDTH, _HEIGHT = 960, 140
 _LEFT, _BOTTOM, _TOP = 44, 24, 10
 _STEPS = (4, 8, 12, 20)
 
@@ -29,7 +29,7 @@ def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
     ]
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-title">'
-        '<title id="chart-title">Payments by hour: saved, imported, waiting for next attempt, Not Sent</title>{}</svg>'
+        '<title id="chart-title">Payments by hour: saved, imported, tried again, Not Sent</title>{}</svg>'
     ).format(_WIDTH, _HEIGHT, Markup("").join(parts))
 
 

@@ -42,6 +42,7 @@ def create_templates() -> Environment:
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
     environment.filters["refund_problem"] = wording.refund_problem
+    environment.filters |= {"age": formats.format_age, "posted_cause": posted_wording.posted_cause}
     environment.filters |= {"posted_badge": formats.posted_badge, "posted_state": posted_wording.posted_state}
     environment.filters |= {"balancing_notes": balancing_wording.balancing_notes}
     environment.globals |= {"cells": cells}

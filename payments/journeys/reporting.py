@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from payments.contract.errors import dead_letter_id
 from payments.core.finding import FindingStatus
+from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.feed import backlog, printed_keys
@@ -19,11 +20,13 @@ from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
+from payments.store.reports import posted_sums
 from payments.store.reports import timeline as timeline_report
 from payments.store.reports.account import AppliedRow
 from payments.store.reports.claims_feed import FeedCursor, FeedRow, FeedSum, PositionedFeedRow
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
 from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, LogRow, LogSum, PositionedLogRow
+from payments.store.reports.posted_sums import UnpostedSum
 from payments.store.reports.timeline import TimelineRow
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "PositionedFeedRow",
     "PositionedLogRow",
     "TimelineRow",
+    "UnpostedSum",
 ]
 
 _Row = TypeVar("_Row")
@@ -72,6 +76,12 @@ def claims_feed_page(
 def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the Claims Feed summed by status and reason."""
     return feed_report.sums(tx, feed_filter)
+
+
+def not_in_billing(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
+    """Return the payments that Billing does not hold in full, by cause, that with the oldest payment first."""
+    internal = PostedState.INTERNAL_PAYMENT
+    return [each for each in posted_sums.unposted(tx, feed_filter) if each.posted != internal]
 
 
 def payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:

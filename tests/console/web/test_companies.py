@@ -148,7 +148,7 @@ def test_figures_count_the_own_company_only(browsers: Mapping[str, Browser], dat
     asked = {"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}
 
     assert sum(each.count for each in all_companies.exceptions) > sum(each.count for each in own.exceptions) == 0
-    assert sum(each.count for each in all_companies.unsuccessful) > sum(each.count for each in own.unsuccessful) == 0
+    assert sum(each.count for each in all_companies.unposted) > sum(each.count for each in own.unposted) == 0
     assert sum(all_companies.feed.values()) > sum(own.feed.values()) == 1
     assert sum(each.saved for each in all_companies.flow) > sum(each.saved for each in own.flow) == 1
     assert browsers[ADMIN].get("/api/requeue-preview", **refused).json()["count"] == 4

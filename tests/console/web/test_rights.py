@@ -17,6 +17,7 @@ from console.web.pages import (
     account,
     api,
     api_front_desk,
+    api_overview,
     api_requeue,
     audit,
     balancing,
@@ -49,7 +50,7 @@ REQUIRED = {
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
-        GET /api/account | GET /api/balancing | GET /api/months | GET /api/timeline
+        GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months | GET /api/timeline
     """,
     Right.REQUEUE: """
         POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
@@ -101,6 +102,7 @@ MODULES = (
         account,
         api,
         api_front_desk,
+        api_overview,
         api_requeue,
         audit,
         balancing,

@@ -39,7 +39,7 @@ SECRETS = (
 ADMIN = "operator-of-all"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES_ONLY = {
-    *("GET /", "GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
+    *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     *("GET /api/requeue-runs/{run_id}", "GET /own-account"),
 }
 _RUN_ENDPOINTS = (
@@ -170,6 +170,7 @@ def _page_probes(
         "GET /api/openapi.json": [{}],
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
+        "GET /api/not-in-billing": [{}, *({"company": each} for each in (FOREIGN, OWN))],
         "GET /api/requeue-preview": runs,
         "GET /users": [{}],
         "GET /user": [{}, *user],
