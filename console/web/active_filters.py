@@ -1,5 +1,6 @@
 """The filters of a report that are set, which the page shows as chips."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -8,8 +9,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from console.reports.definition import Report
-from console.reports.parameters import parameters_of
-from console.web.formats import humanize
+from console.reports.parameters import Parameter, parameters_of
+from console.web.formats import format_utc_input, humanize
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
@@ -38,6 +39,16 @@ def active_filters(context: Context, report: Report, chosen: Any) -> list[Active
         for each in parameters_of(report.parameters).values()
         if given.get(each.name) and getattr(chosen, each.name) != each.default
     ]
+
+
+def field_text(field: Parameter, chosen: Any) -> str:
+    """Return the text of a filter's field. `chosen` holds the parsed filters or the texts that were sent; or None."""
+    if isinstance(chosen, Mapping):
+        return str(chosen.get(field.name, ""))
+    value = getattr(chosen, field.name) if chosen else None
+    if value is None:
+        return ""
+    return format_utc_input(value) if isinstance(value, datetime) else str(value)
 
 
 def _shown_value(value: object) -> str:

@@ -92,6 +92,21 @@ Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER)
 """The contexts that pages declare; each requires its right."""
 
 
+def session_context(request: Request) -> RequestContext | None:
+    """Return the context of a request that no page has checked, so that its error page keeps the navigation.
+
+    Returns None without a valid session or token, or if the database does not answer.
+    """
+    app = app_state(request)
+    use, credential = session_use(request, app.clock()), _credential(request, app.settings)
+    try:
+        with app.transaction(AUTHENTICATION) as tx:
+            known = authentication.authenticate(tx, credential, use) if credential.token else None
+    except Exception:  # noqa: BLE001 (an error page must not fail in turn)
+        return None
+    return RequestContext(app, request, known.user, credential.token, credential.kind, use.at) if known else None
+
+
 def session_use(request: Request, now: datetime) -> SessionUse:
     """Return the use of a session by a request."""
     idle_limit = timedelta(minutes=app_state(request).settings.session_idle_minutes)

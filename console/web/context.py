@@ -163,10 +163,12 @@ class RequestContext:
         except OutOfScopeError as error:
             kind, _, _ = error.subject.partition(" ")
             step = "Choose one of your clinics." if kind == "clinic" else "Choose one of your companies."
-            raise PageError(403, f"Your account does not include {error.subject}.", step) from None
+            sentence = f"Your account does not include {error.subject}."
+            raise PageError(403, sentence, step, field=kind) from None
         except UnknownNameError as error:
             kind, _, _ = error.subject.partition(" ")
-            raise PageError(404, f"There is no {error.subject}.", f"Choose a {kind} from the list.") from None
+            sentence = f"There is no {error.subject}."
+            raise PageError(404, sentence, f"Choose a {kind} from the list.", field=kind) from None
 
     def audit(
         self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None

@@ -1,18 +1,20 @@
 """Error responses: a page for people, JSON for programs, each with one sentence and the next step."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from console import errors
+from console.web.auth import session_context
 from console.web.context import RequestContext, app_state
 from console.web.errors import LoginRequiredError, PageError, PasswordChangeRequiredError, capitalized
 from console.web.flash import set_flash
+from console.web.invalid_filter import invalid_filter_page, query_models
 from console.web.login_page import LoginView, login_page
 from console.web.origins import SAFE_METHODS, is_api_request, referring_page
 from console.web.rendering import url
@@ -129,6 +131,11 @@ def _on_password_change_required(request: Request, _: Exception) -> Response:
 
 def _on_page_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PageError)  # noqa: S101 (registered for this class alone)
+    if error.field:
+        alert = f"{error.sentence} {error.next_step}".strip()
+        page = invalid_filter_page(request, {error.field: error.sentence}, error.status, alert)
+        if page:
+            return page
     return error_response(request, error.status, error.sentence, error.next_step)
 
 
@@ -137,16 +144,27 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
     # A misspelt key is also missing under its right name; naming the misspelt one helps more.
     found = error.errors()
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    # The location of an element of a list ends with its index.
-    field = next((each for each in reversed(first["loc"][1:]) if isinstance(each, str)), "")
+    field = _field(first)
     label = field if is_api_request(request) else _label(request, field)
     if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
         return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
     is_unknown = first["type"] == "extra_forbidden"
-    problem = "no such field" if is_unknown else str(first["msg"]).removeprefix("Value error, ")
+    problem = "no such field" if is_unknown else _problem(first)
     sentence = f"{shown_name(label)}: {problem}." if label or is_unknown else f"{problem}."
-    shown = sentence if is_api_request(request) else capitalized(sentence)
-    return error_response(request, 422, shown, "Correct it and try again.")
+    if is_api_request(request):
+        return error_response(request, 422, sentence, "Correct it and try again.")
+    messages = {_field(each): capitalized(f"{_problem(each)}.") for each in found}
+    page = invalid_filter_page(request, messages, 422, capitalized(sentence))
+    return page or error_response(request, 422, capitalized(sentence), "Correct it and try again.")
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """Return the name of the wrong field. The location of an element of a list ends with its index."""
+    return next((each for each in reversed(error["loc"][1:]) if isinstance(each, str)), "")
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _label(request: Request, field: str) -> str:
@@ -154,19 +172,14 @@ def _label(request: Request, field: str) -> str:
 
     For a field without a label, return the field's name as words.
     """
-    titles = (getattr(model, "model_fields", {}).get(field) for model in _models(request.scope["route"].dependant))
+    titles = (model.model_fields.get(field) for model in query_models(request.scope["route"].dependant))
     return next((each.title for each in titles if each and each.title), field.replace("_", " "))
-
-
-def _models(dependant: Dependant) -> Iterator[object]:
-    """Yield the types of the query and body parameters of a route and of its dependencies."""
-    yield from (each.field_info.annotation for each in (*dependant.query_params, *dependant.body_params))
-    for dependency in dependant.dependencies:
-        yield from _models(dependency)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (as above)
+    if not is_api_request(request) and not hasattr(request.state, "context"):
+        request.state.context = session_context(request)
     sentence = "This page does not exist." if error.status_code == 404 else f"{error.detail}."
     response = error_response(request, error.status_code, sentence, "Go to the overview.")
     response.headers.update(error.headers or {})

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 class PageError(Exception):
     """A page or the API refuses a request.
 
-    Carries the HTTP status, one sentence that says what happened, and one that says what the user can do next.
+    Carries the HTTP status, one sentence that says what happened, and one that says what the user can do next. `field`
+    is the name of the filter that is wrong: the page then shows its form again, with the sentence at this field.
     """
 
-    def __init__(self, status: int, sentence: str, next_step: str = "") -> None:
-        self.status, self.sentence, self.next_step = status, sentence, next_step
+    def __init__(self, status: int, sentence: str, next_step: str = "", *, field: str = "") -> None:
+        self.status, self.sentence, self.next_step, self.field = status, sentence, next_step, field
         super().__init__(sentence)
 
 

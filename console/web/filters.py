@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from fastapi import Form, Query
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
@@ -68,7 +68,12 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 class PageQuery(BaseModel):
-    """Base of the query parameters of a page. It drops empty fields and refuses a period that ends before it begins."""
+    """Base of the query parameters of a page. It drops empty fields and refuses a period that ends before it begins.
+
+    `parameter_class` is set for the filter of a report.
+    """
+
+    parameter_class: ClassVar[type[Any] | None] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +134,7 @@ def query_model(
         limit = Annotated[int, _validator_for(parse_count, Annotated[int, Field(ge=1, le=most)]), Field(ge=1, le=most)]
         described["limit"] = (limit, Field(default, description="The number of rows at most."))
     model: type[PageQuery] = create_model(parameter_class.__name__, __base__=PageQuery, **described)
+    model.parameter_class = parameter_class
     return model
 
 

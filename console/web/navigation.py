@@ -3,7 +3,7 @@
 An item is shown if its page exists, and if the user has the right that it names.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,6 +86,20 @@ OWN_ACCOUNT = "/own-account"
 """Pages that the header links to as soon as they exist."""
 
 
+def addresses() -> frozenset[str]:
+    """Return every address that belongs to an item."""
+    return frozenset(path for item in _items() for path in (item.path, *item.also))
+
+
+def label_of(path: str) -> str:
+    """Return the label of the item to which an address belongs; empty if it belongs to none."""
+    return next((item.label for item in _items() if item.is_at(path)), "")
+
+
+def _items() -> Iterator[Item]:
+    return (item for section in SECTIONS for item in section.items)
+
+
 class Link(NamedTuple):
     """An item as one page shows it."""
 
@@ -104,7 +118,7 @@ class Group(NamedTuple):
 
 def groups_for(user: User, path: str, existing: Collection[str], flower_url: str) -> list[Group]:
     """Return the navigation of a user at an address. `existing` holds the paths of the pages that exist."""
-    current = next((item for section in SECTIONS for item in section.items if item.is_at(path)), None)
+    current = next((item for item in _items() if item.is_at(path)), None)
     groups = []
     for section in SECTIONS:
         items = [item for item in section.items if _is_shown(item, user, existing)]

@@ -15,7 +15,7 @@ from console.reports.balancing import ITEM_HEADINGS
 from console.reports.definition import Column, ColumnKind, Report
 from console.reports.parameters import parameters_of
 from console.web import formats
-from console.web.active_filters import active_filters, is_filtered
+from console.web.active_filters import active_filters, field_text, is_filtered
 from console.web.help_on_page import help_button
 from payments import balancing_wording, posted_wording, wording
 
@@ -50,6 +50,7 @@ def create_templates() -> Environment:
         "parameters_of": parameters_of,
         "is_filtered": is_filtered,
         "active_filters": active_filters,
+        "field_text": field_text,
         "url": url,
         "statics": static_urls(),
     }

@@ -27,7 +27,7 @@ from payments.store.reports.claims_feed import FeedCursor, FeedRow, FeedSum, Pos
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
 from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, LogRow, LogSum, PositionedLogRow
 from payments.store.reports.posted_sums import UnpostedSum
-from payments.store.reports.timeline import TimelineRow
+from payments.store.reports.timeline import PaymentFacts, TimelineRow
 
 __all__ = [
     "AppliedRow",
@@ -139,6 +139,17 @@ def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[T
         return timeline_report.read(tx, (), printed_keys.dead_letters_in_scope(tx, (refused_id,), scope))
     named = printed_keys.find(tx, [key], scope)[key]
     return timeline_report.read(tx, named.keys, named.dead_letter_ids)
+
+
+def payment_facts(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> PaymentFacts | None:
+    """Return the method, the dates and the reference of the payment with this printed key, as last saved.
+
+    Returns None for an invalid event, or if the scope does not include the payment.
+    """
+    if dead_letter_id(key) is not None:
+        return None
+    named = printed_keys.find(tx, [key], scope)[key]
+    return timeline_report.read_facts(tx, named.keys[0]) if named.keys else None
 
 
 def load_backlog(tx: Transaction, now: datetime) -> Backlog:

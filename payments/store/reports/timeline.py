@@ -1,7 +1,7 @@
 """The timeline of a payment: every event of its history."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from payments.contract.keys import LineKey
@@ -31,6 +31,19 @@ class TimelineRow(NamedTuple):
     patient_name: str | None
 
 
+class PaymentFacts(NamedTuple):
+    """How and when a payment was made, as last saved. `reference` is the number of a check, for example."""
+
+    method: str | None
+    transaction_date: date | None
+    date_of_service: date | None
+    reference: str | None
+
+
+_FACTS = f"""
+SELECT {", ".join(PaymentFacts._fields)} FROM lines
+WHERE company_id = :company_id AND clinic_id = :clinic_id AND payment_id = :payment_id AND line_id = :line_id
+"""
 _POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
 
 # The entries that an import posted carry its version and its time.
@@ -99,6 +112,12 @@ SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-3])}, {_WITH_POSTINGS
             AND line_ref IS NULL AND set_aside_ref IS NULL OFFSET 0) AS found
 ) AS events ORDER BY at, id
 """
+
+
+def read_facts(tx: Transaction, key: LineKey) -> PaymentFacts | None:
+    """Return the facts of the line with this key, or None if only an invalid event names it."""
+    row = tx.execute(text(_FACTS), key._asdict()).one_or_none()
+    return PaymentFacts._make(row) if row else None
 
 
 def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[TimelineRow]:
