@@ -25,6 +25,7 @@ _VALUES = {
     "note": "called the clinic",
     "password": PASSWORD,
     "patient": "patient",
+    "company": "company",
     "payment": "north/sent-0/1",
     "find": "sent",
     "amount": "25.00",
