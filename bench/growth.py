@@ -14,6 +14,7 @@ from bench import generated_events
 from bench.importing import ResourceUsage, frozen
 from bench.testbed import READY, Testbed, our_processes
 from config.database_urls import libpq_url, with_database
+from payments.core.sorting import Window
 from payments.journeys import reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, connect, transaction
@@ -122,9 +123,11 @@ def _measure_import(testbed: Testbed, size: int, turn: int) -> Round:
 def _measure_pages(testbed: Testbed) -> dict[str, float]:
     day = generated_events.FIRST_DAY + timedelta(days=30)
     reads: dict[str, Callable[[Transaction], object]] = {
-        "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), None, PAGE),
-        "payment log of a day": lambda tx: reporting.payment_log_page(tx, LogFilter(since=day, until=day), None, PAGE),
-        "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), 0, PAGE),
+        "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), Window(PAGE)),
+        "payment log of a day": lambda tx: reporting.payment_log_page(
+            tx, LogFilter(since=day, until=day), Window(PAGE)
+        ),
+        "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), Window(PAGE)),
     }
     return {name: _median_ms(testbed, read) for name, read in reads.items()}
 

@@ -29,8 +29,9 @@ from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
 from payments.core.scope import Scope
+from payments.core.sorting import Position
 from payments.journeys import reporting
-from payments.journeys.reporting import ExceptionFilter, FeedCursor, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter, Window
 from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
@@ -145,12 +146,12 @@ def _is_answering(client: httpx.Client) -> bool:
 
 def _cases() -> dict[str, PageCase]:
     middle = datetime(2026, 7, 16, 12, tzinfo=UTC)
-    place = f"{round(middle.timestamp()) * 1_000_000}.0.{2**62}"
+    place = f"2026-07-16T12:00:00Z~0~{2**62}"
     return {
         "Claims Feed": _feed_case("", FeedFilter(), None, ""),
         "Claims Feed, half-way down": _feed_case(
             "WHERE (saved_at, id) < ('2026-07-16 12:00+00', 4611686018427387904)",
-            *(FeedFilter(), FeedCursor(middle, 0, 2**62), f"after={place}"),
+            *(FeedFilter(), (middle, 0, 2**62), f"after={place}"),
         ),
         "Claims Feed of a clinic": _feed_case(
             "WHERE clinic_id = 'clinic-7'", FeedFilter(scope=Scope.of_clinics("clinic-7")), None, "clinic=clinic-7"
@@ -168,16 +169,18 @@ def _cases() -> dict[str, PageCase]:
         ),
         "Billing Exceptions": PageCase(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
-            lambda tx: [row.id for row in reporting.exceptions_page(tx, ExceptionFilter(), 0, ROWS).rows],
+            lambda tx: [each.row.id for each in reporting.exceptions_page(tx, ExceptionFilter(), Window(ROWS)).rows],
             "/exceptions",
         ),
     }
 
 
-def _feed_case(where: str, wanted: FeedFilter, after: FeedCursor | None, query: str) -> PageCase:
+def _feed_case(where: str, wanted: FeedFilter, after: Position | None, query: str) -> PageCase:
     return PageCase(
         f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
-        lambda tx: [row.cursor.id for row in reporting.claims_feed_page(tx, wanted, after, ROWS).rows],
+        lambda tx: [
+            int(str(each.position[-1])) for each in reporting.claims_feed_page(tx, wanted, Window(ROWS, after)).rows
+        ],
         f"/claims-feed?{query}",
     )
 
@@ -185,7 +188,7 @@ def _feed_case(where: str, wanted: FeedFilter, after: FeedCursor | None, query: 
 def _log_case(where: str, query: LogFilter, address: str) -> PageCase:
     return PageCase(
         f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
-        lambda tx: [row.cursor.id for row in reporting.payment_log_page(tx, query, None, ROWS).rows],
+        lambda tx: [int(str(each.position[-1])) for each in reporting.payment_log_page(tx, query, Window(ROWS)).rows],
         f"/payment-log?{address}",
     )
 

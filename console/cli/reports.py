@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.parameters import chosen_scope, report_command
+from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
 from console.cli.session import open_report, open_transaction
 from console.cli.tables import Totals
@@ -54,11 +54,12 @@ def claims_feed(
         return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
 
     with open_report() as tx:
-        query = parameters.query(chosen_scope(tx, parameters))
+        query = chosen_filter(tx, parameters)
         if summary:
             show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, output)
         else:
-            show(feed_records(reporting.claims_feed(tx, query)), CLAIMS_FEED, output, totals)
+            sort = CLAIMS_FEED.sort_of(parameters) if parameters.sort else None
+            show(feed_records(reporting.claims_feed(tx, query, sort)), CLAIMS_FEED, output, totals)
 
 
 @app.command(
@@ -74,7 +75,7 @@ def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
     from payments.journeys import reporting
 
     with open_report() as tx:
-        sums = reporting.not_in_billing(tx, parameters.query(chosen_scope(tx, parameters)))
+        sums = reporting.not_in_billing(tx, chosen_filter(tx, parameters))
         show(unposted_records(sums, datetime.now(UTC)), NOT_IN_BILLING_REPORT, output)
 
 

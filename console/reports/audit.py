@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
-from console.reports.parameters import ParameterKind, first_day, last_day, parameter
+from console.reports.definition import Column, ColumnKind, Report, SortCost
+from console.reports.parameters import ParameterKind, first_day, last_day, parameter, period, sort_by
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
     from datetime import date
+
+    from payments.core.period import Period
+
+
+def _sorts() -> list[Sort]:
+    return AUDIT.sorts
 
 
 class ShownActions(StrEnum):
@@ -48,21 +55,24 @@ class AuditParameters:
     )
     since: date | None = first_day()
     until: date | None = last_day()
+    period: Period | None = period()
+    sort: StrEnum | None = sort_by(_sorts)
 
 
 AUDIT = Report(
     title="Audit history",
     columns=(
         Column("id", "No.", ColumnKind.COUNT),
-        Column("at", "Time", ColumnKind.MOMENT),
-        Column("who", "User"),
-        Column("action", "Action"),
-        Column("subject", "Subject", css_class="key"),
+        Column("at", "Time", ColumnKind.MOMENT, sort=SortCost.INDEX),
+        Column("who", "User", sort=SortCost.ROWS),
+        Column("action", "Action", sort=SortCost.ROWS),
+        Column("subject", "Subject", css_class="key", sort=SortCost.ROWS),
         Column("detail", "Detail", css_class="why"),
-        Column("address", "IP address"),
+        Column("address", "IP address", sort=SortCost.ROWS),
     ),
     table=("at", "who", "action", "subject", "detail", "address"),
     noun="entry",
     empty="No matching entries.",
     parameters=AuditParameters,
+    order=Sort("at", is_descending=True),
 )

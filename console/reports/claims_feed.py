@@ -9,15 +9,28 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record, Value
-from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import (
+    ParameterKind,
+    as_of,
+    clinic,
+    company,
+    first_day,
+    last_day,
+    parameter,
+    period,
+    sort_by,
+)
 from payments.core.scope import Scope
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+    from enum import StrEnum
 
     from payments.core.outcome import Reason, Status
+    from payments.core.period import Period
     from payments.core.posted import PostedFilter
     from payments.journeys.reporting import FeedFilter, FeedRow, FeedSum
 
@@ -40,12 +53,17 @@ def _posted_states() -> type[PostedFilter]:
     return PostedFilter
 
 
+def _sorts() -> list[Sort]:
+    return CLAIMS_FEED.sorts
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClaimsFeedParameters:
     """Filters of the Claims Feed. Days are save dates in the clinics' time zones; `amount` is in dollars."""
 
     since: date | None = first_day("Saved from")
     until: date | None = last_day()
+    period: Period | None = period()
     status: Status | None = parameter(
         "Status",
         "This status only.",
@@ -68,6 +86,7 @@ class ClaimsFeedParameters:
         "Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6, is_advanced=True
     )
     as_of: datetime | None = as_of()
+    sort: StrEnum | None = sort_by(_sorts)
 
     def query(self, scope: Scope) -> FeedFilter:
         """Return the filter of the ledger, limited to a scope."""
@@ -101,24 +120,24 @@ def _posted_text(record: Record) -> Value:
 CLAIMS_FEED = Report(
     title="Claims Feed",
     columns=(
-        Column("payment", "Payment", wraps=True, text=_key, css_class="pay"),
+        Column("payment", "Payment", wraps=True, text=_key, css_class="pay", sort=SortCost.ROWS),
         Column("version", "Version", ColumnKind.COUNT, from_width=170),
-        Column("clinic", "Clinic"),
-        Column("patient", "Patient", from_width=160, css_class="whose"),
-        Column("charge_type", "Charge type", from_width=100),
-        Column("amount", "Amount", ColumnKind.MONEY),
-        Column("saved_at", "Saved", ColumnKind.MOMENT, from_width=120),
-        Column("status", "Transmission"),
-        Column("reason", "Reason", css_class="why"),
-        Column("attempts", "Attempts", ColumnKind.COUNT, from_width=170, css_class="wide"),
+        Column("clinic", "Clinic", sort=SortCost.ROWS),
+        Column("patient", "Patient", from_width=160, css_class="whose", sort=SortCost.ROWS),
+        Column("charge_type", "Charge type", from_width=100, sort=SortCost.ROWS),
+        Column("amount", "Amount", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("saved_at", "Saved", ColumnKind.MOMENT, from_width=120, sort=SortCost.INDEX),
+        Column("status", "Transmission", sort=SortCost.ROWS),
+        Column("reason", "Reason", css_class="why", sort=SortCost.ROWS),
+        Column("attempts", "Attempts", ColumnKind.COUNT, from_width=170, css_class="wide", sort=SortCost.ROWS),
         Column("application", "Result in Billing"),
         Column("detail", "Detail"),
         Column("next_try_at", "Next attempt", ColumnKind.MOMENT),
         Column("refused", "Invalid event"),
-        Column("company", "Company"),
-        Column("posted", "Posted", wraps=True, text=_posted_text),
-        Column("posted_amount", "Amount in Billing", ColumnKind.MONEY),
-        Column("difference", "Difference", ColumnKind.MONEY),
+        Column("company", "Company", sort=SortCost.ROWS),
+        Column("posted", "Posted", wraps=True, text=_posted_text, sort=SortCost.ROWS),
+        Column("posted_amount", "Amount in Billing", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("difference", "Difference", ColumnKind.MONEY, sort=SortCost.ROWS),
         Column("patient_name", "Name", from_width=210),
     ),
     table=(
@@ -130,6 +149,7 @@ CLAIMS_FEED = Report(
     empty="No matching payments.",
     total_of="amount",
     parameters=ClaimsFeedParameters,
+    order=Sort("saved_at", is_descending=True),
 )
 
 CLAIMS_FEED_SUMS = Report(

@@ -11,15 +11,27 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import NestedRecord, Record, Value, nested_records
-from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import (
+    ParameterKind,
+    as_of,
+    clinic,
+    company,
+    first_day,
+    last_day,
+    parameter,
+    period,
+    sort_by,
+)
 from payments.core.scope import Scope
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from payments.core.outcome import ClosedCase
+    from payments.core.period import Period
     from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 
 
@@ -50,6 +62,10 @@ def _cases() -> type[ClosedCase]:
     return ClosedCase
 
 
+def _sorts() -> list[Sort]:
+    return EXCEPTIONS.sorts
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExceptionsParameters:
     """Filters of the Billing Exceptions. Days are transaction dates."""
@@ -67,6 +83,7 @@ class ExceptionsParameters:
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
     since: date | None = first_day("Transaction date from", "transaction date")
     until: date | None = last_day("transaction date")
+    period: Period | None = period()
     status: StatusChoice = parameter(
         "Status",
         "Status of the exceptions; `all` shows every one.",
@@ -76,6 +93,7 @@ class ExceptionsParameters:
         default=StatusChoice.OPEN,
     )
     as_of: datetime | None = as_of()
+    sort: StrEnum | None = sort_by(_sorts)
 
     def query(self, scope: Scope) -> ExceptionFilter:
         """Convert these parameters to an ExceptionFilter, limited to a scope."""
@@ -117,30 +135,30 @@ def _entry(proposed: NestedRecord) -> str:
 EXCEPTIONS = Report(
     title="Billing Exceptions",
     columns=(
-        Column("id", "No.", ColumnKind.COUNT),
+        Column("id", "No.", ColumnKind.COUNT, sort=SortCost.INDEX),
         Column("type", "Type"),
-        Column("reason", "Exception", wraps=True, text=_exception_text),
+        Column("reason", "Exception", wraps=True, text=_exception_text, sort=SortCost.ROWS),
         Column("case", "Change in closed month"),
         Column("payment", "Payment", wraps=True, css_class="pay"),
-        Column("patient", "Patient", from_width=150),
-        Column("amount_before", "Amount in Billing", ColumnKind.MONEY),
-        Column("amount_now", "Amount in the EMR", ColumnKind.MONEY),
-        Column("difference", "Difference", ColumnKind.MONEY, from_width=100),
-        Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120),
-        Column("status", "Status", from_width=110, css_class="decide"),
+        Column("patient", "Patient", from_width=150, sort=SortCost.ROWS),
+        Column("amount_before", "Amount in Billing", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("amount_now", "Amount in the EMR", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("difference", "Difference", ColumnKind.MONEY, from_width=100, sort=SortCost.ROWS),
+        Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120, sort=SortCost.ROWS),
+        Column("status", "Status", from_width=110, css_class="decide", sort=SortCost.ROWS),
         Column("proposal", "Proposed entries", wraps=True, text=_proposal_text),
-        Column("company", "Company"),
-        Column("clinic", "Clinic"),
-        Column("charge_type", "Charge type"),
-        Column("method", "Method"),
+        Column("company", "Company", sort=SortCost.ROWS),
+        Column("clinic", "Clinic", sort=SortCost.ROWS),
+        Column("charge_type", "Charge type", sort=SortCost.ROWS),
+        Column("method", "Method", sort=SortCost.ROWS),
         Column("version", "Version", ColumnKind.COUNT),
         Column("note", "Note"),
-        Column("opened_at", "Opened", ColumnKind.MOMENT),
-        Column("ended_at", "Closed", ColumnKind.MOMENT),
+        Column("opened_at", "Opened", ColumnKind.MOMENT, sort=SortCost.ROWS),
+        Column("ended_at", "Closed", ColumnKind.MOMENT, sort=SortCost.ROWS),
         Column("ended_by", "Closed by"),
         Column("patient_name", "Name", from_width=190),
-        Column("owner", "Owner", from_width=190),
-        Column("due_on", "Due", ColumnKind.DATE, from_width=190),
+        Column("owner", "Owner", sort=SortCost.ROWS, from_width=190),
+        Column("due_on", "Due", ColumnKind.DATE, sort=SortCost.ROWS, from_width=190),
     ),
     table=(
         *(
@@ -160,6 +178,7 @@ EXCEPTIONS = Report(
     noun="exception",
     empty="No matching exceptions.",
     parameters=ExceptionsParameters,
+    order=Sort("id"),
 )
 
 

@@ -16,7 +16,11 @@ from console.web.formats import format_utc_input, humanize
 def is_filtered(report: Report, chosen: Any) -> bool:
     """Return whether a report is filtered. Empty values do not count, because a form also sends fields left empty."""
     described = parameters_of(report.parameters or type(chosen)).values()
-    return any(getattr(chosen, each.name) not in {None, each.default} for each in described if each.name != "group_by")
+    return any(
+        getattr(chosen, each.name) not in {None, each.default}
+        for each in described
+        if each.name not in {"group_by", "sort"}
+    )
 
 
 class ActiveFilter(NamedTuple):
@@ -37,7 +41,7 @@ def active_filters(context: Context, report: Report, chosen: Any) -> list[Active
     return [
         ActiveFilter(each.name, each.label, _shown_value(getattr(chosen, each.name)), each.is_required)
         for each in parameters_of(report.parameters).values()
-        if given.get(each.name) and getattr(chosen, each.name) != each.default
+        if each.name != "sort" and given.get(each.name) and getattr(chosen, each.name) != each.default
     ]
 
 

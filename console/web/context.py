@@ -138,6 +138,11 @@ class RequestContext:
         """The current date in the user's time zone."""
         return self.now.astimezone(self.zone).date()
 
+    def today_in(self, scope: Scope) -> date:
+        """Return the current date of the companies in a scope; the latest one, if their time zones differ."""
+        with self.transaction() as tx:
+            return choosing.current_day(tx, scope, self.now)
+
     def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
         """Return the midnight that begins the date `days_later` days after `day`, in the user's time zone.
 

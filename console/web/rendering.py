@@ -51,6 +51,7 @@ def create_templates() -> Environment:
         "is_filtered": is_filtered,
         "active_filters": active_filters,
         "field_text": field_text,
+        "offered_with": offered_with,
         "url": url,
         "statics": static_urls(),
     }
@@ -92,6 +93,11 @@ def _format_value(context: Context, column: Column, row: Any) -> Markup:
             return formats.format_datetime(context, value)
         case _:
             return escape("" if value is None else value)
+
+
+def offered_with(chosen: str | None, offered: Sequence[str]) -> Sequence[str]:
+    """Return the ids to choose from, with the chosen one, which may be that of a retired clinic."""
+    return offered if not chosen or chosen in offered else [chosen, *offered]
 
 
 def url(path: str, **query: object) -> str:

@@ -26,7 +26,7 @@ class RequeueRequest(_Body):
 
 
 _FILTERS: dict[str, Any] = {
-    name: field for name, field in filter_fields(ClaimsFeedParameters).items() if name != "as_of"
+    name: field for name, field in filter_fields(ClaimsFeedParameters).items() if name not in {"as_of", "sort"}
 }
 
 
@@ -64,10 +64,14 @@ class Problem(BaseModel):
 
 
 class Rows(BaseModel):
-    """Rows of a report. `next` is the `after` of the page that follows, null on the last page."""
+    """Rows of a report. `next` is the `after` of the page that follows, null on the last page.
+
+    `previous` is the `before` of the page before, null on the first page.
+    """
 
     rows: list[dict[str, Any]]
-    next: str | int | None
+    next: str | None
+    previous: str | None
 
 
 class FlowPreview(BaseModel):

@@ -5,17 +5,21 @@ beyond these. An administrator of all companies manages every user. An administr
 they may not manage. They can only notice one, because names are unique in the installation: a taken name is refused.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from payments.access import authentication, users
+from payments.access import audit, authentication, users
 from payments.access.audit import AuditFilter, AuditRow
 from payments.access.grants import with_clinic_keys
 from payments.access.passwords import NewPassword, UserError
 from payments.access.rights import User
 from payments.access.users import UserRow
 from payments.core.scope import Scope
+from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Page, read_window
+from payments.store.reports.summary import Summary
 
 
 def list_users(tx: Transaction, administrator: User) -> list[UserRow]:
@@ -83,13 +87,32 @@ def enable_user(tx: Transaction, administrator: User, name: str, now: datetime) 
     authentication.enable_user(tx, name, now, administrator.signature)
 
 
-def read_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int) -> list[AuditRow]:
-    """Return up to `limit` entries of the audit history, newest first.
+def audit_page(
+    tx: Transaction, administrator: User, query: AuditFilter, window: Window, sort: Sort = audit.NEWEST_FIRST
+) -> Page[AuditRow]:
+    """Return a page of the audit history, by default newest first. Raises TooManyToSortError.
 
     An administrator of certain companies sees entries of users who have only these companies, from the time at which
     each user was given them. Entries that concern another company are omitted.
     """
-    return authentication.read_audit(tx, replace(query, companies=administrator.scope.companies), limit)
+    visible = _visible_entries(administrator, query)
+    if sort.column != audit.BY_TIME and not audit.summarize(tx, visible, SORTED_ROWS_MAX).is_complete:
+        raise TooManyToSortError(sort)
+    return read_window(window, lambda each: audit.read_page(tx, visible, each, sort))
+
+
+def stream_audit(tx: Transaction, administrator: User, query: AuditFilter, sort: Sort) -> Iterator[AuditRow]:
+    """Yield all entries of the audit history that `audit_page` would show."""
+    return audit.stream(tx, _visible_entries(administrator, query), sort)
+
+
+def summarize_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int | None = None) -> Summary:
+    """Count the entries of the audit history that `audit_page` would show. With `limit`, stop after so many."""
+    return audit.summarize(tx, _visible_entries(administrator, query), limit)
+
+
+def _visible_entries(administrator: User, query: AuditFilter) -> AuditFilter:
+    return replace(query, companies=administrator.scope.companies)
 
 
 def _lock_managed(tx: Transaction, administrator: User, name: str) -> User:

@@ -1,12 +1,14 @@
 """Choose the part of a user's scope that a report, a page or a command names."""
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
-from payments.store.ledger import owners
+from payments.store.ledger import clinics, owners
 
 
 class Choice(NamedTuple):
@@ -66,6 +68,15 @@ def _of_company(tx: Transaction, scope: Scope, company: str | None) -> Scope:
 def _shown(name: str) -> str:
     """Return an id as text, in quotation marks if it is empty, or has blanks or other characters that are not seen."""
     return name if name.isprintable() and name.strip() == name != "" else repr(name)
+
+
+def current_day(tx: Transaction, scope: Scope, now: datetime) -> date:
+    """Return the current date of the companies in a scope: the latest one, if their time zones differ (rule D1).
+
+    In UTC if the scope has no company.
+    """
+    zones = clinics.list_timezones(tx, scope)
+    return max(now.astimezone(ZoneInfo(name)).date() for name in zones or ["UTC"])
 
 
 def _refuse_several(subject: str, companies: Sequence[str]) -> None:

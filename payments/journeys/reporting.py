@@ -5,15 +5,15 @@ commands import the types of the reports from here.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from payments.contract.errors import dead_letter_id
 from payments.core.finding import FindingStatus
 from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING, Scope
+from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Page, Positioned, read_window
 from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
@@ -23,11 +23,15 @@ from payments.store.reports import payment_log as log_report
 from payments.store.reports import posted_sums
 from payments.store.reports import timeline as timeline_report
 from payments.store.reports.account import AppliedRow
-from payments.store.reports.claims_feed import FeedCursor, FeedRow, FeedSum, PositionedFeedRow
+from payments.store.reports.claims_feed import FeedRow, FeedSum
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
-from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, LogRow, LogSum, PositionedLogRow
+from payments.store.reports.payment_log import GroupBy, LogFilter, LogRow, LogSum
 from payments.store.reports.posted_sums import UnpostedSum
+from payments.store.reports.summary import Summary
 from payments.store.reports.timeline import PaymentFacts, TimelineRow
+
+FEED_SORTS, LOG_SORTS, EXCEPTION_SORTS = feed_report.SORTS, log_report.SORTS, exception_report.SORTS
+"""The columns by which each report can be sorted, with their sort keys."""
 
 __all__ = [
     "AppliedRow",
@@ -35,42 +39,41 @@ __all__ = [
     "ExceptionCount",
     "ExceptionFilter",
     "ExceptionRow",
-    "FeedCursor",
     "FeedFilter",
     "FeedRow",
     "FeedSum",
     "GroupBy",
-    "LogCursor",
     "LogFilter",
     "LogRow",
     "LogSum",
-    "PositionedFeedRow",
-    "PositionedLogRow",
+    "Page",
+    "Positioned",
+    "Sort",
+    "Summary",
     "TimelineRow",
+    "TooManyToSortError",
     "UnpostedSum",
+    "Window",
 ]
 
-_Row = TypeVar("_Row")
 
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[_Row]):
-    """Rows of a report, and whether more rows come after them."""
-
-    rows: Sequence[_Row]
-    has_more: bool
-
-
-def claims_feed(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
-    """Yield the Claims Feed, oldest save first: one row per line, with its newest version."""
-    return feed_report.stream(tx, feed_filter)
+def claims_feed(tx: Transaction, feed_filter: FeedFilter, sort: Sort | None = None) -> Iterator[FeedRow]:
+    """Yield the Claims Feed: one row per line, with its newest version. By default, the oldest save comes first."""
+    return feed_report.stream_sorted(tx, feed_filter, sort) if sort else feed_report.stream(tx, feed_filter)
 
 
 def claims_feed_page(
-    tx: Transaction, feed_filter: FeedFilter, after: FeedCursor | None, limit: int
-) -> Page[PositionedFeedRow]:
-    """Return a page of the Claims Feed, newest save first."""
-    return _page(feed_report.read_page(tx, feed_filter, after, limit + 1), limit)
+    tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort = feed_report.NEWEST_FIRST
+) -> Page[FeedRow]:
+    """Return a page of the Claims Feed, by default newest save first. Raises TooManyToSortError."""
+    if sort.column != feed_report.BY_SAVE:
+        _check_sortable(sort, feed_report.summarize(tx, feed_filter, SORTED_ROWS_MAX))
+    return read_window(window, lambda each: feed_report.read_page(tx, feed_filter, each, sort))
+
+
+def claims_feed_summary(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
+    """Count and add up the payments that match. With `limit`, stop after so many payments."""
+    return feed_report.summarize(tx, feed_filter, limit)
 
 
 def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
@@ -84,21 +87,30 @@ def not_in_billing(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum
     return [each for each in posted_sums.unposted(tx, feed_filter) if each.posted != internal]
 
 
-def payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
-    """Yield the Patient Payment Log by deposit date: one row per ledger entry."""
-    return log_report.stream(tx, log_filter)
+def payment_log(tx: Transaction, log_filter: LogFilter, sort: Sort | None = None) -> Iterator[LogRow]:
+    """Yield the Patient Payment Log: one row per ledger entry. By default, the oldest deposit comes first."""
+    return log_report.stream(tx, log_filter, sort)
 
 
-def expanded_payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
+def expanded_payment_log(
+    tx: Transaction, log_filter: LogFilter, sort: Sort | None = None
+) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
     """Yield the rows of `payment_log`, each with the charges that its payment was applied to."""
-    return log_report.stream_applied(tx, log_filter)
+    return log_report.stream_applied(tx, log_filter, sort)
 
 
 def payment_log_page(
-    tx: Transaction, log_filter: LogFilter, after: LogCursor | None, limit: int
-) -> Page[PositionedLogRow]:
-    """Return a page of the Patient Payment Log, newest deposit first."""
-    return _page(log_report.read_page(tx, log_filter, after, limit + 1), limit)
+    tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort = log_report.NEWEST_FIRST
+) -> Page[LogRow]:
+    """Return a page of the Patient Payment Log, by default newest deposit first. Raises TooManyToSortError."""
+    if sort.column != log_report.BY_DEPOSIT_DATE:
+        _check_sortable(sort, log_report.summarize(tx, log_filter, SORTED_ROWS_MAX))
+    return read_window(window, lambda each: log_report.read_page(tx, log_filter, each, sort))
+
+
+def payment_log_summary(tx: Transaction, log_filter: LogFilter, limit: int | None = None) -> Summary:
+    """Count and add up the entries that match. With `limit`, stop after so many entries."""
+    return log_report.summarize(tx, log_filter, limit)
 
 
 def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
@@ -106,14 +118,25 @@ def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) 
     return log_report.sums(tx, log_filter, group_by)
 
 
-def exceptions(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
-    """Yield the Billing Exceptions, oldest first."""
-    return exception_report.stream(tx, exception_filter)
+def exceptions(
+    tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = exception_report.OLDEST_FIRST
+) -> Iterator[ExceptionRow]:
+    """Yield the Billing Exceptions, by default the oldest first."""
+    return exception_report.stream(tx, exception_filter, sort)
 
 
-def exceptions_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> Page[ExceptionRow]:
-    """Return a page of the Billing Exceptions with ids above `after`, oldest first."""
-    return _page(exception_report.read_page(tx, exception_filter, after, limit + 1), limit)
+def exceptions_page(
+    tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = exception_report.OLDEST_FIRST
+) -> Page[ExceptionRow]:
+    """Return a page of the Billing Exceptions, by default the oldest first. Raises TooManyToSortError."""
+    if sort.column != exception_report.BY_ID:
+        _check_sortable(sort, exception_report.summarize(tx, exception_filter, SORTED_ROWS_MAX))
+    return read_window(window, lambda each: exception_report.read_page(tx, exception_filter, each, sort))
+
+
+def exceptions_summary(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
+    """Count the exceptions that match, and add up their differences. With `limit`, stop after so many exceptions."""
+    return exception_report.summarize(tx, exception_filter, limit)
 
 
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
@@ -157,5 +180,6 @@ def load_backlog(tx: Transaction, now: datetime) -> Backlog:
     return backlog.load(tx, now)
 
 
-def _page(rows: Sequence[_Row], limit: int) -> Page[_Row]:
-    return Page(rows[:limit], len(rows) > limit)
+def _check_sortable(sort: Sort, found: Summary) -> None:
+    if not found.is_complete:
+        raise TooManyToSortError(sort)

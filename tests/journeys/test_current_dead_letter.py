@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments.core.scope import Scope
+from payments.core.sorting import Window
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import FeedFilter
@@ -125,7 +126,7 @@ def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, events: 
             office.publish(*(event_body(payment_fields(**content)) for content in chunk))
 
         whole = list(claims_feed.stream(tx, FeedFilter()))
-        pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
+        pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), Window(100))]
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
         assert requeue_candidates.count(tx, FeedFilter()) == len(whole)

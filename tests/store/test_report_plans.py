@@ -11,6 +11,7 @@ from sqlalchemy import event, text
 
 from payments.contract.keys import LineKey
 from payments.core.scope import Scope
+from payments.core.sorting import Window
 from payments.journeys import balancing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
@@ -66,14 +67,14 @@ REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
         lambda tx: sum(len(each) for _, each in reporting.expanded_payment_log(tx, LogFilter())),
         PAYMENTS,
     ),
-    "log, a page": (lambda tx: len(reporting.payment_log_page(tx, LogFilter(PATIENT), None, 50).rows), 50),
+    "log, a page": (lambda tx: len(reporting.payment_log_page(tx, LogFilter(PATIENT), Window(50)).rows), 50),
     "feed": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter())), PAYMENTS),
     "feed of a patient": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(patient=PATIENT))), PAYMENTS),
     "feed of a clinic": (
         lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(CLINIC)))),
         PAYMENTS,
     ),
-    "feed, a page": (lambda tx: len(reporting.claims_feed_page(tx, FeedFilter(), None, 50).rows), 50),
+    "feed, a page": (lambda tx: len(reporting.claims_feed_page(tx, FeedFilter(), Window(50)).rows), 50),
     "feed, summed": (lambda tx: sum(each.count for each in reporting.claims_feed_sums(tx, FeedFilter())), PAYMENTS),
     "exceptions": (lambda tx: count_rows(reporting.exceptions(tx, ExceptionFilter())), PAYMENTS),
     "exceptions of a patient": (

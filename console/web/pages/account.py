@@ -13,7 +13,7 @@ from console.web.filters import ReportQuery, optional_report_query
 from console.web.pages.choices import list_offered_ids
 from payments.journeys import distributing, reporting
 from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
-from payments.journeys.reporting import LogFilter, LogRow
+from payments.journeys.reporting import LogFilter, LogRow, Window
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -65,7 +65,7 @@ class _Account(NamedTuple):
 
 
 def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _Account:
-    page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
+    page = reporting.payment_log_page(tx, log_filter, Window(LINES_MAX))
     return _Account(
         row,
         [each.row for each in page.rows],

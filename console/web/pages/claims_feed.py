@@ -5,19 +5,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
-from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters
-from console.web.auth import Requeuer, Viewer
+from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_records
+from console.web.auth import Exporter, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, Text, decode_feed_cursor, encode_feed_cursor, report_query
+from console.web.exporting import Export, FileForm, send_file
+from console.web.filters import ReportQuery, Text, report_query
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
+from console.web.lists import read_list, select, view_list
 from console.web.pages.choices import list_offered_ids
 from payments import wording
 from payments.access.rights import Right
 from payments.contract.errors import dead_letter_id
 from payments.journeys import reporting, requeueing
-from payments.journeys.reporting import FeedRow
+from payments.journeys.reporting import FEED_SORTS, FeedRow, Page, Sort, Window
 from payments.journeys.requeueing import REQUEUEABLE
 from tasks import enqueue
 
@@ -31,27 +33,48 @@ class _RequeueForm(ReturnForm):
     company: Text | None = None
 
 
+FeedQuery = Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters))]
+
+
 @router.get("/claims-feed")
-def show(
-    query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters))], context: Viewer
-) -> Response:
+def show(query: FeedQuery, context: Viewer) -> Response:
     """Show a page of the Claims Feed."""
-    chosen = query.parameters
-    feed_filter = chosen.query(context.scope_of(query.choice))
+    chosen, scope = select(context, query)
+    feed_filter = chosen.query(scope)
     with context.transaction() as tx:
-        page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), PAGE_ROWS)
+
+        def read(window: Window, sort: Sort) -> Page[FeedRow]:
+            return reporting.claims_feed_page(tx, feed_filter, window, sort)
+
+        found = read_list(query, CLAIMS_FEED, FEED_SORTS, read, PAGE_ROWS)
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Claims Feed", chosen.find or "", context.request.url.query)
     return context.page(
         "claims_feed.html",
         report=CLAIMS_FEED,
-        chosen=chosen,
-        is_first=query.after is None,
-        rows=[_page_row(each.row) for each in page.rows],
-        next_page=context.link(after=encode_feed_cursor(page.rows[-1].cursor)) if page.has_more else None,
+        chosen=query.parameters,
+        list=view_list(context, CLAIMS_FEED, query, found),
+        rows=[_page_row(each.row) for each in found.page.rows],
         offered=offered,
         can_requeue=context.may(Right.REQUEUE) and chosen.as_of is None,
         can_requeue_all=chosen.status in REQUEUEABLE or (chosen.status is None and chosen.reason is not None),
+    )
+
+
+@router.get("/claims-feed/export")
+def export(query: FeedQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export the payments that match as a file."""
+    chosen, scope = select(context, query)
+    feed_filter, sort = chosen.query(scope), CLAIMS_FEED.sort_of(chosen)
+    return send_file(
+        context,
+        Export(
+            CLAIMS_FEED,
+            form,
+            lambda tx: reporting.claims_feed_summary(tx, feed_filter).count,
+            lambda tx: feed_records(reporting.claims_feed(tx, feed_filter, sort)),
+            chosen.find or "",
+        ),
     )
 
 

@@ -9,18 +9,21 @@ import structlog
 from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
-from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters
-from console.web.auth import Editor, Viewer
+from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
+from console.web.auth import Editor, Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
-from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
+from console.web.exporting import Export, FileForm, send_file
+from console.web.filters import Day, ReportQuery, RowId, report_query
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
+from console.web.lists import read_list, select, view_list
 from console.web.pages.choices import list_offered_ids
 from payments.access.rights import Right
 from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import Accepted, SeenException
+from payments.journeys.reporting import EXCEPTION_SORTS, ExceptionRow, Page, Sort, Window
 from payments.store.db.connection import Transaction
 
 _NEXT_STEPS = {
@@ -59,33 +62,55 @@ class _BulkAcceptForm(ReturnForm):
         return [SeenException(finding_id=int(id_), version=int(version)) for id_, version in pairs]
 
 
+ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters))]
+
+
 @router.get("/exceptions")
-def show(
-    query: Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters))], context: Viewer
-) -> Response:
-    """Show a page of exceptions, the oldest first."""
-    chosen = query.parameters
-    exception_filter = chosen.query(context.scope_of(query.choice))
+def show(query: ExceptionsQuery, context: Viewer) -> Response:
+    """Show a page of exceptions, by default the oldest first."""
+    chosen, scope = select(context, query)
+    exception_filter = chosen.query(scope)
     with context.snapshot_transaction() as tx:
-        page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
+
+        def read(window: Window, sort: Sort) -> Page[ExceptionRow]:
+            return reporting.exceptions_page(tx, exception_filter, window, sort)
+
+        found = read_list(query, EXCEPTIONS, EXCEPTION_SORTS, read, PAGE_ROWS)
+        rows = [each.row for each in found.page.rows]
         counts = reporting.exception_counts(tx, exception_filter)
-        deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in page.rows}, context.now)
+        deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now)
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
     return context.page(
         "exceptions.html",
         report=EXCEPTIONS,
-        chosen=chosen,
-        is_first=query.after is None,
-        rows=page.rows,
+        chosen=query.parameters,
+        list=view_list(context, EXCEPTIONS, query, found),
+        rows=rows,
         counts=counts,
         total=sum(each.count for each in counts),
-        next_page=context.link(after=page.rows[-1].id) if page.has_more else None,
         offered=offered,
         may_edit=context.may(Right.EDIT) and chosen.as_of is None,
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
         next_steps=_NEXT_STEPS,
         deposit_dates=deposit_dates,
+    )
+
+
+@router.get("/exceptions/export")
+def export(query: ExceptionsQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export the exceptions that match as a file."""
+    chosen, scope = select(context, query)
+    exception_filter, sort = chosen.query(scope), EXCEPTIONS.sort_of(chosen)
+    return send_file(
+        context,
+        Export(
+            EXCEPTIONS,
+            form,
+            lambda tx: reporting.exceptions_summary(tx, exception_filter).count,
+            lambda tx: exception_records(reporting.exceptions(tx, exception_filter, sort)),
+            chosen.patient or "",
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
 from console.plurals import plural
 from console.reports.claims_feed import ClaimsFeedParameters
+from console.reports.parameters import dated
 from console.web.auth import Requeuer
 from console.web.context import RequestContext
 from console.web.errors import PageError
@@ -33,7 +34,7 @@ def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameter
     feed_filter = requeue_filter(query, context)
     with context.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-    fields = {name: value for name, value in asdict(query.parameters).items() if value is not None}
+    fields = {name: value for name, value in asdict(query.parameters).items() if value is not None and name != "sort"}
     return context.page("requeue_new.html", expected=expected, criteria=_criteria(feed_filter), fields=fields)
 
 
@@ -136,7 +137,8 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
             "Set it in the Claims Feed.",
         )
     # The search of the Claims Feed lists payments of every patient with this id. A run is for one of them.
-    return chosen.query(context.scope_of(query.choice._replace(patient=chosen.find)))
+    scope = context.scope_of(query.choice._replace(patient=chosen.find))
+    return dated(chosen, lambda: context.today_in(scope)).query(scope)
 
 
 def _criteria(feed_filter: FeedFilter) -> list[str]:

@@ -16,7 +16,7 @@ from payments import wording
 from payments.core.outcome import Status
 from payments.core.scope import Scope
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedFilter, TimelineRow
+from payments.journeys.reporting import FeedFilter, TimelineRow, Window
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +39,7 @@ def show(
     with context.transaction() as tx:
         events = timeline_rows(tx, scope, payment)
         facts = reporting.payment_facts(tx, payment, scope)
-        found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), None, 1).rows
+        found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), Window(1)).rows
         context.audit(tx, "viewed timeline", payment)
     row = found[0].row if found else None
     return context.page(

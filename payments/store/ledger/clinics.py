@@ -192,6 +192,12 @@ def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRo
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 
 
+def list_timezones(tx: Transaction, scope: Scope) -> list[str]:
+    """Return the time zones of the companies of `list_companies`, each once."""
+    query = f"SELECT DISTINCT timezone FROM companies WHERE {_is_company_in(scope)} ORDER BY timezone"
+    return list(tx.execute(text(query), scope_parameters(scope)).scalars())
+
+
 def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
     """Return the ids of up to `limit` companies of `list_companies`."""
     query = f"SELECT company_id FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id LIMIT :limit"

@@ -1,22 +1,23 @@
 """The Billing Exceptions, oldest first, and the number of each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
-
-from sqlalchemy import RowMapping
+from typing import Any, Literal
 
 from payments.contract.money import Money
 from payments.core.finding import FindingStatus
 from payments.core.scope import EVERYTHING, Scope
+from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
 from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
+from payments.store.reports.summary import Summary, read_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ _DUE = (
     "((CAST(extract(isodow FROM weekday) AS integer) - 1 + exception_days) / 5) AS due_on) AS due"
 )
 _ROWS = (
-    f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
+    f"SELECT {{positions}}findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
     "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
@@ -108,27 +109,61 @@ _ROWS = (
     f"FROM findings {_JOIN} {join_names('lines')} {_DUE} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
+BY_ID = "id"
+OLDEST_FIRST = Sort(BY_ID)
+_UNIQUE = SortKey("findings.id", "bigint")
+SORTS = {
+    BY_ID: (_UNIQUE,),
+    "amount_before": (SortKey("amount_before", "numeric"), _UNIQUE),
+    "amount_now": (SortKey("amount_now", "numeric"), _UNIQUE),
+    "difference": (SortKey("(amount_now - amount_before)", "numeric"), _UNIQUE),
+    "transaction_date": (SortKey.of_nullable("transaction_date", "date"), _UNIQUE),
+    "opened_at": (SortKey("opened_at", "timestamptz"), _UNIQUE),
+    "ended_at": (SortKey.of_nullable("ended_at", "timestamptz"), _UNIQUE),
+    "reason": (SortKey.of_nullable(_REASON, "text"), _UNIQUE),
+    "status": (SortKey("findings.status", "text"), _UNIQUE),
+    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("patient_id", "text"), _UNIQUE),
+    "clinic": (SortKey("clinic_id", "text"), _UNIQUE),
+    "company": (SortKey("lines.company_id", "text"), _UNIQUE),
+    "charge_type": (SortKey.of_nullable("charge_type", "text"), _UNIQUE),
+    "method": (SortKey.of_nullable("method", "text"), _UNIQUE),
+    "owner": (SortKey.of_nullable("owner", "text"), _UNIQUE),
+    "due_on": (SortKey("due_on", "date"), _UNIQUE),
+}
+"""The sort keys of each column by which exceptions can be sorted. An index has the order BY_ID only."""
 
 
-def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
-    """Yield the exceptions that match, by id."""
-    query = f"{_rows(exception_filter.scope)} {where(exception_filter)} ORDER BY findings.id"
+def stream(tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = OLDEST_FIRST) -> Iterator[ExceptionRow]:
+    """Yield the exceptions that match, in the order of a column."""
+    query = f"{_rows(exception_filter.scope)} {where(exception_filter)} {order_by(SORTS[sort.column], sort)}"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
-    for rows in batches(
-        tx, statement, parameters_of(exception_filter), is_selective=exception_filter.patient is not None
-    ):
+    is_selective = sort.column != BY_ID or exception_filter.patient is not None
+    for rows in batches(tx, statement, parameters_of(exception_filter), is_selective=is_selective):
         yield from (_row(row._mapping) for row in rows)
 
 
-def read_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> list[ExceptionRow]:
-    """Return up to `limit` exceptions that match with an id above `after`, by id."""
-    rows = f"{_rows(exception_filter.scope)} {where(exception_filter)}"
-    query = f"{rows} AND findings.id > :after ORDER BY findings.id LIMIT :limit"
+def read_page(
+    tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = OLDEST_FIRST
+) -> list[Positioned[ExceptionRow]]:
+    """Return the rows of a page. Unless they are sorted BY_ID, the query reads all exceptions that match."""
+    keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
+    rows = _rows(exception_filter.scope, f"{keyset.columns}, ")
+    query = f"{rows} {where(exception_filter)}{keyset.condition} {keyset.order_by}"
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)),
-        parameters_of(exception_filter) | {"after": after, "limit": limit},
+        parameters_of(exception_filter) | keyset.parameters,
     )
-    return [_row(row) for row in found.mappings()]
+    count = len(keyset.keys)
+    return keyset.in_order(_positioned(row, count) for row in found.mappings())
+
+
+def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
+    """Count the exceptions that match and add up their differences. With `limit`, stop after so many."""
+    first = f"SELECT amount_now - amount_before AS difference FROM findings {_JOIN} {where(exception_filter)}"
+    first += "" if limit is None else " LIMIT :limit"
+    query = f"SELECT count(*) AS count, coalesce(sum(difference), 0.00) AS total FROM ({first}) AS first_ones"
+    statement = as_of_query(exception_filter.as_of, "findings lines", query)
+    return read_summary(tx, statement, parameters_of(exception_filter), limit)
 
 
 def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | None:
@@ -152,11 +187,18 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
     return [ExceptionCount(**row) for row in found.mappings()]
 
 
-def _rows(scope: Scope) -> str:
-    return _ROWS.format(payment=printed_key(scope, "lines"))
+def _rows(scope: Scope, positions: str = "") -> str:
+    """Return the query of the rows up to its FROM clause. `positions` are columns that precede the others."""
+    return _ROWS.format(payment=printed_key(scope, "lines"), positions=positions)
 
 
-def _row(row: RowMapping) -> ExceptionRow:
+def _positioned(row: Mapping[Any, Any], keys: int) -> Positioned[ExceptionRow]:
+    """Return a row whose first columns are its sort keys."""
+    items = [*row.items()]
+    return Positioned(tuple(value for _, value in items[:keys]), _row(dict(items[keys:])))
+
+
+def _row(row: Mapping[Any, Any]) -> ExceptionRow:
     return ExceptionRow(**{**row, "proposal": [_proposed(entry, row["patient"]) for entry in row["proposal"]]})
 
 

@@ -14,7 +14,10 @@ from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
-LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned company".split()
+LOG_KEYS = (
+    "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
+    "patient_name clinic reference"
+).split()
 TIMELINE_KEYS = "at what version detail who duration_ms error company patient_name".split()
 
 INTEGRATION = "Integration Import, Not mapped to a user"
@@ -86,7 +89,8 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
 
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
     entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
-    assert [row[key] for key in LOG_KEYS if key != "posting_date"] == [*entry, INTEGRATION, "1025.00", "company"]
+    shown = [row[key] for key in LOG_KEYS if key != "posting_date"]
+    assert shown == [*entry, INTEGRATION, "1025.00", "company", None, "north", None]
 
 
 @pytest.mark.usefixtures("clinic_id")
@@ -206,7 +210,7 @@ def test_raw_is_refused_for_other_formats(terminal: Terminal) -> None:
 def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
     lines = terminal.run(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
 
-    assert lines[0].split(",") == [*LOG_KEYS, "patient_name"]
+    assert lines[0].split(",") == LOG_KEYS
     assert next(csv.DictReader(lines))["user"] == INTEGRATION
 
 

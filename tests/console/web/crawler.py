@@ -15,6 +15,8 @@ from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 PAGES_OF_A_SHAPE = 2
 """The maximum number of opened addresses that differ only in values: timelines of payments, days, pages of a list."""
 _WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
+_LIST_CONTROLS = {"sort", "period", "after", "before", "form"}
+"""The parameters of the links of a list, which every list has."""
 _LAST = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
 """Forms that end the session, and the pages that have them."""
 _ALL = "all_"
@@ -159,7 +161,9 @@ class Crawler:
 def address_shape(address: str) -> str:
     """Return an address without values: the path with `{}` for each number, and the names of the parameters."""
     parts = urlsplit(address)
-    names = ",".join(sorted({name for name, _ in parse_qsl(parts.query)}))
+    given = {name for name, _ in parse_qsl(parts.query)}
+    # Each list has these links, with any filter.
+    names = ",".join(sorted(given & _LIST_CONTROLS or given))
     return re.sub(r"/\d+", "/{}", parts.path) + (f"?{names}" if names else "")
 
 
@@ -181,7 +185,12 @@ def valid_value(field: Field, form: FormOnPage) -> str:
 def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
     for field in form.fields:
         if field.kind in {"select", "checkbox"}:
-            yield from ({field.name: value} for value in field.values if value)
+            # Another company does not have the clinic that the form shows.
+            if field.name == "company" and any(each.name == "patient" and each.required for each in form.fields):
+                continue  # another company does not have the patient
+            has_clinic = field.name == "company" and any(each.name == "clinic" for each in form.fields)
+            others = {"clinic": ""} if has_clinic else {}
+            yield from (others | {field.name: value} for value in field.values if value)
         elif field.kind != "hidden":
             yield {field.name: valid_value(field, form)}
 

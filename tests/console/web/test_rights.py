@@ -63,10 +63,10 @@ REQUIRED = {
         POST /api/exceptions/{exception_id}/accept | POST /api/exceptions/{exception_id}/acknowledge
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
-    Right.EXPORT: "GET /payment-log/export",
+    Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
-    " | POST /users/enable | POST /users/password | GET /audit | GET /new-ids | POST /new-ids/confirm"
-    " | POST /new-ids/retire",
+    " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /new-ids"
+    " | POST /new-ids/confirm | POST /new-ids/retire",
 }
 
 

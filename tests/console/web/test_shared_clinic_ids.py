@@ -117,7 +117,7 @@ def test_keys_have_a_company_only_for_users_who_see_both(browsers: Mapping[str, 
 
 @pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing", "/account", "/timeline"])
 def test_filter_by_company_is_shown_to_users_of_several_companies(browsers: Mapping[str, Browser], path: str) -> None:
-    field = '<input class="form-control" name="company"'
+    field = '<select name="company"'
     assert field in browsers["of-both"].get(path).text
     assert field in browsers["of-all"].get(path).text
     assert field not in browsers["of-left"].get(path).text

@@ -109,7 +109,7 @@ def test_padded_id_never_acts_on_the_line_without_blanks(
         assert answer.status_code == 404 if name == "clinic" else answer.json()["rows"] == []
 
 
-def test_blank_filter_matches_nothing_instead_of_everything(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_blank_filter_is_no_clinic_instead_of_every_clinic(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     ledger.publish("blank", saved_patient(), saved_payment("25.00", clinic_id="blank"))
 
     assert logged_in("admin").get("/api/claims-feed", clinic=" ").status_code == 404

@@ -137,7 +137,9 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         "GET /": [{}, {"day": "2026-06-05"}],
         "GET /claims-feed": feed,
         "GET /api/claims-feed": feed,
+        "GET /claims-feed/export": feed,
         "GET /exceptions": exceptions,
+        "GET /exceptions/export": exceptions,
         "GET /api/exceptions": exceptions,
         "GET /payment-log": log,
         "GET /api/payment-log": log,
@@ -176,6 +178,7 @@ def _page_probes(
         "GET /user": [{}, *user],
         "GET /own-account": [{}],
         "GET /audit": [{}, {"show": "all"}, {"show": "all", "who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
+        "GET /audit/export": [{"show": "all"}, {"show": "all", "subject": FOREIGN_PATIENT}],
     }
 
 
