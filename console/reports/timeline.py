@@ -43,6 +43,7 @@ TIMELINE = Report(
         Column("error", "Error"),
         Column("company", "Company"),
         Column("patient_name", "Name"),
+        Column("task", "Task"),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -77,4 +78,5 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "error": row.error,
         "company": row.company,
         "patient_name": row.patient_name,
+        "task": row.task,
     }

@@ -16,7 +16,8 @@ class TimelineRow(NamedTuple):
 
     `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
     the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
-    are set for an import attempt. `patient_name` is the present name of the payment's patient, the same in each row.
+    are set for an import attempt, and `task` is the id of the Celery task that made it; None if it is no longer stored.
+    `patient_name` is the present name of the payment's patient, the same in each row.
     """
 
     at: datetime
@@ -29,6 +30,7 @@ class TimelineRow(NamedTuple):
     params: dict[str, Any] | None
     company: str | None
     patient_name: str | None
+    task: str | None = None
 
 
 class PaymentFacts(NamedTuple):
@@ -102,9 +104,11 @@ of_patient AS (
     ) AS payment {join_names("payment")}
     WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-3])}, {_WITH_POSTINGS},
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-4])}, {_WITH_POSTINGS},
     coalesce(company_id, (SELECT max(company_id) FROM own)) AS company,
-    (SELECT patient_name FROM of_patient) AS patient_name FROM (
+    (SELECT patient_name FROM of_patient) AS patient_name,
+    (SELECT task_id FROM import_tasks WHERE import_tasks.at = events.at AND import_tasks.who = events.who) AS task
+FROM (
     SELECT * FROM own
     UNION ALL
     SELECT found.* FROM (SELECT DISTINCT entry_id FROM own WHERE entry_id IS NOT NULL) AS entries,
