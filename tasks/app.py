@@ -19,6 +19,7 @@ TASK_MODULES = (
     "tasks.balancing",
     "tasks.adjusting",
     "tasks.closing",
+    "tasks.requeueing",
     "tasks.retention",
     "tasks.analyzing",
     "tasks.health",

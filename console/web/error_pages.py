@@ -28,7 +28,7 @@ from payments.core.finding import DecisionError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.confirming import ConfirmationError
-from payments.journeys.requeueing import MoreThanConfirmedError
+from payments.journeys.requeue_runs import MoreThanConfirmedError
 
 log = structlog.get_logger()
 

@@ -26,6 +26,8 @@ class WorkKind(StrEnum):
     """Empty: the nightly balancing of the company."""
     CLOSE_MONTH = "close_month"
     """The month, for example 2026-05."""
+    REQUEUE_RUN = "requeue_run"
+    """The id of a requeue run. The company is empty if the run selects payments of several companies."""
 
     @property
     def delays(self) -> Sequence[timedelta]:

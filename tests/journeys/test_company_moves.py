@@ -21,6 +21,7 @@ from payments.journeys import (
     distributing,
     importing,
     reporting,
+    requeue_runs,
     requeueing,
     retrying,
 )
@@ -59,8 +60,8 @@ def office(tx):
     )
     office.import_events(b'{"company_id": "company", "clinic_id": "clinic"}')
     requeue_everything = FeedFilter(status=Status.VALIDATION_FAILED)
-    run = requeueing.start_run(tx, requeue_everything, office.now, BILLER).run_id
-    requeueing.requeue_next_chunk(tx, run, office.now, 500)
+    run = requeue_runs.start_run(tx, requeue_everything, office.now, BILLER).run_id
+    requeue_runs.requeue_next_chunk(tx, run, office.now, 500)
     closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
     return office
 

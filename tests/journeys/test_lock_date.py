@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from payments.contract.event import ChargeType
 from payments.core.finding import DecisionError
 from payments.core.month import Month, MonthState
+from payments.core.requeue_result import RequeueResult
 from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, closing, eligibility_preview, reporting, requeueing
 from payments.journeys.balancing import BalanceFilter
@@ -143,7 +144,7 @@ def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) ->
     preview = requeueing.preview_requeue(office.tx, reporting.FeedFilter(), office.now)
 
     assert would.month_state is MonthState.CLOSED
-    assert [each.is_closed for each in preview.lines] == [True]
+    assert [each.result for each in preview.results] == [RequeueResult.CLOSED_MONTH]
 
 
 def test_note_names_the_late_arrival_in_a_month_without_a_row(office: Office) -> None:

@@ -19,6 +19,7 @@ from payments.contract.event import ChargeType
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.outcome import Reason, Status
+from payments.core.requeue_result import RequeueResult
 from payments.core.scope import Scope
 from payments.journeys import configuring, requeueing
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
@@ -207,8 +208,10 @@ class _NotSent:
 def _count_not_sent(expected: RequeuePreview, reason: Reason) -> _NotSent:
     return _NotSent(
         reason,
-        count=sum(each.previous_reasons[reason] for each in expected.lines),
-        sendable=sum(each.previous_reasons[reason] for each in expected.lines if each.reason is None),
+        count=sum(each.previous_reasons[reason] for each in expected.results),
+        sendable=sum(
+            each.previous_reasons[reason] for each in expected.results if each.result is not RequeueResult.NOT_SENT
+        ),
     )
 
 
