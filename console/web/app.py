@@ -27,6 +27,7 @@ from console.web.pages import (
     help_page,
     login,
     months,
+    operations,
     overview,
     own_account,
     payment_log,
@@ -41,7 +42,8 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(unconfirmed, users, audit, login, own_account, health, help_page, api, api_front_desk, api_overview, api_requeue),
+    *(unconfirmed, users, audit, login, own_account, health, help_page, operations),
+    *(api, api_front_desk, api_overview, api_requeue),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

@@ -88,6 +88,7 @@ Requeuer = Annotated[RequestContext, Depends(RequireRight(Right.REQUEUE))]
 Editor = Annotated[RequestContext, Depends(RequireRight(Right.EDIT))]
 Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
 Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
+Operator = Annotated[RequestContext, Depends(RequireRight(Right.OPERATE))]
 Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER))]
 """The contexts that pages declare; each requires its right."""
 

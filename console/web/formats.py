@@ -8,6 +8,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from console.reports.health import format_seconds
 from payments import posted_wording
 from payments.contract.money import ZERO, Money
 from payments.core.posted import NOT_IN_BILLING, PostedState
@@ -28,6 +29,12 @@ _BADGE_CLASSES = {
     "running": "wait",
     "done": "good",
     "stopped": "bad",
+    "up": "good",
+    "check": "wait",
+    "down": "bad",
+    "due": "calm",
+    "overdue": "bad",
+    "failed": "bad",
 }
 _WORDS = {"resolved": "accepted", "auto_closed": "closed automatically", "front-office": "front office"}
 _NONE = Markup('<span class="none">&ndash;</span>')
@@ -123,8 +130,4 @@ def format_number(count: int | None) -> str:
 
 def format_age(span: timedelta) -> str:
     """Return a duration in its largest whole unit."""
-    seconds = max(0, round(span.total_seconds()))
-    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= unit:
-            return f"{seconds // unit:,} {name}"
-    return f"{seconds} s"
+    return format_seconds(max(0, round(span.total_seconds())))

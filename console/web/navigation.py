@@ -66,7 +66,7 @@ SECTIONS = (
     Section(
         "Operations",
         (
-            Item("Health", "/operations", "heartbeat", Right.OPERATE),
+            Item("Health", "/operations", "heartbeat", Right.OPERATE, also=("/import-tasks",)),
             Item("Flower", FLOWER, "flower", Right.OPERATE),
         ),
     ),

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from console.plurals import plural
 from console.reports.balancing import ITEM_HEADINGS
 from console.reports.definition import Column, ColumnKind, Report
+from console.reports.health import format_seconds
 from console.reports.parameters import parameters_of
 from console.web import formats
 from console.web.active_filters import active_filters, field_text, is_filtered
@@ -33,7 +34,7 @@ def create_templates() -> Environment:
     )
     environment.filters |= {"money": formats.format_money, "money_text": formats.format_money_text}
     environment.filters |= {"number": formats.format_number}
-    environment.filters["plural"] = plural
+    environment.filters |= {"plural": plural, "seconds": format_seconds}
     environment.filters |= {"datetime": formats.format_datetime}
     environment.filters["datetime_seconds"] = formats.format_datetime_seconds
     environment.filters |= {"badge": formats.badge, "humanize": formats.humanize, "user_name": formats.user_name}

@@ -8,6 +8,7 @@ from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.filters import STORABLE_PATTERN, Count, Day, RowId, Storable, Text, filter_fields
 from payments.core.month import MonthState
 from payments.core.outcome import Reason, Status
+from payments.core.requeue_result import RequeueResult as RequeueResultCode
 
 ROWS_MAX = 1000
 
@@ -97,12 +98,26 @@ class RequeueResult(BaseModel):
     passed_over: list[str]
 
 
+class RequeueResultCount(BaseModel):
+    """The number and the sum of payments with a result, in dollars, and the reason of those that are not sent."""
+
+    code: RequeueResultCode
+    reason: Reason | None
+    count: int
+    total: str | None
+    result: str
+
+
 class RequeuePreviewResult(BaseModel):
-    """Matching payments: count, sum in dollars, and the count of those that would be imported (`flowing`)."""
+    """Matching payments: count, sum in dollars, and the count of those that would be imported (`flowing`).
+
+    `results` counts them by expected result and reason.
+    """
 
     count: int
     total: str
     flowing: int
+    results: list[RequeueResultCount]
 
 
 class RequeueRunStarted(BaseModel):
@@ -113,12 +128,39 @@ class RequeueRunStarted(BaseModel):
 
 
 class RequeueRunProgress(BaseModel):
-    """The state of a run (`running`, `stopped` or `done`), the payments that matched, and those requeued so far."""
+    """A run: its state (`running`, `stopped` or `done`), the payments that matched, and those requeued so far.
+
+    `outcome` counts what has become of the requeued payments, by result and reason.
+    """
 
     run: int
     state: str
     total: int
     done: int
+    outcome: list[RequeueResultCount]
+
+
+class RequeueRunStopped(BaseModel):
+    """A run that was cancelled, and how many payments it had requeued."""
+
+    run: int
+    state: str
+    done: int
+
+
+class InstallationHealth(BaseModel):
+    """The health of the installation. Each list has the rows of a table of the page."""
+
+    is_healthy: bool
+    components: list[dict[str, Any]]
+    nightly_jobs: list[dict[str, Any]]
+    failed_tasks: list[dict[str, Any]]
+    postponed_work: list[dict[str, Any]]
+    waiting_events: list[dict[str, Any]]
+    queues: list[dict[str, Any]]
+    recurring_tasks: list[dict[str, Any]]
+    dead_letters: list[dict[str, Any]]
+    feed: list[dict[str, Any]]
 
 
 class PostedEntry(BaseModel):

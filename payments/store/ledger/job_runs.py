@@ -13,7 +13,7 @@ from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_WESTERNMOST = timezone(timedelta(hours=-12))
+WESTERNMOST = timezone(timedelta(hours=-12))
 
 
 class Job(StrEnum):
@@ -54,7 +54,7 @@ def lock_due(tx: Transaction, job: Job, now: datetime) -> JobRun | None:
 
 def current_day(now: datetime) -> date:
     """Return the day of the latest night that has begun in every time zone."""
-    return nightly_run_date(now.astimezone(_WESTERNMOST))
+    return nightly_run_date(now.astimezone(WESTERNMOST))
 
 
 def record_progress(tx: Transaction, run: JobRun, last_company: str) -> None:

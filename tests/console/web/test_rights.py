@@ -28,6 +28,7 @@ from console.web.pages import (
     help_page,
     login,
     months,
+    operations,
     overview,
     own_account,
     payment_log,
@@ -56,7 +57,9 @@ REQUIRED = {
         POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
         POST /requeue-runs/{run_id}/stop | POST /requeue-runs/{run_id}/resume | POST /api/requeue
         GET /api/requeue-preview | POST /api/requeue-runs | GET /api/requeue-runs/{run_id}
+        GET /requeue-runs | GET /api/requeue-runs | POST /api/requeue-runs/{run_id}/stop
     """,
+    Right.OPERATE: "GET /operations | GET /api/operations | GET /import-tasks/{task_id}",
     Right.EDIT: """
         POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
         POST /months/schedule | POST /months/cancel | POST /months/close
@@ -113,6 +116,7 @@ MODULES = (
         help_page,
         login,
         months,
+        operations,
         overview,
     ),
     *(own_account, payment_log, requeue_runs, timeline, unconfirmed, users),

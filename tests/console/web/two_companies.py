@@ -4,12 +4,14 @@ import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import text
+
 from payments.access import authentication, users
 from payments.access.authentication import AuditEntry
 from payments.access.rights import Role, User
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import closing, requeueing
+from payments.journeys import closing, requeue_runs
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
@@ -37,6 +39,7 @@ SECRETS = (
     "88.53",
 )
 ADMIN = "operator-of-all"
+TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES_ONLY = {
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
@@ -45,6 +48,7 @@ FIGURES_ONLY = {
 _RUN_ENDPOINTS = (
     *("GET /requeue-runs/{run_id}", "GET /api/requeue-runs/{run_id}"),
     *("POST /requeue-runs/{run_id}/stop", "POST /requeue-runs/{run_id}/resume"),
+    "POST /api/requeue-runs/{run_id}/stop",
 )
 
 
@@ -93,14 +97,32 @@ def fill(database: Database) -> None:
         company=FOREIGN,
     )
     _add_unconfirmed(ledger)
+    _add_operations(database)
     with transaction(database) as tx:
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
-            requeueing.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
+            requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
         unknown = Scope(frozenset(), frozenset({FOREIGN_CLINIC}))
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
+
+
+_OPERATIONS = (
+    """INSERT INTO nightly_results SELECT company_id, 'balancing', '2026-06-05', now(), now(), 1, 0, 0
+        FROM companies WHERE company_id = :foreign""",
+    """INSERT INTO postponed_work SELECT company_id, 'close_month', '2026-07', 1, '', now(), now(), now()
+        FROM companies WHERE company_id = :foreign""",
+    """INSERT INTO import_tasks SELECT at, who, :task FROM history WHERE company_id = :foreign
+        AND line_ref IS NOT NULL ON CONFLICT DO NOTHING""",
+)
+
+
+def _add_operations(database: Database) -> None:
+    """Add a nightly result and postponed work of the other company, and a task that imported its payments."""
+    with transaction(database) as tx:
+        for statement in _OPERATIONS:
+            tx.execute(text(statement), {"foreign": FOREIGN, "task": TASK})
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
@@ -173,6 +195,11 @@ def _page_probes(
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
         "GET /api/not-in-billing": [{}, *({"company": each} for each in (FOREIGN, OWN))],
+        "GET /requeue-runs": [{}],
+        "GET /api/requeue-runs": [{}],
+        "GET /operations": [{}],
+        "GET /api/operations": [{}],
+        "GET /import-tasks/{task_id}": [{"task_id": TASK}],
         "GET /api/requeue-preview": runs,
         "GET /users": [{}],
         "GET /user": [{}, *user],
