@@ -49,7 +49,7 @@ MORE_ROWS = (
     """INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
         made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines""",
     "INSERT INTO requeue_items (company_id, run_id, line_ref) SELECT company_id, 1, id FROM lines",
-    "INSERT INTO nightly_results SELECT company_id, 'balancing', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
+    "INSERT INTO nightly_results SELECT company_id, 'distribution', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
     "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
     "INSERT INTO notes (company_id, body, written_at, written_by) SELECT company_id, '', now(), '' FROM lines",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),

@@ -4,8 +4,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-
 from payments.access import authentication, users
 from payments.access.authentication import AuditEntry
 from payments.access.rights import Role, User
@@ -17,6 +15,7 @@ from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.conftest import PASSWORD
+from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
 OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
@@ -97,7 +96,7 @@ def fill(database: Database) -> None:
         company=FOREIGN,
     )
     _add_unconfirmed(ledger)
-    _add_operations(database)
+    add_operations(database, FOREIGN, TASK)
     with transaction(database) as tx:
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
@@ -106,23 +105,6 @@ def fill(database: Database) -> None:
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
-
-
-_OPERATIONS = (
-    """INSERT INTO nightly_results SELECT company_id, 'balancing', '2026-06-05', now(), now(), 1, 0, 0
-        FROM companies WHERE company_id = :foreign""",
-    """INSERT INTO postponed_work SELECT company_id, 'close_month', '2026-07', 1, '', now(), now(), now()
-        FROM companies WHERE company_id = :foreign""",
-    """INSERT INTO import_tasks SELECT at, who, :task FROM history WHERE company_id = :foreign
-        AND line_ref IS NOT NULL ON CONFLICT DO NOTHING""",
-)
-
-
-def _add_operations(database: Database) -> None:
-    """Add a nightly result and postponed work of the other company, and a task that imported its payments."""
-    with transaction(database) as tx:
-        for statement in _OPERATIONS:
-            tx.execute(text(statement), {"foreign": FOREIGN, "task": TASK})
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
