@@ -35,7 +35,7 @@ def _shown_actions() -> Iterable[StrEnum]:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditParameters:
-    """Filters of the audit history. Days begin in the time zone of the user who reads the report."""
+    """Filters of the audit history. Days are those of the company of the user who reads the report."""
 
     show: ShownActions = parameter(
         "Show",

@@ -93,8 +93,9 @@ class Report:
     """A report. `columns` are in the order of the keys in JSON, CSV and XLSX.
 
     `table` lists the columns on a terminal, and `page` the columns on a page; an empty `page` means the columns of
-    `table`. `total_of` is the column whose sum is shown. If a record represents several rows, `counted_by` is the
-    column with the number of rows. `noun` is the name of a row, and `empty` the message of a report without rows.
+    `table`. `total_of` is the column whose sum is shown; on pages it is `summed_on_page`, if that is given. If a record
+    represents several rows, `counted_by` is the column with the number of rows. `noun` is the name of a row, and
+    `empty` the message of a report without rows.
     `parameters` is the dataclass of the filters. `order` is the sort of its pages and files, unless another is chosen.
     """
 
@@ -108,6 +109,17 @@ class Report:
     counted_by: str | None = None
     parameters: type[Any] | None = None
     order: Sort | None = None
+    summed_on_page: str | None = None
+
+    @property
+    def summed(self) -> str | None:
+        """The column whose sum a page shows beside the number of rows; None for a list without amounts."""
+        return self.summed_on_page or self.total_of
+
+    @property
+    def nouns(self) -> str:
+        """The name of several rows."""
+        return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
     @property
     def sorts(self) -> list[Sort]:

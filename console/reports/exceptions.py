@@ -179,6 +179,7 @@ EXCEPTIONS = Report(
     empty="No matching exceptions.",
     parameters=ExceptionsParameters,
     order=Sort("id"),
+    summed_on_page="difference",
 )
 
 

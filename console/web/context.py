@@ -129,26 +129,25 @@ class RequestContext:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The user's time zone, in which times are shown and days begin."""
+        """The user's time zone, in which times are shown. Days are those of the companies."""
         name = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
         return ZoneInfo(name if name in known_timezones() else "UTC")
-
-    @property
-    def today(self) -> date:
-        """The current date in the user's time zone."""
-        return self.now.astimezone(self.zone).date()
 
     def today_in(self, scope: Scope) -> date:
         """Return the current date of the companies in a scope; the latest one, if their time zones differ."""
         with self.transaction() as tx:
             return choosing.current_day(tx, scope, self.now)
 
-    def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
-        """Return the midnight that begins the date `days_later` days after `day`, in the user's time zone.
+    def day_bounds(self, since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:
+        """Return the moments at which the first day begins and the last day has ended; None for a day that is None.
 
-        Returns None if `day` is None.
+        Days are those of the user's company, or of the installation if the user has several.
         """
-        return datetime.combine(day + timedelta(days=days_later), time(), self.zone) if day else None
+        with self.transaction() as tx:
+            zone = choosing.zone_of(tx, self.user.scope, self.app.settings.default_timezone)
+        after = until + timedelta(days=1) if until else None
+        begin, end = (datetime.combine(each, time(), zone) if each else None for each in (since, after))
+        return begin, end
 
     def may(self, right: str) -> bool:
         """Return whether the user has a right. Templates hide controls for which the user lacks the right."""

@@ -12,9 +12,11 @@ from console.web.errors import PageError
 from console.web.exporting import FileForm
 from console.web.filters import ReportQuery
 from console.web.rendering import url
+from payments.contract.money import total
 from payments.core.period import Period
 from payments.core.scope import Scope
 from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
+from payments.journeys.reporting import Summary
 from payments.store.db.keyset import Page, SortKey
 
 _Row = TypeVar("_Row")
@@ -86,6 +88,7 @@ class ListView:
     sort: Sort
     notice: str = ""
     links: PageLinks = _NO_LINKS
+    known: Summary | None = None
 
     def sort_link(self, column: Column) -> str | None:
         """Return the address of the list sorted by a column, or in the opposite direction if it already is."""
@@ -101,6 +104,12 @@ class ListView:
         if self.sort.column != column.key:
             return "none"
         return "descending" if self.sort.is_descending else "ascending"
+
+    @property
+    def summary_address(self) -> str:
+        """The address of the number and the sum of all rows."""
+        given = dict(self.context.request.query_params) | _POSITION | {"sort": None}
+        return url(f"{self.context.request.url.path}/summary", **given)
 
     @property
     def files(self) -> list[tuple[str, str]]:
@@ -131,7 +140,16 @@ class ListView:
 
 def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], found: SortedList) -> ListView:
     """Return the view of a page of a list."""
-    return ListView(context, report, query.parameters, found.sort, found.notice, page_links(context, found.page))
+    links = page_links(context, found.page)
+    return ListView(context, report, query.parameters, found.sort, found.notice, links, _summary_of(found.page, report))
+
+
+def _summary_of(page: Page[Any], report: Report) -> Summary | None:
+    """Return the summary of a list that is shown as a whole, otherwise None."""
+    if page.has_more or page.has_previous:
+        return None
+    amounts = (getattr(each.row, report.summed or "", None) for each in page.rows)
+    return Summary(len(page.rows), total(each for each in amounts if each is not None) if report.summed else None)
 
 
 def page_links(context: RequestContext, page: Page[Any]) -> PageLinks:

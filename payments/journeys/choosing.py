@@ -79,6 +79,12 @@ def current_day(tx: Transaction, scope: Scope, now: datetime) -> date:
     return max(now.astimezone(ZoneInfo(name)).date() for name in zones or ["UTC"])
 
 
+def zone_of(tx: Transaction, scope: Scope, default: str) -> ZoneInfo:
+    """Return the time zone of the companies in a scope; the default one, if they have none or different ones."""
+    zones = clinics.list_timezones(tx, scope)
+    return ZoneInfo(zones[0] if len(zones) == 1 else default)
+
+
 def _refuse_several(subject: str, companies: Sequence[str]) -> None:
     if len(companies) > 1:
         raise AmbiguousIdError(subject, companies)

@@ -14,6 +14,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
 from payments.store.db.connection import Transaction
 from payments.store.db.keyset import Page, Positioned, read_window
+from payments.store.db.time_limit import TimeLimitError, within_time
 from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
@@ -50,10 +51,12 @@ __all__ = [
     "Positioned",
     "Sort",
     "Summary",
+    "TimeLimitError",
     "TimelineRow",
     "TooManyToSortError",
     "UnpostedSum",
     "Window",
+    "within_time",
 ]
 
 

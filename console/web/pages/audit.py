@@ -10,10 +10,13 @@ from console.web.context import RequestContext
 from console.web.exporting import Export, FileForm, send_file
 from console.web.filters import ReportQuery, report_query
 from console.web.lists import read_list, select, view_list
+from console.web.summaries import show_summary
 from payments.access import administration, authentication
 from payments.access.audit import SORTS as AUDIT_SORTS
 from payments.access.audit import ActionKind, AuditFilter, AuditRow
 from payments.core.sorting import Sort, Window
+from payments.journeys.reporting import Summary
+from payments.store.db.connection import Transaction
 from payments.store.db.keyset import Page
 
 router = APIRouter(include_in_schema=False)
@@ -50,6 +53,17 @@ def show(query: AuditQuery, context: Administrator) -> Response:
     )
 
 
+@router.get("/audit/summary")
+def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -> Response:
+    """Show the number of entries that match."""
+    audit_filter = _filter(query, context)
+
+    def read(tx: Transaction, wanted: AuditFilter, limit: int | None) -> Summary:
+        return administration.summarize_audit(tx, context.user, wanted, limit)
+
+    return show_summary(context, AUDIT, read, audit_filter, exact=exact)
+
+
 @router.get("/audit/export")
 def export(query: AuditQuery, context: Administrator, form: FileForm = FileForm.CSV) -> Response:
     """Export the entries that match as a file."""
@@ -68,12 +82,13 @@ def export(query: AuditQuery, context: Administrator, form: FileForm = FileForm.
 
 def _filter(query: ReportQuery[AuditParameters], context: RequestContext) -> AuditFilter:
     chosen, _ = select(context, query)
+    since, until = context.day_bounds(chosen.since, chosen.until)
     return AuditFilter(
         who=chosen.who if chosen.who is None or ":" in chosen.who else f"user:{chosen.who}",
         action=chosen.action,
         subject=chosen.subject,
-        since=context.start_of(chosen.since),
-        until=context.start_of(chosen.until, days_later=1),
+        since=since,
+        until=until,
         # A named action is shown also if it changes nothing.
         kind=None if chosen.action else _KINDS[chosen.show],
     )

@@ -29,9 +29,10 @@ def show(
     context: Viewer,
 ) -> Response:
     """Balance the selected days, by default the last full week."""
-    since, until = _days(query.parameters, context.today)
+    scope = balanced_scope(query, context)
+    since, until = _days(query.parameters, context.today_in(scope))
     chosen = replace(query.parameters, since=since, until=until)
-    balance_filter = chosen.query(balanced_scope(query, context))
+    balance_filter = chosen.query(scope)
     with context.transaction() as tx:
         balance = balancing.balance(tx, balance_filter)
         offered = list_offered_ids(tx, context)

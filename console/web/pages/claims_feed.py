@@ -15,6 +15,7 @@ from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
 from console.web.lists import read_list, select, view_list
 from console.web.pages.choices import list_offered_ids
+from console.web.summaries import show_summary
 from payments import wording
 from payments.access.rights import Right
 from payments.contract.errors import dead_letter_id
@@ -59,6 +60,14 @@ def show(query: FeedQuery, context: Viewer) -> Response:
         can_requeue=context.may(Right.REQUEUE) and chosen.as_of is None,
         can_requeue_all=chosen.status in REQUEUEABLE or (chosen.status is None and chosen.reason is not None),
     )
+
+
+@router.get("/claims-feed/summary")
+def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Response:
+    """Show the number of rows that match, and their sum."""
+    chosen, scope = select(context, query)
+    feed_filter = chosen.query(scope)
+    return show_summary(context, CLAIMS_FEED, reporting.claims_feed_summary, feed_filter, exact=exact)
 
 
 @router.get("/claims-feed/export")

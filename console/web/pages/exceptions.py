@@ -19,6 +19,7 @@ from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
 from console.web.lists import read_list, select, view_list
 from console.web.pages.choices import list_offered_ids
+from console.web.summaries import show_summary
 from payments.access.rights import Right
 from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
@@ -95,6 +96,14 @@ def show(query: ExceptionsQuery, context: Viewer) -> Response:
         next_steps=_NEXT_STEPS,
         deposit_dates=deposit_dates,
     )
+
+
+@router.get("/exceptions/summary")
+def summary(query: ExceptionsQuery, context: Viewer, *, exact: bool = False) -> Response:
+    """Show the number of rows that match, and their sum."""
+    chosen, scope = select(context, query)
+    exception_filter = chosen.query(scope)
+    return show_summary(context, EXCEPTIONS, reporting.exceptions_summary, exception_filter, exact=exact)
 
 
 @router.get("/exceptions/export")

@@ -16,6 +16,7 @@ from console.web.exporting import Export, FileForm, send_file, send_records
 from console.web.filters import ReportQuery, report_query
 from console.web.lists import ListView, read_list, select, view_list
 from console.web.pages.choices import list_offered_ids
+from console.web.summaries import show_summary
 from payments.contract.money import total
 from payments.journeys import reporting
 from payments.journeys.reporting import LOG_SORTS, LogRow, Page, Sort, Window
@@ -55,6 +56,14 @@ def show(query: LogQuery, context: Viewer) -> Response:
         count=sum(each.count for each in sums) if sums is not None else 0,
         offered=offered,
     )
+
+
+@router.get("/payment-log/summary")
+def summary(query: LogQuery, context: Viewer, *, exact: bool = False) -> Response:
+    """Show the number of rows that match, and their sum."""
+    chosen, scope = select(context, query)
+    log_filter = chosen.query(scope)
+    return show_summary(context, PAYMENT_LOG, reporting.payment_log_summary, log_filter, exact=exact)
 
 
 @router.get("/payment-log/export")

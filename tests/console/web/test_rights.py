@@ -47,6 +47,7 @@ PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")}
 # The expected right of each page and call, repeated here so that a change is noticed.
 REQUIRED = {
     Right.VIEW: """
+        GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
@@ -68,7 +69,8 @@ REQUIRED = {
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
     Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
-    " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /new-ids"
+    " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /audit/summary"
+    " | GET /new-ids"
     " | POST /new-ids/confirm | POST /new-ids/retire",
 }
 

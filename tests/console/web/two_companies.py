@@ -41,6 +41,7 @@ ADMIN = "operator-of-all"
 TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES_ONLY = {
+    "GET /audit/summary",
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     *("GET /api/requeue-runs/{run_id}", "GET /own-account"),
 }
@@ -142,6 +143,9 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         "GET /claims-feed": feed,
         "GET /api/claims-feed": feed,
         "GET /claims-feed/export": feed,
+        "GET /claims-feed/summary": feed,
+        "GET /exceptions/summary": exceptions,
+        "GET /payment-log/summary": log,
         "GET /exceptions": exceptions,
         "GET /exceptions/export": exceptions,
         "GET /api/exceptions": exceptions,
@@ -187,6 +191,7 @@ def _page_probes(
         "GET /user": [{}, *user],
         "GET /own-account": [{}],
         "GET /audit": [{}, {"show": "all"}, {"show": "all", "who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
+        "GET /audit/summary": [{}],
         "GET /audit/export": [{"show": "all"}, {"show": "all", "subject": FOREIGN_PATIENT}],
     }
 
