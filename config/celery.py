@@ -35,6 +35,7 @@ _ROUTES = {
     "billing.close_months": {"queue": NIGHTLY},
     "billing.distribute_payments": {"queue": NIGHTLY},
     "billing.balance": {"queue": NIGHTLY},
+    "billing.snapshot_queues": {"queue": NIGHTLY},
     "billing.make_room": {"queue": NIGHTLY},
     "billing.analyze_tables": {"queue": NIGHTLY},
 }

@@ -61,6 +61,13 @@ RECURRING: tuple[RecurringTask, ...] = (
         "unexplained amount is an error in the log. An interrupted run continues where it stopped.",
     ),
     RecurringTask(
+        "billing.snapshot_queues",
+        every=timedelta(minutes=5),
+        purpose="Stores how many payments are not in Billing and how many exceptions are open, with amount and age, by "
+        "company, clinic and cause: once a night, after 2:00 in every time zone. An interrupted run continues where it "
+        "stopped.",
+    ),
+    RecurringTask(
         "billing.make_room",
         every=timedelta(hours=1),
         purpose="Creates the next months' partitions of the tables that are partitioned by month. "

@@ -17,6 +17,7 @@ TASK_MODULES = (
     "tasks.detecting",
     "tasks.distributing",
     "tasks.balancing",
+    "tasks.snapshotting",
     "tasks.adjusting",
     "tasks.closing",
     "tasks.requeueing",

@@ -489,6 +489,22 @@ postponed_work = Table(
     Column("next_try_at", Moment, nullable=False),
 )
 
+# The size of each company's work queues at the end of a day (`payments/store/reports/daily_queues.py`). `clinic_id` is
+# empty for events whose clinic cannot be read.
+daily_queues = Table(
+    "daily_queues",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("queue", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("clinic_id", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("amount", Sum, nullable=False),
+    Column("oldest_at", Moment, nullable=False),
+)
+
 # Jobs that run once a day for the whole installation: the day of the last complete run, and the progress of the run of
 # `running_day` by company id.
 job_runs = Table(

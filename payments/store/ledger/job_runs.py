@@ -20,9 +20,10 @@ class Job(StrEnum):
     """A job that runs once a day. The value is its key in the database."""
 
     BALANCE = "balance"
+    SNAPSHOT = "snapshot"
 
 
-_LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE}
+_LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE, Job.SNAPSHOT: AdvisoryLock.NIGHTLY_SNAPSHOT}
 
 
 class JobRun(NamedTuple):

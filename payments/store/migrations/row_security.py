@@ -18,7 +18,7 @@ from payments.store.migrations.online import earlier_sessions
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS = {
     **dict.fromkeys(("alembic_version", "postponed_work"), _READ),
-    **dict.fromkeys(("nightly_results", "import_tasks", "requeue_items"), _READ),
+    **dict.fromkeys(("daily_queues", "nightly_results", "import_tasks", "requeue_items"), _READ),
     **dict.fromkeys(("allocations", "audit", "entries", "history", "notes", "settings_changes"), _ADD),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),

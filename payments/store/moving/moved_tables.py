@@ -21,6 +21,7 @@ COMPANY = "company_id"
 STAYING = {
     "backfills": "the progress of a migration of this database",
     "import_tasks": "the Celery tasks of this installation",
+    "daily_queues": "counts of this installation; the other one counts from its first night on",
     "job_runs": "jobs that run for the whole installation",
     "login_failures": "counts names and addresses of this installation's console",
     "nightly_results": "what the nightly jobs of this installation did",

@@ -60,8 +60,13 @@ FROM ({feed}) AS feed GROUP BY 1, 2
 
 def unposted(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
     """Return the payments that are not posted by cause, that with the oldest payment first; also Internal Payments."""
-    query = _UNPOSTED_SUMS.format(feed=_feed(feed_filter, f"AND ({MAY_BE_UNPOSTED})"))
+    query = _UNPOSTED_SUMS.format(feed=unposted_rows(feed_filter))
     return [UnpostedSum(*row) for row in tx.execute(text(query), parameters(feed_filter))]
+
+
+def unposted_rows(feed_filter: FeedFilter) -> str:
+    """Return the query of the rows of the feed that match and may not be posted, with the columns of `feed_columns`."""
+    return _feed(feed_filter, f"AND ({MAY_BE_UNPOSTED})")
 
 
 def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: Scope) -> list[HourlyStatus]:
