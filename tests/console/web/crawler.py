@@ -130,17 +130,13 @@ class Crawler:
             return
         # An earlier form may have changed the page since: its forms carry the version of what it shows.
         fresh = HtmlPage(page.address, self.browser.client.get(page.address).text)
-        same = [each for each in fresh.forms if _form_kind(each) == _form_kind(form)]
+        same = [each for each in fresh.forms if form_kind(each) == form_kind(form)]
         if not same:
             return
         form = same[0]
         self._submitted.add(name)
         self.reached.add(f"POST {address_shape(form.action)}")
-        fields = {
-            each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
-            for each in form.fields
-            if not each.name.startswith(_ALL)
-        }
+        fields = form_values(form)
         if "old_password" in fields:
             fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}
             self._password = _NEXT_PASSWORD
@@ -182,6 +178,15 @@ def valid_value(field: Field, form: FormOnPage) -> str:
     return _VALUES.get(field.name, "north")
 
 
+def form_values(form: FormOnPage) -> dict[str, str | list[str]]:
+    """Return valid values of the fields of a form, by name. All checkboxes are checked."""
+    return {
+        each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
+        for each in form.fields
+        if not each.name.startswith(_ALL)
+    }
+
+
 def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
     for field in form.fields:
         if field.kind in {"select", "checkbox"}:
@@ -195,7 +200,8 @@ def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
             yield {field.name: valid_value(field, form)}
 
 
-def _form_kind(form: FormOnPage) -> tuple[str, list[str]]:
+def form_kind(form: FormOnPage) -> tuple[str, list[str]]:
+    """Return what the forms of a kind have in common: the action without values, and the names of the fields."""
     return address_shape(form.action), sorted(each.name for each in form.fields)
 
 
