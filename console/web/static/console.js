@@ -33,6 +33,13 @@ function countSelected(form) {
 
 for (const form of document.querySelectorAll("form[data-select]")) countSelected(form);
 
+// A checkbox for everything and those for single values exclude each other.
+for (const all of document.querySelectorAll("[data-instead-of]")) {
+  const single = [...all.form.elements].filter((each) => each.name === all.dataset.insteadOf);
+  all.addEventListener("change", () => { if (all.checked) for (const each of single) each.checked = false; });
+  for (const each of single) each.addEventListener("change", () => { if (each.checked) all.checked = false; });
+}
+
 // Ignore a second submit of a form while the first is being sent. If the answer does not come, because the network
 // failed or the visitor stopped it, the form works again after some seconds.
 const RESEND_AFTER_MS = 5000;
