@@ -9,6 +9,7 @@ from tests.console.web.crawler import address_shape, form_kind, form_values
 from tests.console.web.html_page import FormOnPage, HtmlPage
 
 SIZES = {1280: 800, 390: 844}
+PAGES_OF_A_PATH = 3
 LAST = ("/logout", "/own-account/sessions/end", "/own-account/password")
 """Forms that end the session or change the password. The tests of the own account submit them."""
 # What is cut off on purpose: the link to the content and texts for screen readers.
@@ -50,7 +51,8 @@ SUBMIT = """([number, values]) => {
 class BrowserCrawler:
     """Crawls the console in one browser page. `problems` lists each problem with the address where it was found.
 
-    Every page is laid out at each width. One page of each shape is opened, and one form of each kind submitted.
+    Every page is laid out at each width. One page of each shape is opened, and one form of each kind submitted. Without
+    forms, only PAGES_OF_A_PATH pages of each path are opened: most shapes differ in the filters that are set.
     """
 
     def __init__(self, page: Page, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
@@ -59,6 +61,7 @@ class BrowserCrawler:
         self.opened: set[str] = set()
         self._submitted: set[str] = set()
         self._shapes: Counter[str] = Counter()
+        self._paths: Counter[str] = Counter()
         self._waiting: deque[str] = deque(["/", *starts])
         page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._complain(str(error)))
@@ -89,9 +92,13 @@ class BrowserCrawler:
 
     def _queue(self, seen_on: str, link: str) -> None:
         whole = urldefrag(urljoin(seen_on, link)).url
-        if link.startswith(self.elsewhere) or urlsplit(whole).netloc or self._shapes[address_shape(whole)]:
+        shape, path = address_shape(whole), address_shape(urlsplit(whole).path)
+        if link.startswith(self.elsewhere) or urlsplit(whole).netloc or self._shapes[shape]:
             return
-        self._shapes[address_shape(whole)] += 1
+        if not self.with_forms and self._paths[path] == PAGES_OF_A_PATH:
+            return
+        self._shapes[shape] += 1
+        self._paths[path] += 1
         self._waiting.append(whole)
 
     def _submit(self, address: str, number: int, form: FormOnPage) -> None:

@@ -11,7 +11,7 @@ from payments.access.rights import Role, User
 from tests.browser.conftest import PASSWORD, ZONE
 from tests.browser.crawler import BrowserCrawler
 from tests.console.web.conftest import serve
-from tests.console.web.test_crawl import USERS, run_pages
+from tests.console.web.test_crawl import USERS, task_pages
 from tests.console.web.test_crawl import site as crawled_site
 
 site = crawled_site
@@ -28,7 +28,7 @@ def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCr
         page.get_by_role("button", name="Log in").click()
         page.get_by_role("button", name=user.name).wait_for()
         flower = "http://127.0.0.1:5555"
-        crawler = BrowserCrawler(page, (flower,), *run_pages(user), with_forms=how["with_forms"])
+        crawler = BrowserCrawler(page, (flower,), *task_pages(user), with_forms=how["with_forms"])
         crawler.crawl()
         return crawler
 
