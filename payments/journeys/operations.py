@@ -74,6 +74,7 @@ def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
         rows += _nights_of(company, results, now)
     rows += _closes(tx, now, scope, postponed)
     rows = [_with_failures(row, failed, postponed) for row in rows]
+    rows += _failed_at_first(rows, failed.values())
     in_order = sorted(rows, key=lambda row: (not row.has_problem, row.company, row.job))
     return Operations(in_order, postponed, operations.dead_letters(tx, scope))
 
@@ -122,6 +123,17 @@ def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[Po
             work.company, NightlyJob.CLOSE, work.failed_at.astimezone(UTC).date(), NightlyState.FAILED, None, None
         )
         yield row._replace(month=Month.parse(work.item), error=work.error, next_try_at=work.next_try_at)
+
+
+def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow]) -> Iterator[NightlyRow]:
+    """Yield the jobs of companies that failed and have no row yet, because they never had a result."""
+    known = {(row.company, row.job) for row in rows}
+    for work in failed:
+        job = next((job for job, kind in _FAILING.items() if kind is work.kind), None)
+        if job is not None and (work.company, job) not in known:
+            day = work.first_failed_at.astimezone(UTC).date()
+            row = NightlyRow(work.company, job, day, NightlyState.FAILED, None, None)
+            yield row._replace(error=work.error, next_try_at=work.next_try_at)
 
 
 def _with_failures(
