@@ -22,6 +22,7 @@ from console.web.pages import (
     balancing,
     claims_feed,
     clinics,
+    deposit_slip,
     exceptions,
     health,
     help_page,
@@ -42,7 +43,7 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(unconfirmed, users, audit, login, own_account, health, help_page, operations),
+    *(deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_front_desk, api_overview, api_requeue),
 )
 _POOL_SIZE = 8

@@ -56,7 +56,7 @@ SECTIONS = (
         (
             Item("Claims Feed", "/claims-feed", "activity", also=("/timeline",)),
             Item("Billing Exceptions", "/exceptions", "alert-triangle"),
-            Item("Patient Payment Log", "/payment-log", "receipt"),
+            Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip",)),
             Item("Accounts", "/account", "wallet"),
             Item("Balancing", "/balancing", "scale"),
             Item("Months", "/months", "calendar-month", for_whole_companies=True),

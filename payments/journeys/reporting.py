@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from payments.contract.errors import dead_letter_id
+from payments.contract.money import total
 from payments.core.finding import FindingStatus
 from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING, Scope
@@ -77,6 +78,13 @@ def claims_feed_page(
 def claims_feed_summary(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
     """Count and add up the payments that match. With `limit`, stop after so many payments."""
     return feed_report.summarize(tx, feed_filter, limit)
+
+
+def selected_payments_summary(tx: Transaction, keys: Sequence[str], scope: Scope) -> Summary:
+    """Count and add up the payments of the Claims Feed with these printed keys. Other keys count nothing."""
+    pages = (feed_report.read_page(tx, FeedFilter(payment=key, scope=scope), Window(1)) for key in keys)
+    rows = [each.row for page in pages for each in page]
+    return Summary(len(rows), total(row.amount for row in rows if row.amount is not None))
 
 
 def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:

@@ -27,6 +27,9 @@ from tasks import enqueue
 router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 PAGE_ROWS = 50
+_NOTHING_SELECTED = "No payments are selected."
+_ADDED_UP_MAX = 500
+"""Selected payments that are added up at most. A page lists PAGE_ROWS."""
 
 
 class _RequeueForm(ReturnForm):
@@ -87,12 +90,23 @@ def export(query: FeedQuery, context: Exporter, form: FileForm = FileForm.CSV) -
     )
 
 
+@router.post("/claims-feed/selected")
+def show_selected(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
+    """Show how many payments are selected, and their sum, to users without scripts. They confirm the requeue here."""
+    keys, scope = list(dict.fromkeys(form.payment)), context.user.scope.narrowed_to_company(form.company)
+    if not keys:
+        raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
+    with context.transaction() as tx:
+        summary = reporting.selected_payments_summary(tx, keys, scope) if len(keys) <= _ADDED_UP_MAX else None
+    return context.page("requeue_selected.html", form=form, keys=keys, summary=summary)
+
+
 @router.post("/claims-feed/requeue")
 def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
     """Requeue the selected payments."""
     keys = form.payment
     if not keys:
-        raise PageError(422, "No payments are selected.", "Go back and select the payments to requeue.")
+        raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
     requeued = requeue_keys(context, keys, form.company or None)
     skipped = f"; {len(requeued.skipped)} skipped (already imported or not found)" if requeued.skipped else ""
     message = f"{requeued.count} of {len(keys)} payment{'' if len(keys) == 1 else 's'} requeued{skipped}."

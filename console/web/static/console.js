@@ -1,18 +1,33 @@
 // Conveniences for the pages. All pages work without scripts.
 "use strict";
 
-// Let one checkbox select all rows of a table, and show the number of selected rows on the button.
+// Add up amounts such as "-12.50" in cents, because sums of floating-point numbers are not exact.
+function addUp(boxes) {
+  let cents = 0n;
+  for (const { dataset } of boxes) {
+    if (dataset.amount) cents += BigInt(dataset.amount.replace(".", ""));
+  }
+  const digits = String(cents < 0n ? -cents : cents).padStart(3, "0");
+  const dollars = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${cents < 0n ? "\u2212" : ""}$${dollars}.${digits.slice(-2)}`;
+}
+
+// Let one checkbox select all rows of a table, and show the number of selected rows and their sum on the button.
 function countSelected(form) {
   const name = form.dataset.select;
   const boxes = () => [...document.querySelectorAll(`input[type=checkbox][name="${name}"]`)].filter((box) => box.form === form);
   const all = form.querySelector("[data-all]") || document.querySelector(`[data-all="${name}"]`);
   const button = [...document.querySelectorAll("[data-counts]")].find((each) => each.form === form);
   const plain = button ? button.textContent : "";
+  // Without scripts, the button leads to a page that shows what is selected.
+  if (button) button.removeAttribute("formaction");
   function show() {
-    const selected = boxes().filter((box) => box.checked).length;
+    const ticked = boxes().filter((box) => box.checked);
+    const selected = ticked.length;
     if (button) {
       button.disabled = selected === 0;
-      button.textContent = selected ? button.dataset.counts.replace("{n}", selected) : plain;
+      const sum = ticked.some((box) => box.dataset.amount) ? ` (${addUp(ticked)})` : "";
+      button.textContent = selected ? button.dataset.counts.replace("{n}", selected) + sum : plain;
     }
     if (all) {
       all.checked = selected > 0 && selected === boxes().length;

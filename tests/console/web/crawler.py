@@ -140,6 +140,9 @@ class Crawler:
         if "old_password" in fields:
             fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}
             self._password = _NEXT_PASSWORD
+        for action in form.other_actions:  # such a button leads to a page that asks for a confirmation
+            self.reached.add(f"POST {address_shape(action)}")
+            self._read_page(self.browser.client.post(action, data=fields), page.address, f"{page.address} by {action}")
         response = self.browser.client.post(form.action, data=fields)
         if response.status_code != 303:
             self._add_problem(page.address, f"{name} answers {response.status_code}: {_error_sentence(response)}")

@@ -31,12 +31,16 @@ class Field:
 
 @dataclass
 class FormOnPage:
-    """A form and its number of buttons; one without buttons cannot be submitted."""
+    """A form, its number of buttons, and the addresses of buttons with another one.
+
+    A form without buttons cannot be submitted.
+    """
 
     action: str
     method: str
     fields: list[Field] = field(default_factory=list)
     buttons: int = 0
+    other_actions: list[str] = field(default_factory=list)
 
 
 class HtmlPage(HTMLParser):
@@ -110,6 +114,7 @@ class HtmlPage(HTMLParser):
         name, kind = attributes.get("name", ""), attributes.get("type", "text" if tag == "input" else tag)
         if tag == "button" or kind in {"submit", "image"}:
             form.buttons += attributes.get("type", "submit") in {"submit", "image"}
+            form.other_actions += [attributes["formaction"]] if "formaction" in attributes else []
         if not name or (kind in {"checkbox", "radio"} and "value" not in attributes):
             return
         value = attributes.get("value", "")

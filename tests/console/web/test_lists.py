@@ -149,6 +149,18 @@ def test_short_list_shows_its_count_without_another_request(browser: Browser) ->
     assert "hx-get" not in page.partition('id="summary"')[2].partition("</p>")[0]
 
 
+def test_selection_is_counted_and_added_up_before_a_requeue_without_scripts(browser: Browser) -> None:
+    chosen = [f"{CLINIC}/p-{number}/1" for number in (3, 14)]
+    page = browser.post(
+        "/claims-feed/selected", payment=[*chosen, chosen[0]], back=f"/claims-feed?clinic={CLINIC}"
+    ).text
+
+    assert "<strong>2 payments</strong> selected, <strong>$8.00</strong>" in page
+    assert re.findall(r'name="payment" value="([^"]+)"', page) == chosen
+    assert f'href="/claims-feed?clinic={CLINIC}"' in page
+    assert browser.post("/claims-feed/selected").status_code == 422
+
+
 def test_list_that_is_too_long_to_sort_says_so(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("payments.journeys.reporting", "console.web.lists"):
         monkeypatch.setattr(f"{module}.SORTED_ROWS_MAX", 100)

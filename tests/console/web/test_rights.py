@@ -23,6 +23,7 @@ from console.web.pages import (
     balancing,
     claims_feed,
     clinics,
+    deposit_slip,
     exceptions,
     health,
     help_page,
@@ -47,7 +48,7 @@ PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")}
 # The expected right of each page and call, repeated here so that a change is noticed.
 REQUIRED = {
     Right.VIEW: """
-        GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary
+        GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary | GET /deposit-slip
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
@@ -55,6 +56,7 @@ REQUIRED = {
         GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months | GET /api/timeline
     """,
     Right.REQUEUE: """
+        POST /claims-feed/selected
         POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
         POST /requeue-runs/{run_id}/stop | POST /requeue-runs/{run_id}/resume | POST /api/requeue
         GET /api/requeue-preview | POST /api/requeue-runs | GET /api/requeue-runs/{run_id}
@@ -104,6 +106,7 @@ def _endpoints() -> list[Endpoint]:
 ENDPOINTS = _endpoints()
 MODULES = (
     *(
+        deposit_slip,
         account,
         api,
         api_front_desk,

@@ -146,6 +146,7 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         "GET /claims-feed/summary": feed,
         "GET /exceptions/summary": exceptions,
         "GET /payment-log/summary": log,
+        "GET /deposit-slip": [*report, {"clinic": FOREIGN_CLINIC, "day": "2026-05-05"}, {"day": "2026-05-05"}],
         "GET /exceptions": exceptions,
         "GET /exceptions/export": exceptions,
         "GET /api/exceptions": exceptions,
@@ -207,6 +208,7 @@ def _change_probes(
     new_ids = [company, {"kind": "company", "company": NEW_COMPANY, "id": NEW_COMPANY}]
     new_ids += [{"kind": "clinic", "company": FOREIGN, "id": each} for each in (FOREIGN_CLINIC, NEW_CLINIC)]
     return {
+        "POST /claims-feed/selected": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
         "POST /claims-feed/requeue": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
         "POST /api/requeue": [{"payments": keys}, {"payments": keys, "company": FOREIGN}],
         "POST /requeue-runs": [{**run, "confirmed": "9"} for run in runs],
