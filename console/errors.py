@@ -31,6 +31,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
     from payments.journeys.confirming import ConfirmationError
+    from payments.journeys.noting import NoteError
     from payments.journeys.requeue_runs import MoreThanConfirmedError
     from payments.store.db.connection import UnsuitableDatabaseError
 
@@ -39,6 +40,7 @@ def describe_error(error: BaseException) -> str | None:
         ChangedMeanwhileError,
         ClinicOfOtherCompanyError,
         ConfirmationError,
+        NoteError,
         TimezoneError,
         UnknownNameError,
         DecisionError,

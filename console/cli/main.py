@@ -18,9 +18,11 @@ from console.cli import (
     company,
     demo,
     emr,
+    exception_work,
     exceptions,
     months,
     moving,
+    notes,
     outbox,
     payment_log,
     replay,
@@ -102,8 +104,16 @@ app.add_typer(
     exceptions.app,
     name="exceptions",
     rich_help_panel=_CHANGE,
-    help="Accept or acknowledge Billing Exceptions.",
+    help="Decide, assign and undo Billing Exceptions.",
     epilog="Example: payments exceptions accept 17 18",
+)
+exceptions.app.add_typer(exception_work.app)
+app.add_typer(
+    notes.app,
+    name="notes",
+    rich_help_panel=_CHANGE,
+    help="Add and show internal notes on payments and accounts.",
+    epilog="Example: payments notes list --payment north/p-1001/1",
 )
 app.add_typer(
     months.app,

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from console.errors import CommandError
 from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import NestedRecord, Record, Value, nested_records
 from console.reports.parameters import (
@@ -28,11 +30,26 @@ from payments.core.scope import Scope
 from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import date
 
     from payments.core.outcome import ClosedCase
     from payments.core.period import Period
     from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+
+
+class QueueChoice(StrEnum):
+    """The queues of exceptions: those that propose entries, and those that a person settles elsewhere."""
+
+    TO_POST = "to_post"
+    NOTHING_TO_POST = "nothing_to_post"
+
+
+class WorkChoice(StrEnum):
+    """The choices of the filter by work: exceptions of the user, of nobody, or past their due date."""
+
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    OVERDUE = "overdue"
 
 
 class StatusChoice(StrEnum):
@@ -94,13 +111,37 @@ class ExceptionsParameters:
     )
     as_of: datetime | None = as_of()
     sort: StrEnum | None = sort_by(_sorts)
+    queue: QueueChoice | None = parameter(
+        "Queue",
+        "`to_post`: exceptions that propose entries; `nothing_to_post`: all others.",
+        ParameterKind.CHOICE,
+        choices=lambda: QueueChoice,
+        is_advanced=True,
+    )
+    work: WorkChoice | None = parameter(
+        "Work",
+        "`unassigned`, `overdue`, or `mine` (not on the command line: there, name the --owner).",
+        ParameterKind.CHOICE,
+        choices=lambda: WorkChoice,
+        is_advanced=True,
+    )
+    owner: str | None = parameter("Owner", "Exceptions of this user.", size=10, is_advanced=True)
+
+    def of_user(self, name: str) -> Self:
+        """Return these parameters with `mine` as the exceptions of this user."""
+        return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
     def query(self, scope: Scope) -> ExceptionFilter:
-        """Convert these parameters to an ExceptionFilter, limited to a scope."""
+        """Convert these parameters to an ExceptionFilter, limited to a scope.
+
+        Raises CommandError for `mine` without an owner.
+        """
         from payments import wording
         from payments.core.finding import FindingStatus
         from payments.journeys.reporting import ExceptionFilter
 
+        if self.work is WorkChoice.MINE and self.owner is None:
+            raise CommandError("name the --owner instead of `--work mine`", exit_status=2)
         return ExceptionFilter(
             status=None if self.status is StatusChoice.ALL else FindingStatus(self.status.value),
             reason=wording.finding_reason_code(self.reason) if self.reason else None,
@@ -110,6 +151,10 @@ class ExceptionsParameters:
             since=self.since,
             until=self.until,
             as_of=self.as_of,
+            owner=self.owner,
+            is_unassigned=True if self.work is WorkChoice.UNASSIGNED else None,
+            overdue_at=datetime.now(UTC) if self.work is WorkChoice.OVERDUE else None,
+            has_proposal=None if self.queue is None else self.queue is QueueChoice.TO_POST,
         )
 
 

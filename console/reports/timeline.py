@@ -44,6 +44,7 @@ TIMELINE = Report(
         Column("company", "Company"),
         Column("patient_name", "Name"),
         Column("task", "Task"),
+        Column("exception", "Exception", ColumnKind.COUNT),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -79,4 +80,5 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "company": row.company,
         "patient_name": row.patient_name,
         "task": row.task,
+        "exception": row.exception,
     }

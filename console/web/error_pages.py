@@ -28,6 +28,7 @@ from payments.core.finding import DecisionError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.confirming import ConfirmationError
+from payments.journeys.noting import NoteError
 from payments.journeys.requeue_runs import MoreThanConfirmedError
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
+    NoteError: "Go back and change the note.",
     ConfirmationError: "Reload the list of unconfirmed companies and clinics, and check what the id holds.",
     MoveError: "Make the change in the installation to which the company has moved.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",

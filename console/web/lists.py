@@ -33,8 +33,10 @@ class Selection(NamedTuple):
 
 def select(context: RequestContext, query: ReportQuery[Any]) -> Selection:
     """Return what a query selects. Raises the errors of `RequestContext.scope_of`."""
-    scope = context.scope_of(query.choice)
-    return Selection(dated(query.parameters, lambda: context.today_in(scope)), scope)
+    scope, parameters = context.scope_of(query.choice), query.parameters
+    if hasattr(parameters, "of_user"):
+        parameters = parameters.of_user(context.user.name)
+    return Selection(dated(parameters, lambda: context.today_in(scope)), scope)
 
 
 class PageLinks(NamedTuple):

@@ -47,6 +47,10 @@ class HistoryCode(StrEnum):
     EXCEPTION_ASSIGNED = "exception_assigned"  # (owner), null if it has none any more
 
 
+EXCEPTION_CODES = tuple(code for code in HistoryCode if code.startswith("exception_"))
+"""The codes of the events in the life of a Billing Exception."""
+
+
 class NoEffectCause(StrEnum):
     """The reason why a received event had no effect."""
 

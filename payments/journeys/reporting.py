@@ -5,6 +5,7 @@ commands import the types of the reports from here.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from payments.contract.errors import dead_letter_id
@@ -20,12 +21,14 @@ from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
+from payments.store.reports import exception_life as life_report
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
 from payments.store.reports import posted_sums
 from payments.store.reports import timeline as timeline_report
 from payments.store.reports.account import AppliedRow
 from payments.store.reports.claims_feed import FeedRow, FeedSum
+from payments.store.reports.exception_life import DecisionEntry, LifeEvent
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
 from payments.store.reports.payment_log import GroupBy, LogFilter, LogRow, LogSum
 from payments.store.reports.posted_sums import UnpostedSum
@@ -38,13 +41,16 @@ FEED_SORTS, LOG_SORTS, EXCEPTION_SORTS = feed_report.SORTS, log_report.SORTS, ex
 __all__ = [
     "AppliedRow",
     "Backlog",
+    "DecisionEntry",
     "ExceptionCount",
     "ExceptionFilter",
+    "ExceptionLife",
     "ExceptionRow",
     "FeedFilter",
     "FeedRow",
     "FeedSum",
     "GroupBy",
+    "LifeEvent",
     "LogFilter",
     "LogRow",
     "LogSum",
@@ -59,6 +65,16 @@ __all__ = [
     "Window",
     "within_time",
 ]
+
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionLife:
+    """A Billing Exception with its events, and with the entries that decisions on it posted; both in order."""
+
+    row: ExceptionRow
+    events: Sequence[LifeEvent]
+    entries: Sequence[DecisionEntry]
 
 
 def claims_feed(tx: Transaction, feed_filter: FeedFilter, sort: Sort | None = None) -> Iterator[FeedRow]:
@@ -161,6 +177,11 @@ def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list
 def exception(tx: Transaction, finding_id: int, scope: Scope = EVERYTHING) -> ExceptionRow | None:
     """Return one Billing Exception, or None if there is none with this id in the scope."""
     return exception_report.read_one(tx, finding_id, scope)
+
+
+def exception_life(tx: Transaction, row: ExceptionRow) -> ExceptionLife:
+    """Return the events of an exception, and the entries that decisions on it posted."""
+    return ExceptionLife(row, life_report.events(tx, row.id), life_report.entries(tx, row.id))
 
 
 def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:

@@ -17,7 +17,8 @@ class TimelineRow(NamedTuple):
     `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
     the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
     are set for an import attempt, and `task` is the id of the Celery task that made it; None if it is no longer stored.
-    `patient_name` is the present name of the payment's patient, the same in each row.
+    `patient_name` is the present name of the payment's patient, the same in each row. `exception` is the id of
+    the Billing Exception that the event belongs to.
     """
 
     at: datetime
@@ -31,6 +32,7 @@ class TimelineRow(NamedTuple):
     company: str | None
     patient_name: str | None
     task: str | None = None
+    exception: int | None = None
 
 
 class PaymentFacts(NamedTuple):
@@ -104,10 +106,11 @@ of_patient AS (
     ) AS payment {join_names("payment")}
     WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-4])}, {_WITH_POSTINGS},
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-5])}, {_WITH_POSTINGS},
     coalesce(company_id, (SELECT max(company_id) FROM own)) AS company,
     (SELECT patient_name FROM of_patient) AS patient_name,
-    (SELECT task_id FROM import_tasks WHERE import_tasks.at = events.at AND import_tasks.who = events.who) AS task
+    (SELECT task_id FROM import_tasks WHERE import_tasks.at = events.at AND import_tasks.who = events.who) AS task,
+    finding_ref AS exception
 FROM (
     SELECT * FROM own
     UNION ALL
