@@ -104,7 +104,7 @@ def claim_next(
         user = assigning.find_owner(tx, to)
         if user is None:
             raise CommandError(f"there is no active user {to} who may decide exceptions")
-        query = ExceptionsParameters(company=company, queue=queue).query(user.scope, now)
+        query = ExceptionsParameters(company=company, queue=queue).query(user.scope)
         row = assigning.claim_next(tx, query, user, now, current_user())
     show(exception_records([row] if row else []), EXCEPTIONS, output)
 

@@ -15,6 +15,7 @@ from console.web.error_pages import SECURITY_HEADERS, add_error_handlers
 from console.web.pages import (
     account,
     api,
+    api_exceptions,
     api_front_desk,
     api_overview,
     api_requeue,
@@ -44,7 +45,7 @@ from tasks.resources import connect_redis
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
     *(deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
-    *(api, api_front_desk, api_overview, api_requeue),
+    *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

@@ -13,13 +13,13 @@ from payments.core.requeue_result import RequeueResult as RequeueResultCode
 ROWS_MAX = 1000
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """Base of the request bodies. A body with an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class RequeueRequest(_Body):
+class RequeueRequest(Body):
     """The payments to requeue, by their keys: clinic/payment/line, of one company if it is given."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
@@ -31,7 +31,7 @@ _FILTERS: dict[str, Any] = {
 }
 
 
-class _RequeueRunRequest(_Body):
+class _RequeueRunRequest(Body):
     count: Annotated[Count, Field(description="The number of payments that was confirmed.")]
 
 
@@ -43,14 +43,14 @@ RequeueRunRequest = create_model(
 )
 
 
-class AcceptRequest(_Body):
+class AcceptRequest(Body):
     """The version of the payment that the caller has seen, and the deposit date, by default the current day."""
 
     version: RowId
     deposit_date: Day | None = None
 
 
-class AcknowledgeRequest(_Body):
+class AcknowledgeRequest(Body):
     """The version of the payment that the caller has seen, and the reason why nothing is posted."""
 
     version: RowId

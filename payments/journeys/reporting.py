@@ -67,7 +67,6 @@ __all__ = [
 ]
 
 
-
 @dataclass(frozen=True, slots=True)
 class ExceptionLife:
     """A Billing Exception with its events, and with the entries that decisions on it posted; both in order."""

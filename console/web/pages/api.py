@@ -24,6 +24,7 @@ from console.web.api_rows import page_response, rows_response
 from console.web.auth import Editor, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.exception_actions import accept_if_unchanged, acknowledge_if_unchanged
 from console.web.filters import (
     ReportQuery,
     RowId,
@@ -32,7 +33,6 @@ from console.web.filters import (
 from console.web.lists import read_rows, select
 from console.web.pages.balancing import balanced_scope
 from console.web.pages.claims_feed import requeue_keys
-from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
 from console.web.pages.months import check_sees_company
 from console.web.pages.timeline import timeline_rows
 from console.web.schemas import (

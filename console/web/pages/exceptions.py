@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Annotated
 
 import structlog
@@ -11,8 +10,8 @@ from pydantic import Field
 
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
 from console.web.auth import Editor, Exporter, Viewer
-from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
+from console.web.exception_actions import accept_if_unchanged, accepted_message, acknowledge_if_unchanged
 from console.web.exporting import Export, FileForm, send_file
 from console.web.filters import Day, ReportQuery, RowId, report_query
 from console.web.forms import ReturnForm
@@ -23,9 +22,8 @@ from console.web.summaries import show_summary
 from payments.access.rights import Right
 from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
-from payments.journeys.adjusting import Accepted, SeenException
+from payments.journeys.adjusting import SeenException
 from payments.journeys.reporting import EXCEPTION_SORTS, ExceptionRow, Page, Sort, Window
-from payments.store.db.connection import Transaction
 
 _NEXT_STEPS = {
     FindingReason.PATIENT_NOT_FOUND.value: "Save the patient in the EMR.",
@@ -128,7 +126,7 @@ def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: E
     """Accept one exception: post the entries that the page showed."""
     seen = SeenException(finding_id=exception_id, version=form.version)
     accepted = accept_if_unchanged(context, seen, form.deposit_date)
-    return context.redirect(form.return_to("/exceptions"), _result(exception_id, accepted))
+    return context.redirect(form.return_to("/exceptions"), accepted_message(exception_id, accepted))
 
 
 @router.post("/exceptions/{exception_id}/acknowledge")
@@ -198,48 +196,3 @@ class BulkResults:
 
 def _id_list(before: str, ids: Sequence[int]) -> str:
     return before + ", ".join(map(str, ids)) if ids else ""
-
-
-def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
-    """Accept an exception in a separate transaction, unless the payment has changed since the user saw the exception.
-
-    Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or
-    the exception cannot be accepted.
-    """
-    with context.transaction() as tx:
-        row = _visible_exception(tx, context, seen)
-        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
-        accepted = accepted._replace(payment=row.payment)
-        context.audit(tx, "accepted exception", row.payment, _result(seen.finding_id, accepted), row.company)
-    return accepted
-
-
-def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
-    """Acknowledge an exception, and return the printed key of its payment.
-
-    Raises the errors of `accept_if_unchanged`.
-    """
-    with context.transaction() as tx:
-        row = _visible_exception(tx, context, seen)
-        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
-        context.audit(tx, "acknowledged exception", row.payment, reason, row.company)
-    return row.payment
-
-
-def _result(exception_id: int, accepted: Accepted) -> str:
-    """Return the message for an accepted exception."""
-    subject = f"Exception {exception_id} of {accepted.payment}"
-    if accepted.was_accepted_before:
-        return f"{subject} was accepted before; nothing was posted."
-    if not accepted.postings:
-        return f"{subject} accepted; there was nothing to post."
-    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in accepted.postings)
-    return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
-
-
-def _visible_exception(tx: Transaction, context: RequestContext, seen: SeenException) -> reporting.ExceptionRow:
-    """Return an exception. Raises PageError (404) if it does not exist or the user may not see it."""
-    row = reporting.exception(tx, seen.finding_id, context.user.scope)
-    if row is None:
-        raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")
-    return row

@@ -16,6 +16,7 @@ from console.web.auth import RequireRight
 from console.web.pages import (
     account,
     api,
+    api_exceptions,
     api_front_desk,
     api_overview,
     api_requeue,
@@ -54,6 +55,8 @@ REQUIRED = {
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
         GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months | GET /api/timeline
+        GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
+        GET /api/notes | POST /api/notes
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected
@@ -67,6 +70,8 @@ REQUIRED = {
         POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
         POST /months/schedule | POST /months/cancel | POST /months/close
         POST /api/exceptions/{exception_id}/accept | POST /api/exceptions/{exception_id}/acknowledge
+        POST /api/exceptions/{exception_id}/undo | POST /api/exceptions/{exception_id}/assign
+        POST /api/exceptions/next
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
     Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export",
@@ -109,6 +114,7 @@ MODULES = (
         deposit_slip,
         account,
         api,
+        api_exceptions,
         api_front_desk,
         api_overview,
         api_requeue,

@@ -9,7 +9,8 @@ from payments.access.authentication import AuditEntry
 from payments.access.rights import Role, User
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import closing, requeue_runs
+from payments.journeys import closing, noting, requeue_runs
+from payments.journeys.noting import NoteSubject
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
@@ -84,6 +85,8 @@ def fill(database: Database) -> None:
     with transaction(database) as tx:
         closing.begin_close(tx, FOREIGN, Month.parse(MONTH), now, f"user:{FOREIGN_USER}")
         closing.finish_close(tx, FOREIGN, Month.parse(MONTH), now)
+        account = NoteSubject(FOREIGN, patient_id=FOREIGN_PATIENT)
+        noting.add_note(tx, account, "Beatrix called.", now, f"user:{FOREIGN_USER}")
     publish(
         ledger,
         FOREIGN_CLINIC,
@@ -122,7 +125,7 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
     refused = {"status": "Validation Failed"}
     runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]
     user = [{"name": name} for name in (FOREIGN_USER, EARLIER_USER, ADMIN)]
-    changes = _change_probes(ids, keys, runs[1:], user) | _clinic_change_probes()
+    changes = _change_probes(keys, runs[1:], user) | _clinic_change_probes() | _exception_probes(ids, keys)
     own_runs = [{"run_id": each} for each in ids.runs]
     return _report_probes() | _page_probes(keys, runs, user) | changes | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
 
@@ -198,12 +201,11 @@ def _page_probes(
 
 
 def _change_probes(
-    ids: Ids, keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
+    keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
     month = [{"company": FOREIGN, "month": "2026-06", "confirm": "2026-06"}]
     scope = {"company": [FOREIGN], "all_clinics": "on"}
     clinics = {"company": [OWN], "clinic": [f"{FOREIGN}:{FOREIGN_CLINIC}", FOREIGN_CLINIC]}
-    version = [{"version": 2, "reason": "x"}]
     company = {"kind": "company", "company": FOREIGN, "id": FOREIGN}
     new_ids = [company, {"kind": "company", "company": NEW_COMPANY, "id": NEW_COMPANY}]
     new_ids += [{"kind": "clinic", "company": FOREIGN, "id": each} for each in (FOREIGN_CLINIC, NEW_CLINIC)]
@@ -213,11 +215,6 @@ def _change_probes(
         "POST /api/requeue": [{"payments": keys}, {"payments": keys, "company": FOREIGN}],
         "POST /requeue-runs": [{**run, "confirmed": "9"} for run in runs],
         "POST /api/requeue-runs": [{**run, "count": 9} for run in runs],
-        "POST /exceptions/{exception_id}/accept": version,
-        "POST /api/exceptions/{exception_id}/accept": [{"version": 2}],
-        "POST /exceptions/{exception_id}/acknowledge": version,
-        "POST /api/exceptions/{exception_id}/acknowledge": version,
-        "POST /exceptions/accept": [{"exception": f"{ids.exception}.2"}],
         "POST /months/schedule": month,
         "POST /months/cancel": month,
         "POST /months/close": month,
@@ -246,4 +243,24 @@ def _clinic_change_probes() -> dict[str, list[dict[str, Any]]]:
             {"clinic": FOREIGN_CLINIC, "to": OWN_CLINIC},
             {"clinic": FOREIGN_CLINIC, "company": FOREIGN, "to": OWN_CLINIC},
         ],
+    }
+
+
+def _exception_probes(ids: Ids, keys: list[str]) -> dict[str, list[dict[str, Any]]]:
+    version = [{"version": 2, "reason": "x"}]
+    about: list[dict[str, Any]] = [{"payment": key} for key in keys]
+    about += [{"patient": FOREIGN_PATIENT}, {"patient": FOREIGN_PATIENT, "company": FOREIGN}]
+    return {
+        "GET /api/exceptions/{exception_id}": [{}],
+        "POST /exceptions/{exception_id}/accept": version,
+        "POST /api/exceptions/{exception_id}/accept": [{"version": 2}],
+        "POST /exceptions/{exception_id}/acknowledge": version,
+        "POST /api/exceptions/{exception_id}/acknowledge": version,
+        "POST /exceptions/accept": [{"exception": f"{ids.exception}.2"}],
+        "POST /api/exceptions/{exception_id}/undo": [{"reason": "x"}],
+        "POST /api/exceptions/{exception_id}/assign": [{"owner": FOREIGN_USER}, {"owner": None}],
+        "POST /api/exceptions/{exception_id}/note": [{"text": "x"}],
+        "POST /api/exceptions/next": [{"company": FOREIGN}],
+        "GET /api/notes": about,
+        "POST /api/notes": [{**each, "text": "x"} for each in about],
     }
