@@ -40,22 +40,23 @@ class LifeEvent(NamedTuple):
 
 
 # Events from before the column `finding_ref` are those of the line between the opening and the end of the exception.
-_EVENTS = """
+_ASKED = "(SELECT *, id AS asked_id FROM findings WHERE findings.id = :id) AS asked"
+_EVENTS = f"""
 SELECT history.at, what AS code, history.version, detail, who, params
-FROM findings JOIN history ON history.company_id = findings.company_id AND history.line_ref = findings.line_ref
-WHERE findings.id = :id AND what = ANY(:codes) AND (finding_ref = findings.id OR finding_ref IS NULL
+FROM {_ASKED} JOIN history ON history.company_id = asked.company_id AND history.line_ref = asked.line_ref
+WHERE what = ANY(:codes) AND (finding_ref = asked_id OR finding_ref IS NULL
     AND at >= opened_at AND (ended_at IS NULL OR at <= ended_at))
 ORDER BY at, history.id
 """
 # Entries from before the column `finding_ref` have the time of the acceptance, or are named by a reversal.
-_ENTRIES = """
+_ENTRIES = f"""
 SELECT own.id, own.amount, own.patient_id AS patient, own.charge_type, own.method, own.deposit_date, own.posting_date,
     own.posted_at, own.entered_by, own.reverses, own.reason
-FROM findings JOIN entries AS own ON own.company_id = findings.company_id AND own.line_ref = findings.line_ref
-WHERE findings.id = :id AND (own.finding_ref = findings.id OR own.finding_ref IS NULL AND (
-    findings.status = 'resolved' AND own.posted_at = ended_at AND own.version = findings.version
-    OR EXISTS (SELECT FROM entries AS later WHERE later.company_id = findings.company_id
-        AND later.line_ref = findings.line_ref AND later.finding_ref = findings.id AND later.reverses = own.id)))
+FROM {_ASKED} JOIN entries AS own ON own.company_id = asked.company_id AND own.line_ref = asked.line_ref
+WHERE own.finding_ref = asked_id OR own.finding_ref IS NULL AND (
+    asked.status = 'resolved' AND own.posted_at = ended_at AND own.version = asked.version
+    OR EXISTS (SELECT FROM entries AS later WHERE later.company_id = asked.company_id
+        AND later.line_ref = asked.line_ref AND later.finding_ref = asked_id AND later.reverses = own.id))
 ORDER BY own.id
 """
 
