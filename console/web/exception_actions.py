@@ -1,4 +1,4 @@
-"""What users do with Billing Exceptions on pages and by the API: each is one transaction, with its audit entry."""
+"""Actions of users on Billing Exceptions, from pages and the API: each is one transaction, with its audit entry."""
 
 from datetime import date
 
