@@ -12,10 +12,11 @@ from payments.core.scope import Scope
 from payments.journeys import closing, noting, requeue_runs
 from payments.journeys.noting import NoteSubject
 from payments.journeys.requeueing import FeedFilter
-from payments.store.db.connection import Database, transaction
+from payments.store.db.connection import Database, Transaction, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.conftest import PASSWORD
+from tests.console.web.exception_probes import exception_probes
 from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
@@ -85,8 +86,6 @@ def fill(database: Database) -> None:
     with transaction(database) as tx:
         closing.begin_close(tx, FOREIGN, Month.parse(MONTH), now, f"user:{FOREIGN_USER}")
         closing.finish_close(tx, FOREIGN, Month.parse(MONTH), now)
-        account = NoteSubject(FOREIGN, patient_id=FOREIGN_PATIENT)
-        noting.add_note(tx, account, "Beatrix called.", now, f"user:{FOREIGN_USER}")
     publish(
         ledger,
         FOREIGN_CLINIC,
@@ -102,6 +101,7 @@ def fill(database: Database) -> None:
     _add_unconfirmed(ledger)
     add_operations(database, FOREIGN, TASK)
     with transaction(database) as tx:
+        _add_note(tx, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
             requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
@@ -109,6 +109,12 @@ def fill(database: Database) -> None:
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
+
+
+def _add_note(tx: Transaction, now: datetime) -> None:
+    noting.add_note(
+        tx, NoteSubject(FOREIGN, patient_id=FOREIGN_PATIENT), "Beatrix called.", now, f"user:{FOREIGN_USER}"
+    )
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
@@ -125,7 +131,9 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
     refused = {"status": "Validation Failed"}
     runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]
     user = [{"name": name} for name in (FOREIGN_USER, EARLIER_USER, ADMIN)]
-    changes = _change_probes(keys, runs[1:], user) | _clinic_change_probes() | _exception_probes(ids, keys)
+    changes = (
+        _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
+    )
     own_runs = [{"run_id": each} for each in ids.runs]
     return _report_probes() | _page_probes(keys, runs, user) | changes | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
 
@@ -243,24 +251,4 @@ def _clinic_change_probes() -> dict[str, list[dict[str, Any]]]:
             {"clinic": FOREIGN_CLINIC, "to": OWN_CLINIC},
             {"clinic": FOREIGN_CLINIC, "company": FOREIGN, "to": OWN_CLINIC},
         ],
-    }
-
-
-def _exception_probes(ids: Ids, keys: list[str]) -> dict[str, list[dict[str, Any]]]:
-    version = [{"version": 2, "reason": "x"}]
-    about: list[dict[str, Any]] = [{"payment": key} for key in keys]
-    about += [{"patient": FOREIGN_PATIENT}, {"patient": FOREIGN_PATIENT, "company": FOREIGN}]
-    return {
-        "GET /api/exceptions/{exception_id}": [{}],
-        "POST /exceptions/{exception_id}/accept": version,
-        "POST /api/exceptions/{exception_id}/accept": [{"version": 2}],
-        "POST /exceptions/{exception_id}/acknowledge": version,
-        "POST /api/exceptions/{exception_id}/acknowledge": version,
-        "POST /exceptions/accept": [{"exception": f"{ids.exception}.2"}],
-        "POST /api/exceptions/{exception_id}/undo": [{"reason": "x"}],
-        "POST /api/exceptions/{exception_id}/assign": [{"owner": FOREIGN_USER}, {"owner": None}],
-        "POST /api/exceptions/{exception_id}/note": [{"text": "x"}],
-        "POST /api/exceptions/next": [{"company": FOREIGN}],
-        "GET /api/notes": about,
-        "POST /api/notes": [{**each, "text": "x"} for each in about],
     }
