@@ -9,14 +9,13 @@ from payments.access.authentication import AuditEntry
 from payments.access.rights import Role, User
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import closing, noting, requeue_runs
-from payments.journeys.noting import NoteSubject
+from payments.journeys import closing, requeue_runs
 from payments.journeys.requeueing import FeedFilter
-from payments.store.db.connection import Database, Transaction, transaction
+from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.conftest import PASSWORD
-from tests.console.web.exception_probes import exception_probes
+from tests.console.web.exception_probes import add_note, exception_probes
 from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
@@ -101,7 +100,7 @@ def fill(database: Database) -> None:
     _add_unconfirmed(ledger)
     add_operations(database, FOREIGN, TASK)
     with transaction(database) as tx:
-        _add_note(tx, now)
+        add_note(tx, FOREIGN, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
             requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
@@ -109,12 +108,6 @@ def fill(database: Database) -> None:
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
-
-
-def _add_note(tx: Transaction, now: datetime) -> None:
-    noting.add_note(
-        tx, NoteSubject(FOREIGN, patient_id=FOREIGN_PATIENT), "Beatrix called.", now, f"user:{FOREIGN_USER}"
-    )
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
