@@ -84,6 +84,10 @@ reports.app.add_typer(balancing.app)
 reports.app.add_typer(payment_log.app)
 reports.app.command("account", epilog="Example: payments report account P-1042")(accounts.account)
 reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
+app.command(
+    rich_help_panel=_REPORTS,
+    epilog='Example: payments search "ada lovelace"\n\nExample: payments search 25.00 --format json',
+)(reports.search)
 app.command(rich_help_panel=_REPORTS, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)
 app.add_typer(
     settings.app,

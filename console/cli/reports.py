@@ -1,4 +1,4 @@
-"""`payments report claims-feed` and `payments timeline`."""
+"""`payments report claims-feed`, `payments search` and `payments timeline`."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -23,6 +23,7 @@ from console.reports.claims_feed import (
     feed_sum_records,
 )
 from console.reports.not_in_billing import NOT_IN_BILLING_REPORT, NotInBillingParameters, unposted_records
+from console.reports.search import SEARCH, SearchParameters, search_records
 from console.reports.timeline import TimelineParameters, timeline_records, timeline_report
 from payments.core.scope import EVERYTHING
 
@@ -90,3 +91,16 @@ def timeline(parameters: TimelineParameters, output: Output) -> None:
     if not events:
         raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
     show(timeline_records(events), timeline_report(key, events[0].patient_name), output)
+
+
+@report_command(SearchParameters)
+def search(parameters: SearchParameters, output: Output) -> None:
+    """Find patients and payments by name, id, key, check number or amount.
+
+    The best hits come first: whole ids and names, then their beginnings, then parts of them, then similar names.
+    """
+    from payments.journeys import searching
+
+    with open_transaction() as tx:
+        found = searching.search(tx, parameters.q, parameters.scope(EVERYTHING))
+    show(search_records(found), SEARCH, output)

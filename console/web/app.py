@@ -19,6 +19,7 @@ from console.web.pages import (
     api_front_desk,
     api_overview,
     api_requeue,
+    api_search,
     audit,
     balancing,
     claims_feed,
@@ -34,6 +35,7 @@ from console.web.pages import (
     own_account,
     payment_log,
     requeue_runs,
+    search,
     timeline,
     unconfirmed,
     users,
@@ -46,6 +48,7 @@ PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
     *(deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
+    *(search, api_search),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

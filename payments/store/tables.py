@@ -133,6 +133,8 @@ patients = Table(
     # The EMR's save of this version, and when it was imported; null for rows older than the columns.
     Column("saved_at", Moment),
     Column("changed_at", Moment),
+    # The parts of the name and the id by which a patient is found; each begins with the company.
+    Index("patients_by_term", text("patient_terms(company_id, patient_id, name)"), postgresql_using="gin"),
 )
 
 # Accounts whose money has to be applied or unapplied immediately. Rows are inserted and deleted, never updated, so that
@@ -237,6 +239,9 @@ lines = Table(
         postgresql_where=text(MAY_BE_UNPOSTED),
     ),
     Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing and close warnings
+    # For the search, newest first.
+    Index("lines_by_amount", "company_id", "amount_paid", "id"),
+    Index("lines_by_reference", "company_id", "reference", postgresql_where=text("reference IS NOT NULL")),
 )
 
 # Dead letters: events that could not be processed, with their error. Of an oversized event only the beginning is kept.

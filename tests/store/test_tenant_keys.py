@@ -32,6 +32,7 @@ CROSS_COMPANY_INDEXES = {
     "lines_not_posted": "the Claims Feed and the overview of all companies, without what is in Billing",
     "lines_was_until": "reports as of a moment",
     "requeue_items_by_run": "a requeue run may select payments of several companies",
+    "patients_by_term": "each term begins with the company",
     "set_aside_by_id": "a dead letter is addressed by its number",
     "set_aside_by_key": "a printed key names no company",
     "set_aside_newest": "the Claims Feed of all companies",

@@ -23,9 +23,8 @@ from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import INSTALLATION, NOTHING, Access, with_access
 from tests.console.web.conftest import Browser, opened_as_owner
 from tests.console.web.two_companies import (
+    ASKED,
     FIGURES_ONLY,
-    FOREIGN,
-    FOREIGN_CLINIC,
     FOREIGN_PATIENT,
     FOREIGN_USER,
     OWN,
@@ -117,7 +116,7 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
             continue
         for fields in each:
             # The audit history shows what the company's own users have asked for.
-            asked = {FOREIGN, FOREIGN_CLINIC, FOREIGN_PATIENT, "beta-"} if endpoint.startswith("GET /audit") else set()
+            asked = ASKED if endpoint.startswith("GET /audit") else set()
             response = shown(send(browser, endpoint, fields, ids))
             found.setdefault(endpoint, set()).update(seen_secrets(response, fields) - asked)
     return found

@@ -20,6 +20,7 @@ from console.web.pages import (
     api_front_desk,
     api_overview,
     api_requeue,
+    api_search,
     audit,
     balancing,
     claims_feed,
@@ -35,6 +36,7 @@ from console.web.pages import (
     own_account,
     payment_log,
     requeue_runs,
+    search,
     timeline,
     unconfirmed,
     users,
@@ -52,6 +54,7 @@ REQUIRED = {
         GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary | GET /deposit-slip
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
+        GET /search | GET /api/search
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
         GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months | GET /api/timeline
@@ -118,6 +121,7 @@ MODULES = (
         api_front_desk,
         api_overview,
         api_requeue,
+        api_search,
         audit,
         balancing,
         claims_feed,
@@ -130,7 +134,7 @@ MODULES = (
         operations,
         overview,
     ),
-    *(own_account, payment_log, requeue_runs, timeline, unconfirmed, users),
+    *(own_account, payment_log, requeue_runs, search, timeline, unconfirmed, users),
 )
 
 

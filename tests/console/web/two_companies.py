@@ -38,13 +38,14 @@ SECRETS = (
     "67.31",
     "88.53",
 )
+ASKED = {*SECRETS[:3], "beta-", "Beatrix", "73.19"}  # the audit history shows what a user has asked for
 ADMIN = "operator-of-all"
 TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES_ONLY = {
     "GET /audit/summary",
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
-    *("GET /api/requeue-runs/{run_id}", "GET /own-account"),
+    *("GET /api/requeue-runs/{run_id}", "GET /own-account", "GET /help"),
 }
 _RUN_ENDPOINTS = (
     *("GET /requeue-runs/{run_id}", "GET /api/requeue-runs/{run_id}"),
@@ -136,6 +137,8 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     of_patient = [*report, {"patient": FOREIGN_PATIENT}]
     named = [{"find": FOREIGN_KEY}, {"find": f"{FOREIGN}:{FOREIGN_KEY}"}]
     account = [{"patient": FOREIGN_PATIENT}, {"patient": FOREIGN_PATIENT, "company": FOREIGN}]
+    texts = ("Beatrix", "Beatriks", FOREIGN_PATIENT, FOREIGN_KEY, "beta-open/1", "beta-op", "73.19")
+    searches = [{"q": each, **more} for each in texts for more in ({}, {"company": FOREIGN})]
     feed = [*of_patient, *named, {"status": "Validation Failed"}, {"as_of": "2099-01-01T00:00"}]
     exceptions = [*of_patient, {"status": "all"}]
     log = [*of_patient, *({"group_by": each} for each in ("clinic", "user", "method"))]
@@ -157,6 +160,7 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         "GET /payment-log": log,
         "GET /api/payment-log": log,
         "GET /payment-log/export": log,
+        **dict.fromkeys(("GET /search", "GET /api/search"), searches),
         "GET /account": account,
         "GET /api/account": account,
         "GET /balancing": balancing,
@@ -186,10 +190,7 @@ def _page_probes(
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
         "GET /api/not-in-billing": [{}, *({"company": each} for each in (FOREIGN, OWN))],
-        "GET /requeue-runs": [{}],
-        "GET /api/requeue-runs": [{}],
-        "GET /operations": [{}],
-        "GET /api/operations": [{}],
+        **{f"GET /{each}": [{}] for each in "requeue-runs api/requeue-runs operations api/operations help".split()},
         "GET /import-tasks/{task_id}": [{"task_id": TASK}],
         "GET /api/requeue-preview": runs,
         "GET /users": [{}],
