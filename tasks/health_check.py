@@ -79,7 +79,10 @@ def _check_postgres(engines: Engines) -> ComponentStatus:
         engine.dispose()
     if is_read_only:
         return down("PostgreSQL", "answers, but it is read-only: it is not the primary")
-    return ComponentStatus("PostgreSQL", current, "answers" if current else "answers, but its schema is out of date")
+    if not current:
+        next_step = "Run python -m workers.migrate, or start the services of the newer release."
+        return down("PostgreSQL", "answers, but its schema is out of date", next_step)
+    return up("PostgreSQL", "answers")
 
 
 def _check_redis(feed: redis.Redis) -> ComponentStatus:
