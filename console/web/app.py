@@ -10,11 +10,13 @@ from starlette.routing import Route
 
 from config.engines import Engines
 from config.settings import Settings
+from console.web.body_limit import BodyLimit
 from console.web.context import AppState
 from console.web.error_pages import SECURITY_HEADERS, add_error_handlers
 from console.web.pages import (
     account,
     api,
+    api_balancing,
     api_exceptions,
     api_front_desk,
     api_overview,
@@ -22,9 +24,11 @@ from console.web.pages import (
     api_search,
     audit,
     balancing,
+    balancing_export,
     claims_feed,
     clinics,
     deposit_slip,
+    emr_logs,
     exceptions,
     health,
     help_page,
@@ -49,6 +53,7 @@ PAGES = (
     *(deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(search, api_search),
+    *(balancing_export, emr_logs, api_balancing),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())
@@ -77,6 +82,7 @@ def create_app(settings: Settings, engines: Engines) -> FastAPI:
     app.state.paths = page_paths()
     # Pages are not compressed: they hold CSRF tokens beside text that a visitor may have chosen.
     app.mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"), minimum_size=1_000))
+    app.add_middleware(BodyLimit)
     app.middleware("http")(_add_security_headers)
     add_error_handlers(app)
     return app

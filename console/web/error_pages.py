@@ -182,6 +182,8 @@ def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (as above)
     if not is_api_request(request) and not hasattr(request.state, "context"):
         request.state.context = session_context(request)
+    if isinstance(error.__cause__, PageError):  # raised while FastAPI read the body
+        return _on_page_error(request, error.__cause__)
     sentence = "This page does not exist." if error.status_code == 404 else f"{error.detail}."
     response = error_response(request, error.status_code, sentence, "Go to the overview.")
     response.headers.update(error.headers or {})

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from payments.contract.money import Money, total
 from payments.contract.payment_log import PaymentLogRow
-from payments.core.balancing import Balance, BalancedLine, LineComparison, last_full_week, reconcile
+from payments.core.balancing import Balance, BalancedLine, LineComparison, LineGroup, last_full_week, reconcile
 from payments.core.nightly_job import NightlyJob, Progress
 from payments.core.postponed_work import Selection, WorkItem
 from payments.core.scope import Scope
@@ -19,7 +19,7 @@ from payments.store.ledger.nightly_results import Night
 from payments.store.reports import balance_batches, balancing, emr_log
 from payments.store.reports.balancing import BalanceFilter
 
-__all__ = ["Balance", "BalanceFilter", "BalancedLine"]
+__all__ = ["Balance", "BalanceFilter", "BalancedLine", "LineGroup"]
 
 
 class BalancedClinic(NamedTuple):
@@ -58,6 +58,22 @@ def differing_lines(
     for line in _reconcile_compared(balancing.stream(tx, balance_filter, with_log=log is not None)):
         if not line.is_equal:
             yield line
+
+
+def lines_of_group(
+    tx: Transaction, balance_filter: BalanceFilter, group: LineGroup, log: Iterable[PaymentLogRow] | None = None
+) -> Iterator[BalancedLine]:
+    """Yield the lines that a term or a kind of difference of `balance` counts, in the order of their keys.
+
+    The group EMR also has the lines that agree. The other arguments are those of `differing_lines`.
+    """
+    if group is not LineGroup.EMR:
+        yield from (line for line in differing_lines(tx, balance_filter, log) if group in line.groups)
+        return
+    if log is not None:
+        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
+    compared = balancing.read_every_line(tx, balance_filter, with_log=log is not None)
+    yield from (line for line in map(reconcile, compared) if group in line.groups)
 
 
 def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:

@@ -3,6 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from payments.access import uploaded_logs
 from payments.core.month import Month
 from payments.store.db import partitions
 from payments.store.db.connection import Transaction
@@ -59,4 +60,5 @@ def delete_short_lived(tx: Transaction, now: datetime) -> int:
         requeue_items.drop_before(tx, now - REQUEUE_ITEMS_KEPT)
         + import_tasks.drop_before(tx, now - IMPORT_TASKS_KEPT)
         + nightly_results.drop_before(tx, (now - NIGHTLY_RESULTS_KEPT).date())
+        + uploaded_logs.delete_expired(tx, now)
     )

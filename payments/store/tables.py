@@ -594,6 +594,20 @@ sessions = Table(
     Index("sessions_by_user", "user_name"),
 )
 
+# Payment Logs of the EMR that users uploaded to compare them with Billing. A file names no company: it belongs to its
+# user, and nobody else reads it. It is deleted a day later.
+uploaded_logs = Table(
+    "uploaded_logs",
+    metadata,
+    _id(),
+    Column("user_name", Text, ForeignKey(users.c.name), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("uploaded_at", Moment, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index("uploaded_logs_by_user", "user_name", "id"),
+)
+
 # Consecutive failed logins, by name and by address.
 login_failures = Table(
     "login_failures",

@@ -40,7 +40,7 @@ HIDDEN = {"events", "job_runs", "backfills"}
 """Tables on which the console has no right."""
 OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
     "requeue_runs": """choice -> 'companies' = '["{0}"]'""",
-    "sessions": "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')",
+    **dict.fromkeys(("sessions", "uploaded_logs"), "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')"),
 }
 """The rows of a company in tables without a company of each row; in others, `company_id` is the company."""
 # Rows that `fill` does not leave.
@@ -52,6 +52,7 @@ MORE_ROWS = (
     "INSERT INTO nightly_results SELECT company_id, 'distribution', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
     "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
     "INSERT INTO notes (company_id, body, written_at, written_by) SELECT company_id, '', now(), '' FROM lines",
+    "INSERT INTO uploaded_logs (user_name, file_name, body, uploaded_at) SELECT name, '', '', now() FROM users",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )
 AUDIT_COLUMNS = "(at, who, action, subject, detail, address, company_id)"
@@ -130,7 +131,7 @@ def test_console_role_has_no_rights_on_partitions_and_changes_no_append_only_row
     assert not any(found.values())
     append_only = ("entries", "allocations", "history", "audit", "notes", "lines_was")
     assert {kind for name, kind in found if name in append_only} == {"SELECT", "INSERT"}
-    assert {name for name, kind in found if kind == "DELETE"} == {"sessions", "login_failures"}
+    assert {name for name, kind in found if kind == "DELETE"} == {"sessions", "login_failures", "uploaded_logs"}
     assert {name for name, _ in found} == set(tables(tx)) - HIDDEN
 
 
@@ -155,7 +156,6 @@ def test_transaction_without_companies_reads_no_row_of_company_data(
         users = rows(tx, "users")
     with transaction(database) as tx:
         found = {name: rows(tx, name) for name in set(tables(tx)) - set(UNLIMITED) - HIDDEN}
-
     if access is AUTHENTICATION:
         assert found.pop("users") == users
         assert len(found.pop("sessions")) == len(users)

@@ -13,6 +13,7 @@ INSTALLATION_TABLES = {
     "login_failures": "counts names and addresses before anybody is known",
     "requeue_runs": "a run may select payments of several companies",
     "sessions": "a session belongs to a user",
+    "uploaded_logs": "a file of a user, which names no company",
     "users": "a user may belong to several companies",
 }
 CROSS_COMPANY_INDEXES = {

@@ -23,7 +23,7 @@ _RIGHTS = {
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),
     **dict.fromkeys(("patients", "charges", "requeue_runs", "users"), _CHANGE),
-    **dict.fromkeys(("sessions", "login_failures"), _REMOVE),
+    **dict.fromkeys(("sessions", "uploaded_logs", "login_failures"), _REMOVE),
 }
 """The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of company data, no DDL."""
 _WITHDRAWN = ("job_runs",)

@@ -29,6 +29,7 @@ STAYING = {
     "requeue_items": "what the requeue runs of this installation selected",
     "requeue_runs": "a run counts through row ids of this installation; what it has requeued is in the rows",
     "sessions": "a session belongs to a user",
+    "uploaded_logs": "a file of a user, which is deleted a day later",
     "users": "users belong to an installation; an administrator adds them to the new one",
 }
 """The tables that do not move, with the reason."""

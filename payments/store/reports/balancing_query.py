@@ -121,10 +121,11 @@ comparison AS (
     ) AS compared
 )
 """
-_LINES = f"""
+_EVERY_LINE = f"""
 SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
-FROM comparison {join_names("comparison")} WHERE NOT is_equal
+FROM comparison {join_names("comparison")}
 """
+_LINES = f"{_EVERY_LINE} WHERE NOT is_equal"
 _SUMS_OF_EQUAL_LINES = f"""
 UNION ALL
 SELECT count(*), true, company_id, clinic_id, sum(latest_amount), sum(imported_in_range),
@@ -175,6 +176,12 @@ def of_range(*, with_log: bool) -> str:
     """
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
     return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_LINES}{_SUMS_OF_EQUAL_LINES}"
+
+
+def of_every_line(*, with_log: bool) -> str:
+    """Return the query for each line of a range of days, also the equal ones, with the parameters of `of_range`."""
+    lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
+    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_EVERY_LINE}"
 
 
 def of_all_days(*, with_log: bool) -> str:

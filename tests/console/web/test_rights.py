@@ -16,6 +16,7 @@ from console.web.auth import RequireRight
 from console.web.pages import (
     account,
     api,
+    api_balancing,
     api_exceptions,
     api_front_desk,
     api_overview,
@@ -23,9 +24,11 @@ from console.web.pages import (
     api_search,
     audit,
     balancing,
+    balancing_export,
     claims_feed,
     clinics,
     deposit_slip,
+    emr_logs,
     exceptions,
     health,
     help_page,
@@ -54,6 +57,8 @@ REQUIRED = {
         GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary | GET /deposit-slip
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
+        POST /balancing/emr-logs | GET /balancing/emr-logs/{log_id} | POST /balancing/emr-logs/{log_id}/delete
+        POST /api/balancing | GET /api/balancing/lines
         GET /search | GET /api/search
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
@@ -77,7 +82,7 @@ REQUIRED = {
         POST /api/exceptions/next
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
-    Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export",
+    Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export | GET /balancing/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
     " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /audit/summary"
     " | GET /new-ids"
@@ -117,6 +122,7 @@ MODULES = (
         deposit_slip,
         account,
         api,
+        api_balancing,
         api_exceptions,
         api_front_desk,
         api_overview,
@@ -124,8 +130,10 @@ MODULES = (
         api_search,
         audit,
         balancing,
+        balancing_export,
         claims_feed,
         clinics,
+        emr_logs,
         exceptions,
         health,
         help_page,
