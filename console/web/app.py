@@ -27,6 +27,7 @@ from console.web.pages import (
     balancing_export,
     claims_feed,
     clinics,
+    company,
     deposit_slip,
     emr_logs,
     exceptions,
@@ -50,7 +51,7 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
+    *(company, deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(search, api_search),
     *(balancing_export, emr_logs, api_balancing),

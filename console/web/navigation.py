@@ -74,6 +74,7 @@ SECTIONS = (
         "Administration",
         (
             Item("Clinics", "/clinics", "building-hospital", also=("/clinic",)),
+            Item("Company", "/company", "building-hospital", Right.CONFIGURE, for_whole_companies=True),
             Item("Users", "/users", "users", Right.ADMINISTER, also=("/user",)),
             Item("Audit", "/audit", "history", Right.ADMINISTER),
             Item("New ids", "/new-ids", "id-badge", Right.ADMINISTER),

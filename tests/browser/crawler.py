@@ -6,7 +6,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 from playwright.sync_api import Page, Response
 
 from tests.console.web.crawler import address_shape, form_kind, form_values
-from tests.console.web.html_page import FormOnPage, HtmlPage
+from tests.console.web.html_page import HtmlPage
 
 SIZES = {1280: 800, 390: 844}
 PAGES_OF_A_PATH = 3
@@ -34,6 +34,7 @@ OUTSIDE = """() => {
     }
     return found.slice(0, 3);
 }"""
+CHANGES_IN_PLACE = "(number) => [...document.forms][number].hasAttribute('hx-post') && Boolean(window.htmx)"
 SUBMIT = """([number, values]) => {
     const form = [...document.forms][number];
     for (const field of form.elements) {
@@ -84,11 +85,11 @@ class BrowserCrawler:
         for link in page.links:
             if link.is_page:
                 self._queue(address, link.address)
-        for number, form in enumerate(page.forms):
+        for form in page.forms:
             if form.method.lower() == "get":
                 self._queue(address, form.action)
             elif self.with_forms and form.buttons and form.action not in LAST:
-                self._submit(address, number, form)
+                self._submit(address, str(form_kind(form)))
 
     def _queue(self, seen_on: str, link: str) -> None:
         whole = urldefrag(urljoin(seen_on, link)).url
@@ -101,19 +102,23 @@ class BrowserCrawler:
         self._paths[path] += 1
         self._waiting.append(whole)
 
-    def _submit(self, address: str, number: int, form: FormOnPage) -> None:
-        """Fill in a form and send it, unless one of its kind was sent before. Then return to the page."""
-        kind = str(form_kind(form))
-        if kind in self._submitted:
+    def _submit(self, address: str, kind: str) -> None:
+        """Fill in a form of a kind and send it, unless one was sent before. Then return to the page."""
+        # An earlier form may have changed the page.
+        forms = HtmlPage(address, self.page.content()).forms
+        number = next((at for at, form in enumerate(forms) if str(form_kind(form)) == kind), None)
+        if kind in self._submitted or number is None:
             return
         self._submitted.add(kind)
-        values = {name: [each] if isinstance(each, str) else each for name, each in form_values(form).items()}
-        with self.page.expect_response(lambda response: response.request.method == "POST"):
-            self.page.evaluate(SUBMIT, [number, values])
-        self.page.wait_for_load_state()
+        values = {name: [each] if isinstance(each, str) else each for name, each in form_values(forms[number]).items()}
+        if self.page.evaluate(CHANGES_IN_PLACE, number):
+            with self.page.expect_response(lambda response: response.request.method == "POST"):
+                self.page.evaluate(SUBMIT, [number, values])
+        else:
+            with self.page.expect_navigation(wait_until="load"):
+                self.page.evaluate(SUBMIT, [number, values])
         after = urlsplit(self.page.url)
-        shown = f"{after.path}?{after.query}" if after.query else after.path
-        self._queue(address, shown)
+        self._queue(address, f"{after.path}?{after.query}" if after.query else after.path)
         self.page.goto(address)
 
     def _check_status(self, response: Response) -> None:

@@ -104,6 +104,40 @@ def test_second_save_of_an_old_user_page_is_refused_and_keeps_the_entry(
         assert authentication.find_user(tx, name) == User(name, Role.SUPPORT)
 
 
+def test_second_save_of_an_old_company_page_is_refused_and_keeps_the_entry(
+    logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
+) -> None:
+    company = f"co-{uuid4().hex[:8]}"
+    ledger.set_clinic(clinic, company_id=company)
+    support, admin = logged_in("support"), logged_in("admin")
+    old = fields_of(support.get("/company", company=company).text, "/company", company)
+    assert (old["hold_days"], old["seen_chosen"]) == (["30"], ["true"])
+    chosen = {"timezone": "America/Denver", "exception_days": "3"}
+    assert admin.post("/company", **old | chosen).status_code == 303
+
+    refused = support.post("/company", **old | {"hold_days": "10"})
+
+    assert refused.status_code == 409
+    assert f"Somebody changed company {company} after you opened the page:" in refused.text
+    assert "<option selected>America/Denver</option>" in refused.text
+    kept = fields_of(refused.text, "/company", company)
+    assert (kept["hold_days"], kept["seen_timezone"]) == (["10"], ["America/Denver"])
+    assert support.post("/company", **kept).status_code == 303
+    with transaction(ledger.database) as tx:
+        (row,) = (each for each in configuring.list_companies(tx) if each.company == company)
+    assert (row.hold_days, row.timezone, row.timezone_chosen) == (10, "America/Denver", True)
+
+
+def test_unknown_time_zone_is_refused_at_its_field(logged_in: LoggedIn, ledger: ClinicLedger, clinic: str) -> None:
+    support = logged_in("support")
+    old = fields_of(support.get("/company", company="company").text, "/company", "company")
+
+    refused = support.post("/company", **old | {"timezone": "Mars/Olympus", "hold_days": "7"})
+
+    assert (refused.status_code, 'id="wrong-zone">' in refused.text) == (422, True)
+    assert fields_of(refused.text, "/company", "company")["hold_days"] == ["7"]
+
+
 def test_old_page_is_saved_if_nothing_that_it_shows_has_changed(
     logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
 ) -> None:

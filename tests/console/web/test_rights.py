@@ -27,6 +27,7 @@ from console.web.pages import (
     balancing_export,
     claims_feed,
     clinics,
+    company,
     deposit_slip,
     emr_logs,
     exceptions,
@@ -81,7 +82,7 @@ REQUIRED = {
         POST /api/exceptions/{exception_id}/undo | POST /api/exceptions/{exception_id}/assign
         POST /api/exceptions/next
     """,
-    Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
+    Right.CONFIGURE: "POST /clinic | POST /clinic/copy | GET /company | POST /company",
     Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export | GET /balancing/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
     " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /audit/summary"
@@ -133,6 +134,7 @@ MODULES = (
         balancing_export,
         claims_feed,
         clinics,
+        company,
         emr_logs,
         exceptions,
         health,

@@ -196,6 +196,7 @@ def _page_probes(
         "GET /users": [{}],
         "GET /user": [{}, *user],
         "GET /own-account": [{}],
+        "GET /company": [{}, {"company": FOREIGN}],
         "GET /audit": [{}, {"show": "all"}, {"show": "all", "who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
         "GET /audit/summary": [{}],
         "GET /audit/export": [{"show": "all"}, {"show": "all", "subject": FOREIGN_PATIENT}],
@@ -239,6 +240,7 @@ def _clinic_change_probes() -> dict[str, list[dict[str, Any]]]:
             {"clinic": FOREIGN_CLINIC, "company": FOREIGN, "type": "Copay"},
             {"clinic": f"{FOREIGN}:{FOREIGN_CLINIC}", "type": "Copay"},
         ],
+        "POST /company": [{"company": FOREIGN, "hold_days": 1, "exception_days": 1, "adjustments": "auto"}],
         "POST /clinic/copy": [
             {"clinic": OWN_CLINIC, "to": FOREIGN_CLINIC},
             {"clinic": OWN_CLINIC, "to": f"{FOREIGN}:{FOREIGN_CLINIC}"},
