@@ -63,7 +63,14 @@ def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
     return found
 
 
-def create_ledger(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool = True) -> None:
+def create_ledger(
+    testbed: Testbed,
+    name: str,
+    payments: int,
+    *more: str,
+    analyze: bool = True,
+    patients: int = generated_events.PATIENTS,
+) -> None:
     """Create a database `name` whose ledger has `payments` payments, and then run the statements in `more`.
 
     Without `analyze`, the planner has no statistics of the ledger, as after a restore.
@@ -77,7 +84,7 @@ def create_ledger(testbed: Testbed, name: str, payments: int, *more: str, analyz
         for index, _ in later:
             tx.execute(text(f"DROP INDEX {index}"))
         for statement in (*_FILL, *more):
-            tx.execute(text(statement), {"payments": payments, "patients": generated_events.PATIENTS})
+            tx.execute(text(statement), {"payments": payments, "patients": patients})
         for _, definition in later:
             tx.execute(text(definition))
     with database.connect() as connection_:
