@@ -51,7 +51,7 @@ class AuditRow(NamedTuple):
 
 
 class ActionKind(StrEnum):
-    """The kind of an action: one that changes something, or one that reads: a view, an export, a login or a logout."""
+    """The kind of an action: one that changes something, or one that reads: a view, search, export, login or logout."""
 
     CHANGE = "change"
     READ = "read"
@@ -76,7 +76,7 @@ class AuditFilter:
 # The export of a company is a change: it moves the company to another installation.
 _IS_READ = """
 (action ^@ 'viewed ' OR action ^@ 'exported ' AND action <> 'exported company'
-    OR action IN ('logged in', 'logged out', 'login failed'))
+    OR action IN ('searched', 'logged in', 'logged out', 'login failed'))
 """
 _OF_KIND = {None: "", ActionKind.READ: f"AND {_IS_READ}", ActionKind.CHANGE: f"AND NOT {_IS_READ}"}
 _OF_COMPANIES = """

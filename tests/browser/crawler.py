@@ -5,7 +5,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from playwright.sync_api import Page, Response
 
-from tests.console.web.crawler import address_shape, form_kind, form_values
+from tests.console.web.crawler import EMR_LOG, address_shape, form_kind, form_values
 from tests.console.web.html_page import HtmlPage
 
 SIZES = {1280: 800, 390: 844}
@@ -38,7 +38,7 @@ CHANGES_IN_PLACE = "(number) => [...document.forms][number].hasAttribute('hx-pos
 SUBMIT = """([number, values]) => {
     const form = [...document.forms][number];
     for (const field of form.elements) {
-        if (!(field.name in values) || ["hidden", "submit", "button"].includes(field.type)) continue;
+        if (!(field.name in values) || ["hidden", "submit", "button", "file"].includes(field.type)) continue;
         const chosen = values[field.name];
         if (["checkbox", "radio"].includes(field.type)) field.checked = chosen.includes(field.value);
         else field.value = chosen[0];
@@ -111,6 +111,10 @@ class BrowserCrawler:
             return
         self._submitted.add(kind)
         values = {name: [each] if isinstance(each, str) else each for name, each in form_values(forms[number]).items()}
+        for field in forms[number].fields:
+            if field.kind == "file":
+                log = {"name": "week.csv", "mimeType": "text/csv", "buffer": EMR_LOG}
+                self.page.locator("form").nth(number).locator("input[type=file]").set_input_files(log)
         if self.page.evaluate(CHANGES_IN_PLACE, number):
             with self.page.expect_response(lambda response: response.request.method == "POST"):
                 self.page.evaluate(SUBMIT, [number, values])

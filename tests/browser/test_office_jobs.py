@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.events import patient, payment
+from tests.acceptance.events import line_key, patient, payment
 from tests.acceptance.stack import Stack
 from tests.browser.conftest import PASSWORD, WIDTHS, ZONE
 from tests.browser.person import Person
@@ -43,6 +43,30 @@ def visit(chromium: Browser, address: str, screenshot_folder: Path) -> Iterator[
     yield begin
     for context in contexts:
         context.close()
+
+
+@pytest.mark.parametrize("width", SIZES)
+def test_support_finds_a_missing_copay_by_the_name_of_the_patient(
+    console_stack: Stack, start: Start, width: str
+) -> None:
+    clinic = f"named-{width}"
+    console_stack.set_clinic(clinic, "Deductible")
+    name = f"Beatrix Kiddo-{width}"
+    console_stack.publish(
+        patient(f"{clinic}-bea") | {"name": name}, payment(clinic, "copay", patient_id=f"{clinic}-bea")
+    )
+    console_stack.wait_until_idle()
+    support = start("sue", "a: find a missing copay", width)
+
+    support.fill("Search everywhere", f"kiddo-{width}", enter=True)
+    support.sees(name)
+    payments = support.page.get_by_role("region", name="Payments")
+    expect(payments).to_contain_text("Not Sent")
+    expect(payments).to_contain_text("This charge type was not selected when the payment was saved.")
+    support.click(payments.get_by_role("link", name=line_key(clinic, "copay")))
+
+    expect(support.page.get_by_role("region", name="Current state")).to_contain_text("Not Sent")
+    support.is_done()
 
 
 @pytest.mark.parametrize("width", SIZES)

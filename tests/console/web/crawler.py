@@ -33,6 +33,11 @@ _VALUES = {
     "amount": "25.00",
 }
 """A valid value of each text field that a user fills in."""
+EMR_LOG = (
+    b"payment_id,line_id,clinic_id,patient_id,charge_type,method,amount_paid,transaction_date\n"
+    b"sent-0,1,north,patient,Copay,Cash,25.00,2026-06-05\n"
+)
+"""A file of the EMR, which the form of balancing takes."""
 _NEXT_PASSWORD = "another correct horse"  # noqa: S105 (as PASSWORD)
 _names = itertools.count(1)
 
@@ -143,7 +148,8 @@ class Crawler:
         for action in form.other_actions:  # such a button leads to a page that asks for a confirmation
             self.reached.add(f"POST {address_shape(action)}")
             self._read_page(self.browser.client.post(action, data=fields), page.address, f"{page.address} by {action}")
-        response = self.browser.client.post(form.action, data=fields)
+        files = {each.name: ("week.csv", EMR_LOG) for each in form.fields if each.kind == "file"}
+        response = self.browser.client.post(form.action, data=fields, files=files or None)
         if response.status_code != 303:
             self._add_problem(page.address, f"{name} answers {response.status_code}: {_error_sentence(response)}")
             return
@@ -186,7 +192,7 @@ def form_values(form: FormOnPage) -> dict[str, str | list[str]]:
     return {
         each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
         for each in form.fields
-        if not each.name.startswith(_ALL)
+        if not each.name.startswith(_ALL) and each.kind != "file"
     }
 
 
