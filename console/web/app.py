@@ -40,6 +40,7 @@ from console.web.pages import (
     own_account,
     payment_log,
     requeue_runs,
+    saved_views,
     search,
     timeline,
     unconfirmed,
@@ -51,7 +52,7 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(company, deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
+    *(company, deposit_slip, saved_views, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(search, api_search),
     *(balancing_export, emr_logs, api_balancing),

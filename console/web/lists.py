@@ -12,16 +12,20 @@ from console.web.errors import PageError
 from console.web.exporting import FileForm
 from console.web.filters import ReportQuery
 from console.web.rendering import url
+from payments.access import saved_views
+from payments.access.saved_views import SavedView
 from payments.contract.money import total
 from payments.core.period import Period
 from payments.core.scope import Scope
 from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
+from payments.journeys import configuring
 from payments.journeys.reporting import Summary
 from payments.store.db.keyset import Page, SortKey
 
 _Row = TypeVar("_Row")
 _Parameters = TypeVar("_Parameters")
 _POSITION = {"after": None, "before": None}
+_COMPANIES_MAX = 500
 
 
 class Selection(NamedTuple):
@@ -91,6 +95,8 @@ class ListView:
     notice: str = ""
     links: PageLinks = _NO_LINKS
     known: Summary | None = None
+    views: Sequence[SavedView] = ()
+    companies: Sequence[str] = ()
 
     def sort_link(self, column: Column) -> str | None:
         """Return the address of the list sorted by a column, or in the opposite direction if it already is."""
@@ -106,6 +112,17 @@ class ListView:
         if self.sort.column != column.key:
             return "none"
         return "descending" if self.sort.is_descending else "ascending"
+
+    @property
+    def company(self) -> str | None:
+        """The company that the user has chosen."""
+        chosen: str | None = getattr(self.chosen, "company", None)
+        return chosen
+
+    @property
+    def query_string(self) -> str:
+        """The parameters of the list without the position of a page."""
+        return self.context.link(**_POSITION).partition("?")[2]
 
     @property
     def summary_address(self) -> str:
@@ -142,8 +159,21 @@ class ListView:
 
 def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], found: SortedList) -> ListView:
     """Return the view of a page of a list."""
-    links = page_links(context, found.page)
-    return ListView(context, report, query.parameters, found.sort, found.notice, links, _summary_of(found.page, report))
+    with context.transaction() as tx:
+        views = saved_views.list_visible(tx, context.user, context.request.url.path)
+        several = context.user.scope.only_company is None
+        companies = configuring.list_company_ids(tx, context.user.scope, _COMPANIES_MAX) if several else ()
+    return ListView(
+        context,
+        report,
+        query.parameters,
+        found.sort,
+        found.notice,
+        page_links(context, found.page),
+        _summary_of(found.page, report),
+        views,
+        companies,
+    )
 
 
 def _summary_of(page: Page[Any], report: Report) -> Summary | None:

@@ -673,3 +673,19 @@ requeue_items = Table(
     Column("set_aside_ref", BigInteger),
     Index("requeue_items_by_run", "run_id"),
 )
+
+# Saved views: the filters and the sort of a list under a name. `query` holds them as the query string of an address.
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("list_name", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("is_shared", Boolean, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("saved_views_by_name", "company_id", "owner", "list_name", "name", unique=True),
+)

@@ -22,6 +22,7 @@ def test_every_table_with_a_company_moves_unless_it_is_about_work_of_the_install
     assert with_company - MOVED_TABLES.keys() <= {
         *INSTALLATION_TABLES,
         "postponed_work",
+        "saved_views",
         "daily_queues",
         "nightly_results",
         "requeue_items",

@@ -28,6 +28,7 @@ STAYING = {
     "postponed_work": "names row ids of this installation; the other one tries such work itself",
     "requeue_items": "what the requeue runs of this installation selected",
     "requeue_runs": "a run counts through row ids of this installation; what it has requeued is in the rows",
+    "saved_views": "views belong to users",
     "sessions": "a session belongs to a user",
     "uploaded_logs": "a file of a user, which is deleted a day later",
     "users": "users belong to an installation; an administrator adds them to the new one",

@@ -40,6 +40,7 @@ from console.web.pages import (
     own_account,
     payment_log,
     requeue_runs,
+    saved_views,
     search,
     timeline,
     unconfirmed,
@@ -56,6 +57,7 @@ PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")}
 REQUIRED = {
     Right.VIEW: """
         GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary | GET /deposit-slip
+        GET /views | GET /views/{view_id} | POST /views | POST /views/delete
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
         POST /balancing/emr-logs | GET /balancing/emr-logs/{log_id} | POST /balancing/emr-logs/{log_id}/delete
@@ -144,7 +146,7 @@ MODULES = (
         operations,
         overview,
     ),
-    *(own_account, payment_log, requeue_runs, search, timeline, unconfirmed, users),
+    *(own_account, payment_log, requeue_runs, saved_views, search, timeline, unconfirmed, users),
 )
 
 

@@ -16,6 +16,7 @@ from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.exception_probes import add_note, exception_probes
+from tests.console.web.list_probes import add_views, of_list, view_probes
 from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
@@ -112,11 +113,12 @@ def fill(database: Database) -> None:
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
-    """Add a clinic and a company that nobody has confirmed, with an Internal Payment: both are empty."""
+    """Add a clinic and a company that nobody has confirmed, with an Internal Payment: both are empty. Add views."""
     named = {"clinic_id": NEW_CLINIC, "patient_id": FOREIGN_PATIENT, "payment_id": "beta-internal"}
     ledger.import_events(
         *(saved_payment(internal_payment=True, company_id=each, **named) for each in (FOREIGN, NEW_COMPANY))
     )
+    add_views(ledger.database, FOREIGN, FOREIGN_USER)
 
 
 def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
@@ -129,7 +131,8 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
     own_runs = [{"run_id": each} for each in ids.runs]
-    return _report_probes() | _page_probes(keys, runs, user) | changes | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
+    changes |= view_probes(OWN, FOREIGN) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
+    return _report_probes() | _page_probes(keys, runs, user) | changes
 
 
 def _report_probes() -> dict[str, list[dict[str, Any]]]:
@@ -146,20 +149,11 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     balancing = [*report, range_, range_ | {"clinic": OWN_CLINIC}]
     months = [{"company": FOREIGN}, {"company": FOREIGN, "month": MONTH}, {"company": OWN, "month": MONTH}]
     return {
+        **of_list("claims-feed", feed),
+        **of_list("exceptions", exceptions),
+        **of_list("payment-log", log),
         "GET /": [{}, {"day": "2026-06-05"}],
-        "GET /claims-feed": feed,
-        "GET /api/claims-feed": feed,
-        "GET /claims-feed/export": feed,
-        "GET /claims-feed/summary": feed,
-        "GET /exceptions/summary": exceptions,
-        "GET /payment-log/summary": log,
         "GET /deposit-slip": [*report, {"clinic": FOREIGN_CLINIC, "day": "2026-05-05"}, {"day": "2026-05-05"}],
-        "GET /exceptions": exceptions,
-        "GET /exceptions/export": exceptions,
-        "GET /api/exceptions": exceptions,
-        "GET /payment-log": log,
-        "GET /api/payment-log": log,
-        "GET /payment-log/export": log,
         **dict.fromkeys(("GET /search", "GET /api/search"), searches),
         "GET /account": account,
         "GET /api/account": account,

@@ -70,10 +70,10 @@ def foreign_ids(database: Database) -> Ids:
 
 
 def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
-    """Send a request to an endpoint, such as `GET /account`. The fields `run_id` and `task_id` belong to the path."""
+    """Send a request to an endpoint, such as `GET /account`. Fields such as `run_id` belong to the path."""
     method, path = endpoint.split()
     fields = dict(fields)
-    for name in ("run_id", "task_id"):
+    for name in ("run_id", "task_id", "view_id"):
         path = path.replace(f"{{{name}}}", str(fields.pop(name, "")))
     path = path.replace("{exception_id}", str(ids.exception))
     if method == "GET":
