@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from console.reports.definition import Column, Report
+from console.reports.definition import Column, Report, SortCost
 from console.reports.parameters import dated
 from console.web.context import RequestContext
 from console.web.cursors import END, decode_window, encode_position
@@ -95,6 +95,7 @@ class ListView:
     notice: str = ""
     links: PageLinks = _NO_LINKS
     known: Summary | None = None
+    edge: dict[str, str] | None = None
     views: Sequence[SavedView] = ()
     companies: Sequence[str] = ()
 
@@ -118,6 +119,14 @@ class ListView:
         """The company that the user has chosen."""
         chosen: str | None = getattr(self.chosen, "company", None)
         return chosen
+
+    @property
+    def newer_address(self) -> str | None:
+        """The address of the number of rows that are added where the list grows; None for other pages."""
+        if self.edge is None or getattr(self.chosen, "as_of", None):
+            return None
+        given = dict(self.context.request.query_params) | _POSITION | self.edge
+        return url(f"{self.context.request.url.path}/newer", **given)
 
     @property
     def query_string(self) -> str:
@@ -171,9 +180,26 @@ def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], 
         found.notice,
         page_links(context, found.page),
         _summary_of(found.page, report),
+        _edge(found, report),
         views,
         companies,
     )
+
+
+def _edge(found: SortedList, report: Report) -> dict[str, str] | None:
+    """Return the position beyond which new rows appear. None if the page does not show the end where they appear.
+
+    A list in the order of an index grows at its newest end. In another order, new rows may be anywhere.
+    """
+    if report.column(found.sort.column).sort is not SortCost.INDEX:
+        return None
+    is_first = found.sort.is_descending
+    if found.page.has_previous if is_first else found.page.has_more:
+        return None
+    if not found.page.rows:
+        return {}
+    row = found.page.rows[0 if is_first else -1]
+    return {"before" if is_first else "after": encode_position(row.position)}
 
 
 def _summary_of(page: Page[Any], report: Report) -> Summary | None:

@@ -102,6 +102,11 @@ def selected_payments_summary(tx: Transaction, keys: Sequence[str], scope: Scope
     return Summary(len(rows), total(row.amount for row in rows if row.amount is not None))
 
 
+def count_payments(tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort) -> int:
+    """Count the payments in a window of the Claims Feed."""
+    return len(feed_report.read_page(tx, feed_filter, window, sort))
+
+
 def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the Claims Feed summed by status and reason."""
     return feed_report.sums(tx, feed_filter)
@@ -139,6 +144,11 @@ def payment_log_summary(tx: Transaction, log_filter: LogFilter, limit: int | Non
     return log_report.summarize(tx, log_filter, limit)
 
 
+def count_entries(tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort) -> int:
+    """Count the entries in a window of the Patient Payment Log."""
+    return len(log_report.read_page(tx, log_filter, window, sort))
+
+
 def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
     """Return the Patient Payment Log summed by one of its columns."""
     return log_report.sums(tx, log_filter, group_by)
@@ -163,6 +173,11 @@ def exceptions_page(
 def exceptions_summary(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
     """Count the exceptions that match, and add up their differences. With `limit`, stop after so many exceptions."""
     return exception_report.summarize(tx, exception_filter, limit)
+
+
+def count_exceptions(tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort) -> int:
+    """Count the exceptions in a window of the Billing Exceptions."""
+    return len(exception_report.read_page(tx, exception_filter, window, sort))
 
 
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:

@@ -14,6 +14,7 @@ from console.web.filters import ReportQuery, Text, report_query
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
 from console.web.lists import read_list, select, view_list
+from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
 from console.web.summaries import show_summary
 from payments import wording
@@ -22,6 +23,7 @@ from payments.contract.errors import dead_letter_id
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FEED_SORTS, FeedRow, Page, Sort, Window
 from payments.journeys.requeueing import REQUEUEABLE
+from payments.store.db.connection import Transaction
 from tasks import enqueue
 
 router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
@@ -71,6 +73,18 @@ def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Respon
     chosen, scope = select(context, query)
     feed_filter = chosen.query(scope)
     return show_summary(context, CLAIMS_FEED, reporting.claims_feed_summary, feed_filter, exact=exact)
+
+
+@router.get("/claims-feed/newer")
+def newer(query: FeedQuery, context: Viewer) -> Response:
+    """Show how many rows were added since the page was read."""
+    chosen, scope = select(context, query)
+    feed_filter = chosen.query(scope)
+
+    def count(tx: Transaction, window: Window, sort: Sort) -> int:
+        return reporting.count_payments(tx, feed_filter, window, sort)
+
+    return show_newer(context, CLAIMS_FEED, query, FEED_SORTS, count)
 
 
 @router.get("/claims-feed/export")

@@ -17,6 +17,7 @@ from console.web.filters import Day, ReportQuery, RowId, report_query
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
 from console.web.lists import read_list, select, view_list
+from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
 from console.web.summaries import show_summary
 from payments.access.rights import Right
@@ -24,6 +25,7 @@ from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import SeenException
 from payments.journeys.reporting import EXCEPTION_SORTS, ExceptionRow, Page, Sort, Window
+from payments.store.db.connection import Transaction
 
 _NEXT_STEPS = {
     FindingReason.PATIENT_NOT_FOUND.value: "Save the patient in the EMR.",
@@ -102,6 +104,18 @@ def summary(query: ExceptionsQuery, context: Viewer, *, exact: bool = False) -> 
     chosen, scope = select(context, query)
     exception_filter = chosen.query(scope)
     return show_summary(context, EXCEPTIONS, reporting.exceptions_summary, exception_filter, exact=exact)
+
+
+@router.get("/exceptions/newer")
+def newer(query: ExceptionsQuery, context: Viewer) -> Response:
+    """Show how many rows were added since the page was read."""
+    chosen, scope = select(context, query)
+    exception_filter = chosen.query(scope)
+
+    def count(tx: Transaction, window: Window, sort: Sort) -> int:
+        return reporting.count_exceptions(tx, exception_filter, window, sort)
+
+    return show_newer(context, EXCEPTIONS, query, EXCEPTION_SORTS, count)
 
 
 @router.get("/exceptions/export")

@@ -15,11 +15,13 @@ from console.web.auth import Exporter, Viewer
 from console.web.exporting import Export, FileForm, send_file, send_records
 from console.web.filters import ReportQuery, report_query
 from console.web.lists import ListView, read_list, select, view_list
+from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
 from console.web.summaries import show_summary
 from payments.contract.money import total
 from payments.journeys import reporting
 from payments.journeys.reporting import LOG_SORTS, LogRow, Page, Sort, Window
+from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,6 +66,18 @@ def summary(query: LogQuery, context: Viewer, *, exact: bool = False) -> Respons
     chosen, scope = select(context, query)
     log_filter = chosen.query(scope)
     return show_summary(context, PAYMENT_LOG, reporting.payment_log_summary, log_filter, exact=exact)
+
+
+@router.get("/payment-log/newer")
+def newer(query: LogQuery, context: Viewer) -> Response:
+    """Show how many rows were added since the page was read."""
+    chosen, scope = select(context, query)
+    log_filter = chosen.query(scope)
+
+    def count(tx: Transaction, window: Window, sort: Sort) -> int:
+        return reporting.count_entries(tx, log_filter, window, sort)
+
+    return show_newer(context, PAYMENT_LOG, query, LOG_SORTS, count)
 
 
 @router.get("/payment-log/export")

@@ -113,6 +113,11 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (!event.detail.triggeringEvent) Object.assign(event.detail.headers, REFRESH);
 });
 
+// Ask nothing while nobody looks.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && !event.detail.requestConfig.triggeringEvent) event.preventDefault();
+});
+
 // Refresh the progress of a run every second; reload the page when it has ended. If the network fails, keep the page
 // and try again.
 async function refresh(section) {

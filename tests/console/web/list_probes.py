@@ -14,10 +14,9 @@ _VIEW_IDS = (1, 2)
 
 
 def of_list(name: str, requests: Requests) -> dict[str, Requests]:
-    """Return the same requests for a list, its export, its sum, and the list of the API."""
-    return dict.fromkeys(
-        [f"GET /{name}{part}" for part in ("", "/export", "/summary")] + [f"GET /api/{name}"], requests
-    )
+    """Return the same requests for a list, its export, its sum, its new rows, and the list of the API."""
+    paths = (name, f"{name}/export", f"{name}/summary", f"{name}/newer", f"api/{name}")
+    return dict.fromkeys((f"GET /{path}" for path in paths), requests)
 
 
 def add_views(database: Database, company: str, owner: str) -> None:

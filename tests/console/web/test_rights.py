@@ -57,6 +57,7 @@ PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")}
 REQUIRED = {
     Right.VIEW: """
         GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary | GET /deposit-slip
+        GET /claims-feed/newer | GET /exceptions/newer | GET /payment-log/newer
         GET /views | GET /views/{view_id} | POST /views | POST /views/delete
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
