@@ -25,6 +25,7 @@ from console.reports.claims_feed import (
 from console.reports.not_in_billing import NOT_IN_BILLING_REPORT, NotInBillingParameters, unposted_records
 from console.reports.search import SEARCH, SearchParameters, search_records
 from console.reports.timeline import TimelineParameters, timeline_records, timeline_report
+from console.reports.trends import TRENDS, TrendsParameters, trend_records, with_period
 from payments.core.scope import EVERYTHING
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -78,6 +79,21 @@ def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
     with open_report() as tx:
         sums = reporting.not_in_billing(tx, chosen_filter(tx, parameters))
         show(unposted_records(sums, datetime.now(UTC)), NOT_IN_BILLING_REPORT, output)
+
+
+@app.command(epilog="Example: payments report trends --group-by clinic --from 2026-10-01")
+@report_command(TrendsParameters)
+def trends(parameters: TrendsParameters, output: Output) -> None:
+    """Show what was paid in the EMR and how much of it Billing holds, by week or clinic: the last twelve weeks.
+
+    Days are the dates on which payments were saved.
+    """
+    from payments.journeys import choosing, dashboard
+
+    with open_report() as tx:
+        chosen = chosen_filter(tx, parameters)
+        feed_filter = with_period(chosen, choosing.current_day(tx, chosen.scope, datetime.now(UTC)))
+        show(trend_records(dashboard.trends(tx, feed_filter, parameters.group)), TRENDS, output)
 
 
 @report_command(TimelineParameters)

@@ -43,6 +43,7 @@ from console.web.pages import (
     saved_views,
     search,
     timeline,
+    trends,
     unconfirmed,
     users,
 )
@@ -54,7 +55,7 @@ PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
     *(company, deposit_slip, saved_views, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
-    *(search, api_search),
+    *(trends, search, api_search),
     *(balancing_export, emr_logs, api_balancing),
 )
 _POOL_SIZE = 8

@@ -59,6 +59,7 @@ SECTIONS = (
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip",)),
             Item("Accounts", "/account", "wallet"),
             Item("Balancing", "/balancing", "scale"),
+            Item("Trends", "/trends", "activity"),
             Item("Months", "/months", "calendar-month", for_whole_companies=True),
         ),
     ),

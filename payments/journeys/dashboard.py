@@ -13,6 +13,7 @@ from payments.store.feed.feed_filter import FeedFilter
 from payments.store.ledger import clinics, postponed_work
 from payments.store.ledger.postponed_work import PostponedCount
 from payments.store.reports import dashboard, posted_sums
+from payments.store.reports import trends as trend_report
 from payments.store.reports.dashboard import (
     ChunkStats,
     CompanyCount,
@@ -23,6 +24,7 @@ from payments.store.reports.dashboard import (
     RetryBacklog,
 )
 from payments.store.reports.posted_sums import UnpostedSum
+from payments.store.reports.trends import TrendGroup, TrendRow
 
 __all__ = [
     "ChunkStats",
@@ -33,6 +35,8 @@ __all__ = [
     "PostponedCount",
     "Replication",
     "RetryBacklog",
+    "TrendGroup",
+    "TrendRow",
     "UnpostedSum",
 ]
 
@@ -88,10 +92,9 @@ def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overvie
     )
 
 
-def clinics_zone(tx: Transaction, scope: Scope) -> ZoneInfo | None:
-    """Return the time zone of the companies in a scope; None if they have several."""
-    names = {each.timezone for each in clinics.list_companies(tx, scope)}
-    return ZoneInfo(names.pop()) if len(names) == 1 else None
+def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:
+    """Return how much was paid and how much of it Billing holds, by week or clinic."""
+    return trend_report.read(tx, feed_filter, group)
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:

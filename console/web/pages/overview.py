@@ -22,7 +22,7 @@ from payments.contract.money import Money, total
 from payments.core.outcome import Status
 from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING
-from payments.journeys import dashboard
+from payments.journeys import choosing, dashboard
 from payments.journeys.dashboard import ExceptionAgeCount, HourlyFlow, Overview, UnpostedSum
 
 router = APIRouter(include_in_schema=False)
@@ -101,9 +101,9 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
     """Show the start page, with the payments of a day: by default today, by the clock of the clinics."""
     figures = context.app.feed_figures(context.now)
     with context.transaction() as tx:
-        zone = dashboard.clinics_zone(tx, context.user.scope) or context.zone
-        now = context.now.astimezone(zone)
-        day = choice.day or now.date()
+        zone = choosing.zone_of(tx, context.user.scope, str(context.zone))
+        today = choosing.current_day(tx, context.user.scope, context.now)
+        now, day = context.now.astimezone(zone), choice.day or today
         seen = dashboard.overview(tx, day, context.user.scope, now)
     return context.page(
         "overview.html",
@@ -111,8 +111,8 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
         import_problem=_import_problem(context, figures),
         day=day,
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
-        day_after=day + timedelta(days=1) if day < now.date() else None,
-        is_today=day == now.date(),
+        day_after=day + timedelta(days=1) if day < today else None,
+        is_today=day == today,
     )
 
 

@@ -66,7 +66,7 @@ def unposted(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
 
 def unposted_rows(feed_filter: FeedFilter) -> str:
     """Return the query of the rows of the feed that match and may not be posted, with the columns of `feed_columns`."""
-    return _feed(feed_filter, f"AND ({MAY_BE_UNPOSTED})")
+    return current_rows(feed_filter, f"AND ({MAY_BE_UNPOSTED})")
 
 
 def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: Scope) -> list[HourlyStatus]:
@@ -76,12 +76,17 @@ def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: 
     another time zone, counts for the first one; one after the last for the last.
     """
     feed_filter = FeedFilter(since=day, until=day, scope=scope)
-    found = tx.execute(text(_DAY.format(feed=_feed(feed_filter))), parameters(feed_filter) | {"hours": list(hours)})
+    found = tx.execute(
+        text(_DAY.format(feed=current_rows(feed_filter))), parameters(feed_filter) | {"hours": list(hours)}
+    )
     return [HourlyStatus(*row) for row in found]
 
 
-def _feed(feed_filter: FeedFilter, of_lines: str = "") -> str:
-    """Return the query of the current rows of the feed that match. `of_lines` is a further condition on lines."""
+def current_rows(feed_filter: FeedFilter, of_lines: str = "") -> str:
+    """Return the query of the current rows of the feed that match, with the columns of `feed_columns`.
+
+    `of_lines` is a further condition on lines.
+    """
     scope = feed_filter.scope
     of_lines += line_conditions(feed_filter) + in_scope(scope, "lines")
     return (

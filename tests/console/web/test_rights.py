@@ -43,6 +43,7 @@ from console.web.pages import (
     saved_views,
     search,
     timeline,
+    trends,
     unconfirmed,
     users,
 )
@@ -66,7 +67,8 @@ REQUIRED = {
         GET /search | GET /api/search
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
-        GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months | GET /api/timeline
+        GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months
+        GET /trends | GET /api/trends | GET /api/timeline
         GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
         GET /api/notes | POST /api/notes
     """,
@@ -148,6 +150,7 @@ MODULES = (
         overview,
     ),
     *(own_account, payment_log, requeue_runs, saved_views, search, timeline, unconfirmed, users),
+    trends,
 )
 
 

@@ -43,6 +43,7 @@ ASKED = {*SECRETS[:3], "beta-", "Beatrix", "73.19"}  # the audit history shows w
 ADMIN = "operator-of-all"
 TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
+FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
 FIGURES_ONLY = {
     *("GET /claims-feed/newer", "GET /exceptions/newer", "GET /payment-log/newer"),
     "GET /audit/summary",
@@ -147,7 +148,6 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     exceptions = [*of_patient, {"status": "all"}]
     log = [*of_patient, *({"group_by": each} for each in ("clinic", "user", "method"))]
     range_ = {"since": "2026-05-01", "until": "2026-12-31"}
-    balancing = [*report, range_, range_ | {"clinic": OWN_CLINIC}]
     months = [{"company": FOREIGN}, {"company": FOREIGN, "month": MONTH}, {"company": OWN, "month": MONTH}]
     return {
         **of_list("claims-feed", feed),
@@ -158,8 +158,8 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         **dict.fromkeys(("GET /search", "GET /api/search"), searches),
         "GET /account": account,
         "GET /api/account": account,
-        "GET /balancing": balancing,
-        "GET /api/balancing": balancing,
+        "GET /balancing": [*report, range_, range_ | {"clinic": OWN_CLINIC}],
+        "GET /api/balancing": [*report, range_, range_ | {"clinic": OWN_CLINIC}],
         "GET /months": [{}, *months],
         "GET /api/months": months[:1],
     }
@@ -184,7 +184,7 @@ def _page_probes(
         "GET /api/openapi.json": [{}],
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
-        "GET /api/not-in-billing": [{}, *({"company": each} for each in (FOREIGN, OWN))],
+        **dict.fromkeys(("GET /trends", "GET /api/trends", "GET /api/not-in-billing"), FIGURES),
         **{f"GET /{each}": [{}] for each in "requeue-runs api/requeue-runs operations api/operations help".split()},
         "GET /import-tasks/{task_id}": [{"task_id": TASK}],
         "GET /api/requeue-preview": runs,
