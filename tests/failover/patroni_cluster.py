@@ -17,7 +17,7 @@ from workers.runtime.ports import free_port
 
 NODES = 3
 DATABASE = "payments"
-START_SECONDS, REJOIN_SECONDS, WATCH_SECONDS = 90, 120, 1
+START_SECONDS, REJOIN_SECONDS, WATCH_SECONDS = 90, 300, 1
 
 
 class PatroniCluster:
