@@ -52,6 +52,7 @@ MORE_ROWS = (
     "INSERT INTO nightly_results SELECT company_id, 'distribution', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
     "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
     "INSERT INTO notes (company_id, body, written_at, written_by) SELECT company_id, '', now(), '' FROM lines",
+    "INSERT INTO daily_queues SELECT company_id, '2026-06-05', '', '', '', '', 1, 0, now() FROM companies",
     "INSERT INTO uploaded_logs (user_name, file_name, body, uploaded_at) SELECT name, '', '', now() FROM users",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )

@@ -14,6 +14,7 @@ from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
+from tests.console.web.balancing_probes import add_log, balancing_probes
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.exception_probes import add_note, exception_probes
 from tests.console.web.list_probes import add_views, of_list, view_probes
@@ -45,7 +46,7 @@ TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
 FIGURES_ONLY = {
-    *("GET /claims-feed/newer", "GET /exceptions/newer", "GET /payment-log/newer"),
+    *("GET /claims-feed/newer", "GET /api/trends", "GET /balancing/emr-logs/{log_id}"),
     "GET /audit/summary",
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     *("GET /api/requeue-runs/{run_id}", "GET /own-account", "GET /help"),
@@ -112,6 +113,7 @@ def fill(database: Database) -> None:
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
+    add_log(database, EARLIER_USER)
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
@@ -158,8 +160,7 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
         **dict.fromkeys(("GET /search", "GET /api/search"), searches),
         "GET /account": account,
         "GET /api/account": account,
-        "GET /balancing": [*report, range_, range_ | {"clinic": OWN_CLINIC}],
-        "GET /api/balancing": [*report, range_, range_ | {"clinic": OWN_CLINIC}],
+        **balancing_probes([*report, range_, range_ | {"clinic": OWN_CLINIC}], FOREIGN_CLINIC),
         "GET /months": [{}, *months],
         "GET /api/months": months[:1],
     }
