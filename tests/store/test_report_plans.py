@@ -24,6 +24,7 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 PAYMENTS = 20_000
+SMALL = ("patients", "import_tasks")
 # A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
 LIMIT = "20s"
 LARGE = "lines|entries|charges|allocations|findings|set_aside|history"
@@ -165,5 +166,7 @@ def test_timeline_reads_history_by_index(
 
     assert [row.code for row in rows] == ["imported", "rejected"]
     assert any("history" in line and "Index" in line for line in plans)
-    # There is one patient: a table of one page is read without its index.
-    assert not [line for line in plans if "Seq Scan" in line and "Seq Scan on patients" not in line]
+    # A table of at most one page is read without its index.
+    assert not [
+        line for line in plans if "Seq Scan" in line and not line.partition("Seq Scan on ")[2].startswith(SMALL)
+    ]

@@ -17,7 +17,7 @@ from tests.builders.committed import CommittedLedger
 from tests.builders.events import saved_payment
 
 HOUR = timedelta(hours=1)
-TASKS_AN_HOUR_MAX = 360
+TASKS_AN_HOUR_MAX = 365
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
 from tasks.requeueing import run_requeues
 from tasks.resources import connect_redis
 from tasks.retention import create_partitions
+from tasks.snapshotting import snapshot_queues
 from tests.builders.events import event_body, saved_patient, saved_payment
 
 QUEUES = {
@@ -28,6 +29,7 @@ QUEUES = {
     close_months: "payments:nightly",
     create_partitions: "payments:nightly",
     analyze_tables: "payments:nightly",
+    snapshot_queues: "payments:nightly",
 }
 pytestmark = pytest.mark.usefixtures("worker_process")
 each_task = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
