@@ -87,7 +87,7 @@ def test_waiting_message_of_one_task_does_not_block_another_task(resources):
         "payments:retries": 1,
         "payments:findings": 1,
         "payments:adjustments": 3,
-        "payments:nightly": 5,
+        "payments:nightly": 6,
     }
 
 
