@@ -1,7 +1,7 @@
 """Lists on pages: what the user has chosen, the links to other pages and sorts of a list, and its date presets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from console.reports.definition import Column, Report, SortCost
@@ -168,22 +168,24 @@ class ListView:
 
 def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], found: SortedList) -> ListView:
     """Return the view of a page of a list."""
+    return replace(
+        view_whole_list(context, report, query),
+        sort=found.sort,
+        notice=found.notice,
+        links=page_links(context, found.page),
+        known=_summary_of(found.page, report),
+        edge=_edge(found, report),
+    )
+
+
+def view_whole_list(context: RequestContext, report: Report, query: ReportQuery[Any]) -> ListView:
+    """Return the view of a list that has one page, such as sums."""
     with context.transaction() as tx:
         views = saved_views.list_visible(tx, context.user, context.request.url.path)
         several = context.user.scope.only_company is None
         companies = configuring.list_company_ids(tx, context.user.scope, _COMPANIES_MAX) if several else ()
-    return ListView(
-        context,
-        report,
-        query.parameters,
-        found.sort,
-        found.notice,
-        page_links(context, found.page),
-        _summary_of(found.page, report),
-        _edge(found, report),
-        views,
-        companies,
-    )
+    sort = report.sort_of(query.parameters)
+    return ListView(context, report, query.parameters, sort, views=views, companies=companies)
 
 
 def _edge(found: SortedList, report: Report) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from console.reports.payment_log import (
 from console.web.auth import Exporter, Viewer
 from console.web.exporting import Export, FileForm, send_file, send_records
 from console.web.filters import ReportQuery, report_query
-from console.web.lists import ListView, read_list, select, view_list
+from console.web.lists import read_list, select, view_list, view_whole_list
 from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
 from console.web.summaries import show_summary
@@ -46,12 +46,11 @@ def show(query: LogQuery, context: Viewer) -> Response:
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Patient Payment Log", chosen.patient or "", context.request.url.query)
     report = payment_log_sums(group) if group else PAYMENT_LOG
-    plain = ListView(context, report, query.parameters, report.sort_of(None))
     return context.page(
         "payment_log.html",
         report=report,
         chosen=query.parameters,
-        list=view_list(context, PAYMENT_LOG, query, found) if found else plain,
+        list=view_list(context, PAYMENT_LOG, query, found) if found else view_whole_list(context, report, query),
         rows=[each.row for each in found.page.rows] if found else [],
         sums=sums,
         total=total(each.total for each in sums) if sums is not None else None,

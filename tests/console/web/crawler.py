@@ -128,6 +128,12 @@ class Crawler:
                 self._known.add(address)
                 self._waiting.append((address, page.address))
 
+    def _forget_deleted(self, action: str) -> None:
+        """Do not open the page that a form deletes."""
+        if action.endswith("/delete"):
+            deleted = action.removesuffix("/delete")
+            self._waiting = deque(each for each in self._waiting if urlsplit(each[0]).path != deleted)
+
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
         """Submit a form unless one of its kind was submitted before, and read the page of the response."""
         name = f"POST {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
@@ -141,6 +147,7 @@ class Crawler:
         form = same[0]
         self._submitted.add(name)
         self.reached.add(f"POST {address_shape(form.action)}")
+        self._forget_deleted(form.action)
         fields = form_values(form)
         if "old_password" in fields:
             fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}
