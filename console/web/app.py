@@ -24,11 +24,14 @@ from console.web.pages import (
     claims_feed,
     clinics,
     deposit_slip,
+    exception,
     exceptions,
+    exceptions_bulk,
     health,
     help_page,
     login,
     months,
+    notes,
     operations,
     overview,
     own_account,
@@ -43,7 +46,21 @@ from payments.store.db.isolation import connect_isolated
 from tasks.resources import connect_redis
 
 PAGES = (
-    *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
+    *(
+        overview,
+        claims_feed,
+        requeue_runs,
+        exceptions,
+        exceptions_bulk,
+        exception,
+        notes,
+        account,
+        payment_log,
+        balancing,
+        months,
+        clinics,
+        timeline,
+    ),
     *(deposit_slip, unconfirmed, users, audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
 )

@@ -91,10 +91,12 @@ class ExceptionCount:
 
 # Row versions from before migration 0014 have a sentence only.
 _REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
-_JOIN = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
+LINES = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
 # `due_date` of `payments/core/service_level.py`: Monday has the number 0.
 _OPENED_ON = "CAST(opened_at AT TIME ZONE companies.timezone AS date)"
-_DUE = (
+HAS_PROPOSAL = "jsonb_array_length(proposal) > 0"
+IS_OVERDUE = "due_on < CAST(CAST(:overdue_at AS timestamptz) AT TIME ZONE companies.timezone AS date)"
+DUE = (
     "JOIN companies ON companies.company_id = findings.company_id, "
     f"LATERAL (SELECT {_OPENED_ON} - greatest(CAST(extract(isodow FROM {_OPENED_ON}) AS integer) - 5, 0) AS weekday) "
     "AS opened, LATERAL (SELECT weekday + exception_days + 2 * "
@@ -106,7 +108,7 @@ _ROWS = (
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
     "findings.version, note, opened_at, ended_at, ended_by, patient_name, owner, due_on "
-    f"FROM findings {_JOIN} {join_names('lines')} {_DUE} "
+    f"FROM findings {LINES} {join_names('lines')} {DUE} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
 BY_ID = "id"
@@ -159,7 +161,8 @@ def read_page(
 
 def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
     """Count the exceptions that match and add up their differences. With `limit`, stop after so many."""
-    first = f"SELECT amount_now - amount_before AS difference FROM findings {_JOIN} {where(exception_filter)}"
+    matching = f"FROM findings {LINES} {_due(exception_filter)} {where(exception_filter)}"
+    first = f"SELECT amount_now - amount_before AS difference {matching}"
     first += "" if limit is None else " LIMIT :limit"
     query = f"SELECT count(*) AS count, coalesce(sum(difference), 0.00) AS total FROM ({first}) AS first_ones"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
@@ -210,8 +213,11 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
 
 def joins(exception_filter: ExceptionFilter) -> str:
     """Return the joins to `findings` that the conditions of a filter need."""
-    due = _DUE if exception_filter.overdue_at else ""
-    return f"{_JOIN if _has_line_filter(exception_filter) else ''} {due}"
+    return f"{LINES if _has_line_filter(exception_filter) else ''} {_due(exception_filter)}"
+
+
+def _due(exception_filter: ExceptionFilter) -> str:
+    return DUE if exception_filter.overdue_at else ""
 
 
 def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
@@ -233,7 +239,7 @@ def where(exception_filter: ExceptionFilter) -> str:
         "until": "transaction_date <= :until",
         "owner": "owner = :owner",
         "is_unassigned": "owner IS NULL",
-        "overdue_at": "due_on < CAST(CAST(:overdue_at AS timestamptz) AT TIME ZONE companies.timezone AS date)",
-        "has_proposal": "(jsonb_array_length(proposal) > 0) = :has_proposal",
+        "overdue_at": IS_OVERDUE,
+        "has_proposal": f"({HAS_PROPOSAL}) = :has_proposal",
     }
     return f"WHERE true{conditions(exception_filter, sql_by_field)}{in_scope(exception_filter.scope, 'lines')}"

@@ -25,11 +25,14 @@ from console.web.pages import (
     claims_feed,
     clinics,
     deposit_slip,
+    exception,
     exceptions,
+    exceptions_bulk,
     health,
     help_page,
     login,
     months,
+    notes,
     operations,
     overview,
     own_account,
@@ -56,7 +59,8 @@ REQUIRED = {
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
         GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months | GET /api/timeline
         GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
-        GET /api/notes | POST /api/notes
+        GET /api/notes | POST /api/notes | POST /notes
+        GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected
@@ -67,7 +71,9 @@ REQUIRED = {
     """,
     Right.OPERATE: "GET /operations | GET /api/operations | GET /import-tasks/{task_id}",
     Right.EDIT: """
-        POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
+        POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge
+        POST /exceptions/{exception_id}/undo | POST /exceptions/{exception_id}/assign | POST /exceptions/next
+        POST /exceptions/selected | POST /exceptions/matching | POST /exceptions/decide
         POST /months/schedule | POST /months/cancel | POST /months/close
         POST /api/exceptions/{exception_id}/accept | POST /api/exceptions/{exception_id}/acknowledge
         POST /api/exceptions/{exception_id}/undo | POST /api/exceptions/{exception_id}/assign
@@ -122,11 +128,14 @@ MODULES = (
         balancing,
         claims_feed,
         clinics,
+        exception,
         exceptions,
+        exceptions_bulk,
         health,
         help_page,
         login,
         months,
+        notes,
         operations,
         overview,
     ),
