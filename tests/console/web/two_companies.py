@@ -16,7 +16,7 @@ from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.exception_probes import add_note, exception_probes
-from tests.console.web.list_probes import add_views, of_list, view_probes
+from tests.console.web.list_probes import add_views, export_probes, of_list, view_probes
 from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
@@ -45,7 +45,8 @@ TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
 FIGURES_ONLY = {
-    *("GET /claims-feed/newer", "GET /exceptions/newer", "GET /payment-log/newer"),
+    "GET /requeue-runs/new/export",
+    "GET /claims-feed/newer",
     "GET /audit/summary",
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     *("GET /api/requeue-runs/{run_id}", "GET /own-account", "GET /help"),
@@ -133,7 +134,7 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
     own_runs = [{"run_id": each} for each in ids.runs]
-    changes |= view_probes(OWN, FOREIGN) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
+    changes |= view_probes(OWN, FOREIGN) | export_probes(OWN, FOREIGN, keys) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
     return _report_probes() | _page_probes(keys, runs, user) | changes
 
 
