@@ -8,6 +8,7 @@ from payments.contract.money import ZERO
 from payments.core.balancing import ReconcilingItem
 from payments.core.month import Month
 from payments.core.posted import NOT_IN_BILLING, PostedFilter, PostedState
+from payments.core.sorting import Window
 from payments.journeys import balancing, closing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter
@@ -73,7 +74,7 @@ def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
     for choice in PostedFilter:
         wanted = [row for row in rows if row.posted in choice.states]
         assert list(reporting.claims_feed(tx, FeedFilter(posted=choice))) == wanted
-        page = reporting.claims_feed_page(tx, FeedFilter(posted=choice), None, len(rows) + 1)
+        page = reporting.claims_feed_page(tx, FeedFilter(posted=choice), Window(len(rows) + 1))
         assert sorted((each.row for each in page.rows), key=repr) == sorted(wanted, key=repr)
 
 

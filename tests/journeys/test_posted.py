@@ -7,6 +7,7 @@ import pytest
 
 from payments.contract.event import ChargeType
 from payments.core.posted import PostedFilter
+from payments.core.sorting import Window
 from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Transaction
@@ -67,7 +68,7 @@ def test_feed_tells_what_billing_holds(tx: Transaction, events: list[Any], expec
 
     assert shown(tx) == expected
     rows = list(reporting.claims_feed(tx, FeedFilter()))
-    page = [each.row for each in reporting.claims_feed_page(tx, FeedFilter(), None, 10).rows]
+    page = [each.row for each in reporting.claims_feed_page(tx, FeedFilter(), Window(10)).rows]
     assert sorted(page, key=repr) == sorted(rows, key=repr)
     assert list(reporting.claims_feed(tx, FeedFilter(as_of=office.now))) == rows
 

@@ -10,6 +10,7 @@ from sqlalchemy import event
 
 from config.engines import Engines
 from payments.core.scope import EVERYTHING
+from payments.core.sorting import Window
 from payments.journeys import distributing, reporting
 from payments.journeys.reporting import FeedFilter, LogFilter
 from payments.store.db.connection import Database, transaction
@@ -108,8 +109,8 @@ def test_names_cost_no_query_per_row(ledger_database: Database) -> None:
     statements: list[str] = []
     with transaction(ledger_database) as tx:
         event.listen(tx, "before_cursor_execute", lambda *given: statements.append(given[2]))
-        reporting.claims_feed_page(tx, FeedFilter(), None, 50)
-        reporting.payment_log_page(tx, LogFilter(), None, 50)
+        reporting.claims_feed_page(tx, FeedFilter(), Window(50))
+        reporting.payment_log_page(tx, LogFilter(), Window(50))
         distributing.show_account(tx, PATIENT, EVERYTHING)
 
     assert len(statements) <= 6
