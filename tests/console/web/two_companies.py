@@ -46,13 +46,8 @@ TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
 FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
 FIGURES_ONLY = {
-<<<<<<< HEAD
     *("GET /claims-feed/newer", "GET /api/trends", "GET /balancing/emr-logs/{log_id}"),
     "GET /audit/summary",
-=======
-    *("GET /claims-feed/newer", "GET /exceptions/newer", "GET /payment-log/newer"),
-    *("GET /audit/summary", "GET /api/trends"),
->>>>>>> d568df2f (Expect no ids in the trends of the API)
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     *("GET /api/requeue-runs/{run_id}", "GET /own-account", "GET /help"),
 }
