@@ -19,15 +19,13 @@ def check_grant(tx: Transaction, user: User) -> None:
     """
     scope = user.scope
     if user.role is Role.ADMIN and scope.clinics is not None:
-        sentence = "an admin sees every clinic of their companies; leave the clinics out or choose another role"
-        raise UserError(sentence, "clinic")
+        raise UserError("an admin sees every clinic of their companies; leave the clinics out or choose another role")
     if scope.companies is None:
         if scope.clinics is not None:
-            sentence = "a user of all companies sees every clinic; choose the companies of the clinics as well"
-            raise UserError(sentence, "company")
+            raise UserError("a user of all companies sees every clinic; choose the companies of the clinics as well")
         return
     if not scope.companies or (scope.clinics is not None and not scope.clinics):
-        raise UserError("the user would see nothing; choose at least one company and clinic", "company")
+        raise UserError("the user would see nothing; choose at least one company and clinic")
     known = {row.company for row in clinics.list_companies(tx, Scope(scope.companies))}
     _refuse_unknown("company", "companies", scope.companies - known)
     found = clinics.list_keys(tx, scope)
@@ -51,8 +49,7 @@ def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_ref
         if len(keys) > 1:
             owners = [key.company_id for key in keys]
             raise UserError(
-                f"{_listed(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example",
-                "clinic",
+                f"{_listed(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example"
             )
         chosen.update(keys)
         unknown |= set() if keys else {clinic_ref}
@@ -84,7 +81,7 @@ def describe_scope(scope: Scope) -> str:
 def _refuse_unknown(one: str, several: str, ids: Collection[str], where: str = "") -> None:
     if ids:
         missing = f"is no {one}" if len(ids) == 1 else f"are no {several}"
-        raise UserError(f"there {missing} {_listed(ids)}{where}", one)
+        raise UserError(f"there {missing} {_listed(ids)}{where}")
 
 
 def _listed(ids: Iterable[str]) -> str:

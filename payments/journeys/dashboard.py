@@ -12,8 +12,7 @@ from payments.store.db.replication import Replication, read_replication
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.ledger import clinics, postponed_work
 from payments.store.ledger.postponed_work import PostponedCount
-from payments.store.reports import dashboard, posted_sums
-from payments.store.reports import trends as trend_report
+from payments.store.reports import claims_feed, dashboard
 from payments.store.reports.dashboard import (
     ChunkStats,
     CompanyCount,
@@ -22,9 +21,8 @@ from payments.store.reports.dashboard import (
     HourlyFlow,
     OpenExceptions,
     RetryBacklog,
+    StatusCount,
 )
-from payments.store.reports.posted_sums import UnpostedSum
-from payments.store.reports.trends import TrendGroup, TrendRow
 
 __all__ = [
     "ChunkStats",
@@ -35,9 +33,7 @@ __all__ = [
     "PostponedCount",
     "Replication",
     "RetryBacklog",
-    "TrendGroup",
-    "TrendRow",
-    "UnpostedSum",
+    "StatusCount",
 ]
 
 RECENT = timedelta(minutes=5)
@@ -46,17 +42,16 @@ RECENT = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Statuses and hourly activity of one day; current open exceptions, and payments that are not posted.
+    """Statuses and hourly activity of one day; current open exceptions and unsuccessful payments.
 
-    `feed` counts the payments that were saved on the day, by the clock of their clinics. `unposted` are all payments
-    that are not in Billing, by cause; the Internal Payments among them stay in the EMR.
+    `feed` counts the payments that were saved on the day. `flow` counts what happened in each hour of the user's day.
     """
 
     day: date
     feed: Mapping[Status, int]
     flow: Sequence[HourlyFlow]
     exceptions: Sequence[ExceptionAgeCount]
-    unposted: Sequence[UnpostedSum]
+    unsuccessful: Sequence[StatusCount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +74,25 @@ class Gauges:
 def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
     """Return the figures of a day and the current figures, of the payments in a scope.
 
-    The hours of the day are in the time zone of `now`.
+    The day and its hours are in the time zone of `now`.
     """
-    hours = Day.of(day, ZoneInfo(str(now.tzinfo)))
-    saved = posted_sums.day_by_status(tx, day, hours.hours, scope)
+    zone = ZoneInfo(str(now.tzinfo))
     return Overview(
         day=day,
-        flow=dashboard.hourly_flow(tx, hours, scope, saved),
+        flow=dashboard.hourly_flow(tx, Day.of(day, zone), scope),
         exceptions=dashboard.exceptions_by_age(tx, now, scope),
-        unposted=posted_sums.unposted(tx, FeedFilter(scope=scope)),
-        feed={status: sum(each.count for each in saved if each.status == status) for status in Status},
+        unsuccessful=dashboard.unsuccessful_counts(tx, scope),
+        # Last, because it makes PostgreSQL read sets for the rest of the transaction.
+        feed=_count_by_status(tx, FeedFilter(since=day, until=day, scope=scope)),
     )
 
 
-def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:
-    """Return how much was paid and how much of it Billing holds, by week or clinic."""
-    return trend_report.read(tx, feed_filter, group)
+def _count_by_status(tx: Transaction, feed_filter: FeedFilter) -> dict[Status, int]:
+    """Count the payments of the Claims Feed that match, by status."""
+    counts = dict.fromkeys(Status, 0)
+    for each in claims_feed.sums(tx, feed_filter):
+        counts[Status(each.status)] += each.count
+    return counts
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
