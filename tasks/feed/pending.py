@@ -19,13 +19,13 @@ FIRST = "-"
 
 
 class Page(NamedTuple):
-    """A part of the pending entries: at most `size`, from the position `first` on."""
+    """A range of the pending entries: at most `size`, from the position `first` on."""
 
     first: str = FIRST
     size: int = PAGE
 
 
-WHOLE_PAGE = Page()
+FIRST_PAGE = Page()
 
 
 class PendingEntry(NamedTuple):
@@ -43,7 +43,7 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
 
 def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
     """Return up to PAGE pending entries, those with the lowest ids."""
-    return _read(client, stream, 0, None, WHOLE_PAGE)
+    return _read(client, stream, 0, None, FIRST_PAGE)
 
 
 def pending_ids_among(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:
@@ -69,7 +69,7 @@ def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> lis
     ]
 
 
-def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, page: Page = WHOLE_PAGE) -> list[PendingEntry]:
+def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, page: Page = FIRST_PAGE) -> list[PendingEntry]:
     """Return a page of the entries that wait for a retry and have been idle for `min_idle_ms`.
 
     Fewer than its size mean that none follows.
@@ -116,7 +116,7 @@ def deliveries_of(client: redis.Redis, stream: str, entry_ids: Sequence[str]) ->
 
 def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None) -> list[PendingEntry]:
     found: list[PendingEntry] = []
-    page = Page(size=PAGE)
+    page = FIRST_PAGE
     while True:
         entries = _read(client, stream, min_idle_ms, consumer, page)
         found += entries

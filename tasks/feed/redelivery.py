@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 PAGES_PER_SWEEP = 5
 CHECKED_PER_SWEEP = 100
-"""How many waiting entries a sweep looks up on their stream. The dispatcher requests no import meanwhile."""
+"""Maximum number of waiting entries that a sweep looks up. The dispatcher requests no import during a sweep."""
 
 
 class Redelivery:
@@ -40,8 +40,8 @@ class Redelivery:
         """Enqueue one task if entries are due. It names none of them: the importer claims what is due when it runs.
 
         A sweep examines all entries that an importer has lost, and some pages of those that wait for a retry, in
-        rotation. Entries that were deleted from their stream are acknowledged, because nothing can be imported. Of the
-        waiting ones only some are looked up, in rotation too: the retrier finds the others when it claims them.
+        rotation. Entries that were deleted from their stream are acknowledged, because nothing can be imported. Each
+        sweep looks up CHECKED_PER_SWEEP waiting entries; the retrier finds deleted ones when it claims them.
         """
         if self.clock.detect_setback(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()

@@ -19,7 +19,7 @@ from payments.contract.stream_partition import stream_names
 from tasks.feed import pending, stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, report_deleted, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
-from tasks.feed.pending import WHOLE_PAGE, Page, PendingEntry
+from tasks.feed.pending import FIRST_PAGE, Page, PendingEntry
 from tasks.feed.stream import GROUP, GroupState
 from tasks.feed.waiting import count_waiting, oldest_waiting_ids
 
@@ -170,7 +170,7 @@ class Streams:
             for each in self._with_qualified_ids(name, pending.importers_entries(self.client, name, min_idle_ms))
         ]
 
-    def waiting_page(self, name: str, min_idle_ms: int, page: Page = WHOLE_PAGE) -> list[PendingEntry]:
+    def waiting_page(self, name: str, min_idle_ms: int, page: Page = FIRST_PAGE) -> list[PendingEntry]:
         """Return a page of the entries of one stream that wait for a retry. The page begins at a plain id."""
         return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, page))
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ import psycopg
 from kombu.exceptions import OperationalError
 
 from tests.failover.pauses import longest_pauses
-from tests.faults.plain_celery import CREATE_TABLE, make_app
+from tests.faults.plain_celery import CREATE_TABLE, make_app, start_worker
 
 RATE = 50
 """Tasks per second. One task per payment costs several times as much as an import, and both share the machine."""
@@ -26,7 +24,7 @@ CONNECT_SECONDS, DRAIN_SECONDS, RESTART_SECONDS = 3, 90, 1
 
 @dataclass(frozen=True)
 class Comparison:
-    """What became of the tasks of a schedule. A task counts as published when Celery's publisher raised no error."""
+    """Outcome of the plain Celery tasks of a schedule. A task without an error of its publisher counts as published."""
 
     published: int
     lost: int
@@ -48,21 +46,22 @@ class PlainCelery:
         self._app = make_app(broker_url)
         self._published = 0
         self._enough, self._is_over = threading.Event(), threading.Event()
-        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._publish, self._keep_worker)]
+        self._publisher = threading.Thread(target=self._publish, name="publisher", daemon=True)
+        self._supervisor = threading.Thread(target=self._keep_worker, name="supervisor", daemon=True)
 
     def __enter__(self) -> Self:
         with psycopg.connect(self._url) as connection:
             connection.execute("DROP TABLE IF EXISTS stock_counts")
             connection.execute(CREATE_TABLE)
-        for thread in self._threads:
-            thread.start()
+        self._publisher.start()
+        self._supervisor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._enough.set()
         self._is_over.set()
-        self._threads[1].join()
-        self._threads[0].join(DRAIN_SECONDS)
+        self._supervisor.join()
+        self._publisher.join(DRAIN_SECONDS)
         self._app.close()
 
     def finish(self, began: Sequence[datetime], ended: datetime) -> Comparison:
@@ -71,7 +70,7 @@ class PlainCelery:
         `began` are the beginnings of the faults, and `ended` the end of the last one.
         """
         self._enough.set()
-        self._threads[0].join(DRAIN_SECONDS)
+        self._publisher.join(DRAIN_SECONDS)
         self._wait_for_rows()
         with psycopg.connect(self._url) as connection:
             found = connection.execute("SELECT number, at FROM stock_counts ORDER BY at").fetchall()
@@ -104,10 +103,8 @@ class PlainCelery:
             self._enough.wait(max(0.0, next_at - time.monotonic()))
 
     def _keep_worker(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.plain_celery"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         while not self._is_over.is_set():
-            worker = subprocess.Popen(command, env=self._environment, start_new_session=True, **quiet)
+            worker = start_worker(self._environment)
             while worker.poll() is None and not self._is_over.wait(RESTART_SECONDS):
                 pass
             with suppress(ProcessLookupError):

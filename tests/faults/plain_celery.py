@@ -6,6 +6,9 @@ STOCK_BROKER_URL as the worker; import it as the publisher.
 """
 
 import os
+import subprocess
+import sys
+from collections.abc import Mapping
 
 import psycopg
 from celery import Celery
@@ -62,6 +65,15 @@ def insert_one(number: int) -> None:
 
 
 _opened: dict[str, psycopg.Connection] = {}
+
+
+def start_worker(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a worker in a process group of its own, with DATABASE_URL and STOCK_BROKER_URL from the environment."""
+    command = [sys.executable, "-m", "tests.faults.plain_celery"]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
 
 if __name__ == "__main__":
     make_app(os.environ["STOCK_BROKER_URL"]).worker_main(

@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -14,7 +12,7 @@ import pytest
 from config.database_urls import libpq_url
 from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
-from tests.faults.plain_celery import CREATE_TABLE, make_app
+from tests.faults.plain_celery import CREATE_TABLE, make_app, start_worker
 from tests.faults.processes import wait_for
 from tests.faults.trial import RESULTS, Result, Trial
 
@@ -32,7 +30,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
         published = _Publisher(broker_url, kills * TASKS_A_KILL)
         published.start()
         _kill_repeatedly(kills, environment, connection)
-        worker = _start_worker(environment)
+        worker = start_worker(environment)
         try:
             published.join(300)
             assert published.sent == published.count, f"{published.sent:,} were published"
@@ -80,7 +78,7 @@ class _Publisher(threading.Thread):
 def _kill_repeatedly(kills: int, environment: dict[str, str], connection: psycopg.Connection) -> None:
     chance = random.Random(7)
     for _ in range(kills):
-        worker = _start_worker(environment)
+        worker = start_worker(environment)
         before = _count_rows(connection)
         try:
             wait_for(lambda before=before: _count_rows(connection) > before, 60, "the worker is at work")
@@ -88,13 +86,6 @@ def _kill_repeatedly(kills: int, environment: dict[str, str], connection: psycop
         finally:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
-
-
-def _start_worker(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.faults.plain_celery"]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
 
 
 def _count_rows(connection: psycopg.Connection) -> int:

@@ -9,6 +9,7 @@ from tasks import health_check
 from tasks.feed import pending
 from tasks.feed.deleted_entries import RECENT_KEY, RECENT_SECONDS
 from tasks.feed.heartbeat import send_heartbeat
+from tasks.feed.redelivery import CHECKED_PER_SWEEP
 from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publish, read_new, take_messages
 
 pytestmark = pytest.mark.slow
@@ -65,7 +66,7 @@ def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_na
         PAYMENTS_CHUNK_EVENTS="9999",
         PAYMENTS_PENDING_MAX="10000",
     ) as dispatcher:
-        ids = publish(dispatcher, 101)
+        ids = publish(dispatcher, CHECKED_PER_SWEEP + 1)
         read_new(dispatcher)
         dispatcher.streams.release_for_retry(ids, deliveries=2, idle_ms=LEASE_MS + 1_000)
         delete_each(dispatcher, [ids[0], ids[-1]])
