@@ -19,7 +19,8 @@ COPY workers workers
 RUN pip install --quiet --no-deps --no-build-isolation --editable . && python -m compileall -q config console devstack emr payments tasks workers
 
 FROM python:3.11.13-slim-bookworm
-RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/payments --create-home payments
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/payments --create-home payments \
+    && install --directory --owner=payments --group=payments --mode=0700 /var/lib/payments/flower
 COPY --from=build /opt/payments /opt/payments
 COPY --from=build /app /app
 ENV PATH=/opt/payments/bin:$PATH \

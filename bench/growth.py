@@ -14,6 +14,7 @@ from bench import generated_events
 from bench.importing import ResourceUsage, frozen
 from bench.testbed import READY, Testbed, our_processes
 from config.database_urls import libpq_url, with_database
+from payments.core.sorting import Window
 from payments.journeys import reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
 from payments.store.db.connection import Transaction, connect, transaction
@@ -62,7 +63,14 @@ def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
     return found
 
 
-def create_ledger(testbed: Testbed, name: str, payments: int, *more: str, analyze: bool = True) -> None:
+def create_ledger(
+    testbed: Testbed,
+    name: str,
+    payments: int,
+    *more: str,
+    analyze: bool = True,
+    patients: int = generated_events.PATIENTS,
+) -> None:
     """Create a database `name` whose ledger has `payments` payments, and then run the statements in `more`.
 
     Without `analyze`, the planner has no statistics of the ledger, as after a restore.
@@ -76,7 +84,7 @@ def create_ledger(testbed: Testbed, name: str, payments: int, *more: str, analyz
         for index, _ in later:
             tx.execute(text(f"DROP INDEX {index}"))
         for statement in (*_FILL, *more):
-            tx.execute(text(statement), {"payments": payments, "patients": generated_events.PATIENTS})
+            tx.execute(text(statement), {"payments": payments, "patients": patients})
         for _, definition in later:
             tx.execute(text(definition))
     with database.connect() as connection_:
@@ -122,9 +130,11 @@ def _measure_import(testbed: Testbed, size: int, turn: int) -> Round:
 def _measure_pages(testbed: Testbed) -> dict[str, float]:
     day = generated_events.FIRST_DAY + timedelta(days=30)
     reads: dict[str, Callable[[Transaction], object]] = {
-        "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), None, PAGE),
-        "payment log of a day": lambda tx: reporting.payment_log_page(tx, LogFilter(since=day, until=day), None, PAGE),
-        "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), 0, PAGE),
+        "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), Window(PAGE)),
+        "payment log of a day": lambda tx: reporting.payment_log_page(
+            tx, LogFilter(since=day, until=day), Window(PAGE)
+        ),
+        "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), Window(PAGE)),
     }
     return {name: _median_ms(testbed, read) for name, read in reads.items()}
 

@@ -1,7 +1,7 @@
 """Compare the time of console pages with 50 rows of a million payments to a bare indexed query for the same rows.
 
 Three times are measured in turn: the bare query, the console's queries, and the whole HTTP response with session, audit
-and rendering.
+and rendering. Then the search is measured (`bench/search.py`).
 """
 
 import argparse
@@ -21,7 +21,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from bench import growth
+from bench import growth, search
+from bench.search import SearchTiming
 from bench.testbed import Testbed, WrongResultError, running, start_testbed, wait_for
 from config.database_urls import libpq_url
 from payments.access import authentication
@@ -29,8 +30,9 @@ from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
 from payments.core.scope import Scope
+from payments.core.sorting import Position
 from payments.journeys import reporting
-from payments.journeys.reporting import ExceptionFilter, FeedCursor, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter, Window
 from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
@@ -67,18 +69,22 @@ class PageTiming(NamedTuple):
 
 
 def main() -> int:
-    """Measure and print the table. Return 1 if a page exceeds the limit, otherwise 0."""
+    """Measure and print the tables. Return 1 if a page or a search exceeds its limit, otherwise 0."""
     asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     with start_testbed() as testbed:
-        found = measure(testbed, asked.parse_args().payments)
+        payments = asked.parse_args().payments
+        found, searches = measure(testbed, payments), measure_search(testbed, payments)
     table = Table(title=f"A page of {ROWS} rows, milliseconds in the median of {ROUNDS} rounds", title_justify="left")
     for heading in ("", "bare query", "reading", "reading / bare", "answer over HTTP"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, each in found.items():
         table.add_row(name, f"{each.bare:.2f}", f"{each.reading:.2f}", f"{each.ratio:.1f}", f"{each.answer:.1f}")
-    Console(width=120).print(table)
-    return int(max(each.ratio for each in found.values()) > LIMIT)
+    console = Console(width=120)
+    console.print(table)
+    console.print(search.table(searches))
+    is_slow = max(each.ratio for each in found.values()) > LIMIT
+    return int(is_slow or max(each.slowest for each in searches.values()) > search.LIMIT_MS)
 
 
 def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
@@ -95,6 +101,16 @@ def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
             taken[name].append(_time_case(testbed, case, bare, client))
     growth.drop_ledgers(testbed, "bench_pages")
     return {name: PageTiming(*map(statistics.median, zip(*times[WARM:], strict=True))) for name, times in taken.items()}
+
+
+def measure_search(testbed: Testbed, payments: int) -> dict[str, SearchTiming]:
+    """Fill a ledger with names, check numbers and different amounts, and return the median times of each search."""
+    growth.create_ledger(testbed, "bench_search", payments, *search.PREPARATION, patients=search.PATIENTS)
+    growth.use_ledger(testbed, "bench_search")
+    with console_client(testbed) as (client, _):
+        found = search.measure(testbed, client)
+    growth.drop_ledgers(testbed, "bench_search")
+    return found
 
 
 def _time_case(
@@ -145,12 +161,12 @@ def _is_answering(client: httpx.Client) -> bool:
 
 def _cases() -> dict[str, PageCase]:
     middle = datetime(2026, 7, 16, 12, tzinfo=UTC)
-    place = f"{round(middle.timestamp()) * 1_000_000}.0.{2**62}"
+    place = f"2026-07-16T12:00:00Z~0~{2**62}"
     return {
         "Claims Feed": _feed_case("", FeedFilter(), None, ""),
         "Claims Feed, half-way down": _feed_case(
             "WHERE (saved_at, id) < ('2026-07-16 12:00+00', 4611686018427387904)",
-            *(FeedFilter(), FeedCursor(middle, 0, 2**62), f"after={place}"),
+            *(FeedFilter(), (middle, 0, 2**62), f"after={place}"),
         ),
         "Claims Feed of a clinic": _feed_case(
             "WHERE clinic_id = 'clinic-7'", FeedFilter(scope=Scope.of_clinics("clinic-7")), None, "clinic=clinic-7"
@@ -168,16 +184,18 @@ def _cases() -> dict[str, PageCase]:
         ),
         "Billing Exceptions": PageCase(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
-            lambda tx: [row.id for row in reporting.exceptions_page(tx, ExceptionFilter(), 0, ROWS).rows],
+            lambda tx: [each.row.id for each in reporting.exceptions_page(tx, ExceptionFilter(), Window(ROWS)).rows],
             "/exceptions",
         ),
     }
 
 
-def _feed_case(where: str, wanted: FeedFilter, after: FeedCursor | None, query: str) -> PageCase:
+def _feed_case(where: str, wanted: FeedFilter, after: Position | None, query: str) -> PageCase:
     return PageCase(
         f"SELECT id, * FROM lines {where} ORDER BY saved_at DESC, id DESC LIMIT 50",
-        lambda tx: [row.cursor.id for row in reporting.claims_feed_page(tx, wanted, after, ROWS).rows],
+        lambda tx: [
+            int(str(each.position[-1])) for each in reporting.claims_feed_page(tx, wanted, Window(ROWS, after)).rows
+        ],
         f"/claims-feed?{query}",
     )
 
@@ -185,7 +203,7 @@ def _feed_case(where: str, wanted: FeedFilter, after: FeedCursor | None, query: 
 def _log_case(where: str, query: LogFilter, address: str) -> PageCase:
     return PageCase(
         f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
-        lambda tx: [row.cursor.id for row in reporting.payment_log_page(tx, query, None, ROWS).rows],
+        lambda tx: [int(str(each.position[-1])) for each in reporting.payment_log_page(tx, query, Window(ROWS)).rows],
         f"/payment-log?{address}",
     )
 

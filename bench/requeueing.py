@@ -18,7 +18,7 @@ from bench.testbed import Testbed, our_processes, start_testbed
 from config.celery import celery_settings
 from payments.contract.event import ChargeType
 from payments.core.outcome import Status
-from payments.journeys import configuring, requeueing
+from payments.journeys import configuring, requeue_runs
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
@@ -92,11 +92,11 @@ def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> No
 def _requeue_all(testbed: Testbed) -> int:
     """Requeue everything that is Not Sent, ask the retrier to begin, and return the number of payments."""
     with transaction(testbed.database) as tx:
-        run = requeueing.start_run(tx, FeedFilter(status=Status.NOT_SENT), datetime.now(UTC), "bench")
+        run = requeue_runs.start_run(tx, FeedFilter(status=Status.NOT_SENT), datetime.now(UTC), "bench")
     has_more = True
     while has_more:
         with transaction(testbed.database) as tx:
-            has_more = requeueing.requeue_next_chunk(tx, run.run_id, datetime.now(UTC), _CHUNK_ROWS)
+            has_more = requeue_runs.requeue_next_chunk(tx, run.run_id, datetime.now(UTC), _CHUNK_ROWS)
     make_app(celery_settings(testbed.engines))
     send(wire_names.RETRY_DUE)
     close_app()

@@ -31,9 +31,11 @@ _ROUTES = {
     "billing.detect_exceptions": {"queue": FINDINGS},
     "billing.apply_at_once": {"queue": ADJUSTMENTS},
     "billing.apply_adjustments": {"queue": ADJUSTMENTS},
+    "billing.run_requeues": {"queue": ADJUSTMENTS},
     "billing.close_months": {"queue": NIGHTLY},
     "billing.distribute_payments": {"queue": NIGHTLY},
     "billing.balance": {"queue": NIGHTLY},
+    "billing.snapshot_queues": {"queue": NIGHTLY},
     "billing.make_room": {"queue": NIGHTLY},
     "billing.analyze_tables": {"queue": NIGHTLY},
 }

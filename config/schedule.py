@@ -1,4 +1,8 @@
-"""The recurring tasks that beat sends, by their wire names, with their intervals."""
+"""The recurring tasks that beat sends, by their wire names, with their intervals.
+
+They are fallbacks: an import enqueues the tasks that follow it, and the intake those whose work is due. So the
+intervals are long, and Flower's list of tasks is not filled with sweeps that found nothing.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,18 +33,20 @@ class RecurringTask:
 RECURRING: tuple[RecurringTask, ...] = (
     RecurringTask(
         "payments.retry_due",
-        every=timedelta(seconds=5),
-        purpose="Re-evaluates held and requeued payments whose retry time has come.",
+        every=timedelta(minutes=1),
+        purpose="Re-evaluates held and requeued payments whose retry time has come. The intake sends this task as "
+        "well, within five seconds after a payment is due.",
     ),
     RecurringTask(
         "billing.detect_exceptions",
-        every=timedelta(seconds=5),
+        every=timedelta(minutes=1),
         purpose="Opens, recalculates and closes Billing Exceptions that the task after an import missed.",
     ),
     RecurringTask(
         "billing.apply_at_once",
-        every=timedelta(seconds=5),
-        purpose="Applies Payments on Account, and unapplies money that a payment or charge no longer has.",
+        every=timedelta(minutes=1),
+        purpose="Applies Payments on Account, and unapplies money that a payment or charge no longer has. The intake "
+        "sends this task as well, within five seconds after an account is queued.",
     ),
     RecurringTask(
         "billing.distribute_payments",
@@ -53,6 +59,13 @@ RECURRING: tuple[RecurringTask, ...] = (
         every=timedelta(minutes=5),
         purpose="Compares the EMR with Billing for the last full week, once a night, after 2:00 in every time zone. An "
         "unexplained amount is an error in the log. An interrupted run continues where it stopped.",
+    ),
+    RecurringTask(
+        "billing.snapshot_queues",
+        every=timedelta(minutes=5),
+        purpose="Stores how many payments are not in Billing and how many exceptions are open, with amount and age, by "
+        "company, clinic and cause: once a night, after 2:00 in every time zone. An interrupted run continues where it "
+        "stopped.",
     ),
     RecurringTask(
         "billing.make_room",
@@ -68,8 +81,14 @@ RECURRING: tuple[RecurringTask, ...] = (
     ),
     RecurringTask(
         "billing.apply_adjustments",
-        every=timedelta(seconds=30),
+        every=timedelta(minutes=1),
         purpose="Accepts exceptions of closed months for companies whose adjustment policy is `auto`.",
+    ),
+    RecurringTask(
+        "billing.run_requeues",
+        every=timedelta(minutes=5),
+        purpose="Continues requeue runs whose worker or command ended. The intake sends this task as well, while a run "
+        "has payments left.",
     ),
     RecurringTask(
         "billing.close_months",

@@ -57,7 +57,9 @@ class Settings(FeedSettings, EngineSettings):
     """Address of Flower in a browser, if users reach it through a proxy. The console links to it. When it is unset,
     the bind address and the port."""
     session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 12
-    """Hours after which a login to the console ends."""
+    """Hours after which a login to the console ends, even if it is used."""
+    session_idle_minutes: Annotated[int, Field(ge=1, le=60 * 24)] = 60
+    """Minutes without a request after which a login to the console ends. Pages that refresh themselves do not count."""
     metrics_token: SecretStr | None = None
     """Bearer token that Prometheus sends for `/metrics`. When it is unset, the page does not exist."""
     flower_port: Port = 5555

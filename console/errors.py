@@ -25,12 +25,14 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.ambiguity import AmbiguousIdError
     from payments.core.company_move import MoveError
     from payments.core.conflict import ChangedMeanwhileError
+    from payments.core.finding import DecisionError
     from payments.core.timezone import TimezoneError
-    from payments.journeys.adjusting import AdjustmentError
+    from payments.journeys.choosing import UnknownNameError
     from payments.journeys.closing import ClosingError
     from payments.journeys.configuring import ClinicOfOtherCompanyError
     from payments.journeys.confirming import ConfirmationError
-    from payments.journeys.requeueing import MoreThanConfirmedError
+    from payments.journeys.noting import NoteError
+    from payments.journeys.requeue_runs import MoreThanConfirmedError
     from payments.store.db.connection import UnsuitableDatabaseError
 
     usage_errors = (
@@ -38,8 +40,10 @@ def describe_error(error: BaseException) -> str | None:
         ChangedMeanwhileError,
         ClinicOfOtherCompanyError,
         ConfirmationError,
+        NoteError,
         TimezoneError,
-        AdjustmentError,
+        UnknownNameError,
+        DecisionError,
         ClosingError,
         MoveError,
         UserError,

@@ -4,10 +4,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from docgen import api, cli, contract, metrics, roles, schedule, settings
+from docgen import api, cli, contract, glossary, metrics, not_sent_reasons, roles, schedule, settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = {"settings": settings, "cli": cli, "api": api, "metrics": metrics, "roles": roles, "schedule": schedule}
+PAGES = {
+    "settings": settings,
+    "cli": cli,
+    "api": api,
+    "metrics": metrics,
+    "roles": roles,
+    "schedule": schedule,
+    "not-sent-reasons": not_sent_reasons,
+    "glossary": glossary,
+}
 
 
 def render_documents() -> dict[str, str]:

@@ -9,30 +9,13 @@ Below such a cell, row numbers differ from line numbers, and errors name both.
 
 import codecs
 import contextlib
-import csv
 import io
-import re
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import count
 from typing import BinaryIO, NamedTuple, cast
 
-_SEPARATORS = (",", ";", "\t", "|")
-_CELL_CHARACTERS_MAX = csv.field_size_limit()
-# Undecodable bytes become this lone surrogate, which no file can hold, so that errors name its row and column.
-_ESCAPE = "\udc80"
-codecs.register_error("emr.csv_table", lambda error: (_ESCAPE, cast("UnicodeDecodeError", error).end))
-_UNREADABLE = re.compile(f"[{_ESCAPE}\0]")
-_SAVE_AS_UTF8 = "save the file as CSV in UTF-8"
+from emr.csv_records import ENCODING_ERRORS, Lines, TableError, comparable, find_separator, heading_at, records
 
-
-class TableError(ValueError):
-    """A file cannot be read. The message names the row, the column and the problem."""
-
-    def __init__(self, row: int, line: int, column: str, problem: str) -> None:
-        self.row, self.line, self.column = row, line, column
-        place = f"row {row}" if line == row else f"row {row} (line {line} of the file)"
-        super().__init__(f"{place}, column {column}: {problem}")
+__all__ = ["HeaderError", "Row", "SurplusCellsError", "Table", "TableError", "open_table", "read_table"]
 
 
 class SurplusCellsError(TableError):
@@ -74,150 +57,116 @@ class Row(NamedTuple):
         return TableError(self.number, self.line, column, problem)
 
 
-def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Row]:
-    """Yield the rows that are not blank, with the required columns and the optional columns that the header has.
+class HeaderError(TableError):
+    """The header lacks a column, or two of its headings name the same one. `headings` are those that were read."""
+
+    def __init__(self, row: "Row", headings: Sequence[str], column: str, problem: str) -> None:
+        super().__init__(row.number, row.line, column, problem)
+        self.headings = tuple(headings)
+
+
+class Table:
+    """A CSV file whose header was read.
+
+    `headings` are its headings, `positions` the positions of the requested columns. `separator` divides its cells.
+    """
+
+    def __init__(self, text: io.TextIOWrapper, required: Sequence[str], optional: Collection[str]) -> None:
+        lines = Lines(text)
+        self.encoding = text.encoding
+        self.separator = find_separator(lines.peek(), required)
+        self._records = records(lines, self.separator)
+        number, line, self.headings = next(self._records, (1, 1, []))
+        self.positions = _positions(Row(number, line, {}), self.headings, required, optional)
+
+    def scan(self) -> Iterator[Row | TableError]:
+        """Yield each row that is not blank, or the error of a row that does not fit the header.
+
+        An error of quotation marks or of the encoding is the last one: the rows below it cannot be told apart.
+        """
+        while True:
+            try:
+                record = next(self._records, None)
+            except TableError as error:
+                yield error
+                return
+            if record is None:
+                return
+            yield self._fitted(*record)
+
+    def _fitted(self, number: int, line: int, cells: list[str]) -> Row | TableError:
+        row = Row(number, line, {name: cells[at] for name, at in self.positions.items() if at < len(cells)})
+        if len(cells) > len(self.headings):
+            return SurplusCellsError(row, self.positions, self.headings, cells, self.separator)
+        try:
+            _check_fit(row, self.headings, cells, self.separator)
+        except TableError as error:
+            return error
+        return row
+
+
+@contextlib.contextmanager
+def open_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Table]:
+    """Read the header of a CSV file for the block, which may read the rows.
 
     A heading and a column name match if their letters and digits are equal, regardless of case: "Amount Paid" matches
     amount_paid. Other columns are ignored. Cells are not stripped.
 
-    Raises TableError for a missing column, a heading that occurs twice, a row with more or fewer cells than the header,
-    a value without a heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
+    Raises HeaderError for a missing column and a heading that occurs twice. Raises TableError for an unreadable header.
     """
     # A pipe cannot be rewound, so the byte order mark is looked at without being read.
     buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
     is_utf16 = buffered.peek(2)[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     encoding = "utf-16" if is_utf16 else "utf-8-sig"
-    text = io.TextIOWrapper(buffered, encoding=encoding, errors="emr.csv_table", newline="")
+    text = io.TextIOWrapper(buffered, encoding=encoding, errors=ENCODING_ERRORS, newline="")
     try:
-        yield from _rows(_Lines(text), required, optional)
+        yield Table(text, required, optional)
     finally:
         with contextlib.suppress(ValueError):  # the caller has closed the file
             text.detach()
 
 
-class _Lines(Iterator[str]):
-    """The lines of a file. Keeps the lines of the record that is being read."""
+def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Row]:
+    """Yield the rows that are not blank, with the required columns and the optional columns that the header has.
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text, self._ahead = text, deque[str]()
-        self.count = 0
-        self.record: list[str] = []
-
-    def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else next(self._text)
-        self.count += 1
-        self.record.append(line)
-        return line
-
-    def peek(self) -> str:
-        """Return the first line that is not blank, without consuming lines. Returns an empty text if there is none."""
-        for line in self._text:
-            self._ahead.append(line)
-            if line.strip():
-                return line
-        return ""
-
-
-def _rows(lines: _Lines, required: Sequence[str], optional: Collection[str]) -> Iterator[Row]:
-    separator = _separator(lines.peek(), required)
-    records = _records(lines, separator)
-    number, line, headings = next(records, (1, 1, []))
-    positions = _positions(Row(number, line, {}), headings, required, optional)
-    for number, line, cells in records:
-        row = Row(number, line, {name: cells[at] for name, at in positions.items() if at < len(cells)})
-        if len(cells) > len(headings):
-            raise SurplusCellsError(row, positions, headings, cells, separator)
-        _check_fit(row, headings, cells, separator)
-        yield row
-
-
-def _separator(header: str, required: Sequence[str]) -> str:
-    """Return the separator that finds the most required columns in the header."""
-    wanted = {_comparable(name) for name in required}
-    return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(_comparable, header.split(separator)))))
-
-
-def _comparable(heading: str) -> str:
-    return re.sub(r"[\W_]+", "", heading.casefold())
-
-
-def _records(lines: _Lines, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield each non-blank record: its number, the line number on which it begins, and its cells."""
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    headings: list[str] = []
-    for number in count(1):
-        lines.record.clear()
-        line = lines.count + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise TableError(number, line, *_damaged_cell(lines.record, headings, separator, error)) from None
-        if cells is None:
-            return
-        if any(map(_UNREADABLE.search, lines.record)):
-            at = next(at for at, cell in enumerate(cells) if _UNREADABLE.search(cell))
-            raise TableError(number, line, _heading(headings, at), _unreadable(cells[at]))
-        if any(cell and not cell.isspace() for cell in cells):
-            headings = headings or cells
-            yield number, line, cells
-
-
-def _unreadable(cell: str) -> str:
-    if "\0" in cell:
-        return f"holds a NUL, which is no text; {_SAVE_AS_UTF8}"
-    readable = cell.replace(_ESCAPE, "\N{REPLACEMENT CHARACTER}")
-    return f"{readable[:60]!r} is not UTF-8; {_SAVE_AS_UTF8}"
-
-
-def _damaged_cell(record: list[str], headings: list[str], separator: str, error: csv.Error) -> tuple[str, str]:
-    """Return the column and the problem of a record that the csv module cannot parse."""
-    mark = re.escape(separator)
-    quoted, plain = rf'"(?:[^"]|"")*+"(?=[{mark}\r\n]|$)', rf'(?!")[^{mark}\r\n]{{0,{_CELL_CHARACTERS_MAX}}}'
-    whole = re.compile(f"(?:{quoted}|{plain})({mark})?")
-    text, position, at = "".join(record), 0, 0
-    while (cell := whole.match(text, position)) and cell[1] and len(cell[0]) <= _CELL_CHARACTERS_MAX:
-        position, at = cell.end(), at + 1
-    if "field limit" in str(error):
-        problem = f"more than {_CELL_CHARACTERS_MAX:,} characters; is a quotation mark left open?"
-    elif "unexpected end" in str(error):
-        problem = "the quotation mark that opens this cell is never closed"
-    else:
-        problem = "text after the closing quotation mark; is an earlier one left open, or one inside not doubled?"
-    return _heading(headings, at), problem
-
-
-def _heading(headings: Sequence[str], at: int) -> str:
-    """Return the heading at the position `at`. For an empty heading, return the number of the column."""
-    heading = headings[at].strip() if at < len(headings) else ""
-    return heading or str(at + 1)
+    Raises TableError as `open_table`, and for a row with more or fewer cells than the header, a value without a
+    heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
+    """
+    with open_table(file, required, optional) as table:
+        for row in table.scan():
+            if isinstance(row, TableError):
+                raise row
+            yield row
 
 
 def _positions(header: Row, headings: list[str], required: Sequence[str], optional: Collection[str]) -> dict[str, int]:
     """Return the position of each requested column. Raises TableError for a missing or repeated column."""
-    names = [_comparable(heading) for heading in headings]
+    names = [comparable(heading) for heading in headings]
     for column in required:
-        if _comparable(column) not in names:
-            raise header.error(column, f"missing; expected a header with {', '.join(required)}")
+        if comparable(column) not in names:
+            raise HeaderError(header, headings, column, f"missing; expected a header with {', '.join(required)}")
     found: dict[str, int] = {}
     for at, (name, heading) in enumerate(zip(names, headings, strict=True)):
         if name and name in found:
             problem = f"the headings {headings[found[name]]!r} and {heading!r} name the same column"
-            raise header.error(_heading(headings, at), problem)
+            raise HeaderError(header, headings, heading_at(headings, at), problem)
         found[name] = at
-    return {name: found[_comparable(name)] for name in (*required, *optional) if _comparable(name) in found}
+    return {name: found[comparable(name)] for name in (*required, *optional) if comparable(name) in found}
 
 
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
     """Raise TableError if a row does not fit the header. The caller has checked that the row is not too long."""
     if len(cells) < len(headings):
-        raise row.error(_heading(headings, len(cells)), f"missing; {_cell_count_problem(headings, cells)}")
+        raise row.error(heading_at(headings, len(cells)), f"missing; {_cell_count_problem(headings, cells)}")
     for at, cell in enumerate(cells):
         if cell and not cell.isspace() and not headings[at].strip():
             raise row.error(str(at + 1), f"no heading for {cell[:60]!r}; is the cell before it divided?")
         if ("\n" in cell or "\r" in cell) and cell.count(separator) >= len(headings) - 1:
-            raise row.error(_heading(headings, at), "a whole row is inside the quotation marks; one of them is missing")
+            raise row.error(
+                heading_at(headings, at), "a whole row is inside the quotation marks; one of them is missing"
+            )
     if cells == headings:
-        raise row.error(_heading(headings, 0), "the header again; a file has one header")
+        raise row.error(heading_at(headings, 0), "the header again; a file has one header")
 
 
 def _cell_count_problem(headings: Sequence[str], cells: Sequence[str]) -> str:

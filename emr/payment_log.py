@@ -1,12 +1,13 @@
 """The EMR's Payment Log as a CSV file, which the office compares with Billing."""
 
+import contextlib
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import BinaryIO, TextIO, TypeVar
 
-from emr.csv_table import Row, SurplusCellsError, TableError, read_table
+from emr.csv_table import Row, SurplusCellsError, Table, TableError, open_table
 from payments.contract.days import parse_day
 from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSaved
 from payments.contract.fields import is_identifier
@@ -15,7 +16,8 @@ from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import PaymentDetails, PaymentLogRow
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
-COLUMNS = [*REQUIRED, "version"]
+OPTIONAL = ["version"]
+COLUMNS = [*REQUIRED, *OPTIONAL]
 
 # What a spreadsheet makes of a long number, of a narrow column and of an error, and what some exports write so that a
 # spreadsheet keeps leading zeros.
@@ -66,18 +68,47 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
 
     Raises PaymentLogError at the first row or cell that does not fit, and if a line occurs twice.
     """
-    seen: dict[LocalKey, int] = {}
-    try:
-        for row in read_table(file, REQUIRED, ["version"]):
-            line = _parse_line(row)
-            if line.key in seen:
-                raise row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
-            seen[line.key] = row.number
+    with _table_errors(), open_table(file, REQUIRED, OPTIONAL) as table:
+        for line in scan_payment_log(table):
+            if isinstance(line, TableError):
+                raise line
             yield line
-    except SurplusCellsError as error:
-        raise PaymentLogError(_divided_cell_error(error) or error) from None
+
+
+def scan_payment_log(table: Table) -> Iterator[PaymentLogRow | TableError]:
+    """Yield each line of a Payment Log whose header was read, or the error of a row that does not fit.
+
+    A line that occurs twice is an error. The rows after an error of `Table.scan` may be missing.
+    """
+    seen: dict[LocalKey, int] = {}
+    for row in table.scan():
+        line = _clearer(row) if isinstance(row, TableError) else _line_or_error(row)
+        if isinstance(row, Row) and isinstance(line, PaymentLogRow):
+            if line.key in seen:
+                line = row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
+            else:
+                seen[line.key] = row.number
+        yield line
+
+
+@contextlib.contextmanager
+def _table_errors() -> Iterator[None]:
+    try:
+        yield
     except TableError as error:
         raise PaymentLogError(error) from None
+
+
+def _line_or_error(row: Row) -> PaymentLogRow | TableError:
+    try:
+        return _parse_line(row)
+    except TableError as error:
+        return error
+
+
+def _clearer(error: TableError) -> TableError:
+    """Return the error that names the divided cell, for a row with too many cells; otherwise the error itself."""
+    return (_divided_cell_error(error) if isinstance(error, SurplusCellsError) else None) or error
 
 
 def _divided_cell_error(error: SurplusCellsError) -> TableError | None:

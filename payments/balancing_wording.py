@@ -23,6 +23,13 @@ BALANCING_NOTES = {
     BalancingNoteCode.WRONG_IN_BILLING: "the amount in Billing does not match the import rules",
     BalancingNoteCode.DIFFERENT: "{label}: EMR {in_emr}, Billing {in_billing}",
 }
+NOTE_KINDS = {
+    BalancingNoteCode.ONLY_IN_EMR: "Only in the EMR",
+    BalancingNoteCode.ONLY_IN_BILLING: "Only in Billing",
+    BalancingNoteCode.WRONG_IN_BILLING: "Not by the import rules",
+    BalancingNoteCode.DIFFERENT: "A field differs",
+}
+"""The names of the kinds of differences."""
 _FIELD_LABELS: Final = {"day": "Transaction date", "internal_payment": "Internal Payment"}
 """Labels of the fields of PaymentDetails whose names are not already what people read."""
 

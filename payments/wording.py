@@ -5,13 +5,12 @@ migration 0014.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from payments.core.account import AllocationRule
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
-from payments.core.month import Month, MonthState
 from payments.core.outcome import ClosedCase, HoldCause, Reason
 from payments.core.refund import RefundProblem
 
@@ -86,6 +85,9 @@ HISTORY_CODES = {
     HistoryCode.EXCEPTION_CLOSED: "Exception closed automatically",
     HistoryCode.EXCEPTION_ACCEPTED: "Exception accepted",
     HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
+    HistoryCode.EXCEPTION_UNDONE: "Acceptance undone",
+    HistoryCode.EXCEPTION_REOPENED: "Exception reopened",
+    HistoryCode.EXCEPTION_ASSIGNED: "Exception assigned",
 }
 NO_EFFECT = {
     NoEffectCause.SAME_EVENT: "Duplicate event ignored",
@@ -150,9 +152,11 @@ def history(code: str) -> str:
 
 def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> str:
     """Return the detail of a history event: the stored text, or without one the sentence for code and parameters."""
+    values = params or {}
+    if code == HistoryCode.EXCEPTION_UNDONE:
+        return f"{_postings(values)}. Reason: {text}"
     if text or code in _FIXED_DETAILS:
         return text or _FIXED_DETAILS[HistoryCode(code)]
-    values = params or {}
     match code:
         case HistoryCode.RECEIVED:
             found = NO_EFFECT[NoEffectCause(values["cause"])].format(**values)
@@ -161,11 +165,17 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
         case HistoryCode.EXCEPTION_CLOSED:
             found = finding_reason(values["reason"])
         case HistoryCode.EXCEPTION_ACCEPTED:
-            postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
-            found = "; ".join(postings) or "Nothing to post"
+            found = _postings(values)
+        case HistoryCode.EXCEPTION_ASSIGNED:
+            found = f"To {values['owner']}" if values["owner"] else "To nobody"
         case _:
             found = _outcome_detail(values)
     return found
+
+
+def _postings(values: Mapping[str, Any]) -> str:
+    postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
+    return "; ".join(postings) or "Nothing to post"
 
 
 def _finding_detail(values: Mapping[str, Any]) -> str:
@@ -184,33 +194,6 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
     next_try = values.get("next_try")
     retry = f"next attempt {datetime.fromisoformat(next_try):%Y-%m-%d %H:%M:%S} UTC" if next_try else ""
     return ". ".join(part.rstrip(".") for part in (detail(values.get("detail", "")), posted, total, retry) if part)
-
-
-def not_sent_preview(code: Reason, clinic_id: str, charge_type: str, *, is_known: bool) -> str:
-    """Say why a payment of this clinic and type would not be sent. `is_known`: whether Billing has the clinic."""
-    if not is_known:
-        return f"Not Sent: clinic {clinic_id} is not known to Billing."
-    if code is Reason.TYPE_NOT_SELECTED:
-        return f"Not Sent: {charge_type} is not selected in the settings of clinic {clinic_id}."
-    if code is Reason.INTEGRATION_OFF:
-        return f"Not Sent: the integration of clinic {clinic_id} is off."
-    return f"Not Sent: {REASONS[code]}"
-
-
-def transmission_preview(day: date, state: MonthState, *, automatic: bool) -> str:
-    """Say what would happen to an eligible payment of this date; `automatic` is the policy `auto` for closed months."""
-    month = Month.of(day)
-    match state:
-        case MonthState.CLOSED if automatic:
-            return f"Will be sent. {month} is closed, so it is posted automatically with today's deposit date."
-        case MonthState.CLOSED:
-            return f"Will be sent. {month} is closed, so a biller must accept an exception before it is posted."
-        case MonthState.CLOSING:
-            return f"Will be sent once {month} is closed."
-        case MonthState.SCHEDULED:
-            return f"Will be sent. {month} is scheduled to be closed tonight."
-        case MonthState.OPEN:
-            return "Will be sent."
 
 
 def no_timezone_chosen(company: str, timezone: str) -> str:

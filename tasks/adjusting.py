@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from payments.core.finding import DecisionError
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.journeys import adjusting
-from payments.journeys.adjusting import AdjustmentError
 from payments.store.db.connection import Database, transaction
 from tasks import isolation, wire_names
 from tasks.app import app
@@ -42,7 +42,7 @@ def _accept(database: Database, exception: WorkItem, now: datetime) -> bool:
     try:
         with transaction(database) as tx:
             adjusting.accept_by_policy(tx, exception, now)
-    except AdjustmentError as error:
+    except DecisionError as error:
         log.info("exception_not_accepted", finding_id=exception.item_id, reason=str(error))
         return False
     except Exception as error:

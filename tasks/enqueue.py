@@ -87,7 +87,17 @@ def _marker_key(task_name: str) -> str:
 
 
 def enqueue_retry_due(engines: Engines) -> bool:
-    """Ask the importer to retry due lines and dead letters. Return False if the broker did not accept the message.
+    """Ask the retrier to retry due lines and dead letters. Return False if the broker did not accept the message."""
+    return _send_from_outside(engines, wire_names.RETRY_DUE)
+
+
+def enqueue_requeue_runs(engines: Engines) -> bool:
+    """Ask the back office to continue the requeue runs. Return False if the broker did not accept the message."""
+    return _send_from_outside(engines, wire_names.RUN_REQUEUES)
+
+
+def _send_from_outside(engines: Engines, task_name: str) -> bool:
+    """Send a message for a task, and return whether the broker accepted it.
 
     Processes that run no tasks call this function: it configures the Celery application to fail fast. A lock admits one
     thread at a time, because the threads share the application.
@@ -95,9 +105,9 @@ def enqueue_retry_due(engines: Engines) -> bool:
     with _application:
         make_app(fail_fast(celery_settings(engines)))
         try:
-            send(wire_names.RETRY_DUE)
+            send(task_name)
         except OperationalError as error:
-            log.info("enqueue_failed", enqueued_task=wire_names.RETRY_DUE, error_class=type(error).__name__)
+            log.info("enqueue_failed", enqueued_task=task_name, error_class=type(error).__name__)
             return False
         finally:
             close_app()

@@ -1,24 +1,22 @@
-"""Check that PostgreSQL and Redis answer, and that each worker takes messages and replies."""
+"""Check that PostgreSQL and Redis answer, that every service runs, and that nothing waits for long or fails."""
 
 import time
 import urllib.request
-import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import redis
-from kombu.exceptions import OperationalError
 
-from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_settings, fail_fast
-from config.engines import Engines, running_stack
+from config.celery import KEY_PREFIX, QUEUE_NAMES
+from config.engines import Engines, StackFile, running_stack
 from config.redis_clients import primary_address
 from config.settings import Settings
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import UnsuitableDatabaseError, accepts_no_writes, connect, is_reachable
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import is_current
-from tasks import recurring, wire_names
-from tasks.app import app, close_app, make_app
+from tasks import failed_tasks, recurring
+from tasks.component_status import ComponentStatus, check_this, down, up
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.feed import outage
 from tasks.feed.deleted_entries import recently_deleted_count
@@ -28,191 +26,177 @@ from tasks.feed.heartbeat import (
     SCHEDULER_HEARTBEAT_SECONDS,
     has_heartbeat,
 )
-from tasks.feed.oldest_events import ages_by_company
+from tasks.feed.oldest_events import waiting_by_company
 from tasks.feed.streams import Streams
 from tasks.outage_wording import OUTAGES
+from tasks.replicas import FLOWER, SILENT_AFTER, read_replicas
 from tasks.resources import connect_redis
+from tasks.worker_check import check_workers
 
-PING_VALID_SECONDS_MIN = 60
 SCHEDULER_START_SECONDS = 3
 AGE_MAX = timedelta(minutes=5)
 """The age from which an unprocessed event counts as stuck. The alarm PaymentsFeedLags has the same limit."""
 NAMED_MAX = 5
+FAILED_SINCE = timedelta(days=1)
+"""Failed tasks of this period are reported."""
 
 
-class ComponentStatus(NamedTuple):
-    """Whether a component of the system works, with a sentence for the operator."""
+def check(
+    engines: Engines, settings: Settings, timeout_seconds: int, scope: Scope = EVERYTHING
+) -> list[ComponentStatus]:
+    """Check every component. Companies are named if the scope includes them.
 
-    name: str
-    is_up: bool
-    detail: str
-
-
-def check(engines: Engines, settings: Settings, timeout_seconds: int) -> list[ComponentStatus]:
-    """Check every component. Flower and the console are included if `payments up` runs in this PAYMENTS_HOME.
-
-    `timeout_seconds` limits how long the workers together may take to reply. If Redis does not answer, the result omits
-    the intake and the workers.
+    `timeout_seconds` limits how long the workers together may take to reply to a ping; if it is 0, none is sent and
+    their signs of life decide. Flower and the console are included if they have run within the last hour, or
+    if `payments up` runs in this PAYMENTS_HOME. If Redis does not answer, the result omits the services.
     """
     statuses = [_check_postgres(engines)]
-    with closing(connect_redis(engines.redis_url)) as feed:
+    with closing(connect_redis(engines.redis_url)) as feed, closing(connect_redis(engines.broker_url)) as broker:
         statuses.append(_check_redis(feed))
-        if statuses[-1].is_up:
-            statuses.append(_check_intake(feed, settings))
-            statuses.append(_check_import(feed))
-            statuses.append(_check_age(Streams.of(feed, settings), datetime.now(UTC)))
-            statuses += _check_workers(engines, feed, timeout_seconds)
-            statuses.append(_check_scheduler(feed))
-    stack = running_stack(settings.home)
-    if stack is None:
-        return statuses
-    return [
-        *statuses,
-        _check_url("Flower", stack.flower_url, "healthcheck"),
-        _check_url("console", stack.console_url, "health"),
-    ]
+        if not statuses[-1].is_up:
+            return statuses
+        statuses.append(_check_broker(broker))
+        statuses.append(_check_intake(feed, settings))
+        statuses.append(_check_import(feed))
+        statuses.append(_check_age(Streams.of(feed, settings), datetime.now(UTC), scope))
+        statuses += check_workers(engines, feed, timeout_seconds)
+        statuses.append(_check_scheduler(feed, SCHEDULER_START_SECONDS if timeout_seconds else 0))
+        statuses.append(_check_failed_tasks(feed, datetime.now(UTC)))
+        return statuses + _check_pages(feed, broker, running_stack(settings.home))
 
 
 def _check_postgres(engines: Engines) -> ComponentStatus:
     engine = connect(engines.database_url, application_name="payments health")
     try:
         if not is_reachable(engine):
-            return ComponentStatus("PostgreSQL", is_up=False, detail="does not answer")
+            return down("PostgreSQL", "does not answer")
         current, is_read_only = is_current(engine), accepts_no_writes(engine)
         if current:
             check_isolation(engines.database_url, application_name="payments health")
     except UnsuitableDatabaseError as error:
-        return ComponentStatus("PostgreSQL", is_up=False, detail=str(error))
+        return down("PostgreSQL", str(error))
     finally:
         engine.dispose()
     if is_read_only:
-        return ComponentStatus("PostgreSQL", is_up=False, detail="answers, but it is read-only: it is not the primary")
-    return ComponentStatus("PostgreSQL", current, "answers" if current else "answers, but its schema is out of date")
+        return down("PostgreSQL", "answers, but it is read-only: it is not the primary")
+    if not current:
+        next_step = "Run python -m workers.migrate, or start the services of the newer release."
+        return down("PostgreSQL", "answers, but its schema is out of date", next_step)
+    return up("PostgreSQL", "answers")
 
 
 def _check_redis(feed: redis.Redis) -> ComponentStatus:
     try:
         memory = feed.info("memory")
     except redis.RedisError as error:
-        return ComponentStatus("Redis", is_up=False, detail=str(error))
+        return down("Redis", str(error))
     used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
     if most and used >= most:
         detail = f"answers, but its memory is full ({used:,} of {most:,} bytes): the EMR cannot publish"
-        return ComponentStatus("Redis", is_up=False, detail=detail)
+        return down("Redis", detail)
     primary = primary_address(feed)
-    return ComponentStatus("Redis", is_up=True, detail=f"answers (primary {primary})" if primary else "answers")
+    return up("Redis", f"answers (primary {primary})" if primary else "answers")
+
+
+def _check_broker(broker: redis.Redis) -> ComponentStatus:
+    """Check that the broker answers and that no queue is so long that no worker can be taking its messages."""
+    try:
+        lengths = {queue: broker.llen(f"{KEY_PREFIX}{queue}") for queue in QUEUE_NAMES}
+    except redis.RedisError as error:
+        return down("broker", str(error))
+    if long := [f"{length:,} in {queue}" for queue, length in lengths.items() if length >= WAITING_MESSAGES_MAX]:
+        return down("broker", f"messages wait: {', '.join(long)}", "Start the worker that takes these messages.")
+    return up("broker", f"answers; {sum(lengths.values()):,} messages wait")
 
 
 def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
+    return _intake_status(feed, settings)._replace(replicas=read_replicas(feed, "intake"))
+
+
+def _intake_status(feed: redis.Redis, settings: Settings) -> ComponentStatus:
     if unread := Streams.of(feed, settings).unread_names():
         detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
-        return ComponentStatus("intake", is_up=False, detail=detail)
+        return down("intake", detail)
     if not has_heartbeat(feed):
-        return ComponentStatus("intake", is_up=False, detail=f"no heartbeat for {HEARTBEAT_SECONDS} s")
+        return down("intake", f"no heartbeat for {HEARTBEAT_SECONDS} s")
     if deleted := recently_deleted_count(feed):
         detail = f"{deleted:,} deleted from the stream before their import, the last within an hour: they may be lost"
-        return ComponentStatus("intake", is_up=False, detail=detail)
-    return ComponentStatus("intake", is_up=True, detail="reads the feed")
+        return down("intake", detail)
+    return up("intake", "reads the feed")
 
 
 def _check_import(feed: redis.Redis) -> ComponentStatus:
     """Check that no outage pauses the import."""
     found = outage.current(feed)
     if found is None:
-        return ComponentStatus("import", is_up=True, detail="no outage")
+        return up("import", "no outage")
     seconds = (datetime.now(UTC) - found.since) // timedelta(seconds=1)
     detail = f"paused for {seconds} s: {OUTAGES[found.reason]} ({found.reason})"
-    return ComponentStatus("import", is_up=False, detail=detail)
+    return down("import", detail)
 
 
-def _check_age(streams: Streams, now: datetime) -> ComponentStatus:
-    """Check that no company's oldest unprocessed event is older than AGE_MAX."""
-    old = {company: age for company, age in ages_by_company(streams, now).items() if age > AGE_MAX}
+def _check_age(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> ComponentStatus:
+    """Check that no oldest unprocessed event of a company in the scope is older than AGE_MAX."""
+    old = [each for each in waiting_by_company(streams, now, scope) if each.age > AGE_MAX]
     if not old:
-        return ComponentStatus("feed", is_up=True, detail="no event waits for long")
-    named = [f"{company or 'unknown company'} for {age // timedelta(seconds=1):,} s" for company, age in old.items()]
+        return up("feed", "no event waits for long")
+    named = [f"{each.company or 'unknown company'} for {each.age // timedelta(seconds=1):,} s" for each in old]
     more = f" and {len(named) - NAMED_MAX:,} more" if len(named) > NAMED_MAX else ""
     detail = f"events wait: {', '.join(named[:NAMED_MAX])}{more}"
-    return ComponentStatus("feed", is_up=False, detail=detail)
+    return down("feed", detail)
 
 
-def _check_scheduler(feed: redis.Redis) -> ComponentStatus:
+def _check_scheduler(feed: redis.Redis, start_seconds: int = SCHEDULER_START_SECONDS) -> ComponentStatus:
     """Check that the scheduler runs, and that each recurring task that it sends succeeds.
 
-    The check waits a moment for the first heartbeat of a scheduler that has just been started.
+    The check waits up to `start_seconds` for the first heartbeat of a scheduler that has just been started.
     """
+    return _scheduler_status(feed, start_seconds)._replace(replicas=read_replicas(feed, "scheduler"))
+
+
+def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
     waited_seconds = 0
-    while not (is_alive := has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY)) and waited_seconds < SCHEDULER_START_SECONDS:
+    while not (is_alive := has_heartbeat(feed, SCHEDULER_HEARTBEAT_KEY)) and waited_seconds < start_seconds:
         time.sleep(1)
         waited_seconds += 1
     if not is_alive:
-        detail = f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s"
-        return ComponentStatus("scheduler", is_up=False, detail=detail)
+        return down("scheduler", f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s")
     if late := recurring.late_tasks(feed):
         overdue = ", ".join(f"{each.task} for {age // timedelta(seconds=1)} s" for each, age in late.items())
-        return ComponentStatus("scheduler", is_up=False, detail=f"runs, but without success: {overdue}")
-    return ComponentStatus("scheduler", is_up=True, detail="sends the recurring tasks, and they succeed")
+        next_step = "Look for these tasks among the failed tasks, and check that their worker runs."
+        return down("scheduler", f"runs, but without success: {overdue}", next_step)
+    return up("scheduler", "sends the recurring tasks, and they succeed")
 
 
-def _check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
-    make_app(fail_fast(celery_settings(engines)))
-    valid_seconds = max(PING_VALID_SECONDS_MIN, timeout_seconds)
-    queues = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDINGS}
-    with closing(connect_redis(engines.broker_url)) as broker:
-        reply_lists = {name: _send_ping(feed, broker, queue, valid_seconds) for name, queue in queues.items()}
-    close_app()
-    replies = _collect_replies(feed, {reply_to for reply_to in reply_lists.values() if reply_to}, timeout_seconds)
-    return [_worker_status(name, queue, reply_lists[name], replies, timeout_seconds) for name, queue in queues.items()]
+def _check_failed_tasks(feed: redis.Redis, now: datetime) -> ComponentStatus:
+    """Check whether a task failed lately. Its work is not lost, because sweeps find it again."""
+    failed = failed_tasks.read(feed, now - FAILED_SINCE)
+    if not failed:
+        return up("failed tasks", "none in the last 24 hours")
+    named = sorted({each.task for each in failed})
+    return check_this("failed tasks", f"{len(failed):,} in the last 24 hours: {', '.join(named)}")
 
 
-def _send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
-    """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it.
-
-    Nothing is sent to a long queue, because no worker consumes it and pings would pile up.
-    """
-    reply_to = f"payments:canary:{uuid.uuid4()}"
-    valid_while = f"{reply_to}:valid"
-    try:
-        if broker.llen(f"{KEY_PREFIX}{queue}") < WAITING_MESSAGES_MAX:
-            feed.set(valid_while, 1, ex=valid_seconds)
-            arguments = {"reply_to": reply_to, "valid_while": valid_while}
-            app.send_task(wire_names.PING, kwargs=arguments, queue=queue, ignore_result=True)
-    except (redis.RedisError, OperationalError):
-        return None
-    return reply_to
-
-
-def _collect_replies(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
-    """Wait for one reply on each Redis list. Return the worker that replied, by list.
-
-    Lists without a reply are omitted. The timeout applies to all lists together.
-    """
-    replies: dict[str, str] = {}
-    silent_seconds = 0
-    while awaited and silent_seconds < timeout_seconds:
-        # One second at a time: BLPOP must end before the client's socket timeout.
-        if answer := feed.blpop(sorted(awaited), timeout=1):
-            reply_to, worker = (each.decode() if isinstance(each, bytes) else each for each in answer)
-            replies[reply_to] = worker
-            awaited = awaited - {reply_to}
-        else:
-            silent_seconds += 1
-    return replies
-
-
-def _worker_status(
-    name: str, queue: str, reply_to: str | None, replies: dict[str, str], timeout_seconds: int
-) -> ComponentStatus:
-    if reply_to is None:
-        return ComponentStatus(name, is_up=False, detail="the broker does not accept messages")
-    if reply_to not in replies:
-        return ComponentStatus(name, is_up=False, detail=f"no reply from queue {queue} within {timeout_seconds} s")
-    return ComponentStatus(name, is_up=True, detail=f"{replies[reply_to]} takes messages from {queue}")
+def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None) -> list[ComponentStatus]:
+    """Check Flower and the console: by their addresses if `payments up` runs them, otherwise by their signs of life."""
+    found = []
+    for name, service, client, url, path in (
+        ("Flower", FLOWER, broker, stack.flower_url if stack else None, "healthcheck"),
+        ("console", "console", feed, stack.console_url if stack else None, "health"),
+    ):
+        replicas = read_replicas(client, service)
+        if url is not None:
+            found.append(_check_url(name, url, path)._replace(replicas=replicas))
+        elif replicas:
+            silent = all(each.is_silent for each in replicas)
+            status = down(name, f"no sign of life for {SILENT_AFTER.seconds} s") if silent else up(name, "runs")
+            found.append(status._replace(replicas=replicas))
+    return found
 
 
 def _check_url(name: str, url: str, path: str) -> ComponentStatus:
     try:
         with urllib.request.urlopen(f"{url}/{path}", timeout=5):  # noqa: S310 (an address that `payments up` wrote)
-            return ComponentStatus(name, is_up=True, detail=url)
+            return up(name, url)
     except OSError as error:
-        return ComponentStatus(name, is_up=False, detail=f"{url}: {error}")
+        return down(name, f"{url}: {error}")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import redis
+from celery import current_task
 
 from config.engines import Engines
 from config.redis_clients import make_redis_client
@@ -61,7 +62,13 @@ class Resources:
             keyring=self.keyring,
             default_timezone=self.settings.default_timezone,
             creates_unknown=self.settings.unknown_companies == "create",
+            task_id=current_task_id(),
         )
+
+
+def current_task_id() -> str:
+    """Return the id of the Celery task that this thread runs, or an empty text outside a task."""
+    return str(current_task.request.id or "") if current_task else ""
 
 
 def _patient_backoff_schedule(settings: Settings) -> BackoffSchedule:

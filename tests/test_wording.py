@@ -13,9 +13,9 @@ from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
-from payments.core.month import MonthState
-from payments.core.outcome import ClosedCase, HoldCause, Reason
+from payments.core.outcome import ClosedCase, HoldCause, Reason, Status
 from payments.core.refund import RefundProblem
+from payments.help_texts import Topic, help_texts
 
 ROOT = Path(wording.__file__).parents[1]
 WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
@@ -40,6 +40,22 @@ def test_every_code_has_display_text(codes: type[StrEnum], words: dict[Any, str]
 
 def test_every_hold_cause_except_an_error_has_display_text() -> None:
     assert set(wording.HOLD_CAUSES) == set(HoldCause) - {HoldCause.ERROR}
+
+
+@pytest.mark.parametrize(
+    ("topic", "codes"),
+    [
+        (Topic.STATUS, Status),
+        (Topic.REASON, Reason),
+        (Topic.EXCEPTION, FindingReason),
+        (Topic.BALANCING, ReconcilingItem),
+    ],
+)
+def test_every_code_is_explained(topic: Topic, codes: type[StrEnum]) -> None:
+    texts = help_texts(topic)
+
+    assert set(codes) <= set(texts)
+    assert all(text.term and text.sentence and text.meaning.endswith(".") for text in texts.values())
 
 
 def test_reasons_have_distinct_sentences() -> None:
@@ -104,12 +120,6 @@ def test_history_detail_is_rendered_from_its_parameters(
     code: HistoryCode, params: dict[str, Any] | None, detail: str
 ) -> None:
     assert wording.history_detail(code, params, "") == detail
-
-
-@pytest.mark.parametrize("state", MonthState)
-def test_every_month_state_has_a_preview(state: MonthState) -> None:
-    for automatic in (False, True):
-        assert wording.transmission_preview(date(2026, 5, 1), state, automatic=automatic).startswith("Will be sent")
 
 
 def test_rules_and_queries_contain_no_display_sentences() -> None:

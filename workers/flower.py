@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import structlog
 from celery import Celery
@@ -16,6 +17,7 @@ from config.logging import configure_logging
 from config.redis_urls import split_sentinel_url
 from config.settings import Settings, SettingsError, read_settings
 from tasks.engine_check import require_engines
+from tasks.replicas import FLOWER, signs_of_life
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.flower_broker import read_queues_through_sentinels
 from workers.runtime.flower_pages import LinkedPages
@@ -28,6 +30,8 @@ _PREFIX = "FLOWER_"
 _UNAUTHENTICATED_VARIABLE = "FLOWER_UNAUTHENTICATED_API"
 # Flower drops the oldest first. Each takes about two kilobytes.
 _TASKS_MAX = 20_000
+# It also saves them when it stops.
+_SAVE_MILLISECONDS = 5 * 60_000
 _COLUMNS = ("name", "state", "result", "exception", "received", "runtime", "routing_key", "kwargs", "worker", "uuid")
 
 
@@ -57,7 +61,8 @@ def main(environ: Mapping[str, str]) -> int:
     flower_settings["template_loader"] = LinkedPages(settings.console_address)
     if sentinel := split_sentinel_url(engines.broker_url):
         read_queues_through_sentinels(sentinel.hosts)
-    serve(_app(engines), settings, login)
+    with signs_of_life(engines.broker_url, FLOWER):
+        serve(_app(engines), settings, login)
     return 0
 
 
@@ -89,13 +94,26 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
             f"--address={settings.bind_address}",
             f"--port={settings.flower_port}",
             "--read_only=true",
-            "--persistent=false",
+            *_persistence(settings.home / "flower"),
             f"--max_tasks={_TASKS_MAX}",
             f"--tasks_columns={','.join(_COLUMNS)}",
             "--natural_time=false",
             "--logging=warning",
         ]
     )
+
+
+def _persistence(folder: Path) -> list[str]:
+    """Return the options with which Flower keeps its tasks in this folder over a restart, if the folder is writable."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        log.warning("flower_forgets_at_restart", folder=str(folder))
+        return ["--persistent=false"]
+    return ["--persistent=true", f"--db={folder / 'tasks'}", f"--state_save_interval={_SAVE_MILLISECONDS}"]
 
 
 def _remove_variables_of_flower() -> None:

@@ -12,6 +12,7 @@ from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.engine_check import require_engines
 from tasks.feed.dispatcher import Dispatcher
+from tasks.replicas import signs_of_life
 from tasks.signing import read_keyring
 from workers.runtime.config_errors import exit_on_config_error
 from workers.runtime.heartbeat_writer import open_heartbeat
@@ -28,6 +29,7 @@ def main() -> int:
     keyring = read_keyring(settings)
     with (
         open_heartbeat(settings.home, "intake") as heartbeat,
+        signs_of_life(engines.redis_url, "intake", heartbeat.is_progressing),
         closing(Dispatcher(settings, engines, keyring, on_progress=heartbeat.beat)) as dispatcher,
     ):
         for number in (signal.SIGTERM, signal.SIGINT):

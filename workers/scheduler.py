@@ -12,6 +12,7 @@ from config.logging import configure_logging
 from config.settings import read_settings
 from tasks.app import make_app
 from tasks.engine_check import require_engines
+from tasks.replicas import signs_of_life
 from tasks.resources import connect_redis
 from workers.runtime.beat_scheduler import StatelessScheduler
 from workers.runtime.config_errors import exit_on_config_error
@@ -28,7 +29,10 @@ def main() -> int:
     require_engines(settings, engines, database=False)
     app = make_app(celery_settings(engines))
     feed, broker = connect_redis(engines.redis_url), connect_redis(engines.broker_url)
-    with open_heartbeat(settings.home, "scheduler") as heartbeat:
+    with (
+        open_heartbeat(settings.home, "scheduler") as heartbeat,
+        signs_of_life(engines.redis_url, "scheduler", heartbeat.is_progressing),
+    ):
         app.conf.beat_scheduler = partial(StatelessScheduler, feed=feed, broker=broker, on_progress=heartbeat.beat)
         app.start(["beat", "--loglevel", settings.log_level])
     return 0

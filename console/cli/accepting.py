@@ -84,6 +84,7 @@ class Acceptance:
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> Accepted | None:
         """Accept an exception in a transaction, which a preview rolls back. Return None if it cannot be accepted."""
+        from payments.core.finding import DecisionError
         from payments.journeys import adjusting, reporting
         from payments.store.db.connection import transaction
 
@@ -95,7 +96,7 @@ class Acceptance:
                 is_changed = done.postings != (self.confirmed.get(exception_id) or done).postings
                 if is_preview or is_changed:
                     tx.rollback()
-        except adjusting.AdjustmentError as error:
+        except DecisionError as error:
             print_error(str(error))
             return None
         if is_changed:

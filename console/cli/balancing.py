@@ -15,7 +15,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from console.cli.parameters import chosen_scope, report_command
+from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, print_pieces, show
 from console.cli.session import open_report, open_transaction
 from console.cli.spooled_stdout import spooled_stdout
@@ -72,7 +72,7 @@ def _print_lines_as_csv(parameters: BalancingParameters, log: Iterator[PaymentLo
     from payments.journeys import balancing as journey
 
     with open_report() as tx:
-        query = parameters.query(chosen_scope(tx, parameters))
+        query = chosen_filter(tx, parameters)
         show(_records(journey.differing_lines(tx, query, log)), DIFFERENCES, output)
 
 
@@ -83,7 +83,7 @@ def _print_balance(
 
     with spooled_stdout():
         with open_transaction() as tx:
-            query = parameters.query(chosen_scope(tx, parameters))
+            query = chosen_filter(tx, parameters)
             balance = journey.balance(tx, query, log)
         record = balance_record(balance, query)
         match output.output_format:

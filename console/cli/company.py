@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,10 @@ from console.reports.companies import COMPANIES, company_records
 from console.reports.output import OutputFormat
 from console.reports.unconfirmed import UNCONFIRMED, unconfirmed_records
 from payments.core.scope import EVERYTHING
+from payments.core.service_level import BUSINESS_DAYS_MAX
+
+if TYPE_CHECKING:
+    from payments.journeys.configuring import CompanyRow
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -39,7 +43,7 @@ class AdjustmentPolicy(StrEnum):
     epilog="Example: payments company set acme --timezone America/Denver\n\n"
     "Example: payments company set acme --adjustments auto",
 )
-def set_company(
+def set_company(  # noqa: PLR0913 (each parameter is an option)
     company: CompanyArgument,
     *,
     hold_days: Annotated[
@@ -56,6 +60,12 @@ def set_company(
     timezone: Annotated[
         str | None, typer.Option(metavar="IANA", help="Time zone in which its days begin, e.g. America/Denver.")
     ] = None,
+    exception_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=BUSINESS_DAYS_MAX, help="Business days within which an exception is to be decided (rule D6)."
+        ),
+    ] = None,
 ) -> None:
     """Change the settings of a company. Omitted options change nothing. A change confirms the company."""
     from payments.journeys import configuring
@@ -66,15 +76,20 @@ def set_company(
         dos_first=None if dos_first is None else dos_first is Switch.ON,
         adjustments=adjustments,
         timezone=timezone,
+        exception_days=exception_days,
     )
     with open_transaction() as tx:
         row = configuring.set_company(
             tx, update, now=datetime.now(UTC), who=current_user(), default_timezone=default_timezone()
         )
+    print_line(_summary(row))
+
+
+def _summary(row: CompanyRow) -> str:
     order = "its own date of service first" if row.dos_first else "the oldest balance first"
-    print_line(
+    return (
         f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "
-        f"adjustments of closed months: {row.adjustments}."
+        f"adjustments of closed months: {row.adjustments}; exceptions are due in {row.exception_days} business days."
     )
 
 

@@ -13,7 +13,7 @@ import typer
 from console.cli.accepting import Acceptance
 from console.cli.arguments import parse_date, parse_id
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
-from console.cli.parameters import chosen_scope, report_command
+from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_report, warn_without_timezone
 from console.cli.terminal import print_line
@@ -47,8 +47,8 @@ def report(
     from payments.journeys import reporting
 
     with open_report() as tx:
-        query = parameters.query(chosen_scope(tx, parameters))
-        show(exception_records(reporting.exceptions(tx, query)), EXCEPTIONS, output)
+        query, sort = chosen_filter(tx, parameters), EXCEPTIONS.sort_of(parameters)
+        show(exception_records(reporting.exceptions(tx, query, sort)), EXCEPTIONS, output)
 
 
 @app.command(
@@ -142,7 +142,7 @@ def acknowledge(
 
 
 def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tuple[str, SeenException]:
-    """Return the effect of acknowledging, and the exception. Raises AdjustmentError if it cannot be acknowledged."""
+    """Return the effect of acknowledging, and the exception. Raises DecisionError if it cannot be acknowledged."""
     from payments.journeys import adjusting, reporting
     from payments.store.db.connection import transaction
 

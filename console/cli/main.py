@@ -18,9 +18,11 @@ from console.cli import (
     company,
     demo,
     emr,
+    exception_work,
     exceptions,
     months,
     moving,
+    notes,
     outbox,
     payment_log,
     replay,
@@ -82,6 +84,10 @@ reports.app.add_typer(balancing.app)
 reports.app.add_typer(payment_log.app)
 reports.app.command("account", epilog="Example: payments report account P-1042")(accounts.account)
 reports.app.command("exceptions", epilog="Example: payments report exceptions --status all")(exceptions.report)
+app.command(
+    rich_help_panel=_REPORTS,
+    epilog='Example: payments search "ada lovelace"\n\nExample: payments search 25.00 --format json',
+)(reports.search)
 app.command(rich_help_panel=_REPORTS, epilog="Example: payments timeline north/p-1001/1")(reports.timeline)
 app.add_typer(
     settings.app,
@@ -102,8 +108,16 @@ app.add_typer(
     exceptions.app,
     name="exceptions",
     rich_help_panel=_CHANGE,
-    help="Accept or acknowledge Billing Exceptions.",
+    help="Decide, assign and undo Billing Exceptions.",
     epilog="Example: payments exceptions accept 17 18",
+)
+exceptions.app.add_typer(exception_work.app)
+app.add_typer(
+    notes.app,
+    name="notes",
+    rich_help_panel=_CHANGE,
+    help="Add and show internal notes on payments and accounts.",
+    epilog="Example: payments notes list --payment north/p-1001/1",
 )
 app.add_typer(
     months.app,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -26,10 +26,9 @@ from console.cli.arguments import (
 )
 from console.cli.printing import Output
 from console.reports.output import OutputFormat
-from console.reports.parameters import Parameter, ParameterKind, parameters_of
+from console.reports.parameters import Parameter, ParameterKind, dated, parameters_of
 
 if TYPE_CHECKING:
-    from payments.core.scope import Scope
     from payments.store.db.connection import Transaction
 
 _Parameters = TypeVar("_Parameters")
@@ -40,8 +39,8 @@ _TYPES: dict[ParameterKind, Any] = {
 }
 
 
-def chosen_scope(tx: Transaction, parameters: Any) -> Scope:
-    """Return the scope that a report's parameters choose by company, clinic and patient.
+def chosen_filter(tx: Transaction, parameters: Any) -> Any:
+    """Return the filter of a report's parameters: their company, clinic and patient, and the days of their period.
 
     Raises AmbiguousIdError if several companies have the clinic or the patient, and none of them is chosen.
     """
@@ -49,9 +48,9 @@ def chosen_scope(tx: Transaction, parameters: Any) -> Scope:
     from payments.journeys import choosing
 
     names = choosing.Choice._fields
-    return choosing.choose(
-        tx, EVERYTHING, choosing.Choice(*(getattr(parameters, name, None) or None for name in names))
-    )
+    choice = choosing.Choice(*(getattr(parameters, name, None) or None for name in names))
+    scope = choosing.choose(tx, EVERYTHING, choice)
+    return dated(parameters, lambda: choosing.current_day(tx, scope, datetime.now(UTC))).query(scope)
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.parameters import chosen_scope, report_command
+from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
 from console.cli.session import open_report
 from console.cli.tables import Totals
@@ -83,11 +83,12 @@ def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) ->
     from payments.journeys import reporting
 
     query, group = _query(tx, parameters), parameters.group_by
+    sort = PAYMENT_LOG.sort_of(parameters) if parameters.sort else None
     if group:
         return log_sum_records(reporting.payment_log_sums(tx, query, group), group), payment_log_sums(group)
     if expand:
-        return expanded_log_records(reporting.expanded_payment_log(tx, query)), EXPANDED_PAYMENT_LOG
-    return log_records(reporting.payment_log(tx, query)), PAYMENT_LOG
+        return expanded_log_records(reporting.expanded_payment_log(tx, query, sort)), EXPANDED_PAYMENT_LOG
+    return log_records(reporting.payment_log(tx, query, sort)), PAYMENT_LOG
 
 
 def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
@@ -98,4 +99,5 @@ def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
 
 
 def _query(tx: Transaction, parameters: PaymentLogParameters) -> LogFilter:
-    return parameters.query(chosen_scope(tx, parameters))
+    found: LogFilter = chosen_filter(tx, parameters)
+    return found

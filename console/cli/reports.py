@@ -1,15 +1,16 @@
-"""`payments report claims-feed` and `payments timeline`."""
+"""`payments report claims-feed`, `payments search` and `payments timeline`."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 
-from console.cli.parameters import chosen_scope, report_command
+from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
 from console.cli.session import open_report, open_transaction
 from console.cli.tables import Totals
@@ -21,7 +22,10 @@ from console.reports.claims_feed import (
     feed_records,
     feed_sum_records,
 )
+from console.reports.not_in_billing import NOT_IN_BILLING_REPORT, NotInBillingParameters, unposted_records
+from console.reports.search import SEARCH, SearchParameters, search_records
 from console.reports.timeline import TimelineParameters, timeline_records, timeline_report
+from console.reports.trends import TRENDS, TrendsParameters, trend_records, with_period
 from payments.core.scope import EVERYTHING
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -52,11 +56,44 @@ def claims_feed(
         return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
 
     with open_report() as tx:
-        query = parameters.query(chosen_scope(tx, parameters))
+        query = chosen_filter(tx, parameters)
         if summary:
             show(feed_sum_records(reporting.claims_feed_sums(tx, query)), CLAIMS_FEED_SUMS, output)
         else:
-            show(feed_records(reporting.claims_feed(tx, query)), CLAIMS_FEED, output, totals)
+            sort = CLAIMS_FEED.sort_of(parameters) if parameters.sort else None
+            show(feed_records(reporting.claims_feed(tx, query, sort)), CLAIMS_FEED, output, totals)
+
+
+@app.command(
+    epilog="Example: payments report not-in-billing --company acme\n\n"
+    "Example: payments report claims-feed --posted not_in_billing"
+)
+@report_command(NotInBillingParameters)
+def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
+    """Show the payments that Billing does not hold in full, by cause: number, amounts and the oldest.
+
+    Days are the dates on which payments were saved. Internal Payments stay in the EMR and are not counted.
+    """
+    from payments.journeys import reporting
+
+    with open_report() as tx:
+        sums = reporting.not_in_billing(tx, chosen_filter(tx, parameters))
+        show(unposted_records(sums, datetime.now(UTC)), NOT_IN_BILLING_REPORT, output)
+
+
+@app.command(epilog="Example: payments report trends --group-by clinic --from 2026-10-01")
+@report_command(TrendsParameters)
+def trends(parameters: TrendsParameters, output: Output) -> None:
+    """Show what was paid in the EMR and how much of it Billing holds, by week or clinic: the last twelve weeks.
+
+    Days are the dates on which payments were saved.
+    """
+    from payments.journeys import choosing, dashboard
+
+    with open_report() as tx:
+        chosen = chosen_filter(tx, parameters)
+        feed_filter = with_period(chosen, choosing.current_day(tx, chosen.scope, datetime.now(UTC)))
+        show(trend_records(dashboard.trends(tx, feed_filter, parameters.group)), TRENDS, output)
 
 
 @report_command(TimelineParameters)
@@ -69,4 +106,17 @@ def timeline(parameters: TimelineParameters, output: Output) -> None:
         events = reporting.timeline(tx, key, EVERYTHING.narrowed_to_company(parameters.company))
     if not events:
         raise CommandError(f"there is no payment {key}; `payments report claims-feed` prints the keys")
-    show(timeline_records(events), timeline_report(key), output)
+    show(timeline_records(events), timeline_report(key, events[0].patient_name), output)
+
+
+@report_command(SearchParameters)
+def search(parameters: SearchParameters, output: Output) -> None:
+    """Find patients and payments by name, id, key, check number or amount.
+
+    The best hits come first: whole ids and names, then their beginnings, then parts of them, then similar names.
+    """
+    from payments.journeys import searching
+
+    with open_transaction() as tx:
+        found = searching.search(tx, parameters.q, parameters.scope(EVERYTHING))
+    show(search_records(found), SEARCH, output)

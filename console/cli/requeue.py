@@ -11,14 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import parse_reason, parse_status
+from console.cli.arguments import FormOption, RawOption, parse_reason, parse_status
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.printing import Output, show
 from console.cli.session import CliContext, current_context, current_user, open_database, open_transaction
 from console.cli.tables import print_table
-from console.cli.terminal import print_line
+from console.cli.terminal import print_error, print_line
 from console.errors import CommandError
 from console.plurals import plural
-from console.reports.requeue import REQUEUE_PREVIEW, preview_records
+from console.reports.output import OutputFormat
+from console.reports.requeue import (
+    REQUEUE_OUTCOME,
+    REQUEUE_PREVIEW,
+    REQUEUE_RUNS,
+    outcome_records,
+    preview_records,
+    run_records,
+)
 from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode="rich")
 
 _CHUNK_ROWS = 500
+_RUNS_LISTED = 50
 
 
 @app.command(
@@ -128,7 +138,7 @@ def _requeue_matching(context: CliContext, chosen: FeedFilter, *, has_to_ask: bo
             if expected.total_count:
                 confirm(f"{_preview_sentence(expected)} Requeue?")
             confirmed = expected.total_count
-        count = _run(opened, chosen, confirmed)
+        count = _continue_here(opened, chosen, confirmed)
     gone = (confirmed or 0) - count
     since = f"; {gone:,} of the {confirmed:,} that you confirmed no longer match" if gone > 0 else ""
     print_line(f"{plural(count, 'payment')} requeued{since}")
@@ -139,20 +149,25 @@ def _preview_sentence(expected: RequeuePreview) -> str:
     return f"{plural(expected.total_count, 'payment')} with a sum of {expected.total:,} would be requeued."
 
 
-def _run(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
-    from payments.journeys import requeueing
+def _continue_here(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
+    """Start a run and continue it here, so that the command works without a back office, which continues it too.
+
+    The row of the run is locked for each chunk. If this process ends, the back office goes on.
+    """
+    from payments.core.scope import EVERYTHING
+    from payments.journeys import requeue_runs
     from payments.store.db.connection import transaction
 
     with transaction(opened) as tx:
-        started = requeueing.start_run(tx, chosen, datetime.now(UTC), current_user(), confirmed)
+        started = requeue_runs.start_run(tx, chosen, datetime.now(UTC), current_user(), confirmed)
         if not started.matching:
             tx.rollback()
             return 0
     has_more = True
     while has_more:
         with transaction(opened) as tx:
-            has_more = requeueing.requeue_next_chunk(tx, started.run_id, datetime.now(UTC), _CHUNK_ROWS)
-            run = requeueing.show_run(tx, started.run_id)
+            has_more = requeue_runs.requeue_next_chunk(tx, started.run_id, datetime.now(UTC), _CHUNK_ROWS)
+            run = requeue_runs.show_run(tx, started.run_id, EVERYTHING)
     return run.done if run else 0
 
 
@@ -161,3 +176,38 @@ def _send_request(context: CliContext, count: int) -> None:
 
     if count and not enqueue.enqueue_retry_due(context.engines):
         print_line("The queue does not answer. The payments are processed as soon as it does.")
+
+
+@app.command(
+    "requeue-runs",
+    rich_help_panel="Look up payments",
+    epilog="Example: payments requeue-runs\n\nExample: payments requeue-runs 17 --format json",
+)
+def requeue_runs_report(
+    run: Annotated[
+        int | None, typer.Argument(min=1, metavar="[RUN]", help="The number of a run: show its result by reason.")
+    ] = None,
+    *,
+    stop: Annotated[bool, typer.Option("--stop", help="With RUN: cancel the run after its current chunk.")] = False,
+    output_format: FormOption = OutputFormat.TABLE,
+    raw: RawOption = False,
+) -> None:
+    """List the latest requeue runs, or show what has become of the payments of one run."""
+    from payments.journeys import requeue_runs
+
+    if stop and run is None:
+        raise CommandError("name the run that --stop cancels", exit_status=2)
+    output = Output(output_format, is_raw=raw)
+    output.check()
+    with open_transaction(current_context().engines) as tx:
+        if run is None:
+            found = requeue_runs.list_runs(tx, EVERYTHING, None, _RUNS_LISTED)
+            show(run_records(found.runs), REQUEUE_RUNS, output)
+            return
+        if stop:
+            requeue_runs.stop_run(tx, run, datetime.now(UTC))
+        chosen = requeue_runs.show_run(tx, run, EVERYTHING)
+        if chosen is None:
+            raise CommandError(f"there is no requeue run {run}; payments requeue-runs lists them")
+        show(outcome_records(requeue_runs.read_outcome(tx, chosen)), REQUEUE_OUTCOME, output)
+    print_error(f"run {run} is {chosen.state}: {chosen.done:,} of {plural(chosen.total, 'payment')} requeued")

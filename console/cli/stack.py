@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli.arguments import FormOption, RawOption, parse_seconds
 from console.cli.printing import Output, show
 from console.cli.progress import spinner
-from console.cli.session import current_context, open_transaction, warn_without_timezone
+from console.cli.session import CliContext, current_context, open_transaction, warn_without_timezone
 from console.cli.terminal import print_error, print_line
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.health import HEALTH
 from console.reports.output import OutputFormat
+
+if TYPE_CHECKING:
+    from console.installation_health import Installation
 
 STACK = (sys.executable, "-m", "devstack.stack")
 """The command of the supervisor process; it runs with `stack_environment`."""
@@ -67,21 +71,39 @@ def health(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Check every component of a running stack; exit 0 if all work, otherwise 1."""
+    """Check every component of a running stack; exit 0 if all work, otherwise 1.
+
+    Last night's jobs, failed tasks, postponed work and dead letters are components too. Those that work but need
+    attention have the state `check`. The page Health of the console shows the same, with the details.
+    """
     from tasks.engine_check import durability_warnings
-    from tasks.health_check import check
 
     output = Output(output_format, is_raw=raw)
     output.check()
-    settings, engines = current_context()
+    context = current_context()
     with spinner("Checking"):
-        parts = check(engines, settings, timeout)
-        warnings = durability_warnings(engines)
+        found = _read_installation(context, timeout)
+        warnings = durability_warnings(context.engines)
     for warning in warnings:
         print_error(f"warning: {warning}")
-    show([part._asdict() for part in parts], HEALTH, output)
-    if all(part.is_up for part in parts if part.name == "PostgreSQL"):
-        with open_transaction(engines) as tx:
+    show(found.sections["components"], HEALTH, output)
+    if all(part["is_up"] for part in found.sections["components"] if part["name"] == "PostgreSQL"):
+        with open_transaction(context.engines) as tx:
             warn_without_timezone(tx)
-    if not all(part.is_up for part in parts):
+    if not found.is_healthy:
         raise typer.Exit(1)
+
+
+def _read_installation(context: CliContext, ping_seconds: int) -> Installation:
+    from console.installation_health import HealthRequest, read_installation
+    from payments.core.scope import EVERYTHING
+    from payments.journeys import operations
+
+    now = datetime.now(UTC)
+
+    def read_operations() -> operations.Operations:
+        with open_transaction(context.engines) as tx:
+            return operations.read_operations(tx, now, EVERYTHING)
+
+    request = HealthRequest(context.engines, context.settings, now, EVERYTHING, ping_seconds)
+    return read_installation(request, read_operations)

@@ -33,6 +33,8 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the u
 AllCompaniesOption = Annotated[
     bool, typer.Option("--all-companies", help="Let the user see all clinics of all companies, also of future ones.")
 ]
+_TEMPORARY_HELP = "Let the user choose another password at the next login."
+TemporaryOption = Annotated[bool, typer.Option("--temporary", help=_TEMPORARY_HELP)]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the standard input.")]
 
 
@@ -54,6 +56,7 @@ def add(  # noqa: PLR0913 (each parameter is an option)
     ] = None,
     *,
     all_companies: AllCompaniesOption = False,
+    temporary: TemporaryOption = False,
     password_stdin: StdinOption = False,
 ) -> None:
     """Add a user of the console. The command asks for the password.
@@ -65,10 +68,10 @@ def add(  # noqa: PLR0913 (each parameter is an option)
     from payments.access.rights import User
 
     given, choice = _role(role), _scope_choice(company, clinic, all_companies=all_companies)
-    password = _password(from_stdin=password_stdin)
+    password = authentication.NewPassword(_password(from_stdin=password_stdin), is_temporary=temporary)
     with open_transaction() as tx:
         user = User(name, given, choice.applied_to(tx, EVERYTHING))
-        authentication.add_user(tx, user, authentication.NewPassword(password), datetime.now(UTC), current_user())
+        authentication.add_user(tx, user, password, datetime.now(UTC), current_user())
     if choice.is_empty:
         print_warning("--all-companies is assumed; choose --company or --all-companies in scripts")
     print_line(f"User {name} added with role {user.role} for {authentication.describe_scope(user.scope)}.")
@@ -94,13 +97,13 @@ def list_users(
 
 
 @app.command(epilog="Example: payments users password ann")
-def password(name: NameArgument, *, password_stdin: StdinOption = False) -> None:
+def password(name: NameArgument, *, temporary: TemporaryOption = False, password_stdin: StdinOption = False) -> None:
     """Set a user's password. All sessions and tokens of the user end."""
     from payments.access import authentication
 
-    new = _password(from_stdin=password_stdin)
+    new = authentication.NewPassword(_password(from_stdin=password_stdin), is_temporary=temporary)
     with open_transaction() as tx:
-        authentication.set_password(tx, name, authentication.NewPassword(new), datetime.now(UTC), current_user())
+        authentication.set_password(tx, name, new, datetime.now(UTC), current_user())
     print_line(f"Password of user {name} changed. All sessions and tokens have ended.")
 
 

@@ -51,8 +51,9 @@ ACCOUNT = Report(
         Column("balance", "Patient balance", ColumnKind.MONEY),
         Column("company", "Company", wraps=True),
         Column("credit", "Overpayment on charges", ColumnKind.MONEY),
+        Column("patient_name", "Name", wraps=True),
     ),
-    table=("patient", "company", "payments_total", "unassigned", "balance", "credit"),
+    table=("patient", "patient_name", "company", "payments_total", "unassigned", "balance", "credit"),
     page=("payments_total", "unassigned", "balance"),
     noun="account",
     empty="No patient has this id.",
@@ -134,7 +135,10 @@ def account_payment_records(account: AccountRow, rows: Iterable[LogRow]) -> Iter
         "company": account.company,
         **{f"account_{name}": getattr(account, name) for name in _SUMS_OF_ACCOUNTS},
     }
-    no_payment: Record = dict.fromkeys(PAYMENT_LOG.keys) | {"patient": account.patient}
+    no_payment: Record = dict.fromkeys(PAYMENT_LOG.keys) | {
+        "patient": account.patient,
+        "patient_name": account.patient_name,
+    }
     payments = log_records(rows)
     yield {**next(payments, no_payment), **of_account}
     yield from ({**payment, **of_account} for payment in payments)

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
-from console.reports.parameters import first_day, last_day, parameter
+from console.reports.definition import Column, ColumnKind, Report, SortCost
+from console.reports.parameters import ParameterKind, first_day, last_day, parameter, period, sort_by
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from payments.core.period import Period
+
+
+def _sorts() -> list[Sort]:
+    return AUDIT.sorts
+
+
+class ShownActions(StrEnum):
+    """The actions that the audit history shows. Access is what was viewed and exported, and who logged in."""
+
+    CHANGES = "changes"
+    ACCESS = "access"
+    ALL = "all"
+
+
+def _shown_actions() -> Iterable[StrEnum]:
+    return ShownActions
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuditParameters:
-    """Filters of the audit history. Days begin in the time zone of the user who reads the report."""
+    """Filters of the audit history. Days are those of the company of the user who reads the report."""
+
+    show: ShownActions = parameter(
+        "Show",
+        "Changes only, or also what was viewed and exported, and who logged in.",
+        ParameterKind.CHOICE,
+        choices=_shown_actions,
+        default=ShownActions.CHANGES,
+    )
 
     who: str | None = parameter("User", "A user's name, or a service.")
     action: str | None = parameter("Action", "This action only.")
@@ -26,21 +55,24 @@ class AuditParameters:
     )
     since: date | None = first_day()
     until: date | None = last_day()
+    period: Period | None = period()
+    sort: StrEnum | None = sort_by(_sorts)
 
 
 AUDIT = Report(
     title="Audit history",
     columns=(
         Column("id", "No.", ColumnKind.COUNT),
-        Column("at", "Time", ColumnKind.MOMENT),
-        Column("who", "User"),
-        Column("action", "Action"),
-        Column("subject", "Subject", css_class="key"),
+        Column("at", "Time", ColumnKind.MOMENT, sort=SortCost.INDEX),
+        Column("who", "User", sort=SortCost.ROWS),
+        Column("action", "Action", sort=SortCost.ROWS),
+        Column("subject", "Subject", css_class="key", sort=SortCost.ROWS),
         Column("detail", "Detail", css_class="why"),
-        Column("address", "IP address"),
+        Column("address", "IP address", sort=SortCost.ROWS),
     ),
     table=("at", "who", "action", "subject", "detail", "address"),
     noun="entry",
     empty="No matching entries.",
     parameters=AuditParameters,
+    order=Sort("at", is_descending=True),
 )

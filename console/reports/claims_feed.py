@@ -6,18 +6,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record, Value
-from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import (
+    ParameterKind,
+    as_of,
+    clinic,
+    company,
+    first_day,
+    last_day,
+    parameter,
+    period,
+    sort_by,
+)
 from payments.core.scope import Scope
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
     from datetime import date, datetime
-    from decimal import Decimal
+    from enum import StrEnum
 
     from payments.core.outcome import Reason, Status
+    from payments.core.period import Period
+    from payments.core.posted import PostedFilter
     from payments.journeys.reporting import FeedFilter, FeedRow, FeedSum
 
 
@@ -33,12 +47,23 @@ def _reasons() -> type[Reason]:
     return Reason
 
 
+def _posted_states() -> type[PostedFilter]:
+    from payments.core.posted import PostedFilter
+
+    return PostedFilter
+
+
+def _sorts() -> list[Sort]:
+    return CLAIMS_FEED.sorts
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClaimsFeedParameters:
     """Filters of the Claims Feed. Days are save dates in the clinics' time zones; `amount` is in dollars."""
 
     since: date | None = first_day("Saved from")
     until: date | None = last_day()
+    period: Period | None = period()
     status: Status | None = parameter(
         "Status",
         "This status only.",
@@ -46,13 +71,22 @@ class ClaimsFeedParameters:
         choices=_statuses,
     )
     reason: Reason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
+    posted: PostedFilter | None = parameter(
+        "Posted",
+        "Whether Billing holds the payment, or why not; `not_in_billing` is every payment that it should hold.",
+        ParameterKind.CHOICE,
+        choices=_posted_states,
+    )
     clinic: str | None = clinic()
     company: str | None = company()
     find: str | None = parameter(
         "Patient or payment", "A patient's id, or the key of a payment.", size=15, is_search=True
     )
-    amount: Decimal | None = parameter("Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6)
+    amount: Decimal | None = parameter(
+        "Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6, is_advanced=True
+    )
     as_of: datetime | None = as_of()
+    sort: StrEnum | None = sort_by(_sorts)
 
     def query(self, scope: Scope) -> FeedFilter:
         """Return the filter of the ledger, limited to a scope."""
@@ -63,6 +97,7 @@ class ClaimsFeedParameters:
             until=self.until,
             status=self.status,
             reason=self.reason,
+            posted=self.posted,
             scope=scope.narrowed_to_company(self.company),
             find=self.find,
             amount=self.amount,
@@ -75,31 +110,46 @@ def _key(record: Record) -> Value:
     return record["payment"] or record["refused"]
 
 
+def _posted_text(record: Record) -> Value:
+    from payments import posted_wording
+
+    posted = record["posted"]
+    return posted_wording.posted_label(str(posted), Decimal(str(record["posted_amount"]))) if posted else None
+
+
 CLAIMS_FEED = Report(
     title="Claims Feed",
     columns=(
-        Column("payment", "Payment", wraps=True, text=_key, css_class="pay"),
+        Column("payment", "Payment", wraps=True, text=_key, css_class="pay", sort=SortCost.ROWS),
         Column("version", "Version", ColumnKind.COUNT, from_width=170),
-        Column("clinic", "Clinic"),
-        Column("patient", "Patient", from_width=160, css_class="whose"),
-        Column("charge_type", "Charge type", from_width=100),
-        Column("amount", "Amount", ColumnKind.MONEY),
-        Column("saved_at", "Saved", ColumnKind.MOMENT, from_width=120),
-        Column("status", "Status"),
-        Column("reason", "Reason", css_class="why"),
-        Column("attempts", "Attempts", ColumnKind.COUNT, from_width=170, css_class="wide"),
+        Column("clinic", "Clinic", sort=SortCost.ROWS),
+        Column("patient", "Patient", from_width=160, css_class="whose", sort=SortCost.ROWS),
+        Column("charge_type", "Charge type", from_width=100, sort=SortCost.ROWS),
+        Column("amount", "Amount", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("saved_at", "Saved", ColumnKind.MOMENT, from_width=120, sort=SortCost.INDEX),
+        Column("status", "Transmission", sort=SortCost.ROWS),
+        Column("reason", "Reason", css_class="why", sort=SortCost.ROWS),
+        Column("attempts", "Attempts", ColumnKind.COUNT, from_width=170, css_class="wide", sort=SortCost.ROWS),
         Column("application", "Result in Billing"),
         Column("detail", "Detail"),
         Column("next_try_at", "Next attempt", ColumnKind.MOMENT),
         Column("refused", "Invalid event"),
-        Column("company", "Company"),
+        Column("company", "Company", sort=SortCost.ROWS),
+        Column("posted", "Posted", wraps=True, text=_posted_text, sort=SortCost.ROWS),
+        Column("posted_amount", "Amount in Billing", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("difference", "Difference", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("patient_name", "Name", from_width=210),
     ),
-    table=("payment", "charge_type", "patient", "amount", "saved_at", "status", "reason", "version", "attempts"),
-    page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "reason", "attempts"),
+    table=(
+        *("payment", "charge_type", "patient", "patient_name", "amount", "saved_at", "status", "posted", "reason"),
+        *("version", "attempts"),
+    ),
+    page=("payment", "patient", "charge_type", "amount", "saved_at", "status", "posted", "reason", "attempts"),
     noun="payment",
     empty="No matching payments.",
     total_of="amount",
     parameters=ClaimsFeedParameters,
+    order=Sort("saved_at", is_descending=True),
 )
 
 CLAIMS_FEED_SUMS = Report(

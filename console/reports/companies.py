@@ -19,8 +19,9 @@ COMPANIES = Report(
         Column("hold_days", "Minimum hold (days)", ColumnKind.COUNT),
         Column("dos_first", "Apply to own date of service first"),
         Column("adjustments", "Adjustment policy"),
+        Column("exception_days", "Exceptions due (business days)", ColumnKind.COUNT, from_width=160),
     ),
-    table=("company", "timezone", "hold_days", "dos_first", "adjustments"),
+    table=("company", "timezone", "hold_days", "dos_first", "adjustments", "exception_days"),
     noun="company",
     empty="No companies yet. A company appears with its first event, or with `payments settings set`.",
 )

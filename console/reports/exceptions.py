@@ -5,22 +5,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.errors import CommandError
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import NestedRecord, Record, Value, nested_records
-from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import (
+    ParameterKind,
+    as_of,
+    clinic,
+    company,
+    first_day,
+    last_day,
+    parameter,
+    period,
+    sort_by,
+)
 from payments.core.scope import Scope
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import date
 
     from payments.core.outcome import ClosedCase
+    from payments.core.period import Period
     from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+
+
+class QueueChoice(StrEnum):
+    """The queues of exceptions: those that propose entries, and those that a person settles elsewhere."""
+
+    TO_POST = "to_post"
+    NOTHING_TO_POST = "nothing_to_post"
+
+
+class WorkChoice(StrEnum):
+    """The choices of the filter by work: exceptions of the user, of nobody, or past their due date."""
+
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    OVERDUE = "overdue"
 
 
 class StatusChoice(StrEnum):
@@ -50,6 +79,10 @@ def _cases() -> type[ClosedCase]:
     return ClosedCase
 
 
+def _sorts() -> list[Sort]:
+    return EXCEPTIONS.sorts
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExceptionsParameters:
     """Filters of the Billing Exceptions. Days are transaction dates."""
@@ -60,12 +93,14 @@ class ExceptionsParameters:
         "Only payments added, edited or deleted after the month was closed.",
         ParameterKind.CHOICE,
         choices=_cases,
+        is_advanced=True,
     )
     clinic: str | None = clinic()
     company: str | None = company()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
     since: date | None = first_day("Transaction date from", "transaction date")
     until: date | None = last_day("transaction date")
+    period: Period | None = period()
     status: StatusChoice = parameter(
         "Status",
         "Status of the exceptions; `all` shows every one.",
@@ -75,13 +110,38 @@ class ExceptionsParameters:
         default=StatusChoice.OPEN,
     )
     as_of: datetime | None = as_of()
+    sort: StrEnum | None = sort_by(_sorts)
+    queue: QueueChoice | None = parameter(
+        "Queue",
+        "`to_post`: exceptions that propose entries; `nothing_to_post`: all others.",
+        ParameterKind.CHOICE,
+        choices=lambda: QueueChoice,
+        is_advanced=True,
+    )
+    work: WorkChoice | None = parameter(
+        "Work",
+        "`unassigned`, `overdue`, or `mine` (not on the command line: there, name the --owner).",
+        ParameterKind.CHOICE,
+        choices=lambda: WorkChoice,
+        is_advanced=True,
+    )
+    owner: str | None = parameter("Owner", "Exceptions of this user.", size=10, is_advanced=True)
+
+    def of_user(self, name: str) -> Self:
+        """Return these parameters with `mine` as the exceptions of this user."""
+        return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
     def query(self, scope: Scope) -> ExceptionFilter:
-        """Convert these parameters to an ExceptionFilter, limited to a scope."""
+        """Convert these parameters to an ExceptionFilter, limited to a scope.
+
+        Raises CommandError for `mine` without an owner.
+        """
         from payments import wording
         from payments.core.finding import FindingStatus
         from payments.journeys.reporting import ExceptionFilter
 
+        if self.work is WorkChoice.MINE and self.owner is None:
+            raise CommandError("name the --owner instead of `--work mine`", exit_status=2)
         return ExceptionFilter(
             status=None if self.status is StatusChoice.ALL else FindingStatus(self.status.value),
             reason=wording.finding_reason_code(self.reason) if self.reason else None,
@@ -91,6 +151,10 @@ class ExceptionsParameters:
             since=self.since,
             until=self.until,
             as_of=self.as_of,
+            owner=self.owner,
+            is_unassigned=True if self.work is WorkChoice.UNASSIGNED else None,
+            overdue_at=datetime.now(UTC) if self.work is WorkChoice.OVERDUE else None,
+            has_proposal=None if self.queue is None else self.queue is QueueChoice.TO_POST,
         )
 
 
@@ -116,36 +180,51 @@ def _entry(proposed: NestedRecord) -> str:
 EXCEPTIONS = Report(
     title="Billing Exceptions",
     columns=(
-        Column("id", "No.", ColumnKind.COUNT),
+        Column("id", "No.", ColumnKind.COUNT, sort=SortCost.INDEX),
         Column("type", "Type"),
-        Column("reason", "Exception", wraps=True, text=_exception_text),
+        Column("reason", "Exception", wraps=True, text=_exception_text, sort=SortCost.ROWS),
         Column("case", "Change in closed month"),
         Column("payment", "Payment", wraps=True, css_class="pay"),
-        Column("patient", "Patient", from_width=150),
-        Column("amount_before", "Amount in Billing", ColumnKind.MONEY),
-        Column("amount_now", "Amount in the EMR", ColumnKind.MONEY),
-        Column("difference", "Difference", ColumnKind.MONEY, from_width=100),
-        Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120),
-        Column("status", "Status", from_width=110, css_class="decide"),
+        Column("patient", "Patient", from_width=150, sort=SortCost.ROWS),
+        Column("amount_before", "Amount in Billing", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("amount_now", "Amount in the EMR", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("difference", "Difference", ColumnKind.MONEY, from_width=100, sort=SortCost.ROWS),
+        Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=120, sort=SortCost.ROWS),
+        Column("status", "Status", from_width=110, css_class="decide", sort=SortCost.ROWS),
         Column("proposal", "Proposed entries", wraps=True, text=_proposal_text),
-        Column("company", "Company"),
-        Column("clinic", "Clinic"),
-        Column("charge_type", "Charge type"),
-        Column("method", "Method"),
+        Column("company", "Company", sort=SortCost.ROWS),
+        Column("clinic", "Clinic", sort=SortCost.ROWS),
+        Column("charge_type", "Charge type", sort=SortCost.ROWS),
+        Column("method", "Method", sort=SortCost.ROWS),
         Column("version", "Version", ColumnKind.COUNT),
         Column("note", "Note"),
-        Column("opened_at", "Opened", ColumnKind.MOMENT),
-        Column("ended_at", "Closed", ColumnKind.MOMENT),
+        Column("opened_at", "Opened", ColumnKind.MOMENT, sort=SortCost.ROWS),
+        Column("ended_at", "Closed", ColumnKind.MOMENT, sort=SortCost.ROWS),
         Column("ended_by", "Closed by"),
+        Column("patient_name", "Name", from_width=190),
+        Column("owner", "Owner", sort=SortCost.ROWS, from_width=190),
+        Column("due_on", "Due", ColumnKind.DATE, sort=SortCost.ROWS, from_width=190),
     ),
     table=(
-        *("payment", "id", "patient", "reason", "transaction_date", "amount_before", "amount_now", "difference"),
-        *("proposal", "status"),
+        *(
+            "payment",
+            "id",
+            "patient",
+            "patient_name",
+            "reason",
+            "transaction_date",
+            "amount_before",
+            "amount_now",
+            "difference",
+        ),
+        *("proposal", "status", "owner", "due_on"),
     ),
     page=("payment", "reason", "amount_before", "amount_now", "proposal", "status"),
     noun="exception",
     empty="No matching exceptions.",
     parameters=ExceptionsParameters,
+    order=Sort("id"),
+    summed_on_page="difference",
 )
 
 

@@ -36,7 +36,7 @@ MONTHS = Report(
         Column("scheduled_by", "Scheduled by", from_width=100),
     ),
     table=("company", "month", "state", "closed_at", "scheduled_by", "payments_total"),
-    page=("month", "state", "closed_at", "scheduled_by", "payments_total"),
+    page=("month", "state", "payments_total"),
     noun="month",
     empty="No months with payments yet.",
     parameters=MonthsParameters,

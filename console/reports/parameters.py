@@ -6,9 +6,15 @@ they are needed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import date
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
+
+from payments.core.period import Period
+
+_Parameters = TypeVar("_Parameters")
 
 
 class ParameterKind(StrEnum):
@@ -21,6 +27,12 @@ class ParameterKind(StrEnum):
     MOMENT = "moment"
     AMOUNT = "amount"
     CHOICE = "choice"
+    PERIOD = "period"
+    SORT = "sort"
+
+
+CHOICES = frozenset({ParameterKind.CHOICE, ParameterKind.PERIOD, ParameterKind.SORT})
+"""The kinds of parameters whose values are among their choices."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +40,9 @@ class Parameter:
     """A parameter: its label in a form, its help on the command line and in the API, and how its text is parsed.
 
     `option` is the option of the command; it is empty for a positional argument. `choices` loads the values of a
-    CHOICE. `size` is the width of the input in characters, and `any_label` the label of the empty choice. On a page,
-    the key `/` focuses the input of the parameter with `is_search`.
+    parameter whose kind is in CHOICES. `size` is the width of the input in characters, and `any_label` the label of the
+    empty choice. On a page, the key `/` focuses the input of the parameter with `is_search`, and the filter has one
+    with `is_advanced` under "More".
     """
 
     name: str
@@ -42,6 +55,7 @@ class Parameter:
     size: int
     any_label: str
     is_search: bool
+    is_advanced: bool
     default: Any
 
     @property
@@ -69,6 +83,46 @@ def last_day(day: str = "day") -> Any:
     return parameter("To", f"The last {day}. Default: no limit.", ParameterKind.DAY, option="--to")
 
 
+def period() -> Any:
+    """Return the field for a period relative to the current day, which replaces the first and the last day."""
+    return parameter(
+        "Period",
+        "Days relative to the company's current day. The first or the last day, if given, replaces it.",
+        ParameterKind.PERIOD,
+        choices=lambda: Period,
+        metavar="PERIOD",
+    )
+
+
+def dated(parameters: _Parameters, today: Callable[[], date]) -> _Parameters:
+    """Return the parameters with the days of their period. `today` is called only if there is one."""
+    chosen: Any = parameters
+    if getattr(chosen, "period", None) is None or chosen.since or chosen.until:
+        return parameters
+    days = chosen.period.days(today())
+    found: _Parameters = replace(chosen, since=days.since, until=days.until)
+    return found
+
+
+def sort_by(sorts: Callable[[], Iterable[object]]) -> Any:
+    """Return the field for the column by which a report is sorted. `sorts` loads the choices of the report."""
+
+    def choices() -> Iterable[StrEnum]:
+        # A member's name may not begin with a minus sign.
+        make_enum: Any = StrEnum
+        names = {f"{text}_descending".removeprefix("-") if text[0] == "-" else text: text for text in map(str, sorts())}
+        found: Iterable[StrEnum] = make_enum("Sort", names)
+        return found
+
+    return parameter(
+        "Sort by",
+        "Sort by this column; with a minus sign before its name, in descending order.",
+        ParameterKind.SORT,
+        choices=cache(choices),
+        metavar="COLUMN",
+    )
+
+
 def clinic() -> Any:
     """Return the field for the choice of one clinic."""
     return parameter("Clinic", "This clinic only.", ParameterKind.CLINIC, size=10)
@@ -76,13 +130,13 @@ def clinic() -> Any:
 
 def company() -> Any:
     """Return the field for the choice of one company. Pages show it to users of several companies."""
-    return parameter("Company", "This company only.", ParameterKind.COMPANY, size=10)
+    return parameter("Company", "This company only.", ParameterKind.COMPANY, size=10, is_advanced=True)
 
 
 def as_of() -> Any:
     """Return the field for the time as of which the report shows the data."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
-    return parameter("Report as of (UTC)", example, ParameterKind.MOMENT)
+    return parameter("Report as of (UTC)", example, ParameterKind.MOMENT, is_advanced=True)
 
 
 def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:
@@ -102,5 +156,6 @@ def _parameter(name: str, metadata: Mapping[str, Any], default: Any) -> Paramete
         size=metadata.get("size", 14),
         any_label=metadata.get("any_label", "Any"),
         is_search=metadata.get("is_search", False),
+        is_advanced=metadata.get("is_advanced", False),
         default=default,
     )

@@ -8,16 +8,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import NestedRecord, Record, Value, nested_records
-from console.reports.parameters import ParameterKind, as_of, clinic, company, first_day, last_day, parameter
+from console.reports.parameters import (
+    ParameterKind,
+    as_of,
+    clinic,
+    company,
+    first_day,
+    last_day,
+    parameter,
+    period,
+    sort_by,
+)
 from payments.core.scope import Scope
+from payments.core.sorting import Sort
 
 if TYPE_CHECKING:
     from datetime import date, datetime
+    from enum import StrEnum
 
     from payments.contract.event import ChargeType, Method
     from payments.core.line import EntryKind
+    from payments.core.period import Period
     from payments.journeys.reporting import AppliedRow, GroupBy, LogFilter, LogRow, LogSum
 
 GROUPS = "charge_type|deposit_date|method|clinic|user"
@@ -48,12 +61,17 @@ def _groups() -> type[GroupBy]:
     return GroupBy
 
 
+def _sorts() -> list[Sort]:
+    return PAYMENT_LOG.sorts
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaymentLogParameters:
     """Filters of the Patient Payment Log, and the column by which rows are summed. Days are deposit dates."""
 
     since: date | None = first_day("Deposit date from")
     until: date | None = last_day()
+    period: Period | None = period()
     clinic: str | None = clinic()
     company: str | None = company()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
@@ -62,9 +80,9 @@ class PaymentLogParameters:
     )
     method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_method_type)
     kind: EntryKind | None = parameter(
-        "Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_entry_kind_type
+        "Kind", "Entries of this kind only.", ParameterKind.CHOICE, choices=_entry_kind_type, is_advanced=True
     )
-    user: str | None = parameter("User", "Entries of this user only, as the log prints it.")
+    user: str | None = parameter("User", "Entries of this user only, as the log prints it.", is_advanced=True)
     as_of: datetime | None = as_of()
     group_by: GroupBy | None = parameter(
         "Group by",
@@ -74,6 +92,7 @@ class PaymentLogParameters:
         metavar=GROUPS,
         any_label="None",
     )
+    sort: StrEnum | None = sort_by(_sorts)
 
     def query(self, scope: Scope) -> LogFilter:
         """Return the filter of the ledger, limited to a scope."""
@@ -96,25 +115,39 @@ PAYMENT_LOG = Report(
     title="Patient Payment Log",
     columns=(
         Column("payment", "Payment", wraps=True, css_class="pay"),
-        Column("patient", "Patient", from_width=120, wraps=True, css_class="whose"),
-        Column("charge_type", "Charge type"),
-        Column("amount", "Amount", ColumnKind.MONEY),
-        Column("method", "Method", from_width=100, css_class="brief"),
-        Column("deposit_date", "Deposit date", ColumnKind.DATE),
-        Column("posting_date", "Posting date", ColumnKind.DATE, from_width=150, css_class="wide"),
-        Column("kind", "Kind", from_width=160),
-        Column("user", "User", from_width=190, css_class="quiet wide brief"),
+        Column("patient", "Patient", from_width=120, wraps=True, css_class="whose", sort=SortCost.ROWS),
+        Column("charge_type", "Charge type", sort=SortCost.ROWS),
+        Column("amount", "Amount", ColumnKind.MONEY, sort=SortCost.ROWS),
+        Column("method", "Method", from_width=100, css_class="brief", sort=SortCost.ROWS),
+        Column("deposit_date", "Deposit date", ColumnKind.DATE, sort=SortCost.INDEX),
+        Column("posting_date", "Posting date", ColumnKind.DATE, from_width=150, css_class="wide", sort=SortCost.ROWS),
+        Column("kind", "Kind", from_width=160, sort=SortCost.ROWS),
+        Column("user", "User", from_width=190, css_class="quiet wide brief", sort=SortCost.ROWS),
         Column("unassigned", "Unassigned", ColumnKind.MONEY, from_width=140),
-        Column("company", "Company"),
+        Column("company", "Company", sort=SortCost.ROWS),
+        Column("patient_name", "Name", from_width=200, wraps=True),
+        Column("clinic", "Clinic", sort=SortCost.ROWS),
+        Column("reference", "Check number", sort=SortCost.ROWS),
     ),
     table=(
-        *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
+        *(
+            "payment",
+            "patient",
+            "patient_name",
+            "charge_type",
+            "method",
+            "deposit_date",
+            "posting_date",
+            "kind",
+            "user",
+        ),
         *("unassigned", "amount"),
     ),
     noun="row",
     empty="No matching payments.",
     total_of="amount",
     parameters=PaymentLogParameters,
+    order=Sort("deposit_date", is_descending=True),
 )
 
 
@@ -125,9 +158,9 @@ def _applied_in_short(record: Record) -> Value:
 EXPANDED_PAYMENT_LOG = replace(
     PAYMENT_LOG,
     columns=(
-        *PAYMENT_LOG.columns[:-1],
+        *PAYMENT_LOG.columns[:-4],
         Column("applied", "Charges", wraps=True, text=_applied_in_short),
-        PAYMENT_LOG.column("company"),
+        *PAYMENT_LOG.columns[-4:],
     ),
     table=(*PAYMENT_LOG.table, "applied"),
 )

@@ -42,6 +42,9 @@ TIMELINE = Report(
         Column("duration_ms", "Processing time (ms)", ColumnKind.COUNT, from_width=120),
         Column("error", "Error"),
         Column("company", "Company"),
+        Column("patient_name", "Name"),
+        Column("task", "Task"),
+        Column("exception", "Exception", ColumnKind.COUNT),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -50,9 +53,10 @@ TIMELINE = Report(
 )
 
 
-def timeline_report(payment: str) -> Report:
-    """Return the definition of one payment's timeline. The title names the payment."""
-    return replace(TIMELINE, title=f"Timeline of {payment}")
+def timeline_report(payment: str, patient_name: str | None) -> Report:
+    """Return the definition of one payment's timeline. The title names the payment and the patient."""
+    of_patient = f", {patient_name}" if patient_name else ""
+    return replace(TIMELINE, title=f"Timeline of {payment}{of_patient}")
 
 
 def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
@@ -74,4 +78,7 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "duration_ms": row.duration_ms,
         "error": row.error,
         "company": row.company,
+        "patient_name": row.patient_name,
+        "task": row.task,
+        "exception": row.exception,
     }

@@ -4,28 +4,46 @@ from collections.abc import Awaitable, Callable
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from config.engines import Engines
 from config.settings import Settings
+from console.web.body_limit import BodyLimit
 from console.web.context import AppState
 from console.web.error_pages import SECURITY_HEADERS, add_error_handlers
 from console.web.pages import (
     account,
     api,
+    api_balancing,
+    api_exceptions,
+    api_front_desk,
+    api_overview,
     api_requeue,
+    api_search,
     audit,
     balancing,
+    balancing_export,
     claims_feed,
     clinics,
+    company,
+    deposit_slip,
+    emr_logs,
     exceptions,
     health,
+    help_page,
     login,
     months,
+    operations,
     overview,
+    own_account,
     payment_log,
     requeue_runs,
+    saved_views,
+    search,
     timeline,
+    trends,
     unconfirmed,
     users,
 )
@@ -35,7 +53,10 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(unconfirmed, users, audit, login, health, api, api_requeue),
+    *(company, deposit_slip, saved_views, unconfirmed, users, audit, login, own_account, health, help_page, operations),
+    *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
+    *(trends, search, api_search),
+    *(balancing_export, emr_logs, api_balancing),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())
@@ -61,10 +82,19 @@ def create_app(settings: Settings, engines: Engines) -> FastAPI:
     app.state.login_limiter = CapacityLimiter(login.CONCURRENT_LOGINS)
     for page in PAGES:
         app.include_router(page.router)
-    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.state.paths = page_paths()
+    # Pages are not compressed: they hold CSRF tokens beside text that a visitor may have chosen.
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=FOLDER / "static"), minimum_size=1_000))
+    app.add_middleware(BodyLimit)
     app.middleware("http")(_add_security_headers)
     add_error_handlers(app)
     return app
+
+
+def page_paths() -> frozenset[str]:
+    """Return the paths of the pages that a link can open. The navigation shows no others."""
+    routes = (route for page in PAGES for route in page.router.routes)
+    return frozenset(route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ()))
 
 
 async def _add_security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

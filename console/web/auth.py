@@ -1,5 +1,6 @@
 """Authentication and authorization: the session or token of a request, and the right that each page requires."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -8,12 +9,14 @@ from starlette.datastructures import FormData
 from config.settings import Settings
 from console.web.context import RequestContext, app_state
 from console.web.cookies import cookie_name
-from console.web.csrf import check_csrf_token
-from console.web.errors import LoginRequiredError, PageError, capitalized
-from console.web.origins import SAFE_METHODS
+from console.web.csrf import CSRF_FIELD, check_csrf_token, is_csrf_token
+from console.web.errors import LoginRequiredError, PageError, PasswordChangeRequiredError, SentForm, capitalized
+from console.web.origins import SAFE_METHODS, client_address, is_api_request, is_background, referring_page
 from console.web.strictness import check_names
 from payments.access import authentication
+from payments.access.authentication import AuthenticatedUser, Credential, SessionUse
 from payments.access.rights import Right
+from payments.store.db.connection import Transaction
 from payments.store.db.isolation import AUTHENTICATION
 
 SESSION_COOKIE = "payments_session"
@@ -36,51 +39,105 @@ FormFields = Annotated[FormData, Depends(read_form)]
 
 
 class RequireRight:
-    """Dependency that requires a right of the request's user. A test checks that every page requires a right."""
+    """Dependency that requires a right of the request's user. A test checks that every page requires a right.
 
-    def __init__(self, right: Right) -> None:
-        self.right = right
+    Pages `with_any_password` can be used before the user has replaced a temporary password.
+    """
+
+    def __init__(self, right: Right, *, with_any_password: bool = False) -> None:
+        self.right, self.with_any_password = right, with_any_password
 
     def __call__(self, request: Request, form: FormFields) -> RequestContext:
         """Return the context of the request.
 
-        Raises LoginRequiredError without a valid session or token. Raises PageError 403 for a wrong CSRF token or a
-        user without the right. Raises PageError 422 for a parameter or field that the page does not read.
+        Raises LoginRequiredError without a valid session or token, and PasswordChangeRequiredError for a temporary
+        password. Raises PageError 403 for a wrong CSRF token or a user without the right. Raises PageError 422 for a
+        parameter or field that the page does not read.
         """
         app = app_state(request)
-        now = app.clock()
-        token, kind = _credentials(request, app.settings)
+        use, credential = session_use(request, app.clock()), _credential(request, app.settings)
         with app.transaction(AUTHENTICATION) as tx:
-            user = authentication.authenticate(tx, token, kind, now) if token else None
-        if user is None:
-            raise LoginRequiredError
-        context = RequestContext(app, request, user, token, kind, now)
+            known = authentication.authenticate(tx, credential, use) if credential.token else None
+            sent = None if known else _sent_form(tx, request, form, credential)
+        if known is None:
+            raise LoginRequiredError(sent)
+        context = RequestContext(app, request, known.user, credential.token, credential.kind, use.at)
         # The error page shows the navigation of this user.
         request.state.context = context
-        if kind == "session" and request.method not in SAFE_METHODS:
-            check_csrf_token(request, form, token)
+        if credential.kind == "session" and request.method not in SAFE_METHODS:
+            check_csrf_token(request, form, credential.token)
+        self._check(known)
+        check_names(request, form)
+        return context
+
+    def _check(self, known: AuthenticatedUser) -> None:
+        user = known.user
+        if known.must_change_password and not self.with_any_password:
+            raise PasswordChangeRequiredError
         if not user.may(self.right):
             raise PageError(
                 403,
                 f"Your role, {user.role}, does not include the right to {self.right.phrase}.",
                 "Ask an administrator if you need it.",
             )
-        check_names(request, form)
-        return context
 
 
+OwnAccount = Annotated[RequestContext, Depends(RequireRight(Right.VIEW, with_any_password=True))]
 Viewer = Annotated[RequestContext, Depends(RequireRight(Right.VIEW))]
 Requeuer = Annotated[RequestContext, Depends(RequireRight(Right.REQUEUE))]
 Editor = Annotated[RequestContext, Depends(RequireRight(Right.EDIT))]
 Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
 Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
+Operator = Annotated[RequestContext, Depends(RequireRight(Right.OPERATE))]
 Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER))]
 """The contexts that pages declare; each requires its right."""
 
 
-def _credentials(request: Request, settings: Settings) -> tuple[str, str]:
+def session_context(request: Request) -> RequestContext | None:
+    """Return the context of a request that no page has checked, so that its error page keeps the navigation.
+
+    Returns None without a valid session or token, or if the database does not answer.
+    """
+    app = app_state(request)
+    use, credential = session_use(request, app.clock()), _credential(request, app.settings)
+    try:
+        with app.transaction(AUTHENTICATION) as tx:
+            known = authentication.authenticate(tx, credential, use) if credential.token else None
+    except Exception:  # noqa: BLE001 (an error page must not fail in turn)
+        return None
+    return RequestContext(app, request, known.user, credential.token, credential.kind, use.at) if known else None
+
+
+def session_use(request: Request, now: datetime) -> SessionUse:
+    """Return the use of a session by a request."""
+    idle_limit = timedelta(minutes=app_state(request).settings.session_idle_minutes)
+    return SessionUse(now, idle_limit, client_address(request), is_background=is_background(request))
+
+
+def _credential(request: Request, settings: Settings) -> Credential:
     """Return a request's secret and its kind: `token` for a bearer token, `session` for the session cookie."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.casefold() == "bearer" and token:
-        return token.strip(), "token"
-    return request.cookies.get(cookie_name(settings, SESSION_COOKIE), ""), "session"
+        return Credential(token.strip(), "token")
+    return Credential(request.cookies.get(cookie_name(settings, SESSION_COOKIE), ""), "session")
+
+
+def _sent_form(tx: Transaction, request: Request, form: FormData, credential: Credential) -> SentForm | None:
+    """Return the form that the user of an expired session has sent; None for every other request.
+
+    The form's CSRF token proves that a page of this session has sent it. Passwords and files are left out.
+    """
+    page = referring_page(request)
+    if credential.kind != "session" or not credential.token or not form or page is None or is_api_request(request):
+        return None
+    if not is_csrf_token(request, form, credential.token):
+        return None
+    name = authentication.user_of_expired_session(tx, credential.token)
+    fields = tuple(
+        (key, value) for key, value in form.multi_items() if isinstance(value, str) and not _is_secret_field(key)
+    )
+    return SentForm(name, page, request.url.path, fields) if name else None
+
+
+def _is_secret_field(name: str) -> bool:
+    return name == CSRF_FIELD or "password" in name

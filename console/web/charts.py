@@ -1,6 +1,7 @@
-"""Bar charts as SVG, rendered on the server so that pages need no script."""
+"""Bar charts as SVG, rendered on the server so that pages need no script. Pages also show the numbers as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -9,28 +10,46 @@ from payments.journeys.dashboard import HourlyFlow
 SERIES = (
     ("saved", "Saved"),
     ("imported", "Imported"),
-    ("retried", "Waiting for next attempt"),
+    ("retried", "Tried again"),
     ("not_sent", "Not Sent"),
 )
-_WIDTH, _HEIGHT = 960, 220
-_LEFT, _BOTTOM, _TOP = 44, 24, 10
+"""The series of the chart of a day. The names are also the CSS classes of their colours."""
+_WIDTH, _HEIGHT = 960, 140
+_LEFT, _BOTTOM, _TOP = 56, 24, 10
 _STEPS = (4, 8, 12, 20)
+_BAR_MAX, _LABEL_WIDTH = 40, 60
+_BAR = Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>')
+
+
+class Slot(NamedTuple):
+    """The bars of one hour, week or day: the label below, the name in their tooltips, and the values by series."""
+
+    label: str
+    name: str
+    values: Mapping[str, int]
 
 
 def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
-    """Return the chart of a day's payments, with four bars per hour. The page also shows the numbers as a table."""
-    highest = max((getattr(hour, name) for hour in flow for name, _ in SERIES), default=0)
-    top = _round_up(highest)
-    parts = [
-        *_grid(top),
-        *(bar for hour in flow for bar in _bars(hour, top)),
-        *_hour_labels(flow),
-        *_empty_note(highest),
+    """Return the chart of a day's payments, with four bars per hour."""
+    slots = [
+        Slot(f"{hour.hour:02}", f"{hour.hour:02}:00", {name: getattr(hour, name) for name, _ in SERIES})
+        for hour in flow
     ]
+    return bar_chart("Payments by hour", SERIES, slots, empty="No activity on this day.")
+
+
+def bar_chart(
+    title: str, series: Sequence[tuple[str, str]], slots: Sequence[Slot], *, empty: str = "Nothing to show."
+) -> Markup:
+    """Return a chart with the bars of each slot side by side. `series` are pairs of a CSS class and a label."""
+    highest = max((value for slot in slots for value in slot.values.values()), default=0)
+    top = _round_up(highest)
+    identifier = f"chart-{title.lower().replace(' ', '-')}"
+    parts = [*_grid(top), *_bars(series, slots, top), *_labels(slots), *([] if highest else [_note(empty)])]
+    described = ", ".join(label for _, label in series)
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="chart-title">'
-        '<title id="chart-title">Payments by hour: saved, imported, waiting for next attempt, Not Sent</title>{}</svg>'
-    ).format(_WIDTH, _HEIGHT, Markup("").join(parts))
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}"><title id="{}">{}: {}</title>{}</svg>'
+    ).format(_WIDTH, _HEIGHT, identifier, identifier, title, described, Markup("").join(parts))
 
 
 def _round_up(highest: int) -> int:
@@ -54,39 +73,42 @@ def _grid(top: int) -> list[Markup]:
     return lines
 
 
-def _bars(hour: HourlyFlow, top: int) -> list[Markup]:
-    slot = (_WIDTH - _LEFT) // 24
-    width = (slot - 8) // len(SERIES)
+def _bars(series: Sequence[tuple[str, str]], slots: Sequence[Slot], top: int) -> list[Markup]:
+    width = max(2, min(_BAR_MAX, _slot_width(slots) * 4 // 5 // len(series)))
     bars = []
-    for position, (name, label) in enumerate(SERIES):
-        count = getattr(hour, name)
-        y = _y(count, top)
-        x = _LEFT + hour.hour * slot + 4 + position * width
-        if count:
-            bars.append(
-                Markup(
-                    '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{}:00 {}: {}</title></rect>'
-                ).format(name, x, y, width - 1, _HEIGHT - _BOTTOM - y, f"{hour.hour:02}", label, f"{count:,}")
-            )
+    for number, slot in enumerate(slots):
+        for position, (name, label) in enumerate(series):
+            value = slot.values.get(name, 0)
+            if value > 0:
+                y = _y(value, top)
+                x = _LEFT + number * _slot_width(slots) + _slot_width(slots) // 10 + position * width
+                bar = Markup(
+                    '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{} {}: {}</title></rect>'
+                )
+                bars.append(
+                    bar.format(name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, slot.name, label, f"{value:,}")
+                )
     return bars
 
 
-def _hour_labels(flow: Sequence[HourlyFlow]) -> list[Markup]:
-    slot = (_WIDTH - _LEFT) // 24
+def _labels(slots: Sequence[Slot]) -> list[Markup]:
+    each = max(1, -(-_LABEL_WIDTH // _slot_width(slots)))
     return [
         Markup('<text class="hour" x="{}" y="{}">{}</text>').format(
-            _LEFT + hour.hour * slot + slot // 2, _HEIGHT - 6, f"{hour.hour:02}"
+            _LEFT + number * _slot_width(slots) + _slot_width(slots) // 2, _HEIGHT - 6, slot.label
         )
-        for hour in flow
-        if hour.hour % 2 == 0
+        for number, slot in enumerate(slots)
+        if number % each == 0
     ]
 
 
-def _empty_note(highest: int) -> list[Markup]:
-    if highest:
-        return []
+def _note(text: str) -> Markup:
     middle = (_WIDTH + _LEFT) // 2, (_HEIGHT - _BOTTOM) // 2
-    return [Markup('<text class="hour" x="{}" y="{}">No activity on this day.</text>').format(*middle)]
+    return Markup('<text class="hour" x="{}" y="{}">{}</text>').format(*middle, text)
+
+
+def _slot_width(slots: Sequence[Slot]) -> int:
+    return max(1, (_WIDTH - _LEFT) // max(1, len(slots)))
 
 
 def _y(count: int, top: int) -> int:

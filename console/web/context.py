@@ -15,17 +15,20 @@ from jinja2 import Environment
 
 from config.engines import Engines
 from config.settings import Settings
+from console.web import navigation
 from console.web.csrf import csrf_token
 from console.web.errors import PageError
 from console.web.flash import delete_flash, read_flash, set_flash
+from console.web.help_on_page import HelpOnPage
 from console.web.origins import client_address
+from console.web.theme import chosen_theme
 from payments.access import authentication
 from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
 from payments.core.scope import Scope
 from payments.core.timezone import known_timezones
 from payments.journeys import choosing
-from payments.journeys.choosing import Choice, OutOfScopeError
+from payments.journeys.choosing import Choice, OutOfScopeError, UnknownNameError
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
 from payments.store.db.isolation import Access, with_access
@@ -126,21 +129,25 @@ class RequestContext:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The user's time zone, in which times are shown and days begin."""
+        """The user's time zone, in which times are shown. Days are those of the companies."""
         name = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
         return ZoneInfo(name if name in known_timezones() else "UTC")
 
-    @property
-    def today(self) -> date:
-        """The current date in the user's time zone."""
-        return self.now.astimezone(self.zone).date()
+    def today_in(self, scope: Scope) -> date:
+        """Return the current date of the companies in a scope; the latest one, if their time zones differ."""
+        with self.transaction() as tx:
+            return choosing.current_day(tx, scope, self.now)
 
-    def start_of(self, day: date | None, days_later: int = 0) -> datetime | None:
-        """Return the midnight that begins the date `days_later` days after `day`, in the user's time zone.
+    def day_bounds(self, since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:
+        """Return the moments at which the first day begins and the last day has ended; None for a day that is None.
 
-        Returns None if `day` is None.
+        Days are those of the user's company, or of the installation if the user has several.
         """
-        return datetime.combine(day + timedelta(days=days_later), time(), self.zone) if day else None
+        with self.transaction() as tx:
+            zone = choosing.zone_of(tx, self.user.scope, self.app.settings.default_timezone)
+        after = until + timedelta(days=1) if until else None
+        begin, end = (datetime.combine(each, time(), zone) if each else None for each in (since, after))
+        return begin, end
 
     def may(self, right: str) -> bool:
         """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
@@ -149,8 +156,8 @@ class RequestContext:
     def scope_of(self, choice: Choice) -> Scope:
         """Return the part of the user's scope that a request has chosen.
 
-        Raises PageError (403) for a company or a clinic that the user may not see, and AmbiguousIdError for a clinic or
-        a patient that several companies of the user have.
+        Raises PageError (404) for a company or a clinic that Billing does not have, and PageError (403) for one that
+        the user may not see. Raises AmbiguousIdError for a clinic or a patient that several companies of the user have.
         """
         if choice == Choice():
             return self.user.scope
@@ -160,7 +167,12 @@ class RequestContext:
         except OutOfScopeError as error:
             kind, _, _ = error.subject.partition(" ")
             step = "Choose one of your clinics." if kind == "clinic" else "Choose one of your companies."
-            raise PageError(403, f"Your account does not include {error.subject}.", step) from None
+            sentence = f"Your account does not include {error.subject}."
+            raise PageError(403, sentence, step, field=kind) from None
+        except UnknownNameError as error:
+            kind, _, _ = error.subject.partition(" ")
+            sentence = f"There is no {error.subject}."
+            raise PageError(404, sentence, f"Choose a {kind} from the list.", field=kind) from None
 
     def audit(
         self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None
@@ -178,10 +190,24 @@ class RequestContext:
         """Render a page. A flash message that the previous page has set is shown once."""
         message = read_flash(self.request, self.app.settings)
         shared = {"context": self, "user": self.user, "csrf": self.csrf, "message": message, "zone": self.zone}
-        response = HTMLResponse(self.app.render(template, shared | {"path": self.request.url.path} | values), status)
+        shared |= self._frame()
+        response = HTMLResponse(self.app.render(template, shared | values), status)
         if message:
             delete_flash(response, self.app.settings)
         return response
+
+    def _frame(self) -> dict[str, Any]:
+        """Return what the frame of every page shows: the navigation, and the links of the header."""
+        existing: frozenset[str] = self.request.app.state.paths
+        path = self.request.url.path
+        return {
+            "path": path,
+            "help_on_page": HelpOnPage(),
+            "theme": chosen_theme(self.request),
+            "navigation": navigation.groups_for(self.user, path, existing, self.app.flower_url),
+            "has_search": navigation.SEARCH in existing,
+            "has_own_account": navigation.OWN_ACCOUNT in existing,
+        }
 
     def redirect(self, url: str, message: str = "") -> Response:
         """Redirect to another page, which shows `message`."""

@@ -8,10 +8,19 @@ from starlette.datastructures import FormData
 
 from console.web.errors import PageError
 
+CSRF_FIELD = "csrf"
+"""The field of every form with its CSRF token."""
+
 
 def csrf_token(secret: str) -> str:
     """Return the CSRF token for the forms of a session. The token cannot be computed without the secret."""
     return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
+
+
+def is_csrf_token(request: Request, form: FormData, secret: str) -> bool:
+    """Return whether a form or the X-CSRF-Token header has the CSRF token of a session."""
+    given = request.headers.get("x-csrf-token") or form.get(CSRF_FIELD)
+    return isinstance(given, str) and hmac.compare_digest(given.encode(), csrf_token(secret).encode())
 
 
 def check_csrf_token(request: Request, form: FormData, secret: str) -> None:
@@ -19,6 +28,5 @@ def check_csrf_token(request: Request, form: FormData, secret: str) -> None:
 
     Raises PageError (403) if the token is missing or belongs to another session.
     """
-    given = request.headers.get("x-csrf-token") or form.get("csrf")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), csrf_token(secret).encode()):
+    if not is_csrf_token(request, form, secret):
         raise PageError(403, "This form has expired. Nothing was changed.", "Go back, reload the page and try again.")

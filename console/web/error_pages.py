@@ -1,30 +1,35 @@
 """Error responses: a page for people, JSON for programs, each with one sentence and the next step."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from console import errors
+from console.web.auth import session_context
 from console.web.context import RequestContext, app_state
-from console.web.errors import LoginRequiredError, PageError, capitalized
+from console.web.errors import LoginRequiredError, PageError, PasswordChangeRequiredError, capitalized
 from console.web.flash import set_flash
+from console.web.invalid_filter import invalid_filter_page, query_models
+from console.web.login_page import LoginView, login_page
 from console.web.origins import SAFE_METHODS, is_api_request, referring_page
 from console.web.rendering import url
 from console.web.strictness import shown_name
+from console.web.theme import chosen_theme
 from payments.access.authentication import UserError
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.company_move import MoveError
 from payments.core.conflict import ChangedMeanwhileError
-from payments.journeys.adjusting import AdjustmentError
+from payments.core.finding import DecisionError
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import ClinicOfOtherCompanyError
 from payments.journeys.confirming import ConfirmationError
-from payments.journeys.requeueing import MoreThanConfirmedError
+from payments.journeys.noting import NoteError
+from payments.journeys.requeue_runs import MoreThanConfirmedError
 
 log = structlog.get_logger()
 
@@ -40,10 +45,11 @@ SECURITY_HEADERS = {
 }
 _CONFLICTS: dict[type[Exception], str] = {
     AmbiguousIdError: "Choose one of the companies in the form, or add the parameter company to the address.",
-    AdjustmentError: "Reload Billing Exceptions, check the exception and try again.",
+    DecisionError: "Reload Billing Exceptions, check the exception and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
+    NoteError: "Go back and change the note.",
     ConfirmationError: "Reload the list of unconfirmed companies and clinics, and check what the id holds.",
     MoveError: "Make the change in the installation to which the company has moved.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
@@ -52,12 +58,15 @@ _CONFLICTS: dict[type[Exception], str] = {
 """Errors of the journeys that are answered with status 409, each with the next step."""
 _NO_SESSION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
 LOGOUT_PATH = "/logout"
+_OWN_ACCOUNT = "/own-account"
+_KEPT = "Your session has ended. Log in again to continue; your entry is kept."
 _MAY_BE_INCOMPLETE = "The action may be incomplete. Reload the page and check before you repeat it. "
 
 
 def add_error_handlers(app: FastAPI) -> None:
     """Register a handler for every kind of error."""
     app.add_exception_handler(LoginRequiredError, _on_login_required)
+    app.add_exception_handler(PasswordChangeRequiredError, _on_password_change_required)
     app.add_exception_handler(PageError, _on_page_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_input)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -75,19 +84,37 @@ def error_response(request: Request, status: int, sentence: str, next_step: str 
     if context:
         response = context.page("error.html", status, **values)
     else:
-        page = app_state(request).render("error.html", values | {"context": None})
+        page = app_state(request).render("error.html", values | {"context": None, "theme": chosen_theme(request)})
         response = HTMLResponse(page, status)
     # The response to an unexpected error bypasses the middleware that adds them.
     response.headers.update(SECURITY_HEADERS | {"Cache-Control": "no-store"})
     return response
 
 
-def _on_login_required(request: Request, _: Exception) -> Response:
+def _on_login_required(request: Request, error: Exception) -> Response:
+    response = _ask_to_log_in(request, error)
+    if request.headers.get("hx-request") != "true":
+        return response
+    # htmx changes a part of the page, and does so for successful answers only. The login needs the whole page.
+    response.status_code = 200
+    if "location" in response.headers:
+        response.headers["HX-Redirect"] = response.headers["location"]
+        del response.headers["location"]
+    else:
+        response.headers.update({"HX-Retarget": "body", "HX-Reswap": "innerHTML"})
+    return response
+
+
+def _ask_to_log_in(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LoginRequiredError)  # noqa: S101 (registered for this class alone)
     is_change = request.method not in SAFE_METHODS
     if is_api_request(request):
         step = "Create a token with `payments users token NAME` and send it as a bearer token."
         nothing = " Nothing was changed." if is_change else ""
         return JSONResponse({"error": f"The request has no valid session or token.{nothing}", "next": step}, 401)
+    if error.sent and request.url.path != LOGOUT_PATH:
+        sent = error.sent
+        return login_page(request, LoginView(next_page=sent.page, name=sent.user, problem=_KEPT, sent=sent))
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     next_page = referring_page(request) if is_change else wanted
     response = RedirectResponse(url("/login", next=next_page if next_page != "/" else None), 303)
@@ -96,8 +123,21 @@ def _on_login_required(request: Request, _: Exception) -> Response:
     return response
 
 
+def _on_password_change_required(request: Request, _: Exception) -> Response:
+    if is_api_request(request):
+        step = "Log in to the console, and choose a new password."
+        return JSONResponse({"error": "The password of this user is temporary.", "next": step}, 403)
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(url(_OWN_ACCOUNT, next=wanted if request.method in SAFE_METHODS else "/"), 303)
+
+
 def _on_page_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PageError)  # noqa: S101 (registered for this class alone)
+    if error.field:
+        alert = f"{error.sentence} {error.next_step}".strip()
+        page = invalid_filter_page(request, {error.field: error.sentence}, error.status, alert)
+        if page:
+            return page
     return error_response(request, error.status, error.sentence, error.next_step)
 
 
@@ -106,16 +146,27 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
     # A misspelt key is also missing under its right name; naming the misspelt one helps more.
     found = error.errors()
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    # The location of an element of a list ends with its index.
-    field = next((each for each in reversed(first["loc"][1:]) if isinstance(each, str)), "")
+    field = _field(first)
     label = field if is_api_request(request) else _label(request, field)
     if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
         return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
     is_unknown = first["type"] == "extra_forbidden"
-    problem = "no such field" if is_unknown else str(first["msg"]).removeprefix("Value error, ")
+    problem = "no such field" if is_unknown else _problem(first)
     sentence = f"{shown_name(label)}: {problem}." if label or is_unknown else f"{problem}."
-    shown = sentence if is_api_request(request) else capitalized(sentence)
-    return error_response(request, 422, shown, "Correct it and try again.")
+    if is_api_request(request):
+        return error_response(request, 422, sentence, "Correct it and try again.")
+    messages = {_field(each): capitalized(f"{_problem(each)}.") for each in found}
+    page = invalid_filter_page(request, messages, 422, capitalized(sentence))
+    return page or error_response(request, 422, capitalized(sentence), "Correct it and try again.")
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """Return the name of the wrong field. The location of an element of a list ends with its index."""
+    return next((each for each in reversed(error["loc"][1:]) if isinstance(each, str)), "")
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _label(request: Request, field: str) -> str:
@@ -123,19 +174,16 @@ def _label(request: Request, field: str) -> str:
 
     For a field without a label, return the field's name as words.
     """
-    titles = (getattr(model, "model_fields", {}).get(field) for model in _models(request.scope["route"].dependant))
+    titles = (model.model_fields.get(field) for model in query_models(request.scope["route"].dependant))
     return next((each.title for each in titles if each and each.title), field.replace("_", " "))
-
-
-def _models(dependant: Dependant) -> Iterator[object]:
-    """Yield the types of the query and body parameters of a route and of its dependencies."""
-    yield from (each.field_info.annotation for each in (*dependant.query_params, *dependant.body_params))
-    for dependency in dependant.dependencies:
-        yield from _models(dependency)
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (as above)
+    if not is_api_request(request) and not hasattr(request.state, "context"):
+        request.state.context = session_context(request)
+    if isinstance(error.__cause__, PageError):  # raised while FastAPI read the body
+        return _on_page_error(request, error.__cause__)
     sentence = "This page does not exist." if error.status_code == 404 else f"{error.detail}."
     response = error_response(request, error.status_code, sentence, "Go to the overview.")
     response.headers.update(error.headers or {})

@@ -4,23 +4,21 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from fastapi import Form, Query
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
 
-from console.reports.parameters import Parameter, ParameterKind, parameters_of
+from console.reports.parameters import CHOICES, Parameter, ParameterKind, parameters_of
 from console.row_ids import ROW_ID_MAX, parse_count, parse_row_id
 from console.web.auth import NUL_SENTENCE
-from console.web.errors import PageError
 from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_moment
 from payments.contract.fields import PRINTED_KEY_CHARACTERS_MAX
 from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import parse_amount
 from payments.journeys.choosing import Choice
-from payments.journeys.reporting import FeedCursor, LogCursor
 
 
 def _without_nul(value: object) -> object:
@@ -68,7 +66,12 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 class PageQuery(BaseModel):
-    """Base of the query parameters of a page. It drops empty fields and refuses a period that ends before it begins."""
+    """Base of the query parameters of a page. It drops empty fields and refuses a period that ends before it begins.
+
+    `parameter_class` is set for the filter of a report.
+    """
+
+    parameter_class: ClassVar[type[Any] | None] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -90,7 +93,7 @@ _Parameters = TypeVar("_Parameters")
 
 @dataclass(frozen=True)
 class ReportQuery(Generic[_Parameters]):
-    """The query of a report: its parameters, the cursor after which the page begins, and the maximum number of rows.
+    """The query of a report: its parameters, the position after or before which its page is, and the rows of a page.
 
     `confirmed` is the number of rows that the user has confirmed in a form.
     """
@@ -99,6 +102,7 @@ class ReportQuery(Generic[_Parameters]):
     after: str | None
     limit: int
     confirmed: int | None = None
+    before: str | None = None
 
     @property
     def choice(self) -> Choice:
@@ -114,7 +118,7 @@ def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:
 def query_model(
     parameter_class: type[Any], limits: tuple[int, int] | None = None, *, is_paged: bool = True
 ) -> type[PageQuery]:
-    """Return the model of the query parameters of a report. The model of a paged report also has `after`.
+    """Return the model of the query parameters of a report. The model of a paged report also has `after` and `before`.
 
     `limits` are the default and the maximum of the parameter `limit`. Without `limits` the model has no such parameter.
     """
@@ -122,13 +126,20 @@ def query_model(
     if is_paged:
         described["after"] = (
             Text | None,
-            Field(None, description="Start after this row: the `next` of the page before."),
+            Field(None, description="The page after this row: the `next` of the page before."),
+        )
+        described["before"] = (
+            Text | None,
+            Field(
+                None, description="The page before this row: the `previous` of the page after. `end`: the last page."
+            ),
         )
     if limits:
         default, most = limits
         limit = Annotated[int, _validator_for(parse_count, Annotated[int, Field(ge=1, le=most)]), Field(ge=1, le=most)]
         described["limit"] = (limit, Field(default, description="The number of rows at most."))
     model: type[PageQuery] = create_model(parameter_class.__name__, __base__=PageQuery, **described)
+    model.parameter_class = parameter_class
     return model
 
 
@@ -176,7 +187,7 @@ def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., R
 def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQuery[_Parameters]:
     """Convert a parsed model to a ReportQuery."""
     parameters = parameter_class(**{name: getattr(given, name) for name in parameters_of(parameter_class)})
-    more = {name: getattr(given, name) for name in ("after", "limit", "confirmed") if hasattr(given, name)}
+    more = {name: getattr(given, name) for name in ("after", "before", "limit", "confirmed") if hasattr(given, name)}
     return ReportQuery(parameters, **{"after": None, "limit": 0} | more)
 
 
@@ -190,55 +201,9 @@ def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> N
 
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:
-    kind: Any = parameter.choices() if parameter.kind is ParameterKind.CHOICE else _TYPES[parameter.kind]
+    kind: Any = parameter.choices() if parameter.kind in CHOICES else _TYPES[parameter.kind]
     # Error messages name a field by its title.
     if parameter.is_required:
         return kind, Field(title=parameter.label, description=parameter.help)
     optional = kind | None if parameter.default is None else kind
     return optional, Field(parameter.default, title=parameter.label, description=parameter.help)
-
-
-def encode_feed_cursor(cursor: FeedCursor) -> str:
-    """Encode a cursor of the Claims Feed as text."""
-    micros = round(cursor.at.replace(microsecond=0).timestamp()) * 1_000_000 + cursor.at.microsecond
-    return f"{micros}.{cursor.source}.{cursor.id}"
-
-
-def decode_feed_cursor(after: str | None) -> FeedCursor | None:
-    """Decode a cursor of the Claims Feed. Raises PageError (422) for any other text."""
-    if after is None:
-        return None
-    try:
-        micros, source, row_id = map(int, after.split("."))
-        at = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
-        return FeedCursor(at, min(1, max(0, source)), min(row_id, ROW_ID_MAX))
-    except (ValueError, OverflowError, OSError):
-        raise _page_not_found("the feed") from None
-
-
-def encode_log_cursor(cursor: LogCursor) -> str:
-    """Encode a cursor of the Patient Payment Log as text."""
-    return f"{cursor.deposit_date}.{cursor.id}"
-
-
-def decode_log_cursor(after: str | None) -> LogCursor | None:
-    """Decode a cursor of the Patient Payment Log. Raises PageError (422) for any other text."""
-    if after is None:
-        return None
-    day, _, row_id = after.partition(".")
-    try:
-        return LogCursor(parse_day(day), min(int(row_id), ROW_ID_MAX))
-    except ValueError:
-        raise _page_not_found("the log") from None
-
-
-def row_cursor(after: str | None) -> int:
-    """Parse the id of the previous page's last row; None gives 0. Raises PageError (422) for any other text."""
-    try:
-        return max(0, min(int(after or 0), ROW_ID_MAX))
-    except ValueError:
-        raise _page_not_found("the list") from None
-
-
-def _page_not_found(of: str) -> PageError:
-    return PageError(422, f"This page of {of} cannot be found.", "Start again from its first page.")

@@ -44,8 +44,8 @@ METRICS = {
         "Recurring tasks whose last success is older than three of their intervals plus one minute."
     ),
     "payments_count": MetricDefinition("Payments by status and reason.", ("status", "reason")),
-    "payments_retrying": MetricDefinition("Payments that wait for a retry."),
-    "payments_retries": MetricDefinition("Attempts of the last five minutes that scheduled a retry."),
+    "payments_retrying": MetricDefinition("Payments that wait: for a retry, their patient, or the close of a month."),
+    "payments_retries": MetricDefinition("Attempts of the last five minutes that failed and are tried again."),
     "payments_waiting_oldest_seconds": MetricDefinition(
         "Time since the save of the oldest payment that waits for a retry."
     ),

@@ -7,10 +7,20 @@ from fastapi import Request
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """HTTP methods that change nothing."""
 
+BACKGROUND_HEADER = "x-payments-request"
+
 
 def client_address(request: Request) -> str:
     """Return the network address of the client."""
     return request.client.host if request.client else "unknown"
+
+
+def is_background(request: Request) -> bool:
+    """Return whether a page sent the request without its user, to refresh itself.
+
+    Such a request does not keep a session alive. Scripts send the header with the value `refresh`.
+    """
+    return request.headers.get(BACKGROUND_HEADER) == "refresh"
 
 
 def referring_page(request: Request) -> str | None:

@@ -7,18 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from console.reports.claims_feed import ClaimsFeedParameters
 from console.web.filters import STORABLE_PATTERN, Count, Day, RowId, Storable, Text, filter_fields
 from payments.core.month import MonthState
-from payments.core.outcome import Reason
+from payments.core.outcome import Reason, Status
+from payments.core.requeue_result import RequeueResult as RequeueResultCode
 
 ROWS_MAX = 1000
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     """Base of the request bodies. A body with an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class RequeueRequest(_Body):
+class RequeueRequest(Body):
     """The payments to requeue, by their keys: clinic/payment/line, of one company if it is given."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
@@ -26,11 +27,11 @@ class RequeueRequest(_Body):
 
 
 _FILTERS: dict[str, Any] = {
-    name: field for name, field in filter_fields(ClaimsFeedParameters).items() if name != "as_of"
+    name: field for name, field in filter_fields(ClaimsFeedParameters).items() if name not in {"as_of", "sort"}
 }
 
 
-class _RequeueRunRequest(_Body):
+class _RequeueRunRequest(Body):
     count: Annotated[Count, Field(description="The number of payments that was confirmed.")]
 
 
@@ -42,14 +43,14 @@ RequeueRunRequest = create_model(
 )
 
 
-class AcceptRequest(_Body):
+class AcceptRequest(Body):
     """The version of the payment that the caller has seen, and the deposit date, by default the current day."""
 
     version: RowId
     deposit_date: Day | None = None
 
 
-class AcknowledgeRequest(_Body):
+class AcknowledgeRequest(Body):
     """The version of the payment that the caller has seen, and the reason why nothing is posted."""
 
     version: RowId
@@ -64,19 +65,30 @@ class Problem(BaseModel):
 
 
 class Rows(BaseModel):
-    """Rows of a report. `next` is the `after` of the page that follows, null on the last page."""
+    """Rows of a report. `next` is the `after` of the page that follows, null on the last page.
+
+    `previous` is the `before` of the page before, null on the first page.
+    """
 
     rows: list[dict[str, Any]]
-    next: str | int | None
+    next: str | None
+    previous: str | None
 
 
 class FlowPreview(BaseModel):
-    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month."""
+    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month.
+
+    `posted` is true if its amount would be in Billing without a biller's decision. `status` is the transmission status,
+    null if the payment is not marked Paid. `next` is what to do, null if nothing needs to be done.
+    """
 
     flows: bool
     reason: Reason | None
     month_state: MonthState
     sentence: str
+    posted: bool
+    status: Status | None
+    next: str | None
 
 
 class RequeueResult(BaseModel):
@@ -86,12 +98,26 @@ class RequeueResult(BaseModel):
     passed_over: list[str]
 
 
+class RequeueResultCount(BaseModel):
+    """The number and the sum of payments with a result, in dollars, and the reason of those that are not sent."""
+
+    code: RequeueResultCode
+    reason: Reason | None
+    count: int
+    total: str | None
+    result: str
+
+
 class RequeuePreviewResult(BaseModel):
-    """Matching payments: count, sum in dollars, and the count of those that would be imported (`flowing`)."""
+    """Matching payments: count, sum in dollars, and the count of those that would be imported (`flowing`).
+
+    `results` counts them by expected result and reason.
+    """
 
     count: int
     total: str
     flowing: int
+    results: list[RequeueResultCount]
 
 
 class RequeueRunStarted(BaseModel):
@@ -102,12 +128,39 @@ class RequeueRunStarted(BaseModel):
 
 
 class RequeueRunProgress(BaseModel):
-    """The state of a run (`running`, `stopped` or `done`), the payments that matched, and those requeued so far."""
+    """A run: its state (`running`, `stopped` or `done`), the payments that matched, and those requeued so far.
+
+    `outcome` counts what has become of the requeued payments, by result and reason.
+    """
 
     run: int
     state: str
     total: int
     done: int
+    outcome: list[RequeueResultCount]
+
+
+class RequeueRunStopped(BaseModel):
+    """A run that was cancelled, and how many payments it had requeued."""
+
+    run: int
+    state: str
+    done: int
+
+
+class InstallationHealth(BaseModel):
+    """The health of the installation. Each list has the rows of a table of the page."""
+
+    is_healthy: bool
+    components: list[dict[str, Any]]
+    nightly_jobs: list[dict[str, Any]]
+    failed_tasks: list[dict[str, Any]]
+    postponed_work: list[dict[str, Any]]
+    waiting_events: list[dict[str, Any]]
+    queues: list[dict[str, Any]]
+    recurring_tasks: list[dict[str, Any]]
+    dead_letters: list[dict[str, Any]]
+    feed: list[dict[str, Any]]
 
 
 class PostedEntry(BaseModel):

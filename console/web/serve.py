@@ -15,6 +15,7 @@ from config.engines import NotRunningError, current_engines
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, read_settings
 from tasks.engine_check import require_engines, require_isolation
+from tasks.replicas import signs_of_life
 from workers.runtime.ports import address_family
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ def main(environ: Mapping[str, str]) -> int:
         return EXIT_MISCONFIGURED
     from console.web.app import create_app  # noqa: PLC0415 - report a configuration error before loading the pages
 
-    with closing(listener):
+    with closing(listener), signs_of_life(engines.redis_url, "console"):
         log.info("console_serving", url=settings.local_url(settings.console_port), address=settings.bind_address)
         warn_of_plain_http(settings)
         uvicorn.Server(_server(settings, create_app(settings, engines))).run(sockets=[listener])

@@ -5,17 +5,21 @@ beyond these. An administrator of all companies manages every user. An administr
 they may not manage. They can only notice one, because names are unique in the installation: a taken name is refused.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from payments.access import authentication, users
+from payments.access import audit, authentication, users
 from payments.access.audit import AuditFilter, AuditRow
 from payments.access.grants import with_clinic_keys
 from payments.access.passwords import NewPassword, UserError
 from payments.access.rights import User
 from payments.access.users import UserRow
 from payments.core.scope import Scope
+from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Page, read_window
+from payments.store.reports.summary import Summary
 
 
 def list_users(tx: Transaction, administrator: User) -> list[UserRow]:
@@ -32,13 +36,14 @@ def find_user(tx: Transaction, administrator: User, name: str) -> UserRow:
 
 
 def add_user(tx: Transaction, administrator: User, user: User, password: NewPassword, now: datetime) -> None:
-    """Add a user, whose scope may name a clinic as `company:clinic`.
+    """Add a user, whose scope may name a clinic as `company:clinic`. The user has to change the password.
 
     Raises UserError as `authentication.add_user` does, if the user would see more than the administrator, or if several
     of the user's companies have a clinic that is named without its company.
     """
     _check_may_grant(administrator.scope, user.scope)
-    authentication.add_user(tx, with_clinic_keys(tx, user), password, now, administrator.signature)
+    temporary = replace(password, is_temporary=True)
+    authentication.add_user(tx, with_clinic_keys(tx, user), temporary, now, administrator.signature)
 
 
 def change_user(tx: Transaction, administrator: User, user: User, now: datetime, seen: User | None) -> None:
@@ -49,20 +54,21 @@ def change_user(tx: Transaction, administrator: User, user: User, now: datetime,
     whose scope was or would be beyond the administrator's, and in the cases of `authentication.change_user` and
     `add_user`.
     """
-    if user.name == administrator.name:
+    if _lock_managed(tx, administrator, user.name).name == administrator.name:
         raise UserError("you cannot change your own role; ask another administrator")
-    _lock_managed(tx, administrator, user.name)
     _check_may_grant(administrator.scope, user.scope)
     authentication.change_user(tx, with_clinic_keys(tx, user), now, administrator.signature, seen)
 
 
 def set_password(tx: Transaction, administrator: User, name: str, password: NewPassword, now: datetime) -> None:
-    """Set a user's password, and end all sessions and tokens of the user. Locks the user's row.
+    """Set a user's password, which the user has to change, and end all sessions and tokens. Locks the user's row.
 
-    Raises UserError if there is no such user, or if the password cannot be used.
+    Raises UserError if there is no such user, if the password cannot be used, and for the administrator's own account,
+    whose password is changed with the old one (`own_account.change_password`).
     """
-    _lock_managed(tx, administrator, name)
-    authentication.set_password(tx, name, password, now, administrator.signature)
+    if _lock_managed(tx, administrator, name).name == administrator.name:
+        raise UserError("change your own password on the page Own account")
+    authentication.set_password(tx, name, replace(password, is_temporary=True), now, administrator.signature)
 
 
 def disable_user(tx: Transaction, administrator: User, name: str, now: datetime) -> None:
@@ -70,9 +76,8 @@ def disable_user(tx: Transaction, administrator: User, name: str, now: datetime)
 
     Raises UserError if there is no such user, and for the administrator's own account.
     """
-    if name == administrator.name:
+    if _lock_managed(tx, administrator, name).name == administrator.name:
         raise UserError("you cannot disable yourself; ask another administrator")
-    _lock_managed(tx, administrator, name)
     authentication.disable_user(tx, name, now, administrator.signature)
 
 
@@ -82,19 +87,39 @@ def enable_user(tx: Transaction, administrator: User, name: str, now: datetime) 
     authentication.enable_user(tx, name, now, administrator.signature)
 
 
-def read_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int) -> list[AuditRow]:
-    """Return up to `limit` entries of the audit history, newest first.
+def audit_page(
+    tx: Transaction, administrator: User, query: AuditFilter, window: Window, sort: Sort = audit.NEWEST_FIRST
+) -> Page[AuditRow]:
+    """Return a page of the audit history, by default newest first. Raises TooManyToSortError.
 
     An administrator of certain companies sees entries of users who have only these companies, from the time at which
     each user was given them. Entries that concern another company are omitted.
     """
-    return authentication.read_audit(tx, replace(query, companies=administrator.scope.companies), limit)
+    visible = _visible_entries(administrator, query)
+    if sort.column != audit.BY_TIME and not audit.summarize(tx, visible, SORTED_ROWS_MAX).is_complete:
+        raise TooManyToSortError(sort)
+    return read_window(window, lambda each: audit.read_page(tx, visible, each, sort))
 
 
-def _lock_managed(tx: Transaction, administrator: User, name: str) -> None:
+def stream_audit(tx: Transaction, administrator: User, query: AuditFilter, sort: Sort) -> Iterator[AuditRow]:
+    """Yield all entries of the audit history that `audit_page` would show."""
+    return audit.stream(tx, _visible_entries(administrator, query), sort)
+
+
+def summarize_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int | None = None) -> Summary:
+    """Count the entries of the audit history that `audit_page` would show. With `limit`, stop after so many."""
+    return audit.summarize(tx, _visible_entries(administrator, query), limit)
+
+
+def _visible_entries(administrator: User, query: AuditFilter) -> AuditFilter:
+    return replace(query, companies=administrator.scope.companies)
+
+
+def _lock_managed(tx: Transaction, administrator: User, name: str) -> User:
     row = users.lock(tx, name)
     if row is None or not administrator.scope.includes(row.user.scope):
         raise UserError(f"there is no user {name}")
+    return row.user
 
 
 def _check_may_grant(own: Scope, granted: Scope) -> None:
@@ -102,7 +127,7 @@ def _check_may_grant(own: Scope, granted: Scope) -> None:
     if own.companies is None:
         return
     if granted.companies is None:
-        raise UserError("your account does not include all companies; choose among your companies")
+        raise UserError("your account does not include all companies; choose among your companies", "company")
     beyond = sorted(granted.companies - own.companies)
     if beyond:
-        raise UserError(f"your account does not include company {', '.join(beyond)}")
+        raise UserError(f"your account does not include company {', '.join(beyond)}", "company")

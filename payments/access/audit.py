@@ -1,12 +1,26 @@
 """The audit history: who changed, exported or viewed what. Rows are only inserted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple
 
+from payments.core.sorting import Sort, Window
+from payments.store.db.conditions import conditions
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
 from payments.store.db.statement import text
+from payments.store.db.streaming import batches
+from payments.store.reports.summary import Summary, read_summary
+
+BY_TIME = "at"
+NEWEST_FIRST = Sort(BY_TIME, is_descending=True)
+_UNIQUE = SortKey("id", "bigint")
+SORTS = {BY_TIME: (_UNIQUE,)} | {
+    name: (SortKey(name, "text"), _UNIQUE) for name in ("who", "action", "subject", "address")
+}
+"""The sort keys of each column by which the history can be sorted. Ids grow with the time, and have an index."""
 
 
 class AuditEntry(NamedTuple):
@@ -36,12 +50,18 @@ class AuditRow(NamedTuple):
     address: str
 
 
+class ActionKind(StrEnum):
+    """The kind of an action: one that changes something, or one that reads: a view, search, export, login or logout."""
+
+    CHANGE = "change"
+    READ = "read"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Selects audit entries. A field that is None selects all. `since` is inclusive, `until` exclusive.
 
-    `before` is the id of the last entry of the previous page. `companies` selects entries of users who have only these
-    companies, from the time since when they have had them.
+    `companies` selects entries of users who have only these companies, from the time since when they have had them.
     """
 
     who: str | None = None
@@ -49,10 +69,16 @@ class AuditFilter:
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    before: int | None = None
     companies: Collection[str] | None = None
+    kind: ActionKind | None = None
 
 
+# The export of a company is a change: it moves the company to another installation.
+_IS_READ = """
+(action ^@ 'viewed ' OR action ^@ 'exported ' AND action <> 'exported company'
+    OR action IN ('searched', 'logged in', 'logged out', 'login failed'))
+"""
+_OF_KIND = {None: "", ActionKind.READ: f"AND {_IS_READ}", ActionKind.CHANGE: f"AND NOT {_IS_READ}"}
 _OF_COMPANIES = """
 AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who
     AND cardinality(users.companies) > 0 AND users.companies <@ CAST(:companies AS text[])
@@ -74,21 +100,49 @@ def add(tx: Transaction, entry: AuditEntry) -> None:
 
 def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
     """Return up to `limit` entries, newest first."""
+    return [each.row for each in read_page(tx, query, Window(limit))]
+
+
+def read_page(
+    tx: Transaction, query: AuditFilter, window: Window, sort: Sort = NEWEST_FIRST
+) -> list[Positioned[AuditRow]]:
+    """Return the rows of a page. Unless they are sorted BY_TIME, the query reads all entries that match."""
+    keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
+    fields = ", ".join(AuditRow._fields)
+    statement = f"SELECT {keyset.columns}, {fields} {_matching(query)}{keyset.condition} {keyset.order_by}"
+    found = tx.execute(text(statement), _parameters(query) | keyset.parameters)
+    return keyset.in_order(keyset.positioned(row, AuditRow._make) for row in found)
+
+
+def stream(tx: Transaction, query: AuditFilter, sort: Sort = NEWEST_FIRST) -> Iterator[AuditRow]:
+    """Yield all entries that match."""
+    statement = f"SELECT {', '.join(AuditRow._fields)} {_matching(query)} {order_by(SORTS[sort.column], sort)}"
+    for some in batches(tx, statement, _parameters(query)):
+        yield from map(AuditRow._make, some)
+
+
+def summarize(tx: Transaction, query: AuditFilter, limit: int | None = None) -> Summary:
+    """Count the entries that match. With `limit`, stop after so many."""
+    first = f"SELECT 1 {_matching(query)}{'' if limit is None else ' LIMIT :limit'}"
+    counted = f"SELECT count(*) AS count, CAST(NULL AS numeric) AS total FROM ({first}) AS first_ones"
+    return read_summary(tx, counted, _parameters(query), limit)
+
+
+def _matching(query: AuditFilter) -> str:
     of_companies = "" if query.companies is None else _OF_COMPANIES
-    found = tx.execute(
-        text(
-            f"SELECT {', '.join(AuditRow._fields)} FROM audit "
-            "WHERE (CAST(:who AS text) IS NULL OR who = :who) "
-            "AND (CAST(:action AS text) IS NULL OR action = :action) "
-            "AND (CAST(:subject AS text) IS NULL OR subject = :subject) "
-            "AND (CAST(:since AS timestamptz) IS NULL OR at >= :since) "
-            "AND (CAST(:until AS timestamptz) IS NULL OR at < :until) "
-            f"AND (CAST(:before AS bigint) IS NULL OR id < :before) {of_companies} ORDER BY id DESC LIMIT :limit"
-        ),
-        {name: getattr(query, name) for name in query.__slots__}
-        | {"limit": limit, "companies": None if query.companies is None else sorted(query.companies)},
-    )
-    return [AuditRow(**row) for row in found.mappings()]
+    sql_by_field = {
+        "who": "who = :who",
+        "action": "action = :action",
+        "subject": "subject = :subject",
+        "since": "at >= :since",
+        "until": "at < :until",
+    }
+    return f"FROM audit WHERE true{conditions(query, sql_by_field)} {_OF_KIND[query.kind]} {of_companies}"
+
+
+def _parameters(query: AuditFilter) -> dict[str, Any]:
+    companies = None if query.companies is None else sorted(query.companies)
+    return {name: getattr(query, name) for name in query.__slots__ if name != "kind"} | {"companies": companies}
 
 
 def recent_actions(tx: Transaction) -> list[str]:

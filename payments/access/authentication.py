@@ -3,23 +3,17 @@
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from payments.access import audit, users
+from payments.access import audit, sessions, users
 from payments.access.audit import AuditEntry, AuditFilter, AuditRow
 from payments.access.grants import check_grant, choose_clinics, describe_scope
-from payments.access.passwords import (
-    DEFAULT_COST,
-    HashCost,
-    NewPassword,
-    UserError,
-    dummy_hash,
-    hash_password,
-    verify_password,
-)
-from payments.access.rights import LoginDelays, User
-from payments.access.users import NewSession, UserRow
+from payments.access.login_attempts import LoginAttempt, check_blocked, count_failure, is_password_correct
+from payments.access.passwords import HashCost, NewPassword, UserError, hash_password
+from payments.access.rights import User
+from payments.access.sessions import AuthenticatedUser, Credential, NewSession, SessionUse
+from payments.access.users import UserRow
 from payments.core.conflict import ChangedMeanwhileError
 from payments.store.db.connection import Transaction
 
@@ -27,8 +21,12 @@ __all__ = [
     "AuditEntry",
     "AuditFilter",
     "AuditRow",
+    "AuthenticatedUser",
+    "Credential",
     "HashCost",
+    "LoginAttempt",
     "NewPassword",
+    "SessionUse",
     "UserError",
     "UserRow",
     "choose_clinics",
@@ -37,28 +35,15 @@ __all__ = [
 
 TOKEN_LIFETIME = timedelta(days=365)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS = LoginDelays(), LoginDelays(free=20)
-
-
-@dataclass(frozen=True, slots=True)
-class LoginAttempt:
-    """A name and a password, submitted from an IP address.
-
-    For an unknown name a dummy hash is verified at `cost`, so that the response time does not reveal it.
-    """
-
-    name: str
-    password: str = field(repr=False)
-    address: str
-    cost: HashCost = DEFAULT_COST
 
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """The token of the new session, or the message that says why the login was refused."""
+    """The token of the new session with the user's name, or the message that says why the login was refused."""
 
     token: str | None = field(repr=False)
     message: str = ""
+    name: str = ""
 
 
 def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, who: str) -> None:
@@ -68,10 +53,13 @@ def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, 
     `grants.check_grant`.
     """
     if not _NAME.fullmatch(user.name):
-        raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @")
+        raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @", "name")
     check_grant(tx, user)
-    if not users.add(tx, user, hash_password(password), now, who):
-        raise UserError(f"user {user.name} already exists")
+    if not users.add(tx, user, hash_password(password, user.name), now, who):
+        existing = users.find(tx, user.name)
+        raise UserError(f"user {existing.user.name if existing else user.name} already exists", "name")
+    if password.is_temporary:
+        users.require_password_change(tx, user.name)
     audit.add(tx, AuditEntry(now, who, "user added", user.name, _describe_rights(user)))
 
 
@@ -82,8 +70,9 @@ def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User
     user, or if the scope is refused by `grants.check_grant`. Raises ChangedMeanwhileError if the user is not as `seen`.
     """
     before = lock_user(tx, user.name)
+    user = replace(user, name=before.name)
     check_grant(tx, user)
-    if seen is not None and seen != before:
+    if seen is not None and replace(seen, name=before.name) != before:
         changes = f"{_describe_rights(seen)} to {_describe_rights(before)}"
         raise ChangedMeanwhileError(f"user {user.name}", changes)
     if user != before:
@@ -97,15 +86,17 @@ def set_password(tx: Transaction, name: str, password: NewPassword, now: datetim
 
     Raises UserError if there is no such user, or if the password cannot be used.
     """
-    _load(tx, name)
-    users.set_password(tx, name, hash_password(password))
+    name = find_user(tx, name).name
+    users.set_password(tx, name, hash_password(password, name), must_change=password.is_temporary)
+    sessions.end_all(tx, name)
     audit.add(tx, AuditEntry(now, who, "password set", name))
 
 
 def disable_user(tx: Transaction, name: str, now: datetime, who: str) -> None:
     """Disable a user immediately: end all sessions and tokens. Raises UserError if there is no such user."""
-    _load(tx, name)
+    name = find_user(tx, name).name
     users.disable(tx, name, now)
+    sessions.end_all(tx, name)
     audit.add(tx, AuditEntry(now, who, "user disabled", name))
 
 
@@ -114,10 +105,11 @@ def enable_user(tx: Transaction, name: str, now: datetime, who: str) -> None:
 
     Raises UserError if there is no such user, or if the user is not disabled.
     """
-    if _load(tx, name).disabled_at is None:
-        raise UserError(f"user {name} is not disabled")
-    users.enable(tx, name)
-    audit.add(tx, AuditEntry(now, who, "user enabled", name))
+    row = _load(tx, name)
+    if row.disabled_at is None:
+        raise UserError(f"user {row.user.name} is not disabled")
+    users.enable(tx, row.user.name)
+    audit.add(tx, AuditEntry(now, who, "user enabled", row.user.name))
 
 
 def find_user(tx: Transaction, name: str) -> User:
@@ -135,8 +127,7 @@ def lock_user(tx: Transaction, name: str) -> User:
 
 def count_sessions(tx: Transaction, name: str, now: datetime) -> int:
     """Return how many sessions and tokens of a user are valid. Raises UserError if there is no such user."""
-    _load(tx, name)
-    return users.count_sessions_of(tx, name, now)
+    return sessions.count_of(tx, find_user(tx, name).name, now)
 
 
 def list_users(tx: Transaction) -> list[UserRow]:
@@ -150,29 +141,27 @@ def has_no_users(tx: Transaction) -> bool:
 
 
 def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: timedelta) -> LoginResult:
-    """Start a browser session if the name and the password are correct.
+    """Start a browser session if the name and the password are correct. `lifetime` ends it even if it is used.
 
     Failed logins are counted by name and by address, and delay further logins. The caller commits in either case.
     """
-    subjects = (f"name:{attempt.name[:64]}", f"address:{attempt.address}")
-    if until := users.blocked_until(tx, subjects, now):
-        seconds = max(1, round((until - now).total_seconds()))
-        return LoginResult(None, f"Too many failed logins. Try again in {seconds} seconds.")
-    if not _is_password_correct(users.find(tx, attempt.name), attempt):
-        for subject, delays in zip(subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
-            users.count_failure(tx, subject, delays, now)
+    if message := check_blocked(tx, attempt, now):
+        return LoginResult(None, message)
+    row = users.find(tx, attempt.name)
+    if not is_password_correct(row, attempt) or row is None:
+        count_failure(tx, attempt, now)
         audit.add(tx, AuditEntry(now, "nobody", "login failed", attempt.name[:64], address=attempt.address))
         return LoginResult(None, "Incorrect name or password.")
-    users.reset_failures(tx, subjects[0])
-    token = secrets.token_urlsafe(32)
-    users.start_session(tx, attempt.name, NewSession(token, "session", now, now + lifetime))
-    audit.add(tx, AuditEntry(now, f"user:{attempt.name}", "logged in", address=attempt.address))
-    return LoginResult(token)
+    users.reset_failures(tx, attempt.subjects[0])
+    token, name = secrets.token_urlsafe(32), row.user.name
+    sessions.start(tx, name, NewSession(token, "session", now, now + lifetime, attempt.address))
+    audit.add(tx, AuditEntry(now, row.user.signature, "logged in", address=attempt.address))
+    return LoginResult(token, name=name)
 
 
 def log_out(tx: Transaction, token: str, user: User, now: datetime) -> None:
     """End a session."""
-    users.end_session(tx, token)
+    sessions.end(tx, token)
     audit.add(tx, AuditEntry(now, user.signature, "logged out"))
 
 
@@ -181,17 +170,23 @@ def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
 
     Raises UserError if there is no such user, or if the user is disabled.
     """
-    if _load(tx, name).disabled_at:
-        raise UserError(f"user {name} is disabled")
+    row = _load(tx, name)
+    if row.disabled_at:
+        raise UserError(f"user {row.user.name} is disabled")
     token = secrets.token_urlsafe(32)
-    users.start_session(tx, name, NewSession(token, "token", now, now + TOKEN_LIFETIME))
-    audit.add(tx, AuditEntry(now, who, "API token created", name))
+    sessions.start(tx, row.user.name, NewSession(token, "token", now, now + TOKEN_LIFETIME))
+    audit.add(tx, AuditEntry(now, who, "API token created", row.user.name))
     return token
 
 
-def authenticate(tx: Transaction, token: str, kind: str, now: datetime) -> User | None:
-    """Return the user of a token, or None if it is invalid. `kind` is `session` (browser) or `token` (API)."""
-    return users.user_of_session(tx, token, kind, now)
+def authenticate(tx: Transaction, credential: Credential, use: SessionUse) -> AuthenticatedUser | None:
+    """Return the user of a session or token, and record the use. Return None if it is not valid."""
+    return sessions.use(tx, credential, use)
+
+
+def user_of_expired_session(tx: Transaction, token: str) -> str | None:
+    """Return the name of the user whose browser session has expired, if `authenticate` has just refused the session."""
+    return sessions.user_of_expired(tx, token)
 
 
 def record_audit(tx: Transaction, entry: AuditEntry) -> None:
@@ -218,8 +213,3 @@ def _load(tx: Transaction, name: str) -> UserRow:
     if row is None:
         raise UserError(f"there is no user {name}")
     return row
-
-
-def _is_password_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
-    is_verified = verify_password(row.password_hash if row else dummy_hash(attempt.cost), attempt.password)
-    return is_verified and row is not None and row.disabled_at is None

@@ -19,13 +19,15 @@ def check_grant(tx: Transaction, user: User) -> None:
     """
     scope = user.scope
     if user.role is Role.ADMIN and scope.clinics is not None:
-        raise UserError("an admin sees every clinic of their companies; leave the clinics out or choose another role")
+        sentence = "an admin sees every clinic of their companies; leave the clinics out or choose another role"
+        raise UserError(sentence, "clinic")
     if scope.companies is None:
         if scope.clinics is not None:
-            raise UserError("a user of all companies sees every clinic; choose the companies of the clinics as well")
+            sentence = "a user of all companies sees every clinic; choose the companies of the clinics as well"
+            raise UserError(sentence, "company")
         return
     if not scope.companies or (scope.clinics is not None and not scope.clinics):
-        raise UserError("the user would see nothing; choose at least one company and clinic")
+        raise UserError("the user would see nothing; choose at least one company and clinic", "company")
     known = {row.company for row in clinics.list_companies(tx, Scope(scope.companies))}
     _refuse_unknown("company", "companies", scope.companies - known)
     found = clinics.list_keys(tx, scope)
@@ -49,7 +51,8 @@ def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_ref
         if len(keys) > 1:
             owners = [key.company_id for key in keys]
             raise UserError(
-                f"{_listed(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example"
+                f"{_listed(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example",
+                "clinic",
             )
         chosen.update(keys)
         unknown |= set() if keys else {clinic_ref}
@@ -81,7 +84,7 @@ def describe_scope(scope: Scope) -> str:
 def _refuse_unknown(one: str, several: str, ids: Collection[str], where: str = "") -> None:
     if ids:
         missing = f"is no {one}" if len(ids) == 1 else f"are no {several}"
-        raise UserError(f"there {missing} {_listed(ids)}{where}")
+        raise UserError(f"there {missing} {_listed(ids)}{where}", one)
 
 
 def _listed(ids: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Passwords: their limits, which are the same in the console, the API and the command line, and their hashes."""
+"""Passwords: their limits and strength, which are the same in the console and the command line, and their hashes."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,12 +11,20 @@ PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1000
 # Control characters, and what is left of bytes that are not UTF-8.
 _UNTYPABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HASHER = PasswordHasher()
+_RATED_CHARACTERS = 72
+# Of 0 to 4: fewer than 10^10 guesses are too few if the hashes leak.
+_STRENGTH_MIN = 3
+_OWN_WORDS = ("patient", "payments", "billing", "clinic", "console")
 # Verified for a name that does not exist, so the response time does not reveal whether there is such a user.
 _DUMMY_HASH = "$argon2id$v=19$m={},t={},p={}$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+jkpDnWbsDKJrje2Mn2BrJcqJvKUYVdbQ"
 
 
 class UserError(ValueError):
-    """A user cannot be added or changed as requested."""
+    """A user cannot be added or changed as requested. `field` names the field of a form that is wrong."""
+
+    def __init__(self, sentence: str, field: str = "") -> None:
+        self.field = field
+        super().__init__(sentence)
 
 
 class HashCost(NamedTuple):
@@ -32,21 +40,36 @@ DEFAULT_COST = HashCost()
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A new password, and the cost of its hash."""
+    """A new password, and the cost of its hash. The user has to replace a temporary one after the next login."""
 
     text: str = field(repr=False)
     cost: HashCost = DEFAULT_COST
+    is_temporary: bool = False
 
 
-def hash_password(password: NewPassword) -> str:
-    """Hash the password with the cost in `password.cost`.
+def hash_password(password: NewPassword, name: str) -> str:
+    """Hash the password of the user `name` with the cost in `password.cost`.
 
-    Raises UserError for a password that is too short or too long, or that the login form could not send.
+    Raises UserError for a password that is too short or too long, that the login form could not send, or that is easy
+    to guess.
     """
     _check_password(password.text)
+    check_strength(password.text, name)
     cost = password.cost
     hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
     return hasher.hash(password.text)
+
+
+def check_strength(password: str, name: str) -> None:
+    """Raise UserError for a password that is common, has leaked, repeats itself or resembles the user's name."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 (it loads its word lists, which only new passwords need)
+
+    # The library rates 72 characters at most; the first ones of a longer password decide.
+    rated = zxcvbn(password[:_RATED_CHARACTERS], user_inputs=[name, *_OWN_WORDS], max_length=_RATED_CHARACTERS)
+    if rated["score"] < _STRENGTH_MIN:
+        warning = str(rated["feedback"]["warning"]).removesuffix(".")
+        reason = f"{warning}. " if warning else ""
+        raise UserError(f"the password is easy to guess. {reason}Choose four or more unusual words", "password")
 
 
 def verify_password(password_hash: str, password: str) -> bool:
@@ -66,8 +89,9 @@ def dummy_hash(cost: HashCost) -> str:
 
 def _check_password(password: str) -> None:
     if len(password) < PASSWORD_LENGTH_MIN:
-        raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters")
+        raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters", "password")
     if len(password) > PASSWORD_LENGTH_MAX:
-        raise UserError(f"the password must have at most {PASSWORD_LENGTH_MAX:,} characters")
+        raise UserError(f"the password must have at most {PASSWORD_LENGTH_MAX:,} characters", "password")
     if _UNTYPABLE.search(password):
-        raise UserError("the password has a character that a login form cannot send, such as a tab or a line break")
+        sentence = "the password has a character that a login form cannot send, such as a tab or a line break"
+        raise UserError(sentence, "password")

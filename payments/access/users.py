@@ -1,6 +1,5 @@
-"""SQL for users, sessions, API tokens and failed logins. The caller hashes passwords."""
+"""SQL for users and failed logins. Names are compared without case. The caller hashes passwords."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,20 +26,11 @@ class UserRow:
     added_at: datetime
     added_by: str
     disabled_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """A session to start. `kind` is `session` for a browser and `token` for a program."""
-
-    token: str = field(repr=False)
-    kind: str
-    started_at: datetime
-    expires_at: datetime
+    must_change_password: bool
 
 
 def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str) -> bool:
-    """Insert a user. Return whether it was inserted; False means that the name is taken."""
+    """Insert a user. Return whether it was inserted; False means that the name is taken, perhaps in another case."""
     added = tx.execute(
         text(
             "INSERT INTO users (name, role, companies, clinics, clinic_keys, password_hash, added_at, added_by) "
@@ -61,17 +51,23 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
 
 
 def find(tx: Transaction, name: str) -> UserRow | None:
-    """Return a user, or None if there is no user with this name."""
+    """Return a user, or None if there is no user with this name. An exact match precedes one in another case."""
     return _find(tx, name, "")
 
 
 def lock(tx: Transaction, name: str) -> UserRow | None:
-    """Lock and return a user. Return None if there is no user with this name. Locks: the row FOR NO KEY UPDATE."""
+    """Lock and return a user, as `find`. Locks: the row FOR NO KEY UPDATE."""
     return _find(tx, name, "FOR NO KEY UPDATE")
 
 
 def _find(tx: Transaction, name: str, locking: str) -> UserRow | None:
-    found = tx.execute(text(f"SELECT * FROM users WHERE name = :name {locking}"), {"name": name})
+    found = tx.execute(
+        text(
+            "SELECT * FROM users WHERE lower(name) = lower(:name) ORDER BY name = :name DESC, is_namesake LIMIT 1 "
+            f"{locking}"
+        ),
+        {"name": name},
+    )
     row = found.mappings().one_or_none()
     return _user_row(row) if row else None
 
@@ -86,19 +82,25 @@ def is_empty(tx: Transaction) -> bool:
     return not tx.execute(text("SELECT EXISTS (SELECT FROM users)")).scalar_one()
 
 
-def set_password(tx: Transaction, name: str, password_hash: str) -> None:
-    """Replace a user's password, and end all sessions and tokens of the user."""
-    tx.execute(text("UPDATE users SET password_hash = :hash WHERE name = :name"), {"name": name, "hash": password_hash})
-    end_sessions_of(tx, name)
+def set_password(tx: Transaction, name: str, password_hash: str, *, must_change: bool) -> None:
+    """Replace a user's password. With `must_change` the user has to choose another one after the next login."""
+    tx.execute(
+        text("UPDATE users SET password_hash = :hash, must_change_password = :must_change WHERE name = :name"),
+        {"name": name, "hash": password_hash, "must_change": must_change},
+    )
+
+
+def require_password_change(tx: Transaction, name: str) -> None:
+    """Let a user choose another password after the next login."""
+    tx.execute(text("UPDATE users SET must_change_password = true WHERE name = :name"), {"name": name})
 
 
 def disable(tx: Transaction, name: str, now: datetime) -> None:
-    """Disable a user, and end all sessions and tokens of the user."""
+    """Disable a user."""
     tx.execute(
         text("UPDATE users SET disabled_at = coalesce(disabled_at, :now) WHERE name = :name"),
         {"name": name, "now": now},
     )
-    end_sessions_of(tx, name)
 
 
 def enable(tx: Transaction, name: str) -> None:
@@ -118,55 +120,6 @@ def change(tx: Transaction, user: User, now: datetime) -> None:
         ),
         {"name": user.name, "role": user.role, "now": now, **_scope_columns(user.scope)},
     )
-
-
-def start_session(tx: Transaction, name: str, session: NewSession) -> None:
-    """Insert a session under the hash of its token, and delete expired sessions."""
-    tx.execute(text("DELETE FROM sessions WHERE expires_at <= :now"), {"now": session.started_at})
-    tx.execute(
-        text(
-            "INSERT INTO sessions (token_hash, user_name, kind, begun_at, expires_at) "
-            "VALUES (:hash, :name, :kind, :started_at, :expires_at)"
-        ),
-        {
-            "hash": _hash(session.token),
-            "name": name,
-            "kind": session.kind,
-            "started_at": session.started_at,
-            "expires_at": session.expires_at,
-        },
-    )
-
-
-def user_of_session(tx: Transaction, token: str, kind: str, now: datetime) -> User | None:
-    """Return the user of a session; None if the session does not exist or has expired, or the user is disabled."""
-    found = tx.execute(
-        text(
-            "SELECT users.* FROM sessions JOIN users ON users.name = user_name "
-            "WHERE token_hash = :hash AND kind = :kind AND expires_at > :now AND disabled_at IS NULL"
-        ),
-        {"hash": _hash(token), "kind": kind, "now": now},
-    )
-    row = found.mappings().one_or_none()
-    return _user_row(row).user if row else None
-
-
-def end_session(tx: Transaction, token: str) -> None:
-    """End one session."""
-    tx.execute(text("DELETE FROM sessions WHERE token_hash = :hash"), {"hash": _hash(token)})
-
-
-def count_sessions_of(tx: Transaction, name: str, now: datetime) -> int:
-    """Return how many sessions and tokens of a user have not expired."""
-    found = tx.execute(
-        text("SELECT count(*) FROM sessions WHERE user_name = :name AND expires_at > :now"), {"name": name, "now": now}
-    )
-    return int(found.scalar_one())
-
-
-def end_sessions_of(tx: Transaction, name: str) -> None:
-    """End all sessions and tokens of a user."""
-    tx.execute(text("DELETE FROM sessions WHERE user_name = :name"), {"name": name})
 
 
 def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> datetime | None:
@@ -202,11 +155,6 @@ def reset_failures(tx: Transaction, subject: str) -> None:
     tx.execute(text("DELETE FROM login_failures WHERE subject = :subject"), {"subject": subject})
 
 
-def _hash(token: str) -> bytes:
-    # A token has 256 random bits, so a plain hash is as safe as a slow one.
-    return hashlib.sha256(token.encode()).digest()
-
-
 def _scope_columns(scope: Scope) -> dict[str, Any]:
     """Return the columns of a scope: the limits as sorted lists, and the pairs of company and clinic as JSON."""
     keys = None if scope.clinic_keys is None else json.dumps(sorted(scope.clinic_keys))
@@ -229,15 +177,17 @@ def _scope(row: RowMapping) -> Scope:
     return paired if paired.clinics == clinics else Scope(companies, clinics)
 
 
+def user_of_row(row: RowMapping) -> User:
+    """Return the user in a row of the table."""
+    return User(name=row["name"], role=Role(row["role"]), scope=_scope(row))
+
+
 def _user_row(row: RowMapping) -> UserRow:
     return UserRow(
-        user=User(
-            name=row["name"],
-            role=Role(row["role"]),
-            scope=_scope(row),
-        ),
+        user=user_of_row(row),
         password_hash=row["password_hash"],
         added_at=row["added_at"],
         added_by=row["added_by"],
         disabled_at=row["disabled_at"],
+        must_change_password=row["must_change_password"],
     )

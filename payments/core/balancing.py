@@ -4,49 +4,19 @@ EMR total = Billing total + all reconciling items + unexplained. Each item is co
 remainder, so that `unexplained` shows every error.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from payments.contract.money import ZERO, Money, total
 from payments.contract.payment_log import UNKNOWN_DETAILS, PaymentDetails
+from payments.core.balanced_line import BalancedLine, BalancingNote, BalancingNoteCode, LineGroup, ReconcilingItem
 from payments.core.outcome import ClosedMonth, Held, NotSent, Outcome, Reason, Removed, Status, ZeroDue
+from payments.core.patient import NO_PATIENT, PatientOfLine
 
-
-class ReconcilingItem(StrEnum):
-    """Reasons why the EMR's total contains money that Billing's total does not contain, in the order of the report."""
-
-    INTERNAL = "internal"
-    NOT_SENT = "not_sent"
-    PENDING = "pending"
-    INVALID = "invalid"
-    ZERO_DUE = "zero_due"
-    CLOSED_MONTH = "closed_month"
-    PRIOR_PERIOD = "prior_period"
-    DATE_DIFFERENCES = "date_differences"
-
-
-class BalancingNoteCode(StrEnum):
-    """The kind of a note about a line on which the EMR and Billing differ."""
-
-    ONLY_IN_EMR = "only_in_emr"
-    ONLY_IN_BILLING = "only_in_billing"
-    WRONG_IN_BILLING = "wrong_in_billing"
-    DIFFERENT = "different"
-
-
-class BalancingNote(NamedTuple):
-    """A note about a line on which the EMR and Billing differ.
-
-    For the code DIFFERENT: the field that differs, and the values of this field in the EMR and in Billing.
-    """
-
-    code: BalancingNoteCode
-    field: str = ""
-    in_emr: object = None
-    in_billing: object = None
+__all__ = ["BalancedLine", "BalancingNote", "BalancingNoteCode", "LineGroup", "ReconcilingItem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +46,7 @@ class LineComparison:
     adjusted: Money = ZERO
     feed: PaymentDetails = UNKNOWN_DETAILS
     log: PaymentDetails | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BalancedLine:
-    """A line with its reconciling items, or the sum of `count` lines that agree. Amounts are in dollars.
-
-    `day` is the line's date of transaction.
-    """
-
-    payment: str | None
-    company: str | None
-    clinic: str | None
-    emr: Money
-    billing: Money
-    items: Mapping[ReconcilingItem, Money] = field(default_factory=dict)
-    notes: tuple[BalancingNote, ...] = ()
-    count: int = 1
-    day: date | None = None
-    charge_type: str | None = None
-
-    @property
-    def unexplained(self) -> Money:
-        """The difference that no item accounts for."""
-        return self.emr - self.billing - total(self.items.values())
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether the EMR and Billing agree on the line, with nothing to reconcile."""
-        return not (self.items or self.notes or self.unexplained)
+    patient: PatientOfLine = NO_PATIENT
 
 
 class LineCollection(Protocol):
@@ -122,6 +64,7 @@ class Balance:
     """The sums of all lines, and the lines on which the EMR and Billing differ. Amounts are in dollars.
 
     `equal`, `different` and `unexplained_count` are numbers of lines. An unexplained line also counts as different.
+    `counts` holds the number of differing lines in each group.
     """
 
     emr_total: Money = ZERO
@@ -130,6 +73,7 @@ class Balance:
     equal: int = 0
     different: int = 0
     unexplained_count: int = 0
+    counts: Counter[LineGroup] = field(default_factory=Counter)
     lines: LineCollection = field(default_factory=list[BalancedLine])
 
     @property
@@ -153,6 +97,7 @@ class Balance:
         else:
             self.different += 1
             self.unexplained_count += bool(line.unexplained)
+            self.counts.update(line.groups)
             self.lines.append(line)
 
 
@@ -171,6 +116,7 @@ def reconcile(line: LineComparison) -> BalancedLine:
         items={item: items[item] for item in ReconcilingItem if items.get(item)},
         day=line.feed.day,
         charge_type=line.feed.charge_type,
+        patient=line.patient,
     )
     return replace(balanced, notes=_notes(line, balanced.unexplained))
 

@@ -12,6 +12,14 @@ from payments.core.line import Adjustment, EntryDimensions, LedgerPosting, Line,
 from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Posted, Reason, Removed, ZeroDue
 
 
+class DecisionError(ValueError):
+    """A finding cannot be decided, assigned or reopened as requested; nothing was changed."""
+
+    def __init__(self, finding_id: int, problem: str) -> None:
+        self.finding_id = finding_id
+        super().__init__(f"exception {finding_id}: {problem}")
+
+
 class FindingReason(StrEnum):
     """The reason why a biller has to look at a payment."""
 

@@ -42,6 +42,13 @@ class HistoryCode(StrEnum):
     EXCEPTION_CLOSED = "exception_closed"  # automatically (reason)
     EXCEPTION_ACCEPTED = "exception_accepted"  # (postings)
     EXCEPTION_ACKNOWLEDGED = "exception_acknowledged"  # the detail is the user's text
+    EXCEPTION_UNDONE = "exception_undone"  # an acceptance (postings); the detail is the user's reason
+    EXCEPTION_REOPENED = "exception_reopened"  # after an acknowledgement; the detail is the user's reason
+    EXCEPTION_ASSIGNED = "exception_assigned"  # (owner), null if it has none any more
+
+
+EXCEPTION_CODES = tuple(code for code in HistoryCode if code.startswith("exception_"))
+"""The codes of the events in the life of a Billing Exception."""
 
 
 class NoEffectCause(StrEnum):

@@ -29,7 +29,8 @@ class RunContext:
     unknown; if it is None, `backoff_schedule` applies. `keyring` holds the keys that verify event signatures.
     `default_timezone` is the IANA name of the time zone of new companies. Without `creates_unknown`, events of unknown
     companies and clinics are Not Sent, and create no company and no clinic. In a replay (`is_replay`), acknowledged
-    entries are imported again, and an event that Billing has leaves no trace.
+    entries are imported again, and an event that Billing has leaves no trace. `task_id` is the id of the worker's task,
+    empty outside a task.
     """
 
     now: datetime
@@ -41,6 +42,7 @@ class RunContext:
     default_timezone: str = DEFAULT_TIMEZONE
     creates_unknown: bool = True
     is_replay: bool = False
+    task_id: str = ""
 
 
 @dataclass(slots=True)

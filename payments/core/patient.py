@@ -21,3 +21,16 @@ class PatientVersion(NamedTuple):
 def check_patient_version(event: PatientSaved, before: PatientVersion | None) -> VersionCheck:
     """Compare a patient with the version that Billing holds; `before` is None for a new patient."""
     return compare_versions(PatientVersion.of(event), before)
+
+
+class PatientOfLine(NamedTuple):
+    """The patient of a line. Both are None if only the EMR's Payment Log has the line.
+
+    `name` is the present name; None if the EMR has not sent it.
+    """
+
+    id: str | None = None
+    name: str | None = None
+
+
+NO_PATIENT = PatientOfLine()

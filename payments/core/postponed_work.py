@@ -24,8 +24,12 @@ class WorkKind(StrEnum):
     """Empty: the nightly run of the company."""
     BALANCE_COMPANY = "balance_company"
     """Empty: the nightly balancing of the company."""
+    SNAPSHOT_COMPANY = "snapshot_company"
+    """Empty: the daily snapshot of the company's work queues."""
     CLOSE_MONTH = "close_month"
     """The month, for example 2026-05."""
+    REQUEUE_RUN = "requeue_run"
+    """The id of a requeue run. The company is empty if the run selects payments of several companies."""
 
     @property
     def delays(self) -> Sequence[timedelta]:

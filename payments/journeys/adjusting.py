@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.contract.days import YEAR_FIRST
 from payments.core.finding import (
+    DecisionError,
     FindingReason,
     FindingStatus,
     apply_acceptance,
@@ -16,36 +16,27 @@ from payments.core.finding import (
 )
 from payments.core.history import HistoryCode, posting_params
 from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
-from payments.core.month import Month, MonthState
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import (
+    acceptable_findings,
     clinics,
-    company_moves,
     distribution_queue,
     entries,
     findings,
     history,
     lines,
-    months,
+    locked_findings,
     patients,
     postponed_work,
 )
-from payments.store.ledger.entries import NewEntry, Stamp
-from payments.store.ledger.findings import StoredFinding
+from payments.store.ledger.entries import EntryOrigin, NewEntry, Stamp
+from payments.store.ledger.findings import Decision, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
 AUTO_POLICY = "company policy: auto"
 """The user of entries that a company's policy accepts."""
-
-
-class AdjustmentError(ValueError):
-    """The exception cannot be accepted or acknowledged as requested; nothing was posted."""
-
-    def __init__(self, finding_id: int, problem: str) -> None:
-        self.finding_id = finding_id
-        super().__init__(f"exception {finding_id}: {problem}")
 
 
 class Accepted(NamedTuple):
@@ -65,11 +56,11 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     `deposit_date` defaults to today in the company's time zone. The call locks the line, then share-locks the months of
     the entries until the commit.
 
-    Raises AdjustmentError if the exception cannot be accepted, if the payment has changed since the exception was
+    Raises DecisionError if the exception cannot be accepted, if the payment has changed since the exception was
     opened, or if the date is in the future or in a month that is not open. An exception of an Amount Due of 0.00 also
     needs a known patient (rule D2, row 10).
     """
-    line, finding = _lock(tx, finding_id)
+    line, finding = locked_findings.lock(tx, finding_id)
     if finding.status is FindingStatus.RESOLVED:
         return Accepted(str(line.key), (), was_accepted_before=True)
     _check_acceptable(tx, line, finding)
@@ -77,22 +68,23 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     if (
         deposit_date is None
         and finding.reason is FindingReason.ZERO_DUE
-        and _is_open(tx, line, line.transaction_and_deposit_dates)
+        and _are_open(tx, line, line.transaction_and_deposit_dates)
     ):
         postings, stamp = import_postings(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
     else:
         day = deposit_date or today
-        _check_deposit_date(tx, line, finding, day, today)
+        locked_findings.check_deposit_date(tx, line, finding.id, day, today)
         postings = tuple(each.with_deposit_date(day) for each in proposed_adjustments(line))
         stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [apply_acceptance(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
-    added = [NewEntry(line, posting, part, today) for part, posting in enumerate(postings, len(line.postings) + 1)]
+    first, origin = len(line.postings) + 1, EntryOrigin(finding.id)
+    added = [NewEntry(line, posting, part, today, origin) for part, posting in enumerate(postings, first)]
     entries.post(tx, added, refs, stamp)
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
-    findings.close(tx, [finding_id], FindingStatus.RESOLVED, now, who)
+    findings.decide(tx, finding_id, FindingStatus.RESOLVED, Decision(now, who, line.acknowledged_hash))
     params = {"postings": posting_params(postings)}
-    _record(tx, line, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
+    _record(tx, line, finding, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
     return Accepted(str(line.key), postings)
 
 
@@ -108,7 +100,7 @@ def accept_if_unchanged(
 ) -> Accepted:
     """Accept an exception if its payment is still at the version that the user saw.
 
-    Raises AdjustmentError as `accept` does, and if the payment has changed since.
+    Raises DecisionError as `accept` does, and if the payment has changed since.
     """
     result = accept(tx, seen.finding_id, deposit_date, now, who)
     if not result.was_accepted_before:
@@ -119,7 +111,7 @@ def accept_if_unchanged(
 def acknowledge_if_unchanged(tx: Transaction, seen: SeenException, reason: str, now: datetime, who: str) -> str:
     """Acknowledge an exception if its payment is still at the version that the user saw; return the printed key.
 
-    Raises AdjustmentError as `acknowledge` does, and if the payment has changed since.
+    Raises DecisionError as `acknowledge` does, and if the payment has changed since.
     """
     payment = acknowledge(tx, seen.finding_id, reason, now, who)
     _check_unchanged(tx, seen)
@@ -135,7 +127,7 @@ def _check_unchanged(tx: Transaction, seen: SeenException) -> None:
     version = findings.load(tx, [seen.finding_id])[seen.finding_id].version
     if version != seen.version:
         changed = f"you saw version {seen.version} of the payment and it is at {version} now"
-        raise AdjustmentError(seen.finding_id, f"{changed}; nothing was posted")
+        raise DecisionError(seen.finding_id, f"{changed}; nothing was posted")
 
 
 def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
@@ -143,7 +135,7 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 
     The caller accepts each in a separate transaction.
     """
-    return [int(each.item_id) for each in findings.acceptable(tx, company_id)]
+    return [int(each.item_id) for each in acceptable_findings.load(tx, company_id)]
 
 
 def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
@@ -151,7 +143,7 @@ def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
 
     Those that failed before are omitted until their next attempt is due.
     """
-    found = findings.acceptable(tx, None, policy="auto")
+    found = acceptable_findings.load(tx, None, policy="auto")
     return postponed_work.drop_postponed(tx, WorkKind.ACCEPT_EXCEPTION, found, now)
 
 
@@ -174,69 +166,45 @@ def list_companies_of_exceptions(tx: Transaction, finding_ids: Sequence[int]) ->
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:
     """Close an exception without posting anything, and return the payment's printed key.
 
-    A newer version of the payment opens another exception. Locks the line. Raises AdjustmentError if the exception is
+    A newer version of the payment opens another exception. Locks the line. Raises DecisionError if the exception is
     not open or if the reason is blank.
     """
     if not reason.strip():
-        raise AdjustmentError(finding_id, "a reason is needed to acknowledge it")
-    line, finding = _lock(tx, finding_id)
+        raise DecisionError(finding_id, "a reason is needed to acknowledge it")
+    line, finding = locked_findings.lock(tx, finding_id)
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustmentError(finding_id, f"it is {_status_in_words(finding.status)} already")
+        raise DecisionError(finding_id, f"it is {_status_in_words(finding.status)} already")
     if finding.dead_letter_id is not None:
         dead_letters.close(tx, finding.dead_letter_id, now)
     if finding.version == line.version and (settled := apply_acknowledgement(line)) is not line:
         lines.write(tx, [settled], now)
-    findings.close(tx, [finding_id], FindingStatus.ACKNOWLEDGED, now, who)
+    findings.decide(tx, finding_id, FindingStatus.ACKNOWLEDGED, Decision(now, who, line.acknowledged_hash))
     event = HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, line.company_id, detail=reason.strip())
-    _record(tx, line, event)
+    _record(tx, line, finding, event)
     return str(line.key)
-
-
-def _lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
-    """Lock the exception's line, then read the exception. Every writer of exceptions takes the locks in this order."""
-    seen = findings.load(tx, [finding_id]).get(finding_id)
-    if seen is None:
-        raise AdjustmentError(finding_id, "there is no exception with this number")
-    (line,) = lines.lock_by_id(tx, [seen.line_ref], wait=True).values()
-    if not company_moves.is_here(tx, line.company_id):
-        raise AdjustmentError(finding_id, f"company {line.company_id} has moved to another installation")
-    return line, findings.load(tx, [finding_id])[finding_id]
 
 
 def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> None:
     if finding.status is not FindingStatus.OPEN:
-        raise AdjustmentError(finding.id, f"it is {_status_in_words(finding.status)} already")
+        raise DecisionError(finding.id, f"it is {_status_in_words(finding.status)} already")
     if not finding.reason.can_be_accepted:
-        raise AdjustmentError(finding.id, "there is nothing to accept; acknowledge it with a reason")
+        raise DecisionError(finding.id, "there is nothing to accept; acknowledge it with a reason")
     if line.version != finding.version:
         saved_again = f"{line.key} was saved again (version {line.version})"
-        raise AdjustmentError(finding.id, f"{saved_again}; look at the exception again")
+        raise DecisionError(finding.id, f"{saved_again}; look at the exception again")
     found = examine(line)
     if found is None or found.reason is not finding.reason or finding.attempts not in {None, line.attempts}:
         pending = f"{line.key} is being re-evaluated"
-        raise AdjustmentError(finding.id, f"{pending}; look at the exception again afterwards")
+        raise DecisionError(finding.id, f"{pending}; look at the exception again afterwards")
     payer = (line.company_id, line.patient_id)
     if finding.reason is FindingReason.ZERO_DUE and payer not in patients.known(tx, [payer]):
         unknown = f"patient {line.patient_id} is not known to Billing yet"
-        raise AdjustmentError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
+        raise DecisionError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
 
 
-def _check_deposit_date(tx: Transaction, line: Line, finding: StoredFinding, day: date, today: date) -> None:
-    if day > today:
-        raise AdjustmentError(finding.id, f"deposit date {day} is in the future; today is {today}")
-    if day.year < YEAR_FIRST:
-        raise AdjustmentError(finding.id, f"deposit date {day}: the earliest year is {YEAR_FIRST}")
-    if not _is_open(tx, line, {day}):
-        closed_through = months.lock_date(tx, line.company_id).closed_through
-        until = f", as is every month up to {closed_through}" if closed_through else ""
-        problem = f"deposit date {day}: that month is closed{until}; choose a date in an open month"
-        raise AdjustmentError(finding.id, problem)
+def _are_open(tx: Transaction, line: Line, days: set[date]) -> bool:
+    return locked_findings.open_days(tx, line, days) == days
 
 
-def _is_open(tx: Transaction, line: Line, days: Iterable[date]) -> bool:
-    states = months.share_lock(tx, {(line.company_id, Month.of(day)) for day in days})
-    return set(states.values()) <= {MonthState.OPEN, MonthState.SCHEDULED}
-
-
-def _record(tx: Transaction, line: Line, event: HistoryEvent) -> None:
-    history.add(tx, [event._replace(line_ref=line.id, version=line.version)])
+def _record(tx: Transaction, line: Line, finding: StoredFinding, event: HistoryEvent) -> None:
+    history.add(tx, [event._replace(line_ref=line.id, version=line.version, finding_ref=finding.id)])

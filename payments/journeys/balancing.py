@@ -5,19 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.contract.money import Money
+from payments.contract.money import Money, total
 from payments.contract.payment_log import PaymentLogRow
-from payments.core.balancing import Balance, BalancedLine, LineComparison, last_full_week, reconcile
+from payments.core.balancing import Balance, BalancedLine, LineComparison, LineGroup, last_full_week, reconcile
+from payments.core.nightly_job import NightlyJob, Progress
 from payments.core.postponed_work import Selection, WorkItem
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction, savepoint
 from payments.store.db.external_sort import SortedRows
-from payments.store.ledger import clinics, job_runs
+from payments.store.ledger import clinics, job_runs, nightly_results
 from payments.store.ledger.job_runs import Job
+from payments.store.ledger.nightly_results import Night
 from payments.store.reports import balance_batches, balancing, emr_log
 from payments.store.reports.balancing import BalanceFilter
 
-__all__ = ["Balance", "BalanceFilter", "BalancedLine"]
+__all__ = ["Balance", "BalanceFilter", "BalancedLine", "LineGroup"]
 
 
 class BalancedClinic(NamedTuple):
@@ -56,6 +58,22 @@ def differing_lines(
     for line in _reconcile_compared(balancing.stream(tx, balance_filter, with_log=log is not None)):
         if not line.is_equal:
             yield line
+
+
+def lines_of_group(
+    tx: Transaction, balance_filter: BalanceFilter, group: LineGroup, log: Iterable[PaymentLogRow] | None = None
+) -> Iterator[BalancedLine]:
+    """Yield the lines that a term or a kind of difference of `balance` counts, in the order of their keys.
+
+    The group EMR also has the lines that agree. The other arguments are those of `differing_lines`.
+    """
+    if group is not LineGroup.EMR:
+        yield from (line for line in differing_lines(tx, balance_filter, log) if group in line.groups)
+        return
+    if log is not None:
+        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
+    compared = balancing.read_every_line(tx, balance_filter, with_log=log is not None)
+    yield from (line for line in map(reconcile, compared) if group in line.groups)
 
 
 def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
@@ -111,8 +129,22 @@ def balance_next_due(
 
 
 def balance_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> dict[BalancedClinic, Balance]:
-    """Balance the last full week of companies, clinic by clinic: the week that tonight's run balances."""
-    return balance_clinics(tx, _week_of(job_runs.current_day(now), *(each.company_id for each in companies)))
+    """Balance the last full week of companies, clinic by clinic: the week that tonight's run balances.
+
+    Stores the result of each company.
+    """
+    day = job_runs.current_day(now)
+    balances = balance_clinics(tx, _week_of(day, *(each.company_id for each in companies)))
+    for company_id, _ in companies:
+        of_company = [each for clinic, each in balances.items() if clinic.company_id == company_id]
+        nightly_results.store(tx, Night(company_id, NightlyJob.BALANCING, day), now, _progress(of_company))
+    return balances
+
+
+def _progress(balances: Sequence[Balance]) -> Progress:
+    unexplained = [each for each in balances if each.unexplained_count]
+    lines = sum(each.unexplained_count for each in unexplained)
+    return Progress(len(balances), lines, total(each.unexplained for each in unexplained))
 
 
 def leave_out(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:

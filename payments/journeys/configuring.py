@@ -56,13 +56,18 @@ class SettingsUpdate(NamedTuple):
 
 
 class CompanyUpdate(NamedTuple):
-    """The settings to change for a company; None leaves a setting as it is."""
+    """The settings to change for a company; None leaves a setting as it is.
+
+    `seen` are the settings that the user saw before the change; None if the user did not look.
+    """
 
     company_id: str
     hold_days: int | None = None
     dos_first: bool | None = None
     adjustments: str | None = None
     timezone: str | None = None
+    exception_days: int | None = None
+    seen: CompanyRow | None = None
 
 
 def set_company(
@@ -73,7 +78,8 @@ def set_company(
     A new company has the default time zone.
 
     Locks the company's row. Raises TimezoneError if the time zone is not an IANA name that this system and PostgreSQL
-    know, and MoveError if the company has moved to another installation.
+    know, ChangedMeanwhileError if the settings are not those that the user saw, and MoveError if the company has moved
+    to another installation.
     """
     if update.timezone is not None and not timezones.is_timezone_known(tx, check_timezone(update.timezone)):
         raise TimezoneError(update.timezone)
@@ -82,7 +88,10 @@ def set_company(
     if confirmation.confirm(tx, NamedClinic(update.company_id, None), now, who):
         audit.add(tx, AuditEntry(now, who, "confirmed company", update.company_id, company_id=update.company_id))
     before = clinics.lock_company(tx, update.company_id)
-    chosen = {name: value for name, value in update._asdict().items() if name != "company_id" and value is not None}
+    if update.seen is not None and (changes := _changes(update.seen, before)):
+        raise ChangedMeanwhileError(f"company {update.company_id}", changes)
+    wanted = {name: value for name, value in update._asdict().items() if name not in {"company_id", "seen"}}
+    chosen = {name: value for name, value in wanted.items() if value is not None}
     chosen |= {"timezone_chosen": True} if update.timezone is not None else {}
     after = clinics.change_company(tx, update.company_id, chosen)
     if changes := _changes(before, after):

@@ -12,7 +12,8 @@ from payments.store.db.replication import Replication, read_replication
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.ledger import clinics, postponed_work
 from payments.store.ledger.postponed_work import PostponedCount
-from payments.store.reports import claims_feed, dashboard
+from payments.store.reports import dashboard, posted_sums
+from payments.store.reports import trends as trend_report
 from payments.store.reports.dashboard import (
     ChunkStats,
     CompanyCount,
@@ -21,8 +22,9 @@ from payments.store.reports.dashboard import (
     HourlyFlow,
     OpenExceptions,
     RetryBacklog,
-    StatusCount,
 )
+from payments.store.reports.posted_sums import UnpostedSum
+from payments.store.reports.trends import TrendGroup, TrendRow
 
 __all__ = [
     "ChunkStats",
@@ -33,7 +35,9 @@ __all__ = [
     "PostponedCount",
     "Replication",
     "RetryBacklog",
-    "StatusCount",
+    "TrendGroup",
+    "TrendRow",
+    "UnpostedSum",
 ]
 
 RECENT = timedelta(minutes=5)
@@ -42,16 +46,17 @@ RECENT = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Statuses and hourly activity of one day; current open exceptions and unsuccessful payments.
+    """Statuses and hourly activity of one day; current open exceptions, and payments that are not posted.
 
-    `feed` counts the payments that were saved on the day. `flow` counts what happened in each hour of the user's day.
+    `feed` counts the payments that were saved on the day, by the clock of their clinics. `unposted` are all payments
+    that are not in Billing, by cause; the Internal Payments among them stay in the EMR.
     """
 
     day: date
     feed: Mapping[Status, int]
     flow: Sequence[HourlyFlow]
     exceptions: Sequence[ExceptionAgeCount]
-    unsuccessful: Sequence[StatusCount]
+    unposted: Sequence[UnpostedSum]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +79,22 @@ class Gauges:
 def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
     """Return the figures of a day and the current figures, of the payments in a scope.
 
-    The day and its hours are in the time zone of `now`.
+    The hours of the day are in the time zone of `now`.
     """
-    zone = ZoneInfo(str(now.tzinfo))
+    hours = Day.of(day, ZoneInfo(str(now.tzinfo)))
+    saved = posted_sums.day_by_status(tx, day, hours.hours, scope)
     return Overview(
         day=day,
-        flow=dashboard.hourly_flow(tx, Day.of(day, zone), scope),
+        flow=dashboard.hourly_flow(tx, hours, scope, saved),
         exceptions=dashboard.exceptions_by_age(tx, now, scope),
-        unsuccessful=dashboard.unsuccessful_counts(tx, scope),
-        # Last, because it makes PostgreSQL read sets for the rest of the transaction.
-        feed=_count_by_status(tx, FeedFilter(since=day, until=day, scope=scope)),
+        unposted=posted_sums.unposted(tx, FeedFilter(scope=scope)),
+        feed={status: sum(each.count for each in saved if each.status == status) for status in Status},
     )
 
 
-def _count_by_status(tx: Transaction, feed_filter: FeedFilter) -> dict[Status, int]:
-    """Count the payments of the Claims Feed that match, by status."""
-    counts = dict.fromkeys(Status, 0)
-    for each in claims_feed.sums(tx, feed_filter):
-        counts[Status(each.status)] += each.count
-    return counts
+def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:
+    """Return how much was paid and how much of it Billing holds, by week or clinic."""
+    return trend_report.read(tx, feed_filter, group)
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:

@@ -59,11 +59,13 @@ def detect(
     resolved = {ref: each for ref, each in already_open.items() if ref not in found and _may_close(locked[ref], each)}
     findings.close(tx, [each.id for each in resolved.values()], FindingStatus.AUTO_CLOSED, now, worker)
 
-    changes = [(HistoryCode.EXCEPTION_OPENED, found[ref].line, _history_params(found[ref])) for ref in opened]
-    changes += [(HistoryCode.EXCEPTION_RECOMPUTED, each.line, _history_params(each)) for each in recomputed.values()]
+    changes = [(HistoryCode.EXCEPTION_OPENED, each_id, found[ref]) for ref, each_id in opened.items()]
+    changes += [(HistoryCode.EXCEPTION_RECOMPUTED, each_id, each) for each_id, each in recomputed.items()]
+    described = [(code, each_id, each.line, _history_params(each)) for code, each_id, each in changes]
     closed = HistoryCode.EXCEPTION_CLOSED
-    changes += [(closed, locked[ref], {"reason": each.reason}) for ref, each in resolved.items()]
-    history.add(tx, [_history_event(line, code, params, now, worker) for code, line, params in changes])
+    described += [(closed, each.id, locked[ref], {"reason": each.reason}) for ref, each in resolved.items()]
+    event = HistoryEvent(now, closed, worker, None)
+    history.add(tx, [_history_event(event, *each) for each in described])
     return DetectionStats(len(locked), len(opened), len(recomputed), len(resolved))
 
 
@@ -121,5 +123,12 @@ def _history_params(examination: Examination) -> Params:
     }
 
 
-def _history_event(line: Line, code: HistoryCode, params: Params, now: datetime, worker: str) -> HistoryEvent:
-    return HistoryEvent(now, code, worker, line.company_id, params, line_ref=line.id, version=line.version)
+def _history_event(event: HistoryEvent, code: HistoryCode, finding_id: int, line: Line, params: Params) -> HistoryEvent:
+    return event._replace(
+        code=code,
+        company_id=line.company_id,
+        params=params,
+        line_ref=line.id,
+        version=line.version,
+        finding_ref=finding_id,
+    )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from payments.contract.money import Money, total
 from payments.core.account import Allocation
 from payments.core.distribution import distribute
+from payments.core.nightly_job import NightlyJob, Progress
 from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
@@ -19,9 +20,10 @@ from payments.store.ledger import (
     distribution_queue,
     distribution_runs,
     lines,
-    patients,
+    nightly_results,
     postponed_work,
 )
+from payments.store.ledger.nightly_results import Night
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
 from payments.store.reports.account import AccountRow, AllocationRow, RefundRow
@@ -87,7 +89,12 @@ def distribute_next_due(
     keys = distribution.accounts_after(tx, (run.company_id, run.last_patient), limit, of_company=True, nightly=True)
     selection.taken = keys or [company]
     moved = _distribute(tx, keys, None, now, immediate_only=False)
-    distribution_runs.record_progress(tx, run, keys[-1].item_id if len(keys) == limit else None)
+    has_more = len(keys) == limit
+    distribution_runs.record_progress(tx, run, keys[-1].item_id if has_more else None)
+    night = Night(run.company_id, NightlyJob.DISTRIBUTION, run.day)
+    nightly_results.add(tx, night, now, Progress(len(keys), len(moved.allocations), moved.net_applied))
+    if not has_more:
+        nightly_results.finish(tx, night, now)
     postponed_work.forget(tx, WorkKind.DISTRIBUTE_COMPANY, company)
     return moved._replace(last=company)
 
@@ -141,11 +148,6 @@ def show_refunds_to_check(
 ) -> list[RefundRow]:
     """Return the refunds of an account, in a scope, that none of its payments covers."""
     return account.refunds_to_check(tx, row, scope, as_of)
-
-
-def show_name(tx: Transaction, row: AccountRow) -> str | None:
-    """Return the patient's name, or None if Billing does not know it."""
-    return patients.name(tx, row.company, row.patient)
 
 
 def _distribute(

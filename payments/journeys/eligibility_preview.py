@@ -1,52 +1,107 @@
-"""Tell an EMR, before the front desk saves, whether a payment would be sent to Billing."""
+"""Tell the front desk or an EMR, before a payment is saved, what Billing would do with it.
 
-from dataclasses import dataclass
-from datetime import date, datetime
+The payment is read by the event contract and evaluated by the import rule, as an event would be.
+"""
 
-from payments.contract.event import ChargeType
+import json
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from payments.contract.errors import EventError
+from payments.contract.event import ChargeType, Method, PaymentSaved, read_event
+from payments.contract.money import Money
+from payments.core import import_rule
 from payments.core.ambiguity import AmbiguousIdError
-from payments.core.eligibility import exclusion_reason
-from payments.core.month import Month, MonthState
-from payments.core.outcome import Reason
+from payments.core.flow_preview import FlowPreview
+from payments.core.import_rule import ImportContext
+from payments.core.outcome import NotSent, Reason
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, months
+from payments.store.ledger import clinics, months, patients
+from payments.store.ledger.clinics import Clinic
+
+_ONE_DOLLAR = Money("1.00")
+_SCHEDULE = (timedelta(minutes=15),)
+"""A delay, so that what waits is held. Its length is not shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class EligibilityPreview:
-    """Whether a payment saved now would be sent, the reason if not, and the state of the payment's month.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentToSave:
+    """A payment as the front desk would save it. Amounts are in dollars; without a patient, one who is in Billing."""
 
-    `is_known` is False if Billing does not know the clinic. `is_adjusted_automatically` says whether the company's
-    policy accepts exceptions of a closed month automatically.
+    charge_type: ChargeType
+    day: date
+    amount_due: Money = _ONE_DOLLAR
+    amount_paid: Money = _ONE_DOLLAR
+    paid: bool = True
+    internal_payment: bool = False
+    patient_id: str | None = None
+
+
+def preview_payment(tx: Transaction, scope: Scope, payment: PaymentToSave, now: datetime) -> FlowPreview:
+    """Return what would happen to this payment if it were saved now.
+
+    `scope` includes one clinic id: that of the payment. A clinic that is retired, or that Billing does not have, sends
+    nothing. Raises AmbiguousIdError if several companies of the scope have the clinic.
     """
-
-    reason: Reason | None
-    month_state: MonthState
-    is_known: bool = True
-    is_adjusted_automatically: bool = False
-
-    @property
-    def would_be_sent(self) -> bool:
-        """Whether the payment would be sent to Billing."""
-        return self.reason is None
-
-
-def preview_payment(
-    tx: Transaction, scope: Scope, charge_type: ChargeType, day: date, now: datetime
-) -> EligibilityPreview:
-    """Return what would happen to a paid line of this charge type and transaction date if it were saved now.
-
-    `scope` includes one clinic id: that of the line. Raises AmbiguousIdError if several companies of the scope have it.
-    """
-    known = clinics.load_all(tx, scope.only_clinic)
-    found = [clinic for key, clinic in known.items() if scope.may_see(*key)]
-    if not found:
-        return EligibilityPreview(Reason.INTEGRATION_OFF, MonthState.OPEN, is_known=False)
+    clinic_id = scope.only_clinic or ""
+    preview = FlowPreview(
+        clinic_id=clinic_id,
+        charge_type=payment.charge_type,
+        day=payment.day,
+        patient_id=payment.patient_id,
+        outcome=NotSent(Reason.UNKNOWN_CLINIC),
+    )
+    found = [clinic for key, clinic in clinics.load_all(tx, clinic_id).items() if scope.may_see(*key)]
     if len(found) > 1:
-        raise AmbiguousIdError(f"clinic {scope.only_clinic}", (clinic.key.company_id for clinic in found))
-    (clinic,) = found
-    state = months.load_state(tx, clinic.key.company_id, Month.of(day))
-    reason = exclusion_reason(clinic.settings_at(now), charge_type)
-    (company,) = clinics.list_companies(tx, Scope.of_companies(clinic.key.company_id))
-    return EligibilityPreview(reason, state, is_adjusted_automatically=company.adjustments == "auto")
+        raise AmbiguousIdError(f"clinic {clinic_id}", (clinic.key.company_id for clinic in found))
+    return _evaluate(tx, preview, found[0], payment, now) if found else preview
+
+
+def _evaluate(
+    tx: Transaction, preview: FlowPreview, clinic: Clinic, payment: PaymentToSave, now: datetime
+) -> FlowPreview:
+    company_id = clinic.key.company_id
+    state = months.load_state(tx, company_id, preview.month)
+    (company,) = clinics.list_companies(tx, Scope.of_companies(company_id))
+    preview = replace(preview, month_state=state, is_adjusted_automatically=company.adjustments == "auto")
+    try:
+        event = _event(clinic, payment, now)
+    except EventError as error:
+        return replace(preview, outcome=None, error=str(error))
+    context = ImportContext(
+        now=now,
+        backoff_schedule=_SCHEDULE,
+        settings=clinic.settings_at(now),
+        patient_known=payment.patient_id is None or bool(patients.known(tx, [(company_id, payment.patient_id)])),
+        months={preview.month: state},
+        patient_schedule=_SCHEDULE,
+    )
+    return replace(preview, outcome=import_rule.decide(event, b"", None, context).line.outcome)
+
+
+def _event(clinic: Clinic, payment: PaymentToSave, now: datetime) -> PaymentSaved:
+    """Return the event that the EMR would publish. Raises EventError if the contract refuses it."""
+    is_on_account = payment.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
+    fields = {
+        "schema": 1,
+        "type": "payment.saved",
+        "event_id": "00000000-0000-0000-0000-000000000000",
+        **clinic.key._asdict(),
+        "patient_id": payment.patient_id or "patient",
+        "payment_id": "preview",
+        "line_id": "1",
+        "version": 1,
+        "saved_at": now.isoformat(),
+        "charge_type": payment.charge_type,
+        "amount_due": f"{payment.amount_due:.2f}",
+        "amount_paid": f"{payment.amount_paid:.2f}",
+        "paid": payment.paid,
+        "internal_payment": payment.internal_payment,
+        "method": Method.CASH,
+        "transaction_date": payment.day.isoformat(),
+        "date_of_service": None if is_on_account else payment.day.isoformat(),
+    }
+    event = read_event(json.dumps(fields).encode())
+    assert isinstance(event, PaymentSaved)  # noqa: S101 (by its type)
+    return event

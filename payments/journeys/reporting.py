@@ -7,66 +7,104 @@ commands import the types of the reports from here.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from payments.contract.errors import dead_letter_id
+from payments.contract.money import total
 from payments.core.finding import FindingStatus
+from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING, Scope
+from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Page, Positioned, read_window
+from payments.store.db.time_limit import TimeLimitError, within_time
 from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
+from payments.store.reports import exception_life as life_report
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
+from payments.store.reports import posted_sums
 from payments.store.reports import timeline as timeline_report
 from payments.store.reports.account import AppliedRow
-from payments.store.reports.claims_feed import FeedCursor, FeedRow, FeedSum, PositionedFeedRow
+from payments.store.reports.claims_feed import FeedRow, FeedSum
+from payments.store.reports.exception_life import DecisionEntry, LifeEvent
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
-from payments.store.reports.payment_log import GroupBy, LogCursor, LogFilter, LogRow, LogSum, PositionedLogRow
-from payments.store.reports.timeline import TimelineRow
+from payments.store.reports.payment_log import GroupBy, LogFilter, LogRow, LogSum
+from payments.store.reports.posted_sums import UnpostedSum
+from payments.store.reports.summary import Summary
+from payments.store.reports.timeline import PaymentFacts, TimelineRow
+
+FEED_SORTS, LOG_SORTS, EXCEPTION_SORTS = feed_report.SORTS, log_report.SORTS, exception_report.SORTS
+"""The columns by which each report can be sorted, with their sort keys."""
 
 __all__ = [
     "AppliedRow",
     "Backlog",
+    "DecisionEntry",
     "ExceptionCount",
     "ExceptionFilter",
+    "ExceptionLife",
     "ExceptionRow",
-    "FeedCursor",
     "FeedFilter",
     "FeedRow",
     "FeedSum",
     "GroupBy",
-    "LogCursor",
+    "LifeEvent",
     "LogFilter",
     "LogRow",
     "LogSum",
-    "PositionedFeedRow",
-    "PositionedLogRow",
+    "Page",
+    "Positioned",
+    "Sort",
+    "Summary",
+    "TimeLimitError",
     "TimelineRow",
+    "TooManyToSortError",
+    "UnpostedSum",
+    "Window",
+    "within_time",
 ]
-
-_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[_Row]):
-    """Rows of a report, and whether more rows come after them."""
+class ExceptionLife:
+    """A Billing Exception with its events, and with the entries that decisions on it posted; both in order."""
 
-    rows: Sequence[_Row]
-    has_more: bool
+    row: ExceptionRow
+    events: Sequence[LifeEvent]
+    entries: Sequence[DecisionEntry]
 
 
-def claims_feed(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
-    """Yield the Claims Feed, oldest save first: one row per line, with its newest version."""
-    return feed_report.stream(tx, feed_filter)
+def claims_feed(tx: Transaction, feed_filter: FeedFilter, sort: Sort | None = None) -> Iterator[FeedRow]:
+    """Yield the Claims Feed: one row per line, with its newest version. By default, the oldest save comes first."""
+    return feed_report.stream_sorted(tx, feed_filter, sort) if sort else feed_report.stream(tx, feed_filter)
 
 
 def claims_feed_page(
-    tx: Transaction, feed_filter: FeedFilter, after: FeedCursor | None, limit: int
-) -> Page[PositionedFeedRow]:
-    """Return a page of the Claims Feed, newest save first."""
-    return _page(feed_report.read_page(tx, feed_filter, after, limit + 1), limit)
+    tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort = feed_report.NEWEST_FIRST
+) -> Page[FeedRow]:
+    """Return a page of the Claims Feed, by default newest save first. Raises TooManyToSortError."""
+    if sort.column != feed_report.BY_SAVE:
+        _check_sortable(sort, feed_report.summarize(tx, feed_filter, SORTED_ROWS_MAX))
+    return read_window(window, lambda each: feed_report.read_page(tx, feed_filter, each, sort))
+
+
+def claims_feed_summary(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
+    """Count and add up the payments that match. With `limit`, stop after so many payments."""
+    return feed_report.summarize(tx, feed_filter, limit)
+
+
+def selected_payments_summary(tx: Transaction, keys: Sequence[str], scope: Scope) -> Summary:
+    """Count and add up the payments of the Claims Feed with these printed keys. Other keys count nothing."""
+    pages = (feed_report.read_page(tx, FeedFilter(payment=key, scope=scope), Window(1)) for key in keys)
+    rows = [each.row for page in pages for each in page]
+    return Summary(len(rows), total(row.amount for row in rows if row.amount is not None))
+
+
+def count_payments(tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort) -> int:
+    """Count the payments in a window of the Claims Feed."""
+    return len(feed_report.read_page(tx, feed_filter, window, sort))
 
 
 def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
@@ -74,21 +112,41 @@ def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     return feed_report.sums(tx, feed_filter)
 
 
-def payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
-    """Yield the Patient Payment Log by deposit date: one row per ledger entry."""
-    return log_report.stream(tx, log_filter)
+def not_in_billing(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
+    """Return the payments that Billing does not hold in full, by cause, that with the oldest payment first."""
+    internal = PostedState.INTERNAL_PAYMENT
+    return [each for each in posted_sums.unposted(tx, feed_filter) if each.posted != internal]
 
 
-def expanded_payment_log(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
+def payment_log(tx: Transaction, log_filter: LogFilter, sort: Sort | None = None) -> Iterator[LogRow]:
+    """Yield the Patient Payment Log: one row per ledger entry. By default, the oldest deposit comes first."""
+    return log_report.stream(tx, log_filter, sort)
+
+
+def expanded_payment_log(
+    tx: Transaction, log_filter: LogFilter, sort: Sort | None = None
+) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
     """Yield the rows of `payment_log`, each with the charges that its payment was applied to."""
-    return log_report.stream_applied(tx, log_filter)
+    return log_report.stream_applied(tx, log_filter, sort)
 
 
 def payment_log_page(
-    tx: Transaction, log_filter: LogFilter, after: LogCursor | None, limit: int
-) -> Page[PositionedLogRow]:
-    """Return a page of the Patient Payment Log, newest deposit first."""
-    return _page(log_report.read_page(tx, log_filter, after, limit + 1), limit)
+    tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort = log_report.NEWEST_FIRST
+) -> Page[LogRow]:
+    """Return a page of the Patient Payment Log, by default newest deposit first. Raises TooManyToSortError."""
+    if sort.column != log_report.BY_DEPOSIT_DATE:
+        _check_sortable(sort, log_report.summarize(tx, log_filter, SORTED_ROWS_MAX))
+    return read_window(window, lambda each: log_report.read_page(tx, log_filter, each, sort))
+
+
+def payment_log_summary(tx: Transaction, log_filter: LogFilter, limit: int | None = None) -> Summary:
+    """Count and add up the entries that match. With `limit`, stop after so many entries."""
+    return log_report.summarize(tx, log_filter, limit)
+
+
+def count_entries(tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort) -> int:
+    """Count the entries in a window of the Patient Payment Log."""
+    return len(log_report.read_page(tx, log_filter, window, sort))
 
 
 def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
@@ -96,14 +154,30 @@ def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) 
     return log_report.sums(tx, log_filter, group_by)
 
 
-def exceptions(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
-    """Yield the Billing Exceptions, oldest first."""
-    return exception_report.stream(tx, exception_filter)
+def exceptions(
+    tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = exception_report.OLDEST_FIRST
+) -> Iterator[ExceptionRow]:
+    """Yield the Billing Exceptions, by default the oldest first."""
+    return exception_report.stream(tx, exception_filter, sort)
 
 
-def exceptions_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> Page[ExceptionRow]:
-    """Return a page of the Billing Exceptions with ids above `after`, oldest first."""
-    return _page(exception_report.read_page(tx, exception_filter, after, limit + 1), limit)
+def exceptions_page(
+    tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = exception_report.OLDEST_FIRST
+) -> Page[ExceptionRow]:
+    """Return a page of the Billing Exceptions, by default the oldest first. Raises TooManyToSortError."""
+    if sort.column != exception_report.BY_ID:
+        _check_sortable(sort, exception_report.summarize(tx, exception_filter, SORTED_ROWS_MAX))
+    return read_window(window, lambda each: exception_report.read_page(tx, exception_filter, each, sort))
+
+
+def exceptions_summary(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
+    """Count the exceptions that match, and add up their differences. With `limit`, stop after so many exceptions."""
+    return exception_report.summarize(tx, exception_filter, limit)
+
+
+def count_exceptions(tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort) -> int:
+    """Count the exceptions in a window of the Billing Exceptions."""
+    return len(exception_report.read_page(tx, exception_filter, window, sort))
 
 
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
@@ -119,6 +193,11 @@ def exception(tx: Transaction, finding_id: int, scope: Scope = EVERYTHING) -> Ex
     return exception_report.read_one(tx, finding_id, scope)
 
 
+def exception_life(tx: Transaction, row: ExceptionRow) -> ExceptionLife:
+    """Return the events of an exception, and the entries that decisions on it posted."""
+    return ExceptionLife(row, life_report.events(tx, row.id), life_report.entries(tx, row.id))
+
+
 def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:
     """Return the history of the payment with this printed key; empty if there is none in the scope.
 
@@ -131,10 +210,22 @@ def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[T
     return timeline_report.read(tx, named.keys, named.dead_letter_ids)
 
 
+def payment_facts(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> PaymentFacts | None:
+    """Return the method, the dates and the reference of the payment with this printed key, as last saved.
+
+    Returns None for an invalid event, or if the scope does not include the payment.
+    """
+    if dead_letter_id(key) is not None:
+        return None
+    named = printed_keys.find(tx, [key], scope)[key]
+    return timeline_report.read_facts(tx, named.keys[0]) if named.keys else None
+
+
 def load_backlog(tx: Transaction, now: datetime) -> Backlog:
     """Count the payments that are due now and those that wait for a later retry."""
     return backlog.load(tx, now)
 
 
-def _page(rows: Sequence[_Row], limit: int) -> Page[_Row]:
-    return Page(rows[:limit], len(rows) > limit)
+def _check_sortable(sort: Sort, found: Summary) -> None:
+    if not found.is_complete:
+        raise TooManyToSortError(sort)

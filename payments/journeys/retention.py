@@ -1,15 +1,24 @@
-"""Create the partitions of coming months, and drop those past their retention."""
+"""Create the partitions of coming months, drop those past their retention, and delete what is kept for days only."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from payments.access import uploaded_logs
 from payments.core.month import Month
 from payments.store.db import partitions
 from payments.store.db.connection import Transaction
+from payments.store.feed import requeue_items
+from payments.store.ledger import import_tasks, nightly_results
 
 MONTHS_AHEAD = 3
 TABLES = partitions.TABLES
 """The tables that are partitioned by month."""
+
+REQUEUE_ITEMS_KEPT = timedelta(days=30)
+"""How long the single payments of a finished requeue run are kept. The outcome of the run is kept for ever."""
+IMPORT_TASKS_KEPT = timedelta(days=7)
+"""How long the tasks of imports are kept. Flower remembers the last 20,000 tasks."""
+NIGHTLY_RESULTS_KEPT = timedelta(days=90)
 
 
 class Retention(NamedTuple):
@@ -43,3 +52,13 @@ def drop_expired(tx: Transaction, table: str, today: date, retention: Retention)
     """
     months = retention.retention_months(table)
     return 0 if months is None else partitions.drop(tx, table, Month.of(today).plus(-months).first_day)
+
+
+def delete_short_lived(tx: Transaction, now: datetime) -> int:
+    """Delete rows that are kept for some days only, and return how many."""
+    return (
+        requeue_items.drop_before(tx, now - REQUEUE_ITEMS_KEPT)
+        + import_tasks.drop_before(tx, now - IMPORT_TASKS_KEPT)
+        + nightly_results.drop_before(tx, (now - NIGHTLY_RESULTS_KEPT).date())
+        + uploaded_logs.delete_expired(tx, now)
+    )

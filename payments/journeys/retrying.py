@@ -10,7 +10,7 @@ from payments.core.import_stats import ImportStats, RunContext
 from payments.core.outcome import Reason
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
-from payments.store.ledger import admission, history, lines, patients
+from payments.store.ledger import admission, history, import_tasks, lines, patients
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
@@ -94,3 +94,5 @@ def record_failure(tx: Transaction, entries: Sequence[StreamEntry], error: str, 
             for entry in entries
         ],
     )
+    if run.task_id:
+        import_tasks.add(tx, run.now, run.worker, run.task_id)

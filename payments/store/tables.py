@@ -45,6 +45,9 @@ Moment = DateTime(timezone=True)
 Dollars = Numeric(12, 2)
 Sum = Numeric(18, 2)
 
+MAY_BE_UNPOSTED = "status <> 'Transmission Successful' OR application = 'exception'"
+"""A condition that every line meets whose money is not in Billing (`payments/store/feed/posted.py`)."""
+
 
 def _id() -> Column[int]:
     return Column("id", BigInteger, Identity(always=True), nullable=False)
@@ -86,6 +89,8 @@ companies = Table(
     Column("moved_by", Text),
     Column("move_id", Uuid),
     Column("moved_at", Moment),
+    # The business days within which an exception is to be decided.
+    Column("exception_days", Integer, nullable=False, server_default="5"),
     Index("companies_moved", "company_id", postgresql_where=text("move_state IN ('left', 'arriving')")),
 )
 
@@ -128,6 +133,8 @@ patients = Table(
     # The EMR's save of this version, and when it was imported; null for rows older than the columns.
     Column("saved_at", Moment),
     Column("changed_at", Moment),
+    # The parts of the name and the id by which a patient is found; each begins with the company.
+    Index("patients_by_term", text("patient_terms(company_id, patient_id, name)"), postgresql_using="gin"),
 )
 
 # Accounts whose money has to be applied or unapplied immediately. Rows are inserted and deleted, never updated, so that
@@ -225,8 +232,16 @@ lines = Table(
     # Pages of the Claims Feed, newest save first: of all clinics, of one clinic, and of what was not successful.
     Index("lines_by_save", "saved_at", "id"),
     Index("lines_by_clinic", "clinic_id", "saved_at", "id"),
-    Index("lines_to_look_at", "saved_at", "id", postgresql_where=text("status <> 'Transmission Successful'")),
+    Index("lines_not_posted", "saved_at", "id", postgresql_where=text(MAY_BE_UNPOSTED)),
+    Index(
+        "lines_not_posted_by_clinic",
+        *("company_id", "clinic_id", "saved_at", "id"),
+        postgresql_where=text(MAY_BE_UNPOSTED),
+    ),
     Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing and close warnings
+    # For the search, newest first.
+    Index("lines_by_amount", "company_id", "amount_paid", "id"),
+    Index("lines_by_reference", "company_id", "reference", postgresql_where=text("reference IS NOT NULL")),
 )
 
 # Dead letters: events that could not be processed, with their error. Of an oversized event only the beginning is kept.
@@ -302,6 +317,9 @@ findings = Table(
     Column("attempts", Integer),
     Column("reason_code", Text),
     Column("company_id", Text, nullable=False),
+    Column("owner", Text),  # the user who works on it
+    Column("undone_at", Moment),  # when a user undid the last decision
+    Column("settled_notes_before", LargeBinary),  # `lines.settled_notes` before the decision
     PrimaryKeyConstraint("company_id", "id"),
     ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
     ForeignKeyConstraint(["company_id", "set_aside_ref"], [dead_letters.c.company_id, dead_letters.c.id]),
@@ -358,6 +376,10 @@ entries = Table(
     Column("posting_date", Date, nullable=False),
     Column("posted_at", Moment, nullable=False),
     Column("entered_by", Text, nullable=False),
+    # Of an entry that a decision on an exception posted: the exception. Of a reversal: the reversed entry, and why.
+    Column("finding_ref", BigInteger),
+    Column("reverses", BigInteger),
+    Column("reason", Text),
     PrimaryKeyConstraint("company_id", "id"),
     ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
     Index("entries_of_line", "company_id", "line_ref", "version", "kind", "part", unique=True),
@@ -403,6 +425,7 @@ history = Table(
     Column("error", Text),
     Column("params", JSONB),  # the values that belong to the code
     Column("company_id", Text),  # that of the line or dead letter; null if the event could not be read
+    Column("finding_ref", BigInteger),  # the exception, of an event in its life
     # No unique key: no statement looks a row up by its id, and each index costs every import.
     Index("history_by_time", "at", postgresql_using="brin"),
     Index("history_of_line", "company_id", "line_ref"),
@@ -414,6 +437,24 @@ history = Table(
     ),
     Index("history_by_entry", "entry_id", postgresql_where=text("line_ref IS NULL AND set_aside_ref IS NULL")),
     postgresql_partition_by="RANGE (at)",
+)
+
+# Internal notes of users on a payment, an exception of it (then both columns are set), or a patient's account. Rows are
+# only inserted. No foreign keys: they would need keys that exist only after the upgrade of an earlier release.
+notes = Table(
+    "notes",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("line_ref", BigInteger),
+    Column("finding_ref", BigInteger),
+    Column("patient_id", Text),
+    Column("body", Text, nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("written_by", Text, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("notes_of_line", "company_id", "line_ref", postgresql_where=text("line_ref IS NOT NULL")),
+    Index("notes_of_patient", "company_id", "patient_id", postgresql_where=text("patient_id IS NOT NULL")),
 )
 
 # Earlier versions of rows, with the end of their validity. Triggers insert them; `db/as_of.py` reads them.
@@ -453,6 +494,22 @@ postponed_work = Table(
     Column("next_try_at", Moment, nullable=False),
 )
 
+# The size of each company's work queues at the end of a day (`payments/store/reports/daily_queues.py`). `clinic_id` is
+# empty for events whose clinic cannot be read.
+daily_queues = Table(
+    "daily_queues",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("queue", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("clinic_id", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("amount", Sum, nullable=False),
+    Column("oldest_at", Moment, nullable=False),
+)
+
 # Jobs that run once a day for the whole installation: the day of the last complete run, and the progress of the run of
 # `running_day` by company id.
 job_runs = Table(
@@ -463,6 +520,32 @@ job_runs = Table(
     Column("finished_at", Moment),
     Column("running_day", Date),
     Column("last_company", Text),
+)
+
+# The result of a nightly job for one company and one night; `finished_at` is null while it runs. What is counted in
+# `examined` and `found`, and summed up in `amount`, depends on the job (`payments/core/nightly_job.py`).
+nightly_results = Table(
+    "nightly_results",
+    metadata,
+    Column("company_id", Text, primary_key=True),
+    Column("job", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("examined", BigInteger, nullable=False),
+    Column("found", BigInteger, nullable=False),
+    Column("amount", Sum, nullable=False),
+)
+
+# The Celery task of each import transaction. `at` and `who` are those of the rows that it added to the history. One row
+# a transaction, because an id in each row of the history would make imports slower.
+import_tasks = Table(
+    "import_tasks",
+    metadata,
+    Column("at", Moment, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("task_id", Text, nullable=False),
+    Index("import_tasks_by_task", "task_id"),
 )
 
 # The progress of `workers.migrate` in filling the company of earlier rows: `position` is the key of the last row.
@@ -491,6 +574,10 @@ users = Table(
     Column("companies_since", Moment),  # when `companies` was last changed; null if never
     # The pairs of a company and a clinic that the user may see, for a user of several companies with limited clinics.
     Column("clinic_keys", JSONB),
+    Column("must_change_password", Boolean, nullable=False, server_default=text("false")),
+    # Another user with a name that differs by case only was added earlier, before names were compared without case.
+    Column("is_namesake", Boolean, nullable=False, server_default=text("false")),
+    Index("users_by_folded_name", text("lower(name)"), unique=True, postgresql_where=text("NOT is_namesake")),
 )
 
 # Browser sessions and API tokens. Only a hash of each token is stored.
@@ -502,7 +589,23 @@ sessions = Table(
     Column("kind", Text, nullable=False),
     Column("begun_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    Column("last_used_at", Moment),  # to the minute
+    Column("address", Text),  # the IP address of the last use
     Index("sessions_by_user", "user_name"),
+)
+
+# Payment Logs of the EMR that users uploaded to compare them with Billing. A file names no company: it belongs to its
+# user, and nobody else reads it. It is deleted a day later.
+uploaded_logs = Table(
+    "uploaded_logs",
+    metadata,
+    _id(),
+    Column("user_name", Text, ForeignKey(users.c.name), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("uploaded_at", Moment, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index("uploaded_logs_by_user", "user_name", "id"),
 )
 
 # Consecutive failed logins, by name and by address.
@@ -551,4 +654,38 @@ requeue_runs = Table(
     Column("state", Text, nullable=False),
     PrimaryKeyConstraint("id"),
     Column("company_id", Text),  # null if the filter selects payments of several companies
+    Column("finished_at", Moment),
+    Column("outcome", JSONB),  # what became of the payments, once all of them were evaluated
+    Index(
+        "requeue_runs_active",
+        "id",
+        postgresql_where=text("state = 'running' OR finished_at IS NOT NULL AND outcome IS NULL"),
+    ),
+)
+
+# What a run has requeued: a line or a dead letter. Rows are inserted, and deleted some weeks after the end of the run.
+requeue_items = Table(
+    "requeue_items",
+    metadata,
+    Column("company_id", Text),  # null if the event could not be read
+    Column("run_id", BigInteger, nullable=False),
+    Column("line_ref", BigInteger),
+    Column("set_aside_ref", BigInteger),
+    Index("requeue_items_by_run", "run_id"),
+)
+
+# Saved views: the filters and the sort of a list under a name. `query` holds them as the query string of an address.
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("list_name", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("is_shared", Boolean, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+    PrimaryKeyConstraint("company_id", "id"),
+    Index("saved_views_by_name", "company_id", "owner", "list_name", "name", unique=True),
 )

@@ -17,7 +17,7 @@ from payments.core.outcome import Held, Reason, Status
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.feed.dead_letters import DeadLetter, Rejection
-from payments.store.ledger import charges, distribution_queue, entries, history, lines
+from payments.store.ledger import charges, distribution_queue, entries, history, import_tasks, lines
 from payments.store.ledger.entries import NewEntry, Stamp
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.outcome_columns import outcome_detail
@@ -130,6 +130,8 @@ class WriteBatch:
         duration_ms = self.run.elapsed_ms()
         events = [self._line_event(pending, line_refs[pending.key], duration_ms) for pending in self._history]
         history.add(tx, events + [self._dead_letter_event(each, duration_ms) for each in added])
+        if self.run.task_id and (events or added):
+            import_tasks.add(tx, now, self.run.worker, self.run.task_id)
         return self.stats
 
     def _record_postings(self, decision: Decision) -> None:

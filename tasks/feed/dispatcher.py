@@ -2,8 +2,8 @@
 
 The dispatcher forms no chunks. It reads at most one entry to notice new ones, and discards it. An importer reads all
 entries that are new when its task starts. So a lone event is imported immediately, and a backlog is imported in full
-chunks. The dispatcher's sweep lets importers retry entries that were lost or failed, and terminates the database
-sessions of stalled workers.
+chunks. The dispatcher's sweep lets importers retry entries that were lost or failed, enqueues the tasks whose work is
+due in PostgreSQL, and terminates the database sessions of stalled workers.
 
 While the circuit breaker is open, the dispatcher requests nothing and probes. If the broker takes no messages, for
 example because Redis is full, the dispatcher imports the feed itself, so that the feed becomes shorter.
@@ -32,6 +32,7 @@ from tasks.enqueue import send
 from tasks.feed import entry_retry, import_attempt, outage, replay
 from tasks.feed.attempt_errors import outage_of
 from tasks.feed.clocks import monotonic_ms
+from tasks.feed.due_work import DueWorkSweep
 from tasks.feed.heartbeat import send_heartbeat
 from tasks.feed.leased_import import NOTHING
 from tasks.feed.outage import Outage
@@ -97,6 +98,7 @@ class Dispatcher:
         self.in_flight_request: ImportRequest | None = None
         self.redelivery = Redelivery(self.streams, self.broker, settings.retry_ladder)
         self.stalled_sessions = StalledSessions(self.database, WORKER_APPLICATION_NAMES)
+        self.due_work = DueWorkSweep(self.database, self.broker)
         self.trimming = Trimming(self.streams, settings.keep_entries)
         self.next_sweep_ms = self.next_check_ms = monotonic_ms()
 
@@ -171,9 +173,10 @@ class Dispatcher:
         return True
 
     def sweep(self) -> None:
-        """Terminate stalled sessions, then let importers retry the entries that are due."""
+        """Terminate stalled sessions, let importers retry the entries that are due, and enqueue other due work."""
         self._terminate_stalled_sessions()
         self.redelivery.sweep()
+        self.due_work.sweep()
         self.next_sweep_ms = monotonic_ms() + SWEEP_MS
 
     def _terminate_stalled_sessions(self) -> None:

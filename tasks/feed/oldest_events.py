@@ -1,27 +1,46 @@
 """Find the oldest unprocessed event of each company, for the health check."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from payments.contract.stream_entry import named_company
+from payments.core.scope import EVERYTHING, Scope
 from tasks.feed import pending, stream
 from tasks.feed.lag import age_by_id
 from tasks.feed.streams import Streams
 from tasks.feed.waiting import entries_between, read_states
 
 
-def ages_by_company(streams: Streams, now: datetime) -> dict[str | None, timedelta]:
-    """Return the age of the oldest unprocessed event of each company, oldest first.
+@dataclass(frozen=True, slots=True)
+class WaitingEvents:
+    """The unprocessed events of a company among the oldest of the feed: their number, and the age of the oldest one.
 
-    None stands for entries whose company cannot be read. Of each stream, only the oldest pending entries and the oldest
-    undelivered ones are read, up to `pending.PAGE` of both. So a company whose events are all younger may be missing.
-    An entry whose id contains no plausible time counts as new. Raises RedisError.
+    `company` is None for events whose company cannot be read.
     """
-    ages: dict[str | None, timedelta] = {}
+
+    company: str | None
+    count: int
+    age: timedelta
+
+
+def waiting_by_company(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> list[WaitingEvents]:
+    """Return the unprocessed events of each company in a scope, those that have waited longest first.
+
+    Of each stream, only the oldest pending entries and the oldest undelivered ones are read, up to `pending.PAGE` of
+    both. So a company whose events are all younger may be missing. An entry whose id contains no plausible time counts
+    as new. A scope that is limited to clinics includes none, because the figures are those of a whole company. Raises
+    RedisError.
+    """
+    if scope.clinics is not None or scope.clinic_keys is not None:
+        return []
+    ages: dict[str | None, list[timedelta]] = defaultdict(list)
     for entry_id, body in _oldest_entries(streams):
-        company_id = named_company(body)
-        ages[company_id] = max(ages.get(company_id, timedelta()), age_by_id(entry_id, now))
-    return dict(sorted(ages.items(), key=lambda item: item[1], reverse=True))
+        ages[named_company(body)].append(age_by_id(entry_id, now))
+    is_visible = {company: scope.companies is None or company in scope.companies for company in ages}
+    found = [WaitingEvents(each, len(ages[each]), max(ages[each])) for each in ages if is_visible[each]]
+    return sorted(found, key=lambda each: each.age, reverse=True)
 
 
 def _oldest_entries(streams: Streams) -> Iterator[tuple[str, bytes]]:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from payments.access import authentication
-from payments.access.authentication import LoginAttempt, NewPassword, UserError
+from payments.access.authentication import Credential, LoginAttempt, NewPassword, SessionUse, UserError
 from payments.access.rights import LoginDelays, Role, User
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
@@ -15,7 +15,7 @@ from tests.console.web.conftest import CHEAP, PASSWORD
 pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 6, 10, 15, tzinfo=UTC)
-LIFETIME = timedelta(hours=12)
+LIFETIME, IDLE = timedelta(hours=12), timedelta(hours=1)
 
 
 def add_user(tx: Transaction, role: Role = Role.BILLING) -> str:
@@ -28,20 +28,76 @@ def log_in(tx: Transaction, name: str, password: str, now: datetime = NOW, addre
     return authentication.log_in(tx, LoginAttempt(name, password, address or uuid4().hex, CHEAP), now, LIFETIME).token
 
 
+def is_valid(tx: Transaction, token: str, kind: str = "session", at: datetime = NOW, **use: bool) -> bool:
+    return authentication.authenticate(tx, Credential(token, kind), SessionUse(at, IDLE, **use)) is not None
+
+
 def test_session_ends_on_expiry_logout_and_disabling(tx: Transaction) -> None:
     name = add_user(tx)
     token = log_in(tx, name, PASSWORD)
     assert token
 
-    def is_valid(kind: str = "session", after: timedelta = timedelta()) -> bool:
-        return authentication.authenticate(tx, token, kind, NOW + after) is not None
-
-    assert is_valid()
-    assert not is_valid("token")
-    assert not is_valid(after=LIFETIME)
+    assert is_valid(tx, token)
+    assert not is_valid(tx, token, "token")
+    assert not is_valid(tx, token, at=NOW + LIFETIME)
     authentication.disable_user(tx, name, NOW, "tests")
-    assert not is_valid()
+    assert not is_valid(tx, token)
     assert log_in(tx, name, PASSWORD) is None
+
+
+def test_session_ends_when_it_is_unused_and_lives_while_it_is_used(tx: Transaction) -> None:
+    token = log_in(tx, add_user(tx), PASSWORD)
+    step = timedelta(minutes=50)
+
+    assert not is_valid(tx, token, at=NOW + IDLE)
+    used = [is_valid(tx, token, at=NOW + step * number) for number in range(1, 16)]
+
+    # 14 steps are 11 h 40 min; then the absolute end comes.
+    assert used == [True] * 14 + [False]
+
+
+def test_background_request_does_not_keep_a_session_alive(tx: Transaction) -> None:
+    token = log_in(tx, add_user(tx), PASSWORD)
+
+    assert is_valid(tx, token, at=NOW + timedelta(minutes=50), is_background=True)
+    assert not is_valid(tx, token, at=NOW + timedelta(minutes=70))
+
+
+def test_api_token_does_not_end_when_it_is_unused(tx: Transaction) -> None:
+    token = authentication.create_token(tx, add_user(tx), NOW, "tests")
+
+    assert is_valid(tx, token, "token", NOW + timedelta(days=300))
+
+
+@pytest.mark.parametrize("typed", ["KIM.north", "kim.NORTH", "Kim.North"])
+def test_names_are_compared_without_case(tx: Transaction, typed: str) -> None:
+    authentication.add_user(tx, User("Kim.North", Role.BILLING), NewPassword(PASSWORD, CHEAP), NOW, "tests")
+
+    with pytest.raises(UserError, match=r"user Kim\.North already exists"):
+        authentication.add_user(tx, User(typed, Role.BILLING), NewPassword(PASSWORD, CHEAP), NOW, "tests")
+    for _ in range(LoginDelays().free):
+        assert log_in(tx, typed, "wrong") is None
+    assert log_in(tx, typed.swapcase(), PASSWORD, NOW + timedelta(seconds=1)) is None
+    assert log_in(tx, typed, PASSWORD, NOW + timedelta(seconds=3))
+    authentication.set_password(tx, typed, NewPassword("another correct horse", CHEAP), NOW, "tests")
+    assert log_in(tx, typed, "another correct horse", NOW + timedelta(seconds=9))
+    authentication.disable_user(tx, typed, NOW, "tests")
+    assert [row.disabled_at is None for row in authentication.list_users(tx)] == [False]
+
+
+def test_namesake_of_an_earlier_release_logs_in_with_the_exact_name(tx: Transaction) -> None:
+    authentication.add_user(tx, User("kim", Role.BILLING), NewPassword(PASSWORD, CHEAP), NOW, "tests")
+    tx.exec_driver_sql(
+        "INSERT INTO users (name, role, password_hash, added_at, added_by, is_namesake) "
+        "SELECT 'Kim', 'support', password_hash, added_at, added_by, true FROM users WHERE name = 'kim'"
+    )
+    found = {typed: authentication.find_user(tx, typed) for typed in ("kim", "Kim", "KIM")}
+
+    assert [(each.name, each.role) for each in found.values()] == [
+        ("kim", Role.BILLING),
+        ("Kim", Role.SUPPORT),
+        ("kim", Role.BILLING),
+    ]
 
 
 def test_new_password_ends_all_sessions_and_tokens(tx: Transaction) -> None:
@@ -51,8 +107,8 @@ def test_new_password_ends_all_sessions_and_tokens(tx: Transaction) -> None:
 
     authentication.set_password(tx, name, NewPassword("another correct horse", CHEAP), NOW, "tests")
 
-    assert authentication.authenticate(tx, token, "token", NOW) is None
-    assert authentication.authenticate(tx, session, "session", NOW) is None
+    assert not is_valid(tx, token, "token")
+    assert not is_valid(tx, session)
     assert log_in(tx, name, PASSWORD) is None
     assert log_in(tx, name, "another correct horse")
 

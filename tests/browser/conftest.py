@@ -9,12 +9,21 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.acceptance.stack import Stack
+from tests.browser.person import CLICKS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
 REDIS_DATABASE = 11
 ZONE = "America/Los_Angeles"
-WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180)}
+USERS = {
+    "sue": "support",
+    "bill": "billing",
+    "ann": "admin",
+    "ann.miller": "admin",
+    "fay": "front-office",
+    "olga": "operator",
+}
+WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,13 +35,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many clicks each job took."""
+    if CLICKS:
+        terminalreporter.write_sep("-", "clicks of each job")
+    for job, counts in sorted(CLICKS.items()):
+        terminalreporter.write_line(f"{job:40} {'  '.join(f'{width} {count}' for width, count in counts.items())}")
+
+
 @pytest.fixture(scope="session")
 def console_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack with a user of each role."""
     stack = Stack(tmp_path_factory.mktemp("browser"), REDIS_DATABASE)
     try:
         stack.start()
-        for name, role in (("sue", "support"), ("bill", "billing"), ("ann", "admin"), ("ann.miller", "admin")):
+        for name, role in USERS.items():
             stack.run_successfully(
                 "users", "add", name, "--role", role, "--password-stdin", stdin=f"{PASSWORD}\n".encode()
             )

@@ -58,22 +58,22 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     change_a_closed_month(console_stack, clinic, "closed-co")
     page = logged_in("bill")
 
-    page.get_by_role("link", name="Exceptions", exact=True).click()
+    page.get_by_role("link", name="Billing Exceptions").click()
     page.get_by_label("Clinic").fill(clinic)
     page.keyboard.press("Enter")
     rows = page.get_by_role("region", name="Billing Exceptions").get_by_role("row")
-    for name, case, entry in (("added", "Added", "15.00 Cash"), ("edited", "Edited", "10.00 Cash")):
+    for name, case, entry in (("added", "Added", "$15.00 Cash"), ("edited", "Edited", "$10.00 Cash")):
         row = rows.filter(has_text=line_key(clinic, name))
         expect(row).to_contain_text(f"{case} when month is closed")
         expect(row).to_contain_text(entry)
-    expect(rows.filter(has_text=line_key(clinic, "deleted"))).to_contain_text("\u221240.00 Cash")
+    expect(rows.filter(has_text=line_key(clinic, "deleted"))).to_contain_text("\u2212$40.00 Cash")
     page.screenshot(path=screenshot_folder / "biller-1-exceptions.png")
 
     edited = rows.filter(has_text=line_key(clinic, "edited"))
     edited.get_by_role("button", name=re.compile("Accept exception")).click()
     expect(page.get_by_role("status")).to_contain_text("posted 10.00 Cash")
     gone = rows.filter(has_text=line_key(clinic, "deleted"))
-    gone.locator("summary", has_text="Acknowledge").click()
+    gone.locator("summary", has_text="Decide").click()
     gone.get_by_label("Reason for not posting").fill("paid out in cash already")
     gone.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_role("status")).to_contain_text("acknowledged. Nothing was posted")

@@ -8,7 +8,8 @@ from uuid import uuid4
 from payments.contract.event import ChargeType, Event
 from payments.core.import_stats import ImportStats
 from payments.core.month import Month
-from payments.journeys import closing, configuring, detecting, distributing, importing
+from payments.core.postponed_work import Selection
+from payments.journeys import closing, configuring, detecting, distributing, importing, requeue_runs
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.store.db.connection import Database, transaction
@@ -57,6 +58,13 @@ class ClinicLedger(CommittedLedger):
         with transaction(self.database) as tx:
             work(Office(tx, now, company_id, clinic))
         self.set_clinic(clinic, *types, company_id=company_id)
+
+    def run_requeues(self) -> None:
+        """Requeue the payments of all running requeue runs, as the back office does."""
+        has_more = True
+        while has_more:
+            with transaction(self.database) as tx:
+                has_more = requeue_runs.requeue_chunk_of_next_run(tx, self.now(), BATCH, Selection())
 
     def publish(self, clinic: str, *events: Event | bytes) -> None:
         """Import events of a clinic that sends all charge types, and run the sweeps."""

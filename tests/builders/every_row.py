@@ -3,7 +3,10 @@
 from datetime import date, timedelta
 
 from payments.contract.event import ChargeType, Event
-from payments.journeys import adjusting, configuring
+from payments.core.scope import EVERYTHING
+from payments.journeys import adjusting, configuring, noting, undoing
+from payments.journeys.noting import NoteSubject
+from payments.journeys.undoing import UndoRequest
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import event_body, next_version, paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import BILLER, Office
@@ -43,12 +46,18 @@ def _import_april(office: Office, ids: dict[str, str]) -> list[Event]:
 
 
 def _decide_exceptions(office: Office, edited: list[Event]) -> None:
-    """Accept one exception and acknowledge another. The third stays open."""
+    """Accept one exception, undo that and accept it again; acknowledge another. The third stays open. Add notes."""
     office.publish(*(next_version(each, amount_due="30.00", amount_paid="30.00") for each in edited))
     office.now += timedelta(minutes=1)
     accepted, acknowledged, _ = adjusting.list_acceptable(office.tx, office.company_id)
     adjusting.accept(office.tx, accepted, None, office.now, BILLER)
     adjusting.acknowledge(office.tx, acknowledged, "agreed", office.now, BILLER)
+    undoing.undo(office.tx, UndoRequest(accepted, "a mistake"), office.now, BILLER)
+    adjusting.accept(office.tx, accepted, None, office.now, BILLER)
+    subject = noting.exception_subject(office.tx, accepted, EVERYTHING)
+    assert subject is not None
+    noting.add_note(office.tx, subject, "Called the clinic.", office.now, BILLER)
+    noting.add_note(office.tx, NoteSubject(office.company_id, patient_id="patient"), "Moved.", office.now, BILLER)
 
 
 def _import_june(office: Office, ids: dict[str, str]) -> None:

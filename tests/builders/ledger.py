@@ -8,8 +8,8 @@ from payments.contract.event import ChargeType, Event
 from payments.core.due_items import DueItems
 from payments.core.eligibility import ClinicSettings
 from payments.core.import_stats import ImportStats
-from payments.core.scope import Scope
-from payments.journeys import configuring, importing, reporting, requeueing, retrying
+from payments.core.scope import EVERYTHING, Scope
+from payments.journeys import configuring, importing, reporting, requeue_runs, retrying
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import Transaction
@@ -57,10 +57,10 @@ def retry_due(tx: Transaction, now: datetime = NOW, backoff_schedule: object = B
 
 def requeue_matching(tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str) -> int:
     """Requeue all payments that match the filter, and return their number."""
-    run_id = requeueing.start_run(tx, feed_filter, now, who).run_id
-    while requeueing.requeue_next_chunk(tx, run_id, now, 2):
+    run_id = requeue_runs.start_run(tx, feed_filter, now, who).run_id
+    while requeue_runs.requeue_next_chunk(tx, run_id, now, 2):
         pass
-    run = requeueing.show_run(tx, run_id)
+    run = requeue_runs.show_run(tx, run_id, EVERYTHING)
     assert run
     return run.done
 

@@ -20,11 +20,13 @@ from payments.journeys import (
     reporting,
     requeueing,
     retrying,
+    undoing,
 )
 from payments.journeys.adjusting import Accepted
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.distributing import FIRST
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+from payments.journeys.undoing import Undone, UndoRequest
 from payments.store.db.connection import Transaction
 from payments.store.ledger.month_close import compute_snapshot
 from tests.builders.events import run_context, saved_patient, stream_entries
@@ -104,6 +106,12 @@ class Office:
         """Acknowledge an open exception, and run the sweeps."""
         adjusting.acknowledge(self.tx, found.id, "as agreed", self.now, BILLER)
         self.run_sweeps()
+
+    def undo(self, found: ExceptionRow) -> Undone:
+        """Undo the decision on an exception, and run the sweeps."""
+        undone = undoing.undo(self.tx, UndoRequest(found.id, "a mistake"), self.now, BILLER)
+        self.run_sweeps()
+        return undone
 
     def acknowledge_only_exception(self) -> None:
         """Acknowledge the only open exception, and check that none is open afterwards."""

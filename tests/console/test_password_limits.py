@@ -15,10 +15,11 @@ from payments.store.db.connection import Database, Transaction, transaction
 from tests.console.conftest import CHEAP, Terminal
 
 NOW = datetime(2026, 6, 10, tzinfo=UTC)
+SHORTEST = "vq7-Lm2,zK9t"
 USABLE = [
-    "x" * PASSWORD_LENGTH_MIN,
-    "x" * PASSWORD_LENGTH_MAX,
-    "\u00e9\u4e2d\U0001f600" * 4,
+    SHORTEST,
+    (SHORTEST * 100)[:PASSWORD_LENGTH_MAX],
+    "\u00e9\u4e2d\U0001f600\u00fc\u6c34\u0431\u03b1\u0916\u00f8\u4e9a\u0634\u05d0",
     " blanks at both ends ",
     "\u00a0twelve or more",
 ]
@@ -31,6 +32,12 @@ REFUSED = [
     ("a line\nbreak is in it", "a character that a login form cannot send"),
     ("a NUL\0is in it", "a character that a login form cannot send"),
     ("not UTF-8: \udcff", "a character that a login form cannot send"),
+    ("passwordpassword", "easy to guess. Repeats like"),
+    ("Password12345", "easy to guess. This is"),
+    ("qwertyuiop12", "easy to guess. This is"),
+    ("abcdefghijklmnop", "easy to guess. Sequences like"),
+    ("ann.miller12", "easy to guess"),
+    ("x" * PASSWORD_LENGTH_MAX, "easy to guess. Repeats like"),
 ]
 
 
@@ -41,22 +48,22 @@ def log_in(tx: Transaction, name: str, password: str) -> bool:
 
 @pytest.mark.parametrize("password", USABLE)
 def test_password_that_can_be_set_can_be_used(tx: Transaction, password: str) -> None:
-    authentication.add_user(tx, User("ann", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
-    authentication.set_password(tx, "ann", NewPassword(password, CHEAP), NOW, "tests")
+    authentication.add_user(tx, User("ann.miller", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
+    authentication.set_password(tx, "ann.miller", NewPassword(password, CHEAP), NOW, "tests")
 
-    assert log_in(tx, "ann", password)
-    assert not log_in(tx, "ann", f"{password}x")
+    assert log_in(tx, "ann.miller", password)
+    assert not log_in(tx, "ann.miller", f"{password}x")
 
 
 @pytest.mark.parametrize(("password", "problem"), REFUSED)
 def test_password_that_cannot_be_used_cannot_be_set(tx: Transaction, password: str, problem: str) -> None:
-    authentication.add_user(tx, User("ann", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
+    authentication.add_user(tx, User("ann.miller", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
 
     with pytest.raises(UserError, match=problem):
-        authentication.add_user(tx, User("bob", Role.BILLING), NewPassword(password, CHEAP), NOW, "tests")
+        authentication.add_user(tx, User("ann.miller1", Role.BILLING), NewPassword(password, CHEAP), NOW, "tests")
     with pytest.raises(UserError, match=problem):
-        authentication.set_password(tx, "ann", NewPassword(password, CHEAP), NOW, "tests")
-    assert log_in(tx, "ann", "another long one")
+        authentication.set_password(tx, "ann.miller", NewPassword(password, CHEAP), NOW, "tests")
+    assert log_in(tx, "ann.miller", "another long one")
 
 
 @pytest.mark.parametrize("length", [PASSWORD_LENGTH_MIN - 1, PASSWORD_LENGTH_MAX + 1])

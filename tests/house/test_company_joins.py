@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.house.source import ROOT
 
-_REFERENCE = r"(?:line_ref|set_aside_ref)"
+_REFERENCE = r"(?:line_ref|set_aside_ref|finding_ref)"
 _COMPARED = re.compile(rf"\b(?:\w+\.)?id = (?:(\w+)\.)?{_REFERENCE}\b|\b(?:(\w+)\.)?{_REFERENCE} = \w+\.id\b")
 _BEGINS = re.compile(r"\b(?:ON|WHERE)\b")
 _ENDS = re.compile(r"\b(?:JOIN|WHERE|FROM|SELECT|GROUP|ORDER|UNION|LATERAL|OFFSET|LIMIT)\b")

@@ -5,9 +5,13 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from payments.contract.money import ZERO
+from payments.core.balancing import ReconcilingItem
 from payments.core.month import Month
-from payments.journeys import closing, distributing, reporting
-from payments.journeys.reporting import ExceptionFilter
+from payments.core.posted import NOT_IN_BILLING, PostedFilter, PostedState
+from payments.core.sorting import Window
+from payments.journeys import balancing, closing, distributing, reporting
+from payments.journeys.balancing import BalanceFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter
 from payments.store.db.connection import Transaction
 
 # Evaluated lines without an exception whose posted amount differs from the target.
@@ -50,6 +54,28 @@ def check_one_open_exception_per_line(tx: Transaction) -> None:
 
 def check_lines_match_their_target(tx: Transaction) -> None:
     assert [*tx.execute(text(OFF_TARGET)), *tx.execute(text(MISSING_EXCEPTION))] == []
+
+
+def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
+    """Check the posted states and amounts of the Claims Feed.
+
+    What Billing lacks adds up to the difference of the balance, and each filter returns the rows of its states. All
+    amounts and dates of the dead letters must be readable.
+    """
+    rows = list(reporting.claims_feed(tx, FeedFilter()))
+    balance = balancing.balance(tx, BalanceFilter())
+    posted = tx.execute(text("SELECT coalesce(sum(amount), 0.00) FROM entries")).scalar_one()
+
+    assert sum((row.posted_amount for row in rows), ZERO) == posted
+    assert sum((row.difference for row in rows), ZERO) == balance.emr_total - posted
+    assert balance.billing_total + balance.items[ReconcilingItem.PRIOR_PERIOD] == posted
+    differing = {PostedState(row.posted) for row in rows if row.difference}
+    assert differing <= {*NOT_IN_BILLING, PostedState.INTERNAL_PAYMENT}
+    for choice in PostedFilter:
+        wanted = [row for row in rows if row.posted in choice.states]
+        assert list(reporting.claims_feed(tx, FeedFilter(posted=choice))) == wanted
+        page = reporting.claims_feed_page(tx, FeedFilter(posted=choice), Window(len(rows) + 1))
+        assert sorted((each.row for each in page.rows), key=repr) == sorted(wanted, key=repr)
 
 
 def check_nothing_is_overapplied(tx: Transaction) -> None:

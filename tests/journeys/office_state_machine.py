@@ -8,8 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import text
 
 from payments.contract.event import ChargeType
-from payments.journeys import adjusting
-from payments.journeys.adjusting import AdjustmentError
+from payments.core.finding import DecisionError, FindingReason
+from payments.journeys import adjusting, reporting
+from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database
 from tests.builders.events import saved_charge, saved_patient
 from tests.builders.office import BILLER, Office
@@ -107,7 +108,7 @@ class OfficeStateMachine(RuleBasedStateMachine):
         deposit_date, is_refused = date.fromisoformat(day), False
         try:
             adjusting.accept(self.tx, numbers[which % len(numbers)], deposit_date, self.office.now, BILLER)
-        except AdjustmentError:
+        except DecisionError:
             is_refused = True
             assert self.office.ledger_entries() == before
         assert is_refused == (day[:7] in self.closed or deposit_date > self.office.now.date())
@@ -121,6 +122,21 @@ class OfficeStateMachine(RuleBasedStateMachine):
         self.office.acknowledge(found)
         self.acknowledged.add(found.payment.split("/")[1])
         assert self.office.ledger_entries() == before
+
+    @precondition(lambda self: self.decided_exceptions())
+    @rule(which=st.integers(0, 2))
+    def undo_one(self, which: int) -> None:
+        exceptions, before = self.decided_exceptions(), self.office.ledger_entries()
+        found = exceptions[which % len(exceptions)]
+        try:
+            undone = self.office.undo(found)
+        except DecisionError:
+            assert self.office.ledger_entries() == before
+            return
+        assert len(self.office.ledger_entries()) == len(before) + len(undone.postings)
+        assert found.id in {each.id for each in self.office.open_exceptions()}
+        if found.reason != FindingReason.VERSION_CONFLICT:
+            self.acknowledged.discard(found.payment.split("/")[1])
 
     @rule(lines=st.just(LINES) | a_line.map(lambda line: [line]))
     def requeue(self, lines: list[str]) -> None:
@@ -188,6 +204,7 @@ class OfficeStateMachine(RuleBasedStateMachine):
         self.save_unknown_patient()
         self.accept_all_exceptions()
         self.invariants_hold()
+        invariants.check_feed_agrees_with_balance_and_ledger(self.tx)
         for moment, then in self.looks:
             assert all_reports(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
@@ -210,6 +227,11 @@ class OfficeStateMachine(RuleBasedStateMachine):
 
     def latest_version(self, line: str) -> Version:
         return self.history[line][self.newest[line] - 1]
+
+    def decided_exceptions(self) -> list[ExceptionRow]:
+        """Return the exceptions that were accepted or acknowledged, newest first."""
+        rows = reporting.exceptions(self.tx, ExceptionFilter(status=None))
+        return [each for each in rows if each.status in {"resolved", "acknowledged"}][::-1]
 
     def is_waiting_for_patient(self, line: str) -> bool:
         """Return whether a line is held because its patient is not saved yet."""

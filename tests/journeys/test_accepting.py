@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from payments.core.finding import DecisionError
 from payments.core.month import Month
 from payments.journeys import adjusting, closing, configuring
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import CompanyUpdate
 from payments.store.db.connection import Transaction
 from tests.builders.events import next_version, paid, saved_patient, saved_payment
@@ -57,7 +57,7 @@ def test_zero_amount_due_is_accepted_only_with_a_known_patient(office: Office) -
     (open_one,) = office.open_exceptions()
 
     assert office.accept_all() == []
-    with pytest.raises(AdjustmentError, match="patient nobody is not known to Billing yet; accept it once"):
+    with pytest.raises(DecisionError, match="patient nobody is not known to Billing yet; accept it once"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
     office.publish(saved_patient("nobody"))
 
@@ -79,7 +79,7 @@ def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone:
     tomorrow = date.fromisoformat(today) + timedelta(days=1)
     (open_one,) = office.open_exceptions()
 
-    with pytest.raises(AdjustmentError, match=f"deposit date {tomorrow} is in the future; today is {today}"):
+    with pytest.raises(DecisionError, match=f"deposit date {tomorrow} is in the future; today is {today}"):
         adjusting.accept(office.tx, open_one.id, tomorrow, office.now, BILLER)
     office.accept_all()
 
@@ -91,7 +91,7 @@ def test_closing_month_rejects_adjustments(office: Office) -> None:
     closing.begin_close(office.tx, "company", Month(2020, 5), office.now, BILLER)
     (open_one,) = office.open_exceptions()
 
-    with pytest.raises(AdjustmentError, match="deposit date 2020-05-31: that month is closed"):
+    with pytest.raises(DecisionError, match="deposit date 2020-05-31: that month is closed"):
         adjusting.accept(office.tx, open_one.id, date(2020, 5, 31), office.now, BILLER)
 
 

@@ -8,6 +8,7 @@ import pytest
 from payments.core.close import ClosingError
 from payments.core.company_move import MoveError, MoveState
 from payments.core.due_items import DueItems
+from payments.core.finding import DecisionError
 from payments.core.month import Month
 from payments.core.outcome import Status
 from payments.journeys import (
@@ -20,10 +21,10 @@ from payments.journeys import (
     distributing,
     importing,
     reporting,
+    requeue_runs,
     requeueing,
     retrying,
 )
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.confirming import ConfirmationError, NamedClinic
 from payments.journeys.requeueing import FeedFilter, Requeued
@@ -59,8 +60,8 @@ def office(tx):
     )
     office.import_events(b'{"company_id": "company", "clinic_id": "clinic"}')
     requeue_everything = FeedFilter(status=Status.VALIDATION_FAILED)
-    run = requeueing.start_run(tx, requeue_everything, office.now, BILLER).run_id
-    requeueing.requeue_next_chunk(tx, run, office.now, 500)
+    run = requeue_runs.start_run(tx, requeue_everything, office.now, BILLER).run_id
+    requeue_runs.requeue_next_chunk(tx, run, office.now, 500)
     closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
     return office
 
@@ -139,7 +140,7 @@ def test_user_does_not_change_company_that_left(office, change):
     apply = changes(office)[change]
     leave(office)
 
-    with pytest.raises((AdjustmentError, ClosingError, MoveError), match=r"company .*has moved to another"):
+    with pytest.raises((DecisionError, ClosingError, MoveError), match=r"company .*has moved to another"):
         apply()
 
 

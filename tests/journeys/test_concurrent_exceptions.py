@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from payments.contract.event import PaymentSaved
+from payments.core.finding import DecisionError
 from payments.journeys import adjusting, detecting, reporting
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import CommittedLedger
@@ -66,7 +66,7 @@ class ClosedAprilLedger(CommittedLedger):
         try:
             with transaction(self.database) as tx:
                 return len(adjusting.accept(tx, finding_id, None, NOW, who).postings)
-        except AdjustmentError as error:
+        except DecisionError as error:
             assert "was saved again" in str(error) or "is being re-evaluated" in str(error)  # noqa: PT017 (either is valid)
             return 0
 

@@ -15,7 +15,7 @@ from payments.core.due_items import DueItems
 from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
 from payments.core.scope import Scope
-from payments.journeys import distributing, importing, requeueing, retrying
+from payments.journeys import distributing, importing, requeue_runs, retrying
 from payments.journeys.distributing import FIRST
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
@@ -99,11 +99,11 @@ def requeue_waiting(database, clinic: str) -> None:
     """Requeue the pending payments of a clinic in a separate transaction for each chunk, as the console does."""
     waiting = FeedFilter(status=Status.PENDING, scope=Scope.of_clinics(clinic))
     with transaction(database) as tx:
-        run_id = requeueing.start_run(tx, waiting, NOW, "user:support").run_id
+        run_id = requeue_runs.start_run(tx, waiting, NOW, "user:support").run_id
     remain = True
     while remain:
         with transaction(database) as tx:
-            remain = requeueing.requeue_next_chunk(tx, run_id, NOW, 20)
+            remain = requeue_runs.requeue_next_chunk(tx, run_id, NOW, 20)
 
 
 def run_each_other_job(database, clinic: str) -> None:

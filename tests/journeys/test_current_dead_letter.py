@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payments.core.scope import EVERYTHING, Scope
+from payments.core.scope import Scope
+from payments.core.sorting import Window
 from payments.journeys import balancing
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import FeedFilter
@@ -33,8 +34,10 @@ def invalid_body(amount: str, version: object, at: str, **more: Any) -> bytes:
 
 def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
     """Return the counts of the overview and of the metrics, by status and reason."""
-    counted = {(each.status, each.reason): each.count for each in dashboard.unsuccessful_counts(tx, EVERYTHING)}
-    return Counter({("Transmission Successful", None): dashboard.count_successful(tx)} | counted)
+    counted = Counter({("Transmission Successful", None): dashboard.count_successful(tx)})
+    for each in dashboard.unsuccessful_by_company(tx):
+        counted[each.status, each.reason] += each.count
+    return counted
 
 
 CASES = [
@@ -123,7 +126,7 @@ def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, events: 
             office.publish(*(event_body(payment_fields(**content)) for content in chunk))
 
         whole = list(claims_feed.stream(tx, FeedFilter()))
-        pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
+        pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), Window(100))]
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
         assert requeue_candidates.count(tx, FeedFilter()) == len(whole)

@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
+from payments.core.finding import DecisionError
 from payments.journeys import adjusting
-from payments.journeys.adjusting import AdjustmentError, accept, acknowledge
+from payments.journeys.adjusting import accept, acknowledge
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.ledger import findings
@@ -61,7 +62,7 @@ def test_newer_version_recomputes_the_exception_and_a_stale_accept_posts_nothing
         tx, stream_entries([saved_payment(version=3, **paid("45.00", "2020-04-08"))]), run_context(office.now)
     )
 
-    with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
+    with pytest.raises(DecisionError, match=r"was saved again \(version 3\)"):
         accept(tx, found.id, None, office.now, "user:biller")
     office.run_sweeps()
 
@@ -104,7 +105,7 @@ def test_accept_rejects_a_closed_or_future_deposit_date(tx: Transaction, day: da
     office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
 
-    with pytest.raises(AdjustmentError, match=problem):
+    with pytest.raises(DecisionError, match=problem):
         accept(tx, found.id, day, office.now, "user:biller")
 
 
@@ -112,7 +113,7 @@ def test_acknowledgement_needs_a_reason_and_lasts_until_the_next_version(tx: Tra
     office = closed_april(tx)
     office.publish(deleted_payment(version=2))
     (found,) = office.open_exceptions()
-    with pytest.raises(AdjustmentError, match="a reason is needed"):
+    with pytest.raises(DecisionError, match="a reason is needed"):
         acknowledge(tx, found.id, " ", office.now, "user:biller")
     acknowledge(tx, found.id, "agreed with the patient", office.now, "user:biller")
     office.run_sweeps()

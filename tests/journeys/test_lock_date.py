@@ -8,12 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payments.contract.event import ChargeType
+from payments.core.finding import DecisionError
 from payments.core.month import Month, MonthState
+from payments.core.requeue_result import RequeueResult
 from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, closing, eligibility_preview, reporting, requeueing
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.closing import ClosingError
+from payments.journeys.eligibility_preview import PaymentToSave
 from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
 from tests.builders.ledger import set_month_state
@@ -110,7 +112,7 @@ def test_deposit_date_up_to_the_lock_date_is_refused(office: Office, day: str) -
     office.publish(saved_payment(**paid("25.00", "2026-09-05")))
     (found,) = office.open_exceptions()
 
-    with pytest.raises(AdjustmentError, match="that month is closed, as is every month up to 2026-09; choose a date"):
+    with pytest.raises(DecisionError, match="that month is closed, as is every month up to 2026-09; choose a date"):
         adjusting.accept(office.tx, found.id, date.fromisoformat(day), office.now, BILLER)
     assert office.ledger_entries() == []
 
@@ -131,7 +133,10 @@ def test_database_refuses_an_entry_up_to_the_lock_date(office: Office, day: str)
 
 def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) -> None:
     would = eligibility_preview.preview_payment(
-        office.tx, Scope.of_clinics("clinic"), ChargeType.COPAY, date(2025, 10, 3), office.now
+        office.tx,
+        Scope.of_clinics("clinic"),
+        PaymentToSave(charge_type=ChargeType.COPAY, day=date(2025, 10, 3)),
+        office.now,
     )
     office.set_types(ChargeType.COPAY)
     office.publish(saved_payment(charge_type="Supplies", **paid("25.00", "2025-10-03")))
@@ -139,7 +144,7 @@ def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) ->
     preview = requeueing.preview_requeue(office.tx, reporting.FeedFilter(), office.now)
 
     assert would.month_state is MonthState.CLOSED
-    assert [each.is_closed for each in preview.lines] == [True]
+    assert [each.result for each in preview.results] == [RequeueResult.CLOSED_MONTH]
 
 
 def test_note_names_the_late_arrival_in_a_month_without_a_row(office: Office) -> None:

@@ -19,6 +19,7 @@ from payments.store.db.connection import Database, Transaction
 from tests.builders.events import deleted_payment, event_body, payment_fields, saved_patient
 from tests.builders.office import BILLER, Office
 from tests.examples import example_count
+from tests.journeys.invariants import check_feed_agrees_with_balance_and_ledger
 
 EXAMPLES = example_count(4)
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -125,6 +126,7 @@ def test_every_date_range_balances(database: Database, steps: list[tuple[str, di
             assert balance.billing_total == imported_total(tx, query)
             by_clinic = balancing.balance_clinics(tx, query).values()
             assert sum((each.emr_total for each in by_clinic), ZERO) == balance.emr_total
+        check_feed_agrees_with_balance_and_ledger(tx)
         tx.rollback()
 
 

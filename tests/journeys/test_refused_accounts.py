@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from payments.core.scope import EVERYTHING
+from payments.core.sorting import Window
 from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import requeue
 from payments.store.db.connection import ConcurrentWriteError, Transaction, transaction
@@ -56,8 +56,8 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind
 def shown_reasons(tx: Transaction) -> list[str | None]:
     """Return the reasons of the rejected events, after checking that every report shows the same reasons."""
     rows = list(claims_feed.stream(tx, FeedFilter()))
-    pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), None, 100)]
-    counted = sum(each.count for each in dashboard.unsuccessful_counts(tx, EVERYTHING))
+    pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), Window(100))]
+    counted = sum(each.count for each in dashboard.unsuccessful_by_company(tx))
     assert (sorted(pages, key=repr), counted) == (sorted(rows, key=repr), len(rows))
     assert requeue_candidates.count(tx, FeedFilter()) == len(rows)
     return [row.reason for row in rows]

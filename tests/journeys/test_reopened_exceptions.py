@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from payments.contract.event import ChargeType
+from payments.core.finding import DecisionError
 from payments.journeys import adjusting, configuring, detecting, importing, requeueing
-from payments.journeys.adjusting import AdjustmentError
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
 from tests.builders.events import BACKOFF, next_version, paid, run_context, saved_patient, saved_payment, stream_entries
@@ -56,7 +56,7 @@ def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: 
     (open_one,) = office.open_exceptions()
     requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
 
-    with pytest.raises(AdjustmentError, match="is being re-evaluated; look at the exception again afterwards"):
+    with pytest.raises(DecisionError, match="is being re-evaluated; look at the exception again afterwards"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
     detecting.detect(office.tx, office.now, "tests-1", 500)
 
@@ -199,7 +199,7 @@ def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> 
         office.tx, stream_entries([next_version(changed, amount_paid="45.00")]), run_context(office.now)
     )
 
-    with pytest.raises(AdjustmentError, match=r"was saved again \(version 3\)"):
+    with pytest.raises(DecisionError, match=r"was saved again \(version 3\)"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 

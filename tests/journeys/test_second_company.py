@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payments.core.scope import Scope
+from payments.core.sorting import Window
 from payments.journeys import balancing, closing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
@@ -35,7 +36,7 @@ REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
     "feed, a page": (
         lambda tx: [
             each.row.amount or Decimal(0)
-            for each in reporting.claims_feed_page(tx, FeedFilter(scope=CLINICS), None, 50).rows
+            for each in reporting.claims_feed_page(tx, FeedFilter(scope=CLINICS), Window(50)).rows
         ],
         ["30.00", "25.00"],
     ),

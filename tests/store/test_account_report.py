@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from payments.contract.money import Money, dollars, total
+from payments.core.sorting import Window
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.reports import account, payment_log
@@ -163,7 +164,7 @@ def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, ca
 
     case.act(office)
 
-    by_id = sorted(payment_log.read_page(tx, LogFilter(), None, 100), key=lambda each: each.cursor.id)
+    by_id = sorted(payment_log.read_page(tx, LogFilter(), Window(100)), key=lambda each: each.position[-1])
     assert [str(each.row.unassigned) for each in by_id] == case.unassigned
     for patient_id in ("patient", "other"):
         for summary in account.summaries(tx, patient_id):

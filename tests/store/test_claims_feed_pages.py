@@ -1,13 +1,16 @@
 """Queries for pages of the Claims Feed read rows in the order of an index."""
 
+from itertools import product
+
 from sqlalchemy import event
 
-from payments.journeys.reporting import FeedCursor, FeedFilter
+from payments.core.sorting import Window
+from payments.journeys.reporting import FeedFilter
 from payments.store.reports import claims_feed
 from tests.builders.events import NOW
 
 
-def query_plan(tx, after):
+def query_plan(tx, window):
     """Return the plan of the query for one page, planned with sequential scans, bitmap scans and sorts disabled."""
     statements = []
 
@@ -15,7 +18,7 @@ def query_plan(tx, after):
         statements.append((statement, parameters))
 
     event.listen(tx, "before_cursor_execute", remember)
-    claims_feed.read_page(tx, FeedFilter(), after, 50)
+    claims_feed.read_page(tx, FeedFilter(), window)
     event.remove(tx, "before_cursor_execute", remember)
     for costly in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
         tx.exec_driver_sql(f"SET LOCAL {costly} = off")
@@ -24,8 +27,10 @@ def query_plan(tx, after):
 
 
 def test_page_reads_lines_and_dead_letters_in_index_order(tx):
-    for after in (None, FeedCursor(NOW, claims_feed.LINE, 4711), FeedCursor(NOW, claims_feed.DEAD_LETTER, 4711)):
-        found = query_plan(tx, after)
+    positions = (None, (NOW, claims_feed.LINE, 4711), (NOW, claims_feed.DEAD_LETTER, 4711))
+    for position, is_backward in product(positions, (False, True)):
+        found = query_plan(tx, Window(50, position, is_backward))
 
-        assert "Index Scan Backward using lines_by_save" in found
-        assert "Index Scan Backward using set_aside_newest" in found
+        scan = "Index Scan using" if is_backward else "Index Scan Backward using"
+        assert f"{scan} lines_by_save" in found
+        assert f"{scan} set_aside_newest" in found

@@ -31,25 +31,29 @@ from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES
 UNLIMITED = {
     "alembic_version": "the version of the schema",
     "backfills": "the progress of a migration; the console has no right on it",
+    "import_tasks": "the Celery task of each import transaction, which may have payments of several companies",
     "job_runs": "jobs that run for all companies together; the console has no right on it",
     "login_failures": "counts names and addresses before anybody is known",
 }
 """Tables without row-level security, with the reason."""
-HIDDEN = {"events", "job_runs", "backfills"}
+HIDDEN, DELETED = {"events", "job_runs", "backfills"}, {"sessions", "login_failures", "uploaded_logs", "saved_views"}
 """Tables on which the console has no right."""
 OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
     "requeue_runs": """choice -> 'companies' = '["{0}"]'""",
-    "sessions": "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')",
+    **dict.fromkeys(("sessions", "uploaded_logs"), "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')"),
 }
 """The rows of a company in tables without a company of each row; in others, `company_id` is the company."""
 # Rows that `fill` does not leave.
 MORE_ROWS = (
     "INSERT INTO account_marks (company_id, patient_id, marked_at) SELECT company_id, patient_id, now() FROM lines",
-    """
-    INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
-        made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines
-    """,
+    """INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
+        made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines""",
+    "INSERT INTO requeue_items (company_id, run_id, line_ref) SELECT company_id, 1, id FROM lines",
+    "INSERT INTO nightly_results SELECT company_id, 'distribution', '2026-06-05', now(), now(), 1, 0, 0 FROM companies",
     "INSERT INTO postponed_work SELECT company_id, 'detect_exception', id, 1, '', now(), now(), now() FROM lines",
+    "INSERT INTO notes (company_id, body, written_at, written_by) SELECT company_id, '', now(), '' FROM lines",
+    "INSERT INTO daily_queues SELECT company_id, '2026-06-05', '', '', '', '', 1, 0, now() FROM companies",
+    "INSERT INTO uploaded_logs (user_name, file_name, body, uploaded_at) SELECT name, '', '', now() FROM users",
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )
 AUDIT_COLUMNS = "(at, who, action, subject, detail, address, company_id)"
@@ -126,9 +130,9 @@ def test_console_role_has_no_rights_on_partitions_and_changes_no_append_only_row
     found = {(name, kind): is_partition for name, is_partition, kind in tx.execute(text(granted))}
 
     assert not any(found.values())
-    append_only = ("entries", "allocations", "history", "audit", "lines_was")
+    append_only = ("entries", "allocations", "history", "audit", "notes", "lines_was")
     assert {kind for name, kind in found if name in append_only} == {"SELECT", "INSERT"}
-    assert {name for name, kind in found if kind == "DELETE"} == {"sessions", "login_failures"}
+    assert {each for each, kind in found if kind == "DELETE"} == DELETED
     assert {name for name, _ in found} == set(tables(tx)) - HIDDEN
 
 
@@ -140,7 +144,6 @@ def test_transaction_reads_only_rows_of_its_companies(owner: Database, isolated:
         found = {name: rows(tx, name) for name in names}
 
     assert found == expected
-    # Otherwise the test would compare empty tables.
     assert [name for name, stored in foreign.items() if not stored] == []
     assert {"users", "audit", "lines", "companies"} <= {name for name, stored in expected.items() if stored}
 
@@ -154,7 +157,6 @@ def test_transaction_without_companies_reads_no_row_of_company_data(
         users = rows(tx, "users")
     with transaction(database) as tx:
         found = {name: rows(tx, name) for name in set(tables(tx)) - set(UNLIMITED) - HIDDEN}
-
     if access is AUTHENTICATION:
         assert found.pop("users") == users
         assert len(found.pop("sessions")) == len(users)

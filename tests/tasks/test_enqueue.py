@@ -12,8 +12,10 @@ from tasks.closing import close_months
 from tasks.detecting import detect_exceptions
 from tasks.distributing import apply_immediately, distribute_payments
 from tasks.enqueue import WAITING_SECONDS_MAX, clear_enqueued, enqueue_once
+from tasks.requeueing import run_requeues
 from tasks.resources import connect_redis
 from tasks.retention import create_partitions
+from tasks.snapshotting import snapshot_queues
 from tests.builders.events import event_body, saved_patient, saved_payment
 
 QUEUES = {
@@ -21,11 +23,13 @@ QUEUES = {
     detect_exceptions: "payments:findings",
     apply_immediately: "payments:adjustments",
     accept_by_policy: "payments:adjustments",
+    run_requeues: "payments:adjustments",
     distribute_payments: "payments:nightly",
     balance: "payments:nightly",
     close_months: "payments:nightly",
     create_partitions: "payments:nightly",
     analyze_tables: "payments:nightly",
+    snapshot_queues: "payments:nightly",
 }
 pytestmark = pytest.mark.usefixtures("worker_process")
 each_task = pytest.mark.parametrize("task", QUEUES, ids=lambda task: task.name)
@@ -82,8 +86,8 @@ def test_waiting_message_of_one_task_does_not_block_another_task(resources):
     assert queue_lengths(resources) == {
         "payments:retries": 1,
         "payments:findings": 1,
-        "payments:adjustments": 2,
-        "payments:nightly": 5,
+        "payments:adjustments": 3,
+        "payments:nightly": 6,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from config.celery import FINDINGS, IMPORTS
 from config.database_urls import libpq_url
 from payments.core.outage import OutageReason
-from tasks import health_check
+from tasks import health_check, worker_check
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.feed import outage
 from tasks.feed.heartbeat import send_heartbeat
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("worker_process")
 
 
 def test_ping_is_answered_while_it_is_valid(resources):
-    reply_to = health_check._send_ping(resources.feed, resources.broker, FINDINGS, 60)
+    reply_to = worker_check.send_ping(resources.feed, resources.broker, FINDINGS, 60)
     message = json.loads(resources.broker.rpop(f"payments:{FINDINGS}"))
 
     assert message["headers"]["expires"] is None
@@ -36,7 +36,7 @@ def test_ping_is_answered_while_it_is_valid(resources):
 
 
 def test_expired_ping_is_not_answered(resources):
-    reply_to = health_check._send_ping(resources.feed, resources.broker, FINDINGS, 60)
+    reply_to = worker_check.send_ping(resources.feed, resources.broker, FINDINGS, 60)
     arguments = arguments_of(json.loads(resources.broker.rpop(f"payments:{FINDINGS}")))
     resources.feed.delete(arguments["valid_while"])  # as if it had expired
 
@@ -53,7 +53,7 @@ def test_ping_of_an_earlier_release_is_answered(resources):
 
 def test_pings_do_not_pile_up_in_a_queue_without_workers(resources):
     for _ in range(WAITING_MESSAGES_MAX + 5):
-        assert health_check._send_ping(resources.feed, resources.broker, IMPORTS, 1)
+        assert worker_check.send_ping(resources.feed, resources.broker, IMPORTS, 1)
 
     assert resources.broker.llen(f"payments:{IMPORTS}") == WAITING_MESSAGES_MAX
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 WAITING_MAX = 6
 HOUR, NOON = timedelta(hours=1), datetime(2026, 6, 10, 12, tzinfo=UTC)
-OFTEN = [each.task for each in RECURRING if each.every == timedelta(seconds=5)]
+OFTEN = [each.task for each in RECURRING if each.every == timedelta(minutes=1)]
 SELDOM = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
 
 
@@ -100,7 +100,7 @@ def test_new_scheduler_sends_every_task_immediately(beat):
 def test_beat_sends_tasks_at_their_intervals(beat):
     beat.advance(1)
 
-    assert sorted(beat.advance(15)) == sorted(OFTEN * 3)
+    assert sorted(beat.advance(180)) == sorted(OFTEN * 3)
     taken = beat.advance(600)
     assert {taken.count(each) for each in SELDOM} == {2}
 
@@ -109,9 +109,9 @@ def test_beat_sends_tasks_at_their_intervals(beat):
 def test_beat_keeps_its_intervals_when_the_clock_is_set(beat, step):
     beat.advance(1)
     beat.now += step
-    beat.advance(5)
+    beat.advance(60)
 
-    assert sorted(beat.advance(15)) == sorted(OFTEN * 3)
+    assert sorted(each for each in beat.advance(180) if each in OFTEN) == sorted(OFTEN * 3)
 
 
 def test_scheduler_of_celery_stops_when_the_clock_is_set_back(beat):
@@ -119,7 +119,7 @@ def test_scheduler_of_celery_stops_when_the_clock_is_set_back(beat):
     plain.producer, sent = None, []
     plain.apply_entry = lambda entry, producer: sent.append(entry.name)
     beat.scheduler = plain
-    beat.advance(16)
+    beat.advance(70)
     before, beat.now = len(sent), beat.now - HOUR
     beat.advance(600)
 
@@ -147,17 +147,17 @@ def test_messages_do_not_pile_up_while_no_worker_runs_for_days(beat, monkeypatch
     monkeypatch.setattr(enqueue, "WAITING_MESSAGES_MAX", WAITING_MAX)
     for _ in range(3 * WAITING_MAX):
         beat.forget_waiting_messages()
-        beat.advance(5, worker_runs=False)
+        beat.advance(60, worker_runs=False)
 
     assert {queue: count for queue, count in beat.waiting_count().items() if count > WAITING_MAX} == {}
     assert beat.take_messages()
-    assert set(OFTEN) <= set(beat.advance(10))
+    assert set(OFTEN) <= set(beat.advance(70))
 
 
 def test_task_that_an_import_enqueued_is_not_sent_again(beat):
     beat.advance(1)
     enqueue_once(beat.broker, OFTEN[0], headers={"celery_beat_task": True})
-    beat.advance(6, worker_runs=False)
+    beat.advance(61, worker_runs=False)
 
     assert beat.take_messages().count(OFTEN[0]) == 1
 
@@ -177,7 +177,7 @@ def test_scheduler_outlives_an_outage_of_redis(beat):
     assert beat.progress[-1] is False
     beat.scheduler._broker, beat.scheduler._feed = beat.broker, beat.feed
 
-    assert sorted(beat.advance(5)) == sorted(OFTEN)
+    assert sorted(beat.advance(60)) == sorted(OFTEN)
 
 
 def test_tasks_without_success_are_late_after_three_intervals(beat):
@@ -188,7 +188,7 @@ def test_tasks_without_success_are_late_after_three_intervals(beat):
     assert recurring.success_ages(beat.feed) == {}
     beat.advance(1)
     assert recurring.late_tasks(beat.feed) == {}
-    wait(80)
+    wait(250)
     assert sorted(each.task for each in recurring.late_tasks(beat.feed)) == sorted(OFTEN)
     recurring.record_success(beat.feed, OFTEN[0])
     recurring.record_success(beat.feed, "canary.sing")

@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
 """The interval at which a process writes its heartbeat."""
+STILL_SECONDS = 20
+"""The time without progress after which a process gives no further sign of life."""
 
 
 class HeartbeatWriter:
@@ -32,6 +34,10 @@ class HeartbeatWriter:
         now, last = time.monotonic(), self._last
         if last is None or last.is_ready != is_ready or now - last.progress_seconds >= HEARTBEAT_SECONDS:
             self.write(progress_seconds=now, is_ready=is_ready)
+
+    def is_progressing(self) -> bool:
+        """Return whether the process made progress lately."""
+        return self._last is not None and time.monotonic() - self._last.progress_seconds < STILL_SECONDS
 
     def write(self, *, progress_seconds: float, is_ready: bool) -> None:
         """Write the monotonic time of the last progress."""

@@ -13,7 +13,7 @@ from console.web.filters import ReportQuery, optional_report_query
 from console.web.pages.choices import list_offered_ids
 from payments.journeys import distributing, reporting
 from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
-from payments.journeys.reporting import LogFilter, LogRow
+from payments.journeys.reporting import LogFilter, LogRow, Window
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -58,7 +58,6 @@ class _Account(NamedTuple):
     """An account with its entries. A patient id that two companies use has two accounts."""
 
     sums: AccountRow
-    name: str | None
     lines: Sequence[LogRow]
     has_more: bool
     allocations: Sequence[AllocationRow]
@@ -66,10 +65,9 @@ class _Account(NamedTuple):
 
 
 def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _Account:
-    page = reporting.payment_log_page(tx, log_filter, None, LINES_MAX)
+    page = reporting.payment_log_page(tx, log_filter, Window(LINES_MAX))
     return _Account(
         row,
-        distributing.show_name(tx, row),
         [each.row for each in page.rows],
         page.has_more,
         [*distributing.show_allocations(tx, row, log_filter.scope, log_filter.as_of)],

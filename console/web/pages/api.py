@@ -1,9 +1,8 @@
 """The API for programs: reports, requeues and decisions on exceptions as JSON, with the rights of the pages."""
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from console.reports.account import ACCOUNT, AccountParameters, account_records
@@ -12,7 +11,7 @@ from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_
 from console.reports.definition import Report
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
 from console.reports.months import MONTHS, MonthsParameters, month_records
-from console.reports.output import Record, to_json_value
+from console.reports.output import to_json_value
 from console.reports.payment_log import (
     PAYMENT_LOG,
     PaymentLogParameters,
@@ -21,25 +20,19 @@ from console.reports.payment_log import (
     payment_log_sums,
 )
 from console.reports.timeline import TIMELINE, TimelineParameters, timeline_records
+from console.web.api_rows import page_response, rows_response
 from console.web.auth import Editor, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.exception_actions import accept_if_unchanged, acknowledge_if_unchanged
 from console.web.filters import (
-    Day,
-    PageQuery,
     ReportQuery,
     RowId,
-    Text,
-    decode_feed_cursor,
-    decode_log_cursor,
-    encode_feed_cursor,
-    encode_log_cursor,
     report_query,
-    row_cursor,
 )
+from console.web.lists import read_rows, select
 from console.web.pages.balancing import balanced_scope
 from console.web.pages.claims_feed import requeue_keys
-from console.web.pages.exceptions import accept_if_unchanged, acknowledge_if_unchanged
 from console.web.pages.months import check_sees_company
 from console.web.pages.timeline import timeline_rows
 from console.web.schemas import (
@@ -49,19 +42,16 @@ from console.web.schemas import (
     AcceptResult,
     AcknowledgeRequest,
     AcknowledgeResult,
-    FlowPreview,
     RequeueRequest,
     RequeueResult,
     Rows,
     success_response,
 )
 from console.web.strictness import StrictBodyRoute
-from payments import wording
 from payments.access.rights import Right
-from payments.contract.event import ChargeType
-from payments.journeys import balancing, closing, distributing, eligibility_preview, reporting
+from payments.journeys import balancing, closing, distributing, reporting
 from payments.journeys.adjusting import SeenException
-from payments.journeys.choosing import Choice
+from payments.journeys.reporting import EXCEPTION_SORTS, FEED_SORTS, LOG_SORTS
 from payments.store.db.connection import Transaction
 
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
@@ -74,13 +64,6 @@ ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_qu
 LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(PaymentLogParameters, _LIMITS))]
 
 
-class _PaymentToSave(PageQuery):
-    clinic: Text
-    company: Text | None = None
-    charge_type: ChargeType
-    date: Day
-
-
 @router.get("/openapi.json", include_in_schema=False)
 def openapi(request: Request, _: Viewer) -> dict[str, Any]:
     """Return the OpenAPI description of this API."""
@@ -90,41 +73,30 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
     return described
 
 
-@router.get("/would-flow", responses=success_response(FlowPreview))
-def transmission_preview(choice: Annotated[_PaymentToSave, Query()], context: Viewer) -> Response:
-    """Return whether a paid line with this clinic, charge type and date would be sent to Billing."""
-    scope = context.scope_of(Choice(choice.company, choice.clinic))
-    with context.transaction() as tx:
-        preview = eligibility_preview.preview_payment(tx, scope, choice.charge_type, choice.date, context.now)
-    shown = {"flows": preview.would_be_sent, "reason": preview.reason, "month_state": preview.month_state}
-    return JSONResponse(shown | {"sentence": _sentence(preview, choice)})
-
-
-def _sentence(preview: eligibility_preview.EligibilityPreview, choice: _PaymentToSave) -> str:
-    if preview.reason:
-        return wording.not_sent_preview(preview.reason, choice.clinic, choice.charge_type, is_known=preview.is_known)
-    return wording.transmission_preview(choice.date, preview.month_state, automatic=preview.is_adjusted_automatically)
-
-
 @router.get("/claims-feed", responses=success_response(Rows))
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
     """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
-    feed_filter = query.parameters.query(context.scope_of(query.choice))
+    chosen, scope = select(context, query)
     with context.transaction() as tx:
-        page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), query.limit)
-        _audit(tx, context, CLAIMS_FEED, query.parameters.find, query.limit)
-    following = encode_feed_cursor(page.rows[-1].cursor) if page.has_more else None
-    return _rows(feed_records(each.row for each in page.rows), CLAIMS_FEED, following)
+        _audit(tx, context, CLAIMS_FEED, chosen.find, query.limit)
+        feed_filter = chosen.query(scope)
+        page = read_rows(
+            query, CLAIMS_FEED, FEED_SORTS, lambda *part: reporting.claims_feed_page(tx, feed_filter, *part)
+        )
+    return page_response(page, feed_records, CLAIMS_FEED)
 
 
 @router.get("/exceptions", responses=success_response(Rows))
 def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
     """Return a page of Billing Exceptions, the oldest first."""
-    exception_filter = query.parameters.query(context.scope_of(query.choice))
+    chosen, scope = select(context, query)
     with context.transaction() as tx:
-        page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), query.limit)
-        _audit(tx, context, EXCEPTIONS, query.parameters.patient, query.limit)
-    return _rows(exception_records(page.rows), EXCEPTIONS, page.rows[-1].id if page.has_more else None)
+        _audit(tx, context, EXCEPTIONS, chosen.patient, query.limit)
+        exception_filter = chosen.query(scope)
+        page = read_rows(
+            query, EXCEPTIONS, EXCEPTION_SORTS, lambda *part: reporting.exceptions_page(tx, exception_filter, *part)
+        )
+    return page_response(page, exception_records, EXCEPTIONS)
 
 
 @router.post("/exceptions/{exception_id}/accept", responses=success_response(AcceptResult))
@@ -156,15 +128,15 @@ def requeue(body: RequeueRequest, context: Requeuer) -> Response:
 @router.get("/payment-log", responses=success_response(Rows))
 def payment_log(query: LogQuery, context: Viewer) -> Response:
     """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
-    log_filter, group = query.parameters.query(context.scope_of(query.choice)), query.parameters.group_by
+    chosen, scope = select(context, query)
+    log_filter, group = chosen.query(scope), chosen.group_by
     with context.transaction() as tx:
-        _audit(tx, context, PAYMENT_LOG, query.parameters.patient, query.limit)
+        _audit(tx, context, PAYMENT_LOG, chosen.patient, query.limit)
         if group:
             sums = reporting.payment_log_sums(tx, log_filter, group)
-            return _rows(log_sum_records(sums, group), payment_log_sums(group), None)
-        page = reporting.payment_log_page(tx, log_filter, decode_log_cursor(query.after), query.limit)
-    following = encode_log_cursor(page.rows[-1].cursor) if page.has_more else None
-    return _rows(log_records(each.row for each in page.rows), PAYMENT_LOG, following)
+            return rows_response(log_sum_records(sums, group), payment_log_sums(group))
+        page = read_rows(query, PAYMENT_LOG, LOG_SORTS, lambda *part: reporting.payment_log_page(tx, log_filter, *part))
+    return page_response(page, log_records, PAYMENT_LOG)
 
 
 @router.get("/account", responses=success_response(Rows))
@@ -179,7 +151,7 @@ def account(
         context.audit(tx, "viewed account", patient, "API")
     if not rows:
         raise PageError(404, f"No patient is known as {patient}.")
-    return _rows(account_records(rows), ACCOUNT, None)
+    return rows_response(account_records(rows), ACCOUNT)
 
 
 @router.get("/balancing")
@@ -208,7 +180,7 @@ def months(
     company = query.parameters.company
     check_sees_company(context, company)
     with context.transaction() as tx:
-        return _rows(month_records(closing.list_months(tx, company)), MONTHS, None)
+        return rows_response(month_records(closing.list_months(tx, company)), MONTHS)
 
 
 @router.get("/timeline", responses=success_response(Rows))
@@ -222,7 +194,7 @@ def timeline(
     with context.transaction() as tx:
         events = timeline_rows(tx, scope, payment)
         context.audit(tx, "viewed timeline", payment, "API")
-    return _rows(timeline_records(events), TIMELINE, None)
+    return rows_response(timeline_records(events), TIMELINE)
 
 
 def _audit(tx: Transaction, context: RequestContext, report: Report, subject: str | None, limit: int) -> None:
@@ -243,8 +215,3 @@ def _audit(tx: Transaction, context: RequestContext, report: Report, subject: st
     context.audit(
         tx, f"exported {report.title}", subject or "", f"up to {limit:,} rows as JSON; {context.request.url.query}"
     )
-
-
-def _rows(records: Iterable[Record], report: Report, following: object) -> Response:
-    rows = [{key: to_json_value(record[key]) for key in report.keys} for record in records]
-    return JSONResponse({"rows": rows, "next": following})

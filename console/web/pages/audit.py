@@ -4,41 +4,91 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.audit import AUDIT, AuditParameters
+from console.reports.audit import AUDIT, AuditParameters, ShownActions
 from console.web.auth import Administrator
-from console.web.filters import ReportQuery, report_query, row_cursor
+from console.web.context import RequestContext
+from console.web.exporting import Export, FileForm, send_file
+from console.web.filters import ReportQuery, report_query
+from console.web.lists import read_list, select, view_list
+from console.web.summaries import show_summary
 from payments.access import administration, authentication
-from payments.access.authentication import AuditFilter
+from payments.access.audit import SORTS as AUDIT_SORTS
+from payments.access.audit import ActionKind, AuditFilter, AuditRow
+from payments.core.sorting import Sort, Window
+from payments.journeys.reporting import Summary
+from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Page
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 100
+_KINDS = {
+    ShownActions.CHANGES: ActionKind.CHANGE,
+    ShownActions.ACCESS: ActionKind.READ,
+    ShownActions.ALL: None,
+}
+
+
+AuditQuery = Annotated[ReportQuery[AuditParameters], Depends(report_query(AuditParameters))]
 
 
 @router.get("/audit")
-def show(
-    query: Annotated[ReportQuery[AuditParameters], Depends(report_query(AuditParameters))], context: Administrator
-) -> Response:
-    """Show a page of the audit history, newest first."""
-    chosen = query.parameters
-    audit_filter = AuditFilter(
-        who=chosen.who if chosen.who is None or ":" in chosen.who else f"user:{chosen.who}",
-        action=chosen.action,
-        subject=chosen.subject,
-        since=context.start_of(chosen.since),
-        until=context.start_of(chosen.until, days_later=1),
-        before=row_cursor(query.after) if query.after else None,
-    )
+def show(query: AuditQuery, context: Administrator) -> Response:
+    """Show a page of the audit history, by default newest first."""
+    audit_filter = _filter(query, context)
     with context.transaction() as tx:
-        rows = administration.read_audit(tx, context.user, audit_filter, PAGE_ROWS + 1)
+
+        def read(window: Window, sort: Sort) -> Page[AuditRow]:
+            return administration.audit_page(tx, context.user, audit_filter, window, sort)
+
+        found = read_list(query, AUDIT, AUDIT_SORTS, read, PAGE_ROWS)
         actions = authentication.audited_actions(tx)
-    shown = rows[:PAGE_ROWS]
     return context.page(
         "audit.html",
         report=AUDIT,
-        chosen=chosen,
-        is_first=query.after is None,
-        rows=shown,
+        chosen=query.parameters,
+        list=view_list(context, AUDIT, query, found),
+        rows=[each.row for each in found.page.rows],
         actions=actions,
-        next_page=context.link(after=shown[-1].id) if len(rows) > PAGE_ROWS else None,
+    )
+
+
+@router.get("/audit/summary")
+def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -> Response:
+    """Show the number of entries that match."""
+    audit_filter = _filter(query, context)
+
+    def read(tx: Transaction, wanted: AuditFilter, limit: int | None) -> Summary:
+        return administration.summarize_audit(tx, context.user, wanted, limit)
+
+    return show_summary(context, AUDIT, read, audit_filter, exact=exact)
+
+
+@router.get("/audit/export")
+def export(query: AuditQuery, context: Administrator, form: FileForm = FileForm.CSV) -> Response:
+    """Export the entries that match as a file."""
+    audit_filter, sort = _filter(query, context), AUDIT.sort_of(query.parameters)
+    return send_file(
+        context,
+        Export(
+            AUDIT,
+            form,
+            lambda tx: administration.summarize_audit(tx, context.user, audit_filter).count,
+            lambda tx: (row._asdict() for row in administration.stream_audit(tx, context.user, audit_filter, sort)),
+            query.parameters.subject or "",
+        ),
+    )
+
+
+def _filter(query: ReportQuery[AuditParameters], context: RequestContext) -> AuditFilter:
+    chosen, _ = select(context, query)
+    since, until = context.day_bounds(chosen.since, chosen.until)
+    return AuditFilter(
+        who=chosen.who if chosen.who is None or ":" in chosen.who else f"user:{chosen.who}",
+        action=chosen.action,
+        subject=chosen.subject,
+        since=since,
+        until=until,
+        # A named action is shown also if it changes nothing.
+        kind=None if chosen.action else _KINDS[chosen.show],
     )

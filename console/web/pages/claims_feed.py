@@ -5,24 +5,33 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
-from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters
-from console.web.auth import Requeuer, Viewer
+from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_records
+from console.web.auth import Exporter, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, Text, decode_feed_cursor, encode_feed_cursor, report_query
+from console.web.exporting import Export, FileForm, send_file
+from console.web.filters import ReportQuery, Text, report_query
 from console.web.forms import ReturnForm
+from console.web.large_forms import LargeFormRoute
+from console.web.lists import read_list, select, view_list
+from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
+from console.web.summaries import show_summary
 from payments import wording
 from payments.access.rights import Right
 from payments.contract.errors import dead_letter_id
 from payments.journeys import reporting, requeueing
-from payments.journeys.reporting import FeedRow
+from payments.journeys.reporting import FEED_SORTS, FeedRow, Page, Sort, Window
 from payments.journeys.requeueing import REQUEUEABLE
+from payments.store.db.connection import Transaction
 from tasks import enqueue
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 PAGE_ROWS = 50
+_NOTHING_SELECTED = "No payments are selected."
+_ADDED_UP_MAX = 500
+"""Selected payments that are added up at most. A page lists PAGE_ROWS."""
 
 
 class _RequeueForm(ReturnForm):
@@ -30,28 +39,80 @@ class _RequeueForm(ReturnForm):
     company: Text | None = None
 
 
+FeedQuery = Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters))]
+
+
 @router.get("/claims-feed")
-def show(
-    query: Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters))], context: Viewer
-) -> Response:
+def show(query: FeedQuery, context: Viewer) -> Response:
     """Show a page of the Claims Feed."""
-    chosen = query.parameters
-    feed_filter = chosen.query(context.scope_of(query.choice))
+    chosen, scope = select(context, query)
+    feed_filter = chosen.query(scope)
     with context.transaction() as tx:
-        page = reporting.claims_feed_page(tx, feed_filter, decode_feed_cursor(query.after), PAGE_ROWS)
+
+        def read(window: Window, sort: Sort) -> Page[FeedRow]:
+            return reporting.claims_feed_page(tx, feed_filter, window, sort)
+
+        found = read_list(query, CLAIMS_FEED, FEED_SORTS, read, PAGE_ROWS)
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Claims Feed", chosen.find or "", context.request.url.query)
     return context.page(
         "claims_feed.html",
         report=CLAIMS_FEED,
-        chosen=chosen,
-        is_first=query.after is None,
-        rows=[_page_row(each.row) for each in page.rows],
-        next_page=context.link(after=encode_feed_cursor(page.rows[-1].cursor)) if page.has_more else None,
+        chosen=query.parameters,
+        list=view_list(context, CLAIMS_FEED, query, found),
+        rows=[_page_row(each.row) for each in found.page.rows],
         offered=offered,
         can_requeue=context.may(Right.REQUEUE) and chosen.as_of is None,
         can_requeue_all=chosen.status in REQUEUEABLE or (chosen.status is None and chosen.reason is not None),
     )
+
+
+@router.get("/claims-feed/summary")
+def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Response:
+    """Show the number of rows that match, and their sum."""
+    chosen, scope = select(context, query)
+    feed_filter = chosen.query(scope)
+    return show_summary(context, CLAIMS_FEED, reporting.claims_feed_summary, feed_filter, exact=exact)
+
+
+@router.get("/claims-feed/newer")
+def newer(query: FeedQuery, context: Viewer) -> Response:
+    """Show how many rows were added since the page was read."""
+    chosen, scope = select(context, query)
+    feed_filter = chosen.query(scope)
+
+    def count(tx: Transaction, window: Window, sort: Sort) -> int:
+        return reporting.count_payments(tx, feed_filter, window, sort)
+
+    return show_newer(context, CLAIMS_FEED, query, FEED_SORTS, count)
+
+
+@router.get("/claims-feed/export")
+def export(query: FeedQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export the payments that match as a file."""
+    chosen, scope = select(context, query)
+    feed_filter, sort = chosen.query(scope), CLAIMS_FEED.sort_of(chosen)
+    return send_file(
+        context,
+        Export(
+            CLAIMS_FEED,
+            form,
+            lambda tx: reporting.claims_feed_summary(tx, feed_filter).count,
+            lambda tx: feed_records(reporting.claims_feed(tx, feed_filter, sort)),
+            chosen.find or "",
+        ),
+    )
+
+
+@router.post("/claims-feed/selected")
+def show_selected(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
+    """Show how many payments are selected, and their sum, to users without scripts. They confirm the requeue here."""
+    keys, scope = list(dict.fromkeys(form.payment)), context.user.scope.narrowed_to_company(form.company)
+    if not keys:
+        raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
+    with context.transaction() as tx:
+        summary = reporting.selected_payments_summary(tx, keys, scope) if len(keys) <= _ADDED_UP_MAX else None
+    return context.page("requeue_selected.html", form=form, keys=keys, summary=summary)
 
 
 @router.post("/claims-feed/requeue")
@@ -59,7 +120,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
     """Requeue the selected payments."""
     keys = form.payment
     if not keys:
-        raise PageError(422, "No payments are selected.", "Go back and select the payments to requeue.")
+        raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
     requeued = requeue_keys(context, keys, form.company or None)
     skipped = f"; {len(requeued.skipped)} skipped (already imported or not found)" if requeued.skipped else ""
     message = f"{requeued.count} of {len(keys)} payment{'' if len(keys) == 1 else 's'} requeued{skipped}."

@@ -6,17 +6,20 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Form, Query, Response
 from pydantic import BeforeValidator, Field
 
+from console.plurals import plural
 from console.reports.settings import SETTINGS, SETTINGS_HISTORY
 from console.web.auth import Configurer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from console.web.filters import PageQuery, Text
-from console.web.pages.named_clinics import ClinicName, find_clinic, names_of
+from console.web.large_forms import LargeFormRoute
+from console.web.pages.named_clinics import ClinicName, find_clinic, find_clinics, names_of
 from console.web.rendering import url
 from payments.contract.event import ChargeType
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.outcome import Reason, Status
+from payments.core.requeue_result import RequeueResult
 from payments.core.scope import Scope
 from payments.journeys import configuring, requeueing
 from payments.journeys.configuring import ClinicRow, SettingsUpdate
@@ -24,7 +27,10 @@ from payments.journeys.reporting import FeedFilter
 from payments.journeys.requeueing import RequeuePreview
 from payments.store.db.connection import Transaction
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
+
+_NAMED_MAX = 20
+"""Clinics that a message names; of more it says the number."""
 
 
 class _Choice(PageQuery):
@@ -153,7 +159,7 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
         raise PageError(422, "No clinics are selected.", "Go back and select the clinics to copy to.")
     with context.transaction() as tx:
         source = find_clinic(tx, context, ClinicName(form.clinic, form.company))
-        targets = [find_clinic(tx, context, ClinicName(each, None)) for each in form.to]
+        targets = find_clinics(tx, context, form.to)
         configuring.lock_clinics(tx, {row.key for row in (source, *targets)})
         source = find_clinic(tx, context, ClinicName(source.clinic, source.company))
         settings = ClinicSettings(source.integration, frozenset(source.types))
@@ -165,7 +171,8 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
             )
         for row in targets:
             _save(tx, context, row, settings)
-    message = f"Settings of clinic {source.clinic} copied to {', '.join(form.to)}."
+    copied = ", ".join(form.to) if len(form.to) <= _NAMED_MAX else plural(len(form.to), "clinic")
+    message = f"Settings of clinic {source.clinic} copied to {copied}."
     return context.redirect(url("/clinics", like=":".join(source.key)), message)
 
 
@@ -201,8 +208,10 @@ class _NotSent:
 def _count_not_sent(expected: RequeuePreview, reason: Reason) -> _NotSent:
     return _NotSent(
         reason,
-        count=sum(each.previous_reasons[reason] for each in expected.lines),
-        sendable=sum(each.previous_reasons[reason] for each in expected.lines if each.reason is None),
+        count=sum(each.previous_reasons[reason] for each in expected.results),
+        sendable=sum(
+            each.previous_reasons[reason] for each in expected.results if each.result is not RequeueResult.NOT_SENT
+        ),
     )
 
 

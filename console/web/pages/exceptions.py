@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
-from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters
-from console.web.auth import Editor, Viewer
-from console.web.context import RequestContext
+from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
+from console.web.auth import Editor, Exporter, Viewer
 from console.web.errors import PageError, capitalized
-from console.web.filters import Day, ReportQuery, RowId, report_query, row_cursor
+from console.web.exception_actions import accept_if_unchanged, accepted_message, acknowledge_if_unchanged
+from console.web.exporting import Export, FileForm, send_file
+from console.web.filters import Day, ReportQuery, RowId, report_query
 from console.web.forms import ReturnForm
+from console.web.large_forms import LargeFormRoute
+from console.web.lists import read_list, select, view_list
+from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
+from console.web.summaries import show_summary
 from payments.access.rights import Right
-from payments.core.finding import FindingReason
+from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
-from payments.journeys.adjusting import Accepted, AdjustmentError, SeenException
+from payments.journeys.adjusting import SeenException
+from payments.journeys.reporting import EXCEPTION_SORTS, ExceptionRow, Page, Sort, Window
 from payments.store.db.connection import Transaction
 
 _NEXT_STEPS = {
@@ -27,7 +32,7 @@ _NEXT_STEPS = {
     FindingReason.VERSION_CONFLICT.value: "Save the payment again in the EMR.",
 }
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 PAGE_ROWS = 25
 _PROBLEMS_SHOWN = 3
@@ -58,28 +63,33 @@ class _BulkAcceptForm(ReturnForm):
         return [SeenException(finding_id=int(id_), version=int(version)) for id_, version in pairs]
 
 
+ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters))]
+
+
 @router.get("/exceptions")
-def show(
-    query: Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters))], context: Viewer
-) -> Response:
-    """Show a page of exceptions, the oldest first."""
-    chosen = query.parameters
-    exception_filter = chosen.query(context.scope_of(query.choice))
+def show(query: ExceptionsQuery, context: Viewer) -> Response:
+    """Show a page of exceptions, by default the oldest first."""
+    chosen, scope = select(context, query)
+    exception_filter = chosen.query(scope)
     with context.snapshot_transaction() as tx:
-        page = reporting.exceptions_page(tx, exception_filter, row_cursor(query.after), PAGE_ROWS)
+
+        def read(window: Window, sort: Sort) -> Page[ExceptionRow]:
+            return reporting.exceptions_page(tx, exception_filter, window, sort)
+
+        found = read_list(query, EXCEPTIONS, EXCEPTION_SORTS, read, PAGE_ROWS)
+        rows = [each.row for each in found.page.rows]
         counts = reporting.exception_counts(tx, exception_filter)
-        deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in page.rows}, context.now)
+        deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now)
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
     return context.page(
         "exceptions.html",
         report=EXCEPTIONS,
-        chosen=chosen,
-        is_first=query.after is None,
-        rows=page.rows,
+        chosen=query.parameters,
+        list=view_list(context, EXCEPTIONS, query, found),
+        rows=rows,
         counts=counts,
         total=sum(each.count for each in counts),
-        next_page=context.link(after=page.rows[-1].id) if page.has_more else None,
         offered=offered,
         may_edit=context.may(Right.EDIT) and chosen.as_of is None,
         accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
@@ -88,12 +98,49 @@ def show(
     )
 
 
+@router.get("/exceptions/summary")
+def summary(query: ExceptionsQuery, context: Viewer, *, exact: bool = False) -> Response:
+    """Show the number of rows that match, and their sum."""
+    chosen, scope = select(context, query)
+    exception_filter = chosen.query(scope)
+    return show_summary(context, EXCEPTIONS, reporting.exceptions_summary, exception_filter, exact=exact)
+
+
+@router.get("/exceptions/newer")
+def newer(query: ExceptionsQuery, context: Viewer) -> Response:
+    """Show how many rows were added since the page was read."""
+    chosen, scope = select(context, query)
+    exception_filter = chosen.query(scope)
+
+    def count(tx: Transaction, window: Window, sort: Sort) -> int:
+        return reporting.count_exceptions(tx, exception_filter, window, sort)
+
+    return show_newer(context, EXCEPTIONS, query, EXCEPTION_SORTS, count)
+
+
+@router.get("/exceptions/export")
+def export(query: ExceptionsQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export the exceptions that match as a file."""
+    chosen, scope = select(context, query)
+    exception_filter, sort = chosen.query(scope), EXCEPTIONS.sort_of(chosen)
+    return send_file(
+        context,
+        Export(
+            EXCEPTIONS,
+            form,
+            lambda tx: reporting.exceptions_summary(tx, exception_filter).count,
+            lambda tx: exception_records(reporting.exceptions(tx, exception_filter, sort)),
+            chosen.patient or "",
+        ),
+    )
+
+
 @router.post("/exceptions/{exception_id}/accept")
 def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: Editor) -> Response:
     """Accept one exception: post the entries that the page showed."""
     seen = SeenException(finding_id=exception_id, version=form.version)
     accepted = accept_if_unchanged(context, seen, form.deposit_date)
-    return context.redirect(form.return_to("/exceptions"), _result(exception_id, accepted))
+    return context.redirect(form.return_to("/exceptions"), accepted_message(exception_id, accepted))
 
 
 @router.post("/exceptions/{exception_id}/acknowledge")
@@ -118,7 +165,7 @@ def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -
     for seen in selected:
         try:
             accept_if_unchanged(context, seen, form.deposit_date)
-        except (AdjustmentError, PageError) as error:
+        except (DecisionError, PageError) as error:
             results.problems[seen.finding_id] = capitalized(f"{error}".removesuffix(".") + ".")
         except Exception as error:
             results.interrupted_at = seen.finding_id
@@ -163,48 +210,3 @@ class BulkResults:
 
 def _id_list(before: str, ids: Sequence[int]) -> str:
     return before + ", ".join(map(str, ids)) if ids else ""
-
-
-def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
-    """Accept an exception in a separate transaction, unless the payment has changed since the user saw the exception.
-
-    Raises PageError (404) if the user may not see the exception. Raises AdjustmentError if the payment has changed or
-    the exception cannot be accepted.
-    """
-    with context.transaction() as tx:
-        row = _visible_exception(tx, context, seen)
-        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
-        accepted = accepted._replace(payment=row.payment)
-        context.audit(tx, "accepted exception", row.payment, _result(seen.finding_id, accepted), row.company)
-    return accepted
-
-
-def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
-    """Acknowledge an exception, and return the printed key of its payment.
-
-    Raises the errors of `accept_if_unchanged`.
-    """
-    with context.transaction() as tx:
-        row = _visible_exception(tx, context, seen)
-        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
-        context.audit(tx, "acknowledged exception", row.payment, reason, row.company)
-    return row.payment
-
-
-def _result(exception_id: int, accepted: Accepted) -> str:
-    """Return the message for an accepted exception."""
-    subject = f"Exception {exception_id} of {accepted.payment}"
-    if accepted.was_accepted_before:
-        return f"{subject} was accepted before; nothing was posted."
-    if not accepted.postings:
-        return f"{subject} accepted; there was nothing to post."
-    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in accepted.postings)
-    return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
-
-
-def _visible_exception(tx: Transaction, context: RequestContext, seen: SeenException) -> reporting.ExceptionRow:
-    """Return an exception. Raises PageError (404) if it does not exist or the user may not see it."""
-    row = reporting.exception(tx, seen.finding_id, context.user.scope)
-    if row is None:
-        raise PageError(404, f"There is no exception {seen.finding_id}.", "Reload Billing Exceptions.")
-    return row

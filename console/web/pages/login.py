@@ -1,34 +1,35 @@
-"""Logging in and out."""
+"""Logging in and out. A user whose session has expired gets back the form that was sent meanwhile."""
 
-import secrets
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
-from console.web.auth import SESSION_COOKIE, Viewer
+from console.web.auth import SESSION_COOKIE, OwnAccount
 from console.web.context import app_state
 from console.web.cookies import cookie_name
 from console.web.csrf import csrf_token
-from console.web.errors import PageError
+from console.web.errors import PageError, SentForm
 from console.web.filters import Storable
-from console.web.flash import delete_flash, read_flash
+from console.web.flash import set_flash
+from console.web.login_page import LoginView, login_page, login_secret, own_address, parse_sent_form
 from console.web.origins import client_address
+from console.web.resuming import resumed_page
 from payments.access import authentication
-from payments.access.authentication import LoginAttempt
+from payments.access.authentication import LoginAttempt, LoginResult
+from payments.access.sessions import KEPT_AFTER_EXPIRY
 from payments.store.db.isolation import AUTHENTICATION
 
 router = APIRouter(include_in_schema=False)
 
-_CSRF_COOKIE = "payments_login"
-_SECRET_LENGTH_MIN = 43
 CONCURRENT_LOGINS = 2
 """Passwords checked at the same time: each check takes memory, a connection and every core on purpose."""
 WAITING_MAX = 500
 """Logins that may wait for a check; more are refused."""
+_OTHER_USER = "Another user had sent a form here. It was discarded, and nothing was changed."
 
 
 class _LoginForm(BaseModel):
@@ -36,6 +37,15 @@ class _LoginForm(BaseModel):
     next_page: Annotated[str, Field(alias="next")] = ""
     name: Annotated[str, Storable] = ""
     password: Annotated[str, Storable] = Field(default="", repr=False)
+    # The form that the user sent when the session had expired, as the login page keeps it.
+    sent: Annotated[str, Storable] = Field(default="", repr=False)
+
+
+class _Checked(NamedTuple):
+    """A login attempt: its result, and the form that goes back to the user."""
+
+    result: LoginResult
+    sent: SentForm | None
 
 
 @router.get("/login")
@@ -43,45 +53,49 @@ def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/")
     """Show the login form. Set the cookie for its CSRF token unless the browser already has the cookie."""
     with app_state(request).transaction(AUTHENTICATION) as tx:
         has_no_users = authentication.has_no_users(tx)
-    return _login_page(request, next_page, has_no_users=has_no_users)
+    return login_page(request, LoginView(next_page=own_address(next_page), has_no_users=has_no_users))
 
 
 @router.post("/login")
 async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Response:
-    """Log in and redirect to the page `next_page`. Raises PageError (503) if too many logins wait."""
+    """Log in, and redirect to the page `next`, or show the form again that the user had sent before.
+
+    Raises PageError (503) if too many logins wait.
+    """
     # Waiting here, before a thread is taken, leaves the threads to the other pages.
     limiter: CapacityLimiter = request.app.state.login_limiter
     if limiter.statistics().tasks_waiting >= WAITING_MAX:
         raise PageError(503, "Too many people are logging in.", "Try again in a minute.")
-    return await to_thread.run_sync(_log_in, request, form, limiter=limiter)
-
-
-def _log_in(request: Request, form: _LoginForm) -> Response:
-    app = app_state(request)
-    now, next_page = app.clock(), _own_address(form.next_page)
-    secret = request.cookies.get(cookie_name(app.settings, _CSRF_COOKIE), "")
-    if not secret or form.csrf != csrf_token(secret):
-        raise PageError(403, "This form has expired.", "Allow cookies for this site, then reload the login page.")
-    attempt = LoginAttempt(form.name.strip(), form.password, client_address(request))
-    lifetime = timedelta(hours=app.settings.session_hours)
-    with app.transaction(AUTHENTICATION) as tx:
-        result = authentication.log_in(tx, attempt, now, lifetime)
+    result, sent = await to_thread.run_sync(_check, request, form, limiter=limiter)
+    next_page = own_address(form.next_page)
     if result.token is None:
-        return _login_page(request, next_page, name=attempt.name, problem=result.message)
-    response = RedirectResponse(next_page, 303)
-    response.set_cookie(
-        cookie_name(app.settings, SESSION_COOKIE),
-        result.token,
-        max_age=round(lifetime.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=app.settings.console_https,
-    )
+        view = LoginView(next_page=next_page, name=form.name.strip(), problem=result.message, sent=sent)
+        return login_page(request, view)
+    if sent and sent.user == result.name:
+        cookie = f"{cookie_name(app_state(request).settings, SESSION_COOKIE)}={result.token}"
+        response = await resumed_page(request, sent, cookie)
+    else:
+        response = RedirectResponse("/" if sent else next_page, 303)
+        if sent:
+            set_flash(response, app_state(request).settings, _OTHER_USER)
+    _set_session_cookie(request, response, result.token)
     return response
 
 
+def _check(request: Request, form: _LoginForm) -> _Checked:
+    app = app_state(request)
+    secret = login_secret(request)
+    if not secret or form.csrf != csrf_token(secret):
+        raise PageError(403, "This form has expired.", "Allow cookies for this site, then reload the login page.")
+    sent = parse_sent_form(form.sent)
+    attempt = LoginAttempt(form.name.strip(), form.password, client_address(request))
+    with app.transaction(AUTHENTICATION) as tx:
+        result = authentication.log_in(tx, attempt, app.clock(), timedelta(hours=app.settings.session_hours))
+    return _Checked(result, sent)
+
+
 @router.post("/logout")
-def log_out(context: Viewer) -> Response:
+def log_out(context: OwnAccount) -> Response:
     """End the session. Raises PageError (403) for a program's token, which is not a session."""
     if context.kind == "token":
         step = "It stays valid. Disable its user or set a new password to end it."
@@ -93,25 +107,15 @@ def log_out(context: Viewer) -> Response:
     return response
 
 
-def _login_page(
-    request: Request, next_page: str, *, name: str = "", problem: str = "", has_no_users: bool = False
-) -> Response:
-    app = app_state(request)
-    # All tabs of a browser share one secret, so opening the page in another tab leaves the form of the first one valid.
-    known = request.cookies.get(cookie_name(app.settings, _CSRF_COOKIE), "")
-    secret = known if len(known) >= _SECRET_LENGTH_MIN else secrets.token_urlsafe(32)
-    values = {"csrf": csrf_token(secret), "next_page": _own_address(next_page), "name": name, "problem": problem}
-    message = read_flash(request, app.settings)
-    page = app.render("login.html", values | {"has_no_users": has_no_users, "message": message})
-    response = HTMLResponse(page, 401 if problem else 200)
-    name = cookie_name(app.settings, _CSRF_COOKIE)
-    response.set_cookie(name, secret, httponly=True, samesite="lax", secure=app.settings.console_https)
-    if message:
-        delete_flash(response, app.settings)
-    return response
-
-
-def _own_address(address: str) -> str:
-    """Return the address if it leads to a page of this console, otherwise the address of the overview."""
-    is_own = address.startswith("/") and address[1:2] not in {"/", "\\"} and address.isprintable()
-    return address if is_own else "/"
+def _set_session_cookie(request: Request, response: Response, token: str) -> None:
+    """Set the cookie of a new session. It outlives the session, so that its user may log in again and continue."""
+    settings = app_state(request).settings
+    kept = timedelta(hours=settings.session_hours) + KEPT_AFTER_EXPIRY
+    response.set_cookie(
+        cookie_name(settings, SESSION_COOKIE),
+        token,
+        max_age=round(kept.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=settings.console_https,
+    )

@@ -1,6 +1,6 @@
 """Names of clinics on pages: the id, or `company:id` where a user may see several companies that have the id."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -40,7 +40,19 @@ def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> C
     """
     scope = context.user.scope.narrowed_to_company(name.company)
     found = [row for each in name.readings() for row in configuring.list_clinic_settings(tx, context.now, each, scope)]
-    rows = [row for row in found if name.text in {row.clinic, ":".join(row.key)}]
+    return _only(name, [row for row in found if name.text in {row.clinic, ":".join(row.key)}])
+
+
+def find_clinics(tx: Transaction, context: RequestContext, texts: Iterable[str]) -> list[ClinicRow]:
+    """Return the clinics that a request names, in one query. Raises as `find_clinic`."""
+    named: dict[str, list[ClinicRow]] = defaultdict(list)
+    for row in configuring.list_clinic_settings(tx, context.now, scope=context.user.scope):
+        for text in {row.clinic, ":".join(row.key)}:
+            named[text].append(row)
+    return [_only(ClinicName(text), named[text]) for text in texts]
+
+
+def _only(name: ClinicName, rows: list[ClinicRow]) -> ClinicRow:
     if not rows:
         sentence = f"There is no clinic {name.text}." if name.text else "No clinic was selected."
         raise PageError(404, sentence, "Choose a clinic from the list.")

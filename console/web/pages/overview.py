@@ -1,53 +1,142 @@
-"""The overview: a day's payments by status and by hour, unsuccessful payments, open exceptions, and the feed's lag.
+"""The start page: what is not in Billing, and the parts that a role works with.
 
-Users who see all companies see the lag. A waiting entry may be of any company.
+The number of waiting events is for users who see all companies: a waiting entry may be of any company.
 """
 
-from datetime import timedelta
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
+from markupsafe import Markup
 
 from console.web.auth import Viewer
-from console.web.charts import flow_chart
-from console.web.context import FeedFigures
+from console.web.charts import SERIES, flow_chart
+from console.web.context import FeedFigures, RequestContext
 from console.web.filters import FIRST_DAY, Day, PageQuery
-from console.web.rendering import format_age
+from console.web.formats import format_age
+from payments.access.rights import Right
+from payments.contract.money import Money, total
+from payments.core.outcome import Status
+from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING
-from payments.journeys import dashboard
+from payments.journeys import choosing, dashboard
+from payments.journeys.dashboard import ExceptionAgeCount, HourlyFlow, Overview, UnpostedSum
 
 router = APIRouter(include_in_schema=False)
+
+WAITS_LONG, WAITS_TOO_LONG = timedelta(seconds=15), timedelta(minutes=5)
+"""The age of the oldest event from which its import is late, and from which it needs an operator."""
 
 
 class _OverviewQuery(PageQuery):
     day: Day | None = None
 
 
+@dataclass(frozen=True)
+class _Unposted:
+    """The payments that are not in Billing by cause, the oldest first, and the Internal Payments apart."""
+
+    rows: Sequence[UnpostedSum]
+    internal: UnpostedSum | None
+    now: datetime
+
+    @classmethod
+    def of(cls, sums: Sequence[UnpostedSum], now: datetime) -> "_Unposted":
+        internal = [each for each in sums if each.posted == PostedState.INTERNAL_PAYMENT]
+        return cls([each for each in sums if each not in internal], internal[0] if internal else None, now)
+
+    @property
+    def count(self) -> int:
+        return sum(each.count for each in self.rows)
+
+    @property
+    def difference(self) -> Money:
+        return total(each.difference for each in self.rows)
+
+    def age(self, row: UnpostedSum) -> timedelta:
+        return self.now - row.oldest_at
+
+
+@dataclass(frozen=True)
+class _Today:
+    """The payments of a day by status and by hour."""
+
+    day: date
+    zone: ZoneInfo
+    feed: Mapping[Status, int]
+    flow: Sequence[HourlyFlow]
+    queue: FeedFigures | None
+    series = SERIES
+
+    @property
+    def chart(self) -> Markup:
+        return flow_chart(self.flow)
+
+
+@dataclass(frozen=True)
+class _Exceptions:
+    """The number of open exceptions by age."""
+
+    ages: Sequence[ExceptionAgeCount]
+
+    @property
+    def total(self) -> int:
+        return sum(each.count for each in self.ages)
+
+
+@dataclass(frozen=True)
+class _ImportProblem:
+    """Why payments do not arrive at present, and what to do."""
+
+    what: str
+    next_step: str
+    is_urgent: bool
+
+
 @router.get("/")
 def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Response:
-    """Show the overview of a day, by default today."""
-    day = choice.day or context.today
+    """Show the start page, with the payments of a day: by default today, by the clock of the clinics."""
+    figures = context.app.feed_figures(context.now)
     with context.transaction() as tx:
-        seen = dashboard.overview(tx, day, context.user.scope, context.now.astimezone(context.zone))
-    # The feed holds the entries of all companies, so its figures are only for those who see all.
-    shows_feed = context.user.scope == EVERYTHING
-    figures = context.app.feed_figures(context.now) if shows_feed else None
+        zone = choosing.zone_of(tx, context.user.scope, str(context.zone))
+        today = choosing.current_day(tx, context.user.scope, context.now)
+        now, day = context.now.astimezone(zone), choice.day or today
+        seen = dashboard.overview(tx, day, context.user.scope, now)
     return context.page(
         "overview.html",
-        seen=seen,
-        chart=flow_chart(seen.flow),
-        shows_feed=shows_feed,
-        figures=figures.stats if figures else None,
-        lag=_lag(figures),
+        shown=_parts(seen, now, zone, figures if context.user.scope == EVERYTHING else None),
+        import_problem=_import_problem(context, figures),
         day=day,
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
-        day_after=day + timedelta(days=1) if day < context.today else None,
-        is_today=day == context.today,
-        open_exceptions=sum(each.count for each in seen.exceptions),
+        day_after=day + timedelta(days=1) if day < today else None,
+        is_today=day == today,
     )
 
 
-def _lag(figures: FeedFigures | None) -> str:
+def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> list[tuple[str, Any]]:
+    """Return the names and the data of the parts of the page, in order.
+
+    `queue` are the figures of the feed, None for users who may not see them.
+    """
+    return [
+        ("unposted", _Unposted.of(seen.unposted, now)),
+        ("exceptions", _Exceptions(seen.exceptions)),
+        ("today", _Today(seen.day, zone, seen.feed, seen.flow, queue)),
+    ]
+
+
+def _import_problem(context: RequestContext, figures: FeedFigures | None) -> _ImportProblem | None:
+    """Return why payments do not arrive at present, if they do not."""
+    next_step = "See Health." if context.may(Right.OPERATE) else "Tell an operator."
     if figures is None:
-        return "Payment queue unavailable. Tell an operator."
-    return "none" if figures.lag is None else format_age(figures.lag)
+        return _ImportProblem("The payment queue does not answer: no payment arrives.", next_step, is_urgent=True)
+    lag = figures.lag
+    if lag is None or lag < WAITS_LONG:
+        return None
+    waiting = figures.stats.undelivered + figures.stats.pending
+    number = f" ({waiting:,})" if context.user.scope == EVERYTHING else ""
+    what = f"Events of the EMR wait for import{number}, the oldest for {format_age(lag)}: the importer may be stopped."
+    return _ImportProblem(what, next_step, is_urgent=lag >= WAITS_TOO_LONG)

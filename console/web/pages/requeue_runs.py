@@ -1,29 +1,59 @@
-"""Requeue runs: preview all payments that match a filter, and after confirmation requeue them in chunks."""
+"""Requeue runs: preview all payments that match a filter; after confirmation the back office requeues them."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from console.plurals import plural
 from console.reports.claims_feed import ClaimsFeedParameters
+from console.reports.parameters import dated
+from console.reports.requeue import (
+    REQUEUE_OUTCOME,
+    REQUEUE_PREVIEW,
+    REQUEUE_RUNS,
+    criteria,
+    outcome_records,
+    preview_records,
+    run_records,
+)
 from console.web.auth import Requeuer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, RowId, report_form, report_query
-from console.web.rendering import humanize, url
-from payments.journeys import requeueing
-from payments.journeys.requeueing import REQUEUEABLE, FeedFilter, RequeueRun, StartedRun
+from console.web.filters import PageQuery, ReportQuery, RowId, report_form, report_query
+from console.web.rendering import url
+from payments.journeys import requeue_runs, requeueing
+from payments.journeys.requeue_runs import RUNNING, RequeueRun, StartedRun
+from payments.journeys.requeueing import REQUEUEABLE, FeedFilter
+from payments.store.db.connection import Transaction
 from tasks import enqueue
 
 router = APIRouter(include_in_schema=False)
 
 FeedQuery = ReportQuery[ClaimsFeedParameters]
 
-CHUNK_ROWS = 500
-STALLED_AFTER = timedelta(seconds=30)
-_CLINICS_NAMED = 3
+STALLED_AFTER = timedelta(minutes=1)
+"""The time without progress after which a run waits for the back office."""
+PAGE_ROWS = 50
+
+
+class RunsQuery(PageQuery):
+    """The page of the list of runs: those with ids below `before`."""
+
+    before: RowId | None = None
+
+
+@router.get("/requeue-runs")
+def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Response:
+    """Show the runs that select only what the user may see, newest first."""
+    with context.transaction() as tx:
+        page = requeue_runs.list_runs(tx, context.user.scope, query.before, PAGE_ROWS)
+    next_page = context.link(before=page.next_before) if page.next_before else None
+    rows = run_records(page.runs)
+    return context.page(
+        "requeue_runs.html", report=REQUEUE_RUNS, rows=rows, next_page=next_page, is_first=query.before is None
+    )
 
 
 @router.get("/requeue-runs/new")
@@ -32,91 +62,97 @@ def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameter
     feed_filter = requeue_filter(query, context)
     with context.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
-    fields = {name: value for name, value in asdict(query.parameters).items() if value is not None}
-    return context.page("requeue_new.html", expected=expected, criteria=_criteria(feed_filter), fields=fields)
+    fields = {name: value for name, value in asdict(query.parameters).items() if value is not None and name != "sort"}
+    return context.page(
+        "requeue_new.html",
+        report=REQUEUE_PREVIEW,
+        expected=expected,
+        rows=preview_records(expected),
+        criteria=criteria(feed_filter),
+        fields=fields,
+    )
 
 
 @router.post("/requeue-runs")
-def start(
-    query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))], tasks: BackgroundTasks, context: Requeuer
-) -> Response:
-    """Start a run in the background."""
+def start(query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))], context: Requeuer) -> Response:
+    """Start a run, which the back office continues."""
     feed_filter = requeue_filter(query, context)
     started = start_run(context, feed_filter, query.confirmed)
     confirmed = query.confirmed or 0
     changed = confirmed > started.matching
     message = f"You confirmed {plural(confirmed, 'payment')}. Still matching: {started.matching:,}." if changed else ""
-    return _run_in_background(context, started.run_id, tasks, message)
+    return context.redirect(f"/requeue-runs/{started.run_id}", message)
 
 
 @router.get("/requeue-runs/{run_id}")
 def show(run_id: RowId, context: Requeuer) -> Response:
-    """Show the progress of a run; the page refreshes until the run ends."""
-    run = visible_run(context, run_id)
-    is_stalled = run.state == "running" and context.now - run.updated_at > STALLED_AFTER
-    percent = 100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total)
+    """Show a run: its progress, and what has become of its payments. The page refreshes until all were evaluated."""
+    with context.transaction() as tx:
+        run = visible_run(tx, context, run_id)
+        outcome = outcome_records(requeue_runs.read_outcome(tx, run))
     scope = run.feed_filter.scope
-    feed_url = url("/claims-feed", clinic=scope.only_clinic, company=scope.only_company)
-    criteria = _criteria(run.feed_filter)
     return context.page(
-        "requeue_run.html", run=run, is_stalled=is_stalled, percent=percent, feed_url=feed_url, criteria=criteria
+        "requeue_run.html",
+        run=run,
+        report=REQUEUE_OUTCOME,
+        outcome=outcome,
+        is_active=run.state == RUNNING or (run.finished_at is not None and run.outcome is None),
+        is_stalled=run.state == RUNNING and context.now - run.updated_at > STALLED_AFTER,
+        percent=100 if run.state == "done" or not run.total else min(99, run.done * 100 // run.total),
+        feed_url=url("/claims-feed", clinic=scope.only_clinic, company=scope.only_company),
+        criteria=criteria(run.feed_filter),
     )
 
 
 @router.post("/requeue-runs/{run_id}/stop")
 def stop(run_id: RowId, context: Requeuer) -> Response:
-    """Stop a run after its current chunk."""
-    visible_run(context, run_id)
-    with context.transaction() as tx:
-        requeueing.stop_run(tx, run_id, context.now)
-        context.audit(tx, "requeue stopped", f"run {run_id}")
+    """Cancel a run after its current chunk. Payments that it has requeued stay requeued."""
+    stop_run(context, run_id)
     return context.redirect(f"/requeue-runs/{run_id}")
 
 
 @router.post("/requeue-runs/{run_id}/resume")
-def resume(run_id: RowId, tasks: BackgroundTasks, context: Requeuer) -> Response:
-    """Resume a run that was stopped, or that was interrupted because the console ended."""
-    visible_run(context, run_id)
+def resume(run_id: RowId, context: Requeuer) -> Response:
+    """Resume a run that was cancelled."""
     with context.transaction() as tx:
-        requeueing.resume_run(tx, run_id, context.now)
-        context.audit(tx, "requeue resumed", f"run {run_id}")
-    return _run_in_background(context, run_id, tasks)
+        run = visible_run(tx, context, run_id)
+        requeue_runs.resume_run(tx, run_id, context.now)
+        context.audit(tx, "requeue resumed", f"run {run_id}", company_id=run.company_id)
+    enqueue.enqueue_requeue_runs(context.app.engines)
+    return context.redirect(f"/requeue-runs/{run_id}")
 
 
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
-    """Start a run in a separate transaction. Raises MoreThanConfirmedError if more payments match than `confirmed`."""
+    """Start a run, and ask the back office for it. Raises MoreThanConfirmedError if more match than `confirmed`."""
     with context.transaction() as tx:
-        started = requeueing.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
-        context.audit(tx, "requeued by filter", f"run {started.run_id}", ", ".join(_criteria(feed_filter)))
+        started = requeue_runs.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
+        context.audit(
+            tx,
+            "requeued by filter",
+            f"run {started.run_id}",
+            ", ".join(criteria(feed_filter)),
+            feed_filter.scope.only_company,
+        )
+    enqueue.enqueue_requeue_runs(context.app.engines)
     return started
 
 
-def visible_run(context: RequestContext, run_id: int) -> RequeueRun:
-    """Return a run. Raises PageError (404) unless the user may see all that it selects."""
+def stop_run(context: RequestContext, run_id: int) -> RequeueRun:
+    """Cancel a run, and return it. Raises PageError (404) unless the user may see all that it selects."""
     with context.transaction() as tx:
-        run = requeueing.show_run(tx, run_id)
-    if run is None or not context.user.scope.includes(run.feed_filter.scope):
-        raise PageError(
-            404, f"There is no requeue run {run_id}.", "Choose payments in the Claims Feed and requeue them."
-        )
+        visible_run(tx, context, run_id)
+        requeue_runs.stop_run(tx, run_id, context.now)
+        run = visible_run(tx, context, run_id)
+        context.audit(tx, "requeue stopped", f"run {run_id}", company_id=run.company_id)
     return run
 
 
-def run_until_done(context: RequestContext, run_id: int) -> None:
-    """Requeue chunk by chunk until the run is done or stopped, and enqueue an import after each chunk."""
-    has_more = True
-    while has_more:
-        with context.transaction() as tx:
-            has_more = requeueing.requeue_next_chunk(tx, run_id, datetime.now(UTC), CHUNK_ROWS)
-        enqueue.enqueue_retry_due(context.app.engines)
-
-
-def _run_in_background(context: RequestContext, run_id: int, tasks: BackgroundTasks, message: str = "") -> Response:
-    # FastAPI ignores injected background tasks when a handler returns a Response, so attach them to it.
-    tasks.add_task(run_until_done, context, run_id)
-    response = context.redirect(f"/requeue-runs/{run_id}", message)
-    response.background = tasks
-    return response
+def visible_run(tx: Transaction, context: RequestContext, run_id: int) -> RequeueRun:
+    """Return a run. Raises PageError (404) unless the user may see all that it selects."""
+    run = requeue_runs.show_run(tx, run_id, context.user.scope)
+    if run is None:
+        raise PageError(404, f"There is no requeue run {run_id}.", "The list of requeue runs shows those you may see.")
+    return run
 
 
 def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
@@ -135,22 +171,5 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
             "Set it in the Claims Feed.",
         )
     # The search of the Claims Feed lists payments of every patient with this id. A run is for one of them.
-    return chosen.query(context.scope_of(query.choice._replace(patient=chosen.find)))
-
-
-def _criteria(feed_filter: FeedFilter) -> list[str]:
-    """Return the filter as a list of texts, one per criterion."""
-    companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))
-    values = {
-        "": feed_filter.status,
-        "reason:": humanize(feed_filter.reason),
-        "saved from": feed_filter.since,
-        "saved until": feed_filter.until,
-        "company": ", ".join(companies),
-        "clinic": ", ".join(clinics) if len(clinics) <= _CLINICS_NAMED else f"one of {len(clinics)}",
-        "patient or payment": feed_filter.find,
-        "patient": feed_filter.patient,
-        "payment": feed_filter.payment,
-        "amount": feed_filter.amount,
-    }
-    return [f"{name} {value}".strip() for name, value in values.items() if value not in (None, "")]
+    scope = context.scope_of(query.choice._replace(patient=chosen.find))
+    return dated(chosen, lambda: context.today_in(scope)).query(scope)

@@ -1,22 +1,27 @@
 """The timeline of one payment: every event with its user, duration and result."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Response
 
 from console.reports.timeline import TIMELINE, TimelineParameters, event_record
+from console.web import navigation
 from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
+from console.web.origins import referring_page
 from console.web.pages.choices import list_offered_ids
 from payments import wording
 from payments.core.outcome import Status
 from payments.core.scope import Scope
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedFilter, TimelineRow
+from payments.journeys.reporting import FeedFilter, TimelineRow, Window
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
+
+_FEED = "/claims-feed"
 
 
 @router.get("/timeline")
@@ -33,7 +38,8 @@ def show(
     scope = context.user.scope.narrowed_to_company(query.parameters.company)
     with context.transaction() as tx:
         events = timeline_rows(tx, scope, payment)
-        found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), None, 1).rows
+        facts = reporting.payment_facts(tx, payment, scope)
+        found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), Window(1)).rows
         context.audit(tx, "viewed timeline", payment)
     row = found[0].row if found else None
     return context.page(
@@ -42,9 +48,26 @@ def show(
         payment=payment,
         events=[event_record(each) for each in events],
         row=row,
+        facts=facts,
+        back=list_page(referring_page(context.request)),
         sentence=wording.reason(row.reason) if row else "",
         may_requeue=bool(row and row.status != Status.SUCCESSFUL),
     )
+
+
+class ListPage(NamedTuple):
+    """The list from which a user came, with its filter."""
+
+    address: str
+    label: str
+
+
+def list_page(referring: str | None) -> ListPage:
+    """Return the list to which the page links back: the referring one, or the Claims Feed."""
+    address = referring or _FEED
+    path = urlsplit(address).path
+    is_list = path in navigation.addresses() and path not in {"/", "/timeline"}
+    return ListPage(address, navigation.label_of(path)) if is_list else ListPage(_FEED, navigation.label_of(_FEED))
 
 
 def timeline_rows(tx: Transaction, scope: Scope, key: str) -> list[TimelineRow]:

@@ -1,6 +1,7 @@
 """Users: who may log in, with which role, and for which companies and clinics. For administrators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Response
@@ -9,8 +10,9 @@ from pydantic import Field
 from console.reports.users import USERS
 from console.web.auth import Administrator
 from console.web.context import RequestContext
-from console.web.errors import PageError
+from console.web.errors import PageError, capitalized
 from console.web.filters import PageQuery, Text
+from console.web.large_forms import LargeFormRoute
 from console.web.pages.named_clinics import names_of
 from payments.access import administration
 from payments.access.authentication import NewPassword, UserError
@@ -21,7 +23,7 @@ from payments.core.conflict import ChangedMeanwhileError
 from payments.core.scope import Scope
 from payments.journeys import configuring
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 _On = Literal["on"] | None
 _Names = Annotated[list[Text], Field(default_factory=list)]
@@ -35,6 +37,23 @@ class _PasswordForm(_NameForm):
     password: str = Field(default="", repr=False)
 
 
+@dataclass(frozen=True)
+class _Entered:
+    """What the form of a user shows as entered. `companies` and `clinics`, by their names, are None for all."""
+
+    name: str
+    role: Role
+    companies: frozenset[str] | None
+    clinics: frozenset[str] | None
+
+    @classmethod
+    def of(cls, user: User, names: Mapping[ClinicKey, str]) -> "_Entered":
+        """Return the values of a stored user."""
+        scope = user.scope
+        clinics = None if scope.clinics is None else frozenset(names[key] for key in names if scope.may_see(*key))
+        return cls(user.name, user.role, scope.companies, clinics)
+
+
 class _RoleForm(_NameForm):
     role: Role
     all_companies: _On = None
@@ -45,11 +64,18 @@ class _RoleForm(_NameForm):
     def user(self) -> User:
         """Return the user with this role and scope, whose clinics are the names that the page shows.
 
-        Raises PageError (422) unless both choices are explicit.
+        Raises UserError unless both choices are explicit.
         """
-        companies = _limit("companies", self.company, everything=self.all_companies)
-        clinics = _limit("clinics", self.clinic, everything=self.all_clinics)
+        companies = _limit("company", "companies", self.company, everything=self.all_companies)
+        clinics = _limit("clinic", "clinics", self.clinic, everything=self.all_clinics)
         return User(self.name, self.role, Scope(companies, clinics))
+
+    @property
+    def entered(self) -> _Entered:
+        """The values as they were entered, also if they cannot be saved."""
+        companies = None if self.all_companies and not self.company else frozenset(self.company)
+        clinics = None if self.all_clinics and not self.clinic else frozenset(self.clinic)
+        return _Entered(self.name, self.role, companies, clinics)
 
 
 class _ChangeForm(_RoleForm):
@@ -78,6 +104,31 @@ class _NewUserForm(_RoleForm):
     password: str = Field(default="", repr=False)
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """An entry that was not saved, and why: a field is wrong, or another administrator has changed the user."""
+
+    entered: _Entered | None
+    error: UserError | ChangedMeanwhileError
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return 409 if isinstance(self.error, ChangedMeanwhileError) else 422
+
+    @property
+    def conflict(self) -> ChangedMeanwhileError | None:
+        """The changes that another administrator has saved meanwhile."""
+        return self.error if isinstance(self.error, ChangedMeanwhileError) else None
+
+    @property
+    def messages(self) -> dict[str, str]:
+        """The message by field; of a message that concerns no field, the field is empty."""
+        if isinstance(self.error, ChangedMeanwhileError):
+            return {}
+        return {self.error.field: capitalized(f"{self.error}.")}
+
+
 @router.get("/users")
 def show(context: Administrator) -> Response:
     """Show the users whom the administrator may manage, and the rights of each role."""
@@ -92,9 +143,7 @@ def show_one(choice: Annotated[_NameForm, Query()], context: Administrator) -> R
     return _show_form(context, choice.name)
 
 
-def _show_form(
-    context: RequestContext, name: str, entered: User | None = None, conflict: ChangedMeanwhileError | None = None
-) -> Response:
+def _show_form(context: RequestContext, name: str, refusal: _Refusal | None = None) -> Response:
     with context.transaction() as tx:
         companies = [row.company for row in configuring.list_companies(tx, context.user.scope)]
         clinics = names_of(configuring.list_clinics(tx, context.user.scope))
@@ -102,16 +151,19 @@ def _show_form(
             row = administration.find_user(tx, context.user, name) if name else None
         except UserError as error:
             raise PageError(404, f"There is no user {name}.", "Choose a user from the list.") from error
+    stored = row.user if row else User("", Role.FRONT_OFFICE, _first_scope(context, companies))
     return context.page(
         "user.html",
-        409 if conflict else 200,
+        refusal.status if refusal else 200,
         row=row,
-        entered=entered or (row.user if row else User("", Role.FRONT_OFFICE, _first_scope(context, companies))),
+        entered=(refusal and refusal.entered) or _Entered.of(stored, clinics),
         companies=companies,
         clinics=clinics,
         roles=list(Role),
+        rights=RIGHTS,
         password_length_min=PASSWORD_LENGTH_MIN,
-        conflict=conflict,
+        conflict=refusal.conflict if refusal else None,
+        problems=refusal.messages if refusal else {},
     )
 
 
@@ -123,26 +175,32 @@ def _first_scope(context: RequestContext, companies: Sequence[str]) -> Scope:
 
 @router.post("/users")
 def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Response:
-    """Add a user."""
-    user = form.user()
-    with context.transaction() as tx:
-        administration.add_user(tx, context.user, user, NewPassword(form.password), context.now)
-    return context.redirect("/users", f"User {user.name} added. The user can log in now.")
+    """Add a user. If a field is wrong, the page keeps the entry, with a message at the field (422)."""
+    try:
+        user = form.user()
+        with context.transaction() as tx:
+            administration.add_user(tx, context.user, user, NewPassword(form.password), context.now)
+    except UserError as error:
+        return _show_form(context, "", _Refusal(form.entered, error))
+    return context.redirect("/users", f"User {user.name} added. At the first login the user chooses a new password.")
 
 
 @router.post("/users/change")
 def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Response:
     """Change a user's role and scope. Raises UserError for one's own account.
 
-    If another administrator has changed the user since the page was shown, nothing is saved. The page then lists these
-    changes and keeps the entered values (409).
+    If a field is wrong, the page keeps the entry, with a message at the field (422). If another administrator has
+    changed the user since the page was shown, nothing is saved. The page then lists these changes and keeps the entry
+    (409).
     """
-    user = form.user()
     try:
+        user = form.user()
         with context.transaction() as tx:
             administration.change_user(tx, context.user, user, context.now, form.seen)
-    except ChangedMeanwhileError as error:
-        return _show_form(context, user.name, user, error)
+    except (ChangedMeanwhileError, UserError) as error:
+        if isinstance(error, UserError) and not error.field:
+            raise
+        return _show_form(context, form.name, _Refusal(form.entered, error))
     return context.redirect("/users", f"Role, companies and clinics of user {user.name} changed.")
 
 
@@ -164,15 +222,21 @@ def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respon
 
 @router.post("/users/password")
 def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
-    """Set a user's password."""
-    with context.transaction() as tx:
-        administration.set_password(tx, context.user, form.name, NewPassword(form.password), context.now)
-    return context.redirect("/users", f"Password of user {form.name} changed. All sessions and tokens have ended.")
+    """Set a user's password, which the user has to change at the next login. Raises UserError for one's own account."""
+    try:
+        with context.transaction() as tx:
+            administration.set_password(tx, context.user, form.name, NewPassword(form.password), context.now)
+    except UserError as error:
+        if not error.field:
+            raise
+        return _show_form(context, form.name, _Refusal(None, error))
+    done = f"Password of user {form.name} set. All sessions and tokens have ended."
+    return context.redirect("/users", f"{done} At the next login the user chooses a new one.")
 
 
-def _limit(what: str, ids: Sequence[str], *, everything: str | None) -> frozenset[str] | None:
-    """Return the selected ids; None for all. Raises PageError (422) if nothing is selected, or all and some."""
+def _limit(field: str, what: str, ids: Sequence[str], *, everything: str | None) -> frozenset[str] | None:
+    """Return the selected ids; None for all. Raises UserError if nothing is selected, or all and some."""
     if bool(ids) == bool(everything):
-        sentence = f"All {what} and single {what} are both selected." if ids else f"No {what} are selected."
-        raise PageError(422, sentence, f"Go back and select either single {what} or all of them.")
+        sentence = f"all {what} and single {what} are both selected" if ids else f"no {what} are selected"
+        raise UserError(f"{sentence}; select either single {what} or all of them", field)
     return None if everything else frozenset(ids)

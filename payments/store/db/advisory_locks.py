@@ -22,6 +22,7 @@ class AdvisoryLock(IntEnum):
     DEAD_LETTER_RETRY = 7_250_007  # evaluating requeued dead letters again
     NIGHTLY_BALANCE = 7_250_008
     ADMISSION = 7_250_009  # shared by imports; retiring a company or clinic waits for them
+    NIGHTLY_SNAPSHOT = 7_250_010
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

@@ -12,7 +12,7 @@ CONSOLE_ROLE = "payments_console"
 COMPANIES, USERS = "payments.companies", "payments.users"
 """The settings of a transaction that the policies read. `*` means all of them, an empty text none."""
 ALL = "*"
-RESTRICTED_TABLES = ("sessions", "users")
+RESTRICTED_TABLES = ("sessions", "uploaded_logs", "users")
 """Tables without a company that have a policy as well; so has every table with the column `company_id`."""
 VERSION = 1
 """The version of all policies. Increase it with each change of a policy: then `workers.migrate` replaces them."""
@@ -44,6 +44,9 @@ _VISIBLE = {
     ),
     "users": f"{_SEES_ALL_USERS} OR cardinality(companies) > 0 AND companies <@ {_COMPANIES}",
     "sessions": f"{_SEES_ALL_USERS} OR EXISTS (SELECT FROM users WHERE users.name = sessions.user_name)",
+    "uploaded_logs": (
+        f"{_SEES_ALL} OR {_SEES_SOME} AND EXISTS (SELECT FROM users WHERE users.name = uploaded_logs.user_name)"
+    ),
 }
 """By table, which rows are visible; in other tables, those of the companies."""
 _WRITABLE = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_OWN_COMPANY}"}

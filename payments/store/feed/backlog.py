@@ -6,8 +6,9 @@ from typing import NamedTuple
 from payments.core.postponed_work import WorkKind
 from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
+from payments.store.db.fair_shares import due_rows, due_rows_with_unknown_company
 from payments.store.db.statement import text
-from payments.store.ledger import distribution_queue, finding_candidates, findings, postponed_work
+from payments.store.ledger import acceptable_findings, distribution_queue, finding_candidates, postponed_work
 
 
 class Backlog(NamedTuple):
@@ -37,6 +38,23 @@ def load(tx: Transaction, now: datetime) -> Backlog:
         ),
         {"now": now},
     ).one()
-    by_policy = findings.acceptable(tx, None, policy="auto")
+    by_policy = acceptable_findings.load(tx, None, policy="auto")
     waiting = postponed_work.load_waiting(tx, WorkKind.ACCEPT_EXCEPTION, now)
     return Backlog(counts.due + len(set(by_policy) - waiting), counts.later, finding_candidates.count(tx))
+
+
+_HAS_DUE = f"SELECT EXISTS ({due_rows('lines')}) OR EXISTS ({due_rows_with_unknown_company('set_aside')})"
+_HAS_QUEUED = (
+    f"SELECT EXISTS (SELECT FROM account_marks WHERE {is_here('account_marks')} "
+    f"AND NOT {distribution_queue.IS_POSTPONED})"
+)
+
+
+def has_due_items(tx: Transaction, now: datetime) -> bool:
+    """Return whether a line or a dead letter is due. Probes an index once for each company with held payments."""
+    return bool(tx.execute(text(_HAS_DUE), {"now": now, "limit": 1}).scalar_one())
+
+
+def has_queued_accounts(tx: Transaction) -> bool:
+    """Return whether an account waits for its immediate distribution, without postponed accounts."""
+    return bool(tx.execute(text(_HAS_QUEUED)).scalar_one())

@@ -71,11 +71,14 @@ def _supersedes_its_line(dead_letter: str) -> str:
     )
 
 
-LINE_IS_CURRENT = f"""
-status IS NOT NULL AND NOT EXISTS (
+LINE_IS_NEWEST = f"""
+NOT EXISTS (
     SELECT FROM set_aside WHERE {_SAME_KEY.format("set_aside", "lines")} AND set_aside.closed_at IS NULL
         AND NOT ({_IS_UNRELATED.format("set_aside")}) AND {_IS_NEWER.format("set_aside")})
 """
+"""Condition on one row of `lines`: no dead letter supersedes it. Uses indexes only."""
+LINE_IS_CURRENT = f"""
+status IS NOT NULL AND {LINE_IS_NEWEST.lstrip()}"""
 """Condition on one row of `lines`: it is on the Claims Feed, and no dead letter supersedes it. Uses indexes only."""
 
 LINE_IS_CURRENT_IN_ORDER = f"{LINE_IS_CURRENT.rstrip().removesuffix(')')} OFFSET 0)"

@@ -179,6 +179,14 @@ def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
     )
 
 
+def reopen(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
+    """Open a closed dead letter again, so that the Claims Feed shows it."""
+    tx.execute(
+        text(f"UPDATE set_aside SET closed_at = NULL, {changed_at('set_aside')} WHERE id = :id"),
+        {"id": dead_letter_id, "now": now},
+    )
+
+
 def refused_since(tx: Transaction, company_id: str, since: datetime) -> list[RefusedEvent]:
     """Return the events of a company's open dead letters that were refused since then, oldest first.
 

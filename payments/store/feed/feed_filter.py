@@ -7,8 +7,11 @@ from typing import Any
 from payments.contract.keys import KeyReading
 from payments.contract.money import Money
 from payments.core.outcome import Reason, Status
+from payments.core.posted import PostedFilter
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.conditions import conditions, in_scope, parameters_of
+from payments.store.feed.feed_columns import DEAD_LETTER_DAY
+from payments.store.feed.posted import dead_letter_is_in, line_is_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,7 @@ class FeedFilter:
     until: date | None = None
     status: Status | None = None
     reason: Reason | None = None
+    posted: PostedFilter | None = None
     scope: Scope = EVERYTHING
     patient: str | None = None
     payment: str | None = None
@@ -57,13 +61,15 @@ def line_conditions(feed_filter: FeedFilter) -> str:
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
     since = " AND saved_at >= CAST(:since AS date) - interval '1 day'" if feed_filter.since else ""
     until = " AND saved_at < CAST(:until AS date) + interval '2 days'" if feed_filter.until else ""
-    return _conditions(feed_filter, _NAMES_LINE, "saved_on", amount) + since + until
+    posted = f" AND {line_is_in(feed_filter.posted, as_of=feed_filter.as_of is not None)}" if feed_filter.posted else ""
+    return _conditions(feed_filter, _NAMES_LINE, "saved_on", amount) + since + until + posted
 
 
 def dead_letter_conditions(feed_filter: FeedFilter, table: str = "set_aside") -> str:
     """Return the conditions on `set_aside` or a table of that form, each preceded by AND; the scope is included."""
-    day = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
-    return _conditions(feed_filter, _NAMES_DEAD_LETTER, day, "amount_paid") + in_scope(feed_filter.scope, table)
+    posted = f" AND {dead_letter_is_in(feed_filter.posted, table)}" if feed_filter.posted else ""
+    of_filter = _conditions(feed_filter, _NAMES_DEAD_LETTER, DEAD_LETTER_DAY, "amount_paid")
+    return of_filter + posted + in_scope(feed_filter.scope, table)
 
 
 def _conditions(feed_filter: FeedFilter, names: str, day: str, amount: str) -> str:

@@ -1,10 +1,12 @@
 """The payments that a requeue run selects: counted and grouped for its preview, then read in pages."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
 from payments.contract.keys import ClinicKey, LineKey
 from payments.contract.money import Money
+from payments.core.month import MonthState
 from payments.core.outcome import Reason
 from payments.store.db.conditions import in_scope
 from payments.store.db.connection import Transaction
@@ -21,10 +23,11 @@ class RequeueCandidate(NamedTuple):
 
 
 class RequeueGroup(NamedTuple):
-    """Lines that are equal in everything that decides their eligibility, with their number and total in dollars.
+    """Lines that are equal in everything that decides what becomes of them, with their number and total in dollars.
 
     `month` is the first day of the month of their transaction dates, None if only a deletion of the line was received.
-    `is_closed` says whether that month is closed.
+    `month_state` is the state of that month. `is_due` tells whether their Amount Due is other than 0.00, and
+    `has_amount` whether the amount paid is.
     """
 
     company_id: str
@@ -33,7 +36,11 @@ class RequeueGroup(NamedTuple):
     internal_payment: bool | None
     reason: Reason | None
     month: date | None
-    is_closed: bool
+    is_sent: bool
+    is_due: bool
+    has_amount: bool
+    is_patient_known: bool
+    month_state: MonthState
     line_count: int
     total: Money
 
@@ -68,23 +75,63 @@ def count_dead_letters(tx: Transaction, feed_filter: FeedFilter) -> int:
     return int(found.scalar_one())
 
 
+_GROUPS = f"""
+WITH selected AS (
+    SELECT company_id, clinic_id, patient_id, charge_type, internal_payment, reason,
+        date_trunc('month', transaction_date)::date AS month, coalesce(paid, false) AND NOT deleted AS is_sent,
+        coalesce(amount_due, 0) <> 0 AS is_due,
+        CASE WHEN deleted THEN 0.00 ELSE coalesce(amount_paid, 0.00) END AS amount
+    FROM lines WHERE {LINE_IS_CURRENT} {{0}}
+),
+grouped AS (
+    SELECT selected.company_id, clinic_id, charge_type, internal_payment, reason, month, is_sent, is_due,
+        amount <> 0 AS has_amount, patients.known_at IS NOT NULL AS is_patient_known, count(*) AS line_count,
+        sum(amount) AS total
+    FROM selected LEFT JOIN patients
+        ON patients.company_id = selected.company_id AND patients.patient_id = selected.patient_id
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+)
+SELECT grouped.company_id, clinic_id, charge_type, internal_payment, reason, grouped.month, is_sent, is_due, has_amount,
+    is_patient_known, CASE WHEN coalesce(grouped.month <= months_closed_through(grouped.company_id), false)
+        THEN 'CLOSED' ELSE coalesce(company_months.state, 'OPEN') END AS month_state, line_count, total
+FROM grouped LEFT JOIN company_months
+    ON company_months.company_id = grouped.company_id AND company_months.month = grouped.month
+"""
+
+
 def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
-    """Count and total the lines that a requeue run would select, by everything that decides their eligibility."""
+    """Count and total the lines that a requeue run would select, by everything that decides what becomes of them."""
+    found = tx.execute(text(_GROUPS.format(_on_lines(feed_filter))), parameters(feed_filter))
+    return [
+        RequeueGroup(
+            **{**row}
+            | {
+                "reason": Reason(row["reason"]) if row["reason"] else None,
+                "month_state": MonthState(row["month_state"]),
+            }
+        )
+        for row in found.mappings()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterGroup:
+    """Dead letters with the same reason, with their number."""
+
+    reason: Reason
+    count: int
+
+
+def dead_letter_groups(tx: Transaction, feed_filter: FeedFilter) -> list[DeadLetterGroup]:
+    """Count the dead letters that a run would select, by reason."""
     found = tx.execute(
         text(
-            "WITH selected AS (SELECT clinic_id, company_id, charge_type, internal_payment, reason, "
-            "date_trunc('month', transaction_date)::date AS month, count(*) AS line_count, "
-            "coalesce(sum(CASE WHEN deleted THEN 0.00 ELSE amount_paid END), 0.00) AS total "
-            f"FROM lines WHERE {LINE_IS_CURRENT} {_on_lines(feed_filter)} "
-            "GROUP BY 1, 2, 3, 4, 5, 6) "
-            "SELECT company_id, clinic_id, charge_type, internal_payment, reason, month, "
-            "coalesce(month <= months_closed_through(company_id), false) AS is_closed, line_count, total FROM selected"
+            f"SELECT reason, count(*) FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT} "
+            f"{dead_letter_conditions(feed_filter)} GROUP BY 1 ORDER BY 1"
         ),
         parameters(feed_filter),
     )
-    return [
-        RequeueGroup(**{**row, "reason": Reason(row["reason"]) if row["reason"] else None}) for row in found.mappings()
-    ]
+    return [DeadLetterGroup(Reason(reason), count) for reason, count in found]
 
 
 def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int) -> list[RequeueCandidate]:

@@ -1,13 +1,18 @@
 """Requeue runs: a run requeues everything that a filter selects, chunk by chunk, and can be stopped and resumed."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from payments.contract.keys import ClinicKey
 from payments.contract.money import dollars
 from payments.core.outcome import Reason, Status
+from payments.core.posted import PostedFilter
+from payments.core.requeue_result import RequeueResult, ResultCount
 from payments.core.scope import Scope
 from payments.store.db.conditions import scope_parameters
 from payments.store.db.connection import Transaction
@@ -23,7 +28,8 @@ _LIMITS = ("companies", "clinics", "key_companies", "key_clinics")
 class RequeueRun:
     """A requeue run: its filter, who started it, how many payments it selected and has requeued, and the row ids to do.
 
-    `state` is RUNNING, STOPPED or DONE.
+    `state` is RUNNING, STOPPED or DONE. `company_id` is None if the filter selects payments of several companies.
+    `outcome` is None until all requeued payments were evaluated.
     """
 
     id: int
@@ -36,6 +42,9 @@ class RequeueRun:
     dead_letters: RowIds
     updated_at: datetime
     state: str
+    company_id: str | None = None
+    finished_at: datetime | None = None
+    outcome: Sequence[ResultCount] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,8 @@ def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
     added = tx.execute(
         text(
             "INSERT INTO requeue_runs (begun_at, begun_by, choice, total, done, line_reached, line_last, "
-            "aside_reached, aside_last, moved_at, state) VALUES (:now, :who, CAST(:choice AS jsonb), :total, 0, 0, "
-            ":line_last, 0, :aside_last, :now, 'running') RETURNING id"
+            "aside_reached, aside_last, moved_at, state, company_id) VALUES (:now, :who, CAST(:choice AS jsonb), "
+            ":total, 0, 0, :line_last, 0, :aside_last, :now, 'running', :company_id) RETURNING id"
         ),
         {
             "now": now,
@@ -65,6 +74,7 @@ def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
             "total": run.total,
             "line_last": run.last_ids.line,
             "aside_last": run.last_ids.dead_letter,
+            "company_id": run.feed_filter.scope.only_company,
         },
     )
     return int(added.scalar_one())
@@ -76,8 +86,78 @@ def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | No
         text(f"SELECT * FROM requeue_runs WHERE id = :id {'FOR UPDATE' if lock else ''}"), {"id": run_id}
     )
     row = found.mappings().one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _run(row)
+
+
+def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRun | None:
+    """Return the running run that has waited longest, or None. Locks its row FOR UPDATE; skips locked rows."""
+    found = tx.execute(
+        text(
+            "SELECT * FROM requeue_runs WHERE state = 'running' AND NOT id = ANY(:exclude) "
+            "ORDER BY moved_at, id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        ),
+        {"exclude": list(exclude)},
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else _run(row)
+
+
+def is_active(tx: Transaction) -> bool:
+    """Return whether a run has payments to requeue, or its outcome is not stored yet."""
+    found = tx.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM requeue_runs "
+            "WHERE state = 'running' OR finished_at IS NOT NULL AND outcome IS NULL)"
+        )
+    )
+    return bool(found.scalar_one())
+
+
+def lock_finished(tx: Transaction) -> list[RequeueRun]:
+    """Return the finished runs without a stored outcome. Locks their rows FOR UPDATE; skips locked rows."""
+    found = tx.execute(
+        text(
+            "SELECT * FROM requeue_runs WHERE finished_at IS NOT NULL AND outcome IS NULL "
+            "ORDER BY id FOR UPDATE SKIP LOCKED"
+        )
+    )
+    return [_run(row) for row in found.mappings()]
+
+
+def page(tx: Transaction, before: int | None, limit: int) -> list[RequeueRun]:
+    """Return up to `limit` runs with ids below `before`, newest first."""
+    found = tx.execute(
+        text(
+            "SELECT * FROM requeue_runs WHERE CAST(:before AS bigint) IS NULL OR id < :before "
+            "ORDER BY id DESC LIMIT :limit"
+        ),
+        {"before": before, "limit": limit},
+    )
+    return [_run(row) for row in found.mappings()]
+
+
+def update(tx: Transaction, run: RequeueRun) -> None:
+    """Store the progress and the state of a run that this transaction has locked."""
+    tx.execute(
+        text(
+            "UPDATE requeue_runs SET done = :done, line_reached = :line_reached, aside_reached = :aside_reached, "
+            "moved_at = :moved_at, state = :state, finished_at = :finished_at, "
+            "outcome = CAST(:outcome AS jsonb) WHERE id = :id"
+        ),
+        {
+            "id": run.id,
+            "done": run.done,
+            "line_reached": run.lines.after,
+            "aside_reached": run.dead_letters.after,
+            "moved_at": run.updated_at,
+            "state": run.state,
+            "finished_at": run.finished_at,
+            "outcome": None if run.outcome is None else json.dumps([_count_to_json(each) for each in run.outcome]),
+        },
+    )
+
+
+def _run(row: RowMapping) -> RequeueRun:
     return RequeueRun(
         id=row["id"],
         started_at=row["begun_at"],
@@ -89,25 +169,19 @@ def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | No
         dead_letters=RowIds(row["aside_reached"], row["aside_last"]),
         updated_at=row["moved_at"],
         state=row["state"],
+        company_id=row["company_id"],
+        finished_at=row["finished_at"],
+        outcome=None if row["outcome"] is None else [_count(each) for each in row["outcome"]],
     )
 
 
-def update(tx: Transaction, run: RequeueRun) -> None:
-    """Store the progress and the state of a run that this transaction has locked."""
-    tx.execute(
-        text(
-            "UPDATE requeue_runs SET done = :done, line_reached = :line_reached, aside_reached = :aside_reached, "
-            "moved_at = :moved_at, state = :state WHERE id = :id"
-        ),
-        {
-            "id": run.id,
-            "done": run.done,
-            "line_reached": run.lines.after,
-            "aside_reached": run.dead_letters.after,
-            "moved_at": run.updated_at,
-            "state": run.state,
-        },
-    )
+def _count_to_json(each: ResultCount) -> dict[str, Any]:
+    return asdict(each) | {"total": str(each.total)}
+
+
+def _count(stored: dict[str, Any]) -> ResultCount:
+    reason = Reason(stored["reason"]) if stored["reason"] else None
+    return ResultCount(RequeueResult(stored["result"]), reason, stored["count"], dollars(stored["total"]))
 
 
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
@@ -127,6 +201,7 @@ def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
         "until": date.fromisoformat,
         "status": Status,
         "reason": Reason,
+        "posted": PostedFilter,
         "amount": dollars,
         "as_of": datetime.fromisoformat,
     }

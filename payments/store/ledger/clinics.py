@@ -22,7 +22,8 @@ class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
     `timezone` is an IANA name; unless `timezone_chosen`, it is the default of the installation. `hold_days` and
-    `dos_first` belong to rule D8; `adjustments` is `review` or `auto`.
+    `dos_first` belong to rule D8; `adjustments` is `review` or `auto`. `exception_days` are the business days within
+    which an exception is to be decided (rule D6).
     """
 
     company: str
@@ -31,6 +32,7 @@ class CompanyRow(NamedTuple):
     dos_first: bool
     adjustments: str
     timezone_chosen: bool
+    exception_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Clinic:
 
 
 _KEY = list(ClinicKey._fields)
-_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen"
+_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
 # A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
 # no settings: it counts as switched off.
 _IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{MOVED}) IS NOT TRUE)"
@@ -188,6 +190,12 @@ def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRo
     """Return the companies of a scope that are not retired, by id: those of its clinics if it is limited to some."""
     query = f"SELECT {_COMPANY} FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id"
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
+
+
+def list_timezones(tx: Transaction, scope: Scope) -> list[str]:
+    """Return the time zones of the companies of `list_companies`, each once."""
+    query = f"SELECT DISTINCT timezone FROM companies WHERE {_is_company_in(scope)} ORDER BY timezone"
+    return list(tx.execute(text(query), scope_parameters(scope)).scalars())
 
 
 def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:

@@ -1,13 +1,18 @@
 """Ledger entries. They are inserted, and never changed or deleted (rule D1)."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from payments.contract.event import ChargeType, Method
 from payments.contract.keys import LineKey
-from payments.core.line import EntryKind, LedgerPosting, Line
+from payments.core.line import EntryDimensions, EntryKind, LedgerPosting, Line
+from payments.core.undoing import PostedEntry
 from payments.store.db.bulk import append
 from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.ledger.findings import StoredFinding
 from payments.store.tables import entries
 
 _COLUMNS = (
@@ -16,13 +21,28 @@ _COLUMNS = (
 ).split()
 
 
+class EntryOrigin(NamedTuple):
+    """The decision on an exception that posts an entry: the exception's row id.
+
+    A reversal also has the row id of the entry that it reverses, and the reason.
+    """
+
+    finding_ref: int
+    reverses: int | None = None
+    reason: str | None = None
+
+
 class NewEntry(NamedTuple):
-    """An entry to insert: its line, the posting, the entry's number within the line, and the posting date."""
+    """An entry to insert: its line, the posting, the entry's number within the line, and the posting date.
+
+    `origin` is set if a decision on an exception posts the entry.
+    """
 
     line: Line
     posting: LedgerPosting
     part: int
     posting_date: date
+    origin: EntryOrigin | None = None
 
 
 class Stamp(NamedTuple):
@@ -34,14 +54,46 @@ class Stamp(NamedTuple):
 
 
 def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], stamp: Stamp) -> None:
-    """Insert entries. `line_refs` maps the key of each line to its row id.
+    """Insert entries. `line_refs` maps the key of each line to its row id. All of them have an origin, or none has.
 
     Raises DBAPIError, and inserts none of them, if a deposit date lies in a closed month: a trigger refuses it
     (rule D7).
     """
     if not added:
         return
-    append(tx, entries, _COLUMNS, (_values(new, line_refs[new.line.key], stamp) for new in added))
+    rows = (_values(new, line_refs[new.line.key], stamp) for new in added)
+    if added[0].origin is None:
+        append(tx, entries, _COLUMNS, rows)
+    else:
+        origins = (new.origin or () for new in added)
+        append(tx, entries, [*_COLUMNS, *EntryOrigin._fields], map(operator.add, rows, origins))
+
+
+def of_acceptance(tx: Transaction, company_id: str, finding: StoredFinding) -> list[PostedEntry]:
+    """Return the entries that the acceptance of an exception posted and that nothing has reversed, oldest first.
+
+    Entries from before the column `finding_ref` have the version and the time of the acceptance.
+    """
+    found = tx.execute(
+        text(
+            f"SELECT id, kind, amount, {', '.join(EntryDimensions._fields)} FROM entries "
+            "WHERE company_id = :company_id AND line_ref = :line_ref AND reverses IS NULL "
+            "AND (finding_ref = :id OR finding_ref IS NULL AND version = :version AND posted_at = :ended_at) "
+            "AND NOT EXISTS (SELECT FROM entries AS later WHERE later.company_id = :company_id "
+            "AND later.line_ref = :line_ref AND later.reverses = entries.id) ORDER BY id"
+        ),
+        {
+            "company_id": company_id,
+            **{name: getattr(finding, name) for name in ("line_ref", "id", "version", "ended_at")},
+        },
+    )
+    return [PostedEntry(row.id, _posting(row), EntryKind(row.kind)) for row in found]
+
+
+def _posting(row: Any) -> LedgerPosting:
+    named = {name: getattr(row, name) for name in EntryDimensions._fields}
+    named |= {"charge_type": ChargeType(row.charge_type), "method": Method(row.method)}
+    return LedgerPosting(row.amount, EntryDimensions(**named))
 
 
 def _values(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:

@@ -10,10 +10,8 @@ from sqlalchemy import RowMapping
 
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
-from payments.core.postponed_work import WorkItem
 from payments.store.db.as_of import changed_at
 from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import is_here
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
@@ -21,7 +19,10 @@ from payments.store.tables import findings
 _EXAMINED = (
     "line_ref company_id set_aside_ref version attempts reason_code closed_case amount_before amount_now proposal note"
 ).split()
-_STORED = "id, line_ref, set_aside_ref, version, attempts, reason_code, status"
+_STORED = (
+    "id, line_ref, set_aside_ref, version, attempts, reason_code, status, ended_at, undone_at, "
+    "settled_notes_before, owner"
+)
 _OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
 
 
@@ -40,7 +41,11 @@ class Examination(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredFinding:
-    """A finding as it is stored. For a version conflict, `dead_letter_id` is the dead letter in conflict."""
+    """A finding as it is stored. For a version conflict, `dead_letter_id` is the dead letter in conflict.
+
+    `undone_at` is when a user undid the last decision. `hash_before` is the line's `acknowledged_hash` before the
+    decision; None while there is no decision, or if it is older than the column. `owner` is a user's name.
+    """
 
     id: int
     line_ref: int
@@ -49,6 +54,18 @@ class StoredFinding:
     attempts: int | None
     reason: FindingReason
     status: FindingStatus
+    ended_at: datetime | None
+    undone_at: datetime | None
+    hash_before: bytes | None
+    owner: str | None
+
+
+class Decision(NamedTuple):
+    """A user's decision on a finding: when, by whom, and the line's `acknowledged_hash` before it."""
+
+    at: datetime
+    who: str
+    hash_before: bytes | None
 
 
 def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
@@ -74,6 +91,13 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
     return {row["id"]: _to_finding(row) for row in found.mappings()}
 
 
+def read_locked(tx: Transaction, finding_id: int) -> StoredFinding | None:
+    """Lock a finding and return it; None if there is none with this id. Locks: the finding FOR NO KEY UPDATE."""
+    query = f"SELECT {_STORED} FROM findings WHERE id = :id FOR NO KEY UPDATE"
+    row = tx.execute(text(query), {"id": finding_id}).mappings().one_or_none()
+    return _to_finding(row) if row else None
+
+
 def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
     """Return the companies of findings, sorted."""
     found = tx.execute(
@@ -83,16 +107,16 @@ def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
     return list(found.scalars())
 
 
-def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> list[int]:
+def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> dict[int, int]:
     """Open findings for lines that this transaction has locked.
 
-    Return the row ids of the lines that got a new finding; a line that already has the same finding gets none.
+    Return the row ids of the new findings by those of their lines; a line that already has the same finding gets none.
     """
     if not examinations:
-        return []
+        return {}
     rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in examinations]
-    statement = insertion(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref")
-    return list(tx.execute(text(statement), arrays(rows, _OPENED)).scalars())
+    statement = insertion(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref, id")
+    return {row.line_ref: row.id for row in tx.execute(text(statement), arrays(rows, _OPENED))}
 
 
 def update(tx: Transaction, examinations: Mapping[int, Examination], now: datetime) -> None:
@@ -124,32 +148,38 @@ def close(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datet
     return list(closed.scalars())
 
 
-def acceptable(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[WorkItem]:
-    """Return the open findings that can be accepted, oldest first, as items of recurring work.
-
-    `company_id` limits them to one company; None means all. `policy` limits them to companies with this policy for
-    adjustments, and to closed-month findings that have something to post (rule D6).
-    """
-    found = tx.execute(
+def decide(tx: Transaction, finding_id: int, status: FindingStatus, decision: Decision) -> None:
+    """Give an open finding the status that a user decided. This transaction has locked its line."""
+    tx.execute(
         text(
-            "SELECT lines.company_id, CAST(findings.id AS text) AS item_id FROM findings "
-            "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref "
-            "JOIN companies ON companies.company_id = lines.company_id "
-            # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
-            "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
-            "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
-            "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
-            f"AND {is_here('lines')} AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
-            "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
-            "AND findings.reason_code <> 'zero_due' AND jsonb_array_length(proposal) > 0) ORDER BY findings.id"
+            "UPDATE findings SET status = :status, ended_at = :at, ended_by = :who, "
+            f"settled_notes_before = :hash_before, {changed_at('findings', ':at')} WHERE id = :id AND status = 'open'"
         ),
-        {
-            "reasons": [reason.value for reason in FindingReason if reason.can_be_accepted],
-            "company_id": company_id,
-            "policy": policy,
-        },
+        {"id": finding_id, "status": status, **decision._asdict()},
     )
-    return [WorkItem(**row) for row in found.mappings()]
+
+
+def reopen(tx: Transaction, finding_id: int, found: Finding | None, now: datetime) -> None:
+    """Open a finding again whose decision a user has undone. This transaction has locked its line.
+
+    `found` is what the finding says now; None leaves that as it is.
+    """
+    content = (
+        ""
+        if found is None
+        else (
+            "closed_case = :closed_case, amount_before = :amount_before, amount_now = :amount_now, "
+            "proposal = CAST(:proposal AS jsonb), "
+        )
+    )
+    values = {} if found is None else _content(found)
+    tx.execute(
+        text(
+            f"UPDATE findings SET {content}status = 'open', ended_at = NULL, ended_by = NULL, undone_at = :now, "
+            f"settled_notes_before = NULL, {changed_at('findings')} WHERE id = :id AND status <> 'open'"
+        ),
+        {"id": finding_id, "now": now, **values},
+    )
 
 
 def _to_finding(row: RowMapping) -> StoredFinding:
@@ -161,6 +191,10 @@ def _to_finding(row: RowMapping) -> StoredFinding:
         attempts=row["attempts"],
         reason=FindingReason(row["reason_code"]),
         status=FindingStatus(row["status"]),
+        ended_at=row["ended_at"],
+        undone_at=row["undone_at"],
+        hash_before=row["settled_notes_before"],
+        owner=row["owner"],
     )
 
 
@@ -173,11 +207,17 @@ def _row(examination: Examination) -> dict[str, Any]:
         "version": examination.line.version,
         "attempts": examination.attempts,
         "reason_code": finding.reason,
+        "note": examination.note,
+        **_content(finding),
+    }
+
+
+def _content(finding: Finding) -> dict[str, Any]:
+    return {
         "closed_case": finding.case,
         "amount_before": finding.amount_before,
         "amount_now": finding.amount_now,
         "proposal": json.dumps([_as_json(adjustment._asdict()) for adjustment in finding.proposal]),
-        "note": examination.note,
     }
 
 

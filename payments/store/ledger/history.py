@@ -1,6 +1,7 @@
 """The history of payments: attempts, requeues and decisions, with the worker or user. Rows are only inserted."""
 
 import json
+import operator
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -21,7 +22,8 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 class HistoryEvent(NamedTuple):
     """One event in the history of a payment. `who` is a worker, or the user who asked for it.
 
-    The event refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`).
+    The event refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`). An
+    event in the life of an exception also has its row id, `finding_ref`.
     `params` are the values that belong to the code (see HistoryCode); `detail` is a text that a user entered.
     """
 
@@ -37,12 +39,19 @@ class HistoryEvent(NamedTuple):
     version: int | None = None
     duration_ms: int | None = None
     error: str | None = None
+    finding_ref: int | None = None
 
 
 def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
     """Insert history events."""
-    if history_events:
-        append(tx, history, _COLUMNS, ((*_field_values(each), _to_json(each.params)) for each in history_events))
+    if not history_events:
+        return
+    rows = ((*_field_values(each), _to_json(each.params)) for each in history_events)
+    if any(each.finding_ref for each in history_events):
+        refs = ((each.finding_ref,) for each in history_events)
+        append(tx, history, [*_COLUMNS, "finding_ref"], map(operator.add, rows, refs))
+    else:  # an import: it writes no more columns than it needs
+        append(tx, history, _COLUMNS, rows)
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:

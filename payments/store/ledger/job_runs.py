@@ -13,16 +13,17 @@ from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_WESTERNMOST = timezone(timedelta(hours=-12))
+WESTERNMOST = timezone(timedelta(hours=-12))
 
 
 class Job(StrEnum):
     """A job that runs once a day. The value is its key in the database."""
 
     BALANCE = "balance"
+    SNAPSHOT = "snapshot"
 
 
-_LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE}
+_LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE, Job.SNAPSHOT: AdvisoryLock.NIGHTLY_SNAPSHOT}
 
 
 class JobRun(NamedTuple):
@@ -54,7 +55,7 @@ def lock_due(tx: Transaction, job: Job, now: datetime) -> JobRun | None:
 
 def current_day(now: datetime) -> date:
     """Return the day of the latest night that has begun in every time zone."""
-    return nightly_run_date(now.astimezone(_WESTERNMOST))
+    return nightly_run_date(now.astimezone(WESTERNMOST))
 
 
 def record_progress(tx: Transaction, run: JobRun, last_company: str) -> None:

@@ -1,9 +1,25 @@
-"""The companies that have a clinic or a patient with a given id."""
+"""Whether Billing has a company or a clinic, and which companies have a clinic or a patient with a given id."""
 
 from payments.core.scope import Scope
 from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
+
+
+def knows_company(tx: Transaction, company_id: str) -> bool:
+    """Return whether Billing has the company, also a retired one, or has refused an event that names it."""
+    tables = ("companies", "set_aside")
+    found = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE company_id = :company_id)" for table in tables)
+    return bool(tx.execute(text(f"SELECT {found}"), {"company_id": company_id}).scalar_one())
+
+
+def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
+    """Return whether a company of the scope has the clinic, also a retired one, or a refused event names it there."""
+    found = " OR ".join(
+        f"EXISTS (SELECT FROM {table} WHERE clinic_id = :clinic_id{in_scope(scope, table)})"
+        for table in ("clinics", "set_aside")
+    )
+    return bool(tx.execute(text(f"SELECT {found}"), {"clinic_id": clinic_id, **scope_parameters(scope)}).scalar_one())
 
 
 def of_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> list[str]:

@@ -119,15 +119,5 @@ def known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
     return {(row.company_id, row.patient_id) for row in found}
 
 
-def name(tx: Transaction, company_id: str, patient_id: str) -> str | None:
-    """Return a patient's name, or None if the EMR has not sent it."""
-    found = tx.execute(
-        text("SELECT name FROM patients WHERE company_id = :company_id AND patient_id = :patient_id"),
-        {"company_id": company_id, "patient_id": patient_id},
-    )
-    patient_name: str | None = found.scalar_one_or_none()
-    return patient_name
-
-
 def _rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:
     return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(keys))]

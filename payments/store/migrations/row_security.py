@@ -18,13 +18,14 @@ from payments.store.migrations.online import earlier_sessions
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS = {
     **dict.fromkeys(("alembic_version", "postponed_work"), _READ),
-    **dict.fromkeys(("allocations", "audit", "entries", "history", "settings_changes"), _ADD),
+    **dict.fromkeys(("daily_queues", "nightly_results", "import_tasks", "requeue_items"), _READ),
+    **dict.fromkeys(("allocations", "audit", "entries", "history", "notes", "settings_changes"), _ADD),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),
     **dict.fromkeys(("patients", "charges", "requeue_runs", "users"), _CHANGE),
-    **dict.fromkeys(("sessions", "login_failures"), _REMOVE),
+    **dict.fromkeys(("sessions", "uploaded_logs", "login_failures", "saved_views"), _REMOVE),
 }
-"""The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of company data, no DDL."""
+"""The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of payments, no DDL."""
 _WITHDRAWN = ("job_runs",)
 """Tables on which CONSOLE_ROLE had rights once. They have no policy, and the console does not read them."""
 _SEQUENCES = ("history_id_seq", "audit_id_seq")

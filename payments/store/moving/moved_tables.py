@@ -10,6 +10,8 @@ from payments.store.tables import (
     companies,
     company_months,
     dead_letters,
+    entries,
+    findings,
     lines,
     metadata,
     versions_table,
@@ -18,11 +20,17 @@ from payments.store.tables import (
 COMPANY = "company_id"
 STAYING = {
     "backfills": "the progress of a migration of this database",
+    "import_tasks": "the Celery tasks of this installation",
+    "daily_queues": "counts of this installation; the other one counts from its first night on",
     "job_runs": "jobs that run for the whole installation",
     "login_failures": "counts names and addresses of this installation's console",
+    "nightly_results": "what the nightly jobs of this installation did",
     "postponed_work": "names row ids of this installation; the other one tries such work itself",
+    "requeue_items": "what the requeue runs of this installation selected",
     "requeue_runs": "a run counts through row ids of this installation; what it has requeued is in the rows",
+    "saved_views": "views belong to users",
     "sessions": "a session belongs to a user",
+    "uploaded_logs": "a file of a user, which is deleted a day later",
     "users": "users belong to an installation; an administrator adds them to the new one",
 }
 """The tables that do not move, with the reason."""
@@ -30,7 +38,12 @@ STAYING = {
 MOVE_COLUMNS = ("move_state", "moved_by", "move_id", "moved_at")
 """The columns of `companies` that describe the move itself. Each installation has its own."""
 
-_REFERENCES = {"line_ref": lines.name, "set_aside_ref": dead_letters.name}
+_REFERENCES = {
+    "line_ref": lines.name,
+    "set_aside_ref": dead_letters.name,
+    "finding_ref": findings.name,
+    "reverses": entries.name,
+}
 _BASE_TABLES = {versions_table(table.name): table.name for table in VERSIONED}
 
 

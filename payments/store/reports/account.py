@@ -23,7 +23,8 @@ class AccountRow:
     """A patient's account in dollars: all payments, their unassigned part, and what the patient still owes.
 
     `balance` is the sum of what is owed for each charge. A charge that the patient overpaid does not reduce what is
-    owed for other charges: `credit` is the sum of the overpaid amounts.
+    owed for other charges: `credit` is the sum of the overpaid amounts. `patient_name` is the present name of the
+    patient; None if the EMR has not sent it.
     """
 
     patient: str
@@ -32,6 +33,7 @@ class AccountRow:
     balance: Money
     company: str
     credit: Money
+    patient_name: str | None
 
 
 class AllocationRow(NamedTuple):
@@ -111,7 +113,8 @@ def summaries(
     )
     query = (
         "SELECT patients.patient_id AS patient, paid.total AS payments_total, "
-        "paid.total - applied.total AS unassigned, charged.balance, company_id AS company, charged.credit "
+        "paid.total - applied.total AS unassigned, charged.balance, company_id AS company, charged.credit, "
+        "patients.name AS patient_name "
         f"FROM patients, {paid} AS paid, {charged} AS charged, {applied} AS applied "
         f"WHERE patients.patient_id = :patient_id {company_in_scope(scope, 'patients')} "
         f"{'' if scope.clinics is None else has_data} ORDER BY company_id"

@@ -16,6 +16,7 @@ from payments.contract.money import ZERO
 from payments.contract.payment_log import PaymentDetails
 from payments.core.balancing import BalancedLine, LineComparison
 from payments.core.outcome import Outcome, Status
+from payments.core.patient import PatientOfLine
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import optional_scope_parameters, scope_parameters
@@ -63,6 +64,14 @@ def compare(
     yield from _run(tx, balance_filter, _query(balance_filter, with_log=with_log), with_log=with_log)
 
 
+def read_every_line(tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool) -> Iterator[LineComparison]:
+    """Yield the comparison of each line, also of those that agree, in the order of the lines' keys."""
+    query = balancing_query.in_key_order(balancing_query.of_every_line(with_log=with_log))
+    for row in _run(tx, balance_filter, query, with_log=with_log, sums_equal_lines=False):
+        assert isinstance(row, LineComparison)  # noqa: S101 (no line is summed)
+        yield row
+
+
 def stream(
     tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
 ) -> Iterator[LineComparison | BalancedLine]:
@@ -83,7 +92,7 @@ def stream(
         read_as_sets(tx)
         if line_refs := [line.id for line in lines if line.may_differ]:
             found = tx.execute(text(of_line_refs), parameters | {"line_refs": line_refs})
-            yield from (_line(row, shared, with_log=False) for row in found.mappings())
+            yield from (_comparison(row, _printed_key(row, shared), with_log=False) for row in found.mappings())
     yield from _run(tx, balance_filter, balancing_query.of_dead_letters_alone(), with_log=False)
 
 
@@ -103,9 +112,9 @@ def _parameters(balance_filter: BalanceFilter) -> dict[str, Any]:
 
 
 def _run(
-    tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool
+    tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool, sums_equal_lines: bool = True
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield the rows of a query of `balancing_query`."""
+    """Yield the rows of a query of `balancing_query`. With `sums_equal_lines`, a row of equal lines is their sum."""
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
     if balance_filter.since is None or balance_filter.until is None:
@@ -116,12 +125,14 @@ def _run(
     with tx.execute(
         text(statement), _parameters(balance_filter), execution_options={"yield_per": _CHUNK_ROWS}
     ) as found:
-        yield from (_line(row, shared, with_log=with_log) for row in found.mappings())
+        for row in found.mappings():
+            if row["is_equal"] and sums_equal_lines:
+                yield _sum(row)
+            else:
+                yield _comparison(row, _printed_key(row, shared), with_log=with_log)
 
 
-def _line(row: RowMapping, shared: Collection[str], *, with_log: bool) -> LineComparison | BalancedLine:
-    if not row["is_equal"]:
-        return _comparison(row, _printed_key(row, shared), with_log=with_log)
+def _sum(row: RowMapping) -> BalancedLine:
     return BalancedLine(
         payment=None,
         company=row["company_id"],
@@ -150,6 +161,7 @@ def _comparison(row: RowMapping, payment: str, *, with_log: bool) -> LineCompari
         adjusted=row["adjusted"],
         feed=PaymentDetails(row["day"], row["charge_type"], row["internal_payment"], row["version"]),
         log=_log_details(row) if row["log_day"] else None,
+        patient=PatientOfLine(row["patient_id"], row["patient_name"]),
     )
 
 

@@ -3,7 +3,9 @@
 from payments.contract.keys import LineKey, LocalKey
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_optional_scope, in_scope
+from payments.store.db.patient_names import join_names
 from payments.store.feed.current import current_dead_letters_cte
+from payments.store.feed.posted import DEAD_LETTER_EMR_AMOUNT, LINE_EMR_AMOUNT
 from payments.store.reports.emr_log import LOGGED_LINES
 
 _LINE_KEY = ", ".join(LineKey._fields)
@@ -51,8 +53,6 @@ emr_side LEFT JOIN (
     WHERE line_ref IS NOT NULL AND {_OF_COMPANIES} GROUP BY line_ref) AS posted USING (line_ref)
 """
 
-_REJECTED_AMOUNT = "CASE WHEN dead.paid IS FALSE THEN 0.00 ELSE dead.amount_paid END"
-_ACCEPTED_AMOUNT = "CASE WHEN {0}.paid AND NOT {0}.deleted THEN {0}.amount_paid ELSE 0.00 END"
 # The outer join adds the dead letters that supersede no line. It is a hash or merge join even without statistics.
 _EMR_LINES = f"""
 emr_lines AS (
@@ -61,7 +61,9 @@ emr_lines AS (
         coalesce(line.clinic_id, dead.clinic_id) AS clinic_id,
         CASE WHEN line.id IS NOT NULL THEN line.payment_id
             WHEN key_line_ref IS NULL AND dead.company_id IS NOT NULL THEN dead.payment_id END AS payment_id,
-        coalesce(line.line_id, dead.line_id) AS line_id, CASE WHEN line.id IS NULL THEN dead.id END AS dead_letter_id,
+        coalesce(line.line_id, dead.line_id) AS line_id,
+        coalesce(dead.patient_id, line.patient_id) AS patient_id,
+        CASE WHEN line.id IS NULL THEN dead.id END AS dead_letter_id,
         coalesce(dead.transaction_date, line.transaction_date) AS day,
         CASE WHEN dead.id IS NULL THEN accepted_amount ELSE rejected_amount END AS latest_amount, accepted_amount,
         dead.status AS rejected_status, line.status, line.reason,
@@ -72,8 +74,8 @@ emr_lines AS (
         coalesce(dead.version, line.version) AS version
     FROM relevant_lines AS line FULL JOIN current_dead_letters AS dead
             ON dead.company_id = line.company_id AND dead.line_ref = line.id,
-        LATERAL (SELECT {_ACCEPTED_AMOUNT.format("line")} AS accepted_amount, {_REJECTED_AMOUNT} AS rejected_amount
-        ) AS amounts
+        LATERAL (SELECT {LINE_EMR_AMOUNT.format("line")} AS accepted_amount,
+            {DEAD_LETTER_EMR_AMOUNT.format("dead")} AS rejected_amount) AS amounts
 ),
 """
 _LOGGED_LINES = f"UNION SELECT company_id, id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
@@ -88,7 +90,7 @@ emr_side AS (
 _IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope("company_id", "clinic_id")
 _EMR_SIDE_FROM_LOG = f"""
 emr_side AS (
-    SELECT line_ref, line_company_id, {_LINE_KEY}, dead_letter_id, feed.day, latest_amount, accepted_amount,
+    SELECT line_ref, line_company_id, {_LINE_KEY}, patient_id, dead_letter_id, feed.day, latest_amount, accepted_amount,
         rejected_status, status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
         coalesce({_IN_RANGE.format("feed.day", "feed")}, false) AS is_in_range,
         log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
@@ -104,7 +106,7 @@ emr_side AS (
 _LINE_COLUMNS = (
     "payment_id line_id dead_letter_id is_in_range accepted_amount rejected_status status reason application target "
     "imported_elsewhere adjusted day charge_type internal_payment version is_logged log_amount log_day "
-    "log_charge_type log_internal_payment log_version line_ref"
+    "log_charge_type log_internal_payment log_version line_ref patient_id patient_name"
 ).split()
 _COMPARISON = """
 comparison AS (
@@ -119,10 +121,11 @@ comparison AS (
     ) AS compared
 )
 """
-_LINES = f"""
+_EVERY_LINE = f"""
 SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
-FROM comparison WHERE NOT is_equal
+FROM comparison {join_names("comparison")}
 """
+_LINES = f"{_EVERY_LINE} WHERE NOT is_equal"
 _SUMS_OF_EQUAL_LINES = f"""
 UNION ALL
 SELECT count(*), true, company_id, clinic_id, sum(latest_amount), sum(imported_in_range),
@@ -139,7 +142,7 @@ _HAS_KEY_OF_LINE = " AND ".join(f"set_aside.{each} = lines.{each}" for each in L
 # the entries and dead letters of each by theirs. So the first lines are found without reading the others.
 _SCANNED_LINES = f"""
 SELECT id, CASE WHEN transaction_date IS NULL THEN coalesce(imported <> 0, false) ELSE NOT coalesce(
-        {_ACCEPTED_AMOUNT.format("lines")} = target AND target = coalesce(imported, 0)
+        {LINE_EMR_AMOUNT.format("lines")} = target AND target = coalesce(imported, 0)
         AND coalesce(adjusted, 0) = 0, false)
     END OR EXISTS (
         SELECT FROM set_aside WHERE closed_at IS NULL AND {_HAS_KEY_OF_LINE} OFFSET 0) AS may_differ
@@ -173,6 +176,12 @@ def of_range(*, with_log: bool) -> str:
     """
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
     return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_LINES}{_SUMS_OF_EQUAL_LINES}"
+
+
+def of_every_line(*, with_log: bool) -> str:
+    """Return the query for each line of a range of days, also the equal ones, with the parameters of `of_range`."""
+    lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
+    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_EVERY_LINE}"
 
 
 def of_all_days(*, with_log: bool) -> str:

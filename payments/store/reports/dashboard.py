@@ -1,20 +1,21 @@
 """The figures of the overview page and of Prometheus: counts and times, never data of a patient."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from payments.core.scope import EVERYTHING, Scope
+from payments.core.scope import Scope
 from payments.store.db.conditions import in_scope, is_here, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
+from payments.store.reports.posted_sums import HourlyStatus
 
 
 class HourlyFlow(NamedTuple):
-    """Number of payments in an hour of a day: saved in the EMR, imported, held for a retry, and Not Sent."""
+    """Number of payments in an hour of a day: saved in the EMR, imported, tried again after a fault, and Not Sent."""
 
     hour: int
     saved: int
@@ -28,15 +29,6 @@ class ExceptionAgeCount:
     """Number of open exceptions in an age group."""
 
     age: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class StatusCount:
-    """Number of payments with a status and reason."""
-
-    status: str
-    reason: str | None
     count: int
 
 
@@ -79,30 +71,33 @@ class ChunkStats:
     largest_size: int
 
 
+# A payment that waits for its patient or for the close of a month, or that a user requeued, is no retry.
+_IS_RETRY = (
+    "(history_code(what) = 'failed' OR history_code(what) = 'held' AND params ->> 'detail' NOT IN "
+    "('patient_not_found', 'month_closing', 'requeued'))"
+)
 # The index of the history by time finds the rows of the day.
-_FLOW = """
+_FLOW = f"""
 WITH events AS (
     SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code,
-        company_id, line_ref
+        {_IS_RETRY} AS is_retry, company_id, line_ref
     FROM history
     WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
 ),
 done AS (
     SELECT hour,
         count(*) FILTER (WHERE code IN ('imported', 'updated', 'removed', 'removed_not_sent')) AS imported,
-        count(*) FILTER (WHERE code IN ('held', 'resubmitted', 'failed')) AS retried,
+        count(*) FILTER (WHERE is_retry) AS retried,
         count(*) FILTER (WHERE code IN ('not_sent', 'removed_not_sent')) AS not_sent
-    FROM events JOIN lines ON lines.company_id = events.company_id AND lines.id = line_ref WHERE true {0} GROUP BY hour
-),
-saves AS (
-    SELECT width_bucket(saved_at, CAST(:hours AS timestamptz[])) AS hour, count(*) AS saved FROM lines
-    WHERE saved_at >= :begin AND saved_at < :end AND status IS NOT NULL {0} GROUP BY 1
+    FROM events JOIN lines ON lines.company_id = events.company_id AND lines.id = line_ref WHERE true {{0}}
+    GROUP BY hour
 )
-SELECT hours.hour, coalesce(saved, 0) AS saved, coalesce(imported, 0) AS imported, coalesce(retried, 0) AS retried,
-    coalesce(not_sent, 0) AS not_sent
-FROM generate_series(1, cardinality(CAST(:hours AS timestamptz[]))) AS hours(hour)
-    LEFT JOIN saves USING (hour) LEFT JOIN done USING (hour) ORDER BY 1
+SELECT hour, imported, retried, not_sent FROM done ORDER BY hour
 """
+_UNSUCCESSFUL = (
+    f"SELECT company_id, status, reason FROM lines WHERE status <> 'Transmission Successful' AND {LINE_IS_CURRENT} "
+    f"UNION ALL SELECT company_id, status, reason FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT}"
+)
 _AGES = """
 SELECT age, count(*) AS count FROM (
     SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'under 1 day'
@@ -133,16 +128,18 @@ class Day(NamedTuple):
         return cls([each.astimezone(zone) for each in hours], end)
 
 
-def hourly_flow(tx: Transaction, day: Day, scope: Scope) -> list[HourlyFlow]:
-    """Return the payment counts of each hour of a day.
+def hourly_flow(tx: Transaction, day: Day, scope: Scope, saved: Iterable[HourlyStatus]) -> list[HourlyFlow]:
+    """Return the payment counts of each hour of a day. `saved` are the payments that were saved on the day.
 
     If the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
     """
     parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end} | scope_parameters(scope)
+    done = tx.execute(text(_FLOW.format(in_scope(scope, "lines"))), parameters)
+    counts = [(row.hour, (0, *row[1:])) for row in done] + [(each.hour, (each.count, 0, 0, 0)) for each in saved]
     flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
-    for row in tx.execute(text(_FLOW.format(in_scope(scope, "lines"))), parameters):
-        hour = day.hours[row.hour - 1].hour
-        flow[hour] = HourlyFlow(hour, *(old + new for old, new in zip(flow[hour][1:], row[1:], strict=True)))
+    for number, added in counts:
+        hour = day.hours[number - 1].hour
+        flow[hour] = HourlyFlow(hour, *(old + new for old, new in zip(flow[hour][1:], added, strict=True)))
     return list(flow.values())
 
 
@@ -154,30 +151,11 @@ def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[Exce
     return [ExceptionAgeCount(age, counts.get(age, 0)) for age in AGES]
 
 
-def unsuccessful_counts(tx: Transaction, scope: Scope) -> list[StatusCount]:
-    """Count the payments of the Claims Feed that are not in Billing, by status and reason, the largest group first."""
-    query = (
-        f"SELECT status, reason, count(*) AS count FROM ({_unsuccessful(scope)}) AS own GROUP BY 1, 2 "
-        "ORDER BY count(*) DESC, status, reason"
-    )
-    found = tx.execute(text(query), scope_parameters(scope))
-    return [StatusCount(**row) for row in found.mappings()]
-
-
 def unsuccessful_by_company(tx: Transaction) -> list[CompanyCount]:
-    """Count the payments of `unsuccessful_counts` of all companies, by company, status and reason."""
+    """Count the rows of the Claims Feed that are not successful, by company, status and reason."""
     columns = "company_id AS company, status, reason, count(*) AS count"
-    query = f"SELECT {columns} FROM ({_unsuccessful(EVERYTHING)}) AS own GROUP BY 1, 2, 3"
+    query = f"SELECT {columns} FROM ({_UNSUCCESSFUL}) AS own GROUP BY 1, 2, 3"
     return [CompanyCount(**row) for row in tx.execute(text(query)).mappings()]
-
-
-def _unsuccessful(scope: Scope) -> str:
-    return (
-        "SELECT company_id, status, reason FROM lines "
-        f"WHERE status <> 'Transmission Successful' AND {LINE_IS_CURRENT} {in_scope(scope, 'lines')} "
-        "UNION ALL SELECT company_id, status, reason FROM set_aside "
-        f"WHERE {DEAD_LETTER_IS_CURRENT} {in_scope(scope, 'set_aside')}"
-    )
 
 
 def count_successful(tx: Transaction) -> int:
@@ -201,11 +179,8 @@ def retry_backlog(tx: Transaction) -> RetryBacklog:
 
 
 def retry_count(tx: Transaction, since: datetime) -> int:
-    """Count the import attempts since then that ended in a retry."""
-    counted = tx.execute(
-        text("SELECT count(*) FROM history WHERE at >= :since AND history_code(what) IN ('held', 'failed')"),
-        {"since": since},
-    )
+    """Count the import attempts since then that failed, and are tried again."""
+    counted = tx.execute(text(f"SELECT count(*) FROM history WHERE at >= :since AND {_IS_RETRY}"), {"since": since})
     return int(counted.scalar_one())
 
 

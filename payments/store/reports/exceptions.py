@@ -1,20 +1,23 @@
 """The Billing Exceptions, oldest first, and the number of each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-
-from sqlalchemy import RowMapping
+from typing import Any, Literal
 
 from payments.contract.money import Money
 from payments.core.finding import FindingStatus
 from payments.core.scope import EVERYTHING, Scope
+from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
+from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
+from payments.store.reports.summary import Summary, read_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,9 @@ class ExceptionFilter:
     """Filter of the Billing Exceptions; a field that is None does not restrict them.
 
     `since` and `until` are inclusive transaction dates. `as_of` reads the exceptions as they were at that moment.
+    `owner` is a user's name; `is_unassigned` selects those without an owner. `overdue_at` selects those whose due date
+    has passed at that moment, in the company's time zone. `has_proposal` selects those that propose entries, or those
+    that do not.
     """
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -32,13 +38,19 @@ class ExceptionFilter:
     since: date | None = None
     until: date | None = None
     as_of: datetime | None = None
+    owner: str | None = None
+    is_unassigned: Literal[True] | None = None
+    overdue_at: datetime | None = None
+    has_proposal: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
     """A row of the Billing Exceptions. Amounts are in dollars.
 
-    An entry of `proposal` has a `patient` only if this patient is not the payment's current patient.
+    An entry of `proposal` has a `patient` only if this patient is not the payment's current patient. `patient_name` is
+    the present name of the patient; None if the EMR has not sent it. `owner` is
+    the name of the user who works on it. `due_on` is the date by which it is to be decided (rule D6).
     """
 
     id: int
@@ -62,6 +74,9 @@ class ExceptionRow:
     opened_at: datetime
     ended_at: datetime | None
     ended_by: str | None
+    patient_name: str | None
+    owner: str | None
+    due_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +91,82 @@ class ExceptionCount:
 
 # Row versions from before migration 0014 have a sentence only.
 _REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
-_JOIN = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
+LINES = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
+# `due_date` of `payments/core/service_level.py`: Monday has the number 0.
+_OPENED_ON = "CAST(opened_at AT TIME ZONE companies.timezone AS date)"
+HAS_PROPOSAL = "jsonb_array_length(proposal) > 0"
+IS_OVERDUE = "due_on < CAST(CAST(:overdue_at AS timestamptz) AT TIME ZONE companies.timezone AS date)"
+DUE = (
+    "JOIN companies ON companies.company_id = findings.company_id, "
+    f"LATERAL (SELECT {_OPENED_ON} - greatest(CAST(extract(isodow FROM {_OPENED_ON}) AS integer) - 5, 0) AS weekday) "
+    "AS opened, LATERAL (SELECT weekday + exception_days + 2 * "
+    "((CAST(extract(isodow FROM weekday) AS integer) - 1 + exception_days) / 5) AS due_on) AS due"
+)
 _ROWS = (
-    f"SELECT findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
+    f"SELECT {{positions}}findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
     "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
-    "findings.version, note, opened_at, ended_at, ended_by "
-    f"FROM findings {_JOIN} "
+    "findings.version, note, opened_at, ended_at, ended_by, patient_name, owner, due_on "
+    f"FROM findings {LINES} {join_names('lines')} {DUE} "
 )
 _PROPOSED = ("amount", "method", "charge_type")
+BY_ID = "id"
+OLDEST_FIRST = Sort(BY_ID)
+_UNIQUE = SortKey("findings.id", "bigint")
+SORTS = {
+    BY_ID: (_UNIQUE,),
+    "amount_before": (SortKey("amount_before", "numeric"), _UNIQUE),
+    "amount_now": (SortKey("amount_now", "numeric"), _UNIQUE),
+    "difference": (SortKey("(amount_now - amount_before)", "numeric"), _UNIQUE),
+    "transaction_date": (SortKey.of_nullable("transaction_date", "date"), _UNIQUE),
+    "opened_at": (SortKey("opened_at", "timestamptz"), _UNIQUE),
+    "ended_at": (SortKey.of_nullable("ended_at", "timestamptz"), _UNIQUE),
+    "reason": (SortKey.of_nullable(_REASON, "text"), _UNIQUE),
+    "status": (SortKey("findings.status", "text"), _UNIQUE),
+    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("patient_id", "text"), _UNIQUE),
+    "clinic": (SortKey("clinic_id", "text"), _UNIQUE),
+    "company": (SortKey("lines.company_id", "text"), _UNIQUE),
+    "charge_type": (SortKey.of_nullable("charge_type", "text"), _UNIQUE),
+    "method": (SortKey.of_nullable("method", "text"), _UNIQUE),
+    "owner": (SortKey.of_nullable("owner", "text"), _UNIQUE),
+    "due_on": (SortKey("due_on", "date"), _UNIQUE),
+}
+"""The sort keys of each column by which exceptions can be sorted. An index has the order BY_ID only."""
 
 
-def stream(tx: Transaction, exception_filter: ExceptionFilter) -> Iterator[ExceptionRow]:
-    """Yield the exceptions that match, by id."""
-    query = f"{_rows(exception_filter.scope)} {_where(exception_filter)} ORDER BY findings.id"
+def stream(tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = OLDEST_FIRST) -> Iterator[ExceptionRow]:
+    """Yield the exceptions that match, in the order of a column."""
+    query = f"{_rows(exception_filter.scope)} {where(exception_filter)} {order_by(SORTS[sort.column], sort)}"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
-    for rows in batches(
-        tx, statement, parameters_of(exception_filter), is_selective=exception_filter.patient is not None
-    ):
+    is_selective = sort.column != BY_ID or exception_filter.patient is not None
+    for rows in batches(tx, statement, parameters_of(exception_filter), is_selective=is_selective):
         yield from (_row(row._mapping) for row in rows)
 
 
-def read_page(tx: Transaction, exception_filter: ExceptionFilter, after: int, limit: int) -> list[ExceptionRow]:
-    """Return up to `limit` exceptions that match with an id above `after`, by id."""
-    rows = f"{_rows(exception_filter.scope)} {_where(exception_filter)}"
-    query = f"{rows} AND findings.id > :after ORDER BY findings.id LIMIT :limit"
+def read_page(
+    tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = OLDEST_FIRST
+) -> list[Positioned[ExceptionRow]]:
+    """Return the rows of a page. Unless they are sorted BY_ID, the query reads all exceptions that match."""
+    keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
+    rows = _rows(exception_filter.scope, f"{keyset.columns}, ")
+    query = f"{rows} {where(exception_filter)}{keyset.condition} {keyset.order_by}"
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)),
-        parameters_of(exception_filter) | {"after": after, "limit": limit},
+        parameters_of(exception_filter) | keyset.parameters,
     )
-    return [_row(row) for row in found.mappings()]
+    count = len(keyset.keys)
+    return keyset.in_order(_positioned(row, count) for row in found.mappings())
+
+
+def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
+    """Count the exceptions that match and add up their differences. With `limit`, stop after so many."""
+    matching = f"FROM findings {LINES} {_due(exception_filter)} {where(exception_filter)}"
+    first = f"SELECT amount_now - amount_before AS difference {matching}"
+    first += "" if limit is None else " LIMIT :limit"
+    query = f"SELECT count(*) AS count, coalesce(sum(difference), 0.00) AS total FROM ({first}) AS first_ones"
+    statement = as_of_query(exception_filter.as_of, "findings lines", query)
+    return read_summary(tx, statement, parameters_of(exception_filter), limit)
 
 
 def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | None:
@@ -118,11 +178,11 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
     """Return the number of exceptions of each kind, the largest first, then by reason and case."""
-    join = _JOIN if _has_line_filter(exception_filter) else ""
+    join = joins(exception_filter)
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
-        f"FROM findings {join} {_where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+        f"FROM findings {join} {where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     )
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)), parameters_of(exception_filter)
@@ -130,11 +190,18 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
     return [ExceptionCount(**row) for row in found.mappings()]
 
 
-def _rows(scope: Scope) -> str:
-    return _ROWS.format(payment=printed_key(scope, "lines"))
+def _rows(scope: Scope, positions: str = "") -> str:
+    """Return the query of the rows up to its FROM clause. `positions` are columns that precede the others."""
+    return _ROWS.format(payment=printed_key(scope, "lines"), positions=positions)
 
 
-def _row(row: RowMapping) -> ExceptionRow:
+def _positioned(row: Mapping[Any, Any], keys: int) -> Positioned[ExceptionRow]:
+    """Return a row whose first columns are its sort keys."""
+    items = [*row.items()]
+    return Positioned(tuple(value for _, value in items[:keys]), _row(dict(items[keys:])))
+
+
+def _row(row: Mapping[Any, Any]) -> ExceptionRow:
     return ExceptionRow(**{**row, "proposal": [_proposed(entry, row["patient"]) for entry in row["proposal"]]})
 
 
@@ -144,13 +211,23 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
     return {name: entry[name] for name in _PROPOSED} | other
 
 
+def joins(exception_filter: ExceptionFilter) -> str:
+    """Return the joins to `findings` that the conditions of a filter need."""
+    return f"{LINES if _has_line_filter(exception_filter) else ''} {_due(exception_filter)}"
+
+
+def _due(exception_filter: ExceptionFilter) -> str:
+    return DUE if exception_filter.overdue_at else ""
+
+
 def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
     return exception_filter.scope != EVERYTHING or any(
         getattr(exception_filter, name) is not None for name in ("patient", "since", "until")
     )
 
 
-def _where(exception_filter: ExceptionFilter) -> str:
+def where(exception_filter: ExceptionFilter) -> str:
+    """Return the WHERE clause of a filter, for `findings` with its `joins`."""
     # The status is written out, because the planner uses a partial index for a literal only. The enum checks it.
     status = f"findings.status = '{FindingStatus(exception_filter.status)}'" if exception_filter.status else ""
     sql_by_field = {
@@ -160,5 +237,9 @@ def _where(exception_filter: ExceptionFilter) -> str:
         "patient": "patient_id = :patient",
         "since": "transaction_date >= :since",
         "until": "transaction_date <= :until",
+        "owner": "owner = :owner",
+        "is_unassigned": "owner IS NULL",
+        "overdue_at": IS_OVERDUE,
+        "has_proposal": f"({HAS_PROPOSAL}) = :has_proposal",
     }
     return f"WHERE true{conditions(exception_filter, sql_by_field)}{in_scope(exception_filter.scope, 'lines')}"

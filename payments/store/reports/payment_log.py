@@ -10,13 +10,17 @@ from sqlalchemy import CursorResult, Row
 
 from payments.contract.money import Money
 from payments.core.scope import EVERYTHING, Scope
+from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
+from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
+from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_clinic, printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import batches
 from payments.store.reports.account import AppliedRow, load_applied_amounts
+from payments.store.reports.summary import Summary, read_summary
 
 
 class GroupBy(StrEnum):
@@ -48,15 +52,12 @@ class LogFilter:
     company_id: str | None = None
 
 
-class LogCursor(NamedTuple):
-    """Position of an entry in the order NEWEST: its deposit date and id."""
-
-    deposit_date: date
-    id: int
-
-
 class LogRow(NamedTuple):
-    """An entry of the ledger as the Patient Payment Log shows it; amounts in dollars."""
+    """An entry of the ledger as the Patient Payment Log shows it; amounts in dollars.
+
+    `patient_name` is the present name of the patient; None if the EMR has not sent it. `reference` is the number of a
+    check, if the EMR sent it.
+    """
 
     payment: str | None
     patient: str
@@ -69,13 +70,9 @@ class LogRow(NamedTuple):
     user: str
     unassigned: Money
     company: str
-
-
-class PositionedLogRow(NamedTuple):
-    """A row of the log and its cursor."""
-
-    cursor: LogCursor
-    row: LogRow
+    patient_name: str | None
+    clinic: str
+    reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,27 @@ class LogSum:
     total: Money
 
 
+BY_DEPOSIT_DATE = "deposit_date"
+NEWEST_FIRST = Sort(BY_DEPOSIT_DATE, is_descending=True)
+_UNIQUE = SortKey("entries.id", "bigint")
+SORTS = {
+    BY_DEPOSIT_DATE: (SortKey("deposit_date", "date"), _UNIQUE),
+    "posting_date": (SortKey("posting_date", "date"), _UNIQUE),
+    "amount": (SortKey("amount", "numeric"), _UNIQUE),
+    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("entries.patient_id", "text"), _UNIQUE),
+    "user": (SortKey("entered_by", "text"), _UNIQUE),
+    "clinic": (SortKey("clinic_id", "text"), _UNIQUE),
+    "company": (SortKey("company_id", "text"), _UNIQUE),
+    "reference": (SortKey.of_nullable("reference", "text"), _UNIQUE),
+} | {name: (SortKey(name, "text"), _UNIQUE) for name in ("charge_type", "method", "kind")}
+"""The sort keys of each column by which the log can be sorted. Indexes have the order BY_DEPOSIT_DATE only."""
 _FIELDS_OF_ENTRIES = (
-    "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id"
+    "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id, "
+    "clinic_id, reference"
 )
+_NAMES = join_names("entries")
+_SHOWN = slice(2, 10)
+"""The columns of an entry that are columns of its row as well: from the patient to the user."""
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
 # oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
 # the condition: a plan without statistics cannot be a bad one.
@@ -121,43 +136,50 @@ _SQL_OF_GROUPS = {
 }
 
 
-def stream(tx: Transaction, log_filter: LogFilter) -> Iterator[LogRow]:
-    """Yield all entries that match, by deposit date, charge type and amount."""
-    for entries in _batches(tx, log_filter):
+def stream(tx: Transaction, log_filter: LogFilter, sort: Sort | None = None) -> Iterator[LogRow]:
+    """Yield all entries that match, in the order of a column, or by deposit date, charge type and amount."""
+    for entries in _batches(tx, log_filter, sort):
         yield from _rows(tx, log_filter, entries)
 
 
-def stream_applied(tx: Transaction, log_filter: LogFilter) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
+def stream_applied(
+    tx: Transaction, log_filter: LogFilter, sort: Sort | None = None
+) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
     """Yield the matching entries in the order of `stream()`.
 
     Each comes with the amounts of its payment line that are applied to charges of the entry's patient.
     """
-    for entries in _batches(tx, log_filter):
+    for entries in _batches(tx, log_filter, sort):
         applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
         for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):
             yield row, applied.get((entry.line_ref, entry.patient_id), ())
 
 
-def read_page(tx: Transaction, log_filter: LogFilter, after: LogCursor | None, limit: int) -> list[PositionedLogRow]:
-    """Return up to `limit` entries after a cursor, newest deposit first."""
-    position = "AND (deposit_date, entries.id) < (:after_day, :after_id)" if after else ""
-    newest = "ORDER BY deposit_date DESC, id DESC LIMIT :limit"
-    where = f"true{_conditions(log_filter)} {position}"
-    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries WHERE {where} {newest}"
-    if log_filter.scope != EVERYTHING:
-        each = rows_of_each_clinic(log_filter.scope, "entries", f"{where} {newest}")
-        query = f"SELECT {_FIELDS_OF_ENTRIES} FROM ({each}) AS entries {newest}"
-    page = {"limit": limit} | ({"after_day": after.deposit_date, "after_id": after.id} if after else {})
-    entries = _execute(tx, log_filter, query, page).all()
-    rows = _rows(tx, log_filter, entries)
-    cursors = (LogCursor(each.deposit_date, each.id) for each in entries)
-    return [*map(PositionedLogRow, cursors, rows)]
+def read_page(
+    tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort = NEWEST_FIRST
+) -> list[Positioned[LogRow]]:
+    """Return the rows of a page. Unless the log is sorted BY_DEPOSIT_DATE, the query reads all entries that match."""
+    keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
+    fields = f"{_FIELDS_OF_ENTRIES}, patient_name, {keyset.columns}"
+    if sort.column != BY_DEPOSIT_DATE:
+        query = f"SELECT {fields} FROM entries {_NAMES} {_where(log_filter)}{keyset.condition} {keyset.order_by}"
+    else:
+        where = f"true{_conditions(log_filter)}{keyset.condition}"
+        rows = f"SELECT * FROM entries WHERE {where} {keyset.order_by}"
+        if log_filter.scope != EVERYTHING:
+            each = rows_of_each_clinic(log_filter.scope, "entries", f"{where} {keyset.order_by}")
+            rows = f"SELECT * FROM ({each}) AS entries {keyset.order_by}"
+        query = f"SELECT {fields} FROM ({rows}) AS entries {_NAMES} {keyset.order_by}"
+    entries = keyset.in_order(_execute(tx, log_filter, query, keyset.parameters))
+    positions = (tuple(each[-len(keyset.keys) :]) for each in entries)
+    return [*map(Positioned, positions, _rows(tx, log_filter, entries))]
 
 
-def count(tx: Transaction, log_filter: LogFilter, limit: int) -> int:
-    """Count the entries that match, up to `limit`."""
-    counted = f"SELECT count(*) FROM (SELECT 1 FROM entries {_where(log_filter)} LIMIT :limit) AS first_ones"
-    return int(_execute(tx, log_filter, counted, {"limit": limit}).scalar_one())
+def summarize(tx: Transaction, log_filter: LogFilter, limit: int | None = None) -> Summary:
+    """Count the entries that match and add up their amounts. With `limit`, stop after so many entries."""
+    first = f"SELECT amount FROM entries {_where(log_filter)}{'' if limit is None else ' LIMIT :limit'}"
+    query = f"SELECT count(*) AS count, coalesce(sum(amount), 0.00) AS total FROM ({first}) AS first_ones"
+    return read_summary(tx, _as_of(log_filter, query), parameters_of(log_filter), limit)
 
 
 def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
@@ -169,9 +191,9 @@ def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogS
     return [LogSum(**row) for row in found.mappings()]
 
 
-def _batches(tx: Transaction, log_filter: LogFilter) -> Iterator[Sequence[Row[Any]]]:
-    ordered = "ORDER BY deposit_date, charge_type, amount, id"
-    query = f"SELECT {_FIELDS_OF_ENTRIES} FROM entries {_where(log_filter)} {ordered}"
+def _batches(tx: Transaction, log_filter: LogFilter, sort: Sort | None) -> Iterator[Sequence[Row[Any]]]:
+    order = order_by(SORTS[sort.column], sort) if sort else "ORDER BY deposit_date, charge_type, amount, id"
+    query = f"SELECT {_FIELDS_OF_ENTRIES}, patient_name FROM entries {_NAMES} {_where(log_filter)} {order}"
     is_selective = log_filter.patient_id is not None
     return batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
 
@@ -185,7 +207,8 @@ def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -
     for entry in entries:
         # A manual entry has no line.
         payment, unassigned = details.get(entry.id, (None, entry.amount))
-        yield LogRow._make((payment, *entry[2:-1], unassigned, entry.company_id))
+        of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference)
+        yield LogRow._make((payment, *entry[_SHOWN], unassigned, *of_entry))
 
 
 def _where(log_filter: LogFilter) -> str:

@@ -1,12 +1,13 @@
 """The timeline of a payment: every event of its history."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from payments.contract.keys import LineKey
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
 from payments.store.db.statement import text
 
 
@@ -15,7 +16,9 @@ class TimelineRow(NamedTuple):
 
     `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
     the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
-    are set for an import attempt.
+    are set for an import attempt, and `task` is the id of the Celery task that made it; None if it is no longer stored.
+    `patient_name` is the present name of the payment's patient, the same in each row. `exception` is the id of
+    the Billing Exception that the event belongs to.
     """
 
     at: datetime
@@ -27,8 +30,24 @@ class TimelineRow(NamedTuple):
     error: str | None
     params: dict[str, Any] | None
     company: str | None
+    patient_name: str | None
+    task: str | None = None
+    exception: int | None = None
 
 
+class PaymentFacts(NamedTuple):
+    """How and when a payment was made, as last saved. `reference` is the number of a check, for example."""
+
+    method: str | None
+    transaction_date: date | None
+    date_of_service: date | None
+    reference: str | None
+
+
+_FACTS = f"""
+SELECT {", ".join(PaymentFacts._fields)} FROM lines
+WHERE company_id = :company_id AND clinic_id = :clinic_id AND payment_id = :payment_id AND line_id = :line_id
+"""
 _POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
 
 # The entries that an import posted carry its version and its time.
@@ -78,9 +97,21 @@ WITH own AS (
             AND set_aside_ref = set_aside.id AND set_aside_ref IS NOT NULL
     ) AS found
     WHERE set_aside.id = ANY(:dead_letters)
+),
+of_patient AS (
+    SELECT patient_name FROM (
+        SELECT 0 AS rank, company_id, patient_id FROM lines WHERE lines.id = ANY(:line_refs)
+        UNION ALL
+        SELECT 1, company_id, patient_id FROM set_aside WHERE set_aside.id = ANY(:dead_letters)
+    ) AS payment {join_names("payment")}
+    WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-2])}, {_WITH_POSTINGS},
-    coalesce(company_id, (SELECT max(company_id) FROM own)) AS company FROM (
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-5])}, {_WITH_POSTINGS},
+    coalesce(company_id, (SELECT max(company_id) FROM own)) AS company,
+    (SELECT patient_name FROM of_patient) AS patient_name,
+    (SELECT task_id FROM import_tasks WHERE import_tasks.at = events.at AND import_tasks.who = events.who) AS task,
+    finding_ref AS exception
+FROM (
     SELECT * FROM own
     UNION ALL
     SELECT found.* FROM (SELECT DISTINCT entry_id FROM own WHERE entry_id IS NOT NULL) AS entries,
@@ -88,6 +119,12 @@ SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-2])}, {_WITH_POSTINGS
             AND line_ref IS NULL AND set_aside_ref IS NULL OFFSET 0) AS found
 ) AS events ORDER BY at, id
 """
+
+
+def read_facts(tx: Transaction, key: LineKey) -> PaymentFacts | None:
+    """Return the facts of the line with this key, or None if only an invalid event names it."""
+    row = tx.execute(text(_FACTS), key._asdict()).one_or_none()
+    return PaymentFacts._make(row) if row else None
 
 
 def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[TimelineRow]:

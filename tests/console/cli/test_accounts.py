@@ -16,7 +16,10 @@ from tests.builders.events import paid, saved_charge, saved_patient, saved_payme
 from tests.console.conftest import CommitBeforeCall, Terminal
 
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
-LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned company".split()
+LOG_KEYS = (
+    "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
+    "patient_name clinic reference"
+).split()
 OWN_DATE = "Rule 2: charges of the payment's date of service"
 MORE = "Rule 3: remainder to other dates of service, oldest charge first"
 AFTER_HOLD = "Rule 4: held for the company's minimum number of days, then oldest charge first"

@@ -80,6 +80,7 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
             | nothing
             | {"not_sent": "9.00", "unexplained": "0.00", "note": None}
             | {"transaction_date": str(UNSENT.transaction_date), "charge_type": "Supplies", "company": "company"}
+            | {"patient": "pat-weighed", "patient_name": None}
         ],
     }
 
@@ -235,3 +236,8 @@ def test_nightly_balancing_logs_unexplained_differences(ledger_database: Databas
         {"event": "balance_unexplained", "log_level": "error", "company": "company"}
         | {"clinic": "weighed", "amount": "5.00", "lines": 1}
     ]
+
+
+def test_unknown_clinic_and_company_are_refused(terminal: Terminal) -> None:
+    assert terminal.run(*"report balancing --clinic clnc-001".split()).err == "payments: there is no clinic clnc-001\n"
+    assert terminal.run(*"report balancing --company acmee".split()).err == "payments: there is no company acmee\n"

@@ -12,7 +12,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.contract.event import ChargeType
-from payments.journeys import requeueing
+from payments.journeys import requeue_runs
 from payments.store.db.connection import Database, transaction
 from tests.builders.digests import table_digests
 from tests.builders.events import deleted_payment, paid, saved_charge, saved_payment
@@ -215,7 +215,7 @@ def test_nothing_is_requeued_if_more_match_than_confirmed(
 ) -> None:
     line, late = _requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     more = saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": "c"})
-    commit_before_call(requeueing, "start_run", lambda: company.import_events(more))
+    commit_before_call(requeue_runs, "start_run", lambda: company.import_events(more))
     type_answer("y\n")
 
     result = terminal.run(*line)
@@ -230,7 +230,7 @@ def test_requeue_says_that_fewer_match_than_were_confirmed(
     line, late = _requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     changes = paid("9.00", "2020-06-01") | late | {"payment_id": "a", "charge_type": "Supplies", "version": 2}
     gone = saved_payment(**changes)
-    commit_before_call(requeueing, "start_run", lambda: company.import_events(gone))
+    commit_before_call(requeue_runs, "start_run", lambda: company.import_events(gone))
     type_answer("y\n")
 
     result = terminal.run(*line)

@@ -13,7 +13,9 @@ from tests.console.conftest import Terminal
 DOCUMENTED_KEYS = (
     "id type reason case payment patient amount_before amount_now difference transaction_date status proposal".split()
 )
-FURTHER_KEYS = "company clinic charge_type method version note opened_at ended_at ended_by".split()
+FURTHER_KEYS = (
+    "company clinic charge_type method version note opened_at ended_at ended_by patient_name owner due_on".split()
+)
 CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
 TODAY = datetime.now(UTC).date()
 

@@ -22,7 +22,10 @@ from tests.builders.events import (
 )
 from tests.console.conftest import Terminal
 
-KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned company".split()
+KEYS = (
+    "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
+    "patient_name clinic reference"
+).split()
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 # Day 0 of spreadsheet dates.
 DAY_ZERO = date(1899, 12, 30)
@@ -141,7 +144,7 @@ def test_expanded_log_shows_dates_of_service(company: CompanyWithLog) -> None:
 
     first, second = company.rows("--expand")
 
-    assert list(first) == [*KEYS[:-1], "applied", "company"]
+    assert list(first) == [*KEYS[:-4], "applied", *KEYS[-4:]]
     applied = [("2020-03-02", f"{company.id}/old", "10.00"), ("2020-04-08", f"{company.id}/new", "15.00")]
     assert first["applied"] == [
         {"date_of_service": day, "charge": key, "amount": amount} for day, key, amount in applied

@@ -13,7 +13,7 @@ WITH_CSV = [
     for path, command in commands_of(main.command())
     if any("--format" in option.opts for option in command.params)
 ]
-_VALUES = {"month": "2026-10", "company": "acme"}
+_VALUES = {"month": "2026-10", "company": "acme", "exception_id": "17"}
 
 
 @pytest.mark.parametrize(

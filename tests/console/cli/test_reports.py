@@ -14,8 +14,11 @@ from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
 FEED_KEYS = "payment version clinic patient charge_type amount saved_at status reason attempts".split()
-LOG_KEYS = "payment patient charge_type amount method deposit_date posting_date kind user unassigned company".split()
-TIMELINE_KEYS = "at what version detail who duration_ms error company".split()
+LOG_KEYS = (
+    "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
+    "patient_name clinic reference"
+).split()
+TIMELINE_KEYS = "at what version detail who duration_ms error company patient_name task exception".split()
 
 INTEGRATION = "Integration Import, Not mapped to a user"
 
@@ -86,7 +89,8 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
 
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
     entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
-    assert [row[key] for key in LOG_KEYS if key != "posting_date"] == [*entry, INTEGRATION, "1025.00", "company"]
+    shown = [row[key] for key in LOG_KEYS if key != "posting_date"]
+    assert shown == [*entry, INTEGRATION, "1025.00", "company", None, "north", None]
 
 
 @pytest.mark.usefixtures("clinic_id")
@@ -132,7 +136,7 @@ def test_timeline_of_an_invalid_event_names_the_field(terminal: Terminal, billin
 
 
 def test_empty_report_prints_a_sentence_or_an_empty_array(terminal: Terminal) -> None:
-    line = "report claims-feed --clinic nowhere"
+    line = "report claims-feed --from 2001-01-01 --to 2001-01-01"
 
     assert terminal.run(*line.split(), "--format", "json").rows == []
     assert terminal.run(*line.split(), "--format", "csv").out.split(",")[:2] == ["payment", "version"]

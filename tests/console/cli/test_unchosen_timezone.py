@@ -94,7 +94,7 @@ def test_settings_name_the_time_zone_of_new_companies(terminal: Terminal, monkey
 def test_health_names_companies_without_a_time_zone_beside_its_output(
     terminal: Terminal, company: NewCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.health_check._check_workers", lambda *_: [])
+    monkeypatch.setattr("tasks.health_check.check_workers", lambda *_: [])
     health = terminal.run("health", "--format", "json")
 
     assert {row["name"] for row in json.loads(health.out)} >= {"PostgreSQL", "Redis"}

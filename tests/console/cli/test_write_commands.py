@@ -224,8 +224,8 @@ def test_requeue_of_a_padded_key_changes_no_line(terminal: Terminal, billing: Co
 
     assert terminal.run("requeue", key).status == 1
     assert terminal.run("timeline", key).status == 1
-    for option, report in (("--clinic", "claims-feed"), ("--clinic", "payment-log"), ("--patient", "exceptions")):
-        found = terminal.run("report", report, option, padded.format("r9"), "--format", "json")
-        assert found.rows == []
+    for report in ("claims-feed", "payment-log"):
+        assert terminal.run("report", report, "--clinic", padded.format("r9")).status == 1
+    assert terminal.run("report", "exceptions", "--patient", padded.format("r9"), "--format", "json").rows == []
     (row,) = terminal.run(*"report claims-feed --clinic r9 --format json".split()).rows
     assert row["status"] == "Not Sent"

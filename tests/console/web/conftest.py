@@ -53,7 +53,7 @@ class Browser:
     @cached_property
     def csrf(self) -> str:
         """The CSRF token of the session."""
-        return csrf_of(self.get("/account"))
+        return csrf_of(self.get("/own-account"))
 
     def call(self, path: str, body: object) -> Response:
         return self.client.post(path, json=body, headers={"x-csrf-token": self.csrf})

@@ -15,8 +15,10 @@ from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 PAGES_OF_A_SHAPE = 2
 """The maximum number of opened addresses that differ only in values: timelines of payments, days, pages of a list."""
 _WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
-_LAST = ("/logout",)
-"""Forms after which this user can do nothing more."""
+_LIST_CONTROLS = {"sort", "period", "after", "before", "form"}
+"""The parameters of the links of a list, which every list has."""
+_LAST = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
+"""Forms that end the session, and the pages that have them."""
 _ALL = "all_"
 """Begins the names of checkboxes that exclude the choice of single values, which is submitted instead."""
 _AFTER_LOGOUT = "/login"
@@ -25,11 +27,18 @@ _VALUES = {
     "note": "called the clinic",
     "password": PASSWORD,
     "patient": "patient",
+    "company": "company",
     "payment": "north/sent-0/1",
     "find": "sent",
     "amount": "25.00",
 }
 """A valid value of each text field that a user fills in."""
+EMR_LOG = (
+    b"payment_id,line_id,clinic_id,patient_id,charge_type,method,amount_paid,transaction_date\n"
+    b"sent-0,1,north,patient,Copay,Cash,25.00,2026-06-05\n"
+)
+"""A file of the EMR, which the form of balancing takes."""
+_NEXT_PASSWORD = "another correct horse"  # noqa: S105 (as PASSWORD)
 _names = itertools.count(1)
 
 
@@ -47,16 +56,18 @@ class Crawler:
         self._submitted: set[str] = set()
         self._known: set[str] = set()
         self._shapes: Counter[str] = Counter()
+        self._password = PASSWORD
         self._waiting: deque[tuple[str, str]] = deque((each, "the start") for each in ("/", *starts))
 
     def crawl(self) -> None:
         """Open every page and submit every form. Submit forms that end the session last."""
         self._open_queued_pages()
-        for last in _LAST:
-            page = HtmlPage("/", self.browser.get("/").text)
+        for last, address in _LAST.items():
+            page = HtmlPage(address, self.browser.get(address).text)
             for form in page.forms:
                 if form.action == last:
                     self._post(page, form)
+            send_login(self.browser.client, self.browser.name, self._password)
 
     def _open_queued_pages(self) -> None:
         while self._waiting:
@@ -117,6 +128,12 @@ class Crawler:
                 self._known.add(address)
                 self._waiting.append((address, page.address))
 
+    def _forget_deleted(self, action: str) -> None:
+        """Do not open the page that a form deletes."""
+        if action.endswith("/delete"):
+            deleted = action.removesuffix("/delete")
+            self._waiting = deque(each for each in self._waiting if urlsplit(each[0]).path != deleted)
+
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
         """Submit a form unless one of its kind was submitted before, and read the page of the response."""
         name = f"POST {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
@@ -124,26 +141,27 @@ class Crawler:
             return
         # An earlier form may have changed the page since: its forms carry the version of what it shows.
         fresh = HtmlPage(page.address, self.browser.client.get(page.address).text)
-        same = [each for each in fresh.forms if _form_kind(each) == _form_kind(form)]
+        same = [each for each in fresh.forms if form_kind(each) == form_kind(form)]
         if not same:
             return
         form = same[0]
         self._submitted.add(name)
         self.reached.add(f"POST {address_shape(form.action)}")
-        fields = {
-            each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
-            for each in form.fields
-            if not each.name.startswith(_ALL)
-        }
-        response = self.browser.client.post(form.action, data=fields)
+        self._forget_deleted(form.action)
+        fields = form_values(form)
+        if "old_password" in fields:
+            fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}
+            self._password = _NEXT_PASSWORD
+        for action in form.other_actions:  # such a button leads to a page that asks for a confirmation
+            self.reached.add(f"POST {address_shape(action)}")
+            self._read_page(self.browser.client.post(action, data=fields), page.address, f"{page.address} by {action}")
+        files = {each.name: ("week.csv", EMR_LOG) for each in form.fields if each.kind == "file"}
+        response = self.browser.client.post(form.action, data=fields, files=files or None)
         if response.status_code != 303:
             self._add_problem(page.address, f"{name} answers {response.status_code}: {_error_sentence(response)}")
             return
         after = response.headers["location"]
         response = self.browser.client.get(after)
-        if response.status_code == 303:  # one's own new password ends the session
-            send_login(self.browser.client, self.browser.name, PASSWORD)
-            response = self.browser.client.get(after)
         self._read_page(response, after, f"{page.address} after {name}")
 
     def _add_problem(self, seen_on: str, problem: str) -> None:
@@ -155,7 +173,9 @@ class Crawler:
 def address_shape(address: str) -> str:
     """Return an address without values: the path with `{}` for each number, and the names of the parameters."""
     parts = urlsplit(address)
-    names = ",".join(sorted({name for name, _ in parse_qsl(parts.query)}))
+    given = {name for name, _ in parse_qsl(parts.query)}
+    # Each list has these links, with any filter.
+    names = ",".join(sorted(given & _LIST_CONTROLS or given))
     return re.sub(r"/\d+", "/{}", parts.path) + (f"?{names}" if names else "")
 
 
@@ -174,15 +194,30 @@ def valid_value(field: Field, form: FormOnPage) -> str:
     return _VALUES.get(field.name, "north")
 
 
+def form_values(form: FormOnPage) -> dict[str, str | list[str]]:
+    """Return valid values of the fields of a form, by name. All checkboxes are checked."""
+    return {
+        each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
+        for each in form.fields
+        if not each.name.startswith(_ALL) and each.kind != "file"
+    }
+
+
 def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
     for field in form.fields:
         if field.kind in {"select", "checkbox"}:
-            yield from ({field.name: value} for value in field.values if value)
+            # Another company does not have the clinic that the form shows.
+            if field.name == "company" and any(each.name == "patient" and each.required for each in form.fields):
+                continue  # another company does not have the patient
+            has_clinic = field.name == "company" and any(each.name == "clinic" for each in form.fields)
+            others = {"clinic": ""} if has_clinic else {}
+            yield from (others | {field.name: value} for value in field.values if value)
         elif field.kind != "hidden":
             yield {field.name: valid_value(field, form)}
 
 
-def _form_kind(form: FormOnPage) -> tuple[str, list[str]]:
+def form_kind(form: FormOnPage) -> tuple[str, list[str]]:
+    """Return what the forms of a kind have in common: the action without values, and the names of the fields."""
     return address_shape(form.action), sorted(each.name for each in form.fields)
 
 

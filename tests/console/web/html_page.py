@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
+_CHOICES = ("checkbox", "radio")
 _REFERENCES = ("list", "form", "for", "aria-controls", "aria-describedby", "aria-labelledby")
 """Attributes whose value is the id of another element of the page."""
 
@@ -30,12 +31,16 @@ class Field:
 
 @dataclass
 class FormOnPage:
-    """A form and its number of buttons; one without buttons cannot be submitted."""
+    """A form, its number of buttons, and the addresses of buttons with another one.
+
+    A form without buttons cannot be submitted.
+    """
 
     action: str
     method: str
     fields: list[Field] = field(default_factory=list)
     buttons: int = 0
+    other_actions: list[str] = field(default_factory=list)
 
 
 class HtmlPage(HTMLParser):
@@ -109,13 +114,15 @@ class HtmlPage(HTMLParser):
         name, kind = attributes.get("name", ""), attributes.get("type", "text" if tag == "input" else tag)
         if tag == "button" or kind in {"submit", "image"}:
             form.buttons += attributes.get("type", "submit") in {"submit", "image"}
+            form.other_actions += [attributes["formaction"]] if "formaction" in attributes else []
         if not name or (kind in {"checkbox", "radio"} and "value" not in attributes):
             return
-        same = next((each for each in form.fields if each.name == name and each.kind == kind == "checkbox"), None)
-        if same:
-            same.values.append(attributes["value"])
-            return
         value = attributes.get("value", "")
+        same = next((each for each in form.fields if each.name == name and each.kind == kind in _CHOICES), None)
+        if same:
+            same.values.append(value)
+            same.chosen = value if "checked" in attributes else same.chosen
+            return
         read = Field(name, kind, [] if tag == "select" else [value], value, "required" in attributes, attributes)
         form.fields.append(read)
         if tag == "select":

@@ -4,9 +4,11 @@ from uuid import uuid4
 
 import pytest
 
+from payments import wording
+from payments.contract.event import ChargeType
 from tests.builders.committed import ClinicLedger
 from tests.console.web.conftest import Browser
-from tests.console.web.scenarios import LoggedIn, add_not_sent, rows, wait_until
+from tests.console.web.scenarios import LoggedIn, add_not_sent, rows
 
 
 @pytest.fixture
@@ -26,18 +28,42 @@ def statuses(browser: Browser, clinic: str) -> set[str]:
     return {row["status"] for row in rows(browser, "/api/claims-feed", clinic=clinic)}
 
 
-def test_run_requeues_what_the_preview_counted(support_browser: Browser, clinic: str) -> None:
+def test_run_requeues_what_the_preview_counted(support_browser: Browser, ledger: ClinicLedger, clinic: str) -> None:
     choice = {"status": "Not Sent", "clinic": clinic}
     preview = support_browser.get("/api/requeue-preview", **choice).json()
-    assert preview == {"count": 2, "total": "18.00", "flowing": 0}
+    still_not_sent = {
+        "code": "not_sent",
+        "reason": "type_not_selected",
+        "count": 2,
+        "total": "18.00",
+        "result": f"Still Not Sent. {wording.reason('type_not_selected')}",
+    }
+    assert preview == {"count": 2, "total": "18.00", "flowing": 0, "results": [still_not_sent]}
 
     started = support_browser.call("/api/requeue-runs", choice | {"count": preview["count"]}).json()
 
     assert started["count"] == 2
     path = f"/api/requeue-runs/{started['run']}"
-    wait_until(lambda: support_browser.get(path).json()["state"] == "done")
-    assert support_browser.get(path).json() == {"run": started["run"], "state": "done", "total": 2, "done": 2}
+    assert support_browser.get(path).json()["state"] == "running"
+    ledger.run_requeues()
+    waiting = {"code": "waiting", "reason": None, "count": 2, "total": "18.00", "result": "Waiting for evaluation."}
+    progress = {"run": started["run"], "state": "done", "total": 2, "done": 2}
+    assert support_browser.get(path).json() == progress | {"outcome": [waiting]}
     assert statuses(support_browser, clinic) == {"Transmission Pending"}
+    ledger.office(clinic, lambda office: office.run_sweeps(), ChargeType.COPAY)
+    assert support_browser.get(path).json()["outcome"] == [still_not_sent]
+    assert rows(support_browser, "/api/requeue-runs")[0]["run"] == started["run"]
+
+
+def test_run_is_cancelled_by_the_api(support_browser: Browser, ledger: ClinicLedger, clinic: str) -> None:
+    body = {"status": "Not Sent", "clinic": clinic, "count": 2}
+    run = support_browser.call("/api/requeue-runs", body).json()["run"]
+
+    answer = support_browser.call(f"/api/requeue-runs/{run}/stop", {}).json()
+
+    assert answer == {"run": run, "state": "stopped", "done": 0}
+    ledger.run_requeues()
+    assert statuses(support_browser, clinic) == {"Not Sent"}
 
 
 def test_api_requeues_nothing_if_more_match_than_confirmed(support_browser: Browser, clinic: str) -> None:
@@ -88,6 +114,8 @@ def test_limited_user_sees_only_own_runs(logged_in: LoggedIn, support_browser: B
     limited = logged_in("support-of-north")
 
     assert limited.get(f"/api/requeue-runs/{run}").status_code == 404
+    assert limited.call(f"/api/requeue-runs/{run}/stop", {}).status_code == 404
+    assert run not in [row["run"] for row in rows(limited, "/api/requeue-runs")]
     assert limited.get("/api/requeue-preview", status="Not Sent", clinic=clinic).status_code == 403
     body = {"status": "Not Sent", "clinic": clinic, "count": 2}
     assert limited.call("/api/requeue-runs", body).status_code == 403

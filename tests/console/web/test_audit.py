@@ -58,3 +58,21 @@ def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: Cl
         assert logged_in(who).post(path, **fields).status_code == 303, path
         after = audit_rows(site, action)
         assert (len(after) - before, after[0].who) == (1, f"user:{who}"), path
+
+
+@pytest.mark.slow
+def test_audit_page_shows_changes_unless_more_is_asked_for(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    ledger.publish("shown", saved_patient("p-shown"), saved_payment(clinic_id="shown", patient_id="p-shown"))
+    logged_in("front-office").get("/account", patient="p-shown")
+    logged_in("front-office").get("/search", q="p-shown")
+    logged_in("support").post("/clinic", clinic="shown", integration="on", type="Copay")
+    admin = logged_in("admin")
+
+    def actions(**query: str) -> set[str]:
+        page = admin.get("/audit", **query).text
+        return {each for each in ("Viewed account", "Searched", "Changed clinic settings") if f">{each}</td>" in page}
+
+    assert actions() == {"Changed clinic settings"}
+    assert actions(show="access", who="front-office") == {"Viewed account", "Searched"}
+    assert actions(show="all", subject="p-shown") == {"Viewed account", "Searched"}
+    assert actions(action="viewed account") == {"Viewed account"}

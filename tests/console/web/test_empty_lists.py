@@ -21,6 +21,8 @@ LISTS = {
     "exceptions": ("No open exceptions.", "reason=&case=&clinic=&patient=&since=&until=&status=open&as_of="),
 }
 
+OTHER_FILTERS = {"claims-feed": "amount=25.00", "payment-log": "method=Cash", "exceptions": "case=added"}
+
 
 @pytest.fixture(scope="module")
 def empty_console(
@@ -52,17 +54,25 @@ def test_list_without_a_filter_says_that_there_is_nothing_yet(empty_console: Bro
 
 @pytest.mark.parametrize("page", LISTS)
 def test_list_with_dates_suggests_wider_dates(empty_console: Browser, page: str) -> None:
-    for query in ("since=2026-06-01", "until=2026-06-30", "since=2026-06-01&clinic=north"):
+    for query in ("since=2026-06-01", "until=2026-06-30", "period=this_week"):
         text = empty_console.client.get(f"/{page}?{query}").text
         assert f'Widen the dates, or <a href="/{page}">clear the filter</a>.' in text
 
 
 @pytest.mark.parametrize("page", LISTS)
 def test_list_with_another_filter_suggests_to_clear_it(empty_console: Browser, page: str) -> None:
-    text = empty_console.client.get(f"/{page}?clinic=north").text
+    text = empty_console.client.get(f"/{page}?{OTHER_FILTERS[page]}").text
 
     assert f'<a href="/{page}">Clear the filter</a>.' in text
     assert "Widen the dates" not in text
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_list_of_an_unknown_clinic_says_so(empty_console: Browser, page: str) -> None:
+    answer = empty_console.client.get(f"/{page}?clinic=clnc-001")
+
+    assert answer.status_code == 404
+    assert "There is no clinic clnc-001." in answer.text
 
 
 def test_grouped_log_without_payments_says_so(empty_console: Browser) -> None:

@@ -65,7 +65,8 @@ class Console(NamedTuple):
         response = self.browsers[user].get(path, **query)
         assert response.status_code == 200, (path, query, response.text)
         without_tokens = re.sub(r'(?<=name="csrf" value=")\w+', "", response.text)
-        return number_within_company(self.database, company.id, re.sub(r"(?<=after=)[\d.-]+", "", without_tokens))
+        without_positions = re.sub(r"(after|before)=[\w.%~-]+", r"\1=", without_tokens)
+        return number_within_company(self.database, company.id, without_positions)
 
 
 @contextmanager

@@ -23,9 +23,8 @@ from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import INSTALLATION, NOTHING, Access, with_access
 from tests.console.web.conftest import Browser, opened_as_owner
 from tests.console.web.two_companies import (
+    ASKED,
     FIGURES_ONLY,
-    FOREIGN,
-    FOREIGN_CLINIC,
     FOREIGN_PATIENT,
     FOREIGN_USER,
     OWN,
@@ -88,8 +87,8 @@ def take_conditions_out(monkeypatch: pytest.MonkeyPatch, access: Access) -> None
     authenticate = authentication.authenticate
 
     def forgetful(*arguments: Any) -> Any:
-        user = authenticate(*arguments)
-        return user and replace(user, scope=EVERYTHING)
+        known = authenticate(*arguments)
+        return known and replace(known, user=replace(known.user, scope=EVERYTHING))
 
     monkeypatch.setattr(authentication, "authenticate", forgetful)
     monkeypatch.setattr(RequestContext, "access", access)
@@ -117,7 +116,7 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
             continue
         for fields in each:
             # The audit history shows what the company's own users have asked for.
-            asked = {FOREIGN, FOREIGN_CLINIC, FOREIGN_PATIENT, "beta-"} if endpoint == "GET /audit" else set()
+            asked = ASKED if endpoint.startswith("GET /audit") else set()
             response = shown(send(browser, endpoint, fields, ids))
             found.setdefault(endpoint, set()).update(seen_secrets(response, fields) - asked)
     return found

@@ -28,7 +28,7 @@ def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger
     assert f'href="/months?company={company}&amp;month=2026-05">Go to 2026-05' in blocked
     billing.post("/months/close", company=company, month="2026-05", confirm="2026-05")
     closed = billing.get("/months", company=company, month="2026-05").text
-    assert "Closed with a payments total of <strong>25.00</strong>. The ledger still matches it." in closed
+    assert "Closed with a payments total of <strong>$25.00</strong>. The ledger still matches it." in closed
     for earlier in ("2026-04", "2019-12"):
         page = billing.get("/months", company=company, month=earlier).text
         assert "Cannot be closed: it counts as closed already: 2026-05 is closed, and every month before it." in page

@@ -60,7 +60,10 @@ def test_administrator_of_a_retired_company_has_no_button_to_confirm_it(
     logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI, address: str
 ) -> None:
     publish(ledger, "gone-co", "gone-north")
-    fields, button = {"kind": "company", "company": "gone-co", "id": "gone-co"}, 'class="hidden">company gone-co</span>'
+    fields, button = (
+        {"kind": "company", "company": "gone-co", "id": "gone-co"},
+        'class="visually-hidden">company gone-co</span>',
+    )
     with transaction(ledger.database) as tx:
         own = User("admin-of-gone-co", Role.ADMIN, Scope.of_companies("gone-co"))
         authentication.add_user(tx, own, NewPassword(PASSWORD, CHEAP), ledger.now(), "tests")

@@ -22,7 +22,7 @@ def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input[^>]*>", form):
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))
-        if attributes["name"] != "csrf" and (attributes.get("type") != "checkbox" or " checked" in tag):
+        if attributes["name"] != "csrf" and (attributes.get("type") not in {"checkbox", "radio"} or " checked" in tag):
             found.setdefault(attributes["name"], []).append(attributes.get("value", ""))
     for select, options in re.findall(r'<select name="(\w+)"[^>]*>(.*?)</select>', form, re.DOTALL):
         found[select] = re.findall(r'<option value="([^"]*)" selected>', options)
@@ -102,6 +102,40 @@ def test_second_save_of_an_old_user_page_is_refused_and_keeps_the_entry(
     assert admin.post("/users/change", **kept).status_code == 303
     with transaction(ledger.database) as tx:
         assert authentication.find_user(tx, name) == User(name, Role.SUPPORT)
+
+
+def test_second_save_of_an_old_company_page_is_refused_and_keeps_the_entry(
+    logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
+) -> None:
+    company = f"co-{uuid4().hex[:8]}"
+    ledger.set_clinic(clinic, company_id=company)
+    support, admin = logged_in("support"), logged_in("admin")
+    old = fields_of(support.get("/company", company=company).text, "/company", company)
+    assert (old["hold_days"], old["seen_chosen"]) == (["30"], ["true"])
+    chosen = {"timezone": "America/Denver", "exception_days": "3"}
+    assert admin.post("/company", **old | chosen).status_code == 303
+
+    refused = support.post("/company", **old | {"hold_days": "10"})
+
+    assert refused.status_code == 409
+    assert f"Somebody changed company {company} after you opened the page:" in refused.text
+    assert "<option selected>America/Denver</option>" in refused.text
+    kept = fields_of(refused.text, "/company", company)
+    assert (kept["hold_days"], kept["seen_timezone"]) == (["10"], ["America/Denver"])
+    assert support.post("/company", **kept).status_code == 303
+    with transaction(ledger.database) as tx:
+        (row,) = (each for each in configuring.list_companies(tx) if each.company == company)
+    assert (row.hold_days, row.timezone, row.timezone_chosen) == (10, "America/Denver", True)
+
+
+def test_unknown_time_zone_is_refused_at_its_field(logged_in: LoggedIn, ledger: ClinicLedger, clinic: str) -> None:
+    support = logged_in("support")
+    old = fields_of(support.get("/company", company="company").text, "/company", "company")
+
+    refused = support.post("/company", **old | {"timezone": "Mars/Olympus", "hold_days": "7"})
+
+    assert (refused.status_code, 'id="wrong-zone">' in refused.text) == (422, True)
+    assert fields_of(refused.text, "/company", "company")["hold_days"] == ["7"]
 
 
 def test_old_page_is_saved_if_nothing_that_it_shows_has_changed(

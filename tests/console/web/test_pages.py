@@ -16,7 +16,7 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Browser
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 
-STILL_NOT_SENT = f"Still Not Sent {REASONS[Reason.TYPE_NOT_SELECTED]}"
+STILL_NOT_SENT = f"Still Not Sent. {REASONS[Reason.TYPE_NOT_SELECTED]}"
 
 
 def cells(page: str) -> list[str]:
@@ -55,9 +55,11 @@ def test_days_begin_at_midnight_in_the_browsers_time_zone(logged_in: LoggedIn) -
     admin.get("/claims-feed", find="looked-at-from-afar")
 
     assert f"Payments by hour, {today}" in get_in_zone(admin, zone, "/")
-    found = "looked-at-from-afar" in cells(get_in_zone(admin, zone, f"/audit?since={today}&until={today}"))
+    found = "looked-at-from-afar" in cells(get_in_zone(admin, zone, f"/audit?show=all&since={today}&until={today}"))
     assert found
-    assert "looked-at-from-afar" not in cells(get_in_zone(admin, zone, f"/audit?since={today.replace(year=2999)}"))
+    assert "looked-at-from-afar" not in cells(
+        get_in_zone(admin, zone, f"/audit?show=all&since={today.replace(year=2999)}")
+    )
 
 
 def test_balancing_from_a_future_date_covers_that_date_only(logged_in: LoggedIn) -> None:
@@ -93,7 +95,7 @@ def test_week_before_an_open_start_keeps_the_open_start(logged_in: LoggedIn) -> 
     page = logged_in("billing").get("/balancing", until="2026-06-30").text
 
     assert "up to 2026-06-30" in page
-    assert '<input type="date" name="since" value="">' in page
+    assert 'type="date" name="since" value="">' in page
     assert 'href="/balancing?until=2026-06-23"' in page
     assert 'href="/balancing?until=2026-07-07"' in page
 
@@ -105,7 +107,7 @@ def test_error_page_shows_navigation_and_a_link_back(logged_in: LoggedIn, addres
     refused = billing.client.post("/exceptions/accept", data={"csrf": billing.csrf}, headers=came_from)
     assert refused.status_code == 422
     assert "No exceptions are selected." in refused.text
-    assert '<nav aria-label="Pages">' in refused.text
+    assert 'aria-label="Pages"' in refused.text
     assert 'href="/exceptions?case=added">Back</a>' in refused.text
 
     admin, users = logged_in("admin"), {"referer": f"{address}/users"}
@@ -142,10 +144,10 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Cli
     texts = cells(page)
     rows = {tuple(texts[at : at + 4]) for at in range(0, len(texts), 4)}
     assert rows == {
-        ("Imported or held until the EMR sends the patient.", "2026-07", "1", "9.00"),
-        ("Exception The month is closed; a biller decides.", "2026-06", "1", "4.00"),
-        (STILL_NOT_SENT, "2026-07", "1", "2.00"),
-        ("Still Not Sent An Internal Payment stays in the EMR.", "2026-07", "1", "1.00"),
+        ("Imported.", "2026-07", "1", "$9.00"),
+        ("Exception: the month is closed. A biller decides.", "2026-06", "1", "$4.00"),
+        (STILL_NOT_SENT, "2026-07", "1", "$2.00"),
+        ("Still Not Sent. An Internal Payment stays in the EMR.", "2026-07", "1", "$1.00"),
     }
     assert "Requeue 4 payments" in page
 
@@ -208,11 +210,13 @@ def test_overview_shows_today_by_default(logged_in: LoggedIn) -> None:
 
 
 @pytest.mark.parametrize("path", ["/claims-feed", "/exceptions", "/payment-log", "/balancing"])
-def test_clinic_filter_offers_some_names_and_accepts_any(
+def test_clinic_is_chosen_from_a_list_or_typed_if_there_are_many(
     logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     ledger.publish("zz-last", saved_patient())
-    assert '<option value="zz-last">' in logged_in("billing").get(path).text
+    monkeypatch.setattr(choices, "OFFERED_MAX", 10_000)  # other tests add clinics
+    page = logged_in("billing").get(path).text
+    assert '<option value="zz-last">' in page.partition('<select name="clinic"')[2].partition("</select>")[0]
 
     monkeypatch.setattr(choices, "OFFERED_MAX", 1)
     page = logged_in("billing").get(path, clinic="zz-last").text

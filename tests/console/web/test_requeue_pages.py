@@ -6,12 +6,12 @@ from fastapi import FastAPI
 
 from payments.core.outcome import Status
 from payments.core.scope import Scope
-from payments.journeys import requeueing
+from payments.journeys import requeue_runs
 from payments.journeys.requeueing import FeedFilter
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.connection import transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import deleted_payment, saved_patient, saved_payment
-from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows, wait_until
+from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows
 
 
 def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
@@ -27,7 +27,7 @@ def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger:
     assert flash_message(support) == "1 of 1 payment requeued."
     assert [row["status"] for row in rows(support, "/api/claims-feed", find="rows/shoes/1")] == ["Transmission Pending"]
     timeline = support.get("/timeline", payment="rows/shoes/1").text
-    assert "<td>support</td>" in timeline
+    assert ">support</td>" in timeline
     assert "Requeued" in timeline
     assert [(row.who, row.subject) for row in audit_rows(site, "requeued")][:1] == [("user:support", "rows/shoes/1")]
 
@@ -49,33 +49,41 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
     assert "Requeue 7 payments" in confirmation
     assert "reason: type not selected" in confirmation
     run = support.post("/requeue-runs", **choice).headers["location"]
-    wait_until(lambda: "<strong>7</strong> of 7 payments requeued" in support.get(run).text)
+    assert "<strong>0</strong> of 7 payments requeued" in support.get(run).text
+    ledger.run_requeues()
+    page = support.get(run).text
+    assert "<strong>7</strong> of 7 payments requeued" in page
+    assert "Waiting for evaluation." in page
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Pending"}
 
     ledger.office(clinic, lambda office: office.run_sweeps())
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Transmission Successful"}
+    assert "Imported." in support.get(run).text
+    listed = support.get("/requeue-runs").text
+    assert f'<a href="{run}">' in listed
+    assert "Not Sent, reason: type not selected, clinic ticking" in listed
 
 
 def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
     clinic, support = "stopping", logged_in("support")
     add_not_sent(ledger, clinic, *(f"shoes-{number}" for number in range(5)))
     wanted, now = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics(clinic)), datetime.now(UTC)
-    with site.state.console.transaction(INSTALLATION) as tx:
-        number = requeueing.start_run(tx, wanted, now, "user:support").run_id
-        assert requeueing.requeue_next_chunk(tx, number, now, 2)
+    with transaction(ledger.database) as tx:
+        number = requeue_runs.start_run(tx, wanted, now, "user:support").run_id
+        assert requeue_runs.requeue_next_chunk(tx, number, now, 2)
 
     running = support.get(f"/requeue-runs/{number}").text
     assert "<strong>2</strong> of 5 payments requeued" in running
     assert "data-refresh" in running
     assert support.post(f"/requeue-runs/{number}/stop").status_code == 303
-    with site.state.console.transaction(INSTALLATION) as tx:
-        assert not requeueing.requeue_next_chunk(tx, number, now, 2)
-    assert "Stopped. The remaining payments are unchanged." in support.get(f"/requeue-runs/{number}").text
+    ledger.run_requeues()
+    assert "Cancelled. The remaining payments are unchanged." in support.get(f"/requeue-runs/{number}").text
     statuses = [row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)]
     assert (statuses.count("Transmission Pending"), statuses.count("Not Sent")) == (2, 3)
 
     assert support.post(f"/requeue-runs/{number}/resume").status_code == 303
-    wait_until(lambda: "<strong>5</strong> of 5 payments requeued" in support.get(f"/requeue-runs/{number}").text)
+    ledger.run_requeues()
+    assert "<strong>5</strong> of 5 payments requeued" in support.get(f"/requeue-runs/{number}").text
     assert [row.who for row in audit_rows(site, "requeue stopped")][:1] == ["user:support"]
 
 
@@ -102,26 +110,25 @@ def test_requeue_page_says_that_fewer_match_than_were_confirmed(logged_in: Logge
     run = support.post("/requeue-runs", status="Not Sent", clinic=clinic, confirmed="3").headers["location"]
 
     assert flash_message(support) == "You confirmed 3 payments. Still matching: 1."
-    wait_until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(run).text)
+    ledger.run_requeues()
+    assert "<strong>1</strong> of 1 payment requeued" in support.get(run).text
 
 
-def test_requeue_run_of_a_restarted_console_can_be_resumed(
-    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
+def test_run_without_progress_tells_that_the_back_office_continues_it(
+    logged_in: LoggedIn, ledger: ClinicLedger
 ) -> None:
     add_not_sent(ledger, "stalling", "shoes")
-    wanted, long_ago = (
-        FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics("stalling")),
-        datetime.now(UTC) - timedelta(minutes=5),
-    )
-    with site.state.console.transaction(INSTALLATION) as tx:
-        number = requeueing.start_run(tx, wanted, long_ago, "user:support").run_id
+    wanted = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics("stalling"))
+    with transaction(ledger.database) as tx:
+        long_ago = datetime.now(UTC) - timedelta(minutes=5)
+        number = requeue_runs.start_run(tx, wanted, long_ago, "user:support").run_id
     support = logged_in("support")
 
     page = support.get(f"/requeue-runs/{number}").text
     assert "No progress since" in page
-    assert "data-refresh" not in page
-    support.post(f"/requeue-runs/{number}/resume")
-    wait_until(lambda: "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text)
+    assert "data-refresh" in page
+    ledger.run_requeues()
+    assert "<strong>1</strong> of 1 payment requeued" in support.get(f"/requeue-runs/{number}").text
 
 
 def test_feed_pages_contain_each_payment_once(logged_in: LoggedIn, ledger: ClinicLedger) -> None:

@@ -16,19 +16,34 @@ from console.web.auth import RequireRight
 from console.web.pages import (
     account,
     api,
+    api_balancing,
+    api_exceptions,
+    api_front_desk,
+    api_overview,
     api_requeue,
+    api_search,
     audit,
     balancing,
+    balancing_export,
     claims_feed,
     clinics,
+    company,
+    deposit_slip,
+    emr_logs,
     exceptions,
     health,
+    help_page,
     login,
     months,
+    operations,
     overview,
+    own_account,
     payment_log,
     requeue_runs,
+    saved_views,
+    search,
     timeline,
+    trends,
     unconfirmed,
     users,
 )
@@ -42,26 +57,42 @@ PUBLIC = {("GET", path) for path in ("/login", "/health", "/alive", "/metrics")}
 # The expected right of each page and call, repeated here so that a change is noticed.
 REQUIRED = {
     Right.VIEW: """
+        GET /claims-feed/summary | GET /exceptions/summary | GET /payment-log/summary | GET /deposit-slip
+        GET /claims-feed/newer | GET /exceptions/newer | GET /payment-log/newer
+        GET /views | GET /views/{view_id} | POST /views | POST /views/delete
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
-        GET /clinics | GET /clinic | GET /timeline | POST /logout
+        GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
+        POST /balancing/emr-logs | GET /balancing/emr-logs/{log_id} | POST /balancing/emr-logs/{log_id}/delete
+        POST /api/balancing | GET /api/balancing/lines
+        GET /search | GET /api/search
+        GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
-        GET /api/account | GET /api/balancing | GET /api/months | GET /api/timeline
+        GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months
+        GET /trends | GET /api/trends | GET /api/timeline
+        GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
+        GET /api/notes | POST /api/notes
     """,
     Right.REQUEUE: """
+        POST /claims-feed/selected
         POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
         POST /requeue-runs/{run_id}/stop | POST /requeue-runs/{run_id}/resume | POST /api/requeue
         GET /api/requeue-preview | POST /api/requeue-runs | GET /api/requeue-runs/{run_id}
+        GET /requeue-runs | GET /api/requeue-runs | POST /api/requeue-runs/{run_id}/stop
     """,
+    Right.OPERATE: "GET /operations | GET /api/operations | GET /import-tasks/{task_id}",
     Right.EDIT: """
         POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
         POST /months/schedule | POST /months/cancel | POST /months/close
         POST /api/exceptions/{exception_id}/accept | POST /api/exceptions/{exception_id}/acknowledge
+        POST /api/exceptions/{exception_id}/undo | POST /api/exceptions/{exception_id}/assign
+        POST /api/exceptions/next
     """,
-    Right.CONFIGURE: "POST /clinic | POST /clinic/copy",
-    Right.EXPORT: "GET /payment-log/export",
+    Right.CONFIGURE: "POST /clinic | POST /clinic/copy | GET /company | POST /company",
+    Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export | GET /balancing/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
-    " | POST /users/enable | POST /users/password | GET /audit | GET /new-ids | POST /new-ids/confirm"
-    " | POST /new-ids/retire",
+    " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /audit/summary"
+    " | GET /new-ids"
+    " | POST /new-ids/confirm | POST /new-ids/retire",
 }
 
 
@@ -93,8 +124,33 @@ def _endpoints() -> list[Endpoint]:
 
 ENDPOINTS = _endpoints()
 MODULES = (
-    *(account, api, api_requeue, audit, balancing, claims_feed, clinics, exceptions, health, login, months, overview),
-    *(payment_log, requeue_runs, timeline, unconfirmed, users),
+    *(
+        deposit_slip,
+        account,
+        api,
+        api_balancing,
+        api_exceptions,
+        api_front_desk,
+        api_overview,
+        api_requeue,
+        api_search,
+        audit,
+        balancing,
+        balancing_export,
+        claims_feed,
+        clinics,
+        company,
+        emr_logs,
+        exceptions,
+        health,
+        help_page,
+        login,
+        months,
+        operations,
+        overview,
+    ),
+    *(own_account, payment_log, requeue_runs, saved_views, search, timeline, unconfirmed, users),
+    trends,
 )
 
 

@@ -32,6 +32,7 @@ def test_account_totals_match_its_payments_despite_concurrent_imports(
 def test_exception_count_matches_the_list_despite_concurrent_detection(
     logged_in: LoggedIn, ledger: ClinicLedger, commit_before_call: CommitBeforeCall
 ) -> None:
+    ledger.set_clinic("moment-edit", company_id="moment-edit")
     commit_before_call(exceptions, "counts", lambda: edit_in_closed_month(ledger, "moment-edit", "moment-edit"))
     page, after = (logged_in("billing").get("/exceptions", clinic="moment-edit").text for _ in range(2))
 

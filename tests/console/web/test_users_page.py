@@ -1,5 +1,6 @@
 """The pages of users: explicit choices of companies and clinics, and the limits of a company's administrator."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -45,14 +46,14 @@ def add(browser: Browser, **fields: object):
 @pytest.mark.parametrize(
     ("fields", "status", "sentence"),
     [
-        ({}, 422, "No companies are selected."),
-        ({"all_companies": "on"}, 422, "No clinics are selected."),
-        ({**EVERYTHING, "clinic": "north"}, 422, "All clinics and single clinics are both selected."),
-        ({**EVERYTHING, "company": "company"}, 422, "All companies and single companies are both selected."),
-        ({"company": "acmee", "all_clinics": "on"}, 409, "There is no company acmee."),
-        ({"company": "company", "clinic": ["north", "nroth"]}, 409, "There is no clinic nroth in company."),
-        ({"all_companies": "on", "clinic": "north"}, 409, "A user of all companies sees every clinic"),
-        ({"company": "company", "clinic": "north", "role": "admin"}, 409, "An admin sees every clinic"),
+        ({}, 422, "No companies are selected;"),
+        ({"all_companies": "on"}, 422, "No clinics are selected;"),
+        ({**EVERYTHING, "clinic": "north"}, 422, "All clinics and single clinics are both selected;"),
+        ({**EVERYTHING, "company": "company"}, 422, "All companies and single companies are both selected;"),
+        ({"company": "acmee", "all_clinics": "on"}, 422, "There is no company acmee."),
+        ({"company": "company", "clinic": ["north", "nroth"]}, 422, "There is no clinic nroth in company."),
+        ({"all_companies": "on", "clinic": "north"}, 422, "A user of all companies sees every clinic"),
+        ({"company": "company", "clinic": "north", "role": "admin"}, 422, "An admin sees every clinic"),
     ],
 )
 def test_choice_that_is_not_explicit_or_unknown_is_refused(
@@ -64,13 +65,45 @@ def test_choice_that_is_not_explicit_or_unknown_is_refused(
     assert found_user(site, name) is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"company": "company", "clinic": ["north", "nroth"]}, "clinic", "There is no clinic nroth in company."),
+        ({"company": "company"}, "clinic", "No clinics are selected;"),
+        (EVERYTHING | {"name": "Billing"}, "name", "User billing already exists."),
+        (EVERYTHING | {"name": "a b"}, "name", "A name is 1 to 64 letters"),
+        (EVERYTHING | {"password": "passwordpassword"}, "password", "The password is easy to guess."),
+    ],
+)
+def test_refused_entry_has_its_message_at_the_field_and_stays(
+    logged_in: LoggedIn, fields: dict[str, object], field: str, sentence: str
+) -> None:
+    name, answer = add(logged_in("admin"), **{"role": "support"} | fields)
+
+    assert answer.status_code == 422
+    assert re.search(rf'aria-describedby="wrong-{field}"', answer.text)
+    assert f'id="wrong-{field}">{sentence}' in answer.text
+    assert f'name="name" value="{fields.get("name", name)}"' in answer.text
+    assert re.search(r'name="role" value="support"[^>]* checked', answer.text)
+    assert ('value="company" checked' in answer.text) == ("company" in fields)
+    assert ('name="clinic" value="north" checked' in answer.text) == ("clinic" in fields)
+    assert PASSWORD not in answer.text
+
+
+@pytest.mark.parametrize("name", ["admin", "Admin"])
+def test_administrator_does_not_change_the_own_role_under_any_spelling(logged_in: LoggedIn, name: str) -> None:
+    answer = logged_in("admin").post("/users/change", name=name, role="billing", **EVERYTHING)
+
+    assert (answer.status_code, "You cannot change your own role" in answer.text) == (409, True)
+
+
 def test_emptied_clinics_do_not_widen_a_user(logged_in: LoggedIn, site: FastAPI) -> None:
     admin = logged_in("admin")
     name, _ = add(admin, company="company", clinic="north")
 
     answer = admin.post("/users/change", name=name, role="billing", company="company")
 
-    assert (answer.status_code, "No clinics are selected." in answer.text) == (422, True)
+    assert (answer.status_code, "No clinics are selected;" in answer.text) == (422, True)
     assert found_user(site, name) == User(name, Role.BILLING, NORTH)
 
 
@@ -101,7 +134,7 @@ def test_administrator_of_a_company_grants_nothing_beyond_it(
 ) -> None:
     name, answer = add(companys_admin, **fields)
 
-    assert (answer.status_code, sentence in answer.text) == (409, True), answer.text
+    assert (answer.status_code, sentence in answer.text) == (422, True), answer.text
     assert found_user(site, name) is None
 
 

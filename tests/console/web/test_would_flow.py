@@ -1,16 +1,12 @@
 """The preview `/api/would-flow` says whether a save would be sent, and if not, why."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
-from payments import wording
 from payments.contract.event import ChargeType
-from payments.core.month import MonthState
-from payments.core.scope import Scope
-from payments.journeys import configuring, eligibility_preview
-from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
-from payments.store.db.connection import Transaction
+from payments.journeys import configuring
+from payments.journeys.configuring import SettingsUpdate
 from tests.builders.committed import ClinicLedger
 from tests.builders.office import Office
 from tests.console.web.scenarios import LoggedIn
@@ -24,7 +20,6 @@ from tests.console.web.scenarios import LoggedIn
         ("preview", "Supplies", "2026-07-01", (False, "type_not_selected", "OPEN")),
         ("preview", "Supplies", "2026-06-05", (False, "type_not_selected", "CLOSED")),
         ("preview-off", "Copay", "2026-07-01", (False, "integration_off", "OPEN")),
-        ("preview-unknown", "Copay", "2026-07-01", (False, "integration_off", "OPEN")),
     ],
 )
 def test_would_flow_predicts_the_result_of_a_save(
@@ -42,21 +37,62 @@ def test_would_flow_predicts_the_result_of_a_save(
 
 
 @pytest.mark.parametrize(
-    ("policy", "sentence"), [("review", "a biller must accept an exception"), ("auto", "posted automatically")]
+    ("changes", "expected", "begins", "next_step"),
+    [
+        ({}, (True, True, None), "Will be sent. It is posted with the deposit date 2026-07-01.", "a patient who is in"),
+        ({"patient": "patient"}, (True, True, None), "Will be sent. It is posted", None),
+        (
+            {"patient": "nobody"},
+            (True, False, None),
+            "Will be sent once Billing knows patient nobody.",
+            "Save the patient",
+        ),
+        (
+            {"amount_due": "0.00", "amount_paid": "5"},
+            (True, False, None),
+            "Will be sent, but not posted:",
+            "Amount Due",
+        ),
+        ({"amount_due": "0.00", "amount_paid": "0.00"}, (True, False, None), "Will be sent. The amount is 0.00", None),
+        ({"paid": "false"}, (False, False, None), "Not sent: the payment is not marked Paid.", "Mark it Paid"),
+        ({"internal_payment": "true"}, (False, False, "internal_payment"), "Not Sent: an Internal", "without the mark"),
+        (
+            {"amount_paid": "-5"},
+            (False, False, "invalid_event"),
+            "Validation Failed: amount_paid: negative",
+            "Correct it",
+        ),
+        (
+            {"date": "2026-06-05"},
+            (True, False, None),
+            "Will be sent. 2026-06 is closed",
+            "Check that the date 2026-06-05",
+        ),
+        ({"charge_type": "Supplies"}, (False, False, "type_not_selected"), "Not Sent: Supplies", "ask support"),
+    ],
 )
-def test_would_flow_in_a_closed_month_follows_company_policy(tx: Transaction, policy: str, sentence: str) -> None:
-    office = Office(tx, date(2026, 6, 10))
-    office.close_months("2026-04")
-    configuring.set_company(tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
+def test_would_flow_names_outcome_and_next_step(
+    log_in_to_preview: LoggedIn,
+    changes: dict[str, str],
+    expected: tuple[bool, bool, str | None],
+    begins: str,
+    next_step: str | None,
+) -> None:
+    asked = {"clinic": "preview", "charge_type": "Copay", "date": "2026-07-01"} | changes
+    answer = log_in_to_preview("front-office").get("/api/would-flow", **asked).json()
 
-    preview = eligibility_preview.preview_payment(
-        tx, Scope.of_clinics("clinic"), ChargeType.COPAY, date(2026, 4, 8), office.now
+    assert (answer["flows"], answer["posted"], answer["reason"]) == expected
+    assert answer["sentence"].startswith(begins)
+    assert (next_step or "") in (answer["next"] or "")
+    assert (answer["next"] is None) == (next_step is None)
+
+
+def test_would_flow_of_an_unknown_clinic_is_refused(log_in_to_preview: LoggedIn) -> None:
+    answer = log_in_to_preview("front-office").get(
+        "/api/would-flow", clinic="clnc-001", charge_type="Copay", date="2026-07-01"
     )
 
-    assert (preview.would_be_sent, preview.month_state) == (True, MonthState.CLOSED)
-    assert sentence in wording.transmission_preview(
-        date(2026, 4, 8), preview.month_state, automatic=preview.is_adjusted_automatically
-    )
+    assert (answer.status_code, answer.json()["error"]) == (404, "There is no clinic clnc-001.")
 
 
 @pytest.fixture

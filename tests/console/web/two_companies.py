@@ -9,12 +9,16 @@ from payments.access.authentication import AuditEntry
 from payments.access.rights import Role, User
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import closing, requeueing
+from payments.journeys import closing, requeue_runs
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
+from tests.console.web.balancing_probes import add_log, balancing_probes
 from tests.console.web.conftest import PASSWORD
+from tests.console.web.exception_probes import add_note, exception_probes
+from tests.console.web.list_probes import add_views, of_list, view_probes
+from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
 OWN_CLINIC, FOREIGN_CLINIC = "north", "beta-clinic"
@@ -36,15 +40,21 @@ SECRETS = (
     "67.31",
     "88.53",
 )
+ASKED = {*SECRETS[:3], "beta-", "Beatrix", "73.19"}  # the audit history shows what a user has asked for
 ADMIN = "operator-of-all"
+TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
+FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
 FIGURES_ONLY = {
-    *("GET /", "GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
-    "GET /api/requeue-runs/{run_id}",
+    *("GET /claims-feed/newer", "GET /api/trends", "GET /balancing/emr-logs/{log_id}"),
+    "GET /audit/summary",
+    *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
+    *("GET /api/requeue-runs/{run_id}", "GET /own-account", "GET /help"),
 }
 _RUN_ENDPOINTS = (
     *("GET /requeue-runs/{run_id}", "GET /api/requeue-runs/{run_id}"),
     *("POST /requeue-runs/{run_id}/stop", "POST /requeue-runs/{run_id}/resume"),
+    "POST /api/requeue-runs/{run_id}/stop",
 )
 
 
@@ -93,22 +103,26 @@ def fill(database: Database) -> None:
         company=FOREIGN,
     )
     _add_unconfirmed(ledger)
+    add_operations(database, FOREIGN, TASK)
     with transaction(database) as tx:
+        add_note(tx, FOREIGN, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
-            requeueing.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
+            requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")
         unknown = Scope(frozenset(), frozenset({FOREIGN_CLINIC}))
         users.add(tx, User(EARLIER_USER, Role.BILLING, unknown), "", now, "tests")
         for name in (FOREIGN_USER, EARLIER_USER):
             authentication.record_audit(tx, AuditEntry(now, f"user:{name}", "viewed account", FOREIGN_PATIENT))
+    add_log(database, EARLIER_USER)
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
-    """Add a clinic and a company that nobody has confirmed, with an Internal Payment: both are empty."""
+    """Add a clinic and a company that nobody has confirmed, with an Internal Payment: both are empty. Add views."""
     named = {"clinic_id": NEW_CLINIC, "patient_id": FOREIGN_PATIENT, "payment_id": "beta-internal"}
     ledger.import_events(
         *(saved_payment(internal_payment=True, company_id=each, **named) for each in (FOREIGN, NEW_COMPANY))
     )
+    add_views(ledger.database, FOREIGN, FOREIGN_USER)
 
 
 def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
@@ -117,9 +131,12 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
     refused = {"status": "Validation Failed"}
     runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]
     user = [{"name": name} for name in (FOREIGN_USER, EARLIER_USER, ADMIN)]
-    changes = _change_probes(ids, keys, runs[1:], user) | _clinic_change_probes()
+    changes = (
+        _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
+    )
     own_runs = [{"run_id": each} for each in ids.runs]
-    return _report_probes() | _page_probes(keys, runs, user) | changes | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
+    changes |= view_probes(OWN, FOREIGN) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
+    return _report_probes() | _page_probes(keys, runs, user) | changes
 
 
 def _report_probes() -> dict[str, list[dict[str, Any]]]:
@@ -127,25 +144,23 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     of_patient = [*report, {"patient": FOREIGN_PATIENT}]
     named = [{"find": FOREIGN_KEY}, {"find": f"{FOREIGN}:{FOREIGN_KEY}"}]
     account = [{"patient": FOREIGN_PATIENT}, {"patient": FOREIGN_PATIENT, "company": FOREIGN}]
+    texts = ("Beatrix", "Beatriks", FOREIGN_PATIENT, FOREIGN_KEY, "beta-open/1", "beta-op", "73.19")
+    searches = [{"q": each, **more} for each in texts for more in ({}, {"company": FOREIGN})]
     feed = [*of_patient, *named, {"status": "Validation Failed"}, {"as_of": "2099-01-01T00:00"}]
     exceptions = [*of_patient, {"status": "all"}]
     log = [*of_patient, *({"group_by": each} for each in ("clinic", "user", "method"))]
     range_ = {"since": "2026-05-01", "until": "2026-12-31"}
-    balancing = [*report, range_, range_ | {"clinic": OWN_CLINIC}]
     months = [{"company": FOREIGN}, {"company": FOREIGN, "month": MONTH}, {"company": OWN, "month": MONTH}]
     return {
+        **of_list("claims-feed", feed),
+        **of_list("exceptions", exceptions),
+        **of_list("payment-log", log),
         "GET /": [{}, {"day": "2026-06-05"}],
-        "GET /claims-feed": feed,
-        "GET /api/claims-feed": feed,
-        "GET /exceptions": exceptions,
-        "GET /api/exceptions": exceptions,
-        "GET /payment-log": log,
-        "GET /api/payment-log": log,
-        "GET /payment-log/export": log,
+        "GET /deposit-slip": [*report, {"clinic": FOREIGN_CLINIC, "day": "2026-05-05"}, {"day": "2026-05-05"}],
+        **dict.fromkeys(("GET /search", "GET /api/search"), searches),
         "GET /account": account,
         "GET /api/account": account,
-        "GET /balancing": balancing,
-        "GET /api/balancing": balancing,
+        **balancing_probes([*report, range_, range_ | {"clinic": OWN_CLINIC}], FOREIGN_CLINIC),
         "GET /months": [{}, *months],
         "GET /api/months": months[:1],
     }
@@ -170,39 +185,43 @@ def _page_probes(
         "GET /api/openapi.json": [{}],
         "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
+        **dict.fromkeys(("GET /trends", "GET /api/trends", "GET /api/not-in-billing"), FIGURES),
+        **{f"GET /{each}": [{}] for each in "requeue-runs api/requeue-runs operations api/operations help".split()},
+        "GET /import-tasks/{task_id}": [{"task_id": TASK}],
         "GET /api/requeue-preview": runs,
         "GET /users": [{}],
         "GET /user": [{}, *user],
-        "GET /audit": [{}, {"who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
+        "GET /own-account": [{}],
+        "GET /company": [{}, {"company": FOREIGN}],
+        "GET /audit": [{}, {"show": "all"}, {"show": "all", "who": FOREIGN_USER}, {"subject": FOREIGN_PATIENT}],
+        "GET /audit/summary": [{}],
+        "GET /audit/export": [{"show": "all"}, {"show": "all", "subject": FOREIGN_PATIENT}],
     }
 
 
 def _change_probes(
-    ids: Ids, keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
+    keys: list[str], runs: list[dict[str, Any]], user: list[dict[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
     month = [{"company": FOREIGN, "month": "2026-06", "confirm": "2026-06"}]
     scope = {"company": [FOREIGN], "all_clinics": "on"}
     clinics = {"company": [OWN], "clinic": [f"{FOREIGN}:{FOREIGN_CLINIC}", FOREIGN_CLINIC]}
-    version = [{"version": 2, "reason": "x"}]
     company = {"kind": "company", "company": FOREIGN, "id": FOREIGN}
     new_ids = [company, {"kind": "company", "company": NEW_COMPANY, "id": NEW_COMPANY}]
     new_ids += [{"kind": "clinic", "company": FOREIGN, "id": each} for each in (FOREIGN_CLINIC, NEW_CLINIC)]
     return {
+        "POST /claims-feed/selected": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
         "POST /claims-feed/requeue": [{"payment": keys}, {"payment": keys, "company": FOREIGN}],
         "POST /api/requeue": [{"payments": keys}, {"payments": keys, "company": FOREIGN}],
         "POST /requeue-runs": [{**run, "confirmed": "9"} for run in runs],
         "POST /api/requeue-runs": [{**run, "count": 9} for run in runs],
-        "POST /exceptions/{exception_id}/accept": version,
-        "POST /api/exceptions/{exception_id}/accept": [{"version": 2}],
-        "POST /exceptions/{exception_id}/acknowledge": version,
-        "POST /api/exceptions/{exception_id}/acknowledge": version,
-        "POST /exceptions/accept": [{"exception": f"{ids.exception}.2"}],
         "POST /months/schedule": month,
         "POST /months/cancel": month,
         "POST /months/close": month,
         "POST /new-ids/confirm": new_ids,
         "POST /new-ids/retire": new_ids,
         "POST /users": [{"name": "spy", "role": "billing", "password": PASSWORD, **each} for each in (scope, clinics)],
+        "POST /own-account/password": [{"old_password": "wrong", "password": PASSWORD, "password_again": PASSWORD}],
+        "POST /own-account/sessions/end": [{"session": each} for each in ("", "0" * 16)],
         "POST /users/change": [{**each, "role": "admin", **scope} for each in user],
         "POST /users/disable": user,
         "POST /users/enable": user,
@@ -217,6 +236,7 @@ def _clinic_change_probes() -> dict[str, list[dict[str, Any]]]:
             {"clinic": FOREIGN_CLINIC, "company": FOREIGN, "type": "Copay"},
             {"clinic": f"{FOREIGN}:{FOREIGN_CLINIC}", "type": "Copay"},
         ],
+        "POST /company": [{"company": FOREIGN, "hold_days": 1, "exception_days": 1, "adjustments": "auto"}],
         "POST /clinic/copy": [
             {"clinic": OWN_CLINIC, "to": FOREIGN_CLINIC},
             {"clinic": OWN_CLINIC, "to": f"{FOREIGN}:{FOREIGN_CLINIC}"},

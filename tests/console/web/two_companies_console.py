@@ -70,10 +70,12 @@ def foreign_ids(database: Database) -> Ids:
 
 
 def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
-    """Send a request to an endpoint, such as `GET /account`. The field `run_id` belongs to the path."""
+    """Send a request to an endpoint, such as `GET /account`. Fields such as `run_id` belong to the path."""
     method, path = endpoint.split()
     fields = dict(fields)
-    path = path.replace("{run_id}", str(fields.pop("run_id", ""))).replace("{exception_id}", str(ids.exception))
+    for name in ("run_id", "task_id", "view_id", "log_id"):
+        path = path.replace(f"{{{name}}}", str(fields.pop(name, "")))
+    path = path.replace("{exception_id}", str(ids.exception))
     if method == "GET":
         return browser.get(path, **fields)
     return browser.call(path, fields) if path.startswith("/api/") else browser.post(path, **fields)
@@ -99,6 +101,7 @@ def stored_rows(database: Database) -> dict[str, list[str]]:
         "requeue_runs": "true",
         "users": "true",
         "sessions": "user_name IN (:user, :admin)",
+        "uploaded_logs": "true",
     }
     values = {"own": OWN, "foreign": FOREIGN, "user": FOREIGN_USER, "admin": ADMIN}
     with transaction(database) as tx:

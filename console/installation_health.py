@@ -1,0 +1,163 @@
+"""The health of an installation: one definition for `payments health`, the Health page and the API."""
+
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from console.reports import health as reports
+from console.reports import operations as details
+from console.reports.definition import Report
+from console.reports.output import Record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import redis
+
+    from config.engines import Engines
+    from config.settings import Settings
+    from payments.core.scope import Scope
+    from payments.journeys.operations import Operations
+    from tasks.component_status import ComponentStatus
+
+SECTIONS: dict[str, Report] = {
+    "components": reports.HEALTH,
+    "nightly_jobs": details.NIGHTLY_JOBS,
+    "failed_tasks": details.FAILED_TASKS,
+    "postponed_work": details.POSTPONED_WORK,
+    "waiting_events": reports.WAITING_EVENTS,
+    "queues": reports.QUEUES,
+    "recurring_tasks": reports.RECURRING_TASKS,
+    "dead_letters": details.DEAD_LETTERS,
+    "feed": reports.FEED,
+}
+"""The lists of the Health page and of the API, by their keys."""
+_NAMED_MAX = 5
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The state of an installation, as a scope may see it. `sections` holds the records of each of SECTIONS."""
+
+    sections: dict[str, list[Record]] = field(default_factory=dict)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every component works."""
+        return all(each["is_up"] for each in self.sections["components"])
+
+    @property
+    def faults(self) -> list[Record]:
+        """The components that are down or need attention, those that are down first."""
+        found = [each for each in self.sections["components"] if each["state"] != "up"]
+        return sorted(found, key=lambda each: bool(each["is_up"]))
+
+
+@dataclass(frozen=True)
+class HealthRequest:
+    """What is checked, when and for whom.
+
+    `ping_seconds` is how long the workers may take to answer a ping; 0 sends none, for a page that refreshes.
+    """
+
+    engines: Engines
+    settings: Settings
+    now: datetime
+    scope: Scope
+    ping_seconds: int = 0
+
+
+def read_installation(request: HealthRequest, read_operations: Callable[[], Operations]) -> Installation:
+    """Check an installation. `read_operations` reads what the ledger says; it is called if PostgreSQL can be used."""
+    from tasks.health_check import check
+
+    components = check(request.engines, request.settings, request.ping_seconds, request.scope)
+    sections: dict[str, list[Record]] = {name: [] for name in SECTIONS}
+    if all(each.is_up for each in components if each.name == "PostgreSQL"):
+        operations = read_operations()
+        components += ledger_components(operations)
+        sections["nightly_jobs"] = details.nightly_records(operations.nightly)
+        sections["postponed_work"] = details.postponed_records(operations.postponed)
+        sections["dead_letters"] = details.dead_letter_records(operations.dead_letters)
+    sections["components"] = reports.component_records(components)
+    return Installation(sections | _redis_sections(request))
+
+
+def ledger_components(operations: Operations) -> list[ComponentStatus]:
+    """Return the components whose state the ledger knows: nightly jobs, postponed work and dead letters."""
+    from tasks.component_status import check_this, up
+
+    return [
+        _nightly_component(operations),
+        check_this(
+            "postponed work",
+            f"{len(operations.postponed):,} items failed and are tried again",
+            "See Postponed work for the errors. If they stay, search the log for work_postponed.",
+        )
+        if operations.postponed
+        else up("postponed work", "nothing failed"),
+        check_this(
+            "dead letters",
+            f"{sum(each.count for each in operations.dead_letters):,} events could not be processed",
+            "Open the Claims Feed with the status Validation Failed, and requeue what was corrected.",
+        )
+        if operations.dead_letters
+        else up("dead letters", "none"),
+    ]
+
+
+def _nightly_component(operations: Operations) -> ComponentStatus:
+    from payments import operations_wording as words
+    from payments.core.nightly_job import NightlyState
+    from tasks.component_status import check_this, down, up
+
+    problems = [row for row in operations.nightly if row.has_problem]
+    if not problems:
+        return up("nightly jobs", "all have finished, or are not due" if operations.nightly else "none has run yet")
+    named = [f"{words.job(row.job, row.month)} of {row.company}: {row.state}" for row in problems]
+    detail = ", ".join(named[:_NAMED_MAX]) + (f" and {len(named) - _NAMED_MAX:,} more" if named[_NAMED_MAX:] else "")
+    next_step = "See Last night's jobs for the errors."
+    is_down = any(row.state in {NightlyState.FAILED, NightlyState.OVERDUE} for row in problems)
+    return down("nightly jobs", detail, next_step) if is_down else check_this("nightly jobs", detail, next_step)
+
+
+def _redis_sections(request: HealthRequest) -> dict[str, list[Record]]:
+    """Return the sections that are read from Redis. They are missing if Redis does not answer."""
+    import redis
+
+    from tasks.resources import connect_redis
+
+    engines = request.engines
+    with closing(connect_redis(engines.redis_url)) as feed, closing(connect_redis(engines.broker_url)) as broker:
+        try:
+            return _feed_sections(feed, request) | {"queues": _queue_records(broker)}
+        except redis.RedisError:
+            return {}
+
+
+def _feed_sections(feed: redis.Redis, request: HealthRequest) -> dict[str, list[Record]]:
+    from payments.core.scope import EVERYTHING
+    from tasks import failed_tasks, recurring
+    from tasks.feed.oldest_events import waiting_by_company
+    from tasks.feed.streams import Streams
+    from tasks.health_check import FAILED_SINCE
+
+    streams, now = Streams.of(feed, request.settings), request.now
+    found = {
+        "failed_tasks": details.failed_task_records(failed_tasks.read(feed, now - FAILED_SINCE)),
+        "waiting_events": reports.waiting_records(waiting_by_company(streams, now, request.scope)),
+        "recurring_tasks": reports.recurring_records(recurring.success_ages(feed)),
+    }
+    # The feed holds the entries of all companies, so its figures are only for those who see all.
+    return found | ({"feed": reports.feed_records(streams.stats(now))} if request.scope == EVERYTHING else {})
+
+
+def _queue_records(broker: redis.Redis) -> list[Record]:
+    from config.celery import KEY_PREFIX, QUEUE_NAMES
+
+    return [{"queue": queue, "waiting": broker.llen(f"{KEY_PREFIX}{queue}")} for queue in QUEUE_NAMES]

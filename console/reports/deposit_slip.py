@@ -1,0 +1,54 @@
+"""The deposit slip of a clinic and day: its payments by method, with check numbers and totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from console.reports.parameters import ParameterKind, clinic, company, parameter
+from payments.core.scope import Scope
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from payments.contract.money import Money
+    from payments.journeys.reporting import LogFilter, LogRow
+
+BANKED = ("Cash", "Check")
+"""The methods whose money is carried to the bank. A slip lists them first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepositSlipParameters:
+    """The clinic and the deposit date of a slip. The clinic's current day is the default."""
+
+    clinic: str | None = clinic()
+    day: date | None = parameter("Deposit date", "The deposit date.", ParameterKind.DAY)
+    company: str | None = company()
+
+    def query(self, scope: Scope, day: date) -> LogFilter:
+        """Return the filter of the ledger, limited to a scope."""
+        from payments.journeys.reporting import LogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
+
+        return LogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company))
+
+
+class SlipPart(NamedTuple):
+    """The entries of one payment method, and their sum in dollars."""
+
+    method: str
+    rows: list[LogRow]
+    total: Money
+
+
+def slip_parts(rows: Iterable[LogRow]) -> list[SlipPart]:
+    """Return the entries by method: cash, then checks by number, then the methods that are not carried to the bank."""
+    from payments.contract.money import total  # noqa: PLC0415 (as above)
+
+    by_method: dict[str, list[LogRow]] = {}
+    for row in sorted(rows, key=lambda row: (row.reference or "", row.payment or "", row.posting_date)):
+        by_method.setdefault(row.method, []).append(row)
+    ranks = {method: rank for rank, method in enumerate(BANKED)}
+    methods = sorted(by_method, key=lambda method: (ranks.get(method, len(BANKED)), method))
+    return [SlipPart(method, by_method[method], total(row.amount for row in by_method[method])) for method in methods]

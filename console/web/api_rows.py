@@ -1,0 +1,30 @@
+"""Responses of the API with rows of a report."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+from console.reports.definition import Report
+from console.reports.output import Record, to_json_value
+from console.web.cursors import encode_position
+from payments.store.db.keyset import Page
+
+_NO_OTHERS: Mapping[str, str | None] = {"next": None, "previous": None}
+
+
+def page_response(page: Page[Any], records: Callable[[Iterable[Any]], Iterable[Record]], report: Report) -> Response:
+    """Return a page of a report as JSON, with the positions of the pages beside it."""
+    positions = [encode_position(each.position) for each in (*page.rows[:1], *page.rows[-1:])]
+    beside = {
+        "next": positions[-1] if page.has_more else None,
+        "previous": positions[0] if page.has_previous and positions else None,
+    }
+    return rows_response(records(each.row for each in page.rows), report, beside)
+
+
+def rows_response(records: Iterable[Record], report: Report, beside: Mapping[str, str | None] = _NO_OTHERS) -> Response:
+    """Return records of a report as JSON."""
+    rows = [{key: to_json_value(record[key]) for key in report.keys} for record in records]
+    return JSONResponse({"rows": rows, **beside})

@@ -1,0 +1,112 @@
+"""Actions of users on Billing Exceptions, from pages and the API: each is one transaction, with its audit entry."""
+
+from datetime import date
+
+from console.web.context import RequestContext
+from console.web.errors import PageError
+from payments.journeys import adjusting, assigning, noting, reporting, undoing
+from payments.journeys.adjusting import Accepted, SeenException
+from payments.journeys.assigning import Assignment
+from payments.journeys.noting import Note
+from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+from payments.journeys.undoing import Undone, UndoRequest
+from payments.store.db.connection import Transaction
+
+
+def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
+    """Accept an exception, unless the payment has changed since the user saw the exception.
+
+    Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or
+    the exception cannot be accepted.
+    """
+    with context.transaction() as tx:
+        row = visible_exception(tx, context, seen.finding_id)
+        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
+        accepted = accepted._replace(payment=row.payment)
+        context.audit(tx, "accepted exception", row.payment, accepted_message(seen.finding_id, accepted), row.company)
+    return accepted
+
+
+def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
+    """Acknowledge an exception, and return the printed key of its payment. Raises as `accept_if_unchanged`."""
+    with context.transaction() as tx:
+        row = visible_exception(tx, context, seen.finding_id)
+        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
+        context.audit(tx, "acknowledged exception", row.payment, reason, row.company)
+    return row.payment
+
+
+def undo(context: RequestContext, request: UndoRequest) -> Undone:
+    """Undo the decision on an exception.
+
+    Raises PageError (404) if the user may not see it, and DecisionError if its decision cannot be undone.
+    """
+    with context.transaction() as tx:
+        row = visible_exception(tx, context, request.finding_id)
+        undone = undoing.undo(tx, request, context.now, context.user.signature)._replace(payment=row.payment)
+        message = f"{undone_message(request.finding_id, undone)} Reason: {request.reason.strip()}"
+        context.audit(tx, "undid exception", row.payment, message, row.company)
+    return undone
+
+
+def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
+    """Change the owner of an exception, and return the exception as it was before.
+
+    Raises PageError (404) if the user may not see it, and DecisionError if it cannot be assigned so.
+    """
+    with context.transaction() as tx:
+        row = visible_exception(tx, context, assignment.finding_id)
+        assigning.assign(tx, assignment, context.now, context.user.signature)
+        context.audit(tx, "assigned exception", row.payment, f"to {assignment.owner or 'nobody'}", row.company)
+    return row
+
+
+def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> ExceptionRow | None:
+    """Give the oldest open exception without an owner that matches to the user; None if there is none."""
+    with context.transaction() as tx:
+        row = assigning.claim_next(tx, exception_filter, context.user, context.now, context.user.signature)
+        if row is not None:
+            context.audit(tx, "assigned exception", row.payment, f"to {context.user.name}", row.company)
+    return row
+
+
+def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
+    """Add a note to an exception. Its text is not in the audit history. Raises NoteError, and PageError (404)."""
+    with context.transaction() as tx:
+        row = visible_exception(tx, context, finding_id)
+        subject = noting.exception_subject(tx, finding_id, context.user.scope)
+        assert subject is not None  # noqa: S101 (the user sees the exception)
+        note = noting.add_note(tx, subject, body, context.now, context.user.signature)
+        context.audit(tx, "added note", row.payment, f"exception {finding_id}", row.company)
+    return note
+
+
+def visible_exception(tx: Transaction, context: RequestContext, finding_id: int) -> ExceptionRow:
+    """Return an exception. Raises PageError (404) if it does not exist or the user may not see it."""
+    row = reporting.exception(tx, finding_id, context.user.scope)
+    if row is None:
+        raise PageError(404, f"There is no exception {finding_id}.", "Reload Billing Exceptions.")
+    return row
+
+
+def accepted_message(finding_id: int, accepted: Accepted) -> str:
+    """Return the message for an accepted exception."""
+    subject = f"Exception {finding_id} of {accepted.payment}"
+    if accepted.was_accepted_before:
+        return f"{subject} was accepted before; nothing was posted."
+    if not accepted.postings:
+        return f"{subject} accepted; there was nothing to post."
+    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in accepted.postings)
+    return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
+
+
+def undone_message(finding_id: int, undone: Undone) -> str:
+    """Return the message for an exception whose decision was undone."""
+    subject = f"Exception {finding_id} of {undone.payment}"
+    if undone.was_undone_before:
+        return f"{subject} was undone before; nothing was changed."
+    if not undone.postings:
+        return f"{subject} is open again."
+    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in undone.postings)
+    days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in undone.postings}))
+    return f"{subject} is open again: posted {entries} with deposit date {days}."

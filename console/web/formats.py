@@ -1,0 +1,133 @@
+"""Filters by which templates show money, times, states and names."""
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import cache
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from console.reports.health import format_seconds
+from payments import posted_wording
+from payments.contract.money import ZERO, Money
+from payments.core.posted import NOT_IN_BILLING, PostedState
+
+_BADGE_CLASSES = {
+    "Transmission Successful": "calm",
+    "Transmission Pending": "wait",
+    "Validation Failed": "bad",
+    "Not Sent": "bad",
+    "open": "wait",
+    "resolved": "good",
+    "acknowledged": "calm",
+    "auto_closed": "calm",
+    "OPEN": "good",
+    "SCHEDULED": "wait",
+    "CLOSING": "wait",
+    "CLOSED": "calm",
+    "running": "wait",
+    "done": "good",
+    "stopped": "bad",
+    "up": "good",
+    "check": "wait",
+    "down": "bad",
+    "due": "calm",
+    "overdue": "bad",
+    "failed": "bad",
+}
+_WORDS = {"resolved": "accepted", "auto_closed": "closed automatically", "front-office": "front office"}
+_NONE = Markup('<span class="none">&ndash;</span>')
+
+
+def format_money(amount: Decimal | None) -> Markup:
+    """Return dollars with thousands separators; a negative amount is red and has a true minus sign."""
+    if amount is None:
+        return _NONE
+    # Digits and separators need no escaping.
+    if amount < 0:
+        return Markup(f'<span class="negative">\u2212${-amount:,.2f}</span>')  # noqa: S704
+    return Markup(f"${amount:,.2f}")  # noqa: S704
+
+
+def format_money_text(amount: str) -> Markup:
+    """Return an amount that is stored as text, such as that of a proposed entry, as `format_money` does."""
+    return format_money(Decimal(amount))
+
+
+def format_utc_input(at: datetime | None) -> str:
+    """Return a time in UTC, in the format of an HTML input of type datetime-local."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at else ""
+
+
+@pass_context
+def format_datetime(context: Context, at: datetime | date | None) -> Markup:
+    """Return a date, or a time to the minute in the user's time zone."""
+    return _format_time(context, at, "%H:%M")
+
+
+@pass_context
+def format_datetime_seconds(context: Context, at: datetime | date | None) -> Markup:
+    """Return a date, or a time to the second in the user's time zone."""
+    return _format_time(context, at, "%H:%M:%S")
+
+
+def _format_time(context: Context, at: datetime | date | None, time_format: str) -> Markup:
+    if at is None:
+        return _NONE
+    if not isinstance(at, datetime):
+        return Markup(f'<time datetime="{at}"><span>{at}</span></time>')  # noqa: S704 (as above)
+    zone: tzinfo = context.get("zone", UTC)
+    local = at.astimezone(zone)
+    # Narrow columns break between date and time, but within neither.
+    parts = f"<span>{local:%Y-%m-%d}</span> <span>{local:{time_format}}</span>"
+    return Markup(f'<time datetime="{at.isoformat()}">{parts}</time>')  # noqa: S704 (as above)
+
+
+@cache
+def badge(state: str | None) -> Markup:
+    """Return a state as a coloured badge. The badge contains the state as text, so the colour adds no information."""
+    if not state:
+        return Markup("")
+    text = humanize(state)
+    css_class = _BADGE_CLASSES.get(state, "calm")
+    return Markup('<span class="badge {}">{}</span>').format(css_class, text[:1].upper() + text[1:])
+
+
+def posted_badge(state: str | None, posted_amount: Money = ZERO) -> Markup:
+    """Return as a coloured badge whether a payment is in Billing; `posted_amount`, in dollars, is what Billing holds.
+
+    Only a payment whose money is in Billing is green.
+    """
+    if not state:
+        return _NONE
+    css_class = "bad" if state in NOT_IN_BILLING else "good" if state == PostedState.POSTED else "calm"
+    label = posted_wording.posted_label(state, posted_amount)
+    return Markup('<span class="badge {}">{}</span>').format(css_class, label)
+
+
+def humanize(name: str | None) -> str:
+    """Return an internal name as words: "closed automatically" for `auto_closed`, "Open" for `OPEN`."""
+    text = _WORDS.get(name or "", name or "").replace("_", " ")
+    return text.capitalize() if text.isupper() else text
+
+
+def user_cell(signature: str | None) -> Markup:
+    """Return the user of a ledger entry. A long name is shortened on the screen, and whole in its tooltip."""
+    name = user_name(signature)
+    return Markup('<span class="short-user" title="{}">{}</span>').format(name, name)
+
+
+def user_name(signature: str | None) -> str:
+    """Return the name in a signature: ann for `user:ann`."""
+    return (signature or "").removeprefix("user:")
+
+
+def format_number(count: int | None) -> str:
+    """Return a whole number with thousands separators."""
+    return "" if count is None else f"{count:,}"
+
+
+def format_age(span: timedelta) -> str:
+    """Return a duration in its largest whole unit."""
+    return format_seconds(max(0, round(span.total_seconds())))

@@ -1,0 +1,63 @@
+"""The page of a report whose filter has a wrong value: the form as it was sent, with each message at its field."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel
+
+from console.web import navigation
+from console.web.context import RequestContext
+from console.web.filters import PageQuery
+from console.web.origins import SAFE_METHODS, is_api_request
+from console.web.pages.choices import list_offered_ids
+
+
+class _Form(NamedTuple):
+    """What the macro `filter_bar` reads of a report."""
+
+    title: str
+    parameters: type[Any]
+
+
+def invalid_filter_page(request: Request, messages: Mapping[str, str], status: int, alert: str) -> Response | None:
+    """Return the page for wrong values of its filter, or None if the request is not for a page with a filter.
+
+    `messages` holds the message of each field. `alert` is shown above the form, because on phones the form is closed.
+    """
+    context: RequestContext | None = getattr(request.state, "context", None)
+    parameters = _parameter_class(request)
+    if context is None or parameters is None or request.method not in SAFE_METHODS or is_api_request(request):
+        return None
+    path = request.url.path
+    if path not in navigation.addresses():  # a download, for example
+        return None
+    with context.transaction() as tx:
+        offered = list_offered_ids(tx, context)
+    return context.page(
+        "invalid_filter.html",
+        status,
+        report=_Form(navigation.label_of(path), parameters),
+        sent=dict(request.query_params),
+        address=path,
+        messages=messages,
+        alert=alert,
+        offered=offered,
+    )
+
+
+def query_models(dependant: Dependant) -> Iterator[type[BaseModel]]:
+    """Yield the models of the query and body parameters of a route and of its dependencies."""
+    for each in (*dependant.query_params, *dependant.body_params):
+        annotation = each.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield annotation
+    for dependency in dependant.dependencies:
+        yield from query_models(dependency)
+
+
+def _parameter_class(request: Request) -> type[Any] | None:
+    route = request.scope.get("route")
+    models = query_models(route.dependant) if route else ()
+    return next((each.parameter_class for each in models if issubclass(each, PageQuery) and each.parameter_class), None)

@@ -1,0 +1,29 @@
+"""Forms with a checkbox for each row of a list. By default the web framework accepts 1,000 fields."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+FIELDS_MAX = 100_000
+"""More clinics, exceptions or payments than a page lists."""
+
+
+class LargeFormRoute(APIRoute):
+    """A route whose form may have up to FIELDS_MAX fields. Routes that read a list from a form need it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler of the route, which reads the form with `_LargeFormRequest`."""
+        handle = super().get_route_handler()
+
+        async def handle_large_form(request: Request) -> Response:
+            return await handle(_LargeFormRequest(request.scope, request.receive))
+
+        return handle_large_form
+
+
+class _LargeFormRequest(Request):
+    def form(self, **limits: Any) -> Any:
+        """Return the fields of the form."""
+        return super().form(**{"max_fields": FIELDS_MAX} | limits)

@@ -1,0 +1,40 @@
+"""The number of rows that were added to a list since a page showed it. The page asks, and moves no row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import HTMLResponse
+
+from console.reports.definition import Report
+from console.web.context import RequestContext
+from console.web.cursors import END, decode_window
+from console.web.filters import ReportQuery
+from console.web.rendering import url
+from payments.core.sorting import Sort, Window
+from payments.store.db.connection import Transaction
+from payments.store.db.keyset import SortKey
+
+COUNTED_MAX = 100
+"""The new rows that are counted at most."""
+
+
+def show_newer(
+    context: RequestContext,
+    report: Report,
+    query: ReportQuery[Any],
+    sorts: Mapping[str, Sequence[SortKey]],
+    count: Callable[[Transaction, Window, Sort], int],
+) -> Response:
+    """Show how many rows are before or after the position of the query, with a link to them; 204 if there are none."""
+    sort = report.sort_of(query.parameters)
+    with context.transaction() as tx:
+        found = count(tx, decode_window(query, sorts[sort.column], COUNTED_MAX), sort)
+    if not found:
+        return Response(status_code=204)
+    path, given = context.request.url.path.removesuffix("/newer"), dict(context.request.query_params)
+    last_page = None if sort.is_descending else END
+    address = url(path, **given | {"after": None, "before": last_page})
+    # Not a page: it must not consume the message for the next one.
+    values = {"count": found, "most": COUNTED_MAX, "address": address, "report": report}
+    return HTMLResponse(context.app.render("newer_rows.html", values))

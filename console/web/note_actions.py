@@ -1,0 +1,44 @@
+"""Add and read notes on payments and accounts, for pages and the API. The text of a note is in no audit entry."""
+
+from console.reports.notes import NotesParameters
+from console.web.context import RequestContext
+from console.web.errors import PageError
+from payments.journeys import noting
+from payments.journeys.noting import Note, NoteSubject
+from payments.store.db.connection import Transaction
+
+
+def add_note(context: RequestContext, about: NotesParameters, text: str) -> Note:
+    """Add a note to the payment or account that the parameters name.
+
+    Raises the errors of `find_subjects`, PageError (404) if the user may not see it, and NoteError.
+    """
+    with context.transaction() as tx:
+        named, found = find_subjects(tx, context, about)
+        subject = noting.only_subject(found, named)
+        if subject is None:
+            raise PageError(404, f"There is no {named}.")
+        note = noting.add_note(tx, subject, text, context.now, context.user.signature)
+        context.audit(tx, "added note", about.payment or about.patient or "", company_id=subject.company_id)
+    return note
+
+
+def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters) -> list[Note]:
+    """Return the notes on a payment or account, oldest first. Raises the errors of `find_subjects`."""
+    _, found = find_subjects(tx, context, about)
+    return noting.list_notes(tx, found)
+
+
+def find_subjects(tx: Transaction, context: RequestContext, about: NotesParameters) -> tuple[str, list[NoteSubject]]:
+    """Return what notes are about: its kind with its id, and the subjects that the user may see.
+
+    Raises PageError (422) unless either a payment or a patient is named. Raises AmbiguousIdError if several companies
+    of the user have the payment.
+    """
+    scope = context.user.scope.narrowed_to_company(about.company)
+    match about.payment, about.patient:
+        case str() as key, None:
+            return f"payment {key}", noting.payment_subjects(tx, key, scope)
+        case None, str() as patient:
+            return f"patient {patient}", noting.account_subjects(tx, patient, scope)
+    raise PageError(422, "Name either a payment or a patient.", "Correct it and try again.")

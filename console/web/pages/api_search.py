@@ -1,0 +1,28 @@
+"""The search as an API call."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import JSONResponse
+
+from console.reports.output import to_json_value
+from console.reports.search import SEARCH, SearchParameters, search_records
+from console.web.auth import Viewer
+from console.web.filters import ReportQuery, report_query
+from console.web.schemas import PROBLEMS, Rows, success_response
+from payments.journeys import searching
+
+router = APIRouter(prefix="/api", responses=PROBLEMS)
+
+
+@router.get("/search", responses=success_response(Rows))
+def search(
+    query: Annotated[ReportQuery[SearchParameters], Depends(report_query(SearchParameters, is_paged=False))],
+    context: Viewer,
+) -> Response:
+    """Find patients and payments by name, id, key, check number or amount. The best hits come first."""
+    with context.transaction() as tx:
+        found = searching.search(tx, query.parameters.q, query.parameters.scope(context.user.scope))
+        context.audit(tx, "searched", query.parameters.q, "API")
+    rows = [{key: to_json_value(record[key]) for key in SEARCH.keys} for record in search_records(found)]
+    return JSONResponse({"rows": rows, "next": None})

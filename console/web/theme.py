@@ -1,0 +1,13 @@
+"""The colours that a user chose: light, dark, or those of the system."""
+
+from fastapi import Request
+
+THEME_COOKIE = "payments_theme"
+"""Set by `console.js`. Without scripts it is missing, and pages follow the system."""
+_THEMES = frozenset({"light", "dark"})
+
+
+def chosen_theme(request: Request) -> str:
+    """Return `light` or `dark`, or an empty text for the colours of the system."""
+    name = request.cookies.get(THEME_COOKIE, "")
+    return name if name in _THEMES else ""

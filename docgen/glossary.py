@@ -1,0 +1,24 @@
+"""The terms of the glossary that pages explain, from `payments.help_texts`. Its other parts are written by hand."""
+
+import re
+from pathlib import Path
+
+from docgen.markdown import table
+from payments.help_texts import HelpText, Topic, help_texts
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "glossary.md"
+_MARKED = re.compile(r"(<!-- (\w+): generated from payments/help_texts -->\n)(.*?)(?=\n#|\Z)", re.DOTALL)
+
+
+def render_page() -> str:
+    """Return the page with its marked parts replaced. Each mark names a topic, and its part ends at a heading."""
+    return _MARKED.sub(lambda found: f"{found[1]}\n{_terms(Topic(found[2]))}", PAGE.read_text("utf-8"))
+
+
+def _terms(topic: Topic) -> str:
+    return table(("term", "meaning"), [(text.term, _meaning(text)) for text in help_texts(topic).values()])
+
+
+def _meaning(text: HelpText) -> str:
+    sentences = filter(None, (text.sentence, text.meaning, text.action))
+    return " ".join(each if each.endswith(".") else f"{each}." for each in sentences)

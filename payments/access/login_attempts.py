@@ -1,0 +1,50 @@
+"""Passwords that somebody tries: whether one is correct, and the delays that follow wrong ones."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from payments.access import users
+from payments.access.passwords import DEFAULT_COST, HashCost, dummy_hash, verify_password
+from payments.access.rights import LoginDelays
+from payments.access.users import UserRow
+from payments.store.db.connection import Transaction
+
+_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS = LoginDelays(), LoginDelays(free=20)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """A name and a password, submitted from an IP address.
+
+    For an unknown name a dummy hash is verified at `cost`, so that the response time does not reveal it.
+    """
+
+    name: str
+    password: str = field(repr=False)
+    address: str
+    cost: HashCost = DEFAULT_COST
+
+    @property
+    def subjects(self) -> tuple[str, str]:
+        """The name and the address, by which failures are counted."""
+        return f"name:{self.name[:64].casefold()}", f"address:{self.address}"
+
+
+def check_blocked(tx: Transaction, attempt: LoginAttempt, now: datetime) -> str:
+    """Return why a password may not be tried now, because too many were wrong. Return an empty text if it may."""
+    until = users.blocked_until(tx, attempt.subjects, now)
+    if until is None:
+        return ""
+    return f"Too many failed logins. Try again in {max(1, round((until - now).total_seconds()))} seconds."
+
+
+def count_failure(tx: Transaction, attempt: LoginAttempt, now: datetime) -> None:
+    """Count a wrong password by name and by address."""
+    for subject, delays in zip(attempt.subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
+        users.count_failure(tx, subject, delays, now)
+
+
+def is_password_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
+    """Return whether an attempt has the password of a user who is not disabled. None is an unknown user."""
+    is_verified = verify_password(row.password_hash if row else dummy_hash(attempt.cost), attempt.password)
+    return is_verified and row is not None and row.disabled_at is None

@@ -1,0 +1,98 @@
+"""Saved views: the filters and the sort of a list under a name, for their owner or for everybody in a company."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from payments.access.rights import Right, User
+from payments.store.db.conditions import company_in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+NAME_CHARACTERS_MAX, QUERY_CHARACTERS_MAX = 60, 2_000
+VIEWS_MAX = 200
+"""The views that a user sees at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewView:
+    """A view to save. `list_name` names the list, and `query` holds its parameters as in an address."""
+
+    company_id: str
+    list_name: str
+    name: str
+    query: str
+    is_shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A saved view. If it `is_shared`, every user of the company sees it."""
+
+    id: int
+    company: str
+    list_name: str
+    name: str
+    query: str
+    owner: str
+    is_shared: bool
+    saved_at: datetime
+
+    def may_be_deleted_by(self, user: User) -> bool:
+        """Return whether a user may delete the view: its owner and, if it is shared, administrators."""
+        return self.owner == user.name or (self.is_shared and user.may(Right.ADMINISTER))
+
+
+def _sees_clinic(user: User, view: SavedView) -> bool:
+    clinic = dict(parse_qsl(view.query)).get("clinic")
+    return clinic is None or view.owner == user.name or user.scope.may_see(view.company, clinic)
+
+
+_COLUMNS = "id, company_id AS company, list_name, name, query, owner, is_shared, saved_at"
+
+
+def list_visible(tx: Transaction, user: User, list_name: str | None = None) -> list[SavedView]:
+    """Return the views that a user sees, of one list or of all, by name: the user's own and those that are shared.
+
+    A shared view of a clinic that the user may not see is left out.
+    """
+    of_list = "" if list_name is None else "AND list_name = :list_name"
+    query = f"SELECT {_COLUMNS} FROM saved_views {_visible(user)} {of_list} ORDER BY lower(name), id LIMIT {VIEWS_MAX}"
+    return _read(tx, user, query, {"list_name": list_name})
+
+
+def find(tx: Transaction, user: User, view_id: int) -> SavedView | None:
+    """Return a view that a user sees, or None."""
+    found = _read(tx, user, f"SELECT {_COLUMNS} FROM saved_views {_visible(user)} AND id = :id", {"id": view_id})
+    return found[0] if found else None
+
+
+def save(tx: Transaction, user: User, view: NewView, now: datetime) -> None:
+    """Save a view of a company of the user. It replaces the user's view of the same list and name."""
+    tx.execute(
+        text(
+            "INSERT INTO saved_views (company_id, list_name, name, query, owner, is_shared, saved_at) "
+            "VALUES (:company_id, :list_name, :name, :query, :owner, :is_shared, :now) "
+            "ON CONFLICT (company_id, owner, list_name, name) "
+            "DO UPDATE SET query = excluded.query, is_shared = excluded.is_shared, saved_at = excluded.saved_at"
+        ),
+        {name: getattr(view, name) for name in view.__slots__} | {"owner": user.name, "now": now},
+    )
+
+
+def delete(tx: Transaction, view: SavedView) -> None:
+    """Delete a view."""
+    tx.execute(
+        text("DELETE FROM saved_views WHERE company_id = :company AND id = :id"),
+        {"company": view.company, "id": view.id},
+    )
+
+
+def _visible(user: User) -> str:
+    return f"WHERE (owner = :user OR is_shared){company_in_scope(user.scope, 'saved_views')}"
+
+
+def _read(tx: Transaction, user: User, query: str, parameters: dict[str, object]) -> list[SavedView]:
+    given = parameters | {"user": user.name} | scope_parameters(user.scope)
+    found = [SavedView(**row) for row in tx.execute(text(query), given).mappings()]
+    return [view for view in found if _sees_clinic(user, view)]

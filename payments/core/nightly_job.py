@@ -1,0 +1,67 @@
+"""The nightly jobs, and their result for one company and one night."""
+
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from payments.contract.money import ZERO, Money
+from payments.core.distribution import NIGHT_BEGINS
+
+
+class NightlyJob(StrEnum):
+    """A job that runs once a night for each company. The values are stored."""
+
+    DISTRIBUTION = "distribution"
+    BALANCING = "balancing"
+    CLOSE = "close"
+
+
+class Progress(NamedTuple):
+    """What a job did for a company, in one transaction or in one night.
+
+    - `examined`: the accounts of a distribution, the clinics of a balancing.
+    - `found`: the allocations of a distribution, the unexplained lines of a balancing.
+    - `amount`: the amount applied, the unexplained amount; in dollars.
+    """
+
+    examined: int
+    found: int
+    amount: Money = ZERO
+
+
+class NightlyState(StrEnum):
+    """How far a job of a company is in the current night."""
+
+    DONE = "done"
+    RUNNING = "running"
+    DUE = "due"
+    OVERDUE = "overdue"
+    FAILED = "failed"
+
+
+class NightlyResult(NamedTuple):
+    """The result of a job for a company and a night. `finished_at` is None while it runs."""
+
+    company_id: str
+    job: NightlyJob
+    day: date
+    started_at: datetime
+    finished_at: datetime | None
+    progress: Progress
+
+
+OVERDUE_AFTER = timedelta(hours=4)
+"""How long after its night begins a job counts as overdue."""
+
+
+def nightly_state(done: date, due: date, local: datetime, *, is_running: bool) -> NightlyState:
+    """Return the state of a job that is complete for the night of `done`, when that of `due` has begun.
+
+    `local` is the current time where the night counts.
+    """
+    if done >= due:
+        return NightlyState.DONE
+    begun = datetime.combine(due, time(), local.tzinfo) + NIGHT_BEGINS
+    if local - begun > OVERDUE_AFTER:
+        return NightlyState.OVERDUE
+    return NightlyState.RUNNING if is_running else NightlyState.DUE

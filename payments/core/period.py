@@ -1,0 +1,49 @@
+"""Periods by name, such as this week, as days of a calendar."""
+
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Days(NamedTuple):
+    """A range of days, both inclusive; None is no limit."""
+
+    since: date | None = None
+    until: date | None = None
+
+
+class Period(StrEnum):
+    """A period relative to the current day. Weeks begin on Monday."""
+
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+    THIS_WEEK = "this_week"
+    LAST_WEEK = "last_week"
+    THIS_MONTH = "this_month"
+    LAST_MONTH = "last_month"
+
+    def days(self, today: date) -> Days:
+        """Return the days of the period. The current week and month include the days that are still to come."""
+        match self:
+            case Period.TODAY:
+                return Days(today, today)
+            case Period.YESTERDAY:
+                return Days(today - timedelta(days=1), today - timedelta(days=1))
+            case Period.THIS_WEEK:
+                return _week_of(today)
+            case Period.LAST_WEEK:
+                return _week_of(today - timedelta(days=7))
+            case Period.THIS_MONTH:
+                return _month_of(today)
+            case Period.LAST_MONTH:
+                return _month_of(today.replace(day=1) - timedelta(days=1))
+
+
+def _week_of(day: date) -> Days:
+    monday = day - timedelta(days=day.weekday())
+    return Days(monday, monday + timedelta(days=6))
+
+
+def _month_of(day: date) -> Days:
+    first = day.replace(day=1)
+    return Days(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1))

@@ -1,0 +1,53 @@
+"""Results of requeued payments: expected by a preview, or brought about by a run."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payments.contract.money import Money
+from payments.core.outcome import Reason
+
+
+class RequeueResult(StrEnum):
+    """What becomes of a requeued payment. The values are stored."""
+
+    IMPORTED = "imported"
+    ZERO_DUE = "zero_due"
+    CLOSED_MONTH = "closed_month"
+    NOTHING_TO_POST = "nothing_to_post"
+    PATIENT_NOT_FOUND = "patient_not_found"
+    MONTH_CLOSING = "month_closing"
+    RETRYING = "retrying"
+    PROCESSED_AGAIN = "processed_again"
+    WAITING = "waiting"
+    NOT_SENT = "not_sent"
+
+    @property
+    def rank(self) -> int:
+        """The place in a list: what comes through first, what does not last."""
+        return list(RequeueResult).index(self)
+
+    @property
+    def is_through(self) -> bool:
+        """Whether Billing has such a payment, or a biller decides about it."""
+        return self in _THROUGH
+
+
+_THROUGH = {
+    RequeueResult.IMPORTED,
+    RequeueResult.ZERO_DUE,
+    RequeueResult.CLOSED_MONTH,
+    RequeueResult.NOTHING_TO_POST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResultCount:
+    """The number of payments with a result, and their sum in dollars.
+
+    `reason` is set for payments that are not sent. For dead letters it is the reason before they are processed again.
+    """
+
+    result: RequeueResult
+    reason: Reason | None
+    count: int
+    total: Money

@@ -1,0 +1,96 @@
+"""Match patients with a search, and compute the terms by which the index `patients_by_term` finds them.
+
+Texts are compared in the form of the SQL function `search_text`: lower case, no accents, words separated by blanks.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from enum import StrEnum
+from itertools import product
+
+SIMILARITY_PERCENT_MIN = 75
+"""The share of equal characters from which a word counts as similar (`difflib.SequenceMatcher.ratio`)."""
+_TERM_CHARACTERS = 3
+_SIMILAR_WORD_CHARACTERS_MIN = 4
+_SIMILAR_WORDS_MAX = 3
+
+
+class Match(StrEnum):
+    """Why a row was found, best first."""
+
+    ID = "id"
+    CHECK_NUMBER = "check_number"
+    NAME = "name"
+    AMOUNT = "amount"
+    ID_BEGINNING = "id_beginning"
+    CHECK_NUMBER_BEGINNING = "check_number_beginning"
+    NAME_BEGINNING = "name_beginning"
+    PART = "part"
+    SIMILAR = "similar"
+    PATIENT = "patient"
+
+    @property
+    def rank(self) -> int:
+        """The position of this match in the order of hits; 0 is the best."""
+        return [*Match].index(self)
+
+
+def match_patient(wanted: str, patient_id: str, name: str) -> Match | None:
+    """Return how a patient matches the text of a search; None if the patient does not match.
+
+    All three are texts in the form of `search_text`; `name` is empty if it is unknown.
+    """
+    if wanted == patient_id:
+        return Match.ID
+    if wanted == name:
+        return Match.NAME
+    if patient_id.startswith(wanted):
+        return Match.ID_BEGINNING
+    return _match_words(wanted.split(), name, patient_id)
+
+
+def _match_words(words: Sequence[str], name: str, patient_id: str) -> Match | None:
+    name_words = name.split()
+    if all(any(each.startswith(word) for each in name_words) for word in words):
+        return Match.NAME_BEGINNING
+    known = f"{name} {patient_id}"
+    if all(word in known for word in words):
+        return Match.PART
+    if all(_is_similar(word, name_words) for word in words):
+        return Match.SIMILAR
+    return None
+
+
+def part_terms(wanted: str) -> list[str]:
+    """Return the terms that a patient has whose name and id contain every word of a search.
+
+    A word of one or two characters is found at the beginning of a word only.
+    """
+    parts = (word if len(word) >= _TERM_CHARACTERS else f"  {word}" for word in wanted.split())
+    return sorted({term for part in parts for term in _terms(part)})
+
+
+def similar_terms(wanted: str) -> list[list[str]]:
+    """Return sets of terms; a patient whose name differs by a letter or two from a search has all terms of one set.
+
+    A mistyped word has its first or its second half in common with the right one. Short words are left out. No set is
+    returned for a search without longer words, or with more than three of them.
+    """
+    words = [word for word in wanted.split() if len(word) >= _SIMILAR_WORD_CHARACTERS_MIN]
+    if not 0 < len(words) <= _SIMILAR_WORDS_MAX:
+        return []
+    halves = product(*(_halves(word) for word in words))
+    return [sorted({term for half in each for term in _terms(half)}) for each in halves]
+
+
+def _halves(word: str) -> tuple[str, str]:
+    middle = (len(word) + 1) // 2
+    return f"  {word[:middle]}", f"{word[middle:]} "
+
+
+def _terms(part: str) -> Iterator[str]:
+    return (part[at : at + _TERM_CHARACTERS] for at in range(len(part) - _TERM_CHARACTERS + 1))
+
+
+def _is_similar(word: str, name_words: Sequence[str]) -> bool:
+    return word in name_words or bool(get_close_matches(word, name_words, 1, SIMILARITY_PERCENT_MIN / 100))

@@ -1,0 +1,49 @@
+"""The order of a list, a position in it, and the part of it that a page shows; pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+SortValue = str | int | Decimal | date
+Position = tuple[SortValue, ...]
+"""The values of a row's sort keys. The last ones are unique, so that a position identifies one row."""
+
+SORTED_ROWS_MAX = 10_000
+"""The rows that a page sorts by a column without an index. Longer lists are sorted by their indexed columns only."""
+
+
+class Sort(NamedTuple):
+    """A column of a list and the direction in which the list is sorted by it."""
+
+    column: str
+    is_descending: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Sort":
+        """Return the sort that a text such as `amount` or `-amount` (descending) names."""
+        return cls(text.removeprefix("-"), text.startswith("-"))
+
+    def __str__(self) -> str:
+        """Return the text that `parse` reads."""
+        return f"{'-' if self.is_descending else ''}{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a sorted list that a page shows: at most `limit` rows after a position.
+
+    With `is_backward`, the rows before the position. Without a position, the first rows of the list, or the last ones.
+    """
+
+    limit: int
+    position: Position | None = None
+    is_backward: bool = False
+
+
+class TooManyToSortError(ValueError):
+    """A list has more than SORTED_ROWS_MAX rows, and no index has the order of the column."""
+
+    def __init__(self, sort: Sort) -> None:
+        super().__init__(f"only lists of up to {SORTED_ROWS_MAX:,} rows can be sorted by {sort.column}")
+        self.sort = sort

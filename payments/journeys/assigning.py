@@ -1,0 +1,97 @@
+"""Assign Billing Exceptions to users, and give each user the next one of the queue (rule D6)."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.access import users
+from payments.access.rights import Right, User
+from payments.core.finding import DecisionError, FindingStatus
+from payments.core.history import HistoryCode
+from payments.core.scope import EVERYTHING
+from payments.store.db.connection import Transaction
+from payments.store.ledger import company_moves, findings, history
+from payments.store.ledger.history import HistoryEvent
+from payments.store.reports import exception_queue
+from payments.store.reports import exceptions as exception_report
+from payments.store.reports.exceptions import ExceptionFilter, ExceptionRow
+
+NOBODY = ""
+"""The owner that a user saw on an exception without one."""
+
+
+class Assignment(NamedTuple):
+    """An exception and its new owner: the name of a user, or None for nobody.
+
+    `seen_owner` is the owner that the caller saw, NOBODY if there was none; None if the caller did not look.
+    """
+
+    finding_id: int
+    owner: str | None
+    seen_owner: str | None = None
+
+
+def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> None:
+    """Change the owner of an open exception. Nothing changes if it has this owner already. Locks the exception.
+
+    Raises DecisionError if the exception is not open or its owner is not the one that the caller saw, and if the new
+    owner does not exist, is disabled, may not decide exceptions, or may not see this one.
+    """
+    finding_id, owner, seen_owner = assignment
+    found = findings.read_locked(tx, finding_id)
+    row = exception_report.read_one(tx, finding_id, EVERYTHING)
+    if found is None or row is None:
+        raise DecisionError(finding_id, "there is no exception with this number")
+    if found.status is not FindingStatus.OPEN:
+        raise DecisionError(finding_id, f"it is {found.status.replace('_', ' ')} already")
+    if found.owner == owner:
+        return
+    if seen_owner is not None and seen_owner != (found.owner or NOBODY):
+        raise DecisionError(finding_id, f"it was assigned to {found.owner or 'nobody'} meanwhile")
+    if not company_moves.is_here(tx, row.company):
+        raise DecisionError(finding_id, f"company {row.company} has moved to another installation")
+    if owner is not None:
+        _check_owner(tx, owner, row)
+    exception_queue.set_owner(tx, finding_id, owner, now)
+    _record(tx, found.line_ref, row, owner, HistoryEvent(now, HistoryCode.EXCEPTION_ASSIGNED, who, row.company))
+
+
+def claim_next(
+    tx: Transaction, exception_filter: ExceptionFilter, owner: User, now: datetime, who: str
+) -> ExceptionRow | None:
+    """Assign the oldest unassigned open exception that matches to a user, and return it; None if there is none.
+
+    Users who ask at the same time get different ones.
+    """
+    finding_id = exception_queue.claim_next(tx, exception_filter, owner.name, now)
+    if finding_id is None:
+        return None
+    row = exception_report.read_one(tx, finding_id, exception_filter.scope)
+    (found,) = findings.load(tx, [finding_id]).values()
+    if row is not None:
+        event = HistoryEvent(now, HistoryCode.EXCEPTION_ASSIGNED, who, row.company)
+        _record(tx, found.line_ref, row, owner.name, event)
+    return row
+
+
+def find_owner(tx: Transaction, name: str) -> User | None:
+    """Return the user with this name if the user may decide exceptions, otherwise None."""
+    row = users.find(tx, name)
+    return row.user if row and row.disabled_at is None and row.user.may(Right.EDIT) else None
+
+
+def list_owners(tx: Transaction) -> list[User]:
+    """Return the users who may decide exceptions, by name."""
+    return [row.user for row in users.list_all(tx) if row.disabled_at is None and row.user.may(Right.EDIT)]
+
+
+def _check_owner(tx: Transaction, name: str, row: ExceptionRow) -> None:
+    user = find_owner(tx, name)
+    if user is None:
+        raise DecisionError(row.id, f"there is no active user {name} who may decide exceptions")
+    if not user.scope.may_see(row.company, row.clinic):
+        raise DecisionError(row.id, f"user {name} may not see payments of clinic {row.clinic}")
+
+
+def _record(tx: Transaction, line_ref: int, row: ExceptionRow, owner: str | None, event: HistoryEvent) -> None:
+    event = event._replace(params={"owner": owner}, line_ref=line_ref, version=row.version, finding_ref=row.id)
+    history.add(tx, [event])

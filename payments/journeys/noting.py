@@ -1,0 +1,72 @@
+"""Internal notes on a payment, on an exception of it, or on a patient's account."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from payments.core.ambiguity import AmbiguousIdError
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+from payments.store.feed import printed_keys
+from payments.store.ledger import company_moves, findings, notes
+from payments.store.ledger.notes import Note, NoteSubject
+from payments.store.reports import account as account_report
+from payments.store.reports import exceptions as exception_report
+
+__all__ = ["Note", "NoteSubject"]
+
+CHARACTERS_MAX = 2000
+
+
+class NoteError(ValueError):
+    """The note cannot be written: it is blank or too long, or its company has moved to another installation."""
+
+
+def add_note(tx: Transaction, subject: NoteSubject, body: str, now: datetime, who: str) -> Note:
+    """Add a note, and return it. Raises NoteError."""
+    body = body.strip()
+    if not body:
+        raise NoteError("the note is empty")
+    if len(body) > CHARACTERS_MAX:
+        raise NoteError(f"the note has {len(body):,} characters; at most {CHARACTERS_MAX:,} are kept")
+    if not company_moves.is_here(tx, subject.company_id):
+        raise NoteError(f"company {subject.company_id} has moved to another installation; nothing was changed")
+    note_id = notes.add(tx, subject, body, now, who)
+    return Note(note_id, subject.company_id, body, now, who, subject.finding_ref)
+
+
+def list_notes(tx: Transaction, subjects: Iterable[NoteSubject]) -> list[Note]:
+    """Return the notes on these subjects, oldest first. Those on a payment include those on its exceptions."""
+    found = {note.id: note for subject in subjects for note in notes.of_subject(tx, subject)}
+    return [found[note_id] for note_id in sorted(found)]
+
+
+def exception_subject(tx: Transaction, finding_id: int, scope: Scope) -> NoteSubject | None:
+    """Return an exception as the subject of a note, or None if there is none with this id in the scope."""
+    row = exception_report.read_one(tx, finding_id, scope)
+    found = findings.load(tx, [finding_id]).get(finding_id)
+    return NoteSubject(row.company, line_ref=found.line_ref, finding_ref=finding_id) if row and found else None
+
+
+def payment_subjects(tx: Transaction, key: str, scope: Scope) -> list[NoteSubject]:
+    """Return the payment with this printed key as the subject of a note; nothing if Billing does not have it.
+
+    Raises AmbiguousIdError if several companies of the scope have the key.
+    """
+    return notes.line_subjects(tx, printed_keys.find(tx, [key], scope)[key].keys)
+
+
+def account_subjects(tx: Transaction, patient_id: str, scope: Scope) -> list[NoteSubject]:
+    """Return a patient's accounts as subjects of notes: one for each company of the scope that has the patient."""
+    accounts = account_report.summaries(tx, patient_id, scope)
+    return [NoteSubject(each.company, patient_id=each.patient) for each in accounts]
+
+
+def only_subject(found: Iterable[NoteSubject], named: str) -> NoteSubject | None:
+    """Return the only one of these subjects; None without one. Raises AmbiguousIdError if there are several.
+
+    `named` is the id with its kind, for the message: `patient 17`.
+    """
+    subjects = list(found)
+    if len(subjects) > 1:
+        raise AmbiguousIdError(named, [each.company_id for each in subjects])
+    return subjects[0] if subjects else None

@@ -1,0 +1,148 @@
+"""Report what operators look at in the ledger: last night's jobs with their results, and work that failed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from payments.core.distribution import nightly_run_date
+from payments.core.month import Month
+from payments.core.nightly_job import NightlyJob, NightlyResult, NightlyState, Progress, nightly_state
+from payments.core.postponed_work import WorkKind
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+from payments.store.ledger import import_tasks, job_runs, nightly_results
+from payments.store.ledger.import_tasks import TaskEvent
+from payments.store.reports import operations
+from payments.store.reports.operations import CompanyNight, DeadLetterCount, PostponedRow
+
+__all__ = ["DeadLetterCount", "PostponedRow", "TaskEvent"]
+
+POSTPONED_MAX = 500
+RECENT_CLOSES = timedelta(days=1)
+_FAILING = {
+    NightlyJob.DISTRIBUTION: WorkKind.DISTRIBUTE_COMPANY,
+    NightlyJob.BALANCING: WorkKind.BALANCE_COMPANY,
+    NightlyJob.CLOSE: WorkKind.CLOSE_MONTH,
+}
+
+
+class NightlyRow(NamedTuple):
+    """A nightly job of a company: its state in the night of `day`, its result, and its error if it failed.
+
+    `failed_items` counts the accounts that failed, while the job went on without them. `month` is set for a close.
+    """
+
+    company: str
+    job: NightlyJob
+    day: date
+    state: NightlyState
+    finished_at: datetime | None
+    progress: Progress | None
+    failed_items: int = 0
+    error: str = ""
+    next_try_at: datetime | None = None
+    month: Month | None = None
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether somebody must look at the job."""
+        is_unexplained = self.job is NightlyJob.BALANCING and self.progress is not None and self.progress.found > 0
+        return self.state in {NightlyState.FAILED, NightlyState.OVERDUE} or bool(self.failed_items) or is_unexplained
+
+
+class Operations(NamedTuple):
+    """What operators look at in the ledger. Jobs with a problem come first."""
+
+    nightly: Sequence[NightlyRow]
+    postponed: Sequence[PostponedRow]
+    dead_letters: Sequence[DeadLetterCount]
+
+
+def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
+    """Return the nightly jobs, the postponed work and the dead letters of a scope.
+
+    Jobs and postponed work are those of whole companies, so a scope that is limited to clinics includes none.
+    """
+    if scope.clinics is not None:
+        return Operations((), (), operations.dead_letters(tx, scope))
+    postponed = operations.postponed_work(tx, scope, POSTPONED_MAX)
+    results = {(each.company_id, each.job): each for each in nightly_results.newest(tx, scope)}
+    failed = {(each.company, each.kind): each for each in postponed if not each.item}
+    rows: list[NightlyRow] = []
+    for company in operations.company_nights(tx, scope):
+        rows += _nights_of(company, results, now)
+    rows += _closes(tx, now, scope, postponed)
+    rows = [_with_failures(row, failed, postponed) for row in rows]
+    rows += _failed_at_first(rows, failed.values())
+    in_order = sorted(rows, key=lambda row: (not row.has_problem, row.company, row.job))
+    return Operations(in_order, postponed, operations.dead_letters(tx, scope))
+
+
+def read_task_events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> Sequence[TaskEvent]:
+    """Return up to `limit` events of payments in a scope that a Celery task added to the history, in order."""
+    return import_tasks.events(tx, task_id, scope, limit)
+
+
+def _nights_of(
+    company: CompanyNight, results: dict[tuple[str, NightlyJob], NightlyResult], now: datetime
+) -> Iterator[NightlyRow]:
+    """Yield the jobs of a company that have run once, in their newest night that has begun."""
+    local = now.astimezone(ZoneInfo(company.timezone))
+    distributed = results.get((company.company_id, NightlyJob.DISTRIBUTION))
+    if company.distributed_on is not None:
+        is_running = company.is_distributing
+        state = nightly_state(company.distributed_on, nightly_run_date(local), local, is_running=is_running)
+        yield _row(company.company_id, NightlyJob.DISTRIBUTION, company.distributed_on, state, distributed)
+    if balanced := results.get((company.company_id, NightlyJob.BALANCING)):
+        westernmost = now.astimezone(job_runs.WESTERNMOST)
+        state = nightly_state(balanced.day, job_runs.current_day(now), westernmost, is_running=False)
+        yield _row(company.company_id, NightlyJob.BALANCING, balanced.day, state, balanced)
+
+
+def _row(company_id: str, job: NightlyJob, day: date, state: NightlyState, result: NightlyResult | None) -> NightlyRow:
+    is_of_day = result is not None and result.day == day
+    finished_at = result.finished_at if result and is_of_day else None
+    return NightlyRow(company_id, job, day, state, finished_at, result.progress if result and is_of_day else None)
+
+
+def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[PostponedRow]) -> Iterable[NightlyRow]:
+    """Yield the months that were closed within the last day, and those whose close failed."""
+    failed = {(each.company, each.item): each for each in postponed if each.kind is WorkKind.CLOSE_MONTH}
+    closed = operations.closes(tx, scope, now - RECENT_CLOSES)
+    for each in closed:
+        month = Month.of(each.month)
+        if each.closed_at is not None:
+            day = each.closed_at.astimezone(UTC).date()
+            yield NightlyRow(each.company, NightlyJob.CLOSE, day, NightlyState.DONE, each.closed_at, None, month=month)
+        elif (each.company, str(month)) not in failed:
+            day = now.astimezone(UTC).date()
+            yield NightlyRow(each.company, NightlyJob.CLOSE, day, NightlyState.RUNNING, None, None, month=month)
+    for work in failed.values():
+        row = NightlyRow(
+            work.company, NightlyJob.CLOSE, work.failed_at.astimezone(UTC).date(), NightlyState.FAILED, None, None
+        )
+        yield row._replace(month=Month.parse(work.item), error=work.error, next_try_at=work.next_try_at)
+
+
+def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow]) -> Iterator[NightlyRow]:
+    """Yield the jobs of companies that failed and have no row yet, because they never had a result."""
+    known = {(row.company, row.job) for row in rows}
+    for work in failed:
+        job = next((job for job, kind in _FAILING.items() if kind is work.kind), None)
+        if job is not None and (work.company, job) not in known:
+            day = work.first_failed_at.astimezone(UTC).date()
+            row = NightlyRow(work.company, job, day, NightlyState.FAILED, None, None)
+            yield row._replace(error=work.error, next_try_at=work.next_try_at)
+
+
+def _with_failures(
+    row: NightlyRow, failed: dict[tuple[str, WorkKind], PostponedRow], postponed: Sequence[PostponedRow]
+) -> NightlyRow:
+    """Return the row with the error of the job, or the number of accounts that failed in it."""
+    if work := failed.get((row.company, _FAILING[row.job])):
+        return row._replace(state=NightlyState.FAILED, error=work.error, next_try_at=work.next_try_at)
+    if row.job is NightlyJob.DISTRIBUTION:
+        kind = WorkKind.DISTRIBUTE_ACCOUNT
+        return row._replace(failed_items=sum(each.kind is kind and each.company == row.company for each in postponed))
+    return row

@@ -1,0 +1,161 @@
+"""Requeue runs: requeue all payments that match a filter, chunk by chunk, and report what has become of them.
+
+A run is a row in PostgreSQL with its progress. The back office requeues its payments, so it survives the end of any
+process. A command may requeue them itself; if it ends, the back office goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from payments.core.postponed_work import Selection, WorkItem, WorkKind
+from payments.core.requeue_result import RequeueResult, ResultCount
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+from payments.store.feed import requeue_candidates, requeue_items, requeue_runs, requeues
+from payments.store.feed.feed_filter import FeedFilter
+from payments.store.feed.requeue_runs import DONE, RUNNING, STOPPED, NewRun, RequeueRun
+from payments.store.ledger import admission, postponed_work
+
+__all__ = ["RUNNING", "RequeueRun"]
+
+EVALUATED_WITHIN = timedelta(days=1)
+"""After this time the outcome of a finished run is stored although some payments still wait, such as those of a company
+that has moved away."""
+
+
+class MoreThanConfirmedError(ValueError):
+    """More payments match now than a person has confirmed; nothing was requeued."""
+
+    def __init__(self, confirmed: int, matching: int) -> None:
+        super().__init__(f"matching payments: {matching:,} now, {confirmed:,} when confirmed; nothing was requeued")
+
+
+class StartedRun(NamedTuple):
+    """A run that was started: its id, and the number of payments that match its filter."""
+
+    run_id: int
+    matching: int
+
+
+class RunPage(NamedTuple):
+    """Runs, newest first, and the id after which the next page begins; None on the last page."""
+
+    runs: Sequence[RequeueRun]
+    next_before: int | None
+
+
+def start_run(
+    tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str, confirmed: int | None = None
+) -> StartedRun:
+    """Start a run that requeues all matching payments as of now; `requeue_next_chunk` does the work.
+
+    `confirmed` is the number that a person has seen and confirmed. Raises MoreThanConfirmedError if more match now.
+    """
+    selected = requeue_candidates.count(tx, feed_filter)
+    if confirmed is not None and selected > confirmed:
+        raise MoreThanConfirmedError(confirmed, selected)
+    run_id = requeue_runs.add(tx, NewRun(feed_filter, selected, requeue_candidates.last_ids(tx)), now, who)
+    return StartedRun(run_id, selected)
+
+
+def show_run(tx: Transaction, run_id: int, scope: Scope) -> RequeueRun | None:
+    """Return a run, or None if there is none or the scope does not include all that it selects."""
+    run = requeue_runs.load(tx, run_id)
+    return run if run is not None and scope.includes(run.feed_filter.scope) else None
+
+
+def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> RunPage:
+    """Return a page of the runs that a scope includes, newest first. A page may have fewer runs than `limit`."""
+    found = requeue_runs.page(tx, before, limit)
+    visible = [run for run in found if scope.includes(run.feed_filter.scope)]
+    return RunPage(visible, found[-1].id if len(found) == limit else None)
+
+
+def read_outcome(tx: Transaction, run: RequeueRun) -> Sequence[ResultCount]:
+    """Return what has become of the payments that a run has requeued: as stored, or by now."""
+    return run.outcome if run.outcome is not None else requeue_items.outcome(tx, run.id)
+
+
+def is_active(tx: Transaction) -> bool:
+    """Return whether the back office has a run to continue, or an outcome to store."""
+    return requeue_runs.is_active(tx)
+
+
+def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) -> bool:
+    """Requeue up to `limit` payments of a run, and return whether more remain.
+
+    Does nothing and returns False if the run is stopped, done or unknown. Locks the run's row.
+    """
+    admission.share_lock(tx)
+    run = requeue_runs.load(tx, run_id, lock=True)
+    if run is None or run.state != RUNNING:
+        return False
+    return _requeue_chunk(tx, run, now, limit)
+
+
+def requeue_chunk_of_next_run(tx: Transaction, now: datetime, limit: int, selection: Selection) -> bool:
+    """Requeue up to `limit` payments of the running run that has waited longest. Return False if there is none.
+
+    So the runs take turns. `selection` gets the run; runs that are postponed are left out. Locks the run's row, and
+    skips runs that another transaction works on.
+    """
+    admission.share_lock(tx)
+    if selection.only is None:
+        postponed = postponed_work.load(tx, WorkKind.REQUEUE_RUN)
+        run = requeue_runs.lock_next_running(tx, [int(item.item_id) for item in postponed])
+    else:
+        run = requeue_runs.load(tx, int(selection.only[0].item_id), lock=True)
+    if run is None or run.state != RUNNING:
+        return False
+    selection.taken = [WorkItem(run.company_id or "", str(run.id))]
+    _requeue_chunk(tx, run, now, limit)
+    return True
+
+
+def _requeue_chunk(tx: Transaction, run: RequeueRun, now: datetime, limit: int) -> bool:
+    lines = requeue_candidates.lines_page(tx, run.feed_filter, run.lines, limit)
+    dead = [] if lines else requeue_candidates.dead_letters_page(tx, run.feed_filter, run.dead_letters, limit)
+    keys = set(requeues.requeue_lines(tx, [line.key for line in lines], now, run.started_by))
+    line_refs = [line.line_ref for line in lines if line.key in keys]
+    dead_done = requeues.requeue_dead_letters(tx, dead, (), now, run.started_by)
+    requeue_items.add(tx, run.id, line_refs, [each for each in dead_done if isinstance(each, int)])
+    is_done = not (lines or dead)
+    progress = replace(
+        run,
+        done=run.done + len(keys) + len(dead_done),
+        lines=run.lines._replace(after=lines[-1].line_ref) if lines else run.lines,
+        dead_letters=run.dead_letters._replace(after=dead[-1]) if dead else run.dead_letters,
+        updated_at=now,
+        state=DONE if is_done else RUNNING,
+        finished_at=now if is_done else None,
+    )
+    requeue_runs.update(tx, progress)
+    return not is_done
+
+
+def stop_run(tx: Transaction, run_id: int, now: datetime) -> None:
+    """Stop a run between two chunks. Payments that it has requeued stay requeued."""
+    run = requeue_runs.load(tx, run_id, lock=True)
+    if run is not None and run.state == RUNNING:
+        requeue_runs.update(tx, replace(run, state=STOPPED, updated_at=now, finished_at=now))
+
+
+def resume_run(tx: Transaction, run_id: int, now: datetime) -> None:
+    """Resume a run that was stopped."""
+    run = requeue_runs.load(tx, run_id, lock=True)
+    if run is not None and run.state == STOPPED:
+        requeue_runs.update(tx, replace(run, state=RUNNING, updated_at=now, finished_at=None, outcome=None))
+
+
+def store_outcomes(tx: Transaction, now: datetime) -> int:
+    """Store the outcome of each finished run whose payments were all evaluated; return how many. Locks these runs."""
+    stored = 0
+    for run in requeue_runs.lock_finished(tx):
+        outcome = requeue_items.outcome(tx, run.id)
+        is_late = run.finished_at is not None and now - run.finished_at > EVALUATED_WITHIN
+        if is_late or all(each.result is not RequeueResult.WAITING for each in outcome):
+            requeue_runs.update(tx, replace(run, outcome=outcome))
+            stored += 1
+    return stored

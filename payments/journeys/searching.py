@@ -1,0 +1,139 @@
+"""Search patients and payments by name, id, key, check number or amount, within what a user may see."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from payments.contract.keys import KeyReading, LineKey, LocalKey
+from payments.core.scope import Scope
+from payments.core.search_match import Match, match_patient, part_terms, similar_terms
+from payments.core.search_query import SearchQuery, parse_search
+from payments.store.db.connection import Transaction
+from payments.store.ledger.patients import PatientKey
+from payments.store.reports import found_patients, found_payments, found_rows
+from payments.store.reports.found_patients import FoundPatient, PatientCandidate
+from payments.store.reports.found_payments import DeadLetterQuery
+from payments.store.reports.found_rows import FoundPayment
+
+__all__ = ["Match", "PatientHit", "PaymentHit", "SearchResult"]
+
+PATIENTS_MAX, PAYMENTS_MAX = 20, 50
+"""The number of hits that are returned."""
+_PATIENTS_WITH_PAYMENTS, _PAYMENTS_OF_PATIENT = 5, 10
+"""Of so many of the best patients, so many of the newest payments are hits as well."""
+_BEGINNING_CHARACTERS_MIN = 3
+
+
+class PatientHit(NamedTuple):
+    """A patient who was found."""
+
+    match: Match
+    patient: FoundPatient
+
+
+class PaymentHit(NamedTuple):
+    """A payment that was found."""
+
+    match: Match
+    payment: FoundPayment
+
+
+class SearchResult(NamedTuple):
+    """The hits of a search, the best first. `has_more` tells that there are further ones."""
+
+    patients: Sequence[PatientHit] = ()
+    payments: Sequence[PaymentHit] = ()
+    has_more: bool = False
+
+
+def search(tx: Transaction, wanted: str, scope: Scope) -> SearchResult:
+    """Return the patients and payments of a scope that match a text; nothing for an empty text."""
+    query = parse_search(wanted)
+    if query.is_empty:
+        return SearchResult()
+    patients = _find_patients(tx, scope, query)
+    known = found_patients.read(tx, scope, [key for key, _ in patients[:PATIENTS_MAX]])
+    hits = [PatientHit(match, known[key]) for key, match in patients[:PATIENTS_MAX] if key in known]
+    payments = _find_payments(tx, scope, query, [key for key, _ in patients[:_PATIENTS_WITH_PAYMENTS]])
+    has_more = len(patients) > PATIENTS_MAX or len(payments) > PAYMENTS_MAX
+    return SearchResult(hits, payments[:PAYMENTS_MAX], has_more)
+
+
+def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tuple[PatientKey, Match]]:
+    """Return the matching patients, the best first. Similar ones are returned only if no other one matches."""
+    if query.is_amount_only:
+        return []
+    plain = found_patients.plain_text(tx, query.text)
+    found = _matching(tx, scope, plain, [part_terms(plain)])
+    return found or _matching(tx, scope, plain, similar_terms(plain))
+
+
+def _matching(
+    tx: Transaction, scope: Scope, plain: str, term_sets: Iterable[Sequence[str]]
+) -> list[tuple[PatientKey, Match]]:
+    candidates: dict[PatientKey, PatientCandidate] = {}
+    for terms in term_sets:
+        if terms:
+            candidates |= {each.key: each for each in found_patients.candidates(tx, scope, terms)}
+    matched = [(each, match_patient(plain, each.plain_id, each.plain_name)) for each in candidates.values()]
+    hits = [(match.rank, each.plain_name, each.key, match) for each, match in matched if match]
+    return [(key, match) for _, _, key, match in sorted(hits)]
+
+
+class _Found(NamedTuple):
+    """Lines and dead letters with their best match."""
+
+    lines: dict[LineKey, Match]
+    dead_letters: dict[int, Match]
+
+    def add(self, match: Match, keys: Iterable[LineKey]) -> None:
+        for key in keys:
+            self.lines.setdefault(key, match)
+
+
+def _find_payments(
+    tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey]
+) -> list[PaymentHit]:
+    """Return the matching payments and the newest ones of the patients, the best first."""
+    found = _Found({}, {})
+    found.add(Match.ID, found_payments.of_keys(tx, scope, _readings(query)))
+    if query.references:
+        found.add(Match.CHECK_NUMBER, found_payments.of_references(tx, scope, query.references))
+    if query.amount is not None:
+        found.add(Match.AMOUNT, found_payments.of_amount(tx, scope, query.amount))
+    if query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN:
+        _add_beginnings(tx, scope, query, found)
+        if not found.lines and (query.has_digit or not patients):
+            found.add(Match.PART, found_payments.of_part(tx, scope, query.text))
+    if patients:
+        found.add(Match.PATIENT, found_payments.of_patients(tx, scope, patients, _PAYMENTS_OF_PATIENT))
+    _add_dead_letters(tx, scope, query, patients, found)
+    rows = found_rows.read(tx, scope, [*found.lines], [*found.dead_letters])
+    hits = [PaymentHit(_match_of(found, each), each) for each in rows]
+    return sorted(hits, key=lambda hit: hit.match.rank)
+
+
+def _readings(query: SearchQuery) -> list[KeyReading]:
+    """Return the readings of a key, and those of a payment's id at any clinic."""
+    return [*query.keys, *(KeyReading(None, LocalKey("", payment_id, "")) for payment_id in query.payment_ids)]
+
+
+def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _Found) -> None:
+    for beginning in query.payment_ids:
+        found.add(Match.ID_BEGINNING, found_payments.of_beginning(tx, scope, beginning))
+    found.add(Match.CHECK_NUMBER_BEGINNING, found_payments.of_reference_beginning(tx, scope, query.text))
+
+
+def _add_dead_letters(
+    tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey], found: _Found
+) -> None:
+    is_part = query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN
+    wanted = DeadLetterQuery(_readings(query), query.text if is_part else None, query.amount, patients)
+    for match, dead_letter_id in found_payments.of_dead_letters(tx, scope, wanted):
+        found.dead_letters.setdefault(dead_letter_id, match)
+
+
+def _match_of(found: _Found, payment: FoundPayment) -> Match:
+    """Return why a payment was found. A dead letter is found directly, or through the line that it supersedes."""
+    of_line = found.lines.get(payment.key)
+    of_dead_letter = found.dead_letters.get(payment.dead_letter_id or 0)
+    return min((match for match in (of_line, of_dead_letter) if match), key=lambda match: match.rank)

@@ -1,0 +1,51 @@
+"""Take the daily snapshot of the work queues, company by company, and read the snapshots."""
+
+from datetime import date, datetime
+
+from payments.core.postponed_work import Selection, WorkItem
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+from payments.store.ledger import job_runs
+from payments.store.ledger.job_runs import Job
+from payments.store.reports import daily_queues
+from payments.store.reports.daily_queues import Queue, QueueSize
+
+__all__ = ["Queue", "QueueSize"]
+
+
+def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> bool | None:
+    """Take the snapshot of the next company that tonight's run has not taken. Return None if no run is due.
+
+    `selection` gets the company; postponed ones are left out. Locks: tries the advisory lock of the job; returns None
+    if another transaction holds it. Stores the progress. A repeated snapshot of a day replaces the first one.
+    """
+    run = job_runs.lock_due(tx, Job.SNAPSHOT, now)
+    if run is None:
+        return None
+    company = daily_queues.next_company(tx, run.last_company)
+    if company is None:
+        job_runs.record_complete(tx, run, now)
+        return None
+    selection.taken = [company]
+    daily_queues.write(tx, company.company_id, run.day)
+    job_runs.record_progress(tx, run, company.company_id)
+    return True
+
+
+def snapshot_company(tx: Transaction, now: datetime, selection: Selection) -> bool:
+    """Take tonight's snapshot of the only selected company."""
+    selection.taken = selection.only or ()
+    for company in selection.taken:
+        daily_queues.write(tx, company.company_id, job_runs.current_day(now))
+    return True
+
+
+def leave_out(tx: Transaction, now: datetime, company: WorkItem) -> None:
+    """Let tonight's run continue after a company whose snapshot failed. Locks: as the run."""
+    if run := job_runs.lock_due(tx, Job.SNAPSHOT, now):
+        job_runs.record_progress(tx, run, company.company_id)
+
+
+def queue_sizes(tx: Transaction, since: date, until: date, scope: Scope) -> list[QueueSize]:
+    """Return the sizes of the work queues from one day to another."""
+    return daily_queues.read(tx, since, until, scope)

@@ -1,0 +1,116 @@
+"""Keyset pagination: read the rows of a sorted list that come after, or before, a position.
+
+A page costs the same at any depth, and rows that are added meanwhile move no row to another page.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from payments.core.sorting import Position, Sort, Window
+
+_Row = TypeVar("_Row")
+_LARGEST = {"date": "DATE '9999-12-31'", "timestamptz": "TIMESTAMPTZ '9999-12-31 00:00+00'", "numeric": "9999999999.99"}
+_MISSING = {"text": "''", "bigint": "0"} | _LARGEST
+
+
+class SortKey(NamedTuple):
+    """An SQL expression by which rows are sorted, and its type in PostgreSQL. It is never null."""
+
+    expression: str
+    sql_type: str
+
+    @classmethod
+    def of_nullable(cls, expression: str, sql_type: str) -> "SortKey":
+        """Return the key of an expression that may be null. A missing text counts as empty, other values as largest."""
+        return cls(f"coalesce({expression}, {_MISSING[sql_type]})", sql_type)
+
+
+class Positioned(NamedTuple, Generic[_Row]):
+    """A row of a list, and its position."""
+
+    position: Position
+    row: _Row
+
+
+def order_by(keys: Sequence[SortKey], sort: Sort) -> str:
+    """Return the ORDER BY clause of a whole list."""
+    direction = " DESC" if sort.is_descending else ""
+    return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in keys)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Row]):
+    """Rows of a list with their positions, and whether further rows precede and follow them."""
+
+    rows: Sequence[Positioned[_Row]]
+    has_more: bool
+    has_previous: bool = False
+
+
+def read_window(window: Window, read: Callable[[Window], list[Positioned[_Row]]]) -> Page[_Row]:
+    """Return the page of a window. `read` returns the rows of a window in the order of the list.
+
+    A page that would begin before the first row of the list is the first page.
+    """
+    found = read(replace(window, limit=window.limit + 1))
+    is_beyond = len(found) > window.limit
+    if not window.is_backward:
+        return Page(found[: window.limit], has_more=is_beyond, has_previous=window.position is not None)
+    if not is_beyond:
+        return read_window(Window(window.limit), read)
+    return Page(found[1:], has_more=window.position is not None, has_previous=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """The order of a list and the window to read, as parts of an SQL query. All keys have the same direction."""
+
+    keys: Sequence[SortKey]
+    is_descending: bool
+    window: Window
+
+    @property
+    def reads_descending(self) -> bool:
+        """Whether the query reads the rows in descending order: a page before a position is read backwards."""
+        return self.is_descending != self.window.is_backward
+
+    @property
+    def comparison(self) -> str:
+        """The operator by which the wanted rows compare with the position."""
+        return "<" if self.reads_descending else ">"
+
+    @property
+    def columns(self) -> str:
+        """The values of the keys, as columns of the query."""
+        return ", ".join(f"{key.expression} AS key_{index}" for index, key in enumerate(self.keys))
+
+    @property
+    def order_by(self) -> str:
+        """The ORDER BY clause with its LIMIT. The parameter `limit` includes one row more than the page shows."""
+        direction = " DESC" if self.reads_descending else ""
+        return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in self.keys)} LIMIT :limit"
+
+    @property
+    def condition(self) -> str:
+        """The condition, preceded by AND, that a row is on the wanted side of the position."""
+        if self.window.position is None:
+            return ""
+        keys = ", ".join(key.expression for key in self.keys)
+        values = ", ".join(f"CAST(:position_{index} AS {key.sql_type})" for index, key in enumerate(self.keys))
+        return f" AND ({keys}) {self.comparison} ({values})"
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters of `condition` and `order_by`."""
+        position = self.window.position or ()
+        return {"limit": self.window.limit} | {f"position_{index}": value for index, value in enumerate(position)}
+
+    def positioned(self, row: Sequence[Any], make: Callable[[Sequence[Any]], _Row]) -> Positioned[_Row]:
+        """Return a row that begins with `columns`; `make` receives its other columns."""
+        return Positioned(tuple(row[: len(self.keys)]), make(row[len(self.keys) :]))
+
+    def in_order(self, rows: Iterable[_Row]) -> list[_Row]:
+        """Return the rows that the query found in the order of the list."""
+        found = list(rows)
+        return found[::-1] if self.window.is_backward else found

@@ -1,0 +1,37 @@
+"""The findings that a user, or the policy of a company, can accept (rule D6)."""
+
+from payments.core.finding import FindingReason
+from payments.core.postponed_work import WorkItem
+from payments.store.db.conditions import is_here
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+
+def load(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[WorkItem]:
+    """Return the open findings that can be accepted, oldest first, as items of recurring work.
+
+    `company_id` limits them to one company; None means all. `policy` limits them to companies with this policy for
+    adjustments, and to closed-month findings that have something to post. A finding whose decision a user has undone
+    is not among these (rule D6).
+    """
+    found = tx.execute(
+        text(
+            "SELECT lines.company_id, CAST(findings.id AS text) AS item_id FROM findings "
+            "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref "
+            "JOIN companies ON companies.company_id = lines.company_id "
+            # Not if the payment waits to be evaluated again. An Amount Due of 0.00 needs a patient who is in Billing.
+            "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
+            "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
+            "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
+            f"AND {is_here('lines')} AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
+            "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
+            "AND findings.reason_code <> 'zero_due' AND jsonb_array_length(proposal) > 0 AND undone_at IS NULL) "
+            "ORDER BY findings.id"
+        ),
+        {
+            "reasons": [reason.value for reason in FindingReason if reason.can_be_accepted],
+            "company_id": company_id,
+            "policy": policy,
+        },
+    )
+    return [WorkItem(**row) for row in found.mappings()]

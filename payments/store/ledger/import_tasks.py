@@ -1,0 +1,44 @@
+"""The Celery task of each import transaction, by the time and the worker of the rows that it added to the history."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.scope import Scope
+from payments.store.db.conditions import in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.printed_key import printed_key
+from payments.store.db.statement import text
+
+
+def add(tx: Transaction, at: datetime, who: str, task_id: str) -> None:
+    """Store the task of the current transaction."""
+    tx.execute(
+        text("INSERT INTO import_tasks (at, who, task_id) VALUES (:at, :who, :task_id) ON CONFLICT DO NOTHING"),
+        {"at": at, "who": who, "task_id": task_id},
+    )
+
+
+class TaskEvent(NamedTuple):
+    """What a task did to a payment: the event's time and code, the printed key of the payment, and its company."""
+
+    at: datetime
+    code: str
+    payment: str
+    company: str
+
+
+def events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> list[TaskEvent]:
+    """Return up to `limit` events of payments in a scope that a task added to the history, in order."""
+    query = (
+        f"SELECT history.at, what, {printed_key(scope, 'lines')}, lines.company_id FROM import_tasks "
+        "JOIN history ON history.at = import_tasks.at AND history.who = import_tasks.who "
+        "JOIN lines ON lines.company_id = history.company_id AND lines.id = history.line_ref "
+        f"WHERE task_id = :task_id{in_scope(scope, 'lines')} ORDER BY history.at, history.id LIMIT :limit"
+    )
+    found = tx.execute(text(query), scope_parameters(scope) | {"task_id": task_id, "limit": limit})
+    return [TaskEvent._make(row) for row in found]
+
+
+def drop_before(tx: Transaction, moment: datetime) -> int:
+    """Delete the rows from before `moment`, and return how many."""
+    return tx.execute(text("DELETE FROM import_tasks WHERE at < :moment"), {"moment": moment}).rowcount

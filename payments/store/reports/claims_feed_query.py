@@ -1,0 +1,170 @@
+"""The rows of the Claims Feed, one per line with its newest version, as parts of SQL queries.
+
+The rule that decides which dead letters are current (`payments.store.feed.current`) is applied row by row through an
+index for pages, and to all dead letters together for sums and for the feed as of an earlier moment.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.contract.money import Money
+from payments.core.scope import EVERYTHING
+from payments.store.db.as_of import as_of_query
+from payments.store.db.conditions import in_scope, rows_of_each_clinic
+from payments.store.db.keyset import Keyset, SortKey
+from payments.store.db.patient_names import join_names
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
+from payments.store.feed.feed_columns import (
+    DEAD_LETTER_AT,
+    current_dead_letter_columns,
+    dead_letter_columns,
+    line_columns,
+)
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions
+
+LINE, DEAD_LETTER = 0, 1
+"""The source of a row: a line that was processed, or a dead letter."""
+
+
+class FeedRow(NamedTuple):
+    """A row of the Claims Feed. Amounts are in dollars; `refused` is the printed key of a dead letter, for a requeue.
+
+    `posted` is the posted state, None for a refused patient or charge. `posted_amount` is what the ledger holds, and
+    `difference` the EMR's amount less that; None if the EMR's amount cannot be read.
+    `patient_name` is the present name of the patient; None if the EMR has not sent it.
+    """
+
+    payment: str | None
+    version: int | None
+    clinic: str | None
+    patient: str | None
+    charge_type: str | None
+    amount: Money | None
+    saved_at: datetime | None
+    status: str
+    reason: str | None
+    attempts: int
+    application: str
+    detail: str
+    next_try_at: datetime | None
+    refused: str | None
+    company: str | None
+    posted: str | None
+    posted_amount: Money
+    difference: Money | None
+    patient_name: str | None
+
+
+FIELDS = ", ".join(FeedRow._fields)
+BY_SAVE = "saved_at"
+_UNIQUE = (SortKey("cursor_source", "integer"), SortKey("cursor_id", "bigint"))
+SORTS = (
+    {
+        BY_SAVE: (SortKey("cursor_at", "timestamptz"), *_UNIQUE),
+        # Patients are in the order of their names; those without a name come first, in the order of their ids.
+        "patient": (SortKey.of_nullable("patient_name", "text"), SortKey.of_nullable("patient", "text"), *_UNIQUE),
+        "attempts": (SortKey("attempts", "bigint"), *_UNIQUE),
+    }
+    | {name: (SortKey.of_nullable(name, "numeric"), *_UNIQUE) for name in ("amount", "posted_amount", "difference")}
+    | {
+        name: (SortKey.of_nullable(name, "text"), *_UNIQUE)
+        for name in ("payment", "clinic", "charge_type", "status", "reason", "company", "posted")
+    }
+)
+"""The sort keys of each column by which the feed can be sorted. Indexes have the order BY_SAVE only."""
+NAMES = join_names("feed", "company", "patient")
+_AMOUNT_OF_LINE = "CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount"
+_IN_WHOLE_FEED = (
+    "status IS NOT NULL "
+    "AND NOT EXISTS (SELECT FROM current_dead_letters "
+    "WHERE current_dead_letters.company_id = lines.company_id AND current_dead_letters.line_ref = lines.id)"
+)
+
+
+def whole(feed_filter: FeedFilter, fields: str) -> str:
+    """Return the query of all rows. It computes the current dead letters once, as a set."""
+    return (
+        f"WITH {current_dead_letters_cte()} SELECT {fields} FROM ("
+        f"{whole_lines(feed_filter)} UNION ALL {whole_dead_letters(feed_filter)}) AS feed"
+    )
+
+
+def whole_lines(feed_filter: FeedFilter) -> str:
+    """Return the query of all rows that are lines, beside the CTE of the current dead letters."""
+    columns = line_columns(feed_filter.scope, as_of=feed_filter.as_of is not None)
+    return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
+
+
+def whole_dead_letters(feed_filter: FeedFilter) -> str:
+    """Return the query of all rows that are dead letters, beside their CTE."""
+    where = dead_letter_conditions(feed_filter, "current_dead_letters")
+    return f"SELECT {current_dead_letter_columns(feed_filter.scope)} FROM current_dead_letters WHERE true {where}"
+
+
+def lines_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
+    """Return the query of all rows that are lines. It looks up the dead letters of each line through an index."""
+    where = f"{LINE_IS_CURRENT_IN_ORDER} {_conditions_on_lines(feed_filter)}"
+    return f"SELECT {columns or line_columns(feed_filter.scope)} FROM lines WHERE {where}"
+
+
+def first_amounts(feed_filter: FeedFilter) -> str:
+    """Return the query of the amounts of `:limit` rows. It stops reading when it has found them."""
+    return (
+        f"SELECT amount FROM (({lines_one_by_one(feed_filter, _AMOUNT_OF_LINE)} LIMIT :limit) UNION ALL "
+        f"({_dead_letters_one_by_one(feed_filter, 'amount_paid AS amount')} LIMIT :limit)) AS feed LIMIT :limit"
+    )
+
+
+def sorted_rows(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
+    """Return the query of a page in an order that no index has. It reads all rows that match."""
+    return (
+        f"SELECT {keyset.columns}, {fields} FROM ({lines_one_by_one(feed_filter)} UNION ALL "
+        f"{_dead_letters_one_by_one(feed_filter)}) AS feed {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
+    )
+
+
+def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
+    """Return the query of a page in the order of the save: two index scans, at any position of the page."""
+    direction = "DESC" if keyset.reads_descending else "ASC"
+    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_beyond(keyset, 'saved_at', LINE)}"
+    order = f"ORDER BY saved_at {direction}, id {direction} LIMIT :limit"
+    lines = f"SELECT * FROM lines WHERE {where} {order}"
+    if feed_filter.scope != EVERYTHING:
+        lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {order}")
+    dead_letters = (
+        f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
+        f"{_beyond(keyset, DEAD_LETTER_AT, DEAD_LETTER)} "
+        f"ORDER BY {DEAD_LETTER_AT} {direction}, id {direction} LIMIT :limit"
+    )
+    of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
+    return (
+        f"SELECT {keyset.columns}, {fields} FROM ((SELECT {of_line} FROM ({lines}) AS lines {order}) UNION ALL "
+        f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed {NAMES} {keyset.order_by}"
+    )
+
+
+def as_of(feed_filter: FeedFilter, query: str) -> str:
+    """Return the query as of the moment of the filter."""
+    return as_of_query(feed_filter.as_of, "lines set_aside patients charges entries findings", query)
+
+
+def _dead_letters_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
+    where = f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)}"
+    return f"SELECT {columns or dead_letter_columns(feed_filter.scope)} FROM set_aside WHERE {where}"
+
+
+def _conditions_on_lines(feed_filter: FeedFilter) -> str:
+    return line_conditions(feed_filter) + in_scope(feed_filter.scope, "lines")
+
+
+def _beyond(keyset: Keyset, moment: str, source: int) -> str:
+    """Return the condition that a row of one source is beyond the position, in a form that can use an index."""
+    if keyset.window.position is None:
+        return ""
+    _, source_of_position, _ = keyset.window.position
+    at = "CAST(:position_0 AS timestamptz)"
+    if source == source_of_position:
+        return f"AND ({moment}, id) {keyset.comparison} ({at}, CAST(:position_2 AS bigint))"
+    # Within the same moment the sources are in the direction of the list.
+    comes_later = (source > int(str(source_of_position))) != keyset.reads_descending
+    return f"AND {moment} {keyset.comparison}{'=' if comes_later else ''} {at}"

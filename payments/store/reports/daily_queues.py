@@ -1,0 +1,99 @@
+"""The daily snapshot of the work queues of each company: number, amount and age by cause and clinic.
+
+There are two queues: payments that are not in Billing, by posted state and reason; and open exceptions, by reason and
+case. Events whose company cannot be read are in no snapshot.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from payments.contract.money import Money
+from payments.core.posted import NOT_IN_BILLING
+from payments.core.postponed_work import WorkItem, WorkKind
+from payments.core.scope import Scope
+from payments.store.db.conditions import in_scope, is_here, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.feed.feed_filter import FeedFilter, parameters
+from payments.store.ledger.postponed_work import is_postponed
+from payments.store.reports.posted_sums import unposted_rows
+
+KEPT = timedelta(days=400)
+"""The age from which a snapshot is deleted when the next one is written."""
+
+
+class Queue(StrEnum):
+    """A work queue. The values are stored."""
+
+    NOT_IN_BILLING = "not_in_billing"
+    EXCEPTIONS = "exceptions"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSize:
+    """The size of a queue on a day for one cause: number, amount in dollars, and the moment of its oldest item.
+
+    `detail` is the reason of a payment, or the case of an exception of a closed month; empty without one.
+    """
+
+    day: date
+    queue: str
+    cause: str
+    detail: str
+    count: int
+    amount: Money
+    oldest_at: datetime
+
+
+_STATES = ", ".join(f"'{state}'" for state in sorted(NOT_IN_BILLING))
+_WRITE = """
+INSERT INTO daily_queues (company_id, day, queue, cause, detail, clinic_id, count, amount, oldest_at)
+SELECT :company_id, :day, '{not_in_billing}', posted,
+    coalesce(CASE WHEN posted IN ('not_sent', 'invalid') THEN reason END, ''), coalesce(clinic, ''), count(*),
+    coalesce(sum(difference), 0.00), min(cursor_at)
+FROM ({feed}) AS feed WHERE posted IN ({states}) GROUP BY 4, 5, 6
+UNION ALL
+SELECT :company_id, :day, '{exceptions}', findings.reason_code, coalesce(closed_case, ''), clinic_id, count(*),
+    sum(amount_now - amount_before), min(opened_at)
+FROM findings JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref
+WHERE findings.company_id = :company_id AND findings.status = 'open' GROUP BY 4, 5, 6
+"""
+_IS_POSTPONED = is_postponed(WorkKind.SNAPSHOT_COMPANY, "companies.company_id", "''")
+_NEXT_COMPANY = f"""
+SELECT company_id FROM companies WHERE company_id > :after AND {is_here("companies")} AND NOT {_IS_POSTPONED}
+ORDER BY company_id LIMIT 1
+"""
+_READ = """
+SELECT day, queue, cause, detail, sum(count) AS count, sum(amount) AS amount, min(oldest_at) AS oldest_at
+FROM daily_queues WHERE day BETWEEN :since AND :until{scope} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+
+
+def next_company(tx: Transaction, after: str) -> WorkItem | None:
+    """Return the next company after an id, or None if no company follows. A postponed company is left out."""
+    found = tx.execute(text(_NEXT_COMPANY), {"after": after}).scalar_one_or_none()
+    return None if found is None else WorkItem(found)
+
+
+def write(tx: Transaction, company_id: str, day: date) -> None:
+    """Write the snapshot of a company for a day, in place of an earlier one, and delete those that are too old."""
+    of_day = {"company_id": company_id, "day": day, "oldest": day - KEPT}
+    tx.execute(
+        text("DELETE FROM daily_queues WHERE company_id = :company_id AND (day = :day OR day < :oldest)"), of_day
+    )
+    feed_filter = FeedFilter(scope=Scope.of_companies(company_id))
+    query = _WRITE.format(
+        not_in_billing=Queue.NOT_IN_BILLING,
+        exceptions=Queue.EXCEPTIONS,
+        feed=unposted_rows(feed_filter),
+        states=_STATES,
+    )
+    tx.execute(text(query), parameters(feed_filter) | of_day)
+
+
+def read(tx: Transaction, since: date, until: date, scope: Scope) -> list[QueueSize]:
+    """Return the sizes of the queues from one day to another, by day, queue and cause."""
+    query = _READ.format(scope=in_scope(scope, "daily_queues"))
+    found = tx.execute(text(query), {"since": since, "until": until} | scope_parameters(scope))
+    return [QueueSize(*row) for row in found]

@@ -1,0 +1,72 @@
+"""The life of one Billing Exception: its events, and the entries that decisions on it posted."""
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from payments.contract.money import Money
+from payments.core.history import EXCEPTION_CODES
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+
+
+class DecisionEntry(NamedTuple):
+    """A ledger entry that a decision on an exception posted, in dollars.
+
+    Of a reversal, `reverses` is the id of the reversed entry, and `reason` the user's reason.
+    """
+
+    id: int
+    amount: Money
+    patient: str
+    charge_type: str
+    method: str
+    deposit_date: date
+    posting_date: date
+    posted_at: datetime
+    entered_by: str
+    reverses: int | None
+    reason: str | None
+
+
+class LifeEvent(NamedTuple):
+    """An event in the life of an exception. `params` are the values that belong to the code, a HistoryCode."""
+
+    at: datetime
+    code: str
+    version: int | None
+    detail: str
+    who: str
+    params: dict[str, Any] | None
+
+
+# Events from before the column `finding_ref` are those of the line between the opening and the end of the exception.
+_ASKED = "(SELECT *, id AS asked_id FROM findings WHERE findings.id = :id) AS asked"
+_EVENTS = f"""
+SELECT history.at, what AS code, history.version, detail, who, params
+FROM {_ASKED} JOIN history ON history.company_id = asked.company_id AND history.line_ref = asked.line_ref
+WHERE what = ANY(:codes) AND (finding_ref = asked_id OR finding_ref IS NULL
+    AND at >= opened_at AND (ended_at IS NULL OR at <= ended_at))
+ORDER BY at, history.id
+"""
+# Entries from before the column `finding_ref` have the time of the acceptance, or are named by a reversal.
+_ENTRIES = f"""
+SELECT own.id, own.amount, own.patient_id AS patient, own.charge_type, own.method, own.deposit_date, own.posting_date,
+    own.posted_at, own.entered_by, own.reverses, own.reason
+FROM {_ASKED} JOIN entries AS own ON own.company_id = asked.company_id AND own.line_ref = asked.line_ref
+WHERE own.finding_ref = asked_id OR own.finding_ref IS NULL AND (
+    asked.status = 'resolved' AND own.posted_at = ended_at AND own.version = asked.version
+    OR EXISTS (SELECT FROM entries AS later WHERE later.company_id = asked.company_id
+        AND later.line_ref = asked.line_ref AND later.finding_ref = asked_id AND later.reverses = own.id))
+ORDER BY own.id
+"""
+
+
+def events(tx: Transaction, finding_id: int) -> list[LifeEvent]:
+    """Return the events of an exception, in order."""
+    found = tx.execute(text(_EVENTS), {"id": finding_id, "codes": list(EXCEPTION_CODES)})
+    return [LifeEvent(**row) for row in found.mappings()]
+
+
+def entries(tx: Transaction, finding_id: int) -> list[DecisionEntry]:
+    """Return the entries that acceptances of an exception and their reversals posted, oldest first."""
+    return [DecisionEntry(**row) for row in tx.execute(text(_ENTRIES), {"id": finding_id}).mappings()]

@@ -1,0 +1,41 @@
+"""The work queue of Billing Exceptions: who works on which open exception (rule D6).
+
+These statements lock only the exception, and nothing after it, so they cannot deadlock with a decision, which locks the
+line first.
+"""
+
+from datetime import datetime
+
+from payments.store.db.as_of import changed_at
+from payments.store.db.conditions import parameters_of
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.reports.exceptions import ExceptionFilter, joins, where
+
+
+def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, now: datetime) -> int | None:
+    """Give the oldest open exception without an owner that matches to this user, and return its id; None without one.
+
+    Two users never get the same one. Locks: the exception FOR NO KEY UPDATE; those that others have locked are skipped.
+    """
+    claimed = tx.execute(
+        text(
+            "WITH next AS MATERIALIZED (SELECT findings.company_id, findings.id "
+            f"FROM findings {joins(exception_filter)} {where(exception_filter)} "
+            "AND findings.status = 'open' AND owner IS NULL "
+            "ORDER BY findings.id LIMIT 1 FOR NO KEY UPDATE OF findings SKIP LOCKED) "
+            f"UPDATE findings SET owner = :new_owner, {changed_at('findings')} FROM next "
+            "WHERE findings.company_id = next.company_id AND findings.id = next.id RETURNING findings.id"
+        ),
+        parameters_of(exception_filter) | {"new_owner": owner, "now": now},
+    )
+    found: int | None = claimed.scalar_one_or_none()
+    return found
+
+
+def set_owner(tx: Transaction, finding_id: int, owner: str | None, now: datetime) -> None:
+    """Change the owner of an exception that this transaction has locked."""
+    tx.execute(
+        text(f"UPDATE findings SET owner = :owner, {changed_at('findings')} WHERE id = :id"),
+        {"id": finding_id, "owner": owner, "now": now},
+    )

@@ -1,0 +1,186 @@
+"""Find payments by their id, key, check number, amount or patient: the keys of lines, and the ids of dead letters.
+
+`found_rows.py` reads them. Conditions that are not leakproof are in functions of the database, because row-level
+security keeps the console from using an index for them (docs/decisions/0033).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from payments.contract.keys import KeyReading, LineKey
+from payments.contract.money import Money
+from payments.core.scope import Scope
+from payments.core.search_match import Match
+from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.conditions import in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.ledger.patients import PatientKey
+from payments.store.reports.found_patients import clinic_ids, companies_in
+from payments.store.tables import patients
+
+FOUND_MAX = 60
+"""The number of payments that one way of searching returns, per clinic, company or patient; the newest, if it can."""
+NEWEST_MAX = 10_000
+"""The number of newest payments and dead letters that are read where no index helps."""
+_KEY = list(LineKey._fields)
+_LINE_KEY = ", ".join(f"line.{name}" for name in _KEY)
+_READ = ("company", "clinic", "payment", "line")
+_PATIENT = ["company_id", "patient_id"]
+
+
+_OF_READINGS = """
+SELECT {key} FROM unnest(CAST(:of_company AS text[]), CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]),
+        CAST(:of_line AS text[])) AS wanted(company_id, clinic_id, payment_id, line_id)
+    JOIN clinics ON wanted.clinic_id IN ('', clinics.clinic_id) AND wanted.company_id IN ('', clinics.company_id),
+    LATERAL (SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
+        WHERE lines.company_id = clinics.company_id AND lines.clinic_id = clinics.clinic_id
+            AND lines.payment_id = wanted.payment_id AND wanted.line_id IN ('', lines.line_id) LIMIT :most) AS line
+WHERE true{scope} ORDER BY line.id DESC LIMIT :most
+"""
+_OF_BEGINNING = """
+SELECT {key} FROM clinics, LATERAL (SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
+    WHERE lines.company_id = clinics.company_id AND lines.clinic_id = clinics.clinic_id
+        AND payment_id >= :first AND payment_id < :beyond AND starts_with(payment_id, :first) LIMIT :most) AS line
+WHERE true{scope} ORDER BY line.id DESC LIMIT :most
+"""
+_OF_PART = """
+WITH seen AS MATERIALIZED (SELECT company_id, clinic_id FROM clinics WHERE true{scope})
+SELECT {key} FROM seen, LATERAL (SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
+    WHERE lines.clinic_id = seen.clinic_id AND lines.company_id = seen.company_id
+    ORDER BY saved_at DESC, id DESC LIMIT (SELECT greatest(:newest / count(*), 200) FROM seen)) AS line
+WHERE strpos(lower(line.payment_id), lower(:part)) > 0 ORDER BY line.id DESC LIMIT :most
+"""
+_OF_COMPANIES = """
+SELECT {key} FROM unnest({companies}) AS own(company_id), LATERAL (
+    SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
+    WHERE lines.company_id = own.company_id AND {condition}{scope} ORDER BY id DESC LIMIT :most) AS line
+ORDER BY line.id DESC LIMIT :most
+"""
+_OF_AMOUNT = """
+SELECT {key} FROM lines_of_amount({companies}, CAST(:clinic_ids AS text[]), :amount, :most) AS found
+    JOIN lines AS line ON line.company_id = found.company AND line.id = found.line_id
+WHERE true{scope} ORDER BY line.id DESC LIMIT :most
+"""
+_OF_PATIENTS = """
+SELECT {key} FROM (SELECT * FROM {wanted}) AS wanted, LATERAL (
+    SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
+    WHERE lines.company_id = wanted.company_id AND lines.patient_id = wanted.patient_id{scope}
+    ORDER BY saved_at DESC, id DESC LIMIT :most) AS line
+"""
+
+
+def of_keys(tx: Transaction, scope: Scope, readings: Iterable[KeyReading]) -> list[LineKey]:
+    """Return the lines that a reading names. An empty clinic or line of a reading stands for any."""
+    statement = _OF_READINGS.format(key=_LINE_KEY, scope=in_scope(scope, "clinics"))
+    return _keys(tx, statement, scope, **_arrays_of(readings))
+
+
+def of_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
+    """Return lines whose payment's id begins with this text."""
+    statement = _OF_BEGINNING.format(key=_LINE_KEY, scope=in_scope(scope, "clinics"))
+    return _keys(tx, statement, scope, first=beginning, beyond=_beyond(beginning))
+
+
+def of_part(tx: Transaction, scope: Scope, part: str) -> list[LineKey]:
+    """Return lines whose payment's id contains this text, in any case, among the newest ones of each clinic.
+
+    Together they are NEWEST_MAX lines, but at least 200 of a clinic.
+    """
+    statement = _OF_PART.format(key=_LINE_KEY, scope=in_scope(scope, "clinics"))
+    return _keys(tx, statement, scope, part=part, newest=NEWEST_MAX)
+
+
+def of_references(tx: Transaction, scope: Scope, references: Sequence[str]) -> list[LineKey]:
+    """Return the lines with one of these references."""
+    return _of_companies(tx, scope, "reference = ANY(:references)", references=list(references))
+
+
+def of_reference_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
+    """Return lines whose reference begins with this text."""
+    condition = "reference >= :first AND reference < :beyond AND starts_with(reference, :first)"
+    return _of_companies(tx, scope, condition, first=beginning, beyond=_beyond(beginning))
+
+
+def of_amount(tx: Transaction, scope: Scope, amount: Money) -> list[LineKey]:
+    """Return the newest lines with this amount paid, in dollars."""
+    statement = _OF_AMOUNT.format(key=_LINE_KEY, companies=companies_in(scope), scope=in_scope(scope, "line"))
+    return _keys(tx, statement, scope, amount=amount, clinic_ids=clinic_ids(scope))
+
+
+def of_patients(tx: Transaction, scope: Scope, keys: Sequence[PatientKey], limit: int) -> list[LineKey]:
+    """Return the newest lines of these patients, up to `limit` of each."""
+    wanted = unnest_item(patients, _PATIENT)
+    statement = _OF_PATIENTS.format(key=_LINE_KEY, wanted=wanted, scope=in_scope(scope, "lines"))
+    rows = [dict(zip(_PATIENT, key, strict=True)) for key in keys]
+    return _keys(tx, statement, scope, most=limit, **arrays(rows, _PATIENT))
+
+
+def _of_companies(tx: Transaction, scope: Scope, condition: str, **given: Any) -> list[LineKey]:
+    statement = _OF_COMPANIES.format(
+        key=_LINE_KEY, companies=companies_in(scope), condition=condition, scope=in_scope(scope, "lines")
+    )
+    return _keys(tx, statement, scope, **given)
+
+
+def _arrays_of(readings: Iterable[KeyReading]) -> dict[str, list[str]]:
+    given = [(reading.company_id or "", *reading.key) for reading in readings if reading.key.payment_id]
+    columns = zip(*given, strict=True) if given else ((), (), (), ())
+    return {f"of_{name}": list(values) for name, values in zip(_READ, columns, strict=True)}
+
+
+def _keys(tx: Transaction, statement: str, scope: Scope, **given: Any) -> list[LineKey]:
+    found = tx.execute(text(statement), {"most": FOUND_MAX} | given | scope_parameters(scope))
+    return [LineKey._make(row) for row in found]
+
+
+def _beyond(beginning: str) -> str:
+    """Return a text after all texts with this beginning, in the order of any collation: "p-13" for "p-12".
+
+    Only digits and letters have a successor that every collation sorts after them. So other texts may lie between.
+    """
+    for at in reversed(range(len(beginning))):
+        character = beginning[at]
+        if character.isascii() and character.isalnum() and character not in "9zZ":
+            return beginning[:at] + chr(ord(character) + 1)
+    return "\U0010ffff"
+
+
+_OF_DEAD_LETTERS = f"""
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:of_company AS text[]), CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]),
+        CAST(:of_line AS text[])) AS wanted(company_id, clinic_id, payment_id, line_id)
+), newest AS (
+    SELECT * FROM set_aside WHERE closed_at IS NULL{{scope}}
+    ORDER BY coalesce(saved_at, received_at) DESC, id DESC LIMIT {NEWEST_MAX}
+), matching AS (
+    SELECT id, CASE WHEN EXISTS (SELECT FROM wanted WHERE wanted.payment_id = newest.payment_id
+                AND wanted.company_id IN ('', newest.company_id) AND wanted.clinic_id IN ('', newest.clinic_id)
+                AND wanted.line_id IN ('', newest.line_id)) THEN '{Match.ID}'
+            WHEN amount_paid = :amount THEN '{Match.AMOUNT}'
+            WHEN starts_with(lower(payment_id), lower(:part)) THEN '{Match.ID_BEGINNING}'
+            WHEN strpos(lower(payment_id), lower(:part)) > 0 THEN '{Match.PART}'
+            WHEN (company_id, patient_id) IN (SELECT * FROM {{patients}}) THEN '{Match.PATIENT}' END AS match,
+        coalesce(saved_at, received_at) AS at
+    FROM newest
+)
+SELECT match, id FROM matching WHERE match IS NOT NULL ORDER BY at DESC, id DESC LIMIT :most
+"""
+
+
+class DeadLetterQuery(NamedTuple):
+    """What dead letters are searched for: readings of a key, a part of a payment's id, an amount, or patients."""
+
+    readings: Sequence[KeyReading]
+    part: str | None
+    amount: Money | None
+    patients: Sequence[PatientKey]
+
+
+def of_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[Match, int]]:
+    """Return the ids of matching dead letters among the newest NEWEST_MAX open ones of a scope, newest first."""
+    statement = _OF_DEAD_LETTERS.format(scope=in_scope(scope, "set_aside"), patients=unnest_item(patients, _PATIENT))
+    rows = [dict(zip(_PATIENT, key, strict=True)) for key in query.patients]
+    given: dict[str, Any] = {"part": query.part, "amount": query.amount, "most": FOUND_MAX}
+    given |= _arrays_of(query.readings) | arrays(rows, _PATIENT) | scope_parameters(scope)
+    return [(Match(row.match), row.id) for row in tx.execute(text(statement), given)]

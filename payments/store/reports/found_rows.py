@@ -1,0 +1,63 @@
+"""Read the payments that a search has found, as the Claims Feed shows them."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from payments.contract.keys import LineKey
+from payments.core.scope import Scope
+from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.conditions import in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
+from payments.store.db.statement import text
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_NEWEST
+from payments.store.feed.feed_columns import dead_letter_columns, line_columns
+from payments.store.reports.claims_feed import FeedRow
+from payments.store.tables import lines
+
+
+class FoundPayment(NamedTuple):
+    """A row of the Claims Feed, with the key of its line and the id of its dead letter.
+
+    The status of the row is empty for a line that was never to be sent. `key` has empty parts if the event of a dead
+    letter does not name them.
+    """
+
+    key: LineKey
+    dead_letter_id: int | None
+    transaction_date: date | None
+    reference: str | None
+    row: FeedRow
+
+
+_KEY = list(LineKey._fields)
+_KEYS = ", ".join(_KEY)
+_FEED_FIELDS = ", ".join(FeedRow._fields)
+_BY_KEY = " AND ".join(f"{{0}}.{name} = wanted.{name}" for name in _KEY)
+_WANTED = f"(SELECT * FROM {unnest_item(lines, _KEY)}) AS wanted"
+_LINES = f"SELECT own.* FROM {_WANTED}, LATERAL (SELECT * FROM lines WHERE {_BY_KEY.format('lines')} OFFSET 0) AS own"
+_DEAD_LETTERS = f"""
+(SELECT own.* FROM {_WANTED}, LATERAL (SELECT * FROM set_aside WHERE {_BY_KEY.format("set_aside")} OFFSET 0) AS own
+    UNION SELECT * FROM set_aside WHERE id = ANY(:dead_letters))
+"""
+
+
+def read(tx: Transaction, scope: Scope, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[FoundPayment]:
+    """Return these payments of a scope, newest save first. A dead letter takes the place of the line it supersedes."""
+    statement = (
+        f"SELECT {_FEED_FIELDS}, dead_letter_id, transaction_date, reference, {_KEYS} FROM ("
+        f"SELECT {line_columns(scope)}, NULL::bigint AS dead_letter_id, transaction_date, reference, {_KEYS} "
+        f"FROM ({_LINES}) AS lines WHERE {LINE_IS_NEWEST}{in_scope(scope, 'lines')} UNION ALL "
+        f"SELECT {dead_letter_columns(scope)}, id, transaction_date, NULL, {_KEYS} "
+        f"FROM {_DEAD_LETTERS} AS set_aside WHERE {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}) AS feed "
+        f"{join_names('feed', 'company', 'patient')} ORDER BY cursor_at DESC, cursor_id DESC"
+    )
+    given: dict[str, Any] = arrays([key._asdict() for key in keys], _KEY) | {"dead_letters": list(dead_letter_ids)}
+    found = tx.execute(text(statement), given | scope_parameters(scope))
+    return [_found(row) for row in found]
+
+
+def _found(row: Sequence[Any]) -> FoundPayment:
+    feed, (dead_letter_id, day, reference, *key) = row[: len(FeedRow._fields)], row[len(FeedRow._fields) :]
+    return FoundPayment(LineKey(*(part or "" for part in key)), dead_letter_id, day, reference, FeedRow._make(feed))

@@ -1,0 +1,96 @@
+"""Number and amounts of payments by their posted state, and the payments of a day by status and hour.
+
+The current rows of the Claims Feed are found one by one through indexes: the partial indexes hold few of all lines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from payments.contract.money import Money
+from payments.core.scope import Scope
+from payments.store.db.conditions import in_scope
+from payments.store.db.connection import Transaction
+from payments.store.db.statement import text
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
+from payments.store.feed.feed_columns import dead_letter_columns, line_columns
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
+from payments.store.tables import MAY_BE_UNPOSTED
+
+
+@dataclass(frozen=True, slots=True)
+class UnpostedSum:
+    """Payments with one cause why they are not posted: their number, amounts in dollars, and the oldest save.
+
+    `posted` is the posted state; `reason` is set if it is NOT_SENT or INVALID. `difference` is the EMR's amount less
+    what Billing holds. The amounts leave out events whose amount cannot be read.
+    """
+
+    posted: str
+    reason: str | None
+    count: int
+    emr_amount: Money
+    posted_amount: Money
+    difference: Money
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyStatus:
+    """Number of payments with a status that were saved in an hour of a day, counted from 1."""
+
+    status: str
+    hour: int
+    count: int
+
+
+_UNPOSTED_SUMS = """
+SELECT posted, CASE WHEN posted IN ('not_sent', 'invalid') THEN reason END AS reason, count(*) AS count,
+    coalesce(sum(emr_amount), 0.00) AS emr_amount, coalesce(sum(posted_amount), 0.00) AS posted_amount,
+    coalesce(sum(difference), 0.00) AS difference, min(cursor_at) AS oldest_at
+FROM ({feed}) AS feed WHERE posted <> 'posted' AND posted <> 'nothing_to_post'
+GROUP BY 1, 2 ORDER BY oldest_at, posted, reason
+"""
+_DAY = """
+SELECT status, greatest(1, least(cardinality(CAST(:hours AS timestamptz[])),
+    width_bucket(cursor_at, CAST(:hours AS timestamptz[])))) AS hour, count(*) AS count
+FROM ({feed}) AS feed GROUP BY 1, 2
+"""
+
+
+def unposted(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
+    """Return the payments that are not posted by cause, that with the oldest payment first; also Internal Payments."""
+    query = _UNPOSTED_SUMS.format(feed=unposted_rows(feed_filter))
+    return [UnpostedSum(*row) for row in tx.execute(text(query), parameters(feed_filter))]
+
+
+def unposted_rows(feed_filter: FeedFilter) -> str:
+    """Return the query of the rows of the feed that match and may not be posted, with the columns of `feed_columns`."""
+    return current_rows(feed_filter, f"AND ({MAY_BE_UNPOSTED})")
+
+
+def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: Scope) -> list[HourlyStatus]:
+    """Count the payments of the Claims Feed that were saved on a clinic-local day, by status and hour.
+
+    `hours` are the beginnings of the hours. A payment that was saved before the first one, by the clock of a clinic in
+    another time zone, counts for the first one; one after the last for the last.
+    """
+    feed_filter = FeedFilter(since=day, until=day, scope=scope)
+    found = tx.execute(
+        text(_DAY.format(feed=current_rows(feed_filter))), parameters(feed_filter) | {"hours": list(hours)}
+    )
+    return [HourlyStatus(*row) for row in found]
+
+
+def current_rows(feed_filter: FeedFilter, of_lines: str = "") -> str:
+    """Return the query of the current rows of the feed that match, with the columns of `feed_columns`.
+
+    `of_lines` is a further condition on lines.
+    """
+    scope = feed_filter.scope
+    of_lines += line_conditions(feed_filter) + in_scope(scope, "lines")
+    return (
+        f"SELECT {line_columns(scope)} FROM lines WHERE {LINE_IS_CURRENT} {of_lines} UNION ALL "
+        f"SELECT {dead_letter_columns(scope)} FROM set_aside "
+        f"WHERE {DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)}"
+    )

@@ -1,0 +1,73 @@
+"""The state of a component of an installation, for `payments health`, the Health page and the API."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from tasks.replicas import Replica
+
+
+class ComponentStatus(NamedTuple):
+    """Whether a component of the system works, with a sentence for the operator.
+
+    `needs_attention` marks a component that works although something went wrong. `next_step` says what to do about a
+    fault; it is empty without one. `replicas` are the processes of a service; None for what is no service.
+    """
+
+    name: str
+    is_up: bool
+    detail: str
+    next_step: str = ""
+    needs_attention: bool = False
+    replicas: Sequence[Replica] | None = None
+
+    @property
+    def state(self) -> str:
+        """`up`, `check` if something needs attention, or `down`."""
+        if not self.is_up:
+            return "down"
+        return "check" if self.needs_attention or self.is_thinned else "up"
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether some replicas of a service are silent, and others work."""
+        silent = {each.is_silent for each in self.replicas or ()}
+        return silent == {True, False}
+
+    @property
+    def seen(self) -> timedelta | None:
+        """The time since the last sign of life of any replica."""
+        return min((each.age for each in self.replicas or ()), default=None)
+
+
+NEXT_STEPS = {
+    "PostgreSQL": "Start PostgreSQL, or point DATABASE_URL to the primary. The import resumes without help.",
+    "Redis": "Start Redis, or free memory. Events wait at their publishers meanwhile.",
+    "broker": "Start the broker's Redis. Payments are imported without it; retries and nightly jobs wait.",
+    "intake": "Start the intake (workers.intake), and read its log.",
+    "import": "Remove the cause that is named here. The import resumes without help.",
+    "feed": "Check that the intake and an importer run; then read their logs.",
+    "importer": "Start an importer (workers.importer), and read its log.",
+    "retrier": "Start the retrier (workers.retrier), and read its log.",
+    "backoffice": "Start the back office (workers.backoffice), and read its log.",
+    "scheduler": "Start the scheduler (workers.scheduler), and read its log.",
+    "Flower": "Start Flower (workers.flower). Without it the tasks are not visible; nothing else depends on it.",
+    "console": "Start the console (console.web.serve), and read its log.",
+    "failed tasks": "Open a failed task in Flower, and search the log of its worker for the id of the task.",
+}
+"""What to do if a component is down, by its name."""
+
+
+def down(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+    """Return the status of a component that does not work, with its usual next step unless another one is given."""
+    return ComponentStatus(name, is_up=False, detail=detail, next_step=next_step or NEXT_STEPS[name])
+
+
+def up(name: str, detail: str) -> ComponentStatus:
+    """Return the status of a component that works."""
+    return ComponentStatus(name, is_up=True, detail=detail)
+
+
+def check_this(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+    """Return the status of a component that works, but needs attention."""
+    return ComponentStatus(name, True, detail, next_step or NEXT_STEPS[name], needs_attention=True)  # noqa: FBT003

@@ -1,0 +1,59 @@
+"""The task that takes the daily snapshot of the work queues."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from payments.core.postponed_work import Selection, WorkKind
+from payments.journeys import snapshotting
+from payments.store.db.connection import Database
+from tasks import isolation, wire_names
+from tasks.app import app
+from tasks.enqueue import clear_enqueued, enqueue_once
+from tasks.resources import get_resources
+from tasks.time_slice import run_time_slice
+from tasks.transactions import run_in_transaction
+
+_KIND = WorkKind.SNAPSHOT_COMPANY
+
+
+@app.task(name="billing.snapshot_queues")
+def snapshot_queues(**_future: object) -> str:
+    """Store the size of each company's work queues, once per night. If companies remain, send a message."""
+    resources = get_resources()
+    clear_enqueued(resources.broker, wire_names.SNAPSHOT_QUEUES)
+    result, has_more = take_snapshots(resources.database, datetime.now(UTC))
+    if has_more:
+        enqueue_once(resources.broker, wire_names.SNAPSHOT_QUEUES)
+    return result
+
+
+def take_snapshots(database: Database, now: datetime) -> tuple[str, bool]:
+    """Take the snapshots that are due for a time slice. Return a summary, and whether companies may remain.
+
+    A company that fails is postponed, and named in the log. Raises the error of an outage.
+    """
+    taken, has_more = run_time_slice(_take_due(database, now))
+    return f"{sum(taken):,} companies" if taken else "not due", has_more
+
+
+def _take_due(database: Database, now: datetime) -> Iterator[bool]:
+    """Take snapshots until tonight's run is complete. Postponed companies that are due come first."""
+    yield from isolation.retry_postponed(
+        database, _KIND, lambda tx, selection: snapshotting.snapshot_company(tx, now, selection), now
+    )
+    while (is_taken := _take_next(database, now)) is not None:
+        yield is_taken
+
+
+def _take_next(database: Database, now: datetime) -> bool | None:
+    """Take the next snapshot. Return False if it failed, and None if no run is due. Raises the error of an outage."""
+    selection = Selection()
+    try:
+        return run_in_transaction(database, lambda tx: snapshotting.snapshot_next_due(tx, now, selection))
+    except Exception as error:
+        if isolation.is_outage(error) or not selection.taken:
+            raise
+        (company,) = selection.taken
+        isolation.postpone(database, _KIND, company, error, now)
+    run_in_transaction(database, lambda tx: snapshotting.leave_out(tx, now, company))
+    return False

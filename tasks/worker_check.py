@@ -1,0 +1,91 @@
+"""Check that each queue has a worker: its replicas give signs of life and, if asked to, one of them answers a ping."""
+
+import uuid
+from contextlib import closing
+
+import redis
+from kombu.exceptions import OperationalError
+
+from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_settings, fail_fast
+from config.engines import Engines
+from tasks import wire_names
+from tasks.app import app, close_app, make_app
+from tasks.component_status import ComponentStatus, down, up
+from tasks.enqueue import WAITING_MESSAGES_MAX
+from tasks.replicas import SILENT_AFTER, read_replicas
+from tasks.resources import connect_redis
+
+PING_VALID_SECONDS_MIN = 60
+QUEUES = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDINGS}
+"""The queue in which each Celery worker is pinged."""
+
+
+def check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
+    """Check the Celery workers. Each must answer a ping, unless `timeout_seconds` is 0.
+
+    Without pings, which are tasks and would fill Flower's list on a page that refreshes, the signs of life decide.
+    """
+    found = _ping(engines, feed, timeout_seconds) if timeout_seconds else [_check_signs(feed, name) for name in QUEUES]
+    return [each._replace(replicas=read_replicas(feed, each.name)) for each in found]
+
+
+def _check_signs(feed: redis.Redis, name: str) -> ComponentStatus:
+    alive = [each for each in read_replicas(feed, name) if not each.is_silent]
+    if not alive:
+        return down(name, f"no sign of life for {SILENT_AFTER.seconds} s")
+    return up(name, f"takes messages from {QUEUES[name]}")
+
+
+def _ping(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
+    make_app(fail_fast(celery_settings(engines)))
+    valid_seconds = max(PING_VALID_SECONDS_MIN, timeout_seconds)
+    with closing(connect_redis(engines.broker_url)) as broker:
+        reply_lists = {name: send_ping(feed, broker, queue, valid_seconds) for name, queue in QUEUES.items()}
+    close_app()
+    replies = _collect_replies(feed, {reply_to for reply_to in reply_lists.values() if reply_to}, timeout_seconds)
+    return [_worker_status(name, queue, reply_lists[name], replies, timeout_seconds) for name, queue in QUEUES.items()]
+
+
+def send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
+    """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it.
+
+    Nothing is sent to a long queue, because no worker consumes it and pings would pile up.
+    """
+    reply_to = f"payments:canary:{uuid.uuid4()}"
+    valid_while = f"{reply_to}:valid"
+    try:
+        if broker.llen(f"{KEY_PREFIX}{queue}") < WAITING_MESSAGES_MAX:
+            feed.set(valid_while, 1, ex=valid_seconds)
+            arguments = {"reply_to": reply_to, "valid_while": valid_while}
+            app.send_task(wire_names.PING, kwargs=arguments, queue=queue, ignore_result=True)
+    except (redis.RedisError, OperationalError):
+        return None
+    return reply_to
+
+
+def _collect_replies(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
+    """Wait for one reply on each Redis list. Return the worker that replied, by list.
+
+    Lists without a reply are omitted. The timeout applies to all lists together.
+    """
+    replies: dict[str, str] = {}
+    silent_seconds = 0
+    while awaited and silent_seconds < timeout_seconds:
+        # One second at a time: BLPOP must end before the client's socket timeout.
+        if answer := feed.blpop(sorted(awaited), timeout=1):
+            reply_to, worker = (each.decode() if isinstance(each, bytes) else each for each in answer)
+            replies[reply_to] = worker
+            awaited = awaited - {reply_to}
+        else:
+            silent_seconds += 1
+    return replies
+
+
+def _worker_status(
+    name: str, queue: str, reply_to: str | None, replies: dict[str, str], timeout_seconds: int
+) -> ComponentStatus:
+    if reply_to is None:
+        return down(name, "the broker does not accept messages")
+    if reply_to not in replies:
+        return down(name, f"no reply from queue {queue} within {timeout_seconds} s")
+    return up(name, f"{replies[reply_to]} takes messages from {queue}")

@@ -1,0 +1,70 @@
+"""A person at the console, whose clicks are counted: at a desk or with a phone, where pages are behind a menu."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+CLICKS: dict[str, dict[str, int]] = defaultdict(dict)
+"""The clicks of each job, by the width of the screen. `conftest.py` prints them after the tests."""
+
+
+class Person:
+    """Works at a page. Clicks, choices and the Enter key count as one click each; typing does not count."""
+
+    def __init__(self, page: Page, job: str, width: str, screenshots: Path) -> None:
+        self.page, self.job, self.width, self.clicks = page, job, width, 0
+        self._screenshots = screenshots
+
+    def click(self, target: str | Locator, role: Any = "button", *, exact: bool = False, within: Any = None) -> None:
+        """Click a button or another element by its name."""
+        found = (
+            target if isinstance(target, Locator) else (within or self.page).get_by_role(role, name=target, exact=exact)
+        )
+        found.click()
+        self.clicks += 1
+
+    def go(self, label: str) -> None:
+        """Open a page from the navigation."""
+        menu = self.page.get_by_role("button", name="Menu")
+        if menu.is_visible():
+            self.click(menu)
+        self.click(self.page.get_by_role("navigation", name="Pages").get_by_role("link", name=label, exact=True))
+
+    def fill(self, label: str, text: str, *, enter: bool = False, within: Any = None) -> None:
+        """Type into a field, and perhaps press Enter."""
+        field = (within or self.page).get_by_label(label, exact=True)
+        field.fill(text)
+        if enter:
+            field.press("Enter")
+            self.clicks += 1
+
+    def fill_field(self, label: str, text: str) -> None:
+        """Type into a field whose label also has a hint."""
+        self.page.get_by_role("textbox", name=label).or_(self.page.get_by_label(label)).first.fill(text)
+
+    def choose(self, label: str, option: str, *, within: Any = None) -> None:
+        """Choose an option of a list."""
+        (within or self.page).get_by_role("combobox", name=label).select_option(option)
+        self.clicks += 1
+
+    def check(self, name: str, role: Any = "checkbox") -> None:
+        """Check a checkbox or a radio button."""
+        self.page.get_by_role(role, name=name).check()
+        self.clicks += 1
+
+    def open_filter(self) -> None:
+        """Show the fields of a filter, which are behind a button on a phone."""
+        button = self.page.get_by_role("button", name="Filter")
+        if button.is_visible():
+            self.click(button)
+
+    def sees(self, text: str) -> None:
+        """Expect a text on the page."""
+        expect(self.page.get_by_text(text).first).to_be_visible()
+
+    def is_done(self) -> None:
+        """Record the clicks, and save a screenshot."""
+        CLICKS[self.job][self.width] = self.clicks
+        self.page.screenshot(path=self._screenshots / f"job-{self.job[:1]}-{self.width}.png", full_page=True)

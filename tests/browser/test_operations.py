@@ -1,0 +1,78 @@
+"""An operator finds what failed last night, and goes from a payment to its task and back."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from config.database_urls import libpq_url
+from config.engines import running_stack
+from tasks import failed_tasks
+from tasks.failed_tasks import FailedTask
+from tasks.resources import connect_redis
+from tests.acceptance.events import line_key, patient, payment
+from tests.acceptance.stack import Stack
+
+LogIn = Callable[..., Page]
+COMPANY, ERROR, TASK = "unlucky-co", "ValueError: Unknown time zone", "6f1c1a52-0000-4000-8000-000000000001"
+
+
+PLANT = """
+INSERT INTO postponed_work (company_id, kind, item_id, failed_attempts, error, first_failed_at, failed_at, next_try_at)
+VALUES (%s, 'balance_company', '', 2, %s, now(), now(), now() + interval '1 hour')
+"""
+
+
+@pytest.fixture
+def failed_night(console_stack: Stack) -> Iterator[None]:
+    """A balancing of last night that failed, and a task that failed."""
+    stack = running_stack(console_stack.home)
+    assert stack
+    with (
+        psycopg.connect(libpq_url(stack.engines.database_url), autocommit=True) as connection,
+        connect_redis(stack.engines.redis_url) as feed,
+    ):
+        connection.execute(PLANT, (COMPANY, ERROR))
+        failed_tasks.record(feed, FailedTask("billing.balance", TASK, datetime.now(UTC), "ValueError", "backoffice-1"))
+        yield
+        connection.execute("DELETE FROM postponed_work WHERE company_id = %s", (COMPANY,))
+        feed.delete(failed_tasks.KEY)
+
+
+@pytest.mark.usefixtures("failed_night")
+@pytest.mark.parametrize("width", ["desk", "phone"])
+def test_operator_finds_what_failed_last_night(logged_in: LogIn, screenshot_folder: Path, width: str) -> None:
+    page = logged_in("ann", width)
+
+    if width == "phone":
+        page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Health").click()
+
+    faults = page.get_by_role("region", name="What needs attention")
+    expect(faults).to_contain_text(f"Nightly balancing of {COMPANY}: failed")
+    expect(faults).to_contain_text("billing.balance")
+    job = page.get_by_role("region", name="Last night's jobs").get_by_role("row").filter(has_text=COMPANY)
+    expect(job).to_contain_text(ERROR)
+    expect(job).to_contain_text("It is tried again automatically.")
+    task = page.get_by_role("region", name="Failed tasks of the last 24 hours").get_by_role("link", name=TASK)
+    expect(task).to_have_attribute("href", re.compile(f"/task/{TASK}$"))
+    page.screenshot(path=screenshot_folder / f"operator-2-health-{width}.png", full_page=True)
+
+
+def test_payment_links_to_its_task_in_flower_and_back(console_stack: Stack, logged_in: LogIn) -> None:
+    clinic = "traced"
+    console_stack.set_clinic(clinic, "Copay")
+    console_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "visit"))
+    console_stack.wait_until_idle()
+    page = logged_in("ann")
+
+    page.goto(f"/timeline?payment={line_key(clinic, 'visit')}")
+    page.get_by_role("link", name="Task in Flower").first.click()
+    expect(page.get_by_role("link", name="payments.import_events")).to_be_visible()
+    page.get_by_role("link", name="Payments of this task in the console").click()
+
+    expect(page.get_by_role("link", name=line_key(clinic, "visit"))).to_be_visible()

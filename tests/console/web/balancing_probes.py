@@ -1,0 +1,33 @@
+"""Requests for the balancing of another company, and for the files that its users have uploaded."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from payments.access import uploaded_logs
+from payments.store.db.connection import Database, transaction
+
+Requests = list[dict[str, Any]]
+LOG_ID = 1
+
+
+def add_log(database: Database, user_name: str) -> None:
+    """Store a file of a user, the first one of the installation."""
+    with transaction(database) as tx:
+        log_id = uploaded_logs.add(tx, user_name, "beta-log.csv", b"beta-unreadable", datetime.now(UTC))
+    assert log_id == LOG_ID
+
+
+def balancing_probes(reports: Requests, foreign_clinic: str) -> dict[str, Requests]:
+    """Return requests for balances, for their lines, and for the file of `add_log`."""
+    uploaded = [{"log_id": LOG_ID}]
+    with_file = [{**each, "log": LOG_ID} for each in reports]
+    return {
+        "GET /balancing": [*reports, *with_file],
+        "GET /balancing/export": [*reports, *with_file],
+        "GET /api/balancing": reports,
+        "GET /api/balancing/lines": reports,
+        "POST /api/balancing": [{"clinic": foreign_clinic}],
+        "POST /balancing/emr-logs": [{"file": ""}],
+        "GET /balancing/emr-logs/{log_id}": uploaded,
+        "POST /balancing/emr-logs/{log_id}/delete": uploaded,
+    }

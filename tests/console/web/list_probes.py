@@ -1,0 +1,39 @@
+"""Requests for lists and saved views of another company."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from payments.access import saved_views
+from payments.access.rights import Role, User
+from payments.access.saved_views import NewView
+from payments.core.scope import Scope
+from payments.store.db.connection import Database, transaction
+
+Requests = list[dict[str, Any]]
+_VIEW_IDS = (1, 2)
+
+
+def of_list(name: str, requests: Requests) -> dict[str, Requests]:
+    """Return the same requests for a list, its export, its sum, its new rows, and the list of the API."""
+    paths = (name, f"{name}/export", f"{name}/summary", f"{name}/newer", f"api/{name}")
+    return dict.fromkeys((f"GET /{path}" for path in paths), requests)
+
+
+def add_views(database: Database, company: str, owner: str) -> None:
+    """Save a view of a user of a company, and one that the user shares with the company."""
+    user = User(owner, Role.BILLING, Scope.of_companies(company))
+    with transaction(database) as tx:
+        for name, is_shared in (("beta-own", False), ("beta-shared", True)):
+            view = NewView(company, "/claims-feed", name, "find=beta-patient", is_shared)
+            saved_views.save(tx, user, view, datetime.now(UTC))
+
+
+def view_probes(own: str, foreign: str) -> dict[str, Requests]:
+    """Return requests for the views of another company, and to save a view there."""
+    view = {"list_name": "/claims-feed", "name": "own-view", "query": "status=Not+Sent"}
+    return {
+        "GET /views": [{}],
+        "GET /views/{view_id}": [{"view_id": each} for each in _VIEW_IDS],
+        "POST /views": [{**view, "company": foreign, "shared": "on"}, {**view, "company": own}],
+        "POST /views/delete": [{"view": each} for each in _VIEW_IDS],
+    }

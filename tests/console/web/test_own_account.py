@@ -1,0 +1,159 @@
+"""The page Own account: the password that an administrator has set is changed first; sessions are listed and ended."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+from httpx import Client
+
+from payments.access import authentication
+from payments.access.authentication import NewPassword
+from payments.access.rights import Role, User
+from payments.core.scope import Scope
+from payments.store.db.isolation import INSTALLATION
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login
+from tests.console.web.scenarios import LoggedIn, flash_message
+
+pytestmark = pytest.mark.slow
+
+OWN = "quite another horse"
+TWICE = ("password", "password_again")
+LIMITED = {"company": "company", "clinic": "north"}
+
+
+@pytest.fixture
+def log_in(address: str) -> Iterator[Callable[..., Browser]]:
+    """Return a function that logs in a user in a new browser."""
+    clients: list[Client] = []
+
+    def start(name: str, password: str = PASSWORD) -> Browser:
+        client = client_at(address)
+        clients.append(client)
+        assert send_login(client, name, password).status_code == 303
+        return Browser(client, name)
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def user(site: FastAPI) -> str:
+    """The name of a new user."""
+    name = f"u-{uuid4().hex[:8]}"
+    with site.state.console.transaction(INSTALLATION) as tx:
+        limited = User(name, Role.BILLING, Scope.of_clinic("company", "north"))
+        authentication.add_user(tx, limited, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+    return name
+
+
+def change_password(browser: Browser, old: str = PASSWORD, new: str = OWN, **fields: str):
+    known = {"old_password": old, "password": new, "password_again": new}
+    csrf = csrf_of(browser.get("/own-account"))
+    return browser.client.post("/own-account/password", data={"csrf": csrf, **known, **fields})
+
+
+def test_user_replaces_the_administrators_password_before_anything_else(logged_in: LoggedIn, log_in) -> None:
+    name = f"u-{uuid4().hex[:8]}"
+    assert logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMITED).status_code == 303
+    browser = log_in(name)
+
+    for path in ("/", "/claims-feed?status=Not+Sent", "/exceptions"):
+        assert browser.get(path).headers["location"].startswith("/own-account?next=")
+    assert browser.client.get("/api/claims-feed").json()["error"] == "The password of this user is temporary."
+    page = browser.get("/own-account", next="/claims-feed?status=Not+Sent")
+    assert "An administrator has set the current one" in page.text
+    assert browser.post("/exceptions/accept").headers["location"] == "/own-account?next=%2F"
+    assert browser.post("/logout").headers["location"] == "/login"
+
+
+def test_wanted_page_follows_the_forced_change_and_the_new_password_stays(logged_in: LoggedIn, log_in) -> None:
+    name = f"u-{uuid4().hex[:8]}"
+    logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMITED)
+    browser = log_in(name)
+
+    done = change_password(browser, next="/claims-feed?status=Not+Sent")
+
+    assert (done.status_code, done.headers["location"]) == (303, "/claims-feed?status=Not+Sent")
+    assert browser.get("/exceptions").status_code == 200
+    assert log_in(name, OWN).get("/").status_code == 200
+    logged_in("admin").post("/users/password", name=name, password="set by the admin 7")
+    assert browser.get("/").headers["location"] == "/login"
+    assert log_in(name, "set by the admin 7").get("/").headers["location"] == "/own-account?next=%2F"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"old_password": "wrong"}, "old_password", "This is not your current password."),
+        ({"password_again": "something else"}, "password_again", "The passwords differ; type the new one twice."),
+        (dict.fromkeys(TWICE, "short"), "password", "The password must have at least 12 characters."),
+        (dict.fromkeys(TWICE, "passwordpassword"), "password", "The password is easy to guess."),
+    ],
+)
+def test_refused_change_has_its_message_at_the_field(log_in, user: str, fields, field: str, sentence: str) -> None:
+    answer = change_password(log_in(user), **fields)
+
+    assert answer.status_code == 422
+    assert re.search(rf'name="{field}"[^>]*aria-describedby="wrong-{field}"', answer.text)
+    assert f'id="wrong-{field}">{sentence}' in answer.text
+    assert OWN not in answer.text
+    log_in(user)
+
+
+def test_changed_password_ends_the_other_sessions_only(log_in, user: str) -> None:
+    here, there = log_in(user), log_in(user)
+
+    assert change_password(here).status_code == 303
+
+    assert flash_message(here) == "Password changed. Your other sessions have ended."
+    assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
+
+
+def test_session_is_ended_from_another_one(log_in, user: str) -> None:
+    here, there = log_in(user), log_in(user)
+    page = here.get("/own-account").text
+    assert page.count("127.0.0.1") == 2
+    assert page.count("This one") == 1
+    listed = re.findall(r'name="session" value="(\w+)"', page)
+    mine = re.search(r'This one.*?name="session" value="(\w+)"', page, re.DOTALL)[1]
+    (other,) = {*listed} - {mine}
+
+    assert here.post("/own-account/sessions/end", session=other).headers["location"] == "/own-account"
+    assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
+    assert here.post("/own-account/sessions/end", session=mine).headers["location"] == "/login"
+    assert here.get("/").status_code == 303
+
+
+def test_session_of_another_user_cannot_be_ended(log_in, user: str) -> None:
+    victim = log_in(user)
+    listed = re.findall(r'name="session" value="(\w+)"', victim.get("/own-account").text)
+
+    attacker = log_in("billing")
+    attacker.post("/own-account/sessions/end", session=listed[0])
+
+    assert flash_message(attacker) == "This session had already ended."
+    assert victim.get("/").status_code == 200
+
+
+def test_token_does_not_change_the_account_of_its_user(site: FastAPI, anonymous_client: Client, user: str) -> None:
+    with site.state.console.transaction(INSTALLATION) as tx:
+        token = authentication.create_token(tx, user, datetime.now(UTC), "tests")
+    shown = {"authorization": f"Bearer {token}"}
+    fields = {"old_password": PASSWORD, "password": OWN, "password_again": OWN}
+
+    assert anonymous_client.post("/own-account/password", headers=shown, data=fields).status_code == 403
+    assert anonymous_client.post("/own-account/sessions/end", headers=shown, data={"session": "x"}).status_code == 403
+
+
+def test_administrator_does_not_set_the_own_password_without_the_old_one(logged_in: LoggedIn) -> None:
+    admin = logged_in("admin")
+
+    for name in ("admin", "ADMIN"):
+        answer = admin.post("/users/password", name=name, password=OWN)
+        assert (answer.status_code, "Change your own password on the page Own account." in answer.text) == (409, True)
+        assert admin.post("/users/disable", name=name).status_code == 409
+    assert 'action="/users/password"' not in admin.get("/user", name="admin").text

@@ -1,0 +1,57 @@
+"""Trends by week and clinic: the same figures on page, API and command line, and the rows behind each number."""
+
+import html
+import re
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+
+from payments.store.db.connection import Database, transaction
+from tests.builders.committed import ClinicLedger
+from tests.console.web.scenarios import LoggedIn, rows
+from tests.console.web.test_overview import publish_all_kinds
+
+pytestmark = pytest.mark.slow
+
+COMPANY = "trendy"
+PERIOD = {"company": COMPANY, "since": "2026-03-01", "until": "2026-03-31"}
+LINK = re.compile(r'<a href="(/claims-feed\?[^"]+)">([\d,]+)')
+
+
+@pytest.fixture(scope="module")
+def _payments(ledger_database: Database) -> None:
+    ledger = ClinicLedger(ledger_database)
+    publish_all_kinds(ledger, COMPANY, "trendy-a", "2026-03-05T09:00:00-07:00")
+    publish_all_kinds(ledger, COMPANY, "trendy-b", "2026-03-15T23:50:00-07:00")
+    with transaction(ledger_database) as tx:
+        values = "(:company, :day, 'exceptions', 'zero_due', '', 'trendy-a', 7, 70.00, now())"
+        tx.execute(text(f"INSERT INTO daily_queues VALUES {values}"), {"company": COMPANY, "day": date.today()})
+
+
+@pytest.mark.usefixtures("_payments")
+@pytest.mark.parametrize(
+    ("group", "names"), [("week", ["2026-03-02", "2026-03-09"]), ("clinic", ["trendy-a", "trendy-b"])]
+)
+def test_each_row_adds_up_and_its_numbers_open_their_rows(logged_in: LoggedIn, group: str, names: list[str]) -> None:
+    found = rows(logged_in("billing"), "/api/trends", group_by=group, **PERIOD)
+    page = logged_in("billing").get("/trends", group_by=group, **PERIOD).text
+
+    assert [row[group] for row in found] == names
+    for row in found:
+        parts = (Decimal(row[name]) for name in ("in_billing", "not_in_billing", "internal"))
+        assert sum(parts) == Decimal(row["paid"])
+        assert (row["count"], row["in_billing"], row["internal"]) == (6, "60.00", "25.00")
+    links = LINK.findall(page)
+    assert len(links) == 4
+    for link, figure in links:
+        assert len(rows(logged_in("billing"), f"/api{html.unescape(link)}&limit=1000")) == int(figure), link
+
+
+@pytest.mark.usefixtures("_payments")
+def test_work_queues_are_shown_by_day_to_their_company_only(logged_in: LoggedIn) -> None:
+    row = rf'<td class="nowrap">{date.today()}</td><td class="n">\d+</td><td class="n">7</td>'
+
+    assert re.search(row, logged_in("billing").get("/trends", company=COMPANY).text)
+    assert not re.search(row, logged_in("billing-of-north").get("/trends").text)

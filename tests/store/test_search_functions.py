@@ -1,0 +1,95 @@
+"""The functions of the search run as the owner of the tables, but show a transaction only its own companies."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from config.database_urls import libpq_url
+from payments.core.scope import Scope
+from payments.journeys import searching
+from payments.store.db.connection import Database, Transaction, connect, transaction
+from payments.store.db.isolation import AUTHENTICATION, INSTALLATION, NOTHING, Access, connect_isolated, with_access
+from tests.builders.committed import ClinicLedger
+from tests.builders.events import saved_patient, saved_payment
+from tests.engines import scratch_database
+
+pytestmark = pytest.mark.slow
+
+OWN, FOREIGN = "own", "foreign"
+BOTH = "ARRAY['own', 'foreign']"
+FUNCTIONS = {
+    "find_patients": f"SELECT company FROM find_patients({BOTH}, NULL, ARRAY['bea'], 10)",
+    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH}, NULL, 73.19, 10)",
+}
+
+
+@pytest.fixture(scope="module")
+def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
+    """A database in which two companies have a patient of the same name with a payment of the same amount."""
+    with scratch_database(postgres_url, empty_ledger) as found:
+        database = connect(found, application_name="tests")
+        ledger = ClinicLedger(database)
+        for company in (OWN, FOREIGN):
+            ids = {"company_id": company, "clinic_id": f"clinic-of-{company}", "patient_id": "bea"}
+            ledger.set_clinic(str(ids["clinic_id"]), company_id=company)
+            ledger.import_events(
+                saved_patient("bea", company_id=company, name="Beatrix"), saved_payment("73.19", **ids)
+            )
+        database.dispose()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def isolated(url: str) -> Iterator[Database]:
+    opened = connect_isolated(url, application_name="tests", pool_size=1)
+    yield opened
+    opened.dispose()
+
+
+def companies_found(tx: Transaction, function: str) -> list[str]:
+    return sorted(tx.execute(text(FUNCTIONS[function])).scalars())
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("access", "found"),
+    [
+        (Access(frozenset({OWN})), [OWN]),
+        (Access(frozenset({OWN, FOREIGN})), [FOREIGN, OWN]),
+        (INSTALLATION, [FOREIGN, OWN]),
+        (NOTHING, []),
+        (AUTHENTICATION, []),
+    ],
+)
+def test_function_returns_rows_of_the_companies_of_the_transaction(
+    isolated: Database, function: str, access: Access, found: list[str]
+) -> None:
+    with transaction(with_access(isolated, access)) as tx:
+        assert companies_found(tx, function) == found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_refuses_a_role_that_may_not_read_payments(url: str, function: str) -> None:
+    with psycopg.connect(libpq_url(url), autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS search_stranger")
+        connection.execute("CREATE ROLE search_stranger")
+        try:
+            connection.execute("SET SESSION AUTHORIZATION search_stranger")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(FUNCTIONS[function])
+        finally:
+            connection.execute("RESET SESSION AUTHORIZATION")
+            connection.execute("DROP ROLE search_stranger")
+
+
+@pytest.mark.parametrize("wanted", ["Beatrix", "bea", "$73.19", "beatriks"])
+def test_row_level_security_limits_a_search_without_a_scope(isolated: Database, wanted: str) -> None:
+    with transaction(with_access(isolated, Access(frozenset({OWN})))) as tx:
+        found = searching.search(tx, wanted, Scope())
+
+    companies = [each.patient.company for each in found.patients] + [
+        each.payment.row.company for each in found.payments
+    ]
+    assert {*companies} == {OWN}
