@@ -116,7 +116,7 @@ docs: .venv-docs/.installed ## build the documentation site, build/site/index.ht
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.docs.lock
 	@touch $@
 
-screenshots: install ## take the screenshots of the how-to pages again, with Chromium on a temporary stack (a minute)
+screenshots: install ## take the screenshots of all pages again, in light, dark and phone layout (minutes)
 	$(BIN)/pytest tests/browser/screenshots.py
 
 # pip-audit runs in a temporary environment, because of its many dependencies.

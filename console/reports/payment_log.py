@@ -143,6 +143,11 @@ PAYMENT_LOG = Report(
         ),
         *("unassigned", "amount"),
     ),
+    # A page shows the name beside the id.
+    page=(
+        *("payment", "patient", "charge_type", "method", "deposit_date", "posting_date", "kind", "user"),
+        *("unassigned", "amount"),
+    ),
     noun="row",
     empty="No matching payments.",
     total_of="amount",

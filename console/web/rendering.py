@@ -128,7 +128,7 @@ def patient_link(patient: str | None, company: str | None, name: str | None = No
     if not patient:
         return Markup("")
     address = f"/account?patient={quote_plus(patient)}{_company_query(company)}"
-    of_name = f' <span class="note">{escape(patient)}</span>' if name else ""
+    of_name = f' <span class="note patient-id" title="{escape(patient)}">{escape(patient)}</span>' if name else ""
     css_class = "" if name else ' class="key"'
     link = f'<a{css_class} href="{address}" title="{escape(patient)}">{escape(name or patient)}</a>'
     return Markup(link + of_name)  # noqa: S704

@@ -1,8 +1,10 @@
-"""Screenshots for the how-to pages, made by `make screenshots`: every console page with realistic data."""
+"""Screenshots of every page in light, dark and phone layout, made by `make screenshots`, with realistic data."""
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -11,12 +13,17 @@ from playwright.sync_api import Browser, Page, expect
 from config.database_urls import libpq_url
 from config.engines import current_engines
 from config.settings import read_settings
+from console.web.app import page_paths
+from console.web.navigation import SECTIONS
 from tests.acceptance.stack import Stack
 from tests.browser.conftest import log_in_by_keyboard
 from tests.browser.three_weeks import COMPANY, ThreeWeeks
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-BYTES_MAX, QUALITY_PERCENT, WIDTH = 60_000, 68, 1280
+GALLERY = FOLDER.parent / "reference" / "screenshots.md"
+BYTES_MAX, QUALITY_PERCENT = 60_000, 60
+LOOKS = {"": ("light", 1280, 800), "-dark": ("dark", 1280, 800), "-phone": ("light", 390, 844)}
+"""The suffix of a file, with its colours and the size of the screen."""
 PATIENT, WEEK = "P-1037", "since=2026-10-05&until=2026-10-11"
 CLOSED = "Payment+added%2Fedited%2Fdeleted+when+month+is+closed"
 
@@ -46,44 +53,80 @@ def filled_stack(console_stack: Stack) -> Stack:
     return stack
 
 
-@pytest.fixture
-def page(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[Page]:
-    """A page in the clinics' time zone where an administrator is logged in."""
-    viewport = {"width": WIDTH, "height": 800}
-    with chromium.new_context(base_url=address, viewport=viewport, timezone_id="America/Phoenix") as context:
-        yield log_in_by_keyboard(context.new_page(), "ann")
+@pytest.fixture(scope="module")
+def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict[str, Page]]:
+    """For each look, a page in the clinics' time zone where an administrator is logged in."""
+    opened = {}
+    for suffix, (colors, width, height) in LOOKS.items():
+        context = chromium.new_context(
+            base_url=address,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if colors == "dark" else "light",
+            timezone_id="America/Phoenix",
+        )
+        opened[suffix] = log_in_by_keyboard(context.new_page(), "ann")
+    yield opened
+    for page in opened.values():
+        page.context.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "height"),
-    [
-        ("overview", "/?day=2026-10-08", 600),
-        ("claims-feed", "/claims-feed?status=Not+Sent&clinic=east", 640),
-        ("exceptions", f"/exceptions?clinic=north&reason={CLOSED}", 560),
-        ("account", f"/account?patient={PATIENT}", 640),
-        ("balancing", f"/balancing?{WEEK}&clinic=north", 760),
-        ("months", f"/months?company={COMPANY}&month=2026-10", 700),
-        ("payment-log", f"/payment-log?{WEEK}&group_by=method", 460),
-    ],
-)
-def test_page_is_saved_as_screenshot(page: Page, screenshot_folder: Path, name: str, path: str, height: int) -> None:
-    page.goto(path)
+# Pages by the name of their files. Pages with a long history of work are in the test below.
+ADDRESSES = {
+    "overview": "/?day=2026-10-08",
+    "claims-feed": "/claims-feed?status=Not+Sent&clinic=east",
+    "exceptions": f"/exceptions?clinic=north&reason={CLOSED}",
+    "payment-log": f"/payment-log?{WEEK}&group_by=method",
+    "payment-log-rows": f"/payment-log?{WEEK}&clinic=north",
+    "account": f"/account?patient={PATIENT}",
+    "balancing": f"/balancing?{WEEK}&clinic=north",
+    "months": f"/months?company={COMPANY}&month=2026-10",
+    "clinics": "/clinics?like=north",
+    "new-ids": "/new-ids",
+    "users": "/users",
+    "user": "/user?name=bill",
+    "audit": "/audit",
+    "wrong-filter": "/claims-feed?since=2026-13-01",
+    "no-such-page": "/no-such-page",
+}
+# Pages of the navigation without an address of their own above are taken as they open.
+FURTHER = {
+    item.path.strip("/"): item.path
+    for section in SECTIONS
+    for item in section.items
+    if item.path in page_paths() and not any(urlsplit(each).path == item.path for each in ADDRESSES.values())
+}
 
-    save_screenshot(page, name, screenshot_folder, height)
+
+@pytest.mark.parametrize(("name", "path"), [*ADDRESSES.items(), *FURTHER.items()])
+def test_page_is_saved_as_screenshots(pages: dict[str, Page], screenshot_folder: Path, name: str, path: str) -> None:
+    for suffix, page in pages.items():
+        page.goto(path)
+        save_screenshot(page, f"{name}{suffix}", screenshot_folder)
 
 
-def test_steps_of_a_requeue_are_saved_as_screenshots(page: Page, filled_stack: Stack, screenshot_folder: Path) -> None:
+def test_steps_of_a_requeue_are_saved_as_screenshots(
+    pages: dict[str, Page], filled_stack: Stack, screenshot_folder: Path
+) -> None:
+    page = pages[""]
     page.goto("/clinic?clinic=east")
     page.get_by_label("Wellness").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("link", name="Requeue")).to_be_visible()
-    save_screenshot(page, "clinic", screenshot_folder, 670)
+    expect(
+        page.get_by_role("link", name="Requeue it").or_(page.get_by_role("link", name="Requeue them"))
+    ).to_be_visible()
+    offered = page.url
+    page.get_by_role("link", name=re.compile("^Requeue (it|them)")).click()
+    preview = page.url
+    for suffix, other in pages.items():
+        for name, path in (("clinic", offered), ("requeue", preview)):
+            other.goto(path)
+            save_screenshot(other, f"{name}{suffix}", screenshot_folder)
 
-    page.get_by_role("link", name="Requeue").click()
-    save_screenshot(page, "requeue", screenshot_folder, 460)
-    page.get_by_role("button", name="Requeue").click()
+    page.goto(preview)
+    page.get_by_role("button", name=re.compile("^Requeue [0-9,]+ payment")).click()
     expect(page.get_by_role("status")).to_contain_text("requeued")
     filled_stack.wait_until_idle()
+    run = page.url
 
     imported = {row["payment"] for row in filled_stack.ledger("east")}
     payment = next(
@@ -91,16 +134,41 @@ def test_steps_of_a_requeue_are_saved_as_screenshots(page: Page, filled_stack: S
         for row in filled_stack.feed("east").values()
         if row["attempts"] > 1 and row["payment"] in imported and row["charge_type"] == "Wellness"
     )
-    page.goto(f"/timeline?payment={payment}")
-    save_screenshot(page, "timeline", screenshot_folder, 440)
+    for suffix, other in pages.items():
+        for name, path in (("requeue-run", run), ("timeline", f"/timeline?payment={payment}")):
+            other.goto(path)
+            save_screenshot(other, f"{name}{suffix}", screenshot_folder)
 
 
-def save_screenshot(page: Page, name: str, screenshot_folder: Path, height: int) -> None:
-    """Save the upper part of the page as WebP in docs/screenshots and as PNG in `screenshot_folder`."""
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
-    page.screenshot(path=screenshot_folder / f"how-to-{name}.png", clip=clip)
-    options = {"format": "webp", "quality": QUALITY_PERCENT, "clip": clip | {"scale": 1}}
+def test_login_page_is_saved_as_screenshots(chromium: Browser, address: str, screenshot_folder: Path) -> None:
+    for suffix, (colors, width, height) in LOOKS.items():
+        size = {"width": width, "height": height}
+        with chromium.new_context(
+            base_url=address, viewport=size, color_scheme="dark" if colors == "dark" else "light"
+        ) as context:
+            page = context.new_page()
+            page.goto("/login")
+            save_screenshot(page, f"login{suffix}", screenshot_folder)
+
+
+def save_screenshot(page: Page, name: str, screenshot_folder: Path) -> None:
+    """Save what the screen shows as WebP in docs/screenshots, and as PNG in `screenshot_folder`."""
+    page.screenshot(path=screenshot_folder / f"look-{name}.png")
+    options = {"format": "webp", "quality": QUALITY_PERCENT}
     picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", options)["data"])
     assert len(picture) < BYTES_MAX
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.webp").write_bytes(picture)
+
+
+def test_gallery_shows_every_screenshot() -> None:
+    """Write the page of the documentation that shows the screenshots. It runs last."""
+    names = sorted(path.stem for path in FOLDER.glob("*.webp") if not path.stem.endswith(("-dark", "-phone")))
+    lines = ["# Screenshots", "", "Every page of the console, made by `make screenshots` from simulated weeks.", ""]
+    for name in names:
+        words = name.replace("-", " ").capitalize()
+        lines += [f"## {words}", ""]
+        for suffix, look in (("", "light"), ("-dark", "dark"), ("-phone", "on a phone")):
+            lines.append(f"![{words}, {look}](../screenshots/{name}{suffix}.webp)")
+        lines.append("")
+    GALLERY.write_text("\n".join(lines))

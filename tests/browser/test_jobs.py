@@ -59,7 +59,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     page = logged_in("bill")
 
     page.get_by_role("link", name="Billing Exceptions").click()
-    page.get_by_label("Clinic").fill(clinic)
+    page.get_by_label("Clinic").select_option(clinic)
     page.keyboard.press("Enter")
     rows = page.get_by_role("region", name="Billing Exceptions").get_by_role("row")
     for name, case, entry in (("added", "Added", "$15.00 Cash"), ("edited", "Edited", "$10.00 Cash")):
@@ -103,7 +103,7 @@ def test_biller_balances_a_week_and_follows_a_difference(
     page.get_by_role("link", name="Balancing").click()
     page.get_by_label("From").fill("2026-10-05")
     page.get_by_label("To", exact=True).fill("2026-10-11")
-    page.get_by_label("Clinic").fill(clinic)
+    page.get_by_label("Clinic").select_option(clinic)
     page.get_by_role("button", name="Balance").click()
 
     expect(page.get_by_role("status")).to_contain_text("Balanced to the cent.")

@@ -52,6 +52,7 @@ PAGES = {
     "refused": "/account?patient=nobody",
     "no-such-page": "/no-such-page",
 }
+LOOKS = (("light", "desk"), ("dark", "desk"), ("light", "tablet"), ("light", "phone"), ("dark", "phone"))
 STATUS = {"refused": 404, "no-such-page": 404}
 
 # Accessibility problems that the page reports about itself.
@@ -100,12 +101,20 @@ def test_page_fits_every_screen_width_and_is_accessible(
     name: str, admin_page: Page, axe: Axe, screenshot_folder: Path
 ) -> None:
     answer, problems = admin_page.goto(PAGES[name]), {}
-    for width, (across, down) in WIDTHS.items():
+    for colors, width in (
+        ("light", "desk"),
+        ("dark", "desk"),
+        ("light", "tablet"),
+        ("light", "phone"),
+        ("dark", "phone"),
+    ):
+        across, down = WIDTHS[width]
+        admin_page.emulate_media(color_scheme=colors)
         admin_page.set_viewport_size({"width": across, "height": down})
-        admin_page.screenshot(path=screenshot_folder / f"{name}-{width}.png", full_page=True)
+        admin_page.screenshot(path=screenshot_folder / f"{name}-{width}-{colors}.png", full_page=True)
         violations = axe.run(admin_page).response["violations"]
         found = [f"{each['impact']}: {each['help']}: {each['nodes'][0]['html'][:120]}" for each in violations]
-        problems[width] = admin_page.evaluate(PROBLEMS) + found
+        problems[f"{width} {colors}"] = admin_page.evaluate(PROBLEMS) + found
 
     assert answer
     assert answer.status == STATUS.get(name, 200)
@@ -131,6 +140,58 @@ def test_keyboard_reaches_content_and_search(
     page.keyboard.press("Enter")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.name") in {"find", "q"}
+
+
+def test_navigation_and_filter_of_a_phone_open_without_scripts(logged_in: Callable[..., Page]) -> None:
+    page = logged_in("ann", "phone", javascript=False)
+    page.goto("/claims-feed")
+
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Balancing").click()
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Clinic").select_option("clinic-001")
+    page.get_by_role("button", name="Balance").click()
+
+    assert "clinic=clinic-001" in page.url
+
+
+def test_chosen_colours_stay_on_the_next_page(logged_in: Callable[..., Page]) -> None:
+    page = logged_in("ann")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+
+    page.get_by_role("button", name="ann").click()
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(ground)
+    page.goto("/clinics")
+
+    assert light != dark == page.evaluate(ground)
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+@pytest.mark.usefixtures("_simulated_weeks")
+def test_headings_of_a_table_stay_below_the_header_while_the_page_scrolls(logged_in: Callable[..., Page]) -> None:
+    page = logged_in("ann")
+    page.goto("/claims-feed")
+    page.mouse.wheel(0, 900)
+    page.wait_for_function("scrollY > 500")
+
+    heading, header = page.get_by_role("columnheader", name="Payment"), page.get_by_role("banner")
+    assert abs(heading.bounding_box()["y"] - header.bounding_box()["height"]) < 2
+    assert page.get_by_role("link", name="Next page").bounding_box()["y"] < 800
+
+
+def test_user_is_added_in_a_dialog_on_the_list(logged_in: Callable[..., Page]) -> None:
+    page = logged_in("ann")
+    page.goto("/users")
+
+    page.get_by_role("link", name="New user").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("in.a.dialog")
+
+    assert page.url.endswith("/users")
+    dialog.get_by_role("button", name="Close").click()
+    assert not dialog.is_visible()
 
 
 def _post_unexplained_entry(stack: Stack) -> None:

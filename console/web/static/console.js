@@ -95,6 +95,13 @@ for (const group of document.querySelectorAll("[data-themes]")) {
   }
 }
 
+// Show a form that htmx has loaded in the dialog of the page.
+const dialog = document.getElementById("dialog");
+if (dialog) {
+  document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "dialog-body") dialog.showModal(); });
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+}
+
 // Close an open menu when Escape is pressed or something else is clicked.
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(except)) menu.open = false;
