@@ -21,7 +21,7 @@ from tests.browser.three_weeks import COMPANY, ThreeWeeks
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 GALLERY = FOLDER.parent / "reference" / "screenshots.md"
-BYTES_MAX, QUALITY_PERCENT = 60_000, 60
+BYTES_MAX, QUALITY_PERCENT = 60_000, 50
 LOOKS = {"": ("light", 1280, 800), "-dark": ("dark", 1280, 800), "-phone": ("light", 390, 844)}
 """The suffix of a file, with its colours and the size of the screen."""
 PATIENT, WEEK = "P-1037", "since=2026-10-05&until=2026-10-11"

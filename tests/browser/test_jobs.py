@@ -60,7 +60,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
 
     page.get_by_role("link", name="Billing Exceptions").click()
     page.get_by_role("combobox", name="Clinic").select_option(clinic)
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Show").click()
     rows = page.get_by_role("region", name="Billing Exceptions").get_by_role("row")
     for name, case, entry in (("added", "Added", "$15.00 Cash"), ("edited", "Edited", "$10.00 Cash")):
         row = rows.filter(has_text=line_key(clinic, name))
@@ -131,6 +131,7 @@ def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogIn) -
     page.goto(f"/claims-feed?clinic={clinic}")
     page.get_by_label(f"Select {line_key(clinic, 'shoes')}").check()
     page.get_by_role("button", name="Requeue selected").click()
+    page.get_by_role("button", name="Requeue 1 payment").click()
 
     expect(page.get_by_role("status").first).to_contain_text("1 of 1 payment requeued")
 

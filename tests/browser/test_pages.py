@@ -103,7 +103,7 @@ def test_page_fits_every_screen_width_and_is_accessible(
     answer, problems = admin_page.goto(PAGES[name]), {}
     for colors, width in LOOKS:
         across, down = WIDTHS[width]
-        admin_page.emulate_media(color_scheme=colors)
+        admin_page.emulate_media(color_scheme=colors, reduced_motion="reduce")
         admin_page.set_viewport_size({"width": across, "height": down})
         admin_page.screenshot(path=screenshot_folder / f"{name}-{width}-{colors}.png", full_page=True)
         violations = axe.run(admin_page).response["violations"]
