@@ -38,6 +38,7 @@ CHANGES_IN_PLACE = "(number) => [...document.forms][number].hasAttribute('hx-pos
 SUBMIT = """([number, values]) => {
     const form = [...document.forms][number];
     for (const field of form.elements) {
+        if (field.name.startsWith("all_")) field.checked = false;
         if (!(field.name in values) || ["hidden", "submit", "button", "file"].includes(field.type)) continue;
         const chosen = values[field.name];
         if (["checkbox", "radio"].includes(field.type)) field.checked = chosen.includes(field.value);
@@ -77,10 +78,7 @@ class BrowserCrawler:
 
     def _read_page(self, address: str) -> None:
         self.opened.add(address_shape(urlsplit(address).path))
-        for width, height in SIZES.items():
-            self.page.set_viewport_size({"width": width, "height": height})
-            for problem in self.page.evaluate(OUTSIDE):
-                self._complain(f"at {width} px: {problem}")
+        self._check_layout()
         page = HtmlPage(address, self.page.content())
         for link in page.links:
             if link.is_page:
@@ -90,6 +88,12 @@ class BrowserCrawler:
                 self._queue(address, form.action)
             elif self.with_forms and form.buttons and form.action not in LAST:
                 self._submit(address, str(form_kind(form)))
+
+    def _check_layout(self) -> None:
+        for width, height in SIZES.items():
+            self.page.set_viewport_size({"width": width, "height": height})
+            for problem in self.page.evaluate(OUTSIDE):
+                self._complain(f"at {width} px: {problem}")
 
     def _queue(self, seen_on: str, link: str) -> None:
         whole = urldefrag(urljoin(seen_on, link)).url
@@ -119,11 +123,22 @@ class BrowserCrawler:
             with self.page.expect_response(lambda response: response.request.method == "POST"):
                 self.page.evaluate(SUBMIT, [number, values])
         else:
-            with self.page.expect_navigation(wait_until="load"):
+            with self.page.expect_navigation(wait_until="load") as shown:
                 self.page.evaluate(SUBMIT, [number, values])
-        after = urlsplit(self.page.url)
-        self._queue(address, f"{after.path}?{after.query}" if after.query else after.path)
-        self.page.goto(address)
+            self._read_answer(shown.value)
+        # The form may have removed the page, with everything on it.
+        if self.page.request.get(address).ok:
+            self.page.goto(address)
+
+    def _read_answer(self, answer: Response) -> None:
+        """Read the page that follows a form, unless one of its shape is known. It may exist only now."""
+        after = urlsplit(answer.url)
+        address = f"{after.path}?{after.query}" if after.query else after.path
+        if answer.request.method == "POST":  # not an address of its own
+            self._check_layout()
+        elif not self._shapes[address_shape(address)]:
+            self._shapes[address_shape(address)] += 1
+            self._read_page(address)
 
     def _check_status(self, response: Response) -> None:
         if response.status >= 400:
