@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record
 from console.reports.parameters import parameter
 
@@ -28,12 +28,12 @@ MONTHS = Report(
     title="Months",
     columns=(
         Column("company", "Company", wraps=True),
-        Column("month", "Month"),
-        Column("state", "State"),
-        Column("closed_at", "Closed", ColumnKind.MOMENT),
-        Column("payments_total", "Payments total", ColumnKind.MONEY),
+        Column("month", "Month", sort=SortCost.ROWS),
+        Column("state", "State", sort=SortCost.ROWS),
+        Column("closed_at", "Closed", ColumnKind.MOMENT, sort=SortCost.ROWS),
+        Column("payments_total", "Payments total", ColumnKind.MONEY, sort=SortCost.ROWS),
         Column("scheduled_at", "Scheduled", ColumnKind.MOMENT),
-        Column("scheduled_by", "Scheduled by", from_width=100),
+        Column("scheduled_by", "Scheduled by", from_width=100, sort=SortCost.ROWS),
     ),
     table=("company", "month", "state", "closed_at", "scheduled_by", "payments_total"),
     page=("month", "state", "payments_total"),

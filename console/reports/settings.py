@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record, Value
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def _types_in_short(record: Record) -> Value:
 SETTINGS = Report(
     title="Clinic settings",
     columns=(
-        Column("clinic", "Clinic", wraps=True),
-        Column("company", "Company", wraps=True),
-        Column("integration", "Integration"),
+        Column("clinic", "Clinic", wraps=True, sort=SortCost.ROWS),
+        Column("company", "Company", wraps=True, sort=SortCost.ROWS),
+        Column("integration", "Integration", sort=SortCost.ROWS),
         Column("types", "Charge types", wraps=True, text=_types_in_short),
     ),
     table=("clinic", "company", "integration", "types"),

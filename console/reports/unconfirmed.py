@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record, Value
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ def _state(record: Record) -> Value:
 UNCONFIRMED = Report(
     title="Unconfirmed companies, clinics and patients",
     columns=(
-        Column("kind", "Kind"),
-        Column("company", "Company", wraps=True),
-        Column("id", "Id", wraps=True),
-        Column("payments", "Payments", ColumnKind.COUNT),
-        Column("entries", "Ledger entries", ColumnKind.COUNT),
-        Column("open_payments", "Pending", ColumnKind.COUNT),
-        Column("charges", "Charges", ColumnKind.COUNT),
-        Column("exceptions", "Exceptions", ColumnKind.COUNT),
-        Column("retired_by", "State", text=_state),
+        Column("kind", "Kind", sort=SortCost.ROWS),
+        Column("company", "Company", wraps=True, sort=SortCost.ROWS),
+        Column("id", "Id", wraps=True, sort=SortCost.ROWS),
+        Column("payments", "Payments", ColumnKind.COUNT, sort=SortCost.ROWS),
+        Column("entries", "Ledger entries", ColumnKind.COUNT, sort=SortCost.ROWS),
+        Column("open_payments", "Pending", ColumnKind.COUNT, sort=SortCost.ROWS),
+        Column("charges", "Charges", ColumnKind.COUNT, sort=SortCost.ROWS),
+        Column("exceptions", "Exceptions", ColumnKind.COUNT, sort=SortCost.ROWS),
+        Column("retired_by", "State", text=_state, sort=SortCost.ROWS),
     ),
     table=("kind", "company", "id", "payments", "entries", "open_payments", "charges", "exceptions", "retired_by"),
     noun="id",

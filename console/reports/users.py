@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from console.reports.definition import Column, ColumnKind, Report
+from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.output import Record, Value
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def _state(record: Record) -> Value:
 USERS = Report(
     title="Users of the console",
     columns=(
-        Column("name", "Name", wraps=True),
-        Column("role", "Role"),
-        Column("companies", "Companies", wraps=True, text=_companies_in_short),
-        Column("clinics", "Clinics", wraps=True, text=_clinics_in_short),
-        Column("added_at", "Added", ColumnKind.MOMENT, from_width=120),
-        Column("added_by", "Added by"),
-        Column("disabled_at", "State", text=_state),
+        Column("name", "Name", wraps=True, sort=SortCost.ROWS),
+        Column("role", "Role", sort=SortCost.ROWS),
+        Column("companies", "Companies", wraps=True, text=_companies_in_short, sort=SortCost.ROWS),
+        Column("clinics", "Clinics", wraps=True, text=_clinics_in_short, sort=SortCost.ROWS),
+        Column("added_at", "Added", ColumnKind.MOMENT, from_width=120, sort=SortCost.ROWS),
+        Column("added_by", "Added by", sort=SortCost.ROWS),
+        Column("disabled_at", "State", text=_state, sort=SortCost.ROWS),
     ),
     table=("name", "role", "companies", "clinics", "added_at", "disabled_at"),
     page=("name", "role", "companies", "clinics", "added_at", "added_by", "disabled_at"),

@@ -45,6 +45,7 @@ from console.web.pages import (
     timeline,
     trends,
     unconfirmed,
+    user_list,
     users,
 )
 from console.web.rendering import FOLDER, create_templates, static_urls
@@ -53,7 +54,8 @@ from tasks.resources import connect_redis
 
 PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(company, deposit_slip, saved_views, unconfirmed, users, audit, login, own_account, health, help_page, operations),
+    *(company, deposit_slip, saved_views, unconfirmed, user_list, users),
+    *(audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(trends, search, api_search),
     *(balancing_export, emr_logs, api_balancing),

@@ -96,6 +96,7 @@ class ListView:
     links: PageLinks = _NO_LINKS
     known: Summary | None = None
     edge: dict[str, str] | None = None
+    is_short: bool = False
     views: Sequence[SavedView] = ()
     companies: Sequence[str] = ()
 
@@ -106,7 +107,8 @@ class ListView:
         sort = column.first_sort
         if self.sort.column == column.key:
             sort = Sort(column.key, not self.sort.is_descending)
-        return self.context.link(**_POSITION, sort=None if sort == self.report.sort_of(None) else sort)
+        is_default = not self.is_short and sort == self.report.sort_of(None)
+        return self.context.link(**_POSITION, sort=None if is_default else sort)
 
     def aria_sort(self, column: Column) -> str:
         """Return the value of aria-sort for the heading of a column."""

@@ -7,15 +7,18 @@ from fastapi import APIRouter, Form, Query, Response
 from pydantic import BeforeValidator, Field
 
 from console.plurals import plural
-from console.reports.settings import SETTINGS, SETTINGS_HISTORY
-from console.web.auth import Configurer, Viewer
+from console.reports.settings import SETTINGS, SETTINGS_HISTORY, settings_records
+from console.web.auth import Configurer, Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.exporting import FileForm, send_records
 from console.web.filters import PageQuery, Text
 from console.web.large_forms import LargeFormRoute
 from console.web.pages.named_clinics import ClinicName, find_clinic, find_clinics, names_of
 from console.web.rendering import url
+from console.web.short_lists import ShortList, short_list
 from payments.contract.event import ChargeType
+from payments.contract.keys import ClinicKey
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.eligibility import ClinicSettings
 from payments.core.outcome import Reason, Status
@@ -40,6 +43,7 @@ class _Choice(PageQuery):
     like: Text | None = None
     differing: bool = False
     changed: bool = False
+    sort: Text | None = None
 
 
 def _split(texts: list[str]) -> list[str]:
@@ -88,16 +92,42 @@ class _Conflict(NamedTuple):
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
+    chosen = _select(context, choice)
+    return context.page(
+        "clinics.html",
+        report=SETTINGS,
+        list=chosen.found.view,
+        rows=chosen.found.rows,
+        like=chosen.like,
+        types=list(ChargeType),
+        names=chosen.names,
+        choice=choice,
+    )
+
+
+@router.get("/clinics/export")
+def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export the settings of the clinics that match as a file."""
+    return send_records(context, SETTINGS, form, _select(context, choice).found.records)
+
+
+class _Selected(NamedTuple):
+    """The clinics that match, the clinic to compare with, and the names of all clinics that the user may see."""
+
+    found: ShortList[ClinicRow]
+    like: ClinicRow | None
+    names: dict[ClinicKey, str]
+
+
+def _select(context: RequestContext, choice: _Choice) -> _Selected:
     with context.transaction() as tx:
         visible = configuring.list_clinic_settings(tx, context.now, scope=context.user.scope)
-    names = names_of(row.key for row in visible)
     like = next((row for row in visible if choice.like in {row.clinic, ":".join(row.key)}), None)
     rows = [row for row in visible if _matches(row, choice.find)]
     if like and choice.differing:
         rows = [row for row in rows if row is like or (row.integration, row.types) != (like.integration, like.types)]
-    return context.page(
-        "clinics.html", report=SETTINGS, rows=rows, like=like, types=list(ChargeType), names=names, choice=choice
-    )
+    found = short_list(context, SETTINGS, choice.sort, rows, settings_records(rows))
+    return _Selected(found, like, names_of(row.key for row in visible))
 
 
 @router.get("/clinic")

@@ -7,13 +7,15 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Form, Query, Response
 
-from console.reports.months import CLOSE_WARNINGS, MONTHS, warning_records
+from console.reports.months import CLOSE_WARNINGS, MONTHS, month_records, warning_records
 from console.reports.output import Record
-from console.web.auth import Editor, Viewer
+from console.web.auth import Editor, Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
+from console.web.exporting import FileForm, send_records
 from console.web.filters import PageQuery, Text
 from console.web.rendering import url
+from console.web.short_lists import short_list
 from payments.contract.money import Money, total
 from payments.core.close import MonthSum
 from payments.core.month import Month, MonthState
@@ -28,6 +30,7 @@ router = APIRouter(include_in_schema=False)
 class _Choice(PageQuery):
     company: Text | None = None
     month: Text | None = None
+    sort: Text | None = None
 
 
 class _MonthForm(PageQuery):
@@ -52,18 +55,33 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         name = choice.month or next((row.month for row in months if row.state is not MonthState.CLOSED), None)
         selected = _parse_month(name) if company and name else None
         state = closing.month_state(tx, company, selected) if company and selected else MonthState.OPEN
+    newest_first = list(reversed(months))
+    found = short_list(context, MONTHS, choice.sort, newest_first, month_records(newest_first))
     return context.page(
         "months.html",
         report=MONTHS,
+        list=found.view,
         warnings=CLOSE_WARNINGS,
         companies=companies,
         company=company,
-        months=list(reversed(months)),
+        months=found.rows,
         selected=str(selected) if selected else None,
         state=state,
         settings=settings.get(company or ""),
         close=_read_close(context, company, selected) if company and selected else None,
     )
+
+
+@router.get("/months/export")
+def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export a company's months as a file."""
+    check_sees_company(context, choice.company)
+    with context.transaction() as tx:
+        companies = configuring.list_companies(tx, context.user.scope)
+        company = choice.company or (companies[0].company if companies else "")
+        months = list(reversed(closing.list_months(tx, company)))
+    found = short_list(context, MONTHS, choice.sort, months, month_records(months))
+    return send_records(context, MONTHS, form, found.records, company)
 
 
 @router.post("/months/schedule")

@@ -18,9 +18,10 @@ from console.reports.requeue import (
     preview_records,
     run_records,
 )
-from console.web.auth import Requeuer
+from console.web.auth import Exporter, Requeuer
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.exporting import FileForm, send_records
 from console.web.filters import PageQuery, ReportQuery, RowId, report_form, report_query
 from console.web.rendering import url
 from payments.journeys import requeue_runs, requeueing
@@ -71,6 +72,19 @@ def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameter
         criteria=criteria(feed_filter),
         fields=fields,
     )
+
+
+@router.get("/requeue-runs/new/export")
+def export(
+    query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))],
+    context: Exporter,
+    form: FileForm = FileForm.CSV,
+) -> Response:
+    """Export the preview of a run as a file."""
+    feed_filter = requeue_filter(query, context)
+    with context.transaction() as tx:
+        expected = requeueing.preview_requeue(tx, feed_filter, context.now)
+    return send_records(context, REQUEUE_PREVIEW, form, preview_records(expected))
 
 
 @router.post("/requeue-runs")

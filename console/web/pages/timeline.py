@@ -5,11 +5,12 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.timeline import TIMELINE, TimelineParameters, event_record
+from console.reports.timeline import TIMELINE, TimelineParameters, event_record, timeline_records
 from console.web import navigation
-from console.web.auth import Viewer
+from console.web.auth import Exporter, Viewer
 from console.web.errors import PageError
-from console.web.filters import ReportQuery, optional_report_query
+from console.web.exporting import FileForm, send_records
+from console.web.filters import ReportQuery, optional_report_query, report_query
 from console.web.origins import referring_page
 from console.web.pages.choices import list_offered_ids
 from payments import wording
@@ -53,6 +54,20 @@ def show(
         sentence=wording.reason(row.reason) if row else "",
         may_requeue=bool(row and row.status != Status.SUCCESSFUL),
     )
+
+
+@router.get("/timeline/export")
+def export(
+    query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters, is_paged=False))],
+    context: Exporter,
+    form: FileForm = FileForm.CSV,
+) -> Response:
+    """Export the timeline of a payment as a file."""
+    payment = query.parameters.payment
+    scope = context.user.scope.narrowed_to_company(query.parameters.company)
+    with context.transaction() as tx:
+        events = timeline_rows(tx, scope, payment)
+    return send_records(context, TIMELINE, form, timeline_records(events), payment)
 
 
 class ListPage(NamedTuple):

@@ -2,13 +2,16 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Form, Query, Response
 
-from console.reports.unconfirmed import UNCONFIRMED
+from console.reports.unconfirmed import UNCONFIRMED, unconfirmed_records
 from console.web.auth import Administrator
+from console.web.context import RequestContext
+from console.web.exporting import FileForm, send_records
 from console.web.filters import PageQuery, Text
+from console.web.short_lists import ShortList, short_list
 from payments.journeys import confirming
-from payments.journeys.confirming import NamedClinic
+from payments.journeys.confirming import NamedClinic, UnconfirmedRow
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,15 +27,30 @@ class _NamedForm(PageQuery):
         return NamedClinic(self.company, self.id if self.kind == "clinic" else None)
 
 
+class _ListQuery(PageQuery):
+    sort: Text | None = None
+
+
 @router.get("/new-ids")
-def show(context: Administrator) -> Response:
+def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Response:
     """Show the companies, clinics and patients that nobody confirmed, and the retired ones."""
+    found = _list_unconfirmed(context, choice.sort)
+    held = [confirming.describe_contents(row.contents) for row in found.rows]
+    shown = list(zip(found.rows, held, strict=True))
+    may_restore = confirming.may_restore(context.user.scope)
+    return context.page("new_ids.html", report=UNCONFIRMED, list=found.view, rows=shown, may_restore=may_restore)
+
+
+@router.get("/new-ids/export")
+def export(choice: Annotated[_ListQuery, Query()], context: Administrator, form: FileForm = FileForm.CSV) -> Response:
+    """Export these companies, clinics and patients as a file."""
+    return send_records(context, UNCONFIRMED, form, _list_unconfirmed(context, choice.sort).records)
+
+
+def _list_unconfirmed(context: RequestContext, sort: str | None) -> ShortList[UnconfirmedRow]:
     with context.snapshot_transaction() as tx:
         rows = confirming.list_unconfirmed(tx, context.user.scope)
-    held = [confirming.describe_contents(row.contents) for row in rows]
-    shown = list(zip(rows, held, strict=True))
-    may_restore = confirming.may_restore(context.user.scope)
-    return context.page("new_ids.html", report=UNCONFIRMED, rows=shown, may_restore=may_restore)
+    return short_list(context, UNCONFIRMED, sort, rows, unconfirmed_records(rows))
 
 
 @router.post("/new-ids/confirm")

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Query, Response
 from pydantic import Field
 
-from console.reports.users import USERS
 from console.web.auth import Administrator
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
@@ -17,7 +16,7 @@ from console.web.pages.named_clinics import names_of
 from payments.access import administration
 from payments.access.authentication import NewPassword, UserError
 from payments.access.passwords import PASSWORD_LENGTH_MIN
-from payments.access.rights import RIGHTS, Right, Role, User
+from payments.access.rights import RIGHTS, Role, User
 from payments.contract.keys import ClinicKey
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.scope import Scope
@@ -127,14 +126,6 @@ class _Refusal:
         if isinstance(self.error, ChangedMeanwhileError):
             return {}
         return {self.error.field: capitalized(f"{self.error}.")}
-
-
-@router.get("/users")
-def show(context: Administrator) -> Response:
-    """Show the users whom the administrator may manage, and the rights of each role."""
-    with context.transaction() as tx:
-        rows = administration.list_users(tx, context.user)
-    return context.page("users.html", report=USERS, rows=rows, roles=list(Role), rights=list(Right), table=RIGHTS)
 
 
 @router.get("/user")

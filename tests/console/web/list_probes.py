@@ -19,6 +19,19 @@ def of_list(name: str, requests: Requests) -> dict[str, Requests]:
     return dict.fromkeys((f"GET /{path}" for path in paths), requests)
 
 
+def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, Requests]:
+    """Return requests for the files of lists that are read as a whole."""
+    refused = {"status": "Validation Failed"}
+    return {
+        "GET /clinics/export": [{}, {"find": "beta"}],
+        "GET /months/export": [{}, {"company": foreign}, {"company": own}],
+        "GET /timeline/export": [{"payment": key} for key in keys],
+        "GET /requeue-runs/new/export": [refused, refused | {"company": foreign}],
+        "GET /users/export": [{}],
+        "GET /new-ids/export": [{}],
+    }
+
+
 def add_views(database: Database, company: str, owner: str) -> None:
     """Save a view of a user of a company, and one that the user shares with the company."""
     user = User(owner, Role.BILLING, Scope.of_companies(company))

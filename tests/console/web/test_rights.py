@@ -45,6 +45,7 @@ from console.web.pages import (
     timeline,
     trends,
     unconfirmed,
+    user_list,
     users,
 )
 from payments.access.rights import RIGHTS, Right, Role
@@ -88,10 +89,11 @@ REQUIRED = {
         POST /api/exceptions/next
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy | GET /company | POST /company",
-    Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export | GET /balancing/export",
+    Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export | GET /balancing/export"
+    " | GET /clinics/export | GET /months/export | GET /timeline/export | GET /requeue-runs/new/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
     " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /audit/summary"
-    " | GET /new-ids"
+    " | GET /new-ids | GET /new-ids/export | GET /users/export"
     " | POST /new-ids/confirm | POST /new-ids/retire",
 }
 
@@ -149,7 +151,7 @@ MODULES = (
         operations,
         overview,
     ),
-    *(own_account, payment_log, requeue_runs, saved_views, search, timeline, unconfirmed, users),
+    *(own_account, payment_log, requeue_runs, saved_views, search, timeline, unconfirmed, user_list, users),
     trends,
 )
 

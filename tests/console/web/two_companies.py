@@ -17,7 +17,7 @@ from tests.builders.events import event_body, paid, payment_fields, saved_charge
 from tests.console.web.balancing_probes import add_log, balancing_probes
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.exception_probes import add_note, exception_probes
-from tests.console.web.list_probes import add_views, of_list, view_probes
+from tests.console.web.list_probes import add_views, export_probes, of_list, view_probes
 from tests.console.web.operations_rows import add_operations
 
 OWN, FOREIGN = "alpha", "beta-company"
@@ -47,6 +47,8 @@ TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
 FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
 FIGURES_ONLY = {
     *("GET /claims-feed/newer", "GET /api/trends", "GET /balancing/emr-logs/{log_id}"),
+    "GET /requeue-runs/new/export",
+    "GET /claims-feed/newer",
     "GET /audit/summary",
     *("GET /api/openapi.json", "GET /api/would-flow", "GET /requeue-runs/new", "GET /api/requeue-preview"),
     *("GET /api/requeue-runs/{run_id}", "GET /own-account", "GET /help"),
@@ -135,7 +137,7 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
     own_runs = [{"run_id": each} for each in ids.runs]
-    changes |= view_probes(OWN, FOREIGN) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
+    changes |= view_probes(OWN, FOREIGN) | export_probes(OWN, FOREIGN, keys) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
     return _report_probes() | _page_probes(keys, runs, user) | changes
 
 
