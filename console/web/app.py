@@ -38,15 +38,18 @@ from console.web.pages import (
     operations,
     overview,
     own_account,
+    patient,
     payment_log,
     requeue_runs,
     saved_views,
     search,
     timeline,
+    today,
     trends,
     unconfirmed,
     user_list,
     users,
+    will_it_flow,
 )
 from console.web.rendering import FOLDER, create_templates, static_urls
 from payments.store.db.isolation import connect_isolated
@@ -58,7 +61,7 @@ PAGES = (
     *(audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(trends, search, api_search),
-    *(balancing_export, emr_logs, api_balancing),
+    *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

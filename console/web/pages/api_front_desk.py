@@ -1,16 +1,57 @@
-"""The API of the front desk: whether a payment would be sent to Billing and posted."""
+"""The API of the front desk: whether a payment would flow, the payments of a day, and what a patient owes."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 
+from console.reports.front_desk import PatientParameters, day_record
+from console.reports.output import to_json_value
 from console.web.auth import Viewer
+from console.web.errors import PageError
+from console.web.filters import ReportQuery, report_query
+from console.web.pages.today import DayQuery
 from console.web.pages.would_flow import FlowQuery, preview_flow
-from console.web.schemas import PROBLEMS, FlowPreview, success_response
+from console.web.schemas import PROBLEMS, FlowPreview, Rows, success_response
 from payments.flow_wording import flow_answer
+from payments.journeys import distributing, front_desk
 
 router = APIRouter(prefix="/api", responses=PROBLEMS)
+
+
+@router.get("/today", responses=success_response(Rows))
+def today(query: DayQuery, context: Viewer) -> Response:
+    """Return the payments of a transaction date, by default of the current day: delivered and posted state."""
+    scope = context.scope_of(query.choice)
+    day = query.parameters.day or context.today_in(scope)
+    with context.transaction() as tx:
+        sheet = front_desk.read_day(tx, scope, day)
+        context.audit(tx, "viewed payments of the day", query.parameters.clinic or "", f"API {day}")
+    rows = [{key: to_json_value(value) for key, value in day_record(row).items()} for row in sheet.rows]
+    return JSONResponse({"rows": rows, "next": None})
+
+
+@router.get("/patient", responses=success_response(Rows))
+def patient(
+    query: Annotated[ReportQuery[PatientParameters], Depends(report_query(PatientParameters, is_paged=False))],
+    context: Viewer,
+) -> Response:
+    """Return the charges for which a patient still owes money, by date of service."""
+    chosen = query.parameters
+    scope = context.user.scope.narrowed_to_company(chosen.company)
+    with context.snapshot_transaction() as tx:
+        accounts = distributing.show_account(tx, chosen.patient, scope)
+        context.audit(tx, "viewed account", chosen.patient, "API")
+        owed = [
+            (each.company, charge)
+            for each in accounts
+            for charge in front_desk.owed_charges(tx, each, scope.narrowed_to_company(each.company))
+        ]
+    if not accounts:
+        raise PageError(404, f"There is no patient {chosen.patient}.")
+    records = [{"company": company, **charge._asdict()} for company, charge in owed]
+    rows = [{key: to_json_value(value) for key, value in record.items()} for record in records]
+    return JSONResponse({"rows": rows, "next": None})
 
 
 @router.get("/would-flow", responses=success_response(FlowPreview))

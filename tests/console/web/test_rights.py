@@ -38,15 +38,18 @@ from console.web.pages import (
     operations,
     overview,
     own_account,
+    patient,
     payment_log,
     requeue_runs,
     saved_views,
     search,
     timeline,
+    today,
     trends,
     unconfirmed,
     user_list,
     users,
+    will_it_flow,
 )
 from payments.access.rights import RIGHTS, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
@@ -64,7 +67,8 @@ REQUIRED = {
         GET / | GET /claims-feed | GET /exceptions | GET /account | GET /payment-log | GET /balancing | GET /months
         GET /clinics | GET /clinic | GET /timeline | GET /help | POST /logout
         POST /balancing/emr-logs | GET /balancing/emr-logs/{log_id} | POST /balancing/emr-logs/{log_id}/delete
-        POST /api/balancing | GET /api/balancing/lines
+        POST /api/balancing | GET /api/balancing/lines | GET /today | GET /will-it-flow | GET /patient
+        GET /api/today | GET /api/patient
         GET /search | GET /api/search
         GET /own-account | POST /own-account/password | POST /own-account/sessions/end
         GET /api/openapi.json | GET /api/would-flow | GET /api/claims-feed | GET /api/exceptions | GET /api/payment-log
@@ -126,6 +130,7 @@ def _endpoints() -> list[Endpoint]:
 
 ENDPOINTS = _endpoints()
 MODULES = (
+    *(today, will_it_flow, patient),
     *(
         deposit_slip,
         account,

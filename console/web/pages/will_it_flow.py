@@ -1,0 +1,61 @@
+"""The page *Will it flow?*: the answer before the front desk saves a payment."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from console.web.auth import Viewer
+from console.web.context import RequestContext
+from console.web.filters import Amount, Day, PageQuery, Text
+from console.web.pages.choices import list_offered_ids
+from console.web.pages.would_flow import FlowQuery, preview_flow
+from payments.contract.event import ChargeType
+from payments.flow_wording import flow_answer
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Form(PageQuery):
+    """The fields of the form, which is empty at first."""
+
+    clinic: Text | None = None
+    company: Text | None = None
+    charge_type: ChargeType | None = None
+    date: Day | None = None
+    amount_paid: Annotated[Amount | None, Field(title="Amount paid")] = None
+    amount_due: Annotated[Amount | None, Field(title="Amount Due")] = None
+    paid: bool = True
+    internal_payment: Annotated[bool, Field(title="Internal Payment")] = False
+    patient: Text | None = None
+
+    def asked(self, clinic: str | None) -> FlowQuery | None:
+        """Return the payment, or None before a clinic and a charge type are chosen."""
+        given = self.model_dump() | {"clinic": clinic}
+        is_complete = clinic and self.charge_type and self.date
+        return FlowQuery.model_construct(**given) if is_complete else None
+
+
+@router.get("/will-it-flow")
+def show(form: Annotated[_Form, Query()], context: Viewer) -> Response:
+    """Show whether a payment would be sent and posted, and what to do; or the form."""
+    with context.transaction() as tx:
+        offered = list_offered_ids(tx, context)
+    clinic = form.clinic or (offered.clinics[0] if len(offered.clinics) == 1 else None)
+    day = form.date or _today(context, clinic)
+    asked = form.model_copy(update={"date": day}).asked(clinic)
+    preview = preview_flow(context, asked) if asked else None
+    return context.page(
+        "will_it_flow.html",
+        form=form,
+        clinic=clinic,
+        day=day,
+        preview=preview,
+        answer=flow_answer(preview) if preview else None,
+        charge_types=list(ChargeType),
+        offered=offered,
+    )
+
+
+def _today(context: RequestContext, clinic: str | None) -> object:
+    return context.today_in(context.user.scope.narrowed_to_clinic(clinic))

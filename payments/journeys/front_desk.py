@@ -1,0 +1,64 @@
+"""What the front desk looks up: the payments of its day, and what a patient owes and has paid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from payments.contract.money import ZERO, Money, total
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+from payments.store.reports import day_sheet
+from payments.store.reports import owed_charges as charges
+from payments.store.reports.account import AccountRow
+from payments.store.reports.day_sheet import DayRow
+from payments.store.reports.owed_charges import OwedCharge
+
+__all__ = ["DayRow", "OwedCharge"]
+
+ROWS_MAX = 2_000
+"""The payments of a day at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSum:
+    """The payments of one method: their number, what was taken and what Billing holds of it, in dollars."""
+
+    method: str | None
+    count: int
+    taken: Money
+    in_billing: Money
+
+
+@dataclass(frozen=True, slots=True)
+class DaySheet:
+    """The payments of a day. `has_more` tells whether there are more than ROWS_MAX."""
+
+    rows: Sequence[DayRow]
+    has_more: bool
+
+    @property
+    def sums(self) -> list[MethodSum]:
+        """The sums by method. Refused events, whose method is unknown, come last."""
+        methods = sorted({row.method for row in self.rows}, key=lambda method: (method is None, method or ""))
+        return [self._sum(method, [row for row in self.rows if row.method == method]) for method in methods]
+
+    @property
+    def total(self) -> MethodSum:
+        """The sum of all methods."""
+        return self._sum(None, self.rows)
+
+    @staticmethod
+    def _sum(method: str | None, rows: Sequence[DayRow]) -> MethodSum:
+        taken = total(row.amount or ZERO for row in rows)
+        return MethodSum(method, len(rows), taken, total(row.posted_amount for row in rows))
+
+
+def read_day(tx: Transaction, scope: Scope, day: date) -> DaySheet:
+    """Return the payments of a transaction date in a scope, also those that are not in Billing."""
+    rows = day_sheet.read(tx, scope, day, ROWS_MAX + 1)
+    return DaySheet(rows[:ROWS_MAX], len(rows) > ROWS_MAX)
+
+
+def owed_charges(tx: Transaction, row: AccountRow, scope: Scope) -> list[OwedCharge]:
+    """Return the charges of an account for which the patient still owes money, by date of service."""
+    return charges.read(tx, row, scope)

@@ -1,0 +1,65 @@
+"""The payments of one day at the front desk, whether or not they are in Billing, by transaction date."""
+
+from datetime import date
+from typing import NamedTuple
+
+from payments.contract.money import Money
+from payments.core.scope import Scope
+from payments.store.db.conditions import in_scope, scope_parameters
+from payments.store.db.connection import Transaction
+from payments.store.db.patient_names import join_names
+from payments.store.db.statement import text
+from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER
+from payments.store.feed.feed_columns import DEAD_LETTER_DAY, dead_letter_columns, line_columns
+
+
+class DayRow(NamedTuple):
+    """A payment as the EMR states it, and what Billing holds of it; amounts in dollars.
+
+    `amount` is None if it cannot be read from a refused event. `method` and `reference` (a check number, for example)
+    are None for a refused event. `refused` is its printed key.
+    """
+
+    payment: str | None
+    clinic: str | None
+    patient: str | None
+    charge_type: str | None
+    method: str | None
+    reference: str | None
+    amount: Money | None
+    status: str
+    reason: str | None
+    posted: str | None
+    posted_amount: Money
+    refused: str | None
+    company: str | None
+    patient_name: str | None
+
+
+_COLUMNS = (
+    "payment, clinic, patient, charge_type, method, reference, emr_amount AS amount, status, reason, posted, "
+    "posted_amount, refused, company"
+)
+# A refused event without a readable transaction date counts on the day of its save.
+_IS_DAY_OF_LETTER = f"coalesce(transaction_date, {DEAD_LETTER_DAY}) = :day"
+_IS_PAYMENT = "coalesce(event_type, '') NOT IN ('patient.saved', 'charge.saved')"
+
+
+def read(tx: Transaction, scope: Scope, day: date, limit: int) -> list[DayRow]:
+    """Return up to `limit` payments of a day in a scope, the first save first. Payments of 0.00 are left out."""
+    lines = (
+        f"SELECT {line_columns(scope)}, method, reference FROM lines "
+        f"WHERE transaction_date = :day AND {LINE_IS_CURRENT_IN_ORDER}{in_scope(scope, 'lines')}"
+    )
+    letters = (
+        f"SELECT {dead_letter_columns(scope)}, NULL::text, NULL::text FROM set_aside "
+        f"WHERE {_IS_DAY_OF_LETTER} AND {_IS_PAYMENT} AND {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}"
+    )
+    query = (
+        f"SELECT {_COLUMNS}, patient_name FROM ({lines} UNION ALL {letters}) AS day "
+        f"{join_names('day', 'company', 'patient')} "
+        "WHERE emr_amount IS NULL OR emr_amount <> 0 OR posted_amount <> 0 "
+        "ORDER BY cursor_at, cursor_source, cursor_id LIMIT :limit"
+    )
+    found = tx.execute(text(query), {"day": day, "limit": limit, **scope_parameters(scope)})
+    return [DayRow._make(row) for row in found]
