@@ -29,6 +29,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword, UserError
 from payments.access.rights import Role, User
 from payments.core.outcome import Status
+from payments.core.posted import PostedFilter
 from payments.core.scope import Scope
 from payments.core.sorting import Position
 from payments.journeys import reporting
@@ -173,6 +174,10 @@ def _cases() -> dict[str, PageCase]:
         ),
         "Claims Feed, Not Sent": _feed_case(
             "WHERE status = 'Not Sent'", FeedFilter(status=Status.NOT_SENT), None, "status=Not+Sent"
+        ),
+        "Claims Feed, not in Billing": _feed_case(
+            "WHERE status <> 'Transmission Successful' OR application = 'exception'",
+            *(FeedFilter(posted=PostedFilter.NOT_IN_BILLING), None, "posted=not_in_billing"),
         ),
         "Payment Log": _log_case("", LogFilter(), ""),
         "Payment Log of a day": _log_case(

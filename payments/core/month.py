@@ -19,6 +19,10 @@ class MonthState(StrEnum):
     CLOSED = "CLOSED"
 
 
+CLOSED_BY_DAY = 14
+"""The day of the following month by which a month should be closed."""
+
+
 class Month(NamedTuple):
     """A calendar month. It sorts by time and prints as YYYY-MM."""
 
@@ -47,6 +51,10 @@ class Month(NamedTuple):
         """Return the month `months` months later, or earlier if `months` is negative."""
         years, index = divmod(self.number - 1 + months, 12)
         return Month(self.year + years, index + 1)
+
+    def is_overdue(self, today: date) -> bool:
+        """Return whether the month should have been closed: the 14th of the next month has passed (rule D7)."""
+        return today > self.plus(1).first_day.replace(day=CLOSED_BY_DAY)
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.number:02d}"

@@ -6,12 +6,13 @@ imports wait for the close. The second therefore sums a ledger that no import is
 
 from datetime import datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from payments.contract.money import Money
 from payments.core.close import ClosingError, Snapshot, check_may_close
 from payments.core.month import Month, MonthState
 from payments.core.postponed_work import WorkItem, WorkKind
+from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, company_moves, month_close, months, postponed_work
 from payments.store.ledger.month_close import MonthRow, MonthToClose
@@ -132,6 +133,25 @@ def verify(tx: Transaction, company_id: str, month: Month) -> Verification:
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
     """Return a company's months, oldest first."""
     return month_close.list_months(tx, company_id)
+
+
+class DueMonth(NamedTuple):
+    """A month that has ended and is not closed, and whether its close is overdue (rule D7)."""
+
+    company: str
+    month: Month
+    state: MonthState
+    is_overdue: bool
+
+
+def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[DueMonth]:
+    """Return the oldest month of each company of a scope that has ended and is not closed, oldest first."""
+    found = []
+    for each in months.oldest_open(tx, scope, limit):
+        today = now.astimezone(ZoneInfo(each.timezone)).date()
+        if each.month.plus(1).first_day <= today:
+            found.append(DueMonth(each.company_id, each.month, each.state, each.month.is_overdue(today)))
+    return sorted(found, key=lambda row: (row.month, row.company))
 
 
 def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:

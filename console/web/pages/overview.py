@@ -17,6 +17,7 @@ from console.web.charts import SERIES, flow_chart
 from console.web.context import FeedFigures, RequestContext
 from console.web.filters import FIRST_DAY, Day, PageQuery
 from console.web.formats import format_age
+from console.web.start_page import PARTS, PartRequest, read_part
 from payments.access.rights import Right
 from payments.contract.money import Money, total
 from payments.core.outcome import Status
@@ -105,9 +106,12 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
         today = choosing.current_day(tx, context.user.scope, context.now)
         now, day = context.now.astimezone(zone), choice.day or today
         seen = dashboard.overview(tx, day, context.user.scope, now)
+        parts = _parts(seen, now, zone, figures if context.user.scope == EVERYTHING else None)
+        request = PartRequest(tx, context, day)
+        parts |= {name: read_part(name, request) for name in PARTS[context.user.role] if name not in parts}
     return context.page(
         "overview.html",
-        shown=_parts(seen, now, zone, figures if context.user.scope == EVERYTHING else None),
+        shown=[(name, parts[name]) for name in PARTS[context.user.role]],
         import_problem=_import_problem(context, figures),
         day=day,
         day_before=day - timedelta(days=1) if day > FIRST_DAY else None,
@@ -116,16 +120,16 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
     )
 
 
-def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> list[tuple[str, Any]]:
-    """Return the names and the data of the parts of the page, in order.
+def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> dict[str, Any]:
+    """Return the data of the parts that show the figures of the overview, by name.
 
     `queue` are the figures of the feed, None for users who may not see them.
     """
-    return [
-        ("unposted", _Unposted.of(seen.unposted, now)),
-        ("exceptions", _Exceptions(seen.exceptions)),
-        ("today", _Today(seen.day, zone, seen.feed, seen.flow, queue)),
-    ]
+    return {
+        "unposted": _Unposted.of(seen.unposted, now),
+        "exceptions": _Exceptions(seen.exceptions),
+        "today": _Today(seen.day, zone, seen.feed, seen.flow, queue),
+    }
 
 
 def _import_problem(context: RequestContext, figures: FeedFigures | None) -> _ImportProblem | None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from payments.core.month import LockedMonths, Month, MonthState
+from payments.core.scope import Scope
 from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.conditions import company_in_scope, is_here, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import company_months
@@ -68,6 +71,27 @@ def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockedM
     return {
         row.company_id: LockedMonths(*(day and Month.of(day) for day in (row.closed, row.closing))) for row in found
     }
+
+
+class OpenMonth(NamedTuple):
+    """The oldest month of a company that is not closed, and the company's time zone (IANA name)."""
+
+    company_id: str
+    month: Month
+    state: MonthState
+    timezone: str
+
+
+def oldest_open(tx: Transaction, scope: Scope, limit: int) -> list[OpenMonth]:
+    """Return the oldest month with payments that is not closed, of each of up to `limit` companies of a scope."""
+    query = (
+        "SELECT DISTINCT ON (company_id) company_id, month, state, timezone FROM company_months AS own "
+        "JOIN companies USING (company_id) WHERE state <> 'CLOSED' "
+        "AND month > coalesce(months_closed_through(company_id), '-infinity') "
+        f"AND {is_here('companies')}{company_in_scope(scope, 'companies')} ORDER BY company_id, month LIMIT :limit"
+    )
+    found = tx.execute(text(query), scope_parameters(scope) | {"limit": limit})
+    return [OpenMonth(row[0], Month.of(row[1]), MonthState(row[2]), row[3]) for row in found]
 
 
 def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:

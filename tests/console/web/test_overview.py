@@ -26,7 +26,9 @@ pytestmark = pytest.mark.slow
 
 DAY = "2026-03-05"
 ZONES = {"America/Los_Angeles": "-08:00", "Asia/Kolkata": "+05:30", "Pacific/Auckland": "+13:00"}
-TILE = re.compile(r'<a class="tile" href="([^"]+)">.*?<strong[^>]*>([\d,]+)</strong>', re.DOTALL)
+TILE = re.compile(
+    r'<a class="tile" href="(/(?:claims-feed|exceptions)[^"]*)">.*?<strong[^>]*>([\d,]+)</strong>', re.DOTALL
+)
 CAUSE = re.compile(
     r'<td class="n"><a href="(/claims-feed[^"]+)">([\d,]+)</a></td>\s*<td class="n">(.*?)</td>', re.DOTALL
 )
