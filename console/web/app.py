@@ -30,11 +30,14 @@ from console.web.pages import (
     company,
     deposit_slip,
     emr_logs,
+    exception,
     exceptions,
+    exceptions_bulk,
     health,
     help_page,
     login,
     months,
+    notes,
     operations,
     overview,
     own_account,
@@ -56,8 +59,8 @@ from payments.store.db.isolation import connect_isolated
 from tasks.resources import connect_redis
 
 PAGES = (
-    *(overview, claims_feed, requeue_runs, exceptions, account, payment_log, balancing, months, clinics, timeline),
-    *(company, deposit_slip, saved_views, unconfirmed, user_list, users),
+    *(overview, claims_feed, requeue_runs, exceptions, exceptions_bulk, exception, notes, account, payment_log),
+    *(balancing, months, clinics, timeline, company, deposit_slip, saved_views, unconfirmed, user_list, users),
     *(audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(trends, search, api_search),

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Form, Query
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from console.reports.parameters import CHOICES, Parameter, ParameterKind, parameters_of
 from console.row_ids import ROW_ID_MAX, parse_count, parse_row_id
 from console.web.auth import NUL_SENTENCE
+from console.web.errors import PageError
 from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_moment
 from payments.contract.fields import PRINTED_KEY_CHARACTERS_MAX
 from payments.contract.keys import ID_CHARACTERS_MAX
@@ -166,6 +176,20 @@ def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery
 
     _declare(read, model, Form())
     return read
+
+
+def query_of_address(parameter_class: type[_Parameters], address: str) -> ReportQuery[_Parameters]:
+    """Return the query of a report that the address of its page holds. Other parameters are left out.
+
+    Raises PageError (422) for an address that the page itself would refuse.
+    """
+    model = query_model(parameter_class, is_paged=False)
+    given = dict(parse_qsl(urlsplit(address).query))
+    try:
+        found = model.model_validate({name: value for name, value in given.items() if name in model.model_fields})
+    except ValidationError:
+        raise PageError(422, "The filter of the list is not valid.", "Go back to the list and repeat.") from None
+    return _to_query(parameter_class, found)
 
 
 def optional_report_query(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery[_Parameters] | None]:

@@ -24,7 +24,7 @@ from payments.store.db.keyset import Page, SortKey
 
 _Row = TypeVar("_Row")
 _Parameters = TypeVar("_Parameters")
-_POSITION = {"after": None, "before": None}
+_POSITION = {"after": None, "before": None, "kept": None}
 _COMPANIES_MAX = 500
 
 
@@ -221,9 +221,9 @@ def page_links(context: RequestContext, page: Page[Any]) -> PageLinks:
     before, after = encode_position(page.rows[0].position), encode_position(page.rows[-1].position)
     return PageLinks(
         first=context.link(**_POSITION) if page.has_previous else None,
-        previous=context.link(after=None, before=before) if page.has_previous else None,
-        next=context.link(after=after, before=None) if page.has_more else None,
-        last=context.link(after=None, before=END) if page.has_more else None,
+        previous=context.link(**_POSITION | {"before": before}) if page.has_previous else None,
+        next=context.link(**_POSITION | {"after": after}) if page.has_more else None,
+        last=context.link(**_POSITION | {"before": END}) if page.has_more else None,
     )
 
 

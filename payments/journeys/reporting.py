@@ -22,13 +22,14 @@ from payments.store.feed.backlog import Backlog
 from payments.store.feed.feed_filter import FeedFilter
 from payments.store.reports import claims_feed as feed_report
 from payments.store.reports import exception_life as life_report
+from payments.store.reports import exception_queue, posted_sums
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
-from payments.store.reports import posted_sums
 from payments.store.reports import timeline as timeline_report
 from payments.store.reports.account import AppliedRow
 from payments.store.reports.claims_feed import FeedRow, FeedSum
 from payments.store.reports.exception_life import DecisionEntry, LifeEvent
+from payments.store.reports.exception_queue import ExceptionWork
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
 from payments.store.reports.payment_log import GroupBy, LogFilter, LogRow, LogSum
 from payments.store.reports.posted_sums import UnpostedSum
@@ -46,6 +47,7 @@ __all__ = [
     "ExceptionFilter",
     "ExceptionLife",
     "ExceptionRow",
+    "ExceptionWork",
     "FeedFilter",
     "FeedRow",
     "FeedSum",
@@ -193,9 +195,19 @@ def exception(tx: Transaction, finding_id: int, scope: Scope = EVERYTHING) -> Ex
     return exception_report.read_one(tx, finding_id, scope)
 
 
+def exception_entries(tx: Transaction, rows: Sequence[ExceptionRow]) -> dict[int, list[DecisionEntry]]:
+    """Return the entries that decisions on exceptions posted, by the id of the exception."""
+    return life_report.entries(tx, [row.id for row in rows])
+
+
+def exception_work(tx: Transaction, scope: Scope, owner: str, now: datetime) -> ExceptionWork:
+    """Count the open exceptions of a scope by queue, and those of a user."""
+    return exception_queue.count_work(tx, scope, owner, now)
+
+
 def exception_life(tx: Transaction, row: ExceptionRow) -> ExceptionLife:
     """Return the events of an exception, and the entries that decisions on it posted."""
-    return ExceptionLife(row, life_report.events(tx, row.id), life_report.entries(tx, row.id))
+    return ExceptionLife(row, life_report.events(tx, row.id), life_report.entries(tx, [row.id])[row.id])
 
 
 def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:

@@ -30,6 +30,8 @@ PAGES = {
     "exceptions": "/exceptions",
     "exceptions-closed-month": f"/exceptions?clinic={CLOSED}",
     "exceptions-empty": "/exceptions?patient=nobody",
+    "exceptions-mine": "/exceptions?work=mine",
+    "exception": "/exceptions/1",
     "payment-log": "/payment-log",
     "payment-log-grouped": "/payment-log?group_by=method",
     "account": "/account?patient=clinic-001-s7-p528484",

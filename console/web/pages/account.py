@@ -11,8 +11,9 @@ from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, optional_report_query
 from console.web.pages.choices import list_offered_ids
-from payments.journeys import distributing, reporting
+from payments.journeys import distributing, noting, reporting
 from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
+from payments.journeys.noting import Note, NoteSubject
 from payments.journeys.reporting import LogFilter, LogRow, Window
 from payments.store.db.connection import Transaction
 
@@ -62,6 +63,7 @@ class _Account(NamedTuple):
     has_more: bool
     allocations: Sequence[AllocationRow]
     refunds: Sequence[RefundRow]
+    notes: Sequence[Note]
 
 
 def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _Account:
@@ -72,4 +74,5 @@ def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _A
         page.has_more,
         [*distributing.show_allocations(tx, row, log_filter.scope, log_filter.as_of)],
         distributing.show_refunds_to_check(tx, row, log_filter.scope, log_filter.as_of),
+        noting.list_notes(tx, [NoteSubject(row.company, patient_id=row.patient)]),
     )

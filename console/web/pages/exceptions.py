@@ -1,73 +1,46 @@
 """Billing Exceptions: the differences between Billing and the EMR that a biller accepts or acknowledges."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Annotated
 
-import structlog
-from fastapi import APIRouter, Depends, Form, Response
-from pydantic import Field
+from fastapi import APIRouter, Depends, Form, Query, Response
 
-from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
+from console.reports.exceptions import (
+    EXCEPTIONS,
+    ExceptionsParameters,
+    QueueChoice,
+    StatusChoice,
+    WorkChoice,
+    exception_records,
+)
+from console.web import exception_actions
 from console.web.auth import Editor, Exporter, Viewer
-from console.web.errors import PageError, capitalized
-from console.web.exception_actions import accept_if_unchanged, accepted_message, acknowledge_if_unchanged
+from console.web.context import RequestContext
+from console.web.exception_rows import KEPT_PATTERN, read_kept, row_values, with_kept
 from console.web.exporting import Export, FileForm, send_file
-from console.web.filters import Day, ReportQuery, RowId, report_query
+from console.web.filters import ReportQuery, query_of_address, report_query
 from console.web.forms import ReturnForm
-from console.web.large_forms import LargeFormRoute
 from console.web.lists import read_list, select, view_list
 from console.web.newer_rows import show_newer
 from console.web.pages.choices import list_offered_ids
 from console.web.summaries import show_summary
-from payments.access.rights import Right
-from payments.core.finding import DecisionError, FindingReason
-from payments.journeys import adjusting, reporting
-from payments.journeys.adjusting import SeenException
-from payments.journeys.reporting import EXCEPTION_SORTS, ExceptionRow, Page, Sort, Window
+from payments.journeys import reporting
+from payments.journeys.reporting import EXCEPTION_SORTS, ExceptionRow, ExceptionWork, Page, Sort, Window
 from payments.store.db.connection import Transaction
 
-_NEXT_STEPS = {
-    FindingReason.PATIENT_NOT_FOUND.value: "Save the patient in the EMR.",
-    FindingReason.VERSION_CONFLICT.value: "Save the payment again in the EMR.",
-}
-
-router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
+router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 25
-_PROBLEMS_SHOWN = 3
-log = structlog.get_logger()
-
-_SEEN_FORM = r"^[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}$"
-
-
-class _AcceptForm(ReturnForm):
-    version: RowId
-    deposit_date: Day | None = None
-
-
-class _AcknowledgeForm(ReturnForm):
-    version: RowId
-    reason: Annotated[str, Field(max_length=500)] = ""
-
-
-class _BulkAcceptForm(ReturnForm):
-    """The selected exceptions, each as its id and the version that was shown: `17.2`."""
-
-    exception: list[Annotated[str, Field(pattern=_SEEN_FORM)]] = Field(default_factory=list)
-    deposit_date: Day | None = None
-
-    def selected(self) -> list[SeenException]:
-        """Return the selected exceptions."""
-        pairs = [text.split(".") for text in self.exception]
-        return [SeenException(finding_id=int(id_), version=int(version)) for id_, version in pairs]
-
+Tab = tuple[str, str, bool, int]
 
 ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters))]
 
 
+_Kept = Annotated[str | None, Query(pattern=KEPT_PATTERN)]
+
+
 @router.get("/exceptions")
-def show(query: ExceptionsQuery, context: Viewer) -> Response:
+def show(query: ExceptionsQuery, context: Viewer, kept: _Kept = None) -> Response:
     """Show a page of exceptions, by default the oldest first."""
     chosen, scope = select(context, query)
     exception_filter = chosen.query(scope)
@@ -77,25 +50,44 @@ def show(query: ExceptionsQuery, context: Viewer) -> Response:
             return reporting.exceptions_page(tx, exception_filter, window, sort)
 
         found = read_list(query, EXCEPTIONS, EXCEPTION_SORTS, read, PAGE_ROWS)
-        rows = [each.row for each in found.page.rows]
+        rows = with_kept(
+            [each.row for each in found.page.rows], read_kept(tx, context, kept), EXCEPTIONS.sort_of(query.parameters)
+        )
         counts = reporting.exception_counts(tx, exception_filter)
-        deposit_dates = adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now)
         offered = list_offered_ids(tx, context)
+        values = row_values(tx, context, rows, context.link())
+        work = reporting.exception_work(tx, scope, context.user.name, context.now)
         context.audit(tx, "viewed Billing Exceptions", chosen.patient or "", context.request.url.query)
+    values["may_edit"] = values["may_edit"] and chosen.as_of is None
     return context.page(
         "exceptions.html",
-        report=EXCEPTIONS,
         chosen=query.parameters,
         list=view_list(context, EXCEPTIONS, query, found),
         rows=rows,
         counts=counts,
         total=sum(each.count for each in counts),
         offered=offered,
-        may_edit=context.may(Right.EDIT) and chosen.as_of is None,
-        accepts={reason.value for reason in FindingReason if reason.can_be_accepted},
-        next_steps=_NEXT_STEPS,
-        deposit_dates=deposit_dates,
+        tabs=_tabs(context, query.parameters, work),
+        **values,
     )
+
+
+def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: ExceptionWork) -> list[Tab]:
+    """Return the tabs of the queues: each with its text, its address, whether it is shown, and its number of rows."""
+    shown = (chosen.queue, chosen.work)
+
+    def tab(text: str, count: int, queue: QueueChoice | None, kind: WorkChoice | None) -> Tab:
+        link = context.link(queue=queue, work=kind, kept=None, after=None, before=None, owner=None, status=None)
+        return (text, link, (queue, kind) == shown and chosen.status is StatusChoice.OPEN, count)
+
+    return [
+        tab("All", work.open, None, None),
+        tab("To post", work.to_post, QueueChoice.TO_POST, None),
+        tab("Nothing to post", work.open - work.to_post, QueueChoice.NOTHING_TO_POST, None),
+        tab("Mine", work.mine, None, WorkChoice.MINE),
+        tab("Unassigned", work.unassigned, None, WorkChoice.UNASSIGNED),
+        tab("Overdue", work.overdue, None, WorkChoice.OVERDUE),
+    ]
 
 
 @router.get("/exceptions/summary")
@@ -135,78 +127,12 @@ def export(query: ExceptionsQuery, context: Exporter, form: FileForm = FileForm.
     )
 
 
-@router.post("/exceptions/{exception_id}/accept")
-def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: Editor) -> Response:
-    """Accept one exception: post the entries that the page showed."""
-    seen = SeenException(finding_id=exception_id, version=form.version)
-    accepted = accept_if_unchanged(context, seen, form.deposit_date)
-    return context.redirect(form.return_to("/exceptions"), accepted_message(exception_id, accepted))
-
-
-@router.post("/exceptions/{exception_id}/acknowledge")
-def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], context: Editor) -> Response:
-    """Acknowledge one exception: close it without posting anything."""
-    seen = SeenException(finding_id=exception_id, version=form.version)
-    payment = acknowledge_if_unchanged(context, seen, form.reason)
-    message = f"Exception {exception_id} of {payment} acknowledged. Nothing was posted."
-    return context.redirect(form.return_to("/exceptions"), message)
-
-
-@router.post("/exceptions/accept")
-def accept_selected(form: Annotated[_BulkAcceptForm, Form()], context: Editor) -> Response:
-    """Accept the selected exceptions, each in a separate transaction. Exceptions that have changed stay open.
-
-    Raises PageError (503), with the results so far, if an unexpected error interrupts the request.
-    """
-    selected = form.selected()
-    if not selected:
-        raise PageError(422, "No exceptions are selected.", "Go back and select the exceptions to accept.")
-    results = BulkResults(len(selected))
-    for seen in selected:
-        try:
-            accept_if_unchanged(context, seen, form.deposit_date)
-        except (DecisionError, PageError) as error:
-            results.problems[seen.finding_id] = capitalized(f"{error}".removesuffix(".") + ".")
-        except Exception as error:
-            results.interrupted_at = seen.finding_id
-            results.untried = [each.finding_id for each in selected[results.tried :]]
-            log.exception("bulk_accept_interrupted", finding_id=seen.finding_id)
-            raise PageError(
-                503, results.sentence(), "Reload Billing Exceptions and check before you repeat."
-            ) from error
-        else:
-            results.accepted.append(seen.finding_id)
-    return context.redirect(form.return_to("/exceptions"), results.sentence())
-
-
-@dataclass
-class BulkResults:
-    """The result of each selected exception, by id. Each exception was accepted in a separate transaction."""
-
-    count: int
-    accepted: list[int] = field(default_factory=list)
-    problems: dict[int, str] = field(default_factory=dict)
-    interrupted_at: int | None = None
-    untried: Sequence[int] = ()
-
-    @property
-    def tried(self) -> int:
-        """The number of exceptions that were tried, including one whose error interrupted the request."""
-        return len(self.accepted) + len(self.problems) + (self.interrupted_at is not None)
-
-    def sentence(self) -> str:
-        """Return the message for the user: the results, and the reasons why the first few exceptions stay open."""
-        noun = "exception" if self.count == 1 else "exceptions"
-        parts = [f"{len(self.accepted)} of {self.count} {noun} accepted{_id_list(': ', self.accepted)}."]
-        parts += [*self.problems.values()][:_PROBLEMS_SHOWN]
-        if hidden := [*self.problems][_PROBLEMS_SHOWN:]:
-            parts.append(f"Also not accepted{_id_list(': ', hidden)}.")
-        if self.interrupted_at is not None:
-            parts.append(f"An error interrupted exception {self.interrupted_at}; it may have been accepted.")
-        if self.untried:
-            parts.append(f"Not tried{_id_list(': ', self.untried)}.")
-        return " ".join(parts)
-
-
-def _id_list(before: str, ids: Sequence[int]) -> str:
-    return before + ", ".join(map(str, ids)) if ids else ""
+@router.post("/exceptions/next")
+def claim_next(form: Annotated[ReturnForm, Form()], context: Editor) -> Response:
+    """Give the next exception of the list to the user, and show it. Two users never get the same one."""
+    back = form.return_to("/exceptions")
+    chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
+    row = exception_actions.claim_next(context, replace(chosen.query(scope), owner=None))
+    if row is None:
+        return context.redirect(back, "No exception without an owner is left here.")
+    return context.redirect(f"/exceptions/{row.id}", f"Exception {row.id} is yours.")

@@ -16,7 +16,7 @@ from console.web.pages.choices import list_offered_ids
 from payments import wording
 from payments.core.outcome import Status
 from payments.core.scope import Scope
-from payments.journeys import reporting
+from payments.journeys import noting, reporting
 from payments.journeys.reporting import FeedFilter, TimelineRow, Window
 from payments.store.db.connection import Transaction
 
@@ -40,6 +40,8 @@ def show(
     with context.transaction() as tx:
         events = timeline_rows(tx, scope, payment)
         facts = reporting.payment_facts(tx, payment, scope)
+        subjects = noting.payment_subjects(tx, payment, scope)
+        notes = noting.list_notes(tx, subjects) if subjects else None
         found = reporting.claims_feed_page(tx, FeedFilter(payment=payment, scope=scope), Window(1)).rows
         context.audit(tx, "viewed timeline", payment)
     row = found[0].row if found else None
@@ -50,6 +52,7 @@ def show(
         events=[event_record(each) for each in events],
         row=row,
         facts=facts,
+        notes=notes,
         back=list_page(referring_page(context.request)),
         sentence=wording.reason(row.reason) if row else "",
         may_requeue=bool(row and row.status != Status.SUCCESSFUL),

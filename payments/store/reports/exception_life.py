@@ -1,5 +1,6 @@
 """The life of one Billing Exception: its events, and the entries that decisions on it posted."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class LifeEvent(NamedTuple):
 
 
 # Events from before the column `finding_ref` are those of the line between the opening and the end of the exception.
-_ASKED = "(SELECT *, id AS asked_id FROM findings WHERE findings.id = :id) AS asked"
+_ASKED = "(SELECT *, id AS asked_id FROM findings WHERE findings.id = ANY(:ids)) AS asked"
 _EVENTS = f"""
 SELECT history.at, what AS code, history.version, detail, who, params
 FROM {_ASKED} JOIN history ON history.company_id = asked.company_id AND history.line_ref = asked.line_ref
@@ -50,8 +51,8 @@ ORDER BY at, history.id
 """
 # Entries from before the column `finding_ref` have the time of the acceptance, or are named by a reversal.
 _ENTRIES = f"""
-SELECT own.id, own.amount, own.patient_id AS patient, own.charge_type, own.method, own.deposit_date, own.posting_date,
-    own.posted_at, own.entered_by, own.reverses, own.reason
+SELECT asked_id, own.id, own.amount, own.patient_id AS patient, own.charge_type, own.method, own.deposit_date,
+    own.posting_date, own.posted_at, own.entered_by, own.reverses, own.reason
 FROM {_ASKED} JOIN entries AS own ON own.company_id = asked.company_id AND own.line_ref = asked.line_ref
 WHERE own.finding_ref = asked_id OR own.finding_ref IS NULL AND (
     asked.status = 'resolved' AND own.posted_at = ended_at AND own.version = asked.version
@@ -63,10 +64,13 @@ ORDER BY own.id
 
 def events(tx: Transaction, finding_id: int) -> list[LifeEvent]:
     """Return the events of an exception, in order."""
-    found = tx.execute(text(_EVENTS), {"id": finding_id, "codes": list(EXCEPTION_CODES)})
+    found = tx.execute(text(_EVENTS), {"ids": [finding_id], "codes": list(EXCEPTION_CODES)})
     return [LifeEvent(**row) for row in found.mappings()]
 
 
-def entries(tx: Transaction, finding_id: int) -> list[DecisionEntry]:
-    """Return the entries that acceptances of an exception and their reversals posted, oldest first."""
-    return [DecisionEntry(**row) for row in tx.execute(text(_ENTRIES), {"id": finding_id}).mappings()]
+def entries(tx: Transaction, finding_ids: Sequence[int]) -> dict[int, list[DecisionEntry]]:
+    """Return the entries that acceptances of exceptions and their reversals posted, oldest first, by exception."""
+    found: dict[int, list[DecisionEntry]] = {finding_id: [] for finding_id in finding_ids}
+    for asked_id, *values in tx.execute(text(_ENTRIES), {"ids": list(finding_ids)}) if finding_ids else ():
+        found[asked_id].append(DecisionEntry(*values))
+    return found

@@ -5,12 +5,24 @@ line first.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
+from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
-from payments.store.db.conditions import parameters_of
+from payments.store.db.conditions import in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.reports.exceptions import ExceptionFilter, joins, where
+from payments.store.reports.exceptions import DUE, HAS_PROPOSAL, IS_OVERDUE, LINES, ExceptionFilter, joins, where
+
+
+class ExceptionWork(NamedTuple):
+    """Numbers of open exceptions: all, those that propose entries, those of a user, of nobody, and the overdue ones."""
+
+    open: int
+    to_post: int
+    mine: int
+    unassigned: int
+    overdue: int
 
 
 def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, now: datetime) -> int | None:
@@ -39,3 +51,15 @@ def set_owner(tx: Transaction, finding_id: int, owner: str | None, now: datetime
         text(f"UPDATE findings SET owner = :owner, {changed_at('findings')} WHERE id = :id"),
         {"id": finding_id, "owner": owner, "now": now},
     )
+
+
+def count_work(tx: Transaction, scope: Scope, owner: str, now: datetime) -> ExceptionWork:
+    """Count the open exceptions of a scope by queue. `owner` is the user whose exceptions are counted."""
+    own = {"to_post": HAS_PROPOSAL, "mine": "owner = :owner", "unassigned": "owner IS NULL", "overdue": IS_OVERDUE}
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in own.items())
+    query = (
+        f"SELECT count(*) AS open, {counts} FROM findings {LINES} {DUE} "
+        f"WHERE findings.status = 'open'{in_scope(scope, 'lines')}"
+    )
+    found = tx.execute(text(query), {"owner": owner, "overdue_at": now, **scope_parameters(scope)})
+    return ExceptionWork(**found.mappings().one())

@@ -21,6 +21,8 @@ _LAST = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
 """Forms that end the session, and the pages that have them."""
 _ALL = "all_"
 """Begins the names of checkboxes that exclude the choice of single values, which is submitted instead."""
+_ANSWERED_BY_A_PAGE = ("/exceptions/selected", "/exceptions/matching", "/exceptions/decide")
+"""Forms after which no other page is loaded: a question, or the result of each item."""
 _AFTER_LOGOUT = "/login"
 _VALUES = {
     "reason": "as agreed with the clinic",
@@ -30,6 +32,7 @@ _VALUES = {
     "company": "company",
     "payment": "north/sent-0/1",
     "find": "sent",
+    "owner": "admin",
     "amount": "25.00",
 }
 """A valid value of each text field that a user fills in."""
@@ -157,12 +160,25 @@ class Crawler:
             self._read_page(self.browser.client.post(action, data=fields), page.address, f"{page.address} by {action}")
         files = {each.name: ("week.csv", EMR_LOG) for each in form.fields if each.kind == "file"}
         response = self.browser.client.post(form.action, data=fields, files=files or None)
+        if response.status_code == 200 and form.action.startswith(_ANSWERED_BY_A_PAGE):
+            self._read_answer(response, form.action, f"{page.address} by {name}")
+            return
         if response.status_code != 303:
             self._add_problem(page.address, f"{name} answers {response.status_code}: {_error_sentence(response)}")
             return
         after = response.headers["location"]
         response = self.browser.client.get(after)
         self._read_page(response, after, f"{page.address} after {name}")
+
+    def _read_answer(self, response: Response, address: str, seen_on: str) -> None:
+        """Check a page that answers a form, and submit its forms. The page itself cannot be loaded again."""
+        page = HtmlPage(address, response.text)
+        for problem in page.problems():
+            self._add_problem(seen_on, problem)
+        for form in page.forms:
+            if form.action.startswith(_ANSWERED_BY_A_PAGE) and form.buttons:
+                self.reached.add(f"POST {address_shape(form.action)}")
+                self._read_page(self.browser.client.post(form.action, data=form_values(form)), form.action, seen_on)
 
     def _add_problem(self, seen_on: str, problem: str) -> None:
         found = f"{self.browser.name} on {seen_on}: {problem}"

@@ -1,11 +1,11 @@
 """After an interrupted or partly failed action, the message states the outcome of each item."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
 
-from console.web.pages import exceptions
 from payments.journeys import adjusting, closing
 from payments.store.db.connection import Database, Transaction, transaction
 from tests.builders.committed import ClinicLedger
@@ -34,6 +34,11 @@ def exception_id(value: str) -> int:
     return int(value.partition(".")[0])
 
 
+def results(page: str) -> list[str]:
+    """Return the result of each exception on the page after a bulk decision."""
+    return re.findall(r'data-label="Result"><span class="badge \w+">([\w ]+)</span>', page)
+
+
 def are_open(billing: Browser, exception_values: list[str]) -> list[bool]:
     open_now = {row["id"] for row in rows(billing, "/api/exceptions", limit=1_000)}
     return [exception_id(each) in open_now for each in exception_values]
@@ -55,14 +60,12 @@ def test_interrupted_bulk_accept_reports_the_outcome_of_each_exception(
         return accepted
 
     monkeypatch.setattr(adjusting, "accept_if_unchanged", accept)
-    answer = billing.post("/exceptions/accept", exception=exception_values)
-    ids = [str(exception_id(each)) for each in exception_values]
+    answer = billing.post("/exceptions/decide", action="accept", exception=exception_values)
 
     assert answer.status_code == 503
-    done = f": {', '.join(ids[:at])}" if at else ""
-    assert f"{at} of 3 exceptions accepted{done}." in answer.text
-    assert f"An error interrupted exception {ids[at]}; it may have been accepted." in answer.text
-    assert (f"Not tried: {', '.join(ids[at + 1 :])}." in answer.text) == (at < 2)
+    assert f"{at} of 3 exceptions accepted" in answer.text
+    assert results(answer.text) == ["Accepted"] * at + ["Unknown"] + ["Not tried"] * (2 - at)
+    assert "An error interrupted this one; it may have been done." in answer.text
     assert "othing was changed" not in answer.text
     assert are_open(billing, exception_values) == [False] * at + [True] * (3 - at)
 
@@ -73,10 +76,7 @@ def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
     logged_in: LoggedIn, exception_values: list[str], ledger_database: Database, case: str, which: int
 ) -> None:
     billing, one = logged_in("billing"), exception_id(exception_values[which])
-    chosen, others = (
-        list(exception_values),
-        [str(exception_id(each)) for each in exception_values if exception_id(each) != one],
-    )
+    chosen = list(exception_values)
     match case:
         case "accepted by another":
             with transaction(ledger_database) as tx:
@@ -86,26 +86,17 @@ def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
         case _:
             chosen[which], one = "999999999.2", 999999999
 
-    answer = billing.post("/exceptions/accept", exception=chosen)
+    answer = billing.post("/exceptions/decide", action="accept", exception=chosen)
 
-    assert answer.status_code == 303
-    message = flash_message(billing)
-    assert message.startswith(f"2 of 3 exceptions accepted: {', '.join(others)}.")
-    assert f"xception {one}" in message
+    assert answer.status_code == 200
+    assert "2 of 3 exceptions accepted" in answer.text
+    assert results(answer.text) == ["Skipped" if n == which else "Accepted" for n in range(3)]
+    assert f"xception {one}" in answer.text
     assert [
         str(exception_id(each))
         for each, is_open in zip(exception_values, are_open(billing, exception_values), strict=True)
         if is_open
     ] == ([str(exception_id(exception_values[which]))] if case != "accepted by another" else [])
-
-
-def test_bulk_accept_message_lists_every_failed_exception() -> None:
-    results = exceptions.BulkResults(7, accepted=[1], problems={n: f"Exception {n}: it changed." for n in range(2, 8)})
-
-    assert results.sentence() == (
-        "1 of 7 exceptions accepted: 1. Exception 2: it changed. Exception 3: it changed. Exception 4: it changed. "
-        "Also not accepted: 5, 6, 7."
-    )
 
 
 @pytest.mark.parametrize("step", ["begin_close", "finish_close"])

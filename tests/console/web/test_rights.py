@@ -30,11 +30,14 @@ from console.web.pages import (
     company,
     deposit_slip,
     emr_logs,
+    exception,
     exceptions,
+    exceptions_bulk,
     health,
     help_page,
     login,
     months,
+    notes,
     operations,
     overview,
     own_account,
@@ -75,7 +78,8 @@ REQUIRED = {
         GET /api/account | GET /api/not-in-billing | GET /api/balancing | GET /api/months
         GET /trends | GET /api/trends | GET /api/timeline
         GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
-        GET /api/notes | POST /api/notes
+        GET /api/notes | POST /api/notes | POST /notes
+        GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected
@@ -86,7 +90,9 @@ REQUIRED = {
     """,
     Right.OPERATE: "GET /operations | GET /api/operations | GET /import-tasks/{task_id}",
     Right.EDIT: """
-        POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge | POST /exceptions/accept
+        POST /exceptions/{exception_id}/accept | POST /exceptions/{exception_id}/acknowledge
+        POST /exceptions/{exception_id}/undo | POST /exceptions/{exception_id}/assign | POST /exceptions/next
+        POST /exceptions/selected | POST /exceptions/matching | POST /exceptions/decide
         POST /months/schedule | POST /months/cancel | POST /months/close
         POST /api/exceptions/{exception_id}/accept | POST /api/exceptions/{exception_id}/acknowledge
         POST /api/exceptions/{exception_id}/undo | POST /api/exceptions/{exception_id}/assign
@@ -148,11 +154,14 @@ MODULES = (
         clinics,
         company,
         emr_logs,
+        exception,
         exceptions,
+        exceptions_bulk,
         health,
         help_page,
         login,
         months,
+        notes,
         operations,
         overview,
     ),

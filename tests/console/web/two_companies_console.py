@@ -70,12 +70,12 @@ def foreign_ids(database: Database) -> Ids:
 
 
 def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
-    """Send a request to an endpoint, such as `GET /account`. Fields such as `run_id` belong to the path."""
+    """Send a request to an endpoint, such as `GET /account`. Some fields belong to the path."""
     method, path = endpoint.split()
     fields = dict(fields)
-    for name in ("run_id", "task_id", "view_id", "log_id"):
-        path = path.replace(f"{{{name}}}", str(fields.pop(name, "")))
     path = path.replace("{exception_id}", str(ids.exception))
+    for name in re.findall(r"\{(\w+)\}", path):
+        path = path.replace(f"{{{name}}}", str(fields.pop(name, "")))
     if method == "GET":
         return browser.get(path, **fields)
     return browser.call(path, fields) if path.startswith("/api/") else browser.post(path, **fields)

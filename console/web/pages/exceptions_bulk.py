@@ -1,0 +1,213 @@
+"""Decide or assign several Billing Exceptions: a page to confirm, then the result of each."""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple
+
+import structlog
+from fastapi import APIRouter, Form, Response
+from pydantic import Field
+
+from console.reports.exceptions import ExceptionsParameters
+from console.web import exception_actions
+from console.web.auth import Editor
+from console.web.context import RequestContext
+from console.web.errors import PageError, capitalized
+from console.web.filters import Day, Text, query_of_address
+from console.web.forms import ReturnForm
+from console.web.large_forms import LargeFormRoute
+from console.web.lists import select
+from payments.contract.money import Money, dollars, total
+from payments.core.finding import DecisionError, FindingReason
+from payments.journeys import adjusting, assigning, reporting
+from payments.journeys.adjusting import SeenException
+from payments.journeys.assigning import Assignment
+from payments.journeys.reporting import ExceptionRow
+from payments.store.db.connection import Transaction
+
+router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
+log = structlog.get_logger()
+
+ROWS_MAX = 500
+"""The most exceptions that one request decides."""
+_SEEN_FORM = r"^[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}$"
+_Seen = list[Annotated[str, Field(pattern=_SEEN_FORM)]]
+
+
+class BulkAction(StrEnum):
+    """The action on several exceptions."""
+
+    ACCEPT = "accept"
+    ACKNOWLEDGE = "acknowledge"
+    ASSIGN = "assign"
+
+
+class _MatchingForm(ReturnForm):
+    """An action on all exceptions of the list to which the form returns."""
+
+    action: BulkAction = BulkAction.ACCEPT
+
+
+class _SelectionForm(_MatchingForm):
+    """The selected exceptions, each as its id and the version that was shown: `17.2`."""
+
+    exception: _Seen = Field(default_factory=list)
+
+
+class _DecisionForm(_SelectionForm):
+    """The confirmed exceptions, with what the action needs."""
+
+    deposit_date: Day | None = None
+    reason: Annotated[str, Field(max_length=500)] = ""
+    owner: Text = ""
+
+
+class BulkSummary(NamedTuple):
+    """What an action would do: the exceptions that it concerns, and how many it leaves out. Amounts are in dollars."""
+
+    rows: list[ExceptionRow]
+    left_out: int
+
+    @property
+    def difference(self) -> Money:
+        """The sum of the differences between the EMR and Billing."""
+        return total(row.difference for row in self.rows)
+
+    @property
+    def entry_count(self) -> int:
+        """The number of entries that accepting them would post."""
+        return sum(len(row.proposal) for row in self.rows)
+
+    @property
+    def posted(self) -> Money:
+        """The sum of these entries."""
+        return total(dollars(str(entry["amount"])) for row in self.rows for entry in row.proposal)
+
+
+class ItemResult(NamedTuple):
+    """The result of an action on one exception. `state` is `done`, `skipped`, `unknown` or `untried`."""
+
+    finding_id: int
+    state: str
+    text: str
+
+
+@router.post("/exceptions/selected")
+def show_selected(form: Annotated[_SelectionForm, Form()], context: Editor) -> Response:
+    """Show how many exceptions are selected and their sum, and ask for confirmation."""
+    if not form.exception:
+        raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
+    with context.transaction() as tx:
+        versions = {seen.finding_id: seen.version for seen in _seen(form.exception)}
+        found = (reporting.exception(tx, each, context.user.scope) for each in [*versions][:ROWS_MAX])
+        rows = [row for row in found if row is not None and row.version == versions[row.id]]
+        return _confirm(tx, context, form, rows, len(versions))
+
+
+@router.post("/exceptions/matching")
+def show_matching(form: Annotated[_MatchingForm, Form()], context: Editor) -> Response:
+    """Show how many exceptions match the filter of a list and their sum, and ask for confirmation."""
+    back = form.return_to("/exceptions")
+    chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
+    with context.transaction() as tx:
+        exception_filter = chosen.query(scope)
+        count = reporting.exceptions_summary(tx, exception_filter).count
+        rows = []
+        for row in reporting.exceptions(tx, exception_filter):
+            rows.append(row)
+            if len(rows) == ROWS_MAX:
+                break
+        return _confirm(tx, context, _SelectionForm(action=form.action, back=back), rows, count)
+
+
+@router.post("/exceptions/decide")
+def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
+    """Do the confirmed action with each exception, in a separate transaction. What has changed since is skipped."""
+    selected = _seen(form.exception)[:ROWS_MAX]
+    if not selected:
+        raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
+    results = act_on_each(selected, _action(context, form))
+    with context.transaction() as tx:
+        found = (reporting.exception(tx, each.finding_id, context.user.scope) for each in results)
+        rows = {row.id: row for row in found if row is not None}
+    is_interrupted = any(each.state == "unknown" for each in results)
+    return context.page(
+        "exceptions_result.html",
+        503 if is_interrupted else 200,
+        action=form.action,
+        back=form.return_to("/exceptions"),
+        results=results,
+        rows=rows,
+        done=sum(each.state == "done" for each in results),
+    )
+
+
+def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException], str]) -> list[ItemResult]:
+    """Do something with each exception, and return the result of each. An unexpected error ends it."""
+    results: list[ItemResult] = []
+    is_interrupted = False
+    for seen in selected:
+        if is_interrupted:
+            results.append(ItemResult(seen.finding_id, "untried", "Not tried."))
+            continue
+        try:
+            results.append(ItemResult(seen.finding_id, "done", act(seen)))
+        except (DecisionError, PageError) as error:
+            problem = capitalized(f"{error}".removesuffix(".") + ".")
+            results.append(ItemResult(seen.finding_id, "skipped", problem))
+        except Exception:
+            log.exception("bulk_decision_interrupted", finding_id=seen.finding_id)
+            is_interrupted = True
+            unknown = "An error interrupted this one; it may have been done. Check it before you repeat."
+            results.append(ItemResult(seen.finding_id, "unknown", unknown))
+    return results
+
+
+def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenException], str]:
+    """Return the function that does the action with one exception, and returns what it did."""
+
+    def accept(seen: SeenException) -> str:
+        accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
+        return exception_actions.accepted_message(seen.finding_id, accepted)
+
+    def acknowledge(seen: SeenException) -> str:
+        payment = exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
+        return f"Exception {seen.finding_id} of {payment} acknowledged. Nothing was posted."
+
+    def assign(seen: SeenException) -> str:
+        row = exception_actions.assign(context, Assignment(seen.finding_id, form.owner or None))
+        return f"Exception {seen.finding_id} of {row.payment}: owner {form.owner or 'nobody'}."
+
+    actions = {BulkAction.ACCEPT: accept, BulkAction.ACKNOWLEDGE: acknowledge, BulkAction.ASSIGN: assign}
+    return actions[form.action]
+
+
+def _confirm(
+    tx: Transaction, context: RequestContext, form: _SelectionForm, rows: list[ExceptionRow], count: int
+) -> Response:
+    usable = [
+        row for row in rows if row.status == "open" and (form.action is not BulkAction.ACCEPT or _can_accept(row))
+    ]
+    return context.page(
+        "exceptions_selected.html",
+        action=form.action,
+        back=form.return_to("/exceptions"),
+        summary=BulkSummary(usable, count - len(usable)),
+        limit=ROWS_MAX if count > ROWS_MAX else None,
+        **_choices(tx, context, usable),
+    )
+
+
+def _choices(tx: Transaction, context: RequestContext, rows: list[ExceptionRow]) -> dict[str, Any]:
+    days: dict[str, date] = adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now)
+    return {"last_day": max(days.values(), default=None), "owners": [each.name for each in assigning.list_owners(tx)]}
+
+
+def _can_accept(row: ExceptionRow) -> bool:
+    return FindingReason(row.reason).can_be_accepted
+
+
+def _seen(texts: Iterable[str]) -> list[SeenException]:
+    pairs = [text.split(".") for text in dict.fromkeys(texts)]
+    return [SeenException(finding_id=int(id_), version=int(version)) for id_, version in pairs]

@@ -1,0 +1,174 @@
+"""The pages of the work queue of exceptions: one exception, its row in the list, several at once, and notes."""
+
+import html
+import re
+
+from httpx import Response
+
+from payments.contract.event import ChargeType
+from tests.builders.committed import ClinicLedger
+from tests.builders.events import paid, saved_patient, saved_payment
+from tests.builders.office import Office
+from tests.console.web.conftest import Browser
+from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, rows
+
+
+def open_exception(browser: Browser, ledger: ClinicLedger, name: str) -> int:
+    """Return the id of a new exception of a clinic and a company with this name."""
+    edit_in_closed_month(ledger, name, name)
+    return int(exception_of(browser, name)["id"])
+
+
+def page_text(page: str) -> str:
+    """Return the text of a page without its tags."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def swap(browser: Browser, path: str, **fields: object) -> Response:
+    """Submit a form as htmx does."""
+    return browser.client.post(path, data={"csrf": browser.csrf, **fields}, headers={"hx-request": "true"})
+
+
+def test_decided_row_replaces_itself_and_can_be_undone_in_place(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    number = open_exception(billing, ledger, "in-place")
+    address = f"/exceptions/{number}"
+
+    accepted = swap(billing, f"{address}/accept", version=2, back="/exceptions?clinic=in-place").text
+    again = swap(billing, f"{address}/accept", version=2, back="/exceptions?clinic=in-place").text
+
+    for row in (accepted, again):
+        assert row.strip().startswith(f'<tr id="exception-{number}" class="done">')
+        assert "Posted" in row
+        assert "$10.00" in row
+        assert "Undo" in row
+        assert f'action="{address}/accept"' not in row
+    assert len(rows(billing, "/api/payment-log", clinic="in-place", kind="adjustment")) == 1
+    decided_at = re.search(r'name="decided_at" value="([^"]+)"', accepted)
+    assert decided_at is not None
+    undone = swap(billing, f"{address}/undo", reason="a mistake", decided_at=decided_at[1], back="/exceptions").text
+    assert f'action="{address}/accept"' in undone
+    assert exception_of(billing, "in-place")["status"] == "open"
+
+
+def test_row_shows_why_a_decision_was_refused(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    number = open_exception(billing, ledger, "refused-in-place")
+
+    refused = swap(billing, f"/exceptions/{number}/accept", version=1, back="/exceptions")
+
+    assert refused.status_code == 200
+    assert "you saw version 1 of the payment and it is at 2 now; nothing was posted" in refused.text
+    assert exception_of(billing, "refused-in-place")["status"] == "open"
+
+
+def test_list_without_scripts_keeps_the_decided_row(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    number = open_exception(billing, ledger, "kept")
+
+    answer = billing.post(f"/exceptions/{number}/accept", version=2, back="/exceptions?clinic=kept")
+
+    assert answer.headers["location"] == f"/exceptions?clinic=kept&kept={number}#exception-{number}"
+    page = billing.get(answer.headers["location"].partition("#")[0]).text
+    assert f'<tr id="exception-{number}" class="done">' in page
+    assert "Posted" in page
+    assert f"exception-{number}" not in billing.get("/exceptions", clinic="kept").text
+
+
+def test_exception_has_an_address_after_it_was_decided(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    number = open_exception(billing, ledger, "whole-life")
+    address = f"/exceptions/{number}"
+    billing.post(f"{address}/note", text="Called the clinic.", back=address)
+    billing.post(f"{address}/assign", owner="billing", back=address)
+    billing.post(f"{address}/accept", version=2, back=address)
+    billing.post(f"{address}/undo", reason="wrong payment", back=address)
+    billing.post(f"{address}/acknowledge", version=2, reason="agreed with the patient", back=address)
+
+    page = page_text(billing.get(address).text)
+
+    for text in (
+        *("Exception opened", "Exception assigned", "Exception accepted", "Acceptance undone", "wrong payment"),
+        *("Exception acknowledged", "agreed with the patient", "Called the clinic.", "Owner billing"),
+    ):
+        assert text in page
+    timeline = billing.get("/timeline", payment="whole-life/payment/1").text
+    assert f'href="{address}"' in timeline
+    assert "Called the clinic." in timeline
+
+
+def test_next_opens_an_unassigned_exception_of_the_list(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    number = open_exception(billing, ledger, "next-page")
+
+    first = billing.post("/exceptions/next", back="/exceptions?clinic=next-page")
+    second = billing.post("/exceptions/next", back="/exceptions?clinic=next-page")
+
+    assert (first.status_code, first.headers["location"]) == (303, f"/exceptions/{number}")
+    assert second.headers["location"] == "/exceptions?clinic=next-page"
+    assert "No exception without an owner is left here." in flash_message(billing)
+    mine = billing.get("/exceptions", clinic="next-page", work="mine").text
+    assert f"exception-{number}" in mine
+
+
+def test_tabs_part_what_proposes_nothing_from_the_rest(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    first = saved_payment(clinic_id="tabs", company_id="tabs", **paid("25.00", "2026-06-05"))
+    again = saved_payment(clinic_id="tabs", company_id="tabs", **paid("30.00", "2026-06-05"))
+
+    def conflict(office: Office) -> None:
+        office.publish(saved_patient(company_id="tabs"), first, again)
+
+    ledger.office("tabs", conflict, ChargeType.COPAY, company_id="tabs")
+    number = exception_of(billing, "tabs")["id"]
+
+    assert f"exception-{number}" not in billing.get("/exceptions", clinic="tabs", queue="to_post").text
+    assert f"exception-{number}" in billing.get("/exceptions", clinic="tabs", queue="nothing_to_post").text
+
+
+def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
+    logged_in: LoggedIn, ledger: ClinicLedger
+) -> None:
+    billing = logged_in("billing")
+    numbers = [open_exception(billing, ledger, name) for name in ("many-1", "many-2")]
+    chosen = [f"{number}.2" for number in numbers]
+
+    confirm = page_text(billing.post("/exceptions/selected", exception=chosen, action="accept").text)
+    assert "Accept 2 exceptions?" in confirm
+    assert "$20.00" in confirm
+    assert "2 entries" in confirm
+    billing.post(f"/exceptions/{numbers[0]}/acknowledge", version=2, reason="agreed")
+    result = page_text(billing.post("/exceptions/decide", exception=chosen, action="accept").text)
+
+    assert "1 of 2 exceptions accepted" in result
+    assert f"Exception {numbers[0]}: it is acknowledged already." in result
+    assert rows(billing, "/api/exceptions", clinic="many-2") == []
+
+
+def test_all_that_match_are_confirmed_and_assigned(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    billing = logged_in("billing")
+    number = open_exception(billing, ledger, "all-of-them")
+
+    confirm = billing.post("/exceptions/matching", action="assign", back="/exceptions?clinic=all-of-them").text
+    assert "Assign 1 exception?" in page_text(confirm)
+    assert f'name="exception" value="{number}.2"' in confirm
+    billing.post("/exceptions/decide", exception=f"{number}.2", action="assign", owner="admin")
+
+    assert exception_of(billing, "all-of-them")["owner"] == "admin"
+    refused = billing.post("/exceptions/decide", exception=f"{number}.2", action="assign", owner="support")
+    assert "there is no active user support who may decide exceptions" in refused.text
+
+
+def test_notes_are_on_the_pages_of_payments_and_accounts(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    desk = logged_in("front-office")
+    open_exception(logged_in("billing"), ledger, "page-notes")
+    account = "/account?patient=patient&company=page-notes"
+
+    desk.post(
+        "/notes", payment="page-notes/payment/1", text="check bounced", back="/timeline?payment=page-notes/payment/1"
+    )
+    noted = desk.post("/notes", patient="patient", company="page-notes", text="moved to <b>Boise</b>", back=account)
+
+    assert noted.headers["location"] == account
+    assert "check bounced" in desk.get("/timeline", payment="page-notes/payment/1").text
+    assert "moved to &lt;b&gt;Boise&lt;/b&gt;" in desk.get(account).text
