@@ -20,6 +20,8 @@ PATIENTS_MAX, PAYMENTS_MAX = 20, 50
 """The number of hits that are returned."""
 _PATIENTS_WITH_PAYMENTS, _PAYMENTS_OF_PATIENT = 5, 10
 """Of so many of the best patients, so many of the newest payments are hits as well."""
+_CANDIDATES_MAX, _SIMILAR_MAX = 1_000, 300
+"""The number of patients that are compared with the text, and with a mistyped one."""
 _BEGINNING_CHARACTERS_MIN = 3
 
 
@@ -63,17 +65,19 @@ def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tu
     if query.is_amount_only:
         return []
     plain = found_patients.plain_text(tx, query.text)
-    found = _matching(tx, scope, plain, [part_terms(plain)])
-    return found or _matching(tx, scope, plain, similar_terms(plain))
+    found = _matching(tx, scope, plain, [part_terms(plain)], _CANDIDATES_MAX)
+    return found or _matching(tx, scope, plain, similar_terms(plain), _SIMILAR_MAX)
 
 
 def _matching(
-    tx: Transaction, scope: Scope, plain: str, term_sets: Iterable[Sequence[str]]
+    tx: Transaction, scope: Scope, plain: str, term_sets: Sequence[Sequence[str]], limit: int
 ) -> list[tuple[PatientKey, Match]]:
     candidates: dict[PatientKey, PatientCandidate] = {}
     for terms in term_sets:
         if terms:
-            candidates |= {each.key: each for each in found_patients.candidates(tx, scope, terms)}
+            candidates |= {
+                each.key: each for each in found_patients.candidates(tx, scope, terms, limit // len(term_sets))
+            }
     matched = [(each, match_patient(plain, each.plain_id, each.plain_name)) for each in candidates.values()]
     hits = [(match.rank, each.plain_name, each.key, match) for each, match in matched if match]
     return [(key, match) for _, _, key, match in sorted(hits)]

@@ -32,6 +32,7 @@ def test_support_finds_a_missing_copay_by_the_patients_name(
     expect(found).to_contain_text("Not Sent")
     expect(found).to_contain_text("Not in Billing")
     expect(found).to_contain_text("This charge type was not selected")
+    page.screenshot(path=screenshot_folder / f"search-{width}.png", full_page=True)
     support.click(line_key(clinic, "copay"), "link")
     expect(page.get_by_role("heading", name=re.compile("Timeline of"))).to_contain_text(f"Renée {family}")
     support.is_done()

@@ -13,8 +13,7 @@ from payments.store.db.statement import text
 from payments.store.ledger.patients import PatientKey
 from payments.store.tables import patients
 
-CANDIDATES_MAX = 500
-"""The number of patients of each company that are read for one set of terms, whichever they are."""
+_OF_COMPANY_MIN = 20
 _KEY = ["company_id", "patient_id"]
 _SCOPES_COMPANIES = "ARRAY(SELECT company_id FROM companies WHERE true{0} ORDER BY 1)"
 
@@ -54,20 +53,22 @@ def plain_text(tx: Transaction, value: str) -> str:
     return str(tx.execute(text("SELECT search_text(:value)"), {"value": value}).scalar_one())
 
 
-def candidates(tx: Transaction, scope: Scope, terms: Sequence[str]) -> list[PatientCandidate]:
-    """Return patients in a scope who have all of these terms, up to CANDIDATES_MAX of each company.
+def candidates(tx: Transaction, scope: Scope, terms: Sequence[str], limit: int) -> list[PatientCandidate]:
+    """Return patients in a scope who have all of these terms: any `limit` of them.
 
-    A scope that is limited to clinics has the patients with a payment or a charge at one of them.
+    The companies have equal shares of the limit, but at least 20 patients each. A scope that is limited to clinics has
+    the patients with a payment or a charge at one of them.
     """
     limited = "" if scope.clinics is None else f" AND {_has_data(scope)}"
     query = (
         "SELECT patients.company_id, patients.patient_id, search_text(patients.patient_id) AS plain_id, "
-        "coalesce(search_text(name), '') AS plain_name FROM find_patients("
-        f"{companies_in(scope)}, CAST(:clinic_ids AS text[]), :terms, :most) AS found "
+        f"coalesce(search_text(name), '') AS plain_name FROM (SELECT {companies_in(scope)} AS ids) AS own, "
+        "find_patients(own.ids, CAST(:clinic_ids AS text[]), :terms, "
+        f"greatest(:most / greatest(cardinality(own.ids), 1), {_OF_COMPANY_MIN})) AS found "
         "JOIN patients ON patients.company_id = found.company AND patients.patient_id = found.patient "
         f"WHERE true{company_in_scope(scope, 'patients')}{limited}"
     )
-    given: dict[str, Any] = {"clinic_ids": clinic_ids(scope), "terms": list(terms), "most": CANDIDATES_MAX}
+    given: dict[str, Any] = {"clinic_ids": clinic_ids(scope), "terms": list(terms), "most": limit}
     found = tx.execute(text(query), given | scope_parameters(scope))
     return [PatientCandidate((row.company_id, row.patient_id), row.plain_id, row.plain_name) for row in found]
 
