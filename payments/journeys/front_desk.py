@@ -1,4 +1,4 @@
-"""What the front desk looks up: the payments of its day, and what a patient owes and has paid."""
+"""Lookups of the front desk: the payments of its day, and what a patient owes and has paid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

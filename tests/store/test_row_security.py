@@ -165,10 +165,9 @@ def test_transaction_without_companies_reads_no_row_of_company_data(
 
 def test_transaction_of_the_installation_reads_all_rows(owner: Database, isolated: Database) -> None:
     with transaction(owner) as tx:
-        names = set(tables(tx)) - HIDDEN
-        expected = {name: rows(tx, name) for name in names}
+        expected = {name: rows(tx, name) for name in set(tables(tx)) - HIDDEN}
     with transaction(with_access(isolated, INSTALLATION)) as tx:
-        assert {name: rows(tx, name) for name in names} == expected
+        assert {name: rows(tx, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(

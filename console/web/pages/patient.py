@@ -1,4 +1,4 @@
-"""What a patient owes and has paid, in one view that prints: for the front desk, with the patient present."""
+"""Page of the balance and payments of a patient, which prints: for the front desk, with the patient present."""
 
 from typing import Annotated, NamedTuple
 

@@ -17,6 +17,7 @@ from payments.journeys import dashboard
 from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import INSTALLATION
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, opened_as_owner
+from tests.console.web.probes import probes
 from tests.console.web.test_rights import ENDPOINTS
 from tests.console.web.two_companies import (
     ADMIN,
@@ -30,7 +31,6 @@ from tests.console.web.two_companies import (
     OWN_CLINIC,
     SECRETS,
     Ids,
-    probes,
 )
 from tests.console.web.two_companies_console import (
     foreign_ids,

@@ -22,6 +22,7 @@ from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import INSTALLATION, NOTHING, Access, with_access
 from tests.console.web.conftest import Browser, opened_as_owner
+from tests.console.web.probes import probes
 from tests.console.web.two_companies import (
     ASKED,
     FIGURES_ONLY,
@@ -30,7 +31,6 @@ from tests.console.web.two_companies import (
     OWN,
     SECRETS,
     Ids,
-    probes,
 )
 from tests.console.web.two_companies_console import (
     foreign_ids,
