@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from typing import TypeVar
 
 YEAR_FIRST, YEAR_LAST = 1900, 2999
-YEAR = r"(?:19|2\d)\d{2}"
+YEAR_PATTERN = r"(?:19|2\d)\d{2}"
 """A year from YEAR_FIRST to YEAR_LAST, as a regular expression."""
-DAY = YEAR + r"-\d{2}-\d{2}"
+DAY_PATTERN = YEAR_PATTERN + r"-\d{2}-\d{2}"
 """The form of a date, as a regular expression."""
 
 # Without re.ASCII, \d also matches the digits of other scripts. date.fromisoformat() alone would take 20261005 and
@@ -29,9 +29,10 @@ def parse_day(text: str) -> date:
 
 
 def parse_moment(text: str) -> datetime:
-    """Parse a date with a time of day: hours and minutes, optional seconds, and an optional offset or Z.
+    """Parse a date, optionally with a time of day and an offset, such as 2026-11-02T09:00:00Z.
 
-    Omitted parts are zero. A time without an offset is UTC. Raises ValueError like `parse_day`.
+    A date without a time is midnight. A time has hours and minutes; seconds are optional. The offset is Z or such as
+    +02:00. A time without an offset is UTC. Raises ValueError like `parse_day`.
     """
     moment = _parse(text, _MOMENT, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -25,7 +25,10 @@ class EventError(ValueError):
 
 
 def contract_error(validation: ValidationError, body: bytes, types: Mapping[str, type[BaseModel]]) -> EventError:
-    """Convert the first error of a failed validation to an EventError. `types` maps each `type` to its event model."""
+    """Return the first error of a failed validation as an EventError.
+
+    `body` is the event as bytes. `types` maps each value of the field `type` to its event model.
+    """
     error = validation.errors(include_url=False)[0]
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, EventError):
@@ -58,7 +61,7 @@ def dead_letter_id(key: str) -> int | None:
 
 
 def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> EventError:
-    """Convert pydantic's error of one field to an EventError.
+    """Return pydantic's error of one field as an EventError.
 
     The message contains the field's description from `payments.contract.fields`.
     """
@@ -71,7 +74,7 @@ def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> E
 
 
 def _json_problem(body: bytes, json_error: str) -> str:
-    """Return the position of the first byte that is not UTF-8, or else a byte order mark or the parser's message."""
+    """Return why a body is not JSON: a byte that is not UTF-8, a byte order mark, or otherwise the parser's message."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -61,7 +61,7 @@ class Method(StrEnum):
 
 
 def _reject_bool(value: object) -> object:
-    """Return the value. Raises ValueError for True, which Literal[1] would accept as 1."""
+    """Return the value unchanged. Raises ValueError for a bool, because Literal[1] would accept True as 1."""
     if isinstance(value, bool):
         raise ValueError("flag")  # noqa: TRY004 (pydantic turns a ValueError into a ValidationError, but not a TypeError)
     return value
@@ -84,10 +84,11 @@ class _Event(BaseModel):
 
     @property
     def content_hash(self) -> bytes:
-        """A hash of all fields except those in `_NOT_CONTENT`. It is stored, and compared when an event is repeated.
+        """A hash of 16 bytes over all fields except those in `_NOT_CONTENT`.
 
-        Exclude every field that is added to the contract later. Otherwise a repeated event that an earlier release
-        imported would be a version conflict.
+        The hash is stored with the version. An event that repeats a version must have the same hash. Exclude every
+        field that is added to the contract later. Otherwise a repeated event that an earlier release imported would be
+        a version conflict.
         """
         text = self.model_dump_json(exclude=_NOT_CONTENT)
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -137,10 +138,10 @@ class PaymentSaved(_LineEvent):
 
     @model_validator(mode="after")
     def _check_amounts(self) -> Self:
-        """Reject amounts above 0.00 on a refund line, and below 0.00 on any other line.
+        """Check the signs of the amounts. Raises EventError if one of these rules is violated.
 
-        A refund line must not refund itself. Other lines that are marked Paid and have an Amount Due need a paid
-        amount.
+        On a refund line, no amount is above 0.00, and the line does not refund itself. On any other line, no amount is
+        below 0.00. If that line is marked Paid and has an Amount Due, its amount paid is not 0.00.
         """
         amounts = (("amount_paid", self.amount_paid), ("amount_due", self.amount_due))
         if self.refund_of is None:
@@ -159,7 +160,7 @@ class PaymentSaved(_LineEvent):
 
     @property
     def amount(self) -> Money:
-        """The amount paid in dollars: the amount that Billing should hold if the line is eligible."""
+        """The amount paid, in dollars. Billing should hold this amount if the line is eligible."""
         return self.amount_paid
 
     @property
@@ -176,11 +177,11 @@ class PatientSaved(_Event):
 
 
 class ChargeSaved(_Event):
-    """The amount that a patient still owes for one date of service, in dollars.
+    """A charge was saved in the EMR: the amount that a patient owes for one date of service, in dollars.
 
-    `patient_balance` is what remains after the patient's payments; below 0.00, the patient paid too much.
-    `patient_paid` is the amount of these payments that the balance already deducts. If it is None, the amount that
-    Billing has applied to the charge counts (rule D8).
+    `patient_balance` is the amount that the patient still owes. If the patient paid too much, it is below 0.00.
+    `patient_paid` is the total of the patient's payments that `patient_balance` already deducts. If `patient_paid` is
+    None, Billing uses the amount that it has applied to the charge (rule D8).
     """
 
     type: Literal["charge.saved"]
@@ -219,7 +220,8 @@ _EVENT_TYPES: dict[str, type[BaseModel]] = {
 def read_event(body: bytes) -> Event:
     """Parse and validate an event from its bytes.
 
-    Raises EventError with the first invalid field and what was expected there, or with a key that occurs twice.
+    Raises EventError if a field is invalid, or if a key occurs twice. The error names the first such field and what was
+    expected there.
     """
     try:
         event = EVENT_CONTRACT.validate_json(body)

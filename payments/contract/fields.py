@@ -9,15 +9,15 @@ from pydantic import AfterValidator, AwareDatetime, Field, GetCoreSchemaHandler,
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from payments.contract.days import DAY
+from payments.contract.days import DAY_PATTERN
 from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import ZERO
 
 MEMO_CHARACTERS_MAX = 2_000
 
 
-class _InForm:
-    """Accepts only text in one form, before the type of the field parses the text.
+class _MatchesPattern:
+    """Accept only text that matches a pattern completely. The field's own type then parses the text.
 
     Without this class, pydantic would also accept numbers and other forms.
     """
@@ -33,8 +33,8 @@ class _InForm:
         return {"type": "string", "pattern": self._pattern}
 
 
-class _AsciiFirst:
-    """Accepts an ASCII id without calling Python, which makes the import faster. Other values are checked in Python."""
+class _AsciiFastPath:
+    """Accept an ASCII id without calling Python, to import faster. Other values are checked in Python."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         in_ascii = core_schema.str_schema(strict=True, max_length=ID_CHARACTERS_MAX, pattern="^[!-~](?:[ -~]*[!-~])?$")
@@ -52,14 +52,14 @@ class _AsciiFirst:
 def is_identifier(text: str) -> bool:
     """Return whether a text is printable and neither begins nor ends with a space. The length is not checked.
 
-    The only printable white space is the space. Invisible characters count as unprintable: otherwise
-    two different ids could look the same. An id is compared as it is written and never stripped.
+    The space is the only white space that counts as printable. Invisible characters count as unprintable, because two
+    different ids could otherwise look the same. Ids are compared as written and never stripped.
     """
     return (
         text != ""
         and text.isprintable()
         and text.strip(" ") == text
-        and (text.isascii() or not _SHOWS_NOTHING.search(text))
+        and (text.isascii() or not _INVISIBLE.search(text))
     )
 
 
@@ -92,7 +92,7 @@ def _empty_as_none(value: str) -> str | None:
 
 
 PRINTED_KEY_CHARACTERS_MAX = 3 * ID_CHARACTERS_MAX + len("//")
-_SHOWS_NOTHING = re.compile(
+_INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Letters, marks and symbols without a shape, such as the Hangul filler and the variation selectors."""
@@ -113,7 +113,7 @@ Identifier = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=ID_CHARACTERS_MAX),
     AfterValidator(_check_identifier),
-    _AsciiFirst(),
+    _AsciiFastPath(),
     Field(
         description="text of 1 to 64 printable characters, without white space at its ends",
         json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}{_ID_PATTERN}$"},
@@ -124,7 +124,7 @@ OptionalIdentifier = Annotated[
         str,
         StringConstraints(strict=True, max_length=200),
         AfterValidator(_check_optional_identifier),
-        _AsciiFirst(),
+        _AsciiFastPath(),
         Field(json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}(?:{_ID_PATTERN})?$"}),
     ]
     | None,
@@ -145,19 +145,19 @@ PrintedKey = Annotated[
 ]
 Amount = Annotated[
     Decimal,
-    _InForm(r"-?\d{1,10}\.\d{2}"),
+    _MatchesPattern(r"-?\d{1,10}\.\d{2}"),
     AfterValidator(ZERO.__add__),  # 0.00 for -0.00
     Field(description='dollars as text with two decimals, e.g. "25.00"'),
 ]
 PaidAmount = Annotated[
     Decimal,
-    _InForm(r"\d{1,10}\.\d{2}"),
+    _MatchesPattern(r"\d{1,10}\.\d{2}"),
     Field(description='dollars of 0.00 or more as text with two decimals, e.g. "25.00"'),
 ]
-Day = Annotated[date, _InForm(DAY), Field(description="a date that exists, YYYY-MM-DD")]
+Day = Annotated[date, _MatchesPattern(DAY_PATTERN), Field(description="a date that exists, YYYY-MM-DD")]
 Instant = Annotated[
     AwareDatetime,
-    _InForm(DAY + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
+    _MatchesPattern(DAY_PATTERN + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
     Field(description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
 ]
 Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]

@@ -38,10 +38,10 @@ class LocalKey(NamedTuple):
 
     @classmethod
     def parse_all(cls, text: str) -> Iterator[Self]:
-        """Yield every key that prints as `text`: several if an id contains a slash, none without three parts.
+        """Yield every key that prints as `text`.
 
-        Keys with a part longer than ID_CHARACTERS_MAX are skipped. This limits the number of keys for a text with many
-        slashes.
+        These are several keys if an id contains a slash, and none if the text has fewer than two slashes. Keys with a
+        part longer than ID_CHARACTERS_MAX are skipped. This limits the number of keys for a text with many slashes.
         """
         slashes = [position for position, character in enumerate(text) if character == "/"]
         for first, second in combinations(slashes, 2):
@@ -51,7 +51,7 @@ class LocalKey(NamedTuple):
 
 
 class KeyReading(NamedTuple):
-    """One way to read the text of a key. `company_id` is None if the text names no company."""
+    """One way to read the text of a key. `company_id` is None if this reading has no company."""
 
     company_id: str | None
     key: LocalKey

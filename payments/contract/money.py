@@ -19,11 +19,11 @@ _Key = TypeVar("_Key")
 
 
 def parse_amount(text: str) -> Money:
-    """Parse the amount in a text that a file, an option or a form contains.
+    """Parse an amount from a file, an option or a form, in dollars.
 
-    The text is a plain decimal of ASCII digits such as 25, 25.5, 25.00 or -25.00, with at most two decimals. There is
-    no exponent, plus sign, currency sign, separator of thousands, decimal comma or blank. An event is stricter: it has
-    exactly two decimals (`payments.contract.fields.Amount`).
+    The text is a plain decimal of ASCII digits such as 25, 25.5, 25.00 or -25.00, with at most two decimals. Exponents,
+    plus signs, currency signs, thousands separators, decimal commas and blanks are invalid. An event is stricter: it
+    has exactly two decimals (`payments.contract.fields.Amount`).
 
     Raises ValueError for any other form, and for an amount beyond AMOUNT_MAX.
     """
@@ -34,9 +34,9 @@ def parse_amount(text: str) -> Money:
 
 
 def dollars(amount: str | int | Decimal) -> Money:
-    """Return an amount with two places; a text is a plain decimal, as in `parse_amount`.
+    """Return an amount with two decimal places. A text is a plain decimal, as in `parse_amount`.
 
-    Raises ValueError for a text in another form, for an infinite amount or NaN, and for a fraction of a cent: amounts
+    Raises ValueError for a text in another form, for an infinite amount, for NaN, and for a fraction of a cent. Amounts
     are never rounded.
     """
     if isinstance(amount, str) and not _PLAIN_DECIMAL.fullmatch(amount):

@@ -44,9 +44,9 @@ class PartialEvent(NamedTuple):
 
 
 def read_partial_event(body: bytes) -> PartialEvent:
-    """Read the valid fields of an invalid event, or of the beginning of an oversized event. Never raises an error.
+    """Return the valid fields of an invalid event, or of the beginning of an oversized event. Never raises an error.
 
-    The body may also be an entry that was kept whole (`payments.contract.whole_entry`).
+    The body may also hold all fields of a stream entry (`payments.contract.whole_entry`).
     """
     try:
         content = _content(body)
@@ -55,12 +55,12 @@ def read_partial_event(body: bytes) -> PartialEvent:
     if not isinstance(content, dict):
         return PartialEvent()
     valid = {field: _valid_or_none(field, content.get(_JSON_KEYS.get(field, field))) for field in PartialEvent._fields}
-    ignored = _IGNORED.get(valid["event_type"], ("charge_id",))
+    ignored = _IGNORED_FIELDS.get(valid["event_type"], ("charge_id",))
     return PartialEvent(**valid | dict.fromkeys(ignored))
 
 
 def valid_company(value: object) -> str | None:
-    """Return a value that is a valid company id, and None for any other value."""
+    """Return the value if it is a valid company id, otherwise None."""
     company_id: str | None = _valid_or_none("company_id", value)
     return company_id
 
@@ -80,7 +80,7 @@ def _content(body: bytes) -> object:
 
 
 def _parse(body: bytes) -> object:
-    """Parse JSON without the keys that occur twice. A number that is too long to be a version reads as text."""
+    """Parse JSON, without the keys that occur twice. An integer of `_DIGITS_MAX` digits or more is returned as text."""
     return json.loads(body, object_pairs_hook=without_repeated_keys, parse_int=_integer_or_text)
 
 
@@ -89,14 +89,17 @@ def _integer_or_text(digits: str) -> int | str:
 
 
 def _parse_beginning(body: bytes) -> object:
-    """Parse the first KEPT_BYTES as JSON, up to the last comma: a number cut off there would read as another number."""
+    """Parse the first KEPT_BYTES as JSON, up to the last comma.
+
+    The part after the last comma is dropped: a number that is cut off there would be read as another number.
+    """
     return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 
 
 _JSON_KEYS = {"event_type": "type"}
-_OF_PAYMENTS = ("payment_id", "line_id", "charge_type", "amount_paid", "transaction_date", "paid")
+_PAYMENT_FIELDS = ("payment_id", "line_id", "charge_type", "amount_paid", "transaction_date", "paid")
 # The fields that an event of a type does not have: the contract ignores them. Other types are read as payments.
-_IGNORED = {"patient.saved": ("clinic_id", "charge_id", *_OF_PAYMENTS), "charge.saved": _OF_PAYMENTS}
+_IGNORED_FIELDS = {"patient.saved": ("clinic_id", "charge_id", *_PAYMENT_FIELDS), "charge.saved": _PAYMENT_FIELDS}
 _FIELD_TYPES: dict[str, TypeAdapter[Any]] = {
     "company_id": TypeAdapter(Identifier),
     "clinic_id": TypeAdapter(Identifier),

@@ -8,7 +8,7 @@ from payments.contract.money import Money
 
 
 class PaymentDetails(NamedTuple):
-    """The fields of a payment that two systems can disagree about, besides the amount; None if unknown."""
+    """Fields of a payment, besides its amount, in which the EMR and Billing can differ. None if unknown."""
 
     day: date | None = None
     charge_type: str | None = None

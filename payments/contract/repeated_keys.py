@@ -16,9 +16,10 @@ class _RepeatedKeyError(Exception):
 def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str | None:
     """Return a key that occurs twice in one object of a JSON text, at any depth.
 
-    Returns None if there is no such key, or if the text is not JSON. `distinct_key_count` is the number of distinct
-    keys that a reader found in the outermost object. If the text has no more keys than that, no key is repeated, and
-    the text is not parsed a second time.
+    Returns None if no key occurs twice, or if the text is not JSON.
+
+    `distinct_key_count` is the number of distinct keys that a parser found in the outermost object. If the whole text
+    has as many keys, no key is repeated, and the text is not parsed again.
     """
     if body.count(b'":') == distinct_key_count and not _may_have_blank_before_colon(body):
         return None
@@ -32,7 +33,7 @@ def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str
 
 
 def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the keys that occur twice, because it is unknown which value is right."""
+    """Return an object without the keys that occur twice. Which of their values is right is unknown."""
     repeated_names = count_repeated(key for key, _ in pairs)
     return {key: value for key, value in pairs if key not in repeated_names}
 

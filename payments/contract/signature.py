@@ -13,13 +13,16 @@ Keys = Mapping[str, Mapping[str, bytes]]
 
 
 def signature_of(body: bytes, key: str, secret: bytes) -> str:
-    """Return the signature of an event's bytes."""
+    """Return the signature of an event's bytes, made with a company's key. `key` is the key's name."""
     return f"{key}:{hmac.new(secret, body, hashlib.sha256).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys of all companies. A company with keys must sign; with `is_required` the others are rejected too."""
+    """The keys of all companies.
+
+    A company that has keys must sign its events. If `is_required`, events of all other companies are rejected.
+    """
 
     keys: Keys = field(default_factory=dict, repr=False)
     is_required: bool = False
@@ -29,11 +32,11 @@ class Keyring:
         """Whether signatures are checked at all. Without a key, every event is accepted as it is."""
         return bool(self.keys) or self.is_required
 
-    def problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
-        """Return the problem with the signature of an event that names this company; None if the event is accepted.
+    def signature_problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
+        """Return why the signature of a company's event is not accepted, or None if it is accepted.
 
-        If the company has keys, or if `is_required`, the event needs a valid signature made with one of the company's
-        keys. Otherwise any signature is accepted, except one made with another company's key.
+        If the company has keys, or if `is_required`, a signature with one of the company's keys is needed. Otherwise
+        the event needs no signature, and any signature is accepted, except one made with another company's key.
         """
         company_keys = self.keys.get(company_id)
         if not company_keys and not self.is_required:

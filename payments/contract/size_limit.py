@@ -9,7 +9,7 @@ KEPT_BYTES = 4_096
 
 
 class BodyDigest(NamedTuple):
-    """Digest of a complete body: its size in bytes and its SHA-256."""
+    """Digest of a complete event body: its size in bytes and its SHA-256."""
 
     byte_count: int
     sha256: bytes

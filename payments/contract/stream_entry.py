@@ -1,6 +1,6 @@
 """Stream entries: check which company signed an entry, and read its event.
 
-The signature is checked first, over the raw bytes. Before that, only the company of the event is read.
+The signature is checked first, over the raw bytes. Until then, the event's company is the only field that is read.
 """
 
 import json
@@ -22,10 +22,10 @@ class StreamEntry(NamedTuple):
     """A stream entry: its id, the bytes of its event, their signature, and the publisher's trace context.
 
     If the entry does not hold exactly one event, `body` holds all of its fields (`payments.contract.whole_entry`).
-    `full_digest` is set when a dead letter of an oversized event is retried. `body` is then only the beginning of the
-    event, and the digest describes all of it. `was_authentic` is None for a new entry. For a retried dead letter it
-    tells whether the entry was authentic (`is_authentic`) when the dead letter was stored, and `stored_company` is the
-    company that is stored with the dead letter, or None.
+
+    Three fields are set only when a dead letter is retried: `full_digest` is the digest of an oversized event, of which
+    `body` is only the beginning. `was_authentic` is the result of `is_authentic` when the dead letter was stored.
+    `stored_company` is the company stored with the dead letter, or None.
     """
 
     entry_id: str
@@ -52,9 +52,8 @@ class StreamEntry(NamedTuple):
 def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
     """Return the event of an entry.
 
-    Raises EventError if the signature is missing or wrong for the event's company, before anything else of the event is
-    read. Also raises EventError if the entry does not hold exactly one event, or if the event is oversized or violates
-    the contract.
+    First checks the signature: raises EventError if it is missing or wrong for the event's company. Also raises
+    EventError if the entry does not hold exactly one event, if the event is oversized, or if it violates the contract.
     """
     company_id = _check_signature(entry, keyring) if keyring.is_used else None
     if oversize := entry.oversize:
@@ -71,36 +70,37 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
 
 
 def is_authentic(entry: StreamEntry, keyring: Keyring) -> bool:
-    """Return whether the entry comes from the company that it names, as far as this installation can verify.
+    """Return whether the entry comes from the company that it names, as far as the known keys can prove it.
 
-    Without keys every entry is authentic. With keys, an entry is not authentic if it names no company, or if its
-    company has keys and the signature is missing or wrong. A retried dead letter of an oversized event counts as it did
-    when it was stored.
+    Without any keys, every entry is authentic. With keys, an entry is not authentic if it names no company, or if
+    `Keyring.signature_problem` finds its signature missing or wrong. For a retried dead letter of an oversized event,
+    the result from when the dead letter was stored counts.
     """
     if not keyring.is_used:
         return True
     if entry.full_digest is not None:
         return bool(entry.was_authentic)
     company_id = read_partial_event(entry.body).company_id
-    return company_id is not None and keyring.problem(company_id, entry.body, entry.signature) is None
+    return company_id is not None and keyring.signature_problem(company_id, entry.body, entry.signature) is None
 
 
 def _check_signature(entry: StreamEntry, keyring: Keyring) -> str | None:
-    """Return the company that the event names, None if it cannot be read. Raises EventError for a wrong signature."""
+    """Return the company that the event names, or None if it names none. Raises EventError for a wrong signature."""
     company_id = named_company(entry.body)
     # Only the beginning of a retried oversized event is left, so its signature cannot be checked again.
     if company_id is not None and entry.full_digest is None:
-        problem = keyring.problem(company_id, entry.body, entry.signature)
+        problem = keyring.signature_problem(company_id, entry.body, entry.signature)
         if problem:
             raise EventError("signature", problem)
     return company_id
 
 
 def named_company(body: bytes) -> str | None:
-    """Return the company that an event names, usually without parsing the event; None if there is no valid id.
+    """Return the company id of an event, or None if it has no valid one.
 
-    If the key occurs once as text, its value is the only one that a parser can find under that spelling. A key that is
-    spelled with escapes in addition is found by `read_entry`, which compares the company of the parsed event.
+    Usually the event is not parsed: if `"company_id"` occurs only once, the text after it is the value. The same key
+    may occur again, spelled with escapes. `read_entry` detects that, because it compares the result with the parsed
+    event.
     """
     if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY.search(body)):
         try:

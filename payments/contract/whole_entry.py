@@ -1,7 +1,7 @@
-"""Stream entries that do not hold exactly one event. Their fields are kept together as one JSON text.
+"""Stream entries that do not hold exactly one event. All their fields are kept, as one JSON text.
 
-The text takes the place of the event's body: `{"stream_entry": [["name", "value"], ...]}`, with repeated fields in
-their order. It never passes as an event. A byte that is not UTF-8 is written as the surrogate U+DC00 plus the byte, so
+The text takes the place of the event's body: `{"stream_entry": [["name", "value"], ...]}`. Repeated fields keep their
+order. The text is never a valid event. A byte that is not UTF-8 is written as the surrogate U+DC00 plus the byte, so
 that the entry can be restored.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from payments.contract.errors import EventError
 from payments.contract.repeated_keys import count_repeated, without_repeated_keys
 
-EVENT, SIGNATURE = "event", "signature"
+EVENT_FIELD, SIGNATURE_FIELD = "event", "signature"
 WHOLE_ENTRY_BYTES_MAX = 2**20
 _PREFIX = '{"stream_entry": '
 _NAMES_MAX, _NAME_CHARACTERS_MAX = 20, 40
@@ -27,7 +27,7 @@ def whole_entry_body(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
 
 
 def read_whole_entry(body: bytes) -> Fields | None:
-    """Return the fields of an entry that was kept whole; None if the body is anything else."""
+    """Return the fields of an entry from the text of `whole_entry_body`; None for any other body."""
     if not body.startswith(_PREFIX.encode()):
         return None
     try:
@@ -38,18 +38,22 @@ def read_whole_entry(body: bytes) -> Fields | None:
 
 
 def malformed_entry_error(fields: Fields) -> EventError:
-    """Return why these fields are not exactly one event."""
+    """Return the error that says why these fields are not exactly one event."""
     counts = count_repeated(name for name, _ in fields)
-    for name in (EVENT, SIGNATURE):
+    for name in (EVENT_FIELD, SIGNATURE_FIELD):
         if count := counts.get(name):
             times = "twice" if count == 2 else f"{count} times"
             return EventError(name, f"`{name}` occurs {times} in the entry")
-    return EventError(EVENT, f"no field `{EVENT}` in the entry; it has {_name_list(list(dict(fields)))}")
+    return EventError(EVENT_FIELD, f"no field `{EVENT_FIELD}` in the entry; it has {_name_list(list(dict(fields)))}")
 
 
 def partial_content(fields: Fields) -> bytes | dict[str, Any]:
-    """Return what may identify the payment: the event if there is only one, otherwise the fields of the entry."""
-    events = [value for name, value in fields if name == EVENT]
+    """Return the part of an entry from which the payment can be identified.
+
+    This is the event's bytes if the entry has one event, and an empty object if it has several. If it has no event, the
+    entry's fields themselves are returned as an object: a publisher may have written each key of the event as a field.
+    """
+    events = [value for name, value in fields if name == EVENT_FIELD]
     if events:
         return events[0].encode(errors="surrogateescape") if len(events) == 1 else {}
     content = without_repeated_keys(list(fields))
@@ -57,7 +61,7 @@ def partial_content(fields: Fields) -> bytes | dict[str, Any]:
 
 
 def _parse_flattened(text: str) -> object:
-    """Return the value of a number or flag that was flattened into a field of the entry."""
+    """Return the number or flag that the text of an entry's field holds; None if the text is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -30,9 +30,9 @@ class AllocationRule(StrEnum):
 class Charge(NamedTuple):
     """The amount that a patient still owes for a date of service, in dollars, as the EMR saved it.
 
-    `balance` is what is still owed after the patient's payments. `patient_paid` is the part of these payments that
-    `balance` already deducts, so the sum of both is the whole charge. None means the amount applied to the charge at
-    the first distribution after the save.
+    `balance` is the amount that is still owed after the patient's payments. `patient_paid` is the total of these
+    payments that `balance` already deducts, so `balance` plus `patient_paid` is the whole charge. If `patient_paid` is
+    None, the first distribution after the save sets it to the amount that is then applied to the charge.
     """
 
     key: ChargeKey
@@ -43,8 +43,8 @@ class Charge(NamedTuple):
     version: int = 1
 
 
-class Applied(NamedTuple):
-    """The amount of a line that is applied to a charge, in dollars. A newer allocation has a higher id."""
+class AppliedAmount(NamedTuple):
+    """An amount of a line that is applied to a charge, in dollars. A newer allocation has a higher id."""
 
     line_ref: int
     charge: ChargeKey
@@ -53,7 +53,10 @@ class Applied(NamedTuple):
 
 
 class Allocation(NamedTuple):
-    """An amount applied to a charge, negative if unapplied, in dollars, and the rule that decided it."""
+    """An amount that is applied to a charge, in dollars, and the rule that decided it.
+
+    A negative amount is unapplied.
+    """
 
     line_ref: int
     charge: ChargeKey
@@ -63,10 +66,10 @@ class Allocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistributionPolicy:
-    """The settings by which a company distributes payments.
+    """The settings by which a company distributes payments (rule D8).
 
-    `as_of` is the day of the run. Rule 4 waits for `hold` after the deposit date. `dos_first` puts rule 2 before
-    rule 1. `immediate_only` leaves the four rules to the nightly run.
+    `as_of` is the day of the run. Rule 4 applies a payment when `hold` has passed since its deposit date. `dos_first`
+    runs rule 2 before rule 1. `immediate_only` skips rules 1 to 4; the nightly run applies them.
     """
 
     as_of: date
@@ -78,8 +81,9 @@ class DistributionPolicy:
 class Account:
     """A patient's account while its allocations are computed.
 
-    `unapplied` is the unapplied rest of each credit, and `outstanding` the rest to pay of each charge, in dollars.
-    `determined_paid` is `patient_paid` of the newly saved charges, once it is determined.
+    `unapplied` holds the unapplied amount of each line. `outstanding` holds the amount that the patient still owes for
+    each charge. `determined_paid` holds the `patient_paid` that `determine_paid` computed for newly saved charges. All
+    amounts are in dollars.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Account:
         policy: DistributionPolicy,
         credits_: Iterable[Credit],
         charges: Iterable[Charge],
-        applied: Iterable[Applied],
+        applied: Iterable[AppliedAmount],
     ) -> None:
         self.policy = policy
         self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.entry_id))
@@ -107,20 +111,20 @@ class Account:
         return [charge for charge in self.charges if charge.patient_paid is None]
 
     def determine_paid(self) -> None:
-        """Determine `patient_paid` of each newly saved charge: the amount that is applied to it now."""
+        """Set `patient_paid` of each newly saved charge to the amount that is now applied to the charge."""
         applied = sum_by_key((each.charge, each.amount) for each in self.applied)
         for charge in self.newly_saved:
             self.determined_paid[charge] = applied.get(charge.key, ZERO)
             self.outstanding[charge.key] = charge.balance
 
     def allocate(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
-        """Apply an amount of a line to a charge; a negative amount unapplies it."""
+        """Apply an amount of a line to a charge, in dollars. A negative amount is unapplied."""
         self.unapplied[line_ref] -= amount
         self.outstanding[charge] -= amount
         self.allocations.append(Allocation(line_ref, charge, amount, rule))
 
-    def unapply(self, applied: Sequence[Applied], amount: Money, rule: AllocationRule) -> None:
-        """Unapply up to `amount` from these allocations, the newest first."""
+    def unapply(self, applied: Sequence[AppliedAmount], amount: Money, rule: AllocationRule) -> None:
+        """Unapply up to `amount` dollars from the given applied amounts, newest first."""
         for index, each in enumerate(self.applied):
             part = min(each.amount, amount)
             if each in applied and part > ZERO:
@@ -129,12 +133,12 @@ class Account:
                 amount -= part
 
     def apply(self, credit: Credit, charges: Iterable[Charge], rule: AllocationRule) -> None:
-        """Apply the unapplied amount of a credit to charges, in their order."""
+        """Apply the unapplied amount of a credit to charges, in order, up to the outstanding amount of each."""
         for charge in charges:
             part = min(self.unapplied[credit.line_ref], self.outstanding[charge.key])
             if part > ZERO:
                 self.allocate(credit.line_ref, charge.key, part, rule)
 
     def charges_due_from_patient(self) -> Iterator[Charge]:
-        """Yield the charges that are closed to insurance, oldest first."""
+        """Yield the charges that are not open to insurance, oldest first."""
         return (charge for charge in self.charges if not charge.insurance_open)

@@ -1,4 +1,4 @@
-"""An id or a printed key that several companies have."""
+"""The error for an id or a printed key that exists in several companies."""
 
 from collections.abc import Iterable
 

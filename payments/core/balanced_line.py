@@ -24,7 +24,7 @@ class ReconcilingItem(StrEnum):
 
 
 class LineGroup(StrEnum):
-    """The groups of lines that a term or a kind of difference of a balance counts."""
+    """A group of lines in a balance: lines that one of its amounts counts, or lines that differ in the same way."""
 
     EMR = "emr"
     INTERNAL = "internal"
@@ -65,7 +65,10 @@ class BalancingNote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BalancedLine:
-    """A line with its reconciling items and date of transaction, or the sum of `count` lines that agree, in dollars."""
+    """A line of a balance, with its reconciling items and its date of transaction. Amounts are in dollars.
+
+    `count` is 1 for a single line. Lines on which the EMR and Billing agree are added up: `count` is then their number.
+    """
 
     payment: str | None
     company: str | None
@@ -86,14 +89,14 @@ class BalancedLine:
 
     @property
     def groups(self) -> frozenset[LineGroup]:
-        """The groups that count the line."""
+        """The groups that the line belongs to."""
         codes = [*self.items, *(note.code for note in self.notes)]
         found = {LineGroup(code) for code in codes}
         found |= {LineGroup.UNEXPLAINED} if self.unexplained else set()
         return frozenset(found | ({LineGroup.EMR} if self.emr else set()))
 
     def amount_in(self, group: LineGroup) -> Money:
-        """Return the part of the line's amounts that the group adds up."""
+        """Return the amount that the line adds to the total of a group, in dollars."""
         match group:
             case LineGroup.EMR:
                 return self.emr

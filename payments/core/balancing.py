@@ -23,11 +23,11 @@ __all__ = ["BalancedLine", "BalancingNote", "BalancingNoteCode", "LineGroup", "R
 class LineComparison:
     """One line as the EMR has it and as Billing has it, for a range of days. Amounts are in dollars.
 
-    - `is_in_range`: whether the line's date of transaction is one of the days.
-    - `emr_amount`: the EMR's amount for the days.
+    - `is_in_range`: whether the line's date of transaction is in the range.
+    - `emr_amount`: the amount in the EMR, counted for the range.
     - `accepted_amount`: the amount in the newest version that Billing could evaluate.
     - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
-    - `rejected_status`: the status of that dead letter.
+    - `rejected_status`: the status of the newest event if it is a dead letter, otherwise None.
     - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries.
     - `feed`: the line's details in the feed; `log`: the line's details in the EMR's Payment Log, if it is compared.
     """
@@ -64,7 +64,7 @@ class Balance:
     """The sums of all lines, and the lines on which the EMR and Billing differ. Amounts are in dollars.
 
     `equal`, `different` and `unexplained_count` are numbers of lines. An unexplained line also counts as different.
-    `counts` holds the number of differing lines in each group.
+    `counts` holds the number of differing lines in each group. `lines` holds the differing lines.
     """
 
     emr_total: Money = ZERO
@@ -83,11 +83,11 @@ class Balance:
 
     @property
     def unbalanced_lines(self) -> list[BalancedLine]:
-        """The lines with an unexplained difference, even if these add up to 0.00."""
+        """The lines with an unexplained difference. The differences of several lines may add up to 0.00."""
         return [line for line in self.lines if line.unexplained]
 
     def add(self, line: BalancedLine) -> None:
-        """Add a line."""
+        """Add a line to the sums and counts. Keep it in `lines` if the EMR and Billing differ on it."""
         self.emr_total += line.emr
         self.billing_total += line.billing
         for item, amount in line.items.items():
@@ -102,9 +102,9 @@ class Balance:
 
 
 def reconcile(line: LineComparison) -> BalancedLine:
-    """Compute a line's reconciling items.
+    """Return a line with its reconciling items and notes.
 
-    A line outside the range has one item at most: the date difference of its imports in the range.
+    A line outside the range has at most one item: the date difference of its imports in the range.
     """
     items = _items_in_range(line) if line.is_in_range else {ReconcilingItem.DATE_DIFFERENCES: -line.imported_in_range}
     balanced = BalancedLine(
@@ -164,10 +164,10 @@ def _exclusion_item(outcome: Outcome) -> ReconcilingItem | None:
 
 
 def _notes(line: LineComparison, unexplained: Money) -> tuple[BalancingNote, ...]:
-    """Return notes on a line besides its reconciling items.
+    """Return notes on how the EMR and Billing differ on a line.
 
-    The line is only in the EMR or only in Billing, some fields differ, or Billing's amount breaks the import rules. The
-    last is assumed if `unexplained`, in dollars, is not 0.00 and no field differs.
+    The line is only in the EMR, only in Billing, or some of its fields differ. If no field differs but `unexplained`
+    (in dollars) is not 0.00, the note says that Billing's amount is wrong.
     """
     if line.outcome is None:
         return (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),)

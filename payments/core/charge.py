@@ -1,4 +1,4 @@
-"""Charges: what a patient owes for a date of service, at the newest version (rule D2, rows 1 to 3)."""
+"""Charges: the amount that a patient owes for a date of service, at the newest version (rule D2, rows 1 to 3)."""
 
 from datetime import date
 from typing import NamedTuple
@@ -29,15 +29,21 @@ class ChargeVersion(NamedTuple):
 
 
 def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> ChargeVersion:
-    """Return the version to record. `patient_paid` of a new charge is 0.00 unless the event states it."""
+    """Return the version to record for a saved charge.
+
+    `before` is the charge that Billing holds, None for a new charge.
+
+    If the event does not state `patient_paid`, it is 0.00 for a new charge, and None for a known charge: the next
+    distribution determines it.
+    """
     saved = ChargeVersion.of(event)
     return saved._replace(patient_paid=saved.patient_paid or ZERO) if before is None else saved
 
 
 def check_charge_version(event: ChargeSaved, before: ChargeVersion | None) -> VersionCheck:
-    """Compare a charge with the version that Billing holds; `before` is None for a new charge.
+    """Compare a saved charge with the version that Billing holds. `before` is None for a new charge.
 
-    `patient_paid` is compared only if the event and Billing have a value.
+    `patient_paid` is compared only if both the event and Billing have a value.
     """
     saved = ChargeVersion.of(event)
     if before is not None and None in {saved.patient_paid, before.patient_paid}:

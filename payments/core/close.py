@@ -22,7 +22,7 @@ class ClosingError(ValueError):
 
 
 class MonthSum(NamedTuple):
-    """The count and the sum in dollars of a month's entries with the same method, charge type, clinic and user."""
+    """The number and the sum, in dollars, of a month's entries with the same method, charge type, clinic and user."""
 
     method: str
     charge_type: str
@@ -43,19 +43,20 @@ class Snapshot(NamedTuple):
         return total(each.total for each in self.sums)
 
     def to_canonical_json(self) -> str:
-        """Return the totals in the form that is stored and hashed."""
+        """Return the totals as the JSON text that is stored and hashed. Equal totals give the same text."""
         rows = [{**each._asdict(), "total": str(each.total)} for each in sorted(self.sums)]
         return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
     def hash(self) -> bytes:
-        """Return the hash of the totals."""
+        """Return the BLAKE2b hash (32 bytes) of the totals."""
         return hashlib.blake2b(self.to_canonical_json().encode(), digest_size=32).digest()
 
 
 class CloseConditions(NamedTuple):
-    """The conditions that decide whether a month may be closed. `state` is the stored state of the month.
+    """The conditions that decide whether a month may be closed.
 
-    `months_with_entries` are the company's months up to this one that have entries and that no close has stored.
+    `state` is the stored state of the month. `lock_date` holds the company's locked months. `months_with_entries` are
+    the months with entries, up to this one, whose totals no close has stored.
     """
 
     state: MonthState
@@ -64,11 +65,13 @@ class CloseConditions(NamedTuple):
 
 
 def check_may_close(company_id: str, month: Month, today: date, conditions: CloseConditions) -> None:
-    """Check that a month may be closed (rule D7).
+    """Check that a month may be closed (rule D7). `today` is the company's current day.
 
-    Raises ClosingError if the month is or counts as closed, has not ended, or an earlier month with entries is open. An
-    interrupted close may always continue. A month before the lock date may be closed in two cases only: it has entries
-    whose totals are not stored yet, or it was scheduled before a later month was closed.
+    Raises ClosingError if the month is closed, if it has not ended, or if an earlier month with entries is open. An
+    interrupted close (state CLOSING) may always continue.
+
+    A month before the lock date counts as closed. It may be closed only if its entries' totals are not stored yet, or
+    if it was scheduled before a later month was closed.
     """
     if conditions.state is MonthState.CLOSING:
         return

@@ -14,15 +14,15 @@ from uuid import UUID
 from payments.contract.money import Money, dollars, total
 from payments.core.month import Month
 
-FORMAT = 1
+MANIFEST_FORMAT = 1
 """The version of the manifest's form."""
 
 
 class MoveState(StrEnum):
     """The progress of a company's move in this installation.
 
-    LEFT: its rows are exported or being exported, and no longer change here. ARRIVING: it is being imported here.
-    ARRIVED: it was imported here. A company that never moved has no state.
+    LEFT: the company's rows were exported or are being exported. They no longer change here. ARRIVING: the company is
+    being imported here. ARRIVED: the company was imported here. A company that never moved has no state.
     """
 
     LEFT = "left"
@@ -35,7 +35,7 @@ class MoveError(ValueError):
 
 
 class ExportedTable(NamedTuple):
-    """A file of an export: the rows of one table, in the text format of COPY. `columns` is their order."""
+    """A file of an export: the rows of one table, as the text format of COPY. `columns` is the order of the columns."""
 
     table: str
     columns: tuple[str, ...]
@@ -45,15 +45,15 @@ class ExportedTable(NamedTuple):
 
 
 class LedgerDay(NamedTuple):
-    """The number of entries with this deposit date, and their sum in dollars."""
+    """The number of entries with one deposit date, and their sum in dollars."""
 
     deposit_date: date
     entries: int
     total: Money
 
 
-class ClosedMonth(NamedTuple):
-    """A closed month, its total in dollars, and the hash of its totals (hexadecimal), as the close stored them."""
+class ClosedMonthTotal(NamedTuple):
+    """A closed month as the close stored it: its total in dollars, and the hash of its totals (hexadecimal)."""
 
     month: Month
     payments_total: Money
@@ -67,11 +67,11 @@ class IdRange(NamedTuple):
     last: int
 
 
-class Ledger(NamedTuple):
-    """The figures of a company's ledger that both installations compute from the rows."""
+class LedgerTotals(NamedTuple):
+    """The totals of a company's ledger, which the old and the new installation each compute from the company's rows."""
 
     days: tuple[LedgerDay, ...]
-    closed_months: tuple[ClosedMonth, ...]
+    closed_months: tuple[ClosedMonthTotal, ...]
 
     @property
     def entries(self) -> int:
@@ -85,10 +85,10 @@ class Ledger(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """The description of a complete export. `schema` is the version of the database schema.
+    """The description of a complete export.
 
-    `move_id` identifies the move: it is the same in every export of a company that has left and not changed since.
-    `ids` holds the range of row ids by table.
+    `schema` is the version of the database schema. `ids` holds the range of row ids by table. `move_id` identifies the
+    move. It stays the same if a company that has left is exported again unchanged.
     """
 
     company_id: str
@@ -98,7 +98,7 @@ class Manifest(NamedTuple):
     exported_by: str
     tables: tuple[ExportedTable, ...]
     ids: Mapping[str, IdRange]
-    ledger: Ledger
+    ledger: LedgerTotals
 
     @property
     def rows(self) -> int:
@@ -107,7 +107,7 @@ class Manifest(NamedTuple):
 
     def to_json(self) -> str:
         """Return the manifest as the text of its file, with a checksum of itself."""
-        content: dict[str, Any] = {"format": FORMAT, **self._asdict()}
+        content: dict[str, Any] = {"format": MANIFEST_FORMAT, **self._asdict()}
         content["tables"] = [each._asdict() for each in self.tables]
         content["ids"] = {table: ids._asdict() for table, ids in self.ids.items()}
         content["ledger"] = {
@@ -120,25 +120,25 @@ class Manifest(NamedTuple):
 
     @classmethod
     def from_json(cls, written: str) -> Self:
-        """Read a manifest.
+        """Return the manifest in the text of its file.
 
-        Raises MoveError if the text is not a manifest of this version, or differs from its checksum.
+        Raises MoveError if the text is not a manifest, has another format version, or differs from its checksum.
         """
         try:
             content = json.loads(written)
             if content.pop("checksum") != _checksum(content):
                 raise MoveError("the manifest is damaged: its checksum differs; copy it again")
-            if content.pop("format") != FORMAT:
+            if content.pop("format") != MANIFEST_FORMAT:
                 raise MoveError("the manifest has another format; import it with the release that exported it")
-            return cls(**{name: _READERS.get(name, str)(value) for name, value in content.items()})
+            return cls(**{name: _FIELD_PARSERS.get(name, str)(value) for name, value in content.items()})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, MoveError):
                 raise
             raise MoveError(f"the manifest is damaged ({type(error).__name__}); export the company again") from None
 
 
-def check_ledger(expected: Ledger, found: Ledger) -> None:
-    """Raise MoveError, with the first difference, unless the figures of two ledgers are equal."""
+def check_ledger(expected: LedgerTotals, found: LedgerTotals) -> None:
+    """Check that the totals of two ledgers are equal. Raises MoveError with the first difference."""
     _check_equal("deposit date", expected.days, found.days)
     _check_equal("closed month", expected.closed_months, found.closed_months)
 
@@ -151,35 +151,35 @@ def _check_equal(noun: str, expected: Sequence[Any], found: Sequence[Any]) -> No
     exported, imported = ({each[0]: each for each in side} for side in (expected, found))
     for key in sorted(exported.keys() | imported.keys()):
         if exported.get(key) != imported.get(key):
-            sides = (f"{side}: {_figures(row.get(key))}" for side, row in (("exported", exported), ("here", imported)))
+            sides = (f"{side}: {_amounts(row.get(key))}" for side, row in (("exported", exported), ("here", imported)))
             raise MoveError(f"{noun} {key}: the totals differ ({', '.join(sides)}); nothing was imported")
 
 
-def _figures(row: Sequence[object] | None) -> str:
+def _amounts(row: Sequence[object] | None) -> str:
     return " ".join(map(str, row[1:])) if row else "none"
 
 
-def _table(row: dict[str, Any]) -> ExportedTable:
+def _parse_table(row: dict[str, Any]) -> ExportedTable:
     return ExportedTable(**row | {"columns": tuple(row["columns"])})
 
 
-def _ledger(content: dict[str, Any]) -> Ledger:
-    return Ledger(
+def _parse_ledger(content: dict[str, Any]) -> LedgerTotals:
+    return LedgerTotals(
         tuple(
             LedgerDay(date.fromisoformat(day["deposit_date"]), day["entries"], dollars(day["total"]))
             for day in content["days"]
         ),
         tuple(
-            ClosedMonth(Month.parse(each["month"]), dollars(each["payments_total"]), each["hash"])
+            ClosedMonthTotal(Month.parse(each["month"]), dollars(each["payments_total"]), each["hash"])
             for each in content["closed_months"]
         ),
     )
 
 
-_READERS: dict[str, Any] = {
+_FIELD_PARSERS: dict[str, Any] = {
     "move_id": UUID,
     "exported_at": datetime.fromisoformat,
-    "tables": lambda rows: tuple(map(_table, rows)),
+    "tables": lambda rows: tuple(map(_parse_table, rows)),
     "ids": lambda ranges: {table: IdRange(**ids) for table, ids in ranges.items()},
-    "ledger": _ledger,
+    "ledger": _parse_ledger,
 }

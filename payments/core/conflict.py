@@ -1,11 +1,11 @@
-"""A change of settings that was based on values that somebody else has changed meanwhile."""
+"""The error for a change of values that somebody else has changed meanwhile."""
 
 
 class ChangedMeanwhileError(ValueError):
     """Somebody else has changed the values that a user saw, so the user's change was not saved.
 
-    `changes` says what changed, such as `integration: off to on`. `changed_by` is the signature of the user who made
-    the last change, empty if unknown.
+    `subject` is what the user wanted to change, such as `clinic north`. `changes` says what changed, such as
+    `integration: off to on`. `changed_by` is who made the last change, as in the audit log; empty if unknown.
     """
 
     def __init__(self, subject: str, changes: str, changed_by: str = "") -> None:

@@ -13,15 +13,16 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
     """Return the postings that correct `posted` to `target` in open months (rule D3).
 
     `posted` are all postings of the line, oldest first. `target` is None if nothing should remain posted. If only the
-    amount changed, the result is the difference. If a dimension changed, it is a reversal with the old dimensions and a
-    posting with the new ones. Reversals come first. If the returned postings are already posted, the function returns
-    nothing.
+    amount changed, the result is the difference. If a dimension changed, the result is a reversal with the old
+    dimensions and a posting with the new ones. Reversals come first. If `posted` already equals the target, the result
+    is empty.
     """
-    if not posted:  # every new line: worth a quick answer
+    if not posted:  # fast path for new lines
         return tuple(LedgerPosting(part, target.dimensions) for part in _split(target.amount)) if target else ()
     change = sum_by_key(_differences(effective_postings(posted), target))
     changed = [LedgerPosting(part, dimensions) for dimensions, amount in change.items() for part in _split(amount)]
-    # A reversal comes before a posting of its sign with the new dimensions, so that it cancels what it reverses.
+    # Negative postings come first. Among postings of one sign, those with the new dimensions come last, so that a
+    # reversal cancels the posting that it reverses.
     goal = target.dimensions if target else None
     return tuple(sorted(changed, key=lambda each: (_is_positive(each), each.dimensions == goal)))
 
@@ -29,9 +30,9 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
 def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | None) -> tuple[Adjustment, ...]:
     """Return the adjusting entries that correct `posted` to `target` after a month was closed (rule D4).
 
-    `target` is None if nothing should remain posted. The entries of the closed month stay. The result is one entry of
-    d = T - P if only the amount changed, a pair if another dimension changed, and none if only the date or a note
-    changed. The deposit date is chosen on acceptance.
+    `target` is None if nothing should remain posted. The entries of the closed month stay as they are. If only the
+    amount changed, the result is one entry of d = T - P. If another dimension changed, it is a pair. If only the date
+    or a note changed, it is empty. A biller chooses the deposit date on acceptance.
     """
     differences = _differences(posted, target)
     change = sum_by_key((_zero_adjustment(dimensions), amount) for dimensions, amount in differences)
@@ -61,7 +62,7 @@ def _zero_adjustment(dimensions: EntryDimensions) -> Adjustment:
 
 
 def _split(amount: Money) -> Iterator[Money]:
-    """Yield the amount in parts that fit into one entry each: usually one part, and no part for 0.00."""
+    """Yield the amount in parts that fit into one entry each. Usually there is one part; 0.00 has none."""
     while abs(amount) > AMOUNT_MAX:
         part = AMOUNT_MAX.copy_sign(amount)
         yield part

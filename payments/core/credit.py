@@ -11,8 +11,8 @@ from payments.contract.money import ZERO, Money, sum_by_key, total
 class Credit(NamedTuple):
     """The amount of a line on an account, in dollars.
 
-    `entry_id` is the line's first entry; it orders lines with the same deposit date. `refund_of` is the row id of the
-    line that this line refunds.
+    `entry_id` is the line's first entry. It orders lines with the same deposit date. `refund_of` is the row id of the
+    line that this line refunds, None if it is not a refund.
     """
 
     line_ref: int
@@ -37,9 +37,11 @@ class EntryGroup(NamedTuple):
 def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
     """Return the credit of a line: the sum of its posted entries.
 
-    A change that waits in an open exception is not posted and does not count. If the entries differ in charge type or
-    date of service, the credit takes the pair with the largest remaining amount. Its deposit date, which starts the
-    hold period, is the oldest deposit date with a remaining amount.
+    `groups` are the line's entries, grouped. Changes in an open exception are not posted and do not count.
+
+    The entries may differ in charge type or date of service. The credit then has the charge type and date with the
+    largest remaining amount. Its deposit date is the oldest one with a remaining amount; the hold period starts on that
+    date.
     """
     amount, entry_id = total(group.amount for group in groups), min(group.entry_id for group in groups)
     if len(groups) == 1:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO
-from payments.core.account import Account, Allocation, AllocationRule, Applied
+from payments.core.account import Account, Allocation, AllocationRule, AppliedAmount
 from payments.core.credit import Credit
 
 NIGHT_BEGINS = timedelta(hours=2)
@@ -21,7 +21,7 @@ def nightly_run_date(local: datetime) -> date:
 def distribute(account: Account) -> list[Allocation]:
     """Return the allocations that bring an account up to date, in order.
 
-    Applied plus unapplied amounts always equal the sum of the ledger entries.
+    On every account, applied plus unapplied amounts equal the sum of the ledger entries.
     """
     newly_saved = {charge.key for charge in account.newly_saved}
     _unapply_lowered_charges(account, newly_saved)
@@ -52,15 +52,18 @@ def _apply_rules(account: Account) -> None:
 
 
 def _unapply_lowered_payments(account: Account) -> None:
-    """For each payment with more applied than its amount, unapply the excess."""
+    """If more of a payment is applied than its amount, unapply the excess."""
     for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.line_ref == line_ref]
         account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
 
 
 def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozenset()) -> None:
-    """For each charge with more applied than the patient owes, unapply the excess. Skip the charges in `omitted`."""
-    by_charge: dict[ChargeKey, list[Applied]] = defaultdict(list)
+    """If more is applied to a charge than the patient owes for it, unapply the excess.
+
+    Skip the charges in `omitted`.
+    """
+    by_charge: dict[ChargeKey, list[AppliedAmount]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
     for charge, applied in by_charge.items():
@@ -69,10 +72,10 @@ def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozens
 
 
 def _net_refunds(account: Account) -> None:
-    """Net each refund against the payment that it refunds, and unapply that payment as far as needed.
+    """Set each refund off against the unapplied amount of the payment that it refunds.
 
-    Money of other payments is not touched. If a refund exceeds its payment, the excess stays as a negative unassigned
-    amount.
+    If that amount is too small, money of the payment is unapplied from charges. The money of other payments is not
+    touched. If a refund exceeds its payment, the excess stays as a negative unapplied amount of the refund.
     """
     for refund in account.credits:
         missing = -account.unapplied[refund.line_ref]
@@ -87,13 +90,13 @@ def _net_refunds(account: Account) -> None:
 
 
 def _allocate_without_date(account: Account, credit: Credit) -> None:
-    """Apply a payment without a date of service."""
+    """Apply a payment without a date of service to the oldest charges (rule 1)."""
     if credit.date_of_service is None:
         account.apply(credit, account.charges_due_from_patient(), AllocationRule.NO_DATE)
 
 
 def _allocate_to_own_date(account: Account, credit: Credit) -> None:
-    """Apply a payment to the charges of the same date of service."""
+    """Apply a payment to the charges of its date of service (rule 2)."""
     own = (charge for charge in account.charges_due_from_patient() if charge.date_of_service == credit.date_of_service)
     account.apply(credit, own, AllocationRule.OWN_DATE)
 
@@ -101,8 +104,8 @@ def _allocate_to_own_date(account: Account, credit: Credit) -> None:
 def _allocate_remainder(account: Account, credit: Credit) -> None:
     """Apply the remainder of a payment to the oldest charges (rule 3).
 
-    Nothing is applied while a charge of the payment's own date of service is open to insurance, or if the payment has
-    no date of service.
+    A payment without a date of service is skipped. So is a payment as long as a charge of its date of service is open
+    to insurance.
     """
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):
@@ -110,6 +113,6 @@ def _allocate_remainder(account: Account, credit: Credit) -> None:
 
 
 def _allocate_after_hold(account: Account, credit: Credit) -> None:
-    """Apply the remainder of a payment once it has been held for the minimum time."""
+    """Apply the remainder of a payment to the oldest charges once it has been held for the minimum time (rule 4)."""
     if account.policy.as_of >= credit.deposit_date + account.policy.hold:
         account.apply(credit, account.charges_due_from_patient(), AllocationRule.AFTER_HOLD)

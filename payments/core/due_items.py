@@ -1,4 +1,4 @@
-"""The selection of due lines or dead letters that a retry works on."""
+"""The selection of due lines or dead letters for a retry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class DueItems:
-    """The selection of due items for a retry: up to `limit`, the earliest first; with `only`, among these row ids.
+    """The selection of due items for a retry: up to `limit` items, the earliest first.
 
-    A retry sets `taken` to the row ids that it works on. If it fails, one of them is the cause.
+    If `only` is set, only items with these row ids are selected. The retry sets `taken` to the row ids that it works
+    on. If the retry fails, one of these items is the cause.
     """
 
     limit: int

@@ -18,8 +18,8 @@ class ClinicSettings(NamedTuple):
     charge_types: frozenset[ChargeType]
 
 
-SWITCHED_OFF = ClinicSettings(integration=False, charge_types=frozenset())
-"""The settings of a clinic that has none: it sends nothing."""
+NO_SETTINGS = ClinicSettings(integration=False, charge_types=frozenset())
+"""The settings of a clinic for which nobody has set any: it sends nothing."""
 
 
 class SettingsChange(NamedTuple):
@@ -35,7 +35,7 @@ def settings_as_of(changes: Sequence[SettingsChange], as_of: datetime) -> Clinic
     A clinic's first settings also apply to payments that were saved before them (decision 0003).
     """
     if not changes:
-        return SWITCHED_OFF
+        return NO_SETTINGS
     for change in reversed(changes):
         if change.since <= as_of:
             return change.settings
@@ -63,10 +63,10 @@ Verdict = Ineligible | NeedsReview | Eligible
 
 
 def check_eligibility(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
-    """Check a saved line against the settings of its clinic (rule D2, rows 5 to 9; the first row that matches decides).
+    """Check a saved line against the settings of its clinic (rule D2, rows 5 to 9). The first matching row decides.
 
     `before` is the line at its previous version, None for a new line. `settings` are the settings in force when the
-    line was saved or, if it was requeued later, when it was requeued.
+    line was saved. If it was requeued later, they are the settings in force at the requeue.
     """
     if not saved.paid:
         return Ineligible(None)
@@ -80,7 +80,7 @@ def check_eligibility(saved: PaymentSaved, before: Line | None, settings: Clinic
 
 
 def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | None:
-    """Return why a clinic with these settings does not send this charge type, or None if it sends it."""
+    """Return why a clinic with these settings does not send a charge type. Returns None if the clinic sends it."""
     if not settings.integration:
         return Reason.INTEGRATION_OFF
     return None if charge_type in settings.charge_types else Reason.TYPE_NOT_SELECTED
@@ -89,9 +89,10 @@ def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | Non
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
     """Return whether the line stays eligible under its charge type, regardless of the current settings (rule D2).
 
-    It does if Billing holds money for the line under this type, or should hold money by the previous evaluation.
-    Without this rule, an edited memo would reverse the payment after its type was deselected. Money under another type
-    does not count: the EMR has changed the type of the line, even if a closed month keeps the entry under the old type.
+    The line stays eligible in two cases: Billing holds money for it under this charge type, or the previous evaluation
+    decided that Billing should. Without this rule, an edited memo would reverse a payment whose charge type was
+    deselected. Money under another charge type does not count: the EMR has changed the line's type. This is so even if
+    a closed month keeps an entry under the old type.
     """
     if before is None or before.content is None:
         return False

@@ -13,7 +13,7 @@ from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Pos
 
 
 class DecisionError(ValueError):
-    """A finding cannot be decided, assigned or reopened as requested; nothing was changed."""
+    """A finding cannot be decided, assigned or reopened as requested. Nothing was changed."""
 
     def __init__(self, finding_id: int, problem: str) -> None:
         self.finding_id = finding_id
@@ -38,7 +38,7 @@ class FindingReason(StrEnum):
 
 
 class FindingNote(StrEnum):
-    """Code of a note for the biller about a finding. `findings.note` joins several with `;`."""
+    """Code of a note for the biller about a finding. The column `findings.note` joins several codes with `;`."""
 
     LATE_ARRIVAL = "late_arrival"  # followed by `:` and the month that was closed after the save
     NOTHING_TO_POST = "nothing_to_post"  # only the date or a note differs
@@ -57,8 +57,8 @@ class FindingStatus(StrEnum):
 class Finding:
     """A finding about a line at its newest version.
 
-    Amounts are in dollars: `amount_before` in Billing, `amount_now` in the EMR. `case` is set for a closed month.
-    `proposal` are the entries that are posted when a biller accepts the finding.
+    Amounts are in dollars: `amount_before` in Billing, `amount_now` in the EMR. `case` is set for a closed month,
+    otherwise None. `proposal` holds the entries that are posted when a biller accepts the finding.
     """
 
     reason: FindingReason
@@ -78,8 +78,8 @@ def needs_review(outcome: Outcome) -> bool:
     return isinstance(outcome, ClosedMonth | ZeroDue) or outcome.reason is Reason.PATIENT_NOT_FOUND
 
 
-def examine(line: Line) -> Finding | None:
-    """Return the finding that a line with this outcome must have; None if it needs none (rules D3 and D6)."""
+def required_finding(line: Line) -> Finding | None:
+    """Return the finding that the outcome of a line requires, or None if it requires none (rules D3 and D6)."""
     match line.outcome:
         case NotSent(reason=Reason.PATIENT_NOT_FOUND):
             return Finding(FindingReason.PATIENT_NOT_FOUND, None, line.posted, _amount_paid(line))
@@ -91,10 +91,10 @@ def examine(line: Line) -> Finding | None:
             return None
 
 
-def version_conflict(line: Line, amount_now: Money | None) -> Finding:
-    """Return the finding for an event that states other content for a version that Billing holds (rule D2, row 2).
+def version_conflict_finding(line: Line, amount_now: Money | None) -> Finding:
+    """Return the finding for an event that repeats a version of the line with different content (rule D2, row 2).
 
-    `amount_now` is the amount that the event states, None if it is unreadable.
+    `amount_now` is the amount that the event states, in dollars. It is None if the amount is unreadable.
     """
     return Finding(FindingReason.VERSION_CONFLICT, None, line.posted, line.posted if amount_now is None else amount_now)
 
@@ -105,12 +105,15 @@ def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
 
 
 def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
-    """Return the postings that import a line whose Amount Due is 0.00, while its months are open (rule D6)."""
+    """Return the postings that import an accepted line with an Amount Due of 0.00.
+
+    Its months must be open (rule D6).
+    """
     return correcting_postings(line.postings, _target_posting(line))
 
 
 def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
-    """Return the line after its finding was accepted and these entries were posted for it."""
+    """Return the line after its finding was accepted. `posted` are the entries that the acceptance posted."""
     target = _target(line)
     if target:
         is_update = bool(effective_postings(line.postings))
@@ -124,9 +127,9 @@ def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
 def apply_acknowledgement(line: Line) -> Line:
     """Return the line after its finding was acknowledged.
 
-    A difference in notes or dates alone counts as agreed from then on.
+    If only notes or dates differ, the difference counts as agreed from then on.
     """
-    found = examine(line)
+    found = required_finding(line)
     if found is None or found.case is None or found.proposal or line.content is None:
         return line
     return line._replace(acknowledged_hash=nonmonetary_hash(line.content))

@@ -1,4 +1,4 @@
-"""The answer to "Will it flow?": what Billing would do with a payment if the front desk saved it now."""
+"""The answer to "Will it flow?": the outcome that a payment would have if the front desk saved it now."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,11 +10,11 @@ from payments.core.outcome import ClosedMonth, Held, HoldCause, NotSent, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowPreview:
-    """The outcome that the import rule gives a payment, or the error of an invalid one.
+    """The outcome that the import rule gives a payment, or the error of an invalid payment.
 
-    `error` is the message of the event contract; then `outcome` is None. `patient_id` is None if no patient was named:
-    then the patient counts as known. `is_adjusted_automatically` says whether the company's policy accepts exceptions
-    of a closed month automatically.
+    If the payment is invalid, `error` is the message of the event contract and `outcome` is None. `patient_id` is None
+    if no patient was named; the patient then counts as known. `is_adjusted_automatically` says whether the company's
+    policy accepts exceptions of closed months automatically.
     """
 
     clinic_id: str
@@ -38,19 +38,22 @@ class FlowPreview:
 
     @property
     def reason(self) -> Reason | None:
-        """Why the payment would be Not Sent or fail validation; None if it would not."""
+        """The reason if the payment would be Not Sent or fail validation, otherwise None."""
         if self.outcome is None:
             return Reason.INVALID_EVENT
         return self.outcome.reason if isinstance(self.outcome, NotSent) else None
 
     @property
     def would_be_sent(self) -> bool:
-        """Whether the payment would reach Billing, immediately or once what it waits for has arrived."""
+        """Whether the payment would reach Billing, immediately or after a hold."""
         return self.status in {Status.SUCCESSFUL, Status.PENDING}
 
     @property
     def would_be_posted(self) -> bool:
-        """Whether the amount would be in Billing without anybody's decision, immediately or after a closing month."""
+        """Whether the amount would be posted without a decision by a biller.
+
+        A payment of a CLOSING month counts as posted.
+        """
         match self.outcome:
             case Posted():
                 return True

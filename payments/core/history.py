@@ -1,4 +1,4 @@
-"""Codes of the events in a payment's history. `payments.wording` renders them for people."""
+"""Codes of the events in a payment's history. `payments.wording` renders the codes as sentences."""
 
 from enum import StrEnum
 from typing import Any

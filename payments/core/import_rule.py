@@ -1,4 +1,4 @@
-"""The import rule: computes the postings and the outcome from the EMR's save and Billing's line (rules D2, D3, D5).
+"""The import rule: compute the outcome and the postings of a saved line (rules D2, D3, D5).
 
 The functions are pure. The caller loads the context and stores the decision.
 """
@@ -12,7 +12,7 @@ from payments.contract.money import ZERO
 from payments.core.backoff import BackoffSchedule, backoff_delay
 from payments.core.correction import adjusting_entries, correcting_postings
 from payments.core.eligibility import (
-    SWITCHED_OFF,
+    NO_SETTINGS,
     ClinicSettings,
     Eligible,
     Ineligible,
@@ -42,16 +42,16 @@ _NOT_EVALUATED = NeverSent()
 
 
 class ImportContext(NamedTuple):
-    """The data that a line's evaluation depends on besides the line itself, as of `now`.
+    """The data, besides the line itself, that an evaluation depends on, as of `now`.
 
     `settings` are the clinic's settings as of `Line.settings_as_of`. `months` holds the state of each month of the
-    company that is not open. `patient_schedule` holds the delays while the patient is unknown; if it is None, the
-    delays after a fault in `backoff_schedule` apply.
+    company that is not open. `patient_schedule` holds the delays while the patient is unknown. If it is None,
+    `backoff_schedule` applies, which holds the delays after a fault.
     """
 
     now: datetime
     backoff_schedule: BackoffSchedule
-    settings: ClinicSettings = SWITCHED_OFF
+    settings: ClinicSettings = NO_SETTINGS
     patient_known: bool = True
     months: Mapping[Month, MonthState] | None = None
     patient_schedule: BackoffSchedule | None = None
@@ -75,10 +75,10 @@ def decide(
     context: ImportContext,
     requeued_at: datetime | None = None,
 ) -> Decision:
-    """Evaluate an event whose version is new.
+    """Return the decision on an event whose version is new to Billing.
 
-    `before` is the line as Billing holds it, None for a new line. `requeued_at` is the time at which a user requeued
-    the event, if it was a dead letter.
+    `content_hash` is the event's `content_hash`. `before` is the line as Billing holds it, None for a new line. If the
+    event was a dead letter, `requeued_at` is the time at which a user requeued it.
     """
     previous_content = before.content if before else None
     line = Line(
@@ -101,19 +101,25 @@ def decide(
 
 
 def decide_again(line: Line, context: ImportContext) -> Decision:
-    """Re-evaluate a held or requeued line."""
+    """Return the decision on a held or requeued line, which is evaluated again."""
     return _evaluate(line._replace(attempts=line.attempts + 1), line, context)
 
 
 def decide_failed(line: Line, context: ImportContext, error: str) -> Decision:
-    """Return the decision for a line whose evaluation failed with this error: hold the line, or end its retries."""
+    """Return the decision on a line whose evaluation failed: hold the line, or end its retries.
+
+    `error` is the error's text.
+    """
     hold = line.outcome if isinstance(line.outcome, Held) else None
     tried = line._replace(attempts=line.attempts + 1)
     return _hold(_Evaluation(tried, context, line, hold), HoldCause.ERROR, error)
 
 
 class _Evaluation(NamedTuple):
-    """A version under evaluation, the line before this version, and the hold that ends with the evaluation, if any."""
+    """A version under evaluation.
+
+    `before` is the line before it, and `hold` the hold that ends with the evaluation, if any.
+    """
 
     line: Line
     context: ImportContext
@@ -122,10 +128,10 @@ class _Evaluation(NamedTuple):
 
     @property
     def days(self) -> set[date]:
-        """The dates whose months must be open for a correction; empty if nothing is posted.
+        """The dates whose months must be open for a correction of what is posted. Empty if nothing is posted.
 
-        They are the posted deposit dates and the previous transaction date. The caller adds the new transaction date,
-        except for a removal.
+        These are the posted deposit dates and the previous transaction date. The caller adds the new transaction date,
+        unless the line is removed.
         """
         days = self.line.posted_deposit_dates
         if days and self.before and self.before.content:
@@ -140,7 +146,7 @@ class _Evaluation(NamedTuple):
 
 
 def _evaluate(line: Line, before: Line | None, context: ImportContext) -> Decision:
-    """Decide a deletion, or check the eligibility of a save and decide by the verdict (rule D2, rows 4 to 11)."""
+    """Return the decision on a deletion, or on a save by its eligibility (rule D2, rows 4 to 11)."""
     is_same_version = before is not None and before.version == line.version
     hold = before.outcome if before and is_same_version and isinstance(before.outcome, Held) else None
     evaluation = _Evaluation(line, context, before, hold)
@@ -166,7 +172,7 @@ def _apply(evaluation: _Evaluation, saved: PaymentSaved, verdict: Verdict) -> De
 
 
 def _import(evaluation: _Evaluation, saved: PaymentSaved) -> Decision:
-    """Post the difference to the EMR's amount, unless an affected month is closing or closed (rule D3)."""
+    """Post the difference to the EMR's amount. If an affected month is closing or closed, post nothing (rule D3)."""
     line, context = evaluation.line, evaluation.context
     posted = effective_postings(line.postings)
     target = LedgerPosting(saved.amount, EntryDimensions.of(saved))
@@ -184,7 +190,10 @@ def _import(evaluation: _Evaluation, saved: PaymentSaved) -> Decision:
 
 
 def _remove(evaluation: _Evaluation, otherwise: Outcome, reason: Reason | None = None) -> Decision:
-    """Correct the line's sum to 0.00 (rule D3). If nothing is posted for the line, its outcome is `otherwise`."""
+    """Correct the line's sum to 0.00 (rule D3). `reason` is set if the line is Not Sent.
+
+    If nothing is posted for the line, its outcome is `otherwise`.
+    """
     line = evaluation.line
     if not effective_postings(line.postings):
         return _finish(line, otherwise)
@@ -197,7 +206,7 @@ def _remove(evaluation: _Evaluation, otherwise: Outcome, reason: Reason | None =
 
 
 def _post(line: Line, target: LedgerPosting | None, outcome: Outcome) -> Decision:
-    """Post the correction. Every affected month is open."""
+    """Return the decision that posts the correction to `target`. Every affected month must be open."""
     postings = correcting_postings(line.postings, target)
     agreed = nonmonetary_hash(line.content) if line.content else None
     return Decision(

@@ -23,14 +23,16 @@ from payments.core.timezone import DEFAULT_TIMEZONE
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The moment and the worker of a run, with its retry schedules.
+    """The moment and the worker of an import run, with its retry schedules.
 
-    `elapsed_ms` returns the milliseconds since the run started. `patient_schedule` holds the delays while a patient is
-    unknown; if it is None, `backoff_schedule` applies. `keyring` holds the keys that verify event signatures.
-    `default_timezone` is the IANA name of the time zone of new companies. Without `creates_unknown`, events of unknown
-    companies and clinics are Not Sent, and create no company and no clinic. In a replay (`is_replay`), acknowledged
-    entries are imported again, and an event that Billing has leaves no trace. `task_id` is the id of the worker's task,
-    empty outside a task.
+    - `elapsed_ms`: a function that returns the milliseconds since the run started.
+    - `patient_schedule`: the delays while a patient is unknown; if it is None, `backoff_schedule` applies.
+    - `keyring`: the keys that verify event signatures.
+    - `default_timezone`: the IANA name of the time zone of new companies.
+    - `creates_unknown`: whether an event of an unknown company or clinic creates it. Otherwise the event is Not Sent.
+    - `is_replay`: whether acknowledged entries are imported again. An event that Billing already has is then not
+      recorded.
+    - `task_id`: the id of the Celery task, empty outside a task.
     """
 
     now: datetime
@@ -47,9 +49,9 @@ class RunContext:
 
 @dataclass(slots=True)
 class ImportStats:
-    """Counts of payments by outcome. `str()` gives the line that operators read.
+    """Counts of an import run. `str()` returns the line that operators read.
 
-    - `evaluated`: all payments; `failed`: those that stay pending after an error.
+    - `evaluated`: all payments; `failed`: payments that stay pending after an error.
     - `refused`: events stored as dead letters; `unchanged`: events and evaluations without effect.
     - `released`: held lines whose patient arrived; `noted`: patients and charges.
     - `changed`: events and evaluations that changed a line, a patient, a charge or a dead letter.

@@ -24,7 +24,7 @@ class EntryKind(StrEnum):
 
 
 class EntryDimensions(NamedTuple):
-    """The dimensions that reports group money by. Amounts with equal dimensions can be added up."""
+    """The dimensions by which reports group money. Amounts with equal dimensions can be added up."""
 
     patient_id: str
     charge_type: ChargeType
@@ -35,7 +35,7 @@ class EntryDimensions(NamedTuple):
 
     @classmethod
     def of(cls, saved: PaymentSaved) -> "EntryDimensions":
-        """Return the dimensions that the EMR states. The deposit date is the date of transaction (rule D1)."""
+        """Return the dimensions that the EMR's save states. The deposit date is the date of transaction (rule D1)."""
         return cls(
             patient_id=saved.patient_id,
             charge_type=saved.charge_type,
@@ -79,8 +79,9 @@ class Adjustment(NamedTuple):
 def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting, ...]:
     """Return the postings of a line that are not reversed, with their remaining amounts. `postings` are oldest first.
 
-    A posting cancels earlier postings with the opposite sign and the same dimensions except the deposit date: first the
-    postings with the same date, then the newest. So an adjustment reverses the entry of a closed month (rule D4).
+    A posting cancels earlier postings of the opposite sign. Their dimensions must be equal, except for the deposit
+    date. Postings with the same deposit date are cancelled first, then the newest ones. In this way an adjustment
+    reverses an entry of a closed month (rule D4).
     """
     if not postings:
         return ()
@@ -96,7 +97,7 @@ def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting
 
 
 def _add(by_date: dict[date, Money], day: date, amount: Money) -> None:
-    """Add an amount to a date. Before that, the amount cancels amounts of the opposite sign."""
+    """Add an amount to the amount of a date, after it has cancelled amounts of the opposite sign."""
     for other in [day, *reversed(by_date)] if amount else ():
         opposite = by_date.get(other, ZERO)
         if opposite * amount < ZERO:
@@ -119,9 +120,9 @@ class Line(NamedTuple):
     """A line at its newest version.
 
     `saved_on` is the save date in the clinic's offset. `content` is the last save in the EMR, None if Billing knows
-    only a deletion of the line. `attempts` counts the evaluations of this version. `postings` are all entries of the
-    line, oldest first. `acknowledged_hash` is the `nonmonetary_hash` at the last posting or acknowledgement. `id` is
-    None until it is stored.
+    only a deletion of the line. `attempts` is the number of evaluations of this version. `postings` are all entries of
+    the line, oldest first. `acknowledged_hash` is the `nonmonetary_hash` at the last posting or acknowledgement. `id`
+    is None until the line is stored.
     """
 
     key: LineKey
@@ -151,15 +152,15 @@ class Line(NamedTuple):
 
     @property
     def posted_deposit_dates(self) -> set[date]:
-        """The deposit dates of the amounts that remain posted."""
+        """The deposit dates of the postings that are not reversed."""
         return {posting.dimensions.deposit_date for posting in effective_postings(self.postings)}
 
     @property
     def transaction_and_deposit_dates(self) -> set[date]:
-        """The date of transaction and the posted deposit dates."""
+        """The date of transaction and the posted deposit dates of the line."""
         return self.posted_deposit_dates | ({self.content.transaction_date} if self.content else set())
 
     @property
     def settings_as_of(self) -> datetime:
-        """The moment whose clinic settings apply: the last requeue, or without a requeue the save (rule D2)."""
+        """The moment whose clinic settings apply: the last requeue or, without one, the save (rule D2)."""
         return self.requeued_at or self.saved_at

@@ -5,13 +5,16 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from payments.contract.days import YEAR
+from payments.contract.days import YEAR_PATTERN
 
-_PATTERN = re.compile(rf"({YEAR})-(0[1-9]|1[0-2])", re.ASCII)
+_PATTERN = re.compile(rf"({YEAR_PATTERN})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class MonthState(StrEnum):
-    """State of a company's month. SCHEDULED still counts as open; payments are held while it is CLOSING."""
+    """State of a company's month. A SCHEDULED month still counts as open.
+
+    While a month is CLOSING, its payments are held.
+    """
 
     OPEN = "OPEN"
     SCHEDULED = "SCHEDULED"
@@ -61,7 +64,7 @@ class Month(NamedTuple):
 
 
 class LockedMonths(NamedTuple):
-    """The last locked months of a company: its latest CLOSED month and its latest CLOSING month, or None.
+    """The latest CLOSED month and the latest CLOSING month of a company; None if there is none.
 
     Every month up to the latest CLOSED month counts as closed, whether or not it was closed itself (rule D7). Every
     later month up to the latest CLOSING month counts as closing.
@@ -71,7 +74,7 @@ class LockedMonths(NamedTuple):
     closing_through: Month | None = None
 
     def is_closed(self, month: Month) -> bool:
-        """Return whether a month counts as closed. It then counts as closed forever: no month is ever reopened."""
+        """Return whether a month counts as closed. A closed month is never reopened."""
         return self.closed_through is not None and month <= self.closed_through
 
     def state(self, month: Month, stored: MonthState = MonthState.OPEN) -> MonthState:

@@ -17,11 +17,11 @@ class NightlyJob(StrEnum):
 
 
 class Progress(NamedTuple):
-    """What a job did for a company, in one transaction or in one night.
+    """The work that a job did for a company, in one transaction or in one night.
 
-    - `examined`: the accounts of a distribution, the clinics of a balancing.
-    - `found`: the allocations of a distribution, the unexplained lines of a balancing.
-    - `amount`: the amount applied, the unexplained amount; in dollars.
+    - `examined`: the number of accounts in a distribution, of clinics in a balancing.
+    - `found`: the number of allocations in a distribution, of unexplained lines in a balancing.
+    - `amount`: the amount applied in a distribution, the unexplained amount in a balancing; in dollars.
     """
 
     examined: int
@@ -30,7 +30,7 @@ class Progress(NamedTuple):
 
 
 class NightlyState(StrEnum):
-    """How far a job of a company is in the current night."""
+    """The state of a company's job in the current night."""
 
     DONE = "done"
     RUNNING = "running"
@@ -51,13 +51,14 @@ class NightlyResult(NamedTuple):
 
 
 OVERDUE_AFTER = timedelta(hours=4)
-"""How long after its night begins a job counts as overdue."""
+"""The time after the beginning of its night from which a job counts as overdue."""
 
 
 def nightly_state(done: date, due: date, local: datetime, *, is_running: bool) -> NightlyState:
-    """Return the state of a job that is complete for the night of `done`, when that of `due` has begun.
+    """Return the state of a nightly job, unless it failed.
 
-    `local` is the current time where the night counts.
+    `done` is the date of the last night for which the job is complete. `due` is the date of the latest night that has
+    begun. `local` is the current time in the time zone of these dates.
     """
     if done >= due:
         return NightlyState.DONE

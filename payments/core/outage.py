@@ -1,10 +1,10 @@
-"""The reasons for which no payment can be imported at present."""
+"""The reasons why no payment can be imported at present."""
 
 from enum import StrEnum
 
 
 class OutageReason(StrEnum):
-    """The reason why no transaction can succeed, regardless of its payments. The values are stored and logged."""
+    """The reason why every transaction fails, regardless of its payments. The values are stored and logged."""
 
     DATABASE_UNAVAILABLE = "database_unavailable"
     READ_ONLY = "read_only"
@@ -20,14 +20,14 @@ class OutageReason(StrEnum):
     FEED_UNAVAILABLE = "feed_unavailable"
 
     @property
-    def may_be_one_entry(self) -> bool:
+    def may_concern_one_payment(self) -> bool:
         """Whether a single payment can be the cause, for example because another session has locked its row."""
         return self in {self.LOCK_TIMEOUT, self.TIME_LIMIT, self.OUT_OF_MEMORY, self.CONFLICT}
 
     @property
-    def ends_with_any_posting(self) -> bool:
-        """Whether any payment that is posted shows that the outage is over, because it hits all payments alike.
+    def affects_every_payment(self) -> bool:
+        """Whether the outage affects every payment. It is then over as soon as any payment is posted.
 
-        A missing table or permission does not: only the payments that need it fail.
+        A missing table or permission does not affect every payment: only the payments that need it fail.
         """
         return self in {self.DATABASE_UNAVAILABLE, self.READ_ONLY, self.NOT_REPLICATED, self.FEED_UNAVAILABLE}

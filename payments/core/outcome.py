@@ -1,8 +1,8 @@
 """The outcome of one version of a payment: how far it was transmitted, and what Billing did with it (rule D5).
 
-An outcome is one of eight small values. Each has a `status` for the Claims Feed, a `reason` if it is Not Sent, the
-`application` (what Billing did) and the `target`: the amount in dollars that Billing should hold for the line, T of
-rule D1. The target is None while it is undecided.
+An outcome is one of eight small values. Each value has these attributes: `status` is the status on the Claims Feed.
+`reason` is set if the payment is Not Sent. `application` says what Billing did with the payment. `target` is the amount
+in dollars that Billing should hold for the line (T in rule D1), None while it is undecided.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from payments.contract.money import ZERO, Money
 
 
 class Status(StrEnum):
-    """Transmission status, as the Claims Feed shows it. The values are the office's own terms."""
+    """Transmission status on the Claims Feed. Each value is the term that users see."""
 
     PENDING = "Transmission Pending"
     SUCCESSFUL = "Transmission Successful"
@@ -47,7 +47,7 @@ _UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 
 class Application(StrEnum):
-    """The action of Billing on a payment."""
+    """What Billing did with a payment."""
 
     IMPORTED = "imported"
     UPDATED = "updated"
@@ -58,7 +58,7 @@ class Application(StrEnum):
 
 
 class HoldCause(StrEnum):
-    """The event that a held payment waits for."""
+    """The cause for which a payment is held."""
 
     PATIENT_NOT_FOUND = "patient_not_found"
     MONTH_CLOSING = "month_closing"
@@ -76,10 +76,10 @@ class ClosedCase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The ledger holds the EMR's amount: `amount`, in dollars.
+    """The ledger holds `amount`, the EMR's amount in dollars.
 
-    `is_update` tells whether the line had entries before. `is_accepted` tells whether a biller accepted the amount as
-    an exception.
+    `is_update` tells whether the line had entries before. `is_accepted` tells whether a biller posted the amount by
+    accepting an exception.
     """
 
     status: ClassVar[Status] = Status.SUCCESSFUL
@@ -102,10 +102,10 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The line no longer belongs in Billing, and correcting entries bring the line's sum to 0.00.
+    """The line no longer belongs in Billing. Correcting entries bring its sum to 0.00.
 
-    `reason` is None if the line was deleted or is no longer paid. `is_accepted` tells whether a biller accepted the
-    removal as an exception.
+    `reason` is None if the line was deleted or is no longer paid. `is_accepted` tells whether a biller removed the
+    amount by accepting an exception.
     """
 
     application: ClassVar[Application] = Application.REMOVED
@@ -122,7 +122,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class ClosedMonth:
-    """A change of a closed month: nothing is posted, and a biller gets an exception (rule D3).
+    """A change of a payment in a closed month: nothing is posted, and a biller gets an exception (rule D3).
 
     `target` is in dollars. `reason` is set if the line also became Not Sent.
     """
@@ -151,10 +151,10 @@ class ZeroDue:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The line is evaluated again at `due_at` (rule D5).
+    """The line waits, and is evaluated again at `due_at` (rule D5).
 
     `retry_count` is the number of consecutive holds for the same kind of cause. `error` is the text of a technical
-    fault.
+    fault, empty if there was none.
     """
 
     status: ClassVar[Status] = Status.PENDING
@@ -170,9 +170,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The line stays out of Billing for this reason, and nothing is posted for it.
+    """The line stays out of Billing for this reason. Nothing is posted for it.
 
-    `error` is the text of the technical fault that ended the retries.
+    `error` is the text of the technical fault that ended the retries, empty if there was none.
     """
 
     status: ClassVar[Status] = Status.NOT_SENT
@@ -189,7 +189,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class NothingToPost:
-    """The line was transmitted, and nothing is or has to be posted for it: a deletion, for example."""
+    """The line was transmitted, but it needs no entries: for example a deletion of a line that was never posted."""
 
     status: ClassVar[Status] = Status.SUCCESSFUL
     reason: ClassVar[None] = None

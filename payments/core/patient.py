@@ -7,7 +7,7 @@ from payments.core.version_check import VersionCheck, compare_versions
 
 
 class PatientVersion(NamedTuple):
-    """A patient at the newest version. Only the name is content; the ids are the key."""
+    """A patient at the newest version. The content of a version is the name."""
 
     version: int
     name: str | None
@@ -19,14 +19,14 @@ class PatientVersion(NamedTuple):
 
 
 def check_patient_version(event: PatientSaved, before: PatientVersion | None) -> VersionCheck:
-    """Compare a patient with the version that Billing holds; `before` is None for a new patient."""
+    """Compare a saved patient with the version that Billing holds. `before` is None for a new patient."""
     return compare_versions(PatientVersion.of(event), before)
 
 
 class PatientOfLine(NamedTuple):
-    """The patient of a line. Both are None if only the EMR's Payment Log has the line.
+    """The patient of a line.
 
-    `name` is the present name; None if the EMR has not sent it.
+    `id` is None if only the EMR's Payment Log has the line. `name` is the current name, None if it is unknown.
     """
 
     id: str | None = None

@@ -1,12 +1,12 @@
-"""Periods by name, such as this week, as days of a calendar."""
+"""Named periods, such as this week, as ranges of days."""
 
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 
-class Days(NamedTuple):
-    """A range of days, both inclusive; None is no limit."""
+class DateRange(NamedTuple):
+    """A range of days. Both ends are inclusive. None is no limit."""
 
     since: date | None = None
     until: date | None = None
@@ -22,13 +22,16 @@ class Period(StrEnum):
     THIS_MONTH = "this_month"
     LAST_MONTH = "last_month"
 
-    def days(self, today: date) -> Days:
-        """Return the days of the period. The current week and month include the days that are still to come."""
+    def days(self, today: date) -> DateRange:
+        """Return the range of days of the period.
+
+        The current week and month include the days that are still to come.
+        """
         match self:
             case Period.TODAY:
-                return Days(today, today)
+                return DateRange(today, today)
             case Period.YESTERDAY:
-                return Days(today - timedelta(days=1), today - timedelta(days=1))
+                return DateRange(today - timedelta(days=1), today - timedelta(days=1))
             case Period.THIS_WEEK:
                 return _week_of(today)
             case Period.LAST_WEEK:
@@ -39,11 +42,11 @@ class Period(StrEnum):
                 return _month_of(today.replace(day=1) - timedelta(days=1))
 
 
-def _week_of(day: date) -> Days:
+def _week_of(day: date) -> DateRange:
     monday = day - timedelta(days=day.weekday())
-    return Days(monday, monday + timedelta(days=6))
+    return DateRange(monday, monday + timedelta(days=6))
 
 
-def _month_of(day: date) -> Days:
+def _month_of(day: date) -> DateRange:
     first = day.replace(day=1)
-    return Days(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1))
+    return DateRange(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1))

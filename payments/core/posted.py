@@ -1,8 +1,8 @@
 """The posted state of a payment: whether its money is in the Billing ledger and, if not, why (rule D5).
 
-A payment has two states. The Transmission status tells whether it was delivered to Billing. The posted state tells
-whether the ledger holds what the newest version states. The first rule that matches decides. SQL evaluates the same
-rules: `payments/store/feed/posted.py` renders them.
+A payment has two states. The Transmission status tells whether Billing has received the payment. The posted state tells
+whether the ledger holds the amount of the newest version. The first matching rule decides.
+`payments/store/feed/posted.py` renders the same rules as SQL.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from payments.core.outcome import Application, Reason, Status
 
 
 class PostedState(StrEnum):
-    """Whether the newest version of a payment is in the ledger, and why not."""
+    """Whether the newest version of a payment is in the ledger and, if not, why."""
 
     POSTED = "posted"
     CLOSED_MONTH = "closed_month"
@@ -36,11 +36,11 @@ NOT_IN_BILLING = frozenset(
         PostedState.INVALID,
     }
 )
-"""The states of payments that Billing should hold, and does not hold in full. Internal Payments stay in the EMR."""
+"""The states of payments that Billing does not hold in full, except Internal Payments, which stay in the EMR."""
 
 
 class PostedFilter(StrEnum):
-    """A choice of payments by their posted state: one state, or all of NOT_IN_BILLING."""
+    """A filter for payments by posted state: one state, or all states of NOT_IN_BILLING."""
 
     NOT_IN_BILLING = "not_in_billing"
     POSTED = "posted"
@@ -55,16 +55,16 @@ class PostedFilter(StrEnum):
 
     @property
     def states(self) -> frozenset[PostedState]:
-        """The states that the choice selects."""
+        """The states that the filter selects."""
         return NOT_IN_BILLING if self is PostedFilter.NOT_IN_BILLING else frozenset({PostedState(self.value)})
 
 
 class PostedFacts(NamedTuple):
     """The stored codes that decide the posted state of a payment on the Claims Feed.
 
-    - `is_undecided`: the amount that Billing should hold is not decided.
-    - `is_acknowledged`: a biller acknowledged the exception of this attempt at the payment.
-    - `has_emr_amount`: the ledger holds the amount that the EMR states, and should hold it.
+    - `is_undecided`: whether the target is undecided.
+    - `is_acknowledged`: whether a biller acknowledged the exception of this attempt.
+    - `has_emr_amount`: whether the target is the EMR's amount and the ledger holds it.
     """
 
     status: Status
@@ -76,7 +76,10 @@ class PostedFacts(NamedTuple):
 
 
 class PostedRule(NamedTuple):
-    """A posted state, and for each fact that matters the values with which the rule matches."""
+    """A rule: a payment has `state` if all conditions in `when` hold.
+
+    `when` maps the name of a fact to the values that match. Facts without an entry do not matter.
+    """
 
     state: PostedState
     when: Mapping[str, tuple[object, ...]]
@@ -105,7 +108,7 @@ POSTED_RULES = (
 
 
 def posted_state(facts: PostedFacts) -> PostedState:
-    """Return the posted state of a payment: that of the first rule that matches."""
+    """Return the posted state of a payment. The first matching rule decides."""
     values = facts._asdict()
     return next(
         rule.state for rule in POSTED_RULES if all(values[name] in wanted for name, wanted in rule.when.items())

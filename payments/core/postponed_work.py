@@ -1,4 +1,4 @@
-"""Items of recurring work: what a sweep selects, and when it tries an item again that failed."""
+"""Items of recurring work: which items a sweep selects, and when a failed item is tried again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 
 
 class WorkKind(StrEnum):
-    """A kind of recurring work, and what its `item_id` names. The values are stored."""
+    """A kind of recurring work. The note below each value says what its `item_id` is. The values are stored."""
 
     DETECT_EXCEPTION = "detect_exception"
     """The row id of a line."""
@@ -33,15 +33,18 @@ class WorkKind(StrEnum):
 
     @property
     def delays(self) -> Sequence[timedelta]:
-        """The delay after each failed attempt at an item. The last one applies to all further attempts.
+        """The delay after each failed attempt at an item. The last delay applies to all further attempts.
 
-        Those of a close are short, because payments wait while a month is CLOSING.
+        The delays of CLOSE_MONTH are short, because payments are held while a month is CLOSING.
         """
         return _DELAYS[:3] if self is WorkKind.CLOSE_MONTH else _DELAYS
 
 
 class WorkItem(NamedTuple):
-    """One item of recurring work, such as an account or a month. `item_id` is empty for a whole company."""
+    """One item of recurring work, such as an account or a month.
+
+    `item_id` is empty if the item is the whole company.
+    """
 
     company_id: str
     item_id: str = ""
@@ -49,9 +52,11 @@ class WorkItem(NamedTuple):
 
 @dataclass(slots=True)
 class Selection:
-    """Which items a sweep selects: those in `only`; if it is None, all that are due and not postponed.
+    """The selection of items for a sweep.
 
-    A sweep sets `taken` to the items that it works on. If it fails afterwards, one of them is the cause.
+    If `only` is set, the sweep selects these items. If it is None, the sweep selects all items that are due and not
+    postponed. The sweep sets `taken` to the items that it works on. If the sweep fails, one of these items is the
+    cause.
     """
 
     only: Sequence[WorkItem] | None = None

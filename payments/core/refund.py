@@ -1,4 +1,4 @@
-"""Refunds: the line that each refund names, and the refunds that a person should check (rules D2 and D8)."""
+"""Refunds: the line that each refund names, and the refunds that a biller should check (rules D2 and D8)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -17,7 +17,8 @@ class RefundProblem(StrEnum):
 class AccountLine(NamedTuple):
     """A line on a patient's account.
 
-    It has its row id, its printed key, the key of the line that it refunds, and the sum of its entries in dollars.
+    `line_ref` is its row id, `key` its printed key, `refund_of` the printed key of the line that it refunds, and
+    `amount` the sum of its entries in dollars.
     """
 
     line_ref: int
@@ -35,11 +36,11 @@ class RefundToCheck(NamedTuple):
 
 
 def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[int, int]:
-    """Return, by the row id of each refund, the row id of the line that it refunds.
+    """Return a map from the row id of each refund to the row id of the line that it refunds.
 
     `keys` maps the row id of each line of one account to its printed key. `refunds` maps the row id of each refund to
-    the key that it names. A refund is omitted if no other line of the account has that key, or if two lines have that
-    key.
+    the key that it names. A refund is omitted if no other line of the account has that key, or if several lines have
+    it.
     """
     refs_by_key: dict[str, list[int]] = {}
     for ref, key in keys.items():
@@ -51,7 +52,7 @@ def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[
 def refunds_to_check(lines: Sequence[AccountLine]) -> list[RefundToCheck]:
     """Return the refunds that no payment of the account covers in full.
 
-    `lines` are the refunds of one account, in the order in which they are distributed, and the lines that they name.
+    `lines` are the refunds of one account and the lines that they refund. The refunds are in the order of distribution.
     """
     targets = refunded_lines(
         {line.line_ref: line.key for line in lines},

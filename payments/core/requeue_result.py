@@ -1,4 +1,4 @@
-"""Results of requeued payments: expected by a preview, or brought about by a run."""
+"""Results of requeued payments: expected by a preview, or achieved by a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from payments.core.outcome import Reason
 
 
 class RequeueResult(StrEnum):
-    """What becomes of a requeued payment. The values are stored."""
+    """The result of a requeued payment. The values are stored."""
 
     IMPORTED = "imported"
     ZERO_DUE = "zero_due"
@@ -23,12 +23,12 @@ class RequeueResult(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place in a list: what comes through first, what does not last."""
+        """The position in a list of results: the payments that reach Billing come first."""
         return list(RequeueResult).index(self)
 
     @property
     def is_through(self) -> bool:
-        """Whether Billing has such a payment, or a biller decides about it."""
+        """Whether the payment has reached Billing. Payments that need a biller's decision count as well."""
         return self in _THROUGH
 
 
@@ -44,7 +44,7 @@ _THROUGH = {
 class ResultCount:
     """The number of payments with a result, and their sum in dollars.
 
-    `reason` is set for payments that are not sent. For dead letters it is the reason before they are processed again.
+    `reason` is set for payments that are not sent. For dead letters, it is the reason from before the requeue.
     """
 
     result: RequeueResult

@@ -9,16 +9,14 @@ from payments.contract.keys import ClinicKey
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The companies and clinics whose data may be seen. Data must be within all limits.
+    """The companies and clinics whose data may be seen. Data must be within all three limits.
 
-    - None is no limit. `Scope()` is everything: all clinics of all companies.
-    - An empty set permits nothing. `includes` treats such a scope as part of EVERYTHING only.
-    - Clinics without companies (`companies` is None) are the clinics with these ids in every company. Only a report of
-      a user of all companies has this scope, when it names a clinic and no company. The scope of a user who is limited
-      to clinics also has the companies of these clinics.
-
-    `clinic_keys` limits a scope of several companies to some pairs of a company and a clinic, because two of the
-    companies may have the same clinic id.
+    - None is no limit. `Scope()` permits everything: all clinics of all companies.
+    - An empty set permits nothing.
+    - `clinics` holds clinic ids. The scope of a user with some clinics also has their companies in `companies`. If
+      `companies` is None, the ids count in every company. Only a report of a user of all companies can have this scope.
+    - `clinic_keys` is needed if several companies may have the same clinic id. It limits the scope to these pairs of a
+      company and a clinic.
     """
 
     companies: frozenset[str] | None = None
@@ -37,7 +35,7 @@ class Scope:
 
     @classmethod
     def of_clinic_keys(cls, companies: Iterable[str], keys: Iterable[ClinicKey]) -> Self:
-        """Return the scope of some clinics of these companies."""
+        """Return the scope of the clinics with these keys. `companies` are their companies."""
         companies, keys = frozenset(companies), frozenset(keys)
         return cls(companies, frozenset(key.clinic_id for key in keys), keys if len(companies) > 1 else None)
 
@@ -48,7 +46,10 @@ class Scope:
 
     @property
     def qualified_clinic_ids(self) -> list[str] | None:
-        """The clinics as texts, sorted: `company:clinic` where the scope has pairs; None for all clinics."""
+        """The clinic ids, sorted, or None for all clinics.
+
+        With `clinic_keys`, each id is written as `company:clinic`.
+        """
         names = self.clinics if self.clinic_keys is None else map(":".join, self.clinic_keys)
         return None if names is None else sorted(names)
 
@@ -64,7 +65,7 @@ class Scope:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the limits of the scope leave no company, or no clinic."""
+        """Whether the scope permits no company or no clinic."""
         if self.clinic_keys is None:
             return self.companies == frozenset() or self.clinics == frozenset()
         return not any(self.may_see(*key) for key in self.clinic_keys)
@@ -72,19 +73,20 @@ class Scope:
     def may_see(self, company_id: str | None, clinic_id: str | None) -> bool:
         """Return whether data of this company and clinic may be seen.
 
-        None means that no company or clinic can be read from the data; a scope limited to some does not include it.
+        An id is None if it cannot be read from the data. A scope with some companies or clinics does not permit such
+        data.
         """
         is_key = self.clinic_keys is None or (company_id, clinic_id) in self.clinic_keys
         return is_key and _contains(self.companies, company_id) and _contains(self.clinics, clinic_id)
 
     def may_see_company(self, company_id: str | None) -> bool:
-        """Return whether everything of a company may be seen, such as its months."""
+        """Return whether all data of a company may be seen, such as its months."""
         return self.clinics is None and _contains(self.companies, company_id)
 
     def includes(self, other: "Scope") -> bool:
-        """Return whether this scope includes everything that the other one does.
+        """Return whether this scope permits everything that the other scope permits.
 
-        Only the scope of everything includes an empty one: what has no company belongs to no company's users.
+        Only EVERYTHING includes an empty scope: data without a company belongs to the users of no company.
         """
         if other.is_empty and self != EVERYTHING:
             return False
@@ -92,18 +94,18 @@ class Scope:
         return has_keys and _includes(self.companies, other.companies) and _includes(self.clinics, other.clinics)
 
     def narrowed_to_company(self, company_id: str | None) -> "Scope":
-        """Return the part of this scope that belongs to one company, or the whole of it for None.
+        """Return the part of this scope that belongs to one company. For None, return this scope.
 
-        The result is empty if the scope does not include the company.
+        The result is empty if this scope does not include the company.
         """
         if company_id is None:
             return self
         return replace(self, companies=frozenset({company_id} if _contains(self.companies, company_id) else ()))
 
     def narrowed_to_clinic(self, clinic_id: str | None) -> "Scope":
-        """Return the part of this scope that belongs to one clinic, or the whole of it for None.
+        """Return the part of this scope that belongs to one clinic. For None, return this scope.
 
-        The result is empty if the scope does not include the clinic.
+        The result is empty if this scope does not include the clinic.
         """
         if clinic_id is None:
             return self

@@ -1,6 +1,7 @@
-"""Match patients with a search, and compute the terms by which the index `patients_by_term` finds them.
+"""Match patients with a search text, and compute the terms by which the index `patients_by_term` finds them.
 
-Texts are compared in the form of the SQL function `search_text`: lower case, no accents, words separated by blanks.
+Texts are compared as the SQL function `search_text` returns them: lower case, without accents, words separated by
+blanks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,14 +10,14 @@ from enum import StrEnum
 from itertools import product
 
 SIMILARITY_PERCENT_MIN = 75
-"""The share of equal characters from which a word counts as similar (`difflib.SequenceMatcher.ratio`)."""
+"""The least `difflib.SequenceMatcher.ratio`, in percent, with which two words count as similar."""
 _TERM_CHARACTERS = 3
 _SIMILAR_WORD_CHARACTERS_MIN = 4
 _SIMILAR_WORDS_MAX = 3
 
 
 class Match(StrEnum):
-    """Why a row was found, best first."""
+    """The way in which a search hit matches the text. The best match comes first."""
 
     ID = "id"
     CHECK_NUMBER = "check_number"
@@ -36,9 +37,9 @@ class Match(StrEnum):
 
 
 def match_patient(wanted: str, patient_id: str, name: str) -> Match | None:
-    """Return how a patient matches the text of a search; None if the patient does not match.
+    """Return how a patient matches the text of a search, or None if the patient does not match.
 
-    All three are texts in the form of `search_text`; `name` is empty if it is unknown.
+    All three arguments are texts as `search_text` returns them. `name` is empty if it is unknown.
     """
     if wanted == patient_id:
         return Match.ID
@@ -62,19 +63,21 @@ def _match_words(words: Sequence[str], name: str, patient_id: str) -> Match | No
 
 
 def part_terms(wanted: str) -> list[str]:
-    """Return the terms that a patient has whose name and id contain every word of a search.
+    """Return the index terms of every word of a search.
 
-    A word of one or two characters is found at the beginning of a word only.
+    A patient whose name and id contain all words has all these terms.
+
+    A word of one or two characters is found only at the beginning of a word.
     """
     parts = (word if len(word) >= _TERM_CHARACTERS else f"  {word}" for word in wanted.split())
     return sorted({term for part in parts for term in _terms(part)})
 
 
 def similar_terms(wanted: str) -> list[list[str]]:
-    """Return sets of terms; a patient whose name differs by a letter or two from a search has all terms of one set.
+    """Return lists of index terms for a search with mistyped words. A similar name has all terms of at least one list.
 
-    A mistyped word has its first or its second half in common with the right one. Short words are left out. No set is
-    returned for a search without longer words, or with more than three of them.
+    The lists assume that the first or the second half of each word is right. Words of fewer than four characters are
+    ignored. The result is empty if no word remains, or more than three.
     """
     words = [word for word in wanted.split() if len(word) >= _SIMILAR_WORD_CHARACTERS_MIN]
     if not 0 < len(words) <= _SIMILAR_WORDS_MAX:

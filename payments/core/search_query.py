@@ -1,4 +1,4 @@
-"""Parse the text of a search: it may be a name, an id, a check number, an amount or a key, and often is several."""
+"""Parse the text of a search. One text can be read in several ways: as a name, id, check number, amount or key."""
 
 import re
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ _REFERENCE_FORMS = ("{}", "#{}", "check {}", "Check {}", "check #{}", "Check #{}
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """The readings of a search text; an empty one matches nothing.
+    """The ways in which a search text can be read. An empty attribute matches nothing.
 
-    - `text`: the text without blanks at its ends. Patients are found by it.
-    - `payment_ids`: the forms of a payment's id; the first is the text as it was typed.
-    - `keys`: the readings of a printed key. A key without its clinic or its line has an empty one.
-    - `references`: the forms of a check number.
-    - `amount`: in dollars.
+    - `text`: the text without blanks at its ends. It is searched among patients.
+    - `payment_ids`: the text as a payment id, and its other spellings. The first one is the text as it was typed.
+    - `keys`: the text as a printed key. If the text names no clinic or no line, this part of the key is empty.
+    - `references`: the text as a check number, and its other spellings.
+    - `amount`: the text as an amount, in dollars.
     """
 
     text: str
@@ -45,7 +45,7 @@ class SearchQuery:
 
     @property
     def is_amount_only(self) -> bool:
-        """Whether the text is an amount with a currency sign, which is no name, id or check number."""
+        """Whether the text has a currency sign. It is then no name, id or check number."""
         return self.amount is not None and not self.payment_ids
 
     @property
@@ -55,7 +55,7 @@ class SearchQuery:
 
 
 def parse_search(text: str) -> SearchQuery:
-    """Return the readings of a search text. Characters beyond TEXT_CHARACTERS_MAX are ignored."""
+    """Return the ways in which a search text can be read. Characters beyond TEXT_CHARACTERS_MAX are ignored."""
     text = text[:TEXT_CHARACTERS_MAX].strip()
     if not text:
         return SearchQuery("")
@@ -71,7 +71,7 @@ def parse_search(text: str) -> SearchQuery:
 
 
 def _amount(text: str) -> Money | None:
-    """Return the amount of a text, negative with a minus sign or in parentheses; None if it is no amount."""
+    """Return the amount in a text, or None. A minus sign or parentheses make the amount negative."""
     inner = _IN_PARENTHESES.fullmatch(text)
     found = _AMOUNT.fullmatch(inner[1] if inner else text)
     if found is None:
@@ -84,12 +84,15 @@ def _amount(text: str) -> Money | None:
 
 
 def _forms_of_id(text: str) -> tuple[str, ...]:
-    """Return the text as an id, also in upper and in lower case; none if it is too long for an id."""
+    """Return the text as an id, and the text in upper and in lower case. Return nothing if it is too long for an id."""
     return tuple(dict.fromkeys((text, text.upper(), text.lower()))) if len(text) <= ID_CHARACTERS_MAX else ()
 
 
 def _keys(text: str) -> Iterator[KeyReading]:
-    """Yield the readings of `clinic/payment/line`, `clinic/payment` and `payment/line`, each also after `company:`."""
+    """Yield the keys that a text can mean.
+
+    The text is `clinic/payment/line`, `clinic/payment` or `payment/line`. The first two may follow `company:`.
+    """
     if "/" not in text:
         return
     yield from KeyReading.parse_all(text)
@@ -101,9 +104,9 @@ def _keys(text: str) -> Iterator[KeyReading]:
 
 
 def _references(text: str) -> tuple[str, ...]:
-    """Return the ways in which a check number may be stored, without words such as `check no.` before it.
+    """Return the spellings in which a check number may be stored. Words before it, such as `check no.`, are dropped.
 
-    A text without a digit is a reference only as it was typed.
+    A text without a digit is returned only as it was typed.
     """
     number = _NUMBER_WORDS.sub("", text, count=1)
     forms = _REFERENCE_FORMS if any(map(str.isdigit, number)) else ()

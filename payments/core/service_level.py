@@ -7,7 +7,7 @@ _FRIDAY, _BUSINESS_DAYS_OF_WEEK = 5, 5
 
 
 def due_date(opened_on: date, business_days: int) -> date:
-    """Return the date that lies this number of business days, at least one, after the date of opening.
+    """Return the date that is `business_days` business days after `opened_on`. `business_days` is at least 1.
 
     Business days are Monday to Friday. `payments/store/reports/exceptions.py` computes the same in SQL.
     """

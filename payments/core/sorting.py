@@ -1,4 +1,4 @@
-"""The order of a list, a position in it, and the part of it that a page shows; pure."""
+"""The order of a list, a position in it, and the part of the list that a page shows."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +21,7 @@ class Sort(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Sort":
-        """Return the sort that a text such as `amount` or `-amount` (descending) names."""
+        """Parse the name of a column, with a leading `-` for descending order: `amount` or `-amount`."""
         return cls(text.removeprefix("-"), text.startswith("-"))
 
     def __str__(self) -> str:
@@ -31,9 +31,10 @@ class Sort(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of a sorted list that a page shows: at most `limit` rows after a position.
+    """The part of a sorted list that a page shows: at most `limit` rows after `position`.
 
-    With `is_backward`, the rows before the position. Without a position, the first rows of the list, or the last ones.
+    If `is_backward`, the page shows the rows before `position`. If `position` is None, it shows the first rows of the
+    list, or the last rows if `is_backward`.
     """
 
     limit: int
@@ -42,7 +43,7 @@ class Window:
 
 
 class TooManyToSortError(ValueError):
-    """A list has more than SORTED_ROWS_MAX rows, and no index has the order of the column."""
+    """A list has more than SORTED_ROWS_MAX rows, and no index is ordered by the column."""
 
     def __init__(self, sort: Sort) -> None:
         super().__init__(f"only lists of up to {SORTED_ROWS_MAX:,} rows can be sorted by {sort.column}")

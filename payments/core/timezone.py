@@ -1,4 +1,4 @@
-"""The names of time zones, and which of them a company may choose (rule D1)."""
+"""The names of time zones that a company may choose (rule D1)."""
 
 from functools import cache
 from zoneinfo import available_timezones
@@ -13,23 +13,26 @@ class TimezoneError(ValueError):
     """The time zone is not a known IANA name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"timezone: expected an IANA name, e.g. America/Denver; got {name!r}{_hint(name)}")
+        super().__init__(f"timezone: expected an IANA name, e.g. America/Denver; got {name!r}{_suggestion(name)}")
 
 
 @cache
 def known_timezones() -> frozenset[str]:
-    """Return the IANA names of the time zones that this system knows."""
+    """Return the IANA names of all time zones that this system knows."""
     return frozenset(available_timezones() - _NO_LOCATION)
 
 
 def check_timezone(name: str) -> str:
-    """Return the name of a time zone. Raises TimezoneError if this system knows no time zone of exactly this name."""
+    """Return the name of a time zone unchanged.
+
+    Raises TimezoneError if this system knows no time zone with exactly this name.
+    """
     if name not in known_timezones():
         raise TimezoneError(name)
     return name
 
 
-def _hint(name: str) -> str:
+def _suggestion(name: str) -> str:
     spelt = name.strip().replace(" ", "_").casefold()
     found = next((each for each in sorted(known_timezones()) if each.casefold() == spelt and each != name), None)
     return f"; did you mean {found}?" if found else ""

@@ -1,4 +1,4 @@
-"""Undo of a decision on a finding: the reversing entries, and the line as it was before the decision (rule D6)."""
+"""Undo a decision on a finding: compute the reversing entries, and the line before the decision (rule D6)."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -11,7 +11,7 @@ from payments.core.outcome import ClosedCase, ClosedMonth, Outcome, Posted, Remo
 
 
 class PostedEntry(NamedTuple):
-    """An entry of the ledger: its row id, what was posted, and its kind."""
+    """An entry of the ledger: its row id, its posting and its kind."""
 
     id: int
     posting: LedgerPosting
@@ -19,7 +19,7 @@ class PostedEntry(NamedTuple):
 
 
 class Reversal(NamedTuple):
-    """An entry to post that reverses another. `reverses` is the row id of the reversed entry."""
+    """An entry to post that reverses another entry. `reverses` is the row id of the reversed entry."""
 
     reverses: int
     posting: LedgerPosting
@@ -27,10 +27,10 @@ class Reversal(NamedTuple):
 
 
 def reversals(posted: Sequence[PostedEntry], open_days: Collection[date], today: date) -> tuple[Reversal, ...]:
-    """Return the entries that reverse the entries of an acceptance, the last of them first.
+    """Return the entries that reverse the entries of an acceptance. The last entry is reversed first.
 
-    A reversal has the deposit date of the entry that it reverses if that is one of `open_days`, otherwise `today`. It
-    is an import if it reverses one on its own date; every other one is an adjustment.
+    If the deposit date of an entry is one of `open_days`, its reversal has the same deposit date and kind. Otherwise
+    the reversal is an adjustment dated `today`.
     """
     return tuple(_reversal(entry, open_days, today) for entry in reversed(posted))
 
@@ -44,28 +44,32 @@ def _reversal(entry: PostedEntry, open_days: Collection[date], today: date) -> R
 
 
 def is_accepted(line: Line) -> bool:
-    """Return whether the line is as an acceptance left it: no newer version and no new evaluation changed it."""
+    """Return whether the line still has the outcome of an acceptance: it was neither saved nor evaluated again."""
     return isinstance(line.outcome, Posted | Removed) and line.outcome.is_accepted
 
 
 def undo_acceptance(
     line: Line, reason: FindingReason, reversed_by: Sequence[LedgerPosting], hash_before: bytes | None
 ) -> Line:
-    """Return an accepted line after these entries reversed its acceptance: it needs a decision again.
+    """Return an accepted line after its acceptance was undone. It needs a decision again.
 
-    `reason` is that of the finding, `hash_before` the line's `acknowledged_hash` before the acceptance.
+    `reason` is the finding's reason. `reversed_by` are the postings that reversed the acceptance. `hash_before` is the
+    line's `acknowledged_hash` from before the acceptance.
     """
     line = line._replace(postings=line.postings + tuple(reversed_by), acknowledged_hash=hash_before)
-    return line._replace(outcome=_undecided(line, reason))
+    return line._replace(outcome=_outcome_to_decide(line, reason))
 
 
 def undo_acknowledgement(line: Line, hash_before: bytes | None) -> Line:
-    """Return a line after its finding, which had been acknowledged, was reopened."""
+    """Return a line after the acknowledgement of its finding was undone.
+
+    `hash_before` is the line's `acknowledged_hash` from before the acknowledgement.
+    """
     is_changed = apply_acknowledgement(line._replace(acknowledged_hash=None)).acknowledged_hash is not None
     return line._replace(acknowledged_hash=hash_before) if is_changed else line
 
 
-def _undecided(line: Line, reason: FindingReason) -> Outcome:
+def _outcome_to_decide(line: Line, reason: FindingReason) -> Outcome:
     if reason is FindingReason.ZERO_DUE:
         return ZeroDue()
     target = line.outcome.target or ZERO

@@ -9,7 +9,7 @@ from payments.core.outcome import Status
 
 
 class VersionCheck(StrEnum):
-    """The comparison of an event's version with the version that Billing holds (rule D2, rows 1 to 3)."""
+    """The result of comparing an event's version with the version that Billing holds (rule D2, rows 1 to 3)."""
 
     NEW = "new"
     AGAIN = "again"
@@ -35,7 +35,10 @@ def compare_versions(new: Versioned, before: Versioned | None) -> VersionCheck:
 
 
 def check_version(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
-    """Compare an event with the version that Billing holds. A repeat of a Not Sent version counts as new."""
+    """Compare an event with the version that Billing holds. A repeated version counts as new if it is Not Sent.
+
+    `content_hash` is the event's `content_hash`. `before` is the line as Billing holds it, None for a new line.
+    """
     if before is None or event.version > before.version:
         return VersionCheck.NEW
     if event.version < before.version:

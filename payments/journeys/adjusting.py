@@ -10,9 +10,9 @@ from payments.core.finding import (
     FindingStatus,
     apply_acceptance,
     apply_acknowledgement,
-    examine,
     import_postings,
     proposed_adjustments,
+    required_finding,
 )
 from payments.core.history import HistoryCode, posting_params
 from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
@@ -192,7 +192,7 @@ def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> No
     if line.version != finding.version:
         saved_again = f"{line.key} was saved again (version {line.version})"
         raise DecisionError(finding.id, f"{saved_again}; look at the exception again")
-    found = examine(line)
+    found = required_finding(line)
     if found is None or found.reason is not finding.reason or finding.attempts not in {None, line.attempts}:
         pending = f"{line.key} is being re-evaluated"
         raise DecisionError(finding.id, f"{pending}; look at the exception again afterwards")

@@ -7,7 +7,14 @@ missed.
 from dataclasses import dataclass
 from datetime import datetime
 
-from payments.core.finding import Finding, FindingNote, FindingReason, FindingStatus, examine, version_conflict
+from payments.core.finding import (
+    Finding,
+    FindingNote,
+    FindingReason,
+    FindingStatus,
+    required_finding,
+    version_conflict_finding,
+)
 from payments.core.history import HistoryCode, Params
 from payments.core.line import Line
 from payments.core.month import Month
@@ -77,7 +84,9 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCa
         if candidate.attempts is None:
             continue
         is_conflict = candidate.dead_letter_id is not None
-        finding = version_conflict(line, candidate.conflicting_amount) if is_conflict else examine(line)
+        finding = (
+            version_conflict_finding(line, candidate.conflicting_amount) if is_conflict else required_finding(line)
+        )
         if finding:
             found[ref] = Examination(
                 line=line,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from payments.contract.errors import dead_letter_id
 from payments.contract.money import ZERO, Money, total
-from payments.core.eligibility import SWITCHED_OFF, ClinicSettings, exclusion_reason
+from payments.core.eligibility import NO_SETTINGS, ClinicSettings, exclusion_reason
 from payments.core.month import Month, MonthState
 from payments.core.outcome import Reason, Status
 from payments.core.requeue_result import RequeueResult
@@ -107,7 +107,7 @@ def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> 
     settings = {key: clinic.settings_at(now) for key, clinic in known.items()}
     found: dict[tuple[RequeueResult, Reason | None], ExpectedResult] = {}
     for group in groups:
-        reason = _exclusion_reason(group, settings.get(group.clinic, SWITCHED_OFF))
+        reason = _exclusion_reason(group, settings.get(group.clinic, NO_SETTINGS))
         result = expected_result(group, reason)
         expected = found.setdefault((result, reason), ExpectedResult(result, reason))
         expected.count += group.line_count

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from payments.core.finding import DecisionError, FindingStatus, examine
+from payments.core.finding import DecisionError, FindingStatus, required_finding
 from payments.core.history import HistoryCode, posting_params
 from payments.core.line import IMPORT_USER, EntryKind, LedgerPosting, Line
 from payments.core.undoing import is_accepted, reversals, undo_acceptance, undo_acknowledgement
@@ -103,7 +103,7 @@ def _reverse(
         ]
         entries.post(tx, added, refs, Stamp(kind, IMPORT_USER, now) if kind is EntryKind.IMPORT else stamp)
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
-    findings.reopen(tx, finding.id, examine(reopened), now)
+    findings.reopen(tx, finding.id, required_finding(reopened), now)
     return postings
 
 
@@ -114,7 +114,7 @@ def _reopen(tx: Transaction, line: Line, finding: StoredFinding, now: datetime) 
         findings.reopen(tx, finding.id, None, now)
         return
     reopened = undo_acknowledgement(line, finding.hash_before)
-    found = examine(reopened)
+    found = required_finding(reopened)
     if found is None or found.reason is not finding.reason:
         raise DecisionError(finding.id, f"{line.key} needs no decision any more")
     if reopened is not line:

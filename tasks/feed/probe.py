@@ -95,7 +95,7 @@ class Probe:
             if result.reason is None:
                 return RoundResult(None)
             found = found._replace(reason=result.reason)
-        if found.witness and not found.reason.may_be_one_entry:
+        if found.witness and not found.reason.may_concern_one_payment:
             return RoundResult(found)
         return self._import_others(found)
 
@@ -109,9 +109,9 @@ class Probe:
                 return RoundResult(None if is_over else found)
             if result.reason:
                 return RoundResult(found._replace(reason=result.reason, witness=found.witness or result.witness))
-            if result.has_posted and found.reason.ends_with_any_posting and not found.witness:
+            if result.has_posted and found.reason.affects_every_payment and not found.witness:
                 return RoundResult(None)
-            if result.has_posted and found.reason.may_be_one_entry:
+            if result.has_posted and found.reason.may_concern_one_payment:
                 if found.witness:
                     self._count_attempt(found.witness)
                 return RoundResult(None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.money import dollars
-from payments.core.account import Account, Allocation, AllocationRule, Applied, Charge, DistributionPolicy
+from payments.core.account import Account, Allocation, AllocationRule, AppliedAmount, Charge, DistributionPolicy
 from payments.core.credit import Credit
 from payments.core.distribution import distribute
 
@@ -114,7 +114,7 @@ def test_immediate_run_applies_payments_on_account_only() -> None:
 
 
 def test_w6_lowered_payment_is_unapplied_newest_first() -> None:
-    applied = [Applied(1, OLD, dollars("30.00"), 1), Applied(1, NEW, dollars("20.00"), 2)]
+    applied = [AppliedAmount(1, OLD, dollars("30.00"), 1), AppliedAmount(1, NEW, dollars("20.00"), 2)]
     account = Account(
         DistributionPolicy(TODAY, immediate_only=True),
         [credit("0.00")],
@@ -133,7 +133,7 @@ def test_excess_over_a_lowered_charge_is_applied_elsewhere() -> None:
         DistributionPolicy(TODAY),
         [credit("40.00")],
         [charge(NEW, JUNE, "15.00"), charge(OLD, MAY, "30.00")],
-        [Applied(1, NEW, dollars("40.00"), 1)],
+        [AppliedAmount(1, NEW, dollars("40.00"), 1)],
     )
 
     assert distribute(account) == [
@@ -191,11 +191,11 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
     assert distribute(Account(terms, paid, then + shrunk, sum_allocations(evening.allocations + moved))) == []
 
 
-def sum_allocations(allocations: list[Allocation]) -> list[Applied]:
+def sum_allocations(allocations: list[Allocation]) -> list[AppliedAmount]:
     """Sum allocations per line and charge, as the store does, and keep the number of the newest allocation."""
-    standing: dict[tuple[int, tuple[str, str]], Applied] = {}
+    standing: dict[tuple[int, tuple[str, str]], AppliedAmount] = {}
     for number, (line_ref, charge_key, amount, _) in enumerate(allocations, 1):
         before = standing.get((line_ref, charge_key))
         total = amount + (before.amount if before else 0)
-        standing[line_ref, charge_key] = Applied(line_ref, charge_key, total, number)
+        standing[line_ref, charge_key] = AppliedAmount(line_ref, charge_key, total, number)
     return [each for each in standing.values() if each.amount]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.contract.money import dollars
-from payments.core.account import Account, Allocation, AllocationRule, Applied, Charge, DistributionPolicy
+from payments.core.account import Account, Allocation, AllocationRule, AppliedAmount, Charge, DistributionPolicy
 from payments.core.credit import Credit
 from payments.core.distribution import distribute
 from tests.core.test_distribution import JUNE, NEW, TODAY, charge, charges_, credit, credits_
@@ -19,7 +19,7 @@ def test_refund_unapplies_the_payment_that_it_refunds() -> None:
         DistributionPolicy(TODAY),
         [credit("80.00", number=1), refund],
         [charge(NEW, JUNE, "80.00")],
-        [Applied(1, NEW, dollars("80.00"), 1)],
+        [AppliedAmount(1, NEW, dollars("80.00"), 1)],
     )
 
     assert distribute(account) == [Allocation(1, NEW, Decimal("-80.00"), AllocationRule.REFUNDED)]
@@ -27,7 +27,7 @@ def test_refund_unapplies_the_payment_that_it_refunds() -> None:
 
 
 VISITS = [credit("20.00", number=1), credit("25.00", number=2)]
-VISITS_APPLIED = [Applied(1, NEW, dollars("20.00"), 1), Applied(2, NEW, dollars("25.00"), 2)]
+VISITS_APPLIED = [AppliedAmount(1, NEW, dollars("20.00"), 1), AppliedAmount(2, NEW, dollars("25.00"), 2)]
 
 
 @pytest.mark.parametrize(

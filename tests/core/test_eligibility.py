@@ -7,7 +7,7 @@ import pytest
 
 from payments.contract.event import ChargeType
 from payments.core.eligibility import (
-    SWITCHED_OFF,
+    NO_SETTINGS,
     ClinicSettings,
     Eligible,
     Ineligible,
@@ -26,7 +26,7 @@ NOTHING_SELECTED = ClinicSettings(integration=True, charge_types=frozenset())
 ROWS = {
     "not paid": ({"paid": False}, None, Ineligible(None)),
     "internal payment": ({"internal_payment": True}, None, Ineligible(Reason.INTERNAL_PAYMENT)),
-    "integration off": ({}, SWITCHED_OFF, Ineligible(Reason.INTEGRATION_OFF)),
+    "integration off": ({}, NO_SETTINGS, Ineligible(Reason.INTEGRATION_OFF)),
     "type not selected": ({}, NOTHING_SELECTED, Ineligible(Reason.TYPE_NOT_SELECTED)),
     "amount due is zero": ({"amount_due": "0.00"}, None, NeedsReview()),
     "otherwise": ({}, None, Eligible()),
@@ -72,7 +72,7 @@ def test_charge_type_is_eligible_only_if_it_is_selected(charge_type):
         assert (check_eligibility(event, None, settings) == Eligible()) is (selected is charge_type)
 
 
-@pytest.mark.parametrize("settings", [SWITCHED_OFF, NOTHING_SELECTED], ids=["switched off", "type unticked"])
+@pytest.mark.parametrize("settings", [NO_SETTINGS, NOTHING_SELECTED], ids=["switched off", "type unticked"])
 def test_imported_line_stays_eligible_when_settings_change(settings):
     first = saved_payment()
 
@@ -98,26 +98,26 @@ def test_line_that_was_never_imported_does_not_stay_eligible():
     first = saved_payment(internal_payment=True)
     second = next_version(first, internal_payment=False)
 
-    assert check_eligibility(second, imported_line(first), SWITCHED_OFF) == Ineligible(Reason.INTEGRATION_OFF)
+    assert check_eligibility(second, imported_line(first), NO_SETTINGS) == Ineligible(Reason.INTEGRATION_OFF)
 
 
 def test_settings_of_the_given_moment_are_in_force():
     noon = datetime(2026, 6, 5, 12, tzinfo=UTC)
     history = [
-        SettingsChange(noon - timedelta(days=1), SWITCHED_OFF),
+        SettingsChange(noon - timedelta(days=1), NO_SETTINGS),
         SettingsChange(noon, COPAYS),
         SettingsChange(noon + timedelta(days=1), NOTHING_SELECTED),
     ]
     moments = {
-        timedelta(seconds=-1): SWITCHED_OFF,
+        timedelta(seconds=-1): NO_SETTINGS,
         timedelta(0): COPAYS,
         timedelta(hours=23): COPAYS,
         timedelta(days=1): NOTHING_SELECTED,
-        timedelta(days=-30): SWITCHED_OFF,  # before the first settings: those
+        timedelta(days=-30): NO_SETTINGS,  # before the first settings: those
     }
 
     assert {after: settings_as_of(history, noon + after) for after in moments} == moments
 
 
 def test_clinic_without_settings_is_switched_off():
-    assert settings_as_of([], NOW) == SWITCHED_OFF
+    assert settings_as_of([], NOW) == NO_SETTINGS

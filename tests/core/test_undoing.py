@@ -13,9 +13,9 @@ from payments.core.finding import (
     FindingReason,
     apply_acceptance,
     apply_acknowledgement,
-    examine,
     import_postings,
     proposed_adjustments,
+    required_finding,
 )
 from payments.core.import_rule import ImportContext, decide
 from payments.core.line import EntryKind
@@ -54,7 +54,7 @@ def line_with_a_finding(versions):
             event = deleted if changes == "deleted" else saved_or_next(event, changes)
         is_closed = is_closed or (closes and number > 0)
         line = decide(event, event.content_hash, line, CLOSED_MAY if is_closed else OPEN_MAY).line
-        if deposit and number < len(versions) - 1 and examine(line):
+        if deposit and number < len(versions) - 1 and required_finding(line):
             line = accepted(line, deposit)[0]
     return line
 
@@ -92,14 +92,14 @@ def sums(postings, *, by_date):
 @given(versions_, st.sampled_from([JUNE_DAY, TODAY]), st.booleans())
 def test_undo_restores_the_sums_and_the_proposal(versions, deposit, is_june_closed_meanwhile):
     line = line_with_a_finding(versions)
-    found = examine(line)
+    found = required_finding(line)
     assume(found is not None)
     after, entries = accepted(line, deposit)
     open_days = {TODAY} if is_june_closed_meanwhile else {TODAY, JUNE_DAY}
 
     reopened, reversed_by = undone(after, found.reason, entries, open_days, line.acknowledged_hash)
 
-    assert examine(reopened) == found
+    assert required_finding(reopened) == found
     assert reopened.posted == line.posted
     assert sums(reopened.postings, by_date=False) == sums(line.postings, by_date=False)
     assert reopened.outcome == line.outcome
@@ -114,14 +114,14 @@ def test_undo_of_an_imported_zero_due_restores_the_sums_and_the_proposal(version
     earlier = [(changes, False, deposit) for changes, _, deposit in versions]
     zero_due = {"amount_due": "0.00", "amount_paid": amount, "paid": True}
     line = line_with_a_finding([*earlier, (zero_due, False, None)])
-    found = examine(line)
+    found = required_finding(line)
     assert found is not None
     assert found.reason is FindingReason.ZERO_DUE
     after, entries = imported(line)
 
     reopened, reversed_by = undone(after, found.reason, entries, open_days, line.acknowledged_hash)
 
-    assert examine(reopened) == found
+    assert required_finding(reopened) == found
     assert sums(reopened.postings, by_date=False) == sums(line.postings, by_date=False)
     assert {each.dimensions.deposit_date for each in reversed_by} <= open_days | {TODAY}
 
@@ -129,7 +129,7 @@ def test_undo_of_an_imported_zero_due_restores_the_sums_and_the_proposal(version
 @given(versions_, st.sampled_from([JUNE_DAY, TODAY]))
 def test_decision_can_be_undone_and_repeated_any_number_of_times(versions, deposit):
     line = line_with_a_finding(versions)
-    found = examine(line)
+    found = required_finding(line)
     assume(found is not None)
     once, _ = accepted(line, deposit)
     reopened = line
@@ -143,7 +143,7 @@ def test_decision_can_be_undone_and_repeated_any_number_of_times(versions, depos
 @given(versions_)
 def test_undo_of_an_acknowledgement_restores_the_line(versions):
     line = line_with_a_finding(versions)
-    assume(examine(line) is not None)
+    assume(required_finding(line) is not None)
 
     assert undo_acknowledgement(apply_acknowledgement(line), line.acknowledged_hash) == line
 

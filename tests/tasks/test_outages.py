@@ -133,7 +133,7 @@ def test_any_posting_ends_an_outage_that_hits_all_entries_alike(resources, publi
 
     assert outage.current(resources.feed) is None
     on_feed = pending_and_length(resources)[1]
-    assert (on_feed > 0) is (reason.ends_with_any_posting or reason.may_be_one_entry)
+    assert (on_feed > 0) is (reason.affects_every_payment or reason.may_concern_one_payment)
 
 
 @pytest.mark.parametrize("state", ["lock_not_available", "query_canceled", "out_of_memory"])

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO
-from payments.core.account import Account, Allocation, Applied, Charge, DistributionPolicy
+from payments.core.account import Account, Allocation, AppliedAmount, Charge, DistributionPolicy
 from payments.core.credit import Credit, EntryGroup, credit_of
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.core.refund import refunded_lines
@@ -190,7 +190,7 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
     return charges
 
 
-def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Applied]]:
+def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[AppliedAmount]]:
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, line_ref, clinic_id, charge_id, sum(amount) AS amount, max(id) AS last_id "
@@ -199,10 +199,12 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
         ),
         rows,
     )
-    applied: dict[PatientKey, list[Applied]] = defaultdict(list)
+    applied: dict[PatientKey, list[AppliedAmount]] = defaultdict(list)
     for row in found:
         charge_key = ChargeKey(row.company_id, row.clinic_id, row.charge_id)
         applied[row.company_id, row.patient_id].append(
-            Applied(line_ref=row.line_ref, charge=charge_key, amount=row.amount or ZERO, allocation_id=row.last_id)
+            AppliedAmount(
+                line_ref=row.line_ref, charge=charge_key, amount=row.amount or ZERO, allocation_id=row.last_id
+            )
         )
     return applied

@@ -1,6 +1,6 @@
 """The figures of a company's ledger that are compared before and after a move, and what an import requires."""
 
-from payments.core.company_move import ClosedMonth, Ledger, LedgerDay, MoveError
+from payments.core.company_move import ClosedMonthTotal, LedgerDay, LedgerTotals, MoveError
 from payments.core.month import Month
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -19,7 +19,7 @@ _NO_DATA = {
 }
 
 
-def load_ledger(tx: Transaction, company_id: str) -> Ledger:
+def load_ledger(tx: Transaction, company_id: str) -> LedgerTotals:
     """Return the figures of a company's ledger. Raises MoveError if the entries of a closed month do not add up.
 
     They add up if they equal the totals that were stored when the month was closed (rule D7).
@@ -39,7 +39,7 @@ def load_ledger(tx: Transaction, company_id: str) -> Ledger:
         ),
         parameters,
     )
-    closed = tuple(ClosedMonth(Month.of(row.month), row.payments_total, row.hash) for row in months.all())
+    closed = tuple(ClosedMonthTotal(Month.of(row.month), row.payments_total, row.hash) for row in months.all())
     for each in closed:
         found = month_close.check_snapshot(
             tx, company_id, each.month, month_close.compute_snapshot(tx, company_id, each.month)
@@ -48,7 +48,7 @@ def load_ledger(tx: Transaction, company_id: str) -> Ledger:
             raise MoveError(
                 f"{each.month}: the entries of this closed month differ from the totals stored at its close"
             )
-    return Ledger(tuple(LedgerDay(row.deposit_date, row.entries, row.total) for row in days), closed)
+    return LedgerTotals(tuple(LedgerDay(row.deposit_date, row.entries, row.total) for row in days), closed)
 
 
 def has_data(tx: Transaction, company_id: str) -> bool:
