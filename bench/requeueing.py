@@ -69,6 +69,7 @@ def _measure_requeue(testbed: Testbed, rate: int, failing: int) -> None:
 
 
 def _measure(testbed: Testbed, rate: int, prefix: str) -> Latency:
+    testbed.checkpoint()
     return measure_events(testbed, list(other_events(rate * SECONDS, prefix)), rate)
 
 

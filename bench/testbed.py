@@ -76,6 +76,11 @@ class Testbed:
         self.opened.append(connect(self.engines.database_url, application_name="bench"))
         stream.ensure_group(self.feed, self.settings.stream)
 
+    def checkpoint(self) -> None:
+        """Make a checkpoint, which also keeps the used WAL files for later, as in a server that has run for a while."""
+        with psycopg.connect(libpq_url(self.server_url), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+
     def publish(self, bodies: Iterator[bytes]) -> int:
         """Publish events in batches, and return their number."""
         count = 0

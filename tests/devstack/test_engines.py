@@ -56,11 +56,12 @@ def test_engines_of_two_homes_are_independent(home, postgres_url, redis_url):
             assert connection.execute("SELECT to_regclass('only_here')").fetchone() == (None,)
 
 
-def test_embedded_postgres_has_the_same_memory_as_in_compose(home):
-    configured = re.search(r"shared_buffers=\$\{POSTGRES_MEMORY:-(\w+)\}", (ROOT / "docker-compose.yml").read_text())
-    assert configured
+def test_embedded_postgres_has_the_same_memory_and_log_sizes_as_in_compose(home):
+    compose = (ROOT / "docker-compose.yml").read_text().replace("${POSTGRES_MEMORY:-512MB}", "512MB")
+    configured = dict(re.findall(r"-c(shared_buffers|min_wal_size|max_wal_size)=(\w+)$", compose, re.MULTILINE))
+    assert len(configured) == 3
     with embedded_engines(home) as engines, connect(engines.database_url) as connection:
-        assert connection.execute("SHOW shared_buffers").fetchone() == (configured[1],)
+        assert {name: connection.execute(f"SHOW {name}").fetchone()[0] for name in configured} == configured
 
 
 def test_home_is_locked_by_one_process(home):
