@@ -7,7 +7,7 @@ from payments.access import users
 from payments.access.rights import Right, User
 from payments.core.finding import DecisionError, FindingStatus
 from payments.core.history import HistoryCode
-from payments.core.scope import EVERYTHING
+from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import company_moves, findings, history
 from payments.store.ledger.history import HistoryEvent
@@ -79,9 +79,15 @@ def find_owner(tx: Transaction, name: str) -> User | None:
     return row.user if row and row.disabled_at is None and row.user.may(Right.EDIT) else None
 
 
-def list_owners(tx: Transaction) -> list[User]:
-    """Return the users who may decide exceptions, by name."""
-    return [row.user for row in users.list_all(tx) if row.disabled_at is None and row.user.may(Right.EDIT)]
+def list_owners(tx: Transaction, scope: Scope) -> list[User]:
+    """Return the users who may decide exceptions and belong to companies of a scope only, by name."""
+    return [
+        row.user
+        for row in users.list_all(tx)
+        if row.disabled_at is None
+        and row.user.may(Right.EDIT)
+        and Scope(scope.companies).includes(Scope(row.user.scope.companies))
+    ]
 
 
 def _check_owner(tx: Transaction, name: str, row: ExceptionRow) -> None:

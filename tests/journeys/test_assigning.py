@@ -105,6 +105,19 @@ def test_lists_show_mine_unassigned_and_overdue(office: Office) -> None:
     assert [each.count for each in counts] == [3]
 
 
+def test_offered_owners_belong_to_the_companies_of_the_user_only(tx: Transaction) -> None:
+    for name, companies in (("of-alpha", ("alpha",)), ("of-beta", ("beta",)), ("of-both", ("alpha", "beta"))):
+        add_user(tx, User(name, Role.BILLING, Scope.of_companies(*companies)))
+    for user in (ANN, User("support", Role.SUPPORT, Scope.of_companies("alpha"))):
+        add_user(tx, user)
+
+    def offered(scope: Scope) -> list[str]:
+        return [user.name for user in assigning.list_owners(tx, scope)]
+
+    assert offered(Scope()) == ["ann", "of-alpha", "of-beta", "of-both"]
+    assert offered(Scope.of_companies("alpha")) == offered(Scope.of_clinic("alpha", "north")) == ["of-alpha"]
+
+
 def test_due_date_follows_the_companys_service_level_and_time_zone(office: Office) -> None:
     update = CompanyUpdate("company", timezone="Pacific/Auckland", exception_days=2)
     configuring.set_company(office.tx, update, now=office.now, who="user:admin")

@@ -14,13 +14,14 @@ from console.web import exception_actions
 from console.web.auth import Editor
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
+from console.web.exception_rows import owner_names
 from console.web.filters import Day, Text, query_of_address
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
 from console.web.lists import select
 from payments.contract.money import Money, dollars, total
 from payments.core.finding import DecisionError, FindingReason
-from payments.journeys import adjusting, assigning, reporting
+from payments.journeys import adjusting, reporting
 from payments.journeys.adjusting import SeenException
 from payments.journeys.assigning import Assignment
 from payments.journeys.reporting import ExceptionRow
@@ -201,7 +202,7 @@ def _confirm(
 
 def _choices(tx: Transaction, context: RequestContext, rows: list[ExceptionRow]) -> dict[str, Any]:
     days: dict[str, date] = adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now)
-    return {"last_day": max(days.values(), default=None), "owners": [each.name for each in assigning.list_owners(tx)]}
+    return {"last_day": max(days.values(), default=None), "owners": owner_names(tx, context)}
 
 
 def _can_accept(row: ExceptionRow) -> bool:

@@ -57,15 +57,19 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     log = [*of_patient, *({"group_by": each} for each in ("clinic", "user", "method"))]
     range_ = {"since": "2026-05-01", "until": "2026-12-31"}
     months = [{"company": FOREIGN}, {"company": FOREIGN, "month": MONTH}, {"company": OWN, "month": MONTH}]
+    days = [*report, {"clinic": FOREIGN_CLINIC, "day": "2026-05-05"}, {"day": "2026-05-05"}]
+    flow = [{"clinic": each, "charge_type": "Copay", "date": "2026-05-05"} for each in (FOREIGN_CLINIC, OWN_CLINIC)]
+    flow += [{**each, "patient": FOREIGN_PATIENT} for each in flow]
     return {
         **of_list("claims-feed", feed),
         **of_list("exceptions", exceptions),
         **of_list("payment-log", log),
         "GET /": [{}, {"day": "2026-06-05"}],
-        "GET /deposit-slip": [*report, {"clinic": FOREIGN_CLINIC, "day": "2026-05-05"}, {"day": "2026-05-05"}],
+        "GET /deposit-slip": days,
         **dict.fromkeys(("GET /search", "GET /api/search"), searches),
-        "GET /account": account,
-        "GET /api/account": account,
+        **dict.fromkeys((f"GET /{path}" for path in ("account", "api/account", "patient", "api/patient")), account),
+        **dict.fromkeys(("GET /today", "GET /api/today"), days),
+        **dict.fromkeys(("GET /will-it-flow", "GET /api/would-flow"), flow),
         **balancing_probes([*report, range_, range_ | {"clinic": OWN_CLINIC}], FOREIGN_CLINIC),
         "GET /months": [{}, *months],
         "GET /api/months": months[:1],
@@ -89,7 +93,6 @@ def _page_probes(
         "GET /timeline": timeline,
         "GET /api/timeline": timeline,
         "GET /api/openapi.json": [{}],
-        "GET /api/would-flow": [{"clinic": FOREIGN_CLINIC, "charge_type": "Copay", "date": "2026-05-05"}],
         "GET /requeue-runs/new": runs,
         **dict.fromkeys(("GET /trends", "GET /api/trends", "GET /api/not-in-billing"), FIGURES),
         **{f"GET /{each}": [{}] for each in "requeue-runs api/requeue-runs operations api/operations help".split()},
