@@ -32,8 +32,7 @@ _VALUES = {
     "company": "company",
     "payment": "north/sent-0/1",
     "find": "sent",
-    "owner": "admin",
-    "amount": "25.00",
+    **dict.fromkeys(("amount", "amount_due", "amount_paid"), "25.00"),
 }
 """A valid value of each text field that a user fills in."""
 EMR_LOG = (
@@ -95,7 +94,7 @@ class Crawler:
 
     def _queue(self, page: HtmlPage, address: str) -> None:
         """Record malformed and external links as problems. Queue the others, up to a limit per kind of page."""
-        if address.startswith(self.elsewhere):
+        if address.startswith((*self.elsewhere, "#")):
             return
         whole = urldefrag(urljoin(page.address, address)).url
         if not _WELL_FORMED.fullmatch(address) or urlsplit(whole).netloc:
@@ -207,7 +206,7 @@ def valid_value(field: Field, form: FormOnPage) -> str:
         return next(each.chosen for each in form.fields if each.name == "month")
     if field.name == "name":
         return f"somebody-{next(_names)}"
-    return _VALUES.get(field.name, "north")
+    return next(iter(field.suggestions), _VALUES.get(field.name, "north"))
 
 
 def form_values(form: FormOnPage) -> dict[str, str | list[str]]:

@@ -19,7 +19,10 @@ class Link(NamedTuple):
 
 @dataclass
 class Field:
-    """A form field that a browser would submit, with the possible values (for a text field: the current value)."""
+    """A form field that a browser would submit, with the possible values (for a text field: the current value).
+
+    `suggestions` are the values of the list that a text field names.
+    """
 
     name: str
     kind: str
@@ -27,6 +30,7 @@ class Field:
     chosen: str = ""
     required: bool = False
     attributes: dict[str, str] = field(default_factory=dict)
+    suggestions: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -57,10 +61,14 @@ class HtmlPage(HTMLParser):
         self._controls: list[tuple[str, str, dict[str, str]]] = []
         self._open_form: FormOnPage | None = None
         self._select: Field | None = None
+        self._datalists: dict[str, list[str]] = {}
+        self._datalist: list[str] | None = None
         self.feed(html)
         for owner, tag, attributes in self._controls:  # a field may stand before the form that it names
             if owner in self._by_id:
                 self._add_control(self._by_id[owner], tag, attributes)
+        for each in (each for form in self.forms for each in form.fields):
+            each.suggestions = self._datalists.get(each.attributes.get("list", ""), [])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
@@ -77,6 +85,10 @@ class HtmlPage(HTMLParser):
                 self._controls.append((attributes["form"], tag, attributes))
             elif self._open_form is not None:
                 self._add_control(self._open_form, tag, attributes)
+        elif tag == "datalist":
+            self._datalist = self._datalists.setdefault(attributes["id"], [])
+        elif tag == "option" and self._datalist is not None:
+            self._datalist.append(attributes["value"])
         elif tag == "option" and self._select is not None:
             self._select.values.append(attributes.get("value", "\0"))
             if "selected" in attributes:
@@ -93,6 +105,8 @@ class HtmlPage(HTMLParser):
             self._open_form = None
         elif tag == "select":
             self._select = None
+        elif tag == "datalist":
+            self._datalist = None
 
     def problems(self) -> list[str]:
         """Return the errors of the page: duplicate ids, and references to missing ids."""
