@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.acceptance.stack import Stack
-from tests.browser.person import CLICKS
+from tests.browser.person import CLICKS, Person
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
@@ -110,6 +110,12 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def start(logged_in: Callable[..., Page], screenshot_folder: Path) -> Callable[[str, str, str], Person]:
+    """Return a function that returns a user at the first page after the login, with a job and a width of the screen."""
+    return lambda name, job, width: Person(logged_in(name, width), job, width, screenshot_folder)
 
 
 def log_in_by_keyboard(page: Page, name: str) -> Page:

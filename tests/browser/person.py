@@ -11,7 +11,7 @@ CLICKS: dict[str, dict[str, int]] = defaultdict(dict)
 
 
 class Person:
-    """Works at a page. Clicks, choices and the Enter key count as one click each; typing does not count."""
+    """Works at a page. Clicks, choices, files and the Enter key count as one click each; typing does not count."""
 
     def __init__(self, page: Page, job: str, width: str, screenshots: Path) -> None:
         self.page, self.job, self.width, self.clicks = page, job, width, 0
@@ -49,22 +49,31 @@ class Person:
         (within or self.page).get_by_role("combobox", name=label).select_option(option)
         self.clicks += 1
 
+    def choose_file(self, label: str, name: str, content: bytes) -> None:
+        """Choose a file of the computer."""
+        file = {"name": name, "mimeType": "text/csv", "buffer": content}
+        self.page.get_by_label(label).set_input_files(file)
+        self.clicks += 1
+
     def check(self, name: str, role: Any = "checkbox") -> None:
         """Check a checkbox or a radio button."""
         self.page.get_by_role(role, name=name).check()
         self.clicks += 1
 
-    def open_filter(self) -> None:
-        """Show the fields of a filter, which are behind a button on a phone."""
+    def filter_by(self, label: str, option: str) -> None:
+        """Choose an option of a filter, whose fields are behind a button on a phone, and show the list."""
         button = self.page.get_by_role("button", name="Filter")
         if button.is_visible():
             self.click(button)
+        self.choose(label, option)
+        self.click("Show", exact=True)
 
     def sees(self, text: str) -> None:
         """Expect a text on the page."""
         expect(self.page.get_by_text(text).first).to_be_visible()
 
-    def is_done(self) -> None:
-        """Record the clicks, and save a screenshot."""
+    def is_done(self, *, desk: int, phone: int) -> None:
+        """Record the clicks, which are at most `desk` or `phone`, and save a screenshot."""
         CLICKS[self.job][self.width] = self.clicks
         self.page.screenshot(path=self._screenshots / f"job-{self.job[:1]}-{self.width}.png", full_page=True)
+        assert self.clicks <= {"desk": desk, "phone": phone}[self.width]

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from tasks.failed_tasks import FailedTask
 from tasks.resources import connect_redis
 from tests.acceptance.events import line_key, patient, payment
 from tests.acceptance.stack import Stack
+from tests.browser.person import Person
 
 LogIn = Callable[..., Page]
 COMPANY, ERROR, TASK = "unlucky-co", "ValueError: Unknown time zone", "6f1c1a52-0000-4000-8000-000000000001"
@@ -45,12 +45,13 @@ def failed_night(console_stack: Stack) -> Iterator[None]:
 
 @pytest.mark.usefixtures("failed_night")
 @pytest.mark.parametrize("width", ["desk", "phone"])
-def test_operator_finds_what_failed_last_night(logged_in: LogIn, screenshot_folder: Path, width: str) -> None:
-    page = logged_in("ann", width)
+def test_operator_finds_what_failed_last_night(start: Callable[[str, str, str], Person], width: str) -> None:
+    operator = start("olga", "g: find what failed last night", width)
+    page = operator.page
 
-    if width == "phone":
-        page.get_by_role("button", name="Menu").click()
-    page.get_by_role("link", name="Health").click()
+    failed = page.get_by_role("region", name="Nightly jobs with a problem").get_by_role("row").filter(has_text=COMPANY)
+    expect(failed).to_contain_text(ERROR)
+    operator.click(page.get_by_role("main").get_by_role("link", name="Health"))
 
     faults = page.get_by_role("region", name="What needs attention")
     expect(faults).to_contain_text(f"Nightly balancing of {COMPANY}: failed")
@@ -60,7 +61,7 @@ def test_operator_finds_what_failed_last_night(logged_in: LogIn, screenshot_fold
     expect(job).to_contain_text("It is tried again automatically.")
     task = page.get_by_role("region", name="Failed tasks of the last 24 hours").get_by_role("link", name=TASK)
     expect(task).to_have_attribute("href", re.compile(f"/task/{TASK}$"))
-    page.screenshot(path=screenshot_folder / f"operator-2-health-{width}.png", full_page=True)
+    operator.is_done(desk=1, phone=1)
 
 
 def test_payment_links_to_its_task_in_flower_and_back(console_stack: Stack, logged_in: LogIn) -> None:

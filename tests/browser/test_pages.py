@@ -20,24 +20,31 @@ CLOSED, STRANGE = "pages-closed", "pages-strange"
 PAGES = {
     "overview": "/",
     "overview-empty-day": "/?day=2026-01-01",
-    "claims-feed": "/claims-feed",
+    "today": "/today?clinic=clinic-003&day=2026-09-08",
+    "today-empty": "/today?clinic=clinic-003&day=2026-01-01",
+    "will-it-flow": "/will-it-flow?clinic=clinic-003&charge_type=Copay&date=2026-09-08",
+    "patient": "/patient?patient=clinic-001-s7-p528484",
+    "search": "/search?q=clinic-001-s7-p5284",
+    "search-empty": "/search?q=nobody",
+    "claims-feed": "/claims-feed?clinic=clinic-001&until=2026-09-08",
     "claims-feed-empty": "/claims-feed?find=nobody",
     "claims-feed-failed": "/claims-feed?status=Validation+Failed",
     "requeue": "/requeue-runs/new?status=Not+Sent",
     "requeue-runs": "/requeue-runs",
     "operations": "/operations",
     "import-task": "/import-tasks/unknown",
-    "exceptions": "/exceptions",
     "exceptions-closed-month": f"/exceptions?clinic={CLOSED}",
     "exceptions-empty": "/exceptions?patient=nobody",
     "exceptions-mine": "/exceptions?work=mine",
     "exception": "/exceptions/1",
-    "payment-log": "/payment-log",
+    "payment-log": "/payment-log?clinic=clinic-001&until=2026-09-08",
     "payment-log-grouped": "/payment-log?group_by=method",
+    "deposit-slip": "/deposit-slip?clinic=clinic-003&day=2026-09-08",
     "account": "/account?patient=clinic-001-s7-p528484",
     "account-search": "/account",
-    "balancing": "/balancing?since=2026-09-01&until=2026-09-30",
+    "balancing": "/balancing?since=2026-09-07&until=2026-09-07&clinic=clinic-001",
     "balancing-unexplained": f"/balancing?since=2026-10-01&until=2026-10-31&clinic={STRANGE}",
+    "trends": "/trends",
     "months": "/months?company=company-1",
     "months-blocked": "/months?company=company-1&month=2026-09",
     "months-closed": "/months?company=pages-co&month=2026-05",
@@ -45,16 +52,23 @@ PAGES = {
     "clinics-compared": "/clinics?like=clinic-001",
     "clinic": "/clinic?clinic=clinic-003",
     "clinic-changed": "/clinic?clinic=clinic-003&changed=true",
+    "company": "/company?company=company-1",
     "timeline": "/timeline?payment=clinic-009/free/1",
     "timeline-search": "/timeline",
+    "new-ids": "/new-ids",
     "users": "/users",
     "user": "/user?name=bill",
     "user-new": "/user",
     "audit": "/audit",
+    "views": "/views",
+    "own-account": "/own-account",
+    "help": "/help",
     "refused": "/account?patient=nobody",
     "no-such-page": "/no-such-page",
 }
-LOOKS = (("light", "desk"), ("dark", "desk"), ("light", "tablet"), ("light", "phone"), ("dark", "phone"))
+LOOKS = (("light", "desk"), ("dark", "desk"), ("light", "phone"), ("dark", "phone"), ("light", "tablet"))
+AXE_LOOKS = LOOKS[:3]
+"""A page has the same contrasts at all widths, and the same elements in light and dark colours."""
 STATUS = {"refused": 404, "no-such-page": 404}
 
 # Accessibility problems that the page reports about itself.
@@ -107,10 +121,12 @@ def test_page_fits_every_screen_width_and_is_accessible(
         across, down = WIDTHS[width]
         admin_page.emulate_media(color_scheme=colors, reduced_motion="reduce")
         admin_page.set_viewport_size({"width": across, "height": down})
-        admin_page.screenshot(path=screenshot_folder / f"{name}-{width}-{colors}.png", full_page=True)
-        violations = axe.run(admin_page).response["violations"]
-        found = [f"{each['impact']}: {each['help']}: {each['nodes'][0]['html'][:120]}" for each in violations]
-        problems[f"{width} {colors}"] = admin_page.evaluate(PROBLEMS) + found
+        found = admin_page.evaluate(PROBLEMS)
+        if (colors, width) in AXE_LOOKS:
+            admin_page.screenshot(path=screenshot_folder / f"{name}-{width}-{colors}.png", full_page=True)
+            violations = axe.run(admin_page, options={"resultTypes": ["violations"]}).response["violations"]
+            found += [f"{each['impact']}: {each['help']}: {each['nodes'][0]['html'][:120]}" for each in violations]
+        problems[f"{width} {colors}"] = found
 
     assert answer
     assert answer.status == STATUS.get(name, 200)
@@ -182,7 +198,7 @@ def test_user_is_added_in_a_dialog_on_the_list(logged_in: Callable[..., Page]) -
 
     page.get_by_role("link", name="New user").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("in.a.dialog")
+    dialog.get_by_role("textbox", name="Name").fill("in.a.dialog")
 
     assert page.url.endswith("/users")
     dialog.get_by_role("button", name="Close").click()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.acceptance.events import line_key, patient, payment
 from tests.acceptance.stack import Stack
@@ -14,7 +14,7 @@ from tests.browser.person import Person
 
 @pytest.mark.parametrize("width", ["desk", "phone"])
 def test_support_finds_a_missing_copay_by_the_patients_name(
-    console_stack: Stack, logged_in: Callable[..., Page], screenshot_folder: Path, width: str
+    console_stack: Stack, start: Callable[[str, str, str], Person], screenshot_folder: Path, width: str
 ) -> None:
     clinic, family = f"missing-{width}", {"desk": "Vanderbilt", "phone": "Quackenbush"}[width]
     console_stack.set_clinic(clinic, "Deductible")
@@ -22,7 +22,7 @@ def test_support_finds_a_missing_copay_by_the_patients_name(
         patient(f"{clinic}-ada") | {"name": f"Renée {family}"}, payment(clinic, "copay", "41.50", reference="7731")
     )
     console_stack.wait_until_idle()
-    support = Person(logged_in("sue", width), "a: find a missing copay by the name", width, screenshot_folder)
+    support = start("sue", "a: find a missing copay by the name", width)
     page = support.page
 
     support.fill("Search everywhere", f"renee {family[:5].lower()}", enter=True)
@@ -35,7 +35,7 @@ def test_support_finds_a_missing_copay_by_the_patients_name(
     page.screenshot(path=screenshot_folder / f"search-{width}.png", full_page=True)
     support.click(line_key(clinic, "copay"), "link")
     expect(page.get_by_role("heading", name=re.compile("Timeline of"))).to_contain_text(f"Renée {family}")
-    support.is_done()
+    support.is_done(desk=2, phone=2)
 
     for wanted in ("7731", "$41.50"):
         support.fill("Search everywhere", wanted, enter=True)

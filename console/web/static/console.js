@@ -48,12 +48,13 @@ function countSelected(form) {
 
 for (const form of document.querySelectorAll("form[data-select]")) countSelected(form);
 
-// A checkbox for everything and those for single values exclude each other.
-for (const all of document.querySelectorAll("[data-instead-of]")) {
-  const single = [...all.form.elements].filter((each) => each.name === all.dataset.insteadOf);
-  all.addEventListener("change", () => { if (all.checked) for (const each of single) each.checked = false; });
-  for (const each of single) each.addEventListener("change", () => { if (each.checked) all.checked = false; });
-}
+// A checkbox for everything and those for single values exclude each other, also in a form that htmx has loaded.
+document.addEventListener("change", ({ target }) => {
+  if (!target.checked || !target.form) return;
+  for (const each of target.form.elements) {
+    if (target.dataset.insteadOf ? each.name === target.dataset.insteadOf : each.dataset.insteadOf === target.name) each.checked = false;
+  }
+});
 
 // Ignore a second submit of a form while the first is being sent. If the answer does not come, because the network
 // failed or the visitor stopped it, the form works again after some seconds.
@@ -100,6 +101,11 @@ const dialog = document.getElementById("dialog");
 if (dialog) {
   document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "dialog-body") dialog.showModal(); });
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
 }
 
 // Close an open menu when Escape is pressed or something else is clicked.
