@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from console.plurals import plural
 from console.reports import health as reports
 from console.reports import operations as details
 from console.reports.definition import Report
@@ -96,14 +97,14 @@ def ledger_components(operations: Operations) -> list[ComponentStatus]:
         _nightly_component(operations),
         check_this(
             "postponed work",
-            f"{len(operations.postponed):,} items failed and are tried again",
+            f"{plural(len(operations.postponed), 'failed item')} to be tried again",
             "See Postponed work for the errors. If they stay, search the log for work_postponed.",
         )
         if operations.postponed
         else up("postponed work", "nothing failed"),
         check_this(
             "dead letters",
-            f"{sum(each.count for each in operations.dead_letters):,} events could not be processed",
+            f"{plural(sum(each.count for each in operations.dead_letters), 'event')} could not be processed",
             "Open the Claims Feed with the status Validation Failed, and requeue what was corrected.",
         )
         if operations.dead_letters
