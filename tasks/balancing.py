@@ -78,7 +78,7 @@ def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balanc
             raise
         log.warning("batch_split", kind=_KIND, items=len(selection.taken), error_class=type(error).__name__)
     results = isolation.run_halves(database, _KIND, _balance_companies(now), selection.taken, now)
-    run_in_transaction(database, lambda tx: balancing.leave_out(tx, now, selection.taken))
+    run_in_transaction(database, lambda tx: balancing.skip_companies(tx, now, selection.taken))
     return {clinic: each for found in results for clinic, each in (found or {}).items()}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from payments.contract.money import total
 from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.journeys import distributing
-from payments.journeys.distributing import FIRST, DistributionResult
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT, DistributionResult
 from payments.store.db.connection import Database, Transaction, transaction
 from tasks import isolation, wire_names
 from tasks.app import app
@@ -55,7 +55,7 @@ def distribute_all(
 
     Each batch is a transaction, which a dry run rolls back. `as_of` defaults to each company's current day.
     """
-    first = FIRST if company is None else (company, "")
+    first = BEFORE_FIRST_ACCOUNT if company is None else (company, "")
     distribute = distributing.distribute_accounts if company is None else distributing.distribute_accounts_of_company
     batch = DistributionResult(first, [])
     while batch.last is not None:

@@ -71,7 +71,7 @@ def retry_postponed(database: Database, kind: WorkKind, work: Work[_T], now: dat
     def work_on_one(tx: Transaction, selection: Selection) -> _T:
         selection.taken = selection.only or ()
         result = work(tx, Selection(selection.only))
-        postponing.forget(tx, kind, selection.taken[0])
+        postponing.clear(tx, kind, selection.taken[0])
         return result
 
     due = run_in_transaction(database, lambda tx: postponing.due_again(tx, kind, now))

@@ -55,5 +55,5 @@ def _take_next(database: Database, now: datetime) -> bool | None:
             raise
         (company,) = selection.taken
         isolation.postpone(database, _KIND, company, error, now)
-    run_in_transaction(database, lambda tx: snapshotting.leave_out(tx, now, company))
+    run_in_transaction(database, lambda tx: snapshotting.skip_company(tx, now, company))
     return False

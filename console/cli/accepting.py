@@ -17,7 +17,7 @@ from console.plurals import plural
 if TYPE_CHECKING:
     from payments.contract.money import Money
     from payments.core.scope import Scope
-    from payments.journeys.adjusting import Accepted
+    from payments.journeys.adjusting import AcceptanceResult
     from payments.store.db.connection import Database
 
 
@@ -33,7 +33,7 @@ class Acceptance:
     exception_ids: Sequence[int]
     deposit_date: date | None
     scope: Scope
-    confirmed: dict[int, Accepted] = field(default_factory=dict)
+    confirmed: dict[int, AcceptanceResult] = field(default_factory=dict)
 
     def preview(self) -> int:
         """Print the entries that each exception would post, and return how many can be accepted. Changes nothing."""
@@ -63,13 +63,13 @@ class Acceptance:
         posted = f"the sum of the entries is {_sum(self.confirmed.values()):,}"
         return f"{accepted:,} of {of} would be accepted; {posted}. Nothing was changed."
 
-    def _preview_sentence(self, found: Iterable[Accepted]) -> str:
+    def _preview_sentence(self, found: Iterable[AcceptanceResult]) -> str:
         new = [done for done in found if not done.was_accepted_before]
         entries = plural(sum(len(done.postings) for done in new), "entry", "entries")
         of = f"{len(new):,} of {plural(len(self.exception_ids), 'exception')}"
         return f"{of} would be accepted, and {entries} with a sum of {_sum(new):,} posted. Entries stay in the ledger."
 
-    def _previews(self) -> dict[int, Accepted]:
+    def _previews(self) -> dict[int, AcceptanceResult]:
         found = {
             exception_id: self._accept_in_transaction(exception_id, is_preview=True)
             for exception_id in self.exception_ids
@@ -82,7 +82,7 @@ class Acceptance:
             print_line(_result(exception_id, done, "posted"))
         return done is not None
 
-    def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> Accepted | None:
+    def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> AcceptanceResult | None:
         """Accept an exception in a transaction, which a preview rolls back. Return None if it cannot be accepted."""
         from payments.core.finding import DecisionError
         from payments.journeys import adjusting, reporting
@@ -104,13 +104,13 @@ class Acceptance:
         return None if is_changed else done
 
 
-def _sum(accepted: Iterable[Accepted]) -> Money:
+def _sum(accepted: Iterable[AcceptanceResult]) -> Money:
     from payments.contract.money import total
 
     return total(posting.amount for done in accepted for posting in done.postings)
 
 
-def _result(exception_id: int, done: Accepted, posted: str) -> str:
+def _result(exception_id: int, done: AcceptanceResult, posted: str) -> str:
     if done.was_accepted_before:
         return f"Exception {exception_id} of {done.payment} was accepted before; nothing was posted."
     if not done.postings:

@@ -46,7 +46,7 @@ def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest
             if before is not None:
                 company_export.check_is_of_move(tx, company_id, before.move_id)
                 return before, False
-            move_id = company_export.leave(tx, company_id, datetime.now(UTC), current_user())
+            move_id = company_export.mark_left(tx, company_id, datetime.now(UTC), current_user())
         _wait_for_older_writers(database)
         return _copy(database, (company_id, move_id), folder), True
 
@@ -56,7 +56,7 @@ def stay(company_id: str) -> None:
     from payments.journeys import company_export
 
     with open_transaction() as tx:
-        company_export.stay(tx, company_id, datetime.now(UTC), current_user())
+        company_export.cancel_move(tx, company_id, datetime.now(UTC), current_user())
 
 
 def late_events(company_id: str) -> list[RefusedEvent]:
@@ -116,11 +116,14 @@ def _copy(database: Database, move: tuple[str, UUID], folder: Path) -> Manifest:
         now = datetime.now(UTC)
         tables = [
             export_folder.write_table(
-                folder, (table, company_export.columns(table)), company_export.rows(tx, table, move[0]), on_bytes
+                folder,
+                (table, company_export.column_names(table)),
+                company_export.copy_rows(tx, table, move[0]),
+                on_bytes,
             )
             for table in company_export.begin_copy(tx)
         ]
-        manifest = company_export.describe(tx, move, tables, now, current_user())
+        manifest = company_export.build_manifest(tx, move, tables, now, current_user())
     export_folder.finish(folder, manifest)
     return manifest
 

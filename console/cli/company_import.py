@@ -41,10 +41,10 @@ def import_folder(folder: Path) -> tuple[Manifest, bool]:
         shifts = {table: _reserve(database, table, ids) for table, ids in manifest.ids.items()}
         with _progress("Importing", manifest) as on_bytes, transaction(database) as tx:
             now = datetime.now(UTC)
-            if not company_import.arrive(tx, manifest, now, who):
+            if not company_import.begin_insert(tx, manifest, now, who):
                 return manifest, False
             for each in manifest.tables:
-                company_import.insert(tx, manifest, each, export_folder.blocks(folder, each, on_bytes), shifts)
+                company_import.insert_rows(tx, manifest, each, export_folder.blocks(folder, each, on_bytes), shifts)
             company_import.verify(tx, manifest, now, who)
     return manifest, True
 
@@ -57,7 +57,7 @@ def _reserve(database: Database, table: str, ids: IdRange) -> int:
     for _ in range(_RESERVATIONS_MAX):
         try:
             with transaction(database) as tx:
-                return company_import.reserve(tx, table, ids)
+                return company_import.reserve_row_ids(tx, table, ids)
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -23,7 +23,7 @@ from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.reporting import ExceptionRow
-    from payments.journeys.undoing import Undone
+    from payments.journeys.undoing import UndoResult
     from payments.store.db.connection import Transaction
 
 app = typer.Typer()
@@ -174,7 +174,7 @@ def _row(tx: Transaction, exception_id: int) -> ExceptionRow:
     return row
 
 
-def _undone(tx: Transaction, exception_id: int, done: Undone) -> str:
+def _undone(tx: Transaction, exception_id: int, done: UndoResult) -> str:
     subject = f"Exception {exception_id} of {_row(tx, exception_id).payment}"
     if done.was_undone_before:
         return f"{subject} was undone before; nothing was changed."

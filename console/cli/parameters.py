@@ -47,9 +47,9 @@ def chosen_filter(tx: Transaction, parameters: Any) -> Any:
     from payments.core.scope import EVERYTHING
     from payments.journeys import choosing
 
-    names = choosing.Choice._fields
-    choice = choosing.Choice(*(getattr(parameters, name, None) or None for name in names))
-    scope = choosing.choose(tx, EVERYTHING, choice)
+    names = choosing.ScopeChoice._fields
+    choice = choosing.ScopeChoice(*(getattr(parameters, name, None) or None for name in names))
+    scope = choosing.choose_scope(tx, EVERYTHING, choice)
     return dated(parameters, lambda: choosing.current_day(tx, scope, datetime.now(UTC))).query(scope)
 
 

@@ -32,7 +32,7 @@ from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from payments.core.outcome import Status
-    from payments.journeys.requeueing import FeedFilter, Requeued, RequeuePreview
+    from payments.journeys.requeueing import FeedFilter, RequeuePreview, RequeueSummary
     from payments.store.db.connection import Database
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -82,7 +82,7 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
     chosen = FeedFilter(status=_parse_requeueable_status(status), reason=parse_reason(reason) if reason else None)
     context = current_context()
     with open_transaction(context.engines) as tx:
-        scope = choosing.choose(tx, EVERYTHING, choosing.Choice(company, clinic))
+        scope = choosing.choose_scope(tx, EVERYTHING, choosing.ScopeChoice(company, clinic))
     _requeue_matching(context, replace(chosen, scope=scope), has_to_ask=must_ask(yes=yes), dry_run=dry_run)
 
 
@@ -112,7 +112,7 @@ def _requeue_keys(context: CliContext, keys: Sequence[str], scope: Scope, *, dry
         raise CommandError(f"there is no payment {', '.join(unknown)}; the Claims Feed prints the keys")
 
 
-def _print_result(done: Requeued, skipped: Sequence[str], *, dry_run: bool, has_some: bool) -> None:
+def _print_result(done: RequeueSummary, skipped: Sequence[str], *, dry_run: bool, has_some: bool) -> None:
     for key in skipped:
         print_line(f"{key}: skipped (already imported)")
     if dry_run:

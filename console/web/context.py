@@ -28,7 +28,7 @@ from payments.access.rights import Right, User
 from payments.core.scope import Scope
 from payments.core.timezone import known_timezones
 from payments.journeys import choosing
-from payments.journeys.choosing import Choice, OutOfScopeError, UnknownNameError
+from payments.journeys.choosing import OutOfScopeError, ScopeChoice, UnknownNameError
 from payments.store.db import connection
 from payments.store.db.connection import Database, Transaction
 from payments.store.db.isolation import Access, with_access
@@ -153,17 +153,17 @@ class RequestContext:
         """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
         return self.user.may(Right(right))
 
-    def scope_of(self, choice: Choice) -> Scope:
+    def scope_of(self, choice: ScopeChoice) -> Scope:
         """Return the part of the user's scope that a request has chosen.
 
         Raises PageError (404) for a company or a clinic that Billing does not have, and PageError (403) for one that
         the user may not see. Raises AmbiguousIdError for a clinic or a patient that several companies of the user have.
         """
-        if choice == Choice():
+        if choice == ScopeChoice():
             return self.user.scope
         try:
             with self.transaction() as tx:
-                return choosing.choose(tx, self.user.scope, choice)
+                return choosing.choose_scope(tx, self.user.scope, choice)
         except OutOfScopeError as error:
             kind, _, _ = error.subject.partition(" ")
             step = "Choose one of your clinics." if kind == "clinic" else "Choose one of your companies."

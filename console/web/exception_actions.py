@@ -5,15 +5,15 @@ from datetime import date
 from console.web.context import RequestContext
 from console.web.errors import PageError
 from payments.journeys import adjusting, assigning, noting, reporting, undoing
-from payments.journeys.adjusting import Accepted, SeenException
+from payments.journeys.adjusting import AcceptanceResult, SeenException
 from payments.journeys.assigning import Assignment
 from payments.journeys.noting import Note
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
-from payments.journeys.undoing import Undone, UndoRequest
+from payments.journeys.undoing import UndoRequest, UndoResult
 from payments.store.db.connection import Transaction
 
 
-def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> Accepted:
+def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> AcceptanceResult:
     """Accept an exception, unless the payment has changed since the user saw the exception.
 
     Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or
@@ -36,7 +36,7 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
     return row.payment
 
 
-def undo(context: RequestContext, request: UndoRequest) -> Undone:
+def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
     """Undo the decision on an exception.
 
     Raises PageError (404) if the user may not see it, and DecisionError if its decision cannot be undone.
@@ -89,7 +89,7 @@ def visible_exception(tx: Transaction, context: RequestContext, finding_id: int)
     return row
 
 
-def accepted_message(finding_id: int, accepted: Accepted) -> str:
+def accepted_message(finding_id: int, accepted: AcceptanceResult) -> str:
     """Return the message for an accepted exception."""
     subject = f"Exception {finding_id} of {accepted.payment}"
     if accepted.was_accepted_before:
@@ -100,7 +100,7 @@ def accepted_message(finding_id: int, accepted: Accepted) -> str:
     return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
 
 
-def undone_message(finding_id: int, undone: Undone) -> str:
+def undone_message(finding_id: int, undone: UndoResult) -> str:
     """Return the message for an exception whose decision was undone."""
     subject = f"Exception {finding_id} of {undone.payment}"
     if undone.was_undone_before:

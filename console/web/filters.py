@@ -28,7 +28,7 @@ from payments.contract.days import YEAR_FIRST, YEAR_LAST, parse_day, parse_momen
 from payments.contract.fields import PRINTED_KEY_CHARACTERS_MAX
 from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import parse_amount
-from payments.journeys.choosing import Choice
+from payments.journeys.choosing import ScopeChoice
 
 
 def _without_nul(value: object) -> object:
@@ -115,9 +115,9 @@ class ReportQuery(Generic[_Parameters]):
     before: str | None = None
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> ScopeChoice:
         """The company, the clinic and the patient that the query names."""
-        return Choice(*(getattr(self.parameters, name, None) for name in Choice._fields))
+        return ScopeChoice(*(getattr(self.parameters, name, None) for name in ScopeChoice._fields))
 
 
 def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:

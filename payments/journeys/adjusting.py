@@ -1,4 +1,7 @@
-"""Decide Billing Exceptions: accept one, which posts its proposed entries once, or acknowledge it (rules D3 and D6)."""
+"""Decide Billing Exceptions (rules D3 and D6).
+
+Accepting an exception posts its proposed entries once. Acknowledging it posts nothing.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -39,10 +42,10 @@ AUTO_POLICY = "company policy: auto"
 """The user of entries that a company's policy accepts."""
 
 
-class Accepted(NamedTuple):
+class AcceptanceResult(NamedTuple):
     """Result of accepting an exception: the payment's printed key and the entries posted.
 
-    `was_accepted_before` is True if an earlier call accepted the exception; then there are no entries.
+    `was_accepted_before` is True if an earlier call accepted the exception. `postings` is then empty.
     """
 
     payment: str
@@ -50,19 +53,19 @@ class Accepted(NamedTuple):
     was_accepted_before: bool = False
 
 
-def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: datetime, who: str) -> Accepted:
-    """Post the entries that an exception proposes, with a deposit date in an open month. A second call posts nothing.
+def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: datetime, who: str) -> AcceptanceResult:
+    """Post the entries that an exception proposes. A second call posts nothing.
 
-    `deposit_date` defaults to today in the company's time zone. The call locks the line, then share-locks the months of
-    the entries until the commit.
+    `deposit_date` is in an open month. It defaults to today in the company's time zone. `who` is the user for the audit
+    history. The call locks the line, then share-locks the months of the entries until the commit.
 
-    Raises DecisionError if the exception cannot be accepted, if the payment has changed since the exception was
-    opened, or if the date is in the future or in a month that is not open. An exception of an Amount Due of 0.00 also
-    needs a known patient (rule D2, row 10).
+    Raises DecisionError if the exception cannot be accepted, if the payment has changed since the exception was opened,
+    or if the date is in the future or in a month that is not open. Also raises it if the Amount Due is 0.00 and the
+    patient is unknown (rule D2, row 10).
     """
     line, finding = locked_findings.lock(tx, finding_id)
     if finding.status is FindingStatus.RESOLVED:
-        return Accepted(str(line.key), (), was_accepted_before=True)
+        return AcceptanceResult(str(line.key), (), was_accepted_before=True)
     _check_acceptable(tx, line, finding)
     today = clinics.local_date(tx, line.company_id, now)
     if (
@@ -85,11 +88,11 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     findings.decide(tx, finding_id, FindingStatus.RESOLVED, Decision(now, who, line.acknowledged_hash))
     params = {"postings": posting_params(postings)}
     _record(tx, line, finding, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
-    return Accepted(str(line.key), postings)
+    return AcceptanceResult(str(line.key), postings)
 
 
 class SeenException(NamedTuple):
-    """An exception as a user saw it: its id, and the payment version that it showed."""
+    """An exception as a user saw it: its id, and the version of the payment that it showed."""
 
     finding_id: int
     version: int
@@ -97,7 +100,7 @@ class SeenException(NamedTuple):
 
 def accept_if_unchanged(
     tx: Transaction, seen: SeenException, deposit_date: date | None, now: datetime, who: str
-) -> Accepted:
+) -> AcceptanceResult:
     """Accept an exception if its payment is still at the version that the user saw.
 
     Raises DecisionError as `accept` does, and if the payment has changed since.
@@ -109,7 +112,7 @@ def accept_if_unchanged(
 
 
 def acknowledge_if_unchanged(tx: Transaction, seen: SeenException, reason: str, now: datetime, who: str) -> str:
-    """Acknowledge an exception if its payment is still at the version that the user saw; return the printed key.
+    """Acknowledge an exception if its payment is still at the version that the user saw. Return the printed key.
 
     Raises DecisionError as `acknowledge` does, and if the payment has changed since.
     """
@@ -131,35 +134,38 @@ def _check_unchanged(tx: Transaction, seen: SeenException) -> None:
 
 
 def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
-    """Return the ids of the open exceptions that can be accepted, of one company or of all.
+    """Return the ids of the open exceptions that can be accepted. `company_id` limits them to one company.
 
-    The caller accepts each in a separate transaction.
+    The caller accepts each exception in a separate transaction.
     """
     return [int(each.item_id) for each in acceptable_findings.load(tx, company_id)]
 
 
 def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
-    """Return the closed-month exceptions in companies whose policy accepts them automatically (rule D4).
+    """Return the closed-month exceptions of companies whose policy accepts them automatically (rule D4).
 
-    Those that failed before are omitted until their next attempt is due.
+    An exception whose acceptance failed is omitted until its next attempt is due.
     """
     found = acceptable_findings.load(tx, None, policy="auto")
     return postponed_work.drop_postponed(tx, WorkKind.ACCEPT_EXCEPTION, found, now)
 
 
 def accept_by_policy(tx: Transaction, exception: WorkItem, now: datetime) -> None:
-    """Accept an exception of `list_auto_acceptable`, and forget earlier attempts that failed. Raises as `accept`."""
+    """Accept an exception of `list_auto_acceptable`, and delete the record of its failed attempts.
+
+    Raises as `accept`.
+    """
     accept(tx, int(exception.item_id), None, now, AUTO_POLICY)
-    postponed_work.forget(tx, WorkKind.ACCEPT_EXCEPTION, exception)
+    postponed_work.clear(tx, WorkKind.ACCEPT_EXCEPTION, exception)
 
 
 def default_deposit_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> dict[str, date]:
-    """Return the deposit date by company of an adjustment without a chosen date: the current day (rule D4)."""
+    """Return the default deposit date of an adjustment for each company: its current day (rule D4)."""
     return clinics.local_dates(tx, company_ids, now)
 
 
 def list_companies_of_exceptions(tx: Transaction, finding_ids: Sequence[int]) -> list[str]:
-    """Return the companies of exceptions, sorted. Unknown ids are ignored."""
+    """Return the companies of these exceptions, sorted. Unknown ids are ignored."""
     return findings.companies(tx, finding_ids)
 
 

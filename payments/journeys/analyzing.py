@@ -5,10 +5,10 @@ from payments.store.db.connection import Transaction
 
 
 def stale_tables(tx: Transaction) -> list[str]:
-    """Return the tables whose statistics miss most of their rows. Tables of another owner are omitted."""
+    """Return the tables whose planner statistics miss most of their rows. Tables of other owners are omitted."""
     return statistics.stale_tables(tx)
 
 
 def analyze(tx: Transaction, table: str) -> None:
-    """Collect the statistics of a stale table. Locks: SHARE UPDATE EXCLUSIVE on it until the commit."""
+    """Collect the planner statistics of a table. Locks the table (SHARE UPDATE EXCLUSIVE) until the commit."""
     statistics.analyze(tx, table)

@@ -1,4 +1,4 @@
-"""Assign Billing Exceptions to users, and give each user the next one of the queue (rule D6)."""
+"""Assign Billing Exceptions to users, and give each user the next exception of the queue (rule D6)."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -15,14 +15,15 @@ from payments.store.reports import exception_queue
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports.exceptions import ExceptionFilter, ExceptionRow
 
-NOBODY = ""
+NO_OWNER = ""
 """The owner that a user saw on an exception without one."""
 
 
 class Assignment(NamedTuple):
-    """An exception and its new owner: the name of a user, or None for nobody.
+    """An exception and its new owner: the name of a user, or None for no owner.
 
-    `seen_owner` is the owner that the caller saw, NOBODY if there was none; None if the caller did not look.
+    `seen_owner` is the owner that the caller saw, NO_OWNER if the exception had none. It is None if the caller did not
+    look.
     """
 
     finding_id: int
@@ -31,10 +32,11 @@ class Assignment(NamedTuple):
 
 
 def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> None:
-    """Change the owner of an open exception. Nothing changes if it has this owner already. Locks the exception.
+    """Change the owner of an open exception. If the exception already has this owner, nothing changes.
 
-    Raises DecisionError if the exception is not open or its owner is not the one that the caller saw, and if the new
-    owner does not exist, is disabled, may not decide exceptions, or may not see this one.
+    Locks the exception. Raises DecisionError if the exception is not open, or if its owner is not the one that the
+    caller saw. Also raises it if the new owner does not exist, is disabled, may not decide exceptions, or may not see
+    this one.
     """
     finding_id, owner, seen_owner = assignment
     found = findings.read_locked(tx, finding_id)
@@ -45,7 +47,7 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
         raise DecisionError(finding_id, f"it is {found.status.replace('_', ' ')} already")
     if found.owner == owner:
         return
-    if seen_owner is not None and seen_owner != (found.owner or NOBODY):
+    if seen_owner is not None and seen_owner != (found.owner or NO_OWNER):
         raise DecisionError(finding_id, f"it was assigned to {found.owner or 'nobody'} meanwhile")
     if not company_moves.is_here(tx, row.company):
         raise DecisionError(finding_id, f"company {row.company} has moved to another installation")
@@ -58,9 +60,11 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
 def claim_next(
     tx: Transaction, exception_filter: ExceptionFilter, owner: User, now: datetime, who: str
 ) -> ExceptionRow | None:
-    """Assign the oldest unassigned open exception that matches to a user, and return it; None if there is none.
+    """Assign the oldest matching open exception without an owner to a user, and return it.
 
-    Users who ask at the same time get different ones.
+    Return None if there is none.
+
+    Users who call this simultaneously get different exceptions.
     """
     finding_id = exception_queue.claim_next(tx, exception_filter, owner.name, now)
     if finding_id is None:

@@ -23,17 +23,18 @@ __all__ = ["Balance", "BalanceFilter", "BalancedLine", "LineGroup"]
 
 
 class BalancedClinic(NamedTuple):
-    """Company and clinic of one balance. An id is None in the balance of events from which it cannot be read."""
+    """Company and clinic of one balance. Both ids are None for events whose company or clinic is unreadable."""
 
     company_id: str | None
     clinic_id: str | None
 
 
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
-    """Balance a period and its clinics. The EMR's side is the feed or, if given, the EMR's own Payment Log.
+    """Balance the payments of a period and its clinics. `log`, if given, replaces the feed as the EMR's side.
 
-    The result lists the lines on which the two sides differ, unexplained ones first, in constant memory. Raises
-    AmbiguousIdError if the log names a clinic that several companies of the scope have.
+    The result lists the lines on which the EMR and Billing differ, unexplained lines first. It takes constant memory.
+
+    Raises AmbiguousIdError if the log names a clinic that several companies of the scope have.
     """
     if log is not None:
         emr_log.create_temporary_tables(tx, log, balance_filter.scope)
@@ -46,12 +47,15 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[Paymen
 def differing_lines(
     tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None
 ) -> Iterator[BalancedLine]:
-    """Yield the lines that `balance` lists, in the order of company, clinic, payment and line.
+    """Yield the lines that `balance` lists, by company, clinic, payment and line.
 
-    Payments of which Billing has no line come last. The lines of all days are yielded while the ledger is read, by
-    several statements: the transaction has to be a snapshot, and to stay open until the last line. With a period, a log
-    or an earlier moment, the first line is yielded after all of them were compared. Raises AmbiguousIdError as
-    `balance` does.
+    Payments without a line in Billing come last.
+
+    Without a period, a log or an earlier moment, lines are yielded while several statements read the ledger. The
+    transaction must therefore be a snapshot, and stay open until the last line. Otherwise all lines are compared before
+    the first one is yielded.
+
+    Raises AmbiguousIdError as `balance` does.
     """
     if log is not None:
         emr_log.create_temporary_tables(tx, log, balance_filter.scope)
@@ -63,9 +67,10 @@ def differing_lines(
 def lines_of_group(
     tx: Transaction, balance_filter: BalanceFilter, group: LineGroup, log: Iterable[PaymentLogRow] | None = None
 ) -> Iterator[BalancedLine]:
-    """Yield the lines that a term or a kind of difference of `balance` counts, in the order of their keys.
+    """Yield the lines of a group of the balance, in the order of their keys.
 
-    The group EMR also has the lines that agree. The other arguments are those of `differing_lines`.
+    The group EMR also has the lines on which the EMR and Billing agree. The other arguments are those of
+    `differing_lines`.
     """
     if group is not LineGroup.EMR:
         yield from (line for line in differing_lines(tx, balance_filter, log) if group in line.groups)
@@ -83,7 +88,7 @@ def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
 def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[BalancedClinic, Balance]:
     """Return the balance of each clinic.
 
-    The sums count all lines. `Balance.lines` stays empty to save memory.
+    The sums count all lines. `Balance.lines` stays empty, to save memory.
     """
     balances: dict[BalancedClinic, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
     for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=False)):
@@ -94,10 +99,10 @@ def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[Bala
 def balance_last_week(
     tx: Transaction, day: date, is_outage: Callable[[Exception], bool]
 ) -> dict[BalancedClinic, Balance]:
-    """Balance the last full week before a day, clinic by clinic.
+    """Return the balance of each clinic for the last full week before a day.
 
-    If that fails, each company is balanced separately; companies that fail are omitted. Raises an error for which
-    `is_outage` is true.
+    All companies are balanced together. If that fails, each company is balanced separately, and companies that fail are
+    omitted. Raises any error for which `is_outage` returns True.
     """
     together = _try_balance(tx, BalanceFilter(*last_full_week(day)), is_outage)
     if together is not None:
@@ -109,12 +114,13 @@ def balance_last_week(
 def balance_next_due(
     tx: Transaction, now: datetime, lines_max: int, selection: Selection
 ) -> dict[BalancedClinic, Balance] | None:
-    """Balance the last full week of the next companies that tonight's run has not balanced, clinic by clinic.
+    """Balance the last full week of the next companies in tonight's run. Return the balance of each clinic.
 
-    Return None if no run is due. The companies have at most `lines_max` lines together, but one company may have more.
-    `selection` gets the companies; postponed ones are left out. An event whose company
-    cannot be read is in no company's balance: it is a dead letter, which explains its whole amount. Locks: tries the
-    advisory lock of the job; returns None if another transaction holds it. Stores the progress.
+    Returns None if no run is due, or if another transaction holds the advisory lock of the job. The companies together
+    have at most `lines_max` lines, except that a single company may have more. Postponed companies are omitted. Sets
+    `selection.taken` to the companies. Stores the results and the progress of the run.
+
+    An event whose company cannot be read is in no balance. It is a dead letter, which explains its whole amount.
     """
     run = job_runs.lock_due(tx, Job.BALANCE, now)
     if run is None:
@@ -129,7 +135,7 @@ def balance_next_due(
 
 
 def balance_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> dict[BalancedClinic, Balance]:
-    """Balance the last full week of companies, clinic by clinic: the week that tonight's run balances.
+    """Balance the last full week before tonight's run for these companies. Return the balance of each clinic.
 
     Stores the result of each company.
     """
@@ -147,8 +153,8 @@ def _progress(balances: Sequence[Balance]) -> Progress:
     return Progress(len(balances), lines, total(each.unexplained for each in unexplained))
 
 
-def leave_out(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:
-    """Let tonight's run continue after these companies, which it could not balance together. Locks: as the run."""
+def skip_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:
+    """Let tonight's run continue after these companies, which failed. Locks the job as `balance_next_due` does."""
     if run := job_runs.lock_due(tx, Job.BALANCE, now):
         job_runs.record_progress(tx, run, companies[-1].company_id)
 
@@ -156,7 +162,10 @@ def leave_out(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> 
 def _try_balance(
     tx: Transaction, balance_filter: BalanceFilter, is_outage: Callable[[Exception], bool]
 ) -> dict[BalancedClinic, Balance] | None:
-    """Return the balance of each clinic, or None after an error. Then the transaction can still be used."""
+    """Return the balance of each clinic, or None after an error.
+
+    The error is rolled back to a savepoint, so the transaction can still be used.
+    """
     try:
         with savepoint(tx):
             return balance_clinics(tx, balance_filter)

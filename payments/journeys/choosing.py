@@ -11,8 +11,8 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import clinics, owners
 
 
-class Choice(NamedTuple):
-    """The company, the clinic and the patient that a request names. None means that it does not name one."""
+class ScopeChoice(NamedTuple):
+    """The company, the clinic and the patient that a request names. An id is None if the request does not name it."""
 
     company: str | None = None
     clinic: str | None = None
@@ -20,7 +20,7 @@ class Choice(NamedTuple):
 
 
 class OutOfScopeError(ValueError):
-    """A scope does not include a company or a clinic. `subject` is its id after its kind, such as `clinic north`."""
+    """A scope does not include a company or a clinic. `subject` is the kind and the id, such as `clinic north`."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"{subject} is not included")
@@ -28,20 +28,21 @@ class OutOfScopeError(ValueError):
 
 
 class UnknownNameError(ValueError):
-    """Billing has no company or clinic of this id. `subject` is the id after its kind, such as `clinic north`."""
+    """Billing has no company or clinic with this id. `subject` is the kind and the id, such as `clinic north`."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"there is no {subject}")
         self.subject = subject
 
 
-def choose(tx: Transaction, scope: Scope, choice: Choice) -> Scope:
+def choose_scope(tx: Transaction, scope: Scope, choice: ScopeChoice) -> Scope:
     """Return the part of a scope that belongs to the chosen company and clinic.
 
-    Raises UnknownNameError if the scope could include the company or the clinic, but Billing does not have it: a report
-    of a misspelt clinic is empty, and would look balanced. Raises OutOfScopeError if a limited scope does not include
-    it. Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with this id: a report
-    would add up the payments of different clinics or people.
+    - Raises OutOfScopeError if a limited scope does not include the company or the clinic.
+    - Raises UnknownNameError if Billing does not have it. Without this error, the report of a misspelt clinic would be
+      empty and look balanced.
+    - Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with the chosen id. A
+      report would otherwise add up the payments of different clinics or people.
     """
     narrowed = _of_company(tx, scope, choice.company)
     if choice.clinic is not None:
@@ -49,10 +50,10 @@ def choose(tx: Transaction, scope: Scope, choice: Choice) -> Scope:
         if not owners.knows_clinic(tx, choice.clinic, narrowed):
             error = UnknownNameError if scope.clinics is None else OutOfScopeError
             of_company = f" of company {choice.company}" if choice.company else ""
-            raise error(f"clinic {_shown(choice.clinic)}{of_company}")
-        _refuse_several(f"clinic {choice.clinic}", owners.of_clinic(tx, choice.clinic, narrowed))
+            raise error(f"clinic {_display_id(choice.clinic)}{of_company}")
+        _check_unambiguous(f"clinic {choice.clinic}", owners.of_clinic(tx, choice.clinic, narrowed))
     if choice.patient is not None and narrowed.only_company is None:
-        _refuse_several(f"patient {choice.patient}", owners.of_patient(tx, choice.patient, narrowed))
+        _check_unambiguous(f"patient {choice.patient}", owners.of_patient(tx, choice.patient, narrowed))
     return narrowed
 
 
@@ -61,30 +62,33 @@ def _of_company(tx: Transaction, scope: Scope, company: str | None) -> Scope:
     if company is not None and narrowed.is_empty:
         raise OutOfScopeError(f"company {company}")
     if company is not None and scope.companies is None and not owners.knows_company(tx, company):
-        raise UnknownNameError(f"company {_shown(company)}")
+        raise UnknownNameError(f"company {_display_id(company)}")
     return narrowed
 
 
-def _shown(name: str) -> str:
-    """Return an id as text, in quotation marks if it is empty, or has blanks or other characters that are not seen."""
+def _display_id(name: str) -> str:
+    """Return an id for a message.
+
+    It is quoted if it is empty, or contains blanks at its ends or invisible characters.
+    """
     return name if name.isprintable() and name.strip() == name != "" else repr(name)
 
 
 def current_day(tx: Transaction, scope: Scope, now: datetime) -> date:
-    """Return the current date of the companies in a scope: the latest one, if their time zones differ (rule D1).
+    """Return the current date of the companies in a scope. If their time zones differ, it is the latest date (rule D1).
 
-    In UTC if the scope has no company.
+    If the scope has no company, it is the current date in UTC.
     """
     zones = clinics.list_timezones(tx, scope)
     return max(now.astimezone(ZoneInfo(name)).date() for name in zones or ["UTC"])
 
 
 def zone_of(tx: Transaction, scope: Scope, default: str) -> ZoneInfo:
-    """Return the time zone of the companies in a scope; the default one, if they have none or different ones."""
+    """Return the time zone of the companies in a scope. If there is none, or several, return the default."""
     zones = clinics.list_timezones(tx, scope)
     return ZoneInfo(zones[0] if len(zones) == 1 else default)
 
 
-def _refuse_several(subject: str, companies: Sequence[str]) -> None:
+def _check_unambiguous(subject: str, companies: Sequence[str]) -> None:
     if len(companies) > 1:
         raise AmbiguousIdError(subject, companies)

@@ -1,7 +1,7 @@
 """Close a company's month (rule D7): schedule it, close it, and verify the stored totals.
 
-A close takes two transactions. The first sets the state CLOSING and waits for imports that hold the month; later
-imports wait for the close. The second therefore sums a ledger that no import is writing to.
+A close takes two transactions. The first one sets the state CLOSING. It waits for the imports that hold the month;
+later imports wait for the close. When the second one adds up the ledger, no import writes to the month.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ __all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 
 
 class Verification(NamedTuple):
-    """Result of summing a closed month again: whether the totals match, the current totals, and the stored total."""
+    """Result of adding up a closed month again: whether the totals match, the current totals, and the stored total."""
 
     matches: bool
     snapshot: Snapshot
@@ -31,7 +31,7 @@ class Verification(NamedTuple):
 
 
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
-    """Schedule a month to be closed in the coming night, and return the warnings to resolve before closing.
+    """Schedule a month to be closed in the coming night. Return the warnings to resolve before.
 
     Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, if it is
     CLOSING, if it is or counts as closed, or if an earlier month with entries is not closed.
@@ -47,7 +47,10 @@ def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who:
 
 
 def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> None:
-    """Cancel a scheduled close; the month is OPEN again. Locks its row. Raises ClosingError in any other state."""
+    """Cancel a scheduled close. The month is then OPEN.
+
+    Locks the month's row. Raises ClosingError if the month is not SCHEDULED.
+    """
     _check_is_here(tx, company_id, month)
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.SCHEDULED:
@@ -56,7 +59,7 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
 
 
 def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[CloseWarning]]:
-    """Return the totals that a close would store, and the warnings to resolve before. Takes no lock.
+    """Return the totals that a close would store, and the warnings to resolve before it. Takes no lock.
 
     Raises ClosingError as `begin_close` does.
     """
@@ -65,7 +68,7 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return the warnings to resolve before a month is closed, whether or not it may be closed yet."""
+    """Return the warnings to resolve before a month is closed. The month need not have ended."""
     return warnings_report.close_warnings(tx, company_id, month)
 
 
@@ -73,6 +76,7 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
     """Set a month to CLOSING, so that new imports into the month wait. Commit before `finish_close`.
 
     `who` is None for the nightly task. Waits for running imports, then locks the month and the earlier open months.
+
     Raises ClosingError if Billing has no such company, if the month has not ended, if it is or counts as closed, or if
     an earlier month with entries is not closed.
     """
@@ -84,7 +88,7 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
 
 
 def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> Snapshot:
-    """Close a month that is CLOSING, store its totals, and return them. Raises ClosingError in any other state."""
+    """Close a month that is CLOSING, store its totals, and return them. Raises ClosingError if it is not CLOSING."""
     state = month_close.lock_state(tx, company_id, month)
     if state is not MonthState.CLOSING:
         is_done = state is MonthState.CLOSED
@@ -99,9 +103,9 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
 
 
 def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
-    """Return the months to close now: those left in CLOSING, and those scheduled before the company's current day.
+    """Return the months to close now: months left in CLOSING, and months scheduled before the company's current day.
 
-    Those whose close failed are omitted until their next attempt is due.
+    A month whose close failed is omitted until its next attempt is due.
     """
     due = {
         work_item(each.company_id, each.month): (each.company_id, each.month)
@@ -117,12 +121,15 @@ def work_item(company_id: str, month: Month) -> WorkItem:
 
 
 def month_totals(tx: Transaction, company_id: str, month: Month) -> Snapshot:
-    """Return a month's totals: those stored at its close, or the current sums if it is not closed."""
+    """Return a month's totals: the stored totals if it is closed, otherwise the current sums."""
     return month_close.load_snapshot(tx, company_id, month) or month_close.compute_snapshot(tx, company_id, month)
 
 
 def verify(tx: Transaction, company_id: str, month: Month) -> Verification:
-    """Sum a closed month again and compare it with the stored totals. Raises ClosingError if it is not closed."""
+    """Add up a closed month again and compare the result with the stored totals.
+
+    Raises ClosingError if the month is not closed.
+    """
     snapshot = month_close.compute_snapshot(tx, company_id, month)
     stored = month_close.check_snapshot(tx, company_id, month, snapshot)
     if stored is None:
@@ -145,7 +152,12 @@ class DueMonth(NamedTuple):
 
 
 def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[DueMonth]:
-    """Return the oldest month of each company of a scope that has ended and is not closed, oldest first."""
+    """Return, for each company of a scope, its oldest month that has ended and is not closed.
+
+    Return at most `limit` months.
+
+    The oldest month comes first.
+    """
     found = []
     for each in months.oldest_open(tx, scope, limit):
         today = now.astimezone(ZoneInfo(each.timezone)).date()
@@ -155,7 +167,7 @@ def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) ->
 
 
 def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state that a month counts as, whether or not it has a row (rule D7). Takes no lock."""
+    """Return the effective state of a month, whether or not the month has a row (rule D7). Takes no lock."""
     return months.load_state(tx, company_id, month)
 
 

@@ -1,8 +1,8 @@
 """Export a company, to move it to another installation.
 
-`leave` lets the company's rows no longer change. When the transactions that were in progress have ended, its rows are
-copied out in one snapshot, while all other companies are imported. The copy can be repeated until it is imported:
-every time it has the same payments. `stay` ends the move instead.
+`mark_left` freezes the company's rows. When all older transactions have ended, the rows are copied in one snapshot.
+Other companies are imported meanwhile. The copy can be repeated until the company is imported elsewhere: it always has
+the same payments. `cancel_move` cancels the move.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,30 +24,39 @@ from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 __all__ = ["MoveError", "RefusedEvent"]
 
 CLOCK_DIFFERENCE_MAX = timedelta(hours=1)
-"""The difference between the clocks of a worker and of the machine that exports. Events of this time before the export
-that were refused count as late: publishing one more event does no harm."""
+"""The largest difference between the clocks of a worker and of the exporting machine. Events that were refused up to
+this long before the export also count as late. Publishing an event twice does no harm."""
 
 
 def check_has_company(tx: Transaction, company_id: str) -> None:
-    """Raise MoveError unless this installation has the company and may export it. Locks the company's row."""
+    """Check that this installation has the company and may export it. Raises MoveError otherwise.
+
+    Locks the company's row.
+    """
     ledger_figures.schema_version(tx)
     _lock(tx, company_id)
 
 
 def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
-    """Raise MoveError unless `move_id`, from a complete export, is the company's present move. Locks its row."""
+    """Check that `move_id`, from a complete export, is the company's current move. Raises MoveError otherwise.
+
+    Locks the company's row.
+    """
     move = _lock(tx, company_id)
     if (move.state, move.move_id) != (MoveState.LEFT, move_id):
         raise MoveError(f"the directory holds an earlier export of company {company_id}; choose another directory")
 
 
-def leave(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID:
-    """Let the rows of a company no longer change, and return the id of its move.
+def mark_left(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID:
+    """Mark a company as having left, and return the id of its move. A second call changes nothing.
 
-    From the commit on, the company's events are Not Sent (`unknown_company`), sweeps leave its rows out, and PostgreSQL
-    refuses changes of them by users. A repetition changes nothing. Commit, and then wait until `has_older_writer` is
-    False. Waits for imports in progress; new ones wait for the commit. The audit history records it. Raises MoveError
-    if Billing does not have the company, or if it is being imported. Locks: ADMISSION, then the company's row.
+    From the commit on, the company's events are Not Sent (`unknown_company`), sweeps omit its rows, and PostgreSQL
+    refuses changes of these rows by users. After the commit, wait until `has_older_writer` returns False.
+
+    Waits for imports in progress. New imports wait for the commit. The audit history records the export.
+
+    Locks: ADMISSION, then the company's row. Raises MoveError if Billing does not have the company, or if it is being
+    imported.
     """
     acquire(tx, AdvisoryLock.ADMISSION)
     move = _lock(tx, company_id)
@@ -59,10 +68,11 @@ def leave(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID:
     return move_id
 
 
-def stay(tx: Transaction, company_id: str, now: datetime, who: str) -> None:
-    """End the move of a company that has left: its events are imported here again, and its rows may change.
+def cancel_move(tx: Transaction, company_id: str, now: datetime, who: str) -> None:
+    """Cancel the move of a company that has left. Its events are imported here again, and its rows may change.
 
-    The audit history records it. Raises MoveError if the company has not left. Locks: ADMISSION, then its row.
+    The audit history records the change. Locks: ADMISSION, then the company's row. Raises MoveError if the company has
+    not left.
     """
     acquire(tx, AdvisoryLock.ADMISSION)
     if _lock(tx, company_id).state is not MoveState.LEFT:
@@ -72,38 +82,41 @@ def stay(tx: Transaction, company_id: str, now: datetime, who: str) -> None:
 
 
 def new_transaction_id(tx: Transaction) -> str:
-    """Return an id for `has_older_writer`. Call it in a transaction after the one of `leave` is committed."""
+    """Return an id for `has_older_writer`. Call it in a new transaction, after the commit of `mark_left`."""
     return company_moves.new_transaction_id(tx)
 
 
 def has_older_writer(tx: Transaction, transaction_id: str) -> bool:
-    """Return whether a transaction is still writing that may not have seen that the company has left."""
+    """Return whether a transaction that began before `transaction_id` is still writing.
+
+    Such a transaction may not see that the company has left.
+    """
     return company_moves.has_older_writer(tx, transaction_id)
 
 
 def begin_copy(tx: Transaction) -> list[str]:
-    """Prepare a snapshot transaction for `rows`, and return the names of the tables to copy."""
+    """Prepare a snapshot transaction for `copy_rows`. Return the names of the tables to copy."""
     copying.prepare(tx)
     return list(MOVED_TABLES)
 
 
-def rows(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
-    """Yield a company's rows of a table as COPY writes them, in blocks that end at the end of a row."""
+def copy_rows(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
+    """Yield a company's rows of a table in the text format of COPY, in blocks of whole rows."""
     return copying.copy_out(tx, table, company_id)
 
 
-def columns(table: str) -> tuple[str, ...]:
-    """Return the columns of the rows of a table, in their order."""
+def column_names(table: str) -> tuple[str, ...]:
+    """Return the names of a table's columns, in the order of `copy_rows`."""
     return columns_of(MOVED_TABLES[table])
 
 
-def describe(
+def build_manifest(
     tx: Transaction, move: tuple[str, UUID], tables: Iterable[ExportedTable], now: datetime, who: str
 ) -> Manifest:
-    """Return the manifest of an export: of the `tables` that were copied in this snapshot transaction.
+    """Return the manifest of an export. `tables` are the tables that were copied in this snapshot transaction.
 
-    `move` is the company with the id of its move. Raises MoveError if a closed month does not equal the totals that
-    were stored at its close.
+    `move` is the company's id and the id of its move. Raises MoveError if a closed month differs from the totals that
+    its close stored.
     """
     company_id, move_id = move
     return Manifest(
@@ -119,11 +132,10 @@ def describe(
 
 
 def late_events(tx: Transaction, company_id: str) -> list[RefusedEvent]:
-    """Return the events that were refused here because the company has left, as they were published, oldest first.
+    """Return the events that were refused here because the company has left, oldest first. Each is as it was published.
 
-    Events that break the contract are not among them: they are Validation Failed here, and would be so there.
-
-    Raises MoveError if the company has not left.
+    Events that break the contract are omitted, because the new installation would reject them as well. Raises MoveError
+    if the company has not left.
     """
     move = _lock(tx, company_id)
     if move.state is not MoveState.LEFT or move.moved_at is None:

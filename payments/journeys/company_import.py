@@ -1,8 +1,8 @@
 """Import a company that another installation has exported.
 
-`begin` marks the company as arriving, so that no event of it is imported meanwhile. `reserve` gives its rows ids that
-are free here. Then one transaction calls `arrive`, inserts the rows of all tables and verifies them: the company is
-here with all of its rows, or with none.
+`begin` marks the company as arriving, so that its events are not imported meanwhile. `reserve_row_ids` reserves free
+ids for its rows. Then one transaction calls `begin_insert`, inserts the rows of all tables with `insert_rows`, and
+calls `verify`. So either all rows of the company arrive, or none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,15 +19,17 @@ from payments.store.moving import copying, ledger_figures, row_ids
 from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 
 _ID_MAX = 2**62
-"""The highest row id to import. Higher ones would leave too few for later rows."""
+"""The highest row id to import. Higher ids would leave too few ids for later rows."""
 
 
 def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
-    """Mark the company as arriving, and return whether it has to be imported: False if this move has arrived already.
+    """Mark the company as arriving. Return False if this move has already arrived, so that there is nothing to import.
 
-    Until it has arrived, its events are Not Sent (`unknown_company`) and can be requeued. Waits for imports in
-    progress; new ones wait for the commit. Raises MoveError if the schema differs, or if the company has data here.
-    Locks: ADMISSION, then the company's row.
+    Until the company has arrived, its events are Not Sent (`unknown_company`) and can be requeued. Waits for imports in
+    progress. New imports wait for the commit.
+
+    Locks: ADMISSION, then the company's row. Raises MoveError if the database schemas differ, or if this installation
+    has data of the company.
     """
     schema = ledger_figures.schema_version(tx)
     if schema != manifest.schema:
@@ -51,15 +53,18 @@ def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
     return True
 
 
-def reserve(tx: Transaction, table: str, ids: IdRange) -> int:
-    """Reserve the row ids of a table, and return the number to add to each id. Commit immediately. See `row_ids`."""
+def reserve_row_ids(tx: Transaction, table: str, ids: IdRange) -> int:
+    """Reserve row ids of a table for `ids`. Return the number to add to each of them. Commit immediately.
+
+    See `row_ids`.
+    """
     return row_ids.reserve(tx, table, ids)
 
 
-def arrive(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
-    """Begin the transaction that inserts the rows, and return whether it has to: False if another one has done so.
+def begin_insert(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
+    """Begin the transaction that inserts the rows. Return False if another transaction has already inserted them.
 
-    Raises MoveError if the company is no longer marked. Locks: the company's row, until the commit.
+    Locks the company's row until the commit. Raises MoveError if the company is no longer marked as arriving.
     """
     present = company_moves.lock(tx, manifest.company_id)
     state = present.state if present and present.move_id == manifest.move_id else None
@@ -72,12 +77,12 @@ def arrive(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool
     return True
 
 
-def insert(
+def insert_rows(
     tx: Transaction, manifest: Manifest, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]
 ) -> None:
-    """Insert the rows of a table. `shifts` are the results of `reserve` by table.
+    """Insert the rows of a table. `shifts` maps each table to the result of `reserve_row_ids`.
 
-    Raises MoveError if rows are missing, and for a row of another company or that refers to one.
+    Raises MoveError if rows are missing, or if a row belongs or refers to another company.
     """
     count = copying.copy_in(tx, manifest, exported, blocks, shifts)
     if count != exported.rows:
@@ -85,9 +90,9 @@ def insert(
 
 
 def verify(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> None:
-    """Compare the figures of the ledger with those of the export, and the closed months with their stored totals.
+    """Check that the ledger's totals equal those of the export, and that closed months equal their stored totals.
 
-    The audit history records the import. Raises MoveError for a difference.
+    The audit history records the import. Raises MoveError if totals differ.
     """
     check_ledger(manifest.ledger, ledger_figures.load_ledger(tx, manifest.company_id))
     detail = f"{manifest.rows} rows exported on {manifest.exported_at:%Y-%m-%d %H:%M:%S%z}"

@@ -1,4 +1,4 @@
-"""Change the settings of clinics and companies (rule D1). Every change is kept in their history."""
+"""Change the settings of clinics and companies (rule D1). A history keeps every change."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -38,9 +38,9 @@ class ClinicRow(NamedTuple):
 
 
 class SettingsUpdate(NamedTuple):
-    """The settings to change for a clinic; None leaves a setting as it is.
+    """The settings to change for a clinic. None leaves a setting unchanged.
 
-    `seen` are the settings that the user saw before the change; None if the user did not look.
+    `seen` are the settings that the user saw before the change, None if the user did not look.
     """
 
     clinic_id: str
@@ -56,9 +56,9 @@ class SettingsUpdate(NamedTuple):
 
 
 class CompanyUpdate(NamedTuple):
-    """The settings to change for a company; None leaves a setting as it is.
+    """The settings to change for a company. None leaves a setting unchanged.
 
-    `seen` are the settings that the user saw before the change; None if the user did not look.
+    `seen` are the settings that the user saw before the change, None if the user did not look.
     """
 
     company_id: str
@@ -73,13 +73,12 @@ class CompanyUpdate(NamedTuple):
 def set_company(
     tx: Transaction, update: CompanyUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
 ) -> CompanyRow:
-    """Change a company's settings, and return them. This confirms it. An unknown company is created.
+    """Change a company's settings, and return the new settings. This confirms the company.
 
-    A new company has the default time zone.
+    An unknown company is created, with the default time zone. Locks the company's row.
 
-    Locks the company's row. Raises TimezoneError if the time zone is not an IANA name that this system and PostgreSQL
-    know, ChangedMeanwhileError if the settings are not those that the user saw, and MoveError if the company has moved
-    to another installation.
+    Raises TimezoneError if this system or PostgreSQL does not know the time zone, ChangedMeanwhileError if the settings
+    are not those that the user saw, and MoveError if the company has moved to another installation.
     """
     if update.timezone is not None and not timezones.is_timezone_known(tx, check_timezone(update.timezone)):
         raise TimezoneError(update.timezone)
@@ -103,10 +102,10 @@ def set_company(
 def set_clinic(
     tx: Transaction, update: SettingsUpdate, *, now: datetime, who: str, default_timezone: str = DEFAULT_TIMEZONE
 ) -> ClinicRow:
-    """Change a clinic's settings from `now` on, and return the new settings. Confirms the clinic.
+    """Change a clinic's settings from `now` on, and return the new settings. This confirms the clinic.
 
-    Creates an unknown clinic, and an unknown company with the default time zone. If the latest stored change is later
-    than `now`, the new change takes effect at that later time. Locks the clinic's row.
+    An unknown clinic is created, as is an unknown company, with the default time zone. If the latest stored change is
+    later than `now`, the new change takes effect at that later time. Locks the clinic's row.
 
     Raises ClinicOfOtherCompanyError if another company has a clinic with this id, ChangedMeanwhileError if the settings
     are not those that the user saw, and MoveError if the company has moved to another installation.
@@ -138,13 +137,16 @@ def _check_is_here(tx: Transaction, company_id: str) -> None:
 def list_clinic_settings(
     tx: Transaction, now: datetime, clinic_id: str | None = None, scope: Scope = EVERYTHING
 ) -> list[ClinicRow]:
-    """Return the current settings of all clinics in a scope, or of those with this id."""
+    """Return the current settings of the clinics in a scope. `clinic_id` limits them to clinics with this id."""
     found = clinics.load_all(tx, clinic_id)
     return [_row(key, clinic.settings_at(now)) for key, clinic in found.items() if scope.may_see(*key)]
 
 
 def unconfigured_clinic_ids(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
-    """Return the ids that name no clinic of the company, or a clinic whose integration is off without charge types."""
+    """Return the given ids that are not configured.
+
+    Such an id names no clinic of the company, or a clinic whose integration is off and that has no charge types.
+    """
     rows = list_clinic_settings(tx, now, scope=Scope.of_companies(company_id))
     known = {row.clinic for row in rows if row.integration or row.types}
     return [clinic_id for clinic_id in clinic_ids if clinic_id not in known]
@@ -166,22 +168,25 @@ def list_clinics(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
 
 
 def show_history(tx: Transaction, clinic: ClinicKey) -> list[SettingsRow]:
-    """Return every setting that a clinic has had, newest first."""
+    """Return all settings that a clinic has had, newest first."""
     return clinic_settings.list_versions(tx, clinic)
 
 
 def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
-    """Return the companies in a scope; if it is limited to clinics, the companies of these clinics."""
+    """Return the companies in a scope. If the scope is limited to clinics, these are the companies of the clinics."""
     return clinics.list_companies(tx, scope)
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return the companies whose time zone was never chosen. `company_ids` limits the result to these companies."""
+    """Return the companies for which nobody has chosen a time zone.
+
+    `company_ids` limits the result to these companies.
+    """
     return clinics.companies_without_timezone(tx, company_ids)
 
 
 def lock_clinics(tx: Transaction, keys: Collection[ClinicKey]) -> None:
-    """Lock clinics before several of them are changed. The order of the locks prevents deadlocks."""
+    """Lock several clinics before they are changed. They are locked in a fixed order, which prevents deadlocks."""
     clinics.lock(tx, keys)
 
 

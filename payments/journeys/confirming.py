@@ -14,7 +14,7 @@ from payments.store.ledger.confirmation import Contents, UnconfirmedRow
 
 __all__ = ["NamedClinic", "UnconfirmedRow"]
 
-LISTED_MAX = 200
+LISTED_ROWS_MAX = 200
 """The companies, clinics and patients that are listed, of each kind."""
 
 
@@ -23,16 +23,19 @@ class ConfirmationError(ValueError):
 
 
 def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[UnconfirmedRow]:
-    """Return companies, clinics and patients that nobody confirmed, and those that are retired, of a scope."""
-    return confirmation.unconfirmed(tx, scope, LISTED_MAX)
+    """Return the companies, clinics and patients of a scope that nobody has confirmed, and the retired ones."""
+    return confirmation.unconfirmed(tx, scope, LISTED_ROWS_MAX)
 
 
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
-    """Confirm a company or a clinic with its company, whether it is new or retired. The audit history records it.
+    """Confirm a company, or a clinic with its company. A retired one is restored. The audit history records it.
 
-    An import of the company that was begun and not finished is given up. Locks its rows. Raises ConfirmationError if
-    Billing does not have it, or not in this scope, and if the company has moved to another installation. Also raises it
-    if the company is retired or arriving and the scope does not include all companies: an operator decided that.
+    An unfinished import of the company from another installation is cancelled. Locks the rows of the company and the
+    clinic.
+
+    Raises ConfirmationError if Billing does not have the company or clinic in this scope, or if the company has moved
+    to another installation. Also raises it if the company is retired or arriving and the scope does not include all
+    companies: only an operator may reverse an operator's decision.
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
@@ -46,35 +49,40 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope:
 
 
 def may_restore(scope: Scope) -> bool:
-    """Return whether a user with this scope may confirm a company that is retired or arriving: one of all companies."""
+    """Return whether a user with this scope may confirm a company that is retired or arriving.
+
+    The scope must be unlimited.
+    """
     return scope.companies is None
 
 
 def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
     """Retire an empty company or clinic. The audit history records it.
 
-    Its later events are Not Sent until it is confirmed. Waits for imports in progress; new ones wait for the commit.
-    Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is retired, if Billing
-    does not have it in this scope, or if its company has moved to another installation.
+    Until it is confirmed again, its events are Not Sent. Waits for imports in progress. New imports wait for the
+    commit.
 
-    Locks: ADMISSION, only after all of this was checked, and then the row. The lock keeps all companies' imports
-    waiting, so what an import may have changed is checked again under it without counting.
+    Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is already retired, if
+    Billing does not have it in this scope, or if its company has moved to another installation.
+
+    Locks: ADMISSION, then the row. Imports of all companies wait for ADMISSION, so everything is checked before it is
+    locked. A quick check afterwards finds what an import has added meanwhile.
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
     if held := describe_contents(confirmation.contents(tx, named)):
-        raise ConfirmationError(f"{_text(named)} is not empty: {held}; nothing was changed")
+        raise ConfirmationError(f"{_describe(named)} is not empty: {held}; nothing was changed")
     acquire(tx, AdvisoryLock.ADMISSION)
     _check_has_not_left(tx, named.company_id)
     if not confirmation.is_empty(tx, named):
-        raise ConfirmationError(f"{_text(named)} is not empty: an import has just added to it; nothing was changed")
+        raise ConfirmationError(f"{_describe(named)} is not empty: an import has just added to it; nothing was changed")
     if not confirmation.retire(tx, named, now, who):
-        raise ConfirmationError(f"{_text(named)} is retired already")
+        raise ConfirmationError(f"{_describe(named)} is retired already")
     _record(tx, "retired", named, now, who)
 
 
 def describe_contents(contents: Contents) -> str:
-    """Return what keeps a company or clinic from being retired, with counts; empty if nothing does."""
+    """Return the contents that prevent a company or clinic from being retired, with counts. Empty if there are none."""
     counts = {
         "ledger entries": contents.entries,
         "pending payments": contents.open_payments,
@@ -91,7 +99,7 @@ def _check_exists(tx: Transaction, named: NamedClinic, scope: Scope) -> None:
         else scope.may_see(named.company_id, named.clinic_id)
     )
     if not is_visible or not confirmation.exists(tx, named):
-        raise ConfirmationError(f"Billing has no {_text(named)}")
+        raise ConfirmationError(f"Billing has no {_describe(named)}")
 
 
 def _check_has_not_left(tx: Transaction, company_id: str) -> None:
@@ -106,6 +114,6 @@ def _record(tx: Transaction, action: str, named: NamedClinic, now: datetime, who
     audit.add(tx, AuditEntry(now, who, f"{action} {kind}", subject, company_id=named.company_id))
 
 
-def _text(named: NamedClinic) -> str:
+def _describe(named: NamedClinic) -> str:
     company = f"company {named.company_id}"
     return company if named.clinic_id is None else f"clinic {named.clinic_id} of {company}"

@@ -40,16 +40,17 @@ __all__ = [
     "UnpostedSum",
 ]
 
-RECENT = timedelta(minutes=5)
+GAUGE_PERIOD = timedelta(minutes=5)
 """The period of the retry and chunk figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Statuses and hourly activity of one day; current open exceptions, and payments that are not posted.
+    """The figures of the overview page for one day.
 
-    `feed` counts the payments that were saved on the day, by the clock of their clinics. `unposted` are all payments
-    that are not in Billing, by cause; the Internal Payments among them stay in the EMR.
+    `feed` counts the payments that were saved on the day, in the clinics' local time. `flow` is the activity of each
+    hour. `exceptions` counts the open exceptions. `unposted` sums all payments that are not in Billing, by cause. It
+    includes the Internal Payments, which stay in the EMR.
     """
 
     day: date
@@ -63,7 +64,7 @@ class Overview:
 class Gauges:
     """The figures of the ledger for Prometheus. `retries` and `chunks` cover the last five minutes.
 
-    `replication` is None if the role may not see it.
+    `replication` is None if the database role may not read it.
     """
 
     companies: Sequence[str]
@@ -77,10 +78,7 @@ class Gauges:
 
 
 def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
-    """Return the figures of a day and the current figures, of the payments in a scope.
-
-    The hours of the day are in the time zone of `now`.
-    """
+    """Return the figures of a scope for a day. The hours of the day are in the time zone of `now`."""
     hours = Day.of(day, ZoneInfo(str(now.tzinfo)))
     saved = posted_sums.day_by_status(tx, day, hours.hours, scope)
     return Overview(
@@ -93,26 +91,26 @@ def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overvie
 
 
 def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:
-    """Return how much was paid and how much of it Billing holds, by week or clinic."""
+    """Return the amounts paid, and the part of them that Billing holds, by week or by clinic."""
     return trend_report.read(tx, feed_filter, group)
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    """Read the figures of the whole ledger that can be read from an index."""
+    """Return the figures of the whole ledger that indexes can answer."""
     return Gauges(
         companies=clinics.list_company_ids(tx),
         unsuccessful=dashboard.unsuccessful_by_company(tx),
         backlog=dashboard.retry_backlog(tx),
-        retries=dashboard.retry_count(tx, now - RECENT),
+        retries=dashboard.retry_count(tx, now - GAUGE_PERIOD),
         exceptions=dashboard.open_exceptions(tx),
-        chunks=dashboard.chunk_stats(tx, now - RECENT),
+        chunks=dashboard.chunk_stats(tx, now - GAUGE_PERIOD),
         postponed=postponed_work.counts(tx),
         replication=read_replication(tx),
     )
 
 
 def count_successful(tx: Transaction) -> int:
-    """Count the payments with status Transmission Successful, including removed payments and exceptions.
+    """Return the number of payments with status Transmission Successful, including removed payments and exceptions.
 
     This reads all lines, so the caller caches the result.
     """

@@ -1,7 +1,7 @@
 """Open, recompute and close Billing Exceptions (rules D3 and D6).
 
-The sweep is idempotent. It may run at any time and in two processes simultaneously. It also finds what an earlier run
-missed.
+The sweep is idempotent. It may run at any time, and in two processes simultaneously. Each run also finds what an
+earlier run missed.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from payments.store.ledger.months import CompanyMonth
 
 @dataclass(frozen=True, slots=True)
 class DetectionStats:
-    """Result of a sweep: how many lines it examined, and how many exceptions it opened, recomputed and closed."""
+    """Result of a sweep: the number of lines examined, and of exceptions opened, recomputed and closed."""
 
     examined: int = 0
     opened: int = 0
@@ -47,10 +47,10 @@ class DetectionStats:
 def detect(
     tx: Transaction, now: datetime, worker: str, limit: int, selection: Selection | None = None
 ) -> DetectionStats:
-    """Update the exceptions of up to `limit` lines. Lines that another worker has locked are left for a later sweep.
+    """Update the exceptions of up to `limit` lines. Skip lines that another transaction has locked.
 
-    `selection` limits the lines, and gets those that are worked on. Locks the lines (FOR UPDATE SKIP LOCKED), then
-    writes exceptions and history.
+    `selection.only` limits the lines. The call sets `selection.taken` to the lines that it examines. Locks the lines
+    (FOR UPDATE SKIP LOCKED), then writes exceptions and history.
     """
     selection = selection or Selection()
     work = {each.line_ref: each for each in finding_candidates.load(tx, limit, selection.only)}
@@ -99,9 +99,9 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCa
 
 
 def _may_close(line: Line, finding: StoredFinding) -> bool:
-    """Return whether a finding that no longer applies may be closed.
+    """Return whether a finding that the line no longer requires may be closed.
 
-    Held lines keep their findings, except version conflicts.
+    While a line is held, its findings stay open, except version conflicts.
     """
     return not isinstance(line.outcome, Held) or finding.reason is FindingReason.VERSION_CONFLICT
 
@@ -112,7 +112,7 @@ def _months(line: Line) -> set[CompanyMonth]:
 
 
 def _note_codes(line: Line, finding: Finding, closing_times: dict[CompanyMonth, datetime]) -> str:
-    """Return the codes of notes that explain a finding beyond its amounts."""
+    """Return the codes of the notes for a finding, as `findings.note` stores them."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closing_times and line.saved_at < closing_times[month])

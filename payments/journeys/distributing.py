@@ -30,12 +30,12 @@ from payments.store.reports.account import AccountRow, AllocationRow, RefundRow
 
 __all__ = ["AccountRow", "AllocationRow", "DistributionResult", "PatientKey", "RefundRow"]
 
-FIRST: PatientKey = ("", "")
+BEFORE_FIRST_ACCOUNT: PatientKey = ("", "")
 """Pass it as `last` to start with the first account."""
 
 
 class DistributionResult(NamedTuple):
-    """Allocations of a batch of accounts. `last` is the last account of the batch, None if no accounts remain."""
+    """Allocations of a batch of accounts. `last` is the last account of the batch, None if no account remains."""
 
     last: PatientKey | None
     allocations: list[tuple[PatientKey, Allocation]]
@@ -49,9 +49,10 @@ class DistributionResult(NamedTuple):
 def distribute_accounts(
     tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
 ) -> DistributionResult:
-    """Distribute up to `limit` accounts after `last` by all rules, as of a date, or of each company's current day.
+    """Distribute up to `limit` accounts after the account `last`, by all rules.
 
-    Takes the advisory lock of distributions until the commit.
+    `as_of` is the day of the run, None for each company's current day. Takes the advisory lock of distributions until
+    the commit.
     """
     distribution.lock(tx)
     keys = distribution.accounts_after(tx, last, limit)
@@ -61,9 +62,9 @@ def distribute_accounts(
 def distribute_accounts_of_company(
     tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
 ) -> DistributionResult:
-    """Distribute accounts as `distribute_accounts` does, but only those of the company of `last`.
+    """Distribute accounts as `distribute_accounts` does, but only accounts of the company of `last`.
 
-    Pass `(company_id, "")` as `last` to start with the company's first account.
+    To start with the company's first account, pass `(company_id, "")` as `last`.
     """
     distribution.lock(tx)
     keys = distribution.accounts_after(tx, last, limit, of_company=True)
@@ -73,10 +74,10 @@ def distribute_accounts_of_company(
 def distribute_next_due(
     tx: Transaction, now: datetime, limit: int, selection: Selection | None = None
 ) -> DistributionResult:
-    """Distribute up to `limit` accounts of one company whose nightly run is due; nothing if none is due.
+    """Distribute up to `limit` accounts of one company whose nightly run is due. If no run is due, the result is empty.
 
-    `selection` gets the accounts, or the company if it has no further account. Postponed accounts are left out. Takes
-    the advisory lock of distributions until the commit, and moves the run forward.
+    Postponed accounts are omitted. Sets `selection.taken` to the accounts, or to the company if no account remains.
+    Takes the advisory lock of distributions until the commit, and stores the progress of the run.
     """
     selection = selection or Selection()
     run = distribution_runs.lock_due(tx, now, selection)
@@ -95,7 +96,7 @@ def distribute_next_due(
     nightly_results.add(tx, night, now, Progress(len(keys), len(moved.allocations), moved.net_applied))
     if not has_more:
         nightly_results.finish(tx, night, now)
-    postponed_work.forget(tx, WorkKind.DISTRIBUTE_COMPANY, company)
+    postponed_work.clear(tx, WorkKind.DISTRIBUTE_COMPANY, company)
     return moved._replace(last=company)
 
 
@@ -112,10 +113,10 @@ def distribute_selected(tx: Transaction, now: datetime, selection: Selection) ->
 def distribute_queued(
     tx: Transaction, as_of: date | None, now: datetime, limit: int, selection: Selection | None = None
 ) -> DistributionResult:
-    """Distribute the queued accounts: apply Payments on Account, and unapply what is no longer paid or owed.
+    """Distribute up to `limit` queued accounts immediately: all steps of rule D8 except rules 1 to 4.
 
-    `selection` limits the accounts, and gets those that are worked on. Takes the advisory lock of distributions until
-    the commit.
+    `selection.only` limits the accounts. The call sets `selection.taken` to the accounts that it distributes. Takes the
+    advisory lock of distributions until the commit.
     """
     selection = selection or Selection()
     distribution.lock(tx)
@@ -124,7 +125,7 @@ def distribute_queued(
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[int, str]:
-    """Return the key of each payment whose money moved as it is printed in a scope, by line id."""
+    """Return the printed key, in a scope, of each payment whose money was moved, by line id."""
     line_refs = (allocation.line_ref for each in moved for _, allocation in each.allocations)
     return lines.printed_keys(tx, line_refs, scope)
 
@@ -132,21 +133,21 @@ def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]
 def show_account(
     tx: Transaction, patient_id: str, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[AccountRow]:
-    """Return the sums of a patient's account, one row per company, over all cases. Only payments in the scope count."""
+    """Return the sums of a patient's account, over all cases: one row per company. Only payments in the scope count."""
     return account.summaries(tx, patient_id, scope, as_of)
 
 
 def show_allocations(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account, in order, for the payments in a scope."""
+    """Yield the allocations of an account in order, for the payments in a scope."""
     return account.allocations(tx, row, scope, as_of)
 
 
 def show_refunds_to_check(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account, in a scope, that none of its payments covers."""
+    """Return the refunds of an account in a scope that no payment of the account covers in full."""
     return account.refunds_to_check(tx, row, scope, as_of)
 
 

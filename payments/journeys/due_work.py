@@ -1,4 +1,4 @@
-"""Find out which recurring tasks have something to do, so that none has to run in order to find nothing."""
+"""Find out which recurring tasks have work to do, so that the other tasks are not run."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -16,9 +16,9 @@ class DueWork(NamedTuple):
 
 
 def find_due_work(tx: Transaction, now: datetime) -> DueWork:
-    """Return what is due as of `now`, without postponed work. Reads indexes only."""
+    """Return the work that is due as of `now`. Postponed work does not count. Reads indexes only."""
     return DueWork(
         has_retries=backlog.has_due_items(tx, now),
         has_accounts=backlog.has_queued_accounts(tx),
-        has_requeue_runs=requeue_runs.is_active(tx),
+        has_requeue_runs=requeue_runs.has_unfinished_run(tx),
     )

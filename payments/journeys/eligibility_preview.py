@@ -1,4 +1,4 @@
-"""Tell the front desk or an EMR, before a payment is saved, what Billing would do with it.
+"""Preview, before a payment is saved in the EMR, what Billing would do with it.
 
 The payment is read by the event contract and evaluated by the import rule, as an event would be.
 """
@@ -27,7 +27,10 @@ _SCHEDULE = (timedelta(minutes=15),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentToSave:
-    """A payment as the front desk would save it. Amounts are in dollars; without a patient, one who is in Billing."""
+    """A payment as the front desk would save it. Amounts are in dollars.
+
+    If `patient_id` is None, the patient counts as known.
+    """
 
     charge_type: ChargeType
     day: date
@@ -39,10 +42,10 @@ class PaymentToSave:
 
 
 def preview_payment(tx: Transaction, scope: Scope, payment: PaymentToSave, now: datetime) -> FlowPreview:
-    """Return what would happen to this payment if it were saved now.
+    """Return the outcome that this payment would have if it were saved now.
 
-    `scope` includes one clinic id: that of the payment. A clinic that is retired, or that Billing does not have, sends
-    nothing. Raises AmbiguousIdError if several companies of the scope have the clinic.
+    `scope` is limited to one clinic id: the clinic of the payment. A clinic that is retired, or that Billing does not
+    have, counts as switched off. Raises AmbiguousIdError if several companies of the scope have the clinic.
     """
     clinic_id = scope.only_clinic or ""
     preview = FlowPreview(
@@ -81,7 +84,7 @@ def _evaluate(
 
 
 def _event(clinic: Clinic, payment: PaymentToSave, now: datetime) -> PaymentSaved:
-    """Return the event that the EMR would publish. Raises EventError if the contract refuses it."""
+    """Return the event that the EMR would publish. Raises EventError if the payment violates the contract."""
     is_on_account = payment.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
     fields = {
         "schema": 1,

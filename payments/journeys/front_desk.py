@@ -1,4 +1,4 @@
-"""Lookups of the front desk: the payments of its day, and what a patient owes and has paid."""
+"""Lookups for the front desk: the payments of a day, and the charges that a patient still owes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ROWS_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class MethodSum:
-    """The payments of one method: their number, what was taken and what Billing holds of it, in dollars."""
+    """The payments with one method: their number, the amount taken and the amount that Billing holds, in dollars."""
 
     method: str | None
     count: int
@@ -31,20 +31,20 @@ class MethodSum:
 
 @dataclass(frozen=True, slots=True)
 class DaySheet:
-    """The payments of a day. `has_more` tells whether there are more than ROWS_MAX."""
+    """The payments of a day. `has_more` tells whether there are more than ROWS_MAX payments."""
 
     rows: Sequence[DayRow]
     has_more: bool
 
     @property
     def sums(self) -> list[MethodSum]:
-        """The sums by method. Refused events, whose method is unknown, come last."""
+        """The sums by method. Dead letters, whose method is unknown, come last."""
         methods = sorted({row.method for row in self.rows}, key=lambda method: (method is None, method or ""))
         return [self._sum(method, [row for row in self.rows if row.method == method]) for method in methods]
 
     @property
     def total(self) -> MethodSum:
-        """The sum of all methods."""
+        """The sum over all methods."""
         return self._sum(None, self.rows)
 
     @staticmethod
@@ -54,7 +54,7 @@ class DaySheet:
 
 
 def read_day(tx: Transaction, scope: Scope, day: date) -> DaySheet:
-    """Return the payments of a transaction date in a scope, also those that are not in Billing."""
+    """Return the payments of a scope with this transaction date, including payments that are not in Billing."""
     rows = day_sheet.read(tx, scope, day, ROWS_MAX + 1)
     return DaySheet(rows[:ROWS_MAX], len(rows) > ROWS_MAX)
 

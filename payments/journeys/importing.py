@@ -31,9 +31,9 @@ from payments.store.write_batch import WriteBatch
 
 
 def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
-    """Import stream entries. Each entry is imported, held, marked Not Sent or stored whole as a dead letter.
+    """Import stream entries. Each entry is imported, held, marked Not Sent or stored as a dead letter.
 
-    Raises ConcurrentWriteError and the database's errors; then the transaction has no effect and can be repeated.
+    Raises ConcurrentWriteError, or an error of the database. The transaction then has no effect and can be repeated.
     """
     batch = _admit(tx, read_batch(entries, run), run)
     seen = event_ids.record(tx, batch.content_by_event)
@@ -41,10 +41,10 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
 
 def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
-    """Import acknowledged entries again, because their commits may be lost. What Billing has is not changed.
+    """Import acknowledged entries again, because their commits may be lost. Payments that Billing has are not changed.
 
-    Entries that are stored as dead letters, open or closed, are omitted, and so are those of companies that have moved
-    to another installation. The others are imported like new ones. Raises the errors of `import_events`.
+    Entries that are stored as dead letters are omitted, whether open or closed. So are entries of companies that have
+    moved to another installation. All others are imported like new entries. Raises the errors of `import_events`.
     """
     moved = company_moves.moved_companies(tx)
     missing = [
@@ -56,7 +56,9 @@ def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
 
 def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Process requeued dead letters again. One transaction at a time does this; other transactions find none due.
+    """Process requeued dead letters again. Only one transaction at a time does this.
+
+    For other transactions, none is due.
 
     The dead letters are locked last, as in an import. Raises the errors of `import_events`.
     """
@@ -71,8 +73,8 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
 def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
     """Reject the events whose company or clinic is refused. Return the other events as a batch, with their clinics.
 
-    Missing clinics are created. The check comes before any write, so the dead letter is all that is stored of a refused
-    event. Locks: one advisory lock, shared, so that no company or clinic is retired before the transaction ends.
+    Missing clinics are created. This check comes before any write, so a refused event leaves nothing but its dead
+    letter. Takes a shared advisory lock, so that no company or clinic is retired before the transaction ends.
     """
     admission.share_lock(tx)
     found = clinics.load(tx, batch.clinics)
@@ -95,7 +97,7 @@ def _process(
 ) -> ImportStats:
     """Apply the import rule to each line, its versions in order, and write the result.
 
-    `seen` are the events that were processed before, with the content they had then. `closing` are the dead letters
+    `seen` are the events that were processed before, with their content at that time. `closing` are the dead letters
     that the batch retries.
     """
     known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
@@ -128,7 +130,11 @@ def _process(
 
 
 class _SavedPatients(NamedTuple):
-    """The payments that wait for saved patients, the entries in conflict with the error, and the number of changes."""
+    """The result of saving patients.
+
+    `waiting` are the payments that wait for these patients. `conflicting` are the entries in conflict, each with its
+    error. `changed` is the number of patients that changed.
+    """
 
     waiting: set[LineKey]
     conflicting: list[tuple[StreamEntry, str]]
@@ -138,7 +144,9 @@ class _SavedPatients(NamedTuple):
 def _save_patients(
     tx: Transaction, batch: ImportBatch, current: dict[PatientKey, PatientVersion], run: RunContext
 ) -> _SavedPatients:
-    """Save patients first, so that a payment in the same chunk finds its patient. The newest version wins.
+    """Save patients before their payments, so that a payment in the same chunk finds its patient.
+
+    The newest version wins.
 
     `current` are the versions that Billing holds.
     """
@@ -164,7 +172,10 @@ def _save_patients(
 def _record_charges(
     writes: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], current: dict[ChargeKey, ChargeVersion]
 ) -> None:
-    """Record charges, the versions of each in order. The newest version wins, as for a payment."""
+    """Record charges, the versions of each charge in order. The newest version wins, as for a payment.
+
+    `current` are the versions that Billing holds.
+    """
     for entry, event in sorted(saved, key=lambda each: (each[1].key, each[1].version)):
         before = current.get(event.key)
         check = check_charge_version(event, before)

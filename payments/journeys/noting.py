@@ -1,4 +1,4 @@
-"""Internal notes on a payment, on an exception of it, or on a patient's account."""
+"""Internal notes on a payment, on one of its exceptions, or on a patient's account."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,11 +18,11 @@ CHARACTERS_MAX = 2000
 
 
 class NoteError(ValueError):
-    """The note cannot be written: it is blank or too long, or its company has moved to another installation."""
+    """The note cannot be added: it is blank or too long, or its company has moved to another installation."""
 
 
 def add_note(tx: Transaction, subject: NoteSubject, body: str, now: datetime, who: str) -> Note:
-    """Add a note, and return it. Raises NoteError."""
+    """Add a note, and return it. Raises NoteError if the note cannot be added."""
     body = body.strip()
     if not body:
         raise NoteError("the note is empty")
@@ -35,20 +35,20 @@ def add_note(tx: Transaction, subject: NoteSubject, body: str, now: datetime, wh
 
 
 def list_notes(tx: Transaction, subjects: Iterable[NoteSubject]) -> list[Note]:
-    """Return the notes on these subjects, oldest first. Those on a payment include those on its exceptions."""
+    """Return the notes on these subjects, oldest first. Notes on a payment include the notes on its exceptions."""
     found = {note.id: note for subject in subjects for note in notes.of_subject(tx, subject)}
     return [found[note_id] for note_id in sorted(found)]
 
 
 def exception_subject(tx: Transaction, finding_id: int, scope: Scope) -> NoteSubject | None:
-    """Return an exception as the subject of a note, or None if there is none with this id in the scope."""
+    """Return an exception as the subject of a note, or None if the scope has no exception with this id."""
     row = exception_report.read_one(tx, finding_id, scope)
     found = findings.load(tx, [finding_id]).get(finding_id)
     return NoteSubject(row.company, line_ref=found.line_ref, finding_ref=finding_id) if row and found else None
 
 
 def payment_subjects(tx: Transaction, key: str, scope: Scope) -> list[NoteSubject]:
-    """Return the payment with this printed key as the subject of a note; nothing if Billing does not have it.
+    """Return the payment with this printed key as the subject of a note, or nothing if Billing does not have it.
 
     Raises AmbiguousIdError if several companies of the scope have the key.
     """
@@ -62,9 +62,9 @@ def account_subjects(tx: Transaction, patient_id: str, scope: Scope) -> list[Not
 
 
 def only_subject(found: Iterable[NoteSubject], named: str) -> NoteSubject | None:
-    """Return the only one of these subjects; None without one. Raises AmbiguousIdError if there are several.
+    """Return the only subject, or None if there is none. Raises AmbiguousIdError if there are several.
 
-    `named` is the id with its kind, for the message: `patient 17`.
+    `named` is the kind and the id for the error message, such as `patient 17`.
     """
     subjects = list(found)
     if len(subjects) > 1:

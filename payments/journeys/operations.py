@@ -1,4 +1,4 @@
-"""Report what operators look at in the ledger: last night's jobs with their results, and work that failed."""
+"""Report last night's jobs, postponed work and dead letters to operators."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,8 @@ _FAILING = {
 class NightlyRow(NamedTuple):
     """A nightly job of a company: its state in the night of `day`, its result, and its error if it failed.
 
-    `failed_items` counts the accounts that failed, while the job went on without them. `month` is set for a close.
+    `failed_items` is the number of accounts that failed while the job continued with the others. `month` is set for a
+    close.
     """
 
     company: str
@@ -46,13 +47,13 @@ class NightlyRow(NamedTuple):
 
     @property
     def has_problem(self) -> bool:
-        """Whether somebody must look at the job."""
+        """Whether a person must look at the job."""
         is_unexplained = self.job is NightlyJob.BALANCING and self.progress is not None and self.progress.found > 0
         return self.state in {NightlyState.FAILED, NightlyState.OVERDUE} or bool(self.failed_items) or is_unexplained
 
 
 class Operations(NamedTuple):
-    """What operators look at in the ledger. Jobs with a problem come first."""
+    """The nightly jobs, the postponed work and the dead letters of a scope. Jobs with a problem come first."""
 
     nightly: Sequence[NightlyRow]
     postponed: Sequence[PostponedRow]
@@ -62,7 +63,7 @@ class Operations(NamedTuple):
 def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
     """Return the nightly jobs, the postponed work and the dead letters of a scope.
 
-    Jobs and postponed work are those of whole companies, so a scope that is limited to clinics includes none.
+    Jobs and postponed work belong to whole companies. A scope that is limited to clinics therefore has none.
     """
     if scope.clinics is not None:
         return Operations((), (), operations.dead_letters(tx, scope))
@@ -80,14 +81,14 @@ def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
 
 
 def read_task_events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> Sequence[TaskEvent]:
-    """Return up to `limit` events of payments in a scope that a Celery task added to the history, in order."""
+    """Return up to `limit` history events that a Celery task added, in order, for the payments of a scope."""
     return import_tasks.events(tx, task_id, scope, limit)
 
 
 def _nights_of(
     company: CompanyNight, results: dict[tuple[str, NightlyJob], NightlyResult], now: datetime
 ) -> Iterator[NightlyRow]:
-    """Yield the jobs of a company that have run once, in their newest night that has begun."""
+    """Yield the distribution and the balancing of a company, in their latest night. Jobs that never ran are omitted."""
     local = now.astimezone(ZoneInfo(company.timezone))
     distributed = results.get((company.company_id, NightlyJob.DISTRIBUTION))
     if company.distributed_on is not None:
@@ -107,7 +108,7 @@ def _row(company_id: str, job: NightlyJob, day: date, state: NightlyState, resul
 
 
 def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[PostponedRow]) -> Iterable[NightlyRow]:
-    """Yield the months that were closed within the last day, and those whose close failed."""
+    """Yield the months that were closed within the last day, that are being closed, and whose close failed."""
     failed = {(each.company, each.item): each for each in postponed if each.kind is WorkKind.CLOSE_MONTH}
     closed = operations.closes(tx, scope, now - RECENT_CLOSES)
     for each in closed:
@@ -126,7 +127,7 @@ def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[Po
 
 
 def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow]) -> Iterator[NightlyRow]:
-    """Yield the jobs of companies that failed and have no row yet, because they never had a result."""
+    """Yield the failed jobs that have no row in `rows`, because they never had a result."""
     known = {(row.company, row.job) for row in rows}
     for work in failed:
         job = next((job for job, kind in _FAILING.items() if kind is work.kind), None)
@@ -139,7 +140,7 @@ def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow])
 def _with_failures(
     row: NightlyRow, failed: dict[tuple[str, WorkKind], PostponedRow], postponed: Sequence[PostponedRow]
 ) -> NightlyRow:
-    """Return the row with the error of the job, or the number of accounts that failed in it."""
+    """Return the row with the error of its job, or with the number of accounts that failed in it."""
     if work := failed.get((row.company, _FAILING[row.job])):
         return row._replace(state=NightlyState.FAILED, error=work.error, next_try_at=work.next_try_at)
     if row.job is NightlyJob.DISTRIBUTION:

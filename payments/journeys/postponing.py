@@ -1,4 +1,4 @@
-"""Postpone items of recurring work that fail, so that a sweep goes on with all others."""
+"""Postpone items of recurring work that fail, so that a sweep continues with all others."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ RETRIES_MAX = 100
 
 
 def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: datetime) -> Postponement:
-    """Record a failed attempt at an item. Return the number of its failed attempts, and the time of the next one.
+    """Record a failed attempt at an item. Return the number of failed attempts, and the time of the next attempt.
 
     `error` is the class and the first line of the error.
     """
@@ -22,10 +22,13 @@ def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: d
 
 
 def due_again(tx: Transaction, kind: WorkKind, now: datetime) -> list[WorkItem]:
-    """Return up to RETRIES_MAX postponed items whose next attempt is due. The caller tries each in a transaction."""
+    """Return up to RETRIES_MAX postponed items whose next attempt is due.
+
+    The caller tries each in a separate transaction.
+    """
     return postponed_work.load_due(tx, kind, now, RETRIES_MAX)
 
 
-def forget(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
+def clear(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
     """Delete the record of an item's failed attempts, because it succeeded or needs no further attempt."""
-    postponed_work.forget(tx, kind, item)
+    postponed_work.clear(tx, kind, item)

@@ -8,11 +8,14 @@ from payments.store.db.connection import Transaction
 
 
 def record_start(tx: Transaction, since: datetime, until: datetime | None, now: datetime, who: str) -> None:
-    """Record that a user starts to import the entries again that were published from `since` until `until`."""
+    """Record that a user starts a replay of the entries that were published from `since` until `until`.
+
+    `until` is None for all later entries.
+    """
     end = f" until {until.isoformat()}" if until else ""
     audit.add(tx, AuditEntry(now, who, "started replay", detail=f"since {since.isoformat()}{end}"))
 
 
 def record_end(tx: Transaction, read: int, changed: int, now: datetime, who: str) -> None:
-    """Record how many entries a replay has read, and how many of them changed something."""
+    """Record the number of entries that a replay has read, and the number of entries that changed something."""
     audit.add(tx, AuditEntry(now, who, "ended replay", detail=f"read {read}, changed {changed}"))

@@ -1,7 +1,8 @@
-"""Read the reports, whole or a page at a time, and the current backlog.
+"""Read the reports, as a whole or by page, and the current backlog.
 
-A whole report is an iterator that reads from the database row by row, so its transaction has to stay open. Pages and
-commands import the types of the reports from here.
+A whole report is an iterator that reads from the database row by row, so its transaction must stay open. A page raises
+TooManyToSortError if the list is too long for the chosen order. Pages and commands import the types of the reports from
+here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ExceptionLife:
-    """A Billing Exception with its events, and with the entries that decisions on it posted; both in order."""
+    """A Billing Exception, its events in order, and the entries that decisions on it posted, in order."""
 
     row: ExceptionRow
     events: Sequence[LifeEvent]
@@ -93,29 +94,32 @@ def claims_feed_page(
 
 
 def claims_feed_summary(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
-    """Count and add up the payments that match. With `limit`, stop after so many payments."""
+    """Count and add up the matching payments. With `limit`, stop after that many payments."""
     return feed_report.summarize(tx, feed_filter, limit)
 
 
 def selected_payments_summary(tx: Transaction, keys: Sequence[str], scope: Scope) -> Summary:
-    """Count and add up the payments of the Claims Feed with these printed keys. Other keys count nothing."""
+    """Count and add up the payments of the Claims Feed with these printed keys. Unknown keys are ignored."""
     pages = (feed_report.read_page(tx, FeedFilter(payment=key, scope=scope), Window(1)) for key in keys)
     rows = [each.row for page in pages for each in page]
     return Summary(len(rows), total(row.amount for row in rows if row.amount is not None))
 
 
 def count_payments(tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort) -> int:
-    """Count the payments in a window of the Claims Feed."""
+    """Return the number of payments in a window of the Claims Feed."""
     return len(feed_report.read_page(tx, feed_filter, window, sort))
 
 
 def claims_feed_sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
-    """Return the Claims Feed summed by status and reason."""
+    """Return the sums of the Claims Feed by status and reason."""
     return feed_report.sums(tx, feed_filter)
 
 
 def not_in_billing(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
-    """Return the payments that Billing does not hold in full, by cause, that with the oldest payment first."""
+    """Return the payments that Billing does not hold in full, summed by cause.
+
+    The cause of the oldest payment comes first.
+    """
     internal = PostedState.INTERNAL_PAYMENT
     return [each for each in posted_sums.unposted(tx, feed_filter) if each.posted != internal]
 
@@ -142,66 +146,66 @@ def payment_log_page(
 
 
 def payment_log_summary(tx: Transaction, log_filter: LogFilter, limit: int | None = None) -> Summary:
-    """Count and add up the entries that match. With `limit`, stop after so many entries."""
+    """Count and add up the matching entries. With `limit`, stop after that many entries."""
     return log_report.summarize(tx, log_filter, limit)
 
 
 def count_entries(tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort) -> int:
-    """Count the entries in a window of the Patient Payment Log."""
+    """Return the number of entries in a window of the Patient Payment Log."""
     return len(log_report.read_page(tx, log_filter, window, sort))
 
 
 def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
-    """Return the Patient Payment Log summed by one of its columns."""
+    """Return the sums of the Patient Payment Log by one of its columns."""
     return log_report.sums(tx, log_filter, group_by)
 
 
 def exceptions(
     tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = exception_report.OLDEST_FIRST
 ) -> Iterator[ExceptionRow]:
-    """Yield the Billing Exceptions, by default the oldest first."""
+    """Yield the Billing Exceptions, by default oldest first."""
     return exception_report.stream(tx, exception_filter, sort)
 
 
 def exceptions_page(
     tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = exception_report.OLDEST_FIRST
 ) -> Page[ExceptionRow]:
-    """Return a page of the Billing Exceptions, by default the oldest first. Raises TooManyToSortError."""
+    """Return a page of the Billing Exceptions, by default oldest first. Raises TooManyToSortError."""
     if sort.column != exception_report.BY_ID:
         _check_sortable(sort, exception_report.summarize(tx, exception_filter, SORTED_ROWS_MAX))
     return read_window(window, lambda each: exception_report.read_page(tx, exception_filter, each, sort))
 
 
 def exceptions_summary(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
-    """Count the exceptions that match, and add up their differences. With `limit`, stop after so many exceptions."""
+    """Count the matching exceptions, and add up their differences. With `limit`, stop after that many exceptions."""
     return exception_report.summarize(tx, exception_filter, limit)
 
 
 def count_exceptions(tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort) -> int:
-    """Count the exceptions in a window of the Billing Exceptions."""
+    """Return the number of exceptions in a window of the Billing Exceptions."""
     return len(exception_report.read_page(tx, exception_filter, window, sort))
 
 
 def exception_counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
-    """Return the number of open exceptions of each kind; nothing if the filter asks for another status.
+    """Return the number of open exceptions of each kind. If the filter excludes open exceptions, the result is empty.
 
-    The number of ended exceptions grows without limit, so counting them would slow down every page.
+    Ended exceptions are not counted. Their number grows without limit, so counting them would slow down every page.
     """
     return exception_report.counts(tx, exception_filter) if exception_filter.status is FindingStatus.OPEN else []
 
 
 def exception(tx: Transaction, finding_id: int, scope: Scope = EVERYTHING) -> ExceptionRow | None:
-    """Return one Billing Exception, or None if there is none with this id in the scope."""
+    """Return one Billing Exception, or None if the scope has none with this id."""
     return exception_report.read_one(tx, finding_id, scope)
 
 
 def exception_entries(tx: Transaction, rows: Sequence[ExceptionRow]) -> dict[int, list[DecisionEntry]]:
-    """Return the entries that decisions on exceptions posted, by the id of the exception."""
+    """Return the entries that decisions on these exceptions posted, by exception id."""
     return life_report.entries(tx, [row.id for row in rows])
 
 
 def exception_work(tx: Transaction, scope: Scope, owner: str, now: datetime) -> ExceptionWork:
-    """Count the open exceptions of a scope by queue, and those of a user."""
+    """Return the number of open exceptions of a scope in each queue, and the number that `owner` has."""
     return exception_queue.count_work(tx, scope, owner, now)
 
 
@@ -211,7 +215,7 @@ def exception_life(tx: Transaction, row: ExceptionRow) -> ExceptionLife:
 
 
 def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[TimelineRow]:
-    """Return the history of the payment with this printed key; empty if there is none in the scope.
+    """Return the history of the payment with this printed key. If the scope has no such payment, the result is empty.
 
     Raises AmbiguousIdError if several companies of the scope have the key.
     """
@@ -234,7 +238,7 @@ def payment_facts(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Payme
 
 
 def load_backlog(tx: Transaction, now: datetime) -> Backlog:
-    """Count the payments that are due now and those that wait for a later retry."""
+    """Return the number of payments that are due now, and of payments that wait for a later retry."""
     return backlog.load(tx, now)
 
 

@@ -1,7 +1,7 @@
-"""Requeue runs: requeue all payments that match a filter, chunk by chunk, and report what has become of them.
+"""Requeue runs: requeue all payments that match a filter, chunk by chunk, and report the results.
 
-A run is a row in PostgreSQL with its progress. The back office requeues its payments, so it survives the end of any
-process. A command may requeue them itself; if it ends, the back office goes on.
+A run and its progress are a row in PostgreSQL. The back office requeues the payments of a run, so a run survives the
+end of any process. A command may also requeue them itself. If the command ends early, the back office continues.
 """
 
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ from payments.store.ledger import admission, postponed_work
 
 __all__ = ["RUNNING", "RequeueRun"]
 
-EVALUATED_WITHIN = timedelta(days=1)
+EVALUATION_TIME_MAX = timedelta(days=1)
 """After this time the outcome of a finished run is stored although some payments still wait, such as those of a company
 that has moved away."""
 
 
 class MoreThanConfirmedError(ValueError):
-    """More payments match now than a person has confirmed; nothing was requeued."""
+    """More payments match now than the user has confirmed. Nothing was requeued."""
 
     def __init__(self, confirmed: int, matching: int) -> None:
         super().__init__(f"matching payments: {matching:,} now, {confirmed:,} when confirmed; nothing was requeued")
 
 
 class StartedRun(NamedTuple):
-    """A run that was started: its id, and the number of payments that match its filter."""
+    """A requeue run that was started: its id, and the number of payments that match its filter."""
 
     run_id: int
     matching: int
 
 
 class RunPage(NamedTuple):
-    """Runs, newest first, and the id after which the next page begins; None on the last page."""
+    """A page of requeue runs, newest first. The next page begins after the id `next_before`, None on the last page."""
 
     runs: Sequence[RequeueRun]
     next_before: int | None
@@ -49,9 +49,10 @@ class RunPage(NamedTuple):
 def start_run(
     tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str, confirmed: int | None = None
 ) -> StartedRun:
-    """Start a run that requeues all matching payments as of now; `requeue_next_chunk` does the work.
+    """Start a run that requeues all payments that match now. `requeue_next_chunk` then requeues them.
 
-    `confirmed` is the number that a person has seen and confirmed. Raises MoreThanConfirmedError if more match now.
+    `confirmed` is the number of payments that the user has seen and confirmed. Raises MoreThanConfirmedError if more
+    payments match now.
     """
     selected = requeue_candidates.count(tx, feed_filter)
     if confirmed is not None and selected > confirmed:
@@ -61,32 +62,32 @@ def start_run(
 
 
 def show_run(tx: Transaction, run_id: int, scope: Scope) -> RequeueRun | None:
-    """Return a run, or None if there is none or the scope does not include all that it selects."""
+    """Return a run, or None if it does not exist or selects payments outside the scope."""
     run = requeue_runs.load(tx, run_id)
     return run if run is not None and scope.includes(run.feed_filter.scope) else None
 
 
 def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> RunPage:
-    """Return a page of the runs that a scope includes, newest first. A page may have fewer runs than `limit`."""
+    """Return a page of the runs that a scope includes, newest first. A page may have fewer than `limit` runs."""
     found = requeue_runs.page(tx, before, limit)
     visible = [run for run in found if scope.includes(run.feed_filter.scope)]
     return RunPage(visible, found[-1].id if len(found) == limit else None)
 
 
 def read_outcome(tx: Transaction, run: RequeueRun) -> Sequence[ResultCount]:
-    """Return what has become of the payments that a run has requeued: as stored, or by now."""
+    """Return the results of the payments that a run has requeued: as stored or, if none are stored, as of now."""
     return run.outcome if run.outcome is not None else requeue_items.outcome(tx, run.id)
 
 
-def is_active(tx: Transaction) -> bool:
-    """Return whether the back office has a run to continue, or an outcome to store."""
-    return requeue_runs.is_active(tx)
+def has_unfinished_run(tx: Transaction) -> bool:
+    """Return whether there is a run to continue, or a run whose outcome is not stored."""
+    return requeue_runs.has_unfinished_run(tx)
 
 
 def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) -> bool:
-    """Requeue up to `limit` payments of a run, and return whether more remain.
+    """Requeue up to `limit` payments of a run. Return whether more payments remain.
 
-    Does nothing and returns False if the run is stopped, done or unknown. Locks the run's row.
+    If the run is stopped, done or unknown, nothing happens and the result is False. Locks the run's row.
     """
     admission.share_lock(tx)
     run = requeue_runs.load(tx, run_id, lock=True)
@@ -96,10 +97,10 @@ def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) 
 
 
 def requeue_chunk_of_next_run(tx: Transaction, now: datetime, limit: int, selection: Selection) -> bool:
-    """Requeue up to `limit` payments of the running run that has waited longest. Return False if there is none.
+    """Requeue up to `limit` payments of the run that has waited longest. Return False if no run is running.
 
-    So the runs take turns. `selection` gets the run; runs that are postponed are left out. Locks the run's row, and
-    skips runs that another transaction works on.
+    In this way the runs take turns. Postponed runs, and runs that another transaction has locked, are skipped. Sets
+    `selection.taken` to the run. Locks the run's row.
     """
     admission.share_lock(tx)
     if selection.only is None:
@@ -136,25 +137,28 @@ def _requeue_chunk(tx: Transaction, run: RequeueRun, now: datetime, limit: int) 
 
 
 def stop_run(tx: Transaction, run_id: int, now: datetime) -> None:
-    """Stop a run between two chunks. Payments that it has requeued stay requeued."""
+    """Stop a run between two chunks. Payments that the run has requeued stay requeued. Locks the run's row."""
     run = requeue_runs.load(tx, run_id, lock=True)
     if run is not None and run.state == RUNNING:
         requeue_runs.update(tx, replace(run, state=STOPPED, updated_at=now, finished_at=now))
 
 
 def resume_run(tx: Transaction, run_id: int, now: datetime) -> None:
-    """Resume a run that was stopped."""
+    """Resume a run that was stopped. Locks the run's row."""
     run = requeue_runs.load(tx, run_id, lock=True)
     if run is not None and run.state == STOPPED:
         requeue_runs.update(tx, replace(run, state=RUNNING, updated_at=now, finished_at=None, outcome=None))
 
 
 def store_outcomes(tx: Transaction, now: datetime) -> int:
-    """Store the outcome of each finished run whose payments were all evaluated; return how many. Locks these runs."""
+    """Store the outcome of each finished run whose payments were all evaluated. Return the number of these runs.
+
+    Locks these runs.
+    """
     stored = 0
     for run in requeue_runs.lock_finished(tx):
         outcome = requeue_items.outcome(tx, run.id)
-        is_late = run.finished_at is not None and now - run.finished_at > EVALUATED_WITHIN
+        is_late = run.finished_at is not None and now - run.finished_at > EVALUATION_TIME_MAX
         if is_late or all(each.result is not RequeueResult.WAITING for each in outcome):
             requeue_runs.update(tx, replace(run, outcome=outcome))
             stored += 1

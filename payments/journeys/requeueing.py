@@ -1,6 +1,6 @@
 """Requeue payments that were not imported: a worker re-evaluates them with the current settings.
 
-The request is a row in PostgreSQL, so it survives an outage of the queue, and repeating it is harmless.
+The request is stored in PostgreSQL, so it survives an outage of Redis. Repeating it is harmless.
 """
 
 from collections import Counter
@@ -30,17 +30,17 @@ REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAIL
 
 
 @dataclass(frozen=True, slots=True)
-class Requeued:
-    """The count of requeued payments, and the given keys that were skipped: already imported or not found."""
+class RequeueSummary:
+    """The number of requeued payments, and the given keys that were skipped: already imported or not found."""
 
     count: int
     skipped: tuple[str, ...] = ()
 
 
-def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope: Scope = EVERYTHING) -> Requeued:
+def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope: Scope = EVERYTHING) -> RequeueSummary:
     """Requeue payments by their printed keys. Keys that are already imported or not found in the scope are skipped.
 
-    Raises AmbiguousIdError, and requeues none, if several companies of the scope have a key.
+    Raises AmbiguousIdError if several companies of the scope have a key. No payment is requeued then.
     """
     admission.share_lock(tx)
     numbers = {key: number for key in keys if (number := dead_letter_id(key)) is not None}
@@ -52,7 +52,7 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope
     wanted = [key for each in named.values() for key in each.keys]
     ids = [number for each in named.values() for number in each.dead_letter_ids]
     done = {*requeues.requeue_lines(tx, wanted, now, who), *requeues.requeue_dead_letters(tx, ids, wanted, now, who)}
-    return Requeued(
+    return RequeueSummary(
         len(done), tuple(key for key in keys if done.isdisjoint([*named[key].keys, *named[key].dead_letter_ids]))
     )
 
@@ -61,9 +61,11 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope
 class ExpectedResult:
     """The expected result of a requeue for a group of payments.
 
-    `reason` is set if they would not be sent; for dead letters, which are processed again, it is their current reason.
-    `count` and `total` (dollars) describe the group, `months` are the months of its transaction dates, and
-    `previous_reasons` counts the current reasons. Dead letters have no reliable amount and no month.
+    `count` is the number of payments, `total` their sum in dollars, `months` the months of their transaction dates. The
+    total and the months leave out dead letters, whose fields are unreliable. `previous_reasons` counts the current
+    reasons.
+
+    `reason` is set for payments that would not be sent. For dead letters, it is their current reason.
     """
 
     result: RequeueResult
@@ -75,7 +77,7 @@ class ExpectedResult:
 
 
 class RequeuePreview(NamedTuple):
-    """The payments that a run would requeue, by expected result. Those that would come through come first."""
+    """The payments that a run would requeue, by expected result. Payments that would reach Billing come first."""
 
     results: Sequence[ExpectedResult]
 
@@ -86,7 +88,7 @@ class RequeuePreview(NamedTuple):
 
     @property
     def total(self) -> Money:
-        """The sum of the payments in dollars. Dead letters have no reliable amount and add nothing."""
+        """The sum of the payments in dollars. Dead letters, whose amounts are unreliable, add nothing."""
         return total(each.total for each in self.results)
 
     @property
@@ -96,12 +98,12 @@ class RequeuePreview(NamedTuple):
 
     @property
     def has_effect(self) -> bool:
-        """Whether anything would become of any payment but Not Sent."""
+        """Whether any payment would get a result other than Not Sent."""
         return any(each.result is not RequeueResult.NOT_SENT for each in self.results)
 
 
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
-    """Preview a requeue run: what would become of the payments with the current settings, patients and months."""
+    """Return the expected results of a requeue run, with the current settings, patients and months."""
     groups = requeue_candidates.groups(tx, feed_filter)
     known = clinics.load(tx, {group.clinic for group in groups})
     settings = {key: clinic.settings_at(now) for key, clinic in known.items()}
@@ -131,7 +133,10 @@ def _exclusion_reason(group: RequeueGroup, settings: ClinicSettings) -> Reason |
 
 
 def expected_result(group: RequeueGroup, reason: Reason | None) -> RequeueResult:
-    """Return what would become of lines that are excluded for this reason, or not (rule D2, rows 4 to 11)."""
+    """Return the expected result of a group of lines (rule D2, rows 4 to 11).
+
+    `reason` is the reason for which the settings exclude the lines, None if they do not.
+    """
     if reason:
         return RequeueResult.NOT_SENT
     if not (group.is_sent and group.has_amount):

@@ -1,4 +1,4 @@
-"""Create the partitions of coming months, drop those past their retention, and delete what is kept for days only."""
+"""Create the partitions of coming months, drop expired partitions, and delete short-lived rows."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -14,51 +14,51 @@ MONTHS_AHEAD = 3
 TABLES = partitions.TABLES
 """The tables that are partitioned by month."""
 
-REQUEUE_ITEMS_KEPT = timedelta(days=30)
-"""How long the single payments of a finished requeue run are kept. The outcome of the run is kept for ever."""
-IMPORT_TASKS_KEPT = timedelta(days=7)
+REQUEUE_ITEMS_RETENTION = timedelta(days=30)
+"""How long the individual payments of a finished requeue run are kept. The outcome of the run is kept indefinitely."""
+IMPORT_TASKS_RETENTION = timedelta(days=7)
 """How long the tasks of imports are kept. Flower remembers the last 20,000 tasks."""
-NIGHTLY_RESULTS_KEPT = timedelta(days=90)
+NIGHTLY_RESULTS_RETENTION = timedelta(days=90)
 
 
 class Retention(NamedTuple):
-    """Retention in full months before the current one; None keeps data indefinitely."""
+    """Retention in full months before the current one. None keeps data indefinitely."""
 
     events: int | None = None
     history: int | None = None
     audit: int | None = None
 
     def retention_months(self, table: str) -> int | None:
-        """Return the retention of a table."""
+        """Return the retention of a table, in months."""
         if table in partitions.EVENTS:
             return self.events
         return self.audit if table in partitions.AUDIT else self.history
 
 
 def create_partitions(tx: Transaction, table: str, today: date) -> int:
-    """Create a table's missing partitions up to three months ahead, and return how many were created.
+    """Create a table's missing partitions up to MONTHS_AHEAD months ahead. Return the number created.
 
-    Call it in a separate transaction for each table, so that a reader of one table delays no other. Raises DBAPIError
-    (55P03) after waiting half a second for another transaction's lock.
+    Call it in a separate transaction for each table, so that readers of one table do not delay the others. Waits up to
+    half a second for another transaction's lock, then raises DBAPIError (55P03).
     """
     month = Month.of(today)
     return partitions.create(tx, table, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
 
 
 def drop_expired(tx: Transaction, table: str, today: date, retention: Retention) -> int:
-    """Drop a table's partitions older than their retention, and return how many were dropped.
+    """Drop a table's partitions that are older than its retention. Return the number dropped.
 
-    Needs the role that owns the tables. Raises DBAPIError (55P03) as `create_partitions` does.
+    Needs the database role that owns the tables. Raises DBAPIError (55P03) as `create_partitions` does.
     """
     months = retention.retention_months(table)
     return 0 if months is None else partitions.drop(tx, table, Month.of(today).plus(-months).first_day)
 
 
 def delete_short_lived(tx: Transaction, now: datetime) -> int:
-    """Delete rows that are kept for some days only, and return how many."""
+    """Delete rows that are kept only for some days. Return the number deleted."""
     return (
-        requeue_items.drop_before(tx, now - REQUEUE_ITEMS_KEPT)
-        + import_tasks.drop_before(tx, now - IMPORT_TASKS_KEPT)
-        + nightly_results.drop_before(tx, (now - NIGHTLY_RESULTS_KEPT).date())
+        requeue_items.drop_before(tx, now - REQUEUE_ITEMS_RETENTION)
+        + import_tasks.drop_before(tx, now - IMPORT_TASKS_RETENTION)
+        + nightly_results.drop_before(tx, (now - NIGHTLY_RESULTS_RETENTION).date())
         + uploaded_logs.delete_expired(tx, now)
     )

@@ -1,4 +1,4 @@
-"""Re-evaluate held lines, postpone failed ones, and dead-letter entries that failed every attempt."""
+"""Re-evaluate held lines, postpone failed lines, and dead-letter entries whose attempts all failed."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,14 @@ from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
 
-UNDETERMINED = "Unable to determine reason. Please contact Support."
+UNKNOWN_ERROR = "Unable to determine reason. Please contact Support."
 
 
 def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Re-evaluate held or requeued lines that are due. Locks them (FOR NO KEY UPDATE SKIP LOCKED)."""
+    """Re-evaluate held or requeued lines that are due. Sets `selection.taken` to their ids.
+
+    Locks the lines (FOR NO KEY UPDATE SKIP LOCKED).
+    """
     admission.share_lock(tx)
     due = lines.lock_due(tx, run.now, selection)
     selection.taken = [line.id for line in due.values() if line.id is not None]
@@ -37,10 +40,10 @@ def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportSt
 
 
 def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -> ImportStats:
-    """Postpone a line after its evaluation failed with this error. Locks the line.
+    """Postpone a line whose evaluation failed. `error` is the error's text. Locks the line.
 
-    The line waits for the next step of its backoff schedule; after the last step it is Not Sent. If another worker has
-    evaluated the line meanwhile, so that it is no longer due, it stays as it is.
+    The line waits for the next step of its backoff schedule. After the last step it is Not Sent. If another worker has
+    evaluated the line meanwhile, it is no longer due and stays unchanged.
     """
     due = lines.lock_due(tx, run.now, DueItems(1, only=[line_ref]))
     writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
@@ -50,9 +53,9 @@ def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -
 
 
 def reject_dead_letter_again(tx: Transaction, run: RunContext, dead_letter_id: int, error: str) -> ImportStats:
-    """Mark a requeued dead letter Not Sent (`retries_exhausted`) with the error of its new attempt; return the result.
+    """Mark a requeued dead letter Not Sent (`retries_exhausted`) after its new attempt failed. Return the statistics.
 
-    Locks the dead letter.
+    `error` is the error's text. Locks the dead letter.
     """
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for letter in dead_letters.due(tx, run.now, DueItems(1, only=[dead_letter_id])):
@@ -64,14 +67,14 @@ def reject_dead_letter_again(tx: Transaction, run: RunContext, dead_letter_id: i
 def dead_letter(
     tx: Transaction, entries: Sequence[StreamEntry], run: RunContext, *, with_fields: bool = True
 ) -> ImportStats:
-    """Store entries whole as dead letters after their last attempt. They are shown as Not Sent and can be requeued.
+    """Store entries as dead letters after their last attempt. They are shown as Not Sent and can be requeued.
 
-    With `with_fields=False`, only the raw bytes are stored; the fields are not parsed.
+    With `with_fields=False`, only the raw bytes are stored, and no field is parsed.
     """
     errors = history.last_errors(tx, [entry.entry_id for entry in entries])
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for entry in entries:
-        error = errors.get(entry.entry_id, UNDETERMINED)
+        error = errors.get(entry.entry_id, UNKNOWN_ERROR)
         writes.reject(entry, Reason.RETRIES_EXHAUSTED, error, with_fields=with_fields)
     return writes.write(tx)
 

@@ -1,4 +1,4 @@
-"""Search patients and payments by name, id, key, check number or amount, within what a user may see."""
+"""Search the patients and payments that a user may see, by name, id, key, check number or amount."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -26,21 +26,21 @@ _BEGINNING_CHARACTERS_MIN = 3
 
 
 class PatientHit(NamedTuple):
-    """A patient who was found."""
+    """A patient found by a search, and how the patient matches."""
 
     match: Match
     patient: FoundPatient
 
 
 class PaymentHit(NamedTuple):
-    """A payment that was found."""
+    """A payment found by a search, and how it matches."""
 
     match: Match
     payment: FoundPayment
 
 
 class SearchResult(NamedTuple):
-    """The hits of a search, the best first. `has_more` tells that there are further ones."""
+    """The hits of a search, best first. `has_more` tells whether there are more hits."""
 
     patients: Sequence[PatientHit] = ()
     payments: Sequence[PaymentHit] = ()
@@ -48,7 +48,7 @@ class SearchResult(NamedTuple):
 
 
 def search(tx: Transaction, wanted: str, scope: Scope) -> SearchResult:
-    """Return the patients and payments of a scope that match a text; nothing for an empty text."""
+    """Return the patients and payments of a scope that match a text. For an empty text, the result is empty."""
     query = parse_search(wanted)
     if query.is_empty:
         return SearchResult()
@@ -61,7 +61,10 @@ def search(tx: Transaction, wanted: str, scope: Scope) -> SearchResult:
 
 
 def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tuple[PatientKey, Match]]:
-    """Return the matching patients, the best first. Similar ones are returned only if no other one matches."""
+    """Return the matching patients, best first.
+
+    Patients with a similar name are returned only if nobody else matches.
+    """
     if query.is_amount_only:
         return []
     plain = found_patients.plain_text(tx, query.text)
@@ -83,7 +86,7 @@ def _matching(
     return [(key, match) for _, _, key, match in sorted(hits)]
 
 
-class _Found(NamedTuple):
+class _PaymentMatches(NamedTuple):
     """Lines and dead letters with their best match."""
 
     lines: dict[LineKey, Match]
@@ -97,8 +100,8 @@ class _Found(NamedTuple):
 def _find_payments(
     tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey]
 ) -> list[PaymentHit]:
-    """Return the matching payments and the newest ones of the patients, the best first."""
-    found = _Found({}, {})
+    """Return the matching payments and the newest payments of these patients, best first."""
+    found = _PaymentMatches({}, {})
     found.add(Match.ID, found_payments.of_keys(tx, scope, _readings(query)))
     if query.references:
         found.add(Match.CHECK_NUMBER, found_payments.of_references(tx, scope, query.references))
@@ -117,18 +120,18 @@ def _find_payments(
 
 
 def _readings(query: SearchQuery) -> list[KeyReading]:
-    """Return the readings of a key, and those of a payment's id at any clinic."""
+    """Return the keys that the text can mean. They include each payment id at any clinic."""
     return [*query.keys, *(KeyReading(None, LocalKey("", payment_id, "")) for payment_id in query.payment_ids)]
 
 
-def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _Found) -> None:
+def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _PaymentMatches) -> None:
     for beginning in query.payment_ids:
         found.add(Match.ID_BEGINNING, found_payments.of_beginning(tx, scope, beginning))
     found.add(Match.CHECK_NUMBER_BEGINNING, found_payments.of_reference_beginning(tx, scope, query.text))
 
 
 def _add_dead_letters(
-    tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey], found: _Found
+    tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey], found: _PaymentMatches
 ) -> None:
     is_part = query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN
     wanted = DeadLetterQuery(_readings(query), query.text if is_part else None, query.amount, patients)
@@ -136,8 +139,8 @@ def _add_dead_letters(
         found.dead_letters.setdefault(dead_letter_id, match)
 
 
-def _match_of(found: _Found, payment: FoundPayment) -> Match:
-    """Return why a payment was found. A dead letter is found directly, or through the line that it supersedes."""
+def _match_of(found: _PaymentMatches, payment: FoundPayment) -> Match:
+    """Return how a payment matches. A dead letter matches itself, or through the line that it supersedes."""
     of_line = found.lines.get(payment.key)
     of_dead_letter = found.dead_letters.get(payment.dead_letter_id or 0)
     return min((match for match in (of_line, of_dead_letter) if match), key=lambda match: match.rank)

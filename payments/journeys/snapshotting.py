@@ -14,10 +14,11 @@ __all__ = ["Queue", "QueueSize"]
 
 
 def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> bool | None:
-    """Take the snapshot of the next company that tonight's run has not taken. Return None if no run is due.
+    """Take the snapshot of the next company in tonight's run. Return None if no run is due.
 
-    `selection` gets the company; postponed ones are left out. Locks: tries the advisory lock of the job; returns None
-    if another transaction holds it. Stores the progress. A repeated snapshot of a day replaces the first one.
+    Postponed companies are omitted. Sets `selection.taken` to the company, and stores the progress of the run. A
+    repeated snapshot of a day replaces the earlier one. Locks: tries the advisory lock of the job, and returns None if
+    another transaction holds it.
     """
     run = job_runs.lock_due(tx, Job.SNAPSHOT, now)
     if run is None:
@@ -33,19 +34,19 @@ def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> b
 
 
 def snapshot_company(tx: Transaction, now: datetime, selection: Selection) -> bool:
-    """Take tonight's snapshot of the only selected company."""
+    """Take tonight's snapshot of the company in `selection.only`."""
     selection.taken = selection.only or ()
     for company in selection.taken:
         daily_queues.write(tx, company.company_id, job_runs.current_day(now))
     return True
 
 
-def leave_out(tx: Transaction, now: datetime, company: WorkItem) -> None:
-    """Let tonight's run continue after a company whose snapshot failed. Locks: as the run."""
+def skip_company(tx: Transaction, now: datetime, company: WorkItem) -> None:
+    """Let tonight's run continue after a company whose snapshot failed. Locks the job as `snapshot_next_due` does."""
     if run := job_runs.lock_due(tx, Job.SNAPSHOT, now):
         job_runs.record_progress(tx, run, company.company_id)
 
 
 def queue_sizes(tx: Transaction, since: date, until: date, scope: Scope) -> list[QueueSize]:
-    """Return the sizes of the work queues from one day to another."""
+    """Return the sizes of the work queues on each day from `since` to `until`."""
     return daily_queues.read(tx, since, until, scope)

@@ -1,4 +1,4 @@
-"""Undo a decision on a Billing Exception (rule D6): reverse its entries, or reopen what was acknowledged."""
+"""Undo a decision on a Billing Exception (rule D6): reverse its entries, or reopen an acknowledged exception."""
 
 from datetime import date, datetime
 from itertools import groupby
@@ -17,11 +17,11 @@ from payments.store.ledger.history import HistoryEvent
 
 
 class UndoRequest(NamedTuple):
-    """The exception whose decision is undone, and why.
+    """The exception whose decision is undone, and the reason.
 
-    `decided_at` is the time of the decision that the user saw; None if the user did not look. `deposit_date` is that of
-    the reversing entries. Without one, each has the date of the entry that it reverses, or the current day if that
-    month is closed.
+    `decided_at` is the time of the decision that the user saw, None if the user did not look. `deposit_date` is the
+    deposit date of the reversing entries. If it is None, each reversing entry has the date of the entry that it
+    reverses, or the current day if the month of that date is closed.
     """
 
     finding_id: int
@@ -30,10 +30,10 @@ class UndoRequest(NamedTuple):
     deposit_date: date | None = None
 
 
-class Undone(NamedTuple):
+class UndoResult(NamedTuple):
     """Result of an undo: the payment's printed key, and the reversing entries.
 
-    `was_undone_before` is True if an earlier call undid the decision; then nothing changed.
+    `was_undone_before` is True if an earlier call undid the decision. Nothing changed then.
     """
 
     payment: str
@@ -41,18 +41,20 @@ class Undone(NamedTuple):
     was_undone_before: bool = False
 
 
-def undo(tx: Transaction, request: UndoRequest, now: datetime, who: str) -> Undone:
-    """Undo the acceptance or acknowledgement of an exception: it is open again. A second call changes nothing.
+def undo(tx: Transaction, request: UndoRequest, now: datetime, who: str) -> UndoResult:
+    """Undo the acceptance or acknowledgement of an exception, which is then open. A second call changes nothing.
 
-    The entries of an acceptance stay in the ledger; new entries in open months reverse them. Locks the line, then
-    share-locks the months of the entries until the commit. Raises DecisionError if there is no decision to undo, if
-    the payment has changed since, if it was decided again, or if a month is not open.
+    The entries of an acceptance stay in the ledger. New entries in open months reverse them. Locks the line, then
+    share-locks the months of the entries until the commit.
+
+    Raises DecisionError if there is no decision to undo, if the payment has changed since, if the exception was decided
+    again, or if a month is not open.
     """
     if not request.reason.strip():
         raise DecisionError(request.finding_id, "a reason is needed to undo the decision")
     line, finding = locked_findings.lock(tx, request.finding_id)
     if finding.status is FindingStatus.OPEN and finding.undone_at:
-        return Undone(str(line.key), was_undone_before=True)
+        return UndoResult(str(line.key), was_undone_before=True)
     _check_decision(tx, line, finding, request)
     postings: tuple[LedgerPosting, ...] = ()
     params, code = {}, HistoryCode.EXCEPTION_REOPENED
@@ -63,7 +65,7 @@ def undo(tx: Transaction, request: UndoRequest, now: datetime, who: str) -> Undo
         _reopen(tx, line, finding, now)
     event = HistoryEvent(now, code, who, line.company_id, params, request.reason.strip(), line.id)
     history.add(tx, [event._replace(version=line.version, finding_ref=finding.id)])
-    return Undone(str(line.key), postings)
+    return UndoResult(str(line.key), postings)
 
 
 def _check_decision(tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest) -> None:
@@ -82,7 +84,10 @@ def _check_decision(tx: Transaction, line: Line, finding: StoredFinding, request
 def _reverse(
     tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest, stamp: Stamp
 ) -> tuple[LedgerPosting, ...]:
-    """Post the entries that reverse an acceptance, and open the exception with what it proposes now."""
+    """Post the entries that reverse an acceptance, and open the exception with its current proposal.
+
+    Return the postings.
+    """
     if not is_accepted(line):
         raise DecisionError(finding.id, f"{line.key} has changed since it was accepted; correct the payment in the EMR")
     today, now = clinics.local_date(tx, line.company_id, stamp.posted_at), stamp.posted_at
@@ -108,7 +113,7 @@ def _reverse(
 
 
 def _reopen(tx: Transaction, line: Line, finding: StoredFinding, now: datetime) -> None:
-    """Open an acknowledged exception again, with what it says now."""
+    """Open an acknowledged exception again, with its current amounts and proposal."""
     if finding.dead_letter_id is not None:
         dead_letters.reopen(tx, finding.dead_letter_id, now)
         findings.reopen(tx, finding.id, None, now)

@@ -11,7 +11,7 @@ from payments.core.month import Month
 from payments.core.postponed_work import Selection
 from payments.journeys import closing, configuring, detecting, distributing, importing, requeue_runs
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import run_context, stream_entries
 from tests.builders.office import Office
@@ -92,7 +92,7 @@ class Company(CommittedLedger):
         """Distribute every account by the four rules, like the nightly run."""
         now = self.now()
         with transaction(self.database) as tx:
-            distributing.distribute_accounts(tx, FIRST, now.date(), now, 5000)
+            distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, now.date(), now, 5000)
 
     def distribute_queued(self) -> None:
         """Distribute the accounts that recent events changed."""

@@ -22,11 +22,11 @@ from payments.journeys import (
     retrying,
     undoing,
 )
-from payments.journeys.adjusting import Accepted
+from payments.journeys.adjusting import AcceptanceResult
 from payments.journeys.configuring import SettingsUpdate
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
-from payments.journeys.undoing import Undone, UndoRequest
+from payments.journeys.undoing import UndoRequest, UndoResult
 from payments.store.db.connection import Transaction
 from payments.store.ledger.month_close import compute_snapshot
 from tests.builders.events import run_context, saved_patient, stream_entries
@@ -95,7 +95,7 @@ class Office:
         """Return the open exceptions."""
         return list(reporting.exceptions(self.tx, ExceptionFilter()))
 
-    def accept_all(self, deposit_date: date | None = None) -> list[Accepted]:
+    def accept_all(self, deposit_date: date | None = None) -> list[AcceptanceResult]:
         """Accept every open exception that can be accepted, and run the sweeps."""
         exception_ids = adjusting.list_acceptable(self.tx, self.company_id)
         accepted = [adjusting.accept(self.tx, each, deposit_date, self.now, BILLER) for each in exception_ids]
@@ -107,7 +107,7 @@ class Office:
         adjusting.acknowledge(self.tx, found.id, "as agreed", self.now, BILLER)
         self.run_sweeps()
 
-    def undo(self, found: ExceptionRow) -> Undone:
+    def undo(self, found: ExceptionRow) -> UndoResult:
         """Undo the decision on an exception, and run the sweeps."""
         undone = undoing.undo(self.tx, UndoRequest(found.id, "a mistake"), self.now, BILLER)
         self.run_sweeps()
@@ -121,7 +121,7 @@ class Office:
 
     def distribute_all(self) -> None:
         """Distribute every account by the four rules, like the nightly run."""
-        distributing.distribute_accounts(self.tx, FIRST, self.now.date(), self.now, 500)
+        distributing.distribute_accounts(self.tx, BEFORE_FIRST_ACCOUNT, self.now.date(), self.now, 500)
 
     def requeue(self, keys: Iterable[str]) -> None:
         """Requeue payments by key, and run the sweeps."""

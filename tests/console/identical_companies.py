@@ -35,7 +35,7 @@ from payments.journeys import (
     retrying,
 )
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.reporting import ExceptionFilter, FeedFilter
 from payments.store.db.connection import Database, Transaction, transaction
 from tests.builders.events import run_context, stream_entries
@@ -187,7 +187,7 @@ class Fortnight:
             self._do(self._sweep)
         if day > CLOSED_ON:
             self._for_each_company(self._decide)
-        self._do(lambda tx: distributing.distribute_accounts(tx, FIRST, None, self._now, 10_000))
+        self._do(lambda tx: distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, None, self._now, 10_000))
         self._do(self._balance)
 
     def _balance(self, tx: Transaction) -> None:

@@ -27,7 +27,7 @@ from payments.journeys import (
 )
 from payments.journeys.configuring import CompanyUpdate, SettingsUpdate
 from payments.journeys.confirming import ConfirmationError, NamedClinic
-from payments.journeys.requeueing import FeedFilter, Requeued
+from payments.journeys.requeueing import FeedFilter, RequeueSummary
 from payments.store.ledger import company_moves, distribution, distribution_queue, distribution_runs
 from payments.store.ledger.company_moves import CompanyMove
 from payments.store.reports import dashboard
@@ -67,7 +67,7 @@ def office(tx):
 
 
 def leave(office: Office) -> None:
-    company_export.leave(office.tx, office.company_id, office.now, "cli:0")
+    company_export.mark_left(office.tx, office.company_id, office.now, "cli:0")
 
 
 def run_again(tx, now):
@@ -82,7 +82,7 @@ SWEEPS = {
     "exceptions": lambda tx, now: detecting.detect(tx, now, "tests-1", 500).examined,
     "accepted by policy": lambda tx, now: len(adjusting.list_auto_acceptable(tx, now)),
     "queued accounts": lambda tx, now: len(distribution_queue.dequeue(tx, 500)),
-    "nightly accounts": lambda tx, now: len(distribution.accounts_after(tx, distributing.FIRST, 500)),
+    "nightly accounts": lambda tx, now: len(distribution.accounts_after(tx, distributing.BEFORE_FIRST_ACCOUNT, 500)),
     "nightly run": lambda tx, now: bool(run_again(tx, now)),
     "months to close": lambda tx, now: len(closing.due_months(tx, now)),
     "metric of exceptions": lambda tx, now: len(dashboard.open_exceptions(tx)),
@@ -116,7 +116,7 @@ def test_sweep_leaves_out_company_that_left(office, name):
     leave(office)
     assert SWEEPS[name](office.tx, office.now + LATER) == 0
 
-    company_export.stay(office.tx, "company", office.now, BILLER)
+    company_export.cancel_move(office.tx, "company", office.now, BILLER)
     assert SWEEPS[name](office.tx, office.now + LATER) > 0
 
 
@@ -149,20 +149,20 @@ def test_payment_of_company_that_left_is_not_requeued(office):
     office.publish(saved_payment(payment_id="off", amount="7.00", saved_at=office.now.isoformat()))
     leave(office)
 
-    assert requeueing.requeue(office.tx, ["clinic/off/1"], office.now, BILLER) == Requeued(0, ("clinic/off/1",))
+    assert requeueing.requeue(office.tx, ["clinic/off/1"], office.now, BILLER) == RequeueSummary(0, ("clinic/off/1",))
 
 
 def test_company_stays_when_the_export_is_cancelled(office):
     leave(office)
     office.import_events(saved_payment(payment_id="late", **paid("7.00", "2020-06-03")))
 
-    company_export.stay(office.tx, "company", office.now, BILLER)
+    company_export.cancel_move(office.tx, "company", office.now, BILLER)
 
     office.publish(saved_payment(payment_id="next", **paid("7.00", "2020-06-03")))
     office.requeue(["clinic/late/1"])
     assert ledger_entries(office.tx, "next") == ledger_entries(office.tx, "late") == [("7.00", "2020-06-03")]
     with pytest.raises(MoveError, match="has not left"):
-        company_export.stay(office.tx, "company", office.now, BILLER)
+        company_export.cancel_move(office.tx, "company", office.now, BILLER)
 
 
 def test_late_events_are_those_received_after_the_company_moved_away(office):
@@ -192,7 +192,7 @@ def test_company_that_left_is_in_no_list(office):
 
 def test_company_that_billing_does_not_have_cannot_leave(tx):
     with pytest.raises(MoveError, match="Billing has no company nowhere"):
-        company_export.leave(tx, "nowhere", datetime(2020, 6, 1, tzinfo=UTC), BILLER)
+        company_export.mark_left(tx, "nowhere", datetime(2020, 6, 1, tzinfo=UTC), BILLER)
 
 
 def test_event_of_arriving_company_is_not_sent_until_it_is_requeued(tx):

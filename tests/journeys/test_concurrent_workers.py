@@ -16,7 +16,7 @@ from payments.core.import_stats import ImportStats
 from payments.core.outcome import Status
 from payments.core.scope import Scope
 from payments.journeys import distributing, importing, requeue_runs, retrying
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
 from tests.builders.events import (
@@ -110,7 +110,7 @@ def run_each_other_job(database, clinic: str) -> None:
     """Run each job that is not an import once."""
     requeue_waiting(database, clinic)
     for work in (
-        lambda tx: distributing.distribute_accounts(tx, FIRST, NOW.date(), NOW, 1_000),
+        lambda tx: distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, NOW.date(), NOW, 1_000),
         lambda tx: distributing.distribute_queued(tx, NOW.date(), NOW, 1_000),
         lambda tx: retrying.retry_due(tx, run_context(), DueItems(100)),
     ):

@@ -89,7 +89,7 @@ def test_outcome_is_what_the_preview_expected(office):
     assert requeue_runs.store_outcomes(office.tx, office.now) == 1
     stored = requeue_runs.show_run(office.tx, run, EVERYTHING)
     assert [(each.result, each.reason, each.count) for each in stored.outcome] == EXPECTED
-    assert not requeue_runs.is_active(office.tx)
+    assert not requeue_runs.has_unfinished_run(office.tx)
 
 
 def test_outcome_of_a_dead_letter_names_its_reason(office):

@@ -11,7 +11,7 @@ from payments.core.outcome import Reason, Status
 from payments.core.scope import Scope
 from payments.journeys import reporting, retrying
 from payments.journeys.reporting import FeedFilter
-from payments.journeys.requeueing import Requeued, requeue
+from payments.journeys.requeueing import RequeueSummary, requeue
 from tests.builders.events import (
     NOW,
     SAVED_AT,
@@ -61,7 +61,7 @@ def test_requeue_uses_the_current_settings(tx):
     assert transmission_of(tx) == ("Not Sent", "type_not_selected", "none")
     set_clinic_settings(tx, BOTH, since=AFTERWARDS)
 
-    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
+    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(1)
     assert transmission_of(tx) == ("Transmission Pending", None, "held")
     retry_due(tx)
 
@@ -90,7 +90,7 @@ def test_repeated_requeue_has_one_effect(tx):
 
     assert [requeue(tx, [PAYMENT_KEY, PAYMENT_KEY], NOW, WHO).count for _ in range(2)] == [1, 1]
     retry_due(tx)
-    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(0, (PAYMENT_KEY,))
+    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(0, (PAYMENT_KEY,))
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
@@ -113,7 +113,7 @@ def test_requeue_skips_imported_unknown_and_malformed_keys(tx):
     import_chunk(tx, saved_payment("25.00"))
     keys = [PAYMENT_KEY, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
 
-    assert requeue(tx, keys, NOW, WHO) == Requeued(0, tuple(keys))
+    assert requeue(tx, keys, NOW, WHO) == RequeueSummary(0, tuple(keys))
 
 
 def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
@@ -122,7 +122,7 @@ def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
     (payment,) = feed_rows(tx)
 
     assert payment == "clinic/2026/06/1/1"
-    assert requeue(tx, [payment], NOW, WHO) == Requeued(1)
+    assert requeue(tx, [payment], NOW, WHO) == RequeueSummary(1)
     assert {wording.history(row.code) for row in reporting.timeline(tx, payment)} == {"Not Sent", "Requeued"}
 
 
@@ -167,7 +167,7 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
         "Not Sent",
     ]
 
-    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == Requeued(1)
+    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(1)
     retry_due(tx)
     assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
     assert dead_letters(tx) == []
@@ -176,7 +176,7 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
 def test_exhausted_event_without_a_known_error_shows_undetermined_reason(tx):
     retrying.dead_letter(tx, stream_entries([saved_payment("25.00")]), run_context())
 
-    assert feed_rows(tx)[PAYMENT_KEY].detail == retrying.UNDETERMINED
+    assert feed_rows(tx)[PAYMENT_KEY].detail == retrying.UNKNOWN_ERROR
 
 
 def test_requeued_dead_letter_uses_the_current_settings(tx):
@@ -196,7 +196,7 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
     import_chunk(tx, garbage)
     (row,) = dead_letters(tx)
 
-    assert requeue(tx, [row.refused], NOW, WHO) == Requeued(1)
+    assert requeue(tx, [row.refused], NOW, WHO) == RequeueSummary(1)
     retry_due(tx)
 
     (again,) = dead_letters(tx)

@@ -10,7 +10,7 @@ from payments.journeys import adjusting, balancing, configuring, detecting, repo
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.configuring import CompanyUpdate
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow, FeedFilter
-from payments.journeys.undoing import Undone, UndoRequest
+from payments.journeys.undoing import UndoRequest, UndoResult
 from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
 from tests.builders.office import BILLER, Office, office_with_closed_april
@@ -32,7 +32,7 @@ def only_exception(office: Office) -> ExceptionRow:
     return found
 
 
-def undo(office: Office, reason: str = "wrong payment", **more: object) -> Undone:
+def undo(office: Office, reason: str = "wrong payment", **more: object) -> UndoResult:
     request = UndoRequest(only_exception(office).id, reason, **more)
     return undoing.undo(office.tx, request, office.now, BILLER)
 

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from payments.core.distribution import nightly_run_date
 from payments.journeys import configuring, distributing
 from payments.journeys.configuring import CompanyUpdate
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.store.db.connection import Transaction
 from payments.store.ledger import distribution, distribution_queue
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
@@ -49,7 +49,7 @@ def test_number_of_statements_is_independent_of_the_number_of_accounts(tx: Trans
     for limit in (1, 39):
         statements.clear()
         done = distributing.distribute_accounts(
-            tx, ("company", names[0]) if limit > 1 else FIRST, TODAY, office.now, limit
+            tx, ("company", names[0]) if limit > 1 else BEFORE_FIRST_ACCOUNT, TODAY, office.now, limit
         )
         counts.append((len(done.allocations), len(statements)))
 

@@ -43,7 +43,7 @@ def test_change_is_refused_after_the_company_has_left(tx, change):
         assert tx.execute(text(CHANGES[change])).rowcount == 1
         savepoint.rollback()
 
-    company_export.leave(tx, "company", office.now, BILLER)
+    company_export.mark_left(tx, "company", office.now, BILLER)
 
     with pytest.raises(DBAPIError, match="company company has moved to another installation"):
         tx.execute(text(CHANGES[change]))

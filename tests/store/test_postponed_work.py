@@ -33,7 +33,7 @@ def test_delay_grows_with_each_failed_attempt_up_to_the_last_step(
 def test_item_starts_again_with_the_first_delay_after_it_was_forgotten(tx: Transaction) -> None:
     fail(tx, MAY)
     fail(tx, MAY)
-    postponed_work.forget(tx, KIND, MAY)
+    postponed_work.clear(tx, KIND, MAY)
 
     assert fail(tx, MAY) == (1, NOW + KIND.delays[0])
 

@@ -29,7 +29,7 @@ from console.web.schemas import PROBLEMS, Rows, success_response
 from console.web.strictness import StrictBodyRoute
 from payments.journeys import noting, reporting
 from payments.journeys.assigning import Assignment
-from payments.journeys.choosing import Choice
+from payments.journeys.choosing import ScopeChoice
 from payments.journeys.noting import Note
 from payments.journeys.reporting import ExceptionRow
 from payments.journeys.undoing import UndoRequest
@@ -60,7 +60,7 @@ def life(exception_id: RowId, context: Viewer) -> Response:
 def claim_next(body: NextRequest, context: Editor) -> Response:
     """Give the oldest open exception without an owner to the caller. Two users never get the same one."""
     parameters = ExceptionsParameters(company=body.company, queue=body.queue)
-    scope = context.scope_of(Choice(body.company))
+    scope = context.scope_of(ScopeChoice(body.company))
     row = exception_actions.claim_next(context, parameters.query(scope))
     return JSONResponse({"exception": row and _exception(row)})
 

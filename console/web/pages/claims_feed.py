@@ -127,7 +127,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
     return context.redirect(form.return_to("/claims-feed", "/timeline"), message)
 
 
-def requeue_keys(context: RequestContext, keys: list[str], company: str | None) -> requeueing.Requeued:
+def requeue_keys(context: RequestContext, keys: list[str], company: str | None) -> requeueing.RequeueSummary:
     """Requeue the payments that the user may see, and ask the importer to retry them. Other payments are skipped.
 
     `company` limits the payments to those of one company. Raises AmbiguousIdError if a key names payments of several.

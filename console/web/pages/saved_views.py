@@ -19,7 +19,7 @@ from console.web.filters import STORABLE_PATTERN, PageQuery, RowId, Text
 from payments.access import saved_views
 from payments.access.rights import Right
 from payments.access.saved_views import NAME_CHARACTERS_MAX, QUERY_CHARACTERS_MAX, NewView, SavedView
-from payments.journeys.choosing import Choice
+from payments.journeys.choosing import ScopeChoice
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -70,7 +70,7 @@ def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
     company = form.company or context.user.scope.only_company
     if company is None:
         raise PageError(422, "Choose the company to which the view belongs.", "Go back and choose it.")
-    context.scope_of(Choice(company))
+    context.scope_of(ScopeChoice(company))
     known = parameters_of(LISTS[form.list_name].parameters or type(None))
     query = urlencode([(name, value) for name, value in parse_qsl(form.query) if name in known])
     view = NewView(company, form.list_name, form.name, query, is_shared=form.shared is not None)

@@ -11,7 +11,7 @@ from payments.contract.event import ChargeType
 from payments.contract.money import dollars
 from payments.core.flow_preview import FlowPreview
 from payments.journeys import eligibility_preview
-from payments.journeys.choosing import Choice
+from payments.journeys.choosing import ScopeChoice
 from payments.journeys.eligibility_preview import PaymentToSave
 
 _ANY_AMOUNT = dollars("1.00")
@@ -53,6 +53,6 @@ def _first(*amounts: Decimal | None) -> Decimal:
 
 def preview_flow(context: RequestContext, query: FlowQuery) -> FlowPreview:
     """Return the preview of a payment in the user's scope."""
-    scope = context.scope_of(Choice(query.company, query.clinic))
+    scope = context.scope_of(ScopeChoice(query.company, query.clinic))
     with context.transaction() as tx:
         return eligibility_preview.preview_payment(tx, scope, query.payment, context.now)

@@ -102,7 +102,7 @@ def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRu
     return None if row is None else _run(row)
 
 
-def is_active(tx: Transaction) -> bool:
+def has_unfinished_run(tx: Transaction) -> bool:
     """Return whether a run has payments to requeue, or its outcome is not stored yet."""
     found = tx.execute(
         text(

@@ -91,12 +91,12 @@ def drop_postponed(tx: Transaction, kind: WorkKind, items: Collection[WorkItem],
     attempt, and is forgotten.
     """
     for item in load(tx, kind) - set(items):
-        forget(tx, kind, item)
+        clear(tx, kind, item)
     waiting = load_waiting(tx, kind, now)
     return [item for item in items if item not in waiting]
 
 
-def forget(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
+def clear(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
     """Delete what is known of an item's failed attempts, because it succeeded or needs no attempt any more."""
     tx.execute(
         text("DELETE FROM postponed_work WHERE company_id = :company_id AND kind = :kind AND item_id = :item_id"),

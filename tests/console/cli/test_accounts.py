@@ -8,7 +8,7 @@ import pytest
 
 from payments.contract.event import Event
 from payments.journeys import distributing, reporting
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.store.db.connection import Database, transaction
 from payments.store.reports import payment_log
 from tests.builders.committed import LONG_AGO, Company
@@ -96,7 +96,7 @@ def test_expanded_log_adds_up_despite_concurrent_distribution(
 ) -> None:
     def distribute() -> None:
         with transaction(company.database) as tx:
-            distributing.distribute_accounts(tx, FIRST, date(2020, 5, 5), company.now(), 5000)
+            distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, date(2020, 5, 5), company.now(), 5000)
 
     commit_before_call(payment_log, "load_applied_amounts", distribute)
     log = ("report", "payment-log", "--patient", owing_patient_ids["patient_id"], "--expand", "--format", "json")

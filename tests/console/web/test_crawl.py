@@ -20,7 +20,7 @@ from payments.core.month import Month
 from payments.core.scope import Scope
 from payments.journeys import adjusting, closing, confirming, distributing, requeue_runs
 from payments.journeys.confirming import NamedClinic
-from payments.journeys.distributing import FIRST
+from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
@@ -78,7 +78,7 @@ def fill(database: Database) -> None:
         )
     add_odd_events(ledger, now)
     with transaction(database) as tx:
-        distributing.distribute_accounts(tx, FIRST, now.date(), now, 5_000)
+        distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, now.date(), now, 5_000)
         first, second, *_ = adjusting.list_acceptable(tx, COMPANY)
         adjusting.accept(tx, first, None, now, "user:billing")
         adjusting.acknowledge(tx, second, "as agreed", now, "user:billing")
