@@ -26,5 +26,10 @@ def page_response(page: Page[Any], records: Callable[[Iterable[Any]], Iterable[R
 
 def rows_response(records: Iterable[Record], report: Report, beside: Mapping[str, str | None] = _NO_OTHERS) -> Response:
     """Return records of a report as JSON."""
-    rows = [{key: to_json_value(record[key]) for key in report.keys} for record in records]
+    return json_response(({key: record[key] for key in report.keys} for record in records), beside)
+
+
+def json_response(records: Iterable[Record], beside: Mapping[str, str | None] = _NO_OTHERS) -> Response:
+    """Return records as JSON, with all of their keys, and the positions of the pages beside them."""
+    rows = [{key: to_json_value(value) for key, value in record.items()} for record in records]
     return JSONResponse({"rows": rows, **beside})

@@ -17,7 +17,7 @@ from tests.engines import scratch_database
 _IDS = {
     "findings": (
         r'(?<="id": )\d+|(?<="id":)\d+|^\d+(?=,Payment,)|(?<=[Ee]xception )\d+|(?<=/exceptions/)\d+'
-        r'|(?<=name="exception" value=")\d+|(?<="exception": )\d+|(?<="exception":)\d+'
+        r'|(?<=name="exception" value=")\d+|(?<="exception": )\d+|(?<="exception":)\d+|(?<=exception-)\d+'
     ),
     "set_aside": r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Invalid event ))\d+",
 }

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from console.reports.balancing import DIFFERENCES, BalancingParameters, balance_record, difference_record
 from console.reports.output import to_json_value
+from console.web.api_rows import rows_response
 from console.web.auth import Viewer
 from console.web.body_limit import FILE_BYTES_MAX, too_large
 from console.web.errors import PageError
@@ -55,7 +56,7 @@ def lines(query: BalanceQuery, context: Viewer, group: LineGroup | None = None) 
             if group
             else balancing.differing_lines(tx, balance_filter)
         )
-        return JSONResponse({"rows": [_row(line) for line in islice(found, ROWS_MAX)], "next": None})
+        return rows_response(map(difference_record, islice(found, ROWS_MAX)), DIFFERENCES)
 
 
 @router.post("/balancing", openapi_extra=_CSV_BODY)

@@ -11,6 +11,7 @@ from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, excepti
 from console.reports.notes import NOTES, NotesParameters, note_records
 from console.reports.output import Record, to_json_value
 from console.web import exception_actions, note_actions
+from console.web.api_rows import rows_response
 from console.web.auth import Editor, Viewer
 from console.web.exception_schemas import (
     AssignRequest,
@@ -37,7 +38,7 @@ from payments.journeys.undoing import UndoRequest
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
 
 
-@router.get("/exceptions/{exception_id}", responses=success_response(ExceptionLife))
+@router.get("/exceptions/{exception_id:row}", responses=success_response(ExceptionLife))
 def life(exception_id: RowId, context: Viewer) -> Response:
     """Return one exception with its events, its entries and the notes on its payment."""
     with context.snapshot_transaction() as tx:
@@ -101,8 +102,7 @@ def list_notes(
     with context.transaction() as tx:
         notes = note_actions.list_notes(tx, context, about)
         context.audit(tx, "viewed notes", about.payment or about.patient or "", "API")
-    rows = [{key: record[key] for key in NOTES.keys} for record in _json(note_records(notes))]
-    return JSONResponse({"rows": rows, "next": None})
+    return rows_response(note_records(notes), NOTES)
 
 
 @router.post("/notes", responses=success_response(NoteResult))

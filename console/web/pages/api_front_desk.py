@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 
 from console.reports.front_desk import PatientParameters, day_record
-from console.reports.output import to_json_value
+from console.web.api_rows import json_response
 from console.web.auth import Viewer
 from console.web.errors import PageError
 from console.web.filters import ReportQuery, report_query
@@ -27,8 +27,7 @@ def today(query: DayQuery, context: Viewer) -> Response:
     with context.transaction() as tx:
         sheet = front_desk.read_day(tx, scope, day)
         context.audit(tx, "viewed payments of the day", query.parameters.clinic or "", f"API {day}")
-    rows = [{key: to_json_value(value) for key, value in day_record(row).items()} for row in sheet.rows]
-    return JSONResponse({"rows": rows, "next": None})
+    return json_response(map(day_record, sheet.rows))
 
 
 @router.get("/patient", responses=success_response(Rows))
@@ -49,9 +48,7 @@ def patient(
         ]
     if not accounts:
         raise PageError(404, f"There is no patient {chosen.patient}.")
-    records = [{"company": company, **charge._asdict()} for company, charge in owed]
-    rows = [{key: to_json_value(value) for key, value in record.items()} for record in records]
-    return JSONResponse({"rows": rows, "next": None})
+    return json_response({"company": company, **charge._asdict()} for company, charge in owed)
 
 
 @router.get("/would-flow", responses=success_response(FlowPreview))

@@ -3,12 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
 
-from console.reports.definition import Report
 from console.reports.not_in_billing import NOT_IN_BILLING_REPORT, NotInBillingParameters, unposted_records
-from console.reports.output import Record, to_json_value
 from console.reports.trends import TRENDS, TrendsParameters, trend_records, with_period
+from console.web.api_rows import rows_response
 from console.web.auth import Viewer
 from console.web.filters import ReportQuery, report_query
 from console.web.schemas import PROBLEMS, Rows, success_response
@@ -29,7 +27,7 @@ def not_in_billing(
     feed_filter = query.parameters.query(context.scope_of(query.choice))
     with context.transaction() as tx:
         records = unposted_records(reporting.not_in_billing(tx, feed_filter), context.now)
-    return _rows(records, NOT_IN_BILLING_REPORT)
+    return rows_response(records, NOT_IN_BILLING_REPORT)
 
 
 @router.get("/trends", responses=success_response(Rows))
@@ -42,9 +40,4 @@ def trends(
     feed_filter = with_period(chosen, context.today_in(chosen.scope))
     with context.transaction() as tx:
         records = trend_records(dashboard.trends(tx, feed_filter, query.parameters.group))
-    return _rows(records, TRENDS)
-
-
-def _rows(records: list[Record], report: Report) -> Response:
-    rows = [{key: to_json_value(record[key]) for key in report.keys} for record in records]
-    return JSONResponse({"rows": rows, "next": None})
+    return rows_response(records, TRENDS)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from console.reports.claims_feed import ClaimsFeedParameters
 from console.reports.output import Record, to_json_value
 from console.reports.requeue import REQUEUE_RUNS, outcome_records, preview_records, run_records
+from console.web.api_rows import rows_response
 from console.web.auth import Requeuer
 from console.web.filters import ReportQuery, RowId, report_query
 from console.web.pages.requeue_runs import (
@@ -62,8 +63,8 @@ def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Respons
     """Return a page of the requeue runs, newest first. `next` is the `before` of the page that follows."""
     with context.transaction() as tx:
         page = requeue_runs.list_runs(tx, context.user.scope, query.before, PAGE_ROWS)
-    rows = [{key: to_json_value(each[key]) for key in REQUEUE_RUNS.keys} for each in run_records(page.runs)]
-    return JSONResponse({"rows": rows, "next": page.next_before})
+    beside = {"next": None if page.next_before is None else str(page.next_before), "previous": None}
+    return rows_response(run_records(page.runs), REQUEUE_RUNS, beside)
 
 
 @router.post("/requeue-runs", responses=success_response(RequeueRunStarted))

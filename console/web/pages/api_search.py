@@ -3,10 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse
 
-from console.reports.output import to_json_value
 from console.reports.search import SEARCH, SearchParameters, search_records
+from console.web.api_rows import rows_response
 from console.web.auth import Viewer
 from console.web.filters import ReportQuery, report_query
 from console.web.schemas import PROBLEMS, Rows, success_response
@@ -24,5 +23,4 @@ def search(
     with context.transaction() as tx:
         found = searching.search(tx, query.parameters.q, query.parameters.scope(context.user.scope))
         context.audit(tx, "searched", query.parameters.q, "API")
-    rows = [{key: to_json_value(record[key]) for key in SEARCH.keys} for record in search_records(found)]
-    return JSONResponse({"rows": rows, "next": None})
+    return rows_response(search_records(found), SEARCH)

@@ -49,7 +49,7 @@ class _NoteForm(ReturnForm):
     text: Annotated[str, Field(max_length=noting.CHARACTERS_MAX)] = ""
 
 
-@router.get("/exceptions/{exception_id}")
+@router.get("/exceptions/{exception_id:row}")
 def show(exception_id: RowId, context: Viewer) -> Response:
     """Show one exception with its events, its entries and the notes on its payment."""
     with context.snapshot_transaction() as tx:

@@ -54,7 +54,7 @@ def show(context: Viewer) -> Response:
     return context.page("saved_views.html", report=SAVED_VIEWS, rows=rows)
 
 
-@router.get("/views/{view_id}")
+@router.get("/views/{view_id:row}")
 def open_view(view_id: RowId, context: Viewer) -> Response:
     """Redirect to the list with the filters of a view: the permanent address of the view."""
     with context.transaction() as tx:

@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from datetime import UTC, datetime
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -79,7 +80,7 @@ def test_deposit_date_is_prefilled_with_the_companys_current_day(
         configuring.set_company(tx, CompanyUpdate(clinic, timezone=zone), now=now, who="tests")
     billing = logged_in("billing")
     page = billing.get("/exceptions", clinic=clinic).text
-    selected = billing.post("/exceptions/matching", action="accept", back=f"/exceptions?clinic={clinic}").text
+    selected = billing.post("/exceptions/matching", action="accept", back=f"/exceptions?clinic={quote(clinic)}").text
 
     today = datetime.now(ZoneInfo(zone)).date()
     assert f'name="deposit_date" value="{today}" max="{today}"' in page

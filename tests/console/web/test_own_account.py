@@ -66,7 +66,7 @@ def test_user_replaces_the_administrators_password_before_anything_else(logged_i
     assert browser.client.get("/api/claims-feed").json()["error"] == "The password of this user is temporary."
     page = browser.get("/own-account", next="/claims-feed?status=Not+Sent")
     assert "An administrator has set the current one" in page.text
-    assert browser.post("/exceptions/accept").headers["location"] == "/own-account?next=%2F"
+    assert browser.post("/exceptions/decide").headers["location"] == "/own-account?next=%2F"
     assert browser.post("/logout").headers["location"] == "/login"
 
 

@@ -84,7 +84,7 @@ LIKELY: dict[str, list[object]] = {
 }
 FIELDS = sorted(_fields())
 ROUTES = sorted(
-    (method, route.path)
+    (method, route.path_format)
     for page in PAGES
     for route in page.router.routes
     if isinstance(route, APIRoute) and route.path not in EXCLUDED

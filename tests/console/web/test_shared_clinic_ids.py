@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 
 from tests.console.web.conftest import PASSWORD, Browser
+from tests.console.web.html_page import HtmlPage
 from tests.console.web.shared_clinic_ids import CLINIC, KEY, LEFT, OTHER_CLINIC, PATIENT, RIGHT, serve_shared
 from tests.engines import scratch_database
 
@@ -70,11 +71,20 @@ def test_links_of_a_page_open_the_right_company(browser: Browser, path: str, to:
 def test_timeline_links_to_its_company(browser: Browser) -> None:
     page = browser.get("/timeline", payment=f"{RIGHT}:{CLINIC}/free/1").text
 
-    for to in ("/exceptions", "/clinic", "/account"):
+    for to in ("/clinic", "/account"):
         (link,) = [unescape(each) for each in re.findall(rf'href="({to}\?[^"]*)"', page)]
         assert f"company={RIGHT}" in link
-    assert 'name="company" value="right"' not in page  # it may not be requeued
-    assert 'name="company" value="right"' in browser.get("/timeline", payment=f"{RIGHT}:{CLINIC}/other/1").text
+    (exception, *_) = re.findall(r'href="(/exceptions/\d+)"', page)
+    shown = browser.get(exception).text
+    assert "35.00" in shown
+    assert "25.00" not in shown
+    forms = {form.action: form for form in HtmlPage("/timeline", page).forms}
+    assert {*forms} >= {"/notes"}
+    assert "/claims-feed/requeue" not in forms  # it may not be requeued
+    other = HtmlPage("/timeline", browser.get("/timeline", payment=f"{RIGHT}:{CLINIC}/other/1").text)
+    forms |= {form.action: form for form in other.forms}
+    for action in ("/notes", "/claims-feed/requeue"):
+        assert ["right"] in [each.values for each in forms[action].fields if each.name == "company"]
 
 
 def test_id_of_two_companies_is_refused_without_the_company(browser: Browser) -> None:

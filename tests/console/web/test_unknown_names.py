@@ -31,7 +31,7 @@ def _ids(route: APIRoute) -> str:
 
 
 def _path(route: APIRoute) -> str:
-    return re.sub(r"\{\w+\}", "1", route.path)
+    return re.sub(r"\{\w+\}", "1", route.path_format)
 
 
 GETS, POSTS = sorted(_routes("GET"), key=_ids), sorted(_routes("POST"), key=_ids)
