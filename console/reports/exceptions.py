@@ -182,7 +182,7 @@ EXCEPTIONS = Report(
     columns=(
         Column("id", "No.", ColumnKind.COUNT, sort=SortCost.INDEX),
         Column("type", "Type"),
-        Column("reason", "Exception", wraps=True, text=_exception_text, sort=SortCost.ROWS),
+        Column("reason", "Exception", wraps=True, text=_exception_text, css_class="why cause", sort=SortCost.ROWS),
         Column("case", "Change in closed month"),
         Column("payment", "Payment", wraps=True, css_class="pay"),
         Column("patient", "Patient", from_width=150, sort=SortCost.ROWS),

@@ -26,7 +26,7 @@ MATCHES = {
     "name_beginning": "Beginning of the name",
     "part": "Part of the name or id",
     "similar": "Similar name",
-    "patient": "Payment of a patient found",
+    "patient": "Patient",
 }
 """The label of each reason for which a row is a hit."""
 

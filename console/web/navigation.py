@@ -54,7 +54,7 @@ SECTIONS = (
     Section(
         "Billing",
         (
-            Item("Claims Feed", "/claims-feed", "activity", also=("/timeline",)),
+            Item("Claims Feed", "/claims-feed", "stack-2", also=("/timeline",)),
             Item("Billing Exceptions", "/exceptions", "alert-triangle"),
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip",)),
             Item("Accounts", "/account", "wallet"),
@@ -75,7 +75,7 @@ SECTIONS = (
         "Administration",
         (
             Item("Clinics", "/clinics", "building-hospital", also=("/clinic",)),
-            Item("Company", "/company", "building-hospital", Right.CONFIGURE, for_whole_companies=True),
+            Item("Company", "/company", "settings", Right.CONFIGURE, for_whole_companies=True),
             Item("Users", "/users", "users", Right.ADMINISTER, also=("/user",)),
             Item("Audit", "/audit", "history", Right.ADMINISTER),
             Item("New ids", "/new-ids", "id-badge", Right.ADMINISTER),

@@ -68,7 +68,7 @@ def _work_queue(request: PartRequest) -> list[WorkCount]:
     user, now = request.context.user, request.context.now
     lists = {
         ("Mine", "mine"): ExceptionFilter(scope=user.scope, owner=user.name),
-        ("Nobody's", "unassigned"): ExceptionFilter(scope=user.scope, is_unassigned=True),
+        ("Unassigned", "unassigned"): ExceptionFilter(scope=user.scope, is_unassigned=True),
         ("Overdue", "overdue"): ExceptionFilter(scope=user.scope, overdue_at=now),
         ("All open", ""): ExceptionFilter(scope=user.scope),
     }

@@ -1,17 +1,20 @@
 """Follow links and submit forms in a browser, as one user, and collect what the browser complains about."""
 
 from collections import Counter, deque
-from urllib.parse import urldefrag, urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 from playwright.sync_api import Page, Response
 
-from tests.console.web.crawler import EMR_LOG, address_shape, form_kind, form_values
-from tests.console.web.html_page import HtmlPage
+from tests.browser.conftest import PASSWORD
+from tests.console.web.crawler import EMR_LOG, address_shape, form_kind, form_values, valid_value
+from tests.console.web.html_page import FormOnPage, HtmlPage
 
 SIZES = {1280: 800, 390: 844}
 PAGES_OF_A_PATH = 3
-LAST = ("/logout", "/own-account/sessions/end", "/own-account/password")
-"""Forms that end the session or change the password. The tests of the own account submit them."""
+NEXT_PASSWORD = "another correct horse"  # noqa: S105 (it opens nothing but this test)
+LAST = {"/logout": "/", "/own-account/password": "/own-account", "/own-account/sessions/end": "/own-account"}
+"""Forms that end the session or change the password, and the pages that have them."""
 # What is cut off on purpose: the link to the content and texts for screen readers.
 OUTSIDE = """() => {
     const clipped = (each) => {
@@ -35,7 +38,9 @@ OUTSIDE = """() => {
     return found.slice(0, 3);
 }"""
 CHANGES_IN_PLACE = "(number) => [...document.forms][number].hasAttribute('hx-post') && Boolean(window.htmx)"
-SUBMIT = """([number, values]) => {
+BUTTONS = """() => [...document.forms].map((form) => [...form.elements].filter((each) => each.type === "submit")
+    .map((each) => `${each.name}=${each.name && each.value} ${each.getAttribute("formaction") || ""}`))"""
+SUBMIT = """([number, at, values]) => {
     const form = [...document.forms][number];
     for (const field of form.elements) {
         if (field.name.startsWith("all_")) field.checked = false;
@@ -44,24 +49,33 @@ SUBMIT = """([number, values]) => {
         if (["checkbox", "radio"].includes(field.type)) field.checked = chosen.includes(field.value);
         else field.value = chosen[0];
     }
-    const button = [...form.elements].find((each) => each.type === "submit");
+    const button = [...form.elements].filter((each) => each.type === "submit")[at];
     button.disabled = false;
     form.requestSubmit(button);
 }"""
 
 
+class Button(NamedTuple):
+    """A button that submits a form: the number of the form on the page, its own number in the form, and its kind."""
+
+    form: int
+    at: int
+    kind: str
+
+
 class BrowserCrawler:
     """Crawls the console in one browser page. `problems` lists each problem with the address where it was found.
 
-    Every page is laid out at each width. One page of each shape is opened, and one form of each kind submitted. Without
-    forms, only PAGES_OF_A_PATH pages of each path are opened: most shapes differ in the filters that are set.
+    Every page is laid out at each width. One page of each shape is opened, and each button of one form of each kind
+    pressed. Without forms, only PAGES_OF_A_PATH pages of each path are opened: most shapes differ in the filters that
+    are set.
     """
 
-    def __init__(self, page: Page, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
-        self.page, self.elsewhere, self.with_forms = page, elsewhere, with_forms
+    def __init__(self, page: Page, user: str, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
+        self.page, self.user, self.elsewhere, self.with_forms = page, user, elsewhere, with_forms
         self.problems: list[str] = []
         self.opened: set[str] = set()
-        self._submitted: set[str] = set()
+        self.submitted: set[str] = set()
         self._shapes: Counter[str] = Counter()
         self._paths: Counter[str] = Counter()
         self._waiting: deque[str] = deque(["/", *starts])
@@ -70,11 +84,26 @@ class BrowserCrawler:
         page.on("response", self._check_status)
 
     def crawl(self) -> None:
-        """Open every page, and submit every form."""
+        """Log in, open every page, and submit every form. Submit last what ends the session."""
+        self._log_in()
         while self._waiting:
             address = self._waiting.popleft()
             self.page.goto(address)
             self._read_page(address)
+        for action, address in LAST.items() if self.with_forms else ():
+            self.page.goto(address)
+            if "/login" in self.page.url:
+                self._log_in()
+                self.page.goto(address)
+            form = next(at for at, each in enumerate(self._forms(address)) if each.action == action)
+            self._press(address, Button(form, 0, action))
+
+    def _log_in(self) -> None:
+        self.page.goto("/login")
+        self.page.get_by_label("Name").fill(self.user)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_role("button", name=self.user).wait_for()
 
     def _read_page(self, address: str) -> None:
         self.opened.add(address_shape(urlsplit(address).path))
@@ -85,9 +114,13 @@ class BrowserCrawler:
                 self._queue(address, link.address)
         for form in page.forms:
             if form.method.lower() == "get":
-                self._queue(address, form.action)
-            elif self.with_forms and form.buttons and form.action not in LAST:
-                self._submit(address, str(form_kind(form)))
+                self._queue(address, _search_address(form))
+        # A form may change the page, or remove it with everything on it.
+        while self.with_forms and (button := self._next_button(address)):
+            self._press(address, button)
+            if not self.page.request.get(address).ok:
+                return
+            self.page.goto(address)
 
     def _check_layout(self) -> None:
         for width, height in SIZES.items():
@@ -106,36 +139,47 @@ class BrowserCrawler:
         self._paths[path] += 1
         self._waiting.append(whole)
 
-    def _submit(self, address: str, kind: str) -> None:
-        """Fill in a form of a kind and send it, unless one was sent before. Then return to the page."""
-        # An earlier form may have changed the page.
-        forms = HtmlPage(address, self.page.content()).forms
-        number = next((at for at, form in enumerate(forms) if str(form_kind(form)) == kind), None)
-        if kind in self._submitted or number is None:
-            return
-        self._submitted.add(kind)
-        values = {name: [each] if isinstance(each, str) else each for name, each in form_values(forms[number]).items()}
-        for field in forms[number].fields:
+    def _forms(self, address: str) -> list[FormOnPage]:
+        return HtmlPage(address, self.page.content()).forms
+
+    def _next_button(self, address: str) -> Button | None:
+        """Return a button of the page that submits a form, if no button of its kind was pressed before."""
+        for number, (form, buttons) in enumerate(zip(self._forms(address), self.page.evaluate(BUTTONS), strict=True)):
+            for at, button in enumerate(buttons):
+                kind = f"{form_kind(form)} {button}"
+                is_skipped = form.action in LAST or form.action == "/login" or kind in self.submitted
+                if form.method.lower() == "post" and not is_skipped:
+                    return Button(number, at, kind)
+        return None
+
+    def _press(self, address: str, button: Button) -> None:
+        """Fill in a form, and press one of its buttons."""
+        self.submitted.add(button.kind)
+        form = self._forms(address)[button.form]
+        values = {name: [each] if isinstance(each, str) else each for name, each in form_values(form).items()}
+        if "old_password" in values:
+            values |= {"old_password": [PASSWORD], "password": [NEXT_PASSWORD], "password_again": [NEXT_PASSWORD]}
+        for field in form.fields:
             if field.kind == "file":
                 log = {"name": "week.csv", "mimeType": "text/csv", "buffer": EMR_LOG}
-                self.page.locator("form").nth(number).locator("input[type=file]").set_input_files(log)
-        if self.page.evaluate(CHANGES_IN_PLACE, number):
+                self.page.locator("form").nth(button.form).locator("input[type=file]").set_input_files(log)
+        entered = [button.form, button.at, values]
+        if self.page.evaluate(CHANGES_IN_PLACE, button.form):
             with self.page.expect_response(lambda response: response.request.method == "POST"):
-                self.page.evaluate(SUBMIT, [number, values])
-        else:
-            with self.page.expect_navigation(wait_until="load") as shown:
-                self.page.evaluate(SUBMIT, [number, values])
-            self._read_answer(shown.value)
-        # The form may have removed the page, with everything on it.
-        if self.page.request.get(address).ok:
-            self.page.goto(address)
+                self.page.evaluate(SUBMIT, entered)
+            return
+        with self.page.expect_navigation(wait_until="load") as shown:
+            self.page.evaluate(SUBMIT, entered)
+        self._read_answer(shown.value)
 
     def _read_answer(self, answer: Response) -> None:
         """Read the page that follows a form, unless one of its shape is known. It may exist only now."""
         after = urlsplit(answer.url)
         address = f"{after.path}?{after.query}" if after.query else after.path
-        if answer.request.method == "POST":  # not an address of its own
+        if answer.request.method == "POST":  # not an address of its own: a question, or the result of each item
             self._check_layout()
+            if button := self._next_button(address):
+                self._press(address, button)
         elif not self._shapes[address_shape(address)]:
             self._shapes[address_shape(address)] += 1
             self._read_page(address)
@@ -148,3 +192,10 @@ class BrowserCrawler:
         found = f"on {urlsplit(self.page.url).path}?{urlsplit(self.page.url).query}: {problem}"
         if found not in self.problems:
             self.problems.append(found)
+
+
+def _search_address(form: FormOnPage) -> str:
+    """Return the address that a search opens with the values that the form shows, and valid ones of required fields."""
+    values = {each.name: each.chosen for each in form.fields if each.kind != "checkbox"}
+    values |= {each.name: valid_value(each, form) for each in form.fields if each.required and not each.chosen}
+    return f"{form.action}?{urlencode(values)}" if values else form.action

@@ -17,6 +17,7 @@ from console.web.app import page_paths
 from console.web.navigation import SECTIONS
 from tests.acceptance.stack import Stack
 from tests.browser.conftest import log_in_by_keyboard
+from tests.browser.test_balancing_job import log_of
 from tests.browser.three_weeks import COMPANY, ThreeWeeks
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -63,6 +64,7 @@ def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict
             viewport={"width": width, "height": height},
             color_scheme="dark" if colors == "dark" else "light",
             timezone_id="America/Phoenix",
+            reduced_motion="reduce",
         )
         opened[suffix] = log_in_by_keyboard(context.new_page(), "ann")
     yield opened
@@ -73,18 +75,28 @@ def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict
 # Pages by the name of their files. Pages with a long history of work are in the test below.
 ADDRESSES = {
     "overview": "/?day=2026-10-08",
+    "search": "/search?q=P-103",
+    "today": "/today?clinic=north&day=2026-10-08",
+    "will-it-flow": "/will-it-flow?clinic=east&charge_type=Wellness&date=2026-10-08",
+    "patient": f"/patient?patient={PATIENT}",
     "claims-feed": "/claims-feed?status=Not+Sent&clinic=east",
     "exceptions": f"/exceptions?clinic=north&reason={CLOSED}",
+    "exception": "/exceptions/1",
     "payment-log": f"/payment-log?{WEEK}&group_by=method",
     "payment-log-rows": f"/payment-log?{WEEK}&clinic=north",
+    "deposit-slip": "/deposit-slip?clinic=north&day=2026-10-08",
     "account": f"/account?patient={PATIENT}",
     "balancing": f"/balancing?{WEEK}&clinic=north",
+    "trends": "/trends?since=2026-09-21&until=2026-10-11",
     "months": f"/months?company={COMPANY}&month=2026-10",
     "clinics": "/clinics?like=north",
+    "company": f"/company?company={COMPANY}",
     "new-ids": "/new-ids",
     "users": "/users",
     "user": "/user?name=bill",
     "audit": "/audit",
+    "own-account": "/own-account",
+    "help": "/help",
     "wrong-filter": "/claims-feed?since=2026-13-01",
     "no-such-page": "/no-such-page",
 }
@@ -138,6 +150,23 @@ def test_steps_of_a_requeue_are_saved_as_screenshots(
         for name, path in (("requeue-run", run), ("timeline", f"/timeline?payment={payment}")):
             other.goto(path)
             save_screenshot(other, f"{name}{suffix}", screenshot_folder)
+
+
+def test_steps_of_several_exceptions_and_of_a_file_are_saved_as_screenshots(
+    pages: dict[str, Page], screenshot_folder: Path
+) -> None:
+    for suffix, page in pages.items():
+        page.goto(ADDRESSES["exceptions"])
+        page.get_by_role("checkbox", name="Select all rows").check()
+        page.get_by_role("button", name=re.compile("^Accept [0-9]+ selected")).click()
+        save_screenshot(page, f"exceptions-selected{suffix}", screenshot_folder)
+
+        page.goto(ADDRESSES["balancing"])
+        page.locator("summary", has_text="Compare with the EMR's own Payment Log").click()
+        log = {"name": "week.csv", "mimeType": "text/csv", "buffer": log_of("north", {"p-1001": "25.00"})}
+        page.get_by_label("CSV file of the EMR").set_input_files(log)
+        page.get_by_role("button", name="Upload and preview").click()
+        save_screenshot(page, f"uploaded-file{suffix}", screenshot_folder)
 
 
 def test_login_page_is_saved_as_screenshots(chromium: Browser, address: str, screenshot_folder: Path) -> None:

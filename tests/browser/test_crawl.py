@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser
 
 from payments.access.rights import Role, User
-from tests.browser.conftest import PASSWORD, ZONE
+from tests.browser.conftest import ZONE
 from tests.browser.crawler import BrowserCrawler
 from tests.console.web.conftest import serve
 from tests.console.web.test_crawl import USERS, task_pages
@@ -19,16 +19,10 @@ BRIEF = [user for user in USERS if user.name in {f"{Role.FRONT_OFFICE}-of-north"
 
 
 def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCrawler:
-    """Log in as a user, and open every page; `how` is `scripts` and `with_forms`."""
+    """Open every page as a user; `how` is `scripts` and `with_forms`."""
     with chromium.new_context(base_url=address, java_script_enabled=how["scripts"], timezone_id=ZONE) as context:
-        page = context.new_page()
-        page.goto("/login")
-        page.get_by_label("Name").fill(user.name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.get_by_role("button", name=user.name).wait_for()
-        flower = "http://127.0.0.1:5555"
-        crawler = BrowserCrawler(page, (flower,), *task_pages(user), with_forms=how["with_forms"])
+        flower = ("http://127.0.0.1:5555",)
+        crawler = BrowserCrawler(context.new_page(), user.name, flower, *task_pages(user), with_forms=how["with_forms"])
         crawler.crawl()
         return crawler
 

@@ -75,9 +75,11 @@ def show(query: ExceptionsQuery, context: Viewer, kept: _Kept = None) -> Respons
 def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: ExceptionWork) -> list[Tab]:
     """Return the tabs of the queues: each with its text, its address, whether it is shown, and its number of rows."""
     shown = (chosen.queue, chosen.work)
+    # A tab counts what is open in a clinic or company; it has no other filter.
+    cleared = dict.fromkeys(set(context.request.query_params) - {"clinic", "company"})
 
     def tab(text: str, count: int, queue: QueueChoice | None, kind: WorkChoice | None) -> Tab:
-        link = context.link(queue=queue, work=kind, kept=None, after=None, before=None, owner=None, status=None)
+        link = context.link(**cleared | {"queue": queue, "work": kind})
         return (text, link, (queue, kind) == shown and chosen.status is StatusChoice.OPEN, count)
 
     return [

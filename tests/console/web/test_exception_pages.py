@@ -124,6 +124,10 @@ def test_tabs_part_what_proposes_nothing_from_the_rest(logged_in: LoggedIn, ledg
 
     assert f"exception-{number}" not in billing.get("/exceptions", clinic="tabs", queue="to_post").text
     assert f"exception-{number}" in billing.get("/exceptions", clinic="tabs", queue="nothing_to_post").text
+    filtered = billing.get("/exceptions", clinic="tabs", patient="nobody", since="2026-06-01").text
+    tabs = re.findall(r'href="(/exceptions\?[^"]+)"[^>]*>[^<]+<span class="badge calm">(\d+)<', filtered)
+    counts = [len(rows(billing, f"/api{html.unescape(link)}")) for link, _ in tabs]
+    assert counts == [int(count) for _, count in tabs] == [1, 0, 1, 0, 1, 0]
 
 
 def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(

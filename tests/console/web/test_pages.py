@@ -220,7 +220,7 @@ def test_clinic_is_chosen_from_a_list_or_typed_if_there_are_many(
     ledger.publish("zz-last", saved_patient())
     monkeypatch.setattr(choices, "OFFERED_MAX", 10_000)  # other tests add clinics
     page = logged_in("billing").get(path).text
-    offered = page.partition('<select name="clinic" class="form-select"')[2].partition("</select>")[0]
+    offered = page.partition('<select name="clinic" class="form-control"')[2].partition("</select>")[0]
     assert '<option value="zz-last">' in offered
 
     monkeypatch.setattr(choices, "OFFERED_MAX", 1)

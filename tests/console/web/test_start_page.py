@@ -73,9 +73,10 @@ def test_work_lists_of_a_biller_count_their_rows(logged_in: LoggedIn, user: str)
 def test_months_that_have_ended_are_ready_or_overdue(logged_in: LoggedIn) -> None:
     page = logged_in("billing").get("/").text
     today = datetime.now(UTC).date()
-    found = re.findall(r'month=(\d{4}-\d\d)">.*?</td><td>(.*?)</td><td>.*?badge (?:bad|wait)">(overdue|ready)<', page)
+    badge = r'badge (?:bad|wait)">(Overdue|Ready to close)<'
+    found = re.findall(rf'month=(\d{{4}}-\d\d)">.*?</td><td>(.*?)</td><td>.*?{badge}', page)
 
     assert found
     for month, _, state in found:
         limit = Month.parse(month).plus(1).first_day + timedelta(days=13)
-        assert state == ("overdue" if today > limit else "ready")
+        assert state == ("Overdue" if today > limit else "Ready to close")
