@@ -70,6 +70,11 @@ def _reject_bool(value: object) -> object:
 _NOT_CONTENT = {"schema_", "event_id", "saved_at", "patient_paid"}
 
 
+def hash_of_content(text: bytes) -> bytes:
+    """Return the content hash of the JSON text of an event's content: its fields in the order of the model."""
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
 class _Event(BaseModel):
     """The fields that all events have."""
 
@@ -82,7 +87,7 @@ class _Event(BaseModel):
     version: Version
     saved_at: Instant
 
-    @property
+    @cached_property
     def content_hash(self) -> bytes:
         """A hash of 16 bytes over all fields except those in `_NOT_CONTENT`.
 
@@ -90,8 +95,7 @@ class _Event(BaseModel):
         field that is added to the contract later. Otherwise a repeated event that an earlier release imported would be
         a version conflict.
         """
-        text = self.model_dump_json(exclude=_NOT_CONTENT)
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        return hash_of_content(self.model_dump_json(exclude=_NOT_CONTENT).encode())
 
 
 class _LineEvent(_Event):

@@ -13,7 +13,8 @@ from payments.contract.days import DAY_PATTERN
 from payments.contract.keys import ID_CHARACTERS_MAX
 from payments.contract.money import ZERO
 
-MEMO_CHARACTERS_MAX = 2_000
+TEXT_CHARACTERS_MAX, MEMO_CHARACTERS_MAX = 200, 2_000
+VERSION_MAX = 2**63 - 1
 
 
 class _MatchesPattern:
@@ -122,7 +123,7 @@ Identifier = Annotated[
 OptionalIdentifier = Annotated[
     Annotated[
         str,
-        StringConstraints(strict=True, max_length=200),
+        StringConstraints(strict=True, max_length=TEXT_CHARACTERS_MAX),
         AfterValidator(_check_optional_identifier),
         _AsciiFastPath(),
         Field(json_schema_extra={"pattern": f"^{_ALL_PRINTABLE}(?:{_ID_PATTERN})?$"}),
@@ -160,10 +161,11 @@ Instant = Annotated[
     _MatchesPattern(DAY_PATTERN + r"[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})"),
     Field(description="an RFC 3339 time with its offset, e.g. 2026-10-05T10:00:00-07:00"),
 ]
-Version = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="a whole number from 1")]
+Version = Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX, description="a whole number from 1")]
 Flag = Annotated[bool, Field(strict=True, description="true or false")]
 ShortText = Annotated[
-    Annotated[str, StringConstraints(strict=True, max_length=200), AfterValidator(_empty_as_none)] | None,
+    Annotated[str, StringConstraints(strict=True, max_length=TEXT_CHARACTERS_MAX), AfterValidator(_empty_as_none)]
+    | None,
     Field(default=None, description="text of up to 200 characters, or null"),
 ]
 Memo = Annotated[

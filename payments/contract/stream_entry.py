@@ -10,6 +10,7 @@ from typing import NamedTuple
 from payments.contract.errors import EventError
 from payments.contract.event import Event, read_event
 from payments.contract.partial_event import read_partial_event, valid_company
+from payments.contract.plain_payment import read_plain_payment
 from payments.contract.signature import Keyring
 from payments.contract.size_limit import EVENT_BYTES_MAX, BodyDigest
 from payments.contract.whole_entry import WHOLE_ENTRY_BYTES_MAX, malformed_entry_error, read_whole_entry
@@ -59,7 +60,7 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
     if oversize := entry.oversize:
         raise EventError("event", oversize.size_error)
     try:
-        event = read_event(entry.body)
+        event = read_plain_payment(entry.body) or read_event(entry.body)
     except EventError:
         if (fields := read_whole_entry(entry.body)) is not None:
             raise malformed_entry_error(fields) from None

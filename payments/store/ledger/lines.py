@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, Method, PaymentSaved
 from payments.contract.keys import LineKey, LocalKey
+from payments.contract.plain_payment import validated_payment
 from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.scope import Scope
@@ -234,7 +235,7 @@ def _content(row: RowMapping) -> PaymentSaved:
     named = {name: row[name] for name in (*_KEY, "patient_id", "version", "saved_at", *_CONTENT)}
     named["charge_type"] = ChargeType(row["charge_type"])
     named["method"] = Method(row["method"])
-    return PaymentSaved.model_construct(type="payment.saved", **named)
+    return validated_payment(named | {"type": "payment.saved"})
 
 
 def _values(line: Line) -> tuple[object, ...]:

@@ -1,0 +1,142 @@
+"""Read the usual form of `payment.saved` without pydantic, in a third of the time.
+
+Nearly all events are payments in plain ASCII that refund nothing. For these, this module returns what `read_event`
+returns, with the same content hash. It returns None for any other body, valid or not: `read_event` defines the contract
+and words every refusal.
+"""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType, field, json
+from msgspec.structs import asdict
+
+from payments.contract.days import DAY_PATTERN, YEAR_FIRST, YEAR_LAST
+from payments.contract.event import ChargeType, Method, PaymentSaved, hash_of_content
+from payments.contract.fields import MEMO_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, VERSION_MAX
+from payments.contract.keys import ID_CHARACTERS_MAX, LineKey
+
+_Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARACTERS_MAX)]
+_Text = Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX)] | None | UnsetType
+_Memo = Annotated[str, Meta(max_length=MEMO_CHARACTERS_MAX)] | None | UnsetType
+
+
+class _Body(Struct, gc=False):
+    """The JSON object of the event, with the fields of `PaymentSaved` in their order.
+
+    UNSET stands for an optional key that is missing.
+    """
+
+    schema_: Literal[1] = field(name="schema")
+    event_id: UUID
+    company_id: _Id
+    patient_id: _Id
+    version: Annotated[int, Meta(ge=1, le=VERSION_MAX)]
+    saved_at: str
+    clinic_id: _Id
+    payment_id: _Id
+    line_id: _Id
+    type: Literal["payment.saved"]
+    charge_type: ChargeType
+    amount_due: str
+    amount_paid: str
+    paid: bool
+    internal_payment: bool
+    method: Method
+    transaction_date: date
+    date_of_service: date | None
+    case_id: _Text = UNSET
+    provider_id: _Text = UNSET
+    reference: _Text = UNSET
+    memo: _Memo = UNSET
+    refund_of: Literal[""] | UnsetType | None = UNSET
+
+
+_decode = json.Decoder(_Body).decode
+_encode = json.Encoder().encode
+_KEYS_REQUIRED = len(_Body.__struct_fields__) - len(_Body.__struct_defaults__)
+_NOT_TEXT = ("schema_", "version", "paid", "internal_payment", "date_of_service")
+_STRINGS_REQUIRED = 2 * _KEYS_REQUIRED - len(_NOT_TEXT)
+"""The number of JSON strings in an event without optional keys and without a date of service."""
+_set, _ALL_FIELDS = object.__setattr__, set(PaymentSaved.model_fields)
+_FIRST_DAY, _LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
+
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_AMOUNT = r"(?:0|[1-9]\d{0,9})\.\d{2}"
+_TIME_AND_AMOUNTS = re.compile(
+    rf"{DAY_PATTERN}T{_TIME}:[0-5]\d(?:\.\d{{6}})?(?:Z|[+-]{_TIME}) {_AMOUNT} {_AMOUNT}", re.ASCII
+)
+"""The time of the save, the amount due and the amount paid, in the forms that Python reads as pydantic does."""
+
+
+def read_plain_payment(body: bytes) -> PaymentSaved | None:
+    """Return the payment that `read_event` returns, or None if the body needs `read_event`."""
+    # Without escapes and control characters, each string ends at the next quotation mark, and every text is printable.
+    if not body.isascii() or b"\\" in body or b"\x7f" in body:
+        return None
+    try:
+        found = _decode(body)
+        saved_at = datetime.fromisoformat(found.saved_at) if _is_plain(found, body) else None
+    except (MsgspecError, ValueError):  # invalid JSON or values, or a day of the save that does not exist
+        return None
+    return _to_payment(found, saved_at) if saved_at else None
+
+
+def _is_plain(found: _Body, body: bytes) -> bool:
+    """Return whether the values meet the contract, and the body has each key once and no unknown key."""
+    strings = _STRINGS_REQUIRED + (found.date_of_service is not None)
+    for value in (found.case_id, found.provider_id, found.reference, found.memo, found.refund_of):
+        if value is not UNSET:
+            strings += 1 if value is None else 2
+    ids = (
+        f" {found.company_id} {found.clinic_id} {found.patient_id} {found.payment_id} {found.line_id} "
+        f"{found.case_id or '-'} {found.provider_id or '-'} "
+    )
+    return (
+        body.count(b'"') == 2 * strings
+        and "  " not in ids  # no id begins or ends with a space; ids with two spaces inside are left to `read_event`
+        and _TIME_AND_AMOUNTS.fullmatch(f"{found.saved_at} {found.amount_due} {found.amount_paid}") is not None
+        and _FIRST_DAY <= found.transaction_date <= _LAST_DAY
+        and (found.date_of_service is None or _FIRST_DAY <= found.date_of_service <= _LAST_DAY)
+        and not (found.paid and found.amount_paid == "0.00" and found.amount_due != "0.00")
+    )
+
+
+def _to_payment(found: _Body, saved_at: datetime) -> PaymentSaved:
+    """Return the event, with its content hash and its key. An empty text counts as no text, like a missing key."""
+    found.case_id = found.case_id or None
+    found.provider_id = found.provider_id or None
+    found.reference = found.reference or None
+    found.memo = found.memo or None
+    found.refund_of = None
+    values = asdict(found)
+    values["saved_at"] = saved_at
+    values["amount_paid"] = Decimal(found.amount_paid)
+    values["amount_due"] = values["amount_paid"] if found.amount_due == found.amount_paid else Decimal(found.amount_due)
+    # The values that the properties of these names would compute and keep.
+    values["content_hash"] = hash_of_content(_content(_encode(found)))
+    values["key"] = LineKey(found.company_id, found.clinic_id, found.payment_id, found.line_id)
+    return validated_payment(values)
+
+
+def _content(text: bytes) -> bytes:
+    """Return the JSON text of an event without the fields that are no content."""
+    _, first, content = text.partition(b'"company_id":')
+    before, _, after = content.partition(b'"saved_at":"')
+    return b"{" + first + before + after[after.index(b",") + 1 :]
+
+
+def validated_payment(values: dict[str, Any]) -> PaymentSaved:
+    """Return the payment with these values by field name, all of which were validated before. Keeps the dictionary.
+
+    It does what `PaymentSaved.model_construct` does, in a fifth of the time.
+    """
+    payment = PaymentSaved.__new__(PaymentSaved)
+    _set(payment, "__dict__", values)
+    _set(payment, "__pydantic_fields_set__", _ALL_FIELDS)
+    _set(payment, "__pydantic_extra__", None)
+    _set(payment, "__pydantic_private__", None)
+    return payment
