@@ -45,6 +45,7 @@ TIMELINE = Report(
         Column("patient_name", "Name"),
         Column("task", "Task"),
         Column("exception", "Exception", ColumnKind.COUNT),
+        Column("refused_event", "Refused event", ColumnKind.COUNT),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -81,4 +82,5 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "patient_name": row.patient_name,
         "task": row.task,
         "exception": row.exception,
+        "refused_event": row.dead_letter,
     }

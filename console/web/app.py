@@ -20,6 +20,7 @@ from console.web.pages import (
     api_exceptions,
     api_front_desk,
     api_overview,
+    api_refused_event,
     api_requeue,
     api_search,
     audit,
@@ -43,6 +44,7 @@ from console.web.pages import (
     own_account,
     patient,
     payment_log,
+    refused_event,
     requeue_runs,
     saved_views,
     search,
@@ -64,7 +66,7 @@ PAGES = (
     *(audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
     *(trends, search, api_search),
-    *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient),
+    *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient, refused_event, api_refused_event),
 )
 _POOL_SIZE = 8
 STATIC_URLS = frozenset(static_urls().values())

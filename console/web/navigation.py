@@ -54,7 +54,7 @@ SECTIONS = (
     Section(
         "Billing",
         (
-            Item("Claims Feed", "/claims-feed", "stack-2", also=("/timeline",)),
+            Item("Claims Feed", "/claims-feed", "stack-2", also=("/timeline", "/refused-events")),
             Item("Billing Exceptions", "/exceptions", "alert-triangle"),
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip",)),
             Item("Accounts", "/account", "wallet"),

@@ -19,6 +19,7 @@ from console.web import formats
 from console.web.active_filters import active_filters, field_text, is_filtered
 from console.web.help_on_page import help_button
 from payments import balancing_wording, posted_wording, wording
+from payments.contract.errors import dead_letter_id
 
 FOLDER = Path(__file__).parent
 
@@ -58,6 +59,7 @@ def create_templates() -> Environment:
     }
     environment.globals |= {"no_timezone_chosen": wording.no_timezone_chosen}
     environment.globals |= {"payment_link": payment_link, "patient_link": patient_link}
+    environment.globals["refused_event_link"] = refused_event_link
     environment.globals["help_button"] = help_button
     environment.globals["user_cell"] = formats.user_cell
     return environment
@@ -132,6 +134,11 @@ def patient_link(patient: str | None, company: str | None, name: str | None = No
     css_class = "" if name else ' class="key"'
     link = f'<a{css_class} href="{address}" title="{escape(patient)}">{escape(name or patient)}</a>'
     return Markup(link + of_name)  # noqa: S704
+
+
+def refused_event_link(key: str) -> Markup:
+    """Return a link to a refused event, by the printed key of its dead letter."""
+    return Markup('<a class="note nowrap" href="/refused-events/{0}">Event as it came</a>').format(dead_letter_id(key))
 
 
 def _company_query(company: str | None) -> str:

@@ -186,6 +186,37 @@ class AcknowledgeResult(BaseModel):
     payment: str
 
 
+class RefusedEvent(BaseModel):
+    """A refused event as it came. `field` is the wrong field, null if the event broke no contract.
+
+    `body` is the text of the event, null if its bytes are not UTF-8; `body_base64` has all bytes. If `is_whole` is
+    false, the event was too large and only its beginning is kept; `byte_count` and `sha256` are of the whole event.
+    """
+
+    id: int
+    key: str
+    payment: str | None
+    company: str | None
+    clinic: str | None
+    patient: str | None
+    event_type: str | None
+    version: int | None
+    saved_at: str | None
+    status: Status
+    reason: Reason
+    error: str
+    field: str | None
+    received_at: str
+    attempts: int
+    is_open: bool
+    entry_id: str
+    byte_count: int
+    sha256: str
+    is_whole: bool
+    body: str | None
+    body_base64: str
+
+
 def success_response(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of a successful response."""
     return {200: {"model": model}}

@@ -37,6 +37,7 @@ PAGES = {
     "exceptions-empty": "/exceptions?patient=nobody",
     "exceptions-mine": "/exceptions?work=mine",
     "exception": "/exceptions/1",
+    "refused-event": "/refused-events/1",
     "payment-log": "/payment-log?clinic=clinic-001&until=2026-09-08",
     "payment-log-grouped": "/payment-log?group_by=method",
     "deposit-slip": "/deposit-slip?clinic=clinic-003&day=2026-09-08",
@@ -99,7 +100,7 @@ def _simulated_weeks(console_stack: Stack) -> None:
     console_stack.publish(
         payment("clinic-009", "free", amount_due="0.00", company_id="company-1"),
         payment(STRANGE, "doubled", company_id="company-1", patient_id="clinic-001-s7-p528484"),
-        b'{"schema":1,"type":"payment.saved","clinic_id":"clinic-009","payment_id":"odd","line_id":"1"}',
+        b'{"schema":1,"type":"payment.saved","event_id":17,"clinic_id":"clinic-009","payment_id":"odd","line_id":"1"}',
     )
     change_a_closed_month(console_stack, CLOSED, "pages-co")
     console_stack.wait_until_idle()

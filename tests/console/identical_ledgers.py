@@ -19,7 +19,10 @@ _IDS = {
         r'(?<="id": )\d+|(?<="id":)\d+|^\d+(?=,Payment,)|(?<=[Ee]xception )\d+|(?<=/exceptions/)\d+'
         r'|(?<=name="exception" value=")\d+|(?<="exception": )\d+|(?<="exception":)\d+|(?<=exception-)\d+'
     ),
-    "set_aside": r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Invalid event ))\d+",
+    "set_aside": (
+        r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Invalid event )|(?<=Refused event )|(?<=/refused-events/)"
+        r'|(?<="refused_event": )|(?<="refused_event":))\d+'
+    ),
 }
 
 

@@ -18,7 +18,7 @@ class TimelineRow(NamedTuple):
     the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
     are set for an import attempt, and `task` is the id of the Celery task that made it; None if it is no longer stored.
     `patient_name` is the present name of the payment's patient, the same in each row. `exception` is the id of
-    the Billing Exception that the event belongs to.
+    the Billing Exception that the event belongs to, `dead_letter` that of the refused event.
     """
 
     at: datetime
@@ -33,6 +33,7 @@ class TimelineRow(NamedTuple):
     patient_name: str | None
     task: str | None = None
     exception: int | None = None
+    dead_letter: int | None = None
 
 
 class PaymentFacts(NamedTuple):
@@ -106,11 +107,11 @@ of_patient AS (
     ) AS payment {join_names("payment")}
     WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-5])}, {_WITH_POSTINGS},
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-6])}, {_WITH_POSTINGS},
     coalesce(company_id, (SELECT max(company_id) FROM own)) AS company,
     (SELECT patient_name FROM of_patient) AS patient_name,
     (SELECT task_id FROM import_tasks WHERE import_tasks.at = events.at AND import_tasks.who = events.who) AS task,
-    finding_ref AS exception
+    finding_ref AS exception, set_aside_ref AS dead_letter
 FROM (
     SELECT * FROM own
     UNION ALL

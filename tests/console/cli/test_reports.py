@@ -18,7 +18,7 @@ LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
     "patient_name clinic reference"
 ).split()
-TIMELINE_KEYS = "at what version detail who duration_ms error company patient_name task exception".split()
+TIMELINE_KEYS = "at what version detail who duration_ms error company patient_name task exception refused_event".split()
 
 INTEGRATION = "Integration Import, Not mapped to a user"
 

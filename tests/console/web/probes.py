@@ -41,6 +41,9 @@ def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
     own_runs = [{"run_id": each} for each in ids.runs]
+    events = [{"event_id": each} for each in ids.dead_letters]
+    paths = ("refused-events/{event_id}", "refused-events/{event_id}/file", "api/refused-events/{event_id}")
+    changes |= dict.fromkeys((f"GET /{path}" for path in paths), events)
     changes |= view_probes(OWN, FOREIGN) | export_probes(OWN, FOREIGN, keys) | dict.fromkeys(_RUN_ENDPOINTS, own_runs)
     return _report_probes() | _page_probes(keys, runs, user) | changes
 

@@ -20,6 +20,7 @@ from console.web.pages import (
     api_exceptions,
     api_front_desk,
     api_overview,
+    api_refused_event,
     api_requeue,
     api_search,
     audit,
@@ -43,6 +44,7 @@ from console.web.pages import (
     own_account,
     patient,
     payment_log,
+    refused_event,
     requeue_runs,
     saved_views,
     search,
@@ -82,7 +84,8 @@ REQUIRED = {
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
     """,
     Right.REQUEUE: """
-        POST /claims-feed/selected
+        POST /claims-feed/selected | GET /refused-events/{event_id} | GET /refused-events/{event_id}/file
+        GET /api/refused-events/{event_id}
         POST /claims-feed/requeue | GET /requeue-runs/new | POST /requeue-runs | GET /requeue-runs/{run_id}
         POST /requeue-runs/{run_id}/stop | POST /requeue-runs/{run_id}/resume | POST /api/requeue
         GET /api/requeue-preview | POST /api/requeue-runs | GET /api/requeue-runs/{run_id}
@@ -136,7 +139,7 @@ def _endpoints() -> list[Endpoint]:
 
 ENDPOINTS = _endpoints()
 MODULES = (
-    *(today, will_it_flow, patient),
+    *(today, will_it_flow, patient, refused_event, api_refused_event),
     *(
         deposit_slip,
         account,
