@@ -122,7 +122,7 @@ def note(
         row = _row(tx, exception_id)
         subject = noting.exception_subject(tx, exception_id, EVERYTHING)
         assert subject  # noqa: S101 (the row was found)
-        added = noting.add_note(tx, subject, text, datetime.now(UTC), current_user())
+        added = noting.add_note(tx, noting.NewNote(subject, text, row.payment), datetime.now(UTC), current_user())
     print_line(f"Note {added.id} added to exception {exception_id} of {row.payment}.")
 
 

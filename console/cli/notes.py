@@ -40,7 +40,8 @@ def add(
         subject = noting.only_subject(found, named)
         if subject is None:
             raise CommandError(f"there is no {named}")
-        added = noting.add_note(tx, subject, text, datetime.now(UTC), current_user())
+        new = noting.NewNote(subject, text, payment or patient or "")
+        added = noting.add_note(tx, new, datetime.now(UTC), current_user())
     print_line(f"Note {added.id} added to {named}.")
 
 

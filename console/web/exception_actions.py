@@ -4,10 +4,11 @@ from datetime import date
 
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.origins import client_address
 from payments.journeys import adjusting, assigning, noting, reporting, undoing
 from payments.journeys.adjusting import AcceptanceResult, SeenException
 from payments.journeys.assigning import Assignment
-from payments.journeys.noting import Note
+from payments.journeys.noting import NewNote, Note
 from payments.journeys.reporting import ExceptionFilter, ExceptionRow
 from payments.journeys.undoing import UndoRequest, UndoResult
 from payments.store.db.connection import Transaction
@@ -71,14 +72,13 @@ def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> Ex
 
 
 def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
-    """Add a note to an exception. Its text is not in the audit history. Raises NoteError, and PageError (404)."""
+    """Add a note to an exception. Raises NoteError, and PageError (404)."""
     with context.transaction() as tx:
         row = visible_exception(tx, context, finding_id)
         subject = noting.exception_subject(tx, finding_id, context.user.scope)
         assert subject is not None  # noqa: S101 (the user sees the exception)
-        note = noting.add_note(tx, subject, body, context.now, context.user.signature)
-        context.audit(tx, "added note", row.payment, f"exception {finding_id}", row.company)
-    return note
+        new = NewNote(subject, body, row.payment, client_address(context.request))
+        return noting.add_note(tx, new, context.now, context.user.signature)
 
 
 def visible_exception(tx: Transaction, context: RequestContext, finding_id: int) -> ExceptionRow:

@@ -1,10 +1,11 @@
-"""Add and read notes on payments and accounts, for pages and the API. The text of a note is in no audit entry."""
+"""Add and read notes on payments and accounts, for pages and the API."""
 
 from console.reports.notes import NotesParameters
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.origins import client_address
 from payments.journeys import noting
-from payments.journeys.noting import Note, NoteSubject
+from payments.journeys.noting import NewNote, Note, NoteSubject
 from payments.store.db.connection import Transaction
 
 
@@ -18,9 +19,8 @@ def add_note(context: RequestContext, about: NotesParameters, text: str) -> Note
         subject = noting.only_subject(found, named)
         if subject is None:
             raise PageError(404, f"There is no {named}.")
-        note = noting.add_note(tx, subject, text, context.now, context.user.signature)
-        context.audit(tx, "added note", about.payment or about.patient or "", company_id=subject.company_id)
-    return note
+        new = NewNote(subject, text, about.payment or about.patient or "", client_address(context.request))
+        return noting.add_note(tx, new, context.now, context.user.signature)
 
 
 def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters) -> list[Note]:

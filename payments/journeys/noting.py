@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
+from payments.access import audit
+from payments.access.audit import AuditEntry
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
@@ -21,9 +24,21 @@ class NoteError(ValueError):
     """The note cannot be added: it is blank or too long, or its company has moved to another installation."""
 
 
-def add_note(tx: Transaction, subject: NoteSubject, body: str, now: datetime, who: str) -> Note:
-    """Add a note, and return it. Raises NoteError if the note cannot be added."""
-    body = body.strip()
+class NewNote(NamedTuple):
+    """A note to add. `about` is the printed key of the payment or the id of the patient, for the audit history.
+
+    `address` is the IP address from which it is written, empty for a command.
+    """
+
+    subject: NoteSubject
+    body: str
+    about: str
+    address: str = ""
+
+
+def add_note(tx: Transaction, note: NewNote, now: datetime, who: str) -> Note:
+    """Add a note with an audit entry, which does not have the text. Raises NoteError if the note cannot be added."""
+    subject, body = note.subject, note.body.strip()
     if not body:
         raise NoteError("the note is empty")
     if len(body) > CHARACTERS_MAX:
@@ -31,6 +46,8 @@ def add_note(tx: Transaction, subject: NoteSubject, body: str, now: datetime, wh
     if not company_moves.is_here(tx, subject.company_id):
         raise NoteError(f"company {subject.company_id} has moved to another installation; nothing was changed")
     note_id = notes.add(tx, subject, body, now, who)
+    detail = f"exception {subject.finding_ref}" if subject.finding_ref else ""
+    audit.add(tx, AuditEntry(now, who, "added note", note.about, detail, note.address, subject.company_id))
     return Note(note_id, subject.company_id, body, now, who, subject.finding_ref)
 
 

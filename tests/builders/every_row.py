@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from payments.contract.event import ChargeType, Event
 from payments.core.scope import EVERYTHING
 from payments.journeys import adjusting, configuring, noting, undoing
-from payments.journeys.noting import NoteSubject
+from payments.journeys.noting import NewNote, NoteSubject
 from payments.journeys.undoing import UndoRequest
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import event_body, next_version, paid, saved_charge, saved_patient, saved_payment
@@ -56,8 +56,9 @@ def _decide_exceptions(office: Office, edited: list[Event]) -> None:
     adjusting.accept(office.tx, accepted, None, office.now, BILLER)
     subject = noting.exception_subject(office.tx, accepted, EVERYTHING)
     assert subject is not None
-    noting.add_note(office.tx, subject, "Called the clinic.", office.now, BILLER)
-    noting.add_note(office.tx, NoteSubject(office.company_id, patient_id="patient"), "Moved.", office.now, BILLER)
+    account = NoteSubject(office.company_id, patient_id="patient")
+    for note in (NewNote(subject, "Called the clinic.", ""), NewNote(account, "Moved.", "patient")):
+        noting.add_note(office.tx, note, office.now, BILLER)
 
 
 def _import_june(office: Office, ids: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import noting
-from payments.journeys.noting import CHARACTERS_MAX, NoteError, NoteSubject
+from payments.journeys.noting import CHARACTERS_MAX, NewNote, NoteError, NoteSubject
 from payments.store.db.connection import Transaction
 from tests.builders.events import saved_payment
 from tests.builders.office import BILLER, Office
@@ -25,7 +25,7 @@ def office(tx: Transaction) -> Office:
 
 def add(office: Office, subject: NoteSubject | None, body: str) -> None:
     assert subject is not None
-    noting.add_note(office.tx, subject, body, office.now, BILLER)
+    noting.add_note(office.tx, NewNote(subject, body, PAYMENT), office.now, BILLER)
 
 
 def test_notes_of_a_payment_include_those_of_its_exceptions(office: Office) -> None:
@@ -58,7 +58,7 @@ def test_note_is_neither_blank_nor_too_long(office: Office) -> None:
     subject = NoteSubject("company", patient_id="patient")
     for body, problem in ((" \n", "the note is empty"), ("x" * (CHARACTERS_MAX + 1), "the note has 2,001 characters")):
         with pytest.raises(NoteError, match=problem):
-            noting.add_note(office.tx, subject, body, office.now, BILLER)
+            noting.add_note(office.tx, NewNote(subject, body, PAYMENT), office.now, BILLER)
 
 
 def test_subject_outside_the_scope_is_not_found(office: Office) -> None:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from console.cli.session import current_user
 from payments.access import users
 from payments.access.rights import Role, User
 from payments.store.db.connection import Database, transaction
@@ -121,6 +123,24 @@ def test_notes_on_payments_and_accounts_are_listed(company: ClosedAprilCompany, 
     assert "the note is empty" in terminal.run("notes", "add", *of_account, "--text", " ").err
     assert "there is no payment no/such/1" in terminal.run("notes", "add", "--payment", "no/such/1", "--text", "x").err
     assert "name either a --payment or a --patient" in terminal.run("notes", "list").err
+
+
+def test_notes_are_in_the_audit_history_without_their_text(
+    company: ClosedAprilCompany, terminal: Terminal, ledger_database: Database
+) -> None:
+    payment, exception_id = f"{company.id}/payment/1", company.exception_id()
+    terminal.run("exceptions", "note", exception_id, "--text", "a secret")
+    terminal.run("notes", "add", "--payment", payment, "--text", "a secret")
+    terminal.run("notes", "add", "--patient", "ada", "--company", company.id, "--text", "a secret")
+    terminal.run("notes", "add", "--payment", payment, "--text", " ")
+
+    with transaction(ledger_database) as tx:
+        query = text("SELECT subject, detail, who, address FROM audit WHERE company_id = :id AND action = 'added note'")
+        found = tx.execute(query, {"id": company.id}).all()
+    who = current_user()
+    assert sorted(map(tuple, found)) == sorted(
+        [(payment, f"exception {exception_id}", who, ""), (payment, "", who, ""), ("ada", "", who, "")]
+    )
 
 
 def test_exception_of_a_deleted_payment_is_undone_with_a_chosen_date(

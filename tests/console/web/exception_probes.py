@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from payments.journeys import noting
-from payments.journeys.noting import NoteSubject
+from payments.journeys.noting import NewNote, NoteSubject
 from payments.store.db.connection import Transaction
 
 PATIENT, USER = "beta-patient", "beta-biller"
@@ -12,7 +12,8 @@ PATIENT, USER = "beta-patient", "beta-biller"
 
 def add_note(tx: Transaction, company: str, now: datetime) -> None:
     """Add a note on the account of the company's patient."""
-    noting.add_note(tx, NoteSubject(company, patient_id=PATIENT), "Beatrix called.", now, f"user:{USER}")
+    note = NewNote(NoteSubject(company, patient_id=PATIENT), "Beatrix called.", PATIENT)
+    noting.add_note(tx, note, now, f"user:{USER}")
 
 
 def exception_probes(exception_id: int, keys: list[str], company: str) -> dict[str, list[dict[str, Any]]]:
