@@ -16,7 +16,7 @@ from bench.testbed import READY, Testbed, our_processes
 from config.database_urls import libpq_url, with_database
 from payments.core.sorting import Window
 from payments.journeys import reporting
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Transaction, connect, transaction
 
 LIMIT = 0.9
@@ -132,7 +132,7 @@ def _measure_pages(testbed: Testbed) -> dict[str, float]:
     reads: dict[str, Callable[[Transaction], object]] = {
         "claims feed": lambda tx: reporting.claims_feed_page(tx, FeedFilter(), Window(PAGE)),
         "payment log of a day": lambda tx: reporting.payment_log_page(
-            tx, LogFilter(since=day, until=day), Window(PAGE)
+            tx, PaymentLogFilter(since=day, until=day), Window(PAGE)
         ),
         "exceptions": lambda tx: reporting.exceptions_page(tx, ExceptionFilter(), Window(PAGE)),
     }

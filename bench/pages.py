@@ -33,7 +33,7 @@ from payments.core.posted import PostedFilter
 from payments.core.scope import Scope
 from payments.core.sorting import Position
 from payments.journeys import reporting
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter, Window
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter, Window
 from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
@@ -179,13 +179,13 @@ def _cases() -> dict[str, PageCase]:
             "WHERE status <> 'Transmission Successful' OR application = 'exception'",
             *(FeedFilter(posted=PostedFilter.NOT_IN_BILLING), None, "posted=not_in_billing"),
         ),
-        "Payment Log": _log_case("", LogFilter(), ""),
+        "Payment Log": _log_case("", PaymentLogFilter(), ""),
         "Payment Log of a day": _log_case(
             "WHERE deposit_date = '2026-07-01'",
-            *(LogFilter(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
+            *(PaymentLogFilter(since=date(2026, 7, 1), until=date(2026, 7, 1)), "since=2026-07-01&until=2026-07-01"),
         ),
         "Payment Log of a clinic": _log_case(
-            "WHERE clinic_id = 'clinic-7'", LogFilter(scope=Scope.of_clinics("clinic-7")), "clinic=clinic-7"
+            "WHERE clinic_id = 'clinic-7'", PaymentLogFilter(scope=Scope.of_clinics("clinic-7")), "clinic=clinic-7"
         ),
         "Billing Exceptions": PageCase(
             "SELECT id, * FROM findings WHERE status = 'open' ORDER BY id LIMIT 50",
@@ -205,7 +205,7 @@ def _feed_case(where: str, wanted: FeedFilter, after: Position | None, query: st
     )
 
 
-def _log_case(where: str, query: LogFilter, address: str) -> PageCase:
+def _log_case(where: str, query: PaymentLogFilter, address: str) -> PageCase:
     return PageCase(
         f"SELECT id, * FROM entries {where} ORDER BY deposit_date DESC, id DESC LIMIT 50",
         lambda tx: [int(str(each.position[-1])) for each in reporting.payment_log_page(tx, query, Window(ROWS)).rows],

@@ -13,7 +13,7 @@ from payments.contract.event import ChargeType, Event, PaymentDeleted, PaymentSa
 from payments.contract.fields import is_identifier
 from payments.contract.keys import ID_CHARACTERS_MAX, LineKey, LocalKey
 from payments.contract.money import ZERO, Money, parse_amount
-from payments.contract.payment_log import PaymentDetails, PaymentLogRow
+from payments.contract.payment_log import EmrLogRow, PaymentDetails
 
 REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
 OPTIONAL = ["version"]
@@ -60,7 +60,7 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
     return len(saves)
 
 
-def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
+def read_payment_log(file: BinaryIO) -> Iterator[EmrLogRow]:
     """Yield the lines of a Payment Log, a CSV file in any of the forms of `emr.csv_table`.
 
     The columns are in any order; other columns than COLUMNS are ignored. A log that has only a header is valid and has
@@ -75,7 +75,7 @@ def read_payment_log(file: BinaryIO) -> Iterator[PaymentLogRow]:
             yield line
 
 
-def scan_payment_log(table: Table) -> Iterator[PaymentLogRow | TableError]:
+def scan_payment_log(table: Table) -> Iterator[EmrLogRow | TableError]:
     """Yield each line of a Payment Log whose header was read, or the error of a row that does not fit.
 
     A line that occurs twice is an error. The rows after an error of `Table.scan` may be missing.
@@ -83,7 +83,7 @@ def scan_payment_log(table: Table) -> Iterator[PaymentLogRow | TableError]:
     seen: dict[LocalKey, int] = {}
     for row in table.scan():
         line = _clearer(row) if isinstance(row, TableError) else _line_or_error(row)
-        if isinstance(row, Row) and isinstance(line, PaymentLogRow):
+        if isinstance(row, Row) and isinstance(line, EmrLogRow):
             if line.key in seen:
                 line = row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
             else:
@@ -99,7 +99,7 @@ def _table_errors() -> Iterator[None]:
         raise PaymentLogError(error) from None
 
 
-def _line_or_error(row: Row) -> PaymentLogRow | TableError:
+def _line_or_error(row: Row) -> EmrLogRow | TableError:
     try:
         return _parse_line(row)
     except TableError as error:
@@ -140,7 +140,7 @@ def _is_readable(column: str, cell: str) -> bool:
     return True
 
 
-def _parse_line(row: Row) -> PaymentLogRow:
+def _parse_line(row: Row) -> EmrLogRow:
     def read(column: str, reading: Callable[[str], _Value]) -> _Value:
         cell = row.cells.get(column, "")
         try:
@@ -151,7 +151,7 @@ def _parse_line(row: Row) -> PaymentLogRow:
     key = LocalKey(*(read(column, _identifier) for column in LocalKey._fields))
     day, amount = read("transaction_date", _day), read("amount_paid", _amount)
     paid, internal = read("paid", _flag), read("internal_payment", _flag)
-    return PaymentLogRow(
+    return EmrLogRow(
         key,
         amount if paid else ZERO,
         PaymentDetails(day, read("charge_type", _charge_type), internal, read("version", _version)),

@@ -9,7 +9,7 @@ from emr.csv_records import comparable
 from emr.csv_table import HeaderError, Table, TableError, open_table
 from emr.payment_log import COLUMNS, OPTIONAL, REQUIRED, scan_payment_log
 from payments.contract.money import ZERO, Money
-from payments.contract.payment_log import PaymentLogRow
+from payments.contract.payment_log import EmrLogRow
 
 FIRST_ROWS_MAX, PROBLEMS_MAX, CLINICS_MAX = 10, 50, 50
 SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -31,7 +31,7 @@ class LogSurvey:
     total: Money = ZERO
     first_day: date | None = None
     last_day: date | None = None
-    first_rows: list[PaymentLogRow] = field(default_factory=list)
+    first_rows: list[EmrLogRow] = field(default_factory=list)
     clinics: list[str] = field(default_factory=list)
     problems: list[TableError] = field(default_factory=list)
     problem_count: int = 0
@@ -41,7 +41,7 @@ class LogSurvey:
         """The columns that the file needs and lacks."""
         return [column for column in REQUIRED if column not in self.columns]
 
-    def add(self, line: PaymentLogRow | TableError) -> None:
+    def add(self, line: EmrLogRow | TableError) -> None:
         """Add a line, or the problem of a row."""
         if isinstance(line, TableError):
             self.problem_count += 1

@@ -1,1 +1,1 @@
-"""Business rules, ledger and use cases. Must not import Celery, settings or clocks."""
+"""Business rules, ledger and use cases. They must not import Celery, settings or clocks."""

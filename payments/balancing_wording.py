@@ -1,4 +1,4 @@
-"""Wording of Payment Balancing: renders reconciling items and notes as the words that people read."""
+"""Wording of Payment Balancing: render reconciling items and notes as text for users."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -35,7 +35,7 @@ _FIELD_LABELS: Final = {"day": "Transaction date", "internal_payment": "Internal
 
 
 def balancing_notes(notes: Iterable[BalancingNote]) -> str:
-    """Return the notes about a line of a balance as one text."""
+    """Return the notes on a line of a balance as one text."""
     return "; ".join(
         BALANCING_NOTES[note.code].format(
             label=_FIELD_LABELS.get(note.field) or note.field.replace("_", " ").capitalize(),

@@ -1,4 +1,4 @@
-"""Wording of "Will it flow?": renders the preview of a payment as a sentence, and what to do next."""
+"""Wording of "Will it flow?": render the preview of a payment as a sentence and a next step."""
 
 from typing import NamedTuple
 
@@ -20,14 +20,14 @@ from payments.core.outcome import (
 
 
 class FlowAnswer(NamedTuple):
-    """What would happen to a payment, and what to do about it; no step if nothing needs to be done."""
+    """The outcome of a payment as a sentence, and the next step. `next_step` is empty if nothing needs to be done."""
 
     sentence: str
     next_step: str = ""
 
 
 def flow_answer(preview: FlowPreview) -> FlowAnswer:
-    """Return the answer for people."""
+    """Return the answer for users to a preview."""
     match preview.outcome:
         case None:
             return FlowAnswer(f"Validation Failed: {preview.error}.", "Correct it before you save the payment.")

@@ -1,4 +1,4 @@
-"""Wording of nightly jobs, postponed work and requeue results: renders codes as the words that operators read."""
+"""Wording of nightly jobs, postponed work and requeue results: render codes as text for operators."""
 
 from collections.abc import Mapping
 
@@ -39,23 +39,23 @@ REQUEUE_RESULTS: Mapping[RequeueResult, str] = {
 
 
 def job(kind: NightlyJob, month: Month | None) -> str:
-    """Return the name of a nightly job; of a close, with its month."""
+    """Return the name of a nightly job. `month` is the month of a close, otherwise None."""
     return f"{JOBS[kind]} {month}" if month else JOBS[kind]
 
 
 def work_kind(kind: str) -> str:
-    """Return what the item of recurring work was to do. The kind of a later release is returned unchanged."""
+    """Return the name of a kind of recurring work. An unknown kind, of a later release, is returned unchanged."""
     return WORK_KINDS[WorkKind(kind)] if kind in set(WorkKind) else kind
 
 
 def requeue_result(result: RequeueResult, reason: Reason | None) -> str:
-    """Return what becomes of requeued payments, with the reason if there is one."""
+    """Return the result of requeued payments as a sentence. `reason` is the reason of payments that are not sent."""
     words = f"Still {reason.status}." if result is RequeueResult.NOT_SENT and reason else REQUEUE_RESULTS[result]
     return " ".join(filter(None, (words, wording.reason(reason))))
 
 
 def nightly_result(kind: NightlyJob, progress: Progress | None, failed_items: int) -> str:
-    """Return what a nightly job did, as a sentence; empty if nothing is stored of it."""
+    """Return the work that a nightly job did, as a sentence. Empty if no progress is stored."""
     failed = f"{failed_items:,} accounts failed and are tried again." if failed_items else ""
     if progress is None:
         return failed
@@ -69,7 +69,7 @@ def nightly_result(kind: NightlyJob, progress: Progress | None, failed_items: in
 
 
 def nightly_next_step(kind: NightlyJob, state: NightlyState, progress: Progress | None, failed_items: int) -> str:
-    """Return what to do about a nightly job; empty if nothing has to be done."""
+    """Return the next step for a nightly job. Empty if nothing needs to be done."""
     match state:
         case NightlyState.FAILED:
             return "It is tried again automatically. If it fails again, search the log for work_postponed."

@@ -1,4 +1,4 @@
-"""Wording of the posted state of payments: renders it as the words that people read. It decides nothing."""
+"""Wording of the posted state of payments: render codes as text for users. It decides nothing."""
 
 from payments.contract.money import ZERO, Money
 from payments.core.posted import NOT_IN_BILLING, PostedState
@@ -22,17 +22,20 @@ _LABELS = {
 
 
 def posted_state(code: str | None) -> str:
-    """Return whether a payment is in Billing and, if not, why; empty for None."""
+    """Return whether a payment is in Billing and, if not, why. Empty if the code is None."""
     return POSTED_STATES[PostedState(code)] if code else ""
 
 
 def posted_cause(code: str, reason: str | None) -> str:
-    """Return why payments are not in Billing. `reason` is the reason of payments that are Not Sent or invalid."""
+    """Return why payments are not in Billing. `reason` is set for payments that are Not Sent or invalid."""
     return f"{posted_state(code)}: {reason.replace('_', ' ')}" if reason else posted_state(code)
 
 
 def posted_label(code: str | None, posted_amount: Money = ZERO) -> str:
-    """Return in a few words whether a payment is in Billing; `posted_amount`, in dollars, is what Billing holds."""
+    """Return a short label: whether a payment is in Billing.
+
+    `posted_amount` is the amount that Billing holds, in dollars.
+    """
     if not code:
         return ""
     state = PostedState(code)

@@ -1,7 +1,7 @@
-"""Wording: renders stored codes as the words that people read. It decides nothing.
+"""Wording: render stored codes as text for users. It decides nothing.
 
-Text that is not a known code is returned as it is: the text of a technical error, or a sentence that was stored before
-migration 0014.
+Text that is not a known code is returned unchanged. It is the text of a technical error, or a sentence that was stored
+before migration 0014.
 """
 
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ _DETAILS: dict[str, str] = {
 
 
 def reason(code: str | None) -> str:
-    """Return why a payment is Not Sent or failed validation, as a sentence; empty for None."""
+    """Return why a payment is Not Sent or failed validation, as a sentence. Empty if the code is None."""
     return REASONS[Reason(code)] if code else ""
 
 
@@ -122,12 +122,12 @@ def refund_problem(code: str) -> str:
 
 
 def finding_reason(code: str) -> str:
-    """Return the reason of a Billing Exception as people read it."""
+    """Return the reason of a Billing Exception as text for users."""
     return FINDING_REASONS[FindingReason(code)]
 
 
 def finding_reason_code(text: str) -> str:
-    """Return the code of a Billing Exception's reason. `text` is the code or its words."""
+    """Return the code of a Billing Exception's reason. `text` is the code, or its text for users."""
     return next((code.value for code, words in FINDING_REASONS.items() if text == words), text)
 
 
@@ -151,7 +151,10 @@ def history(code: str) -> str:
 
 
 def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> str:
-    """Return the detail of a history event: the stored text, or without one the sentence for code and parameters."""
+    """Return the detail of a history event.
+
+    Without a stored `text`, render the sentence of the code and its parameters.
+    """
     values = params or {}
     if code == HistoryCode.EXCEPTION_UNDONE:
         return f"{_postings(values)}. Reason: {text}"
@@ -197,7 +200,7 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
 
 
 def no_timezone_chosen(company: str, timezone: str) -> str:
-    """Say that a company's days and months follow the default time zone, and how to choose another."""
+    """Return the warning that a company follows the default time zone, and how to choose another."""
     return (
         f"No time zone was chosen for company {company}; its days and months follow the time zone {timezone}. "
         f"Ask an administrator to choose one, for example: payments company set {company} --timezone America/Denver"

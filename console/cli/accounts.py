@@ -37,7 +37,7 @@ from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from payments.journeys.distributing import AccountRow, DistributionResult
-    from payments.journeys.reporting import LogRow
+    from payments.journeys.reporting import PaymentLogRow
     from payments.store.db.connection import Transaction
 
 
@@ -106,7 +106,7 @@ class _AccountReader(NamedTuple):
         }
         return object_pieces(asdict(account), {name: output.limit_records(records) for name, records in lists.items()})
 
-    def _log(self, account: AccountRow) -> Iterator[LogRow]:
+    def _log(self, account: AccountRow) -> Iterator[PaymentLogRow]:
         from payments.journeys import reporting
 
         return reporting.payment_log(self.tx, self.parameters.payments_query(account))

@@ -27,7 +27,7 @@ from console.reports.balancing import BALANCING, DIFFERENCES, BalancingParameter
 from console.reports.output import OutputFormat, Record, object_pieces
 
 if TYPE_CHECKING:
-    from payments.contract.payment_log import PaymentLogRow
+    from payments.contract.payment_log import EmrLogRow
     from payments.journeys.balancing import Balance, BalancedLine, BalanceFilter
 
 app = typer.Typer()
@@ -68,7 +68,7 @@ def balancing(
             _print_balance(parameters, log, output, every_line=lines)
 
 
-def _print_lines_as_csv(parameters: BalancingParameters, log: Iterator[PaymentLogRow] | None, output: Output) -> None:
+def _print_lines_as_csv(parameters: BalancingParameters, log: Iterator[EmrLogRow] | None, output: Output) -> None:
     from payments.journeys import balancing as journey
 
     with open_report() as tx:
@@ -77,7 +77,7 @@ def _print_lines_as_csv(parameters: BalancingParameters, log: Iterator[PaymentLo
 
 
 def _print_balance(
-    parameters: BalancingParameters, log: Iterator[PaymentLogRow] | None, output: Output, *, every_line: bool
+    parameters: BalancingParameters, log: Iterator[EmrLogRow] | None, output: Output, *, every_line: bool
 ) -> None:
     from payments.journeys import balancing as journey
 
@@ -101,7 +101,7 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 
 
 @contextlib.contextmanager
-def _open_log(path: Path | None) -> Iterator[Iterator[PaymentLogRow] | None]:
+def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
     """Open a Payment Log for the block, and yield its rows; None if `path` is None.
 
     An invalid row ends the command with an error that names the row's number and column.

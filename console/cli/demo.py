@@ -81,7 +81,7 @@ def _show_result(context: CliContext, result: _Import) -> None:
     from payments.contract.money import total
     from payments.journeys import reporting
 
-    everything = reporting.LogFilter()
+    everything = reporting.PaymentLogFilter()
     with open_transaction(context.engines) as tx:
         feed = reporting.claims_feed_sums(tx, reporting.FeedFilter())
         kinds = reporting.payment_log_sums(tx, everything, reporting.GroupBy.CHARGE_TYPE)

@@ -30,7 +30,7 @@ from console.reports.payment_log import (
 )
 
 if TYPE_CHECKING:
-    from payments.journeys.reporting import LogFilter
+    from payments.journeys.reporting import PaymentLogFilter
     from payments.store.db.connection import Transaction
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -98,6 +98,6 @@ def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
     return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
 
 
-def _query(tx: Transaction, parameters: PaymentLogParameters) -> LogFilter:
-    found: LogFilter = chosen_filter(tx, parameters)
+def _query(tx: Transaction, parameters: PaymentLogParameters) -> PaymentLogFilter:
+    found: PaymentLogFilter = chosen_filter(tx, parameters)
     return found

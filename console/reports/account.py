@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
-    from payments.journeys.reporting import LogFilter, LogRow
+    from payments.journeys.reporting import PaymentLogFilter, PaymentLogRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class AccountParameters:
         """Return the part of a scope that these parameters choose."""
         return scope.narrowed_to_company(self.company)
 
-    def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> LogFilter:
+    def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> PaymentLogFilter:
         """Return the filter of the account's payments. It names the company: others may have the patient's id."""
-        from payments.journeys.reporting import LogFilter
+        from payments.journeys.reporting import PaymentLogFilter
 
-        return LogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=self.scope(scope))
+        return PaymentLogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=self.scope(scope))
 
 
 ACCOUNT = Report(
@@ -129,7 +129,7 @@ def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
     ]
 
 
-def account_payment_records(account: AccountRow, rows: Iterable[LogRow]) -> Iterator[Record]:
+def account_payment_records(account: AccountRow, rows: Iterable[PaymentLogRow]) -> Iterator[Record]:
     """Yield a record per payment, with the sums of the account; without payments, one record with the sums."""
     of_account: Record = {
         "company": account.company,

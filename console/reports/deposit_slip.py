@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from payments.contract.money import Money
-    from payments.journeys.reporting import LogFilter, LogRow
+    from payments.journeys.reporting import PaymentLogFilter, PaymentLogRow
 
 BANKED = ("Cash", "Check")
 """The methods whose money is carried to the bank. A slip lists them first."""
@@ -27,26 +27,26 @@ class DepositSlipParameters:
     day: date | None = parameter("Deposit date", "The deposit date.", ParameterKind.DAY)
     company: str | None = company()
 
-    def query(self, scope: Scope, day: date) -> LogFilter:
+    def query(self, scope: Scope, day: date) -> PaymentLogFilter:
         """Return the filter of the ledger, limited to a scope."""
-        from payments.journeys.reporting import LogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
+        from payments.journeys.reporting import PaymentLogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
 
-        return LogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company))
+        return PaymentLogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company))
 
 
 class SlipPart(NamedTuple):
     """The entries of one payment method, and their sum in dollars."""
 
     method: str
-    rows: list[LogRow]
+    rows: list[PaymentLogRow]
     total: Money
 
 
-def slip_parts(rows: Iterable[LogRow]) -> list[SlipPart]:
+def slip_parts(rows: Iterable[PaymentLogRow]) -> list[SlipPart]:
     """Return the entries by method: cash, then checks by number, then the methods that are not carried to the bank."""
     from payments.contract.money import total  # noqa: PLC0415 (as above)
 
-    by_method: dict[str, list[LogRow]] = {}
+    by_method: dict[str, list[PaymentLogRow]] = {}
     for row in sorted(rows, key=lambda row: (row.reference or "", row.payment or "", row.posting_date)):
         by_method.setdefault(row.method, []).append(row)
     ranks = {method: rank for rank, method in enumerate(BANKED)}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from payments.contract.event import ChargeType, Method
     from payments.core.line import EntryKind
     from payments.core.period import Period
-    from payments.journeys.reporting import AppliedRow, GroupBy, LogFilter, LogRow, LogSum
+    from payments.journeys.reporting import AppliedRow, GroupBy, PaymentLogFilter, PaymentLogRow, PaymentLogSum
 
 GROUPS = "charge_type|deposit_date|method|clinic|user"
 """The columns of GroupBy, for the help text."""
@@ -94,11 +94,11 @@ class PaymentLogParameters:
     )
     sort: StrEnum | None = sort_by(_sorts)
 
-    def query(self, scope: Scope) -> LogFilter:
+    def query(self, scope: Scope) -> PaymentLogFilter:
         """Return the filter of the ledger, limited to a scope."""
-        from payments.journeys.reporting import LogFilter
+        from payments.journeys.reporting import PaymentLogFilter
 
-        return LogFilter(
+        return PaymentLogFilter(
             patient_id=self.patient,
             since=self.since,
             until=self.until,
@@ -190,12 +190,12 @@ def payment_log_sums(group: str) -> Report:
     )
 
 
-def log_records(rows: Iterable[LogRow]) -> Iterator[Record]:
+def log_records(rows: Iterable[PaymentLogRow]) -> Iterator[Record]:
     """Yield the rows of the Patient Payment Log as records."""
     return (row._asdict() for row in rows)
 
 
-def expanded_log_records(rows: Iterable[tuple[LogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
+def expanded_log_records(rows: Iterable[tuple[PaymentLogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
     """Yield the rows as records. Each record lists the charges to which the row's payment was applied."""
     return ({**row._asdict(), "applied": [*map(_applied_record, applied)]} for row, applied in rows)
 
@@ -204,6 +204,6 @@ def _applied_record(row: AppliedRow) -> NestedRecord:
     return {"date_of_service": row.date_of_service.isoformat(), "charge": row.charge, "amount": f"{row.amount:.2f}"}
 
 
-def log_sum_records(sums: Iterable[LogSum], group: str) -> list[Record]:
+def log_sum_records(sums: Iterable[PaymentLogSum], group: str) -> list[Record]:
     """Return the sums of the Patient Payment Log as records."""
     return [{group: each.key, "count": each.count, "total": each.total} for each in sums]

@@ -17,7 +17,7 @@ from payments.access import authentication
 from payments.access.authentication import AuthenticatedUser, Credential, SessionUse
 from payments.access.rights import Right
 from payments.store.db.connection import Transaction
-from payments.store.db.isolation import AUTHENTICATION
+from payments.store.db.isolation import AUTHENTICATION_ACCESS
 
 SESSION_COOKIE = "payments_session"
 NUL_SENTENCE = "contains a character that cannot be stored (NUL). Remove it"
@@ -56,7 +56,7 @@ class RequireRight:
         """
         app = app_state(request)
         use, credential = session_use(request, app.clock()), _credential(request, app.settings)
-        with app.transaction(AUTHENTICATION) as tx:
+        with app.transaction(AUTHENTICATION_ACCESS) as tx:
             known = authentication.authenticate(tx, credential, use) if credential.token else None
             sent = None if known else _sent_form(tx, request, form, credential)
         if known is None:
@@ -101,7 +101,7 @@ def session_context(request: Request) -> RequestContext | None:
     app = app_state(request)
     use, credential = session_use(request, app.clock()), _credential(request, app.settings)
     try:
-        with app.transaction(AUTHENTICATION) as tx:
+        with app.transaction(AUTHENTICATION_ACCESS) as tx:
             known = authentication.authenticate(tx, credential, use) if credential.token else None
     except Exception:  # noqa: BLE001 (an error page must not fail in turn)
         return None

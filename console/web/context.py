@@ -183,7 +183,7 @@ class RequestContext:
         """
         address = client_address(self.request)
         subject, detail = subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX]
-        entry = AuditEntry(self.now, self.user.signature, action, subject, detail, address, company_id)
+        entry = AuditEntry(self.now, self.user.audit_name, action, subject, detail, address, company_id)
         authentication.record_audit(tx, entry)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:

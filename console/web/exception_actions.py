@@ -22,7 +22,7 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, seen.finding_id)
-        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.signature)
+        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.audit_name)
         accepted = accepted._replace(payment=row.payment)
         context.audit(tx, "accepted exception", row.payment, accepted_message(seen.finding_id, accepted), row.company)
     return accepted
@@ -32,7 +32,7 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
     """Acknowledge an exception, and return the printed key of its payment. Raises as `accept_if_unchanged`."""
     with context.transaction() as tx:
         row = visible_exception(tx, context, seen.finding_id)
-        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.signature)
+        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.audit_name)
         context.audit(tx, "acknowledged exception", row.payment, reason, row.company)
     return row.payment
 
@@ -44,7 +44,7 @@ def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, request.finding_id)
-        undone = undoing.undo(tx, request, context.now, context.user.signature)._replace(payment=row.payment)
+        undone = undoing.undo(tx, request, context.now, context.user.audit_name)._replace(payment=row.payment)
         message = f"{undone_message(request.finding_id, undone)} Reason: {request.reason.strip()}"
         context.audit(tx, "undid exception", row.payment, message, row.company)
     return undone
@@ -57,7 +57,7 @@ def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, assignment.finding_id)
-        assigning.assign(tx, assignment, context.now, context.user.signature)
+        assigning.assign(tx, assignment, context.now, context.user.audit_name)
         context.audit(tx, "assigned exception", row.payment, f"to {assignment.owner or 'nobody'}", row.company)
     return row
 
@@ -65,7 +65,7 @@ def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
 def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> ExceptionRow | None:
     """Give the oldest open exception without an owner that matches to the user; None if there is none."""
     with context.transaction() as tx:
-        row = assigning.claim_next(tx, exception_filter, context.user, context.now, context.user.signature)
+        row = assigning.claim_next(tx, exception_filter, context.user, context.now, context.user.audit_name)
         if row is not None:
             context.audit(tx, "assigned exception", row.payment, f"to {context.user.name}", row.company)
     return row
@@ -78,7 +78,7 @@ def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
         subject = noting.exception_subject(tx, finding_id, context.user.scope)
         assert subject is not None  # noqa: S101 (the user sees the exception)
         new = NewNote(subject, body, row.payment, client_address(context.request))
-        return noting.add_note(tx, new, context.now, context.user.signature)
+        return noting.add_note(tx, new, context.now, context.user.audit_name)
 
 
 def visible_exception(tx: Transaction, context: RequestContext, finding_id: int) -> ExceptionRow:

@@ -19,7 +19,7 @@ from payments import wording
 from payments.core.outcome import Reason, Status
 from payments.journeys import balancing, dashboard
 from payments.journeys.dashboard import CompanyCount, Gauges, Replication
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tasks import recurring
 from tasks.feed import outage
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, has_heartbeat
@@ -54,7 +54,7 @@ def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, 
 
     A company that cannot be balanced is omitted: the nightly balancing of the workers reports it.
     """
-    with app.transaction(INSTALLATION) as tx:
+    with app.transaction(ALL_COMPANIES) as tx:
         balances = balancing.balance_last_week(tx, now.date(), is_outage)
     found: dict[str | None, Unexplained] = defaultdict(lambda: Unexplained(0, 0))
     for clinic, balance in balances.items():
@@ -66,7 +66,7 @@ def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, 
 
 
 def _successful_payments(app: AppState, _: datetime) -> int:
-    with app.transaction(INSTALLATION) as tx:
+    with app.transaction(ALL_COMPANIES) as tx:
         return dashboard.count_successful(tx)
 
 
@@ -87,7 +87,7 @@ class _Metrics(Collector):
         yield from _feed_metrics(self._app.feed_figures(self._now))
         yield _pause_metric(self._app.feed, self._now)
         yield from _schedule_metrics(self._app.feed)
-        with self._app.transaction(INSTALLATION) as tx:
+        with self._app.transaction(ALL_COMPANIES) as tx:
             gauges = dashboard.read_gauges(tx, self._now)
         yield _count_by_status(_SUCCESSFUL.read(self._app, self._now), gauges.unsuccessful)
         yield from _waiting_metrics(gauges, self._now)

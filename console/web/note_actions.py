@@ -20,7 +20,7 @@ def add_note(context: RequestContext, about: NotesParameters, text: str) -> Note
         if subject is None:
             raise PageError(404, f"There is no {named}.")
         new = NewNote(subject, text, about.payment or about.patient or "", client_address(context.request))
-        return noting.add_note(tx, new, context.now, context.user.signature)
+        return noting.add_note(tx, new, context.now, context.user.audit_name)
 
 
 def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters) -> list[Note]:

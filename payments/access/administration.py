@@ -1,8 +1,8 @@
 """Manage users on behalf of an administrator, who may be limited to companies.
 
-A company's administrator manages the users all of whose companies are among the administrator's own, and grants nothing
-beyond these. An administrator of all companies manages every user. An administrator cannot see or change a user whom
-they may not manage. They can only notice one, because names are unique in the installation: a taken name is refused.
+An administrator of some companies manages the users who have no other companies, and grants nothing beyond these
+companies. An administrator of all companies manages every user. An administrator cannot see or change other users. One
+trace of them remains: names are unique in the installation, so a taken name is refused.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def list_users(tx: Transaction, administrator: User) -> list[UserRow]:
 
 
 def find_user(tx: Transaction, administrator: User, name: str) -> UserRow:
-    """Return a user. Raises UserError if there is no such user whom the administrator may manage."""
+    """Return a user. Raises UserError if the user does not exist or the administrator may not manage the user."""
     row = users.find(tx, name)
     if row is None or not administrator.scope.includes(row.user.scope):
         raise UserError(f"there is no user {name}")
@@ -36,39 +36,40 @@ def find_user(tx: Transaction, administrator: User, name: str) -> UserRow:
 
 
 def add_user(tx: Transaction, administrator: User, user: User, password: NewPassword, now: datetime) -> None:
-    """Add a user, whose scope may name a clinic as `company:clinic`. The user has to change the password.
+    """Add a user, who must change the password at the next login. The scope may name a clinic as `company:clinic`.
 
-    Raises UserError as `authentication.add_user` does, if the user would see more than the administrator, or if several
-    of the user's companies have a clinic that is named without its company.
+    Raises UserError as `authentication.add_user` does. Also raises it if the user would see more than the
+    administrator, or if a clinic is named without its company and several of the user's companies have it.
     """
     _check_may_grant(administrator.scope, user.scope)
     temporary = replace(password, is_temporary=True)
-    authentication.add_user(tx, with_clinic_keys(tx, user), temporary, now, administrator.signature)
+    authentication.add_user(tx, with_clinic_keys(tx, user), temporary, now, administrator.audit_name)
 
 
 def change_user(tx: Transaction, administrator: User, user: User, now: datetime, seen: User | None) -> None:
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
-    The scope may name a clinic as `company:clinic`. `seen` is the user as the administrator saw it before. Raises
-    ChangedMeanwhileError if the user is not as `seen`. Raises UserError for the administrator's own account, for a user
-    whose scope was or would be beyond the administrator's, and in the cases of `authentication.change_user` and
-    `add_user`.
+    The scope may name a clinic as `company:clinic`. `seen` is the user as the administrator saw it before, None to skip
+    the comparison. Raises ChangedMeanwhileError if the user has changed since.
+
+    Raises UserError for the administrator's own account, and for a user whose scope was or would be beyond the
+    administrator's. Also raises the errors of `authentication.change_user` and `add_user`.
     """
     if _lock_managed(tx, administrator, user.name).name == administrator.name:
         raise UserError("you cannot change your own role; ask another administrator")
     _check_may_grant(administrator.scope, user.scope)
-    authentication.change_user(tx, with_clinic_keys(tx, user), now, administrator.signature, seen)
+    authentication.change_user(tx, with_clinic_keys(tx, user), now, administrator.audit_name, seen)
 
 
 def set_password(tx: Transaction, administrator: User, name: str, password: NewPassword, now: datetime) -> None:
-    """Set a user's password, which the user has to change, and end all sessions and tokens. Locks the user's row.
+    """Set a user's password, and end all sessions and tokens. The user must change the password at the next login.
 
-    Raises UserError if there is no such user, if the password cannot be used, and for the administrator's own account,
-    whose password is changed with the old one (`own_account.change_password`).
+    Locks the user's row. Raises UserError if there is no such user, or if the password cannot be used. Also raises it
+    for the administrator's own account, whose password `own_account.change_password` changes.
     """
     if _lock_managed(tx, administrator, name).name == administrator.name:
         raise UserError("change your own password on the page Own account")
-    authentication.set_password(tx, name, replace(password, is_temporary=True), now, administrator.signature)
+    authentication.set_password(tx, name, replace(password, is_temporary=True), now, administrator.audit_name)
 
 
 def disable_user(tx: Transaction, administrator: User, name: str, now: datetime) -> None:
@@ -78,13 +79,16 @@ def disable_user(tx: Transaction, administrator: User, name: str, now: datetime)
     """
     if _lock_managed(tx, administrator, name).name == administrator.name:
         raise UserError("you cannot disable yourself; ask another administrator")
-    authentication.disable_user(tx, name, now, administrator.signature)
+    authentication.disable_user(tx, name, now, administrator.audit_name)
 
 
 def enable_user(tx: Transaction, administrator: User, name: str, now: datetime) -> None:
-    """Enable a disabled user. Locks the user's row. Raises UserError if there is no such user who is disabled."""
+    """Enable a disabled user. Locks the user's row.
+
+    Raises UserError if there is no such user, or if the user is not disabled.
+    """
     _lock_managed(tx, administrator, name)
-    authentication.enable_user(tx, name, now, administrator.signature)
+    authentication.enable_user(tx, name, now, administrator.audit_name)
 
 
 def audit_page(
@@ -92,7 +96,7 @@ def audit_page(
 ) -> Page[AuditRow]:
     """Return a page of the audit history, by default newest first. Raises TooManyToSortError.
 
-    An administrator of certain companies sees entries of users who have only these companies, from the time at which
+    An administrator of some companies sees the entries of users who have only these companies, from the time at which
     each user was given them. Entries that concern another company are omitted.
     """
     visible = _visible_entries(administrator, query)
@@ -102,12 +106,12 @@ def audit_page(
 
 
 def stream_audit(tx: Transaction, administrator: User, query: AuditFilter, sort: Sort) -> Iterator[AuditRow]:
-    """Yield all entries of the audit history that `audit_page` would show."""
+    """Yield all entries of the audit history that `audit_page` shows."""
     return audit.stream(tx, _visible_entries(administrator, query), sort)
 
 
 def summarize_audit(tx: Transaction, administrator: User, query: AuditFilter, limit: int | None = None) -> Summary:
-    """Count the entries of the audit history that `audit_page` would show. With `limit`, stop after so many."""
+    """Count the entries of the audit history that `audit_page` shows. With `limit`, stop after that many."""
     return audit.summarize(tx, _visible_entries(administrator, query), limit)
 
 
@@ -123,7 +127,10 @@ def _lock_managed(tx: Transaction, administrator: User, name: str) -> User:
 
 
 def _check_may_grant(own: Scope, granted: Scope) -> None:
-    """Raise UserError if a scope exceeds an administrator's own. Unknown companies are named like foreign ones."""
+    """Check that a scope is within an administrator's own. Raises UserError if not.
+
+    The message does not tell unknown companies from companies of others.
+    """
     if own.companies is None:
         return
     if granted.companies is None:

@@ -1,4 +1,4 @@
-"""The audit history: who changed, exported or viewed what. Rows are only inserted."""
+"""The audit history: changes, exports and views, with the user. Rows are only inserted."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from payments.core.sorting import Sort, Window
 from payments.store.db.conditions import conditions
 from payments.store.db.connection import Transaction
-from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
+from payments.store.db.keyset import Keyset, PositionedRow, SortKey, order_by
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches
+from payments.store.db.streaming import read_batches
 from payments.store.reports.summary import Summary, read_summary
 
 BY_TIME = "at"
@@ -24,9 +24,11 @@ SORTS = {BY_TIME: (_UNIQUE,)} | {
 
 
 class AuditEntry(NamedTuple):
-    """An entry to add: who did what, when, from which IP address. `subject` is a payment, patient, clinic or user.
+    """An entry to add: the user, the action, its time, and the IP address.
 
-    `company_id` is None for an action that concerns the installation, or several companies.
+    `subject` is a payment, patient, clinic or user.
+
+    `company_id` is None if the action concerns the installation or several companies.
     """
 
     at: datetime
@@ -51,7 +53,7 @@ class AuditRow(NamedTuple):
 
 
 class ActionKind(StrEnum):
-    """The kind of an action: one that changes something, or one that reads: a view, search, export, login or logout."""
+    """The kind of an action. A READ is a view, search, export, login or logout. All other actions are a CHANGE."""
 
     CHANGE = "change"
     READ = "read"
@@ -59,9 +61,9 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Selects audit entries. A field that is None selects all. `since` is inclusive, `until` exclusive.
+    """Filter of the audit history. A field that is None does not restrict it. `since` is inclusive, `until` exclusive.
 
-    `companies` selects entries of users who have only these companies, from the time since when they have had them.
+    `companies` selects entries of users who have only these companies, from the time at which each user was given them.
     """
 
     who: str | None = None
@@ -105,8 +107,8 @@ def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
 
 def read_page(
     tx: Transaction, query: AuditFilter, window: Window, sort: Sort = NEWEST_FIRST
-) -> list[Positioned[AuditRow]]:
-    """Return the rows of a page. Unless they are sorted BY_TIME, the query reads all entries that match."""
+) -> list[PositionedRow[AuditRow]]:
+    """Return the rows of a page. Unless the sort is BY_TIME, the query reads all matching entries."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     fields = ", ".join(AuditRow._fields)
     statement = f"SELECT {keyset.columns}, {fields} {_matching(query)}{keyset.condition} {keyset.order_by}"
@@ -115,14 +117,14 @@ def read_page(
 
 
 def stream(tx: Transaction, query: AuditFilter, sort: Sort = NEWEST_FIRST) -> Iterator[AuditRow]:
-    """Yield all entries that match."""
+    """Yield all matching entries, in the order of a column."""
     statement = f"SELECT {', '.join(AuditRow._fields)} {_matching(query)} {order_by(SORTS[sort.column], sort)}"
-    for some in batches(tx, statement, _parameters(query)):
+    for some in read_batches(tx, statement, _parameters(query)):
         yield from map(AuditRow._make, some)
 
 
 def summarize(tx: Transaction, query: AuditFilter, limit: int | None = None) -> Summary:
-    """Count the entries that match. With `limit`, stop after so many."""
+    """Count the matching entries. With `limit`, stop after that many."""
     first = f"SELECT 1 {_matching(query)}{'' if limit is None else ' LIMIT :limit'}"
     counted = f"SELECT count(*) AS count, CAST(NULL AS numeric) AS total FROM ({first}) AS first_ones"
     return read_summary(tx, counted, _parameters(query), limit)
@@ -146,7 +148,7 @@ def _parameters(query: AuditFilter) -> dict[str, Any]:
 
 
 def recent_actions(tx: Transaction) -> list[str]:
-    """Return the distinct actions of the visible entries among the newest 10,000, sorted."""
+    """Return the distinct actions among the newest 10,000 entries, sorted. Only visible entries count."""
     # The sequence bounds what is read. A limit of rows would read the whole history of an installation for the 10,000
     # entries that row-level security shows to the administrator of a small company.
     newest = "SELECT pg_sequence_last_value(CAST('audit_id_seq' AS regclass))"

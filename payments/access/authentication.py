@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """The token of the new session with the user's name, or the message that says why the login was refused."""
+    """The result of a login: the token of the new session and the user's name, or the message for a refused login."""
 
     token: str | None = field(repr=False)
     message: str = ""
@@ -49,8 +49,8 @@ class LoginResult:
 def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, who: str) -> None:
     """Add a user.
 
-    Raises UserError if the name is invalid or taken, the password cannot be used, or the scope is refused by
-    `grants.check_grant`.
+    Raises UserError if the name is invalid or taken, if the password cannot be used, or if `grants.check_grant` refuses
+    the scope.
     """
     if not _NAME.fullmatch(user.name):
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @", "name")
@@ -66,8 +66,8 @@ def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, 
 def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User | None = None) -> None:
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
-    `seen` is the user as the caller saw it before; None skips the comparison. Raises UserError if there is no such
-    user, or if the scope is refused by `grants.check_grant`. Raises ChangedMeanwhileError if the user is not as `seen`.
+    `seen` is the user as the caller saw it before, None to skip the comparison. Raises ChangedMeanwhileError if the
+    user has changed since. Raises UserError if there is no such user, or if `grants.check_grant` refuses the scope.
     """
     before = lock_user(tx, user.name)
     user = replace(user, name=before.name)
@@ -126,12 +126,12 @@ def lock_user(tx: Transaction, name: str) -> User:
 
 
 def count_sessions(tx: Transaction, name: str, now: datetime) -> int:
-    """Return how many sessions and tokens of a user are valid. Raises UserError if there is no such user."""
+    """Return the number of valid sessions and tokens of a user. Raises UserError if there is no such user."""
     return sessions.count_of(tx, find_user(tx, name).name, now)
 
 
 def list_users(tx: Transaction) -> list[UserRow]:
-    """Return every user, by name."""
+    """Return all users, by name."""
     return users.list_all(tx)
 
 
@@ -141,9 +141,11 @@ def has_no_users(tx: Transaction) -> bool:
 
 
 def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: timedelta) -> LoginResult:
-    """Start a browser session if the name and the password are correct. `lifetime` ends it even if it is used.
+    """Start a browser session if the name and the password are correct.
 
-    Failed logins are counted by name and by address, and delay further logins. The caller commits in either case.
+    `lifetime` is the absolute lifetime of the session.
+
+    Failed logins are counted by name and by address, and delay further logins. Commit in either case.
     """
     if message := check_blocked(tx, attempt, now):
         return LoginResult(None, message)
@@ -155,18 +157,18 @@ def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: time
     users.reset_failures(tx, attempt.subjects[0])
     token, name = secrets.token_urlsafe(32), row.user.name
     sessions.start(tx, name, NewSession(token, "session", now, now + lifetime, attempt.address))
-    audit.add(tx, AuditEntry(now, row.user.signature, "logged in", address=attempt.address))
+    audit.add(tx, AuditEntry(now, row.user.audit_name, "logged in", address=attempt.address))
     return LoginResult(token, name=name)
 
 
 def log_out(tx: Transaction, token: str, user: User, now: datetime) -> None:
     """End a session."""
     sessions.end(tx, token)
-    audit.add(tx, AuditEntry(now, user.signature, "logged out"))
+    audit.add(tx, AuditEntry(now, user.audit_name, "logged out"))
 
 
 def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
-    """Create an API token with the rights of this user, valid for a year, and return it.
+    """Create an API token with the rights of this user, and return it. It is valid for a year.
 
     Raises UserError if there is no such user, or if the user is disabled.
     """
@@ -180,12 +182,15 @@ def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
 
 
 def authenticate(tx: Transaction, credential: Credential, use: SessionUse) -> AuthenticatedUser | None:
-    """Return the user of a session or token, and record the use. Return None if it is not valid."""
-    return sessions.use(tx, credential, use)
+    """Return the user of a session or token, and record the use. Return None if the session or token is not valid."""
+    return sessions.authenticate(tx, credential, use)
 
 
 def user_of_expired_session(tx: Transaction, token: str) -> str | None:
-    """Return the name of the user whose browser session has expired, if `authenticate` has just refused the session."""
+    """Return the name of the user of an expired browser session. Call it after `authenticate` has refused the session.
+
+    Returns None for any other token.
+    """
     return sessions.user_of_expired(tx, token)
 
 
@@ -200,7 +205,7 @@ def read_audit(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow
 
 
 def audited_actions(tx: Transaction) -> Sequence[str]:
-    """Return the actions of recent audit entries, sorted, for a filter."""
+    """Return the distinct actions of recent audit entries, sorted, as values for a filter."""
     return audit.recent_actions(tx)
 
 

@@ -1,4 +1,7 @@
-"""Check and describe what a user may see: companies and clinics have to exist, and all companies are chosen as such."""
+"""Check and describe the scope of a user.
+
+Companies and clinics must exist, and all companies must be chosen explicitly.
+"""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -14,8 +17,8 @@ from payments.store.ledger import clinics
 def check_grant(tx: Transaction, user: User) -> None:
     """Check the scope of a user before it is stored.
 
-    Raises UserError if it names an unknown company, a clinic that none of its companies has, or nothing; if it limits a
-    user of all companies to clinics; or if it limits an admin to clinics.
+    Raises UserError if the scope is empty, or if it names an unknown company or a clinic that none of its companies
+    has. Also raises it if a user of all companies, or an admin, is limited to clinics.
     """
     scope = user.scope
     if user.role is Role.ADMIN and scope.clinics is not None:
@@ -38,10 +41,10 @@ def check_grant(tx: Transaction, user: User) -> None:
 
 
 def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_refs: Iterable[str]) -> Scope:
-    """Return the scope of clinics. A reference is a clinic id, which may follow `company:`.
+    """Return the scope of clinics. A reference is a clinic id, or `company:clinic`.
 
-    `companies` are those of the user; None means the companies of the clinics. Raises UserError for an unknown clinic,
-    and for an id that several of the companies have.
+    `companies` are the companies of the user, None for the companies of the clinics. Raises UserError for an unknown
+    clinic, and for an id that several of the companies have.
     """
     known = clinics.list_keys(tx, Scope(companies))
     chosen: set[ClinicKey] = set()
@@ -61,9 +64,10 @@ def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_ref
 
 
 def with_clinic_keys(tx: Transaction, user: User) -> User:
-    """Return a user whose scope names clinics as `choose_clinics` reads them, with the scope of these clinics.
+    """Return a user with the scope that `choose_clinics` returns for the clinics of the user's scope.
 
-    Raises the errors of `choose_clinics`. A user of all companies, or of all their clinics, is returned unchanged.
+    A user of all companies, or of all clinics of their companies, is returned unchanged. Raises the errors of
+    `choose_clinics`.
     """
     scope = user.scope
     if not scope.companies or scope.clinics is None:
@@ -72,7 +76,7 @@ def with_clinic_keys(tx: Transaction, user: User) -> User:
 
 
 def describe_scope(scope: Scope) -> str:
-    """Return the companies and clinics of a scope, for people and the audit history."""
+    """Return the companies and clinics of a scope as text, for users and the audit history."""
     if scope.clinics is None:
         return "all companies" if scope.companies is None else f"all clinics of {_listed(scope.companies)}"
     if scope.companies is not None and not scope.companies:

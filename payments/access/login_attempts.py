@@ -1,4 +1,4 @@
-"""Passwords that somebody tries: whether one is correct, and the delays that follow wrong ones."""
+"""Check the passwords of login attempts, and delay further attempts after wrong passwords."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,8 @@ _DELAYS_BY_NAME, _DELAYS_BY_ADDRESS = LoginDelays(), LoginDelays(free=20)
 class LoginAttempt:
     """A name and a password, submitted from an IP address.
 
-    For an unknown name a dummy hash is verified at `cost`, so that the response time does not reveal it.
+    For an unknown name, a dummy hash is verified at `cost`. Otherwise the response time would reveal that the name is
+    unknown.
     """
 
     name: str
@@ -26,12 +27,12 @@ class LoginAttempt:
 
     @property
     def subjects(self) -> tuple[str, str]:
-        """The name and the address, by which failures are counted."""
+        """The name and the address. Failures are counted for each of them."""
         return f"name:{self.name[:64].casefold()}", f"address:{self.address}"
 
 
 def check_blocked(tx: Transaction, attempt: LoginAttempt, now: datetime) -> str:
-    """Return why a password may not be tried now, because too many were wrong. Return an empty text if it may."""
+    """Return the message that refuses an attempt after too many wrong passwords. Empty if the attempt is permitted."""
     until = users.blocked_until(tx, attempt.subjects, now)
     if until is None:
         return ""
@@ -39,12 +40,15 @@ def check_blocked(tx: Transaction, attempt: LoginAttempt, now: datetime) -> str:
 
 
 def count_failure(tx: Transaction, attempt: LoginAttempt, now: datetime) -> None:
-    """Count a wrong password by name and by address."""
+    """Count a wrong password for the name and for the address."""
     for subject, delays in zip(attempt.subjects, (_DELAYS_BY_NAME, _DELAYS_BY_ADDRESS), strict=True):
         users.count_failure(tx, subject, delays, now)
 
 
 def is_password_correct(row: UserRow | None, attempt: LoginAttempt) -> bool:
-    """Return whether an attempt has the password of a user who is not disabled. None is an unknown user."""
+    """Return whether an attempt has the user's password and the user is not disabled.
+
+    `row` is None for an unknown user.
+    """
     is_verified = verify_password(row.password_hash if row else dummy_hash(attempt.cost), attempt.password)
     return is_verified and row is not None and row.disabled_at is None

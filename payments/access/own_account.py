@@ -17,7 +17,7 @@ __all__ = ["PasswordChange", "SessionRow", "change_password", "end_session", "li
 
 @dataclass(frozen=True, slots=True)
 class PasswordChange:
-    """A user's request to replace the own password, sent in the browser session of `token` from an IP address."""
+    """A user's request to replace their own password. `token` is the secret of the browser session that sent it."""
 
     user: User
     token: str = field(repr=False)
@@ -27,10 +27,12 @@ class PasswordChange:
 
 
 def change_password(tx: Transaction, change: PasswordChange, now: datetime) -> UserError | None:
-    """Replace a user's password, and end the user's other browser sessions. API tokens stay valid. Locks the user.
+    """Replace a user's password, and end the user's other browser sessions. API tokens stay valid.
 
-    Return why nothing was changed: the old password is wrong, which counts as a failed login, or the new one cannot be
-    used. The caller commits in either case.
+    Locks the user's row.
+
+    Returns None, or the error if nothing was changed: the old password is wrong, or the new one cannot be used. A wrong
+    old password counts as a failed login. Commit in either case.
     """
     name = change.user.name
     attempt = LoginAttempt(name, change.old, change.address, change.new.cost)
@@ -39,7 +41,7 @@ def change_password(tx: Transaction, change: PasswordChange, now: datetime) -> U
     row = users.lock(tx, name)
     if not is_password_correct(row, attempt):
         count_failure(tx, attempt, now)
-        audit.add(tx, AuditEntry(now, change.user.signature, "password change refused", name, address=change.address))
+        audit.add(tx, AuditEntry(now, change.user.audit_name, "password change refused", name, address=change.address))
         return UserError("this is not your current password", "old_password")
     if change.new.text == change.old:
         return UserError("the new password is the same as the current one", "password")
@@ -50,7 +52,7 @@ def change_password(tx: Transaction, change: PasswordChange, now: datetime) -> U
     users.reset_failures(tx, attempt.subjects[0])
     users.set_password(tx, name, password_hash, must_change=False)
     sessions.end_others(tx, name, change.token)
-    audit.add(tx, AuditEntry(now, change.user.signature, "own password changed", name, address=change.address))
+    audit.add(tx, AuditEntry(now, change.user.audit_name, "own password changed", name, address=change.address))
     return None
 
 
@@ -63,13 +65,13 @@ def load(tx: Transaction, user: User) -> UserRow:
 
 
 def list_sessions(tx: Transaction, user: User, use: SessionUse) -> list[SessionRow]:
-    """Return the user's valid sessions and tokens, the last used first."""
+    """Return the user's valid sessions and tokens, most recently used first."""
     return sessions.list_of(tx, user.name, use)
 
 
 def end_session(tx: Transaction, user: User, reference: str, now: datetime) -> str | None:
-    """End one of the user's sessions or tokens. Return its kind, or None if there is no such session any more."""
+    """End one of the user's sessions or tokens. Return its kind, or None if it does not exist."""
     kind = sessions.end_of_user(tx, user.name, reference)
     if kind:
-        audit.add(tx, AuditEntry(now, user.signature, f"own {kind} ended", user.name))
+        audit.add(tx, AuditEntry(now, user.audit_name, f"own {kind} ended", user.name))
     return kind

@@ -1,4 +1,4 @@
-"""Passwords: their limits and strength, which are the same in the console and the command line, and their hashes."""
+"""Passwords: their limits, strength and hashes. The console and the command line use the same rules."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,7 +20,10 @@ _DUMMY_HASH = "$argon2id$v=19$m={},t={},p={}$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+j
 
 
 class UserError(ValueError):
-    """A user cannot be added or changed as requested. `field` names the field of a form that is wrong."""
+    """A user cannot be added or changed as requested.
+
+    `field` is the form field with the error, empty if there is none.
+    """
 
     def __init__(self, sentence: str, field: str = "") -> None:
         self.field = field
@@ -28,7 +31,10 @@ class UserError(ValueError):
 
 
 class HashCost(NamedTuple):
-    """The cost parameters of argon2id. The defaults are the second recommended option of RFC 9106, for low memory."""
+    """The cost parameters of argon2id.
+
+    The defaults are the second recommended option of RFC 9106, for little memory.
+    """
 
     memory_kib: int = 65_536
     passes: int = 3
@@ -40,7 +46,7 @@ DEFAULT_COST = HashCost()
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A new password, and the cost of its hash. The user has to replace a temporary one after the next login."""
+    """A new password, and the cost of its hash. A temporary password must be replaced after the next login."""
 
     text: str = field(repr=False)
     cost: HashCost = DEFAULT_COST
@@ -48,10 +54,9 @@ class NewPassword:
 
 
 def hash_password(password: NewPassword, name: str) -> str:
-    """Hash the password of the user `name` with the cost in `password.cost`.
+    """Return the hash of a new password. `name` is the user's name.
 
-    Raises UserError for a password that is too short or too long, that the login form could not send, or that is easy
-    to guess.
+    Raises UserError if the password is too short, too long or easy to guess, or if a login form cannot send it.
     """
     _check_password(password.text)
     check_strength(password.text, name)
@@ -61,7 +66,10 @@ def hash_password(password: NewPassword, name: str) -> str:
 
 
 def check_strength(password: str, name: str) -> None:
-    """Raise UserError for a password that is common, has leaked, repeats itself or resembles the user's name."""
+    """Check the strength of a password. Raises UserError if it is easy to guess.
+
+    Passwords that are common, leaked, repetitive or similar to the user's name are easy to guess.
+    """
     from zxcvbn import zxcvbn  # noqa: PLC0415 (it loads its word lists, which only new passwords need)
 
     # The library rates 72 characters at most; the first ones of a longer password decide.
@@ -73,7 +81,7 @@ def check_strength(password: str, name: str) -> None:
 
 
 def verify_password(password_hash: str, password: str) -> bool:
-    """Return whether a password has this hash. For a password above the length limit, return False without hashing."""
+    """Return whether a password has this hash. A password above the length limit is not hashed, and never matches."""
     if len(password) > PASSWORD_LENGTH_MAX:
         return False
     try:
@@ -83,7 +91,7 @@ def verify_password(password_hash: str, password: str) -> bool:
 
 
 def dummy_hash(cost: HashCost) -> str:
-    """Return a hash of this cost. It is verified when a user name does not exist."""
+    """Return a hash of this cost, to verify if a user name does not exist."""
     return _DUMMY_HASH.format(cost.memory_kib, cost.passes, cost.lanes)
 
 

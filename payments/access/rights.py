@@ -1,4 +1,4 @@
-"""Roles and their rights, users, and the delay after failed logins; pure, without a database."""
+"""Roles and their rights, users, and the delay after failed logins. Nothing here uses the database."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Right(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """The actions that the right allows, for display: an infinitive without "to"."""
+        """The actions that the right permits, for display: an infinitive without "to"."""
         return _PHRASES[self]
 
 
@@ -45,7 +45,7 @@ class Role(StrEnum):
 
     @property
     def summary(self) -> str:
-        """The holders of the role and their rights, for display: one sentence."""
+        """One sentence for display: who has the role, and what the role permits."""
         return _SUMMARIES[self]
 
 
@@ -80,20 +80,23 @@ class User:
         return right in RIGHTS[self.role]
 
     @property
-    def signature(self) -> str:
-        """The name under which the user's actions are stored in the histories."""
+    def audit_name(self) -> str:
+        """The name by which the histories store the user's actions, such as `user:anna`."""
         return f"user:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class LoginDelays:
-    """Delays between logins after consecutive failures: none after the first `free`, then doubling up to a maximum."""
+    """Delays between logins after consecutive failures. The first `free` failures cause none.
+
+    The next failure delays by `first_seconds`. Each further one doubles the delay, up to `max_seconds`.
+    """
 
     free: int = 5
     first_seconds: int = 2
     max_seconds: int = 900
 
     def delay_seconds(self, failures: int) -> int:
-        """Return the delay in seconds that follows this number of consecutive failures."""
+        """Return the delay in seconds after this number of consecutive failures."""
         beyond = failures - self.free
         return 0 if beyond < 0 else min(self.max_seconds, self.first_seconds * 2 ** min(beyond, 20))

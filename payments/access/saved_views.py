@@ -1,4 +1,4 @@
-"""Saved views: the filters and the sort of a list under a name, for their owner or for everybody in a company."""
+"""Saved views: the filters and the sort of a list under a name, for the owner or for all users of a company."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ VIEWS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class NewView:
-    """A view to save. `list_name` names the list, and `query` holds its parameters as in an address."""
+    """A view to save. `list_name` is the name of the list. `query` is the query string of the list's address."""
 
     company_id: str
     list_name: str
@@ -27,7 +27,7 @@ class NewView:
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """A saved view. If it `is_shared`, every user of the company sees it."""
+    """A saved view. If `is_shared`, every user of the company sees it."""
 
     id: int
     company: str
@@ -39,7 +39,10 @@ class SavedView:
     saved_at: datetime
 
     def may_be_deleted_by(self, user: User) -> bool:
-        """Return whether a user may delete the view: its owner and, if it is shared, administrators."""
+        """Return whether a user may delete the view. The owner may.
+
+        If the view is shared, administrators may as well.
+        """
         return self.owner == user.name or (self.is_shared and user.may(Right.ADMINISTER))
 
 
@@ -52,9 +55,11 @@ _COLUMNS = "id, company_id AS company, list_name, name, query, owner, is_shared,
 
 
 def list_visible(tx: Transaction, user: User, list_name: str | None = None) -> list[SavedView]:
-    """Return the views that a user sees, of one list or of all, by name: the user's own and those that are shared.
+    """Return the views that a user sees, by name: the user's own views and shared views.
 
-    A shared view of a clinic that the user may not see is left out.
+    `list_name` limits them to one list.
+
+    Shared views of a clinic that the user may not see are omitted.
     """
     of_list = "" if list_name is None else "AND list_name = :list_name"
     query = f"SELECT {_COLUMNS} FROM saved_views {_visible(user)} {of_list} ORDER BY lower(name), id LIMIT {VIEWS_MAX}"
@@ -68,7 +73,7 @@ def find(tx: Transaction, user: User, view_id: int) -> SavedView | None:
 
 
 def save(tx: Transaction, user: User, view: NewView, now: datetime) -> None:
-    """Save a view of a company of the user. It replaces the user's view of the same list and name."""
+    """Save a view of one of the user's companies. It replaces the user's view with the same list and name."""
     tx.execute(
         text(
             "INSERT INTO saved_views (company_id, list_name, name, query, owner, is_shared, saved_at) "

@@ -1,4 +1,4 @@
-"""SQL for browser sessions and API tokens. Only a hash of each token is stored."""
+"""SQL for browser sessions and API tokens. Only a hash of each secret is stored."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session to start, from an IP address; empty if it is not known."""
+    """A session to start. `address` is the IP address of the user, empty if unknown."""
 
     token: str = field(repr=False)
     kind: str
@@ -43,9 +43,11 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionUse:
-    """A request that uses a session: its time and IP address, and how long a session may be unused.
+    """A request that uses a session: its time and IP address.
 
-    A background request, such as the refresh of a page, does not count as a use.
+    `idle_limit` is the time for which a session may be unused.
+
+    A background request, such as the automatic refresh of a page, does not count as a use.
     """
 
     at: datetime
@@ -55,13 +57,13 @@ class SessionUse:
 
     @property
     def idle_since(self) -> datetime:
-        """The time since which a valid session was used."""
+        """The earliest last use of a session that is still valid."""
         return self.at - self.idle_limit
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedUser:
-    """The user of a valid session or token, and whether the user has to change the password first."""
+    """The user of a valid session or token, and whether the user must change the password first."""
 
     user: User
     must_change_password: bool = False
@@ -69,10 +71,10 @@ class AuthenticatedUser:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A valid session or token of a user. `reference` names it on pages and does not reveal the secret.
+    """A valid session or token of a user. `reference` identifies it on pages without revealing the secret.
 
-    `last_used_at` and `address` are None if nothing is recorded: tokens before their first use, and sessions of an
-    earlier release.
+    `last_used_at` and `address` are None if they are not recorded: for a token before its first use, and for a session
+    of an earlier release.
     """
 
     reference: str
@@ -84,7 +86,7 @@ class SessionRow:
 
 
 def start(tx: Transaction, name: str, session: NewSession) -> None:
-    """Insert a session under the hash of its token, and delete sessions that expired a while ago."""
+    """Insert a session under the hash of its token. Delete sessions that expired more than KEPT_AFTER_EXPIRY ago."""
     tx.execute(
         text("DELETE FROM sessions WHERE expires_at <= :before"), {"before": session.started_at - KEPT_AFTER_EXPIRY}
     )
@@ -105,10 +107,10 @@ def start(tx: Transaction, name: str, session: NewSession) -> None:
     )
 
 
-def use(tx: Transaction, credential: Credential, request: SessionUse) -> AuthenticatedUser | None:
-    """Return the user of a valid session, and record the use, at most once a minute.
+def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -> AuthenticatedUser | None:
+    """Return the user of a valid session, and record the use. At most one use is recorded per minute.
 
-    Return None if the session does not exist or has expired, or if the user is disabled.
+    Returns None if the session does not exist or has expired, or if the user is disabled.
     """
     found = tx.execute(
         text(
@@ -135,9 +137,9 @@ def use(tx: Transaction, credential: Credential, request: SessionUse) -> Authent
 
 
 def user_of_expired(tx: Transaction, token: str) -> str | None:
-    """Return the name of the user of a browser session that has expired. The caller knows that it is not valid.
+    """Return the name of the user of an expired browser session. The caller knows that the session is not valid.
 
-    Return None if it was ended, expired long ago, or if the user is disabled.
+    Returns None if the session was ended or expired long ago, or if the user is disabled.
     """
     found = tx.execute(
         text(
@@ -156,7 +158,7 @@ def end(tx: Transaction, token: str) -> None:
 
 
 def end_of_user(tx: Transaction, name: str, reference: str) -> str | None:
-    """End one session or token of a user, and return its kind. Return None if there is no such session."""
+    """End one session or token of a user. Return its kind, or None if it does not exist."""
     found = tx.execute(
         text(f"DELETE FROM sessions WHERE user_name = :name AND {_REFERENCE} = :reference RETURNING kind"),
         {"name": name, "reference": reference},
@@ -170,7 +172,7 @@ def end_all(tx: Transaction, name: str) -> None:
 
 
 def end_others(tx: Transaction, name: str, token: str) -> None:
-    """End all browser sessions of a user but the one of `token`."""
+    """End all browser sessions of a user except the session of `token`."""
     tx.execute(
         text("DELETE FROM sessions WHERE user_name = :name AND kind = 'session' AND token_hash <> :hash"),
         {"name": name, "hash": _hash(token)},
@@ -178,7 +180,7 @@ def end_others(tx: Transaction, name: str, token: str) -> None:
 
 
 def list_of(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]:
-    """Return the valid sessions and tokens of a user, the last used first."""
+    """Return the valid sessions and tokens of a user, most recently used first."""
     columns = "kind, begun_at, last_used_at, expires_at, address"
     found = tx.execute(
         text(
@@ -191,7 +193,7 @@ def list_of(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]
 
 
 def count_of(tx: Transaction, name: str, now: datetime) -> int:
-    """Return how many sessions and tokens of a user have not reached their absolute end."""
+    """Return the number of a user's sessions and tokens that have not reached their absolute end."""
     found = tx.execute(
         text("SELECT count(*) FROM sessions WHERE user_name = :name AND expires_at > :now"), {"name": name, "now": now}
     )
@@ -199,7 +201,7 @@ def count_of(tx: Transaction, name: str, now: datetime) -> int:
 
 
 def reference_of(token: str) -> str:
-    """Return the reference of a session, as in its SessionRow."""
+    """Return the reference of the session with this token, as in its SessionRow."""
     return _hash(token).hex()[:_REFERENCE_DIGITS]
 
 

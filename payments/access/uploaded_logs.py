@@ -1,4 +1,4 @@
-"""Payment Logs of the EMR that users uploaded. Each belongs to its user, who may read it for a day."""
+"""Payment Logs of the EMR that users uploaded. Only the user who uploaded a log may read it, for one day."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-KEPT_FOR = timedelta(days=1)
-PER_USER_MAX = 5
+UPLOADED_LOG_RETENTION = timedelta(days=1)
+LOGS_PER_USER_MAX = 5
 """A user's older files are deleted when the user uploads another one."""
 
 
 class UploadedLog(NamedTuple):
-    """A file as it was uploaded."""
+    """An uploaded file."""
 
     id: int
     file_name: str
@@ -21,7 +21,10 @@ class UploadedLog(NamedTuple):
 
 
 def add(tx: Transaction, user_name: str, file_name: str, body: bytes, now: datetime) -> int:
-    """Store a user's file, and return its id. Deletes the user's files beyond PER_USER_MAX, and expired ones."""
+    """Store a user's file, and return its id.
+
+    Delete expired files, and the user's oldest files beyond LOGS_PER_USER_MAX.
+    """
     added = tx.execute(
         text(
             "INSERT INTO uploaded_logs (user_name, file_name, body, uploaded_at) "
@@ -35,20 +38,20 @@ def add(tx: Transaction, user_name: str, file_name: str, body: bytes, now: datet
             "DELETE FROM uploaded_logs WHERE user_name = :user_name AND id < (SELECT min(id) FROM (SELECT id "
             "FROM uploaded_logs WHERE user_name = :user_name ORDER BY id DESC LIMIT :most) AS newest)"
         ),
-        {"user_name": user_name, "most": PER_USER_MAX},
+        {"user_name": user_name, "most": LOGS_PER_USER_MAX},
     )
     delete_expired(tx, now)
     return log_id
 
 
 def load(tx: Transaction, user_name: str, log_id: int, now: datetime) -> UploadedLog | None:
-    """Return a user's file; None if the user has none with this id, or if it has expired."""
+    """Return a user's file, or None if the user has no file with this id or if it has expired."""
     found = tx.execute(
         text(
             "SELECT id, file_name, body, uploaded_at FROM uploaded_logs "
             "WHERE id = :log_id AND user_name = :user_name AND uploaded_at > :since"
         ),
-        {"log_id": log_id, "user_name": user_name, "since": now - KEPT_FOR},
+        {"log_id": log_id, "user_name": user_name, "since": now - UPLOADED_LOG_RETENTION},
     ).one_or_none()
     return UploadedLog._make(found) if found else None
 
@@ -60,6 +63,6 @@ def remove(tx: Transaction, user_name: str, log_id: int) -> None:
 
 
 def delete_expired(tx: Transaction, now: datetime) -> int:
-    """Delete the files that have expired, as far as the transaction sees them, and return how many."""
+    """Delete the expired files that the transaction may see. Return the number deleted."""
     query = "DELETE FROM uploaded_logs WHERE uploaded_at <= :until"
-    return tx.execute(text(query), {"until": now - KEPT_FOR}).rowcount
+    return tx.execute(text(query), {"until": now - UPLOADED_LOG_RETENTION}).rowcount

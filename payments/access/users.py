@@ -30,7 +30,7 @@ class UserRow:
 
 
 def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str) -> bool:
-    """Insert a user. Return whether it was inserted; False means that the name is taken, perhaps in another case."""
+    """Insert a user. Return False if the name is taken, perhaps in another case."""
     added = tx.execute(
         text(
             "INSERT INTO users (name, role, companies, clinics, clinic_keys, password_hash, added_at, added_by) "
@@ -51,12 +51,12 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
 
 
 def find(tx: Transaction, name: str) -> UserRow | None:
-    """Return a user, or None if there is no user with this name. An exact match precedes one in another case."""
+    """Return a user, or None if there is no user with this name. An exact match precedes a match in another case."""
     return _find(tx, name, "")
 
 
 def lock(tx: Transaction, name: str) -> UserRow | None:
-    """Lock and return a user, as `find`. Locks: the row FOR NO KEY UPDATE."""
+    """Lock a user, and return it as `find` does. Locks: the row FOR NO KEY UPDATE."""
     return _find(tx, name, "FOR NO KEY UPDATE")
 
 
@@ -73,7 +73,7 @@ def _find(tx: Transaction, name: str, locking: str) -> UserRow | None:
 
 
 def list_all(tx: Transaction) -> list[UserRow]:
-    """Return every user, by name."""
+    """Return all users, by name."""
     return [_user_row(row) for row in tx.execute(text("SELECT * FROM users ORDER BY name")).mappings()]
 
 
@@ -83,7 +83,7 @@ def is_empty(tx: Transaction) -> bool:
 
 
 def set_password(tx: Transaction, name: str, password_hash: str, *, must_change: bool) -> None:
-    """Replace a user's password. With `must_change` the user has to choose another one after the next login."""
+    """Replace a user's password. With `must_change`, the user must choose another one after the next login."""
     tx.execute(
         text("UPDATE users SET password_hash = :hash, must_change_password = :must_change WHERE name = :name"),
         {"name": name, "hash": password_hash, "must_change": must_change},
@@ -91,7 +91,7 @@ def set_password(tx: Transaction, name: str, password_hash: str, *, must_change:
 
 
 def require_password_change(tx: Transaction, name: str) -> None:
-    """Let a user choose another password after the next login."""
+    """Require that a user chooses another password after the next login."""
     tx.execute(text("UPDATE users SET must_change_password = true WHERE name = :name"), {"name": name})
 
 
@@ -123,7 +123,10 @@ def change(tx: Transaction, user: User, now: datetime) -> None:
 
 
 def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> datetime | None:
-    """Return when the last login block on these subjects (name, IP address) ends; None if no subject is blocked."""
+    """Return the time at which logins are permitted again, or None if they are not blocked.
+
+    `subjects` are the name and the IP address. The longest block counts.
+    """
     found = tx.execute(
         text("SELECT max(blocked_until) FROM login_failures WHERE subject = ANY(:subjects) AND blocked_until > :now"),
         {"subjects": list(subjects), "now": now},
@@ -133,7 +136,7 @@ def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> da
 
 
 def count_failure(tx: Transaction, subject: str, delays: LoginDelays, now: datetime) -> None:
-    """Count a failed login, and set the delay that follows. The count restarts after a day without a failure."""
+    """Count a failed login, and store the delay that follows it. The count restarts after a day without a failure."""
     failures = tx.execute(
         text(
             "INSERT INTO login_failures AS counted (subject, failures, last_at) VALUES (:subject, 1, :now) "
@@ -156,7 +159,7 @@ def reset_failures(tx: Transaction, subject: str) -> None:
 
 
 def _scope_columns(scope: Scope) -> dict[str, Any]:
-    """Return the columns of a scope: the limits as sorted lists, and the pairs of company and clinic as JSON."""
+    """Return the columns of a scope: its limits as sorted lists, and its clinic keys as JSON."""
     keys = None if scope.clinic_keys is None else json.dumps(sorted(scope.clinic_keys))
     limits = {"companies": scope.companies, "clinics": scope.clinics}
     return {name: None if ids is None else sorted(ids) for name, ids in limits.items()} | {"keys": keys}
@@ -165,8 +168,9 @@ def _scope_columns(scope: Scope) -> dict[str, Any]:
 def _scope(row: RowMapping) -> Scope:
     """Return the scope of a user.
 
-    A console of an earlier release changes the clinics without the other columns. Then `clinic_keys` are ignored, and a
-    user without companies sees nothing: a clinic id alone may be that of any company.
+    A console of an earlier release changes the clinics but not the other columns. `clinic_keys` that do not match the
+    clinics are then ignored. A user without companies sees nothing, because a clinic id alone may belong to any
+    company.
     """
     companies, clinics = (None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))
     if companies is None:

@@ -19,7 +19,7 @@ class PaymentDetails(NamedTuple):
 UNKNOWN_DETAILS = PaymentDetails()
 
 
-class PaymentLogRow(NamedTuple):
+class EmrLogRow(NamedTuple):
     """A row of the EMR's Payment Log. `amount` is in dollars, 0.00 if the line is not paid."""
 
     key: LocalKey

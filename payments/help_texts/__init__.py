@@ -1,4 +1,4 @@
-"""Help: what each reason, status, exception and balancing term means, and what to do about it.
+"""Help: the meaning of each reason, status, exception and balancing term, and the next step.
 
 Pages show these texts beside the term. `docgen` writes the reference pages from the same texts.
 """
@@ -16,7 +16,7 @@ __all__ = ["HelpText", "Topic", "find_help", "help_texts"]
 
 
 class Topic(StrEnum):
-    """The groups of terms. The values begin the addresses of the texts on the page Help."""
+    """The topics of the help texts. The values are part of the addresses on the page Help."""
 
     STATUS = "status"
     REASON = "reason"
@@ -25,7 +25,7 @@ class Topic(StrEnum):
 
     @property
     def heading(self) -> str:
-        """The heading of the group."""
+        """The heading of the topic."""
         return _TITLES[self]
 
 

@@ -1,4 +1,4 @@
-"""The explanation of each Billing Exception, and how it is decided."""
+"""The explanation of each Billing Exception, and how to decide it."""
 
 from payments import wording
 from payments.core.finding import FindingReason

@@ -1,13 +1,13 @@
-"""The form of a help text."""
+"""The structure of a help text."""
 
 from typing import NamedTuple
 
 
 class HelpText(NamedTuple):
-    """Explains one term.
+    """The explanation of one term.
 
-    `sentence` is what people see beside the term or in its place. `meaning` says when it occurs, `action` what to do
-    next, and `who` does it; a text without an action needs none.
+    `sentence` is the text that users see beside the term or instead of it. `meaning` says when the term applies,
+    `action` says what to do next, and `who` does it. `action` and `who` are empty if nothing needs to be done.
     """
 
     term: str

@@ -34,7 +34,7 @@ from payments.store.ledger import (
     patients,
     postponed_work,
 )
-from payments.store.ledger.entries import EntryOrigin, NewEntry, Stamp
+from payments.store.ledger.entries import EntryHeader, EntryOrigin, NewEntry
 from payments.store.ledger.findings import Decision, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
@@ -73,17 +73,17 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
         and finding.reason is FindingReason.ZERO_DUE
         and _are_open(tx, line, line.transaction_and_deposit_dates)
     ):
-        postings, stamp = import_postings(line), Stamp(EntryKind.IMPORT, IMPORT_USER, now)
+        postings, header = import_postings(line), EntryHeader(EntryKind.IMPORT, IMPORT_USER, now)
     else:
         day = deposit_date or today
         locked_findings.check_deposit_date(tx, line, finding.id, day, today)
         postings = tuple(each.with_deposit_date(day) for each in proposed_adjustments(line))
-        stamp = Stamp(EntryKind.ADJUSTMENT, who, now)
+        header = EntryHeader(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [apply_acceptance(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
     first, origin = len(line.postings) + 1, EntryOrigin(finding.id)
     added = [NewEntry(line, posting, part, today, origin) for part, posting in enumerate(postings, first)]
-    entries.post(tx, added, refs, stamp)
+    entries.post(tx, added, refs, header)
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.decide(tx, finding_id, FindingStatus.RESOLVED, Decision(now, who, line.acknowledged_hash))
     params = {"postings": posting_params(postings)}
@@ -203,7 +203,7 @@ def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> No
         pending = f"{line.key} is being re-evaluated"
         raise DecisionError(finding.id, f"{pending}; look at the exception again afterwards")
     payer = (line.company_id, line.patient_id)
-    if finding.reason is FindingReason.ZERO_DUE and payer not in patients.known(tx, [payer]):
+    if finding.reason is FindingReason.ZERO_DUE and payer not in patients.find_known(tx, [payer]):
         unknown = f"patient {line.patient_id} is not known to Billing yet"
         raise DecisionError(finding.id, f"{unknown}; accept it once the EMR has saved the patient")
 

@@ -49,7 +49,7 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
         return
     if seen_owner is not None and seen_owner != (found.owner or NO_OWNER):
         raise DecisionError(finding_id, f"it was assigned to {found.owner or 'nobody'} meanwhile")
-    if not company_moves.is_here(tx, row.company):
+    if not company_moves.has_not_moved(tx, row.company):
         raise DecisionError(finding_id, f"company {row.company} has moved to another installation")
     if owner is not None:
         _check_owner(tx, owner, row)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.contract.money import Money, total
-from payments.contract.payment_log import PaymentLogRow
+from payments.contract.payment_log import EmrLogRow
 from payments.core.balancing import Balance, BalancedLine, LineComparison, LineGroup, last_full_week, reconcile
 from payments.core.nightly_job import NightlyJob, Progress
 from payments.core.postponed_work import Selection, WorkItem
@@ -14,8 +14,8 @@ from payments.core.scope import Scope
 from payments.store.db.connection import Transaction, savepoint
 from payments.store.db.external_sort import SortedRows
 from payments.store.ledger import clinics, job_runs, nightly_results
-from payments.store.ledger.job_runs import Job
-from payments.store.ledger.nightly_results import Night
+from payments.store.ledger.job_runs import InstallationJob
+from payments.store.ledger.nightly_results import JobNight
 from payments.store.reports import balance_batches, balancing, emr_log
 from payments.store.reports.balancing import BalanceFilter
 
@@ -29,7 +29,7 @@ class BalancedClinic(NamedTuple):
     clinic_id: str | None
 
 
-def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None) -> Balance:
+def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLogRow] | None = None) -> Balance:
     """Balance the payments of a period and its clinics. `log`, if given, replaces the feed as the EMR's side.
 
     The result lists the lines on which the EMR and Billing differ, unexplained lines first. It takes constant memory.
@@ -45,7 +45,7 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[Paymen
 
 
 def differing_lines(
-    tx: Transaction, balance_filter: BalanceFilter, log: Iterable[PaymentLogRow] | None = None
+    tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLogRow] | None = None
 ) -> Iterator[BalancedLine]:
     """Yield the lines that `balance` lists, by company, clinic, payment and line.
 
@@ -65,7 +65,7 @@ def differing_lines(
 
 
 def lines_of_group(
-    tx: Transaction, balance_filter: BalanceFilter, group: LineGroup, log: Iterable[PaymentLogRow] | None = None
+    tx: Transaction, balance_filter: BalanceFilter, group: LineGroup, log: Iterable[EmrLogRow] | None = None
 ) -> Iterator[BalancedLine]:
     """Yield the lines of a group of the balance, in the order of their keys.
 
@@ -122,7 +122,7 @@ def balance_next_due(
 
     An event whose company cannot be read is in no balance. It is a dead letter, which explains its whole amount.
     """
-    run = job_runs.lock_due(tx, Job.BALANCE, now)
+    run = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if run is None:
         return None
     selection.taken = balance_batches.next_companies(tx, run.last_company, *last_full_week(run.day), lines_max)
@@ -143,7 +143,7 @@ def balance_companies(tx: Transaction, now: datetime, companies: Sequence[WorkIt
     balances = balance_clinics(tx, _week_of(day, *(each.company_id for each in companies)))
     for company_id, _ in companies:
         of_company = [each for clinic, each in balances.items() if clinic.company_id == company_id]
-        nightly_results.store(tx, Night(company_id, NightlyJob.BALANCING, day), now, _progress(of_company))
+        nightly_results.store(tx, JobNight(company_id, NightlyJob.BALANCING, day), now, _progress(of_company))
     return balances
 
 
@@ -155,7 +155,7 @@ def _progress(balances: Sequence[Balance]) -> Progress:
 
 def skip_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:
     """Let tonight's run continue after these companies, which failed. Locks the job as `balance_next_due` does."""
-    if run := job_runs.lock_due(tx, Job.BALANCE, now):
+    if run := job_runs.lock_due(tx, InstallationJob.BALANCE, now):
         job_runs.record_progress(tx, run, companies[-1].company_id)
 
 

@@ -51,9 +51,9 @@ def choose_scope(tx: Transaction, scope: Scope, choice: ScopeChoice) -> Scope:
             error = UnknownNameError if scope.clinics is None else OutOfScopeError
             of_company = f" of company {choice.company}" if choice.company else ""
             raise error(f"clinic {_display_id(choice.clinic)}{of_company}")
-        _check_unambiguous(f"clinic {choice.clinic}", owners.of_clinic(tx, choice.clinic, narrowed))
+        _check_unambiguous(f"clinic {choice.clinic}", owners.companies_with_clinic(tx, choice.clinic, narrowed))
     if choice.patient is not None and narrowed.only_company is None:
-        _check_unambiguous(f"patient {choice.patient}", owners.of_patient(tx, choice.patient, narrowed))
+        _check_unambiguous(f"patient {choice.patient}", owners.companies_with_patient(tx, choice.patient, narrowed))
     return narrowed
 
 

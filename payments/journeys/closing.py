@@ -180,7 +180,7 @@ def _is_scheduled_before_today(tx: Transaction, month: MonthToClose, now: dateti
 
 
 def _check_is_here(tx: Transaction, company_id: str, month: Month) -> None:
-    if not company_moves.is_here(tx, company_id):
+    if not company_moves.has_not_moved(tx, company_id):
         raise ClosingError(company_id, month, "the company has moved to another installation")
 
 

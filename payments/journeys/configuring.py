@@ -130,7 +130,7 @@ def set_clinic(
 
 
 def _check_is_here(tx: Transaction, company_id: str) -> None:
-    if not company_moves.is_here(tx, company_id):
+    if not company_moves.has_not_moved(tx, company_id):
         raise MoveError(f"company {company_id} has moved to another installation; nothing was changed")
 
 

@@ -17,7 +17,7 @@ from payments.store.reports import trends as trend_report
 from payments.store.reports.dashboard import (
     ChunkStats,
     CompanyCount,
-    Day,
+    DayHours,
     ExceptionAgeCount,
     HourlyFlow,
     OpenExceptions,
@@ -79,13 +79,13 @@ class Gauges:
 
 def overview(tx: Transaction, day: date, scope: Scope, now: datetime) -> Overview:
     """Return the figures of a scope for a day. The hours of the day are in the time zone of `now`."""
-    hours = Day.of(day, ZoneInfo(str(now.tzinfo)))
+    hours = DayHours.of(day, ZoneInfo(str(now.tzinfo)))
     saved = posted_sums.day_by_status(tx, day, hours.hours, scope)
     return Overview(
         day=day,
         flow=dashboard.hourly_flow(tx, hours, scope, saved),
         exceptions=dashboard.exceptions_by_age(tx, now, scope),
-        unposted=posted_sums.unposted(tx, FeedFilter(scope=scope)),
+        unposted=posted_sums.unposted_sums(tx, FeedFilter(scope=scope)),
         feed={status: sum(each.count for each in saved if each.status == status) for status in Status},
     )
 

@@ -23,7 +23,7 @@ from payments.store.ledger import (
     nightly_results,
     postponed_work,
 )
-from payments.store.ledger.nightly_results import Night
+from payments.store.ledger.nightly_results import JobNight
 from payments.store.ledger.patients import PatientKey
 from payments.store.reports import account
 from payments.store.reports.account import AccountRow, AllocationRow, RefundRow
@@ -92,7 +92,7 @@ def distribute_next_due(
     moved = _distribute(tx, keys, None, now, immediate_only=False)
     has_more = len(keys) == limit
     distribution_runs.record_progress(tx, run, keys[-1].item_id if has_more else None)
-    night = Night(run.company_id, NightlyJob.DISTRIBUTION, run.day)
+    night = JobNight(run.company_id, NightlyJob.DISTRIBUTION, run.day)
     nightly_results.add(tx, night, now, Progress(len(keys), len(moved.allocations), moved.net_applied))
     if not has_more:
         nightly_results.finish(tx, night, now)

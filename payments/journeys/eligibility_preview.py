@@ -76,7 +76,7 @@ def _evaluate(
         now=now,
         backoff_schedule=_SCHEDULE,
         settings=clinic.settings_at(now),
-        patient_known=payment.patient_id is None or bool(patients.known(tx, [(company_id, payment.patient_id)])),
+        patient_known=payment.patient_id is None or bool(patients.find_known(tx, [(company_id, payment.patient_id)])),
         months={preview.month: state},
         patient_schedule=_SCHEDULE,
     )

@@ -62,7 +62,7 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
 
     The dead letters are locked last, as in an import. Raises the errors of `import_events`.
     """
-    letters = dead_letters.due(tx, run.now, selection)
+    letters = dead_letters.select_due(tx, run.now, selection)
     selection.taken = [letter.id for letter in letters]
     if not letters:
         return ImportStats()
@@ -78,7 +78,9 @@ def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
     """
     admission.share_lock(tx)
     found = clinics.load(tx, batch.clinics)
-    admitted = batch.without(admission.refused(tx, batch.named_clinics, found, creates_unknown=run.creates_unknown))
+    admitted = batch.without(
+        admission.find_refused(tx, batch.named_clinics, found, creates_unknown=run.creates_unknown)
+    )
     missing = admitted.clinics - set(found)
     found |= clinics.create(tx, missing, run.default_timezone)
     taken = {

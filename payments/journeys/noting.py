@@ -43,7 +43,7 @@ def add_note(tx: Transaction, note: NewNote, now: datetime, who: str) -> Note:
         raise NoteError("the note is empty")
     if len(body) > CHARACTERS_MAX:
         raise NoteError(f"the note has {len(body):,} characters; at most {CHARACTERS_MAX:,} are kept")
-    if not company_moves.is_here(tx, subject.company_id):
+    if not company_moves.has_not_moved(tx, subject.company_id):
         raise NoteError(f"company {subject.company_id} has moved to another installation; nothing was changed")
     note_id = notes.add(tx, subject, body, now, who)
     detail = f"exception {subject.finding_ref}" if subject.finding_ref else ""
@@ -53,7 +53,7 @@ def add_note(tx: Transaction, note: NewNote, now: datetime, who: str) -> Note:
 
 def list_notes(tx: Transaction, subjects: Iterable[NoteSubject]) -> list[Note]:
     """Return the notes on these subjects, oldest first. Notes on a payment include the notes on its exceptions."""
-    found = {note.id: note for subject in subjects for note in notes.of_subject(tx, subject)}
+    found = {note.id: note for subject in subjects for note in notes.list_notes(tx, subject)}
     return [found[note_id] for note_id in sorted(found)]
 
 

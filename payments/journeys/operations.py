@@ -110,7 +110,7 @@ def _row(company_id: str, job: NightlyJob, day: date, state: NightlyState, resul
 def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[PostponedRow]) -> Iterable[NightlyRow]:
     """Yield the months that were closed within the last day, that are being closed, and whose close failed."""
     failed = {(each.company, each.item): each for each in postponed if each.kind is WorkKind.CLOSE_MONTH}
-    closed = operations.closes(tx, scope, now - RECENT_CLOSES)
+    closed = operations.recent_closes(tx, scope, now - RECENT_CLOSES)
     for each in closed:
         month = Month.of(each.month)
         if each.closed_at is not None:

@@ -16,7 +16,7 @@ from payments.core.posted import PostedState
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import SORTED_ROWS_MAX, Sort, TooManyToSortError, Window
 from payments.store.db.connection import Transaction
-from payments.store.db.keyset import Page, Positioned, read_window
+from payments.store.db.keyset import Page, PositionedRow, read_window
 from payments.store.db.time_limit import TimeLimitError, within_time
 from payments.store.feed import backlog, printed_keys
 from payments.store.feed.backlog import Backlog
@@ -32,7 +32,7 @@ from payments.store.reports.claims_feed import FeedRow, FeedSum
 from payments.store.reports.exception_life import DecisionEntry, LifeEvent
 from payments.store.reports.exception_queue import ExceptionWork
 from payments.store.reports.exceptions import ExceptionCount, ExceptionFilter, ExceptionRow
-from payments.store.reports.payment_log import GroupBy, LogFilter, LogRow, LogSum
+from payments.store.reports.payment_log import GroupBy, PaymentLogFilter, PaymentLogRow, PaymentLogSum
 from payments.store.reports.posted_sums import UnpostedSum
 from payments.store.reports.summary import Summary
 from payments.store.reports.timeline import PaymentFacts, TimelineRow
@@ -54,11 +54,11 @@ __all__ = [
     "FeedSum",
     "GroupBy",
     "LifeEvent",
-    "LogFilter",
-    "LogRow",
-    "LogSum",
     "Page",
-    "Positioned",
+    "PaymentLogFilter",
+    "PaymentLogRow",
+    "PaymentLogSum",
+    "PositionedRow",
     "Sort",
     "Summary",
     "TimeLimitError",
@@ -121,41 +121,41 @@ def not_in_billing(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum
     The cause of the oldest payment comes first.
     """
     internal = PostedState.INTERNAL_PAYMENT
-    return [each for each in posted_sums.unposted(tx, feed_filter) if each.posted != internal]
+    return [each for each in posted_sums.unposted_sums(tx, feed_filter) if each.posted != internal]
 
 
-def payment_log(tx: Transaction, log_filter: LogFilter, sort: Sort | None = None) -> Iterator[LogRow]:
+def payment_log(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = None) -> Iterator[PaymentLogRow]:
     """Yield the Patient Payment Log: one row per ledger entry. By default, the oldest deposit comes first."""
     return log_report.stream(tx, log_filter, sort)
 
 
 def expanded_payment_log(
-    tx: Transaction, log_filter: LogFilter, sort: Sort | None = None
-) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
+    tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = None
+) -> Iterator[tuple[PaymentLogRow, Sequence[AppliedRow]]]:
     """Yield the rows of `payment_log`, each with the charges that its payment was applied to."""
     return log_report.stream_applied(tx, log_filter, sort)
 
 
 def payment_log_page(
-    tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort = log_report.NEWEST_FIRST
-) -> Page[LogRow]:
+    tx: Transaction, log_filter: PaymentLogFilter, window: Window, sort: Sort = log_report.NEWEST_FIRST
+) -> Page[PaymentLogRow]:
     """Return a page of the Patient Payment Log, by default newest deposit first. Raises TooManyToSortError."""
     if sort.column != log_report.BY_DEPOSIT_DATE:
         _check_sortable(sort, log_report.summarize(tx, log_filter, SORTED_ROWS_MAX))
     return read_window(window, lambda each: log_report.read_page(tx, log_filter, each, sort))
 
 
-def payment_log_summary(tx: Transaction, log_filter: LogFilter, limit: int | None = None) -> Summary:
+def payment_log_summary(tx: Transaction, log_filter: PaymentLogFilter, limit: int | None = None) -> Summary:
     """Count and add up the matching entries. With `limit`, stop after that many entries."""
     return log_report.summarize(tx, log_filter, limit)
 
 
-def count_entries(tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort) -> int:
+def count_entries(tx: Transaction, log_filter: PaymentLogFilter, window: Window, sort: Sort) -> int:
     """Return the number of entries in a window of the Patient Payment Log."""
     return len(log_report.read_page(tx, log_filter, window, sort))
 
 
-def payment_log_sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
+def payment_log_sums(tx: Transaction, log_filter: PaymentLogFilter, group_by: GroupBy) -> list[PaymentLogSum]:
     """Return the sums of the Patient Payment Log by one of its columns."""
     return log_report.sums(tx, log_filter, group_by)
 

@@ -76,7 +76,7 @@ def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> 
 
 def read_outcome(tx: Transaction, run: RequeueRun) -> Sequence[ResultCount]:
     """Return the results of the payments that a run has requeued: as stored or, if none are stored, as of now."""
-    return run.outcome if run.outcome is not None else requeue_items.outcome(tx, run.id)
+    return run.outcome if run.outcome is not None else requeue_items.count_results(tx, run.id)
 
 
 def has_unfinished_run(tx: Transaction) -> bool:
@@ -157,7 +157,7 @@ def store_outcomes(tx: Transaction, now: datetime) -> int:
     """
     stored = 0
     for run in requeue_runs.lock_finished(tx):
-        outcome = requeue_items.outcome(tx, run.id)
+        outcome = requeue_items.count_results(tx, run.id)
         is_late = run.finished_at is not None and now - run.finished_at > EVALUATION_TIME_MAX
         if is_late or all(each.result is not RequeueResult.WAITING for each in outcome):
             requeue_runs.update(tx, replace(run, outcome=outcome))

@@ -58,7 +58,7 @@ def reject_dead_letter_again(tx: Transaction, run: RunContext, dead_letter_id: i
     `error` is the error's text. Locks the dead letter.
     """
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
-    for letter in dead_letters.due(tx, run.now, DueItems(1, only=[dead_letter_id])):
+    for letter in dead_letters.select_due(tx, run.now, DueItems(1, only=[dead_letter_id])):
         # The fields that were read from it may be the cause, and are stored already.
         writes.reject(letter.entry, Reason.RETRIES_EXHAUSTED, error, with_fields=False)
     return writes.write(tx)

@@ -102,17 +102,17 @@ def _find_payments(
 ) -> list[PaymentHit]:
     """Return the matching payments and the newest payments of these patients, best first."""
     found = _PaymentMatches({}, {})
-    found.add(Match.ID, found_payments.of_keys(tx, scope, _readings(query)))
+    found.add(Match.ID, found_payments.find_by_keys(tx, scope, _readings(query)))
     if query.references:
-        found.add(Match.CHECK_NUMBER, found_payments.of_references(tx, scope, query.references))
+        found.add(Match.CHECK_NUMBER, found_payments.find_by_references(tx, scope, query.references))
     if query.amount is not None:
-        found.add(Match.AMOUNT, found_payments.of_amount(tx, scope, query.amount))
+        found.add(Match.AMOUNT, found_payments.find_by_amount(tx, scope, query.amount))
     if query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN:
         _add_beginnings(tx, scope, query, found)
         if not found.lines and (query.has_digit or not patients):
-            found.add(Match.PART, found_payments.of_part(tx, scope, query.text))
+            found.add(Match.PART, found_payments.find_by_id_part(tx, scope, query.text))
     if patients:
-        found.add(Match.PATIENT, found_payments.of_patients(tx, scope, patients, _PAYMENTS_OF_PATIENT))
+        found.add(Match.PATIENT, found_payments.find_by_patients(tx, scope, patients, _PAYMENTS_OF_PATIENT))
     _add_dead_letters(tx, scope, query, patients, found)
     rows = found_rows.read(tx, scope, [*found.lines], [*found.dead_letters])
     hits = [PaymentHit(_match_of(found, each), each) for each in rows]
@@ -126,8 +126,8 @@ def _readings(query: SearchQuery) -> list[KeyReading]:
 
 def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _PaymentMatches) -> None:
     for beginning in query.payment_ids:
-        found.add(Match.ID_BEGINNING, found_payments.of_beginning(tx, scope, beginning))
-    found.add(Match.CHECK_NUMBER_BEGINNING, found_payments.of_reference_beginning(tx, scope, query.text))
+        found.add(Match.ID_BEGINNING, found_payments.find_by_id_beginning(tx, scope, beginning))
+    found.add(Match.CHECK_NUMBER_BEGINNING, found_payments.find_by_reference_beginning(tx, scope, query.text))
 
 
 def _add_dead_letters(
@@ -135,7 +135,7 @@ def _add_dead_letters(
 ) -> None:
     is_part = query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN
     wanted = DeadLetterQuery(_readings(query), query.text if is_part else None, query.amount, patients)
-    for match, dead_letter_id in found_payments.of_dead_letters(tx, scope, wanted):
+    for match, dead_letter_id in found_payments.find_dead_letters(tx, scope, wanted):
         found.dead_letters.setdefault(dead_letter_id, match)
 
 

@@ -6,7 +6,7 @@ from payments.core.postponed_work import Selection, WorkItem
 from payments.core.scope import Scope
 from payments.store.db.connection import Transaction
 from payments.store.ledger import job_runs
-from payments.store.ledger.job_runs import Job
+from payments.store.ledger.job_runs import InstallationJob
 from payments.store.reports import daily_queues
 from payments.store.reports.daily_queues import Queue, QueueSize
 
@@ -20,7 +20,7 @@ def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> b
     repeated snapshot of a day replaces the earlier one. Locks: tries the advisory lock of the job, and returns None if
     another transaction holds it.
     """
-    run = job_runs.lock_due(tx, Job.SNAPSHOT, now)
+    run = job_runs.lock_due(tx, InstallationJob.SNAPSHOT, now)
     if run is None:
         return None
     company = daily_queues.next_company(tx, run.last_company)
@@ -43,7 +43,7 @@ def snapshot_company(tx: Transaction, now: datetime, selection: Selection) -> bo
 
 def skip_company(tx: Transaction, now: datetime, company: WorkItem) -> None:
     """Let tonight's run continue after a company whose snapshot failed. Locks the job as `snapshot_next_due` does."""
-    if run := job_runs.lock_due(tx, Job.SNAPSHOT, now):
+    if run := job_runs.lock_due(tx, InstallationJob.SNAPSHOT, now):
         job_runs.record_progress(tx, run, company.company_id)
 
 

@@ -11,7 +11,7 @@ from payments.core.undoing import is_accepted, reversals, undo_acceptance, undo_
 from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.ledger import clinics, distribution_queue, entries, findings, history, lines, locked_findings
-from payments.store.ledger.entries import EntryOrigin, NewEntry, Stamp
+from payments.store.ledger.entries import EntryHeader, EntryOrigin, NewEntry
 from payments.store.ledger.findings import StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
@@ -59,7 +59,7 @@ def undo(tx: Transaction, request: UndoRequest, now: datetime, who: str) -> Undo
     postings: tuple[LedgerPosting, ...] = ()
     params, code = {}, HistoryCode.EXCEPTION_REOPENED
     if finding.status is FindingStatus.RESOLVED:
-        postings = _reverse(tx, line, finding, request, Stamp(EntryKind.ADJUSTMENT, who, now))
+        postings = _reverse(tx, line, finding, request, EntryHeader(EntryKind.ADJUSTMENT, who, now))
         params, code = {"postings": posting_params(postings)}, HistoryCode.EXCEPTION_UNDONE
     else:
         _reopen(tx, line, finding, now)
@@ -82,7 +82,7 @@ def _check_decision(tx: Transaction, line: Line, finding: StoredFinding, request
 
 
 def _reverse(
-    tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest, stamp: Stamp
+    tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest, header: EntryHeader
 ) -> tuple[LedgerPosting, ...]:
     """Post the entries that reverse an acceptance, and open the exception with its current proposal.
 
@@ -90,8 +90,8 @@ def _reverse(
     """
     if not is_accepted(line):
         raise DecisionError(finding.id, f"{line.key} has changed since it was accepted; correct the payment in the EMR")
-    today, now = clinics.local_date(tx, line.company_id, stamp.posted_at), stamp.posted_at
-    posted = entries.of_acceptance(tx, line.company_id, finding)
+    today, now = clinics.local_date(tx, line.company_id, header.posted_at), header.posted_at
+    posted = entries.list_posted_by_acceptance(tx, line.company_id, finding)
     own_days = set() if request.deposit_date else {each.posting.dimensions.deposit_date for each in posted}
     day = request.deposit_date or today
     open_days = locked_findings.open_days(tx, line, own_days | {day})
@@ -106,7 +106,7 @@ def _reverse(
         added = [
             NewEntry(line, each.posting, part, today, origin._replace(reverses=each.reverses)) for part, each in group
         ]
-        entries.post(tx, added, refs, Stamp(kind, IMPORT_USER, now) if kind is EntryKind.IMPORT else stamp)
+        entries.post(tx, added, refs, EntryHeader(kind, IMPORT_USER, now) if kind is EntryKind.IMPORT else header)
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.reopen(tx, finding.id, required_finding(reopened), now)
     return postings

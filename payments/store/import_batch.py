@@ -1,4 +1,4 @@
-"""A batch of stream entries: parsed and grouped by event type; rejected events are listed apart."""
+"""A batch of stream entries, parsed and grouped by event type. Rejected events are listed separately."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,7 +17,10 @@ from payments.store.ledger.patients import PatientKey
 
 
 class ParsedLineEvent(NamedTuple):
-    """A line event with its stream entry, its key, its content hash, and the time of its requeue, if any."""
+    """A line event with its stream entry, its key, and its content hash.
+
+    `requeued_at` is the time of its requeue, if any.
+    """
 
     entry: StreamEntry
     event: LineEvent
@@ -65,11 +68,11 @@ class ImportBatch(NamedTuple):
 
     @property
     def saved_patients(self) -> set[PatientKey]:
-        """The patients that `patient.saved` events announce."""
+        """The patients of the `patient.saved` events."""
         return {(event.company_id, event.patient_id) for _, event in self.patients}
 
     def without(self, refused: Mapping[NamedClinic, Refusal]) -> "ImportBatch":
-        """Return the batch without the events of refused clinics, which are rejected."""
+        """Return the batch without the events of refused companies and clinics, which are rejected with the reason."""
         if not refused:
             return self
         refusals = [(entry, refused.get(clinic_of(event))) for entry, event in self.events]
@@ -82,7 +85,10 @@ class ImportBatch(NamedTuple):
 
 
 def read_batch(entries: Sequence[StreamEntry], run: RunContext, requeued_at: datetime | None = None) -> ImportBatch:
-    """Parse stream entries. Invalid ones are rejected. `requeued_at` is the time of their requeue, if any."""
+    """Return the parsed stream entries. Invalid entries are rejected.
+
+    `requeued_at` is the time at which a user requeued the entries, None for new entries.
+    """
     batch = ImportBatch([], [], [], [], {})
     for entry in entries:
         try:

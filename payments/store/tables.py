@@ -1,6 +1,6 @@
-"""The database schema. The migrations of a new database produce it; a test compares the two.
+"""The database schema. The migrations create it in a new database; a test compares the two.
 
-Another database gets there in two steps, between which the keys of earlier releases exist as well (docs/upgrades.md).
+Any other database reaches it in two steps, between which the keys of earlier releases exist as well (docs/upgrades.md).
 
 Amounts are NUMERIC(12,2) dollars, totals NUMERIC(18,2). Business dates are plain dates, times are timestamps with time
 zone. Tables and columns are not renamed, because old and new workers run side by side during an upgrade
@@ -54,7 +54,7 @@ def _id() -> Column[int]:
 
 
 def _changed_at() -> Column[datetime]:
-    """Return the column for the time of the row's last change; null for rows older than the column."""
+    """Return the column for the time of a row's last change. It is null in rows that are older than the column."""
     return Column("changed_at", Moment)
 
 

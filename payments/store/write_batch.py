@@ -1,4 +1,4 @@
-"""The write side of an import: decisions are collected line by line, then written in a few bulk statements."""
+"""The write side of an import: collect decisions line by line, then write them in a few bulk statements."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from payments.store.db.connection import Transaction
 from payments.store.feed import dead_letters
 from payments.store.feed.dead_letters import DeadLetter, Rejection
 from payments.store.ledger import charges, distribution_queue, entries, history, import_tasks, lines
-from payments.store.ledger.entries import NewEntry, Stamp
+from payments.store.ledger.entries import EntryHeader, NewEntry
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.outcome_columns import outcome_detail
 from payments.store.ledger.patients import PatientKey
@@ -36,9 +36,9 @@ class _PendingHistory(NamedTuple):
 
 
 class WriteBatch:
-    """The lines of a batch in their current state, and everything that has to be written for them.
+    """The lines of a batch in their current state, and everything that must be written for them.
 
-    `lines` holds the lines that this transaction has locked and, after `record`, their new state. `write` is called
+    `lines` holds the lines that this transaction has locked. `record` replaces a line by its new state. Call `write`
     once, at the end.
     """
 
@@ -57,7 +57,7 @@ class WriteBatch:
     def record(self, decision: Decision, entry_id: str | None = None) -> None:
         """Record a decision: the new state of its line, the entries to post, and the history event.
 
-        `entry_id` is the stream entry that caused it, None for a retry.
+        `entry_id` is the stream entry that caused the decision, None for a retry.
         """
         line = decision.line
         before = self.lines.get(line.key)
@@ -70,9 +70,9 @@ class WriteBatch:
         self._record_history(line, outcome_code(line.outcome), _history_params(decision), entry_id)
 
     def record_unchanged(self, line: Line, cause: NoEffectCause, version: int, entry_id: str) -> None:
-        """Record that an event with this version had no effect on its line, with the cause.
+        """Record that an event had no effect on its line. `cause` is the reason, `version` the event's version.
 
-        In a replay, the history already has the first import of the same event.
+        In a replay, a repeat of the same event is not recorded, because the history already has its first import.
         """
         self.stats.evaluated += 1
         self.stats.unchanged += 1
@@ -82,10 +82,9 @@ class WriteBatch:
         self._record_history(line, HistoryCode.RECEIVED, params, entry_id)
 
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
-        """Record a new version of a charge, whose account is then distributed immediately.
+        """Record a new version of a charge. Its account is distributed immediately.
 
-        If the charge belonged to another account before, that account is distributed too, because money on it has to be
-        unapplied.
+        If the charge belonged to another account before, that account is distributed as well, to unapply its money.
         """
         self.stats.changed += 1
         self._charges[event.key] = event
@@ -94,7 +93,10 @@ class WriteBatch:
         self._accounts_to_distribute |= {(event.company_id, each.patient_id) for each in (before, event) if each}
 
     def reject(self, entry: StreamEntry, reason: Reason, error: str, *, with_fields: bool = True) -> None:
-        """Record that a stream entry cannot be processed and becomes a dead letter. See Rejection."""
+        """Record that a stream entry cannot be processed and becomes a dead letter.
+
+        The arguments are the fields of Rejection.
+        """
         self.stats.evaluated += 1
         self.stats.refused += 1
         self.stats.changed += 1
@@ -110,19 +112,19 @@ class WriteBatch:
         return not self.run.keyring.is_used if entry.was_authentic is None else entry.was_authentic
 
     def close_dead_letters(self, ids: Sequence[int]) -> None:
-        """Record that these due dead letters were retried. A dead letter that is rejected again is reopened."""
+        """Record that these due dead letters were retried. If one is rejected again, it is reopened."""
         self._closing = ids
 
     def write(self, tx: Transaction) -> ImportStats:
-        """Write lines, entries, charges, the distribution queue, dead letters and history; return the statistics.
+        """Write lines, entries, charges, the distribution queue, dead letters and history. Return the statistics.
 
         Raises ConcurrentWriteError if another worker has created one of the new lines or charges, or if a dead letter
-        is no longer due, and DBAPIError, for example if a deposit date lies in a month that has been closed.
+        is no longer due. Raises DBAPIError, for example if a deposit date lies in a month that has been closed.
         """
         now = self.run.now
         line_refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
         line_refs |= lines.write(tx, [self.lines[key] for key in self._changed], now)
-        entries.post(tx, self._entries, line_refs, Stamp(EntryKind.IMPORT, IMPORT_USER, now))
+        entries.post(tx, self._entries, line_refs, EntryHeader(EntryKind.IMPORT, IMPORT_USER, now))
         charges.save(tx, self._charges, self._new_charges, now)
         self.stats.to_distribute = distribution_queue.enqueue(tx, self._accounts_to_distribute, now)
         dead_letters.close_due(tx, self._closing, now)
@@ -181,7 +183,10 @@ class WriteBatch:
 
 
 def _history_params(decision: Decision) -> Params | None:
-    """Return the parameters of a decision's history event. Postings are omitted: they are read from the ledger."""
+    """Return the parameters of a decision's history event.
+
+    Postings are not included, because they are in the ledger.
+    """
     outcome = decision.line.outcome
     params: Params = {}
     if detail := outcome_detail(outcome):

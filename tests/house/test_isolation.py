@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from tests.house.source import Source, sources
 
 STATED = {
-    ("console/web/auth.py", "AUTHENTICATION"): "finds the user of a session or token",
-    ("console/web/pages/login.py", "AUTHENTICATION"): "checks a password, counts failed logins, starts a session",
-    ("console/web/pages/own_account.py", "AUTHENTICATION"): "the own password and sessions, also without a company",
-    ("console/web/metrics.py", "INSTALLATION"): "figures about the whole installation, behind a token of the operator",
+    ("console/web/auth.py", "AUTHENTICATION_ACCESS"): "finds the user of a session or token",
+    (
+        "console/web/pages/login.py",
+        "AUTHENTICATION_ACCESS",
+    ): "checks a password, counts failed logins, starts a session",
+    (
+        "console/web/pages/own_account.py",
+        "AUTHENTICATION_ACCESS",
+    ): "the own password and sessions, also without a company",
+    ("console/web/metrics.py", "ALL_COMPANIES"): "figures about the whole installation, behind a token of the operator",
     ("console/web/context.py", "self.access"): "the companies of the request's user; pages open no other transaction",
 }
 """The places that open a transaction with a stated access, with the reason."""

@@ -12,7 +12,7 @@ from payments.core.month import Month
 from payments.core.scope import Scope
 from payments.journeys import balancing, closing, dashboard, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Transaction
 from payments.store.tables import metadata
 from tests.builders.events import (
@@ -98,8 +98,8 @@ def reports_of(office: Office) -> dict[str, Any]:
         "feed": list(reporting.claims_feed(tx, FeedFilter(scope=scope))),
         "feed of clinic": list(reporting.claims_feed(tx, FeedFilter(scope=clinic))),
         "exceptions": list(reporting.exceptions(tx, ExceptionFilter(status=None, scope=scope))),
-        "log": list(reporting.payment_log(tx, LogFilter(scope=scope))),
-        "log of patient": list(reporting.payment_log(tx, LogFilter(patient_id="patient", scope=scope))),
+        "log": list(reporting.payment_log(tx, PaymentLogFilter(scope=scope))),
+        "log of patient": list(reporting.payment_log(tx, PaymentLogFilter(patient_id="patient", scope=scope))),
         "account": [(row, list(distributing.show_allocations(tx, row, scope))) for row in accounts],
         "months": closing.list_months(tx, company),
         "warnings": [closing.close_warnings(tx, company, Month.parse(month)) for month in ("2020-04", "2020-06")],

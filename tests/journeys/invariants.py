@@ -84,7 +84,7 @@ def check_nothing_is_overapplied(tx: Transaction) -> None:
 
 def check_applied_plus_unassigned(tx: Transaction, patient_id: str) -> None:
     (account,) = distributing.show_account(tx, patient_id)
-    log = list(reporting.payment_log(tx, reporting.LogFilter(patient_id)))
+    log = list(reporting.payment_log(tx, reporting.PaymentLogFilter(patient_id)))
     applied = sum((moved.amount for moved in distributing.show_allocations(tx, account)), ZERO)
     assert account.payments_total == sum((row.amount for row in log), ZERO)
     assert account.unassigned == account.payments_total - applied

@@ -13,7 +13,7 @@ from payments.core.scope import Scope
 from payments.journeys import adjusting, balancing, configuring, distributing, reporting
 from payments.journeys.balancing import Balance, BalanceFilter
 from payments.journeys.configuring import SettingsUpdate
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, PaymentLogFilter
 from payments.store.db.connection import Transaction, connect
 from payments.store.tables import VERSIONED
 from tests.builders.events import (
@@ -53,8 +53,8 @@ def all_reports(
         "feed summed": reporting.claims_feed_sums(tx, FeedFilter(as_of=as_of)),
         "open exceptions": list(reporting.exceptions(tx, ExceptionFilter(as_of=as_of))),
         "all exceptions": list(reporting.exceptions(tx, ExceptionFilter(status=None, as_of=as_of))),
-        "log": list(reporting.payment_log(tx, LogFilter(as_of=as_of))),
-        "expanded log": list(reporting.expanded_payment_log(tx, LogFilter(as_of=as_of))),
+        "log": list(reporting.payment_log(tx, PaymentLogFilter(as_of=as_of))),
+        "expanded log": list(reporting.expanded_payment_log(tx, PaymentLogFilter(as_of=as_of))),
         "balance": comparable_balance(tx, BalanceFilter(as_of=as_of)),
         "differing lines": list(balancing.differing_lines(tx, BalanceFilter(as_of=as_of))),
         "differing lines of May": list(
@@ -63,7 +63,7 @@ def all_reports(
         "balance of May": comparable_balance(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of)),
     }
     for group in GroupBy:
-        reports[f"log by {group}"] = reporting.payment_log_sums(tx, LogFilter(as_of=as_of), group)
+        reports[f"log by {group}"] = reporting.payment_log_sums(tx, PaymentLogFilter(as_of=as_of), group)
     for each in patients:
         accounts = distributing.show_account(tx, each, as_of=as_of)
         reports[f"account of {each}"] = accounts

@@ -51,7 +51,7 @@ def owners(office: Office) -> list[str | None]:
 
 
 def claim(office: Office, user: User, **more: object) -> ExceptionRow | None:
-    return assigning.claim_next(office.tx, ExceptionFilter(**more), user, office.now, user.signature)
+    return assigning.claim_next(office.tx, ExceptionFilter(**more), user, office.now, user.audit_name)
 
 
 def test_next_gives_the_oldest_unassigned_exception(office: Office) -> None:

@@ -11,7 +11,7 @@ from payments.core.month import Month, MonthState
 from payments.journeys import adjusting, closing, configuring, reporting
 from payments.journeys.closing import ClosingError
 from payments.journeys.configuring import CompanyUpdate
-from payments.journeys.reporting import LogFilter
+from payments.journeys.reporting import PaymentLogFilter
 from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
 from tests.builders.ledger import set_month_state
@@ -229,13 +229,13 @@ def test_payment_log_of_a_closed_month_does_not_change(tx: Transaction) -> None:
     first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)
     office.close_months("2026-05")
-    may = LogFilter(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
+    may = PaymentLogFilter(since=MAY.first_day, until=JUNE.first_day - timedelta(days=1))
     log = list(reporting.payment_log(tx, may))
 
     office.publish(next_version(first, amount_due="30.00", amount_paid="30.00", transaction_date="2026-06-05"))
     office.accept_all()
 
     assert list(reporting.payment_log(tx, may)) == log
-    assert [(row.kind, str(row.amount)) for row in reporting.payment_log(tx, LogFilter())][1:] == [
+    assert [(row.kind, str(row.amount)) for row in reporting.payment_log(tx, PaymentLogFilter())][1:] == [
         ("adjustment", "5.00")
     ]

@@ -8,7 +8,7 @@ from payments.contract.event import ChargeType
 from payments.core.line import IMPORT_USER
 from payments.core.outcome import ClosedCase
 from payments.journeys import reporting
-from payments.journeys.reporting import LogFilter
+from payments.journeys.reporting import PaymentLogFilter
 from tests.builders.events import (
     deleted_payment,
     event_body,
@@ -73,7 +73,7 @@ def test_imported_payment_shows_the_import_user(tx):
     create_clinic(tx)
     import_chunk(tx, event_body(payment_fields(entered_by="K. Front Desk")))
 
-    (row,) = reporting.payment_log(tx, LogFilter(patient_id="patient"))
+    (row,) = reporting.payment_log(tx, PaymentLogFilter(patient_id="patient"))
 
     assert (row.user, row.amount, row.kind, row.unassigned) == (IMPORT_USER, Decimal("25.00"), "import", row.amount)
     kept = tx.execute(

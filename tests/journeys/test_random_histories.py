@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from payments.journeys.reporting import LogFilter, payment_log
+from payments.journeys.reporting import PaymentLogFilter, payment_log
 from tests.builders.events import deleted_payment, event_body, payment_fields
 from tests.builders.ledger import create_clinic, feed_rows, import_chunk
 from tests.examples import example_count
@@ -93,7 +93,7 @@ def import_and_predict(tx, chunks):
 def money(tx):
     """Return the nonzero sums of the ledger by payment, deposit date and method."""
     sums = defaultdict(lambda: defaultdict(Decimal))
-    for row in payment_log(tx, LogFilter()):
+    for row in payment_log(tx, PaymentLogFilter()):
         sums[row.payment][str(row.deposit_date), row.method] += row.amount
     return {payment: {where: amount for where, amount in by.items() if amount} for payment, by in sums.items()}
 

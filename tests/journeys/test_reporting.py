@@ -10,7 +10,7 @@ from payments import wording
 from payments.contract.event import ChargeType
 from payments.core.scope import Scope
 from payments.journeys import reporting
-from payments.journeys.reporting import FeedFilter, FeedSum, GroupBy, LogFilter, LogSum
+from payments.journeys.reporting import FeedFilter, FeedSum, GroupBy, PaymentLogFilter, PaymentLogSum
 from payments.journeys.requeueing import requeue
 from tests.builders.events import (
     NOW,
@@ -160,7 +160,7 @@ def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(t
     import_some_payments(tx)
     import_chunk(tx, saved_payment("1.00", payment_id="5", charge_type="Supplies"))
 
-    rows = list(reporting.payment_log(tx, LogFilter()))
+    rows = list(reporting.payment_log(tx, PaymentLogFilter()))
 
     assert [(row.payment, str(row.amount), str(row.deposit_date)) for row in rows] == [
         ("clinic/3/1", "5.00", "2026-06-02"),
@@ -175,10 +175,10 @@ def test_payment_log_is_sorted_by_deposit_date_type_and_amount_with_both_dates(t
 @pytest.mark.parametrize(
     ("query", "payments"),
     [
-        (LogFilter(patient_id="b"), ["clinic/3/1"]),
-        (LogFilter(since=date(2026, 6, 5)), ["clinic/4/1", "clinic/1/1", "clinic/2/1"]),
-        (LogFilter(until=date(2026, 6, 2)), ["clinic/3/1"]),
-        (LogFilter(patient_id="nobody"), []),
+        (PaymentLogFilter(patient_id="b"), ["clinic/3/1"]),
+        (PaymentLogFilter(since=date(2026, 6, 5)), ["clinic/4/1", "clinic/1/1", "clinic/2/1"]),
+        (PaymentLogFilter(until=date(2026, 6, 2)), ["clinic/3/1"]),
+        (PaymentLogFilter(patient_id="nobody"), []),
     ],
     ids=["patient", "from", "to", "nobody"],
 )
@@ -201,8 +201,8 @@ def test_payment_log_returns_only_matching_entries(tx, query, payments):
 def test_payment_log_is_grouped(tx, group_by, sums):
     import_some_payments(tx)
 
-    assert reporting.payment_log_sums(tx, LogFilter(), group_by) == [
-        LogSum(key, count, Decimal(total)) for key, count, total in sums
+    assert reporting.payment_log_sums(tx, PaymentLogFilter(), group_by) == [
+        PaymentLogSum(key, count, Decimal(total)) for key, count, total in sums
     ]
 
 

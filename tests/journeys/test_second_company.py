@@ -10,7 +10,7 @@ from payments.core.scope import Scope
 from payments.core.sorting import Window
 from payments.journeys import balancing, closing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, GroupBy, PaymentLogFilter
 from payments.store.db.connection import Transaction
 from tests.builders.two_companies import add_company, add_second_company
 
@@ -21,7 +21,7 @@ Amounts = list[Decimal]
 
 
 def log(tx: Transaction, **more: Any) -> Amounts:
-    return [row.amount for row in reporting.payment_log(tx, LogFilter(**more))]
+    return [row.amount for row in reporting.payment_log(tx, PaymentLogFilter(**more))]
 
 
 def account(tx: Transaction) -> Any:
@@ -48,19 +48,21 @@ REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
     "log of the company": (lambda tx: log(tx, company_id="company"), ["25.00"]),
     "log of the patient in the company": (lambda tx: log(tx, patient_id="patient", company_id="company"), ["25.00"]),
     "unassigned": (
-        lambda tx: [row.unassigned for row in reporting.payment_log(tx, LogFilter(company_id="company"))],
+        lambda tx: [row.unassigned for row in reporting.payment_log(tx, PaymentLogFilter(company_id="company"))],
         ["15.00"],
     ),
     "log, expanded": (
         lambda tx: [
             applied.amount
-            for _, each in reporting.expanded_payment_log(tx, LogFilter(company_id="company"))
+            for _, each in reporting.expanded_payment_log(tx, PaymentLogFilter(company_id="company"))
             for applied in each
         ],
         ["10.00"],
     ),
     "log by method": (
-        lambda tx: [each.total for each in reporting.payment_log_sums(tx, LogFilter(scope=CLINICS), GroupBy.METHOD)],
+        lambda tx: [
+            each.total for each in reporting.payment_log_sums(tx, PaymentLogFilter(scope=CLINICS), GroupBy.METHOD)
+        ],
         ["25.00"],
     ),
     "exceptions of the clinic": (

@@ -18,7 +18,7 @@ from payments.core.month import Month
 from payments.journeys import closing as months
 from payments.journeys import importing, reporting
 from payments.journeys.balancing import BalanceFilter, balance
-from payments.journeys.reporting import LogFilter
+from payments.journeys.reporting import PaymentLogFilter
 from payments.store.db.connection import Database, connect, transaction
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import upgrade
@@ -57,7 +57,7 @@ class Stores(NamedTuple):
         with transaction(self.database) as tx:
             office = Office.__new__(Office)
             office.tx, office.company_id = tx, "company"
-            log = list(reporting.payment_log(tx, LogFilter()))
+            log = list(reporting.payment_log(tx, PaymentLogFilter()))
             totals = [office.month_total("2026-05"), office.month_total("2026-06")]
             return log, totals, balance(tx, BalanceFilter()).unexplained, months.verify(tx, "company", MAY)
 

@@ -12,7 +12,7 @@ from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.reports import account, payment_log
 from payments.store.reports.account import AccountRow, AppliedRow
-from payments.store.reports.payment_log import LogFilter
+from payments.store.reports.payment_log import PaymentLogFilter
 from tests.builders.events import (
     deleted_payment,
     paid,
@@ -164,11 +164,11 @@ def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, ca
 
     case.act(office)
 
-    by_id = sorted(payment_log.read_page(tx, LogFilter(), Window(100)), key=lambda each: each.position[-1])
+    by_id = sorted(payment_log.read_page(tx, PaymentLogFilter(), Window(100)), key=lambda each: each.position[-1])
     assert [str(each.row.unassigned) for each in by_id] == case.unassigned
     for patient_id in ("patient", "other"):
         for summary in account.summaries(tx, patient_id):
-            rows = list(payment_log.stream(tx, LogFilter(patient_id)))
+            rows = list(payment_log.stream(tx, PaymentLogFilter(patient_id)))
             assert summary.unassigned == total(row.unassigned for row in rows)
             assert summary.payments_total == total(row.amount for row in rows)
             assert summary.unassigned == summary.payments_total - applied_total(tx, summary)
@@ -203,7 +203,7 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
 
 def applied_by_payment(tx: Transaction, patient_id: str | None) -> dict[str | None, Sequence[AppliedRow]]:
     """Return the charges and amounts that each payment was applied to, from the expanded Payment Log."""
-    return {row.payment: rows for row, rows in payment_log.stream_applied(tx, LogFilter(patient_id))}
+    return {row.payment: rows for row, rows in payment_log.stream_applied(tx, PaymentLogFilter(patient_id))}
 
 
 def applied_total(tx: Transaction, row: AccountRow) -> Money:

@@ -82,14 +82,14 @@ def test_user_of_clinics_without_a_company_sees_nothing(tx: Transaction) -> None
 def test_users_of_an_earlier_console_get_the_companies_of_clinics_that_are_unique(tx: Transaction) -> None:
     add_users_of_an_earlier_console(tx)
 
-    assert earlier_users.fill(tx, datetime.now(UTC)) == ["one", "two"]
+    assert earlier_users.fill_companies(tx, datetime.now(UTC)) == ["one", "two"]
 
     scopes = {row.user.name: row.user.scope for row in users.list_all(tx)}
     assert scopes["one"] == Scope.of_clinic("acme", "north")
     pairs = {ClinicKey("acme", "north"), ClinicKey("beta", "east")}
     assert scopes["two"] == Scope.of_clinic_keys({"acme", "beta"}, pairs)
-    assert earlier_users.without_companies(tx) == ["odd", "shared"]
-    assert earlier_users.fill(tx, datetime.now(UTC)) == []
+    assert earlier_users.users_without_companies(tx) == ["odd", "shared"]
+    assert earlier_users.fill_companies(tx, datetime.now(UTC)) == []
 
 
 @pytest.mark.slow

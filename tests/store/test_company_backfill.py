@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from config.database_urls import libpq_url
 from payments.journeys import reporting
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import connect, transaction
 from payments.store.migrations import backfill, upgrade
 from payments.store.migrations.backfill import fill_batch
@@ -100,7 +100,7 @@ def reports(engine):
             for moment in (None, as_of)
             for report in (
                 reporting.claims_feed(tx, FeedFilter(as_of=moment)),
-                reporting.payment_log(tx, LogFilter(as_of=moment)),
+                reporting.payment_log(tx, PaymentLogFilter(as_of=moment)),
                 reporting.exceptions(tx, ExceptionFilter(status=None, as_of=moment)),
             )
         ]

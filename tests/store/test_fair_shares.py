@@ -64,7 +64,7 @@ def due_lines(tx: Transaction, limit: int = LIMIT) -> Counter[str | None]:
 
 
 def due_dead_letters(tx: Transaction, limit: int = LIMIT) -> Counter[str | None]:
-    return Counter(letter.company_id for letter in dead_letters.due(tx, NOW, DueItems(limit)))
+    return Counter(letter.company_id for letter in dead_letters.select_due(tx, NOW, DueItems(limit)))
 
 
 KINDS = [("lines", due_lines), ("set_aside", due_dead_letters)]

@@ -13,14 +13,14 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import history
 from payments.store.ledger.history import HistoryEvent
 from payments.store.reports import dashboard
-from payments.store.reports.dashboard import Day, HourlyFlow
+from payments.store.reports.dashboard import DayHours, HourlyFlow
 from payments.store.reports.posted_sums import day_by_status
 from tests.builders.events import NOW, saved_payment
 from tests.builders.ledger import create_clinic, import_chunk
 
 
 def hourly_flow(tx: Transaction, day: date, zone: str) -> list[HourlyFlow]:
-    hours = Day.of(day, ZoneInfo(zone))
+    hours = DayHours.of(day, ZoneInfo(zone))
     return dashboard.hourly_flow(tx, hours, EVERYTHING, day_by_status(tx, day, hours.hours, EVERYTHING))
 
 
@@ -36,7 +36,7 @@ def hourly_flow(tx: Transaction, day: date, zone: str) -> list[HourlyFlow]:
     ],
 )
 def test_day_has_the_hours_of_its_time_zone(zone: str, day: date, count: int, hours: list[int]) -> None:
-    found = Day.of(day, ZoneInfo(zone))
+    found = DayHours.of(day, ZoneInfo(zone))
 
     assert (len(found.hours), [each.hour for each in found.hours]) == (count, list(hours))
     assert found.end - timedelta(days=2) < found.hours[0] < found.end

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from payments.store.db.connection import Database, Transaction, transaction
 from payments.store.ledger import job_runs
-from payments.store.ledger.job_runs import Job, JobRun
+from payments.store.ledger.job_runs import InstallationJob, JobRun
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ TENTH = date(2026, 6, 10)
 
 def run(tx: Transaction, now: datetime) -> date | None:
     """Run the job if it is due, and return the day for which it ran."""
-    due = job_runs.lock_due(tx, Job.BALANCE, now)
+    due = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if due is None:
         return None
     job_runs.record_complete(tx, due, now)
@@ -89,22 +89,22 @@ def test_interrupted_run_is_repeated(job_database: Database) -> None:
 
 
 def test_run_continues_after_its_last_company_until_it_is_complete(tx: Transaction) -> None:
-    due = JobRun(Job.BALANCE, TENTH)
-    assert job_runs.lock_due(tx, Job.BALANCE, BEGINS) == due
+    due = JobRun(InstallationJob.BALANCE, TENTH)
+    assert job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS) == due
 
     job_runs.record_progress(tx, due, "company-7")
-    assert job_runs.lock_due(tx, Job.BALANCE, BEGINS) == due._replace(last_company="company-7")
+    assert job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS) == due._replace(last_company="company-7")
 
     job_runs.record_complete(tx, due, BEGINS)
-    assert job_runs.lock_due(tx, Job.BALANCE, BEGINS) is None
+    assert job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS) is None
 
 
 def test_run_of_the_next_night_starts_with_the_first_company(tx: Transaction) -> None:
-    job_runs.record_progress(tx, JobRun(Job.BALANCE, TENTH), "company-7")
+    job_runs.record_progress(tx, JobRun(InstallationJob.BALANCE, TENTH), "company-7")
 
-    next_run = job_runs.lock_due(tx, Job.BALANCE, BEGINS + timedelta(days=1))
+    next_run = job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS + timedelta(days=1))
 
-    assert next_run == JobRun(Job.BALANCE, TENTH + timedelta(days=1))
+    assert next_run == JobRun(InstallationJob.BALANCE, TENTH + timedelta(days=1))
 
 
 def test_only_one_of_several_workers_runs_the_job(job_database: Database) -> None:

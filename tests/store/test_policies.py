@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from payments.store.db.connection import Database, Transaction, UnsuitableDatabaseError, connect, transaction
 from payments.store.db.isolation import check_isolation
-from payments.store.db.policies import CONSOLE_ROLE, IS_INTACT, VERSION, policies
+from payments.store.db.policies import CONSOLE_ROLE, IS_INTACT, POLICY_VERSION, policies
 from payments.store.migrations import row_security
 from tests.engines import scratch_database
 from workers.runtime.row_security import protect_tables
@@ -81,12 +81,14 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
         assert list(row_security.missing_steps(tx)) == []
 
 
-@pytest.mark.parametrize(("version", "is_replaced"), [(VERSION - 1, True), (VERSION, False), (VERSION + 1, False)])
+@pytest.mark.parametrize(
+    ("version", "is_replaced"), [(POLICY_VERSION - 1, True), (POLICY_VERSION, False), (POLICY_VERSION + 1, False)]
+)
 def test_policy_of_an_earlier_version_only_is_replaced(owner: Database, version: int, *, is_replaced: bool) -> None:
     stored = "SELECT obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname = 'companies' AND polrelid = {}"
     with transaction(owner) as tx:
         comment = tx.execute(text(stored.format("'users'::regclass"))).scalar_one()
-        other = comment.replace(f"policy {VERSION} ", f"policy {version} ")
+        other = comment.replace(f"policy {POLICY_VERSION} ", f"policy {version} ")
         tx.execute(text(f"COMMENT ON POLICY companies ON users IS '{other}'"))
 
         assert bool(list(row_security.missing_steps(tx))) == is_replaced
@@ -102,5 +104,5 @@ def test_policy_that_a_dump_restores_is_intact(tx: Transaction, table: str) -> N
 def test_changed_definition_has_a_new_version() -> None:
     definitions = "\n".join(text for table in TABLES for text in policies(table).values())
 
-    # If the digest differs, increase VERSION and enter the new digest: otherwise no database gets the new policies.
-    assert hashlib.sha256(definitions.encode()).hexdigest()[:16] == DEFINITIONS.get(VERSION)
+    # If the digest differs, increase POLICY_VERSION and enter the new digest. Otherwise no database gets the policies.
+    assert hashlib.sha256(definitions.encode()).hexdigest()[:16] == DEFINITIONS.get(POLICY_VERSION)

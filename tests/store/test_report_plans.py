@@ -14,7 +14,7 @@ from payments.core.scope import Scope
 from payments.core.sorting import Window
 from payments.journeys import balancing, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
 from payments.store.db.isolation import Access, connect_isolated, with_access
 from payments.store.reports import timeline
@@ -58,17 +58,17 @@ def allocations(tx: Transaction) -> int:
 
 
 REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
-    "log": (lambda tx: count_rows(reporting.payment_log(tx, LogFilter())), PAYMENTS),
-    "log of a patient": (lambda tx: count_rows(reporting.payment_log(tx, LogFilter(PATIENT))), PAYMENTS),
+    "log": (lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter())), PAYMENTS),
+    "log of a patient": (lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter(PATIENT))), PAYMENTS),
     "log of a clinic": (
-        lambda tx: count_rows(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(CLINIC)))),
+        lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter(scope=Scope.of_clinics(CLINIC)))),
         PAYMENTS,
     ),
     "log, expanded": (
-        lambda tx: sum(len(each) for _, each in reporting.expanded_payment_log(tx, LogFilter())),
+        lambda tx: sum(len(each) for _, each in reporting.expanded_payment_log(tx, PaymentLogFilter())),
         PAYMENTS,
     ),
-    "log, a page": (lambda tx: len(reporting.payment_log_page(tx, LogFilter(PATIENT), Window(50)).rows), 50),
+    "log, a page": (lambda tx: len(reporting.payment_log_page(tx, PaymentLogFilter(PATIENT), Window(50)).rows), 50),
     "feed": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter())), PAYMENTS),
     "feed of a patient": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(patient=PATIENT))), PAYMENTS),
     "feed of a clinic": (

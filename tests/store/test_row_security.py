@@ -14,9 +14,9 @@ from payments.access.rights import Role, User
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Database, Transaction, connect, transaction
 from payments.store.db.isolation import (
-    AUTHENTICATION,
-    INSTALLATION,
-    NOTHING,
+    ALL_COMPANIES,
+    AUTHENTICATION_ACCESS,
+    NO_ACCESS,
     Access,
     connect_isolated,
     with_access,
@@ -148,7 +148,7 @@ def test_transaction_reads_only_rows_of_its_companies(owner: Database, isolated:
     assert {"users", "audit", "lines", "companies"} <= {name for name, stored in expected.items() if stored}
 
 
-@pytest.mark.parametrize("access", [None, NOTHING, AUTHENTICATION])
+@pytest.mark.parametrize("access", [None, NO_ACCESS, AUTHENTICATION_ACCESS])
 def test_transaction_without_companies_reads_no_row_of_company_data(
     isolated: Database, owner: Database, access: Access | None
 ) -> None:
@@ -157,7 +157,7 @@ def test_transaction_without_companies_reads_no_row_of_company_data(
         users = rows(tx, "users")
     with transaction(database) as tx:
         found = {name: rows(tx, name) for name in set(tables(tx)) - set(UNLIMITED) - HIDDEN}
-    if access is AUTHENTICATION:
+    if access is AUTHENTICATION_ACCESS:
         assert found.pop("users") == users
         assert len(found.pop("sessions")) == len(users)
     assert {name: found for name, found in found.items() if found} == {}
@@ -166,7 +166,7 @@ def test_transaction_without_companies_reads_no_row_of_company_data(
 def test_transaction_of_the_installation_reads_all_rows(owner: Database, isolated: Database) -> None:
     with transaction(owner) as tx:
         expected = {name: rows(tx, name) for name in set(tables(tx)) - HIDDEN}
-    with transaction(with_access(isolated, INSTALLATION)) as tx:
+    with transaction(with_access(isolated, ALL_COMPANIES)) as tx:
         assert {name: rows(tx, name) for name in expected} == expected
 
 
@@ -245,6 +245,6 @@ def test_protection_is_complete_and_a_missing_part_is_created_again(url: str, ow
         tx.execute(text("DROP POLICY companies ON entries"))
         tx.execute(text("ALTER TABLE patients DISABLE ROW LEVEL SECURITY"))
         tx.execute(text(f"REVOKE INSERT ON history FROM {CONSOLE_ROLE}"))
-        row_security.apply_now(tx)
+        row_security.apply_to_new_database(tx)
         assert list(row_security.missing_steps(tx)) == []
         tx.rollback()

@@ -10,7 +10,14 @@ from config.database_urls import libpq_url
 from payments.core.scope import Scope
 from payments.journeys import searching
 from payments.store.db.connection import Database, Transaction, connect, transaction
-from payments.store.db.isolation import AUTHENTICATION, INSTALLATION, NOTHING, Access, connect_isolated, with_access
+from payments.store.db.isolation import (
+    ALL_COMPANIES,
+    AUTHENTICATION_ACCESS,
+    NO_ACCESS,
+    Access,
+    connect_isolated,
+    with_access,
+)
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
 from tests.engines import scratch_database
@@ -58,9 +65,9 @@ def companies_found(tx: Transaction, function: str) -> list[str]:
     [
         (Access(frozenset({OWN})), [OWN]),
         (Access(frozenset({OWN, FOREIGN})), [FOREIGN, OWN]),
-        (INSTALLATION, [FOREIGN, OWN]),
-        (NOTHING, []),
-        (AUTHENTICATION, []),
+        (ALL_COMPANIES, [FOREIGN, OWN]),
+        (NO_ACCESS, []),
+        (AUTHENTICATION_ACCESS, []),
     ],
 )
 def test_function_returns_rows_of_the_companies_of_the_transaction(

@@ -19,9 +19,9 @@ from payments.access import audit
 from payments.access.audit import AuditFilter
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import Sort, Window
-from payments.journeys.reporting import ExceptionFilter, FeedFilter, LogFilter
+from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Transaction
-from payments.store.db.keyset import Page, Positioned, read_window
+from payments.store.db.keyset import Page, PositionedRow, read_window
 from payments.store.reports import claims_feed, exceptions, payment_log
 from tests.examples import example_count
 
@@ -117,7 +117,7 @@ class SortedList(NamedTuple):
 
     report: Report
     sorts: Any
-    read: Callable[[Transaction, Scope, Window, Sort], list[Positioned[Any]]]
+    read: Callable[[Transaction, Scope, Window, Sort], list[PositionedRow[Any]]]
 
 
 LISTS = {
@@ -129,7 +129,7 @@ LISTS = {
     "log": SortedList(
         PAYMENT_LOG,
         payment_log.SORTS,
-        lambda tx, scope, window, sort: payment_log.read_page(tx, LogFilter(scope=scope), window, sort),
+        lambda tx, scope, window, sort: payment_log.read_page(tx, PaymentLogFilter(scope=scope), window, sort),
     ),
     "exceptions": SortedList(
         EXCEPTIONS,
@@ -202,9 +202,9 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
     check()
 
 
-def joined(pages: list[Page[Any]]) -> list[Positioned[Any]]:
+def joined(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
     """Join pages that were read from the last to the first one. The first page may repeat rows of the second one."""
-    rows: list[Positioned[Any]] = []
+    rows: list[PositionedRow[Any]] = []
     for page in pages:
         rows = [row for row in page.rows if row not in rows] + rows
     return rows

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from payments.core.month import Month
 from payments.core.scope import Scope
 from payments.journeys import closing, importing, reporting
-from payments.journeys.reporting import LogFilter
+from payments.journeys.reporting import PaymentLogFilter
 from payments.store.db.connection import transaction
 from tasks import resources as resources_module
 from tasks.closing import close, close_months
@@ -91,9 +91,11 @@ def test_closed_at_is_later_than_every_entry_of_the_month(resources, create_comp
 
     with transaction(resources.database) as tx:
         (kept,) = closing.list_months(tx, name)
-        log = list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(name))))
+        log = list(reporting.payment_log(tx, PaymentLogFilter(scope=Scope.of_clinics(name))))
         assert len(log) == 2
-        assert list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(name), as_of=kept.closed_at))) == log
+        assert (
+            list(reporting.payment_log(tx, PaymentLogFilter(scope=Scope.of_clinics(name), as_of=kept.closed_at))) == log
+        )
 
 
 def test_oldest_month_is_closed_first(resources, create_company):

@@ -4,7 +4,7 @@ from sqlalchemy import create_engine, text
 
 from payments.core.scope import Scope
 from payments.journeys import reporting
-from payments.journeys.reporting import LogFilter
+from payments.journeys.reporting import PaymentLogFilter
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt
 from tests.builders.events import event_body, saved_patient, saved_payment
@@ -39,6 +39,6 @@ def test_migration_under_a_running_worker_fails_no_payment(resources, clinic_id,
     assert [(stats.evaluated, stats.failed) for stats in (*before, after)] == [(1, 0)] * 11
     assert [entry["event"] for entry in log_entries if entry["log_level"] != "debug"] == ["transaction_repeated"]
     with transaction(resources.database) as tx:
-        log = list(reporting.payment_log(tx, LogFilter(scope=Scope.of_clinics(clinic_id))))
+        log = list(reporting.payment_log(tx, PaymentLogFilter(scope=Scope.of_clinics(clinic_id))))
     assert sum(row.amount for row in log) == 11
     assert resources.feed.xlen(resources.settings.stream) == 0

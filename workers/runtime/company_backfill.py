@@ -32,7 +32,7 @@ def fill(database: Database, table: str, batch_rows: int = BATCH_ROWS) -> None:
             log.info("companies_filled", table=table, done=progress.done, total=max(progress.done, progress.total))
 
 
-def _next_batch(database: Database, table: str, batch_rows: int) -> backfill.Progress:
+def _next_batch(database: Database, table: str, batch_rows: int) -> backfill.BackfillProgress:
     for tries_left in reversed(range(_TRIES)):
         try:
             with transaction(database) as tx:

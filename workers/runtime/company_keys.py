@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from payments.store.db.connection import GENERATION, Database, Transaction, transaction
+from payments.store.db.connection import SESSION_NAME_SUFFIX, Database, Transaction, transaction
 from payments.store.migrations import backfill, earlier_users, online
 from payments.store.migrations.statements import add_constraint, create_index, run_together
 from workers.runtime.company_backfill import backfill_company_ids
@@ -34,7 +34,7 @@ def adopt_keys(database: Database, *, finishing: bool) -> None:
 def fill_users(database: Database) -> None:
     """Give users whom an earlier console limited to clinics the companies of these; warn about users that are left."""
     with transaction(database) as tx:
-        filled, left = earlier_users.fill(tx, datetime.now(UTC)), earlier_users.without_companies(tx)
+        filled, left = earlier_users.fill_companies(tx, datetime.now(UTC)), earlier_users.users_without_companies(tx)
     if filled:
         log.info("user_companies_filled", users=filled)
     if left:
@@ -70,7 +70,7 @@ def finish(database: Database) -> None:
     with transaction(database) as tx:
         if problem := _problem(tx):
             raise UnfinishedError(problem)
-        steps = online.finishing_steps(tx)
+        steps = online.drop_steps(tx)
     for number, statements in enumerate(steps, 1):
         run_together(database, statements)
         log.info("earlier_key_dropped", statement=statements[0], done=number, total=len(steps))
@@ -78,11 +78,11 @@ def finish(database: Database) -> None:
 
 def _problem(tx: Transaction) -> str:
     """Return what prevents the end of the upgrade; empty if nothing does."""
-    if sessions := online.earlier_sessions(tx, GENERATION):
+    if sessions := online.earlier_sessions(tx, SESSION_NAME_SUFFIX):
         return f"processes of an earlier release are connected: {', '.join(sessions)}; replace them first"
-    if waiting := backfill.unfinished(tx):
+    if waiting := backfill.unfinished_tables(tx):
         return f"rows of {', '.join(waiting)} have no company yet; run workers.migrate first"
-    if users := earlier_users.without_companies(tx):
+    if users := earlier_users.users_without_companies(tx):
         change = f"payments users change {users[0]} --company COMPANY --all-clinics"
         return f"users limited to clinics have no company and see nothing: {', '.join(users)}; choose it: `{change}`"
     if missing := online.missing_indexes(tx):

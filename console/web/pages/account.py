@@ -14,7 +14,7 @@ from console.web.pages.choices import list_offered_ids
 from payments.journeys import distributing, noting, reporting
 from payments.journeys.distributing import AccountRow, AllocationRow, RefundRow
 from payments.journeys.noting import Note, NoteSubject
-from payments.journeys.reporting import LogFilter, LogRow, Window
+from payments.journeys.reporting import PaymentLogFilter, PaymentLogRow, Window
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -59,14 +59,14 @@ class _Account(NamedTuple):
     """An account with its entries. A patient id that two companies use has two accounts."""
 
     sums: AccountRow
-    lines: Sequence[LogRow]
+    lines: Sequence[PaymentLogRow]
     has_more: bool
     allocations: Sequence[AllocationRow]
     refunds: Sequence[RefundRow]
     notes: Sequence[Note]
 
 
-def _read_account(tx: Transaction, row: AccountRow, log_filter: LogFilter) -> _Account:
+def _read_account(tx: Transaction, row: AccountRow, log_filter: PaymentLogFilter) -> _Account:
     page = reporting.payment_log_page(tx, log_filter, Window(LINES_MAX))
     return _Account(
         row,

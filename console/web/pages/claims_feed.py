@@ -134,7 +134,7 @@ def requeue_keys(context: RequestContext, keys: list[str], company: str | None) 
     """
     wanted, scope = list(dict.fromkeys(keys)), context.user.scope.narrowed_to_company(company)
     with context.transaction() as tx:
-        requeued = requeueing.requeue(tx, wanted, context.now, context.user.signature, scope)
+        requeued = requeueing.requeue(tx, wanted, context.now, context.user.audit_name, scope)
         for key in wanted:
             if key not in requeued.skipped:
                 context.audit(tx, "requeued", key)

@@ -215,7 +215,7 @@ def _save(
 ) -> ClinicRow:
     update = SettingsUpdate(row.clinic, row.company, settings.integration, settings.charge_types, seen)
     after = configuring.set_clinic(
-        tx, update, now=context.now, who=context.user.signature, default_timezone=context.app.settings.default_timezone
+        tx, update, now=context.now, who=context.user.audit_name, default_timezone=context.app.settings.default_timezone
     )
     switch = "on" if after.integration else "off"
     detail = f"{switch}; {', '.join(after.types) or 'no types'}"

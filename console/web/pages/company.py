@@ -116,7 +116,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
             raise PageError(404, f"There is no company {form.company}.", "Choose a company from the list.")
     try:
         with context.transaction() as tx:
-            configuring.set_company(tx, form.update, now=context.now, who=context.user.signature)
+            configuring.set_company(tx, form.update, now=context.now, who=context.user.audit_name)
     except (TimezoneError, ChangedMeanwhileError) as error:
         return _show(context, form.company, form, error)
     return context.redirect(url("/company", company=form.company), f"Settings of company {form.company} saved.")

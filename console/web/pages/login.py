@@ -21,7 +21,7 @@ from console.web.resuming import resumed_page
 from payments.access import authentication
 from payments.access.authentication import LoginAttempt, LoginResult
 from payments.access.sessions import KEPT_AFTER_EXPIRY
-from payments.store.db.isolation import AUTHENTICATION
+from payments.store.db.isolation import AUTHENTICATION_ACCESS
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,7 +51,7 @@ class _Checked(NamedTuple):
 @router.get("/login")
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Show the login form. Set the cookie for its CSRF token unless the browser already has the cookie."""
-    with app_state(request).transaction(AUTHENTICATION) as tx:
+    with app_state(request).transaction(AUTHENTICATION_ACCESS) as tx:
         has_no_users = authentication.has_no_users(tx)
     return login_page(request, LoginView(next_page=own_address(next_page), has_no_users=has_no_users))
 
@@ -89,7 +89,7 @@ def _check(request: Request, form: _LoginForm) -> _Checked:
         raise PageError(403, "This form has expired.", "Allow cookies for this site, then reload the login page.")
     sent = parse_sent_form(form.sent)
     attempt = LoginAttempt(form.name.strip(), form.password, client_address(request))
-    with app.transaction(AUTHENTICATION) as tx:
+    with app.transaction(AUTHENTICATION_ACCESS) as tx:
         result = authentication.log_in(tx, attempt, app.clock(), timedelta(hours=app.settings.session_hours))
     return _Checked(result, sent)
 

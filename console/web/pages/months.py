@@ -89,7 +89,7 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Schedule a month to be closed in the coming night."""
     company, month = _read_month(form, context)
     with context.transaction() as tx:
-        warnings = _visible(context, closing.schedule(tx, company, month, context.now, context.user.signature))
+        warnings = _visible(context, closing.schedule(tx, company, month, context.now, context.user.audit_name))
         context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve", company)
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
     message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
@@ -101,7 +101,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Cancel the closing of a scheduled month."""
     company, month = _read_month(form, context)
     with context.transaction() as tx:
-        closing.cancel(tx, company, month, context.now, context.user.signature)
+        closing.cancel(tx, company, month, context.now, context.user.audit_name)
         context.audit(tx, "cancelled month closing", f"{company} {month}", company_id=company)
     return _redirect(context, company, month, f"Closing of {company} {month} cancelled. The month is open.")
 
@@ -124,7 +124,7 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
     """
     try:
         with context.transaction() as tx:
-            closing.begin_close(tx, company, month, context.now, context.user.signature)
+            closing.begin_close(tx, company, month, context.now, context.user.audit_name)
         # Imports that held the month have committed, so no entry of the month is later than its close.
         with context.transaction() as tx:
             snapshot = closing.finish_close(tx, company, month, context.app.clock())

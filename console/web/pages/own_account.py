@@ -14,7 +14,7 @@ from console.web.origins import client_address
 from payments.access import own_account, sessions
 from payments.access.own_account import PasswordChange
 from payments.access.passwords import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, NewPassword, UserError
-from payments.store.db.isolation import AUTHENTICATION
+from payments.store.db.isolation import AUTHENTICATION_ACCESS
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,7 +44,7 @@ def show(query: Annotated[_PageQuery, Query()], context: OwnAccount) -> Response
 
 def _show(context: RequestContext, next_page: str, problem: UserError | None = None) -> Response:
     # A user may have no company yet, so the transaction is not limited to the user's companies.
-    with context.app.transaction(AUTHENTICATION) as tx:
+    with context.app.transaction(AUTHENTICATION_ACCESS) as tx:
         row = own_account.load(tx, context.user)
         rows = own_account.list_sessions(tx, context.user, session_use(context.request, context.now))
     return context.page(
@@ -70,7 +70,7 @@ def change_password(form: Annotated[_PasswordForm, Form()], context: OwnAccount)
         return _show(context, form.next_page, differing)
     new = NewPassword(form.password)
     change = PasswordChange(context.user, context.token, form.old_password, new, client_address(context.request))
-    with context.app.transaction(AUTHENTICATION) as tx:
+    with context.app.transaction(AUTHENTICATION_ACCESS) as tx:
         problem = own_account.change_password(tx, change, context.now)
     if problem:
         return _show(context, form.next_page, problem)
@@ -82,7 +82,7 @@ def change_password(form: Annotated[_PasswordForm, Form()], context: OwnAccount)
 def end_session(form: Annotated[_SessionForm, Form()], context: OwnAccount) -> Response:
     """End one of the user's own sessions or tokens."""
     _check_session(context)
-    with context.app.transaction(AUTHENTICATION) as tx:
+    with context.app.transaction(AUTHENTICATION_ACCESS) as tx:
         kind = own_account.end_session(tx, context.user, form.session, context.now)
     if kind is None:
         return context.redirect(PATH, "This session had already ended.")

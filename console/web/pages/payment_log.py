@@ -20,7 +20,7 @@ from console.web.pages.choices import list_offered_ids
 from console.web.summaries import show_summary
 from payments.contract.money import total
 from payments.journeys import reporting
-from payments.journeys.reporting import LOG_SORTS, LogRow, Page, Sort, Window
+from payments.journeys.reporting import LOG_SORTS, Page, PaymentLogRow, Sort, Window
 from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
@@ -38,7 +38,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
     log_filter, group = chosen.query(scope), chosen.group_by
     with context.transaction() as tx:
 
-        def read(window: Window, sort: Sort) -> Page[LogRow]:
+        def read(window: Window, sort: Sort) -> Page[PaymentLogRow]:
             return reporting.payment_log_page(tx, log_filter, window, sort)
 
         sums = reporting.payment_log_sums(tx, log_filter, group) if group else None

@@ -139,7 +139,7 @@ def resume(run_id: RowId, context: Requeuer) -> Response:
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
     """Start a run, and ask the back office for it. Raises MoreThanConfirmedError if more match than `confirmed`."""
     with context.transaction() as tx:
-        started = requeue_runs.start_run(tx, feed_filter, context.now, context.user.signature, confirmed)
+        started = requeue_runs.start_run(tx, feed_filter, context.now, context.user.audit_name, confirmed)
         context.audit(
             tx,
             "requeued by filter",

@@ -57,7 +57,7 @@ def _list_unconfirmed(context: RequestContext, sort: str | None) -> ShortList[Un
 def confirm(form: Annotated[_NamedForm, Form()], context: Administrator) -> Response:
     """Confirm a company or a clinic."""
     with context.transaction() as tx:
-        confirming.confirm(tx, form.named, context.now, context.user.signature, context.user.scope)
+        confirming.confirm(tx, form.named, context.now, context.user.audit_name, context.user.scope)
     return context.redirect("/new-ids", f"{form.kind.capitalize()} {form.id} confirmed.")
 
 
@@ -65,7 +65,7 @@ def confirm(form: Annotated[_NamedForm, Form()], context: Administrator) -> Resp
 def retire(form: Annotated[_NamedForm, Form()], context: Administrator) -> Response:
     """Retire an empty company or clinic."""
     with context.transaction() as tx:
-        confirming.retire(tx, form.named, context.now, context.user.signature, context.user.scope)
+        confirming.retire(tx, form.named, context.now, context.user.audit_name, context.user.scope)
     return context.redirect(
         "/new-ids", f"{form.kind.capitalize()} {form.id} retired. Its next events will be Not Sent."
     )

@@ -9,7 +9,7 @@ from console.web.errors import PageError
 from emr.payment_log import PaymentLogError, read_payment_log
 from payments.access import uploaded_logs
 from payments.access.uploaded_logs import UploadedLog
-from payments.contract.payment_log import PaymentLogRow
+from payments.contract.payment_log import EmrLogRow
 from payments.store.db.connection import Transaction
 
 
@@ -22,7 +22,7 @@ def load_log(tx: Transaction, context: RequestContext, log_id: int) -> UploadedL
 
 
 @contextmanager
-def reading_log(log: UploadedLog | None) -> Iterator[Iterator[PaymentLogRow] | None]:
+def reading_log(log: UploadedLog | None) -> Iterator[Iterator[EmrLogRow] | None]:
     """Yield the rows of a file, or None without one. Raises PageError (422) for a row that cannot be read."""
     if log is None:
         yield None

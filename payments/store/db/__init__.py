@@ -1,1 +1,1 @@
-"""The database connection, bulk statements, as-of queries and maintenance; nothing about payments."""
+"""The database connection, bulk statements, as-of queries and maintenance. Nothing here is specific to payments."""

@@ -1,4 +1,4 @@
-"""The ids of all PostgreSQL advisory locks of the project. Each is held until the end of its transaction.
+"""The ids of all PostgreSQL advisory locks of the project. Each lock is held until the end of its transaction.
 
 No other module and no migration names an id. An id is never reused for another purpose, because processes of the
 previous release run beside new ones during an upgrade.
@@ -11,7 +11,10 @@ from payments.store.db.statement import text
 
 
 class AdvisoryLock(IntEnum):
-    """The purpose of an advisory lock. The value is the lock's id, or the first part of it for a lock per company."""
+    """The purpose of an advisory lock. The value is the lock's id.
+
+    For a lock per company, it is the first half of the id.
+    """
 
     MIGRATION = 7_250_001
     DISTRIBUTION = 7_250_002
@@ -26,21 +29,21 @@ class AdvisoryLock(IntEnum):
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:
-    """Acquire an advisory lock (exclusive), waiting for the transaction that holds it."""
+    """Acquire an advisory lock (exclusive). Wait for the transaction that holds it."""
     tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": int(lock)})
 
 
 def acquire_shared(tx: Transaction, lock: AdvisoryLock) -> None:
-    """Acquire an advisory lock with others who share it, waiting for a transaction that holds it exclusively."""
+    """Acquire an advisory lock (shared). Wait for a transaction that holds it exclusively."""
     tx.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": int(lock)})
 
 
 def acquire_for(tx: Transaction, lock: AdvisoryLock, company_id: str) -> None:
-    """Acquire the advisory lock of one company (exclusive), waiting for transactions that hold it."""
+    """Acquire the advisory lock of one company (exclusive). Wait for the transaction that holds it."""
     key = {"lock": int(lock), "company_id": company_id}
     tx.execute(text("SELECT pg_advisory_xact_lock(CAST(:lock AS integer), hashtext(:company_id))"), key)
 
 
 def try_acquire(tx: Transaction, lock: AdvisoryLock) -> bool:
-    """Acquire an advisory lock (exclusive) if it is free, and return whether it was."""
+    """Acquire an advisory lock (exclusive) if it is free. Return whether it was free."""
     return bool(tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": int(lock)}).scalar_one())

@@ -1,7 +1,7 @@
-"""As-of queries: a report's query, run against the rows that existed at an earlier moment.
+"""As-of queries: run a report's query against the rows that existed at an earlier moment.
 
-Append-only tables are filtered by the time of insertion. For each table in `VERSIONED`, triggers store every earlier
-version of a row in a row-version table, with the end of its validity.
+Append-only tables are filtered by the time of insertion. For each table in `VERSIONED`, triggers copy every earlier
+version of a row to a row-version table, with the time at which its validity ended.
 """
 
 from datetime import datetime
@@ -27,11 +27,11 @@ _COLUMNS = {table.name: ", ".join(column.name for column in table.columns) for t
 
 
 def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
-    """Return the query, changed so that these tables show their rows as of the parameter `:as_of`.
+    """Return the query, changed so that it reads these tables as of the parameter `:as_of`.
 
-    `tables` are table names separated by spaces. Each becomes a CTE of the same name, so the query itself stays the
-    same. The moment of a change is when the worker or user started it, not when it was committed. If `as_of` is None,
-    the query is returned unchanged.
+    `tables` are table names separated by spaces. Each becomes a CTE of the same name, so the text of the query stays
+    the same. The moment of a change is the time at which the worker or user started it, not the time of the commit. If
+    `as_of` is None, the query is returned unchanged.
     """
     if as_of is None:
         return query
@@ -41,7 +41,7 @@ def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
 
 
 def changed_at(table: str, moment: str = ":now") -> str:
-    """Return the assignment to `changed_at` that every UPDATE of a table in `VERSIONED` contains.
+    """Return the assignment to `changed_at`. Every UPDATE of a table in `VERSIONED` contains it.
 
     `moment` is an SQL expression. The time of a row never decreases, even if the clocks of two machines differ.
     """

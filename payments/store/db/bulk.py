@@ -1,4 +1,4 @@
-"""Bulk statements: COPY to append rows where it is allowed, otherwise one array parameter per column."""
+"""Bulk statements: COPY to append rows where PostgreSQL permits it, otherwise one array parameter per column."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -18,9 +18,9 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def unnest_item(table: Table, columns: Sequence[str]) -> str:
-    """Return the FROM item `unnest(...) AS new(...)` for these columns. `arrays` builds its parameters."""
-    arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
-    return f"unnest({arrays}) AS new({', '.join(columns)})"
+    """Return the FROM item `unnest(...) AS new(...)` for these columns. `column_arrays` builds its parameters."""
+    column_arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
+    return f"unnest({column_arrays}) AS new({', '.join(columns)})"
 
 
 @cache
@@ -28,22 +28,27 @@ def _type(column: Column[Any]) -> str:
     return column.type.compile(_DIALECT)
 
 
-def arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
-    """Convert rows to one list per column, as parameters of `unnest_item`. Keys of the rows are column names."""
+def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of rows as one list per column: the parameters of `unnest_item`.
+
+    Keys of the rows are column names.
+    """
     return {name: [row[name] for row in rows] for name in columns}
 
 
-def insertion(table: Table, columns: Sequence[str], end: str = "") -> str:
-    """Return an INSERT of the rows of `unnest_item`, in their order. `end` is appended, for example ON CONFLICT."""
+def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str:
+    """Return an INSERT of the rows of `unnest_item`, in order. `end` is appended to it, for example ON CONFLICT."""
     names = ", ".join(columns)
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnest_item(table, columns)} {end}"
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Append rows by COPY, or by INSERT if row-level security applies to this role, because it refuses COPY.
+    """Append rows by COPY.
 
-    The values of each row are in the order of `columns`. Raises DBAPIError. Raises ConcurrentWriteError if the refusal
-    was not known before; the repeated transaction uses INSERT.
+    If row-level security applies to this role, use INSERT, because PostgreSQL then refuses COPY.
+
+    The values of each row are in the order of `columns`. Raises DBAPIError. Raises ConcurrentWriteError if PostgreSQL
+    refuses COPY for the first time: the repeated transaction uses INSERT.
     """
     if refuses_copy(tx):
         _insert(tx, table, columns, rows)

@@ -1,4 +1,4 @@
-"""SQL conditions from a filter object or a scope.
+"""SQL conditions for a filter object or a scope.
 
 A field of the filter that is None adds no condition, so that indexes apply.
 """
@@ -8,20 +8,25 @@ from typing import Any
 
 from payments.core.scope import Scope
 
-MOVED = "move_state IN ('left', 'arriving')"
+HAS_MOVED = "move_state IN ('left', 'arriving')"
 """The condition that a row of `companies` is of a company whose data are in another installation."""
 
 
-def is_here(table: str) -> str:
-    """Return the condition that the company of a row has not moved to another installation. A null company is here."""
-    return f"NOT EXISTS (SELECT FROM companies AS moved WHERE moved.company_id = {table}.company_id AND moved.{MOVED})"
+def has_not_moved(table: str) -> str:
+    """Return the condition that the company of a row has not moved to another installation.
+
+    A null company counts as here.
+    """
+    return (
+        f"NOT EXISTS (SELECT FROM companies AS moved WHERE moved.company_id = {table}.company_id AND moved.{HAS_MOVED})"
+    )
 
 
 _CLINIC_KEYS = "SELECT * FROM unnest(CAST(:key_companies AS text[]), CAST(:key_clinics AS text[]))"
 
 
 def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
-    """Return the conditions of the given filters, each preceded by AND.
+    """Return the conditions of a filter object, each preceded by AND.
 
     `parts` maps a field of the filter object to its condition. Fields that are None are omitted.
     """
@@ -29,9 +34,9 @@ def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
 
 
 def parameters_of(filter_object: Any) -> dict[str, Any]:
-    """Return the fields of a filter object that are not None; its scope as the parameters of `in_scope`.
+    """Return the SQL parameters of a filter object: its fields that are not None, and the parameters of its scope.
 
-    The object is an instance of a dataclass with slots that has a field `scope`.
+    The object is an instance of a dataclass with slots and a field `scope`.
     """
     given = {name: value for name in filter_object.__slots__ if (value := getattr(filter_object, name)) is not None}
     return given | scope_parameters(given.pop("scope"))
@@ -40,8 +45,7 @@ def parameters_of(filter_object: Any) -> dict[str, Any]:
 def in_scope(scope: Scope, table: str) -> str:
     """Return the conditions, each preceded by AND, that a row of a table belongs to a scope.
 
-    The table has the columns `company_id` and `clinic_id`. A row in which one of them is null belongs to no limited
-    scope.
+    The table has the columns `company_id` and `clinic_id`. A row in which one of them is null is in no limited scope.
     """
     of_clinics = _one_of(f"{table}.clinic_id", "clinics", scope.clinics)
     of_keys = "" if scope.clinic_keys is None else f" AND ({table}.company_id, {table}.clinic_id) IN ({_CLINIC_KEYS})"
@@ -54,7 +58,7 @@ def company_in_scope(scope: Scope, table: str) -> str:
 
 
 def scope_parameters(scope: Scope) -> dict[str, list[str]]:
-    """Return the parameters of the conditions on a scope: its limits as sorted lists."""
+    """Return the parameters of the conditions on a scope: its limits, as sorted lists."""
     limits = {"companies": scope.companies, "clinics": scope.clinics}
     parameters = {name: sorted(ids) for name, ids in limits.items() if ids is not None}
     if scope.clinic_keys is not None:
@@ -65,9 +69,9 @@ def scope_parameters(scope: Scope) -> dict[str, list[str]]:
 
 
 def in_optional_scope(company: str, clinic: str) -> str:
-    """Return the condition that these columns belong to a scope that only the parameters know.
+    """Return the condition that these columns belong to a scope. The text of the condition is the same for every scope.
 
-    It is for a text that is the same for every scope. `optional_scope_parameters` gives its parameters.
+    `optional_scope_parameters` returns its parameters.
     """
     return (
         f"(CAST(:companies AS text[]) IS NULL OR {company} = ANY(:companies)) "
@@ -77,12 +81,12 @@ def in_optional_scope(company: str, clinic: str) -> str:
 
 
 def optional_scope_parameters(scope: Scope) -> dict[str, list[str] | None]:
-    """Return the parameters of `in_optional_scope`: the limits as sorted lists, null where there is none."""
+    """Return the parameters of `in_optional_scope`: the limits as sorted lists, None where there is no limit."""
     return dict.fromkeys(("companies", "clinics", "key_companies", "key_clinics")) | scope_parameters(scope)
 
 
 def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:
-    """Return SQL that reads a table one clinic at a time, so that an index that begins with the clinic is used.
+    """Return SQL that reads a table clinic by clinic, so that an index that begins with the clinic is used.
 
     `query` continues the WHERE clause: further conditions, the order, and a limit that applies to each clinic.
     """
@@ -91,9 +95,9 @@ def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:
 
 
 def _one_of(column: str, parameter: str, ids: Collection[str] | None) -> str:
-    """Return the condition, preceded by AND, that a column holds one of the ids in an array parameter.
+    """Return the condition, preceded by AND, that a column contains one of the ids in an array parameter.
 
-    For a single id it is an equation, so that an index that begins with the column also gives the order.
+    A single id is compared with `=`. An index that begins with the column can then also supply the order.
     """
     if ids is None:
         return ""

@@ -27,7 +27,7 @@ Database = Engine
 Transaction = Connection
 """A connection with an open transaction, as store functions and journeys receive it."""
 
-GENERATION = " (company keys)"
+SESSION_NAME_SUFFIX = " (company keys)"
 """The end of `application_name` of sessions of this release. `workers.migrate --finish` waits for all others to end."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
@@ -64,9 +64,9 @@ def connect(
 ) -> Engine:
     """Return an engine for this process. It connects when the first transaction starts.
 
-    PostgreSQL ends a transaction that is idle for `idle_in_transaction_seconds`. Workers set this; consoles do not,
-    because a person may read a report for as long as they like. Processes that only look up single rows set
-    `allow_seqscan` to False. If the URL has the option `pgbouncer=true`, sessions keep nothing between transactions.
+    PostgreSQL ends a transaction that is idle for `idle_in_transaction_seconds`. Workers set it. Consoles do not,
+    because a person may read a report for any length of time. Processes that look up single rows set `allow_seqscan` to
+    False. If the URL has the option `pgbouncer=true`, sessions keep no state between transactions.
     """
     url, is_pooled = split_pooler(database_url)
     settings = session_settings(idle_in_transaction_seconds=idle_in_transaction_seconds, allow_seqscan=allow_seqscan)
@@ -79,7 +79,7 @@ def connect(
         # Otherwise an error message would contain the parameters, which are patient data.
         hide_parameters=True,
         connect_args={
-            "application_name": application_name + GENERATION,
+            "application_name": application_name + SESSION_NAME_SUFFIX,
             **(NO_PREPARED_STATEMENTS if is_pooled else startup_options(settings, url.query.get("options"))),
             **{name: url.query.get(name, value) for name, value in _CONNECT_ARGS.items()},
         },
@@ -95,9 +95,10 @@ def connect(
 
 
 def require_utf8(engine: Engine) -> None:
-    """Let every new connection of this engine raise UnsuitableDatabaseError if its database is not in UTF-8.
+    """Check the encoding of each new connection of this engine.
 
-    The check costs no query, because PostgreSQL sends its encoding when a session starts.
+    Connecting raises UnsuitableDatabaseError unless the database is in UTF-8. The check costs no query, because
+    PostgreSQL sends its encoding when a session starts.
     """
     # First of all listeners: SQLAlchemy's own one fails on text from a database in SQL_ASCII.
     event.listen(engine, "connect", _check_encoding, insert=True)
@@ -123,10 +124,11 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
     """Open a transaction (READ COMMITTED). Commit it at the end, or roll it back if an exception is raised.
 
     Raises ConcurrentWriteError if a migration has changed the result of a prepared statement. The rollback discards the
-    prepared statements, so a repetition succeeds. Raises UnknownCommitError if the commit was not confirmed by a
-    standby: then nothing may be acknowledged, and the work has to be repeated. If the server has ended the session or
-    has become read-only, as in a failover, all connections of the pool are replaced, because new ones may reach the
-    primary server.
+    prepared statements, so the transaction can be repeated. Raises UnknownCommitError if no standby confirmed the
+    commit. The caller must then acknowledge nothing, and repeat the work.
+
+    If the server has ended the session or has become read-only, as in a failover, all connections of the pool are
+    replaced. New connections may reach the new primary.
     """
     # `begin` first: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
     with engine.connect() as connection:
@@ -144,20 +146,26 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
 
 
 def savepoint(tx: Transaction) -> AbstractContextManager[object]:
-    """Open a part of a transaction that can fail alone. If an exception is raised, only this part is rolled back."""
+    """Open a savepoint in a transaction.
+
+    If an exception is raised, only the part after the savepoint is rolled back.
+    """
     return tx.begin_nested()
 
 
 def autocommit(engine: Engine) -> Connection:
-    """Open a connection in which each statement is a transaction, for statements that PostgreSQL allows only there."""
+    """Open a connection on which each statement is its own transaction.
+
+    PostgreSQL requires this for some statements.
+    """
     return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
 
 
 def snapshot_transaction(engine: Engine) -> AbstractContextManager[Transaction]:
-    """Open a REPEATABLE READ transaction: all its queries see the same snapshot. Commit it at the end.
+    """Open a REPEATABLE READ transaction, in which all queries see the same snapshot. Commit it at the end.
 
-    Use it for reports that run several queries whose figures must agree. It may insert into the audit history. It must
-    not update rows that other transactions update, because PostgreSQL would reject the update.
+    Use it for reports of several queries whose figures must agree. It may insert into the audit history. It must not
+    update rows that other transactions update, because PostgreSQL would reject the update.
     """
     return transaction(engine.execution_options(isolation_level="REPEATABLE READ"))
 
@@ -172,7 +180,7 @@ def is_reachable(engine: Engine) -> bool:
 
 
 def accepts_no_writes(engine: Engine) -> bool:
-    """Return whether the server or the database is read-only, as a standby is."""
+    """Return whether the server or the database is read-only. A standby is."""
     with engine.connect() as connection:
         setting = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one()
     return bool(setting == "on")
@@ -186,7 +194,10 @@ def _is_outdated_plan(error: DBAPIError) -> bool:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Return whether the transaction lost against a concurrent one, and may succeed if it is repeated immediately."""
+    """Return whether the transaction was rolled back because of a concurrent one.
+
+    It may succeed if repeated immediately.
+    """
     if isinstance(error, ConcurrentWriteError):
         return True
     state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
@@ -194,7 +205,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same transaction may succeed later: lost connection, deadlock, full disk, and so on."""
+    """Return whether the transaction may succeed later, for example after a lost connection or a full disk."""
     if isinstance(error, ConcurrentWriteError | UnknownCommitError | InterfaceError):
         return True
     if not isinstance(error, DBAPIError):

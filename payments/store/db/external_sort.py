@@ -1,4 +1,4 @@
-"""Sort rows in constant memory: above a limit, sorted runs are written to a temporary file."""
+"""Sort rows in constant memory. Above a limit, sorted runs of rows are written to a temporary file."""
 
 import heapq
 import pickle
@@ -12,9 +12,9 @@ _Row = TypeVar("_Row")
 
 
 class SortedRows(Generic[_Row]):
-    """A collection that is filled first and iterated afterwards, in the order of a key.
+    """A collection of rows, sorted by a key. It is filled first and iterated afterwards.
 
-    Up to `run_rows` rows are in memory. The temporary file is deleted with the collection.
+    At most `run_rows` rows are in memory. The temporary file is deleted with the collection.
     """
 
     def __init__(self, key: Callable[[_Row], Any], run_rows: int = RUN_ROWS) -> None:

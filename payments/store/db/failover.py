@@ -1,7 +1,8 @@
-"""Failovers of PostgreSQL: which connections are discarded, and which commits are unknown.
+"""Failovers of PostgreSQL: which connections are replaced, and which commits are uncertain.
 
-A synchronous primary answers a COMMIT after a standby has it. If this wait is cancelled, the transaction is committed
-on the primary only, PostgreSQL reports success with a warning, and a failover loses the transaction (decision 0026).
+A synchronous primary confirms a COMMIT when a standby has received it. If this wait is cancelled, the transaction is
+committed on the primary only. PostgreSQL then reports success with a warning, and a failover loses the transaction
+(decision 0026).
 """
 
 from typing import Any, Protocol
@@ -19,11 +20,11 @@ server, starting or in recovery, dropped database, idle session."""
 
 
 class UnknownCommitError(Exception):
-    """PostgreSQL committed without the confirmation of a standby. The transaction may or may not survive a failover."""
+    """PostgreSQL committed without the confirmation of a standby. A failover may lose the transaction."""
 
 
 class Diagnosis(Protocol):
-    """The fields of a notice of PostgreSQL that this module reads (psycopg's `Diagnostic`)."""
+    """The fields that this module reads in a notice of PostgreSQL (psycopg's `Diagnostic`)."""
 
     @property
     def source_function(self) -> str | None:
@@ -31,25 +32,28 @@ class Diagnosis(Protocol):
 
 
 def is_unreplicated_commit(notice: Diagnosis) -> bool:
-    """Return whether a notice says that a COMMIT stopped waiting for its standby (a warning, SQLSTATE 01000)."""
+    """Return whether a notice says that a COMMIT stopped waiting for its standby (a warning with SQLSTATE 01000)."""
     return notice.source_function == _WAITS_FOR_STANDBY
 
 
 def watch_commits(engine: Engine) -> None:
-    """Let new connections of this engine remember a COMMIT that no standby has confirmed. See `require_replicated`."""
+    """Make new connections of this engine remember whether a standby confirmed their last COMMIT.
+
+    See `require_replicated`.
+    """
     event.listen(engine, "connect", _watch)
 
 
 def require_replicated(connection: Connection) -> None:
-    """Raise UnknownCommitError if the COMMIT that this connection has just executed was not confirmed by a standby."""
+    """Check that a standby confirmed the last COMMIT of this connection. Raises UnknownCommitError if not."""
     if connection.info.pop(_UNREPLICATED, False):
         raise UnknownCommitError("the wait for a standby was cancelled: the outcome of the commit is unknown")
 
 
 def met_wrong_server(error: DBAPIError) -> bool:
-    """Return whether an error says that this connection's server has ended the session or is not the primary.
+    """Return whether an error shows that this connection's server has ended the session or is not the primary.
 
-    Other connections of the pool lead to the same server, so all of them are to be replaced.
+    All connections of the pool must then be replaced, because they lead to the same server.
     """
     state = getattr(error.orig, "sqlstate", None)
     return error.connection_invalidated or str(state or "").startswith(_WRONG_SERVER_STATES)

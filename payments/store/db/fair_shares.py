@@ -1,9 +1,9 @@
-"""Select due rows in fair shares: a company with many due rows does not delay those of another company.
+"""Select due rows in fair shares, so that a company with many due rows does not delay other companies.
 
-The index of a table begins with the company: `lines_due_by_company`, and `set_aside_due_by_company` of dead letters.
+The indexes `lines_due_by_company` and `set_aside_due_by_company` (dead letters) begin with the company.
 """
 
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 
 # A loose index scan: one probe for each company that has rows with a due time, however many these are.
 _WAITING = """
@@ -19,7 +19,7 @@ WITH RECURSIVE waiting AS (
 first_due AS (SELECT * FROM waiting {without_company}),
 shares AS MATERIALIZED (
     SELECT company_id, ceil(CAST(:limit AS numeric) / count(*) OVER ())::integer AS share FROM first_due
-    WHERE due_at <= :now AND {is_here} ORDER BY due_at, company_id LIMIT :limit
+    WHERE due_at <= :now AND {has_not_moved} ORDER BY due_at, company_id LIMIT :limit
 )
 SELECT due.* FROM shares, LATERAL ({rows}) AS due LIMIT :limit
 """
@@ -33,12 +33,13 @@ _ROWS = """
 
 
 def due_rows(table: str, locking: str = "") -> str:
-    """Return SQL that selects up to `:limit` rows that are due at `:now`, the earliest of each company.
+    """Return SQL that selects up to `:limit` rows that are due at `:now`, the earliest rows of each company.
 
-    Each company that has due rows gets the same share of the limit. A company with fewer rows leaves the rest of its
-    share empty: it has no due rows afterwards, and the next selection divides the limit again. Of more companies than
-    the limit, those that have waited longest get a row. Rows of a company that has moved are left out. `locking` is a
-    locking clause for the selected rows; no other rows are locked.
+    Each company with due rows gets an equal share of the limit. The unused part of a share is not given to others; the
+    next selection divides the limit again. If there are more companies than `:limit`, the companies that have waited
+    longest get one row each. Rows of a company that has moved are omitted.
+
+    `locking` is a locking clause for the selected rows. No other rows are locked.
     """
     return _select(
         table, "", _ROWS.format(table=table, is_of_company="company_id = shares.company_id", locking=locking)
@@ -46,7 +47,10 @@ def due_rows(table: str, locking: str = "") -> str:
 
 
 def due_rows_with_unknown_company(table: str) -> str:
-    """Return SQL as `due_rows` does, for a table in which some rows have no company. These share as one company."""
+    """Return SQL as `due_rows` does, for a table in which some rows have no company.
+
+    These rows share like one company.
+    """
     rows = (
         _ROWS.format(table=table, is_of_company=condition, locking="")
         for condition in ("company_id = shares.company_id", "shares.company_id IS NULL AND company_id IS NULL")
@@ -55,4 +59,6 @@ def due_rows_with_unknown_company(table: str) -> str:
 
 
 def _select(table: str, without_company: str, rows: str) -> str:
-    return _WAITING.format(table=table, without_company=without_company, is_here=is_here("first_due"), rows=rows)
+    return _WAITING.format(
+        table=table, without_company=without_company, has_not_moved=has_not_moved("first_due"), rows=rows
+    )

@@ -1,10 +1,11 @@
-"""Close connections to a former primary that keeps them open and answers nothing.
+"""Close connections to a former primary that never answers.
 
-After a failover, a machine that hangs, or a load balancer that keeps its old connections, can leave a client waiting
-for an answer that never comes: the kernel or the balancer still acknowledges its packets, so no keep-alive ends it.
-A thread watches the connections of an engine. If one waits in SILENT_CHECKS checks in a row, a new connection asks the
-server that the URL leads to now whether it has this session. If it has not, the old connection is closed, and its
-transaction fails like any other whose connection is lost.
+After a failover, a hanging machine or a load balancer can keep old connections open. It still acknowledges packets, so
+no keep-alive ends the connection, and the client waits forever for an answer.
+
+A thread watches the connections of an engine. If a connection waits in SILENT_CHECKS checks in a row, the thread opens
+a new connection to the URL and asks that server whether it has the session of the old connection. If it does not, the
+old connection is closed, and its transaction fails like any other whose connection is lost.
 """
 
 import os
@@ -27,7 +28,10 @@ _HAS_SESSION = (
 
 
 class WatchedConnection(psycopg.Connection[Any]):
-    """A connection that numbers its waits for the server. `current_wait` is 0 while it does not wait."""
+    """A connection that numbers its waits for the server.
+
+    `current_wait` is the number of its wait, 0 while it does not wait.
+    """
 
     current_wait = waits = 0
 
@@ -42,21 +46,24 @@ class WatchedConnection(psycopg.Connection[Any]):
 
 
 class _AskingConnection(psycopg.Connection[Any]):
-    """A connection that waits for each answer for ANSWER_SECONDS at most."""
+    """A connection that waits at most ANSWER_SECONDS for each answer."""
 
     def wait(self, gen: Any, *_arguments: Any, **_options: Any) -> Any:
         return super().wait(gen, timeout=ANSWER_SECONDS)
 
 
 class _Watch:
-    """The connections of an engine, and the thread that watches them while there are any."""
+    """The connections of an engine, and the thread that watches them.
+
+    The thread runs while there are open connections.
+    """
 
     def __init__(self) -> None:
         self._lock, self._connections = threading.Lock(), WeakSet[WatchedConnection]()
         self._watching_pid = 0
 
     def connect(self, _dialect: object, _record: object, arguments: Any, parameters: Any) -> WatchedConnection:
-        """Open a connection and watch it. It handles SQLAlchemy's event `do_connect`."""
+        """Open a connection and watch it. This method handles SQLAlchemy's event `do_connect`."""
         connection = WatchedConnection.connect(*arguments, **parameters)
         with self._lock:
             self._connections.add(connection)
@@ -81,7 +88,7 @@ class _Watch:
             pause.wait(CHECK_SECONDS)
 
     def _open_connections(self) -> list[WatchedConnection]:
-        """Return the open connections. If there are none, the thread ends."""
+        """Return the open connections. If there are none, mark the thread as ended."""
         with self._lock:
             found = [each for each in self._connections if not each.closed]
             if not found:
@@ -89,7 +96,7 @@ class _Watch:
             return found
 
     def _examine(self, connection: WatchedConnection, arguments: Any, parameters: Any) -> bool:
-        """Close a connection if the server that a new connection reaches does not have its session.
+        """Close a connection if a new connection reaches a server that does not have its session.
 
         Returns whether a server has answered.
         """
@@ -109,5 +116,8 @@ class _Watch:
 
 
 def watch_connections(engine: Engine) -> None:
-    """Watch the new connections of this engine. Not behind PgBouncer: PostgreSQL does not know its sessions."""
+    """Watch the new connections of this engine.
+
+    Do not use it behind PgBouncer, whose sessions PostgreSQL does not know.
+    """
     event.listen(engine, "do_connect", _Watch().connect)

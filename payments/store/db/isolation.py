@@ -1,8 +1,8 @@
-"""Isolation of companies by PostgreSQL: each transaction of the console is limited to the companies stated for it.
+"""Isolation of companies by PostgreSQL: each transaction of the console sees only the companies stated for it.
 
-Every such transaction runs as the role CONSOLE_ROLE. Row-level security shows this role only rows of the companies in a
-setting of the transaction (`policies.py` defines the policies), so a query that lacks its condition returns
-no rows of another company. Workers and commands do not use this module and read all companies (docs/decisions/0023).
+Each of these transactions runs as the role CONSOLE_ROLE. Row-level security shows this role only rows of the companies
+in a setting of the transaction (`policies.py` defines the policies). A query that lacks its condition therefore returns
+no rows of other companies. Workers and commands do not use this module and read all companies (docs/decisions/0023).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import Database, UnsuitableDatabaseError, connect
-from payments.store.db.policies import ALL, COMPANIES, CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, USERS
+from payments.store.db.policies import COMPANIES, CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, UNLIMITED, USERS
 
 _ACCESS, _REFUSES_COPY = "payments_access", "payments_refuses_copy"
 _MIGRATE = "run `python -m workers.migrate`"
@@ -22,8 +22,8 @@ _INSUFFICIENT_PRIVILEGE, _NO_SUCH_ROLE = "42501", "22023"
 # One statement, so that a transaction costs one round trip more.
 _BEGIN = (
     f"SELECT set_config('role', '{CONSOLE_ROLE}', true), set_config('{USERS}', %(users)s, true), "
-    f"set_config('{COMPANIES}', CASE WHEN %(every)s THEN '{ALL}' ELSE CAST(CAST(%(companies)s AS text[]) AS text) END, "
-    "true)"
+    f"set_config('{COMPANIES}', CASE WHEN %(every)s THEN '{UNLIMITED}' "
+    "ELSE CAST(CAST(%(companies)s AS text[]) AS text) END, true)"
 )
 _BECOME = f"SELECT set_config('role', '{CONSOLE_ROLE}', true)"
 # `row_security_active` is false for a superuser, for a role with BYPASSRLS and for the owner of the table.
@@ -41,54 +41,57 @@ _READABLE = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') I
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The data that a transaction of the console may see: that of some companies, and users.
+    """The data that a transaction of the console may see.
 
-    `companies` is None for all companies. `all_users` shows every user and session, regardless of their companies;
-    otherwise only users all of whose companies are among `companies` are visible.
+    `companies` are the visible companies, None for all. `all_users` makes every user and session visible. Without it, a
+    user is visible only if all of the user's companies are among `companies`.
     """
 
     companies: frozenset[str] | None
     all_users: bool = False
 
 
-NOTHING = Access(frozenset())
+NO_ACCESS = Access(frozenset())
 """The access of a transaction for which no access was stated."""
-AUTHENTICATION = Access(frozenset(), all_users=True)
+AUTHENTICATION_ACCESS = Access(frozenset(), all_users=True)
 """Users, sessions and failed logins, and no company's data: for logging in, and to find the user of a request."""
-INSTALLATION = Access(None)
+ALL_COMPANIES = Access(None)
 """All companies: for figures about the whole installation."""
 
 
 def connect_isolated(database_url: str, *, application_name: str, pool_size: int) -> Database:
-    """Return an engine whose transactions run as CONSOLE_ROLE and see nothing, unless `with_access` states more.
+    """Return an engine whose transactions run as CONSOLE_ROLE. They see nothing, unless `with_access` states an access.
 
     A new connection raises UnsuitableDatabaseError if the role or a policy is missing, or if the user of the URL may
-    not become the role: the console must not work without them.
+    not become the role. The console must not work without them.
     """
     engine = connect(database_url, application_name=application_name, pool_size=pool_size)
-    engine.update_execution_options(**{_ACCESS: NOTHING, _REFUSES_COPY: True})
+    engine.update_execution_options(**{_ACCESS: NO_ACCESS, _REFUSES_COPY: True})
     event.listen(engine, "connect", _check)
     event.listen(engine, "begin", _limit)
     return engine
 
 
 def with_access(engine: Database, access: Access) -> Database:
-    """Return the engine with the access of its transactions. The connection pool is shared."""
+    """Return the engine, with this access for its transactions. Both engines share the connection pool."""
     return engine.execution_options(**{_ACCESS: access})
 
 
 def refuses_copy(connection: Connection) -> bool:
-    """Return whether this connection's role may not use COPY FROM: row-level security applies to it."""
+    """Return whether this connection's role may not use COPY FROM, because row-level security applies to the role."""
     return bool(connection.get_execution_options().get(_REFUSES_COPY))
 
 
 def remember_refusal(connection: Connection) -> None:
-    """Let `refuses_copy` return True for later connections of the same engine."""
+    """Make `refuses_copy` return True for later connections of the same engine."""
     connection.engine.update_execution_options(**{_REFUSES_COPY: True})
 
 
 def check_isolation(database_url: str, *, application_name: str) -> None:
-    """Connect as the console does. Raises UnsuitableDatabaseError as `connect_isolated`, and DBAPIError."""
+    """Connect as the console does.
+
+    Raises UnsuitableDatabaseError as `connect_isolated` does, and DBAPIError if the connection fails.
+    """
     engine = connect_isolated(database_url, application_name=application_name, pool_size=1)
     try:
         engine.connect().close()
@@ -101,7 +104,7 @@ def _limit(connection: Connection) -> None:
     connection.exec_driver_sql(
         _BEGIN,
         {
-            "users": ALL if access.all_users else "",
+            "users": UNLIMITED if access.all_users else "",
             "every": access.companies is None,
             "companies": sorted(access.companies or ()),
         },
@@ -109,7 +112,7 @@ def _limit(connection: Connection) -> None:
 
 
 def _check(connection: Any, _record: object) -> None:
-    """Check a new connection, before it is used. The driver's errors are wrapped as SQLAlchemy does it."""
+    """Check a new connection before it is used. Errors of the driver are wrapped as SQLAlchemy wraps them."""
     try:
         if problem := _problem(connection):
             connection.close()
@@ -120,7 +123,7 @@ def _check(connection: Any, _record: object) -> None:
 
 
 def _problem(connection: Any) -> str | None:
-    """Return why PostgreSQL would not isolate companies on this connection; None if it does."""
+    """Return why PostgreSQL does not isolate companies on this connection, or None if it does."""
     try:
         connection.execute(_BECOME)
     except psycopg.Error as error:
@@ -128,7 +131,7 @@ def _problem(connection: Any) -> str | None:
             return f"the role {CONSOLE_ROLE} does not exist: {_MIGRATE}"
         if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
             user = connection.info.user
-            return f"role {user} may not become {CONSOLE_ROLE}: {granting(user, connection.info.server_version)}"
+            return f"role {user} may not become {CONSOLE_ROLE}: {grant_statement(user, connection.info.server_version)}"
         raise
     if not connection.execute(_READABLE).fetchone()[0]:
         return f"the role {CONSOLE_ROLE} may not read the tables: {_MIGRATE}"
@@ -136,7 +139,10 @@ def _problem(connection: Any) -> str | None:
     return f"row-level security does not limit {CONSOLE_ROLE} on the table {found[0]}: {_MIGRATE}" if found else None
 
 
-def granting(user: str, server_version: int) -> str:
-    """Return the statement that lets a user become CONSOLE_ROLE. `server_version` is a number such as 180006."""
+def grant_statement(user: str, server_version: int) -> str:
+    """Return the GRANT statement by which a user may become CONSOLE_ROLE.
+
+    `server_version` is a number such as 180006.
+    """
     options = " WITH INHERIT FALSE, SET TRUE" if server_version >= 16_00_00 else ""
     return f"GRANT {CONSOLE_ROLE} TO {user}{options}"

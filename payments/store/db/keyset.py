@@ -1,6 +1,6 @@
-"""Keyset pagination: read the rows of a sorted list that come after, or before, a position.
+"""Keyset pagination: read the rows of a sorted list that come after or before a position.
 
-A page costs the same at any depth, and rows that are added meanwhile move no row to another page.
+Every page costs the same. Rows that are added meanwhile do not move other rows to another page.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,18 +15,21 @@ _MISSING = {"text": "''", "bigint": "0"} | _LARGEST
 
 
 class SortKey(NamedTuple):
-    """An SQL expression by which rows are sorted, and its type in PostgreSQL. It is never null."""
+    """An SQL expression by which rows are sorted, and its PostgreSQL type. The expression is never null."""
 
     expression: str
     sql_type: str
 
     @classmethod
     def of_nullable(cls, expression: str, sql_type: str) -> "SortKey":
-        """Return the key of an expression that may be null. A missing text counts as empty, other values as largest."""
+        """Return the key of an expression that may be null.
+
+        A null text sorts as empty, any other null as the largest value.
+        """
         return cls(f"coalesce({expression}, {_MISSING[sql_type]})", sql_type)
 
 
-class Positioned(NamedTuple, Generic[_Row]):
+class PositionedRow(NamedTuple, Generic[_Row]):
     """A row of a list, and its position."""
 
     position: Position
@@ -41,17 +44,20 @@ def order_by(keys: Sequence[SortKey], sort: Sort) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[_Row]):
-    """Rows of a list with their positions, and whether further rows precede and follow them."""
+    """The rows of a page with their positions.
 
-    rows: Sequence[Positioned[_Row]]
+    `has_more` and `has_previous` tell whether rows follow and precede them.
+    """
+
+    rows: Sequence[PositionedRow[_Row]]
     has_more: bool
     has_previous: bool = False
 
 
-def read_window(window: Window, read: Callable[[Window], list[Positioned[_Row]]]) -> Page[_Row]:
+def read_window(window: Window, read: Callable[[Window], list[PositionedRow[_Row]]]) -> Page[_Row]:
     """Return the page of a window. `read` returns the rows of a window in the order of the list.
 
-    A page that would begin before the first row of the list is the first page.
+    If the page would begin before the first row of the list, the first page is returned.
     """
     found = read(replace(window, limit=window.limit + 1))
     is_beyond = len(found) > window.limit
@@ -72,12 +78,12 @@ class Keyset:
 
     @property
     def reads_descending(self) -> bool:
-        """Whether the query reads the rows in descending order: a page before a position is read backwards."""
+        """Whether the query reads the rows in descending order. A page before a position is read backwards."""
         return self.is_descending != self.window.is_backward
 
     @property
     def comparison(self) -> str:
-        """The operator by which the wanted rows compare with the position."""
+        """The operator that compares the keys of a row with the position: `>` or `<`."""
         return "<" if self.reads_descending else ">"
 
     @property
@@ -87,7 +93,7 @@ class Keyset:
 
     @property
     def order_by(self) -> str:
-        """The ORDER BY clause with its LIMIT. The parameter `limit` includes one row more than the page shows."""
+        """The ORDER BY clause with its LIMIT. The parameter `limit` is one more than the rows on the page."""
         direction = " DESC" if self.reads_descending else ""
         return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in self.keys)} LIMIT :limit"
 
@@ -106,11 +112,11 @@ class Keyset:
         position = self.window.position or ()
         return {"limit": self.window.limit} | {f"position_{index}": value for index, value in enumerate(position)}
 
-    def positioned(self, row: Sequence[Any], make: Callable[[Sequence[Any]], _Row]) -> Positioned[_Row]:
-        """Return a row that begins with `columns`; `make` receives its other columns."""
-        return Positioned(tuple(row[: len(self.keys)]), make(row[len(self.keys) :]))
+    def positioned(self, row: Sequence[Any], make: Callable[[Sequence[Any]], _Row]) -> PositionedRow[_Row]:
+        """Return a row of the query with its position. `make` builds the row from the columns after `columns`."""
+        return PositionedRow(tuple(row[: len(self.keys)]), make(row[len(self.keys) :]))
 
     def in_order(self, rows: Iterable[_Row]) -> list[_Row]:
-        """Return the rows that the query found in the order of the list."""
+        """Return the rows that the query found, in the order of the list."""
         found = list(rows)
         return found[::-1] if self.window.is_backward else found

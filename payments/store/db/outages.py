@@ -1,4 +1,4 @@
-"""Tell outages of PostgreSQL from errors of a single row, by the SQLSTATE of an error."""
+"""Distinguish outages of PostgreSQL from errors of a single row, by the SQLSTATE of an error."""
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
@@ -24,10 +24,10 @@ _BY_STATE = (
 
 
 def outage_reason(error: BaseException) -> OutageReason | None:
-    """Return why PostgreSQL refuses work at present, or None if the error is about the rows of this transaction.
+    """Return why PostgreSQL refuses all work at present, or None if the error concerns the rows of this transaction.
 
-    A lock timeout or a cancelled statement counts as an outage although a single row may cause it: only a second
-    transaction, with other rows, can tell.
+    A lock timeout or a cancelled statement counts as an outage, although a single row may cause it. Only a second
+    transaction with other rows can tell the difference.
     """
     if isinstance(error, ConcurrentWriteError):
         return OutageReason.CONFLICT

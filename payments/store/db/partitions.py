@@ -1,4 +1,4 @@
-"""Monthly partitions of the append-only tables: create those of the coming months, drop those past their retention."""
+"""Monthly partitions of the append-only tables: create partitions of coming months, and drop expired partitions."""
 
 from datetime import date
 
@@ -13,13 +13,14 @@ TABLES = (*EVENTS, *HISTORY, *AUDIT)
 
 
 def create(tx: Transaction, table: str, first: date, through: date) -> int:
-    """Create the missing partitions of a table up to the month of `through`, and return how many were created.
+    """Create the missing partitions of a table up to the month of `through`. Return the number created.
 
-    `first` is the month of the first partition of a table that has none yet. Rows of earlier months, and of months
-    without a partition, go to two catch-all partitions.
+    If the table has no partition yet, the first one is that of the month of `first`. Rows of earlier months, and of
+    months without a partition, go to two catch-all partitions.
 
-    Locks: SHARE UPDATE EXCLUSIVE on the table, ACCESS EXCLUSIVE on its default partition; on the table too if the
-    default partition has rows of the new months. Raises DBAPIError (55P03) if it waits half a second for one of them.
+    Locks: SHARE UPDATE EXCLUSIVE on the table, and ACCESS EXCLUSIVE on its default partition. If the default partition
+    has rows of the new months, ACCESS EXCLUSIVE on the table as well. Raises DBAPIError (55P03) after waiting half a
+    second for a lock.
     """
     created = tx.execute(
         text("SELECT make_partitions_of(:table, :first, :through)"),
@@ -29,10 +30,10 @@ def create(tx: Transaction, table: str, first: date, through: date) -> int:
 
 
 def drop(tx: Transaction, table: str, keep_from: date) -> int:
-    """Drop a table's partitions of the months before that of `keep_from`, and return how many were dropped.
+    """Drop a table's partitions of the months before the month of `keep_from`. Return the number dropped.
 
     Only the owner of the tables may do this. Locks: ACCESS EXCLUSIVE on the table and its dropped partitions. Raises
-    DBAPIError (55P03) if it waits half a second for one of them.
+    DBAPIError (55P03) after waiting half a second for a lock.
     """
     statement = text("SELECT drop_partitions(:table, :keep_from)")
     return int(tx.execute(statement, {"table": table, "keep_from": keep_from}).scalar_one())

@@ -1,29 +1,29 @@
 """The policies of row-level security, and how to recognize a policy that differs from its definition.
 
-Two policies of each table work together. `everyone` lets any role with rights on the table through, so that workers,
-commands and processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone.
-The owner of the tables and roles with BYPASSRLS are subject to neither.
+Each table has two policies. `everyone` admits any role with rights on the table, so that workers, commands and
+processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone. The owner of
+the tables and roles with BYPASSRLS are subject to neither policy.
 
-PostgreSQL stores an expression in a form of its own, which depends on its release and cannot be compared with the text
-here. So each policy has a comment: VERSION, and the fingerprint of what PostgreSQL stored.
+PostgreSQL stores expressions in its own form, which depends on its release and cannot be compared with the text here.
+So each policy has a comment with POLICY_VERSION and a fingerprint of the stored form.
 """
 
 CONSOLE_ROLE = "payments_console"
 COMPANIES, USERS = "payments.companies", "payments.users"
 """The settings of a transaction that the policies read. `*` means all of them, an empty text none."""
-ALL = "*"
+UNLIMITED = "*"
 RESTRICTED_TABLES = ("sessions", "uploaded_logs", "users")
 """Tables without a company that have a policy as well; so has every table with the column `company_id`."""
-VERSION = 1
+POLICY_VERSION = 1
 """The version of all policies. Increase it with each change of a policy: then `workers.migrate` replaces them."""
 
 # A subquery is evaluated once in a statement, and not for each row. A member of CONSOLE_ROLE that inherits its rights
 # (before PostgreSQL 16 every member does) is subject to its policies, but sees everything until it becomes the role.
-_IS_UNLIMITED = f"current_setting('{COMPANIES}', true) = '{ALL}' OR current_user <> '{CONSOLE_ROLE}'"
+_IS_UNLIMITED = f"current_setting('{COMPANIES}', true) = '{UNLIMITED}' OR current_user <> '{CONSOLE_ROLE}'"
 _SEES_ALL = f"(SELECT {_IS_UNLIMITED})"
-_LIST = f"nullif(nullif(current_setting('{COMPANIES}', true), '{ALL}'), '')::text[]"
+_LIST = f"nullif(nullif(current_setting('{COMPANIES}', true), '{UNLIMITED}'), '')::text[]"
 _COMPANIES = f"(SELECT {_LIST})::text[]"
-_SEES_ALL_USERS = f"(SELECT {_IS_UNLIMITED} OR current_setting('{USERS}', true) = '{ALL}')"
+_SEES_ALL_USERS = f"(SELECT {_IS_UNLIMITED} OR current_setting('{USERS}', true) = '{UNLIMITED}')"
 _SEES_SOME = f"(SELECT cardinality({_LIST}) > 0)"
 _OWN_COMPANY = f"company_id = ANY ({_COMPANIES})"
 
@@ -59,7 +59,7 @@ encode(sha256(convert_to(concat_ws(' ', polname, polpermissive, polcmd, CAST(CAS
 _COMMENT = "obj_description(pg_policy.oid, 'pg_policy')"
 _VERSION_OF_COMMENT = f"substring({_COMMENT} FROM '^payments policy ([0-9]{{1,9}}) ')"
 IS_INTACT = f"""
-(CAST({_VERSION_OF_COMMENT} AS integer) >= {VERSION}
+(CAST({_VERSION_OF_COMMENT} AS integer) >= {POLICY_VERSION}
     AND {_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_FINGERPRINT}))
 """
 """The condition on a row of `pg_policy` that the policy is as this release or a later one created it.
@@ -69,11 +69,14 @@ A later release replaces the policies while processes of this one still work, so
 
 
 def policies(table: str) -> dict[str, str]:
-    """Return the definitions of a table's policies by their names, as CREATE POLICY takes them after the name."""
+    """Return the definitions of a table's policies, by name.
+
+    A definition is the text after the name in CREATE POLICY.
+    """
     visible = _VISIBLE.get(table, _BY_COMPANY)
     writable = _WRITABLE.get(table, visible)
-    # The planner takes a value that is not null for likely, so policies do not change its estimates of rows, which the
-    # conditions of the queries determine. By themselves the policies would halve them for each table.
+    # The planner assumes that IS NOT NULL is true for nearly all rows, so its row estimates depend on the conditions of
+    # the query only. Without this form, each policy would halve the estimate.
     visible = f"nullif({visible}, false) IS NOT NULL"
     return {
         "everyone": f"ON {table} USING (true) WITH CHECK (true)",
@@ -82,11 +85,12 @@ def policies(table: str) -> dict[str, str]:
 
 
 def replacement(table: str, policy: str) -> list[str]:
-    """Return the statements that create a policy with its comment, in place of one of the same name."""
+    """Return the statements that create a policy with its comment. They replace a policy of the same name."""
     comment = f"""
     DO $$ BEGIN
-        EXECUTE (SELECT format('COMMENT ON POLICY {policy} ON {table} IS %L', concat('payments policy {VERSION} ',
-            {_FINGERPRINT})) FROM pg_policy WHERE polrelid = '{table}'::regclass AND polname = '{policy}');
+        EXECUTE (SELECT format('COMMENT ON POLICY {policy} ON {table} IS %L',
+            concat('payments policy {POLICY_VERSION} ', {_FINGERPRINT}))
+            FROM pg_policy WHERE polrelid = '{table}'::regclass AND polname = '{policy}');
     END $$
     """
     return [

@@ -1,8 +1,8 @@
-"""The printed key of a payment. Its company is in front only where a scope has two companies that share the clinic id.
+"""The printed key of a payment. The company precedes it only if two companies of a scope share the clinic id.
 
-Companies share a clinic id if each has such a clinic, or an open dead letter that names it: an invalid event may name a
-clinic that its company does not have. A user of one company sees `clinic/payment/line`, regardless of the ids of other
-companies.
+Companies share a clinic id if each of them has this clinic, or has an open dead letter that names it. (An invalid event
+may name a clinic that its company does not have.) A user of one company sees `clinic/payment/line`, regardless of the
+ids of other companies.
 """
 
 from payments.core.scope import Scope
@@ -14,17 +14,17 @@ _NAMES_CLINIC = "closed_at IS NULL AND company_id || clinic_id IS NOT NULL"
 
 
 def printed_key(scope: Scope, table: str = "") -> str:
-    """Return the SQL expression of the printed key of a row that has the columns of a line's key.
+    """Return the SQL expression of the printed key of a row. The row has the columns of a line's key.
 
-    `table` qualifies the columns. The statement needs the parameters of the scope, `scope_parameters`. The value is
-    null if a part of the key is, except for the company.
+    `table` qualifies the columns. The statement needs the parameters `scope_parameters`. If a part of the key is null,
+    the value is null; a null company is omitted.
     """
     name = f"{table}." if table else ""
     return f"{printed_clinic(scope, table)} || '/' || {name}payment_id || '/' || {name}line_id"
 
 
 def printed_clinic(scope: Scope, table: str = "") -> str:
-    """Return the SQL expression of the printed clinic of a row: its id, after `company:` where `printed_key` has it."""
+    """Return the SQL expression of the printed clinic of a row: its id, after `company:` if `printed_key` has it."""
     name = f"{table}." if table else ""
     if not _may_share(scope):
         return f"{name}clinic_id"
@@ -33,7 +33,7 @@ def printed_clinic(scope: Scope, table: str = "") -> str:
 
 
 def shared_clinic_ids(tx: Transaction, scope: Scope) -> frozenset[str]:
-    """Return the clinic ids that several companies of a scope have or name in open dead letters."""
+    """Return the clinic ids that several companies of a scope share."""
     if not _may_share(scope):
         return frozenset()
     return frozenset(tx.execute(text(_shared(scope)), scope_parameters(scope)).scalars())

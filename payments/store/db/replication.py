@@ -21,7 +21,7 @@ ORDER BY application_name
 
 
 class Standby(NamedTuple):
-    """A connected standby. `lag`: the time until the standby has a change on disk."""
+    """A connected standby. `lag` is the time until a change is on the standby's disk."""
 
     name: str
     is_synchronous: bool
@@ -29,7 +29,10 @@ class Standby(NamedTuple):
 
 
 class Replication(NamedTuple):
-    """The standbys of a primary, and whether it has commits wait for one (`synchronous_standby_names`)."""
+    """The standbys of a primary.
+
+    `commits_wait` tells whether commits wait for a standby (`synchronous_standby_names`).
+    """
 
     commits_wait: bool
     standbys: Sequence[Standby]
@@ -46,12 +49,15 @@ class Replication(NamedTuple):
 
     @property
     def lagging(self) -> list[Standby]:
-        """The standbys that lag by more than LAG_MAX."""
+        """The standbys whose lag exceeds LAG_MAX."""
         return [each for each in self.standbys if each.lag > LAG_MAX]
 
 
 def read_replication(tx: Transaction) -> Replication | None:
-    """Return the standbys of this server. None if it is a standby, or if the role is not in `pg_read_all_stats`."""
+    """Return the standbys of this server.
+
+    Returns None if the server is itself a standby, or if the role is not in `pg_read_all_stats`.
+    """
     if not tx.execute(text(_MAY_SEE)).scalar_one():
         return None
     names = str(tx.execute(text("SHOW synchronous_standby_names")).scalar_one())

@@ -1,7 +1,7 @@
 """The settings of PostgreSQL sessions: start-up options or, behind PgBouncer, settings of each transaction.
 
-PgBouncer in transaction mode gives each transaction any of its server sessions. So a session keeps neither settings nor
-prepared statements, and PgBouncer passes on no start-up options.
+PgBouncer in transaction mode gives each transaction any of its server sessions. A session therefore keeps neither
+settings nor prepared statements. PgBouncer also drops start-up options.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,10 @@ def session_settings(*, idle_in_transaction_seconds: int | None, allow_seqscan: 
 
 
 def startup_options(settings: dict[str, str], given: str | tuple[str, ...] | None) -> dict[str, str]:
-    """Return psycopg's argument `options` for these settings. They follow those of the URL: the last value counts."""
+    """Return psycopg's argument `options` for these settings. `given` are the options of the URL.
+
+    The settings come after the options of the URL, because the last value counts.
+    """
     before = [given] if isinstance(given, str) else list(given or ())
     return {"options": " ".join([*before, *(f"-c {name}={value}" for name, value in (settings | _KEEPALIVES).items())])}
 
@@ -57,13 +60,13 @@ def split_pooler(database_url: str) -> tuple[URL, bool]:
 
 
 class TransactionSettings:
-    """Applies settings when a transaction begins. It handles SQLAlchemy's event `begin`."""
+    """Applies settings when a transaction begins. It is a handler of SQLAlchemy's event `begin`."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._statement = transaction_settings(settings)
 
     def __call__(self, connection: Connection) -> None:
-        """Execute the statement. Raises DBAPIError."""
+        """Execute the statement that applies the settings. Raises DBAPIError."""
         connection.exec_driver_sql(self._statement)
 
 

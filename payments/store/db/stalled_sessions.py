@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from payments.store.db.bulk import arrays
+from payments.store.db.bulk import column_arrays
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -17,7 +17,7 @@ _WAITS_FOR_CLIENT = "state = 'active' AND wait_event IN ('ClientRead', 'ClientWr
 
 
 class StalledSession(NamedTuple):
-    """A backend that waits for its client: its process id, and when its current statement started."""
+    """A backend that waits for its client: its process id, and the time at which its current statement started."""
 
     pid: int
     query_start: datetime
@@ -26,7 +26,7 @@ class StalledSession(NamedTuple):
 def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
     """Return the backends that wait for their client now.
 
-    Only backends of these application names, of the current user, in the current database.
+    Only backends with these application names, of the current user, and in the current database are returned.
     """
     found = tx.execute(
         text(
@@ -40,13 +40,16 @@ def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
 
 
 def terminate(tx: Transaction, sessions: Collection[StalledSession]) -> int:
-    """Terminate those backends that still wait in the same statement; their transactions roll back. Return how many."""
+    """Terminate those of these backends that still wait in the same statement. Return the number terminated.
+
+    Their transactions roll back.
+    """
     found = tx.execute(
         text(
             "SELECT count(pg_terminate_backend(activity.pid)) FROM pg_stat_activity AS activity "
             "JOIN unnest(CAST(:pid AS INTEGER[]), CAST(:query_start AS TIMESTAMPTZ[])) AS stalled(pid, query_start) "
             f"ON stalled.pid = activity.pid AND stalled.query_start = activity.query_start WHERE {_WAITS_FOR_CLIENT}"
         ),
-        arrays([session._asdict() for session in sessions], StalledSession._fields),
+        column_arrays([session._asdict() for session in sessions], StalledSession._fields),
     )
     return int(found.scalar_one())

@@ -1,4 +1,4 @@
-"""Statistics of tables for PostgreSQL's planner, when many rows were added before autovacuum analyzed the table."""
+"""The planner statistics of tables to which many rows were added before autovacuum analyzed them."""
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -18,7 +18,7 @@ ORDER BY 1
 
 
 def stale_tables(tx: Transaction) -> list[str]:
-    """Return the tables and partitions that were never analyzed, or changed by more than half since the last ANALYZE.
+    """Return the tables and partitions that were never analyzed, or of which more than half has changed since.
 
     Small tables and small changes are omitted.
     """
@@ -26,8 +26,8 @@ def stale_tables(tx: Transaction) -> list[str]:
 
 
 def analyze(tx: Transaction, table: str) -> None:
-    """Collect the statistics of a table. `table` is a name that `stale_tables` returned.
+    """Collect the planner statistics of a table. `table` is a name that `stale_tables` returned.
 
-    Locks: SHARE UPDATE EXCLUSIVE on the table until the commit. Neither reads nor writes wait for this lock.
+    Locks: SHARE UPDATE EXCLUSIVE on the table until the commit. Reads and writes do not wait for this lock.
     """
     tx.execute(text(f"ANALYZE {table}"))

@@ -1,4 +1,4 @@
-"""Queries whose rows are read a batch at a time through a cursor of PostgreSQL, so that memory stays constant."""
+"""Read the rows of a query in batches through a cursor, so that memory stays constant."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,14 +17,14 @@ _CURSOR = "SELECT set_config('cursor_tuple_fraction', CASE WHEN :is_selective TH
 _AS_SETS = "SELECT set_config('enable_nestloop', 'off', true)"
 
 
-def batches(
+def read_batches(
     tx: Transaction, statement: str, parameters: Mapping[str, Any], *, is_selective: bool = False
 ) -> Iterator[Sequence[Row[Any]]]:
-    """Run a query and yield its rows in batches. The transaction has to stay open until the last batch.
+    """Run a query and yield its rows in batches. The transaction must stay open until the last batch.
 
-    By default the first rows come quickly, in the order of an index. A selective query has an index for its condition:
-    it finds all of its rows, and then sorts them. The function changes a setting of the transaction until the
-    transaction ends.
+    By default, the plan returns the first rows quickly, in the order of an index. For a selective query, which has an
+    index for its condition, the plan finds all rows first and then sorts them. The choice is a setting of the
+    transaction, which stays until the transaction ends.
     """
     tx.execute(text(_CURSOR), {"is_selective": is_selective})
     with tx.execute(text(statement), parameters, execution_options={"yield_per": BATCH_ROWS}) as found:
@@ -32,5 +32,8 @@ def batches(
 
 
 def read_as_sets(tx: Transaction) -> None:
-    """Prefer hash and merge joins in this transaction. A LATERAL subquery is still evaluated for each row."""
+    """Disable nested loops in this transaction, so that joins are hash or merge joins.
+
+    A LATERAL subquery is still evaluated for each row.
+    """
     tx.execute(text(_AS_SETS))

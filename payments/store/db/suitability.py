@@ -29,14 +29,14 @@ them. Others, and those of a server whose messages are in another language, coun
 
 
 class UnreachableDatabaseError(Exception):
-    """PostgreSQL does not answer now. The message is the reason."""
+    """PostgreSQL does not answer at present. The message is the reason."""
 
 
 def check_database(database_url: str, *, application_name: str) -> None:
-    """Connect, and check what this role may do.
+    """Connect, and check the rights of the role.
 
-    Raises UnsuitableDatabaseError if the server refuses the URL, the database is not in UTF-8, or the role may not read
-    the tables. Raises UnreachableDatabaseError if there is no answer within 5 seconds.
+    Raises UnsuitableDatabaseError if the server refuses the URL, if the database is not in UTF-8, or if the role may
+    not read the tables. Raises UnreachableDatabaseError if the server does not answer within 5 seconds.
     """
     database = connect(database_url, application_name=application_name, pool_size=1)
     try:
@@ -50,10 +50,10 @@ def check_database(database_url: str, *, application_name: str) -> None:
 
 @contextmanager
 def translate_connection_errors() -> Iterator[None]:
-    """Translate the errors of a connection.
+    """Translate the errors that a connection raises.
 
     Raises UnsuitableDatabaseError for a refused connection and for missing rights, and UnreachableDatabaseError for a
-    failure that may pass. Other errors are raised unchanged.
+    temporary failure. Other errors are raised unchanged.
     """
     try:
         yield
@@ -69,7 +69,7 @@ def translate_connection_errors() -> Iterator[None]:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return whether PostgreSQL refuses the connection, or the role lacks rights: waiting does not help."""
+    """Return whether PostgreSQL refuses the connection or the role lacks rights. Waiting does not help then."""
     if not isinstance(error, DBAPIError):
         return False
     is_denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
@@ -77,7 +77,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def durability_risks(database: Database) -> list[str]:
-    """Return the settings with which PostgreSQL may lose a committed transaction, as `name=off`."""
+    """Return the settings, as `name=off`, with which PostgreSQL may lose a committed transaction."""
     with database.connect() as tx:
         found = tx.execute(
             text(
@@ -89,13 +89,16 @@ def durability_risks(database: Database) -> list[str]:
 
 
 def first_line(error: object) -> str:
-    """Return the first line of a driver's message, without the words that psycopg puts before libpq's."""
+    """Return the first line of a driver's message, without psycopg's words before the message of libpq."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
     return re.sub(r"^connection (failed|is bad): ", "", line)
 
 
 def check_schema(tx: Transaction) -> None:
-    """Raise UnsuitableDatabaseError unless this session finds and creates tables in the schema `public`."""
+    """Check that this session finds and creates tables in the schema `public`.
+
+    Raises UnsuitableDatabaseError if not.
+    """
     row = tx.execute(text("SELECT current_user, current_schema()")).one()
     user, schema = row
     if schema is None:
@@ -107,7 +110,7 @@ def check_schema(tx: Transaction) -> None:
 
 
 def _check_settings(tx: Transaction) -> None:
-    """Raise UnsuitableDatabaseError if a pooler between this process and PostgreSQL drops the session's settings."""
+    """Check that no pooler drops the session's settings. Raises UnsuitableDatabaseError if one does."""
     if tx.execute(text("SHOW lock_timeout")).scalar_one() != f"{LOCK_TIMEOUT_SECONDS}s":
         raise UnsuitableDatabaseError(f"the start-up options do not arrive; {BEHIND_PGBOUNCER}")
 

@@ -1,4 +1,4 @@
-"""A limit of the time that a query may take."""
+"""A time limit for queries."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,13 +13,13 @@ _CANCELED = "57014"
 
 
 class TimeLimitError(Exception):
-    """PostgreSQL canceled a query, because it took longer than its limit. Its transaction cannot go on."""
+    """PostgreSQL canceled a query that took longer than its limit. The transaction cannot continue."""
 
 
 def within_time(tx: Transaction, milliseconds: int, read: Callable[[Transaction], _Result]) -> _Result:
-    """Return what `read` returns. Raises TimeLimitError if one of its queries takes longer than the limit.
+    """Call `read`, and return its result. Raises TimeLimitError if one of its queries takes longer than the limit.
 
-    The limit holds until the end of the transaction.
+    The limit applies until the end of the transaction.
     """
     tx.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": f"{milliseconds}ms"})
     try:

@@ -1,1 +1,1 @@
-"""The payment feed: processed events, dead letters, which rows are current, and requeues."""
+"""The payment feed: processed events, dead letters, current rows of the Claims Feed, and requeues."""

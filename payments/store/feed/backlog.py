@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.core.postponed_work import WorkKind
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.fair_shares import due_rows, due_rows_with_unknown_company
 from payments.store.db.statement import text
@@ -12,10 +12,11 @@ from payments.store.ledger import acceptable_findings, distribution_queue, findi
 
 
 class Backlog(NamedTuple):
-    """The numbers of items that wait for a worker.
+    """The number of items that wait for a worker.
 
-    `due` can be done now: lines, dead letters, accounts to distribute, and exceptions to accept by policy. `later`
-    counts lines held until a later retry. `to_examine` counts lines whose findings are out of date.
+    `due` is the number that can be done now: lines, dead letters, accounts to distribute, and exceptions to accept by
+    policy. `later` is the number of lines held until a later retry. `to_examine` is the number of lines whose findings
+    are out of date.
     """
 
     due: int
@@ -24,17 +25,17 @@ class Backlog(NamedTuple):
 
 
 def load(tx: Transaction, now: datetime) -> Backlog:
-    """Count the work that waits as of `now`, without postponed work.
+    """Count the work that waits as of `now`.
 
-    The work of companies that have moved to another installation is not counted either.
+    Postponed work, and the work of companies that have moved to another installation, is not counted.
     """
     counts = tx.execute(
         text(
-            f"SELECT (SELECT count(*) FROM lines WHERE due_at <= :now AND {is_here('lines')}) "
-            f"+ (SELECT count(*) FROM set_aside WHERE due_at <= :now AND {is_here('set_aside')}) "
-            f"+ (SELECT count(*) FROM account_marks WHERE {is_here('account_marks')} "
+            f"SELECT (SELECT count(*) FROM lines WHERE due_at <= :now AND {has_not_moved('lines')}) "
+            f"+ (SELECT count(*) FROM set_aside WHERE due_at <= :now AND {has_not_moved('set_aside')}) "
+            f"+ (SELECT count(*) FROM account_marks WHERE {has_not_moved('account_marks')} "
             f"AND NOT {distribution_queue.IS_POSTPONED}) AS due, "
-            f"(SELECT count(*) FROM lines WHERE due_at > :now AND {is_here('lines')}) AS later"
+            f"(SELECT count(*) FROM lines WHERE due_at > :now AND {has_not_moved('lines')}) AS later"
         ),
         {"now": now},
     ).one()
@@ -45,7 +46,7 @@ def load(tx: Transaction, now: datetime) -> Backlog:
 
 _HAS_DUE = f"SELECT EXISTS ({due_rows('lines')}) OR EXISTS ({due_rows_with_unknown_company('set_aside')})"
 _HAS_QUEUED = (
-    f"SELECT EXISTS (SELECT FROM account_marks WHERE {is_here('account_marks')} "
+    f"SELECT EXISTS (SELECT FROM account_marks WHERE {has_not_moved('account_marks')} "
     f"AND NOT {distribution_queue.IS_POSTPONED})"
 )
 
@@ -56,5 +57,5 @@ def has_due_items(tx: Transaction, now: datetime) -> bool:
 
 
 def has_queued_accounts(tx: Transaction) -> bool:
-    """Return whether an account waits for its immediate distribution, without postponed accounts."""
+    """Return whether an account waits for its immediate distribution. Postponed accounts do not count."""
     return bool(tx.execute(text(_HAS_QUEUED)).scalar_one())

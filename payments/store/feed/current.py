@@ -1,14 +1,14 @@
-"""Select the current dead letters: those that are rows of the Claims Feed. Its pages and balancing use this rule.
+"""Select the current dead letters: the dead letters that are rows of the Claims Feed. Balancing uses the same rule.
 
-- A dead letter is a row of its own if its key (which includes the company) cannot be read, or if neither a version nor
-  a save time can be read.
-- A rejected patient or charge is a row of its own until Billing holds a version that is at least as new, by the same
-  rules as for a line.
+- A dead letter is a row of its own if its key (which includes the company) is unreadable, or if both its version and
+  its save time are unreadable.
+- A rejected patient or charge is a row of its own until Billing holds a version that is at least as new. Versions are
+  compared as for a line.
 - Any other dead letter supersedes its line until Billing has processed a version that is at least as new. A version
   conflict also supersedes a line of the same version, until the EMR saves the line again. A dead letter without a
   readable version is compared by its save time.
-- If several supersede one line, only the newest is current. Those with versions are compared by version. One without
-  a version is the newest only if it was saved after all the others.
+- If several dead letters supersede one line, only the newest is current. Dead letters with versions are compared by
+  version. A dead letter without a version is the newest only if it was saved after all the others.
 """
 
 from payments.contract.keys import LineKey
@@ -37,9 +37,9 @@ _SAVED_AT = "coalesce({0}.saved_at, '-infinity')"
 def current_dead_letters_cte(where: str = "") -> str:
     """Return the SQL of a CTE `current_dead_letters`, for reports that read the whole feed.
 
-    Its columns are those of the table, `line_ref` (the id of the line that the dead letter supersedes, or null) and
-    `key_line_ref` (the id of the line with the same key). `where` is an SQL condition that starts with AND; it excludes
-    rows before the newest is chosen.
+    Its columns are the columns of the table, `line_ref` (the id of the line that the dead letter supersedes, or null)
+    and `key_line_ref` (the id of the line with the same key). `where` is an SQL condition that starts with AND. It
+    excludes rows before the newest row is chosen.
     """
     return f"""
     current_dead_letters AS (
@@ -63,7 +63,7 @@ def current_dead_letters_cte(where: str = "") -> str:
 
 
 def _supersedes_its_line(dead_letter: str) -> str:
-    """Return the SQL condition for an open dead letter with a key: it has no line, or its line is older."""
+    """Return the SQL condition that an open dead letter with a key has no line, or an older one."""
     return (
         f"{dead_letter}.closed_at IS NULL AND NOT {_HAS_NO_KEY.format(dead_letter)} AND NOT EXISTS (SELECT FROM lines "
         f"WHERE {_SAME_KEY.format('lines', dead_letter)} "

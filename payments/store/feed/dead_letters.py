@@ -1,10 +1,10 @@
 """Dead letters: stream entries that could not be processed, stored with their reason and error.
 
-People see them on the Claims Feed as *Validation Failed*, or as *Not Sent* if their retries are exhausted or Billing
-does not have their company or clinic. The table is named `set_aside` (see `tables.py`).
+Users see them on the Claims Feed as *Validation Failed*. If their retries are exhausted, or Billing does not have their
+company or clinic, users see *Not Sent*. The table is named `set_aside` (see `tables.py`).
 
-A dead letter whose company is not certain has no fields: it belongs to no company, clinic or payment. What it claims is
-in its body only.
+If the company of a dead letter is not certain, the dead letter has no fields. It belongs to no company, clinic or
+payment. The fields that it states are in its body only.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ from payments.core.due_items import DueItems
 from payments.core.outcome import Reason, Status
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import is_here
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.fair_shares import due_rows_with_unknown_company
 from payments.store.db.statement import text
@@ -39,7 +39,7 @@ _COLUMNS = (
 _KEY = ["company_id", "body_hash"]
 _DUE = due_rows_with_unknown_company("set_aside")
 _DUE_AMONG = (
-    f"SELECT * FROM set_aside WHERE due_at <= :now AND id = ANY(:only) AND {is_here('set_aside')} "
+    f"SELECT * FROM set_aside WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('set_aside')} "
     "ORDER BY due_at, id LIMIT :limit"
 )
 _HASH_BYTES = 32
@@ -50,8 +50,9 @@ _NOT_AUTHENTIC = b"\0"
 class Rejection(NamedTuple):
     """A stream entry that cannot be processed, with the reason and the error message.
 
-    Without `with_fields`, the entry is stored as bytes only, because the database refuses a field that was read from
-    it. An existing dead letter keeps its fields. An entry that is not authentic is always stored as bytes only.
+    If `with_fields` is False, only the bytes of the entry are stored, because the database refuses a field that was
+    read from them. An existing dead letter keeps its fields. An entry that is not authentic is always stored as bytes
+    only.
     """
 
     entry: StreamEntry
@@ -63,7 +64,7 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A stored dead letter. `version` is the version of its line, if it can be read."""
+    """A stored dead letter. `version` is the version of its line, None if it is unreadable."""
 
     id: int
     entry: StreamEntry
@@ -75,18 +76,18 @@ class DeadLetter:
 
 
 class RefusedEvent(NamedTuple):
-    """The bytes of an event that was refused, and its signature; None if it was published without one."""
+    """The bytes of an event that was refused, and its signature. `signature` is None if the event has none."""
 
     body: bytes
     signature: str | None
 
 
 def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list[DeadLetter]:
-    """Store rejected entries as dead letters, and return them.
+    """Store rejected entries as dead letters, and return the dead letters.
 
-    A body is stored once for each company, and once without a company. If it is rejected again, its attempts are
-    incremented, its status, reason and error are replaced, and it is open again. Only the beginning of an oversized
-    event is stored. Locks: the rows, in ascending order of the body's hash.
+    A body is stored once for each company, and once without a company. If a stored body is rejected again, its dead
+    letter is opened again: its attempts are incremented, and its status, reason and error are replaced. Only the
+    beginning of an oversized event is stored. Locks: the rows, in ascending order of the body's hash.
     """
     if not rejections:
         return []
@@ -101,14 +102,15 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
         f"{changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
     )
     sorted_rows = [rows[key] for key in sorted(rows)]
-    added = tx.execute(text(insertion(dead_letters, _COLUMNS, again)), arrays(sorted_rows, _COLUMNS))
+    added = tx.execute(text(insert_statement(dead_letters, _COLUMNS, again)), column_arrays(sorted_rows, _COLUMNS))
     return [_dead_letter(row) for row in added.mappings()]
 
 
 def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
-    """Return the entries whose bodies are not stored as dead letters, open or closed.
+    """Return the entries that are not stored as dead letters, open or closed. Bodies are compared.
 
-    Without a key nothing is known about authenticity. Then a dead letter that was not authentic counts too.
+    Without any keys, authenticity is unknown. A dead letter that was not authentic when it was stored then counts as
+    well.
     """
     wanted = [(entry, _stored_keys(entry, keyring)) for entry in entries]
     keys = sorted({key for _, keys in wanted for key in keys}, key=lambda key: (key[0] or "", key[1]))
@@ -122,14 +124,14 @@ def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Key
             "AND set_aside.body_hash = wanted.body_hash LIMIT 1) AS stored UNION ALL "
             "SELECT company_id, body_hash FROM set_aside WHERE company_id IS NULL AND body_hash = ANY(:body_hash)"
         ),
-        arrays([dict(zip(_KEY, key, strict=True)) for key in keys], _KEY),
+        column_arrays([dict(zip(_KEY, key, strict=True)) for key in keys], _KEY),
     )
     stored = {(row.company_id, bytes(row.body_hash)) for row in found}
     return [entry for entry, keys in wanted if not stored.intersection(keys)]
 
 
 def _stored_keys(entry: StreamEntry, keyring: Keyring) -> list[tuple[str | None, bytes]]:
-    """Return the keys under which a new entry may be stored as a dead letter: the company and the hash of its body."""
+    """Return the keys under which an entry may be stored as a dead letter: the company and the hash of the body."""
     body_hash = hashlib.sha256(entry.body).digest()
     authentic = [(None, body_hash), (read_partial_event(entry.body).company_id, body_hash)]
     if not keyring.is_used:
@@ -137,11 +139,11 @@ def _stored_keys(entry: StreamEntry, keyring: Keyring) -> list[tuple[str | None,
     return authentic if is_authentic(entry, keyring) else [(None, body_hash + _NOT_AUTHENTIC)]
 
 
-def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:
-    """Return the selected dead letters that are requeued and due; none if another transaction is retrying some.
+def select_due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:
+    """Return the selected dead letters that are requeued and due. If another transaction is retrying some, return none.
 
-    Companies get equal shares of the limit; the dead letters without a company share as one. Their rows are not locked
-    yet: a retry locks them last, in `close_due`. Locks: one advisory lock, without waiting.
+    Companies get equal shares of the limit. The dead letters without a company share like one company. The rows are not
+    locked yet: a retry locks them last, in `close_due`. Locks: one advisory lock, without waiting.
     """
     if not try_acquire(tx, AdvisoryLock.DEAD_LETTER_RETRY):
         return []
@@ -153,8 +155,8 @@ def due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]
 def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
     """Close due dead letters that were retried.
 
-    Raises ConcurrentWriteError if a user has closed one of them meanwhile, so that it is no longer due. Locks: the rows
-    FOR NO KEY UPDATE, in ascending order of the body's hash.
+    Raises ConcurrentWriteError if a user has closed one of them meanwhile. Locks: the rows FOR NO KEY UPDATE, in
+    ascending order of the body's hash.
     """
     if not ids:
         return
@@ -172,7 +174,10 @@ def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
 
 
 def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
-    """Close a dead letter, so that the Claims Feed no longer shows it. If its body is rejected again, it reopens."""
+    """Close a dead letter, so that the Claims Feed no longer shows it.
+
+    If the same body is rejected again, it reopens.
+    """
     tx.execute(
         text(f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} WHERE id = :id"),
         {"id": dead_letter_id, "now": now},
@@ -188,9 +193,10 @@ def reopen(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
 
 
 def refused_since(tx: Transaction, company_id: str, since: datetime) -> list[RefusedEvent]:
-    """Return the events of a company's open dead letters that were refused since then, oldest first.
+    """Return the events of a company that were refused since a moment, oldest first.
 
-    Their reason is `unknown_company`. An oversized event, of which only the beginning is kept, is not among them.
+    These are its open dead letters with the reason `unknown_company`. Oversized events are omitted, because only their
+    beginning is stored.
     """
     found = tx.execute(
         text(

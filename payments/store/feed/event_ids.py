@@ -1,11 +1,11 @@
-"""The ids of processed events, with the hash of their content: an event that is published twice counts once."""
+"""The ids of processed events, with the hash of their content. An event that is published twice counts once."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from payments.store.db.bulk import insertion, unnest_item
+from payments.store.db.bulk import insert_statement, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import events
@@ -19,21 +19,23 @@ _OF_UNKNOWN_COMPANY = ""  # recorded by an earlier release
 
 
 class LineEventContent(NamedTuple):
-    """The identity of a line event's content: the time of the save, and the content hash."""
+    """The content of a line event, for comparison: the time of the save, and the content hash."""
 
     saved_at: datetime
     content_hash: bytes
 
 
 def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) -> dict[EventKey, LineEventContent]:
-    """Record events with their content hashes. Return those that were recorded before, with their recorded content.
+    """Record events with their content hashes.
 
-    The table is partitioned by the month of the save, which is the same whenever an event is repeated. Locks: waits for
-    another transaction that is inserting the same id; ids are inserted in ascending order.
+    Return the events that were recorded before, with their recorded content.
+
+    The table is partitioned by the month of the save. A repeated event has the same save time, so it is in the same
+    partition. Ids are inserted in ascending order. Locks: waits for another transaction that is inserting the same id.
     """
     added = sorted(events_by_key.items(), key=_order)
     columns = _arrays(added)
-    statement = insertion(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
+    statement = insert_statement(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
     created = tx.execute(text(statement), columns | {"content_hash": [each.content_hash for _, each in added]})
     if created.rowcount == len(added):
         return {}
@@ -50,7 +52,7 @@ def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) 
 
 
 def _order(event: tuple[EventKey, LineEventContent]) -> tuple[str, int]:
-    """Return what orders events as their keys do. Comparing numbers is cheaper than comparing ids."""
+    """Return a sort key that orders events as their keys do. Comparing numbers is faster than comparing UUIDs."""
     company_id, event_id = event[0]
     return company_id, event_id.int
 

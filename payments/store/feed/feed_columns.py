@@ -1,7 +1,7 @@
 """The columns of the Claims Feed, selected from `lines` and from dead letters.
 
-Besides the fields of its rows, each part has `cursor_at`, `cursor_source` and `cursor_id` (the position of a row),
-`saved_on` (the clinic-local day of the save) and `emr_amount` (the amount that the EMR states, in dollars).
+In addition to the fields of a feed row, each query has `cursor_at`, `cursor_source` and `cursor_id` (the position of
+the row), `saved_on` (the clinic-local day of the save) and `emr_amount` (the amount that the EMR states, in dollars).
 """
 
 from payments.core.scope import Scope
@@ -42,7 +42,7 @@ charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
 
 
 def line_columns(scope: Scope, *, as_of: bool = False) -> str:
-    """Return the columns of rows of `lines`; `as_of` tells whether the query is of an earlier moment.
+    """Return the feed columns of rows of `lines`. `as_of` tells whether the query reads an earlier moment.
 
     `scope` decides whether printed keys name the company.
     """
@@ -50,12 +50,15 @@ def line_columns(scope: Scope, *, as_of: bool = False) -> str:
 
 
 def dead_letter_columns(scope: Scope) -> str:
-    """Return the columns of rows of `set_aside`."""
+    """Return the feed columns of rows of `set_aside`. `scope` decides whether printed keys name the company."""
     return _DEAD_LETTER.format(payment=printed_key(scope), table="set_aside", posted_amount=DEAD_LETTER_POSTED_AMOUNT)
 
 
 def current_dead_letter_columns(scope: Scope) -> str:
-    """Return the columns of rows of `current_dead_letters_cte`."""
+    """Return the feed columns of rows of `current_dead_letters_cte`.
+
+    `scope` decides whether printed keys name the company.
+    """
     table = "current_dead_letters"
     posted_amount = SUPERSEDED_POSTED_AMOUNT.format(table)
     return _DEAD_LETTER.format(payment=printed_key(scope), table=table, posted_amount=posted_amount)

@@ -1,4 +1,4 @@
-"""The filter of the Claims Feed, as SQL conditions. Only the given filters become conditions, so indexes apply."""
+"""The filter of the Claims Feed, as SQL conditions. Criteria that are not given add no condition, so indexes apply."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,12 +16,14 @@ from payments.store.feed.posted import dead_letter_is_in, line_is_in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFilter:
-    """Selects rows of the Claims Feed; None selects all.
+    """Criteria for rows of the Claims Feed. A criterion that is None selects all rows.
 
-    `since` and `until` are clinic-local days of the save, inclusive. `payment` is a printed key, with or without its
-    company and its line; `find` is such a key or a patient's id, which may contain slashes as well. `amount` is in
-    dollars. `scope` holds the requested companies and clinics that the user may see. `as_of` selects the feed as it was
-    at that moment.
+    - `since`, `until`: clinic-local days of the save, inclusive.
+    - `payment`: a printed key, with or without its company and its line.
+    - `find`: a printed key, or a patient's id, which may contain slashes as well.
+    - `amount`: in dollars.
+    - `scope`: the requested companies and clinics that the user may see.
+    - `as_of`: a moment; the feed is selected as it was then.
     """
 
     since: date | None = None
@@ -53,9 +55,9 @@ _IS_WHOLE_KEY = f"AND :of_key IN ({', '.join(_FORMS)})"
 
 
 def line_conditions(feed_filter: FeedFilter) -> str:
-    """Return the conditions on `lines`, each preceded by AND.
+    """Return the conditions on `lines`, each preceded by AND. The conditions of the scope are not among them.
 
-    The conditions of the scope are left to the caller, who may read each clinic through a separate index.
+    The caller adds the conditions of the scope, because it may read each clinic through a separate index.
     """
     amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
@@ -66,7 +68,10 @@ def line_conditions(feed_filter: FeedFilter) -> str:
 
 
 def dead_letter_conditions(feed_filter: FeedFilter, table: str = "set_aside") -> str:
-    """Return the conditions on `set_aside` or a table of that form, each preceded by AND; the scope is included."""
+    """Return the conditions on dead letters, each preceded by AND, including the conditions of the scope.
+
+    `table` is `set_aside`, or a table with the same columns.
+    """
     posted = f" AND {dead_letter_is_in(feed_filter.posted, table)}" if feed_filter.posted else ""
     of_filter = _conditions(feed_filter, _NAMES_DEAD_LETTER, DEAD_LETTER_DAY, "amount_paid")
     return of_filter + posted + in_scope(feed_filter.scope, table)

@@ -1,7 +1,7 @@
-"""The posted state of payments in SQL, and the amounts of both sides (rules D5 and D9).
+"""The posted state of payments in SQL, and the amounts of payments in the EMR and in Billing (rules D5 and D9).
 
-The rules are those of `payments/core/posted.py`, rendered as an SQL expression. The fragments are for `lines`, and for
-the dead letters of a table that the caller names.
+The rules of `payments/core/posted.py` are rendered as an SQL expression. Other expressions are for rows of `lines`, and
+for the dead letters of a table that the caller names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -98,18 +98,24 @@ NEEDS_NO_ACTION = {PostedState.POSTED, PostedState.NOTHING_TO_POST}
 
 
 def line_posted_state(*, as_of: bool) -> str:
-    """Return the posted state of a row of `lines`; `as_of` tells whether the query is of an earlier moment."""
+    """Return the SQL expression of the posted state of a row of `lines`.
+
+    `as_of` tells whether the query reads an earlier moment.
+    """
     return _LINE_STATE_AS_OF if as_of else _LINE_STATE
 
 
 def line_is_in(chosen: PostedFilter, *, as_of: bool) -> str:
-    """Return the condition that the posted state of a row of `lines` is one of the chosen."""
+    """Return the condition that the posted state of a row of `lines` is one of the chosen states.
+
+    `as_of` tells whether the query reads an earlier moment.
+    """
     first = "" if chosen.states & NEEDS_NO_ACTION else f"({MAY_BE_UNPOSTED}) AND "
     return f"{first}{line_posted_state(as_of=as_of)} {_in(chosen)}"
 
 
 def dead_letter_is_in(chosen: PostedFilter, table: str) -> str:
-    """Return the condition that the posted state of a dead letter is one of the chosen."""
+    """Return the condition that the posted state of a dead letter in `table` is one of the chosen states."""
     return f"{DEAD_LETTER_POSTED_STATE.format(table)} {_in(chosen)}"
 
 

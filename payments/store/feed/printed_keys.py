@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from payments.contract.keys import KeyReading, LineKey, LocalKey
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import EVERYTHING, Scope
-from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -16,11 +16,10 @@ from payments.store.tables import lines
 
 
 class NamedPayments(NamedTuple):
-    """The payments that one printed key names.
+    """The payments that one printed key names. They belong to one company.
 
-    They belong to one company. `keys` are the keys of its lines or, if no line has this key, of its dead letters.
-    `dead_letter_ids` are the dead letters whose key can be read but whose company cannot; they are given only if `keys`
-    is empty.
+    `keys` are the keys of its lines. If no line has the printed key, they are the keys of its dead letters. If `keys`
+    is empty, `dead_letter_ids` are the dead letters with this key whose company is unreadable.
     """
 
     keys: Sequence[LineKey] = ()
@@ -48,7 +47,7 @@ ORDER BY rank, company_id, id
 
 
 def find(tx: Transaction, texts: Iterable[str], scope: Scope = EVERYTHING) -> dict[str, NamedPayments]:
-    """Return the payments that each text of a key names in a scope: `clinic/payment/line`, also after `company:`.
+    """Return the payments of a scope that each text names. A text is `clinic/payment/line`, with or without `company:`.
 
     Raises AmbiguousIdError if a text names payments of several companies in the scope.
     """
@@ -56,7 +55,7 @@ def find(tx: Transaction, texts: Iterable[str], scope: Scope = EVERYTHING) -> di
     rows = [reading.key._asdict() for each in readings.values() for reading in each]
     if not rows:
         return dict.fromkeys(readings, NamedPayments())
-    found = tx.execute(text(_FOUND), arrays(rows, _KEY)).all()
+    found = tx.execute(text(_FOUND), column_arrays(rows, _KEY)).all()
     visible = [row for row in found if scope.may_see(row.company_id, row.clinic_id)]
     return {each: _named(each, [row for row in visible if _is_read(row, own)]) for each, own in readings.items()}
 
@@ -71,16 +70,16 @@ def _local_key(row: Row[Any]) -> LocalKey:
 
 
 def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> list[int]:
-    """Return which of these dead letters belong to a scope, by id."""
+    """Return those of these dead letters that belong to a scope, sorted by id."""
     query = f"SELECT id FROM set_aside WHERE id = ANY(:ids){in_scope(scope, 'set_aside')} ORDER BY id"
     return list(tx.execute(text(query), {"ids": list(ids), **scope_parameters(scope)}).scalars())
 
 
 def _named(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
-    """Return the payments that a key names among rows that are sorted by rank: those of the only company.
+    """Return the payments that a key names. `found` are the rows with this key, sorted by rank.
 
-    A company that has only closed dead letters with this key counts if no other company has the key: its rows are
-    history, and its printed key does not make another company's ambiguous.
+    Closed dead letters are history: they do not make the key of another company ambiguous. A company that has only
+    closed dead letters with this key therefore counts only if no other company has the key.
     """
     open_companies = {row.company_id for row in found if row.rank in {_LINE, _OPEN}}
     companies = open_companies or {row.company_id for row in found if row.rank == _CLOSED}

@@ -23,9 +23,9 @@ class RequeueCandidate(NamedTuple):
 
 
 class RequeueGroup(NamedTuple):
-    """Lines that are equal in everything that decides what becomes of them, with their number and total in dollars.
+    """Lines that a requeue would treat alike, with their number and total in dollars.
 
-    `month` is the first day of the month of their transaction dates, None if only a deletion of the line was received.
+    `month` is the first day of the month of their transaction dates, None if Billing knows only deletions of the lines.
     `month_state` is the state of that month. `is_due` tells whether their Amount Due is other than 0.00, and
     `has_amount` whether the amount paid is.
     """
@@ -46,12 +46,12 @@ class RequeueGroup(NamedTuple):
 
     @property
     def clinic(self) -> ClinicKey:
-        """The key of their clinic."""
+        """The key of the lines' clinic."""
         return ClinicKey(self.company_id, self.clinic_id)
 
 
 class RowIds(NamedTuple):
-    """A range of row ids: greater than `after`, up to and including `last`."""
+    """A range of row ids: above `after`, up to and including `last`."""
 
     after: int
     last: int
@@ -100,7 +100,7 @@ FROM grouped LEFT JOIN company_months
 
 
 def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
-    """Count and total the lines that a requeue run would select, by everything that decides what becomes of them."""
+    """Return the lines that a requeue run would select, grouped by everything that decides the result."""
     found = tx.execute(text(_GROUPS.format(_on_lines(feed_filter))), parameters(feed_filter))
     return [
         RequeueGroup(
@@ -116,7 +116,7 @@ def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterGroup:
-    """Dead letters with the same reason, with their number."""
+    """The number of dead letters with the same reason."""
 
     reason: Reason
     count: int
@@ -135,7 +135,7 @@ def dead_letter_groups(tx: Transaction, feed_filter: FeedFilter) -> list[DeadLet
 
 
 def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int) -> list[RequeueCandidate]:
-    """Return up to `limit` of the selected lines in a range of row ids, in ascending order."""
+    """Return up to `limit` selected lines in a range of row ids, in ascending order."""
     found = tx.execute(
         text(
             "SELECT id, company_id, clinic_id, payment_id, line_id FROM lines "
@@ -148,7 +148,7 @@ def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int
 
 
 def dead_letters_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int) -> list[int]:
-    """Return the ids of up to `limit` of the selected dead letters in a range of ids, in ascending order."""
+    """Return the ids of up to `limit` selected dead letters in a range of ids, in ascending order."""
     found = tx.execute(
         text(
             f"SELECT id FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "

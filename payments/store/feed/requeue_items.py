@@ -1,4 +1,4 @@
-"""The payments that a requeue run has requeued, and what has become of them."""
+"""The payments that a requeue run has requeued, and their results."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -55,13 +55,13 @@ SELECT company_id, :run_id, CAST(NULL AS bigint), id FROM set_aside WHERE id = A
 
 
 def add(tx: Transaction, run_id: int, line_refs: Sequence[int], dead_letter_ids: Sequence[int]) -> None:
-    """Store which lines and dead letters a run has requeued, by their row ids."""
+    """Store the lines and dead letters that a run has requeued, by their row ids."""
     if line_refs or dead_letter_ids:
         tx.execute(text(_ADD), {"run_id": run_id, "line_refs": list(line_refs), "dead_letters": list(dead_letter_ids)})
 
 
-def outcome(tx: Transaction, run_id: int) -> list[ResultCount]:
-    """Count what has become of a run's payments by now, by result and reason. Those that came through come first."""
+def count_results(tx: Transaction, run_id: int) -> list[ResultCount]:
+    """Return the current results of a run's payments, counted by result and reason. Imported payments come first."""
     found = [
         ResultCount(RequeueResult(row.result), Reason(row.reason) if row.reason else None, row.lines, row.total)
         for row in tx.execute(text(_OUTCOME), {"run_id": run_id})
@@ -70,7 +70,10 @@ def outcome(tx: Transaction, run_id: int) -> list[ResultCount]:
 
 
 def drop_before(tx: Transaction, moment: datetime) -> int:
-    """Delete what is stored of the payments of runs that finished before `moment`. Their outcomes stay."""
+    """Delete the stored payments of runs that finished before `moment`. Return the number deleted.
+
+    The outcomes of the runs stay.
+    """
     dropped = tx.execute(
         text(
             "DELETE FROM requeue_items WHERE run_id IN "

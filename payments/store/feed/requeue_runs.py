@@ -26,10 +26,13 @@ _LIMITS = ("companies", "clinics", "key_companies", "key_clinics")
 
 @dataclass(frozen=True, slots=True)
 class RequeueRun:
-    """A requeue run: its filter, who started it, how many payments it selected and has requeued, and the row ids to do.
+    """A requeue run.
 
-    `state` is RUNNING, STOPPED or DONE. `company_id` is None if the filter selects payments of several companies.
-    `outcome` is None until all requeued payments were evaluated.
+    - `total`, `done`: the number of payments that the run selected and has requeued.
+    - `lines`, `dead_letters`: the row ids that remain to be requeued.
+    - `state`: RUNNING, STOPPED or DONE.
+    - `company_id`: None if the filter selects payments of several companies.
+    - `outcome`: None until all requeued payments were evaluated.
     """
 
     id: int
@@ -49,10 +52,7 @@ class RequeueRun:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to start.
-
-    It has its filter, the number of payments it selects, and the highest ids of lines and dead letters that it covers.
-    """
+    """A run to start: its filter, the number of payments that it selects, and the highest row ids that it covers."""
 
     feed_filter: FeedFilter
     total: int
@@ -81,7 +81,7 @@ def add(tx: Transaction, run: NewRun, now: datetime, who: str) -> int:
 
 
 def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | None:
-    """Return a run, or None if there is none with this id. With `lock`, its row is locked FOR UPDATE."""
+    """Return a run, or None if there is none with this id. With `lock`, lock its row FOR UPDATE."""
     found = tx.execute(
         text(f"SELECT * FROM requeue_runs WHERE id = :id {'FOR UPDATE' if lock else ''}"), {"id": run_id}
     )
@@ -90,7 +90,7 @@ def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | No
 
 
 def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRun | None:
-    """Return the running run that has waited longest, or None. Locks its row FOR UPDATE; skips locked rows."""
+    """Return the running run that has waited longest, or None. Locks its row FOR UPDATE; locked rows are skipped."""
     found = tx.execute(
         text(
             "SELECT * FROM requeue_runs WHERE state = 'running' AND NOT id = ANY(:exclude) "
@@ -103,7 +103,7 @@ def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRu
 
 
 def has_unfinished_run(tx: Transaction) -> bool:
-    """Return whether a run has payments to requeue, or its outcome is not stored yet."""
+    """Return whether there is a run with payments to requeue, or a run whose outcome is not stored."""
     found = tx.execute(
         text(
             "SELECT EXISTS (SELECT FROM requeue_runs "
@@ -114,7 +114,7 @@ def has_unfinished_run(tx: Transaction) -> bool:
 
 
 def lock_finished(tx: Transaction) -> list[RequeueRun]:
-    """Return the finished runs without a stored outcome. Locks their rows FOR UPDATE; skips locked rows."""
+    """Return the finished runs whose outcome is not stored. Locks their rows FOR UPDATE; locked rows are skipped."""
     found = tx.execute(
         text(
             "SELECT * FROM requeue_runs WHERE finished_at IS NOT NULL AND outcome IS NULL "
@@ -185,10 +185,10 @@ def _count(stored: dict[str, Any]) -> ResultCount:
 
 
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
-    """Return the given criteria as the column stores them. A requeue always selects from the feed as it is now.
+    """Return the given criteria as the column stores them. A requeue always selects from the current feed.
 
-    The scope is stored as its limits, the parameters of conditions on it. Criteria that are not given are omitted: a
-    process of another release, which may not know them, can then read the row.
+    The scope is stored as its limits. Criteria that are not given are omitted, so that a process of another release,
+    which may not know them, can read the row.
     """
     given = {name: value for name, value in asdict(feed_filter).items() if name != "as_of" and value is not None}
     del given["scope"]

@@ -1,4 +1,4 @@
-"""Requeue payments: make lines and dead letters due now, because a user asked for it."""
+"""Requeue payments: make lines and dead letters due now, because a user requested it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,8 +9,8 @@ from payments.contract.keys import LineKey
 from payments.core.history import HistoryCode
 from payments.core.outcome import HoldCause
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, unnest_item
-from payments.store.db.conditions import is_here
+from payments.store.db.bulk import column_arrays, unnest_item
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import history
@@ -30,24 +30,24 @@ _REQUEUE_LINES = (
     f"RETURNING lines.id, version, {_KEY_LIST}"
 )
 _REQUEUE_DEAD_LETTERS = (
-    f"WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND {is_here('set_aside')} "
+    f"WITH selected AS MATERIALIZED (SELECT id FROM set_aside WHERE closed_at IS NULL AND {has_not_moved('set_aside')} "
     "AND ({0}) "
     "ORDER BY body_hash, company_id NULLS FIRST FOR NO KEY UPDATE) "
     f"UPDATE set_aside SET {changed_at('set_aside')}, due_at = least(received_at, :now) "
     "FROM selected WHERE set_aside.id = selected.id "
     f"RETURNING set_aside.id, version, {_KEY_LIST}"
 )
-_IS_REQUEUEABLE = f"status IN ('Not Sent', 'Transmission Pending') AND {is_here('lines')}"
+_IS_REQUEUEABLE = f"status IN ('Not Sent', 'Transmission Pending') AND {has_not_moved('lines')}"
 
 
 def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
-    """Make the lines with these keys due if they are Not Sent or pending, and return the keys of the requeued lines.
+    """Make the lines with these keys due if they are Not Sent or pending. Return the keys of the requeued lines.
 
     Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
     """
     join = f"JOIN {unnest_item(lines, _KEY)} USING ({_KEY_LIST}) WHERE {_IS_REQUEUEABLE}"
     rows = [key._asdict() for key in sorted(keys)]
-    found = tx.execute(text(_REQUEUE_LINES.format(join)), arrays(rows, _KEY) | {"now": now}).mappings().all()
+    found = tx.execute(text(_REQUEUE_LINES.format(join)), column_arrays(rows, _KEY) | {"now": now}).mappings().all()
     _record_lines(tx, found, now, who)
     return [_key(row) for row in found]
 
@@ -55,10 +55,10 @@ def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: 
 def requeue_dead_letters(
     tx: Transaction, ids: Sequence[int], keys: Sequence[LineKey], now: datetime, who: str
 ) -> list[LineKey | int]:
-    """Make open dead letters due, given by their ids or by the keys of their lines.
+    """Make open dead letters due. The caller names them by their ids or by the keys of their lines.
 
-    Return the id or the key of each dead letter that was requeued, in the form in which the caller gave it. Locks: the
-    rows FOR NO KEY UPDATE, in ascending order of the body's hash.
+    Returns the id or the key of each requeued dead letter, as the caller named it. Locks: the rows FOR NO KEY UPDATE,
+    in ascending order of the body's hash.
     """
     rows = [key._asdict() for key in keys]
     found = tx.execute(
@@ -67,7 +67,7 @@ def requeue_dead_letters(
                 f"id = ANY(:ids) OR ({_KEY_LIST}) IN (SELECT * FROM {unnest_item(lines, _KEY)})"
             )
         ),
-        arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
+        column_arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
     )
     requeued = found.mappings().all()
     _record_requeued_dead_letters(tx, requeued, now, who)

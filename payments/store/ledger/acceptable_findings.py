@@ -2,7 +2,7 @@
 
 from payments.core.finding import FindingReason
 from payments.core.postponed_work import WorkItem
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -10,9 +10,8 @@ from payments.store.db.statement import text
 def load(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[WorkItem]:
     """Return the open findings that can be accepted, oldest first, as items of recurring work.
 
-    `company_id` limits them to one company; None means all. `policy` limits them to companies with this policy for
-    adjustments, and to closed-month findings that have something to post. A finding whose decision a user has undone
-    is not among these (rule D6).
+    `company_id` limits them to one company. `policy` limits them to companies with this policy for adjustments, and to
+    closed-month findings with a proposal. Findings whose decision was undone are then omitted (rule D6).
     """
     found = tx.execute(
         text(
@@ -23,7 +22,7 @@ def load(tx: Transaction, company_id: str | None, *, policy: str | None = None) 
             "WHERE findings.status = 'open' AND findings.reason_code = ANY(:reasons) AND lines.application <> 'held' "
             "AND (findings.reason_code <> 'zero_due' OR EXISTS (SELECT FROM patients WHERE known_at IS NOT NULL "
             "AND (company_id, patient_id) = (lines.company_id, lines.patient_id))) "
-            f"AND {is_here('lines')} AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
+            f"AND {has_not_moved('lines')} AND (CAST(:company_id AS text) IS NULL OR lines.company_id = :company_id) "
             "AND (CAST(:policy AS text) IS NULL OR companies.adjustments = :policy "
             "AND findings.reason_code <> 'zero_due' AND jsonb_array_length(proposal) > 0 AND undone_at IS NULL) "
             "ORDER BY findings.id"

@@ -1,7 +1,7 @@
-"""Admission: whether events may name a company and a clinic. The check runs before an event inserts any row.
+"""Admission: decide whether events may name a company and a clinic. The check runs before an event inserts any row.
 
 An event is refused if its company or clinic is retired, or if its company has left for another installation or has not
-arrived yet. With `PAYMENTS_UNKNOWN_COMPANIES=refuse`, an event of an unknown company or clinic is refused too.
+arrived yet. With `PAYMENTS_UNKNOWN_COMPANIES=refuse`, an event of an unknown company or clinic is refused as well.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from payments.contract.keys import ClinicKey
 from payments.core.company_move import MoveState
 from payments.core.outcome import Reason
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_shared
-from payments.store.db.conditions import MOVED
+from payments.store.db.conditions import HAS_MOVED
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.clinics import Clinic
@@ -25,26 +25,29 @@ _PREDICATES = {
 
 
 class NamedClinic(NamedTuple):
-    """The company and the clinic that an event names. A saved patient names no clinic."""
+    """The company and the clinic that an event names.
+
+    `clinic_id` is None for a saved patient, which names no clinic.
+    """
 
     company_id: str
     clinic_id: str | None
 
 
 class Refusal(NamedTuple):
-    """The reason why an event is Not Sent, with the id that Billing does not have."""
+    """The reason why an event is Not Sent, and the error message, which names the refused id."""
 
     reason: Reason
     error: str
 
 
-def refused(
+def find_refused(
     tx: Transaction, named: Iterable[NamedClinic], loaded: Mapping[ClinicKey, Clinic], *, creates_unknown: bool
 ) -> dict[NamedClinic, Refusal]:
-    """Return the companies and clinics that are not admitted; their events are Not Sent.
+    """Return the companies and clinics that are refused. Their events are Not Sent.
 
-    `loaded` are those of the clinics that exist. With `creates_unknown`, those that Billing does not have are admitted,
-    because an import creates them. The caller has called `share_lock` before it loaded the clinics.
+    `loaded` are the named clinics that exist. With `creates_unknown`, unknown companies and clinics are admitted,
+    because an import creates them. Call `share_lock` before the clinics are loaded.
     """
     accepted = {NamedClinic(*key) for key, clinic in loaded.items() if not clinic.is_retired}
     accepted |= {NamedClinic(each.company_id, None) for each in accepted}
@@ -55,7 +58,7 @@ def refused(
     clinics = {each.clinic_id for each in wanted if each.clinic_id is not None}
     found = tx.execute(
         text(
-            f"SELECT company_id, NULL AS clinic_id, CASE WHEN {MOVED} THEN move_state "
+            f"SELECT company_id, NULL AS clinic_id, CASE WHEN {HAS_MOVED} THEN move_state "
             "WHEN retired_at IS NOT NULL THEN 'retired' END FROM companies "
             "WHERE company_id = ANY(:companies) UNION ALL "
             "SELECT company_id, clinic_id, CASE WHEN retired_at IS NOT NULL THEN 'retired' END FROM clinics "
@@ -71,7 +74,7 @@ def refused(
 
 
 def share_lock(tx: Transaction) -> None:
-    """Keep companies and clinics from being retired or moved until the transaction ends.
+    """Prevent companies and clinics from being retired or moved until the transaction ends.
 
     Locks: one advisory lock, shared.
     """
@@ -81,7 +84,10 @@ def share_lock(tx: Transaction) -> None:
 def _refusal(
     named: NamedClinic, problems: Mapping[NamedClinic, str | None], *, creates_unknown: bool
 ) -> Refusal | None:
-    """Return why an event is refused, or None. `problems` maps each company and clinic that Billing has."""
+    """Return why an event is refused, or None.
+
+    The keys of `problems` are the companies and clinics that Billing has.
+    """
     missing = None if creates_unknown else _MISSING
     company, clinic = f"company {named.company_id}", f"clinic {named.clinic_id}"
     if problem := problems.get(NamedClinic(named.company_id, None), missing):

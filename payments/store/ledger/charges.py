@@ -1,4 +1,4 @@
-"""Charges: what patients owe for their dates of service."""
+"""Charges: the amounts that patients owe for their dates of service."""
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from payments.contract.money import ZERO, Money
 from payments.core.account import Charge
 from payments.core.charge import ChargeVersion
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import charges
@@ -22,7 +22,7 @@ _IS_SAME = " AND ".join(f"charges.{name} = new.{name}" for name in _KEY)
 
 
 def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVersion]:
-    """Return the charges that exist under these keys.
+    """Lock the charges that exist under these keys, and return them by key.
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
@@ -35,24 +35,26 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
             f"(SELECT {', '.join(_COLUMNS)} FROM charges WHERE company_id = wanted.company_id "
             "AND clinic_id = wanted.clinic_id AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
-        arrays(wanted, _KEY),
+        column_arrays(wanted, _KEY),
     )
     return {_key(row): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields}) for row in found.mappings()}
 
 
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
-    """Insert the charges whose keys are in `new`, and update the other charges, which this transaction has locked.
+    """Insert the charges whose keys are in `new`, and update the others, which this transaction has locked.
 
-    Nothing is applied to a new charge yet. The next distribution determines `patient_paid` of updated charges that do
-    not state it. Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the
-    new charges, in the order of their keys.
+    Nothing is applied to a new charge yet, so its `patient_paid` is 0.00 unless the event states it. For an updated
+    charge that does not state it, the next distribution determines it.
+
+    Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the new charges,
+    in the order of their keys.
     """
     rows = [_row(event) | {"changed_at": now} for _, event in sorted(saved.items())]
     created = [row | {"patient_paid": row["patient_paid"] or ZERO} for row in rows if _key(row) in new]
     changed = [row for row in rows if _key(row) not in new]
     if created:
-        statement = insertion(charges, _WRITTEN, "ON CONFLICT DO NOTHING")
-        if tx.execute(text(statement), arrays(created, _WRITTEN)).rowcount < len(created):
+        statement = insert_statement(charges, _WRITTEN, "ON CONFLICT DO NOTHING")
+        if tx.execute(text(statement), column_arrays(created, _WRITTEN)).rowcount < len(created):
             raise ConcurrentWriteError(f"one of {len(created)} new charges was created by another worker")
     if changed:
         values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, "saved_at"))
@@ -61,12 +63,12 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
                 f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
                 f"FROM {unnest_item(charges, _WRITTEN)} WHERE {_IS_SAME} AND charges.version < new.version"
             ),
-            arrays(changed, _WRITTEN),
+            column_arrays(changed, _WRITTEN),
         )
 
 
 def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: datetime) -> None:
-    """Store `patient_paid`, in dollars, of charges that do not state it. Skips charges that were saved again.
+    """Store the `patient_paid` that a distribution determined, in dollars. Charges that were saved again are skipped.
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
@@ -80,7 +82,7 @@ def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: dateti
                 f"FROM {unnest_item(charges, columns)} "
                 f"WHERE {_IS_SAME} AND charges.patient_paid IS NULL AND charges.version = new.version"
             ),
-            arrays(rows, columns) | {"now": now},
+            column_arrays(rows, columns) | {"now": now},
         )
 
 

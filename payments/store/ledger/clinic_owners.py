@@ -1,7 +1,7 @@
-"""Clinic ids that another company has. They are refused until the upgrade is finished.
+"""Refuse clinic ids that another company has, until the upgrade is finished.
 
-Until then the primary key of `clinics` has no company (docs/upgrades.md). The release after the next one needs neither
-this module nor what names it.
+Until then the primary key of `clinics` does not contain the company (docs/upgrades.md). The release after the next one
+needs neither this module nor its callers.
 """
 
 from collections.abc import Iterable
@@ -23,14 +23,14 @@ class ClinicOfOtherCompanyError(ValueError):
 
 
 def refusal(clinic_id: str) -> str:
-    """Return why a clinic is refused. The sentence does not name the other company."""
+    """Return the message that refuses a clinic. It does not name the other company."""
     return f"clinic {clinic_id} belongs to another company"
 
 
 def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
-    """Return the keys whose clinic id no other company has, neither stored nor earlier among the keys.
+    """Return the keys whose clinic id no other company has, either stored or earlier among the keys.
 
-    After the upgrade is finished, these are all keys: each company has clinic ids of its own.
+    After the upgrade, all keys are returned, because each company has its own clinic ids.
     """
     if not tx.execute(text(f"SELECT {_IDS_ARE_GLOBAL}")).scalar_one():
         return list(dict.fromkeys(keys))

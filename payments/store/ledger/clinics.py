@@ -10,8 +10,8 @@ from payments.contract.event import ChargeType
 from payments.contract.keys import ClinicKey
 from payments.core.eligibility import ClinicSettings, SettingsChange, settings_as_of
 from payments.core.scope import EVERYTHING, Scope
-from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import MOVED, company_in_scope, in_scope, scope_parameters
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.conditions import HAS_MOVED, company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import clinic_owners
@@ -21,9 +21,9 @@ from payments.store.tables import clinics as clinics_table
 class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
-    `timezone` is an IANA name; unless `timezone_chosen`, it is the default of the installation. `hold_days` and
-    `dos_first` belong to rule D8; `adjustments` is `review` or `auto`. `exception_days` are the business days within
-    which an exception is to be decided (rule D6).
+    `timezone` is an IANA name. Unless `timezone_chosen`, it is the default of the installation. `hold_days` and
+    `dos_first` belong to rule D8. `adjustments` is `review` or `auto`. `exception_days` is the number of business days
+    within which an exception must be decided (rule D6).
     """
 
     company: str
@@ -37,7 +37,7 @@ class CompanyRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """A clinic, its company's time zone (IANA name), and all its settings so far, oldest first.
+    """A clinic, its company's time zone (IANA name), and all versions of its settings, oldest first.
 
     A clinic of a retired company counts as retired.
     """
@@ -56,7 +56,7 @@ _KEY = list(ClinicKey._fields)
 _COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
 # A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
 # no settings: it counts as switched off.
-_IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{MOVED}) IS NOT TRUE)"
+_IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{HAS_MOVED}) IS NOT TRUE)"
 _IS_LISTED = f"(clinics.retired_at IS NULL AND {_IS_COMPANY_LISTED})"
 
 
@@ -64,42 +64,45 @@ def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
     """Return the clinics that exist under these keys, by key."""
     rows = _rows(keys)
     wanted = f"JOIN {unnest_item(clinics_table, _KEY)} USING (company_id, clinic_id)"
-    return _load(tx, wanted, arrays(rows, _KEY)) if rows else {}
+    return _load(tx, wanted, column_arrays(rows, _KEY)) if rows else {}
 
 
 def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, Clinic]:
-    """Return all clinics, or those that have this id in any company, sorted by id and company; no retired ones."""
+    """Return all clinics that are not retired, sorted by id and company.
+
+    `clinic_id` limits them to clinics with this id.
+    """
     of_id = " AND clinic_id = :clinic_id" if clinic_id else ""
     return _load(tx, f"WHERE {_IS_LISTED}{of_id}", {"clinic_id": clinic_id})
 
 
 def load_or_create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
-    """Return these clinics. Those that are missing are created as `create` does."""
+    """Return these clinics. Create missing clinics as `create` does."""
     wanted = set(keys)
     found = load(tx, wanted)
     return found | create(tx, wanted - set(found), default_timezone)
 
 
 def company_exists(tx: Transaction, company_id: str) -> bool:
-    """Return whether Billing has a company with this id: by an event, or by settings."""
+    """Return whether Billing has a company with this id."""
     found = tx.execute(text("SELECT EXISTS (SELECT FROM companies WHERE company_id = :id)"), {"id": company_id})
     return bool(found.scalar_one())
 
 
 def local_date(tx: Transaction, company_id: str, now: datetime) -> date:
-    """Return the date at `now` in the company's time zone; in UTC if the company does not exist."""
+    """Return the date at `now` in the company's time zone. If the company does not exist, return the date in UTC."""
     return local_dates(tx, [company_id], now).get(company_id, now.astimezone(UTC).date())
 
 
 def local_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> dict[str, date]:
-    """Return the date at `now` in the time zone of each of these companies that exists."""
+    """Return the date at `now` in the time zone of each company. Unknown companies are omitted."""
     query = "SELECT company_id, timezone FROM companies WHERE company_id = ANY(:ids)"
     found = tx.execute(text(query), {"ids": list(company_ids)})
     return {company_id: now.astimezone(ZoneInfo(timezone)).date() for company_id, timezone in found}
 
 
 def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
-    """Create clinics and their companies, and return them. Existing ones are left unchanged.
+    """Create clinics and their companies, and return these clinics. Existing clinics are left unchanged.
 
     A clinic whose id another company has is neither created nor returned.
     """
@@ -108,20 +111,23 @@ def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) ->
         return {}
     create_companies(tx, (key.company_id for key in missing), default_timezone)
     tx.execute(
-        text(insertion(clinics_table, _KEY, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
-        arrays(_rows(missing), _KEY),
+        text(insert_statement(clinics_table, _KEY, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
+        column_arrays(_rows(missing), _KEY),
     )
     return load(tx, missing)
 
 
 def lock(tx: Transaction, keys: Iterable[ClinicKey]) -> None:
-    """Lock clinics, so that nobody else changes their settings. Locks: their rows FOR NO KEY UPDATE, by key."""
+    """Lock clinics, so that no other transaction changes their settings.
+
+    Locks: FOR NO KEY UPDATE, in the order of the keys.
+    """
     tx.execute(
         text(
             f"SELECT FROM clinics JOIN {unnest_item(clinics_table, _KEY)} USING (company_id, clinic_id) "
             "ORDER BY company_id, clinic_id FOR NO KEY UPDATE OF clinics"
         ),
-        arrays(_rows(keys), _KEY),
+        column_arrays(_rows(keys), _KEY),
     )
 
 
@@ -137,7 +143,10 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
-    """Return the companies (all, or `company_ids`) whose time zone was never chosen, sorted by id."""
+    """Return the companies for which nobody has chosen a time zone, sorted by id.
+
+    `company_ids` limits the companies.
+    """
     found = tx.execute(
         text(
             f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen AND {_IS_COMPANY_LISTED} "
@@ -149,7 +158,7 @@ def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | Non
 
 
 def lock_company(tx: Transaction, company_id: str) -> CompanyRow:
-    """Return a company. Locks: its row FOR NO KEY UPDATE. Raises NoResultFound if it does not exist."""
+    """Lock a company, and return it. Locks: its row FOR NO KEY UPDATE. Raises NoResultFound if it does not exist."""
     found = tx.execute(
         text(f"SELECT {_COMPANY} FROM companies WHERE company_id = :company_id FOR NO KEY UPDATE"),
         {"company_id": company_id},
@@ -187,19 +196,22 @@ def list_keys(tx: Transaction, scope: Scope = EVERYTHING) -> list[ClinicKey]:
 
 
 def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRow]:
-    """Return the companies of a scope that are not retired, by id: those of its clinics if it is limited to some."""
+    """Return the companies of a scope that are not retired, sorted by id.
+
+    If the scope is limited to clinics, these are the companies of the clinics.
+    """
     query = f"SELECT {_COMPANY} FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id"
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 
 
 def list_timezones(tx: Transaction, scope: Scope) -> list[str]:
-    """Return the time zones of the companies of `list_companies`, each once."""
+    """Return the distinct time zones of the companies that `list_companies` returns."""
     query = f"SELECT DISTINCT timezone FROM companies WHERE {_is_company_in(scope)} ORDER BY timezone"
     return list(tx.execute(text(query), scope_parameters(scope)).scalars())
 
 
 def list_company_ids(tx: Transaction, scope: Scope = EVERYTHING, limit: int | None = None) -> list[str]:
-    """Return the ids of up to `limit` companies of `list_companies`."""
+    """Return the ids of up to `limit` companies that `list_companies` returns."""
     query = f"SELECT company_id FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id LIMIT :limit"
     return list(tx.execute(text(query), scope_parameters(scope) | {"limit": limit}).scalars())
 

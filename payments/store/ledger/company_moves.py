@@ -5,13 +5,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from payments.core.company_move import MoveState
-from payments.store.db.conditions import MOVED
+from payments.store.db.conditions import HAS_MOVED
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 
 class CompanyMove(NamedTuple):
-    """Progress of a company's move to or from another installation. All fields are None if the company never moved."""
+    """The state of a company's move to or from another installation. All fields are None if the company never moved."""
 
     state: MoveState | None
     move_id: UUID | None
@@ -20,7 +20,10 @@ class CompanyMove(NamedTuple):
 
 
 def lock(tx: Transaction, company_id: str) -> CompanyMove | None:
-    """Return the move of a company, or None if Billing does not have it. Locks: its row FOR NO KEY UPDATE."""
+    """Lock a company and return its move, or None if Billing does not have the company.
+
+    Locks: its row FOR NO KEY UPDATE.
+    """
     found = tx.execute(
         text(
             "SELECT move_state, move_id, moved_at, moved_by FROM companies WHERE company_id = :company_id "
@@ -35,19 +38,22 @@ def lock(tx: Transaction, company_id: str) -> CompanyMove | None:
 
 
 def load_state(tx: Transaction, company_id: str) -> MoveState | None:
-    """Return the state of a company's move; None if it never moved or does not exist. Takes no lock."""
+    """Return the state of a company's move, or None if the company never moved or does not exist. Takes no lock."""
     query = "SELECT move_state FROM companies WHERE company_id = :company_id"
     state = tx.execute(text(query), {"company_id": company_id}).scalar_one_or_none()
     return MoveState(state) if state else None
 
 
-def is_here(tx: Transaction, company_id: str) -> bool:
-    """Return whether the rows of a company may change here: it has not left, and is not arriving. Takes no lock."""
+def has_not_moved(tx: Transaction, company_id: str) -> bool:
+    """Return whether the rows of a company may change here. They may not if it has left or is arriving.
+
+    Takes no lock.
+    """
     return load_state(tx, company_id) not in {MoveState.LEFT, MoveState.ARRIVING}
 
 
 def set_move(tx: Transaction, company_id: str, move: CompanyMove) -> None:
-    """Store the move of a company. A company that does not exist is added. Locks: its row."""
+    """Store the move of a company. If the company does not exist, it is created. Locks: its row."""
     tx.execute(
         text(
             "INSERT INTO companies (company_id, move_state, move_id, moved_at, moved_by) "
@@ -60,7 +66,10 @@ def set_move(tx: Transaction, company_id: str, move: CompanyMove) -> None:
 
 
 def clear_arrival(tx: Transaction, company_id: str) -> None:
-    """Remove the mark of a company that is arriving. Locks: its row, if it is; waits for an import in progress."""
+    """Clear the state ARRIVING of a company; another state stays. Locks: the row of an arriving company.
+
+    Waits for an import of the company in progress.
+    """
     tx.execute(
         text(
             "UPDATE companies SET move_state = NULL, move_id = NULL, moved_at = NULL, moved_by = NULL "
@@ -71,16 +80,16 @@ def clear_arrival(tx: Transaction, company_id: str) -> None:
 
 
 def new_transaction_id(tx: Transaction) -> str:
-    """Return the id of this transaction. Every transaction that has begun to write before has a lower id."""
+    """Return the id of this transaction. Every transaction that has begun to write earlier has a lower id."""
     return str(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
 
 def has_older_writer(tx: Transaction, transaction_id: str) -> bool:
-    """Return whether a transaction with a lower id than this is still writing."""
+    """Return whether a transaction with a lower id than `transaction_id` is still writing."""
     query = "SELECT pg_snapshot_xmin(pg_current_snapshot()) < CAST(:id AS xid8)"
     return bool(tx.execute(text(query), {"id": transaction_id}).scalar_one())
 
 
 def moved_companies(tx: Transaction) -> set[str]:
     """Return the companies whose data are in another installation, or are still being imported. Takes no lock."""
-    return set(tx.execute(text(f"SELECT company_id FROM companies WHERE {MOVED}")).scalars())
+    return set(tx.execute(text(f"SELECT company_id FROM companies WHERE {HAS_MOVED}")).scalars())

@@ -1,7 +1,7 @@
 """Confirmed and retired companies and clinics.
 
-An event or a person adds a company or a clinic. It is confirmed when a person changes its settings or confirms it. One
-that came from a mistyped id is retired, as long as it is empty: it disappears from lists, and its events are Not Sent.
+An event or a person adds a company or a clinic. It is confirmed when a person changes its settings or confirms it. If a
+mistyped id added it, it can be retired while it is empty: it disappears from lists, and its events are Not Sent.
 """
 
 from datetime import datetime
@@ -15,7 +15,10 @@ from payments.store.ledger.admission import NamedClinic
 
 
 class Contents(NamedTuple):
-    """The contents of a company or clinic: ledger entries, payments without a final status, charges, exceptions."""
+    """The contents of a company or clinic: its numbers of ledger entries, open payments, charges and exceptions.
+
+    A payment is open while it has no final status.
+    """
 
     entries: int
     open_payments: int
@@ -24,9 +27,9 @@ class Contents(NamedTuple):
 
 
 class UnconfirmedRow(NamedTuple):
-    """A company, clinic or patient that nobody confirmed, or that is retired. `id` is that of the `kind`.
+    """A company, clinic or patient that nobody has confirmed, or that is retired. `kind` says which, `id` is its id.
 
-    `payments` counts all of its payments. A patient is confirmed by the EMR, which saves the patient.
+    `payments` is the number of all its payments. The EMR confirms a patient by saving the patient.
     """
 
     kind: str
@@ -41,7 +44,7 @@ class UnconfirmedRow(NamedTuple):
 
     @property
     def contents(self) -> Contents:
-        """The counts that keep the company, clinic or patient from being retired."""
+        """The counts that prevent the company, clinic or patient from being retired."""
         return Contents(self.entries, self.open_payments, self.charges, self.exceptions)
 
 
@@ -78,7 +81,10 @@ _SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in _COUNTS)
 
 
 def contents(tx: Transaction, named: NamedClinic) -> Contents:
-    """Count the payments, entries, charges and exceptions of a company (all its clinics) or one clinic. No locks."""
+    """Count the entries, open payments, charges and exceptions of a clinic, or of all clinics of a company.
+
+    Takes no locks.
+    """
     found = tx.execute(
         text(
             "WITH named AS (SELECT company_id, clinic_id FROM clinics WHERE company_id = :company_id "
@@ -90,10 +96,10 @@ def contents(tx: Transaction, named: NamedClinic) -> Contents:
 
 
 def is_empty(tx: Transaction, named: NamedClinic) -> bool:
-    """Return whether nothing keeps a company or a clinic from being retired: whether all of its Contents are 0.
+    """Return whether a company or clinic may be retired: all counts of its Contents are 0. Takes no locks.
 
-    It counts nothing and ends at the first row. Entries are found through their lines, because a key of `entries`
-    begins with the company and the line. No locks.
+    The query counts nothing and ends at the first row. Entries are found through their lines, because an index of
+    `entries` begins with the company and the line.
     """
     where = _condition(named)
     has_entry = "SELECT FROM entries WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id"
@@ -108,9 +114,9 @@ def is_empty(tx: Transaction, named: NamedClinic) -> bool:
 
 
 def unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRow]:
-    """Return companies, clinics and patients that nobody confirmed, and retired ones: up to `limit` of each kind.
+    """Return companies, clinics and patients that nobody has confirmed, and retired ones: up to `limit` of each kind.
 
-    A scope that is limited to clinics contains no whole company and no patient.
+    A scope that is limited to clinics has no company and no patient.
     """
     clinics = f"""
         WITH named AS MATERIALIZED (
@@ -139,10 +145,7 @@ def unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRo
 
 
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool:
-    """Confirm a company or a clinic that exists, and return whether it was retired. Locks: its row, if it changes.
-
-    A clinic confirms its company, too.
-    """
+    """Confirm a company, or a clinic with its company. Return whether it was retired. Locks: the rows that change."""
     if named.clinic_id is not None:
         was_company_retired = confirm(tx, NamedClinic(named.company_id, None), now, who)
         return _confirm(tx, "clinics", named, now, who) or was_company_retired
@@ -150,7 +153,7 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> boo
 
 
 def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool:
-    """Retire a company or a clinic, and return whether it exists and was not retired. Locks: its row."""
+    """Retire a company or a clinic. Return False if it does not exist or is already retired. Locks: its row."""
     retired = tx.execute(
         text(
             f"UPDATE {_table(named)} SET retired_at = :now, retired_by = :who, confirmed_at = NULL, "
@@ -162,13 +165,13 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool
 
 
 def exists(tx: Transaction, named: NamedClinic) -> bool:
-    """Return whether Billing has this company or this clinic of it, retired or not."""
+    """Return whether Billing has this company, or this clinic of the company. A retired one counts."""
     found = tx.execute(text(f"SELECT EXISTS (SELECT FROM {_table(named)} WHERE {_condition(named)})"), named._asdict())
     return bool(found.scalar_one())
 
 
 def lock_closed(tx: Transaction, company_id: str) -> bool:
-    """Return whether a company is retired or arriving. Locks: its row FOR NO KEY UPDATE."""
+    """Lock a company, and return whether it is retired or arriving. Locks: its row FOR NO KEY UPDATE."""
     query = (
         "SELECT retired_at IS NOT NULL OR move_state IS NOT DISTINCT FROM 'arriving' FROM companies "
         "WHERE company_id = :company_id FOR NO KEY UPDATE"

@@ -1,4 +1,4 @@
-"""The accounts that a distribution works on, with their credits, charges and allocations (rule D8)."""
+"""The accounts to distribute, with their credits, charges and allocations (rule D8)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,8 @@ from payments.core.credit import Credit, EntryGroup, credit_of
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.core.refund import refunded_lines
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
-from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import is_here
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import lines
@@ -36,17 +36,18 @@ def lock(tx: Transaction) -> None:
 def accounts_after(
     tx: Transaction, last: PatientKey, limit: int, *, of_company: bool = False, nightly: bool = False
 ) -> list[WorkItem]:
-    """Return up to `limit` accounts that follow the account `last`, in the database's order.
+    """Return up to `limit` accounts that follow the account `last`, in the order of the database.
 
-    With `of_company`, return only accounts of the same company as `last`; with `nightly`, none that the nightly run
-    has postponed.
+    With `of_company`, only accounts of the company of `last` are returned. With `nightly`, accounts that the nightly
+    run has postponed are omitted.
     """
     same_company = "AND company_id = :company_id" if of_company else ""
     not_postponed = f"AND NOT {_IS_NIGHTLY_ACCOUNT_POSTPONED}" if nightly else ""
     found = tx.execute(
         text(
             "SELECT company_id, patient_id FROM patients WHERE (company_id, patient_id) > (:company_id, :patient_id) "
-            f"{same_company} {not_postponed} AND {is_here('patients')} ORDER BY company_id, patient_id LIMIT :limit"
+            f"{same_company} {not_postponed} AND {has_not_moved('patients')} "
+            "ORDER BY company_id, patient_id LIMIT :limit"
         ),
         {"company_id": last[0], "patient_id": last[1], "limit": limit},
     )
@@ -56,11 +57,11 @@ def accounts_after(
 def load_accounts(
     tx: Transaction, keys: Sequence[PatientKey], as_of: date | None, now: datetime, *, immediate_only: bool
 ) -> dict[PatientKey, Account]:
-    """Load accounts to distribute as of a date; None means the current day in the time zone of each company.
+    """Return accounts to distribute. `as_of` is the day of the run, None for each company's current day.
 
-    With `immediate_only`, their policy allows only the steps that do not wait for the nightly run.
+    With `immediate_only`, the policy of the accounts skips rules 1 to 4.
     """
-    rows = arrays(account_rows(keys), ACCOUNT_KEY)
+    rows = column_arrays(account_rows(keys), ACCOUNT_KEY)
     policies = _policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
     credits_ = _credits(tx, rows)
     charges = _charges(tx, rows)
@@ -74,7 +75,7 @@ def add_allocations(
     accounts: Mapping[PatientKey, Account],
     now: datetime,
 ) -> None:
-    """Insert the allocations in `moved`, in this order. `accounts` gives their distribution dates."""
+    """Insert the allocations in `moved`, in this order. `accounts` holds the day of the run of each account."""
     rows = [
         {
             "line_ref": allocation.line_ref,
@@ -88,7 +89,7 @@ def add_allocations(
         for (company_id, patient_id), allocation in moved
     ]
     if rows:
-        tx.execute(text(insertion(allocations, _ALLOCATION)), arrays(rows, _ALLOCATION))
+        tx.execute(text(insert_statement(allocations, _ALLOCATION)), column_arrays(rows, _ALLOCATION))
 
 
 def _policies(
@@ -154,9 +155,10 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
 def _refunded_lines(
     tx: Transaction, accounts: Iterable[Mapping[int, object]], refunds: Mapping[int, str]
 ) -> dict[int, int]:
-    """Return, by the row id of each refund, the row id of the line of the same account that it refunds.
+    """Return a map from the row id of each refund to the row id of the line of the same account that it refunds.
 
-    `accounts` holds the row ids of each account's lines, `refunds` the keys that refunds name.
+    `accounts` holds the row ids of each account's lines. `refunds` maps the row id of each refund to the key that it
+    names.
     """
     with_refunds = [by_line for by_line in accounts if refunds.keys() & by_line.keys()]
     keys = lines.local_keys(tx, (ref for by_line in with_refunds for ref in by_line))

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from payments.core.postponed_work import WorkItem, WorkKind
-from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import is_here
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.patients import PatientKey
@@ -22,27 +22,27 @@ IS_POSTPONED = is_postponed(WorkKind.APPLY_IMMEDIATELY, "account_marks.company_i
 def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> int:
     """Enqueue accounts for immediate distribution, and return the number of accounts. Missing patients are inserted.
 
-    Each call inserts separate rows, so imports that enqueue the same account do not wait for each other.
+    Each call inserts separate rows, so that imports that enqueue the same account do not wait for each other.
     """
     rows = [key | {"marked_at": now, "named_at": now} for key in account_rows(accounts)]
     if rows:
         named, enqueued = [*ACCOUNT_KEY, "named_at"], [*ACCOUNT_KEY, "marked_at"]
-        patient_rows = insertion(patients, named, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")
+        patient_rows = insert_statement(patients, named, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")
         tx.execute(
-            text(f"WITH known AS ({patient_rows}) {insertion(distribution_queue, enqueued)}"),
-            arrays(rows, [*named, "marked_at"]),
+            text(f"WITH known AS ({patient_rows}) {insert_statement(distribution_queue, enqueued)}"),
+            column_arrays(rows, [*named, "marked_at"]),
         )
     return len(rows)
 
 
 def dequeue(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[WorkItem]:
-    """Take the accounts of the oldest `limit` rows from the queue, and return them sorted.
+    """Remove the accounts of the oldest `limit` rows from the queue, and return them sorted.
 
-    Postponed accounts stay in the queue. `only` takes these accounts instead, if they are queued. All rows of the
-    accounts are deleted.
+    Postponed accounts stay in the queue. If `only` is given, the queued accounts among these are removed instead, even
+    if they are postponed. All rows of an account are deleted together.
     """
     oldest = (
-        f"SELECT company_id, patient_id FROM account_marks WHERE {is_here('account_marks')} "
+        f"SELECT company_id, patient_id FROM account_marks WHERE {has_not_moved('account_marks')} "
         f"AND NOT {IS_POSTPONED} ORDER BY id LIMIT :limit"
     )
     source = oldest if only is None else f"SELECT * FROM {unnest_item(patients, ACCOUNT_KEY)}"
@@ -52,11 +52,11 @@ def dequeue(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None)
             "WHERE account_marks.company_id = taken.company_id AND account_marks.patient_id = taken.patient_id "
             "RETURNING taken.company_id, taken.patient_id"
         ),
-        {"limit": limit} if only is None else arrays(account_rows(only), ACCOUNT_KEY),
+        {"limit": limit} if only is None else column_arrays(account_rows(only), ACCOUNT_KEY),
     )
     return sorted({WorkItem(row.company_id, row.patient_id) for row in found})
 
 
 def account_rows(accounts: Iterable[PatientKey]) -> list[dict[str, Any]]:
-    """Return the distinct accounts as rows with the columns ACCOUNT_KEY, sorted."""
+    """Return the distinct accounts, sorted, as rows with the columns ACCOUNT_KEY."""
     return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(accounts))]

@@ -1,4 +1,4 @@
-"""The progress of each company's nightly distribution. It is stored in PostgreSQL, so a lost message loses no run."""
+"""The progress of each company's nightly distribution. It is stored in PostgreSQL, so no lost message skips a run."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from payments.core.distribution import nightly_run_date
 from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.postponed_work import is_postponed
@@ -17,9 +17,9 @@ _IS_POSTPONED = is_postponed(WorkKind.DISTRIBUTE_COMPANY, "companies.company_id"
 
 
 class DistributionRun(NamedTuple):
-    """The nightly run of a company: the day to which it belongs, and the last patient that was distributed.
+    """The nightly run of a company. `day` is its date. `last_patient` is the last patient that was distributed.
 
-    `last_patient` is an empty string if the run has not started.
+    `last_patient` is empty if the run has not started.
     """
 
     company_id: str
@@ -28,19 +28,20 @@ class DistributionRun(NamedTuple):
 
 
 def lock_due(tx: Transaction, now: datetime, selection: Selection | None = None) -> DistributionRun | None:
-    """Return the first company's nightly distribution that is due and not complete; None if no distribution is due.
+    """Return the first nightly distribution that is due and not complete, or None if none is due.
 
     A new company is recorded as complete for the current night, so its first run is in the next night. A company whose
-    run failed is omitted until its next attempt is due. `selection` gets each company before it is examined, so that
-    the caller knows which one an error concerns, for example an unknown time zone. Locks: tries the
-    advisory lock NIGHTLY_DISTRIBUTION; returns None if another transaction holds it.
+    run failed is omitted until its next attempt is due. Before a company is examined, `selection.taken` is set to it.
+    So the caller knows which company an error concerns, for example an unknown time zone.
+
+    Locks: tries the advisory lock NIGHTLY_DISTRIBUTION. Returns None if another transaction holds it.
     """
     if not try_acquire(tx, AdvisoryLock.NIGHTLY_DISTRIBUTION):
         return None
     found = tx.execute(
         text(
             "SELECT company_id, timezone, distributed_on, coalesce(distributed_to, '') AS last_patient FROM companies "
-            f"WHERE (distributed_on IS NULL OR distributed_on < :latest) AND {is_here('companies')} "
+            f"WHERE (distributed_on IS NULL OR distributed_on < :latest) AND {has_not_moved('companies')} "
             f"AND NOT {_IS_POSTPONED} ORDER BY company_id"
         ),
         {"latest": nightly_run_date(now + _AHEAD_OF_UTC_MAX), "now": now},
@@ -58,7 +59,7 @@ def lock_due(tx: Transaction, now: datetime, selection: Selection | None = None)
 
 
 def record_progress(tx: Transaction, run: DistributionRun, last_patient: str | None) -> None:
-    """Store the last patient that a run has distributed; None marks the run as complete."""
+    """Store the last patient that a run has distributed. None marks the run as complete."""
     tx.execute(
         text(
             "UPDATE companies SET distributed_to = :last_patient, "

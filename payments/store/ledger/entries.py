@@ -22,9 +22,9 @@ _COLUMNS = (
 
 
 class EntryOrigin(NamedTuple):
-    """The decision on an exception that posts an entry: the exception's row id.
+    """The decision that posts an entry: the row id of the exception.
 
-    A reversal also has the row id of the entry that it reverses, and the reason.
+    For a reversal, also the row id of the entry that it reverses, and the reason.
     """
 
     finding_ref: int
@@ -33,7 +33,7 @@ class EntryOrigin(NamedTuple):
 
 
 class NewEntry(NamedTuple):
-    """An entry to insert: its line, the posting, the entry's number within the line, and the posting date.
+    """An entry to insert: its line, its posting, its number within the line, and its posting date.
 
     `origin` is set if a decision on an exception posts the entry.
     """
@@ -45,23 +45,24 @@ class NewEntry(NamedTuple):
     origin: EntryOrigin | None = None
 
 
-class Stamp(NamedTuple):
-    """The fields that all entries of one posting have in common: kind, user and time."""
+class EntryHeader(NamedTuple):
+    """The fields that all entries of one decision or import have in common: kind, user and time."""
 
     kind: EntryKind
     user: str
     posted_at: datetime
 
 
-def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], stamp: Stamp) -> None:
-    """Insert entries. `line_refs` maps the key of each line to its row id. All of them have an origin, or none has.
+def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], header: EntryHeader) -> None:
+    """Insert entries. `line_refs` maps the key of each line to its row id.
 
-    Raises DBAPIError, and inserts none of them, if a deposit date lies in a closed month: a trigger refuses it
-    (rule D7).
+    Either all entries have an origin, or none has.
+
+    If a deposit date lies in a closed month, a trigger refuses all entries: raises DBAPIError (rule D7).
     """
     if not added:
         return
-    rows = (_values(new, line_refs[new.line.key], stamp) for new in added)
+    rows = (_values(new, line_refs[new.line.key], header) for new in added)
     if added[0].origin is None:
         append(tx, entries, _COLUMNS, rows)
     else:
@@ -69,10 +70,10 @@ def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey,
         append(tx, entries, [*_COLUMNS, *EntryOrigin._fields], map(operator.add, rows, origins))
 
 
-def of_acceptance(tx: Transaction, company_id: str, finding: StoredFinding) -> list[PostedEntry]:
-    """Return the entries that the acceptance of an exception posted and that nothing has reversed, oldest first.
+def list_posted_by_acceptance(tx: Transaction, company_id: str, finding: StoredFinding) -> list[PostedEntry]:
+    """Return the entries that the acceptance of an exception posted and that were not reversed, oldest first.
 
-    Entries from before the column `finding_ref` have the version and the time of the acceptance.
+    Entries from before the column `finding_ref` existed are found by the version and the time of the acceptance.
     """
     found = tx.execute(
         text(
@@ -96,14 +97,14 @@ def _posting(row: Any) -> LedgerPosting:
     return LedgerPosting(row.amount, EntryDimensions(**named))
 
 
-def _values(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
+def _values(new: NewEntry, line_ref: int, header: EntryHeader) -> tuple[object, ...]:
     """Return the values of an entry in the order of `_COLUMNS`."""
     line, (amount, dimensions) = new.line, new.posting
     return (
         line_ref,
         line.version,
         new.part,
-        stamp.kind,
+        header.kind,
         amount,
         line.company_id,
         line.key.clinic_id,
@@ -115,6 +116,6 @@ def _values(new: NewEntry, line_ref: int, stamp: Stamp) -> tuple[object, ...]:
         line.content.reference if line.content else None,
         dimensions.deposit_date,
         new.posting_date,
-        stamp.posted_at,
-        stamp.user,
+        header.posted_at,
+        header.user,
     )

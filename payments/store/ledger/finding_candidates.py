@@ -1,6 +1,7 @@
-"""Finding candidates: the lines whose findings have to be opened, recomputed or closed (rule D6).
+"""Finding candidates: the lines whose findings must be opened, recomputed or closed (rule D6).
 
-The query compares what each line needs with the findings it has, so a run also repairs what an earlier run missed.
+The query compares the findings that each line needs with the findings that it has. So a run also repairs what an
+earlier run missed.
 """
 
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 from payments.contract.money import Money
 from payments.core.postponed_work import WorkItem, WorkKind
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.postponed_work import is_postponed
@@ -28,7 +29,7 @@ WITH required_by_line AS (
         WHEN target IS NULL THEN 'zero_due'
         ELSE 'closed_month'
     END AS reason
-    FROM lines WHERE (application = 'exception' OR reason = 'patient_not_found') AND {is_here("lines")}
+    FROM lines WHERE (application = 'exception' OR reason = 'patient_not_found') AND {has_not_moved("lines")}
 ),
 unanswered AS (
     SELECT * FROM required_by_line WHERE NOT EXISTS (
@@ -44,7 +45,7 @@ conflicts AS (
         set_aside.id AS dead_letter_id, set_aside.amount_paid
     FROM set_aside JOIN lines USING (company_id, clinic_id, payment_id, line_id)
     WHERE set_aside.closed_at IS NULL AND set_aside.reason = 'version_conflict' AND set_aside.version >= lines.version
-        AND {is_here("lines")} AND NOT EXISTS (SELECT FROM unanswered
+        AND {has_not_moved("lines")} AND NOT EXISTS (SELECT FROM unanswered
             WHERE unanswered.company_id = lines.company_id AND unanswered.id = lines.id)
     ORDER BY lines.id, set_aside.id DESC
 ),
@@ -69,7 +70,7 @@ candidates AS (
         JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref
     WHERE findings.status = 'open' AND NOT EXISTS (
             SELECT FROM required WHERE required.company_id = lines.company_id AND required.id = line_ref)
-        AND {is_here("lines")} AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
+        AND {has_not_moved("lines")} AND (lines.application <> 'held' OR findings.reason_code = 'version_conflict')
 )
 """
 _IS_NOT_POSTPONED = "NOT " + is_postponed(
@@ -81,10 +82,10 @@ class FindingCandidate(NamedTuple):
     """A line whose findings are out of date.
 
     - `line_ref`: the row id of the line.
-    - `attempts`: the number of the line's attempt for which a finding must be written; None if the line's open finding
-      must be closed.
-    - `dead_letter_id`, `conflicting_amount`: None, except for a version conflict. For that, they and `attempts`
-      describe the conflicting dead letter: its row id, its amount in dollars and the number of its attempt.
+    - `attempts`: the number of the line's attempt for which a finding must be written. It is None if the line's open
+      finding must be closed.
+    - `dead_letter_id`, `conflicting_amount`: for a version conflict, the row id of the conflicting dead letter and its
+      amount in dollars. `attempts` is then the number of its attempt. Otherwise both are None.
     """
 
     company_id: str
@@ -100,7 +101,12 @@ class FindingCandidate(NamedTuple):
 
 
 def load(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[FindingCandidate]:
-    """Return up to `limit` candidates that are not postponed, or those among the lines in `only`. Takes no locks."""
+    """Return up to `limit` candidates that are not postponed.
+
+    If `only` is given, return the candidates among these lines.
+
+    Takes no locks.
+    """
     columns = ", ".join(FindingCandidate._fields)
     if only is None:
         selected, parameters = _IS_NOT_POSTPONED, {}

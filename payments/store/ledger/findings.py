@@ -1,4 +1,4 @@
-"""Findings, which people see as Billing Exceptions: at most one open finding per line (rule D6)."""
+"""Findings, which users see as Billing Exceptions. A line has at most one open finding (rule D6)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from payments.core.finding import Finding, FindingReason, FindingStatus
 from payments.core.line import Line
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
@@ -27,9 +27,9 @@ _OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
 
 
 class Examination(NamedTuple):
-    """The result of examining one attempt at a line: the finding, with a note for the biller.
+    """The result of examining one attempt at a line: the finding, with the codes of a note for the biller.
 
-    For a version conflict, `dead_letter_id` and `attempts` are those of the dead letter in conflict.
+    For a version conflict, `dead_letter_id` and `attempts` are those of the conflicting dead letter.
     """
 
     line: Line
@@ -41,10 +41,11 @@ class Examination(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredFinding:
-    """A finding as it is stored. For a version conflict, `dead_letter_id` is the dead letter in conflict.
+    """A finding as it is stored. For a version conflict, `dead_letter_id` is the conflicting dead letter.
 
-    `undone_at` is when a user undid the last decision. `hash_before` is the line's `acknowledged_hash` before the
-    decision; None while there is no decision, or if it is older than the column. `owner` is a user's name.
+    `undone_at` is the time at which a user undid the last decision. `hash_before` is the line's `acknowledged_hash`
+    from before the decision. It is None without a decision, and for a decision that is older than the column. `owner`
+    is a user's name.
     """
 
     id: int
@@ -61,7 +62,7 @@ class StoredFinding:
 
 
 class Decision(NamedTuple):
-    """A user's decision on a finding: when, by whom, and the line's `acknowledged_hash` before it."""
+    """A user's decision on a finding: its time, the user, and the line's `acknowledged_hash` from before it."""
 
     at: datetime
     who: str
@@ -69,7 +70,7 @@ class Decision(NamedTuple):
 
 
 def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFinding]:
-    """Return the open findings of lines that this transaction has locked, by the row id of the line."""
+    """Return the open findings of lines that this transaction has locked, by row id of the line."""
     found = tx.execute(
         text(
             f"SELECT {_STORED} FROM "
@@ -92,7 +93,7 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
 
 
 def read_locked(tx: Transaction, finding_id: int) -> StoredFinding | None:
-    """Lock a finding and return it; None if there is none with this id. Locks: the finding FOR NO KEY UPDATE."""
+    """Lock a finding and return it, or None if there is none with this id. Locks: the finding FOR NO KEY UPDATE."""
     query = f"SELECT {_STORED} FROM findings WHERE id = :id FOR NO KEY UPDATE"
     row = tx.execute(text(query), {"id": finding_id}).mappings().one_or_none()
     return _to_finding(row) if row else None
@@ -110,17 +111,22 @@ def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
 def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> dict[int, int]:
     """Open findings for lines that this transaction has locked.
 
-    Return the row ids of the new findings by those of their lines; a line that already has the same finding gets none.
+    Return the id of each new finding by row id of its line.
+
+    If a line already has the same finding, no finding is added for it.
     """
     if not examinations:
         return {}
     rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in examinations]
-    statement = insertion(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref, id")
-    return {row.line_ref: row.id for row in tx.execute(text(statement), arrays(rows, _OPENED))}
+    statement = insert_statement(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref, id")
+    return {row.line_ref: row.id for row in tx.execute(text(statement), column_arrays(rows, _OPENED))}
 
 
 def update(tx: Transaction, examinations: Mapping[int, Examination], now: datetime) -> None:
-    """Replace the content of open findings, given by their ids, whose lines this transaction has locked."""
+    """Replace the content of open findings. `examinations` maps their ids to the new content.
+
+    This transaction has locked the lines of the findings.
+    """
     rows = [_row(each) | {"id": finding_id} for finding_id, each in examinations.items()]
     columns = ["id", *_EXAMINED]
     assignments = ", ".join(f"{name} = new.{name}" for name in _EXAMINED)
@@ -130,12 +136,12 @@ def update(tx: Transaction, examinations: Mapping[int, Examination], now: dateti
                 f"UPDATE findings SET {assignments}, {changed_at('findings')} FROM {unnest_item(findings, columns)} "
                 "WHERE findings.id = new.id"
             ),
-            arrays(rows, columns) | {"now": now},
+            column_arrays(rows, columns) | {"now": now},
         )
 
 
 def close(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datetime, who: str) -> list[int]:
-    """Give open findings their final status, and return the ids of those that were still open."""
+    """Give open findings their final status. Return the ids of the findings that were still open."""
     if not ids:
         return []
     closed = tx.execute(
@@ -149,7 +155,7 @@ def close(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datet
 
 
 def decide(tx: Transaction, finding_id: int, status: FindingStatus, decision: Decision) -> None:
-    """Give an open finding the status that a user decided. This transaction has locked its line."""
+    """Give an open finding the status that a user has decided. This transaction has locked its line."""
     tx.execute(
         text(
             "UPDATE findings SET status = :status, ended_at = :at, ended_by = :who, "
@@ -160,9 +166,9 @@ def decide(tx: Transaction, finding_id: int, status: FindingStatus, decision: De
 
 
 def reopen(tx: Transaction, finding_id: int, found: Finding | None, now: datetime) -> None:
-    """Open a finding again whose decision a user has undone. This transaction has locked its line.
+    """Open a finding whose decision a user has undone. This transaction has locked its line.
 
-    `found` is what the finding says now; None leaves that as it is.
+    `found` is the finding's new content. None leaves the content unchanged.
     """
     content = (
         ""

@@ -1,4 +1,4 @@
-"""The history of payments: attempts, requeues and decisions, with the worker or user. Rows are only inserted."""
+"""The history of payments: attempts, requeues and decisions, with the worker or the user. Rows are only inserted."""
 
 import json
 import operator
@@ -20,11 +20,11 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class HistoryEvent(NamedTuple):
-    """One event in the history of a payment. `who` is a worker, or the user who asked for it.
+    """One event in the history of a payment. `who` is a worker, or the user who caused it.
 
-    The event refers to a line (`line_ref`, the row id), to a dead letter, or only to a stream entry (`entry_id`). An
-    event in the life of an exception also has its row id, `finding_ref`.
-    `params` are the values that belong to the code (see HistoryCode); `detail` is a text that a user entered.
+    The event refers to a line (`line_ref`, its row id), to a dead letter, or only to a stream entry (`entry_id`). An
+    event in the life of an exception also has `finding_ref`, the row id of the exception. `params` are the values that
+    belong to the code (see HistoryCode). `detail` is a text that a user entered.
     """
 
     at: datetime
@@ -55,7 +55,10 @@ def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
-    """Return, by stream entry id, the error of the last attempt that failed before the event could be read."""
+    """Return the error of the last failed attempt at each stream entry, by entry id.
+
+    Only attempts that failed before the event could be read are considered.
+    """
     found = tx.execute(
         text(
             "SELECT DISTINCT ON (entry_id) entry_id, error FROM history "

@@ -1,4 +1,4 @@
-"""The Celery task of each import transaction, by the time and the worker of the rows that it added to the history."""
+"""The Celery task of each import transaction, stored with the time and the worker of the transaction's history rows."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -19,7 +19,7 @@ def add(tx: Transaction, at: datetime, who: str, task_id: str) -> None:
 
 
 class TaskEvent(NamedTuple):
-    """What a task did to a payment: the event's time and code, the printed key of the payment, and its company."""
+    """An event that a task added to a payment's history: its time, code, printed key and company."""
 
     at: datetime
     code: str
@@ -28,7 +28,7 @@ class TaskEvent(NamedTuple):
 
 
 def events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> list[TaskEvent]:
-    """Return up to `limit` events of payments in a scope that a task added to the history, in order."""
+    """Return up to `limit` events that a task added to the history, in order, for the payments of a scope."""
     query = (
         f"SELECT history.at, what, {printed_key(scope, 'lines')}, lines.company_id FROM import_tasks "
         "JOIN history ON history.at = import_tasks.at AND history.who = import_tasks.who "
@@ -40,5 +40,5 @@ def events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> list[Task
 
 
 def drop_before(tx: Transaction, moment: datetime) -> int:
-    """Delete the rows from before `moment`, and return how many."""
+    """Delete the rows from before `moment`, and return the number deleted."""
     return tx.execute(text("DELETE FROM import_tasks WHERE at < :moment"), {"moment": moment}).rowcount

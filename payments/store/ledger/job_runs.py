@@ -1,7 +1,7 @@
-"""Jobs that run once a day for the whole installation: the day of the last run, and the progress of the current one.
+"""Jobs that run once a day for the whole installation: the day of the last run, and the progress of the current run.
 
-Both are stored in the transactions of the run. So a restart neither skips a run nor repeats one, and of several workers
-one runs the job. A job that missed days runs once.
+Both are stored in the transactions of the run. A restart therefore neither skips nor repeats a run, and only one of
+several workers runs the job. A job that has missed several days runs once.
 """
 
 from datetime import date, datetime, timedelta, timezone
@@ -16,29 +16,32 @@ from payments.store.db.statement import text
 WESTERNMOST = timezone(timedelta(hours=-12))
 
 
-class Job(StrEnum):
-    """A job that runs once a day. The value is its key in the database."""
+class InstallationJob(StrEnum):
+    """A job that runs once a day. The value is the job's key in the database."""
 
     BALANCE = "balance"
     SNAPSHOT = "snapshot"
 
 
-_LOCKS = {Job.BALANCE: AdvisoryLock.NIGHTLY_BALANCE, Job.SNAPSHOT: AdvisoryLock.NIGHTLY_SNAPSHOT}
+_LOCKS = {
+    InstallationJob.BALANCE: AdvisoryLock.NIGHTLY_BALANCE,
+    InstallationJob.SNAPSHOT: AdvisoryLock.NIGHTLY_SNAPSHOT,
+}
 
 
 class JobRun(NamedTuple):
-    """The run of a job for a day. `last_company` is the last company that is done, empty if none is."""
+    """The run of a job for a day. `last_company` is the last company that was processed, empty if there is none."""
 
-    job: Job
+    job: InstallationJob
     day: date
     last_company: str = ""
 
 
-def lock_due(tx: Transaction, job: Job, now: datetime) -> JobRun | None:
-    """Return the run of a job that is due and not complete, or None.
+def lock_due(tx: Transaction, job: InstallationJob, now: datetime) -> JobRun | None:
+    """Return the run of a job if it is due and not complete, otherwise None.
 
-    A job is due once the night has begun in every time zone, unless it ran for that day or another transaction is
-    running it. Locks: the advisory lock of the job.
+    A job is due once the night has begun in every time zone, unless it has already run for that day. Returns None as
+    well if another transaction is running the job. Locks: the advisory lock of the job.
     """
     if not try_acquire(tx, _LOCKS[job]):
         return None
@@ -59,7 +62,7 @@ def current_day(now: datetime) -> date:
 
 
 def record_progress(tx: Transaction, run: JobRun, last_company: str) -> None:
-    """Store the last company that a run is done with. Call it after `lock_due`, in the same transaction."""
+    """Store the last company that a run has processed. Call it after `lock_due`, in the same transaction."""
     tx.execute(
         text(
             "INSERT INTO job_runs (job, running_day, last_company) VALUES (:job, :day, :last_company) "

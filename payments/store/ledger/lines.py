@@ -15,8 +15,8 @@ from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import append, arrays, unnest_item
-from payments.store.db.conditions import is_here, scope_parameters
+from payments.store.db.bulk import append, column_arrays, unnest_item
+from payments.store.db.conditions import has_not_moved, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.fair_shares import due_rows
 from payments.store.db.printed_key import printed_key
@@ -35,7 +35,7 @@ _WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, 
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _DUE = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
 _DUE_AMONG = (
-    f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {is_here('lines')} "
+    f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('lines')} "
     "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
 )
 _rest_values, _content_values = attrgetter(*_REST, "acknowledged_hash"), attrgetter(*_CONTENT)
@@ -61,7 +61,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
             "(SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
             "AND payment_id = wanted.payment_id AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
-        arrays(wanted, _KEY),
+        column_arrays(wanted, _KEY),
     )
     return _lines_of(tx, found.mappings().all())
 
@@ -69,7 +69,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
     """Lock the selected lines that are due, and return them by key. Companies get equal shares of the limit.
 
-    Locks: FOR NO KEY UPDATE, skipping lines that another transaction has locked.
+    Locks: FOR NO KEY UPDATE. Lines that another transaction has locked are skipped.
     """
     query, only = (_DUE, {}) if due.only is None else (_DUE_AMONG, {"only": list(due.only)})
     found = tx.execute(text(query), {"now": now, "limit": due.limit} | only)
@@ -79,8 +79,8 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
 def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict[LineKey, Line]:
     """Lock lines by their row ids, and return them by key.
 
-    Locks: FOR NO KEY UPDATE, in the order of the keys. Without `wait`, lines that another transaction has locked are
-    skipped.
+    Locks: FOR NO KEY UPDATE, in the order of the keys. If `wait` is False, lines that another transaction has locked
+    are skipped.
     """
     found = tx.execute(
         text(
@@ -93,7 +93,7 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
 
 
 def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineKey, int]:
-    """Update lines that this transaction has locked, insert new lines (those without an id), and return all row ids.
+    """Update lines that this transaction has locked, and insert lines without an id. Return the row ids of all by key.
 
     Raises ConcurrentWriteError if another worker has created one of the new lines meanwhile.
     """
@@ -120,7 +120,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
 
 
 def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey, int]:
-    """Insert lines by COPY, which is cheaper than INSERT ... ON CONFLICT."""
+    """Insert lines by COPY, which is faster than INSERT ... ON CONFLICT."""
     if not new:
         return {}
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
@@ -135,9 +135,9 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
 
 
 def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
-    """Return the keys of lines that are held, or Not Sent because their patient was unknown.
+    """Return the keys of the lines of these patients that wait for their patient.
 
-    `patients` holds (company, patient) pairs; lines of other patients are omitted.
+    `patients` are (company, patient) pairs. A line waits if it is held, or is Not Sent because its patient was unknown.
     """
     rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
     columns = ["company_id", "patient_id"]
@@ -146,16 +146,16 @@ def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str
             f"SELECT {_KEY_LIST} FROM lines JOIN {unnest_item(lines, columns)} "
             f"USING (company_id, patient_id) WHERE {_WAITS_FOR_PATIENT}"
         ),
-        arrays(rows, columns),
+        column_arrays(rows, columns),
     )
     return {LineKey(**row) for row in found.mappings()}
 
 
 def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make these lines due if they still wait for a patient, and return how many were.
+    """Make lines due that still wait for a patient. Return the number of these lines.
 
-    This transaction has locked them. `due_at` is set to the save time if that is before `now`: if the clock is set back
-    later, a `due_at` of `now` would lie in the future.
+    This transaction has locked the lines. `due_at` is set to the save time if that is before `now`. If the clock is set
+    back later, a `due_at` of `now` would be in the future.
     """
     refs = [line.id for line in waiting]
     if not refs:
@@ -171,14 +171,14 @@ def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
 
 
 def printed_keys(tx: Transaction, line_refs: Iterable[int], scope: Scope) -> dict[int, str]:
-    """Return the keys of lines as they are printed in a scope, by their row ids."""
+    """Return the printed keys of lines in a scope, by row id."""
     query = f"SELECT id, {printed_key(scope)} AS payment FROM lines WHERE id = ANY(:refs)"
     found = tx.execute(text(query), {"refs": sorted(set(line_refs)), **scope_parameters(scope)})
     return {row.id: row.payment for row in found}
 
 
 def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
-    """Return the keys of lines without their company (`clinic/payment/line`), by their row ids."""
+    """Return the keys of lines without their company (`clinic/payment/line`), by row id."""
     query = "SELECT id, clinic_id, payment_id, line_id FROM lines WHERE id = ANY(:refs)"
     found = tx.execute(text(query), {"refs": sorted(set(line_refs))})
     return {row_id: str(LocalKey(*key)) for row_id, *key in found}
@@ -231,7 +231,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
 
 
 def _content(row: RowMapping) -> PaymentSaved:
-    """Return the content last saved. It was validated on receipt, so it is not validated again."""
+    """Return the content that was last saved. It was validated on receipt, so it is not validated again."""
     named = {name: row[name] for name in (*_KEY, "patient_id", "version", "saved_at", *_CONTENT)}
     named["charge_type"] = ChargeType(row["charge_type"])
     named["method"] = Method(row["method"])

@@ -1,6 +1,6 @@
-"""Lock an exception for a decision: its line, then the months of the entries to post.
+"""Lock an exception for a decision: first its line, then the months of the entries to post.
 
-Every writer of a decision takes the locks in this order.
+Every decision takes the locks in this order.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from payments.store.ledger.findings import StoredFinding
 
 
 def lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
-    """Lock an exception's line, then read the exception.
+    """Lock an exception's line. Return the line and the exception.
 
     Raises DecisionError if the exception does not exist, or if its company has moved to another installation.
     """
@@ -24,20 +24,23 @@ def lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
     if seen is None:
         raise DecisionError(finding_id, "there is no exception with this number")
     (line,) = lines.lock_by_id(tx, [seen.line_ref], wait=True).values()
-    if not company_moves.is_here(tx, line.company_id):
+    if not company_moves.has_not_moved(tx, line.company_id):
         raise DecisionError(finding_id, f"company {line.company_id} has moved to another installation")
     return line, findings.load(tx, [finding_id])[finding_id]
 
 
 def open_days(tx: Transaction, line: Line, days: Iterable[date]) -> set[date]:
-    """Return those of the days whose months are open. Share-locks all their months until the commit (rule D7)."""
+    """Return those of the days whose months are open. Share-locks the months of all days until the commit (rule D7)."""
     months_of = {day: (line.company_id, Month.of(day)) for day in days}
     states = months.share_lock(tx, months_of.values())
     return {day for day, month in months_of.items() if states[month] in {MonthState.OPEN, MonthState.SCHEDULED}}
 
 
 def check_deposit_date(tx: Transaction, line: Line, finding_id: int, day: date, today: date) -> None:
-    """Raise DecisionError if the day is in the future, too early, or in a month that is not open. Share-locks it."""
+    """Check a deposit date, and share-lock its month.
+
+    Raises DecisionError if the day is in the future, too early, or in a month that is not open.
+    """
     if day > today:
         raise DecisionError(finding_id, f"deposit date {day} is in the future; today is {today}")
     if day.year < YEAR_FIRST:

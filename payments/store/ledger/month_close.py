@@ -1,4 +1,4 @@
-"""The states of company months during a close, and the totals stored at the close (rule D7)."""
+"""The states of company months during a close, and the totals that the close stores (rule D7)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from payments.contract.money import Money, dollars
 from payments.core.close import CloseConditions, MonthSum, Snapshot
 from payments.core.month import Month, MonthState
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_for
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.months import CompanyMonth, lock_date
@@ -20,8 +20,8 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 class MonthRow:
     """A row in the list of a company's months.
 
-    `state` is CLOSED for each month before a closed one. `payments_total` is in dollars: the total that was stored when
-    the month itself was closed, otherwise the present sum. `closed_at` is None if the month itself was not closed.
+    `state` is CLOSED for each month before a closed one. `payments_total` is in dollars: the stored total if the month
+    itself was closed, otherwise the current sum. `closed_at` is None if the month itself was not closed.
     """
 
     company: str
@@ -34,17 +34,17 @@ class MonthRow:
 
 
 class SnapshotCheck(NamedTuple):
-    """Whether the stored totals of a closed month equal its present totals, and the stored total in dollars."""
+    """Whether the stored totals of a closed month equal its current totals, and the stored total in dollars."""
 
     is_unchanged: bool
     payments_total: Money
 
 
 def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the stored state of a month. A month without a row is inserted as OPEN.
+    """Lock a month, and return its stored state. A month without a row is inserted as OPEN.
 
-    Locks: the company's advisory lock MONTH_STATES, then the month's row FOR UPDATE; waits for every import that has
-    share-locked it.
+    Locks: the company's advisory lock MONTH_STATES, then the month's row FOR UPDATE. Waits for every import that has
+    share-locked the month.
     """
     _begin_change(tx, company_id, month)
     return _lock_rows(tx, company_id, month, "month = :month")[month]
@@ -53,9 +53,11 @@ def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
 def lock_states_through(tx: Transaction, company_id: str, month: Month) -> MonthState:
     """Lock a month and its earlier open months, and return the month's stored state.
 
-    Waits for running imports into these months. Locks, in this order: the company's advisory lock MONTH_STATES; the
-    month and its earlier open months, oldest first; the company's advisory lock MONTH_ROWS, which waits for imports
-    that add months; the months that these imports added.
+    Waits for running imports into these months. Locks, in this order:
+    - the company's advisory lock MONTH_STATES
+    - the month and its earlier open months, oldest first
+    - the company's advisory lock MONTH_ROWS, which waits for imports that add months
+    - the months that these imports added
     """
     _begin_change(tx, company_id, month)
     through = "(month = :month OR month < :month AND state <> 'CLOSED')"
@@ -84,7 +86,7 @@ def _lock_rows(tx: Transaction, company_id: str, month: Month, condition: str) -
 
 
 def load_stored_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the stored state of a month; OPEN if it has no row. Takes no lock."""
+    """Return the stored state of a month. Without a row, it is OPEN. Takes no lock."""
     found = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         _key(company_id, month),
@@ -130,7 +132,7 @@ def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapsho
 
 
 def compute_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot:
-    """Return the present totals of a month's entries, by method, charge type, clinic and user."""
+    """Return the current totals of a month's entries, by method, charge type, clinic and user."""
     found = tx.execute(
         text(
             "SELECT method, charge_type, clinic_id AS clinic, entered_by AS user, count(*) AS count_of_entries, "
@@ -156,7 +158,7 @@ def load_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot | 
 
 
 def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot) -> SnapshotCheck | None:
-    """Compare totals with those stored at the close, and their hash. Return None if the month is not closed."""
+    """Compare totals and their hash with the values stored at the close. Return None if the month is not closed."""
     found = tx.execute(
         text(
             "SELECT snapshot_hash = :hash AND snapshot = CAST(:snapshot AS jsonb) AND payments_total = :total "
@@ -171,7 +173,7 @@ def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Sna
 
 
 def load_close_conditions(tx: Transaction, company_id: str, month: Month, state: MonthState) -> CloseConditions:
-    """Return the conditions that decide whether a month in this stored state may be closed. Takes no lock."""
+    """Return the conditions for closing a month. `state` is its stored state. Takes no lock."""
     months = tx.execute(
         text(
             "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month <= :month "
@@ -185,7 +187,7 @@ def load_close_conditions(tx: Transaction, company_id: str, month: Month, state:
 
 
 class MonthToClose(NamedTuple):
-    """A month that is scheduled, or whose close was interrupted. `since` is when the month entered this state."""
+    """A month that is scheduled, or whose close was interrupted. `since` is the time at which it entered this state."""
 
     company_id: str
     month: Month
@@ -198,14 +200,14 @@ def months_to_close(tx: Transaction) -> list[MonthToClose]:
     found = tx.execute(
         text(
             "SELECT company_id, month, state, coalesce(closing_at, scheduled_at) AS since FROM company_months "
-            f"WHERE state IN ('SCHEDULED', 'CLOSING') AND {is_here('company_months')} ORDER BY month, company_id"
+            f"WHERE state IN ('SCHEDULED', 'CLOSING') AND {has_not_moved('company_months')} ORDER BY month, company_id"
         )
     )
     return [MonthToClose(row.company_id, Month.of(row.month), MonthState(row.state), row.since) for row in found]
 
 
 def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
-    """Return the company's months that have a row, oldest first. The total of an open month is the current sum."""
+    """Return the company's months that have a row, oldest first. The total of an open month is its current sum."""
     found = tx.execute(
         text(
             "SELECT company_id AS company, to_char(month, 'YYYY-MM') AS month, state, scheduled_at, scheduled_by, "

@@ -1,4 +1,4 @@
-"""Company months, share-locked while an import or an adjustment depends on their state."""
+"""Company months. An import or an adjustment that depends on their states share-locks them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from payments.core.month import LockedMonths, Month, MonthState
 from payments.core.scope import Scope
-from payments.store.db.bulk import arrays, insertion, unnest_item
-from payments.store.db.conditions import company_in_scope, is_here, scope_parameters
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.conditions import company_in_scope, has_not_moved, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import company_months
@@ -18,10 +18,10 @@ _KEY = ["company_id", "month"]
 
 
 def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    """Return the states that months count as. They cannot change until the transaction ends (rules D3 and D7).
+    """Return the effective states of months. They cannot change until the transaction ends (rules D3 and D7).
 
     Months without a row are inserted as OPEN, unless they lie before the company's lock date. Locks: FOR SHARE, in the
-    order (company, month); waits for a close in progress.
+    order (company, month). Waits for a close in progress.
     """
     keys = sorted(set(wanted))
     if not keys:
@@ -34,7 +34,7 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
         dates = lock_dates(tx, companies)
         missing = [(company_id, month) for company_id, month in missing if not dates[company_id].is_closed(month)]
         rows = _rows(missing)
-        tx.execute(text(insertion(company_months, _KEY, "ON CONFLICT DO NOTHING")), arrays(rows, _KEY))
+        tx.execute(text(insert_statement(company_months, _KEY, "ON CONFLICT DO NOTHING")), column_arrays(rows, _KEY))
         found |= _share_lock(tx, missing)
     # Read after the rows are locked: a close that had them locked may have changed the dates.
     dates = lock_dates(tx, companies)
@@ -42,7 +42,7 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
 
 
 def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state that a month counts as. Takes no lock."""
+    """Return the effective state of a month. Takes no lock."""
     stored = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         {"company_id": company_id, "month": month.first_day},
@@ -52,12 +52,12 @@ def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
 
 
 def lock_date(tx: Transaction, company_id: str) -> LockedMonths:
-    """Return how far a company's months are locked. Takes no lock."""
+    """Return the latest closed month and the latest closing month of a company. Takes no lock."""
     return lock_dates(tx, [company_id])[company_id]
 
 
 def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockedMonths]:
-    """Return for each company the month through which its months are closed, and that through which they are closing.
+    """Return the latest closed month and the latest closing month of each company.
 
     Takes no row lock.
     """
@@ -83,12 +83,13 @@ class OpenMonth(NamedTuple):
 
 
 def oldest_open(tx: Transaction, scope: Scope, limit: int) -> list[OpenMonth]:
-    """Return the oldest month with payments that is not closed, of each of up to `limit` companies of a scope."""
+    """Return, for up to `limit` companies of a scope, the oldest month with payments that is not closed."""
     query = (
         "SELECT DISTINCT ON (company_id) company_id, month, state, timezone FROM company_months AS own "
         "JOIN companies USING (company_id) WHERE state <> 'CLOSED' "
         "AND month > coalesce(months_closed_through(company_id), '-infinity') "
-        f"AND {is_here('companies')}{company_in_scope(scope, 'companies')} ORDER BY company_id, month LIMIT :limit"
+        f"AND {has_not_moved('companies')}{company_in_scope(scope, 'companies')} "
+        "ORDER BY company_id, month LIMIT :limit"
     )
     found = tx.execute(text(query), scope_parameters(scope) | {"limit": limit})
     return [OpenMonth(row[0], Month.of(row[1]), MonthState(row[2]), row[3]) for row in found]
@@ -104,13 +105,13 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
             f"JOIN {unnest_item(company_months, _KEY)} USING (company_id, month) "
             "ORDER BY 1, 2 FOR SHARE OF company_months"
         ),
-        arrays(rows, _KEY),
+        column_arrays(rows, _KEY),
     )
     return {(row.company_id, Month.of(row.month)): MonthState(row.state) for row in found}
 
 
 def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
-    """Return the time since which each of these months counts as closed. Open months are omitted."""
+    """Return the time since which each month counts as closed. Open months are omitted."""
     found = tx.execute(
         text(
             "SELECT new.company_id, new.month, min(closed_at) AS closed_at "
@@ -118,7 +119,7 @@ def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[Compa
             "ON closed.company_id = new.company_id AND closed.month >= new.month "
             "WHERE closed_at IS NOT NULL GROUP BY 1, 2"
         ),
-        arrays(_rows(sorted(set(wanted))), _KEY),
+        column_arrays(_rows(sorted(set(wanted))), _KEY),
     )
     return {(row.company_id, Month.of(row.month)): row.closed_at for row in found}
 

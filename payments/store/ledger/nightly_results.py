@@ -5,21 +5,21 @@ from typing import NamedTuple
 
 from payments.core.nightly_job import NightlyJob, NightlyResult, Progress
 from payments.core.scope import Scope
-from payments.store.db.conditions import company_in_scope, is_here, scope_parameters
+from payments.store.db.conditions import company_in_scope, has_not_moved, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 
-class Night(NamedTuple):
-    """A job of a company in the night of a day."""
+class JobNight(NamedTuple):
+    """A job of a company in one night. `day` is the date of the night."""
 
     company_id: str
     job: NightlyJob
     day: date
 
 
-def add(tx: Transaction, night: Night, now: datetime, progress: Progress) -> None:
-    """Add what a transaction of a job did to the result of the company's night."""
+def add(tx: Transaction, night: JobNight, now: datetime, progress: Progress) -> None:
+    """Add the progress of one transaction to the result of a night."""
     tx.execute(
         text(
             "INSERT INTO nightly_results AS stored (company_id, job, day, started_at, examined, found, amount) "
@@ -31,8 +31,11 @@ def add(tx: Transaction, night: Night, now: datetime, progress: Progress) -> Non
     )
 
 
-def store(tx: Transaction, night: Night, now: datetime, progress: Progress) -> None:
-    """Store the result of a job that does a company in one transaction, in place of an earlier one of this night."""
+def store(tx: Transaction, night: JobNight, now: datetime, progress: Progress) -> None:
+    """Store the result of a job that processes a company in one transaction.
+
+    It replaces an earlier result of the same night.
+    """
     tx.execute(
         text(
             "INSERT INTO nightly_results (company_id, job, day, started_at, finished_at, examined, found, amount) "
@@ -44,7 +47,7 @@ def store(tx: Transaction, night: Night, now: datetime, progress: Progress) -> N
     )
 
 
-def finish(tx: Transaction, night: Night, now: datetime) -> None:
+def finish(tx: Transaction, night: JobNight, now: datetime) -> None:
     """Store that a job has finished for a company and a night. Call it after `add`."""
     tx.execute(
         text(
@@ -55,11 +58,11 @@ def finish(tx: Transaction, night: Night, now: datetime) -> None:
 
 
 def newest(tx: Transaction, scope: Scope) -> list[NightlyResult]:
-    """Return the newest result of each job of each company in a scope. Companies that have moved are left out."""
+    """Return the newest result of each job of each company in a scope. Companies that have moved are omitted."""
     found = tx.execute(
         text(
             "SELECT DISTINCT ON (company_id, job) company_id, job, day, started_at, finished_at, examined, found, "
-            f"amount FROM nightly_results WHERE {is_here('nightly_results')} "
+            f"amount FROM nightly_results WHERE {has_not_moved('nightly_results')} "
             f"{company_in_scope(scope, 'nightly_results')} ORDER BY company_id, job, day DESC"
         ),
         scope_parameters(scope),
@@ -71,5 +74,5 @@ def newest(tx: Transaction, scope: Scope) -> list[NightlyResult]:
 
 
 def drop_before(tx: Transaction, day: date) -> int:
-    """Delete the results of nights before `day`, and return how many."""
+    """Delete the results of nights before `day`, and return the number deleted."""
     return tx.execute(text("DELETE FROM nightly_results WHERE day < :day"), {"day": day}).rowcount

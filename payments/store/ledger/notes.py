@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments.contract.keys import LineKey
-from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import lines
 
 
 class NoteSubject(NamedTuple):
-    """What a note is about, in one company: a line (its row id), an exception of it, or a patient's account."""
+    """The subject of a note, in one company: a line (its row id), an exception of the line, or a patient's account."""
 
     company_id: str
     line_ref: int | None = None
@@ -21,7 +21,7 @@ class NoteSubject(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A note as it is stored. `exception` is the row id of the exception that it is about, if any."""
+    """A note as it is stored. `exception` is the row id of the exception that the note is about, if any."""
 
     id: int
     company: str
@@ -43,8 +43,8 @@ def add(tx: Transaction, subject: NoteSubject, body: str, now: datetime, who: st
     return int(added.scalar_one())
 
 
-def of_subject(tx: Transaction, subject: NoteSubject) -> list[Note]:
-    """Return the notes on a line (with those on its exceptions) or on an account, oldest first."""
+def list_notes(tx: Transaction, subject: NoteSubject) -> list[Note]:
+    """Return the notes on a line (including notes on its exceptions) or on an account, oldest first."""
     column = "line_ref" if subject.line_ref is not None else "patient_id"
     found = tx.execute(
         text(
@@ -57,8 +57,8 @@ def of_subject(tx: Transaction, subject: NoteSubject) -> list[Note]:
 
 
 def line_subjects(tx: Transaction, keys: Iterable[LineKey]) -> list[NoteSubject]:
-    """Return the lines that exist under these keys as subjects of notes."""
+    """Return the lines with these keys as subjects of notes. Unknown keys are omitted."""
     columns, rows = list(LineKey._fields), [key._asdict() for key in keys]
     query = f"SELECT company_id, id FROM lines JOIN {unnest_item(lines, columns)} USING ({', '.join(columns)})"
-    found = tx.execute(text(query), arrays(rows, columns)) if rows else ()
+    found = tx.execute(text(query), column_arrays(rows, columns)) if rows else ()
     return [NoteSubject(company_id, line_ref=row_id) for company_id, row_id in found]

@@ -1,4 +1,4 @@
-"""Conversion between an outcome and the columns of `lines` that hold it."""
+"""Convert an outcome to and from the columns of `lines` that hold it."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -63,7 +63,10 @@ def to_columns(outcome: Outcome) -> OutcomeColumns:
 
 
 def outcome_detail(outcome: Outcome) -> str:
-    """Return the detail that an outcome has besides its application: a code, or the text of a technical error."""
+    """Return the detail of an outcome: a code, or the text of a technical error.
+
+    Empty if the application says everything.
+    """
     detail = ""
     match outcome:
         case Posted():  # first, as it is by far the most frequent

@@ -1,4 +1,4 @@
-"""Whether Billing has a company or a clinic, and which companies have a clinic or a patient with a given id."""
+"""Look up whether Billing has a company or a clinic, and which companies have a clinic or a patient with a given id."""
 
 from payments.core.scope import Scope
 from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
@@ -7,14 +7,14 @@ from payments.store.db.statement import text
 
 
 def knows_company(tx: Transaction, company_id: str) -> bool:
-    """Return whether Billing has the company, also a retired one, or has refused an event that names it."""
+    """Return whether Billing has the company, even a retired one, or has refused an event that names it."""
     tables = ("companies", "set_aside")
     found = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE company_id = :company_id)" for table in tables)
     return bool(tx.execute(text(f"SELECT {found}"), {"company_id": company_id}).scalar_one())
 
 
 def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
-    """Return whether a company of the scope has the clinic, also a retired one, or a refused event names it there."""
+    """Return whether a company of the scope has the clinic, even a retired one, or a refused event names it there."""
     found = " OR ".join(
         f"EXISTS (SELECT FROM {table} WHERE clinic_id = :clinic_id{in_scope(scope, table)})"
         for table in ("clinics", "set_aside")
@@ -22,10 +22,10 @@ def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
     return bool(tx.execute(text(f"SELECT {found}"), {"clinic_id": clinic_id, **scope_parameters(scope)}).scalar_one())
 
 
-def of_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> list[str]:
+def companies_with_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> list[str]:
     """Return the companies of a scope that have this clinic, sorted.
 
-    A company that has moved away keeps its rows, so it counts. A retired clinic or company is empty and does not.
+    A company that has moved away keeps its rows, so it counts. A retired clinic or company is empty and does not count.
     """
     query = (
         "SELECT company_id FROM clinics JOIN companies USING (company_id) WHERE clinic_id = :clinic_id "
@@ -34,8 +34,11 @@ def of_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> list[str]:
     return list(tx.execute(text(query), {"clinic_id": clinic_id, **scope_parameters(scope)}).scalars())
 
 
-def of_patient(tx: Transaction, patient_id: str, scope: Scope) -> list[str]:
-    """Return the companies of a scope that have this patient, sorted; if it has clinics, those with a payment there."""
+def companies_with_patient(tx: Transaction, patient_id: str, scope: Scope) -> list[str]:
+    """Return the companies of a scope that have this patient, sorted.
+
+    If the scope is limited to clinics, only companies in which the patient has a payment at these clinics are returned.
+    """
     has_line = (
         "AND EXISTS (SELECT FROM lines WHERE lines.company_id = companies.company_id "
         f"AND lines.patient_id = :patient_id{in_scope(scope, 'lines')})"

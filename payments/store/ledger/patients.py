@@ -1,4 +1,4 @@
-"""Patients: which of them are in Billing, i.e. which `patient.saved` has announced."""
+"""Patients, and whether Billing knows them. Billing knows a patient once a `patient.saved` event was imported."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payments.contract.event import PatientSaved
 from payments.core.patient import PatientVersion
-from payments.store.db.bulk import arrays, insertion, unnest_item
+from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import patients
@@ -25,7 +25,7 @@ _LOOKUP = (
 
 
 class LockedPatients(NamedTuple):
-    """The patients who are in Billing, and the versions that Billing holds of the patients being saved."""
+    """The patients whom Billing knows, and the versions that Billing holds of the patients being saved."""
 
     known: set[PatientKey]
     versions: dict[PatientKey, PatientVersion]
@@ -34,20 +34,24 @@ class LockedPatients(NamedTuple):
 def lock(
     tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
 ) -> LockedPatients:
-    """Return which of these patients are in Billing. Lock the patients who are not, and the patients being saved.
+    """Return which of these patients Billing knows. Lock the unknown patients, and the patients being saved.
 
     `paying` are the patients of payments and charges, `saving` the patients of `patient.saved` events. Missing rows are
-    inserted. If another worker imports a `patient.saved` meanwhile, that import waits for this transaction, and then
-    finds the payments that it has to release. Locks: unknown paying patients FOR SHARE, saved ones FOR NO KEY UPDATE;
-    all in one statement in the order (company, patient), so that two workers cannot deadlock.
+    inserted. If another worker imports a `patient.saved` meanwhile, its import waits for this transaction, and then
+    finds the payments that it must release.
+
+    Locks: unknown paying patients FOR SHARE, saved patients FOR NO KEY UPDATE. All are locked in one statement, in the
+    order (company, patient), so that two workers cannot deadlock.
     """
     wanted, saved = set(paying), set(saving)
-    in_billing = known(tx, wanted)
+    in_billing = find_known(tx, wanted)
     to_lock = _rows((wanted - in_billing) | saved)
     if not to_lock:
         return LockedPatients(in_billing, {})
     named = [row | {"named_at": now} for row in to_lock]
-    tx.execute(text(insertion(patients, _NAMED, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")), arrays(named, _NAMED))
+    tx.execute(
+        text(insert_statement(patients, _NAMED, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")), column_arrays(named, _NAMED)
+    )
     locked = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id, coalesce(own.known_at, shared.known_at) AS known_at, "
@@ -57,7 +61,7 @@ def lock(
             f"LEFT JOIN LATERAL ({_LOOKUP} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
             f"LEFT JOIN LATERAL ({_LOOKUP} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
         ),
-        arrays(to_lock, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
+        column_arrays(to_lock, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
     ).all()
     known_now = {(row.company_id, row.patient_id) for row in locked if row.known_at}
     versions = {
@@ -67,12 +71,12 @@ def lock(
 
 
 def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
-    """Return which patients are in Billing, and which another transaction is saving now.
+    """Return which of these patients Billing knows, and which another transaction is saving now.
 
-    Locks: patients who are in neither set FOR SHARE, as `lock` does; it never waits.
+    Locks: all other patients FOR SHARE, as `lock` does. Never waits.
     """
     wanted = set(paying)
-    in_billing = known(tx, wanted)
+    in_billing = find_known(tx, wanted)
     unknown = _rows(wanted - in_billing)
     if not unknown:
         return in_billing, set()
@@ -82,7 +86,7 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
             f"(SELECT * FROM {unnest_item(patients, _KEY)}) AS wanted, "
             f"LATERAL ({_LOOKUP} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
         ),
-        arrays(unknown, _KEY),
+        column_arrays(unknown, _KEY),
     )
     locked = {(row.company_id, row.patient_id): row.known_at for row in found}
     saved_now = wanted - in_billing - set(locked)
@@ -90,7 +94,7 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
 
 
 def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetime) -> None:
-    """Insert or update patients that this transaction has locked. Each has a newer version than Billing holds."""
+    """Insert or update patients that this transaction has locked. Each is newer than the version that Billing holds."""
     rows = [
         {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now, "changed_at": now}
         | {"version": event.version, "name": event.name, "saved_at": event.saved_at}
@@ -103,18 +107,18 @@ def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetim
             "known_at = coalesce(patients.known_at, excluded.known_at) "
             "WHERE patients.version IS NULL OR patients.version < excluded.version"
         )
-        tx.execute(text(insertion(patients, _WRITTEN, upsert)), arrays(rows, _WRITTEN))
+        tx.execute(text(insert_statement(patients, _WRITTEN, upsert)), column_arrays(rows, _WRITTEN))
 
 
-def known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
-    """Return which of these patients are in Billing. Takes no locks."""
+def find_known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
+    """Return which of these patients Billing knows. Takes no locks."""
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id "
             f"FROM (SELECT * FROM {unnest_item(patients, _KEY)}) AS wanted, "
             f"LATERAL ({_LOOKUP} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
         ),
-        arrays(_rows(wanted), _KEY),
+        column_arrays(_rows(wanted), _KEY),
     )
     return {(row.company_id, row.patient_id) for row in found}
 

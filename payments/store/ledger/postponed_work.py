@@ -1,11 +1,11 @@
-"""Items of recurring work that failed, and when they are tried again. All other items are processed meanwhile."""
+"""Items of recurring work that failed, and the times of their next attempts. Other items are processed meanwhile."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from payments.core.postponed_work import WorkItem, WorkKind
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
@@ -18,7 +18,7 @@ class Postponement(NamedTuple):
 
 
 class PostponedCount(NamedTuple):
-    """The number of postponed items of a company, of one kind."""
+    """The number of postponed items of one kind and company."""
 
     company: str
     kind: WorkKind
@@ -28,7 +28,8 @@ class PostponedCount(NamedTuple):
 def is_postponed(kind: WorkKind, company_id: str, item_id: str, *, at: str | None = None) -> str:
     """Return the condition that an item has failed and has not succeeded since.
 
-    `company_id`, `item_id` and `at` are SQL expressions. With `at`, the item's next attempt is later than this time.
+    `company_id`, `item_id` and `at` are SQL expressions. With `at`, the item's next attempt must also be later than
+    `at`.
     """
     later = "" if at is None else f" AND postponed.next_try_at > {at}"
     return (
@@ -38,7 +39,7 @@ def is_postponed(kind: WorkKind, company_id: str, item_id: str, *, at: str | Non
 
 
 def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: datetime) -> Postponement:
-    """Record a failed attempt at an item, and return when the next one is due.
+    """Record a failed attempt at an item. Return the number of failed attempts and the time of the next attempt.
 
     `error` is the class and the first line of the error. The delay grows with each attempt.
     """
@@ -64,11 +65,11 @@ def load(tx: Transaction, kind: WorkKind) -> set[WorkItem]:
 
 
 def load_due(tx: Transaction, kind: WorkKind, now: datetime, limit: int) -> list[WorkItem]:
-    """Return up to `limit` postponed items whose next attempt is due, those due first first."""
+    """Return up to `limit` postponed items whose next attempt is due. The earliest come first."""
     found = tx.execute(
         text(
             "SELECT company_id, item_id FROM postponed_work WHERE kind = :kind AND next_try_at <= :now "
-            f"AND {is_here('postponed_work')} ORDER BY next_try_at LIMIT :limit"
+            f"AND {has_not_moved('postponed_work')} ORDER BY next_try_at LIMIT :limit"
         ),
         {"kind": kind, "now": now, "limit": limit},
     )
@@ -87,8 +88,8 @@ def load_waiting(tx: Transaction, kind: WorkKind, now: datetime) -> set[WorkItem
 def drop_postponed(tx: Transaction, kind: WorkKind, items: Collection[WorkItem], now: datetime) -> list[WorkItem]:
     """Return the items of a kind that may be tried now, in their order.
 
-    `items` are all items of this kind that are to be done. A postponed item that is not among them needs no further
-    attempt, and is forgotten.
+    `items` are all items of this kind that need work. Records of other items are deleted, because they need no further
+    attempt.
     """
     for item in load(tx, kind) - set(items):
         clear(tx, kind, item)
@@ -97,7 +98,7 @@ def drop_postponed(tx: Transaction, kind: WorkKind, items: Collection[WorkItem],
 
 
 def clear(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
-    """Delete what is known of an item's failed attempts, because it succeeded or needs no attempt any more."""
+    """Delete the record of an item's failed attempts, because it succeeded or needs no further attempt."""
     tx.execute(
         text("DELETE FROM postponed_work WHERE company_id = :company_id AND kind = :kind AND item_id = :item_id"),
         item._asdict() | {"kind": kind},
@@ -105,16 +106,19 @@ def clear(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:
 
 
 def counts(tx: Transaction) -> Sequence[PostponedCount]:
-    """Count the postponed items by company and kind, without companies that have moved to another installation."""
+    """Count the postponed items by company and kind. Companies that have moved to another installation are omitted."""
     found = tx.execute(
         text(
             "SELECT company_id AS company, kind, count(*) AS items FROM postponed_work "
-            f"WHERE {is_here('postponed_work')} GROUP BY 1, 2 ORDER BY 1, 2"
+            f"WHERE {has_not_moved('postponed_work')} GROUP BY 1, 2 ORDER BY 1, 2"
         )
     )
     return [PostponedCount(row.company, WorkKind(row.kind), row.items) for row in found]
 
 
 def _delay(failed_attempts: str) -> str:
-    """Return SQL for the delay after this number of failed attempts, an SQL expression, among the array `:delays`."""
+    """Return SQL for the delay after a number of failed attempts.
+
+    `failed_attempts` is an SQL expression. The delays are the array parameter `:delays`.
+    """
     return f"(CAST(:delays AS interval[]))[least({failed_attempts}, cardinality(CAST(:delays AS interval[])))]"

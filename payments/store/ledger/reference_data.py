@@ -20,7 +20,7 @@ from payments.store.ledger.patients import PatientKey
 
 
 class LookupScope(NamedTuple):
-    """The reference data that one line or event needs: its clinic, and the dates whose months matter (rule D3)."""
+    """The reference data that a line or event needs: its clinic, and the dates whose months are relevant (rule D3)."""
 
     clinic: ClinicKey
     days: frozenset[date] = frozenset()
@@ -42,7 +42,7 @@ class LookupScope(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReferenceData:
-    """Clinics by key, patients who are in Billing, month states and today's date by company.
+    """The clinics, the known patients, the month states, and each company's current date.
 
     The months stay share-locked until the commit.
     """
@@ -54,7 +54,7 @@ class ReferenceData:
     local_dates: dict[str, date]
 
     def import_context(self, key: ClinicKey, patient_id: str, settings_as_of: datetime) -> ImportContext:
-        """Return the context for evaluating one line, with the clinic's settings as of a moment."""
+        """Return the context for evaluating one line. `settings_as_of` is the moment whose clinic settings apply."""
         clinic = self.clinics[key]
         return ImportContext(
             now=self.run.now,
@@ -77,10 +77,10 @@ def load_reference_data(
     known_patients: set[PatientKey] | None = None,
     loaded_clinics: Mapping[ClinicKey, Clinic] | None = None,
 ) -> ReferenceData:
-    """Load the reference data of these scopes, whose clinics exist.
+    """Load the reference data of these scopes. Their clinics must exist.
 
-    `known_patients` are the patients in Billing, as `patients.lock` returned them; `loaded_clinics` are the clinics of
-    the scopes, if the caller has loaded them. Locks: the months FOR SHARE, as `months.share_lock` does.
+    `known_patients` are the patients whom Billing knows, from `patients.lock`. `loaded_clinics` are the clinics of the
+    scopes, if the caller has loaded them. Locks: the months FOR SHARE, as `months.share_lock` does.
     """
     needed = list(scopes)
     found = clinics.load(tx, {scope.clinic for scope in needed}) if loaded_clinics is None else loaded_clinics

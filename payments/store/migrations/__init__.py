@@ -28,11 +28,13 @@ def alembic_config() -> Config:
 def upgrade(database_url: str) -> None:
     """Apply all pending migrations in one transaction.
 
-    It does nothing if the schema is current, or newer because a later version has migrated it. A new database gets the
-    final keys and row-level security. In another, `workers.migrate` creates both afterwards, while processes work.
+    Does nothing if the schema is current, or newer because a later version has migrated it. A new database gets the
+    final keys and row-level security. For any other database, `workers.migrate` creates both afterwards, while
+    processes work.
+
     Locks: the advisory lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError
-    unless the database is in UTF-8 and the session's schema is public, and for a new database as
-    `row_security.prepare_roles`.
+    if the database is not in UTF-8, or if the session's schema is not public. For a new database, it also raises the
+    errors of `row_security.prepare_roles`.
     """
     url, _ = split_pooler(database_url)
     engine = create_engine(url, hide_parameters=True, connect_args={"client_encoding": "utf8"})
@@ -48,8 +50,8 @@ def upgrade(database_url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             if is_new:
-                online.apply_now(connection)
-                row_security.apply_now(connection)
+                online.apply_to_new_database(connection)
+                row_security.apply_to_new_database(connection)
     finally:
         engine.dispose()
 
@@ -60,7 +62,7 @@ def is_in_tables(name: str | None, kind: str) -> bool:
 
 
 def is_current(engine: Engine) -> bool:
-    """Return whether the schema is at this version or at a later one."""
+    """Return whether the schema is at the version of this release or at a later one."""
     with engine.connect() as connection:
         return _is_current(connection)
 

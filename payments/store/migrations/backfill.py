@@ -1,7 +1,7 @@
 """Fill the company of rows that earlier releases inserted, batch by batch, while all processes work.
 
-Each batch is one transaction and stores how far it came, so an interrupted run resumes there. The version triggers
-store no row version, because `changed_at` stays as it is.
+Each batch is one transaction and stores the progress, so an interrupted run continues from there. The version triggers
+store no row version, because `changed_at` stays unchanged.
 """
 
 from typing import NamedTuple
@@ -17,8 +17,8 @@ _OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_
 class _Source(NamedTuple):
     """The way to find the company of a table's rows.
 
-    These are the key columns with their SQL types, the key after which the scan starts, the columns to read, and the
-    SQL expression of the company.
+    `key` maps the key columns to their SQL types. The scan starts after the key `first`. `columns` are the columns to
+    read, and `company` is the SQL expression of the company.
     """
 
     key: dict[str, str]
@@ -41,8 +41,11 @@ TABLES = tuple(_SOURCES)
 """The tables to fill, in this order."""
 
 
-class Progress(NamedTuple):
-    """The progress of filling a table. `total` is PostgreSQL's estimate of its rows."""
+class BackfillProgress(NamedTuple):
+    """The progress of filling a table.
+
+    `done` is the number of rows examined, `total` PostgreSQL's estimate of all rows.
+    """
 
     table: str
     done: int
@@ -50,16 +53,17 @@ class Progress(NamedTuple):
     finished: bool
 
 
-def unfinished(tx: Transaction) -> list[str]:
-    """Return the tables with rows that may still need their company."""
+def unfinished_tables(tx: Transaction) -> list[str]:
+    """Return the tables that may have rows without their company."""
     done = set(tx.execute(text("SELECT table_name FROM backfills WHERE finished")).scalars())
     return [table for table in TABLES if table not in done]
 
 
-def fill_batch(tx: Transaction, table: str, limit: int) -> Progress:
-    """Set `company_id` in up to `limit` further rows of a table, in the order of its key, and return the progress.
+def fill_batch(tx: Transaction, table: str, limit: int) -> BackfillProgress:
+    """Set `company_id` in up to `limit` further rows of a table, in the order of its key. Return the progress.
 
-    A row whose company is unknown stays without one. Locks: the table's row in `backfills`, and the rows.
+    If the company of a row is unknown, the row is left without one. Locks: the table's row in `backfills`, and the
+    rows.
     """
     source = _SOURCES[table]
     tx.execute(
@@ -75,9 +79,9 @@ def fill_batch(tx: Transaction, table: str, limit: int) -> Progress:
     ).one()
     total = _estimated_rows(tx, table)
     if before.finished:
-        return Progress(table, before.rows_done, total, finished=True)
+        return BackfillProgress(table, before.rows_done, total, finished=True)
     count, last = _fill(tx, table, before.position, limit)
-    progress = Progress(table, before.rows_done + count, total, finished=count < limit)
+    progress = BackfillProgress(table, before.rows_done + count, total, finished=count < limit)
     tx.execute(
         text(
             "UPDATE backfills SET position = :position, rows_done = :done, finished = :finished "
@@ -94,7 +98,7 @@ def fill_batch(tx: Transaction, table: str, limit: int) -> Progress:
 
 
 def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[int, list[str] | None]:
-    """Fill the rows that follow a key; return how many were examined, and the key of the last."""
+    """Fill the rows that follow a key. Return the number of rows examined, and the key of the last row."""
     key, _, columns, company = _SOURCES[table]
     names = ", ".join(key)
     values = [f"CAST(:after_{name} AS {sql_type})" for name, sql_type in key.items()]

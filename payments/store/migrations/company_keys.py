@@ -1,7 +1,7 @@
-"""The keys and indexes that begin with the company, and the keys and indexes that they replace.
+"""The keys and indexes that begin with the company, and the earlier keys and indexes that they replace.
 
-`online.py` creates the former while all processes work, and drops the latter when no earlier process is left. Both
-exist in between. A new database gets both steps with its first migration.
+`online.py` creates the new ones while all processes work. It drops the earlier ones when no process of an earlier
+release is left. In between, both exist. A new database gets the final state with its first migration.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from payments.store.tables import MAY_BE_UNPOSTED
 
 
 class KeyIndex(NamedTuple):
-    """An index to create. With `nulls`, rows without a company are unique among each other."""
+    """An index to create. With `nulls`, rows without a company are unique among each other (NULLS NOT DISTINCT)."""
 
     name: str
     table: str
@@ -25,7 +25,7 @@ class KeyIndex(NamedTuple):
         return self._creation(self.name, self.table, "CONCURRENTLY" if concurrently else "", "")
 
     def creation_on_parent(self) -> str:
-        """Return the statement that creates the index on a partitioned table, but on none of its partitions."""
+        """Return the statement that creates the index on a partitioned table, but not on its partitions."""
         return self._creation(self.name, self.table, "", "ONLY")
 
     def creation_on_partition(self, partition: str) -> str:

@@ -1,4 +1,4 @@
-"""Users whom a console of an earlier release limited to clinics. It knows no companies, so the row has none."""
+"""Users without companies: a console of an earlier release, which knows no companies, limited them to clinics."""
 
 from datetime import datetime
 
@@ -20,15 +20,18 @@ RETURNING users.name
 """
 
 
-def fill(tx: Transaction, now: datetime) -> list[str]:
-    """Give such users the companies of their clinics, and return the names of these users.
+def fill_companies(tx: Transaction, now: datetime) -> list[str]:
+    """Give these users the companies of their clinics, and return their names.
 
-    Administrators of these companies see what the users do after `now`. A user is left out if one of the clinics is
+    From `now` on, administrators of these companies see what the users do. A user is skipped if one of the clinics is
     unknown or belongs to several companies. Locks: the changed rows.
     """
     return sorted(tx.execute(text(_FILL), {"now": now}).scalars())
 
 
-def without_companies(tx: Transaction) -> list[str]:
-    """Return the names of the users that are left. They see nothing until somebody chooses their companies."""
+def users_without_companies(tx: Transaction) -> list[str]:
+    """Return the names of the users who still have no companies.
+
+    They see nothing until somebody sets their companies.
+    """
     return list(tx.execute(text(f"SELECT name FROM users WHERE {_LACKS_COMPANIES} ORDER BY name")).scalars())

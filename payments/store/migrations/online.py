@@ -47,10 +47,10 @@ def missing_indexes(tx: Transaction) -> list[KeyIndex]:
 
 
 def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
-    """Yield the statements that create an index while others read and write its table.
+    """Yield the statements that create an index while other sessions read and write its table.
 
-    They must run outside a transaction, each before the next is taken. An index that an interrupted run left incomplete
-    is dropped first.
+    Execute each statement outside a transaction, before the next one is taken from the iterator. An index that an
+    interrupted run left incomplete is dropped first.
     """
     if not _is_partitioned(tx, index.table):
         yield from _creation_steps(tx, index.name, index.creation(concurrently=True))
@@ -64,7 +64,7 @@ def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
 
 
 def missing_constraints(tx: Transaction) -> list[str]:
-    """Return the statements that add and validate foreign keys and checks. Execute each in its own transaction."""
+    """Return the statements that add and validate foreign keys and checks. Execute each in a separate transaction."""
     if _is_company_first(tx, "findings"):
         return []
     return [
@@ -78,12 +78,15 @@ def missing_constraints(tx: Transaction) -> list[str]:
 
 
 def earlier_sessions(tx: Transaction, generation: str) -> list[str]:
-    """Return the application names of sessions of the project whose name does not end in `generation`."""
+    """Return the application names of the project's sessions that do not end in `generation`."""
     return _names(tx, _EARLIER_SESSIONS, generation=generation)
 
 
-def finishing_steps(tx: Transaction) -> list[list[str]]:
-    """Return what drops the earlier keys, by transaction. Each locks its tables exclusively for a moment."""
+def drop_steps(tx: Transaction) -> list[list[str]]:
+    """Return the statements that drop the earlier keys, as one list per transaction.
+
+    Each transaction locks its tables exclusively for a moment.
+    """
     steps = [
         ["DROP TABLE IF EXISTS clinic_settings", "DROP FUNCTION IF EXISTS copy_settings_changes CASCADE"],
         ["DROP FUNCTION IF EXISTS copy_clinic_settings"],
@@ -104,13 +107,13 @@ def finishing_steps(tx: Transaction) -> list[list[str]]:
     return [*steps, *([f"DROP INDEX IF EXISTS {name}"] for name in DROPPED_INDEXES)]
 
 
-def apply_now(tx: Transaction) -> None:
-    """Give a new, empty database the final keys, in this transaction."""
+def apply_to_new_database(tx: Transaction) -> None:
+    """Create the final keys of a new, empty database, in this transaction."""
     for index in missing_indexes(tx):
         tx.execute(text(index.creation()))
     for statement in missing_constraints(tx):
         tx.execute(text(statement))
-    for statements in finishing_steps(tx):
+    for statements in drop_steps(tx):
         for statement in statements:
             tx.execute(text(statement))
 
@@ -137,7 +140,7 @@ def _definition(key: ForeignKey) -> str:
 
 
 def _is_primary_key(tx: Transaction, index: KeyIndex) -> bool:
-    """Return whether the index has become its table's primary key, under the name of the earlier one."""
+    """Return whether the index is already its table's primary key, under the name of the earlier key."""
     return PRIMARY_KEYS.get(index.table) == index.name and _is_company_first(tx, index.table)
 
 
@@ -150,13 +153,13 @@ def _is_valid(tx: Transaction, name: str) -> bool:
 
 
 def _state(tx: Transaction, name: str) -> bool | None:
-    """Return whether an index is complete; None if it does not exist."""
+    """Return whether an index is complete, or None if it does not exist."""
     state: bool | None = tx.execute(text(_INDEX_STATE), {"name": name}).scalar_one_or_none()
     return state
 
 
 def _leaves(tx: Transaction, table: str) -> list[str]:
-    """Return the partitions of a table; the table itself if it is not partitioned."""
+    """Return the partitions of a table. If it is not partitioned, return the table itself."""
     found = _names(tx, "SELECT relid::text FROM pg_partition_tree(CAST(:table AS regclass)) WHERE isleaf", table=table)
     return found or [table]
 

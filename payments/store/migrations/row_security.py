@@ -1,16 +1,15 @@
 """Row-level security: the role of the console, its rights, and the policies of all tables of company data.
 
-`workers.migrate` runs these steps each time, and not once as a numbered migration: roles belong to the whole PostgreSQL
-cluster, so a database that was restored elsewhere may lack them. Each step skips what exists.
+`workers.migrate` runs these steps on every start, and not once as a numbered migration. Roles belong to the whole
+PostgreSQL cluster, so a database that was restored elsewhere may lack them. Each step skips what exists.
 
-`payments/store/db/policies.py` defines the policies. One that an earlier release created, or that somebody changed, is
-replaced.
+`payments/store/db/policies.py` defines the policies. A policy that differs from its definition is replaced.
 """
 
 from collections.abc import Iterator
 
-from payments.store.db.connection import GENERATION, Transaction, UnsuitableDatabaseError
-from payments.store.db.isolation import granting
+from payments.store.db.connection import SESSION_NAME_SUFFIX, Transaction, UnsuitableDatabaseError
+from payments.store.db.isolation import grant_statement
 from payments.store.db.policies import CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, policies, replacement
 from payments.store.db.statement import text
 from payments.store.migrations.online import earlier_sessions
@@ -75,9 +74,12 @@ ORDER BY 1
 def prepare_roles(tx: Transaction) -> list[str]:
     """Create CONSOLE_ROLE, let the current user become it, and give BYPASSRLS to the other roles that import.
 
-    Return the roles that import and did not get BYPASSRLS: row-level security refuses their COPY, so they insert rows
-    in a slower way. Raises UnsuitableDatabaseError, with the statements for an administrator, if the current user may
-    not create the role or become it, or if processes of an earlier release work as such a role; they know COPY only.
+    Returns the importing roles that did not get BYPASSRLS. Row-level security refuses COPY for them, so they insert
+    rows more slowly.
+
+    Raises UnsuitableDatabaseError, with the statements for an administrator, if the current user may not create the
+    role or become it. Also raises it if processes of an earlier release work as an importing role without BYPASSRLS,
+    because they need COPY.
     """
     tx.execute(text(_CREATE_ROLE))
     user, version, has_role, may_migrate = tx.execute(text(_STATE)).one()
@@ -86,24 +88,24 @@ def prepare_roles(tx: Transaction) -> list[str]:
     if not has_role:
         raise UnsuitableDatabaseError(
             f"role {user} may not create roles; as an administrator run: CREATE ROLE {CONSOLE_ROLE} NOLOGIN; "
-            f"{granting(user, version)}"
+            f"{grant_statement(user, version)}"
         )
     kind = "SET" if version >= 16_00_00 else "MEMBER"
     if not tx.execute(text(_IS_MEMBER), {"kind": kind}).scalar_one():
-        _attempt(tx, granting(_quoted(tx, user), version))
+        _attempt(tx, grant_statement(_quoted(tx, user), version))
         if not tx.execute(text(_IS_MEMBER), {"kind": kind}).scalar_one():
             raise UnsuitableDatabaseError(
-                f"role {user} may not become {CONSOLE_ROLE}; as an administrator run: {granting(user, version)}"
+                f"role {user} may not become {CONSOLE_ROLE}; as an administrator run: {grant_statement(user, version)}"
             )
     return _let_importers_copy(tx)
 
 
 def missing_steps(tx: Transaction) -> Iterator[list[str]]:
-    """Yield the statements that are missing, by transaction: the rights and the policies of one table.
+    """Yield the missing statements: the rights and the policies of one table, as one list per transaction.
 
-    Rights that an earlier release granted and that are not needed are withdrawn. A policy that differs from its
-    definition is replaced within the transaction, so no other session sees the table without it. Each transaction locks
-    one table exclusively for a moment. `prepare_roles` must have succeeded.
+    Rights that an earlier release granted and that are not needed are revoked. A policy that differs from its
+    definition is replaced within one transaction, so no other session sees the table without it. Each transaction locks
+    one table exclusively for a moment. Call `prepare_roles` first.
     """
     tables = {name: (is_enabled, intact) for name, is_enabled, intact in tx.execute(text(_TABLES))}
     for name, (is_enabled, intact) in tables.items():
@@ -122,8 +124,11 @@ def missing_steps(tx: Transaction) -> Iterator[list[str]]:
         yield steps
 
 
-def apply_now(tx: Transaction) -> None:
-    """Protect a new, empty database in this transaction. Raises UnsuitableDatabaseError as `prepare_roles`."""
+def apply_to_new_database(tx: Transaction) -> None:
+    """Create the role and the policies of a new, empty database in this transaction.
+
+    Raises UnsuitableDatabaseError as `prepare_roles` does.
+    """
     prepare_roles(tx)
     for statements in missing_steps(tx):
         for statement in statements:
@@ -144,7 +149,7 @@ def _let_importers_copy(tx: Transaction) -> list[str]:
     for role in _importers_without_copy(tx):
         _attempt(tx, f"ALTER ROLE {_quoted(tx, role)} BYPASSRLS")
     left = _importers_without_copy(tx)
-    if left and (sessions := earlier_sessions(tx, GENERATION)):
+    if left and (sessions := earlier_sessions(tx, SESSION_NAME_SUFFIX)):
         raise UnsuitableDatabaseError(
             f"row-level security would keep processes of an earlier release from importing: {', '.join(sessions)}. As "
             f"an administrator run: ALTER ROLE {left[0]} BYPASSRLS; or stop these processes first"
@@ -157,7 +162,10 @@ def _importers_without_copy(tx: Transaction) -> list[str]:
 
 
 def _attempt(tx: Transaction, statement: str) -> None:
-    """Run a statement, unless the current user lacks the right to, or another session has just done the same."""
+    """Run a statement.
+
+    Ignore that the current user lacks the right, or that another session has just run the same statement.
+    """
     expected = "insufficient_privilege OR unique_violation"
     tx.execute(text(f"DO $$ BEGIN {statement}; EXCEPTION WHEN {expected} THEN NULL; END $$"))
 

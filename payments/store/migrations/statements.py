@@ -1,4 +1,7 @@
-"""Run statements of a migration while processes work: with short waits for locks, repeated if one is not free."""
+"""Run statements of a migration while processes work.
+
+They wait for locks only briefly, and are repeated if necessary.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -14,9 +17,9 @@ _TRIES = 30
 
 
 def create_index(database: Database, index: KeyIndex) -> None:
-    """Create an index, on a partitioned table partition by partition.
+    """Create an index. On a partitioned table, create it partition by partition.
 
-    Raises DBAPIError if a lock is not free for a minute. CREATE INDEX CONCURRENTLY keeps nobody from working, so it
+    Raises DBAPIError if a lock is not free for a minute. CREATE INDEX CONCURRENTLY does not block other sessions, so it
     waits for its locks without a limit.
     """
     with autocommit(database) as connection:
@@ -27,9 +30,9 @@ def create_index(database: Database, index: KeyIndex) -> None:
 
 
 def add_constraint(database: Database, statement: str) -> str | None:
-    """Add or validate a constraint; return the database's message if earlier rows break it. It holds for new rows then.
+    """Add or validate a constraint. Return None, or the database's message if earlier rows violate the constraint.
 
-    Raises DBAPIError as `run_together` does.
+    The constraint then applies to new rows only. Raises DBAPIError as `run_together` does.
     """
     try:
         run_together(database, [statement])

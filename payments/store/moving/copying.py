@@ -1,6 +1,6 @@
-"""Copy a company's rows out of a table, and into it, by COPY in text format.
+"""Copy a company's rows out of a table and into a table, by COPY in text format.
 
-Memory stays constant. The text format is the same in all versions of PostgreSQL.
+Memory use is constant. The text format is the same in all versions of PostgreSQL.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,16 +27,16 @@ _DEAD_LETTERS_OF_SAME_EVENTS = (
 
 
 def prepare(tx: Transaction) -> None:
-    """Set what the text of the rows depends on, until the transaction ends.
+    """Set the format of dates and numbers in the rows' text, until the transaction ends.
 
-    From then on a query fails if row-level security would hide rows from this user.
+    From then on, a query fails if row-level security would hide rows from this user.
     """
     for setting in ("row_security = off", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'"):
         tx.execute(text(f"SET LOCAL {setting}"))
 
 
 def copy_out(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
-    """Yield the rows of a company as COPY writes them, in blocks that end at the end of a row. Raises DBAPIError."""
+    """Yield the rows of a company in the text format of COPY, in blocks of whole rows. Raises DBAPIError."""
     query = sql.SQL("COPY (SELECT {} FROM {} WHERE {} = {}) TO STDOUT").format(
         _names(columns_of(MOVED_TABLES[table])), sql.Identifier(table), sql.Identifier(COMPANY), sql.Literal(company_id)
     )
@@ -49,16 +49,15 @@ def copy_out(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
 def copy_in(
     tx: Transaction, manifest: Manifest, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]
 ) -> int:
-    """Insert the rows of an exported table that `copy_out` yielded, and return how many.
+    """Insert the rows that `copy_out` yielded for an exported table. Return the number inserted.
 
-    Raises MoveError if a row belongs to another company than the manifest's, or has the id of a row, its own or one
-    that it refers to, outside of the ranges in the manifest: such a row may be of another company here. Raises
-    DBAPIError.
+    `shifts` maps the tables to the number that is added to their row ids. The row of the company itself is updated,
+    because it already exists. A dead letter of an event that arrived during the import is replaced by the moving dead
+    letter of the same event. Months that were created by inserting the entries are replaced.
 
-    `shifts` is added to the row ids, by the table whose rows they number. The row of the company itself is updated,
-    because it exists while the company is imported. An event that arrived meanwhile and became a dead letter is
-    replaced by the dead letter of the same event that moves. The months that inserting the entries has added are
-    replaced. Locks: the inserted rows.
+    Raises MoveError if a row belongs to another company than the manifest's. Also raises it if the row's own id, or the
+    id of a row that it refers to, is outside the ranges of the manifest: the id could identify a row of another company
+    here. Raises DBAPIError. Locks: the inserted rows.
     """
     table, names = MOVED_TABLES[exported.table], exported.columns
     tx.execute(text(f"CREATE TEMPORARY TABLE {_STAGING} (LIKE {table.name})"))
@@ -77,7 +76,10 @@ def copy_in(
 
 
 def _check_owner(tx: Transaction, table: Table, manifest: Manifest) -> None:
-    """Raise MoveError unless all staged rows, and all rows that they refer to, are of the manifest's company."""
+    """Check that all staged rows, and all rows that they refer to, belong to the manifest's company.
+
+    Raises MoveError if not.
+    """
     is_foreign = f"SELECT EXISTS (SELECT FROM {_STAGING} WHERE {COMPANY} IS DISTINCT FROM :company_id)"
     if tx.execute(text(is_foreign), {"company_id": manifest.company_id}).scalar_one():
         raise MoveError(f"{table.name}: a row belongs to another company than {manifest.company_id}; {_UNCHANGED}")
@@ -109,7 +111,7 @@ def _names(columns: Iterable[str]) -> sql.Composed:
 
 @contextmanager
 def _wrapped_errors() -> Iterator[None]:
-    """Raise errors of COPY, which bypasses SQLAlchemy, as DBAPIError."""
+    """Raise errors of COPY as DBAPIError. COPY bypasses SQLAlchemy, which would otherwise wrap them."""
     try:
         yield
     except psycopg.Error as error:

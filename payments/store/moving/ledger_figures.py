@@ -1,4 +1,4 @@
-"""The figures of a company's ledger that are compared before and after a move, and what an import requires."""
+"""The totals of a company's ledger, which are compared before and after a move, and the preconditions of an import."""
 
 from payments.core.company_move import ClosedMonthTotal, LedgerDay, LedgerTotals, MoveError
 from payments.core.month import Month
@@ -20,9 +20,9 @@ _NO_DATA = {
 
 
 def load_ledger(tx: Transaction, company_id: str) -> LedgerTotals:
-    """Return the figures of a company's ledger. Raises MoveError if the entries of a closed month do not add up.
+    """Return the totals of a company's ledger.
 
-    They add up if they equal the totals that were stored when the month was closed (rule D7).
+    Raises MoveError if the entries of a closed month differ from the totals that its close stored (rule D7).
     """
     parameters = {"company_id": company_id}
     days = tx.execute(
@@ -52,7 +52,7 @@ def load_ledger(tx: Transaction, company_id: str) -> LedgerTotals:
 
 
 def has_data(tx: Transaction, company_id: str) -> bool:
-    """Return whether a company has data here. Refused events and audit entries do not count."""
+    """Return whether a company has data here. Dead letters of refused events and audit entries do not count."""
     return any(
         tx.execute(
             text(f"SELECT EXISTS (SELECT FROM {table} WHERE {COMPANY} = :company_id)"), {"company_id": company_id}
@@ -65,7 +65,7 @@ def has_data(tx: Transaction, company_id: str) -> bool:
 def schema_version(tx: Transaction) -> str:
     """Return the version of the database schema.
 
-    Raises MoveError until an upgrade to keys by company is finished: rows may not have their company yet.
+    Raises MoveError if the upgrade to keys by company is not finished, because rows may then lack their company.
     """
     if tx.execute(text("SELECT to_regclass('clinic_settings')")).scalar_one() is not None:
         raise MoveError("the upgrade of this installation is not finished; run `python -m workers.migrate --finish`")

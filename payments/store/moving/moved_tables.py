@@ -1,6 +1,6 @@
-"""The tables whose rows move with a company, derived from the schema, and the row ids in them.
+"""The tables whose rows move with a company, and the row ids in them. Both are derived from the schema.
 
-A new table with a company moves without an entry here. A table that does not move is listed with the reason.
+A new table with a company moves without an entry here. Each table that does not move is listed with the reason.
 """
 
 from sqlalchemy import Table
@@ -48,10 +48,10 @@ _BASE_TABLES = {versions_table(table.name): table.name for table in VERSIONED}
 
 
 def _moved_tables() -> dict[str, Table]:
-    """Return the tables that move by name, in the order in which they are imported.
+    """Return the tables that move, by name, in the order of the import.
 
-    A table comes after the tables to which its foreign keys refer. The months come last: the ledger accepts no entry
-    of a closed month, so a company's months are closed only after its entries were imported.
+    A table comes after the tables that its foreign keys refer to. The months come last, because the ledger accepts no
+    entries of a closed month: a company's months are closed only after its entries were imported.
     """
     found = [each for each in metadata.sorted_tables if each.name not in STAYING and each is not company_months]
     return {table.name: table for table in (*found, company_months)}
@@ -63,7 +63,7 @@ def columns_of(table: Table) -> tuple[str, ...]:
 
 
 def id_columns(table: Table) -> dict[str, str]:
-    """Return the columns of a table that hold row ids, each mapped to the table whose rows the ids identify."""
+    """Return the columns of a table that contain row ids. Each is mapped to the table whose rows the ids identify."""
     found = {name: target for name, target in _REFERENCES.items() if name in table.columns}
     if "id" in table.columns:
         found["id"] = _BASE_TABLES.get(table.name, table.name)

@@ -1,7 +1,8 @@
-"""Row ids of a company's rows, and the ids that its rows get in another installation.
+"""The row ids of a company, and the ids that its rows get in another installation.
 
-A row id is unique in an installation, across companies: one sequence numbers the rows of a table. So an import moves a
-company's ids past those that were drawn before. Where they are past them already, the ids stay as they are.
+A row id is unique in an installation, across companies: one sequence numbers the rows of a table. If the ids of the
+company may already be used in the new installation, the import adds a number to all of them. Otherwise they stay
+unchanged.
 """
 
 from payments.core.company_move import IdRange
@@ -13,7 +14,7 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '500ms'"
 
 
 def id_ranges(tx: Transaction, company_id: str) -> dict[str, IdRange]:
-    """Return the lowest and the highest row id of a company, by table, for the tables in which it has rows."""
+    """Return the lowest and the highest row id of a company in each table. Tables without its rows are omitted."""
     found = {}
     for name in NUMBERED_TABLES:
         sources = " UNION ALL ".join(
@@ -30,11 +31,11 @@ def id_ranges(tx: Transaction, company_id: str) -> dict[str, IdRange]:
 
 
 def reserve(tx: Transaction, table: str, ids: IdRange) -> int:
-    """Reserve row ids for a range of ids of another installation, and return the number to add to each.
+    """Reserve row ids for the id range of another installation. Return the number to add to each id.
 
-    Only the owner of the table may do this. Commit immediately: nobody else draws an id until then. Locks: the
-    sequence, SHARE ROW EXCLUSIVE; waits for transactions that have drawn ids. Raises DBAPIError (55P03) if it waits
-    half a second for them.
+    Only the owner of the table may do this. Locks: the sequence, SHARE ROW EXCLUSIVE. Commit immediately, because no
+    other transaction gets an id until then. Waits up to half a second for transactions that have taken ids, then raises
+    DBAPIError (55P03).
     """
     sequence = tx.execute(text("SELECT pg_get_serial_sequence(:table, 'id')"), {"table": table}).scalar_one()
     tx.execute(text(_LOCK_TIMEOUT))

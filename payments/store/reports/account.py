@@ -1,4 +1,4 @@
-"""A patient's account: its sums, the allocations between payments and charges, and the sums of these by payment."""
+"""A patient's account: its sums, its allocations between payments and charges, and the applied amounts by payment."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from payments.store.db.conditions import company_in_scope, in_scope, scope_param
 from payments.store.db.connection import Transaction
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches, read_as_sets
+from payments.store.db.streaming import read_as_sets, read_batches
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A patient's account in dollars: all payments, their unassigned part, and what the patient still owes.
+    """A patient's account in dollars: all payments, their unassigned part, and the amount that the patient still owes.
 
-    `balance` is the sum of what is owed for each charge. A charge that the patient overpaid does not reduce what is
-    owed for other charges: `credit` is the sum of the overpaid amounts. `patient_name` is the present name of the
-    patient; None if the EMR has not sent it.
+    `balance` is the sum of the amounts owed for each charge. An overpaid charge does not reduce the amount owed for
+    others: `credit` is the sum of the overpaid amounts. `patient_name` is the current name, None if the EMR has not
+    sent it.
     """
 
     patient: str
@@ -37,7 +37,7 @@ class AccountRow:
 
 
 class AllocationRow(NamedTuple):
-    """An amount in dollars that a payment was applied to a charge, or unapplied (negative)."""
+    """An amount of a payment, in dollars, that was applied to a charge. A negative amount was unapplied."""
 
     company: str
     payment: str
@@ -49,10 +49,10 @@ class AllocationRow(NamedTuple):
 
 
 class RefundRow(NamedTuple):
-    """A refund whose payment is not on the account, or that is larger than its payment.
+    """A refund whose payment is not on the account, or that exceeds its payment.
 
-    `amount` is the refund. `uncovered` is the excess of the refund over its payment. Both are in dollars. `problem` is
-    the code of a RefundProblem.
+    `amount` is the refund. `uncovered` is the part of the refund that the payment does not cover. Both are in dollars.
+    `problem` is the code of a RefundProblem.
     """
 
     company: str
@@ -96,8 +96,8 @@ def summaries(
 ) -> list[AccountRow]:
     """Return the accounts of a patient, as they are now or as they were at `as_of`.
 
-    There is one account, unless several companies use the id. If the scope is limited to clinics, an account has the
-    payments and charges of these clinics only; it is omitted if they have sent no payment or charge of the patient.
+    There is one account per company that has the patient id. If the scope is limited to clinics, an account includes
+    only the payments and charges of these clinics. It is omitted if they have sent no payment or charge of the patient.
     """
     sums = (
         "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS count FROM {1} "
@@ -131,7 +131,7 @@ def allocations(
     scope: Scope = EVERYTHING,
     as_of: datetime | None = None,
 ) -> Iterator[AllocationRow]:
-    """Yield what was applied and unapplied on an account, in order, for the payments in the scope."""
+    """Yield the allocations of an account in order, for the payments in the scope."""
     query = (
         f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
@@ -142,7 +142,7 @@ def allocations(
     )
     statement = as_of_query(as_of, "charges allocations", query)
     of_account = _parameters(account.patient, scope, as_of) | {"company_id": account.company}
-    for found in batches(tx, statement, of_account, is_selective=True):
+    for found in read_batches(tx, statement, of_account, is_selective=True):
         yield from map(AllocationRow._make, found)
 
 
@@ -160,9 +160,9 @@ SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of
 def load_applied_amounts(
     tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
 ) -> dict[tuple[int, str], list[AppliedRow]]:
-    """Return the amounts of these lines that are applied to charges.
+    """Return the amounts of these lines that are applied to charges, by row id of the line and patient.
 
-    The key is the line's row id and the patient. The amounts of a key are sorted by date of service.
+    The amounts of each key are sorted by date of service.
     """
     charge = _CHARGE_KEY.replace("allocations", "applied")
     query = _APPLIED.format(charge=charge, charges=_charges_of("applied", as_of))
@@ -176,8 +176,8 @@ def load_applied_amounts(
 def _charges_of(table: str, as_of: datetime | None) -> str:
     """Return the JOIN clause that joins a table with its charges.
 
-    Current charges are found through the index of their key, regardless of the tables' statistics. Earlier versions of
-    charges have no such index, so they are joined without an index.
+    Current charges are found through the index of their key, regardless of the planner statistics. Earlier versions of
+    charges have no index on the key, so they are joined without one.
     """
     is_same = " AND ".join(f"charges.{name} = {table}.{name}" for name in ChargeKey._fields)
     if as_of is not None:
@@ -188,7 +188,7 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
 def refunds_to_check(
     tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds in the scope that none of the account's payments covers in full."""
+    """Return the refunds of an account in the scope that no payment of the account covers in full."""
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("

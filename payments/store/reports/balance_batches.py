@@ -1,9 +1,9 @@
-"""Which companies the nightly balancing compares together, so that each transaction is short."""
+"""The companies that the nightly balancing compares in one transaction, so that each transaction is short."""
 
 from datetime import date
 
 from payments.core.postponed_work import WorkItem, WorkKind
-from payments.store.db.conditions import is_here
+from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.postponed_work import is_postponed
@@ -23,7 +23,7 @@ remaining AS (
     SELECT company_id, row_number() OVER in_order AS position,
         sum(coalesce(of_companies.line_count, 0)) OVER in_order AS line_count
     FROM companies LEFT JOIN of_companies USING (company_id)
-    WHERE company_id > :after AND {is_here("companies")} AND NOT {_IS_POSTPONED}
+    WHERE company_id > :after AND {has_not_moved("companies")} AND NOT {_IS_POSTPONED}
     WINDOW in_order AS (ORDER BY company_id)
 )
 SELECT company_id FROM remaining WHERE position = 1 OR line_count <= :lines_max ORDER BY company_id
@@ -31,10 +31,12 @@ SELECT company_id FROM remaining WHERE position = 1 OR line_count <= :lines_max 
 
 
 def next_companies(tx: Transaction, after: str, since: date, until: date, lines_max: int) -> list[WorkItem]:
-    """Return the next companies after an id that together have at most `lines_max` lines from `since` to `until`.
+    """Return the next companies after a company id.
 
-    The first one is returned even if it has more. A company whose balancing is postponed is left out. The result is
-    empty if no company follows.
+    Together they have at most `lines_max` lines from `since` to `until`.
+
+    The first company is returned even if it has more lines. Companies whose balancing is postponed are omitted. If no
+    company follows, the result is empty.
     """
     parameters = {"after": after, "since": since, "until": until, "lines_max": lines_max}
     return [WorkItem(company_id) for company_id in tx.execute(text(_NEXT_COMPANIES), parameters).scalars()]

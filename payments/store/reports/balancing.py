@@ -1,8 +1,8 @@
 """Payment Balancing (rule D9): the EMR's amounts and the ledger's entries, line by line.
 
-One statement reads both sides, so both are from the same moment. The database counts and sums the lines on which both
-sides agree; only the other lines are returned one by one. `stream` returns the other lines without the sums, each as
-soon as it is read.
+One statement reads both sides, so both are of the same moment. The database counts and sums the lines on which the
+sides agree. Only the other lines are returned individually. `stream` returns them without the sums, each as soon as it
+is read.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,7 +23,7 @@ from payments.store.db.conditions import optional_scope_parameters, scope_parame
 from payments.store.db.connection import Transaction
 from payments.store.db.printed_key import shared_clinic_ids
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches, read_as_sets
+from payments.store.db.streaming import read_as_sets, read_batches
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
 from payments.store.reports import balancing_query
 
@@ -32,10 +32,10 @@ _CHUNK_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BalanceFilter:
-    """Filter of a balance; a field that is None does not restrict it.
+    """Filter of a balance. A field that is None does not restrict it.
 
-    `since` and `until` are inclusive: transaction dates of the EMR and deposit dates of Billing. `as_of` reads both
-    sides as they were at that moment.
+    `since` and `until` are inclusive. They apply to the transaction dates of the EMR and the deposit dates of Billing.
+    `as_of` is a moment: both sides are read as they were then.
     """
 
     since: date | None = None
@@ -45,27 +45,28 @@ class BalanceFilter:
 
     @property
     def has_all_days(self) -> bool:
-        """Whether the balance is of all days."""
+        """Whether the balance covers all days."""
         return self.since is None and self.until is None
 
     @property
     def has_all_clinics(self) -> bool:
-        """Whether the balance is of all clinics of its companies."""
+        """Whether the balance covers all clinics of its companies."""
         return self.scope.clinics is None and self.scope.clinic_keys is None
 
 
 def compare(
     tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield a comparison of each line on which the sides may differ, and one sum per clinic of the lines that agree.
+    """Yield a comparison of each line on which the sides may differ, and one sum per clinic of all other lines.
 
-    `with_log` takes the side of the EMR from the tables of `emr_log.create_temporary_tables`, in place of the feed.
+    With `with_log`, the EMR's side is the Payment Log in the tables of `emr_log.create_temporary_tables`. Otherwise it
+    is the feed.
     """
     yield from _run(tx, balance_filter, _query(balance_filter, with_log=with_log), with_log=with_log)
 
 
 def read_every_line(tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool) -> Iterator[LineComparison]:
-    """Yield the comparison of each line, also of those that agree, in the order of the lines' keys."""
+    """Yield the comparison of each line, including lines on which the sides agree, in the order of the keys."""
     query = balancing_query.in_key_order(balancing_query.of_every_line(with_log=with_log))
     for row in _run(tx, balance_filter, query, with_log=with_log, sums_equal_lines=False):
         assert isinstance(row, LineComparison)  # noqa: S101 (no line is summed)
@@ -75,11 +76,11 @@ def read_every_line(tx: Transaction, balance_filter: BalanceFilter, *, with_log:
 def stream(
     tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield the comparisons of `compare` in the order of the lines' keys, then those of payments without a line.
+    """Yield the comparisons of `compare` in the order of the lines' keys. Payments without a line come last.
 
-    The sums of the lines that agree may be missing. The comparisons of all days are yielded while the lines are read,
-    by several statements that need one snapshot. With a period, a log or an earlier moment, the first comparison is
-    yielded after all rows were compared.
+    The sums of the lines that agree may be missing. Without a period, a log or an earlier moment, several statements
+    yield the comparisons while they read, and need a snapshot. Otherwise all rows are compared before the first is
+    yielded.
     """
     if with_log or balance_filter.as_of or not balance_filter.has_all_days:
         query = balancing_query.in_key_order(_query(balance_filter, with_log=with_log))
@@ -88,7 +89,7 @@ def stream(
     scope = balance_filter.scope
     parameters, shared = _parameters(balance_filter), shared_clinic_ids(tx, scope)
     of_line_refs = balancing_query.of_line_refs()
-    for lines in batches(tx, balancing_query.scanned_lines(scope), scope_parameters(scope)):
+    for lines in read_batches(tx, balancing_query.scanned_lines(scope), scope_parameters(scope)):
         read_as_sets(tx)
         if line_refs := [line.id for line in lines if line.may_differ]:
             found = tx.execute(text(of_line_refs), parameters | {"line_refs": line_refs})
@@ -114,7 +115,10 @@ def _parameters(balance_filter: BalanceFilter) -> dict[str, Any]:
 def _run(
     tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool, sums_equal_lines: bool = True
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield the rows of a query of `balancing_query`. With `sums_equal_lines`, a row of equal lines is their sum."""
+    """Yield the rows of a query of `balancing_query`.
+
+    With `sums_equal_lines`, a row of equal lines is their sum.
+    """
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
     if balance_filter.since is None or balance_filter.until is None:

@@ -171,7 +171,7 @@ entries AS MATERIALIZED (
 def of_range(*, with_log: bool) -> str:
     """Return the query for a range of days: each line that may differ, and the sums of the equal lines by clinic.
 
-    The parameters are those of `in_optional_scope`, `since` and `until`. With `with_log`, the EMR's side is the Payment
+    Its parameters are those of `in_optional_scope`, `since` and `until`. With `with_log`, the EMR's side is the Payment
     Log.
     """
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
@@ -179,44 +179,50 @@ def of_range(*, with_log: bool) -> str:
 
 
 def of_every_line(*, with_log: bool) -> str:
-    """Return the query for each line of a range of days, also the equal ones, with the parameters of `of_range`."""
+    """Return the query for each line of a range of days, including equal lines. It has the parameters of `of_range`."""
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
     return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_EVERY_LINE}"
 
 
 def of_all_days(*, with_log: bool) -> str:
-    """Return the query for all days. It reads each table as a whole, and has the rows and parameters of `of_range`."""
+    """Return the query for all days. It reads each table as a whole.
+
+    Its rows and parameters are those of `of_range`.
+    """
     return f"WITH {_ctes(_ALL_LINES, _ALL_POSTED, with_log=with_log)}{_LINES}{_SUMS_OF_EQUAL_LINES}"
 
 
 def in_key_order(query: str) -> str:
-    """Return the query with its rows in the order of the lines' keys. Rows of no line come last."""
+    """Return the query with its rows sorted by the lines' keys. Rows without a line come last."""
     return f"SELECT * FROM ({query}) AS found{_IN_KEY_ORDER}"
 
 
 def scanned_lines(scope: Scope) -> str:
-    """Return the query for all lines of a scope in the order of their keys: the id, and whether the line may differ.
+    """Return the query for the ids of all lines of a scope, sorted by key, each with whether the line may differ.
 
-    The parameters are those of `scope_parameters`.
+    Its parameters are those of `scope_parameters`.
     """
     return _SCANNED_LINES.format(scope=in_scope(scope, "lines"))
 
 
 def of_line_refs() -> str:
-    """Return the query for the lines with the ids in the parameter `line_refs`, in the order of their keys.
+    """Return the query for the lines whose ids are in the parameter `line_refs`, sorted by key.
 
-    It compares them on all days, and does not return the sums of the equal lines.
+    It compares the lines on all days, without the sums of the equal lines.
     """
     return f"WITH {_OF_LINE_REFS}{_ctes(_ALL_LINES, _ALL_POSTED)}{_LINES}{_IN_KEY_ORDER}"
 
 
 def of_dead_letters_alone() -> str:
-    """Return the query for the dead letters of all days that supersede no line, with the parameters of `of_range`."""
+    """Return the query for the dead letters of all days that supersede no line. It has the parameters of `of_range`."""
     return f"WITH {_ctes(_LINES_OF_DEAD_LETTERS, _POSTED_BY_LINE)}{_LINES} AND line_ref IS NULL{_IN_KEY_ORDER}"
 
 
 def _ctes(lines: str, posted: str, *, with_log: bool = False) -> str:
-    """Return the CTEs that compare both sides of the lines in the query `lines`. `posted` joins the sums of entries."""
+    """Return the CTEs that compare both sides of lines.
+
+    `lines` is the query that selects the lines. `posted` joins the sums of their entries.
+    """
     logged, emr_side = (LOGGED_LINES, _EMR_SIDE_FROM_LOG) if with_log else ("", _EMR_SIDE_FROM_FEED)
     comparison = _COMPARISON.format(posted=posted)
     return f"{logged}{_CURRENT_DEAD_LETTERS},relevant_lines AS ({lines}),{_EMR_LINES}{emr_side}{comparison}"

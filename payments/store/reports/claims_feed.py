@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from payments.contract.money import Money
 from payments.core.sorting import Sort, Window
 from payments.store.db.connection import Transaction
-from payments.store.db.keyset import Keyset, Positioned, order_by
+from payments.store.db.keyset import Keyset, PositionedRow, order_by
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches, read_as_sets
+from payments.store.db.streaming import read_as_sets, read_batches
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.feed_filter import FeedFilter, parameters
 from payments.store.reports import claims_feed_query as query
@@ -24,7 +24,7 @@ NEWEST_FIRST = Sort(BY_SAVE, is_descending=True)
 
 @dataclass(frozen=True, slots=True)
 class FeedSum:
-    """Number of payments with a status and reason, and their sum in dollars."""
+    """The number of payments with a status and reason, and their sum in dollars."""
 
     status: str
     reason: str | None
@@ -37,7 +37,7 @@ _TOTALS = "count(*) AS count, coalesce(sum(amount), 0.00) AS total"
 
 
 def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
-    """Yield all rows that match, oldest save first. Events without a readable save time come last."""
+    """Yield all matching rows, oldest save first. Events without a readable save time come last."""
     if feed_filter.as_of is None:
         lines = query.lines_one_by_one(feed_filter)
     else:
@@ -53,7 +53,7 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
 
 
 def stream_sorted(tx: Transaction, feed_filter: FeedFilter, sort: Sort) -> Iterator[FeedRow]:
-    """Yield all rows that match, in the order of a column. Without an index, PostgreSQL sorts all of them first."""
+    """Yield all matching rows in the order of a column. Without an index, PostgreSQL sorts all of them first."""
     read_as_sets(tx)
     return _read_rows(
         tx, feed_filter, f"{query.whole(feed_filter, FIELDS)} {NAMES} {order_by(SORTS[sort.column], sort)}"
@@ -63,14 +63,14 @@ def stream_sorted(tx: Transaction, feed_filter: FeedFilter, sort: Sort) -> Itera
 def _read_rows(tx: Transaction, feed_filter: FeedFilter, statement: str) -> Iterator[FeedRow]:
     is_selective = feed_filter.patient is not None or feed_filter.payment is not None
     as_of = query.as_of(feed_filter, statement)
-    for rows in batches(tx, as_of, parameters(feed_filter), is_selective=is_selective):
+    for rows in read_batches(tx, as_of, parameters(feed_filter), is_selective=is_selective):
         yield from map(FeedRow._make, rows)
 
 
 def read_page(
     tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort = NEWEST_FIRST
-) -> list[Positioned[FeedRow]]:
-    """Return the rows of a page. Unless the feed is sorted BY_SAVE, the query reads all rows that match."""
+) -> list[PositionedRow[FeedRow]]:
+    """Return the rows of a page. Unless the sort is BY_SAVE, the query reads all matching rows."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     if feed_filter.as_of is not None:
         read_as_sets(tx)
@@ -85,7 +85,7 @@ def read_page(
 
 
 def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
-    """Count the rows that match and add up their amounts. With `limit`, stop after so many rows."""
+    """Count the matching rows and add up their amounts. With `limit`, stop after that many rows."""
     if limit is None or feed_filter.as_of is not None:
         read_as_sets(tx)
         rows = query.whole(feed_filter, _TOTALS)
@@ -95,7 +95,7 @@ def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None
 
 
 def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
-    """Return the feed summed by status and reason, the largest group first."""
+    """Return the sums of the feed by status and reason, the largest group first."""
     totals = f"status, reason, {_TOTALS}"
     read_as_sets(tx)
     grouped = f"{query.whole(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"

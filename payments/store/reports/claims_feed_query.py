@@ -1,7 +1,7 @@
-"""The rows of the Claims Feed, one per line with its newest version, as parts of SQL queries.
+"""The rows of the Claims Feed as parts of SQL queries: one row per line, with its newest version.
 
-The rule that decides which dead letters are current (`payments.store.feed.current`) is applied row by row through an
-index for pages, and to all dead letters together for sums and for the feed as of an earlier moment.
+A rule decides which dead letters are current (`payments.store.feed.current`). Pages apply it row by row, through an
+index. Sums, and the feed as of an earlier moment, apply it to all dead letters together.
 """
 
 from datetime import datetime
@@ -27,11 +27,13 @@ LINE, DEAD_LETTER = 0, 1
 
 
 class FeedRow(NamedTuple):
-    """A row of the Claims Feed. Amounts are in dollars; `refused` is the printed key of a dead letter, for a requeue.
+    """A row of the Claims Feed. Amounts are in dollars.
 
-    `posted` is the posted state, None for a refused patient or charge. `posted_amount` is what the ledger holds, and
-    `difference` the EMR's amount less that; None if the EMR's amount cannot be read.
-    `patient_name` is the present name of the patient; None if the EMR has not sent it.
+    - `refused`: the printed key of a dead letter, by which it is requeued; None for a line.
+    - `posted`: the posted state; None for a refused patient or charge.
+    - `posted_amount`: the amount that the ledger holds.
+    - `difference`: the EMR's amount less `posted_amount`; None if the EMR's amount is unreadable.
+    - `patient_name`: the current name of the patient; None if the EMR has not sent it.
     """
 
     payment: str | None
@@ -82,7 +84,7 @@ _IN_WHOLE_FEED = (
 
 
 def whole(feed_filter: FeedFilter, fields: str) -> str:
-    """Return the query of all rows. It computes the current dead letters once, as a set."""
+    """Return the query of all rows. It selects the current dead letters once, as a set."""
     return (
         f"WITH {current_dead_letters_cte()} SELECT {fields} FROM ("
         f"{whole_lines(feed_filter)} UNION ALL {whole_dead_letters(feed_filter)}) AS feed"
@@ -90,25 +92,28 @@ def whole(feed_filter: FeedFilter, fields: str) -> str:
 
 
 def whole_lines(feed_filter: FeedFilter) -> str:
-    """Return the query of all rows that are lines, beside the CTE of the current dead letters."""
+    """Return the query of all rows that are lines. It needs the CTE of the current dead letters."""
     columns = line_columns(feed_filter.scope, as_of=feed_filter.as_of is not None)
     return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
 
 
 def whole_dead_letters(feed_filter: FeedFilter) -> str:
-    """Return the query of all rows that are dead letters, beside their CTE."""
+    """Return the query of all rows that are dead letters. It needs the CTE of the current dead letters."""
     where = dead_letter_conditions(feed_filter, "current_dead_letters")
     return f"SELECT {current_dead_letter_columns(feed_filter.scope)} FROM current_dead_letters WHERE true {where}"
 
 
 def lines_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
-    """Return the query of all rows that are lines. It looks up the dead letters of each line through an index."""
+    """Return the query of all rows that are lines.
+
+    For each line, an index finds the dead letters that may supersede it.
+    """
     where = f"{LINE_IS_CURRENT_IN_ORDER} {_conditions_on_lines(feed_filter)}"
     return f"SELECT {columns or line_columns(feed_filter.scope)} FROM lines WHERE {where}"
 
 
 def first_amounts(feed_filter: FeedFilter) -> str:
-    """Return the query of the amounts of `:limit` rows. It stops reading when it has found them."""
+    """Return the query of the amounts of `:limit` rows. It stops reading after that many rows."""
     return (
         f"SELECT amount FROM (({lines_one_by_one(feed_filter, _AMOUNT_OF_LINE)} LIMIT :limit) UNION ALL "
         f"({_dead_letters_one_by_one(feed_filter, 'amount_paid AS amount')} LIMIT :limit)) AS feed LIMIT :limit"
@@ -116,7 +121,7 @@ def first_amounts(feed_filter: FeedFilter) -> str:
 
 
 def sorted_rows(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
-    """Return the query of a page in an order that no index has. It reads all rows that match."""
+    """Return the query of a page in an order that no index has. It reads all matching rows."""
     return (
         f"SELECT {keyset.columns}, {fields} FROM ({lines_one_by_one(feed_filter)} UNION ALL "
         f"{_dead_letters_one_by_one(feed_filter)}) AS feed {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
@@ -124,7 +129,7 @@ def sorted_rows(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
 
 
 def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
-    """Return the query of a page in the order of the save: two index scans, at any position of the page."""
+    """Return the query of a page in the order of the save. It takes two index scans, however far the page is."""
     direction = "DESC" if keyset.reads_descending else "ASC"
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_beyond(keyset, 'saved_at', LINE)}"
     order = f"ORDER BY saved_at {direction}, id {direction} LIMIT :limit"
@@ -144,7 +149,7 @@ def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
 
 
 def as_of(feed_filter: FeedFilter, query: str) -> str:
-    """Return the query as of the moment of the filter."""
+    """Return the query, changed to read the moment of the filter."""
     return as_of_query(feed_filter.as_of, "lines set_aside patients charges entries findings", query)
 
 
@@ -158,13 +163,13 @@ def _conditions_on_lines(feed_filter: FeedFilter) -> str:
 
 
 def _beyond(keyset: Keyset, moment: str, source: int) -> str:
-    """Return the condition that a row of one source is beyond the position, in a form that can use an index."""
+    """Return the condition that a row of one source is beyond the position. An index can evaluate the condition."""
     if keyset.window.position is None:
         return ""
     _, source_of_position, _ = keyset.window.position
     at = "CAST(:position_0 AS timestamptz)"
     if source == source_of_position:
         return f"AND ({moment}, id) {keyset.comparison} ({at}, CAST(:position_2 AS bigint))"
-    # Within the same moment the sources are in the direction of the list.
+    # Rows of the same moment are sorted by source, in the direction of the list.
     comes_later = (source > int(str(source_of_position))) != keyset.reads_descending
     return f"AND {moment} {keyset.comparison}{'=' if comes_later else ''} {at}"

@@ -15,8 +15,8 @@ _IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 class CloseWarning:
     """A payment to resolve before the close: its key and its amount in dollars.
 
-    `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter from which the
-    company cannot be read.
+    `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter whose company is
+    unreadable.
     """
 
     what: str
@@ -28,10 +28,10 @@ class CloseWarning:
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return the month's payments that are pending, failed, Not Sent after the last attempt, or open exceptions.
+    """Return the payments of a month that are pending, failed, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter of no
-    company is included if there is no other company that it could belong to.
+    A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter
+    without a company is included if it cannot belong to another company.
     """
     found = tx.execute(
         text(

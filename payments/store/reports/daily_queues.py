@@ -1,7 +1,7 @@
-"""The daily snapshot of the work queues of each company: number, amount and age by cause and clinic.
+"""The daily snapshot of each company's work queues: number, amount and age by cause and clinic.
 
-There are two queues: payments that are not in Billing, by posted state and reason; and open exceptions, by reason and
-case. Events whose company cannot be read are in no snapshot.
+There are two queues: payments that are not in Billing, by posted state and reason, and open exceptions, by reason and
+case. Events whose company is unreadable are in no snapshot.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from payments.contract.money import Money
 from payments.core.posted import NOT_IN_BILLING
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.core.scope import Scope
-from payments.store.db.conditions import in_scope, is_here, scope_parameters
+from payments.store.db.conditions import has_not_moved, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.feed_filter import FeedFilter, parameters
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.reports.posted_sums import unposted_rows
 
-KEPT = timedelta(days=400)
+SNAPSHOT_RETENTION = timedelta(days=400)
 """The age from which a snapshot is deleted when the next one is written."""
 
 
@@ -32,9 +32,9 @@ class Queue(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueSize:
-    """The size of a queue on a day for one cause: number, amount in dollars, and the moment of its oldest item.
+    """The size of a queue on a day for one cause: number, amount in dollars, and the time of its oldest item.
 
-    `detail` is the reason of a payment, or the case of an exception of a closed month; empty without one.
+    `detail` is the reason of a payment, or the case of an exception of a closed month. It is empty if there is none.
     """
 
     day: date
@@ -61,7 +61,7 @@ WHERE findings.company_id = :company_id AND findings.status = 'open' GROUP BY 4,
 """
 _IS_POSTPONED = is_postponed(WorkKind.SNAPSHOT_COMPANY, "companies.company_id", "''")
 _NEXT_COMPANY = f"""
-SELECT company_id FROM companies WHERE company_id > :after AND {is_here("companies")} AND NOT {_IS_POSTPONED}
+SELECT company_id FROM companies WHERE company_id > :after AND {has_not_moved("companies")} AND NOT {_IS_POSTPONED}
 ORDER BY company_id LIMIT 1
 """
 _READ = """
@@ -71,14 +71,17 @@ FROM daily_queues WHERE day BETWEEN :since AND :until{scope} GROUP BY 1, 2, 3, 4
 
 
 def next_company(tx: Transaction, after: str) -> WorkItem | None:
-    """Return the next company after an id, or None if no company follows. A postponed company is left out."""
+    """Return the next company after a company id, or None if no company follows. Postponed companies are skipped."""
     found = tx.execute(text(_NEXT_COMPANY), {"after": after}).scalar_one_or_none()
     return None if found is None else WorkItem(found)
 
 
 def write(tx: Transaction, company_id: str, day: date) -> None:
-    """Write the snapshot of a company for a day, in place of an earlier one, and delete those that are too old."""
-    of_day = {"company_id": company_id, "day": day, "oldest": day - KEPT}
+    """Write the snapshot of a company for a day. It replaces an earlier one of the same day.
+
+    Delete expired snapshots.
+    """
+    of_day = {"company_id": company_id, "day": day, "oldest": day - SNAPSHOT_RETENTION}
     tx.execute(
         text("DELETE FROM daily_queues WHERE company_id = :company_id AND (day = :day OR day < :oldest)"), of_day
     )
@@ -93,7 +96,7 @@ def write(tx: Transaction, company_id: str, day: date) -> None:
 
 
 def read(tx: Transaction, since: date, until: date, scope: Scope) -> list[QueueSize]:
-    """Return the sizes of the queues from one day to another, by day, queue and cause."""
+    """Return the sizes of the queues on each day from `since` to `until`, by day, queue and cause."""
     query = _READ.format(scope=in_scope(scope, "daily_queues"))
     found = tx.execute(text(query), {"since": since, "until": until} | scope_parameters(scope))
     return [QueueSize(*row) for row in found]

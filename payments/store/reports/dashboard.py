@@ -1,4 +1,4 @@
-"""The figures of the overview page and of Prometheus: counts and times, never data of a patient."""
+"""The figures of the overview page and of Prometheus: counts and times, never a patient's data."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from payments.core.scope import Scope
-from payments.store.db.conditions import in_scope, is_here, scope_parameters
+from payments.store.db.conditions import has_not_moved, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
@@ -15,7 +15,7 @@ from payments.store.reports.posted_sums import HourlyStatus
 
 
 class HourlyFlow(NamedTuple):
-    """Number of payments in an hour of a day: saved in the EMR, imported, tried again after a fault, and Not Sent."""
+    """The number of payments in one hour: saved in the EMR, imported, retried after a fault, and Not Sent."""
 
     hour: int
     saved: int
@@ -26,7 +26,7 @@ class HourlyFlow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExceptionAgeCount:
-    """Number of open exceptions in an age group."""
+    """The number of open exceptions in an age group."""
 
     age: str
     count: int
@@ -34,7 +34,7 @@ class ExceptionAgeCount:
 
 @dataclass(frozen=True, slots=True)
 class CompanyCount:
-    """Number of a company's payments with a status and reason; None for events whose company cannot be read."""
+    """The number of a company's payments with a status and reason. `company` is None if it is unreadable."""
 
     company: str | None
     status: str
@@ -44,7 +44,7 @@ class CompanyCount:
 
 @dataclass(frozen=True, slots=True)
 class OpenExceptions:
-    """Number of open exceptions of a company for one reason, and when the oldest was opened."""
+    """The number of a company's open exceptions with one reason, and the time at which the oldest was opened."""
 
     company: str
     reason: str
@@ -54,7 +54,7 @@ class OpenExceptions:
 
 @dataclass(frozen=True, slots=True)
 class RetryBacklog:
-    """Number of payments that wait for a retry, and when the oldest was saved."""
+    """The number of payments that wait for a retry, and the time at which the oldest was saved."""
 
     count: int
     oldest_at: datetime | None
@@ -107,13 +107,13 @@ SELECT age, count(*) AS count FROM (
     WHERE findings.status = 'open' {0}
 ) AS aged GROUP BY age
 """
-AGES = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")
+AGE_GROUPS = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")
 
 
-class Day(NamedTuple):
+class DayHours(NamedTuple):
     """A day in a time zone: the moments at which its hours begin, and the first moment of the next day.
 
-    PostgreSQL is not given the name of the zone, because it may not know it.
+    The hours are computed here, because PostgreSQL may not know the time zone.
     """
 
     hours: Sequence[datetime]
@@ -128,10 +128,10 @@ class Day(NamedTuple):
         return cls([each.astimezone(zone) for each in hours], end)
 
 
-def hourly_flow(tx: Transaction, day: Day, scope: Scope, saved: Iterable[HourlyStatus]) -> list[HourlyFlow]:
-    """Return the payment counts of each hour of a day. `saved` are the payments that were saved on the day.
+def hourly_flow(tx: Transaction, day: DayHours, scope: Scope, saved: Iterable[HourlyStatus]) -> list[HourlyFlow]:
+    """Return the payment counts of each hour of a day. `saved` are the counts of payments that were saved on the day.
 
-    If the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
+    When the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
     """
     parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end} | scope_parameters(scope)
     done = tx.execute(text(_FLOW.format(in_scope(scope, "lines"))), parameters)
@@ -144,11 +144,11 @@ def hourly_flow(tx: Transaction, day: Day, scope: Scope, saved: Iterable[HourlyS
 
 
 def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[ExceptionAgeCount]:
-    """Return the number of open exceptions in each age group, the newest first."""
+    """Return the number of open exceptions in each age group, the youngest group first."""
     query = _AGES.format(in_scope(scope, "lines"))
     found = tx.execute(text(query), {"now": now} | scope_parameters(scope)).mappings()
     counts = {row["age"]: row["count"] for row in found}
-    return [ExceptionAgeCount(age, counts.get(age, 0)) for age in AGES]
+    return [ExceptionAgeCount(age, counts.get(age, 0)) for age in AGE_GROUPS]
 
 
 def unsuccessful_by_company(tx: Transaction) -> list[CompanyCount]:
@@ -170,31 +170,37 @@ def count_successful(tx: Transaction) -> int:
 
 
 def retry_backlog(tx: Transaction) -> RetryBacklog:
-    """Return the payments that wait for a retry, without those of companies that have moved to another installation."""
+    """Return the backlog of payments that wait for a retry.
+
+    Companies that have moved to another installation are omitted.
+    """
     query = (
         "SELECT count(*) AS count, min(saved_at) AS oldest_at FROM lines "
-        f"WHERE due_at IS NOT NULL AND {is_here('lines')}"
+        f"WHERE due_at IS NOT NULL AND {has_not_moved('lines')}"
     )
     return RetryBacklog(**tx.execute(text(query)).mappings().one())
 
 
 def retry_count(tx: Transaction, since: datetime) -> int:
-    """Count the import attempts since then that failed, and are tried again."""
+    """Return the number of import attempts since a moment that failed and are tried again."""
     counted = tx.execute(text(f"SELECT count(*) FROM history WHERE at >= :since AND {_IS_RETRY}"), {"since": since})
     return int(counted.scalar_one())
 
 
 def open_exceptions(tx: Transaction) -> list[OpenExceptions]:
-    """Return the open exceptions by company and reason, without those of companies that have moved elsewhere."""
+    """Return the open exceptions by company and reason.
+
+    Companies that have moved to another installation are omitted.
+    """
     query = (
         "SELECT company_id AS company, reason_code AS reason, count(*) AS count, min(opened_at) AS oldest_at "
-        f"FROM findings WHERE status = 'open' AND {is_here('findings')} GROUP BY 1, 2 ORDER BY 1, 2"
+        f"FROM findings WHERE status = 'open' AND {has_not_moved('findings')} GROUP BY 1, 2 ORDER BY 1, 2"
     )
     return [OpenExceptions(**row) for row in tx.execute(text(query)).mappings()]
 
 
 def chunk_stats(tx: Transaction, since: datetime) -> ChunkStats:
-    """Return the statistics of the import chunks since then.
+    """Return the statistics of the import chunks since a moment.
 
     The history rows with the same time and worker are one chunk.
     """

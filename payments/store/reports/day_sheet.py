@@ -1,4 +1,4 @@
-"""The payments of one day at the front desk, whether or not they are in Billing, by transaction date."""
+"""The payments of one transaction date, for the front desk, whether or not they are in Billing."""
 
 from datetime import date
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from payments.store.feed.feed_columns import DEAD_LETTER_DAY, dead_letter_column
 
 
 class DayRow(NamedTuple):
-    """A payment as the EMR states it, and what Billing holds of it; amounts in dollars.
+    """A payment as the EMR states it, and the amount that Billing holds for it. Amounts are in dollars.
 
-    `amount` is None if it cannot be read from a refused event. `method` and `reference` (a check number, for example)
-    are None for a refused event. `refused` is its printed key.
+    `reference` is a check number, for example. `refused` is the printed key of a dead letter, None for a line. For a
+    dead letter, `method` and `reference` are None, and `amount` is None if it is unreadable.
     """
 
     payment: str | None
@@ -46,7 +46,7 @@ _IS_PAYMENT = "coalesce(event_type, '') NOT IN ('patient.saved', 'charge.saved')
 
 
 def read(tx: Transaction, scope: Scope, day: date, limit: int) -> list[DayRow]:
-    """Return up to `limit` payments of a day in a scope, the first save first. Payments of 0.00 are left out."""
+    """Return up to `limit` payments of a day in a scope, first save first. Payments of 0.00 are omitted."""
     lines = (
         f"SELECT {line_columns(scope)}, method, reference FROM lines "
         f"WHERE transaction_date = :day AND {LINE_IS_CURRENT_IN_ORDER}{in_scope(scope, 'lines')}"

@@ -6,10 +6,10 @@ from itertools import islice
 from sqlalchemy import Boolean, Column, Date, MetaData, Table, Text
 
 from payments.contract.keys import LocalKey
-from payments.contract.payment_log import PaymentLogRow
+from payments.contract.payment_log import EmrLogRow
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import Scope
-from payments.store.db.bulk import arrays, insertion
+from payments.store.db.bulk import column_arrays, insert_statement
 from payments.store.db.conditions import in_optional_scope, optional_scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -52,10 +52,11 @@ FROM logged LEFT JOIN (TABLE known UNION ALL TABLE refused) AS found USING (clin
 """
 
 
-def create_temporary_tables(tx: Transaction, log: Iterable[PaymentLogRow], scope: Scope) -> None:
-    """Copy the EMR's Payment Log into temporary tables that last until the transaction ends.
+def create_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Scope) -> None:
+    """Copy the EMR's Payment Log into temporary tables that exist until the transaction ends.
 
-    Its clinics are those of the companies in the scope. Raises AmbiguousIdError if several of these have a clinic.
+    A clinic in the log belongs to a company of the scope. Raises AmbiguousIdError if several of these companies have
+    the clinic.
     """
     for table in (_emr_log, _clinics):
         columns = ", ".join(f"{column.name} {column.type.compile()}" for column in table.columns)
@@ -64,13 +65,13 @@ def create_temporary_tables(tx: Transaction, log: Iterable[PaymentLogRow], scope
     rows = ({**each.key._asdict(), "amount": each.amount, **each.details._asdict()} for each in log)
     log_columns = [column.name for column in _emr_log.columns]
     while chunk := list(islice(rows, _CHUNK_ROWS)):
-        tx.execute(text(insertion(_emr_log, log_columns)), arrays(chunk, log_columns))
+        tx.execute(text(insert_statement(_emr_log, log_columns)), column_arrays(chunk, log_columns))
     companies = [
         {"clinic_id": row.clinic_id, "company_id": _company(row.clinic_id, row.companies, scope)}
         for row in tx.execute(text(_COMPANIES), optional_scope_parameters(scope))
     ]
     clinic_columns = [column.name for column in _clinics.columns]
-    tx.execute(text(insertion(_clinics, clinic_columns)), arrays(companies, clinic_columns))
+    tx.execute(text(insert_statement(_clinics, clinic_columns)), column_arrays(companies, clinic_columns))
     for table in (_emr_log, _clinics):
         tx.execute(text(f"ANALYZE {table.name}"))
 

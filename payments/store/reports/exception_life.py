@@ -13,7 +13,7 @@ from payments.store.db.statement import text
 class DecisionEntry(NamedTuple):
     """A ledger entry that a decision on an exception posted, in dollars.
 
-    Of a reversal, `reverses` is the id of the reversed entry, and `reason` the user's reason.
+    For a reversal, `reverses` is the id of the reversed entry, and `reason` is the user's reason.
     """
 
     id: int
@@ -30,7 +30,7 @@ class DecisionEntry(NamedTuple):
 
 
 class LifeEvent(NamedTuple):
-    """An event in the life of an exception. `params` are the values that belong to the code, a HistoryCode."""
+    """An event in the life of an exception. `code` is a HistoryCode, and `params` are the values that belong to it."""
 
     at: datetime
     code: str
@@ -69,7 +69,7 @@ def events(tx: Transaction, finding_id: int) -> list[LifeEvent]:
 
 
 def entries(tx: Transaction, finding_ids: Sequence[int]) -> dict[int, list[DecisionEntry]]:
-    """Return the entries that acceptances of exceptions and their reversals posted, oldest first, by exception."""
+    """Return the entries that acceptances and their reversals posted, oldest first, by exception id."""
     found: dict[int, list[DecisionEntry]] = {finding_id: [] for finding_id in finding_ids}
     for asked_id, *values in tx.execute(text(_ENTRIES), {"ids": list(finding_ids)}) if finding_ids else ():
         found[asked_id].append(DecisionEntry(*values))

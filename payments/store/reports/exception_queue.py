@@ -1,7 +1,7 @@
-"""The work queue of Billing Exceptions: who works on which open exception (rule D6).
+"""The work queue of Billing Exceptions: the owner of each open exception (rule D6).
 
-These statements lock only the exception, and nothing after it, so they cannot deadlock with a decision, which locks the
-line first.
+A decision locks the line before the exception. The statements here lock only the exception, so they cannot deadlock
+with a decision.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from payments.store.reports.exceptions import DUE, HAS_PROPOSAL, IS_OVERDUE, LIN
 
 
 class ExceptionWork(NamedTuple):
-    """Numbers of open exceptions: all, those that propose entries, those of a user, of nobody, and the overdue ones."""
+    """The number of open exceptions: all, with a proposal, of one user, without an owner, and overdue."""
 
     open: int
     to_post: int
@@ -26,9 +26,9 @@ class ExceptionWork(NamedTuple):
 
 
 def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, now: datetime) -> int | None:
-    """Give the oldest open exception without an owner that matches to this user, and return its id; None without one.
+    """Give the oldest matching open exception without an owner to a user. Return its id, or None if there is none.
 
-    Two users never get the same one. Locks: the exception FOR NO KEY UPDATE; those that others have locked are skipped.
+    Two users never get the same exception. Locks: the exception FOR NO KEY UPDATE. Locked exceptions are skipped.
     """
     claimed = tx.execute(
         text(

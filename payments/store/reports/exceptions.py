@@ -12,22 +12,22 @@ from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
-from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
+from payments.store.db.keyset import Keyset, PositionedRow, SortKey, order_by
 from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches
+from payments.store.db.streaming import read_batches
 from payments.store.reports.summary import Summary, read_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExceptionFilter:
-    """Filter of the Billing Exceptions; a field that is None does not restrict them.
+    """Filter of the Billing Exceptions. A field that is None does not restrict them.
 
-    `since` and `until` are inclusive transaction dates. `as_of` reads the exceptions as they were at that moment.
-    `owner` is a user's name; `is_unassigned` selects those without an owner. `overdue_at` selects those whose due date
-    has passed at that moment, in the company's time zone. `has_proposal` selects those that propose entries, or those
-    that do not.
+    `since` and `until` are inclusive transaction dates. `as_of` is a moment: the exceptions are read as they were then.
+    `owner` is a user's name; `is_unassigned` selects exceptions without an owner. `overdue_at` selects those that are
+    overdue at that moment, in the company's time zone. `has_proposal` selects those with or those without proposed
+    entries.
     """
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -48,9 +48,9 @@ class ExceptionFilter:
 class ExceptionRow:
     """A row of the Billing Exceptions. Amounts are in dollars.
 
-    An entry of `proposal` has a `patient` only if this patient is not the payment's current patient. `patient_name` is
-    the present name of the patient; None if the EMR has not sent it. `owner` is
-    the name of the user who works on it. `due_on` is the date by which it is to be decided (rule D6).
+    An entry of `proposal` has a `patient` only if it differs from the payment's current patient. `patient_name` is the
+    current name, None if the EMR has not sent it. `owner` is a user's name. `due_on` is the date by which the exception
+    must be decided (rule D6).
     """
 
     id: int
@@ -81,7 +81,7 @@ class ExceptionRow:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionCount:
-    """Number of exceptions with a reason and case, and the sum of their differences in dollars (EMR less Billing)."""
+    """The number of exceptions with a reason and case, and the sum of their differences in dollars."""
 
     reason: str
     case: str | None
@@ -136,18 +136,18 @@ SORTS = {
 
 
 def stream(tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = OLDEST_FIRST) -> Iterator[ExceptionRow]:
-    """Yield the exceptions that match, in the order of a column."""
+    """Yield the matching exceptions, in the order of a column."""
     query = f"{_rows(exception_filter.scope)} {where(exception_filter)} {order_by(SORTS[sort.column], sort)}"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
     is_selective = sort.column != BY_ID or exception_filter.patient is not None
-    for rows in batches(tx, statement, parameters_of(exception_filter), is_selective=is_selective):
+    for rows in read_batches(tx, statement, parameters_of(exception_filter), is_selective=is_selective):
         yield from (_row(row._mapping) for row in rows)
 
 
 def read_page(
     tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = OLDEST_FIRST
-) -> list[Positioned[ExceptionRow]]:
-    """Return the rows of a page. Unless they are sorted BY_ID, the query reads all exceptions that match."""
+) -> list[PositionedRow[ExceptionRow]]:
+    """Return the rows of a page. Unless the sort is BY_ID, the query reads all matching exceptions."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     rows = _rows(exception_filter.scope, f"{keyset.columns}, ")
     query = f"{rows} {where(exception_filter)}{keyset.condition} {keyset.order_by}"
@@ -160,7 +160,7 @@ def read_page(
 
 
 def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
-    """Count the exceptions that match and add up their differences. With `limit`, stop after so many."""
+    """Count the matching exceptions and add up their differences. With `limit`, stop after that many."""
     matching = f"FROM findings {LINES} {_due(exception_filter)} {where(exception_filter)}"
     first = f"SELECT amount_now - amount_before AS difference {matching}"
     first += "" if limit is None else " LIMIT :limit"
@@ -177,7 +177,7 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
-    """Return the number of exceptions of each kind, the largest first, then by reason and case."""
+    """Return the number of exceptions of each kind: by number, largest first, then by reason and case."""
     join = joins(exception_filter)
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
@@ -191,14 +191,14 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
 
 
 def _rows(scope: Scope, positions: str = "") -> str:
-    """Return the query of the rows up to its FROM clause. `positions` are columns that precede the others."""
+    """Return the query of the rows up to its FROM clause. The columns `positions` precede the others."""
     return _ROWS.format(payment=printed_key(scope, "lines"), positions=positions)
 
 
-def _positioned(row: Mapping[Any, Any], keys: int) -> Positioned[ExceptionRow]:
-    """Return a row whose first columns are its sort keys."""
+def _positioned(row: Mapping[Any, Any], keys: int) -> PositionedRow[ExceptionRow]:
+    """Return a row with its position. The first `keys` columns are its sort keys."""
     items = [*row.items()]
-    return Positioned(tuple(value for _, value in items[:keys]), _row(dict(items[keys:])))
+    return PositionedRow(tuple(value for _, value in items[:keys]), _row(dict(items[keys:])))
 
 
 def _row(row: Mapping[Any, Any]) -> ExceptionRow:
@@ -206,7 +206,7 @@ def _row(row: Mapping[Any, Any]) -> ExceptionRow:
 
 
 def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | None]:
-    """Return a proposed entry. It has a `patient` only if that differs from the payment's current patient."""
+    """Return a proposed entry. It has a `patient` only if it differs from the payment's current patient."""
     other = {"patient": entry["patient_id"]} if entry["patient_id"] != patient_id else {}
     return {name: entry[name] for name in _PROPOSED} | other
 

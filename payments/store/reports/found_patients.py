@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payments.contract.money import Money
 from payments.core.scope import Scope
-from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -19,7 +19,7 @@ _SCOPES_COMPANIES = "ARRAY(SELECT company_id FROM companies WHERE true{0} ORDER 
 
 
 class PatientCandidate(NamedTuple):
-    """A patient who has all terms of a set. `plain_id` and `plain_name` are in the form of `search_text`."""
+    """A patient who may match a search. `plain_id` and `plain_name` are texts as `search_text` returns them."""
 
     key: PatientKey
     plain_id: str
@@ -27,9 +27,9 @@ class PatientCandidate(NamedTuple):
 
 
 class FoundPatient(NamedTuple):
-    """A patient with the number of their payments, the amount in Billing, and the day of the newest payment.
+    """A patient with the number of their payments, the amount in Billing (dollars), and the date of the newest payment.
 
-    Only payments in the scope count. `is_known` tells whether the EMR has saved the patient.
+    Only payments in the scope count. `is_known` tells whether Billing knows the patient.
     """
 
     company: str
@@ -49,15 +49,15 @@ _HAS_DATA = """
 
 
 def plain_text(tx: Transaction, value: str) -> str:
-    """Return a text in the form in which names and ids are compared: lower case, no accents, words with one blank."""
+    """Return a text as `search_text` returns it: lower case, without accents, words separated by one blank."""
     return str(tx.execute(text("SELECT search_text(:value)"), {"value": value}).scalar_one())
 
 
 def candidates(tx: Transaction, scope: Scope, terms: Sequence[str], limit: int) -> list[PatientCandidate]:
-    """Return patients in a scope who have all of these terms: any `limit` of them.
+    """Return up to `limit` patients in a scope who have all of these terms, in no particular order.
 
-    The companies have equal shares of the limit, but at least 20 patients each. A scope that is limited to clinics has
-    the patients with a payment or a charge at one of them.
+    The companies get equal shares of the limit, but at least 20 patients each. If the scope is limited to clinics, only
+    patients with a payment or a charge at one of them are returned.
     """
     limited = "" if scope.clinics is None else f" AND {_has_data(scope)}"
     query = (
@@ -85,17 +85,17 @@ def read(tx: Transaction, scope: Scope, keys: Sequence[PatientKey]) -> dict[Pati
         "AS of_lines, LATERAL (SELECT coalesce(sum(amount), 0.00) AS total FROM entries "
         f"WHERE {of_patient.format('entries')}{in_scope(scope, 'entries')}) AS of_entries"
     )
-    found = tx.execute(text(query), arrays(rows, _KEY) | scope_parameters(scope))
+    found = tx.execute(text(query), column_arrays(rows, _KEY) | scope_parameters(scope))
     return {(row[0], row[1]): FoundPatient._make(row) for row in found}
 
 
 def companies_in(scope: Scope) -> str:
-    """Return the SQL expression of the ids of the companies in a scope, as an array."""
+    """Return the SQL expression of the ids of a scope's companies, as an array."""
     return _SCOPES_COMPANIES.format(company_in_scope(scope, "companies"))
 
 
 def clinic_ids(scope: Scope) -> list[str] | None:
-    """Return the ids of the clinics to which a scope is limited; None for all clinics."""
+    """Return the ids of the clinics to which a scope is limited, or None for all clinics."""
     return None if scope.clinics is None else sorted(scope.clinics)
 
 

@@ -1,7 +1,7 @@
-"""Find payments by their id, key, check number, amount or patient: the keys of lines, and the ids of dead letters.
+"""Find payments by id, key, check number, amount or patient. The results are keys of lines, and ids of dead letters.
 
-`found_rows.py` reads them. Conditions that are not leakproof are in functions of the database, because row-level
-security keeps the console from using an index for them (docs/decisions/0033).
+`found_rows.py` reads them. Conditions that are not leakproof are in functions of the database. Otherwise row-level
+security would prevent the console from using an index for them (docs/decisions/0033).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from payments.contract.keys import KeyReading, LineKey
 from payments.contract.money import Money
 from payments.core.scope import Scope
 from payments.core.search_match import Match
-from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
@@ -70,50 +70,50 @@ SELECT {key} FROM (SELECT * FROM {wanted}) AS wanted, LATERAL (
 """
 
 
-def of_keys(tx: Transaction, scope: Scope, readings: Iterable[KeyReading]) -> list[LineKey]:
-    """Return the lines that a reading names. An empty clinic or line of a reading stands for any."""
+def find_by_keys(tx: Transaction, scope: Scope, readings: Iterable[KeyReading]) -> list[LineKey]:
+    """Return the lines that these readings name. An empty clinic or line of a reading matches any."""
     statement = _OF_READINGS.format(key=_LINE_KEY, scope=in_scope(scope, "clinics"))
     return _keys(tx, statement, scope, **_arrays_of(readings))
 
 
-def of_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
-    """Return lines whose payment's id begins with this text."""
+def find_by_id_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
+    """Return the lines whose payment id begins with this text."""
     statement = _OF_BEGINNING.format(key=_LINE_KEY, scope=in_scope(scope, "clinics"))
     return _keys(tx, statement, scope, first=beginning, beyond=_beyond(beginning))
 
 
-def of_part(tx: Transaction, scope: Scope, part: str) -> list[LineKey]:
-    """Return lines whose payment's id contains this text, in any case, among the newest ones of each clinic.
+def find_by_id_part(tx: Transaction, scope: Scope, part: str) -> list[LineKey]:
+    """Return the newest lines whose payment id contains this text, in any case.
 
-    Together they are NEWEST_MAX lines, but at least 200 of a clinic.
+    NEWEST_MAX lines are searched, in equal shares of the clinics, but at least 200 of each clinic.
     """
     statement = _OF_PART.format(key=_LINE_KEY, scope=in_scope(scope, "clinics"))
     return _keys(tx, statement, scope, part=part, newest=NEWEST_MAX)
 
 
-def of_references(tx: Transaction, scope: Scope, references: Sequence[str]) -> list[LineKey]:
+def find_by_references(tx: Transaction, scope: Scope, references: Sequence[str]) -> list[LineKey]:
     """Return the lines with one of these references."""
     return _of_companies(tx, scope, "reference = ANY(:references)", references=list(references))
 
 
-def of_reference_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
-    """Return lines whose reference begins with this text."""
+def find_by_reference_beginning(tx: Transaction, scope: Scope, beginning: str) -> list[LineKey]:
+    """Return the lines whose reference begins with this text."""
     condition = "reference >= :first AND reference < :beyond AND starts_with(reference, :first)"
     return _of_companies(tx, scope, condition, first=beginning, beyond=_beyond(beginning))
 
 
-def of_amount(tx: Transaction, scope: Scope, amount: Money) -> list[LineKey]:
+def find_by_amount(tx: Transaction, scope: Scope, amount: Money) -> list[LineKey]:
     """Return the newest lines with this amount paid, in dollars."""
     statement = _OF_AMOUNT.format(key=_LINE_KEY, companies=companies_in(scope), scope=in_scope(scope, "line"))
     return _keys(tx, statement, scope, amount=amount, clinic_ids=clinic_ids(scope))
 
 
-def of_patients(tx: Transaction, scope: Scope, keys: Sequence[PatientKey], limit: int) -> list[LineKey]:
-    """Return the newest lines of these patients, up to `limit` of each."""
+def find_by_patients(tx: Transaction, scope: Scope, keys: Sequence[PatientKey], limit: int) -> list[LineKey]:
+    """Return the newest lines of these patients, up to `limit` of each patient."""
     wanted = unnest_item(patients, _PATIENT)
     statement = _OF_PATIENTS.format(key=_LINE_KEY, wanted=wanted, scope=in_scope(scope, "lines"))
     rows = [dict(zip(_PATIENT, key, strict=True)) for key in keys]
-    return _keys(tx, statement, scope, most=limit, **arrays(rows, _PATIENT))
+    return _keys(tx, statement, scope, most=limit, **column_arrays(rows, _PATIENT))
 
 
 def _of_companies(tx: Transaction, scope: Scope, condition: str, **given: Any) -> list[LineKey]:
@@ -135,9 +135,10 @@ def _keys(tx: Transaction, statement: str, scope: Scope, **given: Any) -> list[L
 
 
 def _beyond(beginning: str) -> str:
-    """Return a text after all texts with this beginning, in the order of any collation: "p-13" for "p-12".
+    """Return a text that sorts after all texts with this beginning, in any collation: "p-13" for "p-12".
 
-    Only digits and letters have a successor that every collation sorts after them. So other texts may lie between.
+    Only digits and letters have a successor that every collation sorts after them. Other texts may therefore lie
+    between.
     """
     for at in reversed(range(len(beginning))):
         character = beginning[at]
@@ -169,7 +170,10 @@ SELECT match, id FROM matching WHERE match IS NOT NULL ORDER BY at DESC, id DESC
 
 
 class DeadLetterQuery(NamedTuple):
-    """What dead letters are searched for: readings of a key, a part of a payment's id, an amount, or patients."""
+    """The criteria of a search for dead letters: readings of a key, a part of a payment id, an amount, or patients.
+
+    The amount is in dollars.
+    """
 
     readings: Sequence[KeyReading]
     part: str | None
@@ -177,10 +181,13 @@ class DeadLetterQuery(NamedTuple):
     patients: Sequence[PatientKey]
 
 
-def of_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[Match, int]]:
-    """Return the ids of matching dead letters among the newest NEWEST_MAX open ones of a scope, newest first."""
+def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[Match, int]]:
+    """Return the matching dead letters of a scope, newest first, with how each matches.
+
+    NEWEST_MAX open ones are searched.
+    """
     statement = _OF_DEAD_LETTERS.format(scope=in_scope(scope, "set_aside"), patients=unnest_item(patients, _PATIENT))
     rows = [dict(zip(_PATIENT, key, strict=True)) for key in query.patients]
     given: dict[str, Any] = {"part": query.part, "amount": query.amount, "most": FOUND_MAX}
-    given |= _arrays_of(query.readings) | arrays(rows, _PATIENT) | scope_parameters(scope)
+    given |= _arrays_of(query.readings) | column_arrays(rows, _PATIENT) | scope_parameters(scope)
     return [(Match(row.match), row.id) for row in tx.execute(text(statement), given)]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payments.contract.keys import LineKey
 from payments.core.scope import Scope
-from payments.store.db.bulk import arrays, unnest_item
+from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.patient_names import join_names
@@ -20,8 +20,8 @@ from payments.store.tables import lines
 class FoundPayment(NamedTuple):
     """A row of the Claims Feed, with the key of its line and the id of its dead letter.
 
-    The status of the row is empty for a line that was never to be sent. `key` has empty parts if the event of a dead
-    letter does not name them.
+    The status of the row is empty for a line that was never sent. For a dead letter, a part of `key` is empty if the
+    event does not name it.
     """
 
     key: LineKey
@@ -44,7 +44,7 @@ _DEAD_LETTERS = f"""
 
 
 def read(tx: Transaction, scope: Scope, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[FoundPayment]:
-    """Return these payments of a scope, newest save first. A dead letter takes the place of the line it supersedes."""
+    """Return these payments of a scope, newest save first. A dead letter replaces the line that it supersedes."""
     statement = (
         f"SELECT {_FEED_FIELDS}, dead_letter_id, transaction_date, reference, {_KEYS} FROM ("
         f"SELECT {line_columns(scope)}, NULL::bigint AS dead_letter_id, transaction_date, reference, {_KEYS} "
@@ -53,7 +53,9 @@ def read(tx: Transaction, scope: Scope, keys: Sequence[LineKey], dead_letter_ids
         f"FROM {_DEAD_LETTERS} AS set_aside WHERE {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}) AS feed "
         f"{join_names('feed', 'company', 'patient')} ORDER BY cursor_at DESC, cursor_id DESC"
     )
-    given: dict[str, Any] = arrays([key._asdict() for key in keys], _KEY) | {"dead_letters": list(dead_letter_ids)}
+    given: dict[str, Any] = column_arrays([key._asdict() for key in keys], _KEY) | {
+        "dead_letters": list(dead_letter_ids)
+    }
     found = tx.execute(text(statement), given | scope_parameters(scope))
     return [_found(row) for row in found]
 

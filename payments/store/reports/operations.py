@@ -1,4 +1,4 @@
-"""Nightly jobs, postponed work, dead letters and closes within a scope, for operators."""
+"""Nightly jobs, postponed work, dead letters and month closes of a scope, for operators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,17 @@ from typing import NamedTuple
 from payments.core.outcome import Reason
 from payments.core.postponed_work import WorkKind
 from payments.core.scope import Scope
-from payments.store.db.conditions import company_in_scope, in_scope, is_here, scope_parameters
+from payments.store.db.conditions import company_in_scope, has_not_moved, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT
 
 
 class CompanyNight(NamedTuple):
-    """A company's time zone, and its last complete nightly distribution. `is_distributing`: the next one has begun."""
+    """A company's time zone, and the date of its last complete nightly distribution.
+
+    `is_distributing` tells whether the next distribution has begun.
+    """
 
     company_id: str
     timezone: str
@@ -38,7 +41,7 @@ class PostponedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterCount:
-    """The number of current dead letters with a reason, and when the oldest was received."""
+    """The number of current dead letters with a reason, and the time at which the oldest was received."""
 
     reason: Reason
     count: int
@@ -46,7 +49,7 @@ class DeadLetterCount:
 
 
 class ClosedRow(NamedTuple):
-    """A month that was closed lately, or should have been; `closed_at` is None if it is not closed."""
+    """A month that was closed recently, or that is CLOSING. `closed_at` is None if it is not closed."""
 
     company: str
     month: date
@@ -55,11 +58,11 @@ class ClosedRow(NamedTuple):
 
 
 def company_nights(tx: Transaction, scope: Scope) -> Sequence[CompanyNight]:
-    """Return the companies of a scope, sorted, without those that have moved."""
+    """Return the companies of a scope, sorted. Companies that have moved are omitted."""
     found = tx.execute(
         text(
             "SELECT company_id, timezone, distributed_on, distributed_to IS NOT NULL FROM companies "
-            f"WHERE {is_here('companies')}{company_in_scope(scope, 'companies')} ORDER BY company_id"
+            f"WHERE {has_not_moved('companies')}{company_in_scope(scope, 'companies')} ORDER BY company_id"
         ),
         scope_parameters(scope),
     )
@@ -67,11 +70,11 @@ def company_nights(tx: Transaction, scope: Scope) -> Sequence[CompanyNight]:
 
 
 def postponed_work(tx: Transaction, scope: Scope, limit: int) -> Sequence[PostponedRow]:
-    """Return up to `limit` items of recurring work of a scope that failed, those that failed last first."""
+    """Return up to `limit` postponed items of recurring work in a scope. The item that failed last comes first."""
     found = tx.execute(
         text(
             "SELECT company_id, kind, item_id, failed_attempts, error, first_failed_at, failed_at, next_try_at "
-            f"FROM postponed_work WHERE {is_here('postponed_work')}{company_in_scope(scope, 'postponed_work')} "
+            f"FROM postponed_work WHERE {has_not_moved('postponed_work')}{company_in_scope(scope, 'postponed_work')} "
             "ORDER BY failed_at DESC, company_id, kind, item_id LIMIT :limit"
         ),
         scope_parameters(scope) | {"limit": limit},
@@ -80,7 +83,7 @@ def postponed_work(tx: Transaction, scope: Scope, limit: int) -> Sequence[Postpo
 
 
 def dead_letters(tx: Transaction, scope: Scope) -> Sequence[DeadLetterCount]:
-    """Count the dead letters of a scope on the Claims Feed, by reason."""
+    """Count the current dead letters of a scope, by reason."""
     found = tx.execute(
         text(
             f"SELECT reason, count(*), min(received_at) FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT} "
@@ -91,12 +94,12 @@ def dead_letters(tx: Transaction, scope: Scope) -> Sequence[DeadLetterCount]:
     return [DeadLetterCount(Reason(reason), count, oldest_at) for reason, count, oldest_at in found]
 
 
-def closes(tx: Transaction, scope: Scope, since: datetime) -> Sequence[ClosedRow]:
-    """Return the months that were closed since then, or that are being closed."""
+def recent_closes(tx: Transaction, scope: Scope, since: datetime) -> Sequence[ClosedRow]:
+    """Return the months that were closed since a moment, or that are CLOSING."""
     found = tx.execute(
         text(
             "SELECT company_id, month, state, closed_at FROM company_months "
-            f"WHERE (closed_at >= :since OR state = 'CLOSING') AND {is_here('company_months')} "
+            f"WHERE (closed_at >= :since OR state = 'CLOSING') AND {has_not_moved('company_months')} "
             f"{company_in_scope(scope, 'company_months')} ORDER BY company_id, month"
         ),
         scope_parameters(scope) | {"since": since},

@@ -12,7 +12,7 @@ from payments.store.reports.account import AccountRow
 
 
 class OwedCharge(NamedTuple):
-    """A charge, and what the patient still owes for it in dollars: its balance less what is applied to it."""
+    """A charge, and the amount in dollars that the patient still owes for it, after the applied payments."""
 
     clinic: str
     charge: str
@@ -34,7 +34,7 @@ SELECT clinic_id, charge_id, date_of_service, owed, insurance_open FROM (
 
 
 def read(tx: Transaction, account: AccountRow, scope: Scope) -> list[OwedCharge]:
-    """Return the charges in a scope that are not paid, by date of service."""
+    """Return the charges of an account in a scope that are not fully paid, by date of service."""
     query = _OWED.format(scope=in_scope(scope, "charges"))
     of_account = {"company_id": account.company, "patient_id": account.patient, **scope_parameters(scope)}
     return [OwedCharge._make(row) for row in tx.execute(text(query), of_account)]

@@ -14,11 +14,11 @@ from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import conditions, in_scope, parameters_of, rows_of_each_clinic
 from payments.store.db.connection import Transaction
-from payments.store.db.keyset import Keyset, Positioned, SortKey, order_by
+from payments.store.db.keyset import Keyset, PositionedRow, SortKey, order_by
 from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_clinic, printed_key
 from payments.store.db.statement import text
-from payments.store.db.streaming import batches
+from payments.store.db.streaming import read_batches
 from payments.store.reports.account import AppliedRow, load_applied_amounts
 from payments.store.reports.summary import Summary, read_summary
 
@@ -34,10 +34,10 @@ class GroupBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LogFilter:
-    """Filter of the Patient Payment Log; a field that is None does not restrict it.
+class PaymentLogFilter:
+    """Filter of the Patient Payment Log. A field that is None does not restrict it.
 
-    `since` and `until` are inclusive deposit dates. `as_of` reads the log as it was at that moment.
+    `since` and `until` are inclusive deposit dates. `as_of` is a moment: the log is read as it was then.
     """
 
     patient_id: str | None = None
@@ -52,11 +52,11 @@ class LogFilter:
     company_id: str | None = None
 
 
-class LogRow(NamedTuple):
-    """An entry of the ledger as the Patient Payment Log shows it; amounts in dollars.
+class PaymentLogRow(NamedTuple):
+    """An entry of the ledger as the Patient Payment Log shows it. Amounts are in dollars.
 
-    `patient_name` is the present name of the patient; None if the EMR has not sent it. `reference` is the number of a
-    check, if the EMR sent it.
+    `patient_name` is the current name of the patient, None if the EMR has not sent it. `reference` is the check number,
+    if the EMR sent one.
     """
 
     payment: str | None
@@ -76,8 +76,8 @@ class LogRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class LogSum:
-    """Number of entries with the same value in the grouping column, and their sum in dollars."""
+class PaymentLogSum:
+    """The number of entries with the same value in the grouping column, and their sum in dollars."""
 
     key: str
     count: int
@@ -136,18 +136,21 @@ _SQL_OF_GROUPS = {
 }
 
 
-def stream(tx: Transaction, log_filter: LogFilter, sort: Sort | None = None) -> Iterator[LogRow]:
-    """Yield all entries that match, in the order of a column, or by deposit date, charge type and amount."""
+def stream(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = None) -> Iterator[PaymentLogRow]:
+    """Yield all matching entries, in the order of a column.
+
+    Without `sort`, sort by deposit date, charge type and amount.
+    """
     for entries in _batches(tx, log_filter, sort):
         yield from _rows(tx, log_filter, entries)
 
 
 def stream_applied(
-    tx: Transaction, log_filter: LogFilter, sort: Sort | None = None
-) -> Iterator[tuple[LogRow, Sequence[AppliedRow]]]:
-    """Yield the matching entries in the order of `stream()`.
+    tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = None
+) -> Iterator[tuple[PaymentLogRow, Sequence[AppliedRow]]]:
+    """Yield the matching entries in the order of `stream`, each with its applied amounts.
 
-    Each comes with the amounts of its payment line that are applied to charges of the entry's patient.
+    These are the amounts of the entry's line that are applied to charges of the entry's patient.
     """
     for entries in _batches(tx, log_filter, sort):
         applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
@@ -156,9 +159,9 @@ def stream_applied(
 
 
 def read_page(
-    tx: Transaction, log_filter: LogFilter, window: Window, sort: Sort = NEWEST_FIRST
-) -> list[Positioned[LogRow]]:
-    """Return the rows of a page. Unless the log is sorted BY_DEPOSIT_DATE, the query reads all entries that match."""
+    tx: Transaction, log_filter: PaymentLogFilter, window: Window, sort: Sort = NEWEST_FIRST
+) -> list[PositionedRow[PaymentLogRow]]:
+    """Return the rows of a page. Unless the sort is BY_DEPOSIT_DATE, the query reads all matching entries."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     fields = f"{_FIELDS_OF_ENTRIES}, patient_name, {keyset.columns}"
     if sort.column != BY_DEPOSIT_DATE:
@@ -172,34 +175,34 @@ def read_page(
         query = f"SELECT {fields} FROM ({rows}) AS entries {_NAMES} {keyset.order_by}"
     entries = keyset.in_order(_execute(tx, log_filter, query, keyset.parameters))
     positions = (tuple(each[-len(keyset.keys) :]) for each in entries)
-    return [*map(Positioned, positions, _rows(tx, log_filter, entries))]
+    return [*map(PositionedRow, positions, _rows(tx, log_filter, entries))]
 
 
-def summarize(tx: Transaction, log_filter: LogFilter, limit: int | None = None) -> Summary:
-    """Count the entries that match and add up their amounts. With `limit`, stop after so many entries."""
+def summarize(tx: Transaction, log_filter: PaymentLogFilter, limit: int | None = None) -> Summary:
+    """Count the matching entries and add up their amounts. With `limit`, stop after that many entries."""
     first = f"SELECT amount FROM entries {_where(log_filter)}{'' if limit is None else ' LIMIT :limit'}"
     query = f"SELECT count(*) AS count, coalesce(sum(amount), 0.00) AS total FROM ({first}) AS first_ones"
     return read_summary(tx, _as_of(log_filter, query), parameters_of(log_filter), limit)
 
 
-def sums(tx: Transaction, log_filter: LogFilter, group_by: GroupBy) -> list[LogSum]:
-    """Group the matching entries by a column. Return the totals, sorted by that column."""
+def sums(tx: Transaction, log_filter: PaymentLogFilter, group_by: GroupBy) -> list[PaymentLogSum]:
+    """Return the sums of the matching entries by a column, sorted by that column."""
     is_by_clinic = group_by is GroupBy.CLINIC
     group = printed_clinic(log_filter.scope, "entries") if is_by_clinic else _SQL_OF_GROUPS[group_by]
     totals = f"SELECT {group} AS key, count(*) AS count, sum(amount) AS total"
     found = _execute(tx, log_filter, f"{totals} FROM entries {_where(log_filter)} GROUP BY 1 ORDER BY 1")
-    return [LogSum(**row) for row in found.mappings()]
+    return [PaymentLogSum(**row) for row in found.mappings()]
 
 
-def _batches(tx: Transaction, log_filter: LogFilter, sort: Sort | None) -> Iterator[Sequence[Row[Any]]]:
+def _batches(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None) -> Iterator[Sequence[Row[Any]]]:
     order = order_by(SORTS[sort.column], sort) if sort else "ORDER BY deposit_date, charge_type, amount, id"
     query = f"SELECT {_FIELDS_OF_ENTRIES}, patient_name FROM entries {_NAMES} {_where(log_filter)} {order}"
     is_selective = log_filter.patient_id is not None
-    return batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
+    return read_batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
 
 
-def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -> Iterator[LogRow]:
-    """Yield the rows of these entries, with the columns of their lines. One query reads all of these lines."""
+def _rows(tx: Transaction, log_filter: PaymentLogFilter, entries: Sequence[Row[Any]]) -> Iterator[PaymentLogRow]:
+    """Yield the rows of these entries, with the columns of their lines. One query reads all the lines."""
     line_refs = [*{entry.line_ref for entry in entries} - {None}]
     details_of_lines = _DETAILS_OF_LINES.format(payment=printed_key(log_filter.scope, "lines"))
     found = _execute(tx, log_filter, details_of_lines, {"line_refs": line_refs}) if line_refs else ()
@@ -208,15 +211,15 @@ def _rows(tx: Transaction, log_filter: LogFilter, entries: Sequence[Row[Any]]) -
         # A manual entry has no line.
         payment, unassigned = details.get(entry.id, (None, entry.amount))
         of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference)
-        yield LogRow._make((payment, *entry[_SHOWN], unassigned, *of_entry))
+        yield PaymentLogRow._make((payment, *entry[_SHOWN], unassigned, *of_entry))
 
 
-def _where(log_filter: LogFilter) -> str:
+def _where(log_filter: PaymentLogFilter) -> str:
     return f"WHERE true{_conditions(log_filter)}{in_scope(log_filter.scope, 'entries')}"
 
 
-def _conditions(log_filter: LogFilter) -> str:
-    """Return the conditions on `entries` except for the scope, each preceded by AND."""
+def _conditions(log_filter: PaymentLogFilter) -> str:
+    """Return the conditions on `entries`, each preceded by AND. The conditions of the scope are not among them."""
     sql_by_field = {
         "patient_id": "entries.patient_id = :patient_id",
         "since": "deposit_date >= :since",
@@ -231,11 +234,11 @@ def _conditions(log_filter: LogFilter) -> str:
 
 
 def _execute(
-    tx: Transaction, log_filter: LogFilter, query: str, more: Mapping[str, object] | None = None
+    tx: Transaction, log_filter: PaymentLogFilter, query: str, more: Mapping[str, object] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
     return tx.execute(text(_as_of(log_filter, query)), parameters_of(log_filter) | dict(more or {}))
 
 
-def _as_of(log_filter: LogFilter, query: str) -> str:
+def _as_of(log_filter: PaymentLogFilter, query: str) -> str:
     # The key of a line never changes, so the line is read as it is now.
     return as_of_query(log_filter.as_of, "entries allocations", query)

@@ -1,6 +1,6 @@
-"""Number and amounts of payments by their posted state, and the payments of a day by status and hour.
+"""The number and amounts of payments by posted state, and the payments of a day by status and hour.
 
-The current rows of the Claims Feed are found one by one through indexes: the partial indexes hold few of all lines.
+The current rows of the Claims Feed are found one by one through partial indexes, which contain few of all lines.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from payments.store.tables import MAY_BE_UNPOSTED
 
 @dataclass(frozen=True, slots=True)
 class UnpostedSum:
-    """Payments with one cause why they are not posted: their number, amounts in dollars, and the oldest save.
+    """The payments that are not posted for one cause: their number, amounts in dollars, and the oldest save.
 
-    `posted` is the posted state; `reason` is set if it is NOT_SENT or INVALID. `difference` is the EMR's amount less
-    what Billing holds. The amounts leave out events whose amount cannot be read.
+    `posted` is the posted state. `reason` is set if the state is NOT_SENT or INVALID. `difference` is the EMR's amount
+    less the amount that Billing holds. Events with an unreadable amount add nothing to the amounts.
     """
 
     posted: str
@@ -37,7 +37,7 @@ class UnpostedSum:
 
 @dataclass(frozen=True, slots=True)
 class HourlyStatus:
-    """Number of payments with a status that were saved in an hour of a day, counted from 1."""
+    """The number of payments with a status that were saved in an hour of a day. The first hour is 1."""
 
     status: str
     hour: int
@@ -58,22 +58,25 @@ FROM ({feed}) AS feed GROUP BY 1, 2
 """
 
 
-def unposted(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
-    """Return the payments that are not posted by cause, that with the oldest payment first; also Internal Payments."""
+def unposted_sums(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]:
+    """Return the payments that are not posted, summed by cause. Internal Payments are one of the causes.
+
+    The cause with the oldest payment comes first.
+    """
     query = _UNPOSTED_SUMS.format(feed=unposted_rows(feed_filter))
     return [UnpostedSum(*row) for row in tx.execute(text(query), parameters(feed_filter))]
 
 
 def unposted_rows(feed_filter: FeedFilter) -> str:
-    """Return the query of the rows of the feed that match and may not be posted, with the columns of `feed_columns`."""
+    """Return the query of the matching feed rows that may not be posted. It has the columns of `feed_columns`."""
     return current_rows(feed_filter, f"AND ({MAY_BE_UNPOSTED})")
 
 
 def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: Scope) -> list[HourlyStatus]:
     """Count the payments of the Claims Feed that were saved on a clinic-local day, by status and hour.
 
-    `hours` are the beginnings of the hours. A payment that was saved before the first one, by the clock of a clinic in
-    another time zone, counts for the first one; one after the last for the last.
+    `hours` are the moments at which the hours begin. A clinic in another time zone may have saved a payment of this day
+    outside of these hours. That payment counts in the first or the last hour.
     """
     feed_filter = FeedFilter(since=day, until=day, scope=scope)
     found = tx.execute(
@@ -83,7 +86,7 @@ def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: 
 
 
 def current_rows(feed_filter: FeedFilter, of_lines: str = "") -> str:
-    """Return the query of the current rows of the feed that match, with the columns of `feed_columns`.
+    """Return the query of the matching current rows of the feed. It has the columns of `feed_columns`.
 
     `of_lines` is a further condition on lines.
     """

@@ -10,9 +10,9 @@ from payments.store.db.statement import text
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The number of rows that match, and their sum in dollars.
+    """The number of matching rows, and their sum in dollars.
 
-    Unless `is_complete`, there are more rows than `count`. `total` is None for a list without amounts, and for an
+    If `is_complete` is False, there are more rows than `count`. `total` is None for a list without amounts, and for an
     incomplete count.
     """
 
@@ -22,9 +22,9 @@ class Summary:
 
 
 def read_summary(tx: Transaction, query: str, parameters: Mapping[str, object], limit: int | None) -> Summary:
-    """Return the summary from a query of the columns `count` and `total`.
+    """Return the summary that a query computes. The query has the columns `count` and `total`.
 
-    A query with a limit takes it from the parameter `:limit`, which is one row more.
+    With a limit, the query reads at most `:limit` rows. This parameter is one more than `limit`.
     """
     given = {**parameters, "limit": None if limit is None else limit + 1}
     count, amount = tx.execute(text(query), given).one()

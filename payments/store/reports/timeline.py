@@ -14,11 +14,13 @@ from payments.store.db.statement import text
 class TimelineRow(NamedTuple):
     """An event in the history of a payment.
 
-    `code` is a HistoryCode, or a sentence in a row from before migration 0014. `params` are the values that belong to
-    the code. The params of an import include its postings, which are read from the ledger. `duration_ms` and `error`
-    are set for an import attempt, and `task` is the id of the Celery task that made it; None if it is no longer stored.
-    `patient_name` is the present name of the payment's patient, the same in each row. `exception` is the id of
-    the Billing Exception that the event belongs to, `dead_letter` that of the refused event.
+    - `code`: a HistoryCode, or a sentence in a row from before migration 0014.
+    - `params`: the values that belong to the code. For an import they include its postings, which are read from the
+      ledger.
+    - `duration_ms`, `error`: set for an import attempt.
+    - `task`: the id of the Celery task that made the attempt; None if it is no longer stored.
+    - `patient_name`: the current name of the payment's patient, the same in each row.
+    - `exception`, `dead_letter`: the id of the Billing Exception and of the dead letter that the event belongs to.
     """
 
     at: datetime
@@ -37,7 +39,10 @@ class TimelineRow(NamedTuple):
 
 
 class PaymentFacts(NamedTuple):
-    """How and when a payment was made, as last saved. `reference` is the number of a check, for example."""
+    """The method, the dates and the reference of a payment, as last saved.
+
+    `reference` is a check number, for example.
+    """
 
     method: str | None
     transaction_date: date | None
@@ -123,7 +128,7 @@ FROM (
 
 
 def read_facts(tx: Transaction, key: LineKey) -> PaymentFacts | None:
-    """Return the facts of the line with this key, or None if only an invalid event names it."""
+    """Return the facts of the line with this key. Returns None if only invalid events name the key."""
     row = tx.execute(text(_FACTS), key._asdict()).one_or_none()
     return PaymentFacts._make(row) if row else None
 

@@ -1,4 +1,4 @@
-"""Payments by week or clinic: how much was paid in the EMR, and how much of it Billing holds."""
+"""Payments by week or clinic: the amount paid in the EMR, and the part of it that Billing holds."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ from payments.store.reports.posted_sums import current_rows
 
 
 class TrendGroup(StrEnum):
-    """What a row of the trends is about."""
+    """The grouping of the trends: each row is a week or a clinic."""
 
     WEEK = "week"
     CLINIC = "clinic"
@@ -23,8 +23,8 @@ class TrendGroup(StrEnum):
 class TrendRow:
     """Payments that were saved in a week, or in a clinic. Amounts are in dollars.
 
-    `week` is the Monday; `company` and `clinic` are None where they cannot be read. `paid` is the EMR's amount: it is
-    `in_billing` plus `not_in_billing` plus `internal`, the Internal Payments.
+    `week` is a Monday. `company` and `clinic` are None if they are unreadable. `paid` is the EMR's amount. It is the
+    sum of `in_billing`, `not_in_billing` and `internal` (the Internal Payments).
     """
 
     week: date | None
@@ -39,7 +39,7 @@ class TrendRow:
 
     @property
     def share(self) -> Money | None:
-        """The percentage of the payments for Billing that Billing holds; None without such payments."""
+        """The percentage that Billing holds of the payments that it should hold. None if there are no such payments."""
         wanted = self.in_billing + self.not_in_billing
         return (self.in_billing * 100 / wanted).quantize(Money("0.1")) if wanted > ZERO else None
 
@@ -63,7 +63,7 @@ FROM ({{feed}}) AS feed GROUP BY {{order}} ORDER BY {{order}}
 
 
 def read(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:
-    """Return the payments of the Claims Feed that match, by week or clinic."""
+    """Return the matching payments of the Claims Feed, by week or clinic."""
     keys, order = _KEYS[group]
     query = _TRENDS.format(keys=keys, order=order, feed=current_rows(feed_filter))
     return [TrendRow(*row) for row in tx.execute(text(query), parameters(feed_filter))]

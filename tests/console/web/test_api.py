@@ -8,7 +8,7 @@ from httpx import Client
 
 from payments.access import authentication
 from payments.access.rights import Right, Role
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.console.web.scenarios import LoggedIn, audit_rows
 
 REPORTS = {"claims-feed": "Claims Feed", "exceptions": "Billing Exceptions", "payment-log": "Patient Payment Log"}
@@ -34,7 +34,7 @@ def test_api_call_for_many_rows_needs_the_export_right_and_is_audited(
 
 
 def test_openapi_describes_the_token_and_every_response(site: FastAPI, anonymous_client: Client) -> None:
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         token = authentication.create_token(tx, "front-office", datetime.now(UTC), "tests")
     described = anonymous_client.get("/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
 

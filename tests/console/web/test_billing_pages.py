@@ -16,7 +16,7 @@ from console.reports.payment_log import PAYMENT_LOG
 from payments.contract.event import ChargeType
 from payments.journeys import configuring
 from payments.journeys.configuring import CompanyUpdate
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
@@ -75,7 +75,7 @@ def test_deposit_date_is_prefilled_with_the_companys_current_day(
 ) -> None:
     clinic = f"day-{zone[-8:]}"
     edit_in_closed_month(ledger, clinic, clinic)
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         now = datetime.now(UTC)
         configuring.set_company(tx, CompanyUpdate(clinic, timezone=zone), now=now, who="tests")
     billing = logged_in("billing")
@@ -168,7 +168,7 @@ def test_balancing_page_counts_unexplained_payments_whose_sum_is_zero(
     change = (
         "UPDATE lines SET amount_paid = CASE payment_id WHEN 'a' THEN 20.00 ELSE 30.00 END WHERE clinic_id = 'swapped'"
     )
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         tx.execute(text(change))
 
     period = {"since": "2026-06-01", "until": "2026-06-30", "clinic": "swapped"}

@@ -15,7 +15,7 @@ from payments.access.rights import Role, User
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import dashboard
 from payments.store.db.connection import Database, transaction
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, opened_as_owner
 from tests.console.web.probes import probes
 from tests.console.web.test_rights import ENDPOINTS
@@ -115,7 +115,7 @@ def test_user_of_a_company_sees_and_changes_nothing_of_another(
 def test_conditions_of_the_code_isolate_companies_without_row_level_security(
     role: Role, monkeypatch: pytest.MonkeyPatch, browsers: Mapping[str, Browser], database: Database, ids: Ids
 ) -> None:
-    monkeypatch.setattr(RequestContext, "access", INSTALLATION)  # PostgreSQL shows the rows of all companies
+    monkeypatch.setattr(RequestContext, "access", ALL_COMPANIES)  # PostgreSQL shows the rows of all companies
 
     check_all_probes(browsers[f"{role}-of-alpha"], database, ids)
 

@@ -11,7 +11,7 @@ from httpx import Response
 
 from console.web import body_limit
 from emr.payment_log import REQUIRED
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from payments.store.db.statement import text
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
@@ -142,7 +142,7 @@ def test_uploaded_file_is_read_by_its_user_only_and_for_a_day(logged_in: LoggedI
 
     assert other.client.get(address).status_code == 404
     assert other.get("/balancing", log=address.rpartition("/")[2]).status_code == 404
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         tx.execute(text("UPDATE uploaded_logs SET uploaded_at = uploaded_at - interval '1 day'"))
     expired = billing.client.get(address)
     assert (expired.status_code, "The uploaded file is no longer kept." in expired.text) == (404, True)

@@ -20,7 +20,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import dashboard, reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, transaction
-from payments.store.db.isolation import INSTALLATION, NOTHING, Access, with_access
+from payments.store.db.isolation import ALL_COMPANIES, NO_ACCESS, Access, with_access
 from tests.console.web.conftest import Browser, opened_as_owner
 from tests.console.web.probes import probes
 from tests.console.web.two_companies import (
@@ -137,7 +137,7 @@ def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_
 def test_the_same_requests_show_the_other_company_if_postgresql_does_not_limit_them(
     monkeypatch: pytest.MonkeyPatch, browser: Browser, ids: Ids
 ) -> None:
-    take_conditions_out(monkeypatch, INSTALLATION)
+    take_conditions_out(monkeypatch, ALL_COMPANIES)
 
     found = secrets_by_endpoint(browser, ids, only_reading=True)
 
@@ -162,7 +162,7 @@ def test_figures_without_conditions_count_the_own_company_only(site: FastAPI, ow
 
 def test_transaction_without_stated_companies_sees_nothing(site: FastAPI) -> None:
     database = site.state.console.database
-    for isolated in (database, with_access(database, NOTHING)):
+    for isolated in (database, with_access(database, NO_ACCESS)):
         with transaction(isolated) as tx:
             assert list(reporting.claims_feed(tx, FeedFilter())) == []
             assert authentication.list_users(tx) == []
@@ -174,15 +174,15 @@ def test_suggested_actions_of_the_audit_history_are_those_of_the_own_company(
     with transaction(owner) as tx:
         authentication.record_audit(tx, AuditEntry(datetime.now(UTC), f"user:{FOREIGN_USER}", "did something foreign"))
     found = {}
-    for access in (INSTALLATION, Access(frozenset({OWN})), NOTHING):
+    for access in (ALL_COMPANIES, Access(frozenset({OWN})), NO_ACCESS):
         with transaction(with_access(site.state.console.database, access)) as tx:
             found[access] = authentication.audited_actions(tx)
 
     own = found[Access(frozenset({OWN}))]
     assert "logged in" in own
     assert "did something foreign" not in own
-    assert {"logged in", "did something foreign"} <= {*found[INSTALLATION]}
-    assert found[NOTHING] == []
+    assert {"logged in", "did something foreign"} <= {*found[ALL_COMPANIES]}
+    assert found[NO_ACCESS] == []
 
 
 def test_running_console_refuses_a_database_that_no_longer_isolates_companies(

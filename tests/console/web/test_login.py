@@ -15,7 +15,7 @@ from console.web.app import create_app
 from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login, serve
 
 pytestmark = pytest.mark.slow
@@ -93,7 +93,7 @@ def test_logout_ends_the_session_on_the_server(address: str) -> None:
 
 def test_api_token_works_until_its_user_is_disabled(site: FastAPI, anonymous_client: Client) -> None:
     name, now = f"user-{uuid4().hex[:8]}", datetime.now(UTC)
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         authentication.add_user(tx, User(name, Role.BILLING), NewPassword(PASSWORD, CHEAP), now, "tests")
         token = authentication.create_token(tx, name, now, "tests")
     shown = {"authorization": f"Bearer {token}"}
@@ -102,7 +102,7 @@ def test_api_token_works_until_its_user_is_disabled(site: FastAPI, anonymous_cli
     answer = anonymous_client.post("/api/requeue", headers=shown, json={"payments": ["no/such/payment"]})
     assert answer.json() == {"count": 0, "passed_over": ["no/such/payment"]}
 
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         authentication.disable_user(tx, name, now, "tests")
     assert anonymous_client.get("/api/claims-feed", headers=shown).status_code == 401
 
@@ -121,7 +121,7 @@ def test_every_response_has_security_headers(logged_in: Callable[[str], Browser]
 
 
 def test_token_that_posts_logout_stays_valid(site: FastAPI, anonymous_client: Client) -> None:
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         token = authentication.create_token(tx, "billing", datetime.now(UTC), "tests")
     shown = {"authorization": f"Bearer {token}"}
 

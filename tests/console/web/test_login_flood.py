@@ -9,7 +9,7 @@ from httpx import Client
 
 from console.web.pages import login
 from console.web.pages.login import CONCURRENT_LOGINS
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.console.web.conftest import PASSWORD, Browser, csrf_of, send_login
 from tests.console.web.scenarios import wait_until
 
@@ -20,7 +20,7 @@ def test_pages_respond_while_100_logins_wait(
 ) -> None:
     billing, form = logged_in("billing"), {"csrf": csrf_of(anonymous_client.get("/login")), "name": "billing"}
 
-    with ThreadPoolExecutor(100) as crowd, site.state.console.transaction(INSTALLATION) as tx:
+    with ThreadPoolExecutor(100) as crowd, site.state.console.transaction(ALL_COMPANIES) as tx:
         # Every login reads this table first, so none finishes before the pages are served.
         tx.exec_driver_sql("LOCK TABLE login_failures")
         logins = [
@@ -40,7 +40,7 @@ def test_login_is_refused_when_too_many_wait(
     monkeypatch.setattr(login, "WAITING_MAX", 3)
     form = {"csrf": csrf_of(anonymous_client.get("/login")), "name": "billing", "password": PASSWORD}
 
-    with ThreadPoolExecutor(CONCURRENT_LOGINS + 3) as crowd, site.state.console.transaction(INSTALLATION) as tx:
+    with ThreadPoolExecutor(CONCURRENT_LOGINS + 3) as crowd, site.state.console.transaction(ALL_COMPANIES) as tx:
         tx.exec_driver_sql("LOCK TABLE login_failures")
         logins = [crowd.submit(anonymous_client.post, "/login", data=form) for _ in range(CONCURRENT_LOGINS + 3)]
         wait_until(lambda: site.state.login_limiter.statistics().tasks_waiting == 3)

@@ -22,7 +22,7 @@ from payments.core.outage import OutageReason
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.journeys import postponing
 from payments.store.db.connection import transaction
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tasks import recurring
 from tasks.feed import outage
 from tasks.feed.heartbeat import SCHEDULER_HEARTBEAT_KEY, send_heartbeat
@@ -145,7 +145,7 @@ def test_company_that_cannot_be_balanced_hides_no_other_company(site: FastAPI, l
 
 def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
     """Add dollars to the stored amounts of companies, as an error in the software might."""
-    with app.transaction(INSTALLATION) as tx:
+    with app.transaction(ALL_COMPANIES) as tx:
         for company, change in changes.items():
             update = "UPDATE lines SET amount_paid = amount_paid + :change WHERE company_id = :company"
             tx.execute(text(update), {"company": company, "change": change})

@@ -8,7 +8,7 @@ from payments.access.rights import Role, User
 from payments.core.scope import Scope
 from payments.journeys import confirming
 from payments.store.db.connection import transaction
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_charge, saved_payment
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login
@@ -22,7 +22,7 @@ def publish(ledger: ClinicLedger, company: str, clinic: str) -> dict[str, str]:
 
 
 def states(site: FastAPI, company: str) -> list[tuple[str, bool]]:
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         rows = confirming.list_unconfirmed(tx)
     return [(row.kind, row.retired_by is not None) for row in rows if row.company == company]
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from payments.access import authentication
 from payments.access.rights import Role, User
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.builders.committed import ClinicLedger
 from tests.console.web.conftest import CHEAP, PASSWORD
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture(scope="module")
 def token(site: FastAPI) -> str:
     now = datetime.now(UTC)
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         authentication.add_user(
             tx, User("random", Role.ADMIN), authentication.NewPassword(PASSWORD, CHEAP), now, "tests"
         )

@@ -13,7 +13,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.core.scope import Scope
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, csrf_of, send_login
 from tests.console.web.scenarios import LoggedIn, flash_message
 
@@ -44,7 +44,7 @@ def log_in(address: str) -> Iterator[Callable[..., Browser]]:
 def user(site: FastAPI) -> str:
     """The name of a new user."""
     name = f"u-{uuid4().hex[:8]}"
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         limited = User(name, Role.BILLING, Scope.of_clinic("company", "north"))
         authentication.add_user(tx, limited, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
     return name
@@ -140,7 +140,7 @@ def test_session_of_another_user_cannot_be_ended(log_in, user: str) -> None:
 
 
 def test_token_does_not_change_the_account_of_its_user(site: FastAPI, anonymous_client: Client, user: str) -> None:
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         token = authentication.create_token(tx, user, datetime.now(UTC), "tests")
     shown = {"authorization": f"Bearer {token}"}
     fields = {"old_password": PASSWORD, "password": OWN, "password_again": OWN}

@@ -12,7 +12,7 @@ from config.engines import Engines
 from payments.core.scope import EVERYTHING
 from payments.core.sorting import Window
 from payments.journeys import distributing, reporting
-from payments.journeys.reporting import FeedFilter, LogFilter
+from payments.journeys.reporting import FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
@@ -109,7 +109,7 @@ def test_names_cost_no_query_per_row(ledger_database: Database) -> None:
     with transaction(ledger_database) as tx:
         event.listen(tx, "before_cursor_execute", lambda *given: statements.append(given[2]))
         reporting.claims_feed_page(tx, FeedFilter(), Window(50))
-        reporting.payment_log_page(tx, LogFilter(), Window(50))
+        reporting.payment_log_page(tx, PaymentLogFilter(), Window(50))
         distributing.show_account(tx, PATIENT, EVERYTHING)
 
     assert len(statements) <= 6

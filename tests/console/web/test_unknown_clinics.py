@@ -7,7 +7,7 @@ from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.core.scope import Scope
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, payment_fields
 from tests.console.conftest import CHEAP
@@ -38,7 +38,7 @@ def test_api_of_a_misspelt_clinic_says_that_there_is_none(logged_in: LoggedIn, p
 
 def test_user_of_one_company_learns_that_the_company_has_no_such_clinic(logged_in: LoggedIn, site: FastAPI) -> None:
     user = User("bill-of-company", Role.BILLING, Scope.of_companies("company"))
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), site.state.console.clock(), "tests")
 
     answer = logged_in("bill-of-company").get("/api/balancing", clinic="clnc-001")

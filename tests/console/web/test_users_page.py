@@ -11,7 +11,7 @@ from payments.access.authentication import NewPassword
 from payments.access.rights import Role, User
 from payments.core.scope import Scope
 from payments.store.db.connection import transaction
-from payments.store.db.isolation import INSTALLATION
+from payments.store.db.isolation import ALL_COMPANIES
 from tests.builders.committed import ClinicLedger
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login
 from tests.console.web.scenarios import LoggedIn
@@ -34,7 +34,7 @@ def companys_admin(ledger: ClinicLedger, address: str):
 
 
 def found_user(site: FastAPI, name: str) -> User | None:
-    with site.state.console.transaction(INSTALLATION) as tx:
+    with site.state.console.transaction(ALL_COMPANIES) as tx:
         return next((row.user for row in authentication.list_users(tx) if row.user.name == name), None)
 
 

@@ -1,4 +1,4 @@
-"""Add row versions: triggers store a row's earlier version, with the end of its validity, when it is updated."""
+"""Add row versions: when a row is updated, triggers store its earlier version with the end of its validity."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Make findings unique per attempt: after a requeue, the same version may need a person again."""
+"""Make findings unique per attempt: after a requeue, the same version may need a decision again."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -46,7 +46,10 @@ def _events() -> None:
 
 
 def _partition(table: str, key: str) -> None:
-    """Copy a table into a partitioned one. The rows are in its default partition until monthly ones are created."""
+    """Copy a table into a partitioned one.
+
+    The rows stay in its default partition until monthly partitions are created.
+    """
     op.execute(f"ALTER TABLE {table} RENAME TO {table}_whole")
     op.execute(f"CREATE TABLE {table} (LIKE {table}_whole) PARTITION BY RANGE ({key})")
     op.execute(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT")

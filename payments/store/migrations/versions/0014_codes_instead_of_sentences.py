@@ -1,8 +1,8 @@
-"""Store codes instead of sentences. Nothing that exists is rewritten, but for the findings, which are few.
+"""Store codes instead of sentences. Only the findings are rewritten, because they are few.
 
-Old and new processes can work side by side. `findings.reason` keeps its sentence for old processes; a trigger keeps it
-and `reason_code` in agreement, whichever of the two a process writes. `history.what`, `allocations.rule`,
-`lines.detail` and `findings.note` hold codes from now on; what they held before is shown as it is.
+Old and new processes can work side by side. `findings.reason` keeps its sentence for old processes. A trigger keeps it
+consistent with `reason_code`, whichever of the two a process writes. `history.what`, `allocations.rule`, `lines.detail`
+and `findings.note` contain codes from now on. Their earlier sentences are shown unchanged.
 """
 
 import sqlalchemy as sa
@@ -71,7 +71,7 @@ def upgrade() -> None:
 
 
 def _translate(function: str, words: dict[str, str]) -> None:
-    """Create a function that translates these words, and returns any other as it is."""
+    """Create a function that translates these words, and returns any other word unchanged."""
     cases = " ".join(f"WHEN '{word}' THEN '{translation}'" for word, translation in words.items())
     op.execute(
         f"CREATE FUNCTION {function}(word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE "

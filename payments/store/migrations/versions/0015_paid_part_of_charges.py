@@ -1,7 +1,6 @@
-"""Add what the patient paid and the balance of a charge has deducted.
+"""Add the amount that the patient paid and that the balance of a charge already deducts.
 
-Before, the balance of a charge was read as the amount before any payment. Rows from then keep that reading: they have
-deducted 0.00.
+Earlier, a balance was read as the amount before any payment. Existing rows keep that meaning: they deduct 0.00.
 """
 
 import sqlalchemy as sa

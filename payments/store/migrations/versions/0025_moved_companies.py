@@ -1,6 +1,6 @@
-"""Record how far the move of a company to another installation is, and refuse changes of the rows of one that has left.
+"""Record the state of a company's move to another installation, and refuse changes of a company that has left.
 
-The triggers run once a statement. They read `companies_moved`, which holds only the companies that are not here.
+The triggers run once per statement. They read `companies_moved`, which contains only the companies that are not here.
 """
 
 import sqlalchemy as sa

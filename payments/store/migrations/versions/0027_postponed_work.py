@@ -1,6 +1,6 @@
 """Add the table of recurring work that failed and is tried again later.
 
-An earlier release does not read it: its sweeps try such work in every run, as before.
+An earlier release does not read it. Its sweeps try this work in every run, as before.
 """
 
 import sqlalchemy as sa

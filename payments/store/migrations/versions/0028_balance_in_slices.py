@@ -1,6 +1,6 @@
 """Let a nightly job record its progress, so that it continues where it stopped.
 
-An earlier release records only the day of a complete run, which this one reads too.
+An earlier release records only the day of a complete run. This release reads that day as well.
 """
 
 import sqlalchemy as sa

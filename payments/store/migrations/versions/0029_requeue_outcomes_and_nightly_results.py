@@ -1,7 +1,7 @@
-"""Store what operators ask for: the outcome of requeue runs, the results of nightly jobs, and the task of each import.
+"""Store the outcome of requeue runs, the results of nightly jobs, and the task of each import, for operators.
 
-An earlier release writes none of it. A run that it started has no outcome, and its console may end with the run
-unfinished; the back office of this release then resumes the run.
+An earlier release writes none of it. A run that an earlier release started has no outcome, and may stop when its
+console ends. The back office of this release then resumes the run.
 """
 
 import sqlalchemy as sa

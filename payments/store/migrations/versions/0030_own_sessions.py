@@ -1,7 +1,7 @@
 """Record the use of sessions and temporary passwords, and compare names of users without case.
 
-Of users whose names differ by case only, the one who was added first keeps the name in any case; disabled users come
-last. The others become namesakes, who log in with the exact spelling of their name.
+If the names of several users differ only by case, the user who was added first can log in with any case. Disabled users
+come last. The others must use the exact spelling of their name.
 
 An earlier release neither records the use of sessions nor asks for a new password.
 """

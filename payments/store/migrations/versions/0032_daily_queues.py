@@ -1,4 +1,4 @@
-"""Add the daily snapshot of the work queues: how much is not in Billing, and how many exceptions are open.
+"""Add the daily snapshot of the work queues: the payments that are not in Billing, and the open exceptions.
 
 An earlier release neither writes nor reads it.
 """

@@ -1,6 +1,8 @@
-"""Add the functions that the search uses. `company_keys.py` declares its indexes, which are created while all work.
+"""Add the functions that the search uses.
 
-No extension is needed: `pg_trgm` would have to be installed by an administrator in some databases.
+`company_keys.py` declares its indexes, which are created while processes work.
+
+No extension is needed. In some databases, only an administrator could install `pg_trgm`.
 """
 
 from alembic import op

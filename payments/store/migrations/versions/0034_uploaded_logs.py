@@ -1,4 +1,4 @@
-"""Keep the Payment Logs that users upload, for a day, so that every console process can compare them."""
+"""Keep the Payment Logs that users upload for one day, so that every console process can compare them."""
 
 import sqlalchemy as sa
 from alembic import op
