@@ -48,8 +48,9 @@ def bar_chart(
     parts = [*_grid(top), *_bars(series, slots, top), *_labels(slots), *([] if highest else [_note(empty)])]
     described = ", ".join(label for _, label in series)
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}"><title id="{}">{}: {}</title>{}</svg>'
-    ).format(_WIDTH, _HEIGHT, identifier, identifier, title, described, Markup("").join(parts))
+        '<div class="chart-wrap" role="group" aria-label="{}" tabindex="0"><svg class="chart" viewBox="0 0 {} {}" '
+        'role="img" aria-labelledby="{}"><title id="{}">{}: {}</title>{}</svg></div>'
+    ).format(title, _WIDTH, _HEIGHT, identifier, identifier, title, described, Markup("").join(parts))
 
 
 def _round_up(highest: int) -> int:
@@ -75,18 +76,16 @@ def _grid(top: int) -> list[Markup]:
 
 def _bars(series: Sequence[tuple[str, str]], slots: Sequence[Slot], top: int) -> list[Markup]:
     width = max(2, min(_BAR_MAX, _slot_width(slots) * 4 // 5 // len(series)))
+    margin = (_slot_width(slots) - width * len(series)) // 2
     bars = []
     for number, slot in enumerate(slots):
         for position, (name, label) in enumerate(series):
             value = slot.values.get(name, 0)
             if value > 0:
                 y = _y(value, top)
-                x = _LEFT + number * _slot_width(slots) + _slot_width(slots) // 10 + position * width
-                bar = Markup(
-                    '<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{} {}: {}</title></rect>'
-                )
+                x = _LEFT + number * _slot_width(slots) + margin + position * width
                 bars.append(
-                    bar.format(name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, slot.name, label, f"{value:,}")
+                    _BAR.format(name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, f"{slot.name} {label}: {value:,}")
                 )
     return bars
 

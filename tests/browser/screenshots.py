@@ -147,7 +147,11 @@ def test_steps_of_a_requeue_are_saved_as_screenshots(
         if row["attempts"] > 1 and row["payment"] in imported and row["charge_type"] == "Wellness"
     )
     for suffix, other in pages.items():
-        for name, path in (("requeue-run", run), ("timeline", f"/timeline?payment={payment}")):
+        for name, path in (
+            ("requeue-run", run),
+            ("requeue-runs", "/requeue-runs"),
+            ("timeline", f"/timeline?payment={payment}"),
+        ):
             other.goto(path)
             save_screenshot(other, f"{name}{suffix}", screenshot_folder)
 
