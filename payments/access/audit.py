@@ -12,7 +12,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.keyset import Keyset, PositionedRow, SortKey, order_by
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_batches
-from payments.store.reports.summary import Summary, read_summary
+from payments.store.reports.summary import Summary, first_rows, read_summary
 
 BY_TIME = "at"
 NEWEST_FIRST = Sort(BY_TIME, is_descending=True)
@@ -125,7 +125,7 @@ def stream(tx: Transaction, query: AuditFilter, sort: Sort = NEWEST_FIRST) -> It
 
 def summarize(tx: Transaction, query: AuditFilter, limit: int | None = None) -> Summary:
     """Count the matching entries. With `limit`, stop after that many."""
-    first = f"SELECT 1 {_matching(query)}{'' if limit is None else ' LIMIT :limit'}"
+    first = f"SELECT 1 {_matching(query)} {first_rows(limit)}"
     counted = f"SELECT count(*) AS count, CAST(NULL AS numeric) AS total FROM ({first}) AS first_ones"
     return read_summary(tx, counted, _parameters(query), limit)
 

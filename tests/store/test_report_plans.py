@@ -3,16 +3,18 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event, text
 
 from payments.contract.keys import LineKey
-from payments.core.scope import Scope
+from payments.core.month import Month
+from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import Window
-from payments.journeys import balancing, distributing, reporting
+from payments.journeys import balancing, closing, dashboard, distributing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
@@ -24,6 +26,8 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 PAYMENTS = 20_000
+NOW = datetime(2026, 6, 2, 12, tzinfo=ZoneInfo("America/Denver"))
+TODAY = NOW.date()
 SMALL = ("patients", "import_tasks")
 # A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
 LIMIT = "20s"
@@ -76,13 +80,21 @@ REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
         PAYMENTS,
     ),
     "feed, a page": (lambda tx: len(reporting.claims_feed_page(tx, FeedFilter(), Window(50)).rows), 50),
+    "feed of days": (
+        lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(since=date(2026, 5, 31), until=date(2026, 6, 2)))),
+        PAYMENTS,
+    ),
     "feed, summed": (lambda tx: sum(each.count for each in reporting.claims_feed_sums(tx, FeedFilter())), PAYMENTS),
     "exceptions": (lambda tx: count_rows(reporting.exceptions(tx, ExceptionFilter())), PAYMENTS),
     "exceptions of a patient": (
         lambda tx: count_rows(reporting.exceptions(tx, ExceptionFilter(patient=PATIENT))),
         PAYMENTS,
     ),
+    "exceptions, a page": (lambda tx: len(reporting.exceptions_page(tx, ExceptionFilter(), Window(50)).rows), 50),
     "account and its allocations": (allocations, PAYMENTS),
+    "months": (lambda tx: len(closing.list_months(tx, COMPANY)), 1),
+    "close warnings": (lambda tx: len(closing.close_warnings(tx, COMPANY, Month(2026, 6))), PAYMENTS * 5 // 4),
+    "overview": (lambda tx: dashboard.overview(tx, TODAY, EVERYTHING, NOW).unposted[0].count, PAYMENTS // 4),
     "balance": (lambda tx: balancing.balance(tx, BalanceFilter()).equal, PAYMENTS * 3 // 4),
     "balance of a year": (
         lambda tx: balancing.balance(tx, BalanceFilter(date(2026, 1, 1), date(2026, 12, 31))).equal,
@@ -134,6 +146,19 @@ def test_policies_change_no_plan(database: Database, isolated: Database, name: s
     read, _ = REPORTS[name]
 
     assert scans_of_large_tables(isolated, read) == scans_of_large_tables(database, read) != []
+
+
+@pytest.mark.parametrize("name", ["log, a page", "feed, a page", "exceptions, a page"])
+def test_plan_of_a_page_is_kept(isolated: Database, name: str) -> None:
+    read, rows = REPORTS[name]
+    kept = f"SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%LIMIT {rows + 1}'"
+    with isolated.connect() as tx:
+        for _ in range(12):
+            read(tx)
+        (generic_plans,) = tx.execute(text(kept)).scalars()
+        tx.rollback()
+
+    assert generic_plans > 0
 
 
 def test_balance_by_payment_begins_before_the_ledger_is_read(database: Database) -> None:

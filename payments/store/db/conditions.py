@@ -8,6 +8,9 @@ from typing import Any
 
 from payments.core.scope import Scope
 
+# Row-level security keeps PostgreSQL from using an index where two types are compared, such as a date with a timestamp.
+IN_MONTH = "{0} >= :month AND {0} < CAST(CAST(:month AS date) + interval '1 month' AS date)"
+"""The condition that a date is in the month that begins at the parameter `month`."""
 HAS_MOVED = "move_state IN ('left', 'arriving')"
 """The condition that a row of `companies` is of a company whose data are in another installation."""
 

@@ -93,9 +93,17 @@ class Keyset:
 
     @property
     def order_by(self) -> str:
-        """The ORDER BY clause with its LIMIT. The parameter `limit` is one more than the rows on the page."""
+        """The ORDER BY clause with its LIMIT."""
         direction = " DESC" if self.reads_descending else ""
-        return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in self.keys)} LIMIT :limit"
+        return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in self.keys)} {self.limit}"
+
+    @property
+    def limit(self) -> str:
+        """The LIMIT clause, with one row more than the page shows.
+
+        The number is written out: for a parameter PostgreSQL would not keep a plan, but plan each page anew.
+        """
+        return f"LIMIT {self.window.limit:d}"
 
     @property
     def condition(self) -> str:
@@ -108,9 +116,8 @@ class Keyset:
 
     @property
     def parameters(self) -> dict[str, object]:
-        """The parameters of `condition` and `order_by`."""
-        position = self.window.position or ()
-        return {"limit": self.window.limit} | {f"position_{index}": value for index, value in enumerate(position)}
+        """The parameters of `condition`."""
+        return {f"position_{index}": value for index, value in enumerate(self.window.position or ())}
 
     def positioned(self, row: Sequence[Any], make: Callable[[Sequence[Any]], _Row]) -> PositionedRow[_Row]:
         """Return a row of the query with its position. `make` builds the row from the columns after `columns`."""

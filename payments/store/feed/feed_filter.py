@@ -60,9 +60,10 @@ def line_conditions(feed_filter: FeedFilter) -> str:
     The caller adds the conditions of the scope, because it may read each clinic through a separate index.
     """
     amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
-    # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most.
-    since = " AND saved_at >= CAST(:since AS date) - interval '1 day'" if feed_filter.since else ""
-    until = " AND saved_at < CAST(:until AS date) + interval '2 days'" if feed_filter.until else ""
+    # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most. Row-level
+    # security keeps PostgreSQL from using the index for a comparison with another type.
+    since = " AND saved_at >= CAST(CAST(:since AS date) - 1 AS timestamptz)" if feed_filter.since else ""
+    until = " AND saved_at < CAST(CAST(:until AS date) + 2 AS timestamptz)" if feed_filter.until else ""
     posted = f" AND {line_is_in(feed_filter.posted, as_of=feed_filter.as_of is not None)}" if feed_filter.posted else ""
     return _conditions(feed_filter, _NAMES_LINE, "saved_on", amount) + since + until + posted
 

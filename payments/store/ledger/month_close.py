@@ -8,12 +8,10 @@ from payments.contract.money import Money, dollars
 from payments.core.close import CloseConditions, MonthSum, Snapshot
 from payments.core.month import Month, MonthState
 from payments.store.db.advisory_locks import AdvisoryLock, acquire_for
-from payments.store.db.conditions import has_not_moved
+from payments.store.db.conditions import IN_MONTH, has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.months import CompanyMonth, lock_date
-
-_IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def compute_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot
         text(
             "SELECT method, charge_type, clinic_id AS clinic, entered_by AS user, count(*) AS count_of_entries, "
             "sum(amount) AS total FROM entries "
-            f"WHERE company_id = :company_id AND {_IN_MONTH.format('deposit_date')} "
+            f"WHERE company_id = :company_id AND {IN_MONTH.format('deposit_date')} "
             "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         ),
         _key(company_id, month),
@@ -178,7 +176,8 @@ def load_close_conditions(tx: Transaction, company_id: str, month: Month, state:
         text(
             "SELECT month FROM company_months AS earlier WHERE company_id = :company_id AND month <= :month "
             "AND state <> 'CLOSED' AND EXISTS (SELECT FROM entries WHERE entries.company_id = earlier.company_id "
-            "AND deposit_date >= earlier.month AND deposit_date < earlier.month + interval '1 month') ORDER BY month"
+            "AND deposit_date >= earlier.month AND deposit_date < CAST(earlier.month + interval '1 month' AS date)) "
+            "ORDER BY month"
         ),
         _key(company_id, month),
     )
@@ -211,10 +210,12 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
     found = tx.execute(
         text(
             "SELECT company_id AS company, to_char(month, 'YYYY-MM') AS month, state, scheduled_at, scheduled_by, "
-            "closed_at, coalesce(payments_total, (SELECT sum(amount) FROM entries "
-            "WHERE entries.company_id = listed.company_id AND deposit_date >= listed.month "
-            "AND deposit_date < listed.month + interval '1 month'), 0.00) AS payments_total "
-            "FROM company_months AS listed WHERE company_id = :company_id ORDER BY listed.month"
+            "closed_at, coalesce(payments_total, present.total, 0.00) AS payments_total "
+            "FROM company_months AS listed LEFT JOIN ("
+            "SELECT CAST(date_trunc('month', CAST(deposit_date AS timestamp)) AS date) AS first_day, "
+            "sum(amount) AS total FROM entries WHERE company_id = :company_id AND deposit_date >= ("
+            "SELECT min(month) FROM company_months WHERE company_id = :company_id AND payments_total IS NULL) "
+            "GROUP BY 1) AS present ON first_day = month WHERE company_id = :company_id ORDER BY listed.month"
         ),
         {"company_id": company_id},
     )

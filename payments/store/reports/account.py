@@ -185,6 +185,14 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
     return f"CROSS JOIN LATERAL (SELECT charge_id, date_of_service FROM charges WHERE {is_same} OFFSET 0) AS charges"
 
 
+def _lines_of_entries(as_of: datetime | None) -> str:
+    """Return the JOIN clause that joins entries with their lines: current ones through the index of their key."""
+    is_same = "lines.company_id = entries.company_id AND lines.id = line_ref"
+    if as_of is not None:
+        return f"JOIN lines ON {is_same}"
+    return f"CROSS JOIN LATERAL (SELECT * FROM lines WHERE {is_same} OFFSET 0) AS lines"
+
+
 def refunds_to_check(
     tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
@@ -195,7 +203,7 @@ def refunds_to_check(
         f"SELECT line_ref, {_LOCAL_KEY} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
         "sum(entries.amount) AS amount, "
         f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
-        "AS is_visible FROM entries JOIN lines ON lines.company_id = entries.company_id AND lines.id = line_ref "
+        f"AS is_visible FROM entries {_lines_of_entries(as_of)} "
         "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3, 4) "
         "SELECT line_ref, payment, printed, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
         "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"

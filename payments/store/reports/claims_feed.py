@@ -90,7 +90,7 @@ def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None
         read_as_sets(tx)
         rows = query.whole(feed_filter, _TOTALS)
     else:
-        rows = f"SELECT {_TOTALS} FROM ({query.first_amounts(feed_filter)}) AS first_ones"
+        rows = f"SELECT {_TOTALS} FROM ({query.first_amounts(feed_filter, limit)}) AS first_ones"
     return read_summary(tx, query.as_of(feed_filter, rows), parameters(feed_filter), limit)
 
 

@@ -21,6 +21,7 @@ from payments.store.feed.feed_columns import (
     line_columns,
 )
 from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions
+from payments.store.reports.summary import first_rows
 
 LINE, DEAD_LETTER = 0, 1
 """The source of a row: a line that was processed, or a dead letter."""
@@ -112,11 +113,12 @@ def lines_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
     return f"SELECT {columns or line_columns(feed_filter.scope)} FROM lines WHERE {where}"
 
 
-def first_amounts(feed_filter: FeedFilter) -> str:
-    """Return the query of the amounts of `:limit` rows. It stops reading after that many rows."""
+def first_amounts(feed_filter: FeedFilter, limit: int) -> str:
+    """Return the query of the amounts that are counted up to a limit. It stops reading after that many rows."""
+    first = first_rows(limit)
     return (
-        f"SELECT amount FROM (({lines_one_by_one(feed_filter, _AMOUNT_OF_LINE)} LIMIT :limit) UNION ALL "
-        f"({_dead_letters_one_by_one(feed_filter, 'amount_paid AS amount')} LIMIT :limit)) AS feed LIMIT :limit"
+        f"SELECT amount FROM (({lines_one_by_one(feed_filter, _AMOUNT_OF_LINE)} {first}) UNION ALL "
+        f"({_dead_letters_one_by_one(feed_filter, 'amount_paid AS amount')} {first})) AS feed {first}"
     )
 
 
@@ -132,14 +134,14 @@ def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
     """Return the query of a page in the order of the save. It takes two index scans, however far the page is."""
     direction = "DESC" if keyset.reads_descending else "ASC"
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_beyond(keyset, 'saved_at', LINE)}"
-    order = f"ORDER BY saved_at {direction}, id {direction} LIMIT :limit"
+    order = f"ORDER BY saved_at {direction}, id {direction} {keyset.limit}"
     lines = f"SELECT * FROM lines WHERE {where} {order}"
     if feed_filter.scope != EVERYTHING:
         lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {order}")
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
         f"{_beyond(keyset, DEAD_LETTER_AT, DEAD_LETTER)} "
-        f"ORDER BY {DEAD_LETTER_AT} {direction}, id {direction} LIMIT :limit"
+        f"ORDER BY {DEAD_LETTER_AT} {direction}, id {direction} {keyset.limit}"
     )
     of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
     return (

@@ -4,11 +4,18 @@ from dataclasses import dataclass
 
 from payments.contract.money import Money
 from payments.core.month import Month
+from payments.store.db.conditions import IN_MONTH
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import current_dead_letters_cte
+from payments.store.tables import MAY_BE_UNPOSTED
 
-_IN_MONTH = "{0} >= :month AND {0} < CAST(:month AS date) + interval '1 month'"
+# The lines are found by partial indexes. An OR of both conditions would read all lines of the company.
+_LINES = f"""
+SELECT line_ref AS id FROM findings WHERE company_id = :company_id AND status = 'open'
+UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED})
+    AND (status = 'Transmission Pending' OR reason IN ('retries_exhausted', 'patient_not_found'))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +48,21 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                 open.id IS NOT NULL AS is_exception,
                 clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount,
                 lines.company_id AS company
-            FROM lines LEFT JOIN findings AS open
-                ON open.company_id = lines.company_id AND open.line_ref = lines.id AND open.status = 'open'
-            WHERE lines.company_id = :company_id AND (open.id IS NOT NULL OR lines.status = 'Transmission Pending'
-                    OR lines.reason IN ('retries_exhausted', 'patient_not_found'))
-                AND ({_IN_MONTH.format("transaction_date")} OR EXISTS (
+            FROM ({_LINES}) AS unresolved JOIN lines ON lines.company_id = :company_id AND lines.id = unresolved.id
+                LEFT JOIN LATERAL (SELECT id, reason_code FROM findings WHERE findings.company_id = lines.company_id
+                    AND line_ref = lines.id AND findings.status = 'open' OFFSET 0) AS open ON true
+            WHERE ({IN_MONTH.format("transaction_date")} OR EXISTS (
                     SELECT FROM entries WHERE entries.company_id = lines.company_id AND line_ref = lines.id
-                        AND {_IN_MONTH.format("deposit_date")}))
+                        AND {IN_MONTH.format("deposit_date")}))
             UNION ALL
             SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
                 amount_paid, company_id
             FROM current_dead_letters
             WHERE (company_id = :company_id OR company_id IS NULL
                     AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))
-                AND {_IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
-                AND NOT EXISTS (
-                    SELECT FROM findings WHERE findings.company_id = current_dead_letters.company_id
-                        AND set_aside_ref = current_dead_letters.id AND findings.status = 'open')
+                AND {IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
+                AND id NOT IN (SELECT set_aside_ref FROM findings
+                    WHERE company_id = :company_id AND status = 'open' AND set_aside_ref IS NOT NULL)
             ORDER BY is_exception DESC, what, payment
             """
         ),

@@ -76,21 +76,21 @@ _IS_RETRY = (
     "(history_code(what) = 'failed' OR history_code(what) = 'held' AND params ->> 'detail' NOT IN "
     "('patient_not_found', 'month_closing', 'requeued'))"
 )
+_LINES = " JOIN lines ON lines.company_id = history.company_id AND lines.id = history.line_ref"
 # The index of the history by time finds the rows of the day.
 _FLOW = f"""
 WITH events AS (
     SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code,
-        {_IS_RETRY} AS is_retry, company_id, line_ref
-    FROM history
-    WHERE at >= :begin AND at < :end AND line_ref IS NOT NULL
+        {_IS_RETRY} AS is_retry
+    FROM history{{0}}
+    WHERE at >= :begin AND at < :end AND history.line_ref IS NOT NULL{{1}}
 ),
 done AS (
     SELECT hour,
         count(*) FILTER (WHERE code IN ('imported', 'updated', 'removed', 'removed_not_sent')) AS imported,
         count(*) FILTER (WHERE is_retry) AS retried,
         count(*) FILTER (WHERE code IN ('not_sent', 'removed_not_sent')) AS not_sent
-    FROM events JOIN lines ON lines.company_id = events.company_id AND lines.id = line_ref WHERE true {{0}}
-    GROUP BY hour
+    FROM events GROUP BY hour
 )
 SELECT hour, imported, retried, not_sent FROM done ORDER BY hour
 """
@@ -134,7 +134,9 @@ def hourly_flow(tx: Transaction, day: DayHours, scope: Scope, saved: Iterable[Ho
     When the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
     """
     parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end} | scope_parameters(scope)
-    done = tx.execute(text(_FLOW.format(in_scope(scope, "lines"))), parameters)
+    # Only the line knows the clinic.
+    lines = "" if scope.clinics is None else _LINES
+    done = tx.execute(text(_FLOW.format(lines, in_scope(scope, "lines" if lines else "history"))), parameters)
     counts = [(row.hour, (0, *row[1:])) for row in done] + [(each.hour, (each.count, 0, 0, 0)) for each in saved]
     flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
     for number, added in counts:

@@ -17,7 +17,7 @@ from payments.store.db.patient_names import join_names
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_batches
-from payments.store.reports.summary import Summary, read_summary
+from payments.store.reports.summary import Summary, first_rows, read_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +162,7 @@ def read_page(
 def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
     """Count the matching exceptions and add up their differences. With `limit`, stop after that many."""
     matching = f"FROM findings {LINES} {_due(exception_filter)} {where(exception_filter)}"
-    first = f"SELECT amount_now - amount_before AS difference {matching}"
-    first += "" if limit is None else " LIMIT :limit"
+    first = f"SELECT amount_now - amount_before AS difference {matching} {first_rows(limit)}"
     query = f"SELECT count(*) AS count, coalesce(sum(difference), 0.00) AS total FROM ({first}) AS first_ones"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
     return read_summary(tx, statement, parameters_of(exception_filter), limit)

@@ -20,7 +20,7 @@ from payments.store.db.printed_key import printed_clinic, printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_batches
 from payments.store.reports.account import AppliedRow, load_applied_amounts
-from payments.store.reports.summary import Summary, read_summary
+from payments.store.reports.summary import Summary, first_rows, read_summary
 
 
 class GroupBy(StrEnum):
@@ -180,7 +180,7 @@ def read_page(
 
 def summarize(tx: Transaction, log_filter: PaymentLogFilter, limit: int | None = None) -> Summary:
     """Count the matching entries and add up their amounts. With `limit`, stop after that many entries."""
-    first = f"SELECT amount FROM entries {_where(log_filter)}{'' if limit is None else ' LIMIT :limit'}"
+    first = f"SELECT amount FROM entries {_where(log_filter)} {first_rows(limit)}"
     query = f"SELECT count(*) AS count, coalesce(sum(amount), 0.00) AS total FROM ({first}) AS first_ones"
     return read_summary(tx, _as_of(log_filter, query), parameters_of(log_filter), limit)
 

@@ -21,13 +21,17 @@ class Summary:
     is_complete: bool = True
 
 
-def read_summary(tx: Transaction, query: str, parameters: Mapping[str, object], limit: int | None) -> Summary:
-    """Return the summary that a query computes. The query has the columns `count` and `total`.
+def first_rows(limit: int | None) -> str:
+    """Return the LIMIT clause of the rows that are counted: one more than the limit, or all without a limit.
 
-    With a limit, the query reads at most `:limit` rows. This parameter is one more than `limit`.
+    The number is written out, so that PostgreSQL keeps the plan.
     """
-    given = {**parameters, "limit": None if limit is None else limit + 1}
-    count, amount = tx.execute(text(query), given).one()
+    return "" if limit is None else f"LIMIT {limit + 1:d}"
+
+
+def read_summary(tx: Transaction, query: str, parameters: Mapping[str, object], limit: int | None) -> Summary:
+    """Return the summary that a query computes from `first_rows(limit)`. It has the columns `count` and `total`."""
+    count, amount = tx.execute(text(query), parameters).one()
     if limit is not None and count > limit:
         return Summary(limit, None, is_complete=False)
     return Summary(count, amount)
