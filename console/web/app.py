@@ -38,6 +38,7 @@ from console.web.pages import (
     help_page,
     login,
     months,
+    not_in_billing,
     notes,
     operations,
     overview,
@@ -65,7 +66,7 @@ PAGES = (
     *(balancing, months, clinics, timeline, company, deposit_slip, saved_views, unconfirmed, user_list, users),
     *(audit, login, own_account, health, help_page, operations),
     *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
-    *(trends, search, api_search),
+    *(trends, search, api_search, not_in_billing),
     *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient, refused_event, api_refused_event),
 )
 _POOL_SIZE = 8

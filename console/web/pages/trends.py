@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from markupsafe import Markup
 
-from console.reports.trends import TRENDS, TrendsParameters, with_period
-from console.web.auth import Viewer
+from console.reports.trends import TRENDS, TrendsParameters, trend_records, with_period
+from console.web.auth import Exporter, Viewer
 from console.web.charts import Slot, bar_chart
+from console.web.exporting import FileForm, send_records
 from console.web.filters import ReportQuery, report_query
 from console.web.pages.choices import list_offered_ids
 from payments.journeys import dashboard, snapshotting
@@ -23,11 +24,11 @@ MONEY_SERIES = (("imported", "In Billing"), ("not_sent", "Not in Billing"), ("re
 QUEUE_SERIES = (("not_sent", "Payments not in Billing"), ("saved", "Open exceptions"))
 
 
+TrendsQuery = Annotated[ReportQuery[TrendsParameters], Depends(report_query(TrendsParameters, is_paged=False))]
+
+
 @router.get("/trends")
-def show(
-    query: Annotated[ReportQuery[TrendsParameters], Depends(report_query(TrendsParameters, is_paged=False))],
-    context: Viewer,
-) -> Response:
+def show(query: TrendsQuery, context: Viewer) -> Response:
     """Show the payments by week or clinic, and the work queues of the last days."""
     chosen = query.parameters
     whole = chosen.query(context.scope_of(query.choice))
@@ -52,6 +53,16 @@ def show(
         days=days,
         queue_chart=_queue_chart(days),
     )
+
+
+@router.get("/trends/export")
+def export(query: TrendsQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+    """Export the payments by week or clinic as a file."""
+    whole = query.parameters.query(context.scope_of(query.choice))
+    feed_filter = with_period(whole, context.today_in(whole.scope))
+    with context.transaction() as tx:
+        records = trend_records(dashboard.trends(tx, feed_filter, query.parameters.group))
+    return send_records(context, TRENDS, form, records, query.parameters.clinic or "")
 
 
 def _money_chart(rows: Iterable[TrendRow]) -> Markup:

@@ -27,6 +27,8 @@ def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, Requests
         "GET /months/export": [{}, {"company": foreign}, {"company": own}],
         "GET /timeline/export": [{"payment": key} for key in keys],
         "GET /requeue-runs/new/export": [refused, refused | {"company": foreign}],
+        "GET /trends/export": [{}, {"group_by": "clinic", "since": "2026-01-01"}, {"company": foreign}],
+        "GET /not-in-billing/export": [{}, {"company": foreign}, {"since": "2026-01-01"}],
         "GET /users/export": [{}],
         "GET /new-ids/export": [{}],
     }

@@ -38,6 +38,7 @@ from console.web.pages import (
     help_page,
     login,
     months,
+    not_in_billing,
     notes,
     operations,
     overview,
@@ -103,7 +104,8 @@ REQUIRED = {
     """,
     Right.CONFIGURE: "POST /clinic | POST /clinic/copy | GET /company | POST /company",
     Right.EXPORT: "GET /payment-log/export | GET /claims-feed/export | GET /exceptions/export | GET /balancing/export"
-    " | GET /clinics/export | GET /months/export | GET /timeline/export | GET /requeue-runs/new/export",
+    " | GET /clinics/export | GET /months/export | GET /timeline/export | GET /requeue-runs/new/export"
+    " | GET /trends/export | GET /not-in-billing/export",
     Right.ADMINISTER: "GET /users | GET /user | POST /users | POST /users/change | POST /users/disable"
     " | POST /users/enable | POST /users/password | GET /audit | GET /audit/export | GET /audit/summary"
     " | GET /new-ids | GET /new-ids/export | GET /users/export"
@@ -139,7 +141,7 @@ def _endpoints() -> list[Endpoint]:
 
 ENDPOINTS = _endpoints()
 MODULES = (
-    *(today, will_it_flow, patient, refused_event, api_refused_event),
+    *(today, will_it_flow, patient, refused_event, api_refused_event, not_in_billing),
     *(
         deposit_slip,
         account,

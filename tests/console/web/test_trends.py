@@ -12,6 +12,7 @@ from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.console.web.scenarios import LoggedIn, rows
 from tests.console.web.test_overview import publish_all_kinds
+from tests.console.web.test_short_lists import exported
 
 pytestmark = pytest.mark.slow
 
@@ -55,3 +56,28 @@ def test_work_queues_are_shown_by_day_to_their_company_only(logged_in: LoggedIn)
 
     assert re.search(row, logged_in("billing").get("/trends", company=COMPANY).text)
     assert not re.search(row, logged_in("billing-of-north").get("/trends").text)
+
+
+@pytest.mark.usefixtures("_payments")
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [("trends", PERIOD), ("trends", PERIOD | {"group_by": "clinic"}), ("not-in-billing", {"company": COMPANY})],
+)
+def test_file_has_the_rows_of_the_api(logged_in: LoggedIn, name: str, query: dict[str, str]) -> None:
+    billing = logged_in("billing")
+    expected = rows(billing, f"/api/{name}", **query)
+
+    found = exported(billing, f"/{name}", **query)
+    assert found == [{key: "" if value is None else str(value) for key, value in row.items()} for row in expected]
+    assert found
+    book = billing.get(f"/{name}/export", form="xlsx", **query)
+    assert book.content.startswith(b"PK")
+
+
+def test_pages_link_to_the_files_for_those_who_may_export(logged_in: LoggedIn) -> None:
+    for path, address in (
+        ("/trends?group_by=clinic", "/trends/export?group_by=clinic&amp;form=xlsx"),
+        ("/?day=2026-03-05", "/not-in-billing/export?form=csv"),
+    ):
+        assert f'href="{address}"' in logged_in("billing").get(path).text
+        assert "/export" not in logged_in("front-office").get(path).text
