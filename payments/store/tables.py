@@ -240,7 +240,8 @@ lines = Table(
     ),
     Index("lines_by_day", "transaction_date", "clinic_id"),  # balancing and close warnings
     # For the search, newest first.
-    Index("lines_by_amount", "company_id", "amount_paid", "id"),
+    # Partial, so that the foreign keys' checks of (company_id, id) never use it.
+    Index("lines_by_amount", "company_id", "amount_paid", "id", postgresql_where=text("amount_paid IS NOT NULL")),
     Index("lines_by_reference", "company_id", "reference", postgresql_where=text("reference IS NOT NULL")),
 )
 

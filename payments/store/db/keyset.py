@@ -101,7 +101,7 @@ class Keyset:
     def limit(self) -> str:
         """The LIMIT clause, with one row more than the page shows.
 
-        The number is written out: for a parameter PostgreSQL would not keep a plan, but plan each page anew.
+        The number is written out. With a parameter, PostgreSQL would plan the query of each page again.
         """
         return f"LIMIT {self.window.limit:d}"
 

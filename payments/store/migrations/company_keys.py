@@ -64,7 +64,7 @@ INDEXES = (
     KeyIndex("lines_key", "lines", "company_id, clinic_id, payment_id, line_id", unique=True),
     KeyIndex("lines_by_id", "lines", "id"),
     # For the search. `numeric` is not leakproof, so row-level security lets only a function use the first.
-    KeyIndex("lines_by_amount", "lines", "company_id, amount_paid, id"),
+    KeyIndex("lines_by_amount", "lines", "company_id, amount_paid, id", where="amount_paid IS NOT NULL"),
     KeyIndex("lines_by_reference", "lines", "company_id, reference", where="reference IS NOT NULL"),
     KeyIndex("patients_by_term", "patients", "patient_terms(company_id, patient_id, name)", method="gin"),
     # In this order, each company's due rows are taken in its share (`fair_shares.py`).

@@ -61,8 +61,9 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
             WHERE (company_id = :company_id OR company_id IS NULL
                     AND NOT EXISTS (SELECT FROM companies WHERE companies.company_id <> :company_id))
                 AND {IN_MONTH.format("coalesce(transaction_date, saved_on, (received_at AT TIME ZONE 'UTC')::date)")}
-                AND id NOT IN (SELECT set_aside_ref FROM findings
-                    WHERE company_id = :company_id AND status = 'open' AND set_aside_ref IS NOT NULL)
+                AND NOT EXISTS (
+                    SELECT FROM findings WHERE findings.company_id = current_dead_letters.company_id
+                        AND set_aside_ref = current_dead_letters.id AND findings.status = 'open')
             ORDER BY is_exception DESC, what, payment
             """
         ),
