@@ -1,1 +1,1 @@
-"""The Celery messages, and the tasks that handle them. Each task is short and calls a function of `payments`."""
+"""The Celery tasks, and the sending of their messages. Each task is short and calls a function of `payments`."""

@@ -34,10 +34,10 @@ def accept_by_policy(**_future: object) -> str:
 
 
 def _accept(database: Database, exception: WorkItem, now: datetime) -> bool:
-    """Accept one exception, and return whether it was accepted.
+    """Accept one exception. Return whether it was accepted.
 
-    It is not if it has changed or is locked; the next run tries again. After any other error that is no outage it is
-    postponed. Raises the error of an outage.
+    It is not accepted if it has changed or is locked; the next run tries again. After any other error it is postponed.
+    Raises the error of an outage.
     """
     try:
         with transaction(database) as tx:

@@ -33,26 +33,26 @@ _SETTING = "CELERY_BROKER_URL"
 
 
 class TaskFailedError(Exception):
-    """The error that Celery and Flower show for a failed task: only the class of the original error.
+    """The error that Celery and Flower show for a failed task. Its message is only the class of the original error.
 
-    The message of the original error may quote values.
+    The message of the original error may contain data of payments.
     """
 
 
 class GuardedTask(Task):
     """Base class of every task. The only error that it raises is TaskFailedError.
 
-    Any error in the body is logged and becomes a TaskFailedError. So the task has the state FAILURE in Celery's events
-    and in Flower, and its message is acknowledged. Otherwise Celery would lose some errors, retry others endlessly, and
-    end the whole worker after a MemoryError. No work is lost: the payments are in the stream or in PostgreSQL, where
-    periodic sweeps find them again.
+    Any error in the body is logged and becomes a TaskFailedError. The task then has the state FAILURE in Celery's
+    events and in Flower, and its message is acknowledged. Without this class, Celery would lose some errors, retry
+    others endlessly, and end the whole worker after a MemoryError. No work is lost: the payments are in the stream or
+    in PostgreSQL, where periodic sweeps find them again.
     """
 
     # Celery logs these in one line, because the traceback is in the log already.
     throws = (TaskFailedError,)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the body, and log its result or its error. Raises TaskFailedError."""
+        """Run the body, and log its result or its error. Raises TaskFailedError if the body raises an error."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(task=self.name, task_id=self.request.id)
         try:
@@ -72,7 +72,7 @@ class GuardedTask(Task):
 class ConfiguredCelery(Celery):
     """A Celery application that connects only to the configured broker.
 
-    Celery's own class would use the variable CELERY_BROKER_URL instead, which is not normalized.
+    Celery's own class would connect to the value of the variable CELERY_BROKER_URL, which is not normalized.
     """
 
     def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
@@ -97,7 +97,7 @@ def make_app(celery_settings: Mapping[str, object]) -> Celery:
     """Configure the application for this process, import every task module and return the application.
 
     Celery's own variables are removed from the environment, because they would change the configuration. A process that
-    sends messages with the application calls `close_app` before it ends.
+    sends messages with the application must call `close_app` before it ends.
     """
     _remove_variables_of_celery()
     reconnect_after_failover()

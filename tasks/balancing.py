@@ -31,7 +31,7 @@ _Balances = dict[BalancedClinic, Balance]
 def balance(**_future: object) -> str:
     """Balance each clinic's last full week, Monday to Sunday, once per night.
 
-    If companies remain after a time slice, send a message.
+    If companies remain after a time slice, send another message.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.BALANCE)
@@ -44,8 +44,8 @@ def balance(**_future: object) -> str:
 def balance_week(database: Database, now: datetime, lines_max: int = LINES_MAX) -> tuple[str, bool]:
     """Balance the last full week for a time slice if it is due. Return a summary, and whether companies may remain.
 
-    Logs an error for each clinic with an unexplained amount (rule D9). A company that fails is postponed, and named in
-    the log. Raises the error of an outage.
+    Logs an error for each clinic with an unexplained amount (rule D9). A company that fails is postponed and logged.
+    Raises the error of an outage.
     """
     batches, has_more = run_time_slice(_balance_due(database, now, lines_max))
     balances = {clinic: each for batch in batches for clinic, each in batch.items()}
@@ -60,9 +60,9 @@ def _balance_due(database: Database, now: datetime, lines_max: int) -> Iterator[
 
 
 def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balances | None:
-    """Balance the next companies in one transaction, and after an error each half of them separately.
+    """Balance the next companies in one transaction. After an error, balance each half of them separately.
 
-    Return None if no run is due. Raises the error of an outage.
+    Returns None if no run is due. Raises the error of an outage.
     """
     selection = Selection()
 
@@ -83,7 +83,7 @@ def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balanc
 
 
 def _balance_companies(now: datetime) -> isolation.Work[_Balances]:
-    """Return the work that balances the selected companies."""
+    """Return the function that balances the selected companies."""
 
     def work(tx: Transaction, selection: Selection) -> _Balances:
         selection.taken = selection.only or ()
@@ -106,9 +106,9 @@ def _log_unexplained(balances: _Balances) -> None:
 
 
 def _summarize(balances: _Balances) -> str:
-    """Return the number of clinics, and what is unexplained with its number of lines.
+    """Return the number of clinics, the unexplained amount and the number of unexplained lines, as text.
 
-    The number of lines matters if amounts add up to zero.
+    The number of lines is needed because the amounts of several lines can add up to 0.00.
     """
     lines = sum(each.unexplained_count for each in balances.values())
     amount = total(each.unexplained for each in balances.values() if each.unexplained_count) if lines else ZERO

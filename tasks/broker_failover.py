@@ -1,7 +1,7 @@
-"""Let Celery reconnect when the broker takes no writes, as it does when the broker does not answer.
+"""Let Celery reconnect if the broker accepts no writes, as it does if the broker does not answer.
 
-A server answers READONLY after a failover behind an address that moved, and NOREPLICAS while `min-replicas-to-write` is
-not met. kombu regards these as errors of a command, which end a worker.
+A server answers READONLY after a failover behind an address that moved. It answers NOREPLICAS while
+`min-replicas-to-write` is not met. kombu treats both as errors of a command, which would end a worker.
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ from config.redis_clients import says_cannot_write
 
 
 class _Reconnecting:
-    """Mixin for connections of redis-py."""
+    """Mixin for connections of redis-py: reconnect if the server accepts no writes."""
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """Read a reply. Raises ConnectionError, and disconnects, if the server takes no writes."""
+        """Read a reply. If the server accepts no writes, disconnect and raise ConnectionError."""
         connection: Any = super()
         try:
             return connection.read_response(*arguments, **options)
@@ -28,7 +28,7 @@ class _Reconnecting:
 
 
 def reconnect_after_failover() -> None:
-    """Use such connections for all channels that kombu opens from now on. Unix sockets are excepted."""
+    """Use connections with `_Reconnecting` for all channels that kombu opens from now on, except Unix sockets."""
     for channel in (Channel, SentinelChannel):
         for name in ("connection_class", "connection_class_ssl"):
             base = getattr(channel, name)

@@ -1,4 +1,4 @@
-"""The task that closes the months that are scheduled for this night (rule D7)."""
+"""The task that closes the months scheduled for this night (rule D7)."""
 
 from datetime import UTC, datetime
 
@@ -31,7 +31,8 @@ def close_months(**_future: object) -> str:
 def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
     """Close a month now, in two transactions, and return its totals.
 
-    `who` is the user who closes the month; None is the schedule. Raises ClosingError if the month may not be closed.
+    `who` is the user who closes the month, None for the nightly schedule. Raises ClosingError if the month may not be
+    closed.
     """
     with transaction(database) as tx:
         closing.begin_close(tx, company_id, month, now, who)
@@ -41,9 +42,9 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
 
 
 def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str:
-    """Close a month, and return its total or the reason why it is not closed. Raises the error of an outage.
+    """Close a month. Return its total, or the reason why it is not closed. Raises the error of an outage.
 
-    The next run tries a month again that imports keep locked. After another error the month is postponed.
+    If imports keep the month locked, the next run tries again. After any other error the month is postponed.
     """
     company_id, month = key
     try:

@@ -1,4 +1,4 @@
-"""The state of a component of an installation, for `payments health`, the Health page and the API."""
+"""The status of a component of an installation, for `payments health`, the Health page and the API."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,8 +10,8 @@ from tasks.replicas import Replica
 class ComponentStatus(NamedTuple):
     """Whether a component of the system works, with a sentence for the operator.
 
-    `needs_attention` marks a component that works although something went wrong. `next_step` says what to do about a
-    fault; it is empty without one. `replicas` are the processes of a service; None for what is no service.
+    `needs_attention` marks a component that works although something is wrong. `next_step` says how to repair a fault;
+    it is empty if there is none. `replicas` are the processes of a service, None for a component that is not a service.
     """
 
     name: str
@@ -23,20 +23,20 @@ class ComponentStatus(NamedTuple):
 
     @property
     def state(self) -> str:
-        """`up`, `check` if something needs attention, or `down`."""
+        """`up`, `down`, or `check` if something needs attention."""
         if not self.is_up:
             return "down"
         return "check" if self.needs_attention or self.is_thinned else "up"
 
     @property
     def is_thinned(self) -> bool:
-        """Whether some replicas of a service are silent, and others work."""
+        """Whether some replicas of a service are silent while others work."""
         silent = {each.is_silent for each in self.replicas or ()}
         return silent == {True, False}
 
     @property
     def seen(self) -> timedelta | None:
-        """The time since the last sign of life of any replica."""
+        """The time since the last sign of life of any replica. None without replicas."""
         return min((each.age for each in self.replicas or ()), default=None)
 
 
@@ -59,7 +59,7 @@ NEXT_STEPS = {
 
 
 def down(name: str, detail: str, next_step: str = "") -> ComponentStatus:
-    """Return the status of a component that does not work, with its usual next step unless another one is given."""
+    """Return the status of a component that does not work. The default of `next_step` is its usual next step."""
     return ComponentStatus(name, is_up=False, detail=detail, next_step=next_step or NEXT_STEPS[name])
 
 

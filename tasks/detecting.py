@@ -19,7 +19,7 @@ LIMIT = 500
 
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
-    """Examine the lines whose exception may have changed, in batches. A line that fails is postponed.
+    """Examine in batches the lines whose exceptions may have changed. A line that fails is postponed.
 
     If lines remain after a time slice, send another message.
     """
@@ -35,7 +35,7 @@ def detect_exceptions(**_future: object) -> str:
 
 
 def _detect(resources: Resources, now: datetime) -> Iterator[DetectionStats]:
-    """Yield the statistics of each batch until no line is left. Postponed lines that are due again come first."""
+    """Yield the statistics of each batch until no line is left. Postponed lines that are due come first."""
     kind = WorkKind.DETECT_EXCEPTION
 
     def detect(tx: Transaction, selection: Selection) -> DetectionStats:

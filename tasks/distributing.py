@@ -1,4 +1,4 @@
-"""Apply Payments on Account and refunds immediately, and all other payments at night."""
+"""The tasks that distribute payments: Payments on Account and refunds immediately, all others at night."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -20,9 +20,10 @@ BATCH_ACCOUNTS = 1_000
 
 @app.task(name="billing.apply_at_once")
 def apply_immediately(**_future: object) -> str:
-    """Apply Payments on Account. Unapply the excess of payments and charges whose amount was lowered.
+    """Distribute the queued accounts immediately: apply Payments on Account, and unapply what exceeds lowered amounts.
 
-    An account that fails is postponed, and stays in the queue. If accounts remain after a time slice, send a message.
+    An account that fails is postponed, and stays in the queue. If accounts remain after a time slice, send another
+    message.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.APPLY_IMMEDIATELY)
@@ -35,7 +36,7 @@ def apply_immediately(**_future: object) -> str:
 
 @app.task(name="billing.distribute_payments")
 def distribute_payments(**_future: object) -> str:
-    """Distribute the companies whose nightly run is due. If work remains after a time slice, send a message.
+    """Distribute the companies whose nightly run is due. If work remains after a time slice, send another message.
 
     An account or a company that fails is postponed.
     """
@@ -51,9 +52,10 @@ def distribute_payments(**_future: object) -> str:
 def distribute_all(
     database: Database, as_of: date | None, now: datetime, *, company: str | None = None, dry_run: bool = False
 ) -> Iterator[DistributionResult]:
-    """Distribute the payments of all accounts, or of a company's, and yield the result of each batch.
+    """Distribute all accounts, or all accounts of a company. Yield the result of each batch.
 
-    Each batch is a transaction, which a dry run rolls back. `as_of` defaults to each company's current day.
+    Each batch is a transaction, which a dry run rolls back. `as_of` is the day of the run, None for each company's
+    current day.
     """
     first = BEFORE_FIRST_ACCOUNT if company is None else (company, "")
     distribute = distributing.distribute_accounts if company is None else distributing.distribute_accounts_of_company
@@ -92,9 +94,9 @@ def _distribute_due(database: Database) -> Iterator[DistributionResult]:
 
 
 def _distribute_batch(database: Database, now: datetime) -> list[DistributionResult]:
-    """Distribute the next accounts of a company whose nightly run is due, and isolate those that fail.
+    """Distribute the next accounts of a company whose nightly run is due. After an error, find the accounts that fail.
 
-    In the last result, `last` is None if no run is due. Raises the error of an outage.
+    If no run is due, `last` of the last result is None. Raises the error of an outage.
     """
     selection = Selection()
     try:
@@ -112,9 +114,9 @@ def _distribute_batch(database: Database, now: datetime) -> list[DistributionRes
 def _isolate(
     database: Database, taken: Sequence[WorkItem], error: Exception, now: datetime
 ) -> list[DistributionResult]:
-    """Distribute the accounts of a batch that failed, in halves, and postpone each account that fails alone.
+    """Distribute the accounts of a failed batch in halves, and postpone each account that fails alone.
 
-    The next batch starts with the same accounts, without those postponed. If no account fails alone, the run of the
+    The next batch starts with the same accounts, without the postponed ones. If no account fails alone, the run of the
     company is postponed.
     """
     company = WorkItem(taken[0].company_id)

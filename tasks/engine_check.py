@@ -26,18 +26,21 @@ _TIMEOUT_SECONDS = 5
 
 
 def require_database(settings: Settings, database_url: str) -> None:
-    """Raise SettingsError if PostgreSQL refuses the URL, and UnreachableEngineError if it does not answer.
+    """Check that PostgreSQL accepts the URL.
 
-    PostgreSQL refuses a URL because of its credentials, the database's name or encoding, or missing table privileges.
+    Raises SettingsError if it refuses the URL: because of the credentials, the database's name or encoding, or missing
+    table privileges. Raises UnreachableEngineError if it does not answer.
     """
     with translate_database_errors(settings, database_url):
         check_database(database_url, application_name="payments start")
 
 
 def require_isolation(settings: Settings, database_url: str) -> None:
-    """Raise SettingsError unless PostgreSQL isolates companies from each other in the transactions of the console.
+    """Check that PostgreSQL isolates companies from each other in the console's transactions.
 
-    A server that does not answer is not an error: the console makes the same check on each new connection.
+    Raises SettingsError if not.
+
+    If the server does not answer, nothing is raised: the console makes the same check on each new connection.
     """
     try:
         with translate_database_errors(settings, database_url):
@@ -48,7 +51,7 @@ def require_isolation(settings: Settings, database_url: str) -> None:
 
 @contextmanager
 def translate_database_errors(settings: Settings, database_url: str) -> Iterator[None]:
-    """Translate database errors within the block, and name the setting of the URL.
+    """Translate database errors within the block. The new errors name the setting of the URL.
 
     Raises SettingsError if PostgreSQL refuses a call, and UnreachableEngineError if it does not answer.
     """
@@ -63,14 +66,18 @@ def translate_database_errors(settings: Settings, database_url: str) -> Iterator
 
 
 def require_feed(settings: Settings, redis_url: str) -> None:
-    """Raise SettingsError if Redis refuses the feed's URL, and UnreachableEngineError if it does not answer."""
+    """Check that Redis accepts the feed's URL.
+
+    Raises SettingsError if it refuses the URL, and UnreachableEngineError if it does not answer.
+    """
     _require_redis(f"{describe_feed_source(settings)}: {describe_redis(redis_url)}", redis_url)
 
 
 def require_broker(settings: Settings, broker_url: str) -> None:
-    """Raise SettingsError if Redis refuses the broker's URL, and UnreachableEngineError if it does not answer.
+    """Check that Redis accepts the broker's URL.
 
-    If the broker's URL is derived from REDIS_URL, the error names REDIS_URL.
+    Raises SettingsError if it refuses the URL, and UnreachableEngineError if it does not answer. If the broker's URL is
+    derived from REDIS_URL, the error names REDIS_URL.
     """
     if settings.celery_broker_url is not None:
         place = f"CELERY_BROKER_URL: {describe_redis(broker_url)}"
@@ -84,10 +91,10 @@ def require_broker(settings: Settings, broker_url: str) -> None:
 
 
 def require_engines(settings: Settings, engines: Engines, *, database: bool = True, feed: bool = True) -> None:
-    """Raise SettingsError if PostgreSQL or Redis refuses its URL. A server that does not answer is not an error.
+    """Check that PostgreSQL and Redis accept their URLs. Raises SettingsError if one refuses it.
 
-    Services call this function, because they start while a server is down and wait for it. `database` and `feed` say
-    whether the service uses PostgreSQL and the feed. Every service uses the broker.
+    A server that does not answer is not an error, because services start while a server is down and wait for it.
+    `database` and `feed` say whether the service uses PostgreSQL and the feed. Every service uses the broker.
     """
     for check in _checks(settings, engines, database=database, feed=feed):
         try:
@@ -107,7 +114,7 @@ def describe_feed_source(settings: Settings) -> str:
 
 
 def durability_warnings(engines: Engines) -> list[str]:
-    """Return a sentence for each server setting that may lose payments. Unreadable settings are omitted."""
+    """Return a sentence for each server setting that may lose payments. Settings that cannot be read are omitted."""
     servers = {describe_redis(url).rpartition("/")[0]: url for url in (engines.redis_url, engines.broker_url)}
     found = list(_database_warnings(engines.database_url))
     for server, url in servers.items():
@@ -128,7 +135,10 @@ def _checks(settings: Settings, engines: Engines, *, database: bool, feed: bool)
 
 
 def _require_redis(place: str, url: str) -> None:
-    """Raise SettingsError if Redis refuses the URL or evicts keys, and UnreachableEngineError if it does not answer."""
+    """Check that Redis accepts a URL and evicts no keys.
+
+    Raises SettingsError if it does not, and UnreachableEngineError if it does not answer. `place` begins the message.
+    """
     try:
         with closing(_connect(url)) as client:
             client.ping()
@@ -151,9 +161,9 @@ def _connect(url: str) -> redis.Redis:
 
 
 def _evicting_policy(client: redis.Redis) -> str | None:
-    """Return the policy by which Redis evicts keys without an expiry, such as streams. None if it evicts none.
+    """Return the policy by which Redis evicts keys without an expiry, such as streams. Return None if it evicts none.
 
-    None too if the user may not read the server's memory settings.
+    Returns None as well if the user may not read the server's memory settings.
     """
     try:
         memory = client.info("memory")
@@ -170,7 +180,7 @@ def _redis_warnings(client: redis.Redis) -> Iterator[str]:
 
 
 def _snapshots(client: redis.Redis) -> str | None:
-    """Return Redis's option `save`: an empty text for no snapshots, None if Redis refuses the command CONFIG."""
+    """Return Redis's option `save`. It is empty for no snapshots. Return None if Redis refuses the command CONFIG."""
     try:
         return client.config_get("save").get("save")
     except redis.ResponseError:
@@ -178,7 +188,7 @@ def _snapshots(client: redis.Redis) -> str | None:
 
 
 def replication_problems(found: Replication) -> Iterator[str]:
-    """Yield a sentence for each problem of the standbys because of which payments may be lost or not imported."""
+    """Yield a sentence for each problem of the standbys that may lose payments or stop the import."""
     if found.commits_wait and not found.synchronous:
         yield "commits wait for a standby (synchronous_standby_names), and none is connected; nothing is imported"
     elif found.standbys and not found.synchronous:

@@ -1,4 +1,4 @@
-"""Enqueue tasks by their wire name, so that no module has to import a task in order to send it.
+"""Enqueue tasks by their wire name, so that no module must import a task to send it.
 
 `send` is for messages that must arrive. `enqueue_once` is best effort: it sends nothing while a message for the task is
 already waiting, and periodic sweeps are the fallback. Call `enqueue_once` after the commit, because the task reads only
@@ -29,7 +29,7 @@ WAITING_MESSAGES_MAX = 100
 
 
 def send(task_name: str, **arguments: object) -> None:
-    """Send a message for a task to the queue that its route names.
+    """Send a message for a task to the queue of its route.
 
     Raises kombu's OperationalError if the broker does not accept it.
     """
@@ -58,8 +58,8 @@ def enqueue_following(broker: redis.Redis, stats: ImportStats) -> None:
 def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
     """Enqueue a recurring task unless one is already waiting or its queue is long. Errors are logged and not raised.
 
-    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and the next message is sent. The limit on the
-    queue's length keeps such messages from piling up while no worker runs.
+    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and another is sent. The limit of the queue's
+    length prevents these messages from piling up while no worker runs.
     """
     queue = app.amqp.router.route({}, task_name)["queue"].name
     try:
@@ -74,7 +74,7 @@ def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
 
 
 def clear_enqueued(broker: redis.Redis, task_name: str) -> None:
-    """Allow the task to be enqueued again. The task calls this before it looks for work."""
+    """Allow the task to be enqueued again. The task calls this function before it looks for work."""
     try:
         broker.delete(_marker_key(task_name))
     except redis.RedisError as error:  # the marker expires
@@ -97,10 +97,10 @@ def enqueue_requeue_runs(engines: Engines) -> bool:
 
 
 def _send_from_outside(engines: Engines, task_name: str) -> bool:
-    """Send a message for a task, and return whether the broker accepted it.
+    """Send a message for a task from a process that runs no tasks. Return whether the broker accepted it.
 
-    Processes that run no tasks call this function: it configures the Celery application to fail fast. A lock admits one
-    thread at a time, because the threads share the application.
+    This configures the Celery application to fail fast. A lock admits one thread at a time, because the threads share
+    the application.
     """
     with _application:
         make_app(fail_fast(celery_settings(engines)))

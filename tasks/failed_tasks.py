@@ -1,4 +1,4 @@
-"""The latest failed tasks, for operators: what failed, when, in which worker, and the id by which Flower finds it."""
+"""The latest failed tasks, for operators: the task, its error, time and worker, and the id by which Flower finds it."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,10 @@ KEPT_FOR = timedelta(days=7)
 
 
 class FailedTask(NamedTuple):
-    """A task that failed: its wire name and id, the class of its error, and the worker. No data of payments."""
+    """A task that failed: its wire name and id, the class of its error, and the worker.
+
+    It contains no data of payments.
+    """
 
     task: str
     task_id: str
@@ -22,7 +25,7 @@ class FailedTask(NamedTuple):
 
 
 def record(client: redis.Redis, failed: FailedTask) -> None:
-    """Record a failed task. The oldest of more than KEPT is forgotten. Raises RedisError."""
+    """Record a failed task. If more than KEPT tasks are recorded, the oldest is deleted. Raises RedisError."""
     with client.pipeline(transaction=False) as pipeline:
         pipeline.lpush(KEY, json.dumps(failed._asdict() | {"at": failed.at.isoformat()}))
         pipeline.ltrim(KEY, 0, KEPT - 1)
@@ -31,7 +34,7 @@ def record(client: redis.Redis, failed: FailedTask) -> None:
 
 
 def read(client: redis.Redis, since: datetime) -> list[FailedTask]:
-    """Return the tasks that failed since then, newest first. Raises RedisError."""
+    """Return the tasks that failed since a moment, newest first. Raises RedisError."""
     found = (FailedTask(**json.loads(each)) for each in client.lrange(KEY, 0, KEPT - 1))
     tasks = [each._replace(at=datetime.fromisoformat(str(each.at)).astimezone(UTC)) for each in found]
     return [each for each in tasks if each.at >= since]

@@ -1,4 +1,4 @@
-"""Check that PostgreSQL and Redis answer, that every service runs, and that nothing waits for long or fails."""
+"""Check that PostgreSQL and Redis answer, that every service runs, and that no event waits for long or fails."""
 
 import time
 import urllib.request
@@ -44,11 +44,11 @@ FAILED_SINCE = timedelta(days=1)
 def check(
     engines: Engines, settings: Settings, timeout_seconds: int, scope: Scope = EVERYTHING
 ) -> list[ComponentStatus]:
-    """Check every component. Companies are named if the scope includes them.
+    """Check every component. Only companies of the scope are named.
 
-    `timeout_seconds` limits how long the workers together may take to reply to a ping; if it is 0, none is sent and
-    their signs of life decide. Flower and the console are included if they have run within the last hour, or
-    if `payments up` runs in this PAYMENTS_HOME. If Redis does not answer, the result omits the services.
+    `timeout_seconds` is the time within which all workers must reply to a ping. If it is 0, no ping is sent, and the
+    workers' signs of life decide. Flower and the console are included if they have run within the last hour, or if
+    `payments up` runs in this PAYMENTS_HOME. If Redis does not answer, the result omits the services.
     """
     statuses = [_check_postgres(engines)]
     with closing(connect_redis(engines.redis_url)) as feed, closing(connect_redis(engines.broker_url)) as broker:
@@ -99,7 +99,7 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
 
 
 def _check_broker(broker: redis.Redis) -> ComponentStatus:
-    """Check that the broker answers and that no queue is so long that no worker can be taking its messages."""
+    """Check that the broker answers, and that no queue is so long that no worker can be consuming it."""
     try:
         lengths = {queue: broker.llen(f"{KEY_PREFIX}{queue}") for queue in QUEUE_NAMES}
     except redis.RedisError as error:
@@ -136,7 +136,7 @@ def _check_import(feed: redis.Redis) -> ComponentStatus:
 
 
 def _check_age(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> ComponentStatus:
-    """Check that no oldest unprocessed event of a company in the scope is older than AGE_MAX."""
+    """Check that no unprocessed event of a company in the scope is older than AGE_MAX."""
     old = [each for each in waiting_by_company(streams, now, scope) if each.age > AGE_MAX]
     if not old:
         return up("feed", "no event waits for long")
@@ -169,7 +169,7 @@ def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
 
 
 def _check_failed_tasks(feed: redis.Redis, now: datetime) -> ComponentStatus:
-    """Check whether a task failed lately. Its work is not lost, because sweeps find it again."""
+    """Check whether a task failed within FAILED_SINCE. Its work is not lost, because sweeps find it again."""
     failed = failed_tasks.read(feed, now - FAILED_SINCE)
     if not failed:
         return up("failed tasks", "none in the last 24 hours")

@@ -21,7 +21,10 @@ def import_events(
     trace: str | None = None,
     **_future: object,
 ) -> str:
-    """Import new entries of these streams for a time slice. Messages of the previous release name `entry_ids`."""
+    """Import new entries of these streams for a time slice.
+
+    A message of the previous release names `entry_ids` instead.
+    """
     resources = get_resources()
     with outage.reporting(resources.feed):
         if entry_ids:
@@ -61,7 +64,7 @@ def retry_due(**_future: object) -> str:
 
 
 def _finish(resources: Resources, chunks: Iterable[ImportStats]) -> str:
-    """Enqueue the tasks that continue the work of each chunk, and return the statistics as the task's result."""
+    """Enqueue the tasks that continue the work of each chunk. Return the statistics as the task's result."""
     total = ImportStats()
     for stats in chunks:
         enqueue_following(resources.broker, stats)

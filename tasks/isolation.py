@@ -1,6 +1,7 @@
-"""Isolate what fails in a sweep: the item that fails is postponed and named in the log, and the sweep goes on.
+"""Isolate failing items in a sweep: an item that fails is postponed and logged, and the sweep continues.
 
-An outage is nobody's fault: it postpones nothing. The sweep ends with the error, and beat sends it again.
+An outage is not the fault of an item, so it postpones none. The sweep then ends with the error, and Celery beat sends
+it again.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,21 +25,24 @@ Work = Callable[[Transaction, Selection], _T]
 
 
 def is_locked(error: Exception) -> bool:
-    """Return whether another transaction kept rows locked that an item needs."""
+    """Return whether the error means that another transaction has locked rows that an item needs."""
     return outage_of(error) in {OutageReason.LOCK_TIMEOUT, OutageReason.CONFLICT}
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether no item can be processed at present. Locked rows are no outage: other items may have others."""
+    """Return whether no item can be processed at present.
+
+    Locked rows are not an outage: other items may need other rows.
+    """
     return outage_of(error) is not None and not is_locked(error)
 
 
 def run_or_bisect(
     database: Database, kind: WorkKind, work: Work[_T], selection: Selection, now: datetime
 ) -> list[_T | None]:
-    """Run `work` in one transaction. After an error, run each half of the items separately, and so on.
+    """Run `work` in one transaction. After an error, run it on each half of the items separately, and so on.
 
-    Returns the result of each transaction that committed, and None for each item that fails alone, which is postponed.
+    Returns the result of each transaction that committed, and None for each item that failed alone and was postponed.
     Raises the error of an outage, and any error before `work` has set `Selection.taken`.
     """
     try:

@@ -27,14 +27,14 @@ def record_success(feed: redis.Redis, task_name: str) -> None:
 
 
 def start_measuring(feed: redis.Redis, task_name: str) -> None:
-    """Start to measure the age of a task that never succeeded. Raises RedisError."""
+    """Start to measure the age of a task that has never succeeded. Raises RedisError."""
     feed.set(success_key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
 
 
 def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
-    """Return the time since each task last succeeded, or since it was first expected if it never succeeded.
+    """Return the time since the last success of each task. Without a success, it is the time since `start_measuring`.
 
-    Tasks that were never expected are omitted. Raises RedisError.
+    Tasks without either are omitted. Raises RedisError.
     """
     with feed.pipeline(transaction=False) as pipeline:
         for each in RECURRING:
@@ -48,5 +48,5 @@ def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
 
 
 def late_tasks(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
-    """Return the tasks whose last success is too old, with its age. Raises RedisError."""
+    """Return the tasks whose last success is too long ago, with the time since then. Raises RedisError."""
     return {each: age for each, age in success_ages(feed).items() if age > each.late_after}

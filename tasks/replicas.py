@@ -1,7 +1,7 @@
-"""The signs of life of every process: which replicas of a service run, and when each was last seen.
+"""The signs of life of every process: the replicas of each service, and the time at which each was last seen.
 
 Each replica writes a key that expires, and Redis measures the key's age. So the clocks of two machines are never
-compared. A replica that ends properly removes its key; one that was killed is shown as silent for an hour.
+compared. A replica that ends normally removes its key. A replica that was killed is shown as silent for an hour.
 """
 
 import os
@@ -37,12 +37,12 @@ class Replica(NamedTuple):
 
     @property
     def is_silent(self) -> bool:
-        """Whether the process seems to be gone or frozen."""
+        """Whether the process is probably dead or frozen."""
         return self.age > SILENT_AFTER
 
 
 def send_sign_of_life(client: redis.Redis, service: str) -> None:
-    """Record that this process works now. Raises RedisError."""
+    """Record that this process works. Raises RedisError."""
     name = _own_name()
     with client.pipeline(transaction=False) as pipeline:
         pipeline.sadd(_set_key(service), name)
@@ -51,7 +51,7 @@ def send_sign_of_life(client: redis.Redis, service: str) -> None:
 
 
 def sign_off(client: redis.Redis, service: str) -> None:
-    """Record that this process ends properly. Raises RedisError."""
+    """Record that this process ends normally. Raises RedisError."""
     name = _own_name()
     with client.pipeline(transaction=False) as pipeline:
         pipeline.delete(_replica_key(service, name))
@@ -60,9 +60,9 @@ def sign_off(client: redis.Redis, service: str) -> None:
 
 
 def read_replicas(client: redis.Redis, service: str) -> list[Replica]:
-    """Return the replicas of a service, those seen last first. Those seen over an hour ago are forgotten.
+    """Return the replicas of a service, most recently seen first. Replicas that were not seen for an hour are omitted.
 
-    Flower's are in the broker's database, the others' in that of the feed. Raises RedisError.
+    The replicas of Flower are in the broker's database, all others in the feed's database. Raises RedisError.
     """
     names = sorted(each.decode() if isinstance(each, bytes) else each for each in client.smembers(_set_key(service)))
     with client.pipeline(transaction=False) as pipeline:
@@ -77,7 +77,7 @@ def read_replicas(client: redis.Redis, service: str) -> list[Replica]:
 
 @contextmanager
 def signs_of_life(redis_url: str, service: str, is_progressing: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Send signs of life of this process from a thread, while `is_progressing` returns True, until the block ends."""
+    """Send signs of life of this process from a thread, while `is_progressing` returns True. End with the block."""
     stopping = threading.Event()
     client = make_redis_client(redis_url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
 

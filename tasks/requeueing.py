@@ -1,4 +1,4 @@
-"""The task that continues requeue runs: it requeues their payments, and stores what has become of them."""
+"""The task that continues requeue runs: it requeues their payments, and stores the results."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -33,9 +33,9 @@ def run_requeues(**_future: object) -> str:
 
 
 def _requeue(resources: Resources, now: datetime) -> Iterator[bool]:
-    """Requeue chunk by chunk, until no run is left; after each one, ask the retrier to evaluate its payments.
+    """Requeue chunk by chunk until no run is left. After each chunk, ask the retrier to evaluate the payments.
 
-    Runs that were postponed and are due again come first.
+    Postponed runs that are due come first.
     """
     kind = WorkKind.REQUEUE_RUN
 

@@ -1,4 +1,4 @@
-"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. A process opens them at its first use."""
+"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. They are opened at their first use."""
 
 import gc
 import os
@@ -52,7 +52,7 @@ class Resources:
         return Streams.of(self.feed, self.settings)
 
     def run_context(self) -> RunContext:
-        """Return the context of a run that starts now."""
+        """Return the context of an import run that starts now."""
         return RunContext(
             now=datetime.now(UTC),
             worker=self.worker,
@@ -72,13 +72,13 @@ def current_task_id() -> str:
 
 
 def _patient_backoff_schedule(settings: Settings) -> BackoffSchedule:
-    """Return the retry delays of a payment whose patient is unknown. Their sum is exactly `patient_wait_max`."""
+    """Return the retry delays for a payment whose patient is unknown. Their sum is exactly `patient_wait_max`."""
     rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
     return (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
 
 
 class NotConfiguredError(RuntimeError):
-    """A task ran in a process that did not call `configure`."""
+    """A task ran in a process that had not called `configure`."""
 
 
 _configuration: tuple[Settings, Engines, WorkerName, Keyring] | None = None
@@ -86,13 +86,13 @@ _opened: dict[int, Resources] = {}
 
 
 def configure(settings: Settings, engines: Engines, worker: WorkerName, keyring: Keyring = NO_KEYS) -> None:
-    """Set the settings that `get_resources` uses in this process and its children. Opens no connection."""
+    """Store the settings that `get_resources` uses in this process and its children. Opens no connection."""
     global _configuration  # noqa: PLW0603 (Celery has no other way to hand a task what its process was started with)
     _configuration = (settings, engines, worker, keyring)
 
 
 def get_resources() -> Resources:
-    """Return the resources of this process, and open them at the first call. A forked child opens separate resources.
+    """Return the resources of this process. The first call opens them. A forked child opens its own.
 
     Raises NotConfiguredError if `configure` was not called.
     """
@@ -125,7 +125,7 @@ def application_name(worker: WorkerName) -> str:
 
 
 def close() -> None:
-    """Export the remaining spans of this process. Call this function when the process ends."""
+    """Export the remaining spans of this process. Call this function before the process ends."""
     if resources := _opened.get(os.getpid()):
         resources.tracing.close()
 
@@ -142,14 +142,14 @@ def connect_redis(url: str) -> redis.Redis:
 def _relax_garbage_collection() -> None:
     """Exempt the loaded modules from garbage collection, and raise its thresholds so that it runs between chunks.
 
-    A chunk creates about ten thousand objects that live until the chunk ends. With Python's default thresholds the
-    collector examines these objects repeatedly (`python -m bench.steps --collector python` shows the difference).
+    A chunk creates about ten thousand objects that live until the chunk ends. With Python's default thresholds, the
+    collector would examine these objects repeatedly (`python -m bench.steps --collector python` shows the difference).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 def _stopwatch() -> Callable[[], int]:
-    """Start a stopwatch: return a function that returns the elapsed milliseconds."""
+    """Return a function that returns the milliseconds since this call."""
     started_ns = time.monotonic_ns()
     return lambda: (time.monotonic_ns() - started_ns) // 1_000_000

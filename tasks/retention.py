@@ -1,4 +1,4 @@
-"""The task that creates the partitions of coming months, and deletes what is kept for days only."""
+"""The task that creates the partitions of coming months and deletes short-lived rows."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 @app.task(name="billing.make_room")
 def create_partitions(**_future: object) -> str:
-    """Create the partitions of coming months in the tables that are partitioned by month, and delete expired rows.
+    """Create the partitions of coming months in all tables partitioned by month, and delete expired short-lived rows.
 
     If another transaction keeps a table locked, the next run tries that table again.
     """

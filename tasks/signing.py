@@ -1,4 +1,4 @@
-"""Read this installation's keyring: each company's keys, and the companies whose events must be signed."""
+"""Read this installation's keyring: the keys of each company, and the companies that must sign their events."""
 
 from config.settings import Settings, SettingsError
 from config.signing_keys import read_keys
@@ -8,7 +8,7 @@ ALL = "all"
 
 
 def read_keyring(settings: Settings) -> Keyring:
-    """Return the keyring with which the signatures of events are verified.
+    """Return the keyring that verifies the signatures of events.
 
     Raises SettingsError if the key file is invalid, or if a company that must sign its events has no key.
     """

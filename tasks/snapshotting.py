@@ -18,7 +18,7 @@ _KIND = WorkKind.SNAPSHOT_COMPANY
 
 @app.task(name="billing.snapshot_queues")
 def snapshot_queues(**_future: object) -> str:
-    """Store the size of each company's work queues, once per night. If companies remain, send a message."""
+    """Store the size of each company's work queues, once per night. If companies remain, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.SNAPSHOT_QUEUES)
     result, has_more = take_snapshots(resources.database, datetime.now(UTC))
@@ -28,9 +28,9 @@ def snapshot_queues(**_future: object) -> str:
 
 
 def take_snapshots(database: Database, now: datetime) -> tuple[str, bool]:
-    """Take the snapshots that are due for a time slice. Return a summary, and whether companies may remain.
+    """Take the due snapshots for a time slice. Return a summary, and whether companies may remain.
 
-    A company that fails is postponed, and named in the log. Raises the error of an outage.
+    A company that fails is postponed and logged. Raises the error of an outage.
     """
     taken, has_more = run_time_slice(_take_due(database, now))
     return f"{sum(taken):,} companies" if taken else "not due", has_more

@@ -1,7 +1,7 @@
 """OpenTelemetry spans: one for each payment, as a child of its publisher's span, and one for each chunk.
 
-Besides the event, the stream entry holds the publisher's trace context as a W3C `traceparent`. A payment's span ends
-after the ledger's commit. Spans contain identifiers, and no amounts or names.
+In addition to the event, a stream entry may hold the publisher's trace context as a W3C `traceparent`. A payment's span
+ends after the commit. Spans contain identifiers, but no amounts or names.
 """
 
 import time
@@ -51,9 +51,9 @@ class SpanTracing(Tracing):
                 raise
 
     def record_attempt(self, entries: Sequence[StreamEntry], started_ns: int, outcome: str | Exception) -> None:
-        """Record a span for each entry with a sampled publisher trace, and link it with the chunk's span.
+        """Record a span for each entry whose publisher's trace is sampled, and link it with the chunk's span.
 
-        `started_ns` is the start of the attempt in Unix nanoseconds. `outcome` is the statistics, or the error of the
+        `started_ns` is the start of the attempt in Unix nanoseconds. `outcome` is the statistics or the error of the
         attempt.
         """
         chunk, ended_ns = trace.get_current_span(), time.time_ns()
@@ -78,7 +78,7 @@ class SpanTracing(Tracing):
             span.end(ended_ns)
 
     def close(self) -> None:
-        """Export the spans that were not exported yet, and stop exporting."""
+        """Export the remaining spans, and stop exporting."""
         self._provider.shutdown()
 
 
@@ -101,5 +101,8 @@ def _set_outcome(span: Span, outcome: str | Exception) -> None:
 
 
 def _outcome_text(outcome: str | Exception) -> str:
-    """Return an outcome as text. For an error it is only the class, because the message may quote values."""
+    """Return an outcome as text.
+
+    For an error it is only the class, because the message may contain data of payments.
+    """
     return type(outcome).__name__ if isinstance(outcome, Exception) else outcome

@@ -1,4 +1,4 @@
-"""Change or analyze tables one after the other, each in its own transaction."""
+"""Change or analyze tables one after the other, each in a separate transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -24,8 +24,8 @@ class ChangeResult(NamedTuple):
 def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> ChangeResult:
     """Apply a change to each partitioned table. `passes` is the maximum number of attempts at a locked table.
 
-    A table that fails does not stop the others: its error is logged, and the first error is raised at the end. Raises
-    the error of an outage immediately.
+    A table that fails does not stop the others: its error is logged, and the first error is raised at the end. The
+    error of an outage is raised immediately.
     """
     partitions, blocked = 0, list(TABLES)
     errors: list[Exception] = []
@@ -39,9 +39,9 @@ def change_tables(database: Database, change: Callable[[Transaction, str], int],
 
 
 def analyze_stale_tables(database: Database) -> list[str]:
-    """Analyze each table whose statistics miss most of its rows, and return the names of these tables.
+    """Analyze each table whose planner statistics miss most of its rows. Return the names of these tables.
 
-    Errors are handled as by `change_tables`; a table that is locked is an error.
+    Errors are handled as in `change_tables`, except that a locked table is an error.
     """
     with transaction(database) as tx:
         tables = analyzing.stale_tables(tx)
@@ -51,13 +51,16 @@ def analyze_stale_tables(database: Database) -> list[str]:
 
 
 def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | Exception | None:
-    """Apply the change to a table, and return its result; None if another transaction keeps the table locked."""
+    """Apply the change to a table. Return its result, or None if another transaction keeps the table locked."""
     result = _try(database, change, table)
     return None if isinstance(result, Exception) and is_locked(result) else result
 
 
 def _try(database: Database, work: Callable[[Transaction, str], _T], table: str) -> _T | Exception:
-    """Return the result for a table, or the error. Raises the error of an outage; logs others, unless it is locked."""
+    """Return the result of `work` for a table, or its error. Raises the error of an outage.
+
+    Other errors are logged, unless the table is locked.
+    """
     try:
         with transaction(database) as tx:
             return work(tx, table)

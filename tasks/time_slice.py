@@ -13,7 +13,8 @@ _T = TypeVar("_T")
 def run_time_slice(batches: Iterable[_T]) -> tuple[list[_T], bool]:
     """Run batches until none is left or the time slice is over. Return their results, and whether batches may remain.
 
-    `batches` does the work of a batch before it yields its result. At least one batch is run. Raises its errors.
+    `batches` is an iterator that does the work of a batch before it yields the result. At least one batch is run.
+    Raises the errors of the batches.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
     results: list[_T] = []

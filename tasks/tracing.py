@@ -7,7 +7,7 @@ from payments.contract.stream_entry import StreamEntry
 
 
 class Tracing:
-    """The tracing interface and its no-op implementation: every call returns immediately."""
+    """The tracing interface. This implementation does nothing: every call returns immediately."""
 
     def request_span(self) -> AbstractContextManager[str | None]:
         """Open a span for a request to import new entries. Yields the traceparent to send with the message."""
@@ -24,4 +24,4 @@ class Tracing:
         """
 
     def close(self) -> None:
-        """Export the spans that were not exported yet."""
+        """Export the remaining spans."""

@@ -6,7 +6,7 @@ from tasks.tracing import Tracing
 
 
 def open_tracing(settings: Settings, process_name: str) -> Tracing:
-    """Return this process's tracing. Call this function once per process, after a fork, because it starts a thread."""
+    """Return this process's tracing. Call it once per process, after a fork, because it starts a thread."""
     provider = tracer_provider(settings.traces_url, process_name)
     if provider is None:
         return Tracing()

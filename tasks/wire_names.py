@@ -1,7 +1,7 @@
-"""The names under which tasks travel in messages.
+"""The names of tasks in messages.
 
-They never change, because workers of an earlier and a later release run side by side during an upgrade. A task whose
-function was renamed keeps its wire name.
+They never change, because workers of an earlier and a later release run side by side during an upgrade. If a task's
+function is renamed, its wire name stays.
 """
 
 IMPORT_EVENTS = "payments.import_events"

@@ -1,4 +1,4 @@
-"""Check that each queue has a worker: its replicas give signs of life and, if asked to, one of them answers a ping."""
+"""Check that each queue has a worker, by the signs of life of its replicas or by a ping."""
 
 import uuid
 from contextlib import closing
@@ -21,9 +21,10 @@ QUEUES = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDINGS}
 
 
 def check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
-    """Check the Celery workers. Each must answer a ping, unless `timeout_seconds` is 0.
+    """Check the Celery workers. Each must answer a ping within `timeout_seconds`.
 
-    Without pings, which are tasks and would fill Flower's list on a page that refreshes, the signs of life decide.
+    If it is 0, no ping is sent, and the signs of life decide. A page that refreshes uses this, because pings are tasks
+    and would fill Flower's list.
     """
     found = _ping(engines, feed, timeout_seconds) if timeout_seconds else [_check_signs(feed, name) for name in QUEUES]
     return [each._replace(replicas=read_replicas(feed, each.name)) for each in found]
@@ -47,9 +48,9 @@ def _ping(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[Com
 
 
 def send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
-    """Send a ping and return the list on which its reply arrives, or None if the broker does not accept it.
+    """Send a ping. Return the Redis list on which its reply arrives, or None if the broker does not accept the ping.
 
-    Nothing is sent to a long queue, because no worker consumes it and pings would pile up.
+    No ping is sent to a long queue, because no worker consumes it and pings would pile up.
     """
     reply_to = f"payments:canary:{uuid.uuid4()}"
     valid_while = f"{reply_to}:valid"

@@ -1,4 +1,4 @@
-"""Errors of import and retry attempts: whether they are outages, and the text that is stored."""
+"""Errors of import and retry attempts: whether an error is an outage, and the text of it that is stored."""
 
 from typing import NamedTuple
 
@@ -12,13 +12,14 @@ ERROR_CHARACTERS_MAX = 300
 
 
 class NotAnsweringError(Exception):
-    """PostgreSQL does not answer. Nothing was read from the stream, and the attempt can be repeated later."""
+    """PostgreSQL does not answer. No entry was read from the stream, so the attempt can be repeated later."""
 
 
 class Witness(NamedTuple):
-    """An entry whose next import shows whether an outage lasts: it was imported alone and met the outage.
+    """The entry that shows whether an outage is over. It was imported alone and met the outage.
 
-    `deliveries` is its number of deliveries before that import, which is restored, so the outage costs no attempt.
+    `deliveries` is its number of deliveries before that import. The number is restored, so that the outage costs no
+    attempt.
     """
 
     entry_id: str
@@ -34,7 +35,7 @@ class IsolatedEntryError(Exception):
 
 
 def outage_of(error: BaseException) -> OutageReason | None:
-    """Return why no attempt can succeed at present, or None if the error is about the payments of this attempt."""
+    """Return why no attempt can succeed at present, or None if the error concerns the payments of this attempt."""
     match error:
         case IsolatedEntryError():
             return error.reason
@@ -51,7 +52,7 @@ def outage_of(error: BaseException) -> OutageReason | None:
 
 
 def summary_of(error: Exception) -> str:
-    """Return the class and the first line of an error. Later lines may quote the statement and its values.
+    """Return the class and the first line of an error. Later lines may contain the statement and its values.
 
     The text is printable ASCII, because the cause may be a character that the database cannot store.
     """

@@ -1,4 +1,4 @@
-"""Find the stream entries that fail: what fails for a chunk is tried for each half of it, down to single entries."""
+"""Find the stream entries that fail: if a chunk fails, try each half of it, down to single entries."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,10 +12,10 @@ def run_or_bisect(
     work: Callable[[Sequence[StreamEntry]], ImportStats],
     handle_failure: Callable[[StreamEntry, Exception], ImportStats],
 ) -> ImportStats:
-    """Run `work` on entries, each time in a separate transaction, and return the statistics of all of them.
+    """Run `work` on entries, in one transaction per call, and return the statistics of all calls.
 
-    After an error that is no outage, `work` runs on each half. An entry that fails alone goes to `handle_failure`,
-    which is called while the error is handled. Raises the error of an outage.
+    After an error that is not an outage, `work` runs on each half. For an entry that fails alone, `handle_failure` is
+    called with the error. Raises the error of an outage.
     """
     try:
         return work(entries)

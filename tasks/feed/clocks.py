@@ -7,7 +7,7 @@ TOLERANCE_MS = 1_000
 
 
 def monotonic_ms() -> int:
-    """Return the milliseconds of a clock that is never set back."""
+    """Return the time in milliseconds of a clock that is never set back."""
     return time.monotonic_ns() // 1_000_000
 
 
@@ -18,7 +18,7 @@ class ServerClock:
         self._offset_ms: int | None = None
 
     def detect_setback(self, server_ms: int, monotonic_ms: int) -> bool:
-        """Return whether the Redis server's clock was set back since the previous call, and remember its offset.
+        """Return whether the Redis server's clock was set back since the previous call.
 
         Both times are in milliseconds: the server's time, and the time of a monotonic clock of this process.
         """

@@ -1,4 +1,4 @@
-"""Find the entries of one company that wait on the feed: not read yet, or not acknowledged."""
+"""Find the entries of one company that wait on the feed, either undelivered or pending."""
 
 from collections.abc import Iterator
 
@@ -14,14 +14,15 @@ _PAGE = 500
 def has_entry(feed: Streams, company_id: str) -> bool:
     """Return whether an entry with an event of this company waits on the feed. Kept entries do not count.
 
-    An entry whose company cannot be read belongs to no company. Reads the unnumbered stream and the company's own.
+    An entry whose company is unreadable belongs to no company. Reads the unnumbered stream and the company's own
+    stream.
     """
     streams = dict.fromkeys((feed.name, stream_for(feed.name, feed.count, company_id)))
     return any(_is_of(body, company_id) for stream in streams for body in _waiting_bodies(feed, stream))
 
 
 def _waiting_bodies(feed: Streams, stream: str) -> Iterator[bytes]:
-    """Yield the bodies of the entries that waited when the call began, and of later ones."""
+    """Yield the bodies of the entries that wait when the call begins, and of entries that are added meanwhile."""
     (state,) = read_states(feed.client, [stream])
     pending = {each.entry_id for each in pending_entries(feed.client, stream, 0)} if state.has_group else set()
     oldest, last_delivered = oldest_waiting_id(feed.client, stream, state), parse_id(state.last_delivered_id)

@@ -1,9 +1,9 @@
 """Entries that were deleted from their stream while they were pending, by XTRIM, XDEL or XADD with MAXLEN.
 
-Such entries can no longer be read, and may never have been imported. Redis up to 6.2 keeps them in the list of pending
+These entries can no longer be read, and may never have been imported. Redis up to 6.2 keeps them in the list of pending
 entries. Redis 7.0 and later removes them from this list, without an error, when they are claimed.
 
-The counter of kept entries that were deleted before their time is here too. Those entries were imported.
+This module also counts the kept entries that were deleted before their time. Those entries were imported.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids:
     """Acknowledge the pending entries that are no longer on the stream, and return their ids.
 
     If several callers pass the same id, only one of them gets it back. An entry that an importer acknowledges meanwhile
-    is not returned, because the importer deletes nothing before the acknowledgement.
+    is not returned, because the importer acknowledges an entry before it deletes it.
     """
     present = _present(client, stream, entry_ids)
     missing = [entry_id for entry_id in entry_ids if entry_id not in present]
@@ -36,7 +36,7 @@ def acknowledge_deleted(client: redis.Redis, stream: str, group: str, entry_ids:
 
 
 def report_deleted(client: redis.Redis, entry_ids: Sequence[str]) -> None:
-    """Log and count entries that were deleted while they were pending. The health check names them for an hour."""
+    """Log and count entries that were deleted while they were pending. The health check reports them for an hour."""
     if not entry_ids:
         return
     log.error("entries_deleted_from_stream", entries=len(entry_ids), entry_ids=list(entry_ids[:LOGGED_IDS_MAX]))
@@ -48,12 +48,15 @@ def report_deleted(client: redis.Redis, entry_ids: Sequence[str]) -> None:
 
 
 def recently_deleted_count(client: redis.Redis) -> int:
-    """Return how many entries were deleted while they were pending, until an hour without another has passed."""
+    """Return the number of entries that were deleted while they were pending.
+
+    It is 0 after an hour without another one.
+    """
     return int(client.get(RECENT_KEY) or 0)
 
 
 def deleted_count(client: redis.Redis) -> int:
-    """Return how many entries were deleted while they were pending, since the feed's server was set up."""
+    """Return the number of entries that were deleted while they were pending, since the feed's server was set up."""
     return int(client.get(COUNT_KEY) or 0)
 
 
@@ -63,7 +66,7 @@ def count_trimmed_early(client: redis.Redis, count: int) -> None:
 
 
 def trimmed_early_count(client: redis.Redis) -> int:
-    """Return how many kept entries were deleted before their time, since the feed's server was set up."""
+    """Return the number of kept entries that were trimmed before their time, since the feed's server was set up."""
     return int(client.get(TRIMMED_EARLY_KEY) or 0)
 
 

@@ -1,11 +1,11 @@
 """Dispatch new stream entries: ask an importer to import them, with one request in flight at a time.
 
-The dispatcher forms no chunks. It reads at most one entry to notice new ones, and discards it. An importer reads all
-entries that are new when its task starts. So a lone event is imported immediately, and a backlog is imported in full
-chunks. The dispatcher's sweep lets importers retry entries that were lost or failed, enqueues the tasks whose work is
-due in PostgreSQL, and terminates the database sessions of stalled workers.
+The dispatcher forms no chunks. It reads at most one entry, to notice new ones, and discards it. An importer reads all
+entries that are new when its task starts. So a single event is imported immediately, and a backlog is imported in full
+chunks. The dispatcher's sweep has three purposes: importers retry entries that were lost or failed, tasks whose work is
+due in PostgreSQL are enqueued, and the database sessions of stalled workers are terminated.
 
-While the circuit breaker is open, the dispatcher requests nothing and probes. If the broker takes no messages, for
+While the circuit breaker is open, the dispatcher requests nothing and probes. If the broker accepts no messages, for
 example because Redis is full, the dispatcher imports the feed itself, so that the feed becomes shorter.
 """
 
@@ -60,7 +60,7 @@ WORKER_APPLICATION_NAMES = [*(application_name(worker) for worker in get_args(Wo
 
 
 class ImportRequest(NamedTuple):
-    """A request to import new entries: the Redis list for its reply, and the monotonic time when it was sent."""
+    """A request to import new entries: the Redis list for its reply, and the monotonic time at which it was sent."""
 
     reply_to: str
     sent_ms: int
@@ -76,7 +76,7 @@ class Dispatcher:
         keyring: Keyring = NO_KEYS,
         on_progress: Callable[[bool], None] = lambda _is_ready: None,
     ) -> None:
-        """Connect to the engines. `run` calls `on_progress` after each cycle, with whether the cycle reached Redis."""
+        """Connect to the engines. After each cycle, `run` calls `on_progress` with whether the cycle reached Redis."""
         self.settings, self.on_progress = settings, on_progress
         self.feed = connect_redis(engines.redis_url)
         self.streams = Streams.of(self.feed, settings)
@@ -121,7 +121,7 @@ class Dispatcher:
                     self._recreate_groups()
 
     def run_cycle(self) -> None:
-        """Trim the streams, send a heartbeat, sweep the pending entries and request an import, each when it is due.
+        """Trim the streams, send a heartbeat, sweep the pending entries and request an import, each if it is due.
 
         While the circuit breaker is open, probe instead. Raises RedisError and kombu's OperationalError.
         """
@@ -135,10 +135,10 @@ class Dispatcher:
             self.request_import()
 
     def find_outage(self) -> Outage | None:
-        """Send a heartbeat, and return the outage for which the circuit breaker is open, if any.
+        """Send a heartbeat, and return the outage for which the circuit breaker is open, or None.
 
-        It is opened if PostgreSQL does not answer. A healthy answer is valid for CHECK_MS: the check is not made in
-        every cycle, because it costs a query and a write that Redis syncs to disk.
+        If PostgreSQL does not answer, open the breaker. An answer is valid for CHECK_MS, because each check costs a
+        query and a write that Redis syncs to disk.
         """
         send_heartbeat(self.feed)
         if not is_reachable(self.database):
@@ -149,7 +149,7 @@ class Dispatcher:
         return None
 
     def wait_out(self, found: Outage) -> None:
-        """Terminate stalled sessions, and probe the outage if a probe is due; otherwise wait up to CHECK_MS."""
+        """Terminate stalled sessions. Probe the outage if a probe is due, otherwise wait up to CHECK_MS."""
         self._terminate_stalled_sessions()
         if wait_ms := self.probe.wait_ms():
             self.stopping.wait(min(wait_ms, CHECK_MS) / 1_000)
@@ -157,7 +157,7 @@ class Dispatcher:
             self.probe.probe(found)
 
     def import_unrequested(self) -> bool:
-        """Import and retry entries in this process for a time slice. Return whether there was anything to import."""
+        """Import and retry entries in this process for a time slice. Return whether there were any."""
         try:
             with outage.reporting(self.feed):
                 stats = import_attempt.import_unrequested(self.resources)
@@ -173,7 +173,7 @@ class Dispatcher:
         return True
 
     def sweep(self) -> None:
-        """Terminate stalled sessions, let importers retry the entries that are due, and enqueue other due work."""
+        """Terminate stalled sessions, let importers retry due entries, and enqueue the tasks whose work is due."""
         self._terminate_stalled_sessions()
         self.redelivery.sweep()
         self.due_work.sweep()
@@ -205,7 +205,7 @@ class Dispatcher:
             self._send_request(names)
 
     def _has_capacity(self, states: dict[str, GroupState]) -> bool:
-        """Return whether one more chunk may be delivered: whether few enough entries are in progress.
+        """Return whether one more chunk may be delivered, because few enough entries are in progress.
 
         Pending entries that wait for a retry do not count, so that failing payments never block new payments.
         """

@@ -1,6 +1,6 @@
 """Enqueue the tasks whose work is due in PostgreSQL.
 
-Without this, each of these tasks would have to run every few seconds in order to find nothing.
+Without this module, each of these tasks would have to run every few seconds to find nothing.
 """
 
 from datetime import UTC, datetime
@@ -20,7 +20,10 @@ CHECK_MS = 5_000
 
 
 class DueWorkSweep:
-    """Looks for due work every CHECK_MS. If PostgreSQL does not answer, beat's messages are the fallback."""
+    """Looks for due work every CHECK_MS.
+
+    If PostgreSQL does not answer, the messages of Celery beat are the fallback.
+    """
 
     def __init__(self, database: Database, broker: redis.Redis) -> None:
         self._database, self._broker = database, broker

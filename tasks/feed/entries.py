@@ -1,4 +1,4 @@
-"""Convert entries from the form in which Redis sends them: an id, and a list that alternates field names and values.
+"""Convert entries from the form in which Redis sends them: an id, and a list of alternating field names and values.
 
 The list is not converted to a dict, because a field name may occur repeatedly.
 """
@@ -17,7 +17,7 @@ SIGNATURE_BYTES_MAX = 200
 def keep_field_lists(client: redis.Redis, commands: Sequence[str] = ("XREADGROUP", "XCLAIM")) -> None:
     """Make a client return the entries of these commands with their field lists, as this module expects.
 
-    By default redis-py converts the list to a dict, which drops all but one of the fields with the same name.
+    By default, redis-py converts the list to a dict, which drops repeated fields.
     """
     for command in commands:
         client.set_response_callback(command, _keep_reply)
@@ -39,7 +39,7 @@ def stream_entry(entry_id: bytes, field_list: Sequence[bytes]) -> StreamEntry:
     """Return the StreamEntry of a raw Redis entry.
 
     If it does not have exactly one field `event`, or has several signatures, its body holds all fields as JSON
-    (`whole_entry_body`), and it is rejected later.
+    (`whole_entry_body`). The entry is then rejected later.
     """
     names, values = field_list[::2], field_list[1::2]
     if names == [b"event"]:

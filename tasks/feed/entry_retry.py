@@ -1,9 +1,9 @@
-"""Retry pending entries that an importer lost or that failed alone, and dead-letter those without retries left.
+"""Retry pending entries that an importer lost or that failed alone. Dead-letter entries without retries left.
 
-Redis counts the deliveries of an entry. One delivery: it was read, and its importer died, met an outage, or did not
-find out in time whether the entry or another one of its chunk fails; it is imported again in a chunk. From
-ISOLATED_DELIVERIES on it is imported alone, and each such import that fails counts as an attempt of the backoff
-schedule. An outage does not.
+Redis counts the deliveries of an entry. After one delivery, an entry is undecided: its importer died, met an outage, or
+did not find out in time which entry of the chunk fails. It is imported again in a chunk. From ISOLATED_DELIVERIES on,
+an entry is imported alone. Each of these imports that fails counts as an attempt of the backoff schedule. An outage
+does not count.
 """
 
 import time
@@ -48,9 +48,11 @@ def is_due(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
 def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
     """Import or dead-letter the due entries for a time slice. Return the statistics, and whether some may remain.
 
-    Entries that an importer lost come first, then those that wait for a retry, from where the last task of this process
-    stopped. Entries are claimed shortly before their import, and only if no other worker has claimed them. Raises
-    NotAnsweringError, and the error of an outage: IsolatedEntryError if it met an entry that was imported alone.
+    Entries that an importer lost come first. Then come the entries that wait for a retry, from where the last task of
+    this process stopped. Each entry is claimed shortly before its import, and only if no other worker has claimed it.
+
+    Raises NotAnsweringError, and the error of an outage. If an entry that was imported alone met the outage, the error
+    is IsolatedEntryError.
     """
     if not is_reachable(resources.database):
         raise NotAnsweringError
@@ -64,7 +66,10 @@ def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
 
 
 class _Steps:
-    """The calls that import or dead-letter due entries. After the last one, `has_more`: whether some may remain."""
+    """The calls that import or dead-letter due entries.
+
+    After the last call, `has_more` tells whether entries may remain.
+    """
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -81,7 +86,10 @@ class _Steps:
         self.has_more |= not is_whole_rotation
 
     def _of(self, idle: Sequence[PendingEntry]) -> Iterator[Callable[[], ImportStats]]:
-        """Yield the calls for idle entries: undecided ones in chunks, failed ones alone, exhausted ones in chunks."""
+        """Yield the calls for idle entries.
+
+        Undecided and exhausted entries are handled in chunks, failed entries one by one.
+        """
         resources, schedule = self._resources, self._resources.settings.retry_ladder
         due = [each for each in idle if is_due(schedule, each)]
         failed = [each for each in due if each.deliveries >= ISOLATED_DELIVERIES]
@@ -93,7 +101,7 @@ class _Steps:
             yield partial(_dead_letter_chunk, resources, chunk)
 
     def _fair_share(self, failed: Sequence[PendingEntry]) -> list[PendingEntry]:
-        """Return at most COMPANY_SHARE entries of each company, so that no company waits for all of another's."""
+        """Return at most COMPANY_SHARE entries of each company, so that no company waits for all entries of another."""
         if len(failed) <= COMPANY_SHARE:
             return list(failed)
         bodies = self._resources.streams.bodies([each.entry_id for each in failed])
@@ -109,7 +117,7 @@ class _Steps:
 
 
 def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
-    """Claim and import undecided entries. If this import is lost too, each is imported alone."""
+    """Claim and import undecided entries. If this import is lost as well, each entry is then imported alone."""
     entries = resources.streams.claim(_ids(chunk), LEASE_MS)
     if not entries:
         return NOTHING
@@ -123,9 +131,9 @@ def _dead_letter_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> I
 
 
 def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
-    """Claim and import one entry. The claim counts as an attempt, because a process that it ends can record nothing.
+    """Claim and import one entry. The claim counts as an attempt: an import that ends the process cannot record one.
 
-    Raises IsolatedEntryError in an outage, after the attempt was taken back.
+    Raises IsolatedEntryError in an outage. The attempt is then not counted.
     """
     entries = resources.streams.claim([pending.entry_id], LEASE_MS)
     if not entries:
@@ -140,7 +148,10 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
 
 
 def _delay(schedule: BackoffSchedule, entry: PendingEntry) -> timedelta | None:
-    """Return how long an entry waits after its lease; none if it was only lost. Exhausted retries give None."""
+    """Return the time that an entry waits after its lease. It is zero for an entry that was only lost.
+
+    Returns None if the retries are exhausted.
+    """
     failures = entry.deliveries - 1
     return backoff_delay(schedule, failures, entry.entry_id) if failures else timedelta()
 

@@ -1,7 +1,7 @@
-"""Companies most of whose payments failed lately, as one worker process has seen it.
+"""The companies whose payments mostly failed during the last seconds, as one worker process has seen it.
 
-Their payments are imported after those of the others, and are left to the retrier if they fail again. So one company's
-fault costs the others one failed transaction a chunk.
+Their payments are imported after the others, and are left to the retrier if they fail again. So a fault of one company
+costs the other companies one failed transaction per chunk.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ REMEMBERED_MS = 5_000
 
 
 class FailingCompanies:
-    """The companies that are failing. None stands for the entries whose company cannot be read."""
+    """The companies that are failing. None represents the entries whose company is unreadable."""
 
     def __init__(self) -> None:
         self._until: dict[str | None, int] = {}
 
     def __contains__(self, company_id: str | None) -> bool:
-        """Return whether most of a company's payments failed in the last five seconds."""
+        """Return whether most of a company's payments failed within the last REMEMBERED_MS."""
         return self._until.get(company_id, 0) > monotonic_ms()
 
     def __bool__(self) -> bool:
@@ -27,7 +27,7 @@ class FailingCompanies:
         return bool(self._until)
 
     def update(self, imported: Iterable[str | None], failed: Iterable[str | None]) -> None:
-        """Take note of the companies of a chunk's entries: those that were imported, and those that were not."""
+        """Record the result of a chunk: the company of each imported entry, and of each entry that was not imported."""
         now, good, bad = monotonic_ms(), Counter(imported), Counter(failed)
         self._until = {company_id: until for company_id, until in self._until.items() if until > now}
         for company_id in good | bad:

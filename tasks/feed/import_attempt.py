@@ -1,4 +1,4 @@
-"""The import attempts of a worker: read or claim entries, and import them, or store them as dead letters."""
+"""The import attempts of a worker: read or claim entries, and import them or store them as dead letters."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,8 +28,8 @@ def import_new(
 ) -> ImportStats:
     """Import at most one chunk of new entries of these streams. An empty `streams` means the unnumbered stream.
 
-    Reading the entries pushes a reply onto the list `reply_to`, on which the dispatcher waits. `trace` is the
-    traceparent of the dispatcher's request.
+    After the entries are read, a reply is pushed onto the list `reply_to`, on which the dispatcher waits. `trace` is
+    the traceparent of the dispatcher's request.
 
     Raises NotAnsweringError if PostgreSQL does not answer. Raises the error of an outage; the entries that were not
     imported stay pending.
@@ -44,9 +44,9 @@ def import_time_slice(
 ) -> Iterator[ImportStats]:
     """Import new entries chunk by chunk for a time slice. Yield the statistics of each chunk after its commit.
 
-    The slice continues while new entries arrive, because one message per payment would cost more than the import. The
-    slice ends early after a failure. It also ends early after held payments were released, because those payments come
-    before new ones. Raises the errors of `import_new`.
+    The slice continues while new entries arrive, because one message per payment would cost more than the import. It
+    ends early after a failure. It also ends early after held payments were released, because these payments come before
+    new ones. Raises the errors of `import_new`.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
     stats = import_new(resources, reply_to, streams, trace)
@@ -63,7 +63,7 @@ def import_time_slice(
 
 
 def import_unrequested(resources: Resources) -> ImportStats:
-    """Import new entries for a time slice without a message of the broker, and return the statistics.
+    """Import new entries for a time slice, without a request by message. Return the statistics.
 
     Raises the errors of `import_new`.
     """
@@ -79,12 +79,12 @@ def import_unrequested(resources: Resources) -> ImportStats:
 
 
 def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
-    """Claim and import entries whose ids a message from the previous release lists. Raises as `import_new`."""
+    """Claim and import the entries with these ids, from a message of the previous release. Raises as `import_new`."""
     return _import(resources, None, lambda: resources.streams.claim(entry_ids))
 
 
 def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
-    """Read entries and import them. PostgreSQL is checked first, because an entry that is read stays pending."""
+    """Read entries and import them. Check PostgreSQL first, because an entry that was read stays pending."""
     if not is_reachable(resources.database):
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
@@ -95,7 +95,7 @@ def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence
 def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int = 0) -> ImportStats:
     """Claim entries whose retries are exhausted, store them as dead letters, and acknowledge them.
 
-    Entries that are idle for less than `min_idle_ms` are omitted. Raises the error of an outage.
+    Entries that have been idle for less than `min_idle_ms` are omitted. Raises the error of an outage.
     """
     started_ns = time.time_ns()
     entries = resources.streams.claim(entry_ids, min_idle_ms)

@@ -1,9 +1,9 @@
 """Measure how long the oldest entries have been on the feed.
 
-An entry's id usually contains the time when it was added, by the clock of the Redis server. A publisher may choose an
-explicit id that is no such time: `1-1`, microseconds, a time one year ahead. Redis then continues from this id. So the
-age by id is used only if the id is plausible. The age is at least the time since this process first saw the entry as
-the oldest.
+An entry's id usually contains the time at which it was added, by the clock of the Redis server. But a publisher may
+choose an id that is not a time, such as `1-1`, or a wrong time, such as one year ahead. Redis then continues from this
+id. So the age by id counts only if it is plausible. In any case, the age is at least the time since this process first
+saw the entry as the oldest one.
 """
 
 import threading
@@ -15,14 +15,14 @@ PLAUSIBLE_AGE_MAX = timedelta(days=7)
 
 
 class FeedLag:
-    """Measures the lag of one feed, and remembers when each of its oldest entries was first seen."""
+    """Measures the lag of one feed. It remembers when it first saw each of the oldest entries."""
 
     def __init__(self) -> None:
         self._first_seen: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def measure(self, oldest_ids: Iterable[str], now: datetime) -> timedelta | None:
-        """Return for at least how long the oldest entry has been on the feed, or None if the feed is empty.
+        """Return the least time for which the oldest entry has been on the feed, or None if the feed is empty.
 
         `oldest_ids` holds, for each stream, the qualified ids of its oldest entry and of its oldest entry with a
         plausible id.
@@ -39,7 +39,7 @@ def plausible_since_ms(now: datetime) -> int:
 
 
 def age_by_id(entry_id: str, now: datetime) -> timedelta:
-    """Return the age of an entry by its id, or zero if the id is not plausible."""
+    """Return the age of an entry by the time in its id. If that time is not plausible, return zero."""
     age_ms = milliseconds(now) - int(entry_id.rpartition("/")[2].partition("-")[0])
     is_plausible = 0 <= age_ms <= PLAUSIBLE_AGE_MAX // timedelta(milliseconds=1)
     return timedelta(milliseconds=age_ms) if is_plausible else timedelta()

@@ -1,9 +1,9 @@
-"""Import entries that were read or claimed, in one transaction, and isolate those that fail.
+"""Import entries that were read or claimed, in one transaction, and isolate the entries that fail.
 
-If a chunk fails, the entries of each company are imported separately, then halves of those that fail, so that an entry
-that cannot be processed stops no other. After DIVISIONS_MAX divisions what is left waits for the retrier, so that one
-company's failing payments do not delay the others. An outage ends the import instead: all entries stay pending, and
-none of them loses an attempt.
+If a chunk fails, the entries of each company are imported separately. Failing parts are then halved, so that an entry
+that cannot be processed does not stop the others. After DIVISIONS_MAX divisions, the remaining entries are left to the
+retrier, so that one company's failing payments do not delay the others. An outage ends the import: all entries stay
+pending, and none of them loses an attempt.
 """
 
 import time
@@ -32,9 +32,10 @@ NOTHING = ImportStats()
 
 
 class _Part(NamedTuple):
-    """Entries to import together. `is_divided`: some of a company's entries, all of which have failed together.
+    """Entries to import together.
 
-    `is_set_apart`: all entries of a company that was failing before. They are not divided.
+    `is_divided`: some entries of one company, after all of them failed together. `is_set_apart`: all entries of a
+    company that was failing before. They are not divided.
     """
 
     entries: Sequence[StreamEntry]
@@ -48,7 +49,11 @@ class _Part(NamedTuple):
 
 @dataclass
 class _Result:
-    """Statistics of an import, and the entries that wait for a retry: those that failed alone, and undecided ones."""
+    """Statistics of an import, and the entries that wait for a retry.
+
+    `failed` are the entries that failed alone. `undecided` are the entries of failing parts that were not divided
+    further.
+    """
 
     stats: ImportStats = field(default_factory=ImportStats)
     failed: list[StreamEntry] = field(default_factory=list)
@@ -63,9 +68,9 @@ def import_leased(
 ) -> ImportStats:
     """Import entries that were just read or claimed, and renew their leases until the end.
 
-    The entries of a company in `failing` are imported last and are not divided; the set is updated. Other entries that
-    fail are divided up to `divisions_max` times. Raises the error of an outage; the entries that were not imported stay
-    pending.
+    The entries of a company in `failing` are imported last and are not divided; `failing` is updated. Other entries
+    that fail are divided up to `divisions_max` times. Raises the error of an outage; the entries that were not imported
+    stay pending.
     """
     result = _Result()
     try:
@@ -84,10 +89,10 @@ def import_leased(
 
 
 def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result: _Result, divisions_max: int) -> None:
-    """Import each part in one transaction. After an error of its own, import parts of it.
+    """Import each part in one transaction. After an error that is not an outage, import smaller parts of it.
 
-    Every company's entries are tried together first. Then the first half of those that failed is divided until an entry
-    fails alone, so that each call decides at least one. A single entry that fails counts as failed.
+    First, all entries of each company are tried together. Then the first half of a failed part is divided until an
+    entry fails alone. So each call decides at least one entry.
     """
     undivided, divided, divisions = deque(first_parts), deque[_Part](), 0
     while undivided or divided:
@@ -109,7 +114,10 @@ def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result
 
 
 def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | None) -> list[_Part]:
-    """Return all entries as one part, or those of failing companies separately, after the others."""
+    """Return the parts to start with: all entries together.
+
+    Entries of failing companies follow, one part per company.
+    """
     if not failing:
         return [_Part(entries)]
     others: list[StreamEntry] = []
@@ -123,7 +131,7 @@ def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | Non
 
 
 def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
-    """Import entries in one transaction and acknowledge them. Return None after an error of their own.
+    """Import entries in one transaction and acknowledge them. Return None after an error that is not an outage.
 
     Raises the error of an outage.
     """
@@ -150,7 +158,10 @@ def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
 
 
 def _divide(part: _Part) -> tuple[list[_Part], list[_Part]]:
-    """Return the entries of each company separately, fewest first; or if they are of one company, the halves."""
+    """Return the entries of each company as separate parts, fewest first.
+
+    If all are of one company, return their halves.
+    """
     by_company = _by_company(part.entries)
     if len(by_company) > 1:
         return [_Part(entries) for entries in sorted(by_company.values(), key=len)], []
@@ -174,7 +185,7 @@ def _update(failing: FailingCompanies, entries: Sequence[StreamEntry], not_impor
 
 
 def _record_failure(resources: Resources, entries: Sequence[StreamEntry], error: Exception) -> None:
-    """Record the failed attempt in the history. If the history cannot be written, log the error and continue."""
+    """Record the failed attempt in the history. If that fails, log the error and continue."""
     try:
         with transaction(resources.database) as tx:
             retrying.record_failure(tx, entries, summary_of(error), resources.run_context())

@@ -1,7 +1,7 @@
 """Leases: a pending entry belongs to the importer that read it until it has been idle for LEASE.
 
-An importer renews the leases of the entries that it is importing, from a thread, so a slow import keeps them. A dead or
-frozen process renews nothing. Another process may claim its entries after LEASE.
+An importer renews the leases of the entries that it is importing, from a thread. So a slow import keeps them. A dead or
+frozen process renews nothing, and another process may claim its entries after LEASE.
 """
 
 import contextlib
@@ -29,9 +29,9 @@ _LOST_MS = LEASE_MS - 1_000 * RENEWAL_SECONDS
 
 @dataclass
 class _Held:
-    """Leased entries, with the times of the claim and of the latest renewal, in milliseconds of the clock of `_now_ms`.
+    """Leased entries, with the times of the claim and of the latest renewal.
 
-    `renewed_ms` is None once the leases are lost.
+    The times are in milliseconds of the clock of `_now_ms`. `renewed_ms` is None once the leases are lost.
     """
 
     streams: Streams
@@ -51,7 +51,7 @@ class LeaseRenewal:
 
     @contextlib.contextmanager
     def hold(self, streams: Streams, entry_ids: Sequence[str]) -> Iterator[None]:
-        """Renew the leases of these entries until the block ends. They were read or claimed just before."""
+        """Renew the leases of these entries until the block ends. They must just have been read or claimed."""
         now_ms = _now_ms()
         self._held = _Held(streams, entry_ids, since_ms=now_ms, renewed_ms=now_ms)
         if self._thread is None:
@@ -92,5 +92,5 @@ def _renew(held: _Held) -> None:
 
 
 def _now_ms() -> int:
-    """Return the milliseconds of a clock that also runs while the machine is suspended."""
+    """Return the time in milliseconds of a clock that also runs while the machine is suspended."""
     return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1_000_000

@@ -15,9 +15,9 @@ from tasks.feed.waiting import entries_between, read_states
 
 @dataclass(frozen=True, slots=True)
 class WaitingEvents:
-    """The unprocessed events of a company among the oldest of the feed: their number, and the age of the oldest one.
+    """The number of a company's unprocessed events among the oldest events of the feed, and the age of its oldest one.
 
-    `company` is None for events whose company cannot be read.
+    `company` is None for events whose company is unreadable.
     """
 
     company: str | None
@@ -26,11 +26,11 @@ class WaitingEvents:
 
 
 def waiting_by_company(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> list[WaitingEvents]:
-    """Return the unprocessed events of each company in a scope, those that have waited longest first.
+    """Return the unprocessed events of each company in a scope. The company that has waited longest comes first.
 
-    Of each stream, only the oldest pending entries and the oldest undelivered ones are read, up to `pending.PAGE` of
-    both. So a company whose events are all younger may be missing. An entry whose id contains no plausible time counts
-    as new. A scope that is limited to clinics includes none, because the figures are those of a whole company. Raises
+    Of each stream, only up to `pending.PAGE` pending and undelivered entries are read, the oldest of each. A company
+    whose events are all younger may therefore be missing. An entry whose id contains no plausible time counts as new.
+    The figures are those of whole companies, so the result is empty for a scope that is limited to clinics. Raises
     RedisError.
     """
     if scope.clinics is not None or scope.clinic_keys is not None:

@@ -1,8 +1,8 @@
-"""The circuit breaker of the import: while it is open, nothing new is imported but single entries that probe.
+"""The circuit breaker of the import. While it is open, no entries are imported except single entries as a probe.
 
-An importer opens it when an attempt fails because of an outage. The dispatcher closes it when a probe succeeds. Its
-state is a key in the feed's Redis, so all processes and the health check see it. The key expires, so that the breaker
-does not stay open if no dispatcher runs.
+An importer opens the breaker when an attempt fails because of an outage. The dispatcher closes it when a probe
+succeeds. Its state is a key in the feed's Redis, so all processes and the health check see it. The key expires, so that
+the breaker does not stay open if no dispatcher runs.
 """
 
 import json
@@ -26,7 +26,7 @@ OUTAGE_SECONDS = 60
 
 
 class Outage(NamedTuple):
-    """An outage: its reason, when it began, and the entry that shows whether it is over, if one is known."""
+    """An outage: its reason, its beginning, and the entry that shows whether it is over, if one is known."""
 
     reason: OutageReason
     since: datetime
@@ -35,9 +35,9 @@ class Outage(NamedTuple):
 
 @contextmanager
 def reporting(client: redis.Redis) -> Iterator[None]:
-    """Open the breaker if the block raises the error of an outage. The error is raised on.
+    """Open the breaker if the block raises the error of an outage. The error is raised again.
 
-    Connections of the client to a server that cannot write are closed.
+    If the Redis server cannot write, the client's connections to it are closed.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def reporting(client: redis.Redis) -> Iterator[None]:
 
 
 def report(client: redis.Redis, reason: OutageReason, witness: Witness | None = None) -> None:
-    """Open the breaker, or keep it open. Its witness stays, or becomes `witness` if it has none.
+    """Open the breaker, or keep it open. If it has no witness yet, its witness becomes `witness`.
 
     Errors of Redis are logged and not raised.
     """
@@ -72,7 +72,7 @@ def current(client: redis.Redis) -> Outage | None:
 
 
 def clear(client: redis.Redis, outage: Outage) -> None:
-    """Close the breaker after this outage. Raises RedisError."""
+    """Close the breaker, because this outage is over. Raises RedisError."""
     client.delete(OUTAGE_KEY)
     seconds = round((datetime.now(UTC) - outage.since).total_seconds(), 1)
     log.warning("import_resumed", reason=outage.reason, seconds=seconds)

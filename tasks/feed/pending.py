@@ -1,7 +1,7 @@
-"""The pending entries of one stream: those of importers, and those that wait for a retry after a failure.
+"""The pending entries of one stream: entries of importers, and entries that wait for a retry after a failure.
 
-Two consumers of the group keep them apart. So the entries that an importer lost are found among few, and the waiting
-ones, which may be many, are read page by page.
+Two consumers of the group keep them apart. So entries that an importer lost are found among few, and the waiting
+entries, which may be many, are read page by page.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ FIRST = "-"
 
 
 class Page(NamedTuple):
-    """A range of the pending entries: at most `size`, from the position `first` on."""
+    """A range of the pending entries: at most `size` entries from the position `first` on."""
 
     first: str = FIRST
     size: int = PAGE
@@ -42,19 +42,22 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
 
 
 def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
-    """Return up to PAGE pending entries, those with the lowest ids."""
+    """Return up to PAGE pending entries with the lowest ids."""
     return _read(client, stream, 0, None, FIRST_PAGE)
 
 
 def pending_ids_among(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:
-    """Return which of the given ids are pending. They are ids of successive entries of the stream, in order."""
+    """Return those of the given ids that are pending.
+
+    The ids must be those of successive entries of the stream, in order.
+    """
     first, last = entry_ids[0], entry_ids[-1]
     found = client.xpending_range(stream, GROUP, min=first, max=last, count=len(entry_ids))
     return {each["message_id"].decode() for each in cast("list[dict[str, Any]]", found)}
 
 
 def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
-    """Return those of `pending_entries` that do not wait for a retry. A stream without a group has none."""
+    """Return the entries of `pending_entries` that do not wait for a retry. A stream without a group has none."""
     try:
         consumers = [each["name"].decode() for each in client.xpending(stream, GROUP)["consumers"]]
     except redis.ResponseError as error:
@@ -70,9 +73,9 @@ def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> lis
 
 
 def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, page: Page = FIRST_PAGE) -> list[PendingEntry]:
-    """Return a page of the entries that wait for a retry and have been idle for `min_idle_ms`.
+    """Return a page of the entries that wait for a retry and have been idle for at least `min_idle_ms`.
 
-    Fewer than its size mean that none follows.
+    If it has fewer entries than its size, no page follows.
     """
     return _read(client, stream, min_idle_ms, RETRY, page)
 
@@ -80,9 +83,9 @@ def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, page: Page 
 def release_for_retry(
     client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None
 ) -> list[str]:
-    """Let pending entries wait for a retry, with this number of deliveries. Acknowledged ones are omitted.
+    """Let pending entries wait for a retry, with this number of deliveries. Acknowledged entries are skipped.
 
-    They count as idle for `idle_ms`, by default from now on. Return the ids of those that are no longer on the stream.
+    Their idle time becomes `idle_ms`, by default 0. Returns the ids of entries that are no longer on the stream.
     """
     options = {"min_idle_time": 0, "retrycount": deliveries, "justid": True, "idle": idle_ms}
     return xclaim(client, stream, RETRY, entry_ids, options)[1]
@@ -91,8 +94,8 @@ def release_for_retry(
 def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[str]:
     """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset.
 
-    Return the ids of those that are no longer on the stream: they cannot be retried. Redis may have removed them from
-    the pending ones before.
+    Returns the ids of the entries that are no longer on the stream and cannot be retried. Redis may already have
+    removed them from the pending entries.
     """
     pending = deliveries_of(client, stream, entry_ids)
     others = [each for each in entry_ids if each not in pending]
@@ -107,7 +110,7 @@ def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[
 
 
 def deliveries_of(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, int]:
-    """Return the numbers of deliveries of the given entries that are pending, by id."""
+    """Return the number of deliveries of each of these entries that is pending, by id."""
     with client.pipeline(transaction=False) as pipeline:
         for entry_id in entry_ids:
             pipeline.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1)
@@ -126,7 +129,7 @@ def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str
 
 
 def after(entry_id: str) -> str:
-    """Return the first position after an entry, for the ranges of Redis."""
+    """Return the position right after an entry, as a start of a range in Redis."""
     return f"({entry_id}"
 
 

@@ -1,12 +1,12 @@
-"""Probe an outage: import entries one at a time in the dispatcher's process, until it is known to be over.
+"""Probe an outage: import entries one at a time in the dispatcher's process, until the outage is known to be over.
 
-The first entry that fails becomes the witness. The outage is over when the witness is imported. Other entries prove
-nothing: while a table is missing, the events that need it fail and all others pass. Only a reason that a single entry
-can cause, such as a lock, is settled by another entry that posts to the ledger: then it was the witness alone that
+The first entry that fails becomes the witness. The outage is over when the witness is imported. Other entries usually
+prove nothing: while a table is missing, the events that need it fail and all others succeed. The exception is a reason
+that a single entry can cause, such as a lock. It is settled if another entry posts to the ledger: then only the witness
 failed, and this counts as an attempt of the witness.
 
-Before there is a witness, any entry that posts to the ledger ends an outage that hits all entries alike, such as a lost
-connection. Otherwise a feed that never becomes empty would be imported entry by entry for ever.
+Before there is a witness, any entry that posts to the ledger ends an outage that affects every payment, such as a lost
+connection. Otherwise a feed that never becomes empty would be imported entry by entry indefinitely.
 """
 
 import time
@@ -37,7 +37,7 @@ ROUND_SECONDS = 1
 
 
 class ProbeResult(NamedTuple):
-    """The import of one entry as a probe: its statistics, or why it met an outage."""
+    """The import of one entry as a probe: its statistics, or the reason of the outage that it met."""
 
     witness: Witness
     stats: ImportStats = ImportStats()
@@ -52,7 +52,8 @@ class ProbeResult(NamedTuple):
 class RoundResult(NamedTuple):
     """The result of a round of probes: the outage, or None if it is over.
 
-    `has_more`: the time of the round ended while entries could still be imported. The next round follows immediately.
+    `has_more` tells whether the round ran out of time while entries could still be imported. The next round then
+    follows immediately.
     """
 
     outage: Outage | None
@@ -60,7 +61,7 @@ class RoundResult(NamedTuple):
 
 
 class Probe:
-    """Probes one outage after the other. `resources` are those of the process that probes."""
+    """Probes outages, one after the other. `resources` are the resources of the probing process."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -72,9 +73,9 @@ class Probe:
         return max(0, self._next_ms - monotonic_ms())
 
     def probe(self, found: Outage) -> bool:
-        """Make a round of probes. Return whether the outage is over, and close the breaker if it is. Raises RedisError.
+        """Make a round of probes. If the outage is over, close the breaker and return True.
 
-        While it lasts, the breaker is reported again, with the witness.
+        While the outage lasts, the breaker is kept open, with the witness. Raises RedisError.
         """
         still, has_more = self._probe_round(found)
         if still is None:
@@ -120,17 +121,17 @@ class Probe:
     def _import_witness(self, witness: Witness) -> ProbeResult | None:
         """Import the witness.
 
-        If it is no longer pending, another process has imported it: return a result without a reason. Return None if
-        another process has claimed it first.
+        If it is no longer pending, another process has imported it: the result has no reason. Returns None if another
+        process has claimed it first.
         """
         if not self._resources.streams.is_pending(witness.entry_id):
             return ProbeResult(witness)
         return self._import(witness)
 
     def _import_next(self, witness: Witness | None) -> ProbeResult | None:
-        """Import an idle entry that was only lost, or else a new one, or else one that failed before. None: no entry.
+        """Import an entry other than the witness. Return None if there is none.
 
-        The witness is not chosen.
+        Idle entries that were only lost come first, then new entries, then entries that failed before.
         """
         streams = self._resources.streams
         waiting = RetryRotation().next_page(streams, LEASE_MS).entries
@@ -146,7 +147,10 @@ class Probe:
         return self._import(Witness(chosen.entry_id, chosen.deliveries)) if chosen else None
 
     def _import(self, entry: Witness) -> ProbeResult | None:
-        """Claim and import a pending entry. Its number of deliveries is unchanged. None: another process has it."""
+        """Claim and import a pending entry, with an unchanged number of deliveries.
+
+        Return None if another process has it.
+        """
         entries = self._resources.streams.claim([entry.entry_id], LEASE_MS, entry.deliveries)
         return self._attempt(entry, entries) if entries else None
 

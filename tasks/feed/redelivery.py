@@ -1,4 +1,4 @@
-"""Watch the pending entries of a feed: let importers retry those that are due, and report those that were deleted."""
+"""Watch the pending entries of a feed: let importers retry the due entries, and report deleted entries."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ CHECKED_PER_SWEEP = 100
 class Redelivery:
     """Periodic sweep over the pending entries of a feed.
 
-    `lost_count`: the entries past their lease in the last sweep that no importer has put back.
+    `lost_count` is the number of entries that were past their lease in the last sweep and do not wait for a retry.
     """
 
     def __init__(self, streams: Streams, broker: redis.Redis, backoff_schedule: BackoffSchedule) -> None:
@@ -37,11 +37,13 @@ class Redelivery:
         self.lost_count = 0
 
     def sweep(self) -> None:
-        """Enqueue one task if entries are due. It names none of them: the importer claims what is due when it runs.
+        """If entries are due, enqueue one task.
 
-        A sweep examines all entries that an importer has lost, and some pages of those that wait for a retry, in
-        rotation. Entries that were deleted from their stream are acknowledged, because nothing can be imported. Each
-        sweep looks up CHECKED_PER_SWEEP waiting entries; the retrier finds deleted ones when it claims them.
+        It names no entries: the importer claims the entries that are due when it runs.
+
+        A sweep examines all entries that an importer has lost, and some pages of the entries that wait for a retry, in
+        rotation. Entries that were deleted from their stream are acknowledged, because they cannot be imported. Each
+        sweep looks up CHECKED_PER_SWEEP waiting entries. The retrier finds other deleted entries when it claims them.
         """
         if self.clock.detect_setback(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()
@@ -52,7 +54,7 @@ class Redelivery:
             enqueue_once(self._broker, wire_names.RETRY_ENTRIES)
 
     def _any_waiting_is_due(self) -> bool:
-        """Return whether an entry of the next pages of those that wait for a retry is due."""
+        """Return whether an entry is due among the next pages of the entries that wait for a retry."""
         for _ in range(PAGES_PER_SWEEP):
             page, is_last = self._rotation.next_page(self._streams, LEASE_MS)
             if any(is_due(self._backoff_schedule, entry) for entry in page):
@@ -67,7 +69,10 @@ class Redelivery:
         return [entry for entry in idle if entry.entry_id not in deleted]
 
     def _restart_leases(self) -> None:
-        """Reset all idle times after Redis's clock was set back. Otherwise they stay 0 until the clock catches up."""
+        """Reset all idle times after the clock of Redis was set back.
+
+        Otherwise they stay 0 until the clock catches up.
+        """
         in_progress = {entry.entry_id for entry in self._streams.importers_entries(0)}
         waiting = [each.entry_id for each in self._streams.pending_entries(0) if each.entry_id not in in_progress]
         log.warning("redis_clock_set_back", entries=len(in_progress) + len(waiting))

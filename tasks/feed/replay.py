@@ -1,8 +1,8 @@
 """Import kept entries again, because the commits of their import may be lost (PAYMENTS_KEEP_ENTRIES).
 
 After a failover to an asynchronous standby of PostgreSQL, the latest commits are missing, although their entries were
-acknowledged. A replay reads the acknowledged entries and imports each chunk in a transaction, as an importer does. What
-Billing has is not changed. Pending and new entries are left to the importers, which may run meanwhile.
+acknowledged. A replay reads the acknowledged entries and imports each chunk in a transaction, as an importer does.
+Payments that Billing has are not changed. Pending and new entries are left to the importers, which may run meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,11 +33,11 @@ APPLICATION_NAME = "payments replay"
 
 
 class UnverifiedEntriesError(Exception):
-    """An entry is signed, and this process has no keys to verify it. Nothing of its chunk was imported."""
+    """An entry is signed, and this process has no keys to verify it. No entry of its chunk was imported."""
 
 
 class ReplayRange(NamedTuple):
-    """The entries of one stream that were delivered when the replay was planned: XRANGE bounds, both inclusive."""
+    """The entries of one stream to replay. `first` and `last` are bounds of XRANGE, both inclusive."""
 
     stream: str
     first: str
@@ -46,10 +46,11 @@ class ReplayRange(NamedTuple):
 
 @dataclass
 class ReplayStats:
-    """Counts of a replay: kept entries that were read, those that changed something, and pending ones left alone.
+    """Counts of a replay.
 
-    `failed` are the ids of the entries that failed with an error of their own. `oldest` and `newest` are the ids of the
-    first and the last entry in the order of their publication.
+    `read` is the number of kept entries that were read, `changed` the number that changed something, and `pending` the
+    number of pending entries that were skipped. `failed` are the ids of the entries that failed with their own error.
+    `oldest` and `newest` are the ids of the first and the last entry in the order of publication.
     """
 
     read: int = 0
@@ -60,7 +61,7 @@ class ReplayStats:
     newest: str | None = None
 
     def record_ids(self, entry_ids: Sequence[str]) -> None:
-        """Count these plain ids of kept entries as read."""
+        """Count the kept entries with these plain ids as read."""
         self.read += len(entry_ids)
         known = [each for each in (self.oldest, self.newest) if each]
         self.oldest = min([*known, *entry_ids], key=parse_id, default=None)
@@ -68,9 +69,9 @@ class ReplayStats:
 
 
 def plan_replay(streams: Streams, since: datetime, until: datetime | None = None) -> list[ReplayRange]:
-    """Return the ranges that hold the entries published from `since` up to but excluding `until`, by their ids.
+    """Return the ranges of the entries that were published from `since` up to but excluding `until`, by their ids.
 
-    Entries that are delivered later are not among them. Raises RedisError.
+    Only entries that are already delivered are included. Raises RedisError.
     """
     names = streams.all_names()
     ranges = []
@@ -83,9 +84,9 @@ def plan_replay(streams: Streams, since: datetime, until: datetime | None = None
 
 
 class Replay:
-    """One replay. `stats` counts what was done so far. `resources.feed` is a client that nobody else uses.
+    """One replay. `stats` holds its counts so far. `resources.feed` must be a client that no one else uses.
 
-    With `dry_run`, each transaction is rolled back. A payment that several chunks change then counts several times.
+    With `dry_run`, each transaction is rolled back. A payment that several chunks change is then counted several times.
     """
 
     def __init__(self, resources: Resources, *, dry_run: bool = False) -> None:
@@ -96,7 +97,7 @@ class Replay:
     def run(self, ranges: Sequence[ReplayRange]) -> Iterator[ImportStats]:
         """Import the acknowledged entries of these ranges. Yield the statistics of each chunk after its commit.
 
-        Raises UnverifiedEntriesError, RedisError, and the error of an outage. Then the earlier chunks are imported, and
+        Raises UnverifiedEntriesError, RedisError, and the error of an outage. The earlier chunks are then imported, and
         the replay can be repeated.
         """
         size = self._resources.settings.chunk_events

@@ -21,7 +21,7 @@ TIME_SLICE_SECONDS = 2
 
 
 class _DueItemKind(NamedTuple):
-    """A kind of due items, with the functions that retry items and postpone a failed item."""
+    """A kind of due items, with the function that retries items and the function that postpones a failed item."""
 
     retry: Callable[[Transaction, RunContext, DueItems], ImportStats]
     postpone: Callable[[Transaction, RunContext, int, str], ImportStats]
@@ -36,7 +36,7 @@ _RETRIES = (
 def retry_due(
     resources: Resources, limit: int, time_slice_seconds: int = TIME_SLICE_SECONDS
 ) -> tuple[ImportStats, bool]:
-    """Retry due lines and dead letters for a time slice in turn, up to `limit` items per transaction.
+    """Retry due lines and dead letters alternately for a time slice, up to `limit` items per transaction.
 
     Returns the statistics, and whether due items remain. The slice is short, so that pending entries do not wait for a
     large requeue. Raises the error of an outage.
@@ -55,7 +55,7 @@ def retry_due(
 
 
 def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueItems) -> ImportStats:
-    """Retry these items in one transaction. After an error that is no outage, retry each half separately.
+    """Retry these items in one transaction. After an error that is not an outage, retry each half separately.
 
     A single item that fails is postponed. Raises the error of an outage, and any error before the first item is locked.
     """

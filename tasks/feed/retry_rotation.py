@@ -1,6 +1,6 @@
-"""Walk through the entries that wait for a retry, one page at a time, in rotation.
+"""Read the entries that wait for a retry one page at a time, in rotation.
 
-There may be hundreds of thousands of them in a fault of one company, so no task reads all of them.
+A fault of one company may cause hundreds of thousands of waiting entries, so no task reads all of them.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from tasks.feed.streams import Streams
 
 
 class RotationPage(NamedTuple):
-    """Some of the waiting entries. `is_last`: the next page is the first one of a new rotation."""
+    """Some of the waiting entries. If `is_last`, the next page is the first page of a new rotation."""
 
     entries: list[PendingEntry]
     is_last: bool
@@ -25,11 +25,11 @@ class RetryRotation:
 
     @property
     def is_at_start(self) -> bool:
-        """Whether the next page is the first one of a rotation."""
+        """Whether the next page is the first page of a rotation."""
         return self._stream_number == 0 and self._page.first == pending.FIRST
 
     def next_page(self, streams: Streams, min_idle_ms: int) -> RotationPage:
-        """Return the next entries that have been idle for at least `min_idle_ms`, oldest first in each stream."""
+        """Return the next waiting entries that have been idle for at least `min_idle_ms`, oldest first by stream."""
         name = streams.names[self._stream_number]
         found = streams.waiting_page(name, min_idle_ms, self._page)
         if len(found) == self._page.size:

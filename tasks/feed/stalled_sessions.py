@@ -1,6 +1,7 @@
 """Terminate database sessions whose worker stalled mid-statement, to release their locks.
 
-A worker that is frozen or has lost its network connection keeps its row locks, so the redelivered entries would wait.
+A worker that is frozen or has lost its network connection keeps its row locks. Without this module, its redelivered
+entries would wait for these locks.
 """
 
 from collections.abc import Sequence
@@ -29,10 +30,10 @@ class StalledSessions:
         self._stalled_since: dict[StalledSession, int] = {}
 
     def terminate(self, now_ms: int) -> int:
-        """Terminate the sessions that have been stalled for STALLED_MS_MAX and return their number.
+        """Terminate the sessions that have been stalled for STALLED_MS_MAX. Return the number terminated.
 
-        `now_ms` is on a monotonic clock. Errors are logged and not raised: the dispatcher must continue even if its
-        database role may not terminate sessions.
+        `now_ms` is the time of a monotonic clock. Errors are logged and not raised, because the dispatcher must
+        continue even if its database role may not terminate sessions.
         """
         try:
             with transaction(self._database) as tx:

@@ -21,9 +21,9 @@ REPLY_SECONDS = 60
 
 
 class GroupState(NamedTuple):
-    """State of the consumer group: the id of the last delivered entry, and the number of pending entries.
+    """State of the consumer group: the number of pending entries, and the id of the last delivered entry.
 
-    `in_progress_count` is the number of pending entries without those that wait for a retry.
+    `in_progress_count` is the number of pending entries that do not wait for a retry.
     """
 
     pending_count: int
@@ -32,11 +32,11 @@ class GroupState(NamedTuple):
 
 
 class NoGroupError(redis.ResponseError):
-    """The stream or its consumer group does not exist, because the feed was emptied."""
+    """The stream or its consumer group does not exist, because the feed was emptied or is new."""
 
 
 def ensure_group(client: redis.Redis, stream: str) -> None:
-    """Create the stream and its consumer group if they do not exist. The group starts with the oldest entry."""
+    """Create the stream and its consumer group if they do not exist. The group begins with the oldest entry."""
     try:
         client.xgroup_create(stream, GROUP, id="0", mkstream=True)
     except redis.ResponseError as error:
@@ -60,7 +60,7 @@ def group_state(client: redis.Redis, stream: str) -> GroupState:
 
 
 def wait_for_new(client: redis.Redis, last_ids: Mapping[str, str], block_ms: int) -> list[str]:
-    """Wait up to `block_ms` for entries after the last ids, and return the streams that have such entries.
+    """Wait up to `block_ms` for entries after the last ids. Return the streams that have them.
 
     No entry is delivered.
     """
@@ -86,11 +86,9 @@ def read_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
 def read_new_blocking(
     client: redis.Redis, streams: Sequence[str], count: int, block_ms: int | None
 ) -> dict[str, list[StreamEntry]]:
-    """Read new entries as `read_new` does, without a reply. If no entry is new, wait up to `block_ms` for one.
+    """Read new entries as `read_new` does, but without a reply. If no entry is new, wait up to `block_ms` for one.
 
-    None does not wait.
-
-    Returns no entries if a stream has no group yet. The dispatcher creates the group.
+    With `block_ms` None, do not wait. Returns no entries if a stream has no group yet; the dispatcher creates it.
     """
     new: Any = dict.fromkeys(streams, ">")
     answer: Any = None
@@ -100,12 +98,12 @@ def read_new_blocking(
 
 
 def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
-    """Return whether an importer pushed a reply onto this list, waiting up to `timeout_ms` for it."""
+    """Wait up to `timeout_ms` for a reply on this list. Return whether an importer pushed one."""
     return client.blpop([reply_to], timeout=timeout_ms / 1_000) is not None
 
 
 class Claimed(NamedTuple):
-    """The entries that were claimed, and the ids of pending ones that are no longer on the stream."""
+    """The entries that were claimed, and the ids of pending entries that are no longer on the stream."""
 
     entries: list[StreamEntry]
     deleted_ids: list[str]
@@ -120,8 +118,8 @@ def claim(
 ) -> Claimed:
     """XCLAIM entries for the importer and return them.
 
-    Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number of
-    deliveries becomes `deliveries`; by default it increases by one.
+    Entries that were acknowledged meanwhile, or that have been idle for less than `min_idle_ms`, are omitted. The
+    number of deliveries becomes `deliveries`. By default it increases by one.
     """
     options = {"min_idle_time": min_idle_ms, "retrycount": deliveries}
     answer, deleted_ids = xclaim(client, stream, IMPORTER, entry_ids, options)
@@ -132,10 +130,10 @@ def claim(
 def xclaim(
     client: redis.Redis, stream: str, consumer: str, entry_ids: Sequence[str], options: Mapping[str, Any]
 ) -> tuple[list[Any], list[str]]:
-    """XCLAIM entries. Return the answer, and the ids that Redis removed from the pending ones.
+    """XCLAIM entries. Return the reply of Redis, and the ids that Redis removed from the pending entries.
 
-    Redis 7.0 and later removes an entry without an error if it is no longer on the stream. One Redis transaction shows
-    which ones: they are pending before, and not after. `options` are those of redis-py.
+    Redis 7.0 and later removes an entry without an error if it is no longer on the stream. One Redis transaction finds
+    these entries: they are pending before the command and not after it. `options` are those of redis-py.
     """
     if not entry_ids:
         return [], []
@@ -153,12 +151,15 @@ def xclaim(
 
 
 def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: str = IMPORTER) -> None:
-    """Reset the idle time of a consumer's pending entries, but not their deliveries. Acknowledged ones are omitted."""
+    """Reset the idle time of a consumer's pending entries. Their deliveries are unchanged.
+
+    Acknowledged entries are skipped.
+    """
     client.xclaim(stream, GROUP, consumer, 0, list(entry_ids), justid=True)
 
 
 def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, bytes]:
-    """Return the field `event` of entries by id, empty if there is none. Deleted entries are omitted."""
+    """Return the field `event` of entries by id, empty if an entry has none. Deleted entries are omitted."""
     with client.pipeline(transaction=False) as pipeline:
         for entry_id in entry_ids:
             pipeline.xrange(stream, entry_id, entry_id, count=1)
@@ -169,8 +170,8 @@ def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[s
 def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
     """Acknowledge committed entries and delete them from the stream, in one Redis transaction.
 
-    If only the acknowledgement happened, entries could stay on the stream that are neither pending nor new. If the
-    whole transaction is lost, the entries are delivered again, which is harmless.
+    If only the acknowledgement happened, the stream would keep entries that are neither pending nor new. If the whole
+    transaction is lost, the entries are delivered again, which is harmless.
     """
     if entry_ids:
         with client.pipeline(transaction=True) as pipeline:
@@ -180,13 +181,13 @@ def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence
 
 
 def pending_count(client: redis.Redis, stream: str) -> int:
-    """Return how many entries are pending: delivered and not acknowledged."""
+    """Return the number of pending entries."""
     return int(client.xpending(stream, GROUP)["pending"])
 
 
 @contextmanager
 def _ignoring_missing_group() -> Iterator[None]:
-    """Suppress Redis's NOGROUP error: the stream has no consumer group."""
+    """Suppress Redis's NOGROUP error, which says that the stream has no consumer group."""
     try:
         yield
     except redis.ResponseError as error:

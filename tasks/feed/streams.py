@@ -1,8 +1,8 @@
-"""The whole feed: one unnumbered stream, or several streams partitioned by company, numbered except for the first.
+"""The whole feed: one unnumbered stream, and possibly numbered streams that are partitioned by company.
 
-Each call works on all streams. In messages, history and log, an entry of a numbered stream has a qualified id: the
-stream's number and the entry's id, for example `3/1700000000000-0`. The qualified id of an entry of the unnumbered
-stream is its plain id.
+Each call works on all streams. In messages, in the history and in the log, an entry of a numbered stream has a
+qualified id: the stream's number and the entry's id, for example `3/1700000000000-0`. The qualified id of an entry of
+the unnumbered stream is its plain id.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ _Entry = TypeVar("_Entry", StreamEntry, PendingEntry)
 
 
 class FeedStats(NamedTuple):
-    """Numbers of entries: not yet delivered, pending, acknowledged and kept, and deleted while they were pending.
+    """The number of entries that are undelivered, that are pending, that are kept, and that were deleted while pending.
 
-    `trimmed_early` counts the kept entries that were deleted before their time. `oldest_ids` are the qualified ids from
-    which `tasks.feed.lag` measures the lag.
+    `trimmed_early` is the number of kept entries that were deleted before their time. `oldest_ids` are the qualified
+    ids from which `tasks.feed.lag` measures the lag.
     """
 
     undelivered: int
@@ -43,7 +43,7 @@ class FeedStats(NamedTuple):
 
 @dataclass(frozen=True)
 class Streams:
-    """The streams of one feed: the unnumbered one called `name`, and `count` numbered ones if `count` exceeds 1.
+    """The streams of one feed: the unnumbered stream `name` and, if `count` exceeds 1, `count` numbered streams.
 
     With `keeps`, acknowledged entries stay on their stream until `tasks.feed.trimming` deletes them.
     """
@@ -60,11 +60,11 @@ class Streams:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name of every stream that is read."""
+        """The name of every stream that is read."""
         return stream_names(self.name, self.count)
 
     def unread_names(self) -> list[str]:
-        """Return the numbered streams with entries that are not read, because their number is too high."""
+        """Return the numbered streams that hold waiting entries but are not read, because their number is too high."""
         filled = self._filled_others()
         waiting = count_waiting(self.client, filled)
         return [name for name, each in zip(filled, waiting, strict=True) if each.undelivered or each.pending]
@@ -82,7 +82,7 @@ class Streams:
             return [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
 
     def ensure_groups(self) -> None:
-        """Create missing streams and consumer groups. Each group starts with the oldest entry."""
+        """Create missing streams and consumer groups. Each group begins with the oldest entry."""
         for name in self.names:
             stream.ensure_group(self.client, name)
 
@@ -98,7 +98,7 @@ class Streams:
     def read_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
         """Read up to `count` new entries, an equal share from each stream.
 
-        Then push a reply to `reply_to`, so that the dispatcher knows that its request was read.
+        Then push a reply onto the list `reply_to`.
         """
         return self._merge(stream.read_new(self.client, names, max(1, count // len(names)), reply_to))
 
@@ -107,18 +107,17 @@ class Streams:
         return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
     def read_one_new(self) -> list[StreamEntry]:
-        """Read one new entry of the first stream that has one, without waiting. Return no entry if none is new."""
+        """Read one new entry of the first stream that has one, without waiting.
+
+        Return an empty list if no entry is new.
+        """
         for name in self.names:
             if found := stream.read_new_blocking(self.client, [name], 1, block_ms=None):
                 return self._merge(found)
         return []
 
     def claim(self, entry_ids: Sequence[str], min_idle_ms: int = 0, deliveries: int | None = None) -> list[StreamEntry]:
-        """XCLAIM entries for the importer and return them.
-
-        Entries that were acknowledged meanwhile, or that are idle for less than `min_idle_ms`, are omitted. The number
-        of deliveries becomes `deliveries`; by default it increases by one.
-        """
+        """XCLAIM entries for the importer and return them. See `stream.claim`."""
         claimed: dict[str, list[StreamEntry]] = {}
         for name, ids in self._group_by_stream(entry_ids):
             claimed[name], deleted = stream.claim(self.client, name, ids, min_idle_ms, deliveries)
@@ -131,7 +130,7 @@ class Streams:
             self._report_deleted(name, pending.isolate(self.client, name, ids))
 
     def release_for_retry(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
-        """Let pending entries wait for a retry, with this number of deliveries and this idle time (default: none)."""
+        """Let pending entries wait for a retry, with this number of deliveries and this idle time (by default 0)."""
         for name, ids in self._group_by_stream(entry_ids):
             self._report_deleted(name, pending.release_for_retry(self.client, name, ids, deliveries, idle_ms))
 
@@ -139,14 +138,14 @@ class Streams:
         report_deleted(self.client, [self.qualified_id(name, each) for each in entry_ids])
 
     def renew(self, entry_ids: Sequence[str], consumer: str = stream.IMPORTER) -> None:
-        """Reset the idle time of a consumer's pending entries. The deliveries are unchanged."""
+        """Reset the idle time of a consumer's pending entries. Their deliveries are unchanged."""
         for name, ids in self._group_by_stream(entry_ids):
             stream.renew(self.client, name, ids, consumer)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge committed entries, and delete them unless they are kept.
 
-        If this fails, Redis delivers the entries again, without harm.
+        If this fails, they are delivered again.
         """
         for name, ids in self._group_by_stream(entry_ids):
             if self.keeps:
@@ -155,7 +154,7 @@ class Streams:
                 stream.acknowledge_and_delete(self.client, name, ids)
 
     def pending_entries(self, min_idle_ms: int) -> list[PendingEntry]:
-        """Return the entries that are pending and idle for at least `min_idle_ms`, oldest first in each stream."""
+        """Return the pending entries that have been idle for at least `min_idle_ms`, oldest first in each stream."""
         return [
             each
             for name in self.names
@@ -163,7 +162,7 @@ class Streams:
         ]
 
     def importers_entries(self, min_idle_ms: int) -> list[PendingEntry]:
-        """Return those of `pending_entries` that do not wait for a retry."""
+        """Return the entries of `pending_entries` that do not wait for a retry."""
         return [
             each
             for name in self.names
@@ -171,11 +170,11 @@ class Streams:
         ]
 
     def waiting_page(self, name: str, min_idle_ms: int, page: Page = FIRST_PAGE) -> list[PendingEntry]:
-        """Return a page of the entries of one stream that wait for a retry. The page begins at a plain id."""
+        """Return a page of the entries of one stream that wait for a retry. The position of the page is a plain id."""
         return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, page))
 
     def bodies(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the events of entries by id, without claiming them. Deleted ones are omitted."""
+        """Return the events of entries by id, without claiming the entries. Deleted entries are omitted."""
         return {
             self.qualified_id(name, entry_id): body
             for name, ids in self._group_by_stream(entry_ids)
@@ -191,12 +190,12 @@ class Streams:
         return any(pending.deliveries_of(self.client, name, ids) for name, ids in self._group_by_stream([entry_id]))
 
     def server_time_ms(self) -> int:
-        """Return the time of the Redis server, whose clock measures idle times, in Unix milliseconds."""
+        """Return the time of the Redis server in Unix milliseconds. The server's clock measures idle times."""
         seconds, microseconds = self.client.time()
         return seconds * 1_000 + microseconds // 1_000
 
     def waiting_count(self) -> int:
-        """Return how many entries wait: not yet delivered, or pending."""
+        """Return the number of entries that wait: undelivered or pending."""
         return sum(each.undelivered + each.pending for each in count_waiting(self.client, self.names))
 
     def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
@@ -237,10 +236,7 @@ class Streams:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _group_by_stream(self, entry_ids: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-        """Group qualified ids by stream: yield each stream's name with its plain ids.
-
-        A stream's number may be above the configured number of streams.
-        """
+        """Yield each stream's name with its plain ids. Qualified ids may name streams above the configured number."""
         grouped: dict[str, list[str]] = {}
         for entry_id in entry_ids:
             number, _, plain_id = entry_id.rpartition("/")

@@ -1,10 +1,10 @@
-"""Delete kept entries from the streams: acknowledged ones that are older than PAYMENTS_KEEP_ENTRIES.
+"""Delete kept entries from the streams: acknowledged entries that are older than PAYMENTS_KEEP_ENTRIES.
 
-No entry that is pending or not yet delivered is deleted. XTRIM deletes up to the oldest of these. Where an entry has
-been pending for longer than the time, the acknowledged ones behind it are deleted one by one.
+Pending and undelivered entries are never deleted. XTRIM deletes all entries before the oldest of these. If an entry has
+been pending for longer than PAYMENTS_KEEP_ENTRIES, the acknowledged entries behind it are deleted one by one.
 
-The age of an entry is the time in its id. If the ids are not the time of the Redis server, nothing is kept. If the
-memory of Redis fills, entries are deleted before their time, oldest first.
+The age of an entry is the time in its id. If ids are not times of the Redis server, no entries are kept. If the memory
+of Redis is nearly full, entries are deleted before their time, oldest first.
 """
 
 from datetime import timedelta
@@ -44,12 +44,12 @@ class Memory(NamedTuple):
 
     @property
     def is_nearly_full(self) -> bool:
-        """Whether all kept entries must be deleted, because the EMR can soon no longer publish."""
+        """Whether all kept entries must be deleted, because the EMR will soon be unable to publish."""
         return bool(self.limit) and 100 * self.used > FULL_PERCENT * self.limit
 
 
 class Trimming:
-    """Deletes the kept entries of one feed. Several processes may do this at the same time."""
+    """Deletes the kept entries of one feed. Several processes may trim the same feed simultaneously."""
 
     def __init__(self, streams: Streams, keep: timedelta) -> None:
         self._streams, self._client = streams, streams.client
@@ -58,7 +58,7 @@ class Trimming:
         self._passed: dict[str, _Id] = {}
 
     def trim_if_due(self) -> None:
-        """Delete the entries whose time is over, unless the previous run was shortly before. Raises RedisError."""
+        """Delete the expired entries, unless the previous run was shortly before. Raises RedisError."""
         if monotonic_ms() >= self._next_ms:
             # Also set if the run fails, so that a failure does not keep the caller from its other work.
             self._next_ms = monotonic_ms() + (TRIM_MS if self._keep_ms else LEFTOVER_MS)
@@ -66,9 +66,9 @@ class Trimming:
                 self._next_ms = monotonic_ms() + PRESSED_MS
 
     def trim(self, memory: Memory) -> bool:
-        """Delete the entries whose time is over. Return whether the memory is short.
+        """Delete the expired entries. Return whether the memory is short. Raises RedisError.
 
-        Raises RedisError. With a time of 0, this deletes what was kept before the setting was changed.
+        If entries are no longer kept, delete the entries that were kept before the setting was changed.
         """
         now_ms = self._streams.server_time_ms()
         names = self._streams.all_names()
@@ -82,7 +82,7 @@ class Trimming:
         return memory.is_short
 
     def _trim_stream(self, name: str, state: StreamState, now_ms: int, memory: Memory) -> int:
-        """Delete entries of one stream. Return how many of them were deleted before their time."""
+        """Delete entries of one stream. Return the number of entries that were deleted before their time."""
         first_id = self._first_id(name) if state.may_hold_kept else None
         if first_id is None:
             return 0
@@ -91,12 +91,12 @@ class Trimming:
         return 0 if first_id is None else self._delete_before(name, state, _early_end(first_id, now_ms, memory))
 
     def _end(self, first_id: _Id, now_ms: int) -> _Id:
-        """Return the id before which the time of every entry is over."""
+        """Return the id before which every entry has expired."""
         is_foreign = first_id[0] > now_ms + _CLOCK_TOLERANCE_MS
         return _AFTER_ALL if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
 
     def _delete_before(self, name: str, state: StreamState, ends_at: _Id) -> int:
-        """Delete the acknowledged entries before an id, and return their number."""
+        """Delete the acknowledged entries before an id. Return the number deleted."""
         oldest = oldest_waiting_id(self._client, name, state)
         after_delivered = _next(parse_id(state.last_delivered_id))
         waits_from = parse_id(oldest) if oldest else after_delivered
@@ -106,7 +106,7 @@ class Trimming:
         return deleted
 
     def _xtrim(self, name: str, minid: _Id, *, exactly: bool) -> int:
-        """Delete all entries before an id. Without `exactly`, up to one node of the stream is left."""
+        """Delete all entries before an id. Unless `exactly`, up to one node of the stream may be left."""
         deleted = 0
         for _ in range(_CALLS_MAX):
             # An approximate XTRIM deletes 10,000 entries at most, so that other clients do not wait.
@@ -119,7 +119,10 @@ class Trimming:
         return deleted
 
     def _delete_between_pending(self, name: str, first: _Id, end: _Id) -> int:
-        """Delete acknowledged entries from `first` up to `end`, between pending ones. Return their number."""
+        """Delete the acknowledged entries from `first` up to `end` that lie between pending ones.
+
+        Return the number deleted.
+        """
         deleted, first = 0, max(first, self._passed.get(name, first))
         pages = entries_between(self._client, name, _text(first), f"({_text(end)}", _PAGE)
         for _, page in zip(range(_PAGES_MAX), pages, strict=False):
@@ -135,7 +138,7 @@ class Trimming:
         return parse_id(found[0][0].decode()) if found else None
 
     def _read_memory(self) -> Memory:
-        """Return the memory of Redis. A user without the right to INFO sees no limit."""
+        """Return the memory of Redis. If the user may not read it (INFO), it has no limit."""
         try:
             found = self._client.info("memory")
         except NoPermissionError:
@@ -147,7 +150,10 @@ _AFTER_ALL: _Id = (2**64 - 1, 2**64 - 1)
 
 
 def _early_end(first_id: _Id, now_ms: int, memory: Memory) -> _Id:
-    """Return the id before which entries are deleted because the memory is short: a part of the time that they span."""
+    """Return the id before which entries are deleted because the memory is short.
+
+    These are the oldest entries: one part of the time that all entries cover.
+    """
     if memory.is_nearly_full:
         return _AFTER_ALL
     return first_id[0] + 1 + max(0, now_ms - first_id[0]) // _EARLY_PART, 0

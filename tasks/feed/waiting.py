@@ -1,6 +1,6 @@
-"""Count the entries of a stream that wait: those that are not yet delivered, and those that are pending.
+"""Count the entries of a stream that wait: undelivered and pending entries.
 
-The length of a stream is not that count, because acknowledged entries may be kept on it (PAYMENTS_KEEP_ENTRIES).
+The length of a stream is a different number, because acknowledged entries may be kept on it (PAYMENTS_KEEP_ENTRIES).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +16,10 @@ _BEGINNING = "0-0"
 
 
 class StreamState(NamedTuple):
-    """A stream and its consumer group. Without a group, nothing is pending and `last_delivered_id` is `0-0`.
+    """A stream and its consumer group. Without a group, no entry is pending and `last_delivered_id` is `0-0`.
 
-    `newest_id` is None if the stream is empty. `lag` is the number of undelivered entries as Redis knows it. It is None
-    for Redis up to 6.2, and after undelivered entries were deleted.
+    `newest_id` is None if the stream is empty. `lag` is the number of undelivered entries according to Redis. It is
+    None for Redis up to 6.2, and after undelivered entries were deleted.
     """
 
     length: int
@@ -36,7 +36,7 @@ class StreamState(NamedTuple):
 
 
 class WaitingEntries(NamedTuple):
-    """Numbers of entries of one stream: not yet delivered, pending, and acknowledged but kept on the stream."""
+    """The number of undelivered, pending and kept entries of one stream."""
 
     undelivered: int
     pending: int
@@ -44,13 +44,13 @@ class WaitingEntries(NamedTuple):
 
 
 def parse_id(entry_id: str) -> tuple[int, int]:
-    """Return the two numbers of a plain entry id, which order entries."""
+    """Return the two numbers of a plain entry id. Ids are ordered by these numbers."""
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence)
 
 
 def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState]:
-    """Return the states of these streams, in one round trip. A stream that does not exist is empty."""
+    """Return the states of these streams, in one round trip. A stream that does not exist is returned as empty."""
     with client.pipeline(transaction=False) as pipeline:
         for stream in streams:
             pipeline.xinfo_groups(stream)
@@ -60,9 +60,9 @@ def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState
 
 
 def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEntries]:
-    """Return for each of these streams how many of its entries wait.
+    """Return the number of waiting and kept entries of each of these streams.
 
-    Without a lag, more than COUNTED_MAX undelivered entries are counted with the kept ones.
+    If the lag is None, at most COUNTED_MAX undelivered entries are counted as such. The others count as kept.
     """
     found = []
     for stream, state in zip(streams, read_states(client, streams), strict=True):
@@ -75,8 +75,8 @@ def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEn
 def oldest_waiting_ids(client: redis.Redis, stream: str, plausible_since_ms: int) -> tuple[str, ...]:
     """Return the id of the oldest entry that waits.
 
-    If the milliseconds of this id are below `plausible_since_ms`, also return the id of the oldest one whose
-    milliseconds are not below this limit.
+    If the time in this id is before `plausible_since_ms` (Unix milliseconds), also return the oldest waiting id whose
+    time is not.
     """
     (state,) = read_states(client, [stream])
     found = (oldest_waiting_id(client, stream, state, start) for start in (_BEGINNING, f"{plausible_since_ms}-0"))
@@ -84,7 +84,10 @@ def oldest_waiting_ids(client: redis.Redis, stream: str, plausible_since_ms: int
 
 
 def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, start: str = _BEGINNING) -> str | None:
-    """Return the id of the oldest entry from `start` on that is pending or not yet delivered, or None."""
+    """Return the id of the oldest entry, from `start` on, that is pending or undelivered.
+
+    Return None if there is none.
+    """
     first_undelivered = max(f"({state.last_delivered_id}", start, key=lambda each: parse_id(each.lstrip("(")))
     with client.pipeline(transaction=False) as pipeline:
         pipeline.xrange(stream, min=first_undelivered, count=1)
@@ -99,7 +102,10 @@ def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, star
 def entries_between(
     client: redis.Redis, stream: str, first: str, last: str, page: int
 ) -> Iterator[list[tuple[str, dict[bytes, bytes]]]]:
-    """Yield the entries of a stream from `first` to `last` in pages. XRANGE bounds; both may be exclusive: `(id`."""
+    """Yield the entries of a stream from `first` to `last`, in pages.
+
+    Both are bounds of XRANGE: an id, or `(` and an id to exclude it.
+    """
     while True:
         answer = cast("list[tuple[bytes, dict[bytes, bytes] | None]]", client.xrange(stream, first, last, count=page))
         if answer:
@@ -126,7 +132,10 @@ def _state(groups: Any, stream: Any) -> StreamState:
 
 
 def _lag(group: Mapping[str, Any], stream: Mapping[str, Any], last_delivered_id: str) -> int | None:
-    """Return the lag. Redis also gives none while the last delivered entry is deleted; its counters have it then."""
+    """Return the lag.
+
+    If Redis reports none because the last delivered entry is deleted, compute it from the counters.
+    """
     lag, read = group.get("lag"), group.get("entries-read")
     if lag is None and read is not None:
         newest_deleted_id = stream["max-deleted-entry-id"].decode()
@@ -138,7 +147,7 @@ def _lag(group: Mapping[str, Any], stream: Mapping[str, Any], last_delivered_id:
 def _undelivered(client: redis.Redis, stream: str, state: StreamState) -> int:
     """Return the number of undelivered entries.
 
-    That none is left is known from the ids alone, because Redis 7 may report a lag for entries that were trimmed.
+    Redis 7 may report a lag for entries that were trimmed. So the ids decide whether any undelivered entry is left.
     """
     if state.newest_id is None or parse_id(state.newest_id) <= parse_id(state.last_delivered_id):
         return 0
