@@ -1,1 +1,4 @@
-"""Configuration: settings, engine addresses, Celery, schedule, logging. It imports no other package of the project."""
+"""Configuration: settings, engine addresses, Celery, schedule and logging.
+
+It imports no other package of the project.
+"""

@@ -1,4 +1,4 @@
-"""IP addresses in settings: the address that a server listens on, and the proxies that the console trusts."""
+"""IP addresses in settings: the address on which a server listens, and the proxies that the console trusts."""
 
 from ipaddress import ip_address, ip_network
 
@@ -6,7 +6,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def normalize_address(text: str) -> str:
-    """Return the IP address in its usual form. Raises ValueError if the text is no IP address."""
+    """Return the IP address in its usual form. Raises ValueError if the text is not an IP address."""
     try:
         return str(ip_address(text))
     except ValueError:
@@ -22,12 +22,12 @@ def split_networks(text: str) -> tuple[str, ...]:
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether only programs on this machine reach a server that listens on this address."""
+    """Return whether a server that listens on this address can be reached from this machine only."""
     return ip_address(address).is_loopback
 
 
 def local_host(address: str) -> str:
-    """Return the host of a URL with which programs on this machine reach a server that listens on this address."""
+    """Return the host in a URL by which programs on this machine reach a server that listens on this address."""
     parsed = ip_address(address)
     if parsed.is_unspecified:  # the server listens on every address
         return LOOPBACK if parsed.version == 4 else "[::1]"

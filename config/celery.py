@@ -1,6 +1,6 @@
-"""The Celery configuration and the queues. It imports neither Celery nor a task.
+"""The Celery configuration and the queues. This module imports neither Celery nor a task.
 
-The time limits depend on each other: a task is interrupted after 60 seconds and killed after 90. Redis redelivers its
+The time limits depend on each other. A task is interrupted after 60 seconds and killed after 90. Redis redelivers its
 message after 300 seconds, when the first worker can no longer be running the task.
 """
 
@@ -57,7 +57,7 @@ def celery_settings(engines: Engines) -> dict[str, object]:
 
 
 def fail_fast(configuration: dict[str, object]) -> dict[str, object]:
-    """Return a configuration with which sending fails immediately if the broker is down, for commands and pages."""
+    """Return a configuration with which sending fails immediately if the broker is down. Commands and pages use it."""
     options = configuration["broker_transport_options"]
     no_retries = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
     assert isinstance(options, dict)  # noqa: S101 (_broker returns a dict)

@@ -38,11 +38,11 @@ _SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
 
 
 def normalize_database_url(text: str) -> str:
-    """Return the URL with the installed driver, psycopg, in a form that libpq and SQLAlchemy read in the same way.
+    """Return the URL with the installed driver, psycopg. libpq and SQLAlchemy read the result in the same way.
 
-    If the URL has several hosts or a socket folder, they are written as the options `host` and `port`. Of several
-    hosts, each connection takes the first one that accepts writes, unless the URL has the option
-    `target_session_attrs`. Raises ValueError for an invalid URL; the message quotes at most the name of an option.
+    Several hosts, or a socket folder, are written as the options `host` and `port`. Of several hosts, a connection
+    takes the first one that accepts writes, unless the URL has the option `target_session_attrs`. Raises ValueError for
+    an invalid URL. The message quotes at most the name of an option.
     """
     url = split_engine_url(text, _SCHEMES, _EXPECTED)
     options = _check_options(url.options)
@@ -57,14 +57,14 @@ def normalize_database_url(text: str) -> str:
 
 
 def libpq_url(database_url: str) -> str:
-    """Return the URL in the form that libpq and psycopg accept: no driver of SQLAlchemy, and no option `pgbouncer`."""
+    """Return the URL in the form of libpq and psycopg: without SQLAlchemy's driver and the option `pgbouncer`."""
     before, mark, query = database_url.replace("+psycopg", "", 1).partition("?")
     options = [each for each in query.split("&") if each and each != _POOLER]
     return before + (mark + "&".join(options) if options else "")
 
 
 def uses_pgbouncer(database_url: str) -> bool:
-    """Return whether the URL says that it leads to PgBouncer in transaction mode."""
+    """Return whether the URL states that it leads to PgBouncer in transaction mode."""
     return _POOLER in database_url.partition("?")[2].split("&")
 
 
@@ -76,7 +76,7 @@ def with_database(database_url: str, name: str) -> str:
 
 
 def describe_database(database_url: str) -> str:
-    """Return the URL's user, hosts and database for printing, without its password and options."""
+    """Return the URL's user, hosts and database for display, without its password and options."""
     parts = urlsplit(database_url)
     credentials, at, host = parts.netloc.rpartition("@")
     user, colon, _ = credentials.partition(":")
@@ -109,7 +109,7 @@ def _libpq_options() -> set[str]:
 
 
 def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[Host, ...]:
-    """Return the hosts of the URL, or the hosts in `options`. Removes `host` and `port` from `options`."""
+    """Return the hosts of the URL, or the hosts in `options`. Remove `host` and `port` from `options`."""
     names, ports = options.pop("host", ""), options.pop("port", "")
     if url.hosts:
         if names or ports:

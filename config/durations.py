@@ -11,7 +11,7 @@ _PATTERN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Parse one duration. Raises ValueError for any other text; the message quotes the text."""
+    """Parse one duration. Raises ValueError for any other text. The message quotes the text."""
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"expected a duration such as 30s, 15m, 2h or 1d, not {text.strip()!r}")
@@ -19,14 +19,14 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_duration_or_zero(text: str) -> timedelta:
-    """Parse one duration, which may be `0`. Raises ValueError for any other text; the message quotes the text."""
+    """Parse one duration, which may be `0`. Raises ValueError for any other text. The message quotes the text."""
     return timedelta() if text.strip() == "0" else parse_duration(text)
 
 
 def parse_durations(text: str) -> tuple[timedelta, ...]:
     """Parse a comma-separated schedule of durations.
 
-    Raises ValueError; the message names the step and quotes its text.
+    Raises ValueError if a step is invalid. The message gives the number of the step and quotes its text.
     """
     schedule = []
     for position, step in enumerate(text.split(","), start=1):

@@ -1,4 +1,4 @@
-"""Addresses of PostgreSQL, the feed and the broker: from the settings, or from the file of a running `payments up`."""
+"""The addresses of PostgreSQL, the feed and the broker: from the settings, or from a running `payments up`."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from config.settings import Settings
 
 
 class NotRunningError(Exception):
-    """The settings lack an address of PostgreSQL or Redis, and no stack is running in this PAYMENTS_HOME."""
+    """The settings lack a URL of PostgreSQL or Redis, and no stack is running in this PAYMENTS_HOME."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -22,7 +22,7 @@ class NotRunningError(Exception):
 
 
 class UnreachableEngineError(Exception):
-    """PostgreSQL or Redis does not answer now. The message is one line and names the setting."""
+    """PostgreSQL or Redis does not answer at present. The message is one line and names the setting."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Engines:
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
-        """Return Engines with these URLs. The default broker is the feed's Redis with the next database number."""
+        """Return Engines with these URLs. The default broker is the next database number of the feed's Redis."""
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:
@@ -54,7 +54,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class StackFile:
-    """The content of `run/stack.json`, with which `payments up` informs the commands of the same PAYMENTS_HOME."""
+    """The content of `run/stack.json`, which tells commands in the same PAYMENTS_HOME about a running stack."""
 
     supervisor_pid: int
     engines: Engines
@@ -84,7 +84,7 @@ def current_engines(settings: Settings) -> Engines:
 def running_stack(home: Path) -> StackFile | None:
     """Return the content of the stack file in this PAYMENTS_HOME.
 
-    Return None if the stack's supervisor is not running.
+    Returns None if there is no file, or if the stack's supervisor is not running.
     """
     try:
         content = json.loads(_stack_file(home).read_text())
@@ -95,7 +95,7 @@ def running_stack(home: Path) -> StackFile | None:
 
 
 def write_running_stack(home: Path, stack: StackFile) -> None:
-    """Write the stack's file atomically. Only its owner may read it, because the URLs contain passwords."""
+    """Write the stack file atomically. Only its owner may read it, because the URLs contain passwords."""
     path = _stack_file(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
@@ -106,7 +106,7 @@ def write_running_stack(home: Path, stack: StackFile) -> None:
 
 
 def remove_running_stack(home: Path) -> None:
-    """Remove the stack's file after the stack has stopped."""
+    """Remove the stack file after the stack has stopped."""
     _stack_file(home).unlink(missing_ok=True)
 
 

@@ -1,16 +1,19 @@
-"""The directory of an installation's data, logs and run files (`PAYMENTS_HOME`). It imports no library."""
+"""The directory of an installation's data, logs and run files (`PAYMENTS_HOME`). This module imports no library."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 
 def default_home() -> Path:
-    """Return `.payments/` in the checkout that holds this file, or in the current folder if installed elsewhere."""
+    """Return `.payments/` in the checkout of this file.
+
+    If the project is installed elsewhere, it is in the current folder.
+    """
     checkout = Path(__file__).resolve().parent.parent
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".payments"
 
 
 def read_home(environ: Mapping[str, str]) -> Path:
-    """Return the directory that `PAYMENTS_HOME` names in this environment, or the default one."""
+    """Return the directory that `PAYMENTS_HOME` names in this environment, or the default directory."""
     given = environ.get("PAYMENTS_HOME", "").strip()
     return Path(given).expanduser().absolute() if given else default_home()

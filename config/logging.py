@@ -61,7 +61,7 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
 
 
 def log_warnings_only(stream: TextIO) -> None:
-    """Write only events of level warning and above to a stream, for a user who typed a command."""
+    """Write only events of level warning and above to a stream. Commands use it."""
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, *_renderers("columns", colours=stream.isatty())],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -90,7 +90,7 @@ def resolve_log_format(settings: Settings, stream: TextIO) -> LogFormat:
 
 
 def redact_passwords(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace the password of each URL in an event by three stars. A structlog processor."""
+    """Replace the password of each URL in an event by three asterisks. This is a structlog processor."""
     return {key: _redacted(value) for key, value in event.items()}
 
 

@@ -1,10 +1,10 @@
-"""Processes of this machine, by their pid."""
+"""Processes of this machine, by process id."""
 
 import os
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process with this pid exists, of whichever user."""
+    """Return whether a process with this id exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Make Redis clients from normalized URLs: of one server, or of the primary that Sentinels name."""
+"""Create Redis clients from normalized URLs: clients of one server, or of the primary that Sentinels name."""
 
 from typing import Any
 
@@ -24,12 +24,12 @@ _CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> redis.Redis:
     """Return a client for a normalized URL, with RESP2 and no retries. It connects at its first command.
 
-    `socket_timeout` is how many seconds it waits for a reply, and `options` are other options of redis-py's
-    connections. Those of the URL take precedence.
+    `socket_timeout` is the time in seconds that it waits for a reply. `options` are other connection options of
+    redis-py. Options in the URL take precedence.
 
     A client of Sentinels asks them for the primary at each new connection, and waits at most
-    FAILOVER_SOCKET_TIMEOUT_SECONDS. Its commands raise MasterNotFoundError, a ConnectionError, if no Sentinel names a
-    primary, and AuthenticationError if the Sentinels refuse the login.
+    FAILOVER_SOCKET_TIMEOUT_SECONDS for replies. Its commands raise MasterNotFoundError, a ConnectionError, if no
+    Sentinel names a primary, and AuthenticationError if the Sentinels refuse the login.
     """
     options = {"protocol": 2, "retry": Retry(NoBackoff(), 0)} | options
     if (sentinel := split_sentinel_url(url)) is None:
@@ -42,7 +42,7 @@ def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> 
 
 
 def kombu_sentinel_options(url: str) -> dict[str, Any]:
-    """Return kombu's transport options for a URL of Sentinels, or nothing for the URL of a server."""
+    """Return kombu's transport options for a URL of Sentinels. For the URL of a single server, return nothing."""
     if (sentinel := split_sentinel_url(url)) is None:
         return {}
     given = _connection_options(sentinel.primary_url)
@@ -58,8 +58,8 @@ def kombu_sentinel_options(url: str) -> dict[str, Any]:
 def kombu_tls_options(url: str) -> dict[str, Any] | None:
     """Return the TLS options of a URL for kombu and Flower, or None if the URL does not use TLS.
 
-    They verify the server's certificate unless the URL says otherwise. In a URL kombu would ignore TLS without the
-    option `ssl_cert_reqs`, and Flower ignores the options.
+    They verify the server's certificate unless the URL states otherwise. These options must be passed separately: in a
+    URL, kombu ignores TLS without the option `ssl_cert_reqs`, and Flower ignores the options.
     """
     if not url.startswith("rediss"):
         return None
@@ -69,7 +69,7 @@ def kombu_tls_options(url: str) -> dict[str, Any] | None:
 
 
 def primary_address(client: redis.Redis) -> str | None:
-    """Return the address of the primary that the Sentinels named last, or None if the client uses no Sentinels."""
+    """Return the address of the primary that the Sentinels named last. Return None if the client uses no Sentinels."""
     pool = client.connection_pool
     if not isinstance(pool, SentinelConnectionPool) or pool.master_address is None:
         return None
@@ -78,25 +78,25 @@ def primary_address(client: redis.Redis) -> str | None:
 
 
 def says_cannot_write(error: Exception) -> bool:
-    """Return whether an error of Redis says that the server takes no writes at present.
+    """Return whether an error of Redis says that the server accepts no writes at present.
 
-    It is a replica, its replication is not complete enough (`min-replicas-to-write`), or it has become a replica while
-    a command was blocked.
+    It is a replica, it has too few replicas (`min-replicas-to-write`), or it became a replica while a command was
+    blocked.
     """
     return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE)
 
 
 def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
-    """Close the client's connections if an error says that the server cannot write, as a replica after a failover.
+    """If an error says that the server cannot write, close the client's connections.
 
-    Behind an address that moved, new connections reach the server that can. With Sentinels they reach the new primary.
+    New connections reach the new primary, through the address that moved or through the Sentinels.
     """
     if says_cannot_write(error):
         client.connection_pool.disconnect()
 
 
 def _connection_options(url: str) -> dict[str, Any]:
-    """Return the URL's credentials, database and options as redis-py's keyword arguments, without its host."""
+    """Return the URL's credentials, database and options as keyword arguments of redis-py, without the host."""
     options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]  # redis-py has none here
     del options["host"]
     if options.pop("connection_class", None):  # that of TLS
@@ -116,12 +116,12 @@ def _sentinel_options(sentinel: SentinelUrl) -> dict[str, Any]:
 
 
 class _PrimaryFinder(Sentinel):
-    """Asks Sentinels for the address of a primary. Its errors say why there is none, and quote no login."""
+    """Asks Sentinels for the address of a primary. Its errors say why there is none, and contain no credentials."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Return host and port of the primary. A Sentinel that answers is asked first the next time.
+        """Return the host and port of the primary. The Sentinel that answered is asked first the next time.
 
-        Raises AuthenticationError if no Sentinel answers and one refuses the login, and MasterNotFoundError if none
+        Raises AuthenticationError if no Sentinel answers and one refuses the login. Raises MasterNotFoundError if none
         names a primary for another reason.
         """
         refusal: redis.AuthenticationError | None = None

@@ -18,7 +18,7 @@ _HINTS = {
 
 
 def check_redis_options(url: EngineUrl, *, sentinels: bool = False) -> dict[str, str]:
-    """Return the options of a URL in the form that redis-py reads. `sentinels` says that the URL's hosts are Sentinels.
+    """Return the options of a URL as redis-py reads them. `sentinels` says whether the URL's hosts are Sentinels.
 
     Raises ValueError if an option is unknown or its value is not supported. The message quotes at most the name of the
     option.
@@ -43,7 +43,10 @@ def check_redis_options(url: EngineUrl, *, sentinels: bool = False) -> dict[str,
 
 
 def database_number(text: str) -> str:
-    """Return a database number without leading zeros. Raises ValueError; the message does not quote the text."""
+    """Return a database number without leading zeros. Raises ValueError if it is invalid.
+
+    The message does not quote the text.
+    """
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError("expected a database number at the end of the URL, such as redis://host:6379/0")
     return str(int(text))

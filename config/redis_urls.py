@@ -32,8 +32,7 @@ class SentinelUrl:
 def normalize_redis_url(text: str) -> str:
     """Return the URL in a form that redis-py and kombu read in the same way.
 
-    Raises ValueError if the URL's form is invalid or the value of an option is not supported. The message quotes at
-    most the name of an option.
+    Raises ValueError if the URL or the value of an option is invalid. The message quotes at most the name of an option.
     """
     url = split_engine_url(text, _SCHEMES, _EXPECTED)
     if url.scheme in _SENTINEL_SCHEMES:
@@ -49,7 +48,7 @@ def normalize_redis_url(text: str) -> str:
 
 
 def split_sentinel_url(redis_url: str) -> SentinelUrl | None:
-    """Return the parts of a normalized URL that names Sentinels, or None for the URL of a server."""
+    """Return the parts of a normalized URL that names Sentinels, or None for the URL of a single server."""
     if not redis_url.startswith(tuple(_SENTINEL_SCHEMES)):
         return None
     url = split_engine_url(redis_url, _SCHEMES, _EXPECTED)
@@ -66,7 +65,7 @@ def split_sentinel_url(redis_url: str) -> SentinelUrl | None:
 
 
 def default_broker_url(redis_url: str) -> str:
-    """Return the URL of the Redis database after the feed's, on the same server."""
+    """Return the URL of the database after the feed's database, on the same Redis server."""
     return with_redis_database(redis_url, redis_database(redis_url) + 1)
 
 
@@ -81,10 +80,10 @@ def redis_database(redis_url: str) -> int:
 
 
 def to_kombu_url(redis_url: str) -> str:
-    """Return a normalized URL in kombu's form, which differs for unix sockets and Sentinels, without its options.
+    """Return a normalized URL in kombu's form, which differs for Unix sockets and Sentinels, without its options.
 
-    kombu would fail on options that only redis-py knows. Its time-outs, its TLS options and those of Sentinels are
-    settings of Celery (`config.redis_clients`).
+    kombu would fail on options that only redis-py knows. Time-outs, TLS options and options of Sentinels are passed as
+    Celery settings instead (`config.redis_clients`).
     """
     if sentinel := split_sentinel_url(redis_url):
         # kombu takes what is before the host, and the database, from the URL that it uses at the time.
@@ -109,7 +108,7 @@ def with_redis_database(redis_url: str, database: int) -> str:
 
 
 def describe_redis(redis_url: str) -> str:
-    """Return the URL's hosts, service and database number for printing, without its credentials and options."""
+    """Return the URL's hosts, service and database number for display, without its credentials and options."""
     scheme, _, rest = redis_url.partition("://")
     if sentinel := split_sentinel_url(redis_url):
         hosts = rest.partition("/")[0].rpartition("@")[2]
@@ -132,7 +131,7 @@ def _normalize_sentinel_url(url: EngineUrl) -> str:
 
 
 def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
-    """Return the path with the database number, from the path or from the option `db`. Removes `db` from `options`."""
+    """Return the path with the database number, from the path or from the option `db`. Remove `db` from `options`."""
     option = options.pop("db", None)
     path = database_number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
     if option is not None and path is not None and option != path:

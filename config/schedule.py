@@ -1,7 +1,7 @@
-"""The recurring tasks that beat sends, by their wire names, with their intervals.
+"""The recurring tasks that Celery beat sends, by their wire names, with their intervals.
 
-They are fallbacks: an import enqueues the tasks that follow it, and the intake those whose work is due. So the
-intervals are long, and Flower's list of tasks is not filled with sweeps that found nothing.
+They are fallbacks: an import enqueues the tasks that follow it, and the intake enqueues the tasks whose work is due. So
+the intervals are long, and Flower's list of tasks is not filled with sweeps that found nothing.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class RecurringTask:
-    """A task that beat sends at an interval, to the queue of its route."""
+    """A task that Celery beat sends at an interval, to the queue of its route."""
 
     task: str
     every: timedelta
@@ -26,7 +26,7 @@ class RecurringTask:
 
     @property
     def late_after(self) -> timedelta:
-        """The age of the last success from which the task counts as late."""
+        """The time since the last success after which the task counts as late."""
         return 3 * self.every + timedelta(minutes=1)
 
 

@@ -1,6 +1,6 @@
-"""Recognise the variables that Kubernetes adds to a container for each service of its namespace ("service links").
+"""Recognize the variables that Kubernetes adds to a container for each service of its namespace ("service links").
 
-A service called `payments-console` adds `PAYMENTS_CONSOLE_PORT=tcp://10.0.0.1:8000`, which is not a setting.
+A service named `payments-console` adds `PAYMENTS_CONSOLE_PORT=tcp://10.0.0.1:8000`, which is not a setting.
 """
 
 import re
@@ -22,7 +22,7 @@ _HOST = re.compile(rf".+({_PORT}_ADDR|_SERVICE_HOST)")
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Return whether the name and the value are those of a variable that Kubernetes adds as a service link."""
+    """Return whether Kubernetes adds a variable of this name and value as a service link."""
     if _HOST.fullmatch(name):
         return _is_address(value)
     return any(form.fullmatch(name) and expected.fullmatch(value) for form, expected in _FORMS)

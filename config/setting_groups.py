@@ -47,7 +47,7 @@ class EngineSettings(SettingGroup):
 
 
 class FeedSettings(SettingGroup):
-    """How events are read from the feed, verified, imported and retried."""
+    """The settings by which events are read from the feed, verified, imported and retried."""
 
     stream: Name = "emr:payments"
     """Redis stream that the EMR publishes to."""

@@ -37,7 +37,7 @@ class SettingsError(Exception):
 
 
 class Settings(FeedSettings, EngineSettings):
-    """The settings of one process. The repr omits URLs and passwords, because it may be logged."""
+    """The settings of one process. Its repr omits URLs and passwords, because it may be logged."""
 
     bind_address: Address = LOOPBACK
     """IP address that the console (pages, API and metrics) and Flower listen on. Leave it if your https proxy is on the
@@ -95,13 +95,13 @@ class Settings(FeedSettings, EngineSettings):
     _service_links: tuple[str, ...] = PrivateAttr(())
 
     def model_post_init(self, context: object) -> None:
-        """Store the names of the ignored service links, which `read_settings` passes in the validation context."""
+        """Store the names of the ignored service links, which `read_settings` passes as the validation context."""
         if isinstance(context, dict):
             self._service_links = context["service_links"]
 
     @property
     def service_links(self) -> tuple[str, ...]:
-        """Names of the variables that are ignored because Kubernetes added them for a service."""
+        """The names of the variables that are ignored because Kubernetes added them for a service."""
         return self._service_links
 
     @model_validator(mode="after")
@@ -117,17 +117,17 @@ class Settings(FeedSettings, EngineSettings):
         return self
 
     def local_url(self, port: int) -> str:
-        """Return the URL under which programs on this machine reach the console or Flower."""
+        """Return the URL by which programs on this machine reach the console or Flower at `port`."""
         return f"http://{local_host(self.bind_address)}:{port}"
 
     @property
     def console_address(self) -> str:
-        """Address of the console in a browser."""
+        """The address of the console in a browser."""
         return self.console_url or self.local_url(self.console_port)
 
     @property
     def flower_address(self) -> str:
-        """Address of Flower in a browser."""
+        """The address of Flower in a browser."""
         return self.flower_url or self.local_url(self.flower_port)
 
 

@@ -1,4 +1,4 @@
-"""Read the key file, which holds the secrets with which companies sign their events."""
+"""Read the key file, which contains the secrets with which companies sign their events."""
 
 import re
 import tomllib
@@ -15,8 +15,8 @@ _SECRET = re.compile(rf"(?:[0-9A-Fa-f]{{2}}){{{SECRET_BYTES_MIN},}}")
 def read_keys(path: Path) -> dict[str, dict[str, bytes]]:
     """Return the secrets of each company, by key name.
 
-    The file is TOML: a table for each company, with a line for each key, `name = "secret in hexadecimal digits"`.
-    Raises SettingsError if the file cannot be read or is invalid. The error never quotes a secret.
+    The file is TOML, with a table for each company and a line for each key: `name = "secret in hexadecimal digits"`.
+    Raises SettingsError if the file cannot be read or is invalid. The message never quotes a secret.
     """
     try:
         tables = tomllib.loads(path.read_text("utf-8"))

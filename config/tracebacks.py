@@ -16,7 +16,7 @@ _FRAMES_MAX = 30
 
 
 class ErrorSummary(TypedDict):
-    """One error of a chain of causes."""
+    """The summary of one error in a chain of causes."""
 
     error: str
     message: str
@@ -24,28 +24,28 @@ class ErrorSummary(TypedDict):
 
 
 def summarize_errors(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace `exc_info` of an event by the summaries in the field `exception`. A structlog processor."""
+    """Replace `exc_info` of an event by summaries in the field `exception`. This is a structlog processor."""
     if error := _resolve_exc_info(event.pop("exc_info", None)):
         event["exception"] = summarize(error)
     return event
 
 
 def render_as_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Render the summaries in the field `exception` as lines of text. A structlog processor."""
+    """Render the summaries in the field `exception` as lines of text. This is a structlog processor."""
     if isinstance(found := event.get("exception"), list):
         event["exception"] = "\n".join(line for each in found for line in _lines(each))
     return event
 
 
 def summarize(error: BaseException) -> list[ErrorSummary]:
-    """Return the summaries of an error and of its causes, the outermost first."""
+    """Return the summaries of an error and of its causes, outermost first."""
     return [
         ErrorSummary(error=_class_name(each), message=_first_line(each), frames=_frames(each)) for each in _chain(error)
     ]
 
 
 def _resolve_exc_info(given: object) -> BaseException | None:
-    """Return the error of an `exc_info`: an error, a triple, or True for the error that is being handled."""
+    """Return the error of an `exc_info`: an error, a triple, or True for the error being handled."""
     match given:
         case BaseException():
             return given

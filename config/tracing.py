@@ -24,7 +24,7 @@ def tracer_provider(traces_url: str | None, process_name: str) -> TracerProvider
     """Return this process's tracer provider, or None if `traces_url` is None.
 
     Call this function once per process, after a fork, because it starts a thread. If the collector does not answer,
-    spans are lost and the loss is logged; nothing else fails.
+    spans are lost and the loss is logged. Nothing else fails.
     """
     if traces_url is None:
         return None

@@ -1,11 +1,11 @@
 """Parse a server's URL strictly, and write it in a form that every client library parses in the same way.
 
-urllib, libpq, SQLAlchemy, redis-py and kombu disagree about characters that are not percent-encoded: urllib ends the
-host at a `#`, `?` or `/` in a password and would connect to another server; libpq ends a password at its first `@`. So
-a URL that two of these libraries could parse differently is refused. Any other URL is rewritten with percent-encoded
-parts.
+urllib, libpq, SQLAlchemy, redis-py and kombu disagree about characters that are not percent-encoded. urllib ends the
+host at a `#`, `?` or `/` in a password, and would connect to another server. libpq ends a password at its first `@`. A
+URL that two of these libraries could parse differently is therefore refused. Any other URL is rewritten with
+percent-encoded parts.
 
-No error quotes the URL, because a malformed URL can have a part of its password anywhere.
+Error messages never quote the URL, because any part of a malformed URL may belong to its password.
 """
 
 import re
@@ -41,7 +41,7 @@ class EngineUrl:
 
 
 def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> EngineUrl:
-    """Split a URL whose scheme is one of `schemes`. Errors show `expected`, such as "redis:// or unix://".
+    """Split a URL whose scheme is one of `schemes`. Error messages contain `expected`, such as "redis:// or unix://".
 
     Raises ValueError if client libraries could parse the URL differently. The message quotes nothing of the text.
     """
@@ -69,14 +69,14 @@ def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> Engine
 
 
 def join_engine_url(scheme: str, url: EngineUrl, hosts: Sequence[Host], path: str, options: Mapping[str, str]) -> str:
-    """Return the percent-encoded URL that consists of these parts and the credentials of `url`."""
+    """Return the percent-encoded URL of these parts and the credentials of `url`."""
     authority = _encode_credentials(url) + ",".join(map(_join_host, hosts))
     query = "&".join(f"{name}={quote(value, safe='/,')}" for name, value in options.items())
     return f"{scheme}://{authority}{quote(path)}" + (f"?{query}" if query else "")
 
 
 def port_number(text: str) -> int:
-    """Parse a port number. Raises ValueError for any other text; the message does not quote the text."""
+    """Parse a port number. Raises ValueError if it is invalid. The message does not quote the text."""
     if not re.fullmatch(r"[0-9]+", text):
         raise ValueError(f"the port is not a number; {_ENCODE}")
     if not 1 <= int(text[:9]) <= _PORT_MAX:
@@ -85,17 +85,17 @@ def port_number(text: str) -> int:
 
 
 def check_host(name: str) -> str:
-    """Return the host name or address if it is valid.
-
-    Raises ValueError otherwise; the message does not quote the name.
-    """
+    """Return the host name or address unchanged. Raises ValueError if it is invalid. The message does not quote it."""
     if not (_HOST_NAME.fullmatch(name) or _is_ipv6(name)):
         raise ValueError("the host is missing, or has a character that is not allowed in a host's name")
     return name
 
 
 def reject_unknown_options(options: Mapping[str, str], known: Mapping[str, object], hints: Mapping[str, str]) -> None:
-    """Raise ValueError if an option is unknown. The message has the option's name and its hint, if any."""
+    """Check that all options are known. Raises ValueError if not.
+
+    The message contains the name of the unknown option and its hint, if any.
+    """
     for name in options:
         if name not in known:
             raise ValueError(f"{name}: {hints.get(name, 'there is no such option; remove it from the URL')}")

@@ -1,4 +1,4 @@
-"""Write the output of child processes line by line: to stdout with the child's name, and to a log file for each."""
+"""Write the output of child processes line by line: to stdout with the child's name, and to one log file per child."""
 
 import contextlib
 import itertools
@@ -32,7 +32,7 @@ class ChildOutput:
         self._next_colour = itertools.cycle(_COLOURS)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the complete lines of a child's output. Buffer an incomplete line until it is complete or too long."""
+        """Write the complete lines of a child's output. Buffer the last line until it is complete or too long."""
         *lines, rest = (self._partial_lines.pop(name, b"") + data).split(b"\n")
         for line in lines:
             self._write_line(name, line)

@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Child:
-    """The command of a child process, its environment, and how to stop it."""
+    """A child process: its command, its environment and how to stop it."""
 
     name: str
     command: tuple[str, ...]
@@ -36,8 +36,8 @@ class Child:
 def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the child in a new session, so that Ctrl-C at the terminal reaches only the parent.
 
-    On Linux the kernel sends the child its stop signal when the parent's thread ends, so that even a SIGKILL of the
-    parent leaves no child running. On other systems the next start stops a server that was left running.
+    On Linux, the kernel sends the child its stop signal when the parent's thread ends. So even a SIGKILL of the parent
+    leaves no child running. On other systems, the next start stops a server that was left running.
     """
     return subprocess.Popen(
         child.command,
@@ -55,7 +55,7 @@ def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def request_stop(process: subprocess.Popen[bytes], child: Child) -> None:
-    """Send the stop signal only to the child, which stops its own children."""
+    """Send the stop signal to the child only. The child stops its own children."""
     if not has_ended(process):
         process.send_signal(child.stop_signal)
 

@@ -1,4 +1,4 @@
-"""Embedded PostgreSQL from the installed wheel, in the foreground, on a unix socket."""
+"""Embedded PostgreSQL from the installed wheel, in the foreground, on a Unix socket."""
 
 import contextlib
 import os
@@ -48,7 +48,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """SQLAlchemy URL of the database `payments`."""
+        """The SQLAlchemy URL of the database `payments`."""
         return f"postgresql+psycopg://{self._address(DATABASE)}"
 
     def child(self) -> Child:
@@ -83,7 +83,7 @@ class EmbeddedPostgres:
                 connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
 
     def remove_socket_folder(self) -> None:
-        """Remove the socket's folder if it is outside the home."""
+        """Remove the socket's folder if it is outside the home directory."""
         if self.sockets.parent != self.data.parent:
             with contextlib.suppress(OSError):
                 self.sockets.rmdir()
@@ -100,9 +100,9 @@ class EmbeddedPostgres:
 
 
 def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
-    """Prepare the data folder of this home: stop a server of an earlier run, and run initdb in a new folder.
+    """Prepare the data folder of this home: stop a server of an earlier run, and run initdb for a new folder.
 
-    Without `durable`, fsync is off. Raises EngineError.
+    Without `durable`, fsync is off. Raises EngineError if a server cannot be stopped or the folder cannot be prepared.
     """
     folder = home / "postgres"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,7 +116,10 @@ def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
 
 
 def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
-    """Run initdb in a temporary folder and rename the folder; an interrupted start leaves no incomplete data folder."""
+    """Run initdb in a temporary folder, and rename the folder.
+
+    An interrupted start leaves no incomplete data folder.
+    """
     temporary = data.with_name("data.new")
     defaults = [part for name, value in _DURABLE_DEFAULTS.items() for part in ("--set", f"{name}={value}")]
     command = [
@@ -133,9 +136,9 @@ def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
 
 
 def _socket_folder(folder: Path, user: int | None) -> Path:
-    """Return the socket's folder. Only its owner may enter, because the socket gives superuser access.
+    """Return the socket's folder. Only its owner may enter it, because the socket gives superuser access.
 
-    A short temporary folder is used if the path would be too long for a socket.
+    If the path would be too long for a socket, a short temporary folder is used.
     """
     sockets = folder / "socket"
     if len(os.fsencode(sockets / ".s.PGSQL.5432")) > _SOCKET_PATH_MAX:
@@ -147,7 +150,7 @@ def _socket_folder(folder: Path, user: int | None) -> Path:
 
 
 def _temporary_folder(note: Path) -> Path:
-    """Create a temporary folder and store its path in the file `note`, so that the next start can remove it."""
+    """Create a temporary folder. Store its path in the file `note`, so that the next start can remove the folder."""
     if note.exists():
         with contextlib.suppress(OSError):
             Path(note.read_text()).rmdir()
@@ -157,7 +160,7 @@ def _temporary_folder(note: Path) -> Path:
 
 
 def _stop_leftover(data: Path) -> None:
-    """Stop a server of an earlier run, or remove the pid file of a server that no longer runs.
+    """Stop a server of an earlier run. If it no longer runs, remove its pid file.
 
     Raises EngineError if the server does not stop.
     """

@@ -37,16 +37,16 @@ class EmbeddedValkey:
 
     @property
     def port(self) -> int:
-        """Port of 127.0.0.1 on which the server listens."""
+        """The port of 127.0.0.1 on which the server listens."""
         return self.endpoint.port
 
     @property
     def url(self) -> str:
-        """URL of Valkey database 0, with the password."""
+        """The URL of Valkey database 0, with the password."""
         return f"redis://:{self.endpoint.password}@127.0.0.1:{self.endpoint.port}/0"
 
     def child(self) -> Child:
-        """Return the server as a child process. SIGTERM writes its data and stops it."""
+        """Return the server as a child process. On SIGTERM it writes its data and stops."""
         return Child(
             self.name,
             (str(get_binary_path()), str(_configuration(self.folder))),
@@ -68,7 +68,7 @@ def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
     """Prepare the folder of this home, and stop a server of an earlier run.
 
     The port and the password stay the same, unless another program has taken the port. Without `durable`, the data does
-    not survive a restart. Raises EngineError.
+    not survive a restart. Raises EngineError if the earlier server does not stop.
     """
     folder = home / "valkey"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _serves(folder: Path, endpoint: _Endpoint) -> bool:
 
 
 def _has_loaded_data(endpoint: _Endpoint) -> bool:
-    """Return whether the server accepts all commands. While it loads its data, it only answers CONFIG GET."""
+    """Return whether the server accepts all commands. While it loads its data, it answers only CONFIG GET."""
     with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return bool(client.ping())
     return False

@@ -19,17 +19,17 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the server in logs."""
+        """The name of the server in logs."""
 
     @property
     def url(self) -> str:
-        """URL of the server once it is ready."""
+        """The URL of the server once it is ready."""
 
     def child(self) -> Child:
         """Return the server as a child process to start."""
 
     def wait_until_ready(self, is_alive: Callable[[], bool]) -> None:
-        """Wait until the server is ready to use.
+        """Wait until the server can be used.
 
         Raises EngineError if `is_alive` returns False, or after the time-out.
         """

@@ -1,4 +1,4 @@
-"""Run the embedded servers of a home, for tests, the demo and the benchmark: PostgreSQL, Valkey or both."""
+"""Run the embedded servers of a home directory (PostgreSQL, Valkey or both) for tests, the demo and the benchmark."""
 
 import fcntl
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from workers.runtime.ports import reserve_port
 
 
 class HomeInUseError(Exception):
-    """Another `payments up` runs in this home."""
+    """Another `payments up` runs in this home directory."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -23,7 +23,7 @@ class HomeInUseError(Exception):
 
 @contextmanager
 def home_lock(home: Path) -> Iterator[None]:
-    """Lock this home while the block runs. The kernel releases the lock even if the process is killed.
+    """Lock this home until the block ends. The kernel releases the lock even if the process is killed.
 
     Raises HomeInUseError if another process holds the lock.
     """
@@ -38,9 +38,10 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
-    """Lock this home, and run PostgreSQL and Valkey in it while the block runs. Yields the URLs of both.
+    """Lock this home, and run PostgreSQL and Valkey in it until the block ends. Yields their URLs.
 
-    Call this function from the main thread. Raises HomeInUseError, EngineError.
+    Call this function from the main thread. Raises HomeInUseError if another process uses the home, and EngineError if
+    a server does not start.
     """
     with (
         home_lock(home),
@@ -52,9 +53,9 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL in this home while the block runs, and yield its URL. Without `durable` (for tests), fsync is off.
+    """Run PostgreSQL in this home until the block ends, and yield its URL. Without `durable` (for tests), fsync is off.
 
-    Raises EngineError.
+    Raises EngineError if the server does not start.
     """
     engine = prepare_postgres(home, durable=durable)
     with _run_engine(engine, home):
@@ -64,9 +65,9 @@ def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
 
 @contextmanager
 def embedded_valkey(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run Valkey in this home while the block runs, and yield its URL.
+    """Run Valkey in this home until the block ends, and yield its URL.
 
-    Without `durable` the data does not survive a restart. Raises EngineError.
+    Without `durable`, the data does not survive a restart. Raises EngineError if the server does not start.
     """
     engine = prepare_valkey(home, durable=durable)
     with reserve_port(engine.port), _run_engine(engine, home):

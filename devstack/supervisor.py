@@ -30,20 +30,23 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True)
 class RestartBackoff:
-    """Delay before a restart: doubled with each failure, reset once a child ran for `reset_after_seconds`."""
+    """The delay before a restart. Each failure doubles it.
+
+    It is reset once a child has run for `reset_after_seconds`.
+    """
 
     initial_seconds: float = 0.5
     max_seconds: float = 30.0
     reset_after_seconds: float = 60.0
 
     def delay_seconds(self, failures: int) -> float:
-        """Return the delay after this many failures in a row, counted from 1."""
+        """Return the delay after this number of consecutive failures, which is at least 1."""
         return min(self.max_seconds, self.initial_seconds * 2.0 ** min(failures - 1, 30))
 
 
 @dataclass
 class _ChildState:
-    """The state of a child: running, waiting for its restart, or not to be restarted."""
+    """The state of a child: it runs, it waits for its restart, or it is not restarted."""
 
     child: Child
     process: subprocess.Popen[bytes] | None = None
@@ -54,7 +57,10 @@ class _ChildState:
 
 
 class Supervisor:
-    """Runs children until a signal stops it. Use it as a context manager in the main thread, which gets the signals."""
+    """Runs children until a signal stops it.
+
+    Use it as a context manager in the main thread, which receives the signals.
+    """
 
     def __init__(self, output: ChildOutput, backoff: RestartBackoff | None = None) -> None:
         self._output = output
@@ -90,7 +96,7 @@ class Supervisor:
         return self._stop_signals > 0
 
     def on_exit(self, callback: Callable[[], object]) -> None:
-        """Call this function after all children have ended, in reverse order of registration."""
+        """Register a function to call after all children have ended. The functions are called in reverse order."""
         self._cleanup.callback(callback)
 
     def start(self, child: Child) -> None:
@@ -100,7 +106,7 @@ class Supervisor:
         self._spawn(watched)
 
     def poll_running(self, name: str) -> bool:
-        """Handle pending output and signals. Return whether the child of this name runs and no stop was requested."""
+        """Handle pending output and signals. Return whether the child `name` runs and no stop was requested."""
         self.poll(0)
         return not self.stopping and any(w.process is not None for w in self._watched if w.child.name == name)
 
@@ -124,7 +130,7 @@ class Supervisor:
                 self._spawn(watched)
 
     def stop_all(self) -> None:
-        """Stop the children tier by tier, the highest first. The children of a tier stop together."""
+        """Stop the children tier by tier, highest tier first. The children of a tier stop together."""
         self._stop_signals = max(self._stop_signals, 1)
         for watched in self._watched:
             watched.restart_at = None
@@ -169,7 +175,7 @@ class Supervisor:
 
     @staticmethod
     def _start_process(child: Child) -> tuple[int, subprocess.Popen[bytes]]:
-        """Start a process; return the read end of its output pipe, and the process. Raises OSError, SubprocessError."""
+        """Start a process. Return the read end of its output pipe, and the process. Raises OSError, SubprocessError."""
         read_end, write_end = os.pipe()
         try:
             os.set_blocking(read_end, False)
@@ -189,7 +195,7 @@ class Supervisor:
         return delay_seconds
 
     def _on_end(self, watched: _ChildState) -> None:
-        """Log the end of a child, and schedule its restart unless it is misconfigured or the supervisor is stopping."""
+        """Log the end of a child. Schedule its restart, unless it is misconfigured or the supervisor is stopping."""
         assert watched.process is not None  # noqa: S101 - for the type checker: only a running child ends
         status, name, watched.process = watched.process.returncode, watched.child.name, None
         self._read_remaining(name)
@@ -202,7 +208,7 @@ class Supervisor:
             log.warning("child_ended", child=name, status=status, restart_in_seconds=delay_seconds)
 
     def _read(self, source: tuple[int, str]) -> bool:
-        """Read once from a pipe, and return whether there was output. At the end of the output, close the pipe."""
+        """Read once from a pipe. Return whether there was output. At the end of the output, close the pipe."""
         descriptor, name = source
         try:
             data = os.read(descriptor, _READ_BYTES)

@@ -20,7 +20,7 @@ PAGES = {
 
 
 def render_documents() -> dict[str, str]:
-    """Return the text of each generated document by its path below `docs/`."""
+    """Return the text of each generated document, by its path below `docs/`."""
     pages = {f"reference/{name}.md": module.render_page() for name, module in PAGES.items()}
     return pages | {f"contract/{name}": text for name, text in contract.render_documents().items()}
 

@@ -1,4 +1,4 @@
-"""Reference page of the console's API, from its OpenAPI description."""
+"""The reference page of the console's API, from its OpenAPI description."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reference page of the command line, from the Typer application."""
+"""The reference page of the command line, from the Typer application."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -69,7 +69,7 @@ def _parameter(parameter: Any, context: typer.Context) -> tuple[str, str]:
 
 
 def _examples(epilog: str) -> str:
-    """Return the commands of an epilog as a block, and its other lines as they are."""
+    """Return the commands of an epilog as a block, followed by its other lines unchanged."""
     lines = [line.strip() for line in epilog.split("\n\n") if line.strip()]
     examples = [line.removeprefix("Example: ") for line in lines if line.startswith("Example: ")]
     others = "".join(f"\n{line}\n" for line in lines if not line.startswith("Example: "))

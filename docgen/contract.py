@@ -1,4 +1,4 @@
-"""JSON Schema and AsyncAPI description of the event contract, generated from the event models."""
+"""The JSON Schema and the AsyncAPI description of the event contract, generated from the event models."""
 
 import json
 
@@ -43,7 +43,7 @@ _AMOUNT_RULES: Json = {
 def json_schema() -> Json:
     """Return the JSON Schema of an event.
 
-    The models' validator functions are expressed as patterns and descriptions.
+    Patterns and descriptions express the models' validator functions.
     """
     generated = EVENT_CONTRACT.json_schema()
     schemas = {name: _definition(name, schema) for name, schema in generated["$defs"].items()}
@@ -178,7 +178,7 @@ def _message(name: str, example: Json) -> Json:
 
 
 def render_documents() -> dict[str, str]:
-    """Return the text of each file of the published contract by its name."""
+    """Return the text of each file of the published contract, by its name."""
     head = "# Generated from payments/contract/event.py by `make docs-reference`. Edit the source, not this file.\n"
     return {
         SCHEMA_FILE: json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",

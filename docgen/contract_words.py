@@ -1,4 +1,4 @@
-"""Descriptions and examples of the published event contract; the types come from the event models."""
+"""Descriptions and examples of the published event contract. The types come from the event models."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The terms of the glossary that pages explain, from `payments.help_texts`. Its other parts are written by hand."""
+"""The terms of the glossary that pages explain, from `payments.help_texts`. The other parts are written by hand."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ _MARKED = re.compile(r"(<!-- (\w+): generated from payments/help_texts -->\n)(.*
 
 
 def render_page() -> str:
-    """Return the page with its marked parts replaced. Each mark names a topic, and its part ends at a heading."""
+    """Return the page with its marked parts replaced. Each mark names a topic. Its part ends at the next heading."""
     return _MARKED.sub(lambda found: f"{found[1]}\n{_terms(Topic(found[2]))}", PAGE.read_text("utf-8"))
 
 

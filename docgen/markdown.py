@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 def heading(title: str, source: str) -> str:
-    """Return the title of a page, and a note that names the source file to edit in place of the page."""
+    """Return the title of a page, with a note that names the source file to edit instead of the page."""
     return f"# {title}\n\n<!-- Generated from {source} by `make docs-reference`. Edit the source, not this page. -->\n"
 
 
@@ -20,5 +20,5 @@ def _cell(text: str) -> str:
 
 
 def code(text: object) -> str:
-    """Return text as inline code, and nothing for empty text."""
+    """Return text as inline code. Empty text stays empty."""
     return f"`{text}`" if str(text) else ""

@@ -1,4 +1,4 @@
-"""Reference page of the Prometheus metrics, from the metric definitions of the console."""
+"""The reference page of the Prometheus metrics, from the metric definitions of the console."""
 
 from console.web.metric_definitions import METRICS
 from docgen.markdown import code, heading, table

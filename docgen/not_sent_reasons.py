@@ -1,4 +1,4 @@
-"""Reference page of the reasons for Not Sent and Validation Failed, from `payments.help_texts.reasons`."""
+"""The reference page of the reasons for Not Sent and Validation Failed, from `payments.help_texts.reasons`."""
 
 from docgen.markdown import code, heading, table
 from payments.core.outcome import Reason

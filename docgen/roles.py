@@ -1,4 +1,4 @@
-"""Reference page of the roles and their rights, from `payments.access.rights`."""
+"""The reference page of the roles and their rights, from `payments.access.rights`."""
 
 from docgen.markdown import code, heading, table
 from payments.access.rights import RIGHTS, Right, Role
@@ -10,7 +10,7 @@ Each user of the console has one role. A token for the API has the role of its u
 
 
 def render_page() -> str:
-    """Return the page: a table of the roles with their rights, and a table of what each right permits."""
+    """Return the page: a table of the roles with their rights, and a table of the meaning of each right."""
     meanings = table(("Right", "The user may"), [(right.value, right.phrase) for right in Right])
     columns = ("Role", *(right.value for right in Right))
     roles = table(columns, [(code(role), *_marks(role)) for role in Role])

@@ -1,4 +1,4 @@
-"""Reference page of the tasks that Celery beat sends, from `config.schedule`."""
+"""The reference page of the tasks that Celery beat sends, from `config.schedule`."""
 
 from config.schedule import RECURRING
 from docgen.durations import format_duration

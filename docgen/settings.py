@@ -1,4 +1,4 @@
-"""Reference page of the settings, from the fields of `config.settings.Settings` and their docstrings."""
+"""The reference page of the settings, from the fields of `config.settings.Settings` and their docstrings."""
 
 from datetime import timedelta
 from typing import Any
@@ -70,7 +70,7 @@ def render_page() -> str:
 
 
 def _limits(schema: dict[str, Any]) -> str:
-    """Return the limits or the possible values of a setting in parentheses, if it has any."""
+    """Return the limits or the possible values of a setting in parentheses. Empty if it has none."""
     form = next((form for form in schema.get("anyOf", ()) if form != {"type": "null"}), schema)
     return f" ({describe_type(form)})" if {"enum", "minimum"} & form.keys() else ""
 

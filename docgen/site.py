@@ -35,7 +35,7 @@ _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?://|#)([^)#\s]+
 
 
 def copy_pages(folder: Path) -> None:
-    """Copy every page and file of the site to an empty folder, and make links point to pages of the site."""
+    """Copy every page and file of the site to an empty folder. Links then point to pages of the site."""
     shutil.copytree(ROOT / "docs", folder)
     (folder / "README.md").unlink(missing_ok=True)
     for path in folder.rglob("*.md"):
@@ -51,7 +51,7 @@ def copy_pages(folder: Path) -> None:
 
 
 def rewrite_links(text: str, document: str, page: str) -> str:
-    """Return the text of a document with its links relative to the page of the site that shows it."""
+    """Return the text of a document with links that are relative to its page on the site."""
     here = str(PurePosixPath(page).parent)
 
     def _rewrite_link(found: re.Match[str]) -> str:
@@ -68,7 +68,7 @@ def rewrite_links(text: str, document: str, page: str) -> str:
 
 
 def _without_tour(readme: str) -> tuple[str, str]:
-    """Split the README: return the tour as a separate page, and the README without the tour."""
+    """Split the README into the tour, as a separate page, and the rest. Return both."""
     before, heading, rest = readme.partition(f"## {TOUR}\n")
     tour, following, after = rest.partition("\n## ")
     return heading[1:] + tour + "\n", before + following.lstrip() + after

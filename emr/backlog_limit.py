@@ -1,4 +1,4 @@
-"""The publisher's limit for the events of a stream that Billing has not processed."""
+"""The publisher's limit for events of a stream that Billing has not processed."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ MEASURE_MS = 1_000
 
 @dataclass
 class _Backlog:
-    """How many events of a stream were unprocessed at a monotonic time, and how many were sent since."""
+    """The number of unprocessed events of a stream at a monotonic time, and the number of events sent since then."""
 
     unprocessed: int
     measured_ms: int
@@ -32,11 +32,11 @@ class _Backlog:
 
 
 class BacklogLimit:
-    """Limits the unprocessed events of each stream: those that are not delivered, and those that are pending.
+    """Limits the unprocessed events of each stream. These are the undelivered and the pending entries.
 
     Acknowledged entries that Billing keeps on the stream do not count. Each stream is measured before the first event,
-    and when the events sent since the last measurement reach the limit. Other measurements are part of the round trip
-    that sends events. Without a limit nothing is measured.
+    and when the events sent since the last measurement reach the limit. Further measurements are part of the round trip
+    that sends events. Without a limit, nothing is measured.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -44,10 +44,12 @@ class BacklogLimit:
         self._backlogs: dict[str, _Backlog] = {}
 
     def find_full(self, client: redis.Redis, streams: Counter[str]) -> tuple[str, int] | None:
-        """Return a stream that is at its limit, with its number of unprocessed events; None if none is.
+        """Return a stream that has reached its limit, with its number of unprocessed events.
 
-        `streams` has the number of events to send to each stream. They may exceed the limit. They count as sent if no
-        stream is full. Raises RedisError.
+        Return None if there is none.
+
+        `streams` holds the number of events to send to each stream. They may exceed the limit. If no stream is full,
+        they count as sent. Raises RedisError.
         """
         if self.limit is None:
             return None
@@ -69,7 +71,10 @@ class BacklogLimit:
         return old
 
     def record(self, streams: list[str], replies: list[Any]) -> None:
-        """Record the replies to the commands of `request`. A stream whose commands failed is measured later."""
+        """Record the replies to the commands of `request`.
+
+        If the commands of a stream failed, it is measured again later.
+        """
         for stream, length, groups in zip(streams, replies[::2], replies[1::2], strict=True):
             if not isinstance(length, Exception) and not isinstance(groups, Exception):
                 self._backlogs[stream] = _Backlog(_unprocessed(length, groups), _monotonic_ms())
@@ -98,10 +103,10 @@ def _request(pipeline: Pipeline, stream: str) -> None:
 
 
 def _unprocessed(length: int, groups: list[dict[str, Any]]) -> int:
-    """Return how many of a stream's entries are not acknowledged.
+    """Return the number of a stream's entries that are not acknowledged.
 
-    Redis does not know how many entries are undelivered up to version 6.2, and after entries between others were
-    deleted. Then every entry on the stream counts.
+    `length` is the length of the stream. Redis up to 6.2 does not know the number of undelivered entries, and neither
+    do later versions after entries were deleted. Every entry on the stream then counts.
     """
     group = next((each for each in groups if each["name"] == GROUP.encode()), {})
     lag = group.get("lag")

@@ -1,4 +1,4 @@
-"""Client that publishes events on the feed, a Redis stream."""
+"""The client that publishes events on the feed, a Redis stream."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -32,21 +32,26 @@ Entry = tuple[str, dict[str, bytes | str]]
 
 
 class Guarantees(TypedDict, total=False):
-    """Optional arguments of a PaymentFeed, which describes them."""
+    """Optional arguments of PaymentFeed. See PaymentFeed."""
 
     durability: Durability
     unprocessed_max: int | None
 
 
 class PaymentFeed:
-    """Publishes events on the feed at a Redis URL. Connects at the first use; closes at the end of its `with` block.
+    """Publishes events on the feed at a Redis URL.
 
-    `streams` is Billing's setting PAYMENTS_STREAMS. If it is above 1, each event is added to its company's stream.
-    `sign` signs each event, for example `SigningKey("2026-10", secret).sign`. With an OpenTelemetry `tracer`, each
-    event gets a span as a child of the current span and as the parent of Billing's spans. With a `durability`, an event
-    counts as published when replicas or the disk have it. `unprocessed_max` limits the events of a stream that Billing
-    has not processed; one chunk may exceed it. Raises ValueError for an unreadable URL, for a limit below 1, and for a
-    durability with a timeout that is not shorter than the URL's `socket_timeout`.
+    Connects at the first use, and closes at the end of its `with` block.
+
+    - `streams`: Billing's setting PAYMENTS_STREAMS. If it is above 1, each event is added to the stream of its company.
+    - `sign`: a function that signs each event, for example `SigningKey("2026-10", secret).sign`.
+    - `tracer`: an OpenTelemetry tracer. Each event gets a span, as a child of the current span and as the parent of
+      Billing's spans.
+    - `durability`: an event counts as published only when replicas or the disk have it.
+    - `unprocessed_max`: the limit of events on a stream that Billing has not processed. One chunk may exceed it.
+
+    Raises ValueError for an invalid URL, for a limit below 1, and for a durability whose timeout is not shorter than
+    the URL's `socket_timeout`.
     """
 
     def __init__(
@@ -66,8 +71,8 @@ class PaymentFeed:
     def publish(self, event: Publishable) -> str:
         """Publish one event, and return the id of its entry.
 
-        Raises FeedUnreachableError and FeedUnconfirmedError, after which the event may or may not have arrived, and
-        FeedRefusedError and FeedFullError, after which it has not.
+        Raises FeedRefusedError or FeedFullError if the event has not arrived. Raises FeedUnreachableError or
+        FeedUnconfirmedError if it may or may not have arrived.
         """
         return self._send([body_of(event)], confirmed_count=0)[0].decode()
 
@@ -78,11 +83,12 @@ class PaymentFeed:
         chunk: int = CHUNK_EVENTS,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Publish events in order, up to `chunk` events per round trip, and return their number.
+        """Publish events in order, up to `chunk` events per round trip. Return their number.
 
-        One chunk is in memory at a time. `on_progress` receives the number of confirmed events after each chunk. Raises
-        the errors of `publish` with the number of confirmed events. After a FeedFullError no other event has arrived;
-        after the others, the next chunk may have arrived in part. Raises ValueError for a chunk size below 1.
+        One chunk is in memory at a time. After each chunk, `on_progress` is called with the number of confirmed events.
+        Raises the errors of `publish`, which contain the number of confirmed events. After a FeedFullError, no other
+        event has arrived. After any other error, the next chunk may have arrived in part. Raises ValueError for a chunk
+        size below 1.
         """
         if chunk < 1:
             raise ValueError(f"a chunk holds 1 event or more, not {chunk}")
@@ -107,13 +113,13 @@ class PaymentFeed:
         self.close()
 
     def stream_of(self, body: bytes) -> str:
-        """Return the name of the stream for an event. If the feed is one stream, the body is not parsed."""
+        """Return the name of the stream for an event. If the feed has only one stream, the body is not parsed."""
         if self.streams == 1:
             return self.stream
         return stream_for(self.stream, self.streams, read_partial_event(body).company_id)
 
     def _send(self, bodies: list[bytes], confirmed_count: int) -> list[bytes]:
-        """Add one stream entry for each body, in one round trip, and return the ids of the entries.
+        """Add one stream entry for each body, in one round trip. Return the ids of the entries.
 
         Raises the errors of `publish`, with `confirmed_count`.
         """
@@ -171,7 +177,7 @@ def _open_guarantees(
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Yield chunks of up to `size` events. A chunk that has reached CHUNK_BYTES is yielded with fewer events."""
+    """Yield chunks of up to `size` events. A chunk that reaches CHUNK_BYTES is yielded earlier."""
     chunk: list[bytes] = []
     byte_count = 0
     for body in bodies:

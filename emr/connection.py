@@ -18,7 +18,7 @@ _STATE_CODE = re.compile("[A-Z]{3,} ")
 
 
 class FeedConnection:
-    """A connection to the Redis of one URL. `server` names it for error messages, without its password."""
+    """A connection to the Redis server of a URL. `server` is its name for error messages, without the password."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -38,8 +38,8 @@ class FeedConnection:
     def translating_errors(self, confirmed_count: int) -> Iterator[None]:
         """Translate the errors of Redis in the block.
 
-        Raises FeedRefusedError if Redis answers with an error, and FeedUnreachableError if it does not answer. After an
-        answer that only a replica gives, the next command opens a new connection.
+        Raises FeedRefusedError if Redis answers with an error, and FeedUnreachableError if it does not answer. If the
+        answer shows that the server is a replica, the next command opens a new connection.
         """
         try:
             yield

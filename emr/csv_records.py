@@ -1,4 +1,4 @@
-"""Divides the text of a CSV file into records of cells, strictly, and finds its separator."""
+"""Split the text of a CSV file into records of cells, strictly, and find its separator."""
 
 import codecs
 import csv
@@ -29,7 +29,7 @@ class TableError(ValueError):
 
 
 class Lines(Iterator[str]):
-    """The lines of a file. Keeps the lines of the record that is being read."""
+    """The lines of a file. `record` holds the lines of the record that is being read."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text, self._ahead = text, deque[str]()
@@ -43,7 +43,7 @@ class Lines(Iterator[str]):
         return line
 
     def peek(self) -> str:
-        """Return the first line that is not blank, without consuming lines. Returns an empty text if there is none."""
+        """Return the first line that is not blank, without consuming lines. Empty if there is none."""
         for line in self._text:
             self._ahead.append(line)
             if line.strip():
@@ -52,18 +52,18 @@ class Lines(Iterator[str]):
 
 
 def find_separator(header: str, required: Sequence[str]) -> str:
-    """Return the separator that finds the most required columns in the header."""
+    """Return the separator with which the header has the most required columns."""
     wanted = {comparable(name) for name in required}
     return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(comparable, header.split(separator)))))
 
 
 def comparable(heading: str) -> str:
-    """Return what two headings have in common if they name the same column: letters and digits, regardless of case."""
+    """Return the letters and digits of a heading in one case. Headings with the same result name the same column."""
     return re.sub(r"[\W_]+", "", heading.casefold())
 
 
 def records(lines: Lines, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield each non-blank record: its number, the line number on which it begins, and its cells."""
+    """Yield each non-blank record: its number, the number of the line on which it begins, and its cells."""
     reader = csv.reader(lines, delimiter=separator, strict=True)
     headings: list[str] = []
     for number in count(1):
@@ -108,6 +108,6 @@ def _damaged_cell(record: list[str], headings: list[str], separator: str, error:
 
 
 def heading_at(headings: Sequence[str], at: int) -> str:
-    """Return the heading at the position `at`. For an empty heading, return the number of the column."""
+    """Return the heading at a position, counted from 0. If it is empty, return the number of the column."""
     heading = headings[at].strip() if at < len(headings) else ""
     return heading or str(at + 1)

@@ -1,10 +1,10 @@
-"""Reads a CSV file strictly: a row that does not fit the header is refused.
+"""Read a CSV file strictly: a row that does not match the header is refused.
 
-The separator is a comma, a semicolon, a tab or a vertical bar, whichever the header uses. The encoding is UTF-8, with
-or without a byte order mark, or UTF-16 with one (the "Unicode text" of spreadsheets).
+The separator is a comma, a semicolon, a tab or a vertical bar, depending on the header. The encoding is UTF-8, with or
+without a byte order mark, or UTF-16 with one (the "Unicode text" of spreadsheets).
 
-A row has the number that a spreadsheet shows: the header is row 1, and blank rows count. A cell may hold line breaks.
-Below such a cell, row numbers differ from line numbers, and errors name both.
+Rows are numbered as in a spreadsheet: the header is row 1, and blank rows count. A cell may contain line breaks. Below
+such a cell, row numbers differ from line numbers, and errors name both.
 """
 
 import codecs
@@ -19,7 +19,7 @@ __all__ = ["HeaderError", "Row", "SurplusCellsError", "Table", "TableError", "op
 
 
 class SurplusCellsError(TableError):
-    """A row has more cells than the header, probably because a cell holds a separator without quotation marks."""
+    """A row has more cells than the header. Probably a cell contains a separator but no quotation marks."""
 
     def __init__(
         self, row: "Row", positions: Mapping[str, int], headings: Sequence[str], cells: Sequence[str], separator: str
@@ -40,7 +40,7 @@ class SurplusCellsError(TableError):
             yield names.get(at, heading), {name: cells[position] for name, position in self._positions.items()}
 
     def divided_cell_error(self, column: str, cell: str) -> TableError:
-        """Return the error that names `column` as the column whose cell a separator divided."""
+        """Return the error that a separator has divided the cell of `column`. `cell` is the rejoined text."""
         problem = f"{cell[:60]!r} is {len(self._cells) - len(self._headings) + 1} cells; "
         return self._row.error(column, f"{problem}{_cell_count_problem(self._headings, self._cells)}")
 
@@ -58,7 +58,10 @@ class Row(NamedTuple):
 
 
 class HeaderError(TableError):
-    """The header lacks a column, or two of its headings name the same one. `headings` are those that were read."""
+    """The header lacks a column, or two of its headings name the same column.
+
+    `headings` are the headings of the file.
+    """
 
     def __init__(self, row: "Row", headings: Sequence[str], column: str, problem: str) -> None:
         super().__init__(row.number, row.line, column, problem)
@@ -68,7 +71,8 @@ class HeaderError(TableError):
 class Table:
     """A CSV file whose header was read.
 
-    `headings` are its headings, `positions` the positions of the requested columns. `separator` divides its cells.
+    `headings` are its headings. `positions` are the positions of the requested columns. `separator` is its cell
+    separator.
     """
 
     def __init__(self, text: io.TextIOWrapper, required: Sequence[str], optional: Collection[str]) -> None:
@@ -80,9 +84,10 @@ class Table:
         self.positions = _positions(Row(number, line, {}), self.headings, required, optional)
 
     def scan(self) -> Iterator[Row | TableError]:
-        """Yield each row that is not blank, or the error of a row that does not fit the header.
+        """Yield each non-blank row, or the error of a row that does not match the header.
 
-        An error of quotation marks or of the encoding is the last one: the rows below it cannot be told apart.
+        After an error of quotation marks or of the encoding, nothing more is yielded, because the rows below cannot be
+        separated.
         """
         while True:
             try:
@@ -107,12 +112,12 @@ class Table:
 
 @contextlib.contextmanager
 def open_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Table]:
-    """Read the header of a CSV file for the block, which may read the rows.
+    """Read the header of a CSV file, and yield the table. Its rows can be read until the block ends.
 
-    A heading and a column name match if their letters and digits are equal, regardless of case: "Amount Paid" matches
+    A heading matches a column name if their letters and digits are equal, regardless of case: "Amount Paid" matches
     amount_paid. Other columns are ignored. Cells are not stripped.
 
-    Raises HeaderError for a missing column and a heading that occurs twice. Raises TableError for an unreadable header.
+    Raises HeaderError if a column is missing or a heading occurs twice. Raises TableError if the header is unreadable.
     """
     # A pipe cannot be rewound, so the byte order mark is looked at without being read.
     buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", file))
@@ -127,10 +132,10 @@ def open_table(file: BinaryIO, required: Sequence[str], optional: Collection[str
 
 
 def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Row]:
-    """Yield the rows that are not blank, with the required columns and the optional columns that the header has.
+    """Yield the non-blank rows, with the required columns and the optional columns that the header has.
 
-    Raises TableError as `open_table`, and for a row with more or fewer cells than the header, a value without a
-    heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
+    Raises TableError as `open_table` does. Also raises it for a row with more or fewer cells than the header, a value
+    without a heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
     """
     with open_table(file, required, optional) as table:
         for row in table.scan():
@@ -155,7 +160,10 @@ def _positions(header: Row, headings: list[str], required: Sequence[str], option
 
 
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
-    """Raise TableError if a row does not fit the header. The caller has checked that the row is not too long."""
+    """Check that a row matches the header. Raises TableError if not.
+
+    The caller has checked that the row is not too long.
+    """
     if len(cells) < len(headings):
         raise row.error(heading_at(headings, len(cells)), f"missing; {_cell_count_problem(headings, cells)}")
     for at, cell in enumerate(cells):

@@ -13,12 +13,14 @@ _TIMEOUT_MAX = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """What must be true of an event before it counts as published. By default, that the primary has it in memory.
+    """The conditions under which an event counts as published. By default, the primary must have it in memory.
 
-    `replicas` is the number of replicas that must have received it (the command WAIT). With `on_disk`, the primary and
-    these replicas must also have written it to their append-only files (WAITAOF, Redis 7.2 or newer). A replica reports
-    what it has on disk once a second. `timeout` is how long a publisher waits. Raises ValueError for a negative number
-    and for a timeout above 10 s.
+    - `replicas`: the number of replicas that must have received it (the command WAIT).
+    - `on_disk`: the primary and these replicas must also have written it to their append-only files (WAITAOF, Redis 7.2
+      or newer). A replica reports this once a second.
+    - `timeout`: the time for which a publisher waits.
+
+    Raises ValueError for a negative number, and for a timeout above 10 s.
     """
 
     replicas: int = 0
@@ -34,11 +36,11 @@ class Durability:
 
     @property
     def is_default(self) -> bool:
-        """Whether nothing has to be confirmed."""
+        """Whether no confirmation is needed."""
         return not (self.replicas or self.on_disk)
 
     def check_socket_timeout(self, connection_options: Mapping[str, Any]) -> None:
-        """Raise ValueError if a connection with these options gives up before the wait is over."""
+        """Check that a connection with these options waits longer than `timeout`. Raises ValueError if not."""
         if not self.is_default and self.timeout.total_seconds() >= connection_options["socket_timeout"]:
             raise ValueError("the timeout of the durability must be shorter than the socket_timeout of the URL")
 
@@ -47,14 +49,14 @@ DEFAULT_DURABILITY = Durability()
 
 
 class WaitRefusedError(redis.ResponseError):
-    """Redis refuses WAIT or WAITAOF: no permission, no append-only file, or a version that does not know it."""
+    """Redis refuses WAIT or WAITAOF: it lacks the permission, has no append-only file, or does not know the command."""
 
 
 class Confirmation:
-    """Asks Redis on the connection of the events whether these are stored as a Durability demands.
+    """Asks Redis, on the connection of the events, whether they are stored as a Durability demands.
 
     After a missing confirmation, `prove` asks again before more events are sent. Otherwise a publisher that repeats its
-    events would fill the stream with copies while the replicas are away.
+    events would fill the stream with copies while the replicas are down.
     """
 
     def __init__(self, durability: Durability) -> None:
@@ -62,9 +64,10 @@ class Confirmation:
         self._is_proven = durability.is_default
 
     def prove(self, client: redis.Redis) -> str | None:
-        """Return what is missing before events can be sent, or None.
+        """Return what is missing before events can be sent, or None if nothing is.
 
-        Redis is asked at the first call, and after `check` found something missing. Raises WaitRefusedError.
+        Redis is asked at the first call, and after `check` has found that something is missing. Raises
+        WaitRefusedError.
         """
         if self._is_proven:
             return None
@@ -73,7 +76,7 @@ class Confirmation:
             return self.check(pipeline.execute(raise_on_error=False)[-1])
 
     def request(self, pipeline: "Pipeline") -> None:
-        """Add the command to a pipeline, after the events."""
+        """Add the command to a pipeline, after the commands of the events."""
         required = self._durability
         milliseconds = required.timeout // timedelta(milliseconds=1)
         if required.on_disk:
@@ -83,9 +86,9 @@ class Confirmation:
         self._is_proven = required.is_default
 
     def check(self, reply: Any) -> str | None:
-        """Return what is missing by the reply to the command, or None.
+        """Return what is missing according to the reply to the command, or None if nothing is.
 
-        Raises WaitRefusedError if the reply is an error of the command, and the error if Redis did not answer.
+        Raises WaitRefusedError if Redis refuses the command. If Redis did not answer, raises that error.
         """
         if self._durability.is_default:
             return None

@@ -32,7 +32,7 @@ class FeedRefusedError(FeedError):
 class FeedUnconfirmedError(FeedError):
     """The events were sent, but replicas or the disk did not confirm them in time. They may be on the stream.
 
-    Until a confirmation arrives, further calls raise this error without sending anything.
+    Until a confirmation arrives, further calls raise this error without sending events.
     """
 
     _verb = "did not confirm"
@@ -40,7 +40,7 @@ class FeedUnconfirmedError(FeedError):
 
 
 class FeedFullError(FeedError):
-    """A stream holds as many unprocessed events as the publisher's limit allows. Nothing was sent to it."""
+    """A stream has as many unprocessed events as the publisher's limit permits. Nothing was sent to it."""
 
     _verb = "did not get"
     _advice = "Publish them when Billing has imported some; `payments health` shows what stops the import"

@@ -1,4 +1,4 @@
-"""Events in the form that publishers hand in, and their bytes and ids on the feed."""
+"""Events in the forms that publishers pass, and their bytes and ids on the feed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -34,8 +34,8 @@ class SigningKey:
 def event_id_for(event_type: str, *key: str, version: int) -> UUID:
     """Return the event id of a version of a record. The same arguments always give the same id.
 
-    So a publisher can repeat an event with the same id without having stored the id. `key` identifies the record:
-    clinic, payment and line, or company and patient.
+    A publisher can thus repeat an event with the same id without storing the id. `key` identifies the record: clinic,
+    payment and line, or company and patient.
     """
     return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
 
@@ -43,8 +43,8 @@ def event_id_for(event_type: str, *key: str, version: int) -> UUID:
 def body_of(event: Publishable) -> bytes:
     """Return the bytes of an event that are published on the feed.
 
-    Raises TypeError if a mapping holds a value of a type that the contract does not define, and ValueError for an
-    amount with fractions of a cent.
+    Raises TypeError if a mapping contains a value of an unsupported type, and ValueError for an amount with fractions
+    of a cent.
     """
     match event:
         case bytes():

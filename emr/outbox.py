@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass
 class _Outcome:
-    """The ids of published events, the reasons for events to move aside, and the last temporary refusal."""
+    """The ids of published events, the reasons of events to move aside, and the last temporary refusal."""
 
     published: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
@@ -47,19 +47,20 @@ class _Outcome:
 class Relay:
     """Publishes events from the outbox, oldest first. Several relays may run.
 
-    An event leaves the outbox after the feed has confirmed it. An interrupted relay publishes it again, which the event
-    id makes harmless. With several relays an event may overtake an older event. This does no harm, because events have
+    An event leaves the outbox after the feed has confirmed it. An interrupted relay publishes it again, which its event
+    id makes harmless. With several relays, an event may overtake an older event. This is harmless, because events have
     versions.
 
-    An event that can never be published is moved aside and logged as an error (`outbox_event_refused`), and later
-    events are published. This happens if the event is too large, or if Redis rejects it although it accepts a later
-    event of the same stream. If the server or a stream accepts nothing (out of memory, read-only, no permission, not a
-    stream), its events wait in order, and the events of other streams are published. So do the events of a stream that
-    is at the feed's limit `unprocessed_max`, until Billing has imported some of it. If replicas or the disk do not
-    confirm a chunk, its events stay in the outbox and are published again when a confirmation arrives.
+    An event is moved aside and logged as an error (`outbox_event_refused`) if it can never be published: it is too
+    large, or Redis rejects it but accepts a later event of the same stream. Later events are then published.
 
-    `connection` is a connection, or a function that opens a connection. With a function, `run` pauses and reconnects
-    after an error of the database. `pause` replaces `time.sleep`.
+    If the server or a stream accepts no events (out of memory, read-only, no permission, not a stream), its events wait
+    in order, and the events of other streams are published. The same applies to a stream that has reached the feed's
+    limit `unprocessed_max`. If replicas or the disk do not confirm a chunk, its events stay in the outbox. They are
+    published again when a confirmation arrives.
+
+    `connection` is a connection, or a function that opens one. With a function, `run` pauses and reconnects after an
+    error of the database. `pause` replaces `time.sleep`.
     """
 
     def __init__(
@@ -79,13 +80,16 @@ class Relay:
         self._database_failures = 0
 
     def publish_chunk(self) -> int:
-        """Publish up to a chunk of events, and return the number of events that were published or moved aside.
+        """Publish up to a chunk of events. Return the number of events that were published or moved aside.
 
-        Raises FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if replicas or the disk confirm
-        nothing; the events stay in the outbox. Raises FeedRefusedError if Redis or a stream temporarily refuses events,
-        and FeedFullError if a stream is at its limit. These events stay in the outbox; the chunk's events for other
-        streams have been published, and the next call continues after this chunk. Raises the driver's error if the
-        database fails.
+        After an error, unpublished events stay in the outbox.
+
+        - Raises FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if replicas or the disk confirm
+          nothing.
+        - Raises FeedRefusedError if Redis or a stream temporarily refuses events, and FeedFullError if a stream has
+          reached its limit. The chunk's events of other streams have been published, and the next call continues after
+          this chunk.
+        - Raises the driver's error if the database fails.
         """
         with self._database():
             connection = self._connection = self._connection or self._open_connection()
@@ -115,7 +119,7 @@ class Relay:
 
         `wait` is called when the outbox is empty, and when the feed or the database is unavailable. After an error of
         the database, the relay reconnects after pauses of growing length. If the connection is broken and the relay has
-        no function that opens a new one, raises the driver's error.
+        no function that opens a new one, the driver's error is raised.
         """
         while True:
             try:
@@ -152,7 +156,7 @@ class Relay:
         return outcome
 
     def _hold_full_stream(self, full: FeedFullError, bodies: dict[int, bytes], outcome: _Outcome) -> dict[int, bytes]:
-        """Block the full stream, and return the events that are left to publish on other streams."""
+        """Block the full stream. Return the events of other streams, which are still to be published."""
         self._blocked.add(full.stream)
         rows = list(bodies)
         outcome.published.extend(rows[: full.confirmed_count])
@@ -160,7 +164,7 @@ class Relay:
         return {row: bodies[row] for row in left if self._feed.stream_of(bodies[row]) != full.stream}
 
     def _publish_singly(self, bodies: dict[int, bytes], outcome: _Outcome) -> None:
-        """Publish events one by one after Redis refused their chunk.
+        """Publish events one by one, because Redis refused their chunk.
 
         A refused event is moved aside once its stream accepts a later event.
         """
@@ -194,7 +198,7 @@ class Relay:
         self._blocked.clear()
 
     def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
-        """Set where the next chunk starts.
+        """Set the start of the next chunk.
 
         If only some streams are blocked, it starts after these events, otherwise at the oldest event.
         """
@@ -218,7 +222,7 @@ class Relay:
             raise
 
     def _wait_after_error(self) -> bool:
-        """Pause after an error of the database, and return whether the next chunk can be tried."""
+        """Pause after an error of the database. Return whether the next chunk can be tried."""
         log.warning("outbox_database_unavailable", error=type(self._database_error).__name__)
         self._pause(min(_PAUSE_FIRST * 2 ** min(self._database_failures - 1, _DOUBLINGS_MAX), _PAUSE_MAX))
         if self._connect is None:

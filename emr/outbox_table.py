@@ -65,7 +65,7 @@ class Connection(Protocol):
 
 
 class WaitingEvent(NamedTuple):
-    """An event in the outbox. `body` is None if the event is larger than the contract allows."""
+    """An event in the outbox. `body` is None if the event exceeds the size limit of the contract."""
 
     id: int
     byte_count: int
@@ -82,7 +82,7 @@ class RefusedEvent(NamedTuple):
 
 
 def create_table(connection: Connection) -> None:
-    """Create the outbox table in the EMR's database, or upgrade an earlier release's table. The caller commits."""
+    """Create the outbox table in the EMR's database, or upgrade the table of an earlier release. The caller commits."""
     for statement in filter(str.strip, TABLE.split(";")):
         _run(connection, statement)
 
@@ -90,7 +90,7 @@ def create_table(connection: Connection) -> None:
 def write(connection: Connection, event: Publishable) -> None:
     """Add an event to the outbox in the connection's current transaction. The caller commits.
 
-    The event id is assigned here, so Billing ignores an event that is published repeatedly.
+    The event id is assigned here, so Billing ignores an event that is published again.
     """
     _run(connection, _INSERT, (body_of(event),))
 
@@ -106,12 +106,15 @@ def refused(connection: Connection) -> list[RefusedEvent]:
 
 
 def retry_refused(connection: Connection) -> None:
-    """Put the events that were moved aside back into the queue, after their cause was fixed. The caller commits."""
+    """Return the events that were moved aside to the queue, after their cause was fixed. The caller commits."""
     _run(connection, _RETRY)
 
 
 def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingEvent]:
-    """Lock the oldest waiting events with ids above `after` that no other relay has locked, and return them."""
+    """Lock the oldest waiting events with ids above `after`, and return them.
+
+    Events that another relay has locked are skipped.
+    """
     rows = _fetch_rows(connection, _LOCK_OLDEST, (EVENT_BYTES_MAX, after, limit))
     return [WaitingEvent(row, byte_count, None if event is None else bytes(event)) for row, byte_count, event in rows]
 

@@ -52,7 +52,7 @@ def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
 
 
 def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
-    """Write the Payment Log that the EMR would export after these events, and return the number of lines."""
+    """Write the Payment Log that the EMR would export after these events. Return the number of lines."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     saves = newest_saves(events)
@@ -61,12 +61,10 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
 
 
 def read_payment_log(file: BinaryIO) -> Iterator[EmrLogRow]:
-    """Yield the lines of a Payment Log, a CSV file in any of the forms of `emr.csv_table`.
+    """Yield the lines of a Payment Log. It is a CSV file as described in `emr.csv_table`.
 
-    The columns are in any order; other columns than COLUMNS are ignored. A log that has only a header is valid and has
-    no lines.
-
-    Raises PaymentLogError at the first row or cell that does not fit, and if a line occurs twice.
+    Its columns may be in any order. Columns other than COLUMNS are ignored. A log with only a header is valid and has
+    no lines. Raises PaymentLogError at the first invalid row or cell, and if a line occurs twice.
     """
     with _table_errors(), open_table(file, REQUIRED, OPTIONAL) as table:
         for line in scan_payment_log(table):
@@ -76,9 +74,10 @@ def read_payment_log(file: BinaryIO) -> Iterator[EmrLogRow]:
 
 
 def scan_payment_log(table: Table) -> Iterator[EmrLogRow | TableError]:
-    """Yield each line of a Payment Log whose header was read, or the error of a row that does not fit.
+    """Yield each line of a Payment Log whose header was read, or the error of an invalid row.
 
-    A line that occurs twice is an error. The rows after an error of `Table.scan` may be missing.
+    A line that occurs twice is an error. After an error that `Table.scan` cannot recover from, no more lines are
+    yielded.
     """
     seen: dict[LocalKey, int] = {}
     for row in table.scan():
@@ -107,12 +106,18 @@ def _line_or_error(row: Row) -> EmrLogRow | TableError:
 
 
 def _clearer(error: TableError) -> TableError:
-    """Return the error that names the divided cell, for a row with too many cells; otherwise the error itself."""
+    """Return the clearest error of a row: for a row with too many cells, the error that names the divided cell.
+
+    Other errors are returned unchanged.
+    """
     return (_divided_cell_error(error) if isinstance(error, SurplusCellsError) else None) or error
 
 
 def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
-    """Return the error that names the column whose cell a separator divided; None if several columns are possible."""
+    """Return the error that names the column whose cell a separator divided.
+
+    Return None if several columns are possible.
+    """
     divided = {column: cells for column, cells in error.rejoined() if _is_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
     if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
@@ -123,7 +128,7 @@ def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
 def _is_divided(column: str, cells: Mapping[str, str]) -> bool:
     """Return whether a separator may have divided this column's cell.
 
-    That is possible if the cell may hold a separator and all other cells are valid.
+    It may if the cell may contain a separator and all other cells are valid.
     """
     if column in REQUIRED and column not in _MAY_HOLD_SEPARATORS:
         return False

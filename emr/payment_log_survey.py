@@ -1,4 +1,4 @@
-"""Survey a Payment Log before it is compared: how its columns were understood, its first rows, and what is wrong."""
+"""Survey a Payment Log before it is compared: the meaning of its columns, its first rows, and its problems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical b
 
 @dataclass(slots=True)
 class LogSurvey:
-    """What was found in a Payment Log.
+    """The result of surveying a Payment Log.
 
-    `columns` maps each column to the heading that was taken for it; a column without a heading is missing. `ignored`
-    are the headings that were not used. The lists are limited, the counts are not. `total` is in dollars.
+    `columns` maps each column to its heading in the file; missing columns are omitted. `ignored` are the unused
+    headings. The lists are limited, the counts are not. `total` is in dollars.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class LogSurvey:
 
     @property
     def missing(self) -> list[str]:
-        """The columns that the file needs and lacks."""
+        """The required columns that the file lacks."""
         return [column for column in REQUIRED if column not in self.columns]
 
     def add(self, line: EmrLogRow | TableError) -> None:
@@ -60,7 +60,7 @@ class LogSurvey:
 
 
 def survey_payment_log(file: BinaryIO) -> LogSurvey:
-    """Read a Payment Log to its end, and return what was found. Its problems are part of the result."""
+    """Read a whole Payment Log, and return the survey. Problems of the file are part of the survey."""
     survey = LogSurvey()
     try:
         with open_table(file, REQUIRED, OPTIONAL) as table:

@@ -11,9 +11,10 @@ _W3C = TraceContextTextMapPropagator()
 
 @contextmanager
 def publish_spans(tracer: Tracer, entries: Sequence[tuple[str, dict[str, bytes | str]]]) -> Iterator[None]:
-    """Open a span for each (stream, fields) below the current span, and add its `traceparent` to the fields.
+    """Open a span for each entry below the current span, and add its `traceparent` to the entry's fields.
 
-    The spans end with the block, after the feed has confirmed the events. An error is recorded by its class.
+    An entry is (stream, fields). The spans end with the block, after the feed has confirmed the events. An error is
+    recorded by its class only.
     """
     spans = []
     for stream, fields in entries:

@@ -1,4 +1,4 @@
-"""Events of one simulated payment line, from its first save to its last."""
+"""The events of one simulated payment line, from its first save to its last."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """An event, its arrival time at the feed, and facts that only the simulator knows.
+    """An event, the time at which it arrives at the feed, and data that only the simulator knows.
 
     `scenario` is None for a patient's record. `is_newest` is True if no later version was saved on the simulated days.
     """
@@ -42,7 +42,7 @@ class SimulatedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A visit of a patient; `at` is the clinic's local time, and nothing is saved after `last_day`."""
+    """A visit of a patient. `at` is the clinic's local time. Nothing is saved after `last_day`."""
 
     company_id: str
     clinic_id: str
@@ -58,7 +58,7 @@ class _Save(NamedTuple):
 
 
 def pick(rng: Random, weights: Mapping[_T, int]) -> _T:
-    """Draw a key with a probability proportional to its weight."""
+    """Return a random key. Its probability is proportional to its weight."""
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
@@ -68,7 +68,7 @@ def chance(rng: Random, percent: int) -> bool:
 
 
 def line_events(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
-    """Yield the events of one payment line and of the refund of that line, not in order of arrival."""
+    """Yield the events of one payment line and of its refund, not in order of arrival."""
     scenario = pick(rng, SCENARIO_WEIGHTS)
     first = _first_save(visit, line_id, scenario, rng)
     changes = _changes(first, scenario, rng)

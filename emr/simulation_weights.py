@@ -1,7 +1,7 @@
 """Weights of the simulation: how often each scenario, charge type, method and delay occurs.
 
-The figures are assumptions, chosen so that two weeks of five clinics exercise every import rule. They are not measured.
-The weights of a mapping are relative to its sum, which is 100 here.
+The figures are assumptions, not measurements. They are chosen so that two weeks of five clinics exercise every import
+rule. The weights of a mapping are relative to their sum, which is 100 here.
 """
 
 from collections.abc import Mapping

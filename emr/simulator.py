@@ -1,7 +1,7 @@
-"""Simulates days of clinics from a seed, one day at a time.
+"""Simulate days of clinics from a seed, one day at a time.
 
-The same arguments give the same bytes. The events of a clinic and a day depend on the seed, the clinic and the date
-alone, so a simulation with more clinics or days contains the same events and further ones. Frequencies are in
+The same arguments give the same bytes. The events of a clinic and a day depend only on the seed, the clinic and the
+date. So a simulation with more clinics or days contains the same events and more. Frequencies are in
 `emr.simulation_weights`.
 """
 
@@ -40,7 +40,7 @@ _FAMILY_NAMES = ("Abbott", "Brandt", "Castillo", "Dawson", "Ellis", "Ferreira", 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClinic:
-    """A clinic and its settings; `timezone` is the IANA name of its company's time zone."""
+    """A clinic and its settings. `timezone` is the IANA name of its company's time zone."""
 
     clinic_id: str
     company_id: str
@@ -60,11 +60,11 @@ def clinics_of(clinics: int, seed: int) -> list[SimulatedClinic]:
 
 
 def simulate(clinics: int, days: int, seed: int, first_day: date) -> Iterator[SimulatedEvent]:
-    """Yield the events of `days` days from `first_day`, in the order in which they reach the feed.
+    """Yield the events of `days` days from `first_day`, in the order in which they arrive at the feed.
 
-    Each save is on one of these days in the clinic's local time; late events may arrive after the last day. The
-    simulation keeps one day's events and the later saves of open lines in memory. Raises ValueError for fewer than one
-    clinic or day.
+    Each save is on one of these days in the clinic's local time. Late events may arrive after the last day. The
+    simulation keeps the events of one day, and the later saves of open lines, in memory. Raises ValueError for fewer
+    than one clinic or day.
     """
     if days < 1:
         raise ValueError(f"a simulation needs 1 day or more, not {days}")

@@ -1,17 +1,17 @@
 """Events from the patient payments of a Synthea CSV export.
 
-In `claims_transactions.csv`, the rows of a claim are ordered by CHARGEID. A CHARGE names the first debtor and a
+In `claims_transactions.csv`, the rows of a claim are ordered by CHARGEID. A CHARGE names the first debtor, and a
 TRANSFERIN the next one (TRANSFERTYPE: 1 and 2 are insurers, p is the patient). The patient made a PAYMENT if its METHOD
 is COPAY, which is collected at the visit, or if the patient is the debtor at this row.
 
-The export has no column for the charge type, so it follows from the debtors. A PAYMENT by COPAY is a Copay. A payment
-of a charge that an insurer owed first is Coinsurance (it may be a deductible; the export cannot tell). A payment of a
-charge that the patient owed from the start is Other.
+The export has no column for the charge type, so it is derived from the debtors. A PAYMENT by COPAY is a Copay. A
+payment of a charge that an insurer owed first is Coinsurance (it may be a deductible, which the export does not tell).
+A payment of a charge that the patient owed from the start is Other.
 
 A PAYMENT of 0.00 is skipped, because a front desk records none.
 
 A damaged export is refused as a whole: everything is read and validated before the first event is built. The patients
-are read again when their events are built, so that memory holds only their ids.
+are read again when their events are built, so that only their ids are in memory.
 """
 
 from collections import defaultdict
@@ -68,9 +68,9 @@ class SyntheaExport:
 def read_export(folder: Path, company_id: str = COMPANY_DEFAULT) -> SyntheaExport:
     """Read and validate the export in a folder. All its clinics are assigned to one company.
 
-    Raises ExportError for a missing file or column, and for the first invalid row. A row is invalid if it does not fit
-    its header, repeats an id, names an unknown patient or another patient than its claim does, or does not fit the
-    event contract.
+    Raises ExportError if a file or column is missing, and for the first invalid row. A row is invalid if it does not
+    match its header, repeats an id, names an unknown patient or another patient than its claim, or violates the event
+    contract.
     """
     transactions = folder / TRANSACTIONS_FILE
     claims, rows_of_patients = _claims(transactions)
@@ -121,7 +121,10 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
 
 
 def _check_patient(file: Path, claim: list[Step]) -> None:
-    """Raise ExportError if the rows of a claim name several patients. One would owe what another has paid."""
+    """Check that all rows of a claim name the same patient. Raises ExportError if not.
+
+    Otherwise one patient would owe what another has paid.
+    """
     first = claim[0]
     for step in claim:
         if step.patient_id != first.patient_id:

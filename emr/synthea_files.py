@@ -34,7 +34,10 @@ class ExportError(Exception):
 
 
 class Step(NamedTuple):
-    """A row of a claim: the responsibility moves to another payer (`debtor`), or a payment of `amount` dollars."""
+    """A row of a claim.
+
+    It moves the responsibility to another payer (`debtor`), or is a payment of `amount` dollars.
+    """
 
     number: int
     row: int
@@ -52,7 +55,7 @@ class Step(NamedTuple):
 
 
 class Patient(NamedTuple):
-    """A row of the patients' file."""
+    """A row of the file of patients."""
 
     row: int
     patient_id: str
@@ -70,7 +73,7 @@ def read_patients(file: Path) -> Iterator[Patient]:
 
 
 def read_steps(file: Path) -> Iterator[Step]:
-    """Yield all rows of the claims. Raises ExportError for an invalid row or a repeated id."""
+    """Yield all rows of the claims file. Raises ExportError for an invalid row or a repeated id."""
     with _errors_named(file):
         yield from map(_step, _rows(file, _TRANSACTION_COLUMNS))
 
@@ -151,7 +154,10 @@ def _is_read_by(read: Callable[[str], object], text: str) -> bool:
 
 
 def _check_value(row: Row, column: str, expected: str, *, is_valid: bool) -> None:
-    """Raise TableError unless `is_valid`. The error names the column, the `expected` value and the row's id."""
+    """Check that `is_valid` is True. Raises TableError if not.
+
+    The error names the column, the `expected` value and the row's id.
+    """
     if not is_valid:
         row_id = next(iter(row.cells.values()))
         raise row.error(column, f"expected {expected}; got {row.cells[column][:60]!r} (ID {row_id})")

@@ -1,4 +1,4 @@
-"""The back-office service: a Celery worker for billing exceptions, adjustments and the nightly tasks."""
+"""The back-office service: a Celery worker for Billing Exceptions, adjustments and the nightly tasks."""
 
 import os
 import sys

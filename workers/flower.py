@@ -36,7 +36,7 @@ _COLUMNS = ("name", "state", "result", "exception", "received", "runtime", "rout
 
 
 class LoginMissingError(Exception):
-    """No login for Flower is configured, so every user who reaches its port would see the tasks."""
+    """No login for Flower is configured, so every user who can reach its port would see the tasks."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -67,9 +67,9 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return `user:password`, or None if the environment explicitly allows access without a login.
+    """Return `user:password`, or None if the environment explicitly permits access without a login.
 
-    Raises LoginMissingError if no login is configured and access without a login is not allowed.
+    Raises LoginMissingError if no login is configured and access without a login is not permitted.
     """
     if settings.flower_user is not None and settings.flower_password is not None:
         return f"{settings.flower_user}:{settings.flower_password.get_secret_value()}"
@@ -79,7 +79,10 @@ def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | 
 
 
 def serve(app: Celery, settings: Settings, login: str | None) -> None:
-    """Serve Flower's pages about the application until a signal stops the process. `login` is `user:password`."""
+    """Serve Flower's pages about the application until a signal stops the process.
+
+    `login` is `user:password`, None for access without a login.
+    """
     if login is not None:
         # Not on its command line, which would split a password at a comma into two logins.
         options.basic_auth = [login]
@@ -104,7 +107,7 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
 
 
 def _persistence(folder: Path) -> list[str]:
-    """Return the options with which Flower keeps its tasks in this folder over a restart, if the folder is writable."""
+    """Return the options with which Flower stores its tasks in this folder. Empty if the folder is not writable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_writable = os.access(folder, os.W_OK)
@@ -119,8 +122,8 @@ def _persistence(folder: Path) -> list[str]:
 def _remove_variables_of_flower() -> None:
     """Remove the environment variables that Flower reads as options, and log their names.
 
-    Such options could expose Flower to the network or allow changes. Kubernetes also sets such variables for a service
-    called `flower`.
+    These options could expose Flower to the network or permit changes. Kubernetes also sets some of them for a service
+    named `flower`.
     """
     found = sorted(name for name in os.environ if name.startswith(_PREFIX) and name != _UNAUTHENTICATED_VARIABLE)
     for name in found:
@@ -137,7 +140,10 @@ def _app(engines: Engines) -> Celery:
 
 
 def _with_separate_keys(configuration: dict[str, object]) -> dict[str, object]:
-    """Use separate Redis keys for unacknowledged messages. Otherwise Flower would redeliver the workers' messages."""
+    """Return a configuration with separate Redis keys for unacknowledged messages.
+
+    With the workers' keys, Flower would redeliver the workers' messages.
+    """
     options = configuration["broker_transport_options"]
     assert isinstance(options, dict)  # noqa: S101 (celery_settings returns a dict)
     keys = {f"unacked{part}_key": f"flower:unacked{part}" for part in ("", "_index", "_mutex")}

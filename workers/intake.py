@@ -1,4 +1,4 @@
-"""The intake service: dispatches the feed to the importers. One process is enough; several processes do no harm."""
+"""The intake service: dispatches the feed to the importers. One process is enough; several are harmless."""
 
 import os
 import signal
@@ -21,7 +21,10 @@ log = structlog.get_logger()
 
 
 def main() -> int:
-    """Run the dispatcher until SIGTERM or SIGINT. Raises SettingsError, NotRunningError."""
+    """Run the dispatcher until SIGTERM or SIGINT.
+
+    Raises SettingsError if a setting is invalid, and NotRunningError if an engine's URL is missing.
+    """
     settings = read_settings(os.environ)
     configure_logging(settings, "intake")
     engines = current_engines(settings)

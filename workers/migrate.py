@@ -14,9 +14,10 @@ from workers.runtime.schema import upgrade_schema
 
 
 def main(environ: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
-    """Upgrade the database of DATABASE_URL, whose user must own its tables.
+    """Upgrade the database of DATABASE_URL. Its user must own the tables.
 
-    Raises SettingsError, NotRunningError, UnreachableEngineError. Exits with 1 if `--finish` is given too early.
+    Exits with 1 if `--finish` is given too early. Raises SettingsError if a setting is invalid, NotRunningError if the
+    URL is missing, and UnreachableEngineError if PostgreSQL does not answer.
     """
     parser = argparse.ArgumentParser(prog="python -m workers.migrate", description=__doc__)
     parser.add_argument(

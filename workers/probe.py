@@ -1,8 +1,8 @@
 """Probe the process of this container for its health check: `python -m workers.probe importer` exits with 0 or 1.
 
-The probe reads the heartbeat file that the process itself writes. It asks no server and no queue, so another replica
-cannot answer for this process, and neither a backlog nor an outage of Redis or PostgreSQL makes it fail. `payments
-health` checks the installation as a whole.
+The probe reads the heartbeat file that the process itself writes. It asks no server and no queue. So another replica
+cannot answer for this process, and the probe fails neither for a backlog nor for an outage of Redis or PostgreSQL.
+`payments health` checks the installation as a whole.
 """
 
 import argparse
@@ -21,7 +21,10 @@ MAX_AGE_SECONDS = 90.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Probe the named services; return 0 if each has a process here and all of these make progress."""
+    """Probe the named services.
+
+    Return 0 if each has a process in this container and all of these make progress, otherwise 1.
+    """
     parser = argparse.ArgumentParser(prog="python -m workers.probe", description=__doc__)
     parser.add_argument("services", nargs="+", choices=SERVICES)
     parser.add_argument("--ready", action="store_true", help="fail also while the process is not connected to Redis")
@@ -36,9 +39,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[str]:
-    """Return a sentence for each process of the service that fails the probe, or one if there is no process.
+    """Return a sentence for each process of the service that fails the probe.
 
-    `given` has the arguments of the command.
+    If there is no process, return one sentence.
+
+    `given` holds the arguments of the command.
     """
     heartbeats = read_heartbeats(home, service)
     if not heartbeats:
@@ -48,7 +53,7 @@ def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[s
 
 
 def _problem(heartbeat: Heartbeat, max_age_seconds: float, *, must_be_ready: bool) -> str:
-    """Return what is wrong with a process; empty if nothing is."""
+    """Return the problem of a process, empty if there is none."""
     age_seconds = time.monotonic() - heartbeat.progress_seconds
     # After a restart of the machine the monotonic clock begins again.
     if not 0 <= age_seconds <= max_age_seconds:

@@ -1,4 +1,4 @@
-"""The scheduler service: Celery beat, which sends the recurring tasks. One process is enough; two do no harm."""
+"""The scheduler service: Celery beat, which sends the recurring tasks. One process is enough; two are harmless."""
 
 import os
 import sys
@@ -20,7 +20,10 @@ from workers.runtime.heartbeat_writer import open_heartbeat
 
 
 def main() -> int:
-    """Run beat in the foreground until a signal stops it. Raises SettingsError, NotRunningError."""
+    """Run Celery beat in the foreground until a signal stops it.
+
+    Raises SettingsError if a setting is invalid, and NotRunningError if an engine's URL is missing.
+    """
     settings = read_settings(os.environ)
     configure_logging(settings, "scheduler")
     # A handler of this signal keeps Celery from configuring the log itself.

@@ -1,4 +1,4 @@
-"""A Celery beat scheduler without stored state. It keeps one message per task and ignores steps of the system clock."""
+"""A Celery beat scheduler without stored state. It keeps at most one message per task, and ignores clock changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ class StatelessScheduler(Scheduler):
     """Celery beat's scheduler without a schedule file.
 
     The scheduler sends every task when it starts, and each task reads in PostgreSQL whether work is due. So nightly
-    work happens even if the scheduler is restarted daily. A task is not sent while its previous message waits.
+    work is done even if the scheduler is restarted daily. A task is not sent while its previous message waits.
     """
 
     # Celery's producer waits for the broker without end. `tasks.enqueue` sends the messages instead.
@@ -34,7 +34,10 @@ class StatelessScheduler(Scheduler):
         on_progress: Callable[[bool], None],
         **options: Any,
     ) -> None:
-        """Call `on_progress` at every tick and before every task, with whether Redis took the last heartbeat."""
+        """Call `on_progress` at every tick and before every task.
+
+        Its argument says whether Redis took the last heartbeat.
+        """
         self._feed, self._broker, self._on_progress = feed, broker, on_progress
         self._reaches_redis = False
         super().__init__(app, **options)
@@ -48,8 +51,8 @@ class StatelessScheduler(Scheduler):
     def tick(self, *arguments: object, **options: object) -> float:
         """Send the due tasks, and return the seconds until the next tick.
 
-        A change of the system clock has no effect. Celery's own scheduler would send nothing after the clock was set
-        back, until the clock reached the time of the last run again.
+        Changes of the system clock have no effect. After the clock was set back, Celery's own scheduler would send
+        nothing until the clock reached the time of the last run again.
         """
         ahead = [entry for entry in self.schedule.values() if entry.last_run_at > entry.default_now()]
         for entry in ahead:

@@ -1,4 +1,4 @@
-"""Start a Celery worker: its queues, its processes, its log, its watchdog and its heartbeat."""
+"""Start a Celery worker with its queues, processes, log, watchdog and heartbeat."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,7 +29,10 @@ log = structlog.get_logger(__name__)
 def run_worker(
     name: WorkerName, queues: Sequence[str], settings: Settings, *, processes: int, keyring: Keyring = NO_KEYS
 ) -> int:
-    """Run a worker in the foreground until a signal stops it. Raises SettingsError, NotRunningError."""
+    """Run a worker in the foreground until a signal stops it.
+
+    Raises SettingsError if a setting is invalid, and NotRunningError if an engine's URL is missing.
+    """
     configure_logging(settings, name)
     # A handler of this signal keeps Celery from configuring the log itself.
     setup_logging.connect(lambda **_: None, weak=False)
@@ -57,7 +60,7 @@ def run_worker(
 
 
 def _record_success(sender: Task, **_signal: object) -> None:
-    """Record the success of a recurring task. This function handles Celery's signal `task_success`."""
+    """Record the success of a recurring task. Handler of Celery's signal `task_success`."""
     try:
         recurring.record_success(resources.get_resources().feed, sender.name)
     except redis.RedisError as error:
@@ -65,9 +68,9 @@ def _record_success(sender: Task, **_signal: object) -> None:
 
 
 def _record_failure(sender: Task, task_id: str, exception: BaseException, **_signal: object) -> None:
-    """Record a failed task. This function handles Celery's signal `task_failure`.
+    """Record a failed task. Handler of Celery's signal `task_failure`.
 
-    Celery sends it in the parent process as well, if a pool process ended.
+    If a pool process has ended, Celery sends this signal in the parent process.
     """
     try:
         opened = resources.get_resources()

@@ -1,4 +1,4 @@
-"""Fill the company of rows of earlier releases, and log the progress."""
+"""Fill the company of rows that earlier releases inserted, and log the progress."""
 
 import time
 
@@ -15,7 +15,7 @@ _TRIES = 5  # of a batch that meets a lock or a deadlock
 
 
 def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> None:
-    """Fill each table, `batch_rows` rows in a transaction. An interrupted run resumes where it stopped.
+    """Fill all tables, with `batch_rows` rows per transaction. An interrupted run continues where it stopped.
 
     Raises DBAPIError if a batch fails several times.
     """

@@ -1,4 +1,4 @@
-"""Create the keys that begin with the company while processes work, and drop the earlier ones at the end."""
+"""Create the keys that begin with the company while processes work, and drop the earlier keys at the end."""
 
 import time
 from datetime import UTC, datetime
@@ -18,11 +18,9 @@ class UnfinishedError(Exception):
 
 
 def adopt_keys(database: Database, *, finishing: bool) -> None:
-    """Backfill the company in rows and users written before the upgrade, and create the keys that begin with it.
+    """Fill the company of rows and users of earlier releases, and create the keys that begin with the company.
 
-    With `finishing`, also drop the old keys.
-
-    Raises the errors of `create_keys` and `finish`.
+    With `finishing`, also drop the earlier keys. Raises the errors of `create_keys` and `finish`.
     """
     backfill_company_ids(database)
     fill_users(database)
@@ -32,7 +30,10 @@ def adopt_keys(database: Database, *, finishing: bool) -> None:
 
 
 def fill_users(database: Database) -> None:
-    """Give users whom an earlier console limited to clinics the companies of these; warn about users that are left."""
+    """Give users whom an earlier console limited to clinics the companies of these clinics.
+
+    Warn of users without companies.
+    """
     with transaction(database) as tx:
         filled, left = earlier_users.fill_companies(tx, datetime.now(UTC)), earlier_users.users_without_companies(tx)
     if filled:
@@ -42,7 +43,7 @@ def fill_users(database: Database) -> None:
 
 
 def create_keys(database: Database) -> None:
-    """Create the missing indexes, then the foreign keys and checks, while others read and write.
+    """Create the missing indexes, then the foreign keys and checks, while other sessions read and write.
 
     An interrupted run can be repeated. Raises DBAPIError if a lock is not free for a minute.
     """
@@ -62,10 +63,10 @@ def create_keys(database: Database) -> None:
 
 
 def finish(database: Database) -> None:
-    """Drop the keys, triggers and tables of earlier releases. It can be repeated.
+    """Drop the keys, triggers and tables of earlier releases. A second call changes nothing.
 
-    Raises UnfinishedError while a session of an earlier release is open, or while something is still to be created or
-    filled. Locks: each table exclusively for a moment.
+    Raises UnfinishedError while a session of an earlier release is open, or while keys must be created or rows filled.
+    Locks: each table exclusively for a moment.
     """
     with transaction(database) as tx:
         if problem := _problem(tx):
@@ -77,7 +78,7 @@ def finish(database: Database) -> None:
 
 
 def _problem(tx: Transaction) -> str:
-    """Return what prevents the end of the upgrade; empty if nothing does."""
+    """Return why the upgrade cannot be finished, empty if it can."""
     if sessions := online.earlier_sessions(tx, SESSION_NAME_SUFFIX):
         return f"processes of an earlier release are connected: {', '.join(sessions)}; replace them first"
     if waiting := backfill.unfinished_tables(tx):

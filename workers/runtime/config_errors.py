@@ -13,7 +13,7 @@ EXIT_MISCONFIGURED = 78
 
 @contextmanager
 def exit_on_config_error(name: str) -> Iterator[None]:
-    """Run the block. If an anticipated error is raised, print one line that names the process `name`, and exit.
+    """Run the block. If an anticipated error is raised, print one line that begins with `name`, and exit.
 
     The status is 78 for SettingsError and NotRunningError. It is 1 for UnreachableEngineError, because a restart may
     succeed.

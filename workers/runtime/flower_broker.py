@@ -1,4 +1,4 @@
-"""The page of Flower that shows the lengths of the queues, for a broker that Sentinels watch."""
+"""Flower's page of the queue lengths, for a broker with Sentinels."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Host = tuple[str, int]
 
 
 def read_queues_through_sentinels(hosts: Sequence[Host]) -> None:
-    """Let Flower ask any of these Sentinels for the primary, and read the queues in the broker's database.
+    """Make Flower ask any of these Sentinels for the primary, and read the queues in the broker's database.
 
     Flower's own class asks only the first Sentinel, and reads database 0.
     """

@@ -1,7 +1,7 @@
-"""The heartbeat file of a process: when it last made progress. The probe of its container reads this file.
+"""The heartbeat file of a process: the time of its last progress. The probe of its container reads this file.
 
-A file needs no server, so a process can report that it works while Redis and PostgreSQL are away. Times are in
-monotonic seconds, which all processes of a machine share, so a change of the system clock has no effect. This module
+A file needs no server, so a process can report that it works while Redis and PostgreSQL are down. Times are in
+monotonic seconds, which all processes of a machine share, so changes of the system clock have no effect. This module
 imports no library, because a probe starts a process every few seconds.
 """
 
@@ -17,7 +17,7 @@ _READY, _NOT_READY = "ready", "waiting"
 
 
 class Heartbeat(NamedTuple):
-    """The heartbeat of a process: the monotonic time of its last progress, and whether it can work now."""
+    """The heartbeat of a process: the monotonic time of its last progress, in seconds, and whether it can work now."""
 
     pid: int
     progress_seconds: float
@@ -34,7 +34,7 @@ def write_heartbeat(home: Path, service: str, heartbeat: Heartbeat) -> None:
 
 
 def read_heartbeats(home: Path, service: str) -> list[Heartbeat]:
-    """Return the heartbeats of the running processes of a service that have this home directory."""
+    """Return the heartbeats of the running processes of a service in this home directory."""
     found = []
     for path, pid in _files(home, service):
         with contextlib.suppress(FileNotFoundError):  # the process has just ended
@@ -45,12 +45,12 @@ def read_heartbeats(home: Path, service: str) -> list[Heartbeat]:
 
 
 def remove_heartbeat(home: Path, service: str) -> None:
-    """Remove the heartbeat file of this process, if there is one. Raises OSError."""
+    """Remove the heartbeat file of this process if it exists. Raises OSError."""
     _path(home, service, os.getpid()).unlink(missing_ok=True)
 
 
 def remove_ended(home: Path, service: str) -> None:
-    """Remove the files of processes that ended without doing so, for example by SIGKILL. Raises OSError."""
+    """Remove the files of processes that ended without removing them, for example by SIGKILL. Raises OSError."""
     for path, pid in _files(home, service):
         if not is_running(pid):
             path.unlink(missing_ok=True)
@@ -61,6 +61,6 @@ def _path(home: Path, service: str, pid: int) -> Path:
 
 
 def _files(home: Path, service: str) -> Iterator[tuple[Path, int]]:
-    """Yield the heartbeat files of a service, each with the pid in its name."""
+    """Yield the heartbeat files of a service, each with the process id in its name."""
     for path in sorted((home / "run").glob(f"{service}-*.heartbeat")):
         yield path, int(path.stem.rpartition("-")[2])

@@ -19,7 +19,10 @@ STILL_SECONDS = 20
 
 
 class HeartbeatWriter:
-    """Writes the heartbeat of this process. A file that cannot be written is logged once, and only the probe fails."""
+    """Writes the heartbeat of this process.
+
+    If the file cannot be written, this is logged once, and only the probe fails.
+    """
 
     def __init__(self, home: Path, service: str) -> None:
         self._home, self._service = home, service
@@ -27,7 +30,7 @@ class HeartbeatWriter:
         self._has_failed = False
 
     def beat(self, is_ready: bool) -> None:  # noqa: FBT001 (the argument of a callback)
-        """Write that the process makes progress now, at most once a second while `is_ready` stays the same.
+        """Write that the process makes progress now. While `is_ready` stays the same, write at most once a second.
 
         `is_ready` says whether the process can work: whether it is connected to Redis.
         """
@@ -36,11 +39,11 @@ class HeartbeatWriter:
             self.write(progress_seconds=now, is_ready=is_ready)
 
     def is_progressing(self) -> bool:
-        """Return whether the process made progress lately."""
+        """Return whether the process made progress within the last STILL_SECONDS."""
         return self._last is not None and time.monotonic() - self._last.progress_seconds < STILL_SECONDS
 
     def write(self, *, progress_seconds: float, is_ready: bool) -> None:
-        """Write the monotonic time of the last progress."""
+        """Write the heartbeat. `progress_seconds` is the monotonic time of the last progress."""
         self._last = Heartbeat(os.getpid(), progress_seconds, is_ready)
         try:
             write_heartbeat(self._home, self._service, self._last)
@@ -52,9 +55,9 @@ class HeartbeatWriter:
 
 @contextmanager
 def open_heartbeat(home: Path, service: str) -> Iterator[HeartbeatWriter]:
-    """Provide the writer of this process's heartbeat, and remove the file when the block ends.
+    """Provide the writer of this process's heartbeat. Remove the file when the block ends.
 
-    Files of ended processes of the service are removed first: their pids may be used again.
+    Files of ended processes of the service are removed first, because their process ids may be used again.
     """
     with suppress(OSError):
         remove_ended(home, service)

@@ -17,13 +17,16 @@ class PortTakenError(Exception):
 
 
 def require_free_port(variable: str, port: int, address: str = LOOPBACK) -> None:
-    """Raise PortTakenError, which names the setting `variable`, if no server could listen on this port now."""
+    """Check that a server can listen on this port.
+
+    Raises PortTakenError, which names the setting `variable`, if not.
+    """
     if not is_port_free(port, address):
         raise PortTakenError(variable, port, address)
 
 
 def is_port_free(port: int, address: str = LOOPBACK) -> bool:
-    """Return whether a server could listen on this port now."""
+    """Return whether a server can listen on this port now."""
     try:
         _bound_socket(port, address).close()
     except OSError:
@@ -33,7 +36,10 @@ def is_port_free(port: int, address: str = LOOPBACK) -> bool:
 
 @contextmanager
 def reserved_port(variable: str, port: int, address: str = LOOPBACK) -> Iterator[None]:
-    """Reserve a port while the block runs. Raises PortTakenError, which names `variable`, if the port is in use."""
+    """Reserve a port until the block ends.
+
+    Raises PortTakenError, which names the setting `variable`, if the port is in use.
+    """
     try:
         reservation = reserve_port(port, address)
     except OSError:
@@ -43,9 +49,9 @@ def reserved_port(variable: str, port: int, address: str = LOOPBACK) -> Iterator
 
 
 def reserve_port(port: int, address: str = LOOPBACK) -> socket.socket:
-    """Reserve a port for a server that will listen on it, until the returned socket is closed.
+    """Reserve a port for a server, until the returned socket is closed. The server can listen on the reserved port.
 
-    Without a reservation the kernel could assign the port to another program while the server starts or restarts.
+    Without a reservation, the kernel could assign the port to another program while the server starts or restarts.
     Raises OSError if another program listens on the port.
     """
     reservation = _bound_socket(port, address)

@@ -1,4 +1,4 @@
-"""Let PostgreSQL isolate companies: create the console's role, its rights and the policies, while processes work."""
+"""Create the console's role, its rights and the policies that isolate companies, while processes work."""
 
 import structlog
 
@@ -10,9 +10,9 @@ log = structlog.get_logger(__name__)
 
 
 def prepare_roles(database: Database) -> None:
-    """Create the role of the console. Raises UnsuitableDatabaseError as `row_security.prepare_roles`.
+    """Create the role of the console. Raises UnsuitableDatabaseError as `row_security.prepare_roles` does.
 
-    Call it before the migrations, so that nothing has changed if an administrator has to act first.
+    Call it before the migrations. If an administrator must act first, nothing has changed yet.
     """
     with transaction(database) as tx:
         slow = row_security.prepare_roles(tx)
@@ -21,7 +21,7 @@ def prepare_roles(database: Database) -> None:
 
 
 def protect_tables(database: Database) -> None:
-    """Create the missing rights and policies, one table in a transaction. An interrupted run can be repeated.
+    """Create the missing rights and policies, with one transaction per table. An interrupted run can be repeated.
 
     Raises DBAPIError if a lock is not free for a minute. Locks: each unprotected table exclusively for a moment.
     """

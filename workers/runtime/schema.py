@@ -14,14 +14,16 @@ _PASSES = 3  # over tables that others keep locked
 
 
 def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = False) -> None:
-    """Run the migrations, create the partitions of coming months, and drop the partitions past their retention.
+    """Run the migrations, create the partitions of coming months, and drop expired partitions.
 
-    Then rows of earlier releases get their company, and keys that begin with it and row-level security are created,
-    while processes work. With `finishing`, the earlier keys are dropped; this raises UnfinishedError while earlier
-    processes are connected. Tables without statistics are analyzed. A table that others keep locked is skipped: the
-    services create its partitions within the hour, and the next upgrade drops its expired partitions. The user of
-    `database_url` must own the tables. Raises SettingsError if the URL leads to PgBouncer, PostgreSQL refuses it, the
-    database is not in UTF-8 or the user lacks rights, and UnreachableEngineError if PostgreSQL does not answer.
+    Afterwards, while processes work, the company of earlier rows is filled, and the keys that begin with the company
+    and the row-level security are created. With `finishing`, the earlier keys are dropped. Tables without planner
+    statistics are analyzed. A table that other sessions keep locked is skipped: the services create its partitions
+    within the hour, and the next upgrade drops its expired ones. The user of `database_url` must own the tables.
+
+    Raises SettingsError if the URL leads to PgBouncer, if PostgreSQL refuses it, if the database is not in UTF-8, or if
+    the user lacks rights. Raises UnreachableEngineError if PostgreSQL does not answer, and UnfinishedError if earlier
+    processes are still connected at `finishing`.
     """
     _refuse_pgbouncer(database_url)
     # Imported here, because they are slow to load and `payments up` needs them only now.

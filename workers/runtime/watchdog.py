@@ -30,9 +30,9 @@ EXIT_STALLED = 70
 
 
 class Watchdog:
-    """Measures how long messages have been waiting for a worker that is idle and receives none.
+    """Measures how long messages have waited while the worker is idle and receives none.
 
-    All times are in monotonic seconds, so a change of the system clock ends no worker.
+    All times are in monotonic seconds, so a change of the system clock does not end a worker.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Watchdog:
         self._running_since: dict[str, float] = {}
 
     def message_received(self, **_signal: object) -> None:
-        """Restart the measurement of the waiting time. This method handles Celery's signal `task_received`."""
+        """Restart the measurement of the waiting time. Handler of Celery's signal `task_received`."""
         self._idle_since = None
 
     def is_stalled(self, *, waiting: bool, busy: bool, now: float) -> bool:
@@ -52,10 +52,10 @@ class Watchdog:
         return self._idle_since is not None and now - self._idle_since >= STALLED_SECONDS
 
     def is_busy(self, running: Iterable[Request], now: float) -> bool:
-        """Return whether one of these tasks is running. A task long past its hard time limit does not count.
+        """Return whether one of these tasks is running. A task that is long past its hard time limit does not count.
 
-        A task's running time counts from the first call with this task, because Celery records its start by the system
-        clock.
+        A task's running time is measured from the first call with this task, because Celery records its start by the
+        system clock.
         """
         requests = {request.id: request for request in running}
         self._running_since = {each: self._running_since.get(each, now) for each in requests}
@@ -66,7 +66,7 @@ class Watchdog:
 
 
 def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
-    """Start the watchdog's thread when Celery's `worker_ready` signal is sent."""
+    """Start the watchdog's thread as soon as Celery sends the signal `worker_ready`."""
     watchdog = Watchdog()
     task_received.connect(watchdog.message_received, weak=False)
     broker = connect_redis(broker_url)
@@ -79,7 +79,7 @@ def start_watchdog(broker_url: str, queues: Sequence[str]) -> None:
 
 
 def _watch_worker(watchdog: Watchdog, has_waiting_messages: Callable[[], bool]) -> None:
-    """Check once a second, and exit the process when the worker is stalled."""
+    """Check once a second, and exit the process if the worker is stalled."""
     while not _is_stalled(watchdog, has_waiting_messages):
         time.sleep(CHECK_SECONDS)
     log.critical("worker_stalled", reason="messages wait, and the idle worker takes none", seconds=STALLED_SECONDS)
@@ -88,7 +88,7 @@ def _watch_worker(watchdog: Watchdog, has_waiting_messages: Callable[[], bool]) 
 
 
 def _is_stalled(watchdog: Watchdog, has_waiting_messages: Callable[[], bool]) -> bool:
-    """Return whether the worker is stalled. An error is logged, because it must not end the watchdog's thread."""
+    """Return whether the worker is stalled. Errors are logged, because they must not end the watchdog's thread."""
     now = time.monotonic()
     try:
         return watchdog.is_stalled(waiting=has_waiting_messages(), busy=_is_busy(watchdog, now), now=now)

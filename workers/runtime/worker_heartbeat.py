@@ -1,8 +1,8 @@
-"""The heartbeat of a Celery worker: its event loop turns, and its pool processes finish what they are given.
+"""The heartbeat of a Celery worker. A worker makes progress if its event loop runs and its pool finishes its requests.
 
-Waiting for Redis counts as progress, because a restart would not bring Redis back. A worker without a connection has no
-event loop. If Redis accepts connections and does not answer, the event loop stays in calls that time out one after the
-other. The watchdog ends a worker that stays idle although Redis is back.
+Waiting for Redis also counts as progress, because a restart would not bring Redis back. A worker without a connection
+has no event loop. If Redis accepts connections but does not answer, the event loop waits in calls that time out one
+after the other. The watchdog ends a worker that stays idle although Redis is back.
 """
 
 import threading
@@ -38,7 +38,7 @@ class WorkerProgress:
         self._received: dict[str, float] = {}
 
     def observe_loop(self, timer: Timer) -> None:
-        """Observe the event loop, which runs the entries of this timer while the worker is connected."""
+        """Start to observe the event loop, which runs the entries of this timer while the worker is connected."""
         self.turn_loop()
         self._timer_entry = timer.call_repeatedly(HEARTBEAT_SECONDS, self.turn_loop)  # type: ignore[no-untyped-call]
 
@@ -47,17 +47,17 @@ class WorkerProgress:
         self._loop_turned, self._is_waiting = time.monotonic(), False
 
     def stop_observing_loop(self) -> None:
-        """Stop to observe the event loop: the connection is lost, or the worker stops."""
+        """Stop observing the event loop, because the connection is lost or the worker stops."""
         self._loop_turned = None
         if self._timer_entry is not None:
             self._timer_entry.cancel()  # type: ignore[no-untyped-call]
 
     def observe(self, requests: Iterable[Request], now: float, is_broker_answering: Callable[[], bool]) -> float:
-        """Return when the worker last made progress. `requests` are the messages that it received and did not finish.
+        """Return the time at which the worker last made progress. `requests` are the messages that it has not finished.
 
-        If the worker makes no progress, the broker is asked. If it does not answer, the worker waits for it, and all
-        times are measured from now. A request's time counts from the first call with this request, because Celery
-        records times by the system clock.
+        If the worker makes no progress, the broker is asked. If the broker does not answer, the worker waits for it,
+        and all times are measured from now. The time of a request is measured from the first call with it, because
+        Celery records times by the system clock.
         """
         self._received = {each.id: self._received.get(each.id, now) for each in requests}
         turned = now if self._loop_turned is None else self._loop_turned
@@ -75,7 +75,7 @@ class WorkerProgress:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is connected to the broker and does not wait for its answer."""
+        """Whether the worker is connected to the broker and is not waiting for its answer."""
         return self._loop_turned is not None and not self._is_waiting
 
 
