@@ -1,1 +1,1 @@
-"""Benchmarks, one per file, printed by `make bench`."""
+"""Benchmarks, one per file. `make bench` runs them."""

@@ -26,7 +26,7 @@ console = Console(width=120)
 
 
 def main() -> int:
-    """Run the measurements; return 1 if a target is missed."""
+    """Run the measurements. Return 1 if a target is missed, otherwise 0."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     asked.add_argument("--large", action="store_true", help="a ledger of 10 million payments as well")
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
-    """Run one part of the benchmark, and return the entries of this part for `results.json`."""
+    """Run one part of the benchmark. Return its entries for `results.json`."""
     match part:
         case "import":
             return _measure_rates(testbed, options.events, options.rounds)
@@ -72,7 +72,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
-    """Run every contender once per round, and return the median rates."""
+    """Run every contender once per round. Return the median rates."""
     rates: dict[str, list[float]] = {}
     used: dict[str, list[ImportMeasurement]] = {}
     installed = [each for each in jobs.CONTENDERS if each.is_installed]
@@ -97,7 +97,7 @@ def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]
 
 
 def _run_contender(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
-    """Run one round of another job queue, and append the rate to `rates`. Print a message if jobs are lost."""
+    """Run one round of another job queue, and append its rate to `rates`. Print a message if jobs are lost."""
     try:
         rates.setdefault(contender.name, []).append(jobs.run(testbed, contender))
     except WrongResultError as error:
@@ -118,7 +118,7 @@ def _median_cost(runs: list[ImportMeasurement]) -> dict[str, float]:
         f"CPU microseconds, {name}": statistics.median(1e6 * run.cpu_seconds[name] / run.events for run in runs)
         for name in runs[0].cpu_seconds
     }
-    # Redis rewrites the append-only file when it has doubled; a run in which that happened says nothing of its growth.
+    # Redis rewrites the append-only file when it has doubled. A run with a rewrite does not show the file's growth.
     written = [run.append_only_bytes / run.events for run in runs if run.append_only_bytes > 0] or [0]
     logs = {
         "bytes, write-ahead log": statistics.median(run.wal_bytes / run.events for run in runs),
@@ -128,7 +128,7 @@ def _median_cost(runs: list[ImportMeasurement]) -> dict[str, float]:
 
 
 def _measure_latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure the latency at each rate once per round, and return the medians."""
+    """Measure the latency at each rate once per round. Return the medians."""
     runs: dict[str, list[latency.Latency]] = {}
     for _ in range(rounds):
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):

@@ -14,7 +14,7 @@ LIMIT = 1.10
 
 
 def measure(testbed: Testbed, events: int) -> dict[str, int]:
-    """Import a backlog of `events` events, and return the peak memory in bytes by process name."""
+    """Import a backlog of `events` events. Return the peak memory in bytes by process name."""
     testbed.fresh()
     most: dict[str, int] = {}
     done = threading.Event()

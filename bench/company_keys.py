@@ -1,6 +1,6 @@
 """Measure the migration to keys that begin with the company, on a filled database of the release before.
 
-Called by `python -m bench.migrating`. Every step runs beside a reader, whose longest wait is measured.
+`python -m bench.migrating` calls this module. A reader runs during every step, and its longest wait is measured.
 """
 
 import time
@@ -63,14 +63,14 @@ _FILL = (
 
 
 def fill(url: str, payments: int) -> None:
-    """Fill a database of the release before with payments, each with an entry, an event id and a row of history."""
+    """Fill a database of the earlier release with payments. Each has an entry, an event id and a row of history."""
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         for statement in _FILL:
             connection.execute(statement.format(payments=payments))
 
 
 def migrate(url: str) -> list[tuple[str, float]]:
-    """Migrate the database as `workers.migrate --finish` does; return each step with its seconds."""
+    """Migrate the database as `workers.migrate --finish` does. Return each step with its seconds."""
     steps = [("columns and triggers", _seconds(lambda: upgrade(url)))]
     database = connect(url, application_name="payments migrate", pool_size=1)
     try:

@@ -24,7 +24,7 @@ LIMIT = 1.5
 
 
 class DistributionTiming(NamedTuple):
-    """The result of one distribution: number of payments in the ledger, number of allocations, and seconds."""
+    """The result of one distribution: the payments in the ledger, the number of allocations, and the seconds."""
 
     payments: int
     allocations: int
@@ -37,7 +37,7 @@ class DistributionTiming(NamedTuple):
 
 
 def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
-    """Measure a distribution for each ledger size; for small sizes, return the median of three runs."""
+    """Measure a distribution for each ledger size. For small sizes, return the median of three runs."""
     found = []
     for payments in sizes:
         runs = [_run(payments) for _ in range(3 if payments <= SHORT else 1)]
@@ -74,7 +74,7 @@ def _fill(database: Database, payments: int) -> None:
 
 
 def _check(database: Database) -> None:
-    """Check that no charge received more than is owed, and that no payment was applied beyond the amount paid."""
+    """Check that no charge received more than is owed, and that no payment was applied beyond its amount."""
     with transaction(database) as tx:
         for statement in _CHECKS:
             assert tx.execute(text(statement)).scalar_one() == 0, statement
@@ -126,7 +126,7 @@ _CHECKS = (
 
 
 def main() -> int:
-    """Run this measurement alone and store its result; return 1 if the target is missed."""
+    """Run only this measurement and store its result. Return 1 if the target is missed, otherwise 0."""
     less, more = measured = measure()
     results = Path(__file__).with_name("results.json")
     results.write_text(

@@ -1,4 +1,4 @@
-"""A company whose payments PostgreSQL refuses for a reason of their own; events of this company and of the others."""
+"""A company whose payments PostgreSQL refuses, because of the payments themselves, and events for the measurements."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _REFUSE = (
 
 
 def refuse_company(testbed: Testbed) -> None:
-    """Let PostgreSQL refuse each new payment of the company from now on."""
+    """Make PostgreSQL refuse each new payment of the company from now on."""
     with transaction(testbed.database) as tx:
         for statement in _REFUSE:
             tx.execute(text(statement))

@@ -1,7 +1,7 @@
 """Measure how one company's failing payments delay the others: `python -m bench.fairness [FAILING] [RATE]`.
 
-PostgreSQL refuses every payment of one company for a reason of the payment's own. FAILING of its payments arrive at
-once, and more at a tenth of the rate, while the other companies publish new payments at the rate.
+PostgreSQL refuses every payment of one company, because of the payment itself. FAILING of its payments arrive
+simultaneously, and more at a tenth of the rate. Meanwhile the other companies publish new payments at the rate.
 """
 
 import argparse
@@ -18,7 +18,7 @@ SECONDS = 20
 
 
 def main() -> None:
-    """Measure without and with a company whose payments fail, and print both."""
+    """Measure without and with a company whose payments fail. Print both results."""
     asked = argparse.ArgumentParser(prog="python -m bench.fairness", description=__doc__)
     asked.add_argument("failing", type=int, nargs="?", default=1_000)
     asked.add_argument("rate", type=int, nargs="?", default=200)

@@ -33,7 +33,7 @@ class Round(NamedTuple):
 
 
 class GrowthResult(NamedTuple):
-    """The result for one ledger size: medians of the import rounds, and milliseconds for a page of each report."""
+    """The result for one ledger size: medians of the import rounds, and the milliseconds for a page of each report."""
 
     shared_buffers: str
     stored: int
@@ -44,7 +44,7 @@ class GrowthResult(NamedTuple):
 
 
 def measure(testbed: Testbed, sizes: tuple[int, ...]) -> list[GrowthResult]:
-    """Fill a ledger of each size, import events into this ledger, and read a page of each report."""
+    """Fill a ledger of each size, import events into it, and read a page of each report."""
     names = {size: f"bench_grown_{size}" for size in sizes}
     for size, name in names.items():
         create_ledger(testbed, name, size)
@@ -71,7 +71,7 @@ def create_ledger(
     analyze: bool = True,
     patients: int = generated_events.PATIENTS,
 ) -> None:
-    """Create a database `name` whose ledger has `payments` payments, and then run the statements in `more`.
+    """Create a database `name` whose ledger has `payments` payments. Then run the statements in `more`.
 
     Without `analyze`, the planner has no statistics of the ledger, as after a restore.
     """
@@ -79,7 +79,7 @@ def create_ledger(
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
     database = connect(with_database(testbed.server_url, name), application_name="bench")
     with transaction(database) as tx:
-        # Each index is made once at the end; to fill it row by row takes half as long again, and leaves it larger.
+        # Each index is built once at the end. Row by row, it would take half as long again and be larger.
         later = tx.execute(text(_INDEXES)).all()
         for index, _ in later:
             tx.execute(text(f"DROP INDEX {index}"))

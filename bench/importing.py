@@ -35,14 +35,14 @@ Run = Callable[[], ImportMeasurement]
 
 
 def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeasurement:
-    """Measure how an intake, and an importer with `importers` processes, import a backlog of `events` events."""
+    """Measure how one intake, and one importer with `importers` processes, import a backlog of `events` events."""
     testbed.fresh()
     with our_processes(testbed, importers) as pids:
         return _measure_backlog(testbed, events, pids, [pids["intake"]])
 
 
 def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_size: int) -> ImportMeasurement:
-    """Measure the lower bound: write the same rows without rules or locks, in `processes` processes."""
+    """Measure the lower bound: `processes` processes write the same rows without rules or locks."""
     testbed.fresh()
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]
@@ -57,7 +57,7 @@ def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_siz
 
 
 def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], held: list[int]) -> ImportMeasurement:
-    """Publish a backlog while the warmed-up processes in `held` are frozen, and measure the import of this backlog."""
+    """Publish a backlog while the processes in `held` are frozen after their warm-up, and measure its import."""
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()
     with frozen(held):
@@ -72,9 +72,9 @@ def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], hel
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """CPU seconds used, and bytes written to PostgreSQL's WAL and Redis's append-only file.
+    """CPU seconds used, and bytes written to PostgreSQL's WAL and to Redis's append-only file.
 
-    An instance is a reading, or the difference of two readings.
+    An instance is either a reading or the difference of two readings.
     """
 
     cpu_seconds: Mapping[str, float]

@@ -21,7 +21,7 @@ PROCESSES = 2
 
 @dataclass(frozen=True)
 class Contender:
-    """A job queue: its worker command, its number of jobs (some seconds of work), and its number of workers."""
+    """A job queue: its worker command, its number of jobs (a few seconds of work), and its number of workers."""
 
     name: str
     module: str
@@ -79,7 +79,7 @@ CONTENDERS = (
 
 
 def run(testbed: Testbed, contender: Contender) -> float:
-    """Enqueue and run the contender's jobs, check that each job ran exactly once, and return the jobs per second."""
+    """Enqueue and run the contender's jobs. Check that each job ran exactly once. Return the jobs per second."""
     jobs = contender.jobs
     testbed.fresh()
     done_file = testbed.home / "done"
@@ -109,7 +109,7 @@ def run(testbed: Testbed, contender: Contender) -> float:
 
 
 def measure_one_task_per_payment(testbed: Testbed, events: int = 300) -> float:
-    """Import `events` events with one Celery task per event, and return the events per second."""
+    """Import `events` events with one Celery task per event. Return the events per second."""
     from bench import generated_events  # noqa: PLC0415
     from config.celery import celery_settings  # noqa: PLC0415
     from tasks.app import make_app  # noqa: PLC0415

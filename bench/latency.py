@@ -1,8 +1,8 @@
-"""Measure the latency of a payment from publishing to its acknowledgement, which follows the commit.
+"""Measure the latency of a payment from its publishing to its acknowledgement.
 
-Redis MONITOR reports the time and entry ids of each acknowledgement, so the measurement needs no polling.
-The acknowledgement follows the commit, so the latency includes durability. The timestamp of a commit would be earlier
-than its flush to disk.
+Redis MONITOR reports the time and the entry ids of each acknowledgement, so no polling is needed. The acknowledgement
+follows the commit, so the latency includes durability. The timestamp of a commit would be earlier than its flush to
+disk.
 """
 
 import re
@@ -47,14 +47,14 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def measure_running(testbed: Testbed, rate: int, seconds: int, prefix: str = "p") -> Latency:
-    """Publish single events at this rate to services that are running, and measure as `measure_product` does."""
+    """Publish single events at this rate to running services. Measure as `measure_product` does."""
     latency = measure_events(testbed, list(generated_events.events(rate * seconds, prefix=prefix)), rate)
     testbed.wait_until_empty()
     return latency
 
 
 def measure_events(testbed: Testbed, bodies: Sequence[bytes], rate: int) -> Latency:
-    """Publish these events at this rate to services that are running, and measure until each is acknowledged."""
+    """Publish these events at this rate to running services. Measure until each event is acknowledged."""
     published: dict[str, float] = {}
     with closing(_Watcher(testbed)) as watcher:
 
@@ -69,7 +69,7 @@ def measure_events(testbed: Testbed, bodies: Sequence[bytes], rate: int) -> Late
 
 
 def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
-    """Send tasks to a bare Celery worker at this rate, and measure the time until each task answers."""
+    """Send tasks to a bare Celery worker at this rate. Measure the time until each task replies."""
     testbed.fresh()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
     with running(testbed, "celery", (str(contender.python), *contender.work), **contender.env):
@@ -104,12 +104,12 @@ def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def median_run(runs: Sequence[Latency]) -> Latency:
-    """Return the median of each figure over several runs at one rate."""
+    """Return the median of each figure over several runs at the same rate."""
     return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
 
 class _Watcher:
-    """A watcher that records when each entry of the stream is acknowledged."""
+    """Records when each entry of the stream is acknowledged."""
 
     def __init__(self, testbed: Testbed) -> None:
         self.acknowledged: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """Measure the lower bound of the import time: write the same rows as fast as possible, without rules or locks.
 
-This process does not check for duplicates, older versions, closed months or invalid events. It shows the speed limit
-of the servers. `bench.importing` starts the process.
+This process does not check for duplicates, older versions, closed months or invalid events. It shows the speed limit of
+the servers. `bench.importing` starts the process.
 """
 
 import hashlib

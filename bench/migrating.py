@@ -110,7 +110,10 @@ def _open_transaction(url: str) -> Iterator[Transaction]:
 
 @contextmanager
 def _measured_reader(url: str) -> Iterator[list[float]]:
-    """Query one line's history repeatedly until the block ends. Yield a list of the seconds of each query."""
+    """Query one line's history repeatedly until the block ends.
+
+    Yields a list, to which the seconds of each query are added.
+    """
     waits, ended = [0.0], threading.Event()
     reader = threading.Thread(target=_read, args=(url, waits, ended))
     reader.start()

@@ -1,8 +1,8 @@
 """Move a company between two running stacks: `python -m bench.moving [PAYMENTS]`.
 
-Both stacks import the events of other companies all the time, which use the same ids. The company's EMR saves payments
-throughout; its publisher is paused as docs/how-to/move-a-company.md says. Afterwards the program looks for lost and
-doubled payments, balances every company against its EMR, and prints for how long the publisher was paused.
+Both stacks import the events of other companies all the time. These companies use the same ids. The company's EMR saves
+payments throughout, and its publisher is paused as docs/how-to/move-a-company.md says. Afterwards the program looks for
+lost and doubled payments, balances every company against its EMR, and prints how long the publisher was paused.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def _start_cell(name: str) -> Iterator[Cell]:
 
 
 def _fill(old: Cell, company: Company, payments: int) -> None:
-    """Let the old stack import the company's payments, and close its first two months."""
+    """Import the company's payments into the old stack, and close its first two months."""
     began = time.monotonic()
     for clinic in company.clinics:
         _set_up(old, company.id, clinic)
@@ -113,7 +113,7 @@ def _create_emr_database(old: Cell) -> str:
 
 
 def _move(cells: tuple[Cell, Cell], company: Company, outbox: Outbox, folder: Path) -> None:
-    """Move the company while its EMR and all other companies go on saving payments."""
+    """Move the company while its EMR and all other companies continue to save payments."""
     old, new = cells
     with ExitStack() as working:
         for cell in cells:
@@ -154,7 +154,7 @@ def _start_others(cell: Cell, working: ExitStack) -> None:
 
 
 def _wait_for_lines(cell: Cell, company: Company) -> None:
-    """Wait until every payment of a company is in a stack at its newest version."""
+    """Wait until a stack has the newest version of every payment of a company."""
     newest = sum(json.loads(body)["version"] for body in company.newest.values())
     deadline = time.monotonic() + IMPORT_SECONDS_MAX
     found: tuple[Any, ...] = ()
@@ -194,7 +194,7 @@ def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
 
 
 def _balance(cell: Cell, company: Company, folder: Path) -> str:
-    """Compare a company's ledger with its EMR line by line, and return the unexplained sum in dollars."""
+    """Compare a company's ledger with its EMR line by line. Return the unexplained sum in dollars."""
     log = folder / f"{company.id}.csv"
     with log.open("w", encoding="utf-8", newline="") as file:
         write_payment_log(company.events(), file)

@@ -1,4 +1,4 @@
-"""EMRs at work for `bench.moving`: companies that publish all the time, and one whose events go through an outbox."""
+"""Working EMRs for `bench.moving`: companies that publish all the time, and one whose events go through an outbox."""
 
 import json
 import threading
@@ -35,7 +35,7 @@ class Company:
         return [f"clinic-{number}" for number in range(CLINICS)]
 
     def patients(self) -> Iterator[bytes]:
-        """Yield a save of each patient except every hundredth, whose payments are therefore held."""
+        """Yield a save of every patient except each hundredth. The payments of these patients are held."""
         for number in range(CLINICS * PATIENTS_PER_CLINIC):
             if number % 100:
                 yield self._body({"type": "patient.saved", "patient_id": f"patient-{number}", "version": 1})
@@ -46,7 +46,7 @@ class Company:
             yield self._payment(f"p-{len(self._ids)}")
 
     def save(self) -> bytes:
-        """Return the next save: of a new payment, or of a changed one."""
+        """Return the next save, of a new or a changed payment."""
         if self._ids and self._rng.random() < EDITED_SHARE:
             return self._payment(self._rng.choice(self._ids))
         return self._payment(f"p-{len(self._ids)}")
@@ -89,7 +89,7 @@ class Company:
 
 
 class Desk:
-    """A thread that saves payments of a company at a rate, until `close`. `send` publishes a save."""
+    """A thread that saves payments of a company at a rate until `close`. `send` publishes a save."""
 
     def __init__(self, company: Company, send: Callable[[bytes], object], a_second: int) -> None:
         self.company, self._send, self._pause = company, send, 1 / a_second
@@ -98,7 +98,7 @@ class Desk:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread. Raises the error that ended it earlier, if any."""
+        """End the thread. If an error has ended it earlier, raise this error."""
         self._ended.set()
         self._thread.join()
         if self._error:
@@ -113,7 +113,7 @@ class Desk:
 
 
 class Outbox:
-    """The outbox of an EMR in a PostgreSQL database, and the relay that publishes it while it runs."""
+    """The outbox of an EMR in a PostgreSQL database, and its relay."""
 
     def __init__(self, url: str) -> None:
         self._url, self._writer = url, psycopg.connect(url)
@@ -122,7 +122,7 @@ class Outbox:
         self.last_published = 0.0
 
     def write(self, event: bytes) -> None:
-        """Store an event as the EMR does, in the transaction of its save."""
+        """Store an event in the transaction of its save, as the EMR does."""
         outbox.write(self._writer, event)
         self._writer.commit()
 
@@ -133,7 +133,10 @@ class Outbox:
         return count
 
     def start_relay(self, redis_url: str) -> Callable[[], None]:
-        """Start a relay to this feed. Return a function that stops it: the pause of the publisher begins."""
+        """Start a relay to this feed. Return a function that stops the relay.
+
+        The pause of the publisher then begins.
+        """
         ended = threading.Event()
         thread = threading.Thread(target=self._relay, args=(redis_url, ended))
         thread.start()

@@ -1,7 +1,7 @@
-"""Compare the time of console pages with 50 rows of a million payments to a bare indexed query for the same rows.
+"""Compare the time of console pages with 50 rows of a million payments to a plain indexed query for the same rows.
 
-Three times are measured in turn: the bare query, the console's queries, and the whole HTTP response with session, audit
-and rendering. Then the search is measured (`bench/search.py`).
+Three times are measured in turn: the plain query, the console's queries, and the whole HTTP response with session,
+audit and rendering. Afterwards the search is measured (`bench/search.py`).
 """
 
 import argparse
@@ -49,7 +49,7 @@ _Result = TypeVar("_Result")
 
 
 class PageCase(NamedTuple):
-    """A page: the plain SQL query it is compared with, the console's reading function, and the page's address."""
+    """A page: the plain SQL query to compare it with, the console's reading function, and the page's address."""
 
     bare: str
     read: Callable[[Transaction], list[int]]
@@ -57,7 +57,7 @@ class PageCase(NamedTuple):
 
 
 class PageTiming(NamedTuple):
-    """Median milliseconds of the bare query, the console's queries, and the whole response."""
+    """Median milliseconds of the plain query, the console's queries, and the whole response."""
 
     bare: float
     reading: float
@@ -65,7 +65,7 @@ class PageTiming(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The time of the console's queries divided by the time of the bare query."""
+        """The time of the console's queries divided by the time of the plain query."""
         return self.reading / self.bare
 
 
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
-    """Fill a ledger, serve the console on this ledger, and return the median times of each page over several rounds."""
+    """Fill a ledger, serve the console on it, and return the median times of each page over several rounds."""
     growth.create_ledger(testbed, "bench_pages", payments, _LEFT_OUT)
     growth.use_ledger(testbed, "bench_pages")
     cases = _cases()
@@ -105,7 +105,7 @@ def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
 
 
 def measure_search(testbed: Testbed, payments: int) -> dict[str, SearchTiming]:
-    """Fill a ledger with names, check numbers and different amounts, and return the median times of each search."""
+    """Fill a ledger with names, check numbers and different amounts. Return the median times of each search."""
     growth.create_ledger(testbed, "bench_search", payments, *search.PREPARATION, patients=search.PATIENTS)
     growth.use_ledger(testbed, "bench_search")
     with console_client(testbed) as (client, _):
@@ -138,7 +138,7 @@ def _run_timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 
 @contextmanager
 def console_client(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
-    """Serve the console on the testbed's ledger. Yield a logged-in HTTP client and the pid of the console."""
+    """Serve the console on the testbed's ledger. Yield a logged-in HTTP client and the process id of the console."""
     with transaction(testbed.database) as tx, contextlib.suppress(UserError):  # the user may exist from an earlier call
         authentication.add_user(tx, User(NAME, Role.ADMIN), NewPassword(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())

@@ -1,6 +1,6 @@
 """Measure the cost of monthly partitions for queries of one account: `python -m bench.partitioning [MONTHS]`.
 
-The same rows are stored in one table and in monthly partitions; the same queries run on both in turn.
+The same rows are stored in one table and in monthly partitions. The same queries run alternately on both.
 """
 
 import argparse

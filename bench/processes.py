@@ -11,7 +11,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Process:
-    """A process. `cpu_seconds` includes the children that have ended."""
+    """A process. `cpu_seconds` includes its children that have ended."""
 
     pid: int
     parent: int
@@ -27,7 +27,7 @@ def every_process() -> list[Process]:
 
 
 def cpu_seconds(leaders: Iterable[int], processes: list[Process]) -> float:
-    """Return the CPU seconds of these processes and their descendants, in total."""
+    """Return the total CPU seconds of these processes and their descendants."""
     family = set(leaders)
     for process in sorted(processes, key=lambda process: process.pid):
         if process.parent in family:
@@ -42,7 +42,7 @@ def largest_memory_bytes(leaders: Iterable[int], processes: list[Process]) -> in
 
 
 def server_pid(folder: Path, processes: list[Process]) -> int:
-    """Return the pid of the server whose working directory is this folder."""
+    """Return the process id of the server whose working directory is this folder."""
     here = {process.pid: process.parent for process in processes if _has_working_directory(process.pid, folder)}
     return next(pid for pid, parent in here.items() if parent not in here)
 

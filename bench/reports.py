@@ -1,8 +1,7 @@
-"""Measure memory and time of each report, in each format, over a million entries of a never analyzed ledger.
+"""Measure memory and time of each report, in each format, over a million entries of a ledger that was never analyzed.
 
-Each command runs in a separate process. *First row* is the time from the start of the process, including
-Python, until the first row arrives. *Peak memory* is the resident memory of the process that makes the report, without
-PostgreSQL.
+Each command runs in a separate process. *First row* is the time from the start of the process, including Python, until
+the first row arrives. *Peak memory* is the resident memory of the process that makes the report, without PostgreSQL.
 """
 
 import argparse
@@ -91,7 +90,7 @@ _FILL = (
 
 
 class Measurement(NamedTuple):
-    """The result of one report: seconds to the first row and to the end, peak memory in MB, and bytes of the report."""
+    """The result of one report: seconds to the first row and to the end, peak memory in MB, and the report's bytes."""
 
     first_row: float
     total: float
@@ -128,7 +127,7 @@ def commands() -> dict[str, str]:
 
 
 def main() -> int:
-    """Measure and print the table. Return 1 if a report takes more memory than the limit, otherwise 0."""
+    """Measure and print the table. Return 1 if a report exceeds the memory limit, otherwise 0."""
     asked = argparse.ArgumentParser(prog="python -m bench.reports", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     asked.add_argument("--analyzed", action="store_true", help="analyze the ledger first")
@@ -156,7 +155,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def ledger(testbed: Testbed, payments: int, *, is_analyzed: bool) -> Iterator[str]:
-    """Fill a ledger by bulk statements, and yield the database URL. Autovacuum is off unless `is_analyzed`."""
+    """Fill a ledger by bulk statements, and yield its database URL. Autovacuum is off unless `is_analyzed`."""
     fill = [statement.replace("{big}", str(BIG_PATIENT)) for statement in _FILL]
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET autovacuum = {'on' if is_analyzed else 'off'}")
@@ -168,7 +167,7 @@ def ledger(testbed: Testbed, payments: int, *, is_analyzed: bool) -> Iterator[st
 
 
 def run(database_url: str, line: str) -> Measurement:
-    """Run a report command, and return the measurement. Kill the command at the timeout."""
+    """Run a report command, and return the measurement. At the time-out, kill the command."""
     env = os.environ | {"DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "COLUMNS": "200"}
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -184,7 +183,7 @@ def run(database_url: str, line: str) -> Measurement:
         first = first or (time.perf_counter() - started if lines > 1 else 0.0)
     patience.cancel()
     with psycopg.connect(libpq_url(database_url), autocommit=True) as connection:
-        # A query whose client was killed goes on.
+        # The query continues after its client was killed.
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'payments console'"
@@ -195,7 +194,7 @@ def run(database_url: str, line: str) -> Measurement:
 
 
 def console_exports(testbed: Testbed) -> dict[str, Measurement]:
-    """Measure the export of the Payment Log from the console in each file format."""
+    """Measure the console's export of the Payment Log in each file format."""
     found = {}
     for form in ("csv", "xlsx"):
         with console_client(testbed) as (client, pid):

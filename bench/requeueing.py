@@ -1,7 +1,7 @@
 """Measure new payments while others are requeued: `python -m bench.requeueing [PAYMENTS] [RATE] [FAILING]`.
 
-The requeued payments were Not Sent because their clinics were off. They are evaluated again by the retrier, while new
-payments arrive at a fixed rate. FAILING further payments of one company are refused by PostgreSQL and wait for their
+The requeued payments were Not Sent because their clinics were switched off. The retrier evaluates them again while new
+payments arrive at a fixed rate. PostgreSQL refuses FAILING further payments of one company, which wait for their
 retries meanwhile.
 """
 
@@ -35,7 +35,7 @@ _CHUNK_ROWS = 5_000
 
 
 def main() -> None:
-    """Measure with and without a requeue, and print both."""
+    """Measure with and without a requeue. Print both results."""
     asked = argparse.ArgumentParser(prog="python -m bench.requeueing", description=__doc__)
     asked.add_argument("payments", type=int, nargs="?", default=200_000)
     asked.add_argument("rate", type=int, nargs="?", default=200)
@@ -74,7 +74,7 @@ def _measure(testbed: Testbed, rate: int, prefix: str) -> Latency:
 
 
 def _let_wait_for_retries(testbed: Testbed, count: int) -> None:
-    """Put failing payments of one company on the feed, in the state in which an importer leaves those that failed."""
+    """Put failing payments of one company on the feed, in the state in which an importer leaves failed entries."""
     refuse_company(testbed)
     testbed.publish(failing_events(count, "failing"))
     streams = Streams.of(testbed.feed, testbed.settings)
@@ -91,7 +91,7 @@ def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> No
 
 
 def _requeue_all(testbed: Testbed) -> int:
-    """Requeue everything that is Not Sent, ask the retrier to begin, and return the number of payments."""
+    """Requeue all payments that are Not Sent, ask the retrier to begin, and return the number of payments."""
     with transaction(testbed.database) as tx:
         run = requeue_runs.start_run(tx, FeedFilter(status=Status.NOT_SENT), datetime.now(UTC), "bench")
     has_more = True

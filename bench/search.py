@@ -68,7 +68,7 @@ TEXTS = (
 
 
 class SearchTiming(NamedTuple):
-    """Median milliseconds of a search in all companies, in one and in two clinics, and of the page over HTTP."""
+    """Median milliseconds of a search in all companies, in one company and in two clinics, and of the page."""
 
     all_companies: float
     company: float
@@ -94,7 +94,7 @@ def table(found: Mapping[str, SearchTiming]) -> Table:
 
 
 def measure(testbed: Testbed, client: httpx.Client) -> dict[str, SearchTiming]:
-    """Search the testbed's ledger for each of TEXTS, and return the times. Raises WrongResultError if a page fails."""
+    """Search the testbed's ledger for each of TEXTS. Return the times. Raises WrongResultError if a page fails."""
     database = connect_isolated(testbed.engines.database_url, application_name="bench", pool_size=1)
     try:
         return {wanted: _measure(database, wanted, client) for wanted in TEXTS}

@@ -1,7 +1,7 @@
 """Measure the time of each step of an import, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
 
-The time of a step includes the steps that it calls. `--collector` runs Python's garbage collector with its defaults or
-as our workers configure it.
+The time of a step includes the steps that it calls. `--collector` chooses how Python's garbage collector runs: with its
+defaults, or as the workers configure it.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
     asked.add_argument("--traced", action="store_true", help="each event carries a trace, and spans are kept in memory")
     options = asked.parse_args()
     if options.collector == "ours":
-        resources._relax_garbage_collection()  # what a worker does when it opens its connections
+        resources._relax_garbage_collection()  # as a worker does when it opens its connections
     cpu: dict[str, float] = defaultdict(float)
     wall: dict[str, float] = defaultdict(float)
     for owner, name, step in _STEPS:

@@ -1,7 +1,7 @@
 """Measure cost and benefit of partitioning the feed by company: `python -m bench.stream_partitioning [EVENTS]`.
 
-Partitioning costs more round trips and makes chunks smaller. Without partitioning, the backlog of one
-company delays the events of all companies, because a stream is read in order of time.
+Partitioning costs more round trips and makes chunks smaller. Without partitioning, the backlog of one company delays
+the events of all companies, because a stream is read in order of time.
 """
 
 import argparse
@@ -20,7 +20,7 @@ WARM_UP = 2_000
 
 
 def main() -> None:
-    """Measure the rate and the delay for several numbers of streams, and print one line for each number."""
+    """Measure the rate and the delay for several numbers of streams. Print one line for each number."""
     asked = argparse.ArgumentParser(prog="python -m bench.stream_partitioning", description=__doc__)
     asked.add_argument("events", type=int, nargs="?", default=20_000)
     events = asked.parse_args().events
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _measure_rate(testbed: Testbed, events: int) -> float:
-    """Return the imported events per second over all companies."""
+    """Return the imported events per second, over all companies."""
     testbed.fresh()
     feed = Streams.of(testbed.feed, testbed.settings)
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:

@@ -1,4 +1,4 @@
-"""Run servers with durable settings, a fresh ledger and our real processes for a benchmark."""
+"""Run servers with durable settings, a fresh ledger and the product's processes for a benchmark."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ class WrongResultError(Exception):
 
 @dataclass
 class Testbed:
-    """Running PostgreSQL and Valkey servers, and the URLs of this round's ledger and feed."""
+    """Running PostgreSQL and Valkey servers, and the URLs of the current round's ledger and feed."""
 
     home: Path
     engines: Engines
@@ -51,12 +51,12 @@ class Testbed:
 
     @property
     def database(self) -> Database:
-        """The connection pool of this round's ledger."""
+        """The connection pool of the current round's ledger."""
         return self.opened[-1]
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of this round's processes."""
+        """The environment variables of the current round's processes."""
         return {**service("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
 
     def fresh(self) -> None:
@@ -77,7 +77,7 @@ class Testbed:
         stream.ensure_group(self.feed, self.settings.stream)
 
     def checkpoint(self) -> None:
-        """Make a checkpoint, which also keeps the used WAL files for later, as in a server that has run for a while."""
+        """Make a checkpoint. PostgreSQL then reuses its WAL files, as a server that has run for a while."""
         with psycopg.connect(libpq_url(self.server_url), autocommit=True) as connection:
             connection.execute("CHECKPOINT")
 
@@ -98,7 +98,7 @@ class Testbed:
             return tx.execute(text(statement)).scalar_one()
 
     def wait_until_empty(self) -> float:
-        """Wait until every event is acknowledged, and return the `perf_counter` reading at the last check."""
+        """Wait until every event is acknowledged. Return the `perf_counter` reading at the last check."""
         wait_for(lambda: self.feed.xlen(self.settings.stream) == 0, "the feed to be empty", 3_600)
         return time.perf_counter()
 
@@ -137,7 +137,10 @@ def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str
 
 @contextmanager
 def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -> Iterator[int]:
-    """Run a process until the block ends, and yield the pid. Raises WrongResultError if the process ends earlier."""
+    """Run a process until the block ends, and yield its process id.
+
+    Raises WrongResultError if the process ends earlier.
+    """
     log = testbed.home / "log" / f"{name}.log"
     child = Child(name, command, testbed.variables | env, cwd=ROOT)
     with log.open("ab") as file:
@@ -154,7 +157,7 @@ def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -
 def our_processes(
     testbed: Testbed, importers: int, only: tuple[str, ...] = ("importer", "intake"), **env: str
 ) -> Iterator[dict[str, int]]:
-    """Run the intake and an importer with `importers` processes, and yield their pids."""
+    """Run the intake and an importer with `importers` processes. Yield their process ids by name."""
     with ExitStack() as stack:
         env |= {"PAYMENTS_IMPORTER_PROCESSES": str(importers)}
         yield {
@@ -164,7 +167,7 @@ def our_processes(
 
 
 def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = PATIENCE_SECONDS) -> None:
-    """Poll until `is_done` returns a true value. Raises WrongResultError, which names `what`, at the time-out."""
+    """Poll until `is_done` returns a true value. At the time-out, raises WrongResultError, which names `what`."""
     deadline = time.monotonic() + patience_seconds
     while not is_done():
         if time.monotonic() > deadline:

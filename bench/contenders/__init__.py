@@ -1,1 +1,1 @@
-"""Job queues to compare with our import. Each runs jobs that do nothing."""
+"""Job queues that are compared with the import. Each runs jobs that do nothing."""

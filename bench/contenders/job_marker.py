@@ -1,4 +1,4 @@
-"""Mark a finished job: append one fixed-length line to a file, which takes about a microsecond."""
+"""Mark a finished job: append a line of fixed length to a file, which takes about a microsecond."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""The Celery contender, with our workers' settings or, if BENCH_SETTINGS=bare, with only the broker URL.
+"""The Celery contender, with the product's Celery settings. With BENCH_SETTINGS=bare, it has only the broker URL.
 
-`work` runs a worker of two processes; `enqueue FIRST COUNT` enqueues jobs.
+`work` runs a worker of two processes. `enqueue FIRST COUNT` enqueues jobs.
 """
 
 import os
@@ -18,7 +18,7 @@ PROCESSES = "2"
 
 
 def make_app() -> Celery:
-    """Return a Celery application with two tasks: one does nothing, and one answers."""
+    """Return a Celery application with two tasks: one that does nothing, and one that replies."""
     settings = read_settings({k: v for k, v in os.environ.items() if not k.startswith("BENCH_")})
     engines = current_engines(settings)
     app = Celery("bench", set_as_current=False)

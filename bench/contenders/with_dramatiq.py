@@ -1,4 +1,4 @@
-"""The Dramatiq contender. `enqueue FIRST COUNT` enqueues jobs; the `dramatiq` command runs the worker."""
+"""The Dramatiq contender. `enqueue FIRST COUNT` enqueues jobs. The `dramatiq` command runs the worker."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The Huey contender. `enqueue FIRST COUNT` enqueues jobs; the `huey_consumer` command runs the worker."""
+"""The Huey contender. `enqueue FIRST COUNT` enqueues jobs. The `huey_consumer` command runs the worker."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ def mark_finished(number: int) -> None:
 
 
 def main() -> None:
-    """Enqueue COUNT jobs from FIRST; each only marks itself as finished."""
+    """Enqueue COUNT jobs, numbered from FIRST. Each job only marks itself as finished."""
     from bench.contenders.with_huey import mark_finished as named  # noqa: PLC0415 (as the consumer knows it)
 
     first, count = map(int, sys.argv[2:])

@@ -1,4 +1,4 @@
-"""The RQ contender. `enqueue FIRST COUNT` enqueues jobs; `work` runs one worker that does not fork for each job."""
+"""The RQ contender. `enqueue FIRST COUNT` enqueues jobs. `work` runs one worker that does not fork for each job."""
 
 import os
 import sys

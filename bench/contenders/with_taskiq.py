@@ -1,4 +1,4 @@
-"""The Taskiq contender. `enqueue FIRST COUNT` enqueues jobs; the `taskiq` command runs the worker."""
+"""The Taskiq contender. `enqueue FIRST COUNT` enqueues jobs. The `taskiq` command runs the worker."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ async def mark_finished(number: int) -> None:
 
 
 async def main() -> None:
-    """Enqueue COUNT jobs from FIRST; each only marks itself as finished."""
+    """Enqueue COUNT jobs, numbered from FIRST. Each job only marks itself as finished."""
     await broker.startup()
     first, count = map(int, sys.argv[2:])
     for number in range(first, first + count):
