@@ -60,7 +60,7 @@ def describe_error(error: BaseException) -> str | None:
 def engine_setting(error: BaseException) -> str | None:
     """Return the name of the setting with the URL of the server that caused this error.
 
-    The server is unreachable, or rejects the URL or the user. Returns None for any other error.
+    The server is unreachable, or rejects the URL or the user. Return None for any other error.
     """
     from redis.exceptions import RedisError
 

@@ -43,7 +43,7 @@ _NAMED_MAX = 5
 
 @dataclass(frozen=True)
 class Installation:
-    """The state of an installation, as a scope may see it. `sections` holds the records of each of SECTIONS."""
+    """The state of an installation, limited to a scope. `sections` holds the records of each section in SECTIONS."""
 
     sections: dict[str, list[Record]] = field(default_factory=dict)
 
@@ -61,9 +61,9 @@ class Installation:
 
 @dataclass(frozen=True)
 class HealthRequest:
-    """What is checked, when and for whom.
+    """What to check, at which time, and the scope that limits the result.
 
-    `ping_seconds` is how long the workers may take to answer a ping; 0 sends none, for a page that refreshes.
+    `ping_seconds` is how long the workers may take to answer a ping. 0 sends no ping: a page that refreshes uses it.
     """
 
     engines: Engines
@@ -74,7 +74,10 @@ class HealthRequest:
 
 
 def read_installation(request: HealthRequest, read_operations: Callable[[], Operations]) -> Installation:
-    """Check an installation. `read_operations` reads what the ledger says; it is called if PostgreSQL can be used."""
+    """Check an installation and return its state.
+
+    `read_operations` reads the state of jobs and work from the ledger. It is called if PostgreSQL can be used.
+    """
     from tasks.health_check import check
 
     components = check(request.engines, request.settings, request.ping_seconds, request.scope)
@@ -90,7 +93,7 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
 
 
 def ledger_components(operations: Operations) -> list[ComponentStatus]:
-    """Return the components whose state the ledger knows: nightly jobs, postponed work and dead letters."""
+    """Return the components whose state is in the ledger: nightly jobs, postponed work and dead letters."""
     from tasks.component_status import check_this, up
 
     return [
@@ -128,7 +131,7 @@ def _nightly_component(operations: Operations) -> ComponentStatus:
 
 
 def _redis_sections(request: HealthRequest) -> dict[str, list[Record]]:
-    """Return the sections that are read from Redis. They are missing if Redis does not answer."""
+    """Return the sections that are read from Redis, or no sections if Redis does not answer."""
     import redis
 
     from tasks.resources import connect_redis

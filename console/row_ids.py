@@ -8,7 +8,7 @@ _SHOWN_MAX = 40
 
 
 def parse_row_id(text: str) -> int:
-    """Return the id that a text states: ASCII digits without a leading zero, from 1 to ROW_ID_MAX.
+    """Return the id in a text: ASCII digits without a leading zero, from 1 to ROW_ID_MAX.
 
     Raises ValueError for any other text. int() alone would accept ` 17`, `+17`, `1_7` and the digits of other scripts,
     so a mistyped id could select another row.
@@ -19,5 +19,5 @@ def parse_row_id(text: str) -> int:
 
 
 def parse_count(text: str) -> int:
-    """Return the count that a text states: `0`, or the form of `parse_row_id`. Raises ValueError for any other text."""
+    """Return the count in a text: `0`, or digits as in `parse_row_id`. Raises ValueError for any other text."""
     return 0 if text == "0" else parse_row_id(text)

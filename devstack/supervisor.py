@@ -30,10 +30,7 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True)
 class RestartBackoff:
-    """The delay before a restart. Each failure doubles it.
-
-    It is reset once a child has run for `reset_after_seconds`.
-    """
+    """The delay before a restart. Each failure doubles it; a run of `reset_after_seconds` resets it."""
 
     initial_seconds: float = 0.5
     max_seconds: float = 30.0

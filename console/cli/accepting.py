@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Acceptance:
-    """The exceptions to accept, by id. `scope` is what the user sees, for the printed keys of payments.
+    """The exceptions to accept, by id. `scope` limits the payments whose keys are printed.
 
-    `confirmed` maps the id of each previewed exception to its result. An exception whose entries differ from the
-    previewed entries stays open.
+    `confirmed` maps the id of each previewed exception to the preview's result.
     """
 
     database: Database
@@ -45,8 +44,8 @@ class Acceptance:
     def run(self, *, has_to_ask: bool) -> int:
         """Accept each exception, and return how many were accepted.
 
-        If `has_to_ask`, ask for confirmation with the number of exceptions and the sum of their entries. An exception
-        whose entries differ from the confirmed entries stays open. Raises CommandError if the answer is no.
+        If `has_to_ask`, ask for confirmation with the number of exceptions and the sum of their entries. Raises
+        CommandError if the answer is no. An exception whose entries differ from the confirmed entries stays open.
         """
         if not has_to_ask:
             return sum(self._accept(exception_id) for exception_id in self.exception_ids)
@@ -56,7 +55,7 @@ class Acceptance:
         return sum(self._accept(exception_id) for exception_id in self.confirmed)
 
     def summary(self, accepted: int, *, is_preview: bool) -> str:
-        """Return a sentence that says how many of the exceptions were accepted, or would be accepted in a preview."""
+        """Return a sentence with the number of accepted exceptions. A preview says how many would be accepted."""
         of = plural(len(self.exception_ids), "exception")
         if not is_preview:
             return f"{accepted:,} of {of} accepted"
@@ -83,7 +82,10 @@ class Acceptance:
         return done is not None
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> AcceptanceResult | None:
-        """Accept an exception in a transaction, which a preview rolls back. Return None if it cannot be accepted."""
+        """Accept an exception in a transaction. A preview rolls the transaction back.
+
+        Return None if it cannot be accepted.
+        """
         from payments.core.finding import DecisionError
         from payments.journeys import adjusting, reporting
         from payments.store.db.connection import transaction

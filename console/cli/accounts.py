@@ -46,8 +46,8 @@ def account(parameters: AccountParameters, output: Output) -> None:
     """Show a patient's account, which covers all cases: total payments, unassigned amount and balance.
 
     If several companies have the patient's id, --company chooses one. --limit applies to the payments of the account,
-    and to the charges that they were applied to. In CSV each payment is a row, with the sums of its account in the last
-    columns.
+    and to the charges that they were applied to. In CSV each payment is a row. Its last columns hold the sums of the
+    account.
     """
     from payments.core.ambiguity import AmbiguousIdError
     from payments.journeys import distributing
@@ -75,7 +75,7 @@ def account(parameters: AccountParameters, output: Output) -> None:
 
 
 class _AccountReader(NamedTuple):
-    """Reads the payments of accounts and their charges while the report is printed."""
+    """Reads an account's payments, charges and refunds while the report is printed."""
 
     tx: Transaction
     parameters: AccountParameters
@@ -132,7 +132,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
 ) -> None:
     """Apply payments to patients' charges, by the four rules, as the nightly run does.
 
-    On a terminal the command asks first, with the number and the sum of the allocations.
+    On a terminal the command asks for confirmation, with the number and the sum of the allocations.
     """
     from payments.journeys import distributing
     from payments.store.db.connection import transaction

@@ -25,7 +25,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def parse_date(text: str) -> date:
-    """Parse a date. Raises BadParameter."""
+    """Return the date in a text. Raises BadParameter if the text is not a date of the form YYYY-MM-DD."""
     from payments.contract.days import parse_day
 
     try:
@@ -35,7 +35,10 @@ def parse_date(text: str) -> date:
 
 
 def parse_datetime(text: str) -> datetime:
-    """Parse a date and time. Without an offset, the time is in UTC. Raises BadParameter."""
+    """Return the date and time in a text. Without an offset, the time is in UTC.
+
+    Raises BadParameter for any other text.
+    """
     from payments.contract.days import parse_moment
 
     try:
@@ -45,7 +48,7 @@ def parse_datetime(text: str) -> datetime:
 
 
 def parse_dollars(text: str) -> Decimal:
-    """Parse an amount in dollars. Raises BadParameter."""
+    """Return the amount in a text, in dollars. Raises BadParameter for any other text."""
     from payments.contract.money import parse_amount
 
     try:
@@ -55,7 +58,10 @@ def parse_dollars(text: str) -> Decimal:
 
 
 def parse_id(text: str) -> int:
-    """Parse the id of a row, such as an exception's. Raises BadParameter for any other form, such as `1_7` or ` 17`."""
+    """Return the id of a row, for example of an exception.
+
+    Raises BadParameter for any other text, such as `1_7` or ` 17`.
+    """
     from console.row_ids import parse_row_id
 
     try:
@@ -65,7 +71,10 @@ def parse_id(text: str) -> int:
 
 
 def parse_seconds(text: str | float) -> float:
-    """Parse a number of seconds. Raises BadParameter, also for negative, infinite and very large numbers."""
+    """Return a number of seconds.
+
+    Raises BadParameter for a negative, infinite or very large number, or for any other text.
+    """
     with contextlib.suppress(ValueError):
         if 0 <= (read := float(text)) <= WAIT_SECONDS_MAX:
             return read
@@ -91,27 +100,30 @@ RawOption = Annotated[
 
 
 def check_order(since: date | None, until: date | None) -> None:
-    """Raise BadParameter if a period ends before it begins, because its report would be empty."""
+    """Check that a period does not end before it begins. Raises BadParameter if it does: its report would be empty."""
     if since and until and until < since:
         raise typer.BadParameter(f"{until} is before --from {since}", param_hint="'--to'")
 
 
 def parse_status(text: str) -> Status:
-    """Parse a status: `Not Sent` or `not-sent`. Raises BadParameter with the choices."""
+    """Return the status that a text names: `Not Sent` or `not-sent`. Raises BadParameter with the choices."""
     from payments.core.outcome import Status
 
     return parse_choice(Status, text, "status", "--status")
 
 
 def parse_reason(text: str) -> Reason:
-    """Parse a reason code. Hyphens and spaces may replace underscores. Raises BadParameter with the choices."""
+    """Return the reason code that a text names. Hyphens and spaces may replace underscores.
+
+    Raises BadParameter with the choices.
+    """
     from payments.core.outcome import Reason
 
     return parse_choice(Reason, text, "reason", "--reason")
 
 
 def parse_charge_types(text: str) -> list[ChargeType]:
-    """Parse comma-separated charge types, or `all`. Return no charge types for an empty text.
+    """Return the charge types of a comma-separated text, or all of them for `all`. An empty text has none.
 
     Raises BadParameter with the choices.
     """
@@ -123,7 +135,7 @@ def parse_charge_types(text: str) -> list[ChargeType]:
 
 
 def parse_identifier(text: str, hint: str) -> str:
-    """Return the id of a clinic or company if it is valid in the event contract. Otherwise raises BadParameter.
+    """Return the id of a clinic or company. Raises BadParameter if the event contract does not allow it.
 
     `hint` names the option in the error.
     """
@@ -141,8 +153,8 @@ def parse_identifier(text: str, hint: str) -> str:
 def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
     """Return the choice that a text names. Case, hyphens, spaces and underscores make no difference.
 
-    Raises typer.BadParameter with all choices. `noun` names the kind of choice in the error. `hint` names the option
-    where typer cannot determine it.
+    `noun` names the kind of choice in the error. `hint` names the option if typer cannot determine it. Raises
+    typer.BadParameter with all choices.
     """
     choices = list(choices)
     for choice in choices:

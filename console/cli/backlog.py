@@ -1,4 +1,4 @@
-"""The backlog of an installation, and waiting until it is empty."""
+"""Read the backlog of an installation, and wait until it is empty."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -51,7 +51,7 @@ class Backlog:
 
 
 def wait_until_idle(context: CliContext, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
-    """Poll until the backlog is empty or the timeout has passed, and return the last backlog."""
+    """Poll until no work is due or the timeout has passed, and return the last backlog. `on_poll` gets each backlog."""
     deadline = time.monotonic() + timeout_seconds
     for backlog in _poll(context):
         on_poll(backlog)
@@ -76,7 +76,7 @@ def _poll(context: CliContext) -> Iterator[Backlog]:
 
 
 def _read(feed: Streams, database: Database) -> Backlog:
-    """Read the backlog. The feed is read first: an entry is in the ledger before it is acknowledged."""
+    """Read the backlog. The feed is read before the ledger: an entry is in the ledger before it is acknowledged."""
     from redis.exceptions import RedisError
 
     from payments.journeys.reporting import load_backlog

@@ -1,4 +1,4 @@
-"""`payments report balancing`: EMR against Billing as one sum, and the lines whose amounts differ."""
+"""`payments report balancing`: the EMR against Billing as one sum, and the lines whose amounts differ."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -55,11 +55,10 @@ def balancing(
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.
 
     Unexplained is 0.00 unless something is wrong. Differences of opposite sign can cancel out, so the number of
-    unexplained payments is shown too. Unexplained lines come first, but lines as CSV are in the order of payments, and
-    are printed while the ledger is read. With --emr-csv, Billing is compared with the EMR's own Payment Log line by
-    line, which finds lost events. That CSV file has a header: clinic_id, payment_id, line_id, transaction_date,
-    amount_paid, charge_type, internal_payment, paid and optionally version. It must cover the selected days and
-    clinics.
+    unexplained payments is shown too. Unexplained lines come first. In CSV, lines are in the order of payments, and are
+    printed while the ledger is read. With --emr-csv, Billing is compared with the EMR's own Payment Log line by line.
+    This finds lost events. That CSV file has a header: clinic_id, payment_id, line_id, transaction_date, amount_paid,
+    charge_type, internal_payment, paid and optionally version. It must cover the selected days and clinics.
     """
     with _open_log(emr_csv) as log:
         if lines and output.output_format is OutputFormat.CSV:
@@ -102,7 +101,7 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 
 @contextlib.contextmanager
 def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
-    """Open a Payment Log for the block, and yield its rows; None if `path` is None.
+    """Open a Payment Log file for the block, and yield its rows. Yields None if `path` is None.
 
     An invalid row ends the command with an error that names the row's number and column.
     """
@@ -119,7 +118,10 @@ def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
 
 
 def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
-    """Print how many lines are equal, and list the lines that differ: all of them, or only the unexplained ones."""
+    """Print how many lines are equal, and list the lines that differ.
+
+    If `every_line`, all of them are listed, otherwise only those that are unexplained or have notes.
+    """
     all_lines = balance.equal + balance.different
     same = f"{balance.equal:,} of {all_lines:,} payments are equal on both sides."
     stdout().print(Text(same, "dim"), soft_wrap=True)
@@ -131,7 +133,7 @@ def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
 
 
 def _unexplained_label(unexplained: int) -> str:
-    """Return ` (N payments)`, or nothing for 0. Unexplained amounts may cancel each other, so the count is shown."""
+    """Return ` (N payments)`, or nothing for 0. The count is shown because unexplained amounts may cancel out."""
     return f" ({plural(unexplained, 'payment')})" if unexplained else ""
 
 

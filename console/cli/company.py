@@ -32,7 +32,7 @@ CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The com
 
 
 class AdjustmentPolicy(StrEnum):
-    """Whether a biller reviews the adjustments of closed months, or they are accepted automatically."""
+    """The policy for adjustments of closed months: a biller reviews them, or they are accepted automatically."""
 
     REVIEW = "review"
     AUTO = "auto"
@@ -104,7 +104,7 @@ def list_companies(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """List the companies and their settings. Retired ones are listed with --unconfirmed only."""
+    """List the companies and their settings. Retired companies are listed with --unconfirmed only."""
     from payments.journeys import configuring
     from payments.journeys.confirming import list_unconfirmed
 
@@ -120,11 +120,14 @@ def list_companies(
 
 @app.command("confirm", epilog="Example: payments company confirm acme")
 def confirm_company(company: CompanyArgument) -> None:
-    """Confirm a company that an event added, or that was retired. This is recorded."""
+    """Confirm a company that an event added or a user retired. The confirmation is recorded."""
     confirming.confirm(company)
 
 
 @app.command("retire", epilog="Example: payments company retire acmee")
 def retire_company(company: CompanyArgument, *, yes: YesOption = False) -> None:
-    """Retire an empty company that came from a mistyped id. Its later events are Not Sent. This is recorded."""
+    """Retire an empty company that came from a mistyped id. Its later events are Not Sent.
+
+    The retirement is recorded.
+    """
     confirming.retire(company, yes=yes)

@@ -1,4 +1,4 @@
-"""The steps of `payments company export`: wait for the feed, let the company leave, copy its rows to files."""
+"""The steps of `payments company export`: wait for the feed, mark the company as left, copy its rows to files."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -27,10 +27,10 @@ _OLDER_WRITERS_SECONDS = 120
 
 
 def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest, bool]:
-    """Export a company to a folder. Return the manifest, and whether the folder was written now.
+    """Export a company to a folder. Return the manifest, and whether this call wrote the folder.
 
-    Raises CommandError if the folder holds something else, or if events of the company are still on the feed after
-    `wait_seconds`; then nothing was changed. Raises MoveError if the company cannot be exported.
+    Raises MoveError if the company cannot be exported. Raises CommandError if the folder holds something else. Also
+    raises CommandError if events of the company are still on the feed after `wait_seconds`; then nothing was changed.
     """
     from payments.journeys import company_export
     from payments.store.db.connection import transaction
@@ -52,7 +52,7 @@ def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest
 
 
 def stay(company_id: str) -> None:
-    """Let a company stay that has left. Raises MoveError if it has not."""
+    """Cancel the move of a company that has left. Raises MoveError if it has not left."""
     from payments.journeys import company_export
 
     with open_transaction() as tx:
@@ -60,7 +60,7 @@ def stay(company_id: str) -> None:
 
 
 def late_events(company_id: str) -> list[RefusedEvent]:
-    """Return the events that arrived after the company has left. Raises MoveError if it has not."""
+    """Return the events that arrived after the company had left. Raises MoveError if it has not left."""
     from payments.journeys import company_export
 
     with open_transaction() as tx:
@@ -82,7 +82,7 @@ def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: flo
 
 
 def _wait_for_older_writers(database: Database) -> None:
-    """Wait for the transactions that began to write before the company has left, and may change its rows."""
+    """Wait for the transactions that began before the company left. They may still change its rows."""
     from payments.journeys import company_export
     from payments.store.db.connection import transaction
 
@@ -129,7 +129,7 @@ def _copy(database: Database, move: tuple[str, UUID], folder: Path) -> Manifest:
 
 
 def _wait(is_done: Callable[[], bool], seconds: float) -> bool:
-    """Poll until `is_done` returns True, and return whether it did before `seconds` have passed."""
+    """Poll `is_done` until it returns True or `seconds` have passed. Return whether it returned True."""
     deadline = time.monotonic() + seconds
     while not is_done():
         if time.monotonic() >= deadline:

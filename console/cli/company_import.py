@@ -23,9 +23,9 @@ _RESERVATIONS_MAX = 60
 
 
 def import_folder(folder: Path) -> tuple[Manifest, bool]:
-    """Import the company of an exported folder. Return the manifest, and whether the company was imported now.
+    """Import the company of an exported folder. Return the manifest, and whether this call imported the company.
 
-    Raises CommandError if the folder is not a complete, undamaged export, and MoveError if the company cannot be
+    Raises CommandError if the folder is not a complete, undamaged export. Raises MoveError if the company cannot be
     imported here.
     """
     from payments.journeys import company_import
@@ -50,7 +50,10 @@ def import_folder(folder: Path) -> tuple[Manifest, bool]:
 
 
 def _reserve(database: Database, table: str, ids: IdRange) -> int:
-    """Reserve row ids. Imports that draw ids are waited for in short steps, because others wait behind each step."""
+    """Reserve row ids, and return the shift from the exported ids to the reserved ids.
+
+    It waits in short steps for imports that draw ids, because other imports wait behind each step.
+    """
     from payments.journeys import company_import
     from payments.store.db.connection import is_transient, transaction
 

@@ -1,4 +1,4 @@
-"""Ask for confirmation before an irreversible action, and define the options --yes and --dry-run."""
+"""Ask for confirmation before an irreversible action. Defines the options --yes and --dry-run."""
 
 import sys
 from typing import Annotated
@@ -16,12 +16,12 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would h
 
 
 def must_ask(*, yes: bool) -> bool:
-    """Return whether a command must ask for confirmation: the standard input is a terminal, and --yes is not given."""
+    """Return True if a command must ask for confirmation: the standard input is a terminal, and --yes is not given."""
     return not yes and sys.stdin.isatty()
 
 
 def confirm(question: str) -> None:
-    """Ask the user a question on the standard error. Raises CommandError unless the answer is `y` or `yes`."""
+    """Ask the user a question on the standard error. Raises CommandError if the answer is neither `y` nor `yes`."""
     stderr().print(Text(f"{printable(question)} [y/N] "), end="", soft_wrap=True)
     try:
         answer = sys.stdin.readline().strip().casefold()

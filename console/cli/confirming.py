@@ -13,7 +13,7 @@ from console.cli.terminal import print_line
 
 
 def confirm(company: str, clinic: str | None = None) -> None:
-    """Confirm a company or a clinic, and print that it is confirmed. Raises ConfirmationError if it does not exist."""
+    """Confirm a company, or a clinic of it, and print a confirmation. Raises ConfirmationError if it does not exist."""
     from payments.journeys import confirming
 
     named = confirming.NamedClinic(_company(company, clinic), clinic and parse_identifier(clinic, "CLINIC"))
@@ -23,9 +23,9 @@ def confirm(company: str, clinic: str | None = None) -> None:
 
 
 def retire(company: str, clinic: str | None = None, *, yes: bool) -> None:
-    """Retire a company or a clinic, and print that it is retired. Asks first, unless `yes`.
+    """Retire a company, or a clinic of it, and print that it is retired. Asks first, unless `yes`.
 
-    Raises ConfirmationError if it is not empty, is retired or does not exist.
+    Raises ConfirmationError if it is not empty, is retired already or does not exist.
     """
     from payments.journeys import confirming
 

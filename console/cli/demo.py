@@ -1,4 +1,4 @@
-"""`payments demo`: two simulated weeks from save to ledger, on a temporary stack."""
+"""`payments demo`: two simulated weeks of payments, from the EMR to the ledger, on a temporary stack."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -25,7 +25,7 @@ IDLE_SECONDS_MAX = 300
 
 
 class _Import(NamedTuple):
-    """The number of events imported from the feed, and the duration in seconds."""
+    """The result of an import: the number of events, and the duration in seconds."""
 
     events: int
     seconds: float

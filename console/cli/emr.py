@@ -63,8 +63,8 @@ def publish(
 ) -> None:
     """Publish each line of a file unchanged. Billing rejects invalid events with the reason.
 
-    Blank lines, line ends and a byte order mark at the beginning of the file are not published. A signed event that
-    `payments company late-events` has printed is published with its bytes and its signature.
+    Blank lines, line ends and a byte order mark at the beginning of the file are not published. `payments company
+    late-events` prints signed events: they are published with their original bytes and signatures.
     """
     from console.cli.event_lines import keeping_signatures, load_sign, read_lines
 
@@ -117,8 +117,8 @@ def replay_synthea(
 ) -> None:
     """Publish the patients and payments of a Synthea CSV export.
 
-    The integration is turned on, with all charge types, for each clinic without settings. The whole folder is read
-    first: if a row is invalid, nothing is published and no clinic is changed.
+    For each clinic without settings, the integration is turned on with all charge types. The whole folder is read
+    first. If a row is invalid, nothing is published and no clinic is changed.
     """
     from emr.synthea import read_export
 
@@ -134,7 +134,7 @@ def replay_synthea(
 
 
 def _start_day(first_day: date | None, days: int) -> date:
-    """Return the first day of a simulation. Raises BadParameter for days outside the range of the event contract."""
+    """Return the first day of a simulation. Raises BadParameter if a day is outside the range of the event contract."""
     start = first_day or datetime.now(UTC).date() - timedelta(days=days)
     if not _FIRST_DAY <= start <= _LAST_DAY - timedelta(days=days):
         raise typer.BadParameter(f"the days must be between {_FIRST_DAY} and {_LAST_DAY}", param_hint="'--first-day'")
@@ -157,7 +157,10 @@ def publish_simulation(context: CliContext, simulation: Simulation, rate: int | 
 
 
 def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int:
-    """Switch on the clinics without settings for all charge types, and return their number."""
+    """Turn the integration on with all charge types for the clinics without settings.
+
+    Return the number of these clinics.
+    """
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 

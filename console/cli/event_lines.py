@@ -1,7 +1,8 @@
 """Files of events, one event per line, for `payments emr publish` and `payments company late-events`.
 
-A line is the JSON of an event. The bytes of a signed event must not change, and may contain line ends. Its line is a
-JSON object with the bytes in base64 and the signature: `{"event_base64": "...", "signature": "..."}`.
+A line is the JSON of an event. The line of a signed event is another JSON object, with the bytes in base64 and the
+signature: `{"event_base64": "...", "signature": "..."}`. The bytes of a signed event must not change, and may contain
+line ends.
 """
 
 import base64
@@ -29,7 +30,7 @@ class SignedBody(bytes):
 
     @classmethod
     def of(cls, body: bytes, signature: str) -> Self:
-        """Return the bytes of an event together with their signature."""
+        """Return a SignedBody with the bytes of an event and their signature."""
         signed = cls(body)
         signed.signature = signature
         return signed
@@ -38,7 +39,7 @@ class SignedBody(bytes):
 def to_line(body: bytes, signature: str | None) -> bytes:
     """Return the line of a valid event, without a line end.
 
-    In an unsigned event, line ends become spaces: JSON has them only between its tokens, so the event is the same.
+    In an unsigned event, line ends become spaces. JSON has line ends between its tokens only, so the event is the same.
     """
     if signature is None:
         return body.replace(b"\r", b" ").replace(b"\n", b" ")
@@ -46,10 +47,10 @@ def to_line(body: bytes, signature: str | None) -> bytes:
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the events of a file: its lines that are not blank, without line ends and the file's byte order mark.
+    """Yield the events of a file. Blank lines, line ends and the file's byte order mark are omitted.
 
-    The event of a line with a signature is a SignedBody. Raises CommandError for a file in UTF-16 and for a line that
-    is too long. Only Billing validates the events.
+    The event of a line with a signature is a SignedBody. Raises CommandError if the file is in UTF-16, or if a line is
+    too long. The events are not validated: only Billing does this.
     """
     for number in count(1):
         line = file.readline(_LINE_BYTES_MAX + 1)
@@ -67,7 +68,10 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def load_sign(path: Path) -> Sign:
-    """Return a function that signs an event with its company's last key in a file of signing keys."""
+    """Return a function that signs an event with its company's last key in a file of signing keys.
+
+    The function returns None for an event whose company has no key.
+    """
     last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
 
     def sign(body: bytes) -> str | None:
@@ -78,7 +82,7 @@ def load_sign(path: Path) -> Sign:
 
 
 def keeping_signatures(sign: Sign | None) -> Sign:
-    """Return a function that signs an event with `sign`. A SignedBody that this does not sign keeps its signature."""
+    """Return a function that signs an event with `sign`. If `sign` returns None, a SignedBody keeps its signature."""
 
     def sign_or_keep(body: bytes) -> str | None:
         signature = sign(body) if sign else None

@@ -1,4 +1,4 @@
-"""`payments exceptions show|assign|next|note|undo`: work the queue of Billing Exceptions."""
+"""`payments exceptions show|assign|next|note|undo`: work on the queue of Billing Exceptions."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -40,7 +40,7 @@ IdArgument = Annotated[
 def show_one(
     exception_id: IdArgument, *, output_format: FormOption = OutputFormat.TABLE, raw: RawOption = False
 ) -> None:
-    """Show one exception with its whole life: what happened, its entries, and the notes on its payment."""
+    """Show one exception with its whole life: its events and entries, and the notes on its payment."""
     from payments.journeys import noting, reporting
 
     output = Output(output_format, is_raw=raw)
@@ -74,7 +74,7 @@ def assign(
     to: Annotated[str | None, typer.Option("--to", metavar="USER", help="The user who is to decide them.")] = None,
     nobody: Annotated[bool, typer.Option("--nobody", help="Take the exceptions away from their owner.")] = False,
 ) -> None:
-    """Give open exceptions to a user of the console who may decide them. All of them change, or none."""
+    """Assign open exceptions to a user of the console who may decide them. All of them change, or none."""
     from payments.journeys import assigning
 
     if (to is None) is not nobody:
@@ -95,7 +95,7 @@ def claim_next(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Give the oldest open exception without an owner to a user, and show it. Two users never get the same one."""
+    """Assign the oldest open exception without an owner to a user, and show it. No two users get the same exception."""
     from payments.journeys import assigning
 
     output, now = Output(output_format, is_raw=raw), datetime.now(UTC)
@@ -115,7 +115,7 @@ def note(
     *,
     text: Annotated[str, typer.Option("--text", help="The note. Only users of the console see it.")],
 ) -> None:
-    """Add an internal note to an exception. It is shown with its payment too."""
+    """Add an internal note to an exception. It is also shown with the exception's payment."""
     from payments.journeys import noting
 
     with open_transaction() as tx:
@@ -143,9 +143,9 @@ def undo(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Undo an acceptance or an acknowledgement: the exception is open again. Undoing it again changes nothing.
+    """Undo an acceptance or an acknowledgement: the exception is open again. Repeating this changes nothing.
 
-    New entries in an open month reverse those of an acceptance. On a terminal the command asks for confirmation.
+    New entries in an open month reverse the entries of an acceptance. On a terminal the command asks for confirmation.
     """
     from payments.journeys import undoing
     from payments.store.db.connection import transaction

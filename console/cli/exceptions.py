@@ -43,7 +43,7 @@ def report(
     parameters: ExceptionsParameters,
     output: Output,
 ) -> None:
-    """Show the Billing Exceptions: the case, the amounts in Billing and in the EMR, and the entries to post."""
+    """Show the Billing Exceptions: the case, the amounts in Billing and in the EMR, and the proposed entries."""
     from payments.journeys import reporting
 
     with open_report() as tx:
@@ -74,8 +74,8 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
 ) -> None:
     """Accept exceptions: post their proposed entries. Accepting an exception again posts nothing.
 
-    Each exception is a transaction. On a terminal the command asks for confirmation, with the number of exceptions and
-    the sum of their entries. An exception that changes before the answer stays open.
+    Each exception is accepted in its own transaction. On a terminal the command asks for confirmation, with the number
+    of exceptions and the sum of their entries. An exception that changes before the answer stays open.
     """
     from payments.journeys import adjusting
     from payments.store.db.connection import transaction
@@ -142,7 +142,10 @@ def acknowledge(
 
 
 def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tuple[str, SeenException]:
-    """Return the effect of acknowledging, and the exception. Raises DecisionError if it cannot be acknowledged."""
+    """Return a sentence that says the effect of acknowledging, and the exception as it was seen.
+
+    Raises DecisionError if the exception cannot be acknowledged.
+    """
     from payments.journeys import adjusting, reporting
     from payments.store.db.connection import transaction
 

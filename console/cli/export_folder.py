@@ -21,10 +21,10 @@ OnBytes = Callable[[int], None]
 
 
 def begin(folder: Path, company_id: str) -> Manifest | None:
-    """Prepare a folder for an export of a company: a new or empty one, or one whose export was interrupted.
+    """Prepare a folder for an export of a company. It may be new, be empty, or hold an interrupted export.
 
-    Return the manifest if the folder holds a complete export of this company. Raises CommandError if it holds anything
-    else.
+    Return the manifest if the folder holds a complete export of this company, otherwise None. Raises CommandError if
+    the folder holds anything else.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = {each.name for each in folder.iterdir()}
@@ -48,9 +48,10 @@ def begin(folder: Path, company_id: str) -> Manifest | None:
 def write_table(
     folder: Path, name_and_columns: tuple[str, tuple[str, ...]], blocks: Iterable[bytes], on_bytes: OnBytes
 ) -> ExportedTable:
-    """Write the rows of a table to its file. `name_and_columns` are those of the table.
+    """Write the rows of a table to its file, and return the file's entry of the manifest.
 
-    Each line of the text format of COPY is a row: a line end inside a value is escaped.
+    `name_and_columns` are the table's name and columns. `blocks` are its rows in the text format of COPY, where each
+    line is a row: a line end inside a value is escaped. `on_bytes` gets the size of each block.
     """
     digest, rows, size = hashlib.sha256(), 0, 0
     with open(_file(folder, name_and_columns[0]), "wb", opener=_private) as file:
@@ -66,7 +67,7 @@ def write_table(
 
 
 def finish(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, which makes the export complete. A crash leaves the whole manifest or none."""
+    """Write the manifest, which makes the export complete. After a crash the folder has the whole manifest, or none."""
     written = folder / f"{MANIFEST}.new"
     _write(written, manifest.to_json())
     written.rename(folder / MANIFEST)
@@ -74,7 +75,7 @@ def finish(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a folder. Raises CommandError if there is none, and MoveError if it is damaged."""
+    """Return the manifest of a folder. Raises CommandError if there is no manifest, or if it is damaged."""
     path = folder / MANIFEST
     if not path.is_file():
         is_unfinished = (folder / UNFINISHED).exists()
@@ -87,7 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def check_files(folder: Path, manifest: Manifest, on_bytes: OnBytes) -> None:
-    """Compare the files with the manifest. Raises CommandError for a file that is missing or damaged."""
+    """Compare the files with the manifest. Raises CommandError if a file is missing or damaged."""
     for each in manifest.tables:
         path, digest, size = _file(folder, each.table), hashlib.sha256(), 0
         if not path.is_file():

@@ -65,7 +65,7 @@ def _payments(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Import every patient payment saved in the EMR into the billing ledger, and show its status."""
+    """Import every patient payment saved in the EMR into the billing ledger, and show the state of each."""
     context.obj.traceback = traceback
 
 

@@ -60,7 +60,7 @@ def show_month(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Show the totals of a month: the stored totals of a closed month, or the current totals of an open month."""
+    """Show the totals of a month. A closed month shows its stored totals, an open month its current totals."""
     from payments.journeys import closing
 
     output = Output(output_format, is_raw=raw)
@@ -73,7 +73,7 @@ def show_month(
 
 @app.command(epilog="Example: payments months schedule acme 2026-10")
 def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
-    """Schedule a month to be closed in the coming night, and list the payments to resolve before the close."""
+    """Schedule a month to be closed in the coming night, and list the payments to resolve before then."""
     from payments.journeys import closing
 
     chosen, now = _month(month), datetime.now(UTC)
@@ -104,7 +104,7 @@ def cancel(company: CompanyArgument, month: MonthArgument) -> None:
 def close(
     company: CompanyArgument, month: MonthArgument, *, yes: YesOption = False, dry_run: DryRunOption = False
 ) -> None:
-    """Close a month now. A closed month cannot be reopened; later changes become exceptions.
+    """Close a month now. A closed month cannot be opened again; later changes become exceptions.
 
     On a terminal the command asks for confirmation, with the month's total and the number of payments to resolve.
     """
@@ -131,7 +131,7 @@ def close(
 
 @app.command(epilog="Example: payments months verify acme 2026-10")
 def verify(company: CompanyArgument, month: MonthArgument) -> None:
-    """Compare a closed month's ledger totals with the totals stored at its closing; exit 1 if they differ."""
+    """Compare a closed month's ledger totals with the totals stored at its close. Exits with 1 if they differ."""
     from payments.journeys import closing
 
     chosen = _month(month)

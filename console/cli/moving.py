@@ -40,10 +40,11 @@ def export_company(  # noqa: PLR0913 (each parameter is an option)
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Export a company, to import it into another installation. Pause its publisher first.
+    """Export a company, to import it into another installation. Pause the company's publisher first.
 
-    From then on this installation keeps its rows unchanged, and its events are Not Sent. Other companies are imported
-    meanwhile. An interrupted export can be repeated. The directory contains patient data.
+    After the export this installation keeps the company's rows unchanged, and the company's events are Not Sent. Events
+    of other companies are imported during the export. An interrupted export can be repeated. The directory contains
+    patient data.
     """
     from console.cli import company_export
 
@@ -63,7 +64,7 @@ def export_company(  # noqa: PLR0913 (each parameter is an option)
 
 @app.command("cancel-export", epilog="Example: payments company cancel-export acme")
 def cancel_export(company: CompanyArgument, *, yes: YesOption = False) -> None:
-    """Let a company stay that was exported and not imported anywhere. Its events are imported here again."""
+    """Keep a company that was exported but not imported anywhere. Its events are imported here again."""
     from console.cli import company_export
 
     company_id = parse_identifier(company, "COMPANY")
@@ -80,10 +81,10 @@ def import_company(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Import a company that another installation has exported. It is here completely, or not at all.
+    """Import a company that another installation has exported. It is imported completely, or not at all.
 
     Checksums, ledger totals and closed months are compared with the export. A company that has data here is refused.
-    Run it as the owner of the tables. An interrupted import can be repeated.
+    Run the command as the owner of the tables. An interrupted import can be repeated.
     """
     from console.cli import company_import
 
@@ -99,9 +100,10 @@ def import_company(
     "installation: payments emr publish late.jsonl",
 )
 def print_late_events(company: CompanyArgument) -> None:
-    """Print the events of a company that arrived here after it has left, one per line, to publish them where it is.
+    """Print the events of a company that arrived here after it had left, one per line.
 
-    The line of a signed event holds its bytes in base64 and its signature; `payments emr publish` reads it.
+    Publish them in the installation that has the company now, with `payments emr publish`. The line of a signed event
+    holds the event's bytes in base64 and its signature.
     """
     from console.cli import company_export
     from console.cli.event_lines import to_line

@@ -47,7 +47,7 @@ def add(
 
 @report_command(NotesParameters)
 def list_notes(parameters: NotesParameters, output: Output) -> None:
-    """Show the internal notes on a payment, with those on its exceptions, or on a patient's account."""
+    """Show the internal notes on a payment and its exceptions, or on a patient's account."""
     from payments.journeys import noting
 
     with open_report() as tx:
@@ -59,7 +59,10 @@ app.command("list", epilog="Example: payments notes list --payment north/p-1001/
 
 
 def _subjects(tx: Transaction, parameters: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return what notes are about: its kind with its id, and the subjects. Raises CommandError unless one is named."""
+    """Return the kind and id that the options name, and the subjects of the notes.
+
+    Raises CommandError if the options do not name exactly one payment or patient.
+    """
     from payments.journeys import noting
 
     scope = EVERYTHING.narrowed_to_company(parameters.company)

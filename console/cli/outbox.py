@@ -26,8 +26,8 @@ def outbox(
 ) -> None:
     """Show how many events wait in an EMR's outbox, and the events that its relay has moved aside.
 
-    An event is moved aside because it is too large, or because Redis refuses it but accepts later events. Exits with 1
-    if an event was moved aside. Pass the password in PGPASSWORD or the password file, because other users can read the
+    An event is moved aside if it is too large, or if Redis refuses it but accepts later events. Exits with 1 if an
+    event was moved aside. Pass the password in PGPASSWORD or the password file, because other users can read the
     command line.
     """
     import psycopg
@@ -50,7 +50,10 @@ def outbox(
 
 
 def _connect(url: str) -> Connection:
-    """Connect to the EMR's database. Raises CommandError; the message contains no part of the password."""
+    """Connect to the EMR's database.
+
+    Raises CommandError if this fails; its message contains no part of the password.
+    """
     import psycopg
 
     try:

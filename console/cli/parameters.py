@@ -40,9 +40,9 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 def chosen_filter(tx: Transaction, parameters: Any) -> Any:
-    """Return the filter of a report's parameters: their company, clinic and patient, and the days of their period.
+    """Return the filter that a report's parameters describe: company, clinic, patient and period.
 
-    Raises AmbiguousIdError if several companies have the clinic or the patient, and none of them is chosen.
+    Raises AmbiguousIdError if several companies have the clinic or the patient, and no company is chosen.
     """
     from payments.core.scope import EVERYTHING
     from payments.journeys import choosing
@@ -127,7 +127,7 @@ def _parser(parameter: Parameter) -> Callable[[str], Any]:
 
 
 class _ChoiceParser:
-    """Parses a choice of a parameter. Its choices are loaded when they are needed."""
+    """Parses the text of a parameter with choices. The choices are loaded when they are needed."""
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
@@ -144,7 +144,7 @@ class _ChoiceParser:
 def list_choices(command: Any) -> None:
     """Add the choices of its parameters to the help of a command.
 
-    They are not in the definition of the command, because loading them slows every other command.
+    The definition of the command does not contain them, because loading them slows every other command.
     """
     for parameter in command.params:
         described = getattr(parameter, "type_descriptor", None)

@@ -1,4 +1,4 @@
-"""`payments report payment-log`: show or export the entries of the ledger, filtered, grouped or with their charges."""
+"""`payments report payment-log`: show or export the entries of the ledger. They can be filtered and grouped."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -64,7 +64,7 @@ def payment_log(
 
 
 def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
-    """Write a spreadsheet and return the number of its rows. After an error, no file exists."""
+    """Write a spreadsheet and return the number of its rows. After an error, no file is left."""
     from console.reports.xlsx import write_xlsx
 
     try:

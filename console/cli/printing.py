@@ -17,8 +17,8 @@ TABLE_ROWS = 200
 class Output(NamedTuple):
     """The form in which a report is printed.
 
-    `limit` is the maximum number of rows; 0 means all rows, and None means the default of the format. `is_raw` writes
-    text in CSV without protection from formulas.
+    `limit` is the maximum number of rows. 0 means all rows, and None means the default of the format. If `is_raw`, text
+    in CSV is not protected from being read as formulas.
     """
 
     output_format: OutputFormat = OutputFormat.TABLE
@@ -26,7 +26,10 @@ class Output(NamedTuple):
     is_raw: bool = False
 
     def check(self) -> None:
-        """Raise CommandError if --raw is given and the format is not CSV."""
+        """Check that --raw is given with the format CSV only.
+
+        Raises CommandError if it is given with another format.
+        """
         if self.is_raw and self.output_format is not OutputFormat.CSV:
             raise CommandError("--raw requires --format csv", exit_status=2)
 

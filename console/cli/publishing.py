@@ -1,4 +1,4 @@
-"""Open the feed for the commands that publish, with their settings."""
+"""Open the feed for the commands that publish events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_feed(context: CliContext, sign: Sign | None) -> Iterator[PaymentFeed]:
-    """Yield the feed of the settings. `sign` signs each event. The end exports spans and disconnects."""
+    """Yield a feed that is configured by the settings. `sign` signs each event.
+
+    At the end of the block the spans are exported and the connection is closed.
+    """
     settings, engines = context
     with (
         _tracer(context) as tracer,

@@ -1,4 +1,4 @@
-"""Refuse repeated options that have a single value. The parser alone would keep the last value."""
+"""Refuse a repeated option that has a single value. The parser alone would use its last value."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import typer
 
 
 def refuse_repeated_options(command: Any) -> None:
-    """Make a command and all its subcommands refuse repeated options. Options that collect values may be repeated."""
+    """Make a command and all its subcommands refuse repeated options. Options with several values may be repeated."""
     make_parser = command.make_parser
 
     def make_strict_parser(context: typer.Context) -> Any:
@@ -29,7 +29,7 @@ def refuse_repeated_options(command: Any) -> None:
 
 
 def _reject_repeated(given: Sequence[Any], context: typer.Context) -> None:
-    """Raise BadParameter for the first option that occurs more than once in `given`, unless it collects values."""
+    """Raise BadParameter if an option with a single value occurs more than once in `given`."""
     counts = Counter(each for each in given if each.param_type_name == "option" and not (each.multiple or each.count))
     for option, count in counts.items():
         if count > 1:

@@ -1,4 +1,4 @@
-"""`payments replay`: import the entries again that were acknowledged and are kept on the feed."""
+"""`payments replay`: import again the acknowledged entries that are kept on the feed."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -43,12 +43,12 @@ def replay(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Import acknowledged entries again that are kept on the feed (PAYMENTS_KEEP_ENTRIES).
+    """Import again the acknowledged entries that are kept on the feed (PAYMENTS_KEEP_ENTRIES).
 
     Use it after a failover to a PostgreSQL standby that had not received the latest commits, or after PostgreSQL was
-    restored. Payments that are in Billing do not change. Pending entries are left to the importer. Run it with the
-    settings and signing keys of the importer. On a terminal the command asks first, with the number of entries that
-    would change something.
+    restored. Payments that are in Billing do not change. Pending entries are left to the importer. Run the command with
+    the settings and signing keys of the importer. On a terminal the command asks for confirmation, with the number of
+    entries that would change something.
     """
     from tasks.feed.replay import plan_replay
 
@@ -72,7 +72,10 @@ def replay(
 
 @contextmanager
 def _audited(database: Database, since: datetime, until: datetime | None) -> Iterator[list[ReplayStats]]:
-    """Record in the audit history that a replay starts, and its result, which the block appends to the list."""
+    """Record in the audit history that a replay starts, and its result at the end of the block.
+
+    Yields a list. The block appends the result to it.
+    """
     from payments.journeys import replaying
     from payments.store.db.connection import transaction
 
@@ -86,7 +89,7 @@ def _audited(database: Database, since: datetime, until: datetime | None) -> Ite
 
 @contextmanager
 def _open_resources(context: CliContext) -> Iterator[Resources]:
-    """Open connections like those of an importer."""
+    """Open the connections that an importer has, and close them at the end of the block."""
     from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, connect
     from tasks.feed.replay import APPLICATION_NAME
     from tasks.resources import Resources, connect_redis
@@ -109,7 +112,10 @@ def _open_resources(context: CliContext) -> Iterator[Resources]:
 
 
 def _run(context: CliContext, resources: Resources, ranges: Sequence[ReplayRange], *, dry_run: bool) -> ReplayStats:
-    """Replay these ranges with a progress indicator, and enqueue the tasks that continue the work of each chunk."""
+    """Replay these ranges with a progress indicator, and enqueue the tasks that continue the work of each chunk.
+
+    Return the counts of all ranges. If `dry_run`, nothing changes and no task is enqueued.
+    """
     from payments.core.import_stats import ImportStats
     from tasks.enqueue import enqueue_following
     from tasks.feed.replay import Replay, UnverifiedEntriesError
@@ -142,7 +148,7 @@ def _celery_application(context: CliContext) -> Iterator[None]:
 
 
 def _read(stats: ReplayStats) -> str:
-    """Return the sentence that says how many entries were read, and when they were published."""
+    """Return a sentence that says how many entries were read, and when they were published."""
     period = ""
     if stats.oldest and stats.newest:
         period = f", published from {_published_at(stats.oldest)} to {_published_at(stats.newest)}"
@@ -150,7 +156,7 @@ def _read(stats: ReplayStats) -> str:
 
 
 def _published_at(entry_id: str) -> str:
-    """Return the time in an entry's id, without fractions of a second; the id itself if it holds no time."""
+    """Return the time in an entry's id, without fractions of a second. An id without a time is returned unchanged."""
     try:
         return datetime.fromtimestamp(int(entry_id.partition("-")[0]) // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
@@ -169,6 +175,6 @@ def _print_result(stats: ReplayStats, ending: str) -> None:
 
 
 def _explain_nothing_read(context: CliContext, stats: ReplayStats) -> None:
-    """Print that entries are not kept, if that is why none was read."""
+    """Print that the feed keeps no entries, if no entry was read for this reason."""
     if not (stats.read or context.settings.keep_entries):
         print_line("PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged.")

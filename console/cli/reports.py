@@ -84,7 +84,9 @@ def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
 @app.command(epilog="Example: payments report trends --group-by clinic --from 2026-10-01")
 @report_command(TrendsParameters)
 def trends(parameters: TrendsParameters, output: Output) -> None:
-    """Show what was paid in the EMR and how much of it Billing holds, by week or clinic: the last twelve weeks.
+    """Show what was paid in the EMR and how much of it Billing holds, by week or clinic.
+
+    Default: the last twelve weeks.
 
     Days are the dates on which payments were saved.
     """
@@ -113,7 +115,8 @@ def timeline(parameters: TimelineParameters, output: Output) -> None:
 def search(parameters: SearchParameters, output: Output) -> None:
     """Find patients and payments by name, id, key, check number or amount.
 
-    The best hits come first: whole ids and names, then their beginnings, then parts of them, then similar names.
+    The best hits come first: equal ids and names, then ids and names that begin with the text, then those that contain
+    it, then similar names.
     """
     from payments.journeys import searching
 

@@ -1,4 +1,4 @@
-"""`payments requeue`: re-evaluate payments that are not in Billing, with the current settings."""
+"""`payments requeue`: evaluate payments that are not in Billing again, with the current settings."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -150,9 +150,10 @@ def _preview_sentence(expected: RequeuePreview) -> str:
 
 
 def _continue_here(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
-    """Start a run and continue it here, so that the command works without a back office, which continues it too.
+    """Start a run and continue it in this process. Return the number of requeued payments.
 
-    The row of the run is locked for each chunk. If this process ends, the back office goes on.
+    So the command works without the back office, which continues the run too. The row of the run is locked for each
+    chunk. If this process ends, the back office continues the run.
     """
     from payments.core.scope import EVERYTHING
     from payments.journeys import requeue_runs
@@ -192,7 +193,7 @@ def requeue_runs_report(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """List the latest requeue runs, or show what has become of the payments of one run."""
+    """List the latest requeue runs, or show the results of one run by reason."""
     from payments.journeys import requeue_runs
 
     if stop and run is None:

@@ -1,4 +1,4 @@
-"""The context of a command: settings, addresses of PostgreSQL and Redis, and transactions on the ledger."""
+"""The context of a command: its settings, the addresses of PostgreSQL and Redis, and its transactions."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -28,7 +28,10 @@ class CliContext(NamedTuple):
 
 
 def current_context() -> CliContext:
-    """Read the context from the environment. Raises SettingsError for an invalid setting, and NotRunningError."""
+    """Return the context that the environment describes.
+
+    Raises SettingsError if a setting is invalid, and NotRunningError if a URL is not set and no stack is running here.
+    """
     from config.engines import current_engines
     from config.logging import warn_of_service_links
     from config.settings import read_settings
@@ -40,7 +43,7 @@ def current_context() -> CliContext:
 
 
 def _log_warnings_only() -> None:
-    """Log only warnings and errors, to the standard error. Commands print their results themselves."""
+    """Log only warnings and errors, to the standard error. Commands print their results without the log."""
     from config.logging import log_warnings_only
 
     log_warnings_only(sys.stderr)
@@ -48,7 +51,7 @@ def _log_warnings_only() -> None:
 
 @contextmanager
 def open_database(engines: Engines | None = None) -> Iterator[Database]:
-    """Open a connection pool to PostgreSQL, for more than one transaction."""
+    """Open a connection pool to PostgreSQL for the block, which may use more than one transaction."""
     from payments.store.db.connection import connect
 
     url = (engines or current_context().engines).database_url
@@ -61,7 +64,7 @@ def open_database(engines: Engines | None = None) -> Iterator[Database]:
 
 @contextmanager
 def open_transaction(engines: Engines | None = None) -> Iterator[Transaction]:
-    """Open a transaction on the ledger; it commits at the end of the block."""
+    """Open a transaction on the ledger for the block. It commits at the end of the block."""
     from payments.store.db.connection import transaction
 
     with open_database(engines) as opened, transaction(opened) as tx:
@@ -79,7 +82,7 @@ def open_snapshot() -> Iterator[Transaction]:
 
 @contextmanager
 def open_report() -> Iterator[Transaction]:
-    """Open a snapshot for a report and spool its output, so that a slow reader does not keep the snapshot open."""
+    """Open a snapshot for a report and spool the report's output. So a slow reader does not keep the snapshot open."""
     from console.cli.spooled_stdout import spooled_stdout
 
     with spooled_stdout(), open_snapshot() as tx:
@@ -109,7 +112,7 @@ def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = Non
 
 
 def current_user() -> str:
-    """Return the process's user as the histories show it: `cli:0 (root)`, or `cli:1042` for a user without a name.
+    """Return this process's user as the histories show it: `cli:0 (root)`, or `cli:1042` for a user without a name.
 
     The number is the real user id. LOGNAME and USER are ignored, because every user can set them. Users of the console
     have the prefix `user:` instead of `cli:`.

@@ -83,7 +83,7 @@ def show_clinics(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Show the settings of one clinic or of all."""
+    """Show the settings of one clinic or of all clinics."""
     from payments.journeys import configuring
 
     output = Output(output_format, is_raw=raw)
@@ -124,13 +124,16 @@ def show_history(
 
 @app.command("confirm", epilog="Example: payments settings confirm north --company acme")
 def confirm_clinic(clinic: ClinicArgument, company: CompanyOption) -> None:
-    """Confirm a clinic that an event added or that was retired, and its company. This is recorded."""
+    """Confirm a clinic that an event added or a user retired, and its company. The confirmation is recorded."""
     confirming.confirm(company, clinic)
 
 
 @app.command("retire", epilog="Example: payments settings retire nroth --company acme")
 def retire_clinic(clinic: ClinicArgument, company: CompanyOption, *, yes: YesOption = False) -> None:
-    """Retire an empty clinic that came from a mistyped id. Its later events are Not Sent. This is recorded."""
+    """Retire an empty clinic that came from a mistyped id. Its later events are Not Sent.
+
+    The retirement is recorded.
+    """
     confirming.retire(company, clinic, yes=yes)
 
 

@@ -1,4 +1,4 @@
-"""Spool a command's output, so that the report's query ends although the reader, for example `less`, is slow."""
+"""Spool a command's output. So the query of a report ends even if the reader, for example `less`, is slow."""
 
 import io
 import sys
@@ -30,7 +30,7 @@ class _SpoolWriter(io.RawIOBase):
 
 @contextmanager
 def spooled_stdout() -> Iterator[None]:
-    """Spool the block's output, which a thread prints, so that the block ends even if the reader pauses.
+    """Spool the output of the block. A thread prints it, so the block ends even if the reader pauses.
 
     Raises BrokenPipeError, in the block or after it, if the reader closed the pipe.
     """

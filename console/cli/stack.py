@@ -29,14 +29,14 @@ STACK = (sys.executable, "-m", "devstack.stack")
 
 
 def stack_environment() -> dict[str, str]:
-    """Return the environment of the stack. PYTHONSAFEPATH keeps the current folder out of the import path of Python."""
+    """Return the environment of the stack. PYTHONSAFEPATH removes the current folder from Python's import path."""
     return os.environ | {"PYTHONSAFEPATH": "1"}
 
 
 def up() -> None:
     """Run the whole stack in the foreground; Ctrl-C stops it.
 
-    PostgreSQL and Redis are also started, with their data in PAYMENTS_HOME, unless their URLs are set.
+    If the URL of PostgreSQL or Redis is not set, the stack also starts that server, with its data in PAYMENTS_HOME.
     """
     sys.stdout.flush()
     os.execve(sys.executable, STACK, stack_environment())  # noqa: S606 (the interpreter's full path)
@@ -47,7 +47,7 @@ def wait(
         float, typer.Option(parser=parse_seconds, metavar="SECONDS", help="Maximum time to wait.")
     ] = 120,
 ) -> None:
-    """Wait until no work is queued or due and all exceptions are up to date; exit 1 at the timeout.
+    """Wait until no work is queued or due and all exceptions are up to date. Exits with 1 at the timeout.
 
     Payments that are held for a later attempt do not count as work.
     """
@@ -71,10 +71,10 @@ def health(
     output_format: FormOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Check every component of a running stack; exit 0 if all work, otherwise 1.
+    """Check every component of a running stack. Exits with 0 if all components work, otherwise with 1.
 
-    Last night's jobs, failed tasks, postponed work and dead letters are components too. Those that work but need
-    attention have the state `check`. The page Health of the console shows the same, with the details.
+    Last night's jobs, failed tasks, postponed work and dead letters are components too. A component that works but
+    needs attention has the state `check`. The page Health of the console shows the same, with details.
     """
     from tasks.engine_check import durability_warnings
 

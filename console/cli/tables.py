@@ -27,7 +27,7 @@ _WIDTH_FULL_STATUS = 140
 
 
 class Totals(NamedTuple):
-    """The number of all rows of a report, and the sum of its `total_of` column."""
+    """The number of all rows of a report, and the sum of the report's `total_of` column."""
 
     rows: int
     amount: Decimal | None = None
@@ -38,8 +38,9 @@ def print_table(
 ) -> None:
     """Print a table with its total line, or the message of the report if there are no rows.
 
-    A table has up to `limit` rows. The maximum, also for 0, is TABLE_ROWS_MAX, because the layout needs all rows in
-    memory. If the report has more rows, `totals` counts and sums all rows; without `totals` the total line has no sum.
+    A table has up to `limit` rows. The maximum is TABLE_ROWS_MAX, because the layout needs all rows in memory; 0 means
+    the maximum. If the report has more rows, `totals` counts and sums all rows. Without `totals` the total line has no
+    sum.
     """
     console, most = stdout(), min(limit or TABLE_ROWS_MAX, TABLE_ROWS_MAX)
     rows = [*islice(records, most + 1)]

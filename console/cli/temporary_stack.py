@@ -32,7 +32,7 @@ _LOG_LINES_SHOWN = 12
 
 
 class StackError(CommandError):
-    """The stack did not start or ended early. `log_tail` holds the last lines of its log."""
+    """The stack did not start, or ended early. `log_tail` holds the last lines of its log."""
 
     def __init__(self, problem: str, log: Path) -> None:
         self.log_tail = log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
@@ -40,7 +40,7 @@ class StackError(CommandError):
 
 
 class TemporaryStack:
-    """A running stack in its home directory."""
+    """A running stack with its home directory."""
 
     def __init__(self, home: Path) -> None:
         from config.settings import read_settings
@@ -60,7 +60,12 @@ class TemporaryStack:
             )
 
     def wait_until_healthy(self, on_change: Callable[[str], None]) -> CliContext:
-        """Wait until every component works. Raises StackError after START_SECONDS_MAX, or if the stack ends."""
+        """Wait until every component works, and return the context of the stack.
+
+        `on_change` gets a text about the progress.
+
+        Raises StackError if the stack ends, or does not work after START_SECONDS_MAX.
+        """
         from config.engines import NotRunningError, current_engines
         from tasks.health_check import check
 
@@ -78,7 +83,7 @@ class TemporaryStack:
         raise self.stack_error(f"the stack was not healthy after {START_SECONDS_MAX} s; missing: {missing}")
 
     def check_running(self) -> None:
-        """Raise StackError if the stack has ended."""
+        """Check that the stack runs. Raises StackError if it has ended."""
         if self._process.poll() is not None:
             raise self.stack_error(f"the stack ended with status {self._process.returncode}")
 
@@ -87,7 +92,10 @@ class TemporaryStack:
         return StackError(problem, self._log)
 
     def stop(self) -> None:
-        """Stop the stack: terminate it, terminate it again after a timeout or a second Ctrl-C, then kill it."""
+        """Stop the stack: terminate it, and kill it if that fails.
+
+        It is terminated a second time after a timeout or a second Ctrl-C, before it is killed.
+        """
         for seconds in (STOP_SECONDS_MAX, SECOND_STOP_SECONDS_MAX):
             self._process.terminate()
             try:
@@ -101,7 +109,7 @@ class TemporaryStack:
 
 @contextmanager
 def temporary_stack() -> Iterator[TemporaryStack]:
-    """Run a stack until the block ends, by return, error or signal, and remove the stack's home directory."""
+    """Run a stack until the block ends, by return, error or signal. Then remove the stack's home directory."""
     home = Path(tempfile.mkdtemp(prefix="payments-demo-"))
     with _exit_on_signals():
         try:
@@ -116,7 +124,7 @@ def temporary_stack() -> Iterator[TemporaryStack]:
 
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block with an exception, as Ctrl-C does, so that cleanup code runs."""
+    """Let SIGTERM and SIGHUP end the block with an exception, as Ctrl-C does. So the cleanup code runs."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -130,7 +138,7 @@ def _exit_on_signals() -> Iterator[None]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return the environment of the stack, without variables that configure other installations."""
+    """Return the environment of the stack. It has no variables that configure other installations."""
     own = {name: value for name, value in stack_environment().items() if not _names_installation(name)}
     flower, console = _free_ports()
     return own | {

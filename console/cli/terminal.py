@@ -1,4 +1,4 @@
-"""The output streams of a command: coloured and fitted to the width on a terminal, otherwise plain text."""
+"""The output streams of a command: in colour and fitted to the width on a terminal, otherwise plain text."""
 
 import os
 import sys
@@ -37,7 +37,10 @@ def print_warning(sentence: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace control characters, which the EMR's text may contain, because a terminal would execute them."""
+    """Return a text without control characters.
+
+    Texts of the EMR may contain them, and a terminal would execute them.
+    """
     return (
         text
         if text.isprintable()

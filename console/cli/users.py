@@ -61,8 +61,8 @@ def add(  # noqa: PLR0913 (each parameter is an option)
 ) -> None:
     """Add a user of the console. The command asks for the password.
 
-    With --clinic alone, the user belongs to the companies of these clinics. Without --company, --clinic and
-    --all-companies, the user belongs to all companies, with a warning.
+    With --clinic but without --company, the user belongs to the companies of these clinics. Without --company, --clinic
+    and --all-companies, the user belongs to all companies, and the command prints a warning.
     """
     from payments.access import authentication
     from payments.access.rights import User
@@ -128,7 +128,7 @@ def change(  # noqa: PLR0913 (each parameter is an option)
         bool, typer.Option("--all-clinics", help="Let the user see all clinics of the companies.")
     ] = False,
 ) -> None:
-    """Change a user's role, companies or clinics immediately. Omitted options change nothing."""
+    """Change a user's role, companies or clinics. The change applies immediately. Omitted options change nothing."""
     from payments.access import authentication
     from payments.access.rights import User
 
@@ -145,7 +145,7 @@ def change(  # noqa: PLR0913 (each parameter is an option)
 
 @app.command(epilog="Example: payments users disable ann")
 def disable(name: NameArgument, *, yes: YesOption = False, dry_run: DryRunOption = False) -> None:
-    """Disable a user immediately. All sessions and tokens of the user end permanently; the audit history is kept.
+    """Disable a user immediately. All sessions and tokens of the user end for good; the audit history is kept.
 
     On a terminal the command asks for confirmation, with the number of sessions and tokens.
     """
@@ -180,7 +180,7 @@ def enable(name: NameArgument) -> None:
 
 @app.command(epilog="Example: payments users token emr")
 def token(name: NameArgument) -> None:
-    """Create an API token for a program that acts as this user. It is valid for one year and shown only once."""
+    """Create an API token for a program that acts as this user. The token is valid for one year and shown only once."""
     from payments.access import authentication
 
     with open_transaction() as tx:
@@ -190,7 +190,7 @@ def token(name: NameArgument) -> None:
 
 @dataclass(frozen=True)
 class _ScopeChoice:
-    """The companies and clinics that the options name; None if they name none."""
+    """The companies and clinics that the options name. A field is None if the options name none."""
 
     companies: frozenset[str] | None
     clinics: frozenset[str] | None
@@ -202,11 +202,10 @@ class _ScopeChoice:
         return self.companies is None and self.clinics is None and not self.all_companies
 
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
-        """Return `before` with the chosen companies and clinics in place of its own.
+        """Return `before` with the chosen companies and clinics instead of its own.
 
-        If neither the options nor `before` name a company, the companies are those of the clinics.
-        `--all-companies` returns EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies
-        have it.
+        If neither the options nor `before` name a company, the companies are those of the clinics. `--all-companies`
+        returns EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have it.
         """
         from payments.access.authentication import choose_clinics
 

@@ -1,4 +1,4 @@
-"""A patient's account: its sums, its payments, and the charges that they were applied to."""
+"""A patient's account: its sums, its payments, and the charges that the payments were applied to."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -32,11 +32,14 @@ class AccountParameters:
     as_of: datetime | None = as_of()
 
     def scope(self, scope: Scope = EVERYTHING) -> Scope:
-        """Return the part of a scope that these parameters choose."""
+        """Return `scope`, narrowed to the company of these parameters if they name one."""
         return scope.narrowed_to_company(self.company)
 
     def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> PaymentLogFilter:
-        """Return the filter of the account's payments. It names the company: others may have the patient's id."""
+        """Return the filter of the account's payments.
+
+        It names the company, because other companies may have the patient's id.
+        """
         from payments.journeys.reporting import PaymentLogFilter
 
         return PaymentLogFilter(account.patient, as_of=self.as_of, company_id=account.company, scope=self.scope(scope))
@@ -119,7 +122,7 @@ def account_records(rows: Iterable[AccountRow]) -> list[Record]:
 
 
 def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
-    """Return an account's refunds that a biller must check as records."""
+    """Return as records the refunds of an account that a biller must check."""
     from payments import wording
 
     return [
@@ -130,7 +133,10 @@ def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
 
 
 def account_payment_records(account: AccountRow, rows: Iterable[PaymentLogRow]) -> Iterator[Record]:
-    """Yield a record per payment, with the sums of the account; without payments, one record with the sums."""
+    """Yield a record per payment, with the sums of the account.
+
+    An account without payments has one record with the sums.
+    """
     of_account: Record = {
         "company": account.company,
         **{f"account_{name}": getattr(account, name) for name in _SUMS_OF_ACCOUNTS},

@@ -1,4 +1,4 @@
-"""The audit history: who did, exported or viewed what."""
+"""The audit history: which user changed, exported or viewed what."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _sorts() -> list[Sort]:
 
 
 class ShownActions(StrEnum):
-    """The actions that the audit history shows. Access is what was viewed and exported, and who logged in."""
+    """The actions that the audit history shows: changes, access or all. Access means views, exports and logins."""
 
     CHANGES = "changes"
     ACCESS = "access"
@@ -35,7 +35,7 @@ def _shown_actions() -> Iterable[StrEnum]:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditParameters:
-    """Filters of the audit history. Days are those of the company of the user who reads the report."""
+    """Filters of the audit history. Days are in the time zone of the company of the user who reads the report."""
 
     show: ShownActions = parameter(
         "Show",

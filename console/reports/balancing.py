@@ -102,7 +102,7 @@ DIFFERENCES = Report(
 def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
     """Return a balance as a record: its totals, the reconciling items between them, its filter, and counts of payments.
 
-    Unexplained amounts of opposite sign may add up to 0.00, so the record has the number of unexplained payments.
+    Unexplained amounts of opposite sign can add up to 0.00. So the record also counts the unexplained payments.
     """
     return {
         "emr_total": balance.emr_total,
@@ -120,7 +120,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
 
 
 def difference_record(line: BalancedLine) -> Record:
-    """Return a line as a record with one column per reconciling item; items that do not apply are 0.00."""
+    """Return a line as a record with one column per reconciling item. An item that does not apply is 0.00."""
     from payments import balancing_wording
     from payments.contract.money import ZERO
 

@@ -59,7 +59,7 @@ def _sorts() -> list[Sort]:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimsFeedParameters:
-    """Filters of the Claims Feed. Days are save dates in the clinics' time zones; `amount` is in dollars."""
+    """Filters of the Claims Feed. Days are save dates in the clinics' time zones. `amount` is in dollars."""
 
     since: date | None = first_day("Saved from")
     until: date | None = last_day()
@@ -106,7 +106,7 @@ class ClaimsFeedParameters:
 
 
 def _key(record: Record) -> Value:
-    """Return the key by which a payment is requeued. The key of an unreadable event is `refused:ID`."""
+    """Return the key by which a user requeues a payment. The key of an unreadable event is `refused:ID`."""
     return record["payment"] or record["refused"]
 
 

@@ -27,10 +27,10 @@ class ColumnKind(StrEnum):
 
 
 class SortCost(StrEnum):
-    """How a report is sorted by a column.
+    """The way in which a report is sorted by a column.
 
-    INDEX: in the order of an index, however long the report is. ROWS: by sorting the rows, so a page sorts only reports
-    of up to SORTED_ROWS_MAX rows.
+    INDEX: the database reads rows in the order of an index, for a report of any length. ROWS: the rows are read and
+    then sorted, so a page sorts only reports of up to SORTED_ROWS_MAX rows.
     """
 
     INDEX = "index"
@@ -41,9 +41,11 @@ class SortCost(StrEnum):
 class Column:
     """A column of a report. `key` is its name in JSON, CSV and XLSX; `heading` is its name on pages and terminals.
 
-    A terminal with fewer than `from_width` characters omits the column. If `wraps`, a terminal breaks long values into
-    lines. If `text` is set, a terminal prints its return value in place of the value. A page adds `css_class` to the
-    cells. `sort` is None for a column by which the report cannot be sorted.
+    - `from_width`: a terminal with fewer characters omits the column.
+    - `wraps`: whether a terminal breaks long values into lines.
+    - `text`: a function of a record. A terminal prints its return value instead of the column's value.
+    - `css_class`: the CSS class of the column's cells on a page.
+    - `sort`: None if the report cannot be sorted by the column.
     """
 
     key: str
@@ -57,7 +59,7 @@ class Column:
 
     @property
     def first_sort(self) -> Sort:
-        """The sort when a user chooses the column: text from A to Z, the largest amounts and the newest dates first."""
+        """The sort when a user chooses the column: text from A to Z, otherwise the largest or newest value first."""
         return Sort(self.key, self.kind is not ColumnKind.TEXT)
 
     @cached_property
@@ -78,13 +80,13 @@ class Column:
 
     @property
     def terminal_heading(self) -> str:
-        """The column's heading on a terminal. It says UTC for times, and breaks long headings of amounts at spaces."""
+        """The column's heading on a terminal. It says UTC for times. Long headings of amounts are broken at spaces."""
         if self.kind is ColumnKind.MONEY and len(self.heading) > MONEY_HEADING_MAX:
             return self.heading.replace(" ", "\n")
         return f"{self.heading} (UTC)" if self.kind is ColumnKind.MOMENT else self.heading
 
     def terminal_value(self, record: Record) -> Value:
-        """Return this column's value of a record as a terminal prints it."""
+        """Return the record's value in this column as a terminal prints it."""
         return self.text(record) if self.text else record[self.key]
 
 
@@ -92,11 +94,14 @@ class Column:
 class Report:
     """A report. `columns` are in the order of the keys in JSON, CSV and XLSX.
 
-    `table` lists the columns on a terminal, and `page` the columns on a page; an empty `page` means the columns of
-    `table`. `total_of` is the column whose sum is shown; on pages it is `summed_on_page`, if that is given. If a record
-    represents several rows, `counted_by` is the column with the number of rows. `noun` is the name of a row, and
-    `empty` the message of a report without rows.
-    `parameters` is the dataclass of the filters. `order` is the sort of its pages and files, unless another is chosen.
+    - `table`: the columns on a terminal.
+    - `page`: the columns on a page. If it is empty, they are the columns of `table`.
+    - `noun`: the name of a row.
+    - `empty`: the message of a report without rows.
+    - `total_of`: the column whose sum is shown. On pages it is `summed_on_page` if that is given.
+    - `counted_by`: if a record represents several rows, the column with the number of rows.
+    - `parameters`: the dataclass of the filters.
+    - `order`: the sort of pages and files if the user chooses none.
     """
 
     title: str
@@ -113,22 +118,22 @@ class Report:
 
     @property
     def summed(self) -> str | None:
-        """The column whose sum a page shows beside the number of rows; None for a list without amounts."""
+        """The column whose sum a page shows beside the number of rows. None for a list without amounts."""
         return self.summed_on_page or self.total_of
 
     @property
     def nouns(self) -> str:
-        """The name of several rows."""
+        """The plural of the name of a row."""
         return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
     @property
     def sorts(self) -> list[Sort]:
-        """The sorts that can be chosen: each sortable column in both directions."""
+        """The sorts that a user can choose: each sortable column in both directions."""
         keys = [column.key for column in self.columns if column.sort]
         return [Sort(key, is_descending) for key in keys for is_descending in (False, True)]
 
     def sort_of(self, chosen: Any) -> Sort:
-        """Return the sort that the parameters of a request choose, or the default one."""
+        """Return the sort that the parameters of a request choose, or the default sort."""
         text = getattr(chosen, "sort", None)
         return Sort.parse(text) if text else self.order or Sort(self.columns[0].key)
 

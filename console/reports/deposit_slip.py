@@ -21,7 +21,7 @@ BANKED = ("Cash", "Check")
 
 @dataclass(frozen=True, kw_only=True)
 class DepositSlipParameters:
-    """The clinic and the deposit date of a slip. The clinic's current day is the default."""
+    """The clinic and the deposit date of a slip. The default date is the clinic's current day."""
 
     clinic: str | None = clinic()
     day: date | None = parameter("Deposit date", "The deposit date.", ParameterKind.DAY)
@@ -43,7 +43,7 @@ class SlipPart(NamedTuple):
 
 
 def slip_parts(rows: Iterable[PaymentLogRow]) -> list[SlipPart]:
-    """Return the entries by method: cash, then checks by number, then the methods that are not carried to the bank."""
+    """Return the entries by method: cash, then checks by number, then the methods that are not taken to the bank."""
     from payments.contract.money import total  # noqa: PLC0415 (as above)
 
     by_method: dict[str, list[PaymentLogRow]] = {}

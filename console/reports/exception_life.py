@@ -1,4 +1,4 @@
-"""The life of one Billing Exception: its events, its entries and the notes on its payment."""
+"""The life of one Billing Exception: its events and its entries."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -48,7 +48,7 @@ ENTRIES = Report(
 
 
 def life_records(rows: Iterable[LifeEvent]) -> list[Record]:
-    """Return the events of an exception as records, with their codes rendered as words."""
+    """Return the events of an exception as records. Codes are rendered as words."""
     from payments import wording
 
     return [

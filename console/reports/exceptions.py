@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 
 class QueueChoice(StrEnum):
-    """The queues of exceptions: those that propose entries, and those that a person settles elsewhere."""
+    """The queues of exceptions: those that propose entries, and those with nothing to post."""
 
     TO_POST = "to_post"
     NOTHING_TO_POST = "nothing_to_post"
 
 
 class WorkChoice(StrEnum):
-    """The choices of the filter by work: exceptions of the user, of nobody, or past their due date."""
+    """The choices of the filter by work: the user's exceptions, unassigned exceptions, or overdue exceptions."""
 
     MINE = "mine"
     UNASSIGNED = "unassigned"
@@ -64,7 +64,7 @@ class StatusChoice(StrEnum):
 
 @cache
 def _reasons() -> type[StrEnum]:
-    """Return the choices of the reason filter, labelled as in the report's rows."""
+    """Return the choices of the reason filter, with the labels that the rows of the report show."""
     from payments import wording
 
     words = {code.name: text for code, text in wording.FINDING_REASONS.items()}
@@ -128,13 +128,13 @@ class ExceptionsParameters:
     owner: str | None = parameter("Owner", "Exceptions of this user.", size=10, is_advanced=True)
 
     def of_user(self, name: str) -> Self:
-        """Return these parameters with `mine` as the exceptions of this user."""
+        """Return these parameters with `mine` replaced by the exceptions of the user with this name."""
         return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
     def query(self, scope: Scope) -> ExceptionFilter:
-        """Convert these parameters to an ExceptionFilter, limited to a scope.
+        """Return the filter of the ledger, limited to a scope.
 
-        Raises CommandError for `mine` without an owner.
+        Raises CommandError if `work` is `mine` and no owner is given.
         """
         from payments import wording
         from payments.core.finding import FindingStatus
@@ -159,7 +159,7 @@ class ExceptionsParameters:
 
 
 def _exception_text(record: Record) -> Value:
-    """Return the text of an exception: its case, or its reason if it has no case, followed by its note."""
+    """Return the text of an exception: its case, or its reason if it has no case. Its note follows."""
     from payments import wording
     from payments.core.outcome import ClosedCase
 

@@ -14,14 +14,17 @@ _CHUNK_BYTES = 1 << 16
 
 
 def as_csv(records: Iterable[Record], report: Report) -> Iterator[bytes]:
-    """Yield records as CSV in UTF-8 with a byte order mark, which spreadsheets need."""
+    """Yield records as CSV in UTF-8. It begins with a byte order mark, because spreadsheets need one."""
     yield _BYTE_ORDER_MARK.encode()
     for piece in csv_pieces(records, report.keys):
         yield piece.encode()
 
 
 def as_xlsx(records: Iterable[Record], report: Report) -> Iterator[bytes]:
-    """Yield the bytes of a workbook with one sheet. The first bytes are yielded after the last record was written."""
+    """Yield the bytes of a workbook with one sheet.
+
+    The first bytes are yielded after the last record has been written.
+    """
     with tempfile.TemporaryFile() as file:
         write_xlsx(records, report, file)
         file.seek(0)

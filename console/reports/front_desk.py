@@ -1,4 +1,4 @@
-"""The reports of the front desk: the payments of a clinic's day, and what a patient owes and has paid."""
+"""The reports of the front desk: the payments of a clinic on one day, and a patient's charges and payments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DaySheetParameters:
-    """The clinic and the day. The clinic's current day is the default."""
+    """The clinic and the day of the report. The default day is the clinic's current day."""
 
     clinic: str | None = clinic()
     day: date | None = parameter("Day", "The transaction date. Default: the current day.", ParameterKind.DAY)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def format_seconds(seconds: int | None) -> str:
-    """Return a duration in its largest whole unit; empty for None."""
+    """Return a duration in its largest whole unit, such as `3 h`. Return an empty text for None."""
     if seconds is None:
         return ""
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
@@ -118,12 +118,12 @@ def component_records(components: Iterable[ComponentStatus]) -> list[Record]:
 
 
 def waiting_records(waiting: Iterable[WaitingEvents]) -> list[Record]:
-    """Return the unprocessed events of each company as records."""
+    """Return the number of unprocessed events of each company as records."""
     return [{"company": each.company, "count": each.count, "oldest_seconds": _seconds(each.age)} for each in waiting]
 
 
 def recurring_records(ages: Mapping[RecurringTask, timedelta]) -> list[Record]:
-    """Return the recurring tasks with the time since each last succeeded, as records."""
+    """Return the recurring tasks as records. `ages` is the time since each task last succeeded."""
     return [
         {
             "task": each.task,

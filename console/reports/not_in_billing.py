@@ -65,5 +65,5 @@ NOT_IN_BILLING_REPORT = Report(
 
 
 def unposted_records(sums: Iterable[UnpostedSum], now: datetime) -> list[Record]:
-    """Return the sums as records, the cause with the oldest payment first."""
+    """Return the sums as records. The cause with the oldest payment comes first."""
     return [asdict(each) | {"age_days": max(0, (now - each.oldest_at).days)} for each in sums]

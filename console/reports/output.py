@@ -1,4 +1,4 @@
-"""Writes records as JSON and CSV, in pieces, so that a report of any length takes constant memory."""
+"""Writes records as JSON and CSV, in pieces. So a report of any length takes constant memory."""
 
 import json
 import re
@@ -13,7 +13,7 @@ Value = str | int | Decimal | date | list[str] | list[NestedRecord] | None
 Record = Mapping[str, Value]
 
 _PIECE_ROWS = 500
-# What separates cells or rows in some program; blanks and quotes that it skips; with what a formula begins.
+# Separators of cells or rows in some program; blanks and quotes that programs skip; the beginning of a formula.
 _SEPARATORS = r",;|\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
 _SKIPPED = rf"(?:[^\S{_SEPARATORS}]|[\"\ufeff\u200b])*"
 _FORMULA = re.compile(rf"^(?=[\t\r\n])|((?:^|[{_SEPARATORS}]){_SKIPPED})(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -29,9 +29,9 @@ class OutputFormat(StrEnum):
 
 
 def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) -> Iterator[str]:
-    """Yield one JSON array, one object per line. Money is text with two decimals; times have their offset.
+    """Yield one JSON array, with one object per line. Money is text with two decimals; times have their offset.
 
-    `keys` None means all keys of each record.
+    `keys` are the keys of each object. None means all keys of the record.
     """
     separator = "[\n"
     for some in _batches(records):
@@ -67,8 +67,7 @@ def array_pieces(objects: Iterable[Iterator[str]]) -> Iterator[str]:
 def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool = False) -> Iterator[str]:
     """Yield a CSV header, and one line per record.
 
-    The file can be opened in a spreadsheet: text that a program might run as a formula gets an apostrophe. With
-    `is_raw`, text is unchanged, for programs.
+    Text that a spreadsheet might run as a formula gets an apostrophe. If `is_raw`, text is unchanged: programs read it.
     """
     head = ",".join(map(_quote, keys)) + "\n"
     for some in _batches(records):
@@ -91,10 +90,10 @@ def to_json_value(value: Value) -> str | int | list[str] | list[NestedRecord] | 
 
 
 def escape_formulas(text: str) -> str:
-    """Return the text with an apostrophe before each character with which a spreadsheet would begin a formula.
+    """Return a text with an apostrophe at each place where a spreadsheet might begin a formula.
 
-    Such a character is at the beginning of the text or after a separator in the text: a comma, a semicolon or a tab.
-    Quotation marks alone do not help: for a program that separates by semicolons they are inside a cell.
+    These places are the beginning of the text, and after a separator in it: a comma, a semicolon or a tab. Quotation
+    marks alone do not help. A program that separates by semicolons reads them as a part of a cell.
     """
     return _FORMULA.sub(r"\1'", text)
 
@@ -119,19 +118,19 @@ def _quote(text: str) -> str:
 
 
 def nested_records(value: Value) -> list[NestedRecord]:
-    """Return the records of a value that is a list. Return an empty list for any other value."""
+    """Return the records of a value that is a list of records. Return an empty list for any other value."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def item_text(value: str | NestedRecord) -> str:
-    """Return an item of a list value as text: the values of a record are joined by blanks."""
+    """Return an item of a list value as text. The values of a record are joined by blanks."""
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield the records in lists: first one record, then twice as many each time, up to _PIECE_ROWS.
+    """Yield the records in lists: first a list with one record, then lists of double the size, up to _PIECE_ROWS.
 
-    So the first record is printed as soon as it is read, even if the second one is read much later.
+    So the first record is printed when it is read, even if the second record is read much later.
     """
     rows, size = iter(records), 1
     while some := [*islice(rows, size)]:

@@ -1,7 +1,7 @@
 """Describes the parameters of a report: one dataclass per report.
 
 The options of the command, the form of the page and the query parameters of the API are created from the dataclass.
-This module and the reports import no part of the ledger, so that `payments --help` stays fast: choices are loaded when
+This module and the reports import no part of the ledger, so that `payments --help` stays fast. Choices are loaded when
 they are needed.
 """
 
@@ -18,7 +18,7 @@ _Parameters = TypeVar("_Parameters")
 
 
 class ParameterKind(StrEnum):
-    """The kind of a parameter's values. It determines how text is parsed and which input a form shows."""
+    """The kind of a parameter's values. It determines how its text is parsed, and its input in a form."""
 
     TEXT = "text"
     CLINIC = "clinic"
@@ -37,12 +37,15 @@ CHOICES = frozenset({ParameterKind.CHOICE, ParameterKind.PERIOD, ParameterKind.S
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: its label in a form, its help on the command line and in the API, and how its text is parsed.
+    """A parameter: its label in a form, its help on the command line and in the API, and the kind of its values.
 
-    `option` is the option of the command; it is empty for a positional argument. `choices` loads the values of a
-    parameter whose kind is in CHOICES. `size` is the width of the input in characters, and `any_label` the label of the
-    empty choice. On a page, the key `/` focuses the input of the parameter with `is_search`, and the filter has one
-    with `is_advanced` under "More".
+    - `option`: the option of the command. It is empty for a positional argument.
+    - `metavar`: the name of the value in the help of the command.
+    - `choices`: loads the values of a parameter whose kind is in CHOICES.
+    - `size`: the width of the input in characters.
+    - `any_label`: the label of the empty choice.
+    - `is_search`: whether the key `/` focuses the input on a page.
+    - `is_advanced`: whether the filter of a page has the input under "More".
     """
 
     name: str
@@ -67,24 +70,24 @@ class Parameter:
 def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TEXT, **more: Any) -> Any:
     """Return a dataclass field that carries a Parameter. `more` holds its other attributes, such as `choices`.
 
-    Unless `required`, the default is None.
+    The default is None, unless `more` has a `default` or `required=True`.
     """
     default = MISSING if more.pop("required", False) else more.pop("default", None)
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)
 
 
 def first_day(label: str = "From", day: str = "day") -> Any:
-    """Return the field for the first day of a period. `day` names the date that is compared, for the help text."""
+    """Return the field for the first day of a period. `day` names the compared date in the help text."""
     return parameter(label, f"The first {day}. Default: no limit.", ParameterKind.DAY, option="--from")
 
 
 def last_day(day: str = "day") -> Any:
-    """Return the field for the last day of a period. `day` names the date that is compared, for the help text."""
+    """Return the field for the last day of a period. `day` names the compared date in the help text."""
     return parameter("To", f"The last {day}. Default: no limit.", ParameterKind.DAY, option="--to")
 
 
 def period() -> Any:
-    """Return the field for a period relative to the current day, which replaces the first and the last day."""
+    """Return the field for a period relative to the current day. The period replaces the first and the last day."""
     return parameter(
         "Period",
         "Days relative to the company's current day. The first or the last day, if given, replaces it.",
@@ -95,7 +98,10 @@ def period() -> Any:
 
 
 def dated(parameters: _Parameters, today: Callable[[], date]) -> _Parameters:
-    """Return the parameters with the days of their period. `today` is called only if there is one."""
+    """Return the parameters with the first and last day of their period.
+
+    `today` is called only if they have a period.
+    """
     chosen: Any = parameters
     if getattr(chosen, "period", None) is None or chosen.since or chosen.until:
         return parameters
@@ -134,7 +140,7 @@ def company() -> Any:
 
 
 def as_of() -> Any:
-    """Return the field for the time as of which the report shows the data."""
+    """Return the field for a time in the past. The report shows the data as of this time."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
     return parameter("Report as of (UTC)", example, ParameterKind.MOMENT, is_advanced=True)
 

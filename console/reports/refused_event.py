@@ -1,4 +1,4 @@
-"""A refused event as it came: what is known about it, and its bytes as text."""
+"""A refused event: what is known about it, and its bytes as text."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ _FIELD = re.compile(r"([a-z_]+): ")
 
 
 class EventText(NamedTuple):
-    """The text of an event in three parts: `wrong` is the key of the wrong field, empty if it does not occur."""
+    """The text of an event in three parts.
+
+    `wrong` is the key of the wrong field; it is empty if the text has no such key.
+    """
 
     before: str
     wrong: str
@@ -54,7 +57,7 @@ class EventText(NamedTuple):
 
 
 def refused_event_record(event: RefusedEventRow) -> Record:
-    """Return a refused event as a record. `body` is None if its bytes are not UTF-8; `body_base64` has all of them."""
+    """Return a refused event as a record. `body` is None if the bytes are not UTF-8. `body_base64` holds all bytes."""
     try:
         body = event.body.decode()
     except UnicodeDecodeError:
@@ -68,7 +71,7 @@ def refused_event_record(event: RefusedEventRow) -> Record:
 
 
 def wrong_field(event: RefusedEventRow) -> str | None:
-    """Return the field that the error names. The error of an event that broke no contract names none."""
+    """Return the field that the error names. Return None if the event is valid and was refused for another reason."""
     from payments.core.outcome import Reason  # noqa: PLC0415 (so that `payments --help` answers immediately)
 
     found = _FIELD.match(event.error) if event.reason == Reason.INVALID_EVENT else None

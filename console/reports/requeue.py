@@ -1,4 +1,4 @@
-"""Requeue runs: what a run would bring about, the runs, and what has become of their payments."""
+"""Requeue runs: the preview of a run, the list of runs, and the results of a run by reason."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -72,7 +72,7 @@ REQUEUE_RUNS = Report(
 
 
 def preview_records(preview: RequeuePreview) -> list[Record]:
-    """Return the expected results as records; dead letters have no amount and no months."""
+    """Return the expected results as records. Dead letters have no amount and no months."""
     from payments import operations_wording
     from payments.core.requeue_result import RequeueResult
 
@@ -93,7 +93,7 @@ def preview_records(preview: RequeuePreview) -> list[Record]:
 
 
 def outcome_records(outcome: Sequence[ResultCount]) -> list[Record]:
-    """Return what has become of a run's payments as records."""
+    """Return the numbers of a run's results as records."""
     from payments import operations_wording
 
     return [
@@ -127,7 +127,7 @@ def run_records(runs: Iterable[RequeueRun]) -> list[Record]:
 
 
 def criteria(feed_filter: FeedFilter) -> list[str]:
-    """Return the filter as a list of texts, one per criterion."""
+    """Return the criteria of a filter as texts."""
     companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))
     values = {
         "": feed_filter.status,

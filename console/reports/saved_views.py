@@ -27,7 +27,7 @@ SAVED_VIEWS = Report(
 
 
 def view_record(view: SavedView, list_title: str) -> Record:
-    """Return a view as a record."""
+    """Return a saved view as a record. `list_title` is the title of its list."""
     return {
         "name": view.name,
         "list": list_title,

@@ -1,4 +1,4 @@
-"""The hits of a search for patients and payments, the best first."""
+"""The hits of a search for patients and payments. The best hits come first."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -48,7 +48,7 @@ class SearchParameters:
     company: str | None = company()
 
     def scope(self, scope: Scope) -> Scope:
-        """Return the part of a scope that these parameters choose."""
+        """Return `scope`, narrowed to the company of these parameters if they name one."""
         return scope.narrowed_to_company(self.company)
 
 
@@ -113,7 +113,10 @@ SEARCH = Report(
 
 
 def search_records(result: SearchResult) -> list[Record]:
-    """Return the hits as records, the best first: patients before payments that match equally well."""
+    """Return the hits as records, the best hits first.
+
+    If two hits match equally well, patients come before payments.
+    """
     hits = [
         *((each.match.rank, 0, _patient_record(each)) for each in result.patients),
         *((each.match.rank, 1, _payment_record(each)) for each in result.payments),

@@ -1,4 +1,4 @@
-"""The settings of clinics, which determine the payments that are sent to Billing."""
+"""The settings of clinics. They determine which payments are sent to Billing."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def _types_in_short(record: Record) -> Value:
-    """Return the charge types for a narrow table: `all`, `all but` up to two missing types, or the selected types."""
+    """Return the charge types for a narrow table: `all`, `all but` the missing types, or the selected types.
+
+    `all but` is used for up to two missing types.
+    """
     from payments.contract.event import ChargeType
 
     types = record["types"]
@@ -58,7 +61,7 @@ SETTINGS_HISTORY = Report(
 
 
 def settings_history_records(clinic: ClinicKey, rows: Iterable[SettingsRow]) -> list[Record]:
-    """Return the settings that a clinic has had as records."""
+    """Return the present and earlier settings of a clinic as records."""
     return [
         {
             "since": row.since,

@@ -1,7 +1,7 @@
 """A temporary file that one thread writes while another thread reads it.
 
-A report is spooled in such a file, because the user who reads it may be slow or pause. So the transaction ends after
-the last row was queried. It does not wait until the report is printed or downloaded.
+A report is spooled because its reader may be slow or pause. So the transaction ends after the last row was queried, and
+does not wait until the report has been printed or downloaded.
 """
 
 import os
@@ -43,11 +43,14 @@ class Spool:
             self._changed.notify()
 
     def abandon(self) -> None:
-        """Stop reading: the writer's next `write` raises BrokenPipeError."""
+        """Stop reading. The writer's next `write` raises BrokenPipeError."""
         self._is_abandoned = True
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in order, and wait for further bytes until the file is complete."""
+        """Yield the bytes in order. Waits for more bytes until the file is complete.
+
+        Raises the error of `complete` at the end.
+        """
         position = 0
         while self._wait_for_more(position):
             chunk = os.pread(self._file.fileno(), _CHUNK_BYTES, position)
@@ -63,7 +66,7 @@ class Spool:
 
 
 def in_background(pieces: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """Spool pieces in a thread as fast as the generator yields them, and yield their bytes.
+    """Write pieces to a spool in a thread as fast as the generator yields them, and yield their bytes.
 
     If the caller closes the returned iterator, the thread closes the generator `pieces`.
     """

@@ -61,13 +61,16 @@ def timeline_report(payment: str, patient_name: str | None) -> Report:
 
 
 def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
-    """Return the events as records. `detail` also contains the error, for programs that do not read the key `error`."""
+    """Return the events as records.
+
+    `detail` includes the error, because some programs do not read the key `error`.
+    """
     records = (event_record(row) for row in rows)
     return [each | {"detail": ": ".join(filter(None, (each["detail"].rstrip("."), each["error"])))} for each in records]
 
 
 def event_record(row: TimelineRow) -> dict[str, Any]:
-    """Return a history event as a record, with its codes rendered as words."""
+    """Return a history event as a record. Codes are rendered as words."""
     from payments import wording
 
     return {

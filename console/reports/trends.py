@@ -51,7 +51,7 @@ class TrendsParameters:
 
     @property
     def group(self) -> TrendGroup:
-        """What a row is about."""
+        """The subject of a row: a week or a clinic."""
         return self.group_by or _groups().WEEK
 
 
@@ -78,7 +78,7 @@ TRENDS = Report(
 
 
 def with_period(feed_filter: FeedFilter, today: date) -> FeedFilter:
-    """Return a filter of the trends with its period: without dates the last twelve weeks."""
+    """Return a filter of the trends with its period. Without dates the period is the last twelve weeks."""
     if feed_filter.since or feed_filter.until:
         return feed_filter
     return replace(feed_filter, since=today - timedelta(days=today.weekday(), weeks=WEEKS - 1), until=today)

@@ -47,7 +47,7 @@ USERS = Report(
 def user_records(rows: Iterable[UserRow]) -> list[Record]:
     """Return users as records.
 
-    `companies` is null for a user of all companies, `clinics` for one who may see all clinics of these companies.
+    `companies` is None for a user of all companies. `clinics` is None for a user of all clinics of these companies.
     """
     return [
         {

@@ -28,8 +28,8 @@ _WIDTHS = {ColumnKind.TEXT: 26, ColumnKind.MONEY: 14, ColumnKind.COUNT: 10, Colu
 def write_xlsx(records: Iterable[Record], report: Report, target: IO[bytes]) -> int:
     """Write records with all columns of the report: money as numbers, dates as dates, text never as a formula.
 
-    Return the number of rows. Each row goes to a temporary file, so memory is constant. Raises CommandError if
-    there are more than ROWS_MAX records.
+    Return the number of rows. Each row goes to a temporary file, so memory is constant. Raises CommandError if there
+    are more than ROWS_MAX records.
     """
     import xlsxwriter
 

@@ -1,4 +1,4 @@
-"""The filters of a report that are set, which the page shows as chips."""
+"""The filters that are set in a report. The page shows them as chips."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from console.web.formats import format_utc_input, humanize
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
-    """Return whether a report is filtered. Empty values do not count, because a form also sends fields left empty."""
+    """Return whether a report is filtered. Empty values do not count, because forms also send their empty fields."""
     described = parameters_of(report.parameters or type(chosen)).values()
     return any(
         getattr(chosen, each.name) not in {None, each.default}
@@ -24,7 +24,7 @@ def is_filtered(report: Report, chosen: Any) -> bool:
 
 
 class ActiveFilter(NamedTuple):
-    """A filter that is set, with its value as the form shows it. A required one cannot be removed."""
+    """A filter that is set, with its value as the form shows it. A required filter cannot be removed."""
 
     name: str
     label: str
@@ -34,7 +34,7 @@ class ActiveFilter(NamedTuple):
 
 @pass_context
 def active_filters(context: Context, report: Report, chosen: Any) -> list[ActiveFilter]:
-    """Return the filters that the address of the page sets to another value than the default."""
+    """Return the filters whose value in the page's address differs from their default."""
     if chosen is None or report.parameters is None:
         return []
     given = context["context"].request.query_params
@@ -46,7 +46,10 @@ def active_filters(context: Context, report: Report, chosen: Any) -> list[Active
 
 
 def field_text(field: Parameter, chosen: Any) -> str:
-    """Return the text of a filter's field. `chosen` holds the parsed filters or the texts that were sent; or None."""
+    """Return the text of a filter's field.
+
+    `chosen` holds the parsed filters, or the texts that were sent. It is None if there are none.
+    """
     if isinstance(chosen, Mapping):
         return str(chosen.get(field.name, ""))
     value = getattr(chosen, field.name) if chosen else None

@@ -15,7 +15,7 @@ _NO_OTHERS: Mapping[str, str | None] = {"next": None, "previous": None}
 
 
 def page_response(page: Page[Any], records: Callable[[Iterable[Any]], Iterable[Record]], report: Report) -> Response:
-    """Return a page of a report as JSON, with the positions of the pages beside it."""
+    """Return a page of a report as JSON, with the positions `next` and `previous` of the pages after and before it."""
     positions = [encode_position(each.position) for each in (*page.rows[:1], *page.rows[-1:])]
     beside = {
         "next": positions[-1] if page.has_more else None,
@@ -25,11 +25,11 @@ def page_response(page: Page[Any], records: Callable[[Iterable[Any]], Iterable[R
 
 
 def rows_response(records: Iterable[Record], report: Report, beside: Mapping[str, str | None] = _NO_OTHERS) -> Response:
-    """Return records of a report as JSON."""
+    """Return records as JSON, with the keys of the report. `beside` holds the positions of other pages."""
     return json_response(({key: record[key] for key in report.keys} for record in records), beside)
 
 
 def json_response(records: Iterable[Record], beside: Mapping[str, str | None] = _NO_OTHERS) -> Response:
-    """Return records as JSON, with all of their keys, and the positions of the pages beside them."""
+    """Return records as JSON, with all of their keys. `beside` holds the positions of other pages."""
     rows = [{key: to_json_value(value) for key, value in record.items()} for record in records]
     return JSONResponse({"rows": rows, **beside})

@@ -25,7 +25,10 @@ NUL_SENTENCE = "contains a character that cannot be stored (NUL). Remove it"
 
 
 async def read_form(request: Request) -> FormData:
-    """Return the fields of a request's form; without a form, no fields. Raises PageError (422) for a NUL character."""
+    """Return the fields of a request's form, or no fields if it has no form.
+
+    Raises PageError (422) for a NUL character.
+    """
     if request.method in SAFE_METHODS:
         return FormData()
     form = await request.form()
@@ -39,9 +42,9 @@ FormFields = Annotated[FormData, Depends(read_form)]
 
 
 class RequireRight:
-    """Dependency that requires a right of the request's user. A test checks that every page requires a right.
+    """Dependency that requires a right of the request's user. A test checks that every page has this dependency.
 
-    Pages `with_any_password` can be used before the user has replaced a temporary password.
+    If `with_any_password`, a user with a temporary password can use the page.
     """
 
     def __init__(self, right: Right, *, with_any_password: bool = False) -> None:
@@ -50,9 +53,10 @@ class RequireRight:
     def __call__(self, request: Request, form: FormFields) -> RequestContext:
         """Return the context of the request.
 
-        Raises LoginRequiredError without a valid session or token, and PasswordChangeRequiredError for a temporary
-        password. Raises PageError 403 for a wrong CSRF token or a user without the right. Raises PageError 422 for a
-        parameter or field that the page does not read.
+        - Raises LoginRequiredError without a valid session or token.
+        - Raises PasswordChangeRequiredError if the user has a temporary password.
+        - Raises PageError (403) for a wrong CSRF token, or if the user does not have the right.
+        - Raises PageError (422) for a parameter or field that the page does not read.
         """
         app = app_state(request)
         use, credential = session_use(request, app.clock()), _credential(request, app.settings)
@@ -94,9 +98,11 @@ Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER)
 
 
 def session_context(request: Request) -> RequestContext | None:
-    """Return the context of a request that no page has checked, so that its error page keeps the navigation.
+    """Return the context of a request whose session no page has checked.
 
-    Returns None without a valid session or token, or if the database does not answer.
+    Its error page needs the context for the navigation.
+
+    Return None without a valid session or token, or if the database does not answer.
     """
     app = app_state(request)
     use, credential = session_use(request, app.clock()), _credential(request, app.settings)
@@ -109,7 +115,7 @@ def session_context(request: Request) -> RequestContext | None:
 
 
 def session_use(request: Request, now: datetime) -> SessionUse:
-    """Return the use of a session by a request."""
+    """Return the use of a session by a request: its time, and how long a session may be idle."""
     idle_limit = timedelta(minutes=app_state(request).settings.session_idle_minutes)
     return SessionUse(now, idle_limit, client_address(request), is_background=is_background(request))
 
@@ -123,9 +129,9 @@ def _credential(request: Request, settings: Settings) -> Credential:
 
 
 def _sent_form(tx: Transaction, request: Request, form: FormData, credential: Credential) -> SentForm | None:
-    """Return the form that the user of an expired session has sent; None for every other request.
+    """Return the form that the user of an expired session has sent. Return None for every other request.
 
-    The form's CSRF token proves that a page of this session has sent it. Passwords and files are left out.
+    The form's CSRF token proves that a page of this session has sent it. Passwords and files are omitted.
     """
     page = referring_page(request)
     if credential.kind != "session" or not credential.token or not form or page is None or is_api_request(request):

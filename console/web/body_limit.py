@@ -1,4 +1,4 @@
-"""Limit the size of request bodies, so that no request fills the memory or the disk of the console."""
+"""Limit the size of request bodies. So no request fills the memory or the disk of the console."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,7 +12,7 @@ _DISCARDED_BYTES_MAX = 10 * FILE_BYTES_MAX
 
 
 class BodyLimit:
-    """ASGI middleware: reading a body that is too large raises PageError (413)."""
+    """ASGI middleware that limits the body of a request. Reading a larger body raises PageError (413)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

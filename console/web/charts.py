@@ -1,4 +1,4 @@
-"""Bar charts as SVG, rendered on the server so that pages need no script. Pages also show the numbers as a table."""
+"""Bar charts as SVG. The server renders them, so pages need no script. Pages also show the numbers as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -22,7 +22,10 @@ _BAR = Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>
 
 
 class Slot(NamedTuple):
-    """The bars of one hour, week or day: the label below, the name in their tooltips, and the values by series."""
+    """The bars of one hour, day or week.
+
+    `label` is the text below the bars, `name` the name in their tooltips, and `values` the value of each series.
+    """
 
     label: str
     name: str
@@ -41,7 +44,10 @@ def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
 def bar_chart(
     title: str, series: Sequence[tuple[str, str]], slots: Sequence[Slot], *, empty: str = "Nothing to show."
 ) -> Markup:
-    """Return a chart with the bars of each slot side by side. `series` are pairs of a CSS class and a label."""
+    """Return a chart with the bars of each slot side by side. `series` are pairs of a CSS class and a label.
+
+    `empty` is the text of a chart without bars.
+    """
     highest = max((value for slot in slots for value in slot.values.values()), default=0)
     top = _round_up(highest)
     identifier = f"chart-{title.lower().replace(' ', '-')}"
@@ -54,7 +60,10 @@ def bar_chart(
 
 
 def _round_up(highest: int) -> int:
-    """Return the top of the scale: 4, 8, 12 or 20 times a power of ten, so that its quarters are round numbers."""
+    """Return the top of the scale: 4, 8, 12 or 20 times a power of ten.
+
+    So the quarters of the scale are round numbers.
+    """
     size = 1
     while _STEPS[-1] * size < highest:
         size *= 10

@@ -1,4 +1,4 @@
-"""Metrics of each company, for alarms: a company that improves does not hide another one that fails."""
+"""Metrics of each company, for alarms. So a company that improves cannot hide a company that fails."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ FAILED_REASONS = tuple(
 
 
 class Unexplained(NamedTuple):
-    """The unexplained difference between the EMR and Billing in the last full week: in cents, and in payments."""
+    """The unexplained difference of the last full week between the EMR and Billing: in cents, and in payments."""
 
     cents: int
     lines: int
@@ -27,7 +27,7 @@ class Unexplained(NamedTuple):
 def company_metrics(gauges: Gauges, unexplained: Mapping[str | None, Unexplained], now: datetime) -> Iterator[Metric]:
     """Yield the metrics of each company. The label is empty for events whose company cannot be read.
 
-    A company without failed payments has samples of 0, so that an increase counts the first one.
+    A company without failed payments has samples of 0. So an alarm on an increase counts its first failure.
     """
     companies: list[str | None] = [None, *gauges.companies]
     numbers = Counter({(company, reason.value): 0 for company in companies for reason in FAILED_REASONS})

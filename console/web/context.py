@@ -61,7 +61,7 @@ class AppState:
 
     @property
     def flower_url(self) -> str:
-        """The address of Flower, for operators."""
+        """The address of Flower, the page of the Celery tasks, for operators."""
         return self.settings.flower_address
 
     def feed_figures(self, now: datetime) -> FeedFigures | None:
@@ -73,15 +73,15 @@ class AppState:
         return FeedFigures(stats, self.feed_lag.measure(stats.oldest_ids, now))
 
     def transaction(self, access: Access) -> AbstractContextManager[Transaction]:
-        """Open a transaction on the ledger; it commits at the end of the block.
+        """Open a transaction on the ledger. It commits at the end of the block.
 
-        PostgreSQL limits it to `access`. Pages use `RequestContext.transaction`. Other callers are listed, with their
-        reasons, in `tests/house/test_isolation.py`.
+        PostgreSQL limits the transaction to `access`. Pages use `RequestContext.transaction`. Other callers are listed,
+        with their reasons, in `tests/house/test_isolation.py`.
         """
         return connection.transaction(with_access(self.database, access))
 
     def snapshot_transaction(self, access: Access) -> AbstractContextManager[Transaction]:
-        """Open a transaction whose queries all see the same snapshot, for a page that runs several queries."""
+        """Open a transaction whose queries all see the same snapshot, for a page with several queries."""
         return connection.snapshot_transaction(with_access(self.database, access))
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
@@ -99,7 +99,7 @@ def app_state(request: Request) -> AppState:
 class RequestContext:
     """One request of an authenticated user. `now` is the time of the request.
 
-    `token` is the secret of a session or of an API token, according to `kind`: `session` or `token`.
+    `token` is the secret of a session or of an API token. `kind` says which: `session` or `token`.
     """
 
     app: AppState
@@ -115,11 +115,14 @@ class RequestContext:
         return Access(self.user.scope.companies)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction that PostgreSQL limits to the user's companies; it commits at the end of the block."""
+        """Open a transaction that PostgreSQL limits to the user's companies. It commits at the end of the block."""
         return self.app.transaction(self.access)
 
     def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
-        """Open such a transaction whose queries all see the same snapshot, for a page that runs several queries."""
+        """Open a transaction as `transaction` does.
+
+        All its queries see the same snapshot, for a page with several queries.
+        """
         return self.app.snapshot_transaction(self.access)
 
     @property
@@ -129,19 +132,19 @@ class RequestContext:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The user's time zone, in which times are shown. Days are those of the companies."""
+        """The user's time zone, in which pages show times. Days are in the time zones of the companies."""
         name = unquote(self.request.cookies.get(ZONE_COOKIE, ""))
         return ZoneInfo(name if name in known_timezones() else "UTC")
 
     def today_in(self, scope: Scope) -> date:
-        """Return the current date of the companies in a scope; the latest one, if their time zones differ."""
+        """Return the current date of the companies in a scope. If their time zones differ, it is the latest date."""
         with self.transaction() as tx:
             return choosing.current_day(tx, scope, self.now)
 
     def day_bounds(self, since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:
-        """Return the moments at which the first day begins and the last day has ended; None for a day that is None.
+        """Return the beginning of the first day and the end of the last day. A bound is None if its day is None.
 
-        Days are those of the user's company, or of the installation if the user has several.
+        Days are in the time zone of the user's company, or of the installation if the user has several companies.
         """
         with self.transaction() as tx:
             zone = choosing.zone_of(tx, self.user.scope, self.app.settings.default_timezone)
@@ -150,14 +153,15 @@ class RequestContext:
         return begin, end
 
     def may(self, right: str) -> bool:
-        """Return whether the user has a right. Templates hide controls for which the user lacks the right."""
+        """Return whether the user has a right. Templates hide the controls that the user may not use."""
         return self.user.may(Right(right))
 
     def scope_of(self, choice: ScopeChoice) -> Scope:
-        """Return the part of the user's scope that a request has chosen.
+        """Return the user's scope, narrowed to the company, clinic or patient that a request has chosen.
 
-        Raises PageError (404) for a company or a clinic that Billing does not have, and PageError (403) for one that
-        the user may not see. Raises AmbiguousIdError for a clinic or a patient that several companies of the user have.
+        - Raises PageError (404) if Billing does not have the company or clinic.
+        - Raises PageError (403) if the user may not see the company or clinic.
+        - Raises AmbiguousIdError if several companies of the user have the clinic or patient.
         """
         if choice == ScopeChoice():
             return self.user.scope
@@ -179,7 +183,7 @@ class RequestContext:
     ) -> None:
         """Record an action or a view of the user in the audit history.
 
-        `company_id` is the company that it concerns; None for the installation, or several companies.
+        `company_id` is the company of the subject. It is None for the installation, or if there are several companies.
         """
         address = client_address(self.request)
         subject, detail = subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX]
@@ -197,7 +201,7 @@ class RequestContext:
         return response
 
     def _frame(self) -> dict[str, Any]:
-        """Return what the frame of every page shows: the navigation, and the links of the header."""
+        """Return the values for the frame of every page: the navigation, and the links of the header."""
         existing: frozenset[str] = self.request.app.state.paths
         path = self.request.url.path
         return {
@@ -217,7 +221,7 @@ class RequestContext:
         return response
 
     def link(self, **changes: object) -> str:
-        """Return the address of this page with some parameters changed; None removes a parameter."""
+        """Return the address of this page with some parameters changed. None removes a parameter."""
         kept = dict(self.request.query_params) | changes
         query = {name: value for name, value in kept.items() if value not in (None, "")}
         return f"{self.request.url.path}?{urlencode(query)}" if query else self.request.url.path

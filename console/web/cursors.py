@@ -23,7 +23,7 @@ def encode_position(position: Position) -> str:
 
 
 def decode_window(query: ReportQuery[Any], keys: Sequence[SortKey], limit: int) -> Window:
-    """Return the window that a query asks for, in a list with these sort keys.
+    """Return the window of rows that a query asks for. `keys` are the sort keys of the list.
 
     Raises PageError (422) for an invalid position, and for a query with two positions.
     """

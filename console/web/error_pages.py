@@ -161,7 +161,7 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """Return the name of the wrong field. The location of an element of a list ends with its index."""
+    """Return the name of the wrong field. The location of a list's element ends with the index, so it is omitted."""
     return next((each for each in reversed(error["loc"][1:]) if isinstance(each, str)), "")
 
 
@@ -170,10 +170,7 @@ def _problem(error: Mapping[str, Any]) -> str:
 
 
 def _label(request: Request, field: str) -> str:
-    """Return the label of a field in the report's form.
-
-    For a field without a label, return the field's name as words.
-    """
+    """Return the label of a field in the report's form. For a field without a label, return its name as words."""
     titles = (model.model_fields.get(field) for model in query_models(request.scope["route"].dependant))
     return next((each.title for each in titles if each and each.title), field.replace("_", " "))
 

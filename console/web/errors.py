@@ -1,4 +1,4 @@
-"""The errors that pages raise: for a refusal with its HTTP status, a missing login, and a password to change first."""
+"""The errors that pages raise: a refusal with its HTTP status, a missing login, and a password to change first."""
 
 from dataclasses import dataclass, field
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 class PageError(Exception):
     """A page or the API refuses a request.
 
-    Carries the HTTP status, one sentence that says what happened, and one that says what the user can do next. `field`
-    is the name of the filter that is wrong: the page then shows its form again, with the sentence at this field.
+    `sentence` says what happened, and `next_step` what the user can do. `field` is the name of a wrong filter: the page
+    then shows its form again, with the sentence at this field.
     """
 
     def __init__(self, status: int, sentence: str, next_step: str = "", *, field: str = "") -> None:
@@ -22,9 +22,10 @@ def capitalized(sentence: str) -> str:
 
 @dataclass(frozen=True)
 class SentForm:
-    """A form that a user has filled in and sent, to a path of the console, from one of its pages.
+    """A form that a user has filled in and sent.
 
-    `fields` are names and values, without the CSRF token and passwords. `user` is the name of the user.
+    `page` is the address of the page with the form, and `path` the path to which the form was sent. `fields` are names
+    and values, without the CSRF token and passwords. `user` is the name of the user.
     """
 
     user: str
@@ -34,9 +35,9 @@ class SentForm:
 
 
 class LoginRequiredError(Exception):
-    """The request carries neither a valid session nor a valid token.
+    """The request has no valid session and no valid token.
 
-    `sent` is the form of a user whose session has expired, so that it can be filled in again after a login.
+    `sent` is the form that the user of an expired session has sent. After a login it can be filled in again.
     """
 
     def __init__(self, sent: SentForm | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Actions of users on Billing Exceptions, from pages and the API: each is one transaction, with its audit entry."""
+"""Actions of users on Billing Exceptions, from pages and the API. Each is one transaction, with its audit entry."""
 
 from datetime import date
 
@@ -15,10 +15,10 @@ from payments.store.db.connection import Transaction
 
 
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> AcceptanceResult:
-    """Accept an exception, unless the payment has changed since the user saw the exception.
+    """Accept an exception if the payment has not changed since the user saw the exception.
 
-    Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or
-    the exception cannot be accepted.
+    Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or the
+    exception cannot be accepted.
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, seen.finding_id)
@@ -29,7 +29,10 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
 
 
 def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
-    """Acknowledge an exception, and return the printed key of its payment. Raises as `accept_if_unchanged`."""
+    """Acknowledge an exception, and return the printed key of its payment.
+
+    Raises the same errors as `accept_if_unchanged`.
+    """
     with context.transaction() as tx:
         row = visible_exception(tx, context, seen.finding_id)
         adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.audit_name)
@@ -38,9 +41,9 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
 
 
 def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
-    """Undo the decision on an exception.
+    """Undo the decision on an exception, and return the reversing entries.
 
-    Raises PageError (404) if the user may not see it, and DecisionError if its decision cannot be undone.
+    Raises PageError (404) if the user may not see the exception, and DecisionError if its decision cannot be undone.
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, request.finding_id)
@@ -51,9 +54,9 @@ def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
 
 
 def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
-    """Change the owner of an exception, and return the exception as it was before.
+    """Change the owner of an exception. Return the exception as it was before.
 
-    Raises PageError (404) if the user may not see it, and DecisionError if it cannot be assigned so.
+    Raises PageError (404) if the user may not see the exception, and DecisionError if the assignment is not possible.
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, assignment.finding_id)
@@ -63,7 +66,10 @@ def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
 
 
 def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> ExceptionRow | None:
-    """Give the oldest open exception without an owner that matches to the user; None if there is none."""
+    """Assign the oldest open exception without an owner that matches the filter to the user, and return the exception.
+
+    Return None if no such exception is left.
+    """
     with context.transaction() as tx:
         row = assigning.claim_next(tx, exception_filter, context.user, context.now, context.user.audit_name)
         if row is not None:
@@ -72,7 +78,10 @@ def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> Ex
 
 
 def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
-    """Add a note to an exception. Raises NoteError, and PageError (404)."""
+    """Add a note to an exception.
+
+    Raises PageError (404) if the user may not see the exception, and NoteError if the text is not allowed.
+    """
     with context.transaction() as tx:
         row = visible_exception(tx, context, finding_id)
         subject = noting.exception_subject(tx, finding_id, context.user.scope)

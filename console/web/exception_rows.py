@@ -1,4 +1,4 @@
-"""The rows of Billing Exceptions on pages: what their template needs, and the rows that stay after a decision."""
+"""The rows of Billing Exceptions on pages: the values for their template, and the rows that stay after a decision."""
 
 import re
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ _NEXT_STEPS = {
 
 
 def row_values(tx: Transaction, context: RequestContext, rows: Sequence[ExceptionRow], back: str) -> dict[str, Any]:
-    """Return what the template of the rows needs besides the rows.
+    """Return the values that the template of the rows needs besides the rows.
 
-    `back` is the address to which their forms return.
+    `back` is the address to which the forms of the rows return.
     """
     return {
         "report": EXCEPTIONS,
@@ -46,21 +46,27 @@ def owner_names(tx: Transaction, context: RequestContext) -> list[str]:
 
 
 def with_kept(rows: Sequence[ExceptionRow], kept: Sequence[ExceptionRow], sort: Sort) -> list[ExceptionRow]:
-    """Return a page of rows together with the rows that were decided on it, in the order of the list."""
+    """Return a page of rows together with the kept rows, in the order of the list.
+
+    Kept rows were decided on the page.
+    """
     shown = {row.id for row in rows}
     found = [*rows, *(row for row in kept if row.id not in shown)]
     return sorted(found, key=lambda row: _sort_key(row, sort), reverse=sort.is_descending) if kept else list(rows)
 
 
 def read_kept(tx: Transaction, context: RequestContext, kept: str | None) -> list[ExceptionRow]:
-    """Return the rows that stay on a list, as far as the user may see them. `kept` matches KEPT_PATTERN."""
+    """Return the rows that stay on a list after their decision and that the user may see.
+
+    `kept` matches KEPT_PATTERN.
+    """
     ids = [int(each) for each in kept.split(".")] if kept else []
     found = (reporting.exception(tx, each, context.user.scope) for each in dict.fromkeys(ids))
     return [row for row in found if row is not None]
 
 
 def keeping(back: str, finding_id: int) -> str:
-    """Return the address of a list that keeps a row after its decision, and that begins at this row."""
+    """Return the address of a list that keeps a row after its decision. The page opens at this row."""
     path, _, query = back.partition("?")
     if path != "/exceptions":
         return back

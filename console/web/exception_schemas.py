@@ -12,7 +12,10 @@ from payments.journeys.noting import CHARACTERS_MAX
 
 
 class UndoRequestBody(Body):
-    """Why the decision is undone. The deposit date of the reversing entries is by default that of the reversed ones."""
+    """The reason why the decision is undone, and the deposit date of the reversing entries.
+
+    By default the deposit date is the one of the reversed entries.
+    """
 
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN), Storable]
     deposit_date: Day | None = None
@@ -32,7 +35,8 @@ class UndoResult(BaseModel):
 class AssignRequest(Body):
     """The new owner of an exception: a user's name, or null for nobody.
 
-    `seen_owner` is the owner that the caller has seen, an empty text if there was none. Without it nothing is compared.
+    `seen_owner` is the owner that the caller has seen. An empty text means that there was none. Without `seen_owner`
+    nothing is compared.
     """
 
     owner: Text | None
@@ -47,14 +51,14 @@ class AssignResult(BaseModel):
 
 
 class NextRequest(Body):
-    """From which exceptions the caller gets the next one: those of a company, or of a queue."""
+    """The company and the queue from which the caller gets the next exception. Without them it may be any exception."""
 
     company: Text | None = None
     queue: QueueChoice | None = None
 
 
 class NextResult(BaseModel):
-    """The exception that now belongs to the caller; null if none is left."""
+    """The exception that now belongs to the caller, or null if no exception is left."""
 
     exception: dict[str, Any] | None
 
@@ -75,7 +79,10 @@ class NoteBody(Body):
 
 
 class SubjectNoteBody(NoteBody):
-    """The text of a note on a payment, by its printed key, or on the account of a patient; of one company if given."""
+    """The text of a note on a payment, by its printed key, or on the account of a patient.
+
+    `company` selects one company.
+    """
 
     payment: Text | None = None
     patient: Text | None = None

@@ -25,7 +25,7 @@ class FileForm(StrEnum):
 
 
 class Export(NamedTuple):
-    """A list to export: how its rows are counted and read. `subject` is what the audit history says it is about."""
+    """A list to export: functions that count and read its rows. `subject` is the subject in the audit history."""
 
     report: Report
     form: FileForm
@@ -35,7 +35,7 @@ class Export(NamedTuple):
 
 
 def send_file(context: RequestContext, export: Export) -> Response:
-    """Send a list as a file. The export is recorded in the audit history before it begins.
+    """Send a list as a file. The audit history records the export before the file begins.
 
     Raises PageError (422) for a spreadsheet of more than ROWS_MAX rows.
     """
@@ -57,7 +57,7 @@ def send_file(context: RequestContext, export: Export) -> Response:
 def send_records(
     context: RequestContext, report: Report, form: FileForm, records: Sequence[Record], subject: str = ""
 ) -> Response:
-    """Send records that were already read as a file."""
+    """Send records that are in memory as a file."""
     return send_file(context, Export(report, form, lambda _: len(records), lambda _: records, subject))
 
 

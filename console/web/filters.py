@@ -1,4 +1,4 @@
-"""Reads the query parameters of pages and of the API; an empty form field means that the parameter is not given."""
+"""Reads the query parameters of pages and of the API. An empty form field means that the parameter is not given."""
 
 import inspect
 import json
@@ -48,10 +48,7 @@ FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
 
 
 def _validator_for(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValidator:
-    """Return a validator that accepts only texts that `parse` accepts.
-
-    Without it, pydantic would accept further forms.
-    """
+    """Return a validator that accepts only texts that `parse` accepts. Without it, pydantic accepts other forms too."""
 
     def check(value: object) -> object:
         return parse(value if isinstance(value, str) else json.dumps(value, default=str))
@@ -76,7 +73,7 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 class PageQuery(BaseModel):
-    """Base of the query parameters of a page. It drops empty fields and refuses a period that ends before it begins.
+    """Base of the query parameters of a page. It drops empty fields, and refuses a period that ends before it begins.
 
     `parameter_class` is set for the filter of a report.
     """
@@ -103,9 +100,10 @@ _Parameters = TypeVar("_Parameters")
 
 @dataclass(frozen=True)
 class ReportQuery(Generic[_Parameters]):
-    """The query of a report: its parameters, the position after or before which its page is, and the rows of a page.
+    """The query of a report: its parameters, and the page of rows.
 
-    `confirmed` is the number of rows that the user has confirmed in a form.
+    `after` or `before` is the position at which the page begins or ends, and `limit` its number of rows. `confirmed` is
+    the number of rows that the user has confirmed in a form.
     """
 
     parameters: _Parameters
@@ -130,7 +128,7 @@ def query_model(
 ) -> type[PageQuery]:
     """Return the model of the query parameters of a report. The model of a paged report also has `after` and `before`.
 
-    `limits` are the default and the maximum of the parameter `limit`. Without `limits` the model has no such parameter.
+    `limits` are the default and the maximum of the parameter `limit`. Without `limits` the model does not have `limit`.
     """
     described = filter_fields(parameter_class)
     if is_paged:
@@ -156,7 +154,7 @@ def query_model(
 def report_query(
     parameter_class: type[_Parameters], limits: tuple[int, int] | None = None, *, is_paged: bool = True
 ) -> Callable[..., ReportQuery[_Parameters]]:
-    """Return a FastAPI dependency that reads the query of a report; the arguments are those of `query_model`."""
+    """Return a FastAPI dependency that reads the query of a report. The arguments are those of `query_model`."""
     model = query_model(parameter_class, limits, is_paged=is_paged)
 
     def read(given: Any) -> ReportQuery[_Parameters]:
@@ -179,9 +177,9 @@ def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery
 
 
 def query_of_address(parameter_class: type[_Parameters], address: str) -> ReportQuery[_Parameters]:
-    """Return the query of a report that the address of its page holds. Other parameters are left out.
+    """Return the query that is in the address of a report's page. Other parameters of the address are omitted.
 
-    Raises PageError (422) for an address that the page itself would refuse.
+    Raises PageError (422) for an address that the page itself refuses.
     """
     model = query_model(parameter_class, is_paged=False)
     given = dict(parse_qsl(urlsplit(address).query))
@@ -216,10 +214,7 @@ def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQue
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
-    """Set the signature of `read`.
-
-    From it FastAPI learns the model and where to read the model: the query or a form.
-    """
+    """Set the signature of `read`. FastAPI learns from it the model, and whether to read a query or a form."""
     given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
     read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""Fill in a form of a rendered page, as a browser would show it after a user has typed into it."""
+"""Fill in a form of a rendered page. The result is what a browser shows after a user has filled in the form."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,9 +20,9 @@ Attributes = dict[str, str | None]
 def fill_form(page: str, path: str, fields: Sequence[tuple[str, str]]) -> str | None:
     """Return the page with its form that posts to `path` filled in. Return None if the page has no such form.
 
-    Of several, the one whose hidden fields have the most values in common is filled in. Hidden fields also get the
-    values that were sent, such as the version that the user saw; only the CSRF token stays that of the page. A folded
-    element around the form is opened.
+    If there are several such forms, the one that shares the most hidden values with `fields` is filled in. Its hidden
+    fields also get the sent values, such as the version that the user saw. Only the CSRF token does not change. A
+    folded element around the form is opened.
     """
     reader = _FormReader()
     reader.feed(page)
@@ -55,7 +55,7 @@ class _FoundForm:
 class _FormWalker(HTMLParser):
     """Reads a page, and keeps track of the form and the folded elements around each tag.
 
-    Folded are popovers, dialogs and elements with a summary. Each has a place, its number on the page.
+    Popovers, dialogs and elements with a summary are folded. The place of a folded element is its number on the page.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _FormWalker(HTMLParser):
         return frozenset(place for _, place in self._open if place is not None)
 
     def enter(self, tag: str, attributes: Attributes) -> bool:
-        """Note the begin of an element. Return whether it is a folded one."""
+        """Note the beginning of an element. Return whether the element is folded."""
         is_folded = tag in _FOLDED or _POPOVER in attributes
         if tag == "form":
             self.form_place, self.open_form = self.form_place + 1, attributes
@@ -81,7 +81,7 @@ class _FormWalker(HTMLParser):
         return is_folded
 
     def leave(self, tag: str) -> None:
-        """Note the end of an element, and of those inside it whose end tag is missing."""
+        """Note the end of an element. Elements inside it without an end tag end too."""
         if tag == "form":
             self.open_form = None
         names = [name for name, _ in self._open]
@@ -191,7 +191,7 @@ class _FormWriter(_FormWalker):
         return self.open_form is not None and self.form_place == self._form.place
 
     def _hidden_inputs(self) -> Iterable[str]:
-        """Return inputs for the values that were sent and that no visible field of the form takes."""
+        """Return inputs for the sent values that no visible field of the form takes."""
         for name, values in self._values.items():
             if name not in self._form.shown and name != _CSRF:
                 yield from (_tag("input", {"type": "hidden", "name": name, "value": each}) for each in values)

@@ -1,4 +1,4 @@
-"""Filters by which templates show money, times, states and names."""
+"""Template filters that format money, times, states and names."""
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -51,7 +51,7 @@ def format_money(amount: Decimal | None) -> Markup:
 
 
 def format_money_text(amount: str) -> Markup:
-    """Return an amount that is stored as text, such as that of a proposed entry, as `format_money` does."""
+    """Return an amount that is stored as text, in the format of `format_money`. Proposed entries have such amounts."""
     return format_money(Decimal(amount))
 
 
@@ -95,7 +95,9 @@ def badge(state: str | None) -> Markup:
 
 
 def posted_badge(state: str | None, posted_amount: Money = ZERO) -> Markup:
-    """Return as a coloured badge whether a payment is in Billing; `posted_amount`, in dollars, is what Billing holds.
+    """Return a coloured badge that says whether a payment is in Billing.
+
+    `posted_amount` is its amount in Billing, in dollars.
 
     Only a payment whose money is in Billing is green.
     """
@@ -113,13 +115,13 @@ def humanize(name: str | None) -> str:
 
 
 def user_cell(signature: str | None) -> Markup:
-    """Return the user of a ledger entry. A long name is shortened on the screen, and whole in its tooltip."""
+    """Return the user of a ledger entry. A long name is shortened on the screen; the tooltip holds the whole name."""
     name = user_name(signature)
     return Markup('<span class="short-user" title="{}">{}</span>').format(name, name)
 
 
 def user_name(signature: str | None) -> str:
-    """Return the name in a signature: ann for `user:ann`."""
+    """Return the name in a signature: `ann` for `user:ann`."""
     return (signature or "").removeprefix("user:")
 
 

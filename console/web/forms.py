@@ -4,10 +4,10 @@ from console.web.filters import PageQuery
 
 
 class ReturnForm(PageQuery):
-    """Base of forms that return the user to the page that contains the form. `back` is the address of that page."""
+    """Base of forms that return the user to the page of the form. `back` is the address of that page."""
 
     back: str = ""
 
     def return_to(self, *pages: str) -> str:
-        """Return the address in `back` if it is an address of one of these pages, otherwise the first page."""
+        """Return `back` if it is an address of one of these pages, otherwise the first page."""
         return self.back if self.back.partition("?")[0] in pages else pages[0]

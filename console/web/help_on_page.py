@@ -1,6 +1,6 @@
-"""Help beside a term: a small button that opens the term's text, without scripts too.
+"""Help beside a term: a small button that opens the term's text. It works without scripts.
 
-A page shows each text once, however often it names the term.
+A page shows each text once, even if it names the term several times.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from payments.help_texts import HelpText, Topic, find_help
 
 
 class ShownHelp(NamedTuple):
-    """A text on a page, with the id of its element; on the page Help the element has the same id."""
+    """A text on a page, with the id of its element. On the page Help the element has the same id."""
 
     element_id: str
     text: HelpText
@@ -31,7 +31,7 @@ class HelpOnPage:
         return list(self._shown.values())
 
     def button(self, topic: str, code: str | None) -> Markup:
-        """Return the button that opens the text of a code; nothing if the code has no text."""
+        """Return the button that opens the text of a code. Return an empty text if the code has none."""
         text = find_help(topic, code)
         if text is None:
             return Markup("")
@@ -49,6 +49,6 @@ def help_id(topic: str, code: str) -> str:
 
 @pass_context
 def help_button(context: Context, topic: str, code: str | None) -> Markup:
-    """Return the button that opens the help of a code, and let the page contain its text."""
+    """Return the button that opens the help of a code. The page then contains the text of the help."""
     help_on_page: HelpOnPage = context["help_on_page"]
     return help_on_page.button(topic, code)

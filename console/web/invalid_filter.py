@@ -1,4 +1,7 @@
-"""The page of a report whose filter has a wrong value: the form as it was sent, with each message at its field."""
+"""The page of a report whose filter has a wrong value.
+
+It shows the form as it was sent, with a message at each field.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -15,7 +18,7 @@ from console.web.pages.choices import list_offered_ids
 
 
 class _Form(NamedTuple):
-    """What the macro `filter_bar` reads of a report."""
+    """The part of a report that the macro `filter_bar` reads."""
 
     title: str
     parameters: type[Any]

@@ -1,4 +1,4 @@
-"""Forms with a checkbox for each row of a list. By default the web framework accepts 1,000 fields."""
+"""Forms with a checkbox for each row of a list. By default the web framework accepts only 1,000 fields."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -14,7 +14,7 @@ class LargeFormRoute(APIRoute):
     """A route whose form may have up to FIELDS_MAX fields. Routes that read a list from a form need it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, which reads the form with `_LargeFormRequest`."""
+        """Return the handler of the route. It reads the form with `_LargeFormRequest`."""
         handle = super().get_route_handler()
 
         async def handle_large_form(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Lists on pages: what the user has chosen, the links to other pages and sorts of a list, and its date presets."""
+"""Lists on pages: what the user has chosen, the links to other pages and sorts of a list, and its periods."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,14 +29,14 @@ _COMPANIES_MAX = 500
 
 
 class Selection(NamedTuple):
-    """The parameters of a request, with the days of their period, and the part of the user's scope that they choose."""
+    """The parameters of a request, with the days of their period, and the user's scope narrowed by them."""
 
     parameters: Any
     scope: Scope
 
 
 def select(context: RequestContext, query: ReportQuery[Any]) -> Selection:
-    """Return what a query selects. Raises the errors of `RequestContext.scope_of`."""
+    """Return the selection of a query. Raises the errors of `RequestContext.scope_of`."""
     scope, parameters = context.scope_of(query.choice), query.parameters
     if hasattr(parameters, "of_user"):
         parameters = parameters.of_user(context.user.name)
@@ -44,7 +44,7 @@ def select(context: RequestContext, query: ReportQuery[Any]) -> Selection:
 
 
 class PageLinks(NamedTuple):
-    """The addresses of other pages of a list; None where there is no such page."""
+    """The addresses of other pages of a list. An address is None if there is no such page."""
 
     first: str | None
     previous: str | None
@@ -56,7 +56,7 @@ _NO_LINKS = PageLinks(None, None, None, None)
 
 
 class SortedList(NamedTuple):
-    """A page of a list, and the sort by which it was read."""
+    """A page of a list, and the sort by which it was read. `notice` is a sentence for the user."""
 
     page: Page[Any]
     sort: Sort
@@ -72,7 +72,7 @@ def read_list(
 ) -> SortedList:
     """Read the page of a list that a query asks for.
 
-    If the list is too long for the sort, read its first page in the default order, with a notice for the user.
+    If the list is too long for the sort, return its first page in the default order, with a notice for the user.
     """
     sort = report.sort_of(query.parameters)
     try:
@@ -86,7 +86,7 @@ def read_list(
 
 @dataclass(frozen=True)
 class ListView:
-    """What the page of a list shows around the rows: its sort, its notice, and links to the list in other forms."""
+    """The values that the page of a list shows around the rows: sort, notice, and links to other pages and files."""
 
     context: RequestContext
     report: Report
@@ -101,7 +101,10 @@ class ListView:
     companies: Sequence[str] = ()
 
     def sort_link(self, column: Column) -> str | None:
-        """Return the address of the list sorted by a column, or in the opposite direction if it already is."""
+        """Return the address of the list sorted by a column, or in reverse order if it is sorted by the column already.
+
+        Return None if the list cannot be sorted by the column.
+        """
         if column.sort is None:
             return None
         sort = column.first_sort
@@ -124,7 +127,7 @@ class ListView:
 
     @property
     def newer_address(self) -> str | None:
-        """The address of the number of rows that are added where the list grows; None for other pages."""
+        """The address that shows how many rows were added at the end where the list grows. None on other pages."""
         if self.edge is None or getattr(self.chosen, "as_of", None):
             return None
         given = dict(self.context.request.query_params) | _POSITION | self.edge
@@ -137,13 +140,13 @@ class ListView:
 
     @property
     def summary_address(self) -> str:
-        """The address of the number and the sum of all rows."""
+        """The address that shows the number and the sum of all rows."""
         given = dict(self.context.request.query_params) | _POSITION | {"sort": None}
         return url(f"{self.context.request.url.path}/summary", **given)
 
     @property
     def files(self) -> list[tuple[str, str]]:
-        """The files in which the whole list can be exported: the name and the address of each."""
+        """The files to which the whole list can be exported: the name and the address of each."""
         path = f"{self.context.request.url.path}/export"
         given = dict(self.context.request.query_params) | _POSITION
         return [(form.upper(), url(path, **given | {"form": form})) for form in FileForm]
@@ -181,7 +184,7 @@ def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], 
 
 
 def view_whole_list(context: RequestContext, report: Report, query: ReportQuery[Any]) -> ListView:
-    """Return the view of a list that has one page, such as sums."""
+    """Return the view of a list that has only one page, for example of sums."""
     with context.transaction() as tx:
         views = saved_views.list_visible(tx, context.user, context.request.url.path)
         several = context.user.scope.only_company is None
@@ -191,9 +194,9 @@ def view_whole_list(context: RequestContext, report: Report, query: ReportQuery[
 
 
 def _edge(found: SortedList, report: Report) -> dict[str, str] | None:
-    """Return the position beyond which new rows appear. None if the page does not show the end where they appear.
+    """Return the position after which new rows appear. Return None if the page does not show this end of the list.
 
-    A list in the order of an index grows at its newest end. In another order, new rows may be anywhere.
+    A list in the order of an index grows at its newest end. In another order, new rows may appear anywhere.
     """
     if report.column(found.sort.column).sort is not SortCost.INDEX:
         return None
@@ -207,7 +210,7 @@ def _edge(found: SortedList, report: Report) -> dict[str, str] | None:
 
 
 def _summary_of(page: Page[Any], report: Report) -> Summary | None:
-    """Return the summary of a list that is shown as a whole, otherwise None."""
+    """Return the summary of a list that the page shows as a whole, otherwise None."""
     if page.has_more or page.has_previous:
         return None
     amounts = (getattr(each.row, report.summed or "", None) for each in page.rows)
@@ -215,7 +218,7 @@ def _summary_of(page: Page[Any], report: Report) -> Summary | None:
 
 
 def page_links(context: RequestContext, page: Page[Any]) -> PageLinks:
-    """Return the addresses of the pages beside a page."""
+    """Return the addresses of the pages before and after a page."""
     if not page.rows:
         return PageLinks(context.link(**_POSITION) if page.has_previous else None, None, None, None)
     before, after = encode_position(page.rows[0].position), encode_position(page.rows[-1].position)

@@ -1,4 +1,4 @@
-"""The login page, also in place of a page whose session has expired, where it keeps the form that the user has sent."""
+"""The login page. It also replaces a page whose session has expired, and then keeps the form that the user has sent."""
 
 import json
 import secrets
@@ -23,7 +23,7 @@ _SENT_FORM = TypeAdapter(SentForm)
 
 @dataclass(frozen=True, kw_only=True)
 class LoginView:
-    """What the login page shows. `sent` is the form that its user gets back after the login."""
+    """The values that the login page shows. `sent` is the form that the user gets back after the login."""
 
     next_page: str
     name: str = ""
@@ -33,7 +33,7 @@ class LoginView:
 
 
 def login_page(request: Request, view: LoginView) -> Response:
-    """Return the login page. Set the cookie for its CSRF token unless the browser already has the cookie."""
+    """Return the login page. Set the cookie for its CSRF token if the browser does not have the cookie yet."""
     app = app_state(request)
     # All tabs of a browser share one secret, so opening the page in another tab leaves the form of the first one valid.
     known = login_secret(request)
@@ -55,12 +55,15 @@ def login_page(request: Request, view: LoginView) -> Response:
 
 
 def login_secret(request: Request) -> str:
-    """Return the secret of the login forms of a browser; empty if it has none."""
+    """Return the secret of a browser's login forms. It is empty if the browser has none."""
     return request.cookies.get(cookie_name(app_state(request).settings, _CSRF_COOKIE), "")
 
 
 def parse_sent_form(text: str) -> SentForm | None:
-    """Return the form that a login page has kept; None for an empty text. Raises PageError (422) for any other text."""
+    """Return the form that a login page has kept, or None for an empty text.
+
+    Raises PageError (422) for any other text.
+    """
     if not text:
         return None
     try:

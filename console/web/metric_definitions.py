@@ -1,7 +1,7 @@
 """The metrics for Prometheus: names, help texts and labels.
 
-An alarm never acts on a sum over companies in which one company can hide another. Metrics named `payments_company_*`
-are for alarms; the others measure the installation.
+An alarm never acts on a sum over companies, because in a sum one company can hide another. Metrics named
+`payments_company_*` are for alarms. The others measure the installation.
 """
 
 from typing import NamedTuple

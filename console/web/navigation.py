@@ -1,6 +1,6 @@
-"""The navigation of the console: its pages by job. A new page needs one item here.
+"""The navigation of the console: its pages, grouped by job. A new page needs one item here.
 
-An item is shown if its page exists, and if the user has the right that it names.
+An item is shown if its page exists, and if the user has the right that the item names.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,7 +14,7 @@ from payments.access.rights import Right, User
 class Item:
     """A page in the navigation. `icon` is the name of a symbol in `static/vendor/icons.svg`.
 
-    `also` lists further addresses that belong to the page. An item with `for_whole_companies` is hidden from users who
+    `also` lists other addresses that belong to the page. An item with `for_whole_companies` is hidden from users who
     are limited to clinics.
     """
 
@@ -94,7 +94,7 @@ def addresses() -> frozenset[str]:
 
 
 def label_of(path: str) -> str:
-    """Return the label of the item to which an address belongs; empty if it belongs to none."""
+    """Return the label of the item to which an address belongs. Return an empty text if it belongs to no item."""
     return next((item.label for item in _items() if item.is_at(path)), "")
 
 
@@ -103,7 +103,7 @@ def _items() -> Iterator[Item]:
 
 
 class Link(NamedTuple):
-    """An item as one page shows it."""
+    """An item as a page shows it."""
 
     label: str
     address: str
@@ -112,7 +112,7 @@ class Link(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A section as one page shows it."""
+    """A section as a page shows it."""
 
     label: str
     links: list[Link]

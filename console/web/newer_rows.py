@@ -1,4 +1,4 @@
-"""The number of rows that were added to a list since a page showed it. The page asks, and moves no row."""
+"""The number of rows that were added to a list after a page was read. The page asks for it, and moves no row."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,7 +26,10 @@ def show_newer(
     sorts: Mapping[str, Sequence[SortKey]],
     count: Callable[[Transaction, Window, Sort], int],
 ) -> Response:
-    """Show how many rows are before or after the position of the query, with a link to them; 204 if there are none."""
+    """Show how many rows are before or after the position of the query, with a link to them.
+
+    Answer 204 if there are none.
+    """
     sort = report.sort_of(query.parameters)
     with context.transaction() as tx:
         found = count(tx, decode_window(query, sorts[sort.column], COUNTED_MAX), sort)

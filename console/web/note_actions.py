@@ -12,7 +12,8 @@ from payments.store.db.connection import Transaction
 def add_note(context: RequestContext, about: NotesParameters, text: str) -> Note:
     """Add a note to the payment or account that the parameters name.
 
-    Raises the errors of `find_subjects`, PageError (404) if the user may not see it, and NoteError.
+    Raises PageError (404) if the user may not see it, NoteError if the text is not allowed, and the errors of
+    `find_subjects`.
     """
     with context.transaction() as tx:
         named, found = find_subjects(tx, context, about)
@@ -30,10 +31,10 @@ def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters)
 
 
 def find_subjects(tx: Transaction, context: RequestContext, about: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return what notes are about: its kind with its id, and the subjects that the user may see.
+    """Return the kind and id that the parameters name, and the subjects that the user may see.
 
-    Raises PageError (422) unless either a payment or a patient is named. Raises AmbiguousIdError if several companies
-    of the user have the payment.
+    Raises PageError (422) if the parameters do not name either a payment or a patient. Raises AmbiguousIdError if
+    several companies of the user have the payment.
     """
     scope = context.user.scope.narrowed_to_company(about.company)
     match about.payment, about.patient:

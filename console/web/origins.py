@@ -1,4 +1,4 @@
-"""The origin of a request: the client's address, the referring page, and whether the client is a program."""
+"""The origin of a request: the client's address, the referring page, and whether a page or a program has sent it."""
 
 from urllib.parse import urlsplit
 
@@ -16,17 +16,17 @@ def client_address(request: Request) -> str:
 
 
 def is_background(request: Request) -> bool:
-    """Return whether a page sent the request without its user, to refresh itself.
+    """Return whether a page sent the request to refresh itself, without an action of its user.
 
-    Such a request does not keep a session alive. Scripts send the header with the value `refresh`.
+    A background request does not keep a session alive. Scripts send the header with the value `refresh`.
     """
     return request.headers.get(BACKGROUND_HEADER) == "refresh"
 
 
 def referring_page(request: Request) -> str | None:
-    """Return the page of this console that links to the request.
+    """Return the page of this console from which the request came.
 
-    Returns None if another site links to it, or if the page would only be loaded again.
+    Return None if it came from another site, or if the page only loads itself again.
     """
     try:
         referer = urlsplit(request.headers.get("referer", ""))
@@ -40,5 +40,5 @@ def referring_page(request: Request) -> str | None:
 
 
 def is_api_request(request: Request) -> bool:
-    """Return whether the request is for the API, which answers in JSON."""
+    """Return whether the request is for the API. The API answers in JSON."""
     return request.url.path == "/api" or request.url.path.startswith("/api/")

@@ -71,8 +71,8 @@ def cells(
 ) -> Markup:
     """Return the cells of a row, in the order of the report's columns on a page.
 
-    `custom` holds, by column key, macros that render a cell from the whole row. This function is not a macro itself,
-    because a page has hundreds of cells and Python is faster.
+    `custom` holds macros by column key. A macro renders its cell from the whole row. `without` lists columns to omit.
+    This function is not a macro itself, because a page has hundreds of cells and Python is faster.
     """
     parts = []
     for column in report.page_columns:
@@ -99,7 +99,7 @@ def _format_value(context: Context, column: Column, row: Any) -> Markup:
 
 
 def offered_with(chosen: str | None, offered: Sequence[str]) -> Sequence[str]:
-    """Return the ids to choose from, with the chosen one, which may be that of a retired clinic."""
+    """Return the ids to choose from, including the chosen id. The chosen id may name a retired clinic."""
     return offered if not chosen or chosen in offered else [chosen, *offered]
 
 
@@ -123,9 +123,9 @@ def payment_link(key: str | None, company: str | None, shown: str | None = None)
 
 
 def patient_link(patient: str | None, company: str | None, name: str | None = None) -> Markup:
-    """Return a link to the account of a company's patient; empty without a patient.
+    """Return a link to the account of a company's patient. Return an empty text without a patient.
 
-    Its text is the name if it is known, with the id after the link, otherwise the id.
+    If the name is known, the text of the link is the name, and the id follows the link. Otherwise the text is the id.
     """
     if not patient:
         return Markup("")
@@ -142,12 +142,12 @@ def refused_event_link(key: str) -> Markup:
 
 
 def _company_query(company: str | None) -> str:
-    """Return the query parameter that lets a link open the data of this company, where another one has the same id."""
+    """Return the query parameter `company`. Without it a link is ambiguous if another company has the same id."""
     return f"&amp;company={quote_plus(company)}" if company else ""
 
 
 def static_urls() -> Mapping[str, str]:
-    """Return the addresses of the static files. Each contains a hash of the file, so that browsers cache it forever."""
+    """Return the addresses of the static files. Each contains a hash of the file, so browsers may cache it forever."""
     folder = FOLDER / "static"
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}

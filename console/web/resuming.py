@@ -1,6 +1,6 @@
-"""Show a form again, with what its user had entered before the session expired.
+"""After a new login, show a form again with the values that its user entered before the session expired.
 
-The entry is in the pages that travel between the browser and the console, never in a file, a cookie or a table.
+The entry travels in the pages between browser and console. It is never in a file, a cookie or a table.
 """
 
 from typing import Any
@@ -50,7 +50,7 @@ def _other_cookies(request: Request, *replaced: str) -> list[str]:
 
 
 async def _get(request: Request, address: str, cookies: str) -> tuple[int, dict[str, str], bytes]:
-    """Return the status, headers and body of a page of this console, as the browser would get it with these cookies."""
+    """Return the status, headers and body of a page of this console, as a browser with these cookies gets it."""
     parts = urlsplit(address)
     kept = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "extensions")
     scope: dict[str, Any] = {name: request.scope[name] for name in kept if name in request.scope} | {

@@ -1,6 +1,7 @@
 """Ids of rows in paths: `{exception_id:row}` matches digits only.
 
-A path beside it, such as `/exceptions/next`, then refuses a method that it does not have with 405.
+So the path of an id does not match another path, such as `/exceptions/next`. That path then answers 405 to a method
+that it does not have.
 """
 
 from starlette.convertors import StringConvertor, register_url_convertor

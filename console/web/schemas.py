@@ -20,7 +20,7 @@ class Body(BaseModel):
 
 
 class RequeueRequest(Body):
-    """The payments to requeue, by their keys: clinic/payment/line, of one company if it is given."""
+    """The payments to requeue, by their keys: clinic/payment/line. `company` selects one company."""
 
     payments: Annotated[list[Text], Field(min_length=1, max_length=ROWS_MAX)]
     company: Text | None = None
@@ -44,7 +44,7 @@ RequeueRunRequest = create_model(
 
 
 class AcceptRequest(Body):
-    """The version of the payment that the caller has seen, and the deposit date, by default the current day."""
+    """The version of the payment that the caller has seen, and the deposit date. Its default is the current day."""
 
     version: RowId
     deposit_date: Day | None = None
@@ -58,16 +58,17 @@ class AcknowledgeRequest(Body):
 
 
 class Problem(BaseModel):
-    """Why the request failed, in one sentence, and what to do next."""
+    """The reason why a request failed, in one sentence, and what to do next."""
 
     error: str
     next: str | None
 
 
 class Rows(BaseModel):
-    """Rows of a report. `next` is the `after` of the page that follows, null on the last page.
+    """Rows of a report.
 
-    `previous` is the `before` of the page before, null on the first page.
+    `next` is the `after` of the page that follows, or null on the last page. `previous` is the `before` of the page
+    before, or null on the first page.
     """
 
     rows: list[dict[str, Any]]
@@ -79,7 +80,7 @@ class FlowPreview(BaseModel):
     """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month.
 
     `posted` is true if its amount would be in Billing without a biller's decision. `status` is the transmission status,
-    null if the payment is not marked Paid. `next` is what to do, null if nothing needs to be done.
+    or null if the payment is not marked Paid. `next` is what to do, or null if nothing needs to be done.
     """
 
     flows: bool
@@ -92,14 +93,14 @@ class FlowPreview(BaseModel):
 
 
 class RequeueResult(BaseModel):
-    """The number of requeued payments, and the skipped keys (`passed_over`): already imported or not found."""
+    """The number of requeued payments. `passed_over` lists the skipped keys: already imported or not found."""
 
     count: int
     passed_over: list[str]
 
 
 class RequeueResultCount(BaseModel):
-    """The number and the sum of payments with a result, in dollars, and the reason of those that are not sent."""
+    """The number and the sum in dollars of the payments with one result. `reason` says why payments are not sent."""
 
     code: RequeueResultCode
     reason: Reason | None
@@ -109,7 +110,7 @@ class RequeueResultCount(BaseModel):
 
 
 class RequeuePreviewResult(BaseModel):
-    """Matching payments: count, sum in dollars, and the count of those that would be imported (`flowing`).
+    """The number of matching payments, their sum in dollars, and how many of them would be imported (`flowing`).
 
     `results` counts them by expected result and reason.
     """
@@ -121,16 +122,16 @@ class RequeuePreviewResult(BaseModel):
 
 
 class RequeueRunStarted(BaseModel):
-    """The id of a run, and how many payments match. These may be fewer than the user confirmed."""
+    """The id of a run, and the number of matching payments. It may be lower than the confirmed number."""
 
     run: int
     count: int
 
 
 class RequeueRunProgress(BaseModel):
-    """A run: its state (`running`, `stopped` or `done`), the payments that matched, and those requeued so far.
+    """A run: its state (`running`, `stopped` or `done`), the payments that matched, and the payments requeued so far.
 
-    `outcome` counts what has become of the requeued payments, by result and reason.
+    `outcome` counts the requeued payments by result and reason.
     """
 
     run: int
@@ -149,7 +150,7 @@ class RequeueRunStopped(BaseModel):
 
 
 class InstallationHealth(BaseModel):
-    """The health of the installation. Each list has the rows of a table of the page."""
+    """The health of the installation. Each list has the rows of one table of the page Health."""
 
     is_healthy: bool
     components: list[dict[str, Any]]
@@ -173,7 +174,7 @@ class PostedEntry(BaseModel):
 
 
 class AcceptResult(BaseModel):
-    """The payment of an accepted exception and the entries posted. `before` is true if an earlier call accepted it."""
+    """The payment of an accepted exception and its posted entries. `before` is true if an earlier call accepted it."""
 
     payment: str
     posted: list[PostedEntry]
@@ -187,10 +188,10 @@ class AcknowledgeResult(BaseModel):
 
 
 class RefusedEvent(BaseModel):
-    """A refused event as it came. `field` is the wrong field, null if the event broke no contract.
+    """A refused event as it came. `field` is the wrong field, or null if the event was valid.
 
-    `body` is the text of the event, null if its bytes are not UTF-8; `body_base64` has all bytes. If `is_whole` is
-    false, the event was too large and only its beginning is kept; `byte_count` and `sha256` are of the whole event.
+    `body` is the text of the event, or null if its bytes are not UTF-8. `body_base64` has all bytes. If `is_whole` is
+    false, the event was too large, and only its beginning is kept. `byte_count` and `sha256` are of the whole event.
     """
 
     id: int

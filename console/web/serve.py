@@ -26,7 +26,7 @@ _GRACE_SECONDS = 10
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Serve the console until a signal ends it. Return the exit status; 78 for a configuration error."""
+    """Serve the console until a signal ends it. Return the exit status: 78 for a configuration error."""
     try:
         settings = read_settings(environ)
         configure_logging(settings, "console")
@@ -51,7 +51,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def warn_of_plain_http(settings: Settings) -> None:
-    """Log a warning if other machines reach the console, and no proxy is said to terminate https."""
+    """Log a warning if other machines can reach the console, and the settings name no proxy that terminates https."""
     if not (settings.console_https or is_loopback(settings.bind_address)):
         log.warning("console_without_https", hint="use an https proxy, and set PAYMENTS_CONSOLE_HTTPS=true")
 

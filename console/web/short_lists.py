@@ -1,4 +1,4 @@
-"""Lists that are read as a whole: their rows in the order that a request chooses, their number, and their file."""
+"""Lists that are read as a whole: their rows in the chosen order, their number, and their file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class ShortList(Generic[_Row]):
 def short_list(
     context: RequestContext, report: Report, sort: str | None, rows: Sequence[_Row], records: Sequence[Record]
 ) -> ShortList[_Row]:
-    """Return rows in the order that a request chooses; by default as they are.
+    """Return rows in the order that a request chooses. By default their order does not change.
 
     Raises PageError (422) for a sort that the report does not have.
     """

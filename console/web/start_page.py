@@ -1,4 +1,4 @@
-"""The parts of the start page that depend on the role: which there are, in which order, and their data."""
+"""The parts of the start page that depend on the role: their order and their data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ PARTS = {
 
 
 class PartRequest(NamedTuple):
-    """The request of a part: the transaction, the context of the request, and the day that the page shows."""
+    """The arguments of a part: the transaction, the context of the request, and the day that the page shows."""
 
     tx: Transaction
     context: RequestContext
@@ -38,7 +38,10 @@ class PartRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkCount:
-    """Number of open exceptions of a work list, by the choice `work` of the list; empty for all."""
+    """The number of open exceptions of a work list.
+
+    `work` is the list's choice of the filter by work, empty for all.
+    """
 
     label: str
     work: str
@@ -46,14 +49,14 @@ class WorkCount:
 
 
 class NewIds(NamedTuple):
-    """Number of companies, clinics and patients that nobody confirmed, and of users who may log in."""
+    """The number of companies, clinics and patients that nobody confirmed, and of users who may log in."""
 
     unconfirmed: int
     users: int
 
 
 def read_part(name: str, request: PartRequest) -> Any:
-    """Return the data of a part that depends on the role."""
+    """Return the data of the part with this name."""
     return _READERS[name](request)
 
 

@@ -1,6 +1,6 @@
 """Refuse unknown and repeated query parameters, form fields and keys of JSON bodies.
 
-Otherwise a misspelt name would be ignored, and the request would not have the effect that its sender intended.
+Otherwise a misspelt name would be ignored, and the request would not have the intended effect.
 """
 
 import json
@@ -23,10 +23,10 @@ _NAME_SHOWN_MAX = 60
 
 
 class StrictBodyRoute(APIRoute):
-    """A route that records repeated keys of its JSON body. A JSON parser alone would keep only the last value."""
+    """A route that records repeated keys of its JSON body. A JSON parser alone keeps only the last value."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, which reads the body with `_StrictRequest`."""
+        """Return the handler of the route. It reads the body with `_StrictRequest`."""
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
@@ -50,9 +50,10 @@ class _StrictRequest(Request):
 
 
 def check_names(request: Request, form: FormData) -> None:
-    """Raise PageError (422) for a query parameter, field or key that is repeated or that the route does not read.
+    """Check the names in a request. Raises PageError (422) if a name is repeated, or if the route does not read it.
 
-    Unknown keys of a JSON body are refused by its model.
+    Names are query parameters, form fields and repeated keys of a JSON body. Unknown keys of a JSON body are refused by
+    its model.
     """
     dependant: Dependant = request.scope["route"].dependant
     _check_names(request.query_params.multi_items(), read_names(dependant, "query_params"), "parameter")
@@ -71,7 +72,7 @@ def _fields_of(model: type[BaseModel]) -> dict[str, bool]:
 def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
     """Return the names that a route and its dependencies read, and whether each may be repeated.
 
-    `source` is the attribute of Dependant: `query_params` or `body_params`.
+    `source` is an attribute of Dependant: `query_params` or `body_params`.
     """
     names: dict[str, bool] = {}
     for each in _with_dependencies(dependant):
@@ -85,7 +86,10 @@ def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
 
 
 def shown_name(name: str) -> str:
-    """Shorten a name from a request so that it fits a one-line message. Quote it if it is too long or not printable."""
+    """Return a name from a request, shortened to fit a one-line message.
+
+    It is quoted if it is too long or not printable.
+    """
     return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
 
 

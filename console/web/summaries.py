@@ -1,6 +1,6 @@
 """The number of rows of a list and the sum of their amounts, within a limit of rows or of time.
 
-A page does not wait for them: it links to them, and a script loads the link.
+A page does not wait for the summary: the page links to it, and a script loads the link.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def show_summary(
     *,
     exact: bool,
 ) -> Response:
-    """Show a summary: of up to SORTED_ROWS_MAX rows, or `exact` within TIME_LIMIT_MS.
+    """Show a summary of up to SORTED_ROWS_MAX rows. If `exact`, show the summary of all rows, within TIME_LIMIT_MS.
 
     `read` takes the filter and the limit of rows. A script receives the text alone, other readers a page.
     """

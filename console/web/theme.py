@@ -1,4 +1,4 @@
-"""The colours that a user chose: light, dark, or those of the system."""
+"""The colours that a user chose: light, dark, or the colours of the system."""
 
 from fastapi import Request
 

@@ -56,7 +56,7 @@ def show(
 
 
 class _Account(NamedTuple):
-    """An account with its entries. A patient id that two companies use has two accounts."""
+    """An account with its entries. If two companies use the same patient id, each has its own account."""
 
     sums: AccountRow
     lines: Sequence[PaymentLogRow]

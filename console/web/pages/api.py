@@ -75,7 +75,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 
 @router.get("/claims-feed", responses=success_response(Rows))
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
-    """Return a page of the Claims Feed, newest save first; `next` is the `after` of the page that follows."""
+    """Return a page of the Claims Feed, newest save first. Pass `next` as `after` to get the page that follows."""
     chosen, scope = select(context, query)
     with context.transaction() as tx:
         _audit(tx, context, CLAIMS_FEED, chosen.find, query.limit)
@@ -88,7 +88,7 @@ def claims_feed(query: FeedQuery, context: Viewer) -> Response:
 
 @router.get("/exceptions", responses=success_response(Rows))
 def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
-    """Return a page of Billing Exceptions, the oldest first."""
+    """Return a page of Billing Exceptions, oldest first."""
     chosen, scope = select(context, query)
     with context.transaction() as tx:
         _audit(tx, context, EXCEPTIONS, chosen.patient, query.limit)
@@ -101,7 +101,7 @@ def exceptions(query: ExceptionsQuery, context: Viewer) -> Response:
 
 @router.post("/exceptions/{exception_id}/accept", responses=success_response(AcceptResult))
 def accept(exception_id: RowId, body: AcceptRequest, context: Editor) -> Response:
-    """Accept an exception: post its proposed entries, if the payment still has the version in the body."""
+    """Accept an exception: post its proposed entries. The payment must still have the version in the body."""
     accepted = accept_if_unchanged(context, SeenException(exception_id, body.version), body.deposit_date)
     posted = [
         {"amount": f"{each.amount:.2f}", "method": each.dimensions.method, "charge_type": each.dimensions.charge_type}
@@ -120,14 +120,14 @@ def acknowledge(exception_id: RowId, body: AcknowledgeRequest, context: Editor) 
 
 @router.post("/requeue", responses=success_response(RequeueResult))
 def requeue(body: RequeueRequest, context: Requeuer) -> Response:
-    """Requeue payments, so that they are evaluated again with the current settings. Payments in Billing are skipped."""
+    """Requeue payments: Billing evaluates them again with the current settings. Payments in Billing are skipped."""
     requeued = requeue_keys(context, list(body.payments), body.company)
     return JSONResponse({"count": requeued.count, "passed_over": list(requeued.skipped)})
 
 
 @router.get("/payment-log", responses=success_response(Rows))
 def payment_log(query: LogQuery, context: Viewer) -> Response:
-    """Return a page of the Patient Payment Log, newest deposit first, or its sums if `group_by` is given."""
+    """Return a page of the Patient Payment Log, newest deposit first. If `group_by` is given, return its sums."""
     chosen, scope = select(context, query)
     log_filter, group = chosen.query(scope), chosen.group_by
     with context.transaction() as tx:
@@ -159,7 +159,10 @@ def balance(
     query: Annotated[ReportQuery[BalancingParameters], Depends(report_query(BalancingParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Balance the EMR against Billing: both totals, each reconciling item between them, and the unexplained amount."""
+    """Balance the EMR against Billing.
+
+    Return both totals, each reconciling item between them and the unexplained amount.
+    """
     balance_filter = query.parameters.query(balanced_scope(query, context))
     with context.transaction() as tx:
         found = balancing.balance(tx, balance_filter)
@@ -200,7 +203,7 @@ def timeline(
 def _audit(tx: Transaction, context: RequestContext, report: Report, subject: str | None, limit: int) -> None:
     """Record in the audit history that the user viewed or exported rows.
 
-    Raises PageError (403) if the request is an export and the user lacks the right to export.
+    Raises PageError (403) if the request is an export and the user has no right to export.
     """
     if limit <= VIEW_ROWS_MAX:
         context.audit(tx, f"viewed {report.title}", subject or "", f"API {context.request.url.query}")

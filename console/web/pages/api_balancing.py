@@ -35,7 +35,7 @@ _CSV_BODY: dict[str, Any] = {
 
 
 async def read_file(request: Request, _: Viewer) -> AsyncIterator[IO[bytes]]:
-    """Yield the body of a request as a file. It is read only after the user and the right were checked."""
+    """Yield the body of a request as a file. It is read after the user and the right have been checked."""
     with SpooledTemporaryFile(_MEMORY_BYTES) as file:
         async for chunk in request.stream():
             file.write(chunk)
@@ -47,7 +47,10 @@ async def read_file(request: Request, _: Viewer) -> AsyncIterator[IO[bytes]]:
 
 @router.get("/balancing/lines", responses=success_response(Rows))
 def lines(query: BalanceQuery, context: Viewer, group: LineGroup | None = None) -> Response:
-    """Return the lines on which the EMR and Billing differ, or those of one term or kind of difference."""
+    """Return the lines on which the EMR and Billing differ.
+
+    `group` selects the lines of one term or kind of difference.
+    """
     balance_filter = query.parameters.query(balanced_scope(query, context))
     with context.snapshot_transaction() as tx:
         context.audit(tx, "viewed Payment Balancing", balance_filter.scope.only_clinic or "", "API")
@@ -61,7 +64,7 @@ def lines(query: BalanceQuery, context: Viewer, group: LineGroup | None = None) 
 
 @router.post("/balancing", openapi_extra=_CSV_BODY)
 def compare(query: BalanceQuery, context: Viewer, file: Annotated[IO[bytes], Depends(read_file)]) -> Response:
-    """Balance the Payment Log in the body against Billing: the sums, and the first 1,000 lines that differ."""
+    """Balance the Payment Log in the body against Billing. Return the sums, and the first 1,000 lines that differ."""
     balance_filter = query.parameters.query(balanced_scope(query, context))
     try:
         with context.transaction() as tx:

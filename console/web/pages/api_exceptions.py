@@ -59,7 +59,7 @@ def life(exception_id: RowId, context: Viewer) -> Response:
 
 @router.post("/exceptions/next", responses=success_response(NextResult))
 def claim_next(body: NextRequest, context: Editor) -> Response:
-    """Give the oldest open exception without an owner to the caller. Two users never get the same one."""
+    """Assign the oldest open exception without an owner to the caller. No two users get the same exception."""
     parameters = ExceptionsParameters(company=body.company, queue=body.queue)
     scope = context.scope_of(ScopeChoice(body.company))
     row = exception_actions.claim_next(context, parameters.query(scope))
@@ -75,7 +75,7 @@ def assign(exception_id: RowId, body: AssignRequest, context: Editor) -> Respons
 
 @router.post("/exceptions/{exception_id}/undo", responses=success_response(UndoResult))
 def undo(exception_id: RowId, body: UndoRequestBody, context: Editor) -> Response:
-    """Undo the decision on an exception: it is open again, and new entries reverse those of its acceptance."""
+    """Undo the decision on an exception: it is open again. New entries reverse the entries of an acceptance."""
     request = UndoRequest(exception_id, body.reason, deposit_date=body.deposit_date)
     undone = exception_actions.undo(context, request)
     posted = [
@@ -97,7 +97,7 @@ def list_notes(
     query: Annotated[ReportQuery[NotesParameters], Depends(report_query(NotesParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Return the internal notes on a payment, with those on its exceptions, or on the account of a patient."""
+    """Return the internal notes on a payment and its exceptions, or on the account of a patient."""
     about = query.parameters
     with context.transaction() as tx:
         notes = note_actions.list_notes(tx, context, about)

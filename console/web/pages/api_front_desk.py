@@ -1,4 +1,4 @@
-"""The API of the front desk: whether a payment would flow, the payments of a day, and what a patient owes."""
+"""The API of the front desk: whether a payment would flow, the payments of a day, and a patient's open charges."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api", responses=PROBLEMS)
 
 @router.get("/today", responses=success_response(Rows))
 def today(query: DayQuery, context: Viewer) -> Response:
-    """Return the payments of a transaction date, by default of the current day: delivered and posted state."""
+    """Return the payments of a transaction date, with their delivered and posted state. Default: the current day."""
     scope = context.scope_of(query.choice)
     day = query.parameters.day or context.today_in(scope)
     with context.transaction() as tx:
@@ -53,7 +53,7 @@ def patient(
 
 @router.get("/would-flow", responses=success_response(FlowPreview))
 def would_flow(query: Annotated[FlowQuery, Query()], context: Viewer) -> Response:
-    """Return whether a payment would be sent to Billing and posted if it were saved now, and what to do about it."""
+    """Return whether a payment that is saved now would be sent to Billing and posted, and what to do if not."""
     preview = preview_flow(context, query)
     answer = flow_answer(preview)
     return JSONResponse(

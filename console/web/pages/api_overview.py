@@ -17,7 +17,10 @@ router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRout
 
 @router.get("/not-in-billing", responses=success_response(Rows))
 def not_in_billing(query: NotInBillingQuery, context: Viewer) -> Response:
-    """Return the payments that Billing does not hold in full, by cause, that with the oldest payment first."""
+    """Return the payments that Billing does not hold in full, by cause.
+
+    The cause with the oldest payment comes first.
+    """
     feed_filter = query.parameters.query(context.scope_of(query.choice))
     with context.transaction() as tx:
         records = unposted_records(reporting.not_in_billing(tx, feed_filter), context.now)

@@ -1,4 +1,4 @@
-"""The API's requeue of all payments that match a filter: preview, start with the confirmed number, progress, cancel."""
+"""The API that requeues all payments that match a filter: preview, start with a confirmed number, progress, cancel."""
 
 from dataclasses import fields
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRout
 def preview(
     query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters, is_paged=False))], context: Requeuer
 ) -> Response:
-    """Return how many payments match now, their sum, and what would become of them with the current settings.
+    """Return how many payments match now, their sum, and the expected results with the current settings.
 
     The filter needs a status or a reason.
     """
@@ -60,7 +60,7 @@ def preview(
 
 @router.get("/requeue-runs", responses=success_response(Rows))
 def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Response:
-    """Return a page of the requeue runs, newest first. `next` is the `before` of the page that follows."""
+    """Return a page of the requeue runs, newest first. Pass `next` as `before` to get the page that follows."""
     with context.transaction() as tx:
         page = requeue_runs.list_runs(tx, context.user.scope, query.before, PAGE_ROWS)
     beside = {"next": None if page.next_before is None else str(page.next_before), "previous": None}
@@ -69,7 +69,7 @@ def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Respons
 
 @router.post("/requeue-runs", responses=success_response(RequeueRunStarted))
 def start(body: RequeueRunRequest, context: Requeuer) -> Response:
-    """Requeue all payments that match a filter; the back office does it.
+    """Requeue all payments that match a filter. The back office does this in a run.
 
     `count` is the confirmed number of payments, as the preview returned it. If more payments match now, nothing is
     requeued (409).
@@ -82,7 +82,7 @@ def start(body: RequeueRunRequest, context: Requeuer) -> Response:
 
 @router.get("/requeue-runs/{run_id}", responses=success_response(RequeueRunProgress))
 def show(run_id: RowId, context: Requeuer) -> Response:
-    """Return the progress of a run, and what has become of the payments that it has requeued so far."""
+    """Return the progress of a run, and the results of the payments that it has requeued so far."""
     with context.transaction() as tx:
         run = visible_run(tx, context, run_id)
         outcome = outcome_records(requeue_runs.read_outcome(tx, run))

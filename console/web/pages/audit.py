@@ -1,4 +1,4 @@
-"""The audit history: who changed, exported or viewed what. For administrators."""
+"""The audit history: which user changed, exported or viewed what. For administrators."""
 
 from typing import Annotated
 
@@ -55,7 +55,7 @@ def show(query: AuditQuery, context: Administrator) -> Response:
 
 @router.get("/audit/summary")
 def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -> Response:
-    """Show the number of entries that match."""
+    """Show the number of matching entries."""
     audit_filter = _filter(query, context)
 
     def read(tx: Transaction, wanted: AuditFilter, limit: int | None) -> Summary:
@@ -66,7 +66,7 @@ def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -
 
 @router.get("/audit/export")
 def export(query: AuditQuery, context: Administrator, form: FileForm = FileForm.CSV) -> Response:
-    """Export the entries that match as a file."""
+    """Export the matching entries as a file."""
     audit_filter, sort = _filter(query, context), AUDIT.sort_of(query.parameters)
     return send_file(
         context,

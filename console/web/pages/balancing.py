@@ -47,7 +47,7 @@ def show(
     group: LineGroup | None = None,
     after: Count = 0,
 ) -> Response:
-    """Balance the selected days, by default the last full week, and list the differences or the lines of one term."""
+    """Balance the selected days, and list the differences or the lines of one term. Default: the last full week."""
     scope = balanced_scope(query, context)
     chosen = chosen_days(query, context, scope)
     balance_filter = chosen.query(scope)
@@ -88,7 +88,7 @@ def _lines(
     group: LineGroup | None,
     uploaded: UploadedLog | None,
 ) -> Iterator[BalancedLine]:
-    """Yield the lines that the page lists. The balance holds all but those that agree."""
+    """Yield the lines that the page lists. `balance` already holds the lines that differ."""
     if group is LineGroup.EMR:
         with reading_log(uploaded) as rows:
             yield from balancing.lines_of_group(tx, balance_filter, group, rows)
@@ -116,7 +116,7 @@ def _group_amount(balance: Balance, group: LineGroup | None) -> Money | None:
 
 
 def chosen_days(query: ReportQuery[BalancingParameters], context: RequestContext, scope: Scope) -> BalancingParameters:
-    """Return the parameters of a query with the days to balance: by default the last full week of the scope."""
+    """Return the parameters of a query with the days to balance. Default: the last full week of the scope."""
     since, until = _days(query.parameters, context.today_in(scope))
     return replace(query.parameters, since=since, until=until)
 
@@ -133,8 +133,8 @@ def _shown_choice(chosen: BalancingParameters, scope: Scope) -> BalancingParamet
 def balanced_scope(query: ReportQuery[BalancingParameters], context: RequestContext) -> Scope:
     """Return the scope to balance.
 
-    For a limited user without a chosen clinic, it is the first of their clinics: that of one company. Raises PageError
-    (403) for a user without any clinic.
+    If a user who is limited to clinics has chosen no clinic, it is the first clinic of one of the user's companies.
+    Raises PageError (403) if the user has no clinic.
     """
     scope = context.scope_of(query.choice)
     if scope.clinics is None:
@@ -158,7 +158,7 @@ def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:
 def _shifted_period(balance_filter: BalanceFilter, days: int) -> tuple[date | None, date] | None:
     """Return the period moved by some days. An open start stays None.
 
-    Returns None if the moved period ends outside the supported days.
+    Return None if the moved period ends outside the supported days.
     """
     since, until = balance_filter.since or FIRST_DAY, balance_filter.until or LAST_DAY
     first, last = since + timedelta(days), until + timedelta(days)

@@ -26,7 +26,10 @@ def export(
     log: RowId | None = None,
     group: LineGroup | None = None,
 ) -> Response:
-    """Export the differences, or the lines of one group, of the feed or of an uploaded Payment Log."""
+    """Export as a file the differences, or the lines of one group.
+
+    An uploaded Payment Log replaces the feed if `log` is given.
+    """
     scope = balanced_scope(query, context)
     balance_filter = chosen_days(query, context, scope).query(scope)
 

@@ -13,9 +13,9 @@ CHOSEN_MAX = 100
 
 
 class OfferedIds(NamedTuple):
-    """The ids that a page offers. It has a field for the company only if it offers several companies.
+    """The ids that a page offers. The page has a field for the company only if it offers several companies.
 
-    Up to `chosen_max` ids are a list to choose from; more of them are suggested while one types.
+    Up to `chosen_max` ids are a list to choose from. More ids are suggested while the user types.
     """
 
     clinics: list[str]
@@ -24,7 +24,7 @@ class OfferedIds(NamedTuple):
 
 
 def list_offered_ids(tx: Transaction, context: RequestContext) -> OfferedIds:
-    """Return the clinics and companies that the user may see, sorted; at most OFFERED_MAX of each."""
+    """Return the clinics and companies that the user may see, sorted, and at most OFFERED_MAX of each."""
     scope = context.user.scope
     return OfferedIds(
         configuring.list_clinic_ids(tx, scope, OFFERED_MAX),

@@ -69,7 +69,7 @@ def show(query: FeedQuery, context: Viewer) -> Response:
 
 @router.get("/claims-feed/summary")
 def summary(query: FeedQuery, context: Viewer, *, exact: bool = False) -> Response:
-    """Show the number of rows that match, and their sum."""
+    """Show the number and the sum of the matching rows."""
     chosen, scope = select(context, query)
     feed_filter = chosen.query(scope)
     return show_summary(context, CLAIMS_FEED, reporting.claims_feed_summary, feed_filter, exact=exact)
@@ -89,7 +89,7 @@ def newer(query: FeedQuery, context: Viewer) -> Response:
 
 @router.get("/claims-feed/export")
 def export(query: FeedQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
-    """Export the payments that match as a file."""
+    """Export the matching payments as a file."""
     chosen, scope = select(context, query)
     feed_filter, sort = chosen.query(scope), CLAIMS_FEED.sort_of(chosen)
     return send_file(
@@ -106,7 +106,7 @@ def export(query: FeedQuery, context: Exporter, form: FileForm = FileForm.CSV) -
 
 @router.post("/claims-feed/selected")
 def show_selected(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
-    """Show how many payments are selected, and their sum, to users without scripts. They confirm the requeue here."""
+    """Show how many payments are selected and their sum. Users without scripts confirm the requeue on this page."""
     keys, scope = list(dict.fromkeys(form.payment)), context.user.scope.narrowed_to_company(form.company)
     if not keys:
         raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
@@ -130,7 +130,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
 def requeue_keys(context: RequestContext, keys: list[str], company: str | None) -> requeueing.RequeueSummary:
     """Requeue the payments that the user may see, and ask the importer to retry them. Other payments are skipped.
 
-    `company` limits the payments to those of one company. Raises AmbiguousIdError if a key names payments of several.
+    `company` limits the payments to one company. Raises AmbiguousIdError if a key names payments of several companies.
     """
     wanted, scope = list(dict.fromkeys(keys)), context.user.scope.narrowed_to_company(company)
     with context.transaction() as tx:

@@ -51,7 +51,7 @@ def _split(texts: list[str]) -> list[str]:
 
 
 class _SeenForm(PageQuery):
-    """A form of a clinic, with the settings that the page showed. Without shown settings, no conflict is detected."""
+    """A form of a clinic, with the settings that the page showed. Without these settings, no conflict is detected."""
 
     clinic: Text = ""
     company: Text | None = None
@@ -77,13 +77,13 @@ class _SettingsForm(_SeenForm):
 
 
 class _CopyForm(_SeenForm):
-    """The clinic to copy from, and the clinics to copy to: ids, also after `company:`."""
+    """The clinic to copy from, and the clinics to copy to. Each is an id, or `company:id`."""
 
     to: list[Text] = Field(default_factory=list)
 
 
 class _Conflict(NamedTuple):
-    """Settings that were not saved, and the error that names the changes that another user has saved meanwhile."""
+    """Settings that were not saved, and the error that names what another user has saved meanwhile."""
 
     chosen: ClinicSettings
     error: ChangedMeanwhileError
@@ -91,7 +91,7 @@ class _Conflict(NamedTuple):
 
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show the settings of all clinics. If a clinic to compare with is chosen, highlight the differences from it."""
+    """Show the settings of all clinics. If the user compares with a clinic, the differences from it are highlighted."""
     chosen = _select(context, choice)
     return context.page(
         "clinics.html",
@@ -107,12 +107,12 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 @router.get("/clinics/export")
 def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileForm = FileForm.CSV) -> Response:
-    """Export the settings of the clinics that match as a file."""
+    """Export the settings of the matching clinics as a file."""
     return send_records(context, SETTINGS, form, _select(context, choice).found.records)
 
 
 class _Selected(NamedTuple):
-    """The clinics that match, the clinic to compare with, and the names of all clinics that the user may see."""
+    """The matching clinics, the clinic to compare with, and the names of all clinics that the user may see."""
 
     found: ShortList[ClinicRow]
     like: ClinicRow | None
@@ -132,7 +132,7 @@ def _select(context: RequestContext, choice: _Choice) -> _Selected:
 
 @router.get("/clinic")
 def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show one clinic: its settings, their history, and the Not Sent payments that could be requeued."""
+    """Show one clinic: its settings, their history, and its Not Sent payments that could be requeued."""
     return _show(context, ClinicName(choice.clinic or "", choice.company), changed=choice.changed)
 
 
@@ -227,7 +227,7 @@ def _save(
 class _NotSent:
     """The number of payments that are Not Sent for a reason.
 
-    `sendable` is how many of these payments would be sent with the current settings.
+    `sendable` is the number of these payments that would be sent with the current settings.
     """
 
     reason: Reason

@@ -72,7 +72,7 @@ class _SettingsForm(PageQuery):
 
 @router.get("/company")
 def show(choice: Annotated[_Choice, Query()], context: Configurer) -> Response:
-    """Show the settings of a company; without a company, of the first one."""
+    """Show the settings of a company. Without a company in the address, show the first company."""
     return _show(context, choice.company)
 
 
@@ -107,8 +107,8 @@ def _show(
 def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Response:
     """Change the settings of a company.
 
-    If another user has changed them since the page was shown, nothing is saved. The page then lists these changes and
-    keeps the user's choices (409). An unknown time zone is refused at its field (422).
+    If another user has changed the settings since the page was shown, nothing is saved. The page then lists these
+    changes and keeps the user's choices (409). An unknown time zone is refused at its field (422).
     """
     _check_sees(context)
     with context.transaction() as tx:
@@ -123,7 +123,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
 
 
 def _check_sees(context: RequestContext) -> None:
-    """Raise PageError (403) for a user who is limited to clinics: the settings apply to a whole company."""
+    """Check that the user is not limited to clinics: the settings apply to a whole company. Raises PageError (403)."""
     if context.user.scope.clinics is not None:
         sentence = "These settings apply to a whole company; your account is limited to clinics."
         raise PageError(403, sentence, "Ask somebody who sees all clinics.")

@@ -1,4 +1,4 @@
-"""The deposit slip: the payments of a clinic on one deposit date, to print and carry to the bank."""
+"""The deposit slip: the payments of a clinic on one deposit date, to print and take to the bank."""
 
 from itertools import islice
 from typing import Annotated
@@ -25,7 +25,7 @@ def show(
     query: Annotated[ReportQuery[DepositSlipParameters], Depends(report_query(DepositSlipParameters, is_paged=False))],
     context: Viewer,
 ) -> Response:
-    """Show the slip of a clinic and a day; without a clinic, the form."""
+    """Show the slip of a clinic and a day. Without a clinic, show the form."""
     chosen, scope = query.parameters, context.scope_of(query.choice)
     day = chosen.day or context.today_in(scope)
     with context.transaction() as tx:

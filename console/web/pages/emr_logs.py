@@ -1,4 +1,4 @@
-"""Upload the EMR's Payment Log, and preview how it was understood before it is compared with Billing."""
+"""Upload the EMR's Payment Log, and preview how it was read before it is compared with Billing."""
 
 import io
 from typing import Annotated
@@ -38,7 +38,7 @@ def upload(file: Annotated[UploadFile, File()], context: Viewer) -> Response:
 
 @router.get("/{log_id}")
 def show(log_id: RowId, context: Viewer) -> Response:
-    """Show how the columns of an uploaded file were understood, its first rows, and every problem."""
+    """Show how the columns of an uploaded file were read, its first rows, and every problem."""
     with context.transaction() as tx:
         log = load_log(tx, context, log_id)
         survey = survey_payment_log(io.BytesIO(log.body))

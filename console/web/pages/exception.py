@@ -1,4 +1,4 @@
-"""One Billing Exception: its whole life, and what a biller does with it."""
+"""One Billing Exception: its whole life, and the actions of a biller."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -97,7 +97,7 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
 
 @router.post("/exceptions/{exception_id}/undo")
 def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Editor) -> Response:
-    """Undo the decision on an exception that the page showed: it is open again."""
+    """Undo the decision that the page showed: the exception is open again."""
 
     def act() -> str:
         undone = exception_actions.undo(context, UndoRequest(exception_id, form.reason, form.decided_at))
@@ -108,7 +108,10 @@ def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Edito
 
 @router.post("/exceptions/{exception_id}/assign")
 def assign(exception_id: RowId, form: Annotated[_AssignForm, Form()], context: Editor) -> Response:
-    """Change the owner of an exception, unless somebody else has changed it since the page was shown."""
+    """Change the owner of an exception.
+
+    The change is refused if another user changed the owner since the page was shown.
+    """
 
     def act() -> str:
         row = exception_actions.assign(context, Assignment(exception_id, form.owner or None, form.seen_owner))
@@ -125,7 +128,10 @@ def add_note(exception_id: RowId, form: Annotated[_NoteForm, Form()], context: V
 
 
 def _answer(context: RequestContext, exception_id: int, form: ReturnForm, act: Callable[[], str]) -> Response:
-    """Do something with an exception, and show its row as it is now: the row alone to a script, or the page again."""
+    """Do an action on an exception, and show its current row: to a script the row alone, otherwise the page.
+
+    `act` does the action, and returns the message about it.
+    """
     if context.request.headers.get("hx-request") != "true":
         message = act()
         return context.redirect(keeping(_back(form, exception_id), exception_id), message)

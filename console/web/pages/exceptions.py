@@ -41,7 +41,7 @@ _Kept = Annotated[str | None, Query(pattern=KEPT_PATTERN)]
 
 @router.get("/exceptions")
 def show(query: ExceptionsQuery, context: Viewer, kept: _Kept = None) -> Response:
-    """Show a page of exceptions, by default the oldest first."""
+    """Show a page of exceptions. By default the oldest exceptions come first."""
     chosen, scope = select(context, query)
     exception_filter = chosen.query(scope)
     with context.snapshot_transaction() as tx:
@@ -94,7 +94,7 @@ def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: Exception
 
 @router.get("/exceptions/summary")
 def summary(query: ExceptionsQuery, context: Viewer, *, exact: bool = False) -> Response:
-    """Show the number of rows that match, and their sum."""
+    """Show the number and the sum of the matching rows."""
     chosen, scope = select(context, query)
     exception_filter = chosen.query(scope)
     return show_summary(context, EXCEPTIONS, reporting.exceptions_summary, exception_filter, exact=exact)
@@ -114,7 +114,7 @@ def newer(query: ExceptionsQuery, context: Viewer) -> Response:
 
 @router.get("/exceptions/export")
 def export(query: ExceptionsQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
-    """Export the exceptions that match as a file."""
+    """Export the matching exceptions as a file."""
     chosen, scope = select(context, query)
     exception_filter, sort = chosen.query(scope), EXCEPTIONS.sort_of(chosen)
     return send_file(
@@ -131,7 +131,7 @@ def export(query: ExceptionsQuery, context: Exporter, form: FileForm = FileForm.
 
 @router.post("/exceptions/next")
 def claim_next(form: Annotated[ReturnForm, Form()], context: Editor) -> Response:
-    """Give the next exception of the list to the user, and show it. Two users never get the same one."""
+    """Assign the next exception of the list to the user, and show it. No two users get the same exception."""
     back = form.return_to("/exceptions")
     chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
     row = exception_actions.claim_next(context, replace(chosen.query(scope), owner=None))

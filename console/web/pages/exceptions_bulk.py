@@ -57,7 +57,7 @@ class _SelectionForm(_MatchingForm):
 
 
 class _DecisionForm(_SelectionForm):
-    """The confirmed exceptions, with what the action needs."""
+    """The confirmed exceptions, with the values that the action needs."""
 
     deposit_date: Day | None = None
     reason: Annotated[str, Field(max_length=500)] = ""
@@ -65,7 +65,7 @@ class _DecisionForm(_SelectionForm):
 
 
 class BulkSummary(NamedTuple):
-    """What an action would do: the exceptions that it concerns, and how many it leaves out. Amounts are in dollars."""
+    """The effect of an action: its exceptions, and the number of exceptions that it omits. Amounts are in dollars."""
 
     rows: list[ExceptionRow]
     left_out: int
@@ -77,12 +77,12 @@ class BulkSummary(NamedTuple):
 
     @property
     def entry_count(self) -> int:
-        """The number of entries that accepting them would post."""
+        """The number of entries that accepting the exceptions would post."""
         return sum(len(row.proposal) for row in self.rows)
 
     @property
     def posted(self) -> Money:
-        """The sum of these entries."""
+        """The sum of the entries that accepting the exceptions would post."""
         return total(dollars(str(entry["amount"])) for row in self.rows for entry in row.proposal)
 
 
@@ -96,7 +96,7 @@ class ItemResult(NamedTuple):
 
 @router.post("/exceptions/selected")
 def show_selected(form: Annotated[_SelectionForm, Form()], context: Editor) -> Response:
-    """Show how many exceptions are selected and their sum, and ask for confirmation."""
+    """Show the number and the sum of the selected exceptions, and ask for confirmation."""
     if not form.exception:
         raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
     with context.transaction() as tx:
@@ -108,7 +108,7 @@ def show_selected(form: Annotated[_SelectionForm, Form()], context: Editor) -> R
 
 @router.post("/exceptions/matching")
 def show_matching(form: Annotated[_MatchingForm, Form()], context: Editor) -> Response:
-    """Show how many exceptions match the filter of a list and their sum, and ask for confirmation."""
+    """Show the number and the sum of the exceptions that match the filter of a list, and ask for confirmation."""
     back = form.return_to("/exceptions")
     chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
     with context.transaction() as tx:
@@ -124,7 +124,10 @@ def show_matching(form: Annotated[_MatchingForm, Form()], context: Editor) -> Re
 
 @router.post("/exceptions/decide")
 def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
-    """Do the confirmed action with each exception, in a separate transaction. What has changed since is skipped."""
+    """Do the confirmed action with each exception in its own transaction.
+
+    Exceptions that have changed since are skipped.
+    """
     selected = _seen(form.exception)[:ROWS_MAX]
     if not selected:
         raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
@@ -145,7 +148,7 @@ def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
 
 
 def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException], str]) -> list[ItemResult]:
-    """Do something with each exception, and return the result of each. An unexpected error ends it."""
+    """Call `act` with each exception, and return the results. After an unexpected error the rest is not tried."""
     results: list[ItemResult] = []
     is_interrupted = False
     for seen in selected:
@@ -166,7 +169,10 @@ def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException]
 
 
 def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenException], str]:
-    """Return the function that does the action with one exception, and returns what it did."""
+    """Return the function that does the action with one exception.
+
+    The function returns a text that says what it did.
+    """
 
     def accept(seen: SeenException) -> str:
         accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)

@@ -17,9 +17,9 @@ log = structlog.get_logger()
 
 @router.get("/alive")
 async def alive() -> Response:
-    """Answer while the console runs, whether or not its database answers. The endpoint needs no login.
+    """Answer while the console runs, even if its database does not answer. The endpoint needs no login.
 
-    A supervisor that restarts the console when it does not answer asks here: a restart would not help the database.
+    A supervisor that restarts a console without an answer uses this endpoint. A restart would not help the database.
     """
     return JSONResponse({"status": "alive"})
 
@@ -28,7 +28,7 @@ async def alive() -> Response:
 def health(request: Request) -> Response:
     """Return whether the console and its database answer. The endpoint needs no login and shows nothing else.
 
-    The status is 503 as well if the database cannot be used as it is, for example without row-level security.
+    The status is 503 if the database does not answer or cannot be used, for example without row-level security.
     """
     app = app_state(request)
     try:

@@ -1,4 +1,4 @@
-"""Logging in and out. A user whose session has expired gets back the form that was sent meanwhile."""
+"""Logging in and out. A user whose session has expired gets back the form that was sent after it."""
 
 from datetime import timedelta
 from typing import Annotated, NamedTuple
@@ -42,7 +42,7 @@ class _LoginForm(BaseModel):
 
 
 class _Checked(NamedTuple):
-    """A login attempt: its result, and the form that goes back to the user."""
+    """The result of a login attempt, and the form that the user gets back."""
 
     result: LoginResult
     sent: SentForm | None
@@ -50,7 +50,7 @@ class _Checked(NamedTuple):
 
 @router.get("/login")
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
-    """Show the login form. Set the cookie for its CSRF token unless the browser already has the cookie."""
+    """Show the login form. Set the cookie for its CSRF token if the browser does not have the cookie yet."""
     with app_state(request).transaction(AUTHENTICATION_ACCESS) as tx:
         has_no_users = authentication.has_no_users(tx)
     return login_page(request, LoginView(next_page=own_address(next_page), has_no_users=has_no_users))
@@ -58,7 +58,7 @@ def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/")
 
 @router.post("/login")
 async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Response:
-    """Log in, and redirect to the page `next`, or show the form again that the user had sent before.
+    """Log in, and redirect to the page `next`. If the user had sent a form before, show that form again.
 
     Raises PageError (503) if too many logins wait.
     """
@@ -96,7 +96,7 @@ def _check(request: Request, form: _LoginForm) -> _Checked:
 
 @router.post("/logout")
 def log_out(context: OwnAccount) -> Response:
-    """End the session. Raises PageError (403) for a program's token, which is not a session."""
+    """End the session. Raises PageError (403) for a program's token, because a token is not a session."""
     if context.kind == "token":
         step = "It stays valid. Disable its user or set a new password to end it."
         raise PageError(403, "A token cannot log out.", step)
@@ -108,7 +108,7 @@ def log_out(context: OwnAccount) -> Response:
 
 
 def _set_session_cookie(request: Request, response: Response, token: str) -> None:
-    """Set the cookie of a new session. It outlives the session, so that its user may log in again and continue."""
+    """Set the cookie of a new session. It outlives the session, so that its user can log in again and continue."""
     settings = app_state(request).settings
     kept = timedelta(hours=settings.session_hours) + KEPT_AFTER_EXPIRY
     response.set_cookie(

@@ -44,7 +44,7 @@ class _CloseForm(_MonthForm):
 
 @router.get("/months")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
-    """Show a company's months, and the totals and the payments to resolve of the selected month."""
+    """Show a company's months. Also show the totals of the selected month, and the payments to resolve."""
     check_sees_company(context, choice.company)
     with context.transaction() as tx:
         settings = {each.company: each for each in configuring.list_companies(tx, context.user.scope)}
@@ -108,7 +108,10 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
 
 @router.post("/months/close")
 def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
-    """Close a month now. Raises PageError 422 unless the user typed the month's name, and 503 after an interruption."""
+    """Close a month now.
+
+    Raises PageError (422) if the user did not type the month's name, and PageError (503) after an interruption.
+    """
     company, month = _read_month(form, context)
     if form.confirm != str(month):
         raise PageError(422, f"{company} {month} was not closed.", f"Go back and type {month} to confirm.")
@@ -140,10 +143,10 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
 
 
 def check_sees_company(context: RequestContext, company: str | None) -> None:
-    """Raise PageError unless the user may see everything of a company, if one is given.
+    """Check that the user may see everything of a company. None is always allowed.
 
-    The status is 403 for a user who is limited to clinics, because a month belongs to a whole company, and 404 for a
-    company that is not one of the user's.
+    Raises PageError (404) if the company is not one of the user's companies. Raises PageError (403) if the user is
+    limited to clinics, because a month belongs to a whole company.
     """
     scope = context.user.scope
     if scope.clinics is not None:
@@ -157,15 +160,19 @@ def check_sees_company(context: RequestContext, company: str | None) -> None:
 
 
 def _visible(context: RequestContext, warnings: Sequence[CloseWarning]) -> list[CloseWarning]:
-    """Return the warnings that the user may see: dead letters without a company belong to nobody's company."""
+    """Return the warnings that the user may see.
+
+    A dead letter without a company is only for users who see all companies.
+    """
     return [each for each in warnings if context.user.scope.may_see_company(each.company)]
 
 
 @dataclass(frozen=True)
 class _Close:
-    """The totals of a month, at its closing or now. `problem` is the reason why the month cannot be closed now.
+    """The totals of a closed month as stored, or of another month as they are now.
 
-    `is_intact` is None for a month that is not closed, otherwise whether the ledger still matches the stored totals.
+    `problem` is the reason why the month cannot be closed now. `is_intact` is None for a month that is not closed,
+    otherwise whether the ledger still matches the stored totals.
     """
 
     snapshot: Snapshot | None = None

@@ -1,4 +1,4 @@
-"""Names of clinics on pages: the id, or `company:id` where a user may see several companies that have the id."""
+"""Names of clinics on pages: the id, or `company:id` if several of the user's companies have the id."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,20 +14,23 @@ from payments.store.db.connection import Transaction
 
 
 class ClinicName(NamedTuple):
-    """The clinic that a request names: its id, which may follow `company:`, and perhaps its company."""
+    """The clinic that a request names. `text` is its id or `company:id`; the company may also be given separately."""
 
     text: str
     company: str | None = None
 
     def readings(self) -> list[str]:
-        """Return the ids that the text may name: itself, and what follows a colon. Ids may contain colons too."""
+        """Return the ids that the text may name: the whole text, and the text after each colon.
+
+        Ids may contain colons.
+        """
         company = self.text[: ID_CHARACTERS_MAX + 1]
         starts = [0, *(position + 1 for position, character in enumerate(company) if character == ":")]
         return [id_ for start in starts if (id_ := self.text[start:])]
 
 
 def names_of(keys: Iterable[ClinicKey]) -> dict[ClinicKey, str]:
-    """Return the name of each clinic: its id, after `company:` if several of these clinics have the id."""
+    """Return the name of each clinic: its id, or `company:id` if several of these clinics have the id."""
     keys = list(keys)
     counts = Counter(key.clinic_id for key in keys)
     return {key: ":".join(key) if counts[key.clinic_id] > 1 else key.clinic_id for key in keys}
@@ -36,7 +39,7 @@ def names_of(keys: Iterable[ClinicKey]) -> dict[ClinicKey, str]:
 def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> ClinicRow:
     """Return the clinic that a request names. Raises PageError (404) if it is unknown or the user may not see it.
 
-    Raises AmbiguousIdError if several companies that the user may see have the clinic, and the name chooses none.
+    Raises AmbiguousIdError if several companies of the user have the clinic, and the name does not include a company.
     """
     scope = context.user.scope.narrowed_to_company(name.company)
     found = [row for each in name.readings() for row in configuring.list_clinic_settings(tx, context.now, each, scope)]
@@ -44,7 +47,7 @@ def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> C
 
 
 def find_clinics(tx: Transaction, context: RequestContext, texts: Iterable[str]) -> list[ClinicRow]:
-    """Return the clinics that a request names, in one query. Raises as `find_clinic`."""
+    """Return the clinics that a request names, in one query. Raises the same errors as `find_clinic`."""
     named: dict[str, list[ClinicRow]] = defaultdict(list)
     for row in configuring.list_clinic_settings(tx, context.now, scope=context.user.scope):
         for text in {row.clinic, ":".join(row.key)}:

@@ -1,4 +1,4 @@
-"""The payments that are not in Billing, by cause, as a file. The start page shows them."""
+"""Export the payments that are not in Billing, by cause. The start page shows them."""
 
 from typing import Annotated
 
@@ -19,7 +19,10 @@ NotInBillingQuery = Annotated[
 
 @router.get("/not-in-billing/export")
 def export(query: NotInBillingQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
-    """Export the payments that Billing does not hold in full, by cause, that with the oldest payment first."""
+    """Export the payments that Billing does not hold in full, by cause.
+
+    The cause with the oldest payment comes first.
+    """
     feed_filter = query.parameters.query(context.scope_of(query.choice))
     with context.transaction() as tx:
         records = unposted_records(reporting.not_in_billing(tx, feed_filter), context.now)

@@ -1,4 +1,4 @@
-"""The health of the installation, for operators: services, last night's jobs, what waits and what failed."""
+"""The health of the installation, for operators: services, last night's jobs, waiting work and failures."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -19,7 +19,7 @@ TASK_EVENTS_MAX = 500
 
 @router.get("/operations", include_in_schema=False)
 def show(context: Operator) -> Response:
-    """Show the health of the installation. The page refreshes, and sends no message to a worker."""
+    """Show the health of the installation. The page refreshes, so it sends no message to a worker."""
     found = _read(context)
     return context.page("operations.html", found=found, reports=SECTIONS)
 
@@ -37,9 +37,9 @@ def show_task(task_id: Text, context: Operator) -> Response:
 
 @router.get("/api/operations", responses=PROBLEMS | success_response(InstallationHealth))
 def api(context: Operator) -> Response:
-    """Return the health of the installation: its components, last night's jobs, what waits and what failed.
+    """Return the health of the installation: its components, last night's jobs, waiting work and failures.
 
-    Figures of companies are those of the user's companies.
+    Figures by company are limited to the user's companies.
     """
     found = _read(context)
     lists = {

@@ -1,6 +1,6 @@
-"""The start page: what is not in Billing, and the parts that a role works with.
+"""The start page: the payments that are not in Billing, and the parts for the user's role.
 
-The number of waiting events is for users who see all companies: a waiting entry may be of any company.
+Only users who see all companies see the number of waiting events: a waiting event may belong to any company.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class _OverviewQuery(PageQuery):
 
 @dataclass(frozen=True)
 class _Unposted:
-    """The payments that are not in Billing by cause, the oldest first, and the Internal Payments apart."""
+    """The payments that are not in Billing by cause, oldest first. Internal Payments are separate."""
 
     rows: Sequence[UnpostedSum]
     internal: UnpostedSum | None
@@ -90,7 +90,7 @@ class _Exceptions:
 
 @dataclass(frozen=True)
 class _ImportProblem:
-    """Why payments do not arrive at present, and what to do."""
+    """The reason why payments do not arrive now, and what to do."""
 
     what: str
     next_step: str
@@ -99,7 +99,7 @@ class _ImportProblem:
 
 @router.get("/")
 def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Response:
-    """Show the start page, with the payments of a day: by default today, by the clock of the clinics."""
+    """Show the start page, with the payments of a day. The default is today, in the time zone of the clinics."""
     figures = context.app.feed_figures(context.now)
     with context.transaction() as tx:
         zone = choosing.zone_of(tx, context.user.scope, str(context.zone))
@@ -123,7 +123,7 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
 def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> dict[str, Any]:
     """Return the data of the parts that show the figures of the overview, by name.
 
-    `queue` are the figures of the feed, None for users who may not see them.
+    `queue` is the figures of the feed. It is None for users who may not see them.
     """
     return {
         "unposted": _Unposted.of(seen.unposted, now),
@@ -133,7 +133,7 @@ def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | N
 
 
 def _import_problem(context: RequestContext, figures: FeedFigures | None) -> _ImportProblem | None:
-    """Return why payments do not arrive at present, if they do not."""
+    """Return the reason why payments do not arrive now, or None if they arrive."""
     next_step = "See Health." if context.may(Right.OPERATE) else "Tell an operator."
     if figures is None:
         return _ImportProblem("The payment queue does not answer: no payment arrives.", next_step, is_urgent=True)

@@ -1,4 +1,4 @@
-"""A user's own account: change the password, see and end the own sessions."""
+"""The account of the user: change the password, and show and end the user's sessions."""
 
 from typing import Annotated
 
@@ -63,7 +63,10 @@ def _show(context: RequestContext, next_page: str, problem: UserError | None = N
 
 @router.post("/own-account/password")
 def change_password(form: Annotated[_PasswordForm, Form()], context: OwnAccount) -> Response:
-    """Change the user's own password, and end the user's other sessions. Keep the page with a message at the field."""
+    """Change the user's password, and end the user's other sessions.
+
+    If a field is wrong, show the page with a message.
+    """
     _check_session(context)
     if form.password != form.password_again:
         differing = UserError("the passwords differ; type the new one twice", "password_again")
@@ -92,6 +95,9 @@ def end_session(form: Annotated[_SessionForm, Form()], context: OwnAccount) -> R
 
 
 def _check_session(context: RequestContext) -> None:
-    """Raise PageError (403) for a program's token: only a person who is logged in changes the own account."""
+    """Check that the request has a session.
+
+    Raises PageError (403) for a program's token: only a logged-in person may continue.
+    """
     if context.kind == "token":
         raise PageError(403, "A token cannot change its user's account.", "Log in to the console.")

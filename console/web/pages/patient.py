@@ -1,4 +1,4 @@
-"""Page of the balance and payments of a patient, which prints: for the front desk, with the patient present."""
+"""The printable page of a patient's balance and payments. The front desk shows it to the patient."""
 
 from typing import Annotated, NamedTuple
 
@@ -26,7 +26,7 @@ def show(
     query: Annotated[ReportQuery[PatientParameters] | None, Depends(optional_report_query(PatientParameters))],
     context: Viewer,
 ) -> Response:
-    """Show what a patient owes and has paid, or the form."""
+    """Show a patient's open charges and payments. Without a patient, show the form."""
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
     if query is None:

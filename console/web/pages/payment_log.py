@@ -61,7 +61,7 @@ def show(query: LogQuery, context: Viewer) -> Response:
 
 @router.get("/payment-log/summary")
 def summary(query: LogQuery, context: Viewer, *, exact: bool = False) -> Response:
-    """Show the number of rows that match, and their sum."""
+    """Show the number and the sum of the matching rows."""
     chosen, scope = select(context, query)
     log_filter = chosen.query(scope)
     return show_summary(context, PAYMENT_LOG, reporting.payment_log_summary, log_filter, exact=exact)

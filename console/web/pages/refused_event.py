@@ -38,7 +38,7 @@ def download(event_id: RowId, context: Requeuer) -> Response:
 def read_audited(context: RequestContext, event_id: int, action: str, detail: str = "") -> RefusedEventRow:
     """Return a refused event, and record in the audit history that the user has read it.
 
-    Raises PageError (404) if the user's scope has none with this id.
+    Raises PageError (404) if the user's scope contains no event with this id.
     """
     with context.transaction() as tx:
         event = refused_events.read_event(tx, event_id, context.user.scope)

@@ -40,14 +40,14 @@ PAGE_ROWS = 50
 
 
 class RunsQuery(PageQuery):
-    """The page of the list of runs: those with ids below `before`."""
+    """The page of the list of runs. It has the runs whose ids are below `before`."""
 
     before: RowId | None = None
 
 
 @router.get("/requeue-runs")
 def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Response:
-    """Show the runs that select only what the user may see, newest first."""
+    """Show the runs, newest first. A run is listed if the user may see everything that it selects."""
     with context.transaction() as tx:
         page = requeue_runs.list_runs(tx, context.user.scope, query.before, PAGE_ROWS)
     next_page = context.link(before=page.next_before) if page.next_before else None
@@ -59,7 +59,7 @@ def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Respons
 
 @router.get("/requeue-runs/new")
 def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))], context: Requeuer) -> Response:
-    """Preview a run: how many payments match and their expected outcome."""
+    """Preview a run: how many payments match, and their expected results."""
     feed_filter = requeue_filter(query, context)
     with context.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
@@ -89,7 +89,7 @@ def export(
 
 @router.post("/requeue-runs")
 def start(query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))], context: Requeuer) -> Response:
-    """Start a run, which the back office continues."""
+    """Start a run. The back office continues it."""
     feed_filter = requeue_filter(query, context)
     started = start_run(context, feed_filter, query.confirmed)
     confirmed = query.confirmed or 0
@@ -100,7 +100,10 @@ def start(query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))
 
 @router.get("/requeue-runs/{run_id}")
 def show(run_id: RowId, context: Requeuer) -> Response:
-    """Show a run: its progress, and what has become of its payments. The page refreshes until all were evaluated."""
+    """Show a run: its progress, and the results of its payments.
+
+    The page refreshes until all payments are evaluated.
+    """
     with context.transaction() as tx:
         run = visible_run(tx, context, run_id)
         outcome = outcome_records(requeue_runs.read_outcome(tx, run))
@@ -137,7 +140,10 @@ def resume(run_id: RowId, context: Requeuer) -> Response:
 
 
 def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
-    """Start a run, and ask the back office for it. Raises MoreThanConfirmedError if more match than `confirmed`."""
+    """Start a run, and ask the back office to continue it.
+
+    Raises MoreThanConfirmedError if more payments match than `confirmed`.
+    """
     with context.transaction() as tx:
         started = requeue_runs.start_run(tx, feed_filter, context.now, context.user.audit_name, confirmed)
         context.audit(
@@ -152,7 +158,7 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
 
 
 def stop_run(context: RequestContext, run_id: int) -> RequeueRun:
-    """Cancel a run, and return it. Raises PageError (404) unless the user may see all that it selects."""
+    """Cancel a run, and return it. Raises PageError (404) if the user may not see everything that it selects."""
     with context.transaction() as tx:
         visible_run(tx, context, run_id)
         requeue_runs.stop_run(tx, run_id, context.now)
@@ -162,7 +168,7 @@ def stop_run(context: RequestContext, run_id: int) -> RequeueRun:
 
 
 def visible_run(tx: Transaction, context: RequestContext, run_id: int) -> RequeueRun:
-    """Return a run. Raises PageError (404) unless the user may see all that it selects."""
+    """Return a run. Raises PageError (404) if the user may not see everything that it selects."""
     run = requeue_runs.show_run(tx, run_id, context.user.scope)
     if run is None:
         raise PageError(404, f"There is no requeue run {run_id}.", "The list of requeue runs shows those you may see.")
@@ -172,8 +178,9 @@ def visible_run(tx: Transaction, context: RequestContext, run_id: int) -> Requeu
 def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
     """Return the filter of a run. A run always selects from the current Claims Feed.
 
-    Raises PageError (422) if the filter has an `as_of` time, or if its status cannot be requeued. Without a status, a
-    reason is required. Raises AmbiguousIdError if it searches for a patient whom several companies have.
+    - Raises PageError (422) if the filter has an `as_of` time, has neither a status nor a reason, or has a status that
+      cannot be requeued.
+    - Raises AmbiguousIdError if it searches for a patient whom several companies have.
     """
     chosen = query.parameters
     if chosen.as_of is not None:

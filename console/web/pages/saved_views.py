@@ -47,7 +47,7 @@ class _IdForm(PageQuery):
 
 @router.get("/views")
 def show(context: Viewer) -> Response:
-    """Show the user's own views, and those that are shared with the user's companies."""
+    """Show the user's own views, and the views that are shared with the user's companies."""
     with context.transaction() as tx:
         views = [each for each in saved_views.list_visible(tx, context.user) if _may_open(context, each.list_name)]
     rows = [(each, {**view_record(each, LISTS[each.list_name].title), "id": each.id}) for each in views]
@@ -56,7 +56,7 @@ def show(context: Viewer) -> Response:
 
 @router.get("/views/{view_id:row}")
 def open_view(view_id: RowId, context: Viewer) -> Response:
-    """Redirect to the list with the filters of a view: the permanent address of the view."""
+    """Redirect to the list with the filters of a view. This address of the view is permanent."""
     with context.transaction() as tx:
         view = _find(tx, context, view_id)
     return context.redirect(f"{view.list_name}?{view.query}")
@@ -64,7 +64,7 @@ def open_view(view_id: RowId, context: Viewer) -> Response:
 
 @router.post("/views")
 def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
-    """Save a view. It replaces the user's view of the same name."""
+    """Save a view. It replaces the user's view with the same name."""
     if form.list_name not in LISTS or not _may_open(context, form.list_name):
         raise PageError(422, "Views of this list cannot be saved.", "Open a list and save its view there.")
     company = form.company or context.user.scope.only_company
@@ -82,7 +82,7 @@ def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
 
 @router.post("/views/delete")
 def delete(form: Annotated[_IdForm, Form()], context: Viewer) -> Response:
-    """Delete a view. Raises PageError (403) for a view of another user, except for administrators."""
+    """Delete a view. Raises PageError (403) for a view of another user. Administrators may delete it."""
     with context.transaction() as tx:
         view = _find(tx, context, form.view)
         if not view.may_be_deleted_by(context.user):

@@ -20,7 +20,7 @@ def show(
     query: Annotated[ReportQuery[SearchParameters] | None, Depends(optional_report_query(SearchParameters))],
     context: Viewer,
 ) -> Response:
-    """Show what a text finds, or the search form."""
+    """Show the patients and payments that a text finds. Without a text, show the search form."""
     chosen = query.parameters if query else None
     with context.transaction() as tx:
         found = searching.search(tx, chosen.q, chosen.scope(context.user.scope)) if chosen else None

@@ -30,7 +30,7 @@ def show(
     query: Annotated[ReportQuery[TimelineParameters] | None, Depends(optional_report_query(TimelineParameters))],
     context: Viewer,
 ) -> Response:
-    """Show the timeline of a payment, or the search form."""
+    """Show the timeline of a payment. Without a payment, show the search form."""
     if query is None:
         with context.transaction() as tx:
             offered = list_offered_ids(tx, context)
@@ -81,7 +81,7 @@ class ListPage(NamedTuple):
 
 
 def list_page(referring: str | None) -> ListPage:
-    """Return the list to which the page links back: the referring one, or the Claims Feed."""
+    """Return the list to which the page links back: the referring list, or the Claims Feed."""
     address = referring or _FEED
     path = urlsplit(address).path
     is_list = path in navigation.addresses() and path not in {"/", "/timeline"}

@@ -1,4 +1,4 @@
-"""Unconfirmed companies, clinics and patients, which events added. Confirm them, or retire an empty one."""
+"""Companies, clinics and patients that events added and nobody confirmed. Confirm them, or retire empty ones."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ class _ListQuery(PageQuery):
 
 @router.get("/new-ids")
 def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Response:
-    """Show the companies, clinics and patients that nobody confirmed, and the retired ones."""
+    """Show the companies, clinics and patients that nobody confirmed, and retired companies and clinics."""
     found = _list_unconfirmed(context, choice.sort)
     held = [confirming.describe_contents(row.contents) for row in found.rows]
     shown = list(zip(found.rows, held, strict=True))
@@ -43,7 +43,7 @@ def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Resp
 
 @router.get("/new-ids/export")
 def export(choice: Annotated[_ListQuery, Query()], context: Administrator, form: FileForm = FileForm.CSV) -> Response:
-    """Export these companies, clinics and patients as a file."""
+    """Export the companies, clinics and patients of the page as a file."""
     return send_records(context, UNCONFIRMED, form, _list_unconfirmed(context, choice.sort).records)
 
 

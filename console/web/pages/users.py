@@ -1,4 +1,4 @@
-"""Users: who may log in, with which role, and for which companies and clinics. For administrators."""
+"""Users of the console: their roles, companies and clinics. For administrators."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,10 @@ class _PasswordForm(_NameForm):
 
 @dataclass(frozen=True)
 class _Entered:
-    """What the form of a user shows as entered. `companies` and `clinics`, by their names, are None for all."""
+    """The values in the form of a user, as they were entered.
+
+    `companies` and `clinics` hold names. They are None for all companies and for all clinics.
+    """
 
     name: str
     role: Role
@@ -61,9 +64,9 @@ class _RoleForm(_NameForm):
     clinic: _Names
 
     def user(self) -> User:
-        """Return the user with this role and scope, whose clinics are the names that the page shows.
+        """Return the user with this role and scope. The clinics of its scope are the names that the page shows.
 
-        Raises UserError unless both choices are explicit.
+        Raises UserError if the companies or the clinics are not chosen, neither all nor some.
         """
         companies = _limit("company", "companies", self.company, everything=self.all_companies)
         clinics = _limit("clinic", "clinics", self.clinic, everything=self.all_clinics)
@@ -71,7 +74,7 @@ class _RoleForm(_NameForm):
 
     @property
     def entered(self) -> _Entered:
-        """The values as they were entered, also if they cannot be saved."""
+        """The values as they were entered, even if they cannot be saved."""
         companies = None if self.all_companies and not self.company else frozenset(self.company)
         clinics = None if self.all_clinics and not self.clinic else frozenset(self.clinic)
         return _Entered(self.name, self.role, companies, clinics)
@@ -88,7 +91,7 @@ class _ChangeForm(_RoleForm):
 
     @property
     def seen(self) -> User | None:
-        """The user's role and scope that the page showed."""
+        """The role and scope that the page showed, as a user. None if the form does not include them."""
         if self.seen_role is None:
             return None
         companies = None if self.seen_all_companies else frozenset(self.seen_company)
@@ -105,7 +108,7 @@ class _NewUserForm(_RoleForm):
 
 @dataclass(frozen=True)
 class _Refusal:
-    """An entry that was not saved, and why: a field is wrong, or another administrator has changed the user."""
+    """An entry that was not saved, and the error: a field is wrong, or another administrator has changed the user."""
 
     entered: _Entered | None
     error: UserError | ChangedMeanwhileError
@@ -122,7 +125,7 @@ class _Refusal:
 
     @property
     def messages(self) -> dict[str, str]:
-        """The message by field; of a message that concerns no field, the field is empty."""
+        """The message by field. The field is empty for a message about no single field."""
         if isinstance(self.error, ChangedMeanwhileError):
             return {}
         return {self.error.field: capitalized(f"{self.error}.")}
@@ -130,7 +133,7 @@ class _Refusal:
 
 @router.get("/user")
 def show_one(choice: Annotated[_NameForm, Query()], context: Administrator) -> Response:
-    """Show the form of a user; without a name, the form of a new user."""
+    """Show the form of a user. Without a name, show the form of a new user."""
     return _show_form(context, choice.name)
 
 
@@ -159,7 +162,7 @@ def _show_form(context: RequestContext, name: str, refusal: _Refusal | None = No
 
 
 def _first_scope(context: RequestContext, companies: Sequence[str]) -> Scope:
-    """Return the scope that the form of a new user shows: the only company of the administrator, or no choice yet."""
+    """Return the scope in the form of a new user: the only company of the administrator, otherwise no companies."""
     is_only = len(companies) == 1 and context.user.scope.companies is not None
     return Scope(companies=frozenset(companies if is_only else ()))
 
@@ -213,7 +216,7 @@ def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respon
 
 @router.post("/users/password")
 def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
-    """Set a user's password, which the user has to change at the next login. Raises UserError for one's own account."""
+    """Set a user's password. The user must change it at the next login. Raises UserError for one's own account."""
     try:
         with context.transaction() as tx:
             administration.set_password(tx, context.user, form.name, NewPassword(form.password), context.now)
@@ -226,7 +229,10 @@ def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator)
 
 
 def _limit(field: str, what: str, ids: Sequence[str], *, everything: str | None) -> frozenset[str] | None:
-    """Return the selected ids; None for all. Raises UserError if nothing is selected, or all and some."""
+    """Return the selected ids, or None for all.
+
+    Raises UserError if nothing is selected, or if both all and some are.
+    """
     if bool(ids) == bool(everything):
         sentence = f"all {what} and single {what} are both selected" if ids else f"no {what} are selected"
         raise UserError(f"{sentence}; select either single {what} or all of them", field)

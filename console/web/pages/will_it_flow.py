@@ -1,4 +1,4 @@
-"""The page *Will it flow?*: the answer before the front desk saves a payment."""
+"""The page *Will it flow?*: what would happen to a payment, before the front desk saves it."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class _Form(PageQuery):
-    """The fields of the form, which is empty at first."""
+    """The fields of the form. They are empty when the page is opened."""
 
     clinic: Text | None = None
     company: Text | None = None
@@ -30,7 +30,7 @@ class _Form(PageQuery):
     patient: Text | None = None
 
     def asked(self, clinic: str | None) -> FlowQuery | None:
-        """Return the payment, or None before a clinic and a charge type are chosen."""
+        """Return the payment, or None if the clinic, the charge type or the date is missing."""
         given = self.model_dump() | {"clinic": clinic}
         is_complete = clinic and self.charge_type and self.date
         return FlowQuery.model_construct(**given) if is_complete else None
@@ -38,7 +38,7 @@ class _Form(PageQuery):
 
 @router.get("/will-it-flow")
 def show(form: Annotated[_Form, Query()], context: Viewer) -> Response:
-    """Show whether a payment would be sent and posted, and what to do; or the form."""
+    """Show whether a payment would be sent and posted, and what to do. Without a complete form, show the form."""
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
     clinic = form.clinic or (offered.clinics[0] if len(offered.clinics) == 1 else None)
