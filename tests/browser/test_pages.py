@@ -60,7 +60,7 @@ PAGES = {
     "users": "/users",
     "user": "/user?name=bill",
     "user-new": "/user",
-    "audit": "/audit?user=bill",
+    "audit": "/audit?who=bill",
     "views": "/views",
     "own-account": "/own-account",
     "help": "/help",
