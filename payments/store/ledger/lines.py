@@ -1,5 +1,6 @@
 """Lines: loaded and locked together with their postings, and written back in bulk."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -19,6 +20,7 @@ from payments.store.db.bulk import append, column_arrays, unnest_item
 from payments.store.db.conditions import has_not_moved, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.fair_shares import due_rows
+from payments.store.db.line_entries import entries_of_line
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
@@ -29,7 +31,7 @@ _CONTENT = (
     "case_id provider_id reference memo refund_of"
 ).split()
 _KEY = list(LineKey._fields)
-_KEY_LIST = ", ".join(_KEY)
+_KEY_LIST, _ENTRIES_ASKED = ", ".join(_KEY), entries_of_line("asked.company_id", "asked.ref")
 _REST = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
@@ -185,32 +187,30 @@ def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
 
 
 def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
-    postings: dict[int, list[LedgerPosting]] = {row["id"]: [] for row in rows}
+    by_ref = {row["id"]: row for row in rows}
+    postings: dict[int, list[LedgerPosting]] = {ref: [] for ref in by_ref}
+    linked: Counter[int] = Counter()
     if postings:
         found = tx.execute(
             text(
-                "SELECT line_ref, amount, patient_id, charge_type, method, provider_id, date_of_service, deposit_date "
-                "FROM unnest(CAST(:companies AS text[]), CAST(:refs AS bigint[])) AS asked(company_id, ref), LATERAL "
-                "(SELECT * FROM entries WHERE company_id = asked.company_id AND line_ref = asked.ref OFFSET 0) AS own "
-                "ORDER BY id"
+                "SELECT ref, own.* FROM unnest(CAST(:companies AS text[]), CAST(:refs AS bigint[])) "
+                f"AS asked(company_id, ref), LATERAL ({_ENTRIES_ASKED}) AS own ORDER BY id"
             ),
             {"companies": [row["company_id"] for row in rows], "refs": list(postings)},
         )
-        for row in found:
-            dimensions = EntryDimensions(
-                patient_id=row.patient_id,
-                charge_type=ChargeType(row.charge_type),
-                method=Method(row.method),
-                provider_id=row.provider_id,
-                date_of_service=row.date_of_service,
-                deposit_date=row.deposit_date,
-            )
-            postings[row.line_ref].append(LedgerPosting(row.amount, dimensions))
-    found_lines = (_line(row, tuple(postings[row["id"]])) for row in rows)
+        for entry in found:
+            row = by_ref[entry.ref]
+            provider_id = entry.provider_id or (row["provider_id"] if entry.is_linked else None)
+            served_on = entry.date_of_service or (row["date_of_service"] if entry.is_linked else None)
+            charge_type, method = ChargeType(entry.charge_type), Method(entry.method)
+            own = EntryDimensions(entry.patient_id, charge_type, method, provider_id, served_on, entry.deposit_date)
+            postings[entry.ref].append(LedgerPosting(entry.amount, own))
+            linked[entry.ref] += entry.is_linked
+    found_lines = (_line(row, tuple(postings[row["id"]]), linked[row["id"]]) for row in rows)
     return {line.key: line for line in found_lines}
 
 
-def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
+def _line(row: RowMapping, postings: tuple[LedgerPosting, ...], linked_count: int) -> Line:
     key = LineKey(*(row[name] for name in _KEY))
     return Line(
         key=key,
@@ -227,6 +227,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
         postings=postings,
         acknowledged_hash=row["settled_notes"],
         id=row["id"],
+        linked_count=linked_count,
     )
 
 

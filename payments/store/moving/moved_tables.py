@@ -43,6 +43,7 @@ _REFERENCES = {
     "set_aside_ref": dead_letters.name,
     "finding_ref": findings.name,
     "reverses": entries.name,
+    "entry_ref": entries.name,
 }
 _BASE_TABLES = {versions_table(table.name): table.name for table in VERSIONED}
 

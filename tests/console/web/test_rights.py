@@ -17,6 +17,7 @@ from console.web.pages import (
     account,
     api,
     api_balancing,
+    api_entries,
     api_exceptions,
     api_front_desk,
     api_overview,
@@ -37,6 +38,7 @@ from console.web.pages import (
     health,
     help_page,
     login,
+    manual_entries,
     months,
     not_in_billing,
     notes,
@@ -83,6 +85,13 @@ REQUIRED = {
         GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
         GET /api/notes | POST /api/notes | POST /notes
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
+        GET /api/entries | GET /api/entries/{entry_id} | GET /entries/{entry_id}
+    """,
+    Right.POST_ENTRIES: """
+        POST /api/entries | POST /api/entries/{entry_id}/reverse
+        POST /api/entries/{entry_id}/link | POST /api/entries/{entry_id}/unlink
+        GET /entries/new | POST /entries | POST /entries/{entry_id}/reverse
+        POST /entries/{entry_id}/link | POST /entries/{entry_id}/unlink
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected | GET /refused-events/{event_id} | GET /refused-events/{event_id}/file
@@ -142,34 +151,9 @@ def _endpoints() -> list[Endpoint]:
 ENDPOINTS = _endpoints()
 MODULES = (
     *(today, will_it_flow, patient, refused_event, api_refused_event, not_in_billing),
-    *(
-        deposit_slip,
-        account,
-        api,
-        api_balancing,
-        api_exceptions,
-        api_front_desk,
-        api_overview,
-        api_requeue,
-        api_search,
-        audit,
-        balancing,
-        balancing_export,
-        claims_feed,
-        clinics,
-        company,
-        emr_logs,
-        exception,
-        exceptions,
-        exceptions_bulk,
-        health,
-        help_page,
-        login,
-        months,
-        notes,
-        operations,
-        overview,
-    ),
+    *(deposit_slip, account, api, api_balancing, api_entries, api_exceptions, api_front_desk, api_overview),
+    *(api_requeue, api_search, audit, balancing, balancing_export, claims_feed, clinics, company, emr_logs, exception),
+    *(exceptions, exceptions_bulk, health, help_page, login, manual_entries, months, notes, operations, overview),
     *(own_account, payment_log, requeue_runs, saved_views, search, timeline, unconfirmed, user_list, users),
     trends,
 )
