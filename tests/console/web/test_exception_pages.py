@@ -134,7 +134,7 @@ def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
     logged_in: LoggedIn, ledger: ClinicLedger
 ) -> None:
     billing = logged_in("billing")
-    numbers = [open_exception(billing, ledger, name) for name in ("bulk-1", "bulk-2")]
+    numbers = [open_exception(billing, ledger, name) for name in ("several-1", "several-2")]
     chosen = [f"{number}.2" for number in numbers]
 
     confirm = page_text(billing.post("/exceptions/selected", exception=chosen, action="accept").text)
@@ -146,7 +146,7 @@ def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
 
     assert "1 of 2 exceptions accepted" in result
     assert f"Exception {numbers[0]}: it is acknowledged already." in result
-    assert rows(billing, "/api/exceptions", clinic="bulk-2") == []
+    assert rows(billing, "/api/exceptions", clinic="several-2") == []
 
 
 def test_all_that_match_are_confirmed_and_assigned(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
