@@ -9,7 +9,9 @@ import pytest
 from console.web import start_page
 from payments.access.rights import Role
 from payments.core.month import Month
-from payments.store.db.connection import Database
+from payments.core.scope import Scope
+from payments.journeys import choosing
+from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import CLINIC
@@ -50,10 +52,13 @@ def test_start_page_of_each_role_has_its_parts_in_order(logged_in: LoggedIn, rol
 
 @pytest.mark.usefixtures("_work")
 def test_front_desk_sees_what_was_saved_today_and_did_not_flow(
-    logged_in: LoggedIn, monkeypatch: pytest.MonkeyPatch
+    logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start_page, "ROWS_MAX", 10_000)  # other tests add payments
-    page = logged_in(Role.FRONT_OFFICE.value).get("/").text
+    # Other tests add payments, and companies with other time zones.
+    monkeypatch.setattr(start_page, "ROWS_MAX", 10_000)
+    with transaction(ledger.database) as tx:
+        today = choosing.current_day(tx, Scope(frozenset({"company"})), datetime.now(UTC))
+    page = logged_in(Role.FRONT_OFFICE.value).get("/", day=str(today)).text
 
     assert f"{CLINIC}/start-out/1" in page
     assert "Not Sent: type not selected" in page
