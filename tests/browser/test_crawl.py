@@ -1,4 +1,4 @@
-"""In a browser, each page of each role fits the screen, and links and forms lead to pages without an error.
+"""In a browser, each page of each role fits the screen. Links and forms lead to pages without an error.
 
 `tests/console/web/test_crawl.py` follows more links and submits more forms, without a browser.
 """
@@ -19,7 +19,7 @@ BRIEF = [user for user in USERS if user.name in {f"{Role.FRONT_OFFICE}-of-north"
 
 
 def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCrawler:
-    """Open every page as a user; `how` is `scripts` and `with_forms`."""
+    """Open every page as a user. `how` holds `scripts` and `with_forms`."""
     with chromium.new_context(base_url=address, java_script_enabled=how["scripts"], timezone_id=ZONE) as context:
         flower = ("http://127.0.0.1:5555",)
         crawler = BrowserCrawler(context.new_page(), user.name, flower, *task_pages(user), with_forms=how["with_forms"])

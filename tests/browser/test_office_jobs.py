@@ -1,4 +1,4 @@
-"""The jobs of managers and administrators, done as a person would do them, at a desk and with a phone."""
+"""The jobs of managers and administrators, as a person does them, at a desk and with a phone."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

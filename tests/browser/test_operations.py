@@ -1,4 +1,4 @@
-"""An operator finds what failed last night, and goes from a payment to its task and back."""
+"""An operator finds last night's failures, and goes from a payment to its task and back."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ VALUES (%s, 'balance_company', '', 2, %s, now(), now(), now() + interval '1 hour
 
 @pytest.fixture
 def failed_night(console_stack: Stack) -> Iterator[None]:
-    """A balancing of last night that failed, and a task that failed."""
+    """Last night a balancing and a task failed."""
     stack = running_stack(console_stack.home)
     assert stack
     with (

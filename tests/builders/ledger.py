@@ -27,7 +27,7 @@ def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id:
 
 
 def add_earlier_clinic_key(tx: Transaction) -> None:
-    """Make clinic ids unique across companies, as they are until an upgrade is finished."""
+    """Make clinic ids unique across companies, as they are before an upgrade is finished."""
     tx.execute(text("CREATE UNIQUE INDEX earlier_clinic_key ON clinics (clinic_id)"))
 
 

@@ -47,7 +47,7 @@ def refusal_of(environ):
 
 
 def is_special(character):
-    """Return whether a URL with this character in its password is rejected."""
+    """Return whether the settings reject a URL with this character in its password."""
     return character in "#?/@%:" or not character.isprintable() or character.isspace()
 
 

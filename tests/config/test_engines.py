@@ -1,4 +1,7 @@
-"""The URLs of PostgreSQL and Redis come from the settings or, if unset, from the file of a running stack."""
+"""The URLs of PostgreSQL and Redis come from the settings.
+
+If they are not set, they come from the running stack's file.
+"""
 
 import json
 import os

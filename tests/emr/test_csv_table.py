@@ -162,7 +162,7 @@ def test_quoted_table_is_read_back_unchanged(rows, separator, line_end) -> None:
 
 @given(st.data())
 def test_any_damage_to_the_rows_is_refused_or_leaves_the_other_rows_as_they_are(data) -> None:
-    """Remove or add one character: the file is rejected, or every undamaged row is read unchanged."""
+    """Remove or add one character. The file is rejected, or every undamaged row is read unchanged."""
     rows = [(str(number), f'N"{number}, Jr', f"{number}.50") for number in range(1, 5)]
     body = "\n".join([HEADER, *(f'{i},"{n.replace(chr(34), chr(34) * 2)}",{a},ok' for i, n, a in rows)])
     at = data.draw(st.integers(len(HEADER) + 1, len(body) - 1))

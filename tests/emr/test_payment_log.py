@@ -46,7 +46,7 @@ def test_payment_log_identifies_the_line_of_a_lost_event(tx: Transaction, number
 
 
 def newest_logged_events(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
-    """Return the newest event of each line, except deletions of unpaid lines, which no Payment Log shows."""
+    """Return the newest event of each line. Deletions of unpaid lines are omitted: no Payment Log shows these lines."""
     versions: dict[LineKey, dict[int, PaymentSaved | PaymentDeleted]] = defaultdict(dict)
     for event in told:
         if isinstance(event, PaymentSaved | PaymentDeleted):

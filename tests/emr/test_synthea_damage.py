@@ -1,4 +1,4 @@
-"""A damaged Synthea export is refused as a whole, with the file, the row and the id."""
+"""A damaged Synthea export is refused as a whole. The error names the file, the row and the id."""
 
 from pathlib import Path
 

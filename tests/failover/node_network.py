@@ -1,4 +1,4 @@
-"""The network of the nodes: a namespace for each on one bridge, or 127.0.0.1 where namespaces cannot be created."""
+"""The network of the nodes. Each node has a namespace on one bridge. Without namespaces all nodes use 127.0.0.1."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ class LoopbackNetwork:
         return []
 
     def cut(self, node: int) -> None:
-        """Cut a node off."""
+        """Do nothing: this network cannot cut off a node."""
         raise NotImplementedError(f"node {node} is on 127.0.0.1")
 
     def join(self, node: int) -> None:
@@ -62,7 +62,7 @@ class BridgedNetwork(LoopbackNetwork):
             self.join(node)
 
     def destroy(self) -> None:
-        """Delete everything that `create` has created. The processes of the nodes have ended."""
+        """Delete everything that `create` created. The processes of the nodes have ended before."""
         for node in self._nodes:
             subprocess.run(["ip", "netns", "delete", self._namespace(node)], check=False, capture_output=True)
             subprocess.run(["ip", "link", "delete", self._cable(node)], check=False, capture_output=True)
@@ -93,5 +93,5 @@ class BridgedNetwork(LoopbackNetwork):
 
 
 def make_network(nodes: int) -> LoopbackNetwork:
-    """Return a network in which nodes can be cut off, if this process may create namespaces."""
+    """Return a network that can cut off nodes, if this process may create namespaces. Otherwise use 127.0.0.1."""
     return BridgedNetwork(nodes) if can_create_namespaces() else LoopbackNetwork()

@@ -49,7 +49,7 @@ WAYS: dict[str, Callable[[], object]] = {
 
 @app.task(name="payments.die")
 def crash(*, how: str, note: str, **_future: object) -> None:
-    """Append `how` to the file `note`, and then crash in this way."""
+    """Append `how` to the file `note`, and then crash in the way that `how` names."""
     with Path(note).open("a") as file:
         file.write(f"{how}\n")
     WAYS[how]()

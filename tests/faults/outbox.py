@@ -1,4 +1,4 @@
-"""An EMR that saves into its own database and publishes through an outbox and a relay."""
+"""An EMR that saves into its own database, and publishes through an outbox and a relay."""
 
 import json
 import threading

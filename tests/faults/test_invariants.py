@@ -1,4 +1,4 @@
-"""The invariant checks detect violations: the tests violate each of the five invariants."""
+"""The checks of the invariants detect violations: the tests violate each of the five invariants."""
 
 import copy
 from collections.abc import Iterator

@@ -70,7 +70,7 @@ class Result:
 
 
 class Trial:
-    """A running stack with two closed months, and an oracle that has recorded everything published."""
+    """A running stack with two closed months, and an oracle that has recorded all published events."""
 
     def __init__(self, stack: RunningStack, *, keeps_results: bool) -> None:
         self.stack, self.keeps_results = stack, keeps_results
@@ -102,7 +102,7 @@ class Trial:
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, check, and keep the result.
 
-        Publishing stops when the block ends, but only after a minimum number of events (`events`, if given).
+        Publishing stops when the block ends, but at least `events` and at least THOUSANDS events are published.
         """
         self.seed += 1
         result = Result(fault, times)

@@ -1,4 +1,4 @@
-"""Each transaction of the console states the companies that it may see, in one place; the exceptions are listed."""
+"""Each transaction of the console states the companies that it may see, in one place. The exceptions are listed."""
 
 import ast
 from collections.abc import Iterator

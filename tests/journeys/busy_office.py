@@ -1,4 +1,4 @@
-"""An office with payments in every state, and everything that its company sees of it."""
+"""An office with payments in every state, and the reports, rows and metrics of its company."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -67,7 +67,7 @@ def create_busy_office(tx: Transaction) -> Office:
 def continue_work(office: Office) -> dict[str, Any]:
     """Retry the held payments, and publish the office's later events. Return what its company then sees, without ids.
 
-    The same work gives the same result, whatever else the tables hold.
+    The same work gives the same result, even if the tables hold other rows.
     """
     office.now = RETRIED_AT
     office.run_sweeps()

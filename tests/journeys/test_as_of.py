@@ -44,7 +44,7 @@ Step = Callable[[Office], object]
 def all_reports(
     tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
 ) -> dict[str, Any]:
-    """Return every report by name, either the current ones or those as of a time."""
+    """Return every report by name: the current reports, or the reports as of a time."""
     reports: dict[str, Any] = {
         "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
         "feed of a clinic": list(
@@ -75,7 +75,7 @@ def all_reports(
 
 
 def comparable_balance(tx: Transaction, balance_filter: BalanceFilter) -> Balance:
-    """Return the balance of a range with the lines as a list, so that two balances can be compared."""
+    """Return the balance of a range, with the lines as a list: two balances can then be compared."""
     balance = balancing.balance(tx, balance_filter)
     return replace(balance, lines=[*balance.lines])
 

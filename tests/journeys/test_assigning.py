@@ -1,4 +1,4 @@
-"""The work queue of exceptions (rule D6): owners, due dates and the next one."""
+"""The work queue of exceptions (rule D6): owners, due dates and the next exception."""
 
 from datetime import UTC, date, datetime, timedelta
 

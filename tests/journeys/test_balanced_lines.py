@@ -82,7 +82,7 @@ def test_differing_lines_are_those_of_the_balance_by_payment(tx: Transaction) ->
 
 
 def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
-    """Return the EMR's total and its nonzero reconciling items, after checking that nothing is unexplained."""
+    """Return the EMR's total and its nonzero reconciling items. Check that nothing is unexplained."""
     balance = balancing.balance(tx, query)
     assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
     return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}

@@ -1,4 +1,4 @@
-"""While a company moves, the installation that it leaves and the one to which it goes import no event of it."""
+"""A company moves between two installations. In this time neither of them imports an event of the company."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
@@ -71,7 +71,10 @@ def leave(office: Office) -> None:
 
 
 def run_again(tx, now):
-    """Return the nightly run that is due two nights after the first, which a new company's first call completes."""
+    """Return the nightly run that is due two nights after `now`.
+
+    A new company's first run is completed before, because the first call only records it.
+    """
     distribution_runs.lock_due(tx, now)
     return distribution_runs.lock_due(tx, now + LATER)
 

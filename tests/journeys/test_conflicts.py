@@ -1,4 +1,4 @@
-"""Each repeated version with other content opens one exception."""
+"""If a version is repeated with other content, an exception is opened each time."""
 
 import pytest
 

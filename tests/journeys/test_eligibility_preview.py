@@ -1,4 +1,4 @@
-"""The preview of a payment says what the importer then does with the same payment."""
+"""The preview of a payment has the same result as the import of the payment."""
 
 from datetime import date
 from typing import Any

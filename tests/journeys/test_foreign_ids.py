@@ -1,4 +1,4 @@
-"""Events of a company that name another company's ids never reach that company's payments."""
+"""Events of a company may contain another company's ids. They never change the other company's payments."""
 
 from datetime import date
 from typing import Any
@@ -26,7 +26,7 @@ FOREIGN = {"company_id": "other", "amount_due": "99.00", "amount_paid": "99.00"}
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office of `company` with one imported payment, while clinic ids are unique across companies."""
+    """An office of `company` with one imported payment. Clinic ids are unique across companies."""
     add_earlier_clinic_key(tx)
     office = Office(tx, date(2026, 6, 10))
     office.publish(saved_payment())
@@ -158,7 +158,7 @@ def test_close_warnings_list_no_event_of_another_company(office: Office) -> None
 
 
 def publish_of_two_companies(office: Office) -> None:
-    """Publish an invalid event of each company with the same key. The clinic of the other company is refused too."""
+    """Publish an invalid event of each company with the same key. The other company's clinic is also refused."""
     fields = {"payment_id": "shared", "method": "wrong"}
     office.publish(event_body(payment_fields(**fields)), event_body(payment_fields(**fields, company_id="other")))
 

@@ -17,7 +17,7 @@ PAYMENT = "clinic/payment/1"
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office with one payment, whose Amount Due of 0.00 is an exception."""
+    """An office with one payment. Its Amount Due of 0.00 is an exception."""
     office = Office(tx, date(2020, 6, 12))
     office.publish(saved_payment(amount_due="0.00", transaction_date="2020-06-05"))
     return office

@@ -1,4 +1,4 @@
-"""Operators see last night's jobs with their results, and what failed, within their scope."""
+"""Operators see last night's jobs with their results and failures, limited to their scope."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ NEXT_NIGHT = NIGHT + timedelta(days=1)
 
 @pytest.fixture
 def office(tx):
-    """An office whose first nightly run is the next night, with a payment of last week and a charge."""
+    """An office whose first nightly run is the next night. It has a payment of last week and a charge."""
     office = Office(tx, NIGHT)
     office.publish(saved_patient(), saved_charge("c1", "20.00", date_of_service="2026-06-02"))
     office.publish(saved_payment(**paid("25.00", "2026-06-02")))

@@ -1,4 +1,4 @@
-"""Each payment of the Claims Feed tells whether its money is in Billing, how much is, and what the difference is."""
+"""The Claims Feed shows for each payment whether it is in Billing, its posted amount, and the difference."""
 
 from datetime import date, timedelta
 from typing import Any

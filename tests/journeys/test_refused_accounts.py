@@ -54,7 +54,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind
 
 
 def shown_reasons(tx: Transaction) -> list[str | None]:
-    """Return the reasons of the rejected events, after checking that every report shows the same reasons."""
+    """Return the reasons of the rejected events. Check that every report shows the same reasons."""
     rows = list(claims_feed.stream(tx, FeedFilter()))
     pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), Window(100))]
     counted = sum(each.count for each in dashboard.unsuccessful_by_company(tx))

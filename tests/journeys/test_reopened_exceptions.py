@@ -22,7 +22,7 @@ SUPPLIES = next_version(FIRST, charge_type="Supplies", saved_at="2020-06-12T10:0
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office whose April is closed. Since the close, its clinic sends only Copays."""
+    """An office whose April is closed. After the close, its clinic sends only Copays."""
     office = office_with_closed_april(tx, FIRST)
     select_types(office, ChargeType.COPAY)
     return office

@@ -1,4 +1,4 @@
-"""A requeue run: what it would bring about, what it requeues, and what has become of its payments."""
+"""A requeue run: its preview, the payments that it requeues, and their results."""
 
 from datetime import timedelta
 

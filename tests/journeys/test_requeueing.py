@@ -1,4 +1,4 @@
-"""Payments that were not imported are requeued and evaluated with the current settings."""
+"""Payments that were not imported are requeued, and evaluated with the current settings."""
 
 from datetime import timedelta
 

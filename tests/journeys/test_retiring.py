@@ -1,4 +1,4 @@
-"""Retiring a company or clinic keeps the imports of all companies waiting only while it changes something."""
+"""Retiring a company or clinic blocks imports only while it changes something."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The search: who and what is found, in which order, and within which scope."""
+"""The search: its hits, their order, and the scope that limits them."""
 
 import json
 from typing import Any

@@ -21,7 +21,7 @@ RAISED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office whose April is closed, and where the payment of April was raised by 10.00 in June."""
+    """An office whose April is closed. In June a payment of April was raised by 10.00."""
     office = office_with_closed_april(tx, FIRST)
     office.publish(RAISED)
     return office

@@ -1,4 +1,7 @@
-"""The Kubernetes manifests run the same services as docker-compose.yml, hardened, and refer to what exists."""
+"""The Kubernetes manifests run the same services as docker-compose.yml, with fewer rights.
+
+They refer to existing names.
+"""
 
 import shutil
 import subprocess

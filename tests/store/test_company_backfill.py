@@ -1,4 +1,4 @@
-"""Rows of an earlier release get their company, and nothing else about them changes."""
+"""Rows of an earlier release get their company. Nothing else changes in them."""
 
 from datetime import date
 
@@ -84,9 +84,9 @@ VERSIONS = "SELECT (SELECT count(*) FROM findings_was), (SELECT count(*) FROM li
 
 
 def reports(engine):
-    """Return the rows of the reports, now and as of a moment between two changes.
+    """Return the rows of the reports, both now and as of a time between two changes.
 
-    Without the exceptions of the timelines, which an earlier release did not store.
+    The exceptions of the timelines are omitted, because an earlier release did not store them.
     """
     with transaction(engine) as tx:
         timelines = [

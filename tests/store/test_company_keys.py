@@ -1,4 +1,7 @@
-"""An existing database gets the keys that begin with the company while processes work, then loses the earlier ones."""
+"""An existing database gets the keys that begin with the company while processes work.
+
+Later it loses the earlier keys.
+"""
 
 import psycopg
 import pytest
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def earlier(postgres_url, empty_ledger):
-    """A database of the previous release with two companies, monthly partitions and a closed month, migrated."""
+    """A migrated database of the previous release. It has two companies, monthly partitions and a closed month."""
     with scratch_database(postgres_url, empty_ledger) as current:
         engine = connect(current, application_name="tests")
         with transaction(engine) as tx:

@@ -1,4 +1,4 @@
-"""The role of the console: who creates it, what stops a console without it, and how roles import under it."""
+"""The role of the console: how it is created, when its absence stops a console, and how roles import under it."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ SERVICE_RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA p
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server of its own: roles belong to all databases of a server."""
+    """The URL of a separate server, because roles belong to all databases of a server."""
     with embedded_postgres(tmp_path_factory.mktemp("roles"), durable=False) as url:
         yield url
 
@@ -217,7 +217,7 @@ def test_database_of_the_previous_release_is_protected_while_it_is_upgraded(
 
 
 def work_in_console(url: str, *, integration: bool) -> None:
-    """Change settings and list exceptions as a user of one of two companies that use the same ids."""
+    """Change settings and list exceptions as a user of one company. Another company uses the same ids."""
     update = SettingsUpdate("clinic", "company", integration=integration)
     database = connect_isolated(url, application_name="tests", pool_size=1)
     with transaction(with_access(database, Access(frozenset({"company"})))) as tx:

@@ -1,4 +1,4 @@
-"""Due lines and dead letters are selected in equal shares of the companies, through the index."""
+"""Companies get equal shares of the selected due lines and dead letters. The index makes this fast."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ _REQUEUE = "UPDATE {table} SET due_at = TIMESTAMPTZ '2020-01-01 00:00+00' + id *
 
 @pytest.fixture(scope="module")
 def busy(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A ledger in which one company has requeued old payments, and as many dead letters, without statistics."""
+    """A ledger without statistics. One company has requeued many old payments and as many dead letters."""
     with scratch_database(postgres_url, empty_ledger) as url:
         opened = connect(url, application_name="tests")
         bulk.fill(opened, REQUEUED)

@@ -1,4 +1,7 @@
-"""A policy that differs from its definition: the console refuses the database, and `workers.migrate` replaces it."""
+"""The console refuses a database with a policy that differs from its definition.
+
+`workers.migrate` replaces the policy.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -38,7 +41,7 @@ def intact(tx: Transaction) -> set[tuple[str, str]]:
 
 
 def restore(tx: Transaction, table: str) -> None:
-    """Create the policies of a table again from what PostgreSQL stores, as a dump does. Their comments stay."""
+    """Create the policies of a table again from the definitions in PostgreSQL, as a dump does. Their comments stay."""
     query = f"""
     SELECT format('ALTER POLICY %I ON {table} USING (%s) WITH CHECK (%s)', polname, pg_get_expr(polqual, polrelid),
         pg_get_expr(polwithcheck, polrelid)) FROM pg_policy WHERE polrelid = '{table}'::regclass

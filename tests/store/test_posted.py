@@ -1,4 +1,4 @@
-"""PostgreSQL gives each payment the posted state that the rules in `core` give it."""
+"""PostgreSQL computes the same posted state of a payment as the rules in `core`."""
 
 from collections.abc import Iterator
 from itertools import product

@@ -1,4 +1,4 @@
-"""Postponed work: the delay grows with each failure, and what succeeded or is no longer to be done is forgotten."""
+"""Postponed work: the delay grows with each failure. Finished and obsolete work is deleted."""
 
 from datetime import UTC, datetime, timedelta
 

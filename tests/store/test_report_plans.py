@@ -1,4 +1,4 @@
-"""Reports finish in time in a ledger that was bulk-loaded and never analyzed, because no plan needs statistics."""
+"""Reports finish in time on a ledger that was bulk-loaded and never analyzed. Their plans need no statistics."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -118,7 +118,7 @@ def test_report_is_read_in_time_without_statistics(
 
 @contextmanager
 def explained(tx: Transaction) -> Iterator[list[str]]:
-    """Collect the plans of the queries that a transaction runs, line by line."""
+    """Collect the lines of the plans of all queries that a transaction runs."""
     plans: list[str] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Row-level security: which rows the console's role reads and writes, and that no table of company data lacks it."""
+"""Row-level security: the rows that the console's role reads and writes. Every table of company data has it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -70,7 +70,7 @@ def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def owner(url: str) -> Iterator[Database]:
-    """A connection as the role that owns the tables. Most tables contain rows of two companies."""
+    """A connection with the role that owns the tables. Most tables contain rows of two companies."""
     opened = connect(url, application_name="tests")
     fill(opened)
     with transaction(opened) as tx:

@@ -1,4 +1,4 @@
-"""Pages of a sorted list, read forward and backward, are the whole list in the order of a plain sort."""
+"""The pages of a sorted list, read forward or backward, are together the list in the order of a plain sort."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +82,10 @@ FROM unnest(CAST(:company AS text[]), CAST(:clinic AS text[]), CAST(:patient AS 
 
 
 class Row(NamedTuple):
-    """The values of a row that decide its place in a list. Few different values, so that many rows are equal."""
+    """The values of a row that determine its place in a list.
+
+    There are few different values, so many rows are equal.
+    """
 
     company: str
     clinic: str
@@ -113,7 +116,7 @@ ROWS = st.lists(
 
 
 class SortedList(NamedTuple):
-    """A list: its definition, its sort keys, and how a window and the values of a column are read in a scope."""
+    """A list: its definition, its sort keys, and functions that read a window and the values of a column in a scope."""
 
     report: Report
     sorts: Any
@@ -162,7 +165,7 @@ def plainly_sorted(tx: Transaction, values: list[Any], sql_type: str, sort: Sort
 
 
 def walk(read: Callable[[Window], Page[Any]], start: Window, *, forward: bool) -> list[Page[Any]]:
-    """Return the pages from the first to the last one, or from the last to the first one."""
+    """Return the pages in order, from the first page to the last or from the last page to the first."""
     pages = [read(start)]
     while pages[-1].has_more if forward else pages[-1].has_previous:
         edge = pages[-1].rows[-1 if forward else 0].position
@@ -203,7 +206,7 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
 
 
 def joined(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
-    """Join pages that were read from the last to the first one. The first page may repeat rows of the second one."""
+    """Join pages that were read from the last to the first. The first page may repeat rows of the second page."""
     rows: list[PositionedRow[Any]] = []
     for page in pages:
         rows = [row for row in page.rows if row not in rows] + rows

@@ -27,7 +27,7 @@ def opened(url):
 
 @contextmanager
 def standby_of(importer):
-    """Yield the importer's resources with a copy of the ledger: a standby that receives no more changes."""
+    """Yield the importer's resources with a copy of the ledger. Like a cut-off standby, it receives no more changes."""
     url = importer.database.url.render_as_string(hide_password=False)
     importer.database.dispose()
     with (
@@ -54,7 +54,7 @@ def import_all(worker):
 
 
 def run_replay(worker, since=LONG_AGO, until=None, **options):
-    """Replay with a client of its own, as the command does, and return the statistics."""
+    """Replay with a separate client, as the command does, and return the statistics."""
     with connect_redis(_url_of(worker)) as feed:
         mine = replace(worker, feed=feed, worker="replay-1")
         made = Replay(mine, **options)

@@ -1,4 +1,4 @@
-"""A broker that takes no writes counts as one that does not answer, so that Celery's workers reconnect."""
+"""A broker that takes no writes is treated like a broker that does not answer. So Celery's workers reconnect."""
 
 from pathlib import Path
 

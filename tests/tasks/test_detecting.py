@@ -42,7 +42,7 @@ def import_without_enqueueing(resources, *events):
 
 
 def take_accept_messages(engines):
-    """Take the messages of `accept_by_policy` out of the broker, and return their number."""
+    """Remove the messages of `accept_by_policy` from the broker, and return their number."""
     with connect_redis(engines.broker_url) as broker:
         waiting = broker.llen("payments:adjustments")
         broker.flushdb()

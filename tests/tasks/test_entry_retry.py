@@ -1,4 +1,4 @@
-"""Pending entries are claimed after their lease: in chunks if they were lost, alone if they failed."""
+"""Pending entries are claimed after their lease: lost entries in chunks, failed entries alone."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +19,9 @@ from tests.tasks.dispatching import LEASE_MS, pending_and_length
 
 @pytest.fixture
 def publish(resources, clinic_id):
-    """Return a function that publishes payments of a known patient, reads them as an importer that dies, and ages them.
+    """Return a function that publishes payments of a known patient, reads them without importing them, and ages them.
 
-    It returns the entry ids, without that of the patient.
+    The function returns the entry ids of the payments.
     """
 
     def publish(*payment_ids, deliveries=1, idle_ms=LEASE_MS + 1_000):
@@ -136,7 +136,7 @@ def test_leases_of_a_slow_import_are_renewed(resources, publish):
 
 
 def test_lease_that_was_lost_is_not_renewed(resources, publish, log_entries):
-    """Renew after a pause that was longer than the lease, as a process does that was frozen meanwhile."""
+    """The process renews the lease after a pause longer than the lease, like a process that was frozen."""
     (entry_id,) = publish("1")
     frozen_at = leases._now_ms() - LEASE_MS
     held = leases._Held(resources.streams, [entry_id], since_ms=frozen_at, renewed_ms=frozen_at)

@@ -1,4 +1,4 @@
-"""One company's failing payments delay those of others by little: in importers, retries and the dispatcher."""
+"""One company's failing payments hardly delay other companies: in importers, retries and the dispatcher."""
 
 from collections import Counter
 from itertools import count
@@ -21,7 +21,7 @@ OVERDUE_MS = LEASE_MS + 36_000_000
 
 @pytest.fixture
 def read(resources, clinic_id):
-    """Return a function that publishes payments of companies and reads them. Those named `poison...` are refused."""
+    """Return a function that publishes payments of companies and reads them. Payments named `poison...` are refused."""
 
     def read(**payments):
         for company, names in payments.items():
@@ -151,7 +151,7 @@ def test_waiting_entries_do_not_count_as_in_progress(dispatcher):
 
 
 def test_put_back_entry_is_not_renewed_as_an_importers_entry(resources, read):
-    """The lease of a chunk is renewed until its end; entries that failed before are put back after it."""
+    """The lease of a chunk is renewed until its end. Entries that failed before are put back after the chunk."""
     (entry,) = read(bad=refused(1))
 
     import_leased(resources, [entry])

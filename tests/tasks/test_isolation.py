@@ -1,4 +1,4 @@
-"""Sweeps of exceptions, months and balances isolate what fails: it is named and postponed, and the rest goes on."""
+"""In sweeps of exceptions, months and balances, a failed item is named and postponed. All other items are processed."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -57,7 +57,7 @@ def test_next_task_continues_after_the_last_balanced_company(resources, companie
 
 
 def make_unexplained(resources, companies):
-    """Change the amounts in the EMR without a reason, which is a difference that nothing explains."""
+    """Change the amounts in the EMR without a reason, which causes an unexplained difference."""
     with transaction(resources.database) as tx:
         change = "UPDATE lines SET amount_paid = amount_paid + 1 WHERE company_id = ANY(:companies)"
         tx.execute(text(change), {"companies": companies})

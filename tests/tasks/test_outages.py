@@ -65,14 +65,14 @@ def publish(resources, clinic_id):
 
 
 def failing(database, state, condition="true"):
-    """Refuse lines that meet the condition with an SQLSTATE, by its condition name in PostgreSQL."""
+    """Refuse lines that meet the condition. `state` is the name of an SQLSTATE in PostgreSQL."""
     return refused_rows(database, "lines", condition, state)
 
 
 def run_cycle(dispatcher, *, later=True):
     """Run a cycle of the dispatcher, and then the tasks that it sent. Return the names of the tasks.
 
-    `later`: each pending entry is past its lease and its backoff delay.
+    If `later`, each pending entry is past its lease and its backoff delay.
     """
     if later:
         for each in dispatcher.streams.pending_entries(0):
@@ -90,7 +90,7 @@ def run_cycle(dispatcher, *, later=True):
 
 
 def run_task(task):
-    """Run a task. A failed one is only logged, as in a worker."""
+    """Run a task. If it fails, only log the error, as a worker does."""
     try:
         task() if task is importing.retry_entries else task(reply_to="no-reply")
     except TaskFailedError:
@@ -221,7 +221,7 @@ def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, fe
 
 
 def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, stream_name, clinic_id):
-    """A stream holds a patient, who can be saved, and another stream a payment, which meets the outage."""
+    """One stream holds a patient, who can be saved. Another stream holds a payment, which the outage affects."""
     with open_dispatcher(engines, stream_name, PAYMENTS_STREAMS="2", PAYMENTS_PENDING_MAX="100") as dispatcher:
         dispatcher.streams.ensure_groups()
         unnumbered, *_, last = dispatcher.streams.names

@@ -1,4 +1,4 @@
-"""A replay brings back the payments whose commits a failover has lost, and changes nothing that is there."""
+"""A replay imports the payments again whose commits a failover has lost. It changes no other payment."""
 
 import threading
 from datetime import UTC, date, datetime
@@ -58,7 +58,7 @@ def stored(database):
 
 
 def net_amounts(database):
-    """Return the amount of each line. Its entries depend on the order in which versions are imported."""
+    """Return the amount of each line. Its entries may differ, because they depend on the import order of versions."""
     with transaction(database) as tx:
         found = tx.execute(
             text(
@@ -71,7 +71,7 @@ def net_amounts(database):
 
 
 def bodies_with_faults():
-    """Return two weeks of events in two parts: corrections, deletions, repetitions, and events that are rejected."""
+    """Return two weeks of events in two parts. They include corrections, deletions, repetitions and rejected events."""
     events = [body for _, body in events_of_days(7, date(2026, 9, 24), 10)][:360]
     conflict = body_of(saved_payment("99.00", clinic_id="c", patient_id="p", payment_id="conflict"))
     other = body_of(saved_payment("98.00", clinic_id="c", patient_id="p", payment_id="conflict"))

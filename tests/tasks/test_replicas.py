@@ -1,4 +1,4 @@
-"""Replicas give signs of life; the health check names services without one, with the next step."""
+"""Replicas give signs of life. The health check names services without one, and the next step."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def _nothing_known(feed):
 
 
 def grow_older(feed, service, span):
-    """Let the replicas of a service seem to have given their last sign of life earlier."""
+    """Change the last signs of life of a service's replicas to an earlier time."""
     for key in feed.keys(f"*replica:{service}:*"):
         feed.expire(key, feed.ttl(key) - int(span.total_seconds()))
 

@@ -1,4 +1,4 @@
-"""Partitions are created table by table, while a long report locks one table and imports continue."""
+"""Partitions are created table by table. A long report locks one table, and imports continue."""
 
 from collections.abc import Iterator
 from datetime import date

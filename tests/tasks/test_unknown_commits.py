@@ -1,4 +1,4 @@
-"""An import whose commit no standby has confirmed is not acknowledged, and is repeated when the standby is back."""
+"""An import is not acknowledged if no standby has confirmed its commit. It is repeated when the standby is back."""
 
 from dataclasses import replace
 

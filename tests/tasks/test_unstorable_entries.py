@@ -1,4 +1,4 @@
-"""An entry that a parser or the database rejects is kept whole and is not retried forever."""
+"""An entry that a parser or the database rejects is kept whole. It is not retried forever."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Counting the entries that wait: kept entries are on the stream too, and do not count."""
+"""Count the waiting entries. Kept entries are also on the stream, but do not count."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Flower requires a login, does not start without one, and is read-only."""
+"""Flower is read-only and requires a login. If the settings have no login, it exits."""
 
 import base64
 import http.client
@@ -92,7 +92,7 @@ def running_flower(folder, environment):
 
 
 def get(port, path, login=None, method="GET", host="127.0.0.1"):
-    """Return the HTTP status and the page, waiting until the server is up."""
+    """Return the HTTP status and the page. Waits until the server answers."""
     headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:

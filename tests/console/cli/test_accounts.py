@@ -29,7 +29,7 @@ ImportEvents = Callable[..., None]
 
 @pytest.fixture
 def company(ledger_database: Database) -> Company:
-    """A company with one patient whom the EMR has not saved yet."""
+    """A company with one patient. The EMR has not saved the patient yet."""
     return Company(ledger_database)
 
 

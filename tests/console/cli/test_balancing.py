@@ -33,7 +33,7 @@ UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **HERE
 
 @pytest.fixture(scope="module")
 def week_payments(ledger_database: Database) -> None:
-    """A clinic that sends Copays, with one imported Copay and one payment of another type."""
+    """A clinic that sends only Copays. It has one imported Copay and one payment of another type."""
     billing = CommittedLedger(ledger_database, NOW)
     billing.set_clinic("weighed", ChargeType.COPAY)
     billing.import_events(saved_patient("pat-weighed"), PLAIN, UNSENT)

@@ -19,7 +19,7 @@ TODAY = str(datetime.now(UTC).date())
 
 @pytest.fixture
 def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany:
-    """A company whose payment of the closed April was raised by 10.00."""
+    """A company with a closed April. Later its payment of April was raised by 10.00."""
     company = ClosedAprilCompany(terminal, ledger_database)
     company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
     return company

@@ -1,4 +1,4 @@
-"""`payments report exceptions` and `payments exceptions accept` and `acknowledge`."""
+"""`payments report exceptions`, `payments exceptions accept` and `payments exceptions acknowledge`."""
 
 import csv
 from datetime import UTC, date, datetime, timedelta

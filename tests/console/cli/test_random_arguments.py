@@ -46,7 +46,7 @@ COMMANDS = sorted(
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """Draw a command line: a command, some options of the command with valid or odd values, and further arguments."""
+    """Draw a command line: a command, some of its options with valid or odd values, and more arguments."""
     path, command = draw(st.sampled_from(COMMANDS))
     options = [each for each in command.params if each.param_type_name == "option"]
     line = list(path)

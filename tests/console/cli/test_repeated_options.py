@@ -1,4 +1,4 @@
-"""A repeated option is rejected by every command, unless the option collects values."""
+"""Every command rejects a repeated option. Only options with several values may be repeated."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ INTEGRATION = "Integration Import, Not mapped to a user"
 
 @pytest.fixture
 def clinic_id(billing: CommittedLedger) -> str:
-    """A clinic that sends Copays, with one imported payment, one of another type and one invalid event."""
+    """A clinic that sends only Copays. It has one imported payment, one of another type, and one invalid event."""
     billing.set_clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
     billing.import_events(

@@ -1,4 +1,4 @@
-"""A console with two companies that have the same clinic id, and users of one of them, of both and of some clinics."""
+"""A console with two companies that have the same clinic id. Its users belong to one, to both, or to some clinics."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ USERS = [
 
 
 def fill(database: Database) -> None:
-    """Store a payment in Billing, one with nothing due and one Not Sent, with the same keys in both companies."""
+    """Store three payments in each company, with the same keys: in Billing, with nothing due, and Not Sent."""
     ledger = ClinicLedger(database)
     for company, amount in ((LEFT, "25.00"), (RIGHT, "35.00")):
         ids = {"company_id": company, "clinic_id": CLINIC, "patient_id": PATIENT}

@@ -1,4 +1,4 @@
-"""The API requeues all matching payments only if the request confirms how many there are."""
+"""The API requeues all matching payments only if the request confirms their number."""
 
 from uuid import uuid4
 

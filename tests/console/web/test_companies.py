@@ -48,7 +48,7 @@ from tests.engines import scratch_database
 def companies_site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FastAPI]:
-    """A console with the data of two companies, and a user of each role of one of them."""
+    """A console with the data of two companies. One of them has a user of each role."""
     home = tmp_path_factory.mktemp("companies")
     with (
         scratch_database(postgres_url, empty_ledger) as url,
@@ -82,7 +82,7 @@ def test_every_endpoint_is_probed(ids: Ids) -> None:
 
 
 def shown(response: Response) -> str:
-    """Return what a response shows: its text, and the address to which it redirects."""
+    """Return everything that a response shows: its text, and the address to which it redirects."""
     return f"{response.headers.get('location', '')} {response.text}"
 
 

@@ -149,7 +149,10 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
 
 
 def task_pages(user: User) -> list[str]:
-    """Return a list with the address of a task, to which only Flower links; empty if the user may not see it."""
+    """Return a list with the address of a task, which only Flower links to.
+
+    It is empty if the user may not see the task.
+    """
     return ["/import-tasks/1"] if user.may(Right.OPERATE) else []
 
 

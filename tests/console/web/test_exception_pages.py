@@ -1,4 +1,4 @@
-"""The pages of the work queue of exceptions: one exception, its row in the list, several at once, and notes."""
+"""The pages of the work queue of exceptions: one exception, its row in the list, several exceptions, and notes."""
 
 import html
 import re
@@ -14,7 +14,7 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exceptio
 
 
 def open_exception(browser: Browser, ledger: ClinicLedger, name: str) -> int:
-    """Return the id of a new exception of a clinic and a company with this name."""
+    """Return the id of a new exception. Its clinic and its company have the name `name`."""
     edit_in_closed_month(ledger, name, name)
     return int(exception_of(browser, name)["id"])
 

@@ -1,4 +1,4 @@
-"""A form of a page is filled in as a browser would show it, and the rest of the page stays as it is."""
+"""A form of a page is filled in as a browser would show it. The rest of the page does not change."""
 
 import pytest
 

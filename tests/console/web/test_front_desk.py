@@ -1,4 +1,4 @@
-"""The pages of the front desk: will it flow, the payments of the day, and what a patient owes and has paid."""
+"""The pages of the front desk: will it flow, the payments of the day, and a patient's charges and payments."""
 
 import re
 from datetime import UTC, datetime

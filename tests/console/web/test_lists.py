@@ -1,4 +1,4 @@
-"""Lists: what a list counts, sorts, pages through and exports are the same rows."""
+"""Lists: the count, the sort, the pages and the export of a list have the same rows."""
 
 import csv
 import html
@@ -78,7 +78,7 @@ def keys(page: str) -> list[str]:
 
 
 def pages(browser: Browser, address: str, step: str) -> Iterator[list[str]]:
-    """Yield the keys of each page, following the links of this name."""
+    """Yield the keys of each page. Follow the link with the name `step` to the next page."""
     while True:
         page = browser.client.get(address).text
         yield keys(page)

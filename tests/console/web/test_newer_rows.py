@@ -1,4 +1,4 @@
-"""A list tells how many rows were added, and moves none."""
+"""A list shows how many rows were added, and moves no row."""
 
 import html
 import re

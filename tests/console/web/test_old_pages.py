@@ -1,4 +1,4 @@
-"""Saving the form of an outdated page does not overwrite a concurrent change, and keeps the user's input."""
+"""Saving the form of an outdated page overwrites no concurrent change, and keeps the user's input."""
 
 import re
 from uuid import uuid4
@@ -16,7 +16,7 @@ from tests.console.web.scenarios import LoggedIn
 
 
 def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
-    """Return the fields that a browser would submit for the form with this action for the clinic or user `name`."""
+    """Return the fields that a browser submits for a form: the one with this action and for this clinic or user."""
     forms = re.findall(rf'<form method="post" action="{action}"(.*?)</form>', page, re.DOTALL)
     (form,) = (each for each in forms if f'value="{name}"' in each)
     found: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The page Own account: the password that an administrator has set is changed first; sessions are listed and ended."""
+"""The page Own account: users first replace a password that an administrator has set. They list and end sessions."""
 
 import re
 from collections.abc import Callable, Iterator

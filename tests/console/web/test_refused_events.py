@@ -1,4 +1,4 @@
-"""The page and the API call of a refused event: the event as it came, and the error that names the field."""
+"""The page and the API call of a refused event: the event as it came, and the error that names the wrong field."""
 
 import base64
 import re

@@ -1,4 +1,4 @@
-"""Requeue payments from the pages: selected ones, those of a newly selected charge type, and all matching ones."""
+"""Requeue payments from the pages: selected payments, payments of a newly selected type, and all matching payments."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The start page begins with what the role works with, and its figures equal the lists that they open."""
+"""The start page begins with the work of the user's role. Its figures equal the lists that they link to."""
 
 import html
 import re

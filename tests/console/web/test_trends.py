@@ -1,4 +1,4 @@
-"""Trends by week and clinic: the same figures on page, API and command line, and the rows behind each number."""
+"""Trends by week and clinic: page, API and command line show the same figures. Each number links to its rows."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""A clinic or company that Billing does not have is refused by every report: an empty report would look balanced."""
+"""Every report refuses a clinic or company that Billing does not have, because an empty report would look balanced."""
 
 import pytest
 from fastapi import FastAPI

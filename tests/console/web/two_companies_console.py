@@ -1,4 +1,4 @@
-"""A console on the data of two companies, its users, and what a response shows of the other company."""
+"""A console on the data of two companies, its users, and functions that find the other company in a response."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, S
 
 
 def users() -> list[User]:
-    """Return a user of each role of the own company, one of the other company, and an administrator of all."""
+    """Return a user of each role of the own company, a user of the other company, and an administrator of both."""
     own = [User(f"{role}-of-alpha", role, Scope.of_companies(OWN)) for role in Role]
     return [*own, User(FOREIGN_USER, Role.BILLING, Scope.of_companies(FOREIGN)), User(ADMIN, Role.ADMIN, EVERYTHING)]
 
@@ -82,7 +82,7 @@ def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> R
 
 
 def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
-    """Return what a text shows of the other company, without what the request itself named."""
+    """Return the data of the other company that a text shows. Values in the request itself do not count."""
     named = json.dumps(fields)
     shown = shown.replace("<mark>", "")
     for each in re.findall(r"beta-[a-z]+", named):
@@ -91,9 +91,10 @@ def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
 
 
 def stored_rows(database: Database) -> dict[str, list[str]]:
-    """Return all rows of every table that has a company, except those of the own company, and the rows of users.
+    """Return all rows of every table with a company, except rows of the own company. Also return the rows of users.
 
-    Of the audit history only entries of the other company are returned: each request may add one without a company.
+    Of the audit history only entries of the other company are returned, because each request may add an entry without a
+    company.
     """
     conditions = {
         **{each.name: "company_id IS DISTINCT FROM :own" for each in metadata.tables.values() if _has_company(each)},
