@@ -33,7 +33,7 @@ _FILL = (
     "'1790000000000-' || n, 1, '25.00 Cash, deposited on 2026-10-05', 'importer-4711', 12 "
     "FROM generate_series(1, %s) AS n"
 )
-_ASK = "SELECT count(*) FROM history WHERE line_ref = 7"
+_TIMED_QUERY = "SELECT count(*) FROM history WHERE line_ref = 7"
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ def _measured_reader(url: str) -> Iterator[list[float]]:
 def _read(url: str, waits: list[float], ended: threading.Event) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         while not ended.wait(ASK_SECONDS):
-            waits.append(_seconds(partial(connection.execute, _ASK)))
+            waits.append(_seconds(partial(connection.execute, _TIMED_QUERY)))
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -58,16 +58,16 @@ NEXT_STEPS = {
 """What to do if a component is down, by its name."""
 
 
-def down(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+def down_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
     """Return the status of a component that does not work. The default of `next_step` is its usual next step."""
     return ComponentStatus(name, is_up=False, detail=detail, next_step=next_step or NEXT_STEPS[name])
 
 
-def up(name: str, detail: str) -> ComponentStatus:
+def up_status(name: str, detail: str) -> ComponentStatus:
     """Return the status of a component that works."""
     return ComponentStatus(name, is_up=True, detail=detail)
 
 
-def check_this(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+def check_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
     """Return the status of a component that works, but needs attention."""
     return ComponentStatus(name, True, detail, next_step or NEXT_STEPS[name], needs_attention=True)  # noqa: FBT003

@@ -10,7 +10,7 @@ from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_setting
 from config.engines import Engines
 from tasks import wire_names
 from tasks.app import app, close_app, make_app
-from tasks.component_status import ComponentStatus, down, up
+from tasks.component_status import ComponentStatus, down_status, up_status
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.replicas import SILENT_AFTER, read_replicas
 from tasks.resources import connect_redis
@@ -33,8 +33,8 @@ def check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> 
 def _check_signs(feed: redis.Redis, name: str) -> ComponentStatus:
     alive = [each for each in read_replicas(feed, name) if not each.is_silent]
     if not alive:
-        return down(name, f"no sign of life for {SILENT_AFTER.seconds} s")
-    return up(name, f"takes messages from {QUEUES[name]}")
+        return down_status(name, f"no sign of life for {SILENT_AFTER.seconds} s")
+    return up_status(name, f"takes messages from {QUEUES[name]}")
 
 
 def _ping(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
@@ -86,7 +86,7 @@ def _worker_status(
     name: str, queue: str, reply_to: str | None, replies: dict[str, str], timeout_seconds: int
 ) -> ComponentStatus:
     if reply_to is None:
-        return down(name, "the broker does not accept messages")
+        return down_status(name, "the broker does not accept messages")
     if reply_to not in replies:
-        return down(name, f"no reply from queue {queue} within {timeout_seconds} s")
-    return up(name, f"{replies[reply_to]} takes messages from {queue}")
+        return down_status(name, f"no reply from queue {queue} within {timeout_seconds} s")
+    return up_status(name, f"{replies[reply_to]} takes messages from {queue}")

@@ -40,7 +40,7 @@ def failed_night(console_stack: Stack) -> Iterator[None]:
         failed_tasks.record(feed, FailedTask("billing.balance", TASK, datetime.now(UTC), "ValueError", "backoffice-1"))
         yield
         connection.execute("DELETE FROM postponed_work WHERE company_id = %s", (COMPANY,))
-        feed.delete(failed_tasks.KEY)
+        feed.delete(failed_tasks.FAILED_TASKS_KEY)
 
 
 @pytest.mark.usefixtures("failed_night")

@@ -8,7 +8,7 @@ from config.database_urls import with_database
 from emr.client import PaymentFeed
 from payments.store.db.connection import connect
 from tasks.feed import import_attempt
-from tasks.feed.leased_import import NOTHING
+from tasks.feed.leased_import import NOTHING_IMPORTED
 from tasks.feed.replay import Replay, plan_replay
 from tasks.resources import connect_redis
 from tests.engines import scratch_database
@@ -49,7 +49,7 @@ def _url_of(worker):
 
 
 def import_all(worker):
-    while import_attempt.import_new(worker, "no-reply", worker.streams.names) != NOTHING:
+    while import_attempt.import_new(worker, "no-reply", worker.streams.names) != NOTHING_IMPORTED:
         pass
 
 

@@ -11,7 +11,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
 from tasks.feed import entry_retry, leases, pending
-from tasks.feed.leased_import import NOTHING, import_leased
+from tasks.feed.leased_import import NOTHING_IMPORTED, import_leased
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.faults.processes import wait_for
 from tests.tasks.dispatching import LEASE_MS, pending_and_length
@@ -74,7 +74,7 @@ def test_lost_entries_are_imported_in_chunks(resources, publish, log_entries):
 def test_entry_that_is_leased_is_not_claimed(resources, publish):
     publish("1", idle_ms=LEASE_MS - 1_000)
 
-    assert entry_retry.retry_entries(resources) == (NOTHING, False)
+    assert entry_retry.retry_entries(resources) == (NOTHING_IMPORTED, False)
     assert pending_and_length(resources) == (1, 1)
 
 
@@ -104,7 +104,7 @@ def test_time_slice_ends_with_entries_left(resources, publish, monkeypatch):
     monkeypatch.setattr(entry_retry, "TIME_SLICE_SECONDS", 0)
     publish("1")
 
-    assert entry_retry.retry_entries(resources) == (NOTHING, True)
+    assert entry_retry.retry_entries(resources) == (NOTHING_IMPORTED, True)
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["in a chunk", "alone"])

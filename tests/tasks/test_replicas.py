@@ -13,7 +13,12 @@ NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _nothing_known(feed):
-    for pattern in ("payments:replica*", "payments:flower:replica*", failed_tasks.KEY, "payments:scheduler:heartbeat"):
+    for pattern in (
+        "payments:replica*",
+        "payments:flower:replica*",
+        failed_tasks.FAILED_TASKS_KEY,
+        "payments:scheduler:heartbeat",
+    ):
         for key in feed.keys(pattern):
             feed.delete(key)
 

@@ -38,7 +38,7 @@ def test_unknown_commit_is_not_acknowledged_and_the_import_is_repeated(primary, 
         replicated.feed.xadd(replicated.settings.stream, {"event": event_body(event)})
 
     with primary.standby_gone():
-        with pytest.raises(UnknownCommitError), outage.reporting(replicated.feed):
+        with pytest.raises(UnknownCommitError), outage.report_outages(replicated.feed):
             import_attempt.import_new(replicated, "no-reply")
         assert pending_and_length(replicated) == (2, 2)
         assert outage.current(replicated.feed).reason == "not_replicated"

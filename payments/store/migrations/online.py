@@ -53,7 +53,7 @@ def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
     interrupted run left incomplete is dropped first.
     """
     if not _is_partitioned(tx, index.table):
-        yield from _creation_steps(tx, index.name, index.creation(concurrently=True))
+        yield from _creation_steps(tx, index.name, index.create_statement(concurrently=True))
         return
     if _state(tx, index.name) is None:
         yield index.creation_on_parent()
@@ -110,7 +110,7 @@ def drop_steps(tx: Transaction) -> list[list[str]]:
 def apply_to_new_database(tx: Transaction) -> None:
     """Create the final keys of a new, empty database, in this transaction."""
     for index in missing_indexes(tx):
-        tx.execute(text(index.creation()))
+        tx.execute(text(index.create_statement()))
     for statement in missing_constraints(tx):
         tx.execute(text(statement))
     for statements in drop_steps(tx):
