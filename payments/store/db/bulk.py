@@ -36,6 +36,12 @@ def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list
     return {name: [row[name] for row in rows] for name in columns}
 
 
+def key_arrays(keys: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> dict[str, list[Any]]:
+    """Convert keys to one list per column, as `column_arrays` does with rows. Their values are in the order of columns."""
+    by_column = zip(*keys, strict=True) if keys else ((),) * len(columns)
+    return {name: list(values) for name, values in zip(columns, by_column, strict=True)}
+
+
 def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str:
     """Return an INSERT of the rows of `unnest_item`, in order. `end` is appended to it, for example ON CONFLICT."""
     names = ", ".join(columns)
