@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.db.copy_format import type_oid
 from payments.store.db.isolation import refuses_copy, remember_refusal
 from payments.store.db.statement import text
 
@@ -28,6 +29,11 @@ def _type(column: Column[Any]) -> str:
     return column.type.compile(_DIALECT)
 
 
+@cache
+def _type_oids(table: Table, columns: tuple[str, ...]) -> list[int]:
+    return [type_oid(_type(table.c[name])) for name in columns]
+
+
 def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
     """Return the values of rows as one list per column: the parameters of `unnest_item`.
 
@@ -37,7 +43,7 @@ def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list
 
 
 def key_arrays(keys: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> dict[str, list[Any]]:
-    """Convert keys to one list per column, as `column_arrays` does with rows. Their values are in the order of columns."""
+    """Return the values of keys as one list per column. The values are in the order of `columns`."""
     by_column = zip(*keys, strict=True) if keys else ((),) * len(columns)
     return {name: list(values) for name, values in zip(columns, by_column, strict=True)}
 
@@ -53,16 +59,17 @@ def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable
 
     If row-level security applies to this role, use INSERT, because PostgreSQL then refuses COPY.
 
-    The values of each row are in the order of `columns`. Raises DBAPIError. Raises ConcurrentWriteError if PostgreSQL
-    refuses COPY for the first time: the repeated transaction uses INSERT.
+    The values of each row are in the order of `columns`; JSON is text. Raises DBAPIError. Raises ConcurrentWriteError
+    if PostgreSQL refuses COPY for the first time: the repeated transaction uses INSERT.
     """
     if refuses_copy(tx):
         _insert(tx, table, columns, rows)
         return
-    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
     cursor: Any = tx.connection.cursor()
     try:
         with cursor.copy(statement) as copy:
+            copy.set_types(_type_oids(table, tuple(columns)))
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:

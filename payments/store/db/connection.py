@@ -8,6 +8,7 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from payments.store.db.copy_format import register_dumpers
 from payments.store.db.failover import UnknownCommitError, met_wrong_server, require_replicated, watch_commits
 from payments.store.db.former_primary import watch_connections
 from payments.store.db.session_settings import (
@@ -89,7 +90,7 @@ def connect(
     else:
         watch_connections(engine)
     require_utf8(engine)
-    event.listen(engine, "connect", _send_arrays_in_binary)
+    event.listen(engine, "connect", _send_in_binary)
     watch_commits(engine)
     return engine
 
@@ -114,9 +115,10 @@ def _check_encoding(connection: Any, _record: object) -> None:
         )
 
 
-def _send_arrays_in_binary(connection: Any, _record: object) -> None:
+def _send_in_binary(connection: Any, _record: object) -> None:
     """Send arrays in binary format, because quoting their strings is most of the cost of the text format."""
     connection.adapters.register_dumper(list, ListBinaryDumper)
+    register_dumpers(connection)
 
 
 @contextmanager
