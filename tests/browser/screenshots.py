@@ -101,7 +101,7 @@ ADDRESSES = {
     "no-such-page": "/no-such-page",
 }
 # Pages of the navigation without an address of their own above are taken as they open.
-FURTHER = {
+OTHER_ADDRESSES = {
     item.path.strip("/"): item.path
     for section in SECTIONS
     for item in section.items
@@ -109,7 +109,7 @@ FURTHER = {
 }
 
 
-@pytest.mark.parametrize(("name", "path"), [*ADDRESSES.items(), *FURTHER.items()])
+@pytest.mark.parametrize(("name", "path"), [*ADDRESSES.items(), *OTHER_ADDRESSES.items()])
 def test_page_is_saved_as_screenshots(pages: dict[str, Page], screenshot_folder: Path, name: str, path: str) -> None:
     for suffix, page in pages.items():
         page.goto(path)

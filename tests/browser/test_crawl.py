@@ -15,7 +15,7 @@ from tests.console.web.test_crawl import USERS, task_pages
 from tests.console.web.test_crawl import site as crawled_site
 
 site = crawled_site
-BRIEF = [user for user in USERS if user.name in {f"{Role.FRONT_OFFICE}-of-north", Role.ADMIN.value}]
+BRIEFLY_CRAWLED_USERS = [user for user in USERS if user.name in {f"{Role.FRONT_OFFICE}-of-north", Role.ADMIN.value}]
 
 
 def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCrawler:
@@ -30,7 +30,7 @@ def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCr
 def test_every_page_fits_the_screen_and_has_no_error(chromium: Browser, site: FastAPI) -> None:
     problems, opened = [], set()
     with serve(site) as address:
-        for user in BRIEF:
+        for user in BRIEFLY_CRAWLED_USERS:
             crawler = crawl(chromium, address, user, scripts=True, with_forms=False)
             problems += [f"{user.name} {problem}" for problem in crawler.problems]
             opened |= crawler.opened

@@ -37,7 +37,7 @@ def set_clinic_settings(tx: Transaction, settings: ClinicSettings, since: dateti
     configuring.set_clinic(tx, update, now=since, who="user:admin")
 
 
-def sending(*charge_types: ChargeType) -> ClinicSettings:
+def settings_with_types(*charge_types: ChargeType) -> ClinicSettings:
     """Return clinic settings in which these charge types are selected."""
     return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
 

@@ -70,7 +70,7 @@ def test_usual_payment_is_read_without_pydantic(changes, separators):
     assert_agrees(body)
 
 
-def test_plain_payment_holds_what_the_emr_saved():
+def test_plain_payment_holds_the_values_that_the_emr_saved():
     payment = read_plain_payment(event_body(payment_fields(saved_at="2026-06-05T23:30:00-07:00", memo="", version=3)))
 
     assert isinstance(payment, PaymentSaved)

@@ -65,19 +65,19 @@ OUTAGES: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
 
 
 def test_attempts_during_missing_table_are_not_counted(trial: Trial) -> None:
-    stay_out(trial, "the table of entries is missing", 15)
+    keep_outage(trial, "the table of entries is missing", 15)
 
 
 @pytest.mark.parametrize("fault", OUTAGES)
 @pytest.mark.long
 def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str, is_long_run: bool) -> None:
     if is_long_run:
-        stay_out(trial, fault, LONG_SECONDS, rate=LONG_EVENTS / LONG_SECONDS)
+        keep_outage(trial, fault, LONG_SECONDS, rate=LONG_EVENTS / LONG_SECONDS)
     else:
-        stay_out(trial, fault, 60)
+        keep_outage(trial, fault, 60)
 
 
-def stay_out(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> None:
+def keep_outage(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> None:
     """Keep an outage for these seconds.
 
     Then check that all payments are imported soon, and that no attempt was counted.

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.long
 
 LIMITS = {"soft time limit": {"soft_time_limit": 1}, "hard time limit": {"soft_time_limit": 1, "time_limit": 2}}
 # Crashes during the import of a chunk.
-READING = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
-REFUSING = """
+CRASHES_WHILE_READING = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
+REFUSING_TRIGGER = """
 CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'this payment cannot be stored'; END $$;
 CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'poison') EXECUTE FUNCTION poison();
@@ -41,7 +41,7 @@ def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> 
         trial = Trial(stack, keeps_results=is_long_run)
         trial.prepare()
         with transaction(stack.database) as tx:
-            tx.execute(text(REFUSING))
+            tx.execute(text(REFUSING_TRIGGER))
         yield trial
     finally:
         stack.stop()
@@ -66,20 +66,20 @@ def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial,
         ("poison", "poison", "the database refuses it"),
         *(
             (f"dies-{n}", f"{DIES_BY.decode()}{how}", f"the process that reads it dies by {how}")
-            for n, how in enumerate(READING)
+            for n, how in enumerate(CRASHES_WHILE_READING)
         ),
     ],
 )
 def test_unprocessable_payment_is_shown_and_the_others_are_imported(
     fatal_trial: Trial, name: str, memo: str, what: str
 ) -> None:
-    said, the_one = chunk_with_one_failure(fatal_trial, name, memo)
+    events, the_one = chunk_with_one_failure(fatal_trial, name, memo)
     clinic_id = str(the_one["clinic_id"])
     with fatal_trial.run(f"poison event in a chunk of 500: {what}", times=1, rate=150) as result:
         intake = fatal_trial.stack.wait_for_main_pid("intake")
         fatal_trial.stack.signal(intake, signal.SIGSTOP)
         with PaymentFeed(fatal_trial.stack.engines.redis_url) as feed:
-            feed.publish_many(said)
+            feed.publish_many(events)
         fatal_trial.stack.signal(intake, signal.SIGCONT)
 
         started = time.monotonic()
@@ -93,7 +93,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
         result.note = f"499 of 500 imported; the poison event is {shown.status} (`{shown.reason}`)"
         assert (shown.status, shown.reason) == ("Not Sent", "retries_exhausted")
         assert shown.detail
-        for each in said:
+        for each in events:
             (fatal_trial.oracle.record_unprocessable if each is the_one else fatal_trial.oracle.record)(each)
 
 
@@ -105,10 +105,10 @@ def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[li
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic
-    said = [patient(of_clinic["patient_id"]) | of_clinic]
-    said += [payment(clinic_id, f"{name}-{number}", memo=None) | of_clinic for number in range(498)]
-    said.insert(250, the_one)
-    return said, the_one
+    events = [patient(of_clinic["patient_id"]) | of_clinic]
+    events += [payment(clinic_id, f"{name}-{number}", memo=None) | of_clinic for number in range(498)]
+    events.insert(250, the_one)
+    return events, the_one
 
 
 def _count_imported(stack: RunningStack, clinic_id: str, name: str) -> int:

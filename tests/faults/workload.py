@@ -19,7 +19,7 @@ from tests.faults.oracle import Clinic, Oracle
 
 CLINICS = 10
 CLOSED = ("2026-08", "2026-09")
-CUT = datetime(2026, 10, 1, tzinfo=UTC)
+END_OF_SEPTEMBER = datetime(2026, 10, 1, tzinfo=UTC)
 _SETTINGS_SEED = 0
 SOCKET_SECONDS = 4
 MEMORY = Durability()
@@ -61,7 +61,9 @@ def events_of_days(seed: int, first_day: date, count: int) -> list[tuple[datetim
 def september_events() -> tuple[list[bytes], list[bytes]]:
     """Return the events of September in two lists: the events before the months are closed, and the later ones."""
     events = events_of_days(_SETTINGS_SEED, date(2026, 9, 22), 14)
-    return [body for at, body in events if at < CUT], [body for at, body in events if at >= CUT]
+    return [body for at, body in events if at < END_OF_SEPTEMBER], [
+        body for at, body in events if at >= END_OF_SEPTEMBER
+    ]
 
 
 def october_events(seed: int) -> Iterator[bytes]:

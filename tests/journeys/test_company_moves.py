@@ -43,7 +43,7 @@ from tests.builders.events import (
 from tests.builders.ledger import feed_rows, ledger_entries
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
-LATER = timedelta(days=2)
+TWO_DAYS = timedelta(days=2)
 APRIL = saved_payment(**paid("25.00", "2020-04-08"))
 
 
@@ -76,7 +76,7 @@ def run_again(tx, now):
     A new company's first run is completed before, because the first call only records it.
     """
     distribution_runs.lock_due(tx, now)
-    return distribution_runs.lock_due(tx, now + LATER)
+    return distribution_runs.lock_due(tx, now + TWO_DAYS)
 
 
 SWEEPS = {
@@ -115,12 +115,12 @@ def test_events_of_another_company_are_imported_when_one_has_left(office):
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_sweep_leaves_out_company_that_left(office, name):
+def test_sweep_skips_company_that_left(office, name):
     leave(office)
-    assert SWEEPS[name](office.tx, office.now + LATER) == 0
+    assert SWEEPS[name](office.tx, office.now + TWO_DAYS) == 0
 
     company_export.cancel_move(office.tx, "company", office.now, BILLER)
-    assert SWEEPS[name](office.tx, office.now + LATER) > 0
+    assert SWEEPS[name](office.tx, office.now + TWO_DAYS) > 0
 
 
 def changes(office: Office):
@@ -214,7 +214,7 @@ def test_event_of_arriving_company_is_not_sent_until_it_is_requeued(tx):
     assert ledger_entries(tx, "early") == [("7.00", "2020-06-03")]
 
 
-def test_import_that_was_begun_is_given_up_by_confirming_the_company(tx):
+def test_confirming_the_company_cancels_its_unfinished_import(tx):
     office = Office(tx, date(2020, 6, 10))
     mark(office, MoveState.ARRIVING)
 

@@ -29,7 +29,7 @@ def nightly(office, now=NEXT_NIGHT, scope=EVERYTHING):
     return {row.job.value: row for row in read_operations(office.tx, now, scope).nightly}
 
 
-def test_distribution_reports_what_it_did(office):
+def test_distribution_reports_its_result(office):
     assert nightly(office, NEXT_NIGHT)["distribution"].state == "due"
     distributing.distribute_next_due(office.tx, NEXT_NIGHT, 10)
 

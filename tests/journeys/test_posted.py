@@ -61,7 +61,7 @@ CASES: list[tuple[str, list[Any], tuple[str | None, str, str | None]]] = [
 
 
 @pytest.mark.parametrize(("events", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_feed_tells_what_billing_holds(tx: Transaction, events: list[Any], expected: tuple[str, str, str]) -> None:
+def test_feed_shows_the_amount_in_billing(tx: Transaction, events: list[Any], expected: tuple[str, str, str]) -> None:
     office = office_with_closed_april(tx, april("25.00"))
     office.set_types(ChargeType.COPAY)
     office.publish(*events)

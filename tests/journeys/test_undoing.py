@@ -15,14 +15,14 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
-FIRST = saved_payment(**paid("25.00", "2020-04-08"))
-RAISED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
+FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
+RAISED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed. In June a payment of April was raised by 10.00."""
-    office = office_with_closed_april(tx, FIRST)
+    office = office_with_closed_april(tx, FIRST_SAVE)
     office.publish(RAISED)
     return office
 
@@ -174,8 +174,8 @@ def test_reopened_acknowledgement_is_open_again(office: Office) -> None:
 
 
 def test_reopened_acknowledgement_of_a_memo_closes_when_the_memo_returns(tx: Transaction) -> None:
-    office = office_with_closed_april(tx, FIRST)
-    changed = next_version(FIRST, memo="changed")
+    office = office_with_closed_april(tx, FIRST_SAVE)
+    changed = next_version(FIRST_SAVE, memo="changed")
     office.publish(changed)
     office.acknowledge_only_exception()
     undo(office)
@@ -218,7 +218,7 @@ def test_decision_cannot_be_undone_while_another_exception_of_the_payment_is_ope
         undoing.undo(office.tx, UndoRequest(accepted, "wrong"), office.now, BILLER)
 
 
-def test_undo_needs_a_decision_a_reason_and_what_the_user_saw(office: Office) -> None:
+def test_undo_needs_a_decision_a_reason_and_the_seen_time(office: Office) -> None:
     with pytest.raises(DecisionError, match="it is open; there is no decision to undo"):
         undo(office)
     office.accept_all()

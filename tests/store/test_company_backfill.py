@@ -20,7 +20,7 @@ from workers.runtime.company_backfill import backfill_company_ids
 
 pytestmark = pytest.mark.slow
 
-BEFORE = "0020"
+EARLIER_REVISION = "0020"
 COMPANIES = {"company": "clinic", "other-company": "other-clinic"}
 
 
@@ -46,7 +46,7 @@ def filled(postgres_url, empty_ledger):
 
 @pytest.fixture
 def earlier(postgres_url, filled):
-    with database_of_revision(postgres_url, BEFORE, rows_of=filled) as url:
+    with database_of_revision(postgres_url, EARLIER_REVISION, rows_of=filled) as url:
         yield url
 
 

@@ -90,14 +90,14 @@ def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("events", REPEATED.values(), ids=REPEATED)
-def test_import_of_what_billing_has_waits_for_the_standby(primary, replicated, events):
+def test_import_of_an_event_that_billing_has_waits_for_the_standby(primary, replicated, events):
     """A transaction without writes and locks would succeed on a server that has lost the commit since."""
     with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
         importing.import_events(tx, stream_entries(events), run_context())
 
 
 @pytest.mark.slow
-def test_dead_letter_that_billing_has_waits_for_the_standby(primary, replicated):
+def test_dead_letter_that_is_stored_already_waits_for_the_standby(primary, replicated):
     entries = stream_entries([b"{}"])
     with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
         retrying.dead_letter(tx, entries, run_context())

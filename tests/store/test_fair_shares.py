@@ -95,7 +95,7 @@ def test_each_company_gets_the_same_share(
 
 
 @pytest.mark.parametrize(("table", "select"), KINDS)
-def test_of_more_companies_than_rows_those_that_wait_longest_are_selected(
+def test_companies_that_wait_longest_are_selected_if_there_are_more_companies_than_rows(
     tx: Transaction, table: str, select: Callable[..., Counter[str | None]]
 ) -> None:
     for number in range(4):

@@ -19,7 +19,7 @@ def all_facts() -> Iterator[PostedFacts]:
         yield from (PostedFacts(status, reason, application, *flags) for flags in product(BOOLEANS, repeat=3))
 
 
-def test_sql_gives_the_state_of_the_rules_for_every_combination_of_codes(tx: Transaction) -> None:
+def test_sql_computes_the_state_of_the_rules_for_every_combination_of_codes(tx: Transaction) -> None:
     facts = list(all_facts())
     names = PostedFacts._fields
     rows = ", ".join(f"({', '.join(map(literal, each))})" for each in facts)

@@ -25,10 +25,10 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 OWN, FOREIGN = "own", "foreign"
-BOTH = "ARRAY['own', 'foreign']"
+BOTH_COMPANIES = "ARRAY['own', 'foreign']"
 FUNCTIONS = {
-    "find_patients": f"SELECT company FROM find_patients({BOTH}, NULL, ARRAY['bea'], 10)",
-    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH}, NULL, 73.19, 10)",
+    "find_patients": f"SELECT company FROM find_patients({BOTH_COMPANIES}, NULL, ARRAY['bea'], 10)",
+    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH_COMPANIES}, NULL, 73.19, 10)",
 }
 
 

@@ -222,7 +222,7 @@ def test_definition_and_queries_have_the_same_sorts(name: str) -> None:
     assert [key for key, cost in sortable.items() if cost is SortCost.INDEX] == [report.sort_of(None).column]
 
 
-def test_row_that_is_added_moves_no_row_to_another_page(tx: Transaction) -> None:
+def test_added_row_moves_no_row_to_another_page(tx: Transaction) -> None:
     rows = [Row("alpha", "north", f"p{number}", "Copay", 100, number, "", 1, is_dead=False) for number in range(9)]
     with stored(tx, rows):
         first = claims_feed.read_page(tx, FeedFilter(), Window(3))

@@ -38,7 +38,7 @@ def test_broker_without_writes_raises_a_connection_error_and_is_reconnected(
         close_app()
 
 
-def test_other_errors_of_commands_stay_errors_of_commands(redis_url: str) -> None:
+def test_other_errors_of_commands_are_not_connection_errors(redis_url: str) -> None:
     make_app(celery_settings(Engines.named("postgresql://h/d", redis_url)))
     with Connection(redis_url, transport_options=OPTIONS) as connection, connection.channel() as channel:
         channel.client.set("text", "text")

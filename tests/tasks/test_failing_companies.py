@@ -66,7 +66,7 @@ def test_chunk_is_divided_a_limited_number_of_times_and_the_rest_is_left_to_the_
     assert len(resources.streams.waiting_page(resources.settings.stream, LEASE_MS)) == by_deliveries[1]
 
 
-def test_retrier_isolates_all_that_an_importer_left(resources, read, monkeypatch):
+def test_retrier_isolates_every_entry_that_an_importer_left(resources, read, monkeypatch):
     monkeypatch.setattr(entry_retry, "TIME_SLICE_SECONDS", 60)
     import_leased(resources, read(bad=[*refused(60), "ok-1"]))
 
@@ -118,7 +118,7 @@ def test_company_with_one_refused_payment_among_many_is_not_failing(resources, r
     assert f"bad-{clinic_id}" not in failing
 
 
-def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, read, monkeypatch):
+def test_each_company_gets_its_share_of_the_retries(resources, read, monkeypatch):
     monkeypatch.setattr(entry_retry, "COMPANY_SHARE", 2)
     ids = [entry.entry_id for entry in read(bad=refused(6), other=refused(1))]
     resources.streams.release_for_retry(ids, ISOLATED_DELIVERIES, OVERDUE_MS)

@@ -79,7 +79,7 @@ def bodies_with_faults():
     return first, [*events[200:], b"not an event", events[20], events[205]]
 
 
-def test_replay_brings_back_exactly_what_a_failover_has_lost(keeping_importer):
+def test_replay_restores_exactly_the_payments_that_a_failover_has_lost(keeping_importer):
     first, lost = bodies_with_faults()
     publish(keeping_importer, first)
     import_all(keeping_importer)

@@ -52,7 +52,7 @@ def test_undo_reverses_the_entries_and_opens_the_exception(company: ClosedAprilC
     assert [row["status"] for row in company.exceptions("--status", "all")] == ["open"]
 
 
-def test_show_tells_the_whole_life_of_an_exception(
+def test_show_prints_the_whole_life_of_an_exception(
     company: ClosedAprilCompany, terminal: Terminal, biller: str
 ) -> None:
     exception_id = company.exception_id()

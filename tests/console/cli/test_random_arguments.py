@@ -23,11 +23,11 @@ EXAMPLES = example_count(20)
 # Commands that run indefinitely, or as long as an argument says.
 EXCLUDED = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 
-MORE = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
-ODD = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
+MORE_WORDS = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
+ODD_WORDS = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
 # An argument contains no NUL. Bytes that are not UTF-8 arrive as lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
-odd = words(*MORE, *ODD) | texts | numbers_and_days
+odd = words(*MORE_WORDS, *ODD_WORDS) | texts | numbers_and_days
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

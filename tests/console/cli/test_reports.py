@@ -166,7 +166,7 @@ def test_limited_table_counts_the_hidden_rows(terminal: Terminal, clinic_id: str
 @pytest.mark.parametrize(
     "report", ["claims-feed", "payment-log", "payment-log --group-by deposit_date", "exceptions --status all"]
 )
-def test_limit_holds_in_every_format(terminal: Terminal, report: str) -> None:
+def test_limit_applies_in_every_format(terminal: Terminal, report: str) -> None:
     def print_report(limit: int, form: str) -> str:
         return terminal.run(*f"report {report} --limit {limit} --format {form}".split()).out
 

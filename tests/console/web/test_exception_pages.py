@@ -111,7 +111,7 @@ def test_next_opens_an_unassigned_exception_of_the_list(logged_in: LoggedIn, led
     assert f"exception-{number}" in mine
 
 
-def test_tabs_part_what_proposes_nothing_from_the_rest(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_tabs_separate_exceptions_that_propose_nothing(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     billing = logged_in("billing")
     first = saved_payment(clinic_id="tabs", company_id="tabs", **paid("25.00", "2026-06-05"))
     again = saved_payment(clinic_id="tabs", company_id="tabs", **paid("30.00", "2026-06-05"))

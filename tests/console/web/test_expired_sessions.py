@@ -100,7 +100,7 @@ def test_expired_session_gives_the_form_back_with_its_entry(desk: Desk, clinic: 
     ]
 
 
-def test_entry_is_compared_with_what_its_user_saw(desk: Desk, clinic: str, logged_in) -> None:
+def test_entry_is_compared_with_the_seen_settings(desk: Desk, clinic: str, logged_in) -> None:
     fields = entry(desk, clinic)
     desk.expire()
     asked = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
@@ -144,7 +144,9 @@ def test_entry_without_its_form_is_listed(desk: Desk, clinic: str) -> None:
         {"csrf": ""},
     ],
 )
-def test_form_that_the_session_did_not_show_is_not_kept(desk: Desk, clinic: str, change: dict[str, str]) -> None:
+def test_form_that_no_page_of_the_session_has_shown_is_not_kept(
+    desk: Desk, clinic: str, change: dict[str, str]
+) -> None:
     fields = entry(desk, clinic)
     desk.expire()
 

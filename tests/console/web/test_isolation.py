@@ -79,7 +79,7 @@ def ids(owner: Database) -> Ids:
     return foreign_ids(owner)
 
 
-def take_conditions_out(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
+def remove_conditions(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
     """Let the code treat each user as one who may see everything. So it adds no condition and refuses nothing.
 
     PostgreSQL still gets `access`, the real access of the users.
@@ -125,7 +125,7 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
 def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_the_code(
     monkeypatch: pytest.MonkeyPatch, browser: Browser, owner: Database, ids: Ids
 ) -> None:
-    take_conditions_out(monkeypatch, Access(frozenset({OWN})))
+    remove_conditions(monkeypatch, Access(frozenset({OWN})))
     before = stored_rows(owner)
 
     found = secrets_by_endpoint(browser, ids)
@@ -137,7 +137,7 @@ def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_
 def test_the_same_requests_show_the_other_company_if_postgresql_does_not_limit_them(
     monkeypatch: pytest.MonkeyPatch, browser: Browser, ids: Ids
 ) -> None:
-    take_conditions_out(monkeypatch, ALL_COMPANIES)
+    remove_conditions(monkeypatch, ALL_COMPANIES)
 
     found = secrets_by_endpoint(browser, ids, only_reading=True)
 

@@ -161,7 +161,7 @@ def test_selection_is_counted_and_added_up_before_a_requeue_without_scripts(brow
     assert browser.post("/claims-feed/selected").status_code == 422
 
 
-def test_list_that_is_too_long_to_sort_says_so(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_that_is_too_long_to_sort_shows_a_notice(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("payments.journeys.reporting", "console.web.lists"):
         monkeypatch.setattr(f"{module}.SORTED_ROWS_MAX", 100)
     page = browser.get("/claims-feed", clinic=CLINIC, sort="amount")

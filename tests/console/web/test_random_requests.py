@@ -92,9 +92,9 @@ ROUTES = sorted(
 )
 
 routes = st.sampled_from(ROUTES)
-MORE = (*Method, *FindingStatus, *Role, "true", "xlsx", CLINIC, KEY, "0000-00-00", "9999-12-31", "25.00", "1")
-ODD = ("\0", "<script>", "../../etc")
-odd_text = words(*MORE, *ODD) | st.text(max_size=40) | numbers_and_days
+MORE_WORDS = (*Method, *FindingStatus, *Role, "true", "xlsx", CLINIC, KEY, "0000-00-00", "9999-12-31", "25.00", "1")
+ODD_WORDS = ("\0", "<script>", "../../etc")
+odd_text = words(*MORE_WORDS, *ODD_WORDS) | st.text(max_size=40) | numbers_and_days
 odd_json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | odd_text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_text, inner, max_size=3),
