@@ -118,7 +118,10 @@ def test_readers_agree_on_odd_values(changes, separators, in_ascii):
     is_without=st.sampled_from([None, *OPTIONAL]),
 )
 def test_readers_agree_on_repeated_keys(name, value, is_last, is_without):
-    """A missing optional key does not hide that another key occurs twice, wherever the blanks are."""
+    """In these events one optional key is missing and another key occurs twice.
+
+    The number of keys is then usual, but the fast reader must notice the repetition. Blanks make no difference.
+    """
     pairs = [(key, each) for key, each in payment_fields(**dict.fromkeys(OPTIONAL)).items() if key != is_without]
     pairs.insert(len(pairs) if is_last else 0, (name, value))
     body = ("{" + ",".join(f"{json.dumps(key)} :{json.dumps(each)}" for key, each in pairs) + "}").encode()

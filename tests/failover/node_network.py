@@ -25,7 +25,7 @@ class LoopbackNetwork:
         return self.gateway
 
     def inside(self, _node: int) -> list[str]:
-        """Return the beginning of a command that runs a program on a node."""
+        """Return the prefix of a command that runs on a node: nothing, because all nodes share this machine."""
         return []
 
     def cut(self, node: int) -> None:
@@ -74,7 +74,7 @@ class BridgedNetwork(LoopbackNetwork):
         return f"{self._net}.{10 + node}"
 
     def inside(self, node: int) -> list[str]:
-        """Return the beginning of a command that runs a program on a node."""
+        """Return the prefix of a command that runs it in the namespace of a node."""
         return ["ip", "netns", "exec", self._namespace(node)]
 
     def cut(self, node: int) -> None:

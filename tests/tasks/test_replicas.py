@@ -86,7 +86,7 @@ def test_failed_task_needs_attention_for_a_day(feed):
 
 
 def test_only_the_latest_failed_tasks_are_kept(feed, monkeypatch):
-    monkeypatch.setattr(failed_tasks, "KEPT", 2)
+    monkeypatch.setattr(failed_tasks, "KEPT_MAX", 2)
     for number in range(4):
         failed_tasks.record(feed, FailedTask("billing.balance", f"id-{number}", NOW, "ValueError", "backoffice-1"))
 
