@@ -59,7 +59,7 @@ _FILL = (
 )
 
 
-def fill(database: Database, payments: int) -> None:
+def fill_ledger(database: Database, payments: int) -> None:
     """Add payments of one patient. Each has an entry, a charge and an exception.
 
     Each fourth payment has a newer dead letter with another amount. Autovacuum is turned off for the tables, so the

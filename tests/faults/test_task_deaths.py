@@ -15,7 +15,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
-from tests.faults.fatal_tasks import DIES_BY, WAYS, crash
+from tests.faults.fatal_tasks import FATAL_TEXT, WAYS, crash
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial, longest_seconds
@@ -65,7 +65,7 @@ def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial,
     [
         ("poison", "poison", "the database refuses it"),
         *(
-            (f"dies-{n}", f"{DIES_BY.decode()}{how}", f"the process that reads it dies by {how}")
+            (f"dies-{n}", f"{FATAL_TEXT.decode()}{how}", f"the process that reads it dies by {how}")
             for n, how in enumerate(CRASHES_WHILE_READING)
         ),
     ],

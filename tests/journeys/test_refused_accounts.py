@@ -63,7 +63,7 @@ def shown_reasons(tx: Transaction) -> list[str | None]:
     return [row.reason for row in rows]
 
 
-RESOLVED = [
+RESOLVING_EVENTS = [
     ("corrected version", lambda kind: [kind.invalid_body(1), kind.body(1)]),
     ("newer version", lambda kind: [kind.invalid_body(1), kind.body(2)]),
     ("refused twice, then saved", lambda kind: [kind.invalid_body(1), kind.invalid_body(2), kind.body(2)]),
@@ -87,7 +87,7 @@ SHOWN = [
 
 
 @each_kind
-@pytest.mark.parametrize("bodies", [row[1] for row in RESOLVED], ids=[row[0] for row in RESOLVED])
+@pytest.mark.parametrize("bodies", [row[1] for row in RESOLVING_EVENTS], ids=[row[0] for row in RESOLVING_EVENTS])
 def test_rejected_event_is_resolved_when_the_emr_saves_again(tx: Transaction, kind: EventKind, bodies: Any) -> None:
     create_clinic(tx)
     for body in bodies(kind):

@@ -37,7 +37,7 @@ def undo(office: Office, reason: str = "wrong payment", **more: object) -> UndoR
     return undoing.undo(office.tx, request, office.now, BILLER)
 
 
-def unexplained(office: Office) -> str:
+def unexplained_amount(office: Office) -> str:
     found = balancing.balance(office.tx, BalanceFilter())
     assert found.unbalanced_lines == []
     return str(found.unexplained)
@@ -60,7 +60,7 @@ def test_undone_acceptance_is_reversed_and_open_again(office: Office) -> None:
     ]
     assert only_exception(office) == before
     assert office.month_total("2020-04") == april
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
 
 
 def test_reversal_names_the_entry_that_it_reverses_and_why(office: Office) -> None:
@@ -105,7 +105,7 @@ def test_reversal_of_an_entry_of_a_closed_month_is_dated_today(office: Office) -
 
     assert office.ledger_entries()[-1] == ("2020-07-03", "-10.00", "Cash")
     assert office.month_total("2020-06") == june
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
 
 
 def test_chosen_deposit_date_must_lie_in_an_open_month(office: Office) -> None:
@@ -135,9 +135,9 @@ def test_undone_import_of_a_zero_amount_due_balances(tx: Transaction, *, is_clos
     last = text("SELECT deposit_date::text, amount::text, kind FROM entries ORDER BY id DESC LIMIT 1")
     assert tx.execute(last).one() == expected
     assert only_exception(office).status == "open"
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
     office.accept_all()
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
 
 
 def test_undone_deletion_is_proposed_again(office: Office) -> None:

@@ -61,7 +61,7 @@ def url_of(server: str, role: str, database: str = "theirs") -> str:
     return parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
-def opened(url: str, name: str = "tests") -> Database:
+def open_database(url: str, name: str = "tests") -> Database:
     return connect(url, application_name=name, pool_size=1)
 
 
@@ -133,7 +133,7 @@ def test_console_role_without_complete_row_security_is_rejected(server: str, sup
     superuser.execute(f"REVOKE ALL ON lines FROM {CONSOLE_ROLE}")
     assert refusal(app) == f"the role {CONSOLE_ROLE} may not read the tables: run `python -m workers.migrate`"
 
-    engine = opened(server)
+    engine = open_database(server)
     protect_tables(engine)
     engine.dispose()
 
@@ -144,7 +144,7 @@ def test_role_of_the_services_keeps_copy(server: str, superuser: psycopg.Connect
     upgrade(server)
     superuser.execute(SERVICE_RIGHTS)
 
-    engine = opened(server)
+    engine = open_database(server)
     prepare_roles(engine)
     engine.dispose()
 
@@ -156,7 +156,7 @@ def test_role_without_copy_imports_by_insert(server: str, superuser: psycopg.Con
     upgrade(server)
     superuser.execute(SERVICE_RIGHTS)
     superuser.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
-    engine = opened(url_of(server, "app", "payments"))
+    engine = open_database(url_of(server, "app", "payments"))
 
     def post() -> None:
         with transaction(engine) as tx:
@@ -181,7 +181,7 @@ def test_role_without_copy_is_reported_and_stops_the_upgrade_while_an_earlier_re
     upgrade(url_of(server, "limited"))
     with psycopg.connect(libpq_url(url_of(server, "limited")), autocommit=True) as owner:
         owner.execute(SERVICE_RIGHTS)
-    engine = opened(url_of(server, "limited"))
+    engine = open_database(url_of(server, "limited"))
     with transaction(engine) as tx:
         assert row_security.prepare_roles(tx) == ["app"]
     earlier = libpq_url(url_of(server, "app"))
@@ -197,13 +197,13 @@ def test_database_of_the_previous_release_is_protected_while_it_is_upgraded(
     postgres_url: str, empty_ledger: str
 ) -> None:
     with scratch_database(postgres_url, empty_ledger) as current:
-        source = opened(current)
+        source = open_database(current)
         with transaction(source) as tx:
             add_second_company(tx)
             add_company(tx)
         source.dispose()
         with database_of_revision(postgres_url, "0020", rows_of=current) as url:
-            database = opened(url)
+            database = open_database(url)
             prepare_roles(database)
             upgrade(url)
             assert "may not read the tables" in refusal(url)

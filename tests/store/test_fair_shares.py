@@ -33,7 +33,7 @@ _REQUEUE = "UPDATE {table} SET due_at = TIMESTAMPTZ '2020-01-01 00:00+00' + id *
 
 
 @pytest.fixture(scope="module")
-def busy(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+def busy_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     """A ledger without statistics. One company has requeued many old payments and as many dead letters."""
     with scratch_database(postgres_url, empty_ledger) as url:
         opened = connect(url, application_name="tests")
@@ -46,8 +46,8 @@ def busy(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def tx(busy: Database) -> Iterator[Transaction]:
-    with busy.connect() as opened:
+def tx(busy_database: Database) -> Iterator[Transaction]:
+    with busy_database.connect() as opened:
         yield opened
         opened.rollback()
 

@@ -35,7 +35,7 @@ def owner(url: str) -> Iterator[Database]:
     opened.dispose()
 
 
-def intact(tx: Transaction) -> set[tuple[str, str]]:
+def intact_policies(tx: Transaction) -> set[tuple[str, str]]:
     query = f"SELECT polrelid::regclass::text, polname::text FROM pg_policy WHERE {IS_INTACT}"
     return {(table, name) for table, name in tx.execute(text(query))}
 
@@ -70,7 +70,7 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
 ) -> None:
     check_isolation(url, application_name="tests")
     with transaction(owner) as tx:
-        before = intact(tx)
+        before = intact_policies(tx)
         for change in changes:
             tx.execute(text(change))
 
@@ -80,7 +80,7 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
 
     check_isolation(url, application_name="tests")
     with transaction(owner) as tx:
-        assert intact(tx) == before
+        assert intact_policies(tx) == before
         assert list(row_security.missing_steps(tx)) == []
 
 
@@ -101,7 +101,7 @@ def test_policy_of_an_earlier_version_only_is_replaced(owner: Database, version:
 def test_policy_that_a_dump_restores_is_intact(tx: Transaction, table: str) -> None:
     restore(tx, table)
 
-    assert {name for of_table, name in intact(tx) if of_table == table} == {"everyone", "companies"}
+    assert {name for of_table, name in intact_policies(tx) if of_table == table} == {"everyone", "companies"}
 
 
 def test_changed_definition_has_a_new_version() -> None:

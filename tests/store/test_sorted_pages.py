@@ -146,7 +146,7 @@ LISTS = {
 
 
 @contextmanager
-def stored(tx: Transaction, rows: list[Row]) -> Iterator[None]:
+def stored_rows(tx: Transaction, rows: list[Row]) -> Iterator[None]:
     """Store rows until the end of the block."""
     savepoint = tx.begin_nested()
     columns = {name: [getattr(row, name) for row in rows] for name in Row._fields}
@@ -164,7 +164,7 @@ def plainly_sorted(tx: Transaction, values: list[Any], sql_type: str, sort: Sort
     return list(tx.execute(text(query), {"found": values}).scalars())
 
 
-def walk(read: Callable[[Window], Page[Any]], start: Window, *, forward: bool) -> list[Page[Any]]:
+def read_pages(read: Callable[[Window], Page[Any]], start: Window, *, forward: bool) -> list[Page[Any]]:
     """Return the pages in order, from the first page to the last or from the last page to the first."""
     pages = [read(start)]
     while pages[-1].has_more if forward else pages[-1].has_previous:
@@ -189,15 +189,15 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
         def read(window: Window) -> Page[Any]:
             return read_window(window, lambda part: each.read(tx, scope, part, sort))
 
-        with stored(tx, rows):
+        with stored_rows(tx, rows):
             everything = read(Window(1_000)).rows
-            forward = walk(read, Window(size), forward=True)
-            backward = walk(read, Window(size, is_backward=True), forward=False)
+            forward = read_pages(read, Window(size), forward=True)
+            backward = read_pages(read, Window(size, is_backward=True), forward=False)
 
             values = [row.position[0] for row in everything]
             assert values == plainly_sorted(tx, values, each.sorts[sort.column][0].sql_type, sort)
             assert [row for page in forward for row in page.rows] == list(everything)
-            assert joined(backward) == list(everything)
+            assert joined_pages(backward) == list(everything)
             assert len({row.position[-2:] for row in everything}) == len(everything)
             if name != "audit" and scope == EVERYTHING:
                 assert len(everything) == sum(not row.is_dead or name == "feed" for row in rows)
@@ -205,7 +205,7 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
     check()
 
 
-def joined(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
+def joined_pages(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
     """Join pages that were read from the last to the first. The first page may repeat rows of the second page."""
     rows: list[PositionedRow[Any]] = []
     for page in pages:
@@ -224,7 +224,7 @@ def test_definition_and_queries_have_the_same_sorts(name: str) -> None:
 
 def test_added_row_moves_no_row_to_another_page(tx: Transaction) -> None:
     rows = [Row("alpha", "north", f"p{number}", "Copay", 100, number, "", 1, is_dead=False) for number in range(9)]
-    with stored(tx, rows):
+    with stored_rows(tx, rows):
         first = claims_feed.read_page(tx, FeedFilter(), Window(3))
         second = claims_feed.read_page(tx, FeedFilter(), Window(3, first[-1].position))
         tx.execute(text("UPDATE lines SET saved_at = '2026-07-01 00:00+00' WHERE patient_id = 'p0'"))
@@ -235,7 +235,7 @@ def test_added_row_moves_no_row_to_another_page(tx: Transaction) -> None:
 
 def test_positions_are_different_and_in_order(tx: Transaction) -> None:
     rows = [Row("alpha", "north", "ada", "Copay", 100, 0, "", 1, is_dead=number % 2 == 0) for number in range(6)]
-    with stored(tx, rows):
+    with stored_rows(tx, rows):
         found = [each.position for each in claims_feed.read_page(tx, FeedFilter(), Window(10))]
 
     assert len(found) == 6

@@ -32,7 +32,7 @@ def publish(resources, clinic_id):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         patient, *ids = read_new(resources)
         import_leased(resources, resources.streams.claim([patient]))
-        age(resources, ids, deliveries, idle_ms)
+        age_entries(resources, ids, deliveries, idle_ms)
         return ids
 
     return publish
@@ -43,7 +43,7 @@ def read_new(resources):
     return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")]
 
 
-def age(resources, ids, deliveries, idle_ms=LEASE_MS + 36_000_000):
+def age_entries(resources, ids, deliveries, idle_ms=LEASE_MS + 36_000_000):
     """Set the number of deliveries and the idle time of pending entries."""
     options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
     resources.feed.xclaim(resources.settings.stream, "billing", "intake", 0, ids, **options)
@@ -93,7 +93,7 @@ def test_each_failure_alone_counts_an_attempt_and_the_last_leads_to_a_dead_lette
     for failures in range(1, tries + 2):
         assert entry_retry.retry_entries(resources)[0].failed == 1
         assert deliveries(resources) == {entry_id: failures + 1}
-        age(resources, [entry_id], failures + 1)
+        age_entries(resources, [entry_id], failures + 1)
 
     assert entry_retry.retry_entries(resources)[0].refused == 1
     assert pending_and_length(resources) == (0, 0)

@@ -51,7 +51,7 @@ def test_next_task_continues_after_the_last_balanced_company(resources, companie
         _, has_more = balance_week(resources.database, NOW, lines_max=1)
         tasks += 1
 
-    assert unexplained(log_entries) == companies
+    assert unexplained_companies(log_entries) == companies
     assert tasks > len(companies)
     assert balance_week(resources.database, NOW) == ("not due", False)
 
@@ -63,6 +63,6 @@ def make_unexplained(resources, companies):
         tx.execute(text(change), {"companies": companies})
 
 
-def unexplained(log_entries):
+def unexplained_companies(log_entries):
     """Return the companies of the logged differences, in order."""
     return [each["company"] for each in log_entries if each["event"] == "balance_unexplained"]

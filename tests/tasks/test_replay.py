@@ -49,7 +49,7 @@ def detect(database):
         detecting.detect(tx, datetime.now(UTC), "tests-1", 100_000)
 
 
-def stored(database):
+def stored_rows(database):
     with transaction(database) as tx:
         return {
             table: sorted(map(repr, tx.execute(text(f"SELECT {columns} FROM {table}"))))
@@ -88,13 +88,13 @@ def test_replay_restores_exactly_the_payments_that_a_failover_has_lost(keeping_i
         publish(keeping_importer, lost)
         import_all(keeping_importer)
         detect(keeping_importer.database)
-        everything = stored(keeping_importer.database)
-        assert stored(standby.database) != everything
+        everything = stored_rows(keeping_importer.database)
+        assert stored_rows(standby.database) != everything
 
         stats = run_replay(standby)
         detect(standby.database)
 
-        assert stored(standby.database) == everything
+        assert stored_rows(standby.database) == everything
         assert (stats.read, stats.failed, stats.pending) == (len(first) + len(lost), [], 0)
         assert 0 < stats.changed <= len(lost)
         before = table_digests(standby.database)
@@ -151,6 +151,6 @@ def test_replay_beside_running_importers_doubles_nothing(keeping_importer):
 
         assert keeping_importer.streams.waiting_count() == 0
         assert net_amounts(standby.database) == net_amounts(keeping_importer.database)
-        expected, found = stored(keeping_importer.database), stored(standby.database)
+        expected, found = stored_rows(keeping_importer.database), stored_rows(standby.database)
         for name in ("events", "patients", "charges"):
             assert found[name] == expected[name]

@@ -19,7 +19,7 @@ from payments.store.migrations.company_keys import (
     KeyIndex,
 )
 
-_CHECK = "company_is_known"
+_COMPANY_CHECK = "company_is_known"
 _COMPANY_FIRST = """
 SELECT EXISTS (
     SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
@@ -71,7 +71,11 @@ def missing_constraints(tx: Transaction) -> list[str]:
         statement
         for table, name, definition in (
             *((key.table, key.name, _definition(key)) for key in FOREIGN_KEYS),
-            *((table, _CHECK, "CHECK (company_id IS NOT NULL)") for name in NOT_NULL for table in _leaves(tx, name)),
+            *(
+                (table, _COMPANY_CHECK, "CHECK (company_id IS NOT NULL)")
+                for name in NOT_NULL
+                for table in _leaves(tx, name)
+            ),
         )
         for statement in _constraint_steps(tx, table, name, definition)
     ]
@@ -95,7 +99,7 @@ def drop_steps(tx: Transaction) -> list[list[str]]:
         function = f"fill_company_of_{table}"
         steps.append([f"DROP TRIGGER IF EXISTS {trigger} ON {table}", f"DROP FUNCTION IF EXISTS {function}"])
     for table in NOT_NULL:
-        checks = [f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_CHECK}" for leaf in _leaves(tx, table)]
+        checks = [f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_COMPANY_CHECK}" for leaf in _leaves(tx, table)]
         steps.append([f"ALTER TABLE {table} ALTER company_id SET NOT NULL", *checks])
     for table, constraints in DROPPED_CONSTRAINTS.items():
         steps += [[f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"] for name in constraints]

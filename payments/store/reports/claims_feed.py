@@ -32,7 +32,7 @@ class FeedSum:
     total: Money
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _TOTALS = "count(*) AS count, coalesce(sum(amount), 0.00) AS total"
 
 
@@ -49,7 +49,7 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
         _read_rows(tx, feed_filter, f"SELECT {FIELDS} FROM ({source}) AS feed {NAMES} {oldest}")
         for source in (lines, dead_letters)
     ]
-    return heapq.merge(*sources, key=lambda row: row.saved_at or _LAST)
+    return heapq.merge(*sources, key=lambda row: row.saved_at or _END_OF_TIME)
 
 
 def stream_sorted(tx: Transaction, feed_filter: FeedFilter, sort: Sort) -> Iterator[FeedRow]:

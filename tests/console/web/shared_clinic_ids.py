@@ -33,7 +33,7 @@ USERS = [
 ]
 
 
-def fill(database: Database) -> None:
+def fill_ledger(database: Database) -> None:
     """Store three payments in each company, with the same keys: in Billing, with nothing due, and Not Sent."""
     ledger = ClinicLedger(database)
     for company, amount in ((LEFT, "25.00"), (RIGHT, "35.00")):
@@ -55,7 +55,7 @@ def serve_shared(url: str, redis_url: str, home: Path) -> Iterator[Mapping[str, 
     """Serve the console on an empty database, and yield a logged-in browser of each user, by name."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
     with opened_as_owner(app) as database:
-        fill(database)
+        fill_ledger(database)
         with transaction(database) as tx:
             for user in USERS:
                 authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")

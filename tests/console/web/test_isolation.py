@@ -94,7 +94,7 @@ def remove_conditions(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
     monkeypatch.setattr(RequestContext, "access", access)
 
 
-def shown(response: Response) -> str:
+def shown_text(response: Response) -> str:
     """Return the headers and the text of a response. The text of an XLSX file is the text of its parts."""
     if "spreadsheet" not in response.headers.get("content-type", ""):
         return f"{response.headers} {response.text}"
@@ -117,7 +117,7 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
         for fields in each:
             # The audit history shows what the company's own users have asked for.
             asked = ASKED if endpoint.startswith("GET /audit") else set()
-            response = shown(send(browser, endpoint, fields, ids))
+            response = shown_text(send(browser, endpoint, fields, ids))
             found.setdefault(endpoint, set()).update(seen_secrets(response, fields) - asked)
     return found
 

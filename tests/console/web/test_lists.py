@@ -87,7 +87,7 @@ def pages(browser: Browser, address: str, step: str) -> Iterator[list[str]]:
         address = links(page)[step]
 
 
-def exported(browser: Browser, case: ListCase, **query: str) -> list[dict[str, str]]:
+def exported_rows(browser: Browser, case: ListCase, **query: str) -> list[dict[str, str]]:
     answer = browser.get(f"/{case.path}/export", **case.query, **query)
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
@@ -108,12 +108,12 @@ def test_pages_in_both_directions_and_export_have_the_same_rows(browser: Browser
     assert backward[-1] == forward[0]
     assert backward[0] == whole[-50:]
     assert {key for page in backward for key in page} == set(whole)
-    assert [row["payment"].replace("/", "%2F") for row in exported(browser, case, sort=sort)] == whole
+    assert [row["payment"].replace("/", "%2F") for row in exported_rows(browser, case, sort=sort)] == whole
 
 
 @each_list
 def test_count_and_sum_equal_the_exported_rows(browser: Browser, case: ListCase) -> None:
-    found = exported(browser, case)
+    found = exported_rows(browser, case)
     column = "difference" if case.path == "exceptions" else "amount"
     total = sum(float(row[column] or 0) for row in found)
     answer = browser.client.get(f"/{case.path}/summary", params=case.query, headers={"hx-request": "true"}).text
@@ -242,7 +242,7 @@ def test_heading_links_to_the_sorted_list_and_says_how_it_is_sorted(browser: Bro
 
 def test_check_number_and_clinic_are_exported(browser: Browser) -> None:
     case = next(each for each in LISTS if each.path == "payment-log")
-    found = {row["payment"]: row for row in exported(browser, case)}
+    found = {row["payment"]: row for row in exported_rows(browser, case)}
 
     assert found[f"{CLINIC}/p-5/1"]["reference"] == "1005"
     assert {row["clinic"] for row in found.values()} == {CLINIC}

@@ -110,7 +110,7 @@ bodies = contents.map(lambda two: json.dumps(two[0] | two[1])) | st.text(max_siz
 numbers = st.integers(1, 4).map(str) | odd_text
 
 
-def fill(database: Database) -> None:
+def fill_ledger(database: Database) -> None:
     with transaction(database) as tx:
         for role in Role:
             authentication.add_user(tx, User(USER_NAMES[role], role), NewPassword(PASSWORD, CHEAP), NOW, "tests")
@@ -134,7 +134,7 @@ def site(
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
         with opened_as_owner(app) as database:
-            fill(database)
+            fill_ledger(database)
         with serve(app) as address:
             yield address
         app.state.console.database.dispose()

@@ -69,7 +69,7 @@ def publish(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> No
     ledger.office(clinic, lambda office: office.publish(*events), company_id=company)
 
 
-def fill(database: Database) -> None:
+def fill_ledger(database: Database) -> None:
     """Store payments, exceptions, months, accounts, dead letters, runs and audit entries of both companies."""
     ledger, now = ClinicLedger(database), datetime.now(UTC)
     own = {"company_id": OWN, "clinic_id": OWN_CLINIC}

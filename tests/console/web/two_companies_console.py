@@ -22,7 +22,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Database, transaction
 from payments.store.tables import metadata
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
-from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, SECRETS, Ids, fill
+from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, SECRETS, Ids, fill_ledger
 
 
 def users() -> list[User]:
@@ -36,7 +36,7 @@ def two_companies_console(engines: Engines, home: Path) -> Iterator[FastAPI]:
     """Fill an empty ledger, and yield a console on it."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), engines)
     with opened_as_owner(app) as database:
-        fill(database)
+        fill_ledger(database)
         with transaction(database) as tx:
             for user in users():
                 authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
