@@ -61,9 +61,10 @@ class Installation:
 
 @dataclass(frozen=True)
 class HealthRequest:
-    """What to check, at which time, and the scope that limits the result.
+    """The servers and settings to check, the time of the check, and the scope that limits its result.
 
-    `ping_seconds` is how long the workers may take to answer a ping. 0 sends no ping: a page that refreshes uses it.
+    `ping_seconds` is the time in which the workers must answer a ping. With 0, no ping is sent, as for a page that
+    refreshes.
     """
 
     engines: Engines

@@ -55,7 +55,7 @@ NEXT_STEPS = {
     "console": "Start the console (console.web.serve), and read its log.",
     "failed tasks": "Open a failed task in Flower, and search the log of its worker for the id of the task.",
 }
-"""What to do if a component is down, by its name."""
+"""The next step if a component is down, by the component's name."""
 
 
 def down(name: str, detail: str, next_step: str = "") -> ComponentStatus:

@@ -11,7 +11,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-"""How long an expired session is kept, so that its user may log in again and continue."""
+"""The time for which an expired session is kept, so that its user may log in again and continue."""
 _USE_RECORDED_EVERY = timedelta(minutes=1)
 _REFERENCE_DIGITS = 16
 

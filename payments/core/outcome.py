@@ -47,7 +47,7 @@ _UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 
 class Application(StrEnum):
-    """What Billing did with a payment."""
+    """The effect of a payment on the ledger."""
 
     IMPORTED = "imported"
     UPDATED = "updated"

@@ -13,7 +13,7 @@ from payments.core.outcome import Application, Reason, Status
 
 
 class PostedState(StrEnum):
-    """Whether the newest version of a payment is in the ledger and, if not, why."""
+    """The posting state of a payment's newest version: in the ledger, or the cause why it is not."""
 
     POSTED = "posted"
     CLOSED_MONTH = "closed_month"

@@ -15,9 +15,9 @@ TABLES = partitions.TABLES
 """The tables that are partitioned by month."""
 
 REQUEUE_ITEMS_RETENTION = timedelta(days=30)
-"""How long the individual payments of a finished requeue run are kept. The outcome of the run is kept indefinitely."""
+"""The time for which the payments of a finished requeue run are kept. The outcome of the run is kept indefinitely."""
 IMPORT_TASKS_RETENTION = timedelta(days=7)
-"""How long the tasks of imports are kept. Flower remembers the last 20,000 tasks."""
+"""The time for which the tasks of imports are kept. Flower remembers the last 20,000 tasks."""
 NIGHTLY_RESULTS_RETENTION = timedelta(days=90)
 
 

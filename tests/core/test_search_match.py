@@ -1,4 +1,4 @@
-"""How well a patient matches a search, and the terms by which the index finds such patients."""
+"""The degree to which a patient matches a search, and the terms by which the index finds such patients."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What operators see of a company: a nightly result, postponed work, and a task that imported its payments."""
+"""The rows that operators see of a company: a nightly result, postponed work, and a task that imported its payments."""
 
 from sqlalchemy import text
 
