@@ -67,6 +67,13 @@ def test_probe_fails_if_one_of_two_processes_makes_no_progress(home):
     assert probe.main(["importer"]) == 1
 
 
+def test_probe_reads_the_exact_time_of_the_progress(home, monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 1_000.000_6)
+    write(home)
+
+    assert probe.main(["importer"]) == 0
+
+
 @pytest.mark.parametrize("step_seconds", [-86_400, 86_400])
 def test_step_of_the_system_clock_changes_no_probe(home, monkeypatch, step_seconds):
     clock = time.time

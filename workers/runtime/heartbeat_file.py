@@ -29,7 +29,8 @@ def write_heartbeat(home: Path, service: str, heartbeat: Heartbeat) -> None:
     path = _path(home, service, heartbeat.pid)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
-    temporary.write_text(f"{heartbeat.progress_seconds:.3f} {_READY if heartbeat.is_ready else _NOT_READY}\n")
+    # Unrounded: a time that is rounded up lies in the future of the next probe.
+    temporary.write_text(f"{heartbeat.progress_seconds!r} {_READY if heartbeat.is_ready else _NOT_READY}\n")
     temporary.replace(path)
 
 
