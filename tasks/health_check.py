@@ -29,7 +29,7 @@ from tasks.feed.heartbeat import (
 from tasks.feed.oldest_events import waiting_by_company
 from tasks.feed.streams import Streams
 from tasks.outage_wording import OUTAGES
-from tasks.replicas import FLOWER, SILENT_AFTER, read_replicas
+from tasks.replicas import FLOWER, SILENT_AFTER, Replica, read_replicas
 from tasks.resources import connect_redis
 from tasks.worker_check import check_workers
 
@@ -184,7 +184,7 @@ def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None
         ("Flower", FLOWER, broker, stack.flower_url if stack else None, "healthcheck"),
         ("console", "console", feed, stack.console_url if stack else None, "health"),
     ):
-        replicas = read_replicas(client, service)
+        replicas = _replicas_if_reachable(client, service)
         if url is not None:
             found.append(_check_url(name, url, path)._replace(replicas=replicas))
         elif replicas:
@@ -192,6 +192,14 @@ def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None
             status = down(name, f"no sign of life for {SILENT_AFTER.seconds} s") if silent else up(name, "runs")
             found.append(status._replace(replicas=replicas))
     return found
+
+
+def _replicas_if_reachable(client: redis.Redis, service: str) -> list[Replica]:
+    """Return the replicas of a service, or none if their Redis does not answer, which is a component itself."""
+    try:
+        return read_replicas(client, service)
+    except redis.RedisError:
+        return []
 
 
 def _check_url(name: str, url: str, path: str) -> ComponentStatus:

@@ -107,6 +107,16 @@ def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
     assert (status.is_up, "read-only" in status.detail) == (False, True)
 
 
+def test_broker_that_does_not_answer_hides_no_other_component(engines, resources):
+    unreachable = replace(engines, broker_url="redis://127.0.0.1:1/1")
+
+    statuses = {each.name: each for each in health_check.check(unreachable, resources.settings, timeout_seconds=0)}
+
+    assert not statuses["broker"].is_up
+    assert statuses["Redis"].is_up
+    assert {"intake", "importer", "scheduler"} <= set(statuses)
+
+
 @pytest.mark.parametrize("reason", OutageReason)
 def test_outage_that_pauses_the_import_is_named(resources, reason):
     assert health_check._check_import(resources.feed).is_up
