@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,12 @@ from console.reports.definition import Report
 from console.reports.output import Record
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    import redis
-
     from config.engines import Engines
     from config.settings import Settings
     from payments.core.scope import Scope
     from payments.journeys.operations import Operations
     from tasks.component_status import ComponentStatus
+    from tasks.health_check import Health
 
 SECTIONS: dict[str, Report] = {
     "components": reports.HEALTH,
@@ -61,7 +57,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class HealthRequest:
-    """The servers and settings to check, the time of the check, and the scope that limits its result.
+    """The servers and settings to check, and the scope that limits the result.
 
     `ping_seconds` is the time in which the workers must answer a ping. With 0, no ping is sent, as for a page that
     refreshes.
@@ -69,7 +65,6 @@ class HealthRequest:
 
     engines: Engines
     settings: Settings
-    now: datetime
     scope: Scope
     ping_seconds: int = 0
 
@@ -81,7 +76,8 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
     """
     from tasks.health_check import check
 
-    components = check(request.engines, request.settings, request.ping_seconds, request.scope)
+    health = check(request.engines, request.settings, request.ping_seconds, request.scope)
+    components = health.components
     sections: dict[str, list[Record]] = {name: [] for name in SECTIONS}
     if all(each.is_up for each in components if each.name == "PostgreSQL"):
         operations = read_operations()
@@ -90,7 +86,7 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
         sections["postponed_work"] = details.postponed_records(operations.postponed)
         sections["dead_letters"] = details.dead_letter_records(operations.dead_letters)
     sections["components"] = reports.component_records(components)
-    return Installation(sections | _redis_sections(request))
+    return Installation(sections | _redis_sections(health))
 
 
 def ledger_components(operations: Operations) -> list[ComponentStatus]:
@@ -131,38 +127,12 @@ def _nightly_component(operations: Operations) -> ComponentStatus:
     return down("nightly jobs", detail, next_step) if is_down else check_this("nightly jobs", detail, next_step)
 
 
-def _redis_sections(request: HealthRequest) -> dict[str, list[Record]]:
-    """Return the sections that are read from Redis, or no sections if Redis does not answer."""
-    import redis
-
-    from tasks.resources import connect_redis
-
-    engines = request.engines
-    with closing(connect_redis(engines.redis_url)) as feed, closing(connect_redis(engines.broker_url)) as broker:
-        try:
-            return _feed_sections(feed, request) | {"queues": _queue_records(broker)}
-        except redis.RedisError:
-            return {}
-
-
-def _feed_sections(feed: redis.Redis, request: HealthRequest) -> dict[str, list[Record]]:
-    from payments.core.scope import EVERYTHING
-    from tasks import failed_tasks, recurring
-    from tasks.feed.oldest_events import waiting_by_company
-    from tasks.feed.streams import Streams
-    from tasks.health_check import FAILED_SINCE
-
-    streams, now = Streams.of(feed, request.settings), request.now
-    found = {
-        "failed_tasks": details.failed_task_records(failed_tasks.read(feed, now - FAILED_SINCE)),
-        "waiting_events": reports.waiting_records(waiting_by_company(streams, now, request.scope)),
-        "recurring_tasks": reports.recurring_records(recurring.success_ages(feed)),
+def _redis_sections(health: Health) -> dict[str, list[Record]]:
+    """Return the sections that were read from Redis."""
+    return {
+        "failed_tasks": details.failed_task_records(health.failed_tasks),
+        "waiting_events": reports.waiting_records(health.waiting),
+        "queues": [{"queue": queue, "waiting": length} for queue, length in health.queue_lengths.items()],
+        "recurring_tasks": reports.recurring_records(health.success_ages),
+        "feed": reports.feed_records(health.feed) if health.feed else [],
     }
-    # The feed holds the entries of all companies, so its figures are only for those who see all.
-    return found | ({"feed": reports.feed_records(streams.stats(now))} if request.scope == EVERYTHING else {})
-
-
-def _queue_records(broker: redis.Redis) -> list[Record]:
-    from config.celery import KEY_PREFIX, QUEUE_NAMES
-
-    return [{"queue": queue, "waiting": broker.llen(f"{KEY_PREFIX}{queue}")} for queue in QUEUE_NAMES]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from tasks.replicas import Replica
+from tasks.replicas import SILENT_AFTER, Replica
 
 
 class ComponentStatus(NamedTuple):
@@ -71,3 +71,10 @@ def up(name: str, detail: str) -> ComponentStatus:
 def check_this(name: str, detail: str, next_step: str = "") -> ComponentStatus:
     """Return the status of a component that works, but needs attention."""
     return ComponentStatus(name, True, detail, next_step or NEXT_STEPS[name], needs_attention=True)  # noqa: FBT003
+
+
+def status_of_replicas(name: str, detail: str, replicas: Sequence[Replica]) -> ComponentStatus:
+    """Return the status of a service: down if all replicas are silent or there are none, otherwise up with `detail`."""
+    is_silent = all(each.is_silent for each in replicas)
+    status = down(name, f"no sign of life for {SILENT_AFTER.seconds} s") if is_silent else up(name, detail)
+    return status._replace(replicas=replicas)

@@ -2,7 +2,9 @@
 
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import redis
@@ -10,14 +12,16 @@ import redis
 from config.celery import KEY_PREFIX, QUEUE_NAMES
 from config.engines import Engines, StackFile, running_stack
 from config.redis_clients import primary_address
+from config.schedule import RecurringTask
 from config.settings import Settings
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import UnsuitableDatabaseError, accepts_no_writes, connect, is_reachable
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import is_current
 from tasks import failed_tasks, recurring
-from tasks.component_status import ComponentStatus, check_this, down, up
+from tasks.component_status import ComponentStatus, check_this, down, status_of_replicas, up
 from tasks.enqueue import WAITING_MESSAGES_MAX
+from tasks.failed_tasks import FailedTask
 from tasks.feed import outage
 from tasks.feed.deleted_entries import recently_deleted_count
 from tasks.feed.heartbeat import (
@@ -26,10 +30,10 @@ from tasks.feed.heartbeat import (
     SCHEDULER_HEARTBEAT_SECONDS,
     has_heartbeat,
 )
-from tasks.feed.oldest_events import waiting_by_company
-from tasks.feed.streams import Streams
+from tasks.feed.oldest_events import WaitingEvents, waiting_by_company
+from tasks.feed.streams import FeedStats, Streams
 from tasks.outage_wording import OUTAGES
-from tasks.replicas import FLOWER, SILENT_AFTER, Replica, read_replicas
+from tasks.replicas import FLOWER, Replica, read_replicas
 from tasks.resources import connect_redis
 from tasks.worker_check import check_workers
 
@@ -41,28 +45,49 @@ FAILED_SINCE = timedelta(days=1)
 """Failed tasks of this period are reported."""
 
 
-def check(
-    engines: Engines, settings: Settings, timeout_seconds: int, scope: Scope = EVERYTHING
-) -> list[ComponentStatus]:
+@dataclass(frozen=True)
+class Health:
+    """The components of an installation, and what was read from Redis to check them.
+
+    If Redis does not answer, there are only components. If the broker does not answer, `queue_lengths` is empty.
+    `feed` is None for a limited scope, because the feed holds the entries of all companies.
+    """
+
+    components: list[ComponentStatus]
+    queue_lengths: Mapping[str, int] = field(default_factory=dict)
+    waiting: Sequence[WaitingEvents] = ()
+    failed_tasks: Sequence[FailedTask] = ()
+    success_ages: Mapping[RecurringTask, timedelta] = field(default_factory=dict)
+    feed: FeedStats | None = None
+
+
+def check(engines: Engines, settings: Settings, timeout_seconds: int, scope: Scope = EVERYTHING) -> Health:
     """Check every component. Only companies of the scope are named.
 
     `timeout_seconds` is the time within which all workers must reply to a ping. If it is 0, no ping is sent, and the
     workers' signs of life decide. Flower and the console are included if they have run within the last hour, or if
     `payments up` runs in this PAYMENTS_HOME. If Redis does not answer, the result omits the services.
     """
-    statuses = [_check_postgres(engines)]
+    postgres = _check_postgres(engines)
     with closing(connect_redis(engines.redis_url)) as feed, closing(connect_redis(engines.broker_url)) as broker:
-        statuses.append(_check_redis(feed))
-        if not statuses[-1].is_up:
-            return statuses
-        statuses.append(_check_broker(broker))
-        statuses.append(_check_intake(feed, settings))
-        statuses.append(_check_import(feed))
-        statuses.append(_check_age(Streams.of(feed, settings), datetime.now(UTC), scope))
-        statuses += check_workers(engines, feed, timeout_seconds)
-        statuses.append(_check_scheduler(feed, SCHEDULER_START_SECONDS if timeout_seconds else 0))
-        statuses.append(_check_failed_tasks(feed, datetime.now(UTC)))
-        return statuses + _check_pages(feed, broker, running_stack(settings.home))
+        redis_status = _check_redis(feed)
+        if not redis_status.is_up:
+            return Health([postgres, redis_status])
+        streams, now = Streams.of(feed, settings), datetime.now(UTC)
+        waiting, failed = waiting_by_company(streams, now, scope), failed_tasks.read(feed, now - FAILED_SINCE)
+        broker_status, queue_lengths = _check_broker(broker)
+        components = [
+            *(postgres, redis_status, broker_status),
+            _check_intake(feed, settings),
+            _check_import(feed),
+            _check_age(waiting),
+            *check_workers(engines, feed, timeout_seconds),
+            _check_scheduler(feed, SCHEDULER_START_SECONDS if timeout_seconds else 0),
+            _check_failed_tasks(failed),
+            *_check_pages(feed, broker, running_stack(settings.home)),
+        ]
+        stats = streams.stats(now) if scope == EVERYTHING else None
+        return Health(components, queue_lengths, waiting, failed, recurring.success_ages(feed), stats)
 
 
 def _check_postgres(engines: Engines) -> ComponentStatus:
@@ -98,15 +123,19 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
     return up("Redis", f"answers (primary {primary})" if primary else "answers")
 
 
-def _check_broker(broker: redis.Redis) -> ComponentStatus:
-    """Check that the broker answers, and that no queue is so long that no worker can be consuming it."""
+def _check_broker(broker: redis.Redis) -> tuple[ComponentStatus, Mapping[str, int]]:
+    """Check that the broker answers, and that no queue is so long that no worker can be consuming it.
+
+    Also return the lengths of the queues.
+    """
     try:
         lengths = {queue: broker.llen(f"{KEY_PREFIX}{queue}") for queue in QUEUE_NAMES}
     except redis.RedisError as error:
-        return down("broker", str(error))
+        return down("broker", str(error)), {}
     if long := [f"{length:,} in {queue}" for queue, length in lengths.items() if length >= WAITING_MESSAGES_MAX]:
-        return down("broker", f"messages wait: {', '.join(long)}", "Start the worker that takes these messages.")
-    return up("broker", f"answers; {sum(lengths.values()):,} messages wait")
+        next_step = "Start the worker that takes these messages."
+        return down("broker", f"messages wait: {', '.join(long)}", next_step), lengths
+    return up("broker", f"answers; {sum(lengths.values()):,} messages wait"), lengths
 
 
 def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
@@ -135,9 +164,9 @@ def _check_import(feed: redis.Redis) -> ComponentStatus:
     return down("import", detail)
 
 
-def _check_age(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> ComponentStatus:
-    """Check that no unprocessed event of a company in the scope is older than AGE_MAX."""
-    old = [each for each in waiting_by_company(streams, now, scope) if each.age > AGE_MAX]
+def _check_age(waiting: Sequence[WaitingEvents]) -> ComponentStatus:
+    """Check that no unprocessed event is older than AGE_MAX."""
+    old = [each for each in waiting if each.age > AGE_MAX]
     if not old:
         return up("feed", "no event waits for long")
     named = [f"{each.company or 'unknown company'} for {each.age // timedelta(seconds=1):,} s" for each in old]
@@ -168,9 +197,8 @@ def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
     return up("scheduler", "sends the recurring tasks, and they succeed")
 
 
-def _check_failed_tasks(feed: redis.Redis, now: datetime) -> ComponentStatus:
+def _check_failed_tasks(failed: Sequence[FailedTask]) -> ComponentStatus:
     """Check whether a task failed within FAILED_SINCE. Its work is not lost, because sweeps find it again."""
-    failed = failed_tasks.read(feed, now - FAILED_SINCE)
     if not failed:
         return up("failed tasks", "none in the last 24 hours")
     named = sorted({each.task for each in failed})
@@ -188,9 +216,7 @@ def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None
         if url is not None:
             found.append(_check_url(name, url, path)._replace(replicas=replicas))
         elif replicas:
-            silent = all(each.is_silent for each in replicas)
-            status = down(name, f"no sign of life for {SILENT_AFTER.seconds} s") if silent else up(name, "runs")
-            found.append(status._replace(replicas=replicas))
+            found.append(status_of_replicas(name, "runs", replicas))
     return found
 
 

@@ -10,9 +10,9 @@ from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_setting
 from config.engines import Engines
 from tasks import wire_names
 from tasks.app import app, close_app, make_app
-from tasks.component_status import ComponentStatus, down, up
+from tasks.component_status import ComponentStatus, down, status_of_replicas, up
 from tasks.enqueue import WAITING_MESSAGES_MAX
-from tasks.replicas import SILENT_AFTER, read_replicas
+from tasks.replicas import read_replicas
 from tasks.resources import connect_redis
 
 PING_VALID_SECONDS_MIN = 60
@@ -26,15 +26,13 @@ def check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> 
     If it is 0, no ping is sent, and the signs of life decide. A page that refreshes uses this, because pings are tasks
     and would fill Flower's list.
     """
-    found = _ping(engines, feed, timeout_seconds) if timeout_seconds else [_check_signs(feed, name) for name in QUEUES]
-    return [each._replace(replicas=read_replicas(feed, each.name)) for each in found]
-
-
-def _check_signs(feed: redis.Redis, name: str) -> ComponentStatus:
-    alive = [each for each in read_replicas(feed, name) if not each.is_silent]
-    if not alive:
-        return down(name, f"no sign of life for {SILENT_AFTER.seconds} s")
-    return up(name, f"takes messages from {QUEUES[name]}")
+    if timeout_seconds:
+        found = _ping(engines, feed, timeout_seconds)
+        return [each._replace(replicas=read_replicas(feed, each.name)) for each in found]
+    return [
+        status_of_replicas(name, f"takes messages from {queue}", read_replicas(feed, name))
+        for name, queue in QUEUES.items()
+    ]
 
 
 def _ping(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:

@@ -99,11 +99,9 @@ def _read_installation(context: CliContext, ping_seconds: int) -> Installation:
     from payments.core.scope import EVERYTHING
     from payments.journeys import operations
 
-    now = datetime.now(UTC)
-
     def read_operations() -> operations.Operations:
         with open_transaction(context.engines) as tx:
-            return operations.read_operations(tx, now, EVERYTHING)
+            return operations.read_operations(tx, datetime.now(UTC), EVERYTHING)
 
-    request = HealthRequest(context.engines, context.settings, now, EVERYTHING, ping_seconds)
+    request = HealthRequest(context.engines, context.settings, EVERYTHING, ping_seconds)
     return read_installation(request, read_operations)

@@ -74,7 +74,8 @@ class TemporaryStack:
             self.check_running()
             with contextlib.suppress(NotRunningError):
                 context = CliContext(self.settings, current_engines(self.settings))
-                down = [part.name for part in check(context.engines, context.settings, _PING_SECONDS) if not part.is_up]
+                health = check(context.engines, context.settings, _PING_SECONDS)
+                down = [part.name for part in health.components if not part.is_up]
                 if not down:
                     return context
                 missing = ", ".join(down)

@@ -16,6 +16,7 @@ from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.feed import outage
 from tasks.feed.heartbeat import send_heartbeat
 from tasks.feed.lag import milliseconds
+from tasks.feed.oldest_events import waiting_by_company
 from tasks.feed.streams import Streams
 from tasks.health import ping
 from tasks.outage_wording import OUTAGES
@@ -68,7 +69,7 @@ def test_company_whose_events_wait_for_long_is_named(resources):
         resources.feed.xadd(streams.name, {"event": body}, id=entry_id)
     streams.read_new([streams.name], 2, "no-reply")
 
-    status = health_check._check_age(streams, now)
+    status = health_check._check_age(waiting_by_company(streams, now))
 
     assert (status.is_up, status.detail) == (False, "events wait: stuck for 540 s, unread for 360 s")
 
@@ -78,7 +79,7 @@ def test_events_that_have_just_arrived_are_no_problem(resources):
     streams.ensure_groups()
     resources.feed.xadd(streams.name, {"event": event_body(saved_payment())})
 
-    assert health_check._check_age(streams, datetime.now(UTC)).is_up
+    assert health_check._check_age(waiting_by_company(streams, datetime.now(UTC))).is_up
 
 
 def test_stream_that_nobody_reads_is_named(resources):
@@ -110,11 +111,13 @@ def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
 def test_broker_that_does_not_answer_hides_no_other_component(engines, resources):
     unreachable = replace(engines, broker_url="redis://127.0.0.1:1/1")
 
-    statuses = {each.name: each for each in health_check.check(unreachable, resources.settings, timeout_seconds=0)}
+    health = health_check.check(unreachable, resources.settings, timeout_seconds=0)
 
+    statuses = {each.name: each for each in health.components}
     assert not statuses["broker"].is_up
     assert statuses["Redis"].is_up
     assert {"intake", "importer", "scheduler"} <= set(statuses)
+    assert health.queue_lengths == {}
 
 
 @pytest.mark.parametrize("reason", OutageReason)

@@ -54,5 +54,5 @@ def _read(context: RequestContext) -> Installation:
         with context.transaction() as tx:
             return read_operations(tx, context.now, context.user.scope)
 
-    request = HealthRequest(context.app.engines, context.app.settings, context.now, context.user.scope)
+    request = HealthRequest(context.app.engines, context.app.settings, context.user.scope)
     return read_installation(request, read)
