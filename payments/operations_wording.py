@@ -21,6 +21,7 @@ WORK_KINDS: Mapping[WorkKind, str] = {
     WorkKind.DISTRIBUTE_ACCOUNT: "Distribute an account",
     WorkKind.DISTRIBUTE_COMPANY: "Distribute a company",
     WorkKind.BALANCE_COMPANY: "Balance a company",
+    WorkKind.SNAPSHOT_COMPANY: "Record the work queues of a company",
     WorkKind.CLOSE_MONTH: "Close a month",
     WorkKind.REQUEUE_RUN: "Continue a requeue run",
 }

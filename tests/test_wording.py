@@ -1,6 +1,7 @@
 """Every stored code has display text, and no business rule depends on that text."""
 
 import ast
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -8,17 +9,21 @@ from typing import Any
 
 import pytest
 
-from payments import balancing_wording, wording
+from payments import balancing_wording, operations_wording, posted_wording, wording
 from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
+from payments.core.nightly_job import NightlyJob
 from payments.core.outcome import ClosedCase, HoldCause, Reason, Status
+from payments.core.posted import PostedState
+from payments.core.postponed_work import WorkKind
 from payments.core.refund import RefundProblem
+from payments.core.requeue_result import RequeueResult
 from payments.help_texts import Topic, help_texts
 
 ROOT = Path(wording.__file__).parents[1]
-WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
+WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
     (Reason, wording.REASONS),
     (ClosedCase, wording.CLOSED_CASES),
     (FindingReason, wording.FINDING_REASONS),
@@ -29,11 +34,15 @@ WORDS: list[tuple[type[StrEnum], dict[Any, str]]] = [
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
     (NoEffectCause, wording.NO_EFFECT),
+    (NightlyJob, operations_wording.JOBS),
+    (WorkKind, operations_wording.WORK_KINDS),
+    (RequeueResult, operations_wording.REQUEUE_RESULTS),
+    (PostedState, posted_wording.POSTED_STATES),
 ]
 
 
 @pytest.mark.parametrize(("codes", "words"), WORDS)
-def test_every_code_has_display_text(codes: type[StrEnum], words: dict[Any, str]) -> None:
+def test_every_code_has_display_text(codes: type[StrEnum], words: Mapping[Any, str]) -> None:
     assert set(words) == set(codes)
     assert all(words.values())
 

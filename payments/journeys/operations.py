@@ -109,7 +109,7 @@ def _row(company_id: str, job: NightlyJob, day: date, state: NightlyState, resul
 
 def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[PostponedRow]) -> Iterable[NightlyRow]:
     """Yield the months that were closed within the last day, that are being closed, and whose close failed."""
-    failed = {(each.company, each.item): each for each in postponed if each.kind is WorkKind.CLOSE_MONTH}
+    failed = {(each.company, each.item): each for each in postponed if each.kind == WorkKind.CLOSE_MONTH}
     closed = operations.recent_closes(tx, scope, now - RECENT_CLOSES)
     for each in closed:
         month = Month.of(each.month)
@@ -130,7 +130,7 @@ def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow])
     """Yield the failed jobs that have no row in `rows`, because they never had a result."""
     known = {(row.company, row.job) for row in rows}
     for work in failed:
-        job = next((job for job, kind in _FAILING.items() if kind is work.kind), None)
+        job = next((job for job, kind in _FAILING.items() if kind == work.kind), None)
         if job is not None and (work.company, job) not in known:
             day = work.first_failed_at.astimezone(UTC).date()
             row = NightlyRow(work.company, job, day, NightlyState.FAILED, None, None)
@@ -138,12 +138,12 @@ def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow])
 
 
 def _with_failures(
-    row: NightlyRow, failed: dict[tuple[str, WorkKind], PostponedRow], postponed: Sequence[PostponedRow]
+    row: NightlyRow, failed: dict[tuple[str, str], PostponedRow], postponed: Sequence[PostponedRow]
 ) -> NightlyRow:
     """Return the row with the error of its job, or with the number of accounts that failed in it."""
     if work := failed.get((row.company, _FAILING[row.job])):
         return row._replace(state=NightlyState.FAILED, error=work.error, next_try_at=work.next_try_at)
     if row.job is NightlyJob.DISTRIBUTION:
         kind = WorkKind.DISTRIBUTE_ACCOUNT
-        return row._replace(failed_items=sum(each.kind is kind and each.company == row.company for each in postponed))
+        return row._replace(failed_items=sum(each.kind == kind and each.company == row.company for each in postponed))
     return row

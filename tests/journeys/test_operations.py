@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from payments import operations_wording
 from payments.core.postponed_work import Selection, WorkItem, WorkKind
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import balancing, distributing, postponing
@@ -76,6 +78,15 @@ def test_failed_account_is_counted_while_the_job_is_done(office):
     row = nightly(office)["distribution"]
 
     assert (row.state, row.failed_items, row.has_problem) == ("done", 1, True)
+
+
+def test_postponed_work_of_a_later_release_is_listed_with_its_code(office):
+    postponing.postpone(office.tx, WorkKind.SNAPSHOT_COMPANY, WorkItem("company"), "ValueError: odd", NEXT_NIGHT)
+    office.tx.execute(text("UPDATE postponed_work SET kind = 'of_a_later_release'"))
+
+    found = read_operations(office.tx, NEXT_NIGHT, EVERYTHING)
+
+    assert [operations_wording.work_kind(each.kind) for each in found.postponed] == ["of_a_later_release"]
 
 
 @pytest.mark.parametrize("scope", [Scope.of_companies("another"), Scope.of_clinic("company", "clinic")])

@@ -18,10 +18,13 @@ class Postponement(NamedTuple):
 
 
 class PostponedCount(NamedTuple):
-    """The number of postponed items of one kind and company."""
+    """The number of postponed items of one kind and company.
+
+    `kind` is the value of a WorkKind. During an upgrade, it may be a kind of the later release.
+    """
 
     company: str
-    kind: WorkKind
+    kind: str
     items: int
 
 
@@ -113,7 +116,7 @@ def counts(tx: Transaction) -> Sequence[PostponedCount]:
             f"WHERE {has_not_moved('postponed_work')} GROUP BY 1, 2 ORDER BY 1, 2"
         )
     )
-    return [PostponedCount(row.company, WorkKind(row.kind), row.items) for row in found]
+    return [PostponedCount._make(row) for row in found]
 
 
 def _delay(failed_attempts: str) -> str:

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from payments.core.outcome import Reason
-from payments.core.postponed_work import WorkKind
 from payments.core.scope import Scope
 from payments.store.db.conditions import company_in_scope, has_not_moved, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
@@ -27,10 +26,13 @@ class CompanyNight(NamedTuple):
 
 
 class PostponedRow(NamedTuple):
-    """An item of recurring work that failed and is tried again."""
+    """An item of recurring work that failed and is tried again.
+
+    `kind` is the value of a WorkKind. During an upgrade, it may be a kind of the later release.
+    """
 
     company: str
-    kind: WorkKind
+    kind: str
     item: str
     failed_attempts: int
     error: str
@@ -79,7 +81,7 @@ def postponed_work(tx: Transaction, scope: Scope, limit: int) -> Sequence[Postpo
         ),
         scope_parameters(scope) | {"limit": limit},
     )
-    return [PostponedRow._make(row)._replace(kind=WorkKind(row.kind)) for row in found]
+    return [PostponedRow._make(row) for row in found]
 
 
 def dead_letters(tx: Transaction, scope: Scope) -> Sequence[DeadLetterCount]:
