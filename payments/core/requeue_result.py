@@ -26,19 +26,6 @@ class RequeueResult(StrEnum):
         """The position in a list of results: the payments that reach Billing come first."""
         return list(RequeueResult).index(self)
 
-    @property
-    def is_through(self) -> bool:
-        """Whether the payment has reached Billing. Payments that need a biller's decision count as well."""
-        return self in _THROUGH
-
-
-_THROUGH = {
-    RequeueResult.IMPORTED,
-    RequeueResult.ZERO_DUE,
-    RequeueResult.CLOSED_MONTH,
-    RequeueResult.NOTHING_TO_POST,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class ResultCount:
