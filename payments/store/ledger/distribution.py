@@ -18,8 +18,7 @@ from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import lines
-from payments.store.ledger.distribution_queue import ACCOUNT_KEY, account_rows
-from payments.store.ledger.patients import PatientKey
+from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.tables import allocations, patients
 
@@ -61,7 +60,7 @@ def load_accounts(
 
     With `immediate_only`, the policy of the accounts skips rules 1 to 4.
     """
-    rows = column_arrays(account_rows(keys), ACCOUNT_KEY)
+    rows = column_arrays(patient_rows(keys), PATIENT_KEY)
     policies = _policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
     credits_ = _credits(tx, rows)
     charges = _charges(tx, rows)
@@ -124,7 +123,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
             SELECT entries.company_id, entries.patient_id, line_ref, min(lines.refund_of) AS refund_of,
                 entries.charge_type, entries.date_of_service, deposit_date, sum(amount) AS amount,
                 min(entries.id) AS first_entry_id
-            FROM entries JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id)
+            FROM entries JOIN {unnest_item(patients, PATIENT_KEY)} USING (company_id, patient_id)
                 JOIN lines ON lines.company_id = entries.company_id AND lines.id = line_ref
             GROUP BY entries.company_id, entries.patient_id, line_ref, entries.charge_type, entries.date_of_service,
                 deposit_date
@@ -174,7 +173,7 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
         text(
             "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, patient_paid, "
             "insurance_open, version FROM charges "
-            f"JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id)"
+            f"JOIN {unnest_item(patients, PATIENT_KEY)} USING (company_id, patient_id)"
         ),
         rows,
     )
@@ -196,7 +195,7 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, line_ref, clinic_id, charge_id, sum(amount) AS amount, max(id) AS last_id "
-            f"FROM allocations JOIN {unnest_item(patients, ACCOUNT_KEY)} USING (company_id, patient_id) "
+            f"FROM allocations JOIN {unnest_item(patients, PATIENT_KEY)} USING (company_id, patient_id) "
             "GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0"
         ),
         rows,

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.ledger.patients import PatientKey
+from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.tables import distribution_queue, patients
 
-ACCOUNT_KEY = ["company_id", "patient_id"]
-"""The columns that name an account."""
 IS_POSTPONED = is_postponed(WorkKind.APPLY_IMMEDIATELY, "account_marks.company_id", "account_marks.patient_id")
 """The condition that a row of the queue belongs to an account whose immediate distribution failed."""
 
@@ -24,12 +21,12 @@ def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> i
 
     Each call inserts separate rows, so that imports that enqueue the same account do not wait for each other.
     """
-    rows = [key | {"marked_at": now, "named_at": now} for key in account_rows(accounts)]
+    rows = [key | {"marked_at": now, "named_at": now} for key in patient_rows(accounts)]
     if rows:
-        named, enqueued = [*ACCOUNT_KEY, "named_at"], [*ACCOUNT_KEY, "marked_at"]
-        patient_rows = insert_statement(patients, named, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")
+        named, enqueued = [*PATIENT_KEY, "named_at"], [*PATIENT_KEY, "marked_at"]
+        insert_patients = insert_statement(patients, named, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")
         tx.execute(
-            text(f"WITH known AS ({patient_rows}) {insert_statement(distribution_queue, enqueued)}"),
+            text(f"WITH known AS ({insert_patients}) {insert_statement(distribution_queue, enqueued)}"),
             column_arrays(rows, [*named, "marked_at"]),
         )
     return len(rows)
@@ -45,18 +42,13 @@ def dequeue(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None)
         f"SELECT company_id, patient_id FROM account_marks WHERE {has_not_moved('account_marks')} "
         f"AND NOT {IS_POSTPONED} ORDER BY id LIMIT :limit"
     )
-    source = oldest if only is None else f"SELECT * FROM {unnest_item(patients, ACCOUNT_KEY)}"
+    source = oldest if only is None else f"SELECT * FROM {unnest_item(patients, PATIENT_KEY)}"
     found = tx.execute(
         text(
             f"DELETE FROM account_marks USING (SELECT DISTINCT * FROM ({source}) AS wanted) AS taken "
             "WHERE account_marks.company_id = taken.company_id AND account_marks.patient_id = taken.patient_id "
             "RETURNING taken.company_id, taken.patient_id"
         ),
-        {"limit": limit} if only is None else column_arrays(account_rows(only), ACCOUNT_KEY),
+        {"limit": limit} if only is None else column_arrays(patient_rows(only), PATIENT_KEY),
     )
     return sorted({WorkItem(row.company_id, row.patient_id) for row in found})
-
-
-def account_rows(accounts: Iterable[PatientKey]) -> list[dict[str, Any]]:
-    """Return the distinct accounts, sorted, as rows with the columns ACCOUNT_KEY."""
-    return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(accounts))]

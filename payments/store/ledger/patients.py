@@ -14,8 +14,9 @@ from payments.store.tables import patients
 PatientKey = tuple[str, str]
 """(company, patient)."""
 
-_KEY = ["company_id", "patient_id"]
-_NAMED = [*_KEY, "named_at"]
+PATIENT_KEY = ["company_id", "patient_id"]
+"""The columns of a PatientKey."""
+_NAMED = [*PATIENT_KEY, "named_at"]
 _WRITTEN = [*_NAMED, "known_at", "version", "name", "saved_at", "changed_at"]
 # Looked up row by row through the index. Otherwise the planner scans the whole table while it is small.
 _LOOKUP = (
@@ -45,7 +46,7 @@ def lock(
     """
     wanted, saved = set(paying), set(saving)
     in_billing = find_known(tx, wanted)
-    to_lock = _rows((wanted - in_billing) | saved)
+    to_lock = patient_rows((wanted - in_billing) | saved)
     if not to_lock:
         return LockedPatients(in_billing, {})
     named = [row | {"named_at": now} for row in to_lock]
@@ -61,7 +62,8 @@ def lock(
             f"LEFT JOIN LATERAL ({_LOOKUP} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
             f"LEFT JOIN LATERAL ({_LOOKUP} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
         ),
-        column_arrays(to_lock, _KEY) | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
+        column_arrays(to_lock, PATIENT_KEY)
+        | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
     ).all()
     known_now = {(row.company_id, row.patient_id) for row in locked if row.known_at}
     versions = {
@@ -77,16 +79,16 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
     """
     wanted = set(paying)
     in_billing = find_known(tx, wanted)
-    unknown = _rows(wanted - in_billing)
+    unknown = patient_rows(wanted - in_billing)
     if not unknown:
         return in_billing, set()
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id, own.known_at FROM "
-            f"(SELECT * FROM {unnest_item(patients, _KEY)}) AS wanted, "
+            f"(SELECT * FROM {unnest_item(patients, PATIENT_KEY)}) AS wanted, "
             f"LATERAL ({_LOOKUP} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
         ),
-        column_arrays(unknown, _KEY),
+        column_arrays(unknown, PATIENT_KEY),
     )
     locked = {(row.company_id, row.patient_id): row.known_at for row in found}
     saved_now = wanted - in_billing - set(locked)
@@ -115,13 +117,14 @@ def find_known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id "
-            f"FROM (SELECT * FROM {unnest_item(patients, _KEY)}) AS wanted, "
+            f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY)}) AS wanted, "
             f"LATERAL ({_LOOKUP} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
         ),
-        column_arrays(_rows(wanted), _KEY),
+        column_arrays(patient_rows(wanted), PATIENT_KEY),
     )
     return {(row.company_id, row.patient_id) for row in found}
 
 
-def _rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:
+def patient_rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:
+    """Return the distinct keys, sorted, as rows with the columns PATIENT_KEY."""
     return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(keys))]

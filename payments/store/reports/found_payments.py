@@ -15,7 +15,8 @@ from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.ledger.patients import PatientKey
+from payments.store.feed.feed_columns import DEAD_LETTER_AT
+from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
 from payments.store.reports.found_patients import clinic_ids, companies_in
 from payments.store.tables import patients
 
@@ -26,17 +27,19 @@ NEWEST_MAX = 10_000
 _KEY = list(LineKey._fields)
 _LINE_KEY = ", ".join(f"line.{name}" for name in _KEY)
 _READ = ("company", "clinic", "payment", "line")
-_PATIENT = ["company_id", "patient_id"]
+_WANTED = (
+    "unnest(CAST(:of_company AS text[]), CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]), "
+    "CAST(:of_line AS text[])) AS wanted(company_id, clinic_id, payment_id, line_id)"
+)
+"""The keys of some readings, as a FROM item. An empty id matches any. `_arrays_of` returns the parameters."""
 
-
-_OF_READINGS = """
-SELECT {key} FROM unnest(CAST(:of_company AS text[]), CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]),
-        CAST(:of_line AS text[])) AS wanted(company_id, clinic_id, payment_id, line_id)
+_OF_READINGS = f"""
+SELECT {{key}} FROM {_WANTED}
     JOIN clinics ON wanted.clinic_id IN ('', clinics.clinic_id) AND wanted.company_id IN ('', clinics.company_id),
     LATERAL (SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
         WHERE lines.company_id = clinics.company_id AND lines.clinic_id = clinics.clinic_id
             AND lines.payment_id = wanted.payment_id AND wanted.line_id IN ('', lines.line_id) LIMIT :most) AS line
-WHERE true{scope} ORDER BY line.id DESC LIMIT :most
+WHERE true{{scope}} ORDER BY line.id DESC LIMIT :most
 """
 _OF_BEGINNING = """
 SELECT {key} FROM clinics, LATERAL (SELECT company_id, clinic_id, payment_id, line_id, id FROM lines
@@ -110,10 +113,9 @@ def find_by_amount(tx: Transaction, scope: Scope, amount: Money) -> list[LineKey
 
 def find_by_patients(tx: Transaction, scope: Scope, keys: Sequence[PatientKey], limit: int) -> list[LineKey]:
     """Return the newest lines of these patients, up to `limit` of each patient."""
-    wanted = unnest_item(patients, _PATIENT)
+    wanted = unnest_item(patients, PATIENT_KEY)
     statement = _OF_PATIENTS.format(key=_LINE_KEY, wanted=wanted, scope=in_scope(scope, "lines"))
-    rows = [dict(zip(_PATIENT, key, strict=True)) for key in keys]
-    return _keys(tx, statement, scope, most=limit, **column_arrays(rows, _PATIENT))
+    return _keys(tx, statement, scope, most=limit, **column_arrays(patient_rows(keys), PATIENT_KEY))
 
 
 def _of_companies(tx: Transaction, scope: Scope, condition: str, **given: Any) -> list[LineKey]:
@@ -149,11 +151,10 @@ def _beyond(beginning: str) -> str:
 
 _OF_DEAD_LETTERS = f"""
 WITH wanted AS (
-    SELECT * FROM unnest(CAST(:of_company AS text[]), CAST(:of_clinic AS text[]), CAST(:of_payment AS text[]),
-        CAST(:of_line AS text[])) AS wanted(company_id, clinic_id, payment_id, line_id)
+    SELECT * FROM {_WANTED}
 ), newest AS (
     SELECT * FROM set_aside WHERE closed_at IS NULL{{scope}}
-    ORDER BY coalesce(saved_at, received_at) DESC, id DESC LIMIT {NEWEST_MAX}
+    ORDER BY {DEAD_LETTER_AT} DESC, id DESC LIMIT {NEWEST_MAX}
 ), matching AS (
     SELECT id, CASE WHEN EXISTS (SELECT FROM wanted WHERE wanted.payment_id = newest.payment_id
                 AND wanted.company_id IN ('', newest.company_id) AND wanted.clinic_id IN ('', newest.clinic_id)
@@ -162,7 +163,7 @@ WITH wanted AS (
             WHEN starts_with(lower(payment_id), lower(:part)) THEN '{Match.ID_BEGINNING}'
             WHEN strpos(lower(payment_id), lower(:part)) > 0 THEN '{Match.PART}'
             WHEN (company_id, patient_id) IN (SELECT * FROM {{patients}}) THEN '{Match.PATIENT}' END AS match,
-        coalesce(saved_at, received_at) AS at
+        {DEAD_LETTER_AT} AS at
     FROM newest
 )
 SELECT match, id FROM matching WHERE match IS NOT NULL ORDER BY at DESC, id DESC LIMIT :most
@@ -186,8 +187,8 @@ def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> 
 
     NEWEST_MAX open ones are searched.
     """
-    statement = _OF_DEAD_LETTERS.format(scope=in_scope(scope, "set_aside"), patients=unnest_item(patients, _PATIENT))
-    rows = [dict(zip(_PATIENT, key, strict=True)) for key in query.patients]
+    statement = _OF_DEAD_LETTERS.format(scope=in_scope(scope, "set_aside"), patients=unnest_item(patients, PATIENT_KEY))
+    of_patients = column_arrays(patient_rows(query.patients), PATIENT_KEY)
     given: dict[str, Any] = {"part": query.part, "amount": query.amount, "most": FOUND_MAX}
-    given |= _arrays_of(query.readings) | column_arrays(rows, _PATIENT) | scope_parameters(scope)
+    given |= _arrays_of(query.readings) | of_patients | scope_parameters(scope)
     return [(Match(row.match), row.id) for row in tx.execute(text(statement), given)]
