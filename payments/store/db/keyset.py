@@ -38,7 +38,11 @@ class PositionedRow(NamedTuple, Generic[_Row]):
 
 def order_by(keys: Sequence[SortKey], sort: Sort) -> str:
     """Return the ORDER BY clause of a whole list."""
-    direction = " DESC" if sort.is_descending else ""
+    return _order_by(keys, is_descending=sort.is_descending)
+
+
+def _order_by(keys: Sequence[SortKey], *, is_descending: bool) -> str:
+    direction = " DESC" if is_descending else ""
     return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in keys)}"
 
 
@@ -94,8 +98,7 @@ class Keyset:
     @property
     def order_by(self) -> str:
         """The ORDER BY clause with its LIMIT."""
-        direction = " DESC" if self.reads_descending else ""
-        return f"ORDER BY {', '.join(f'{key.expression}{direction}' for key in self.keys)} {self.limit}"
+        return f"{_order_by(self.keys, is_descending=self.reads_descending)} {self.limit}"
 
     @property
     def limit(self) -> str:
