@@ -20,11 +20,13 @@ DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
 """The time at which a dead letter is in the feed: that of the save or, if it cannot be read, of the arrival."""
 DEAD_LETTER_DAY = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
 """The clinic-local day of a dead letter in the feed."""
+LINE_AMOUNT = "CASE WHEN deleted THEN 0.00 ELSE amount_paid END"
+"""The amount of a line in the feed, in dollars."""
 
 _LINE = f"""
 saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id, {{payment}} AS payment, version,
 clinic_id AS clinic, patient_id AS patient,
-charge_type, CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount, saved_at, status, reason, attempts,
+charge_type, {LINE_AMOUNT} AS amount, saved_at, status, reason, attempts,
 application, detail, due_at AS next_try_at, NULL::text AS refused, company_id AS company,
 {{posted}} AS posted, {LINE_POSTED_AMOUNT} AS posted_amount,
 {LINE_EMR_AMOUNT.format("lines")} - {LINE_POSTED_AMOUNT} AS difference,

@@ -10,7 +10,7 @@ from payments.core.outcome import Reason, Status
 from payments.core.posted import PostedFilter
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.conditions import conditions, in_scope, parameters_of
-from payments.store.feed.feed_columns import DEAD_LETTER_DAY
+from payments.store.feed.feed_columns import DEAD_LETTER_DAY, LINE_AMOUNT
 from payments.store.feed.posted import dead_letter_is_in, line_is_in
 
 
@@ -59,13 +59,17 @@ def line_conditions(feed_filter: FeedFilter) -> str:
 
     The caller adds the conditions of the scope, because it may read each clinic through a separate index.
     """
-    amount = "(CASE WHEN deleted THEN 0.00 ELSE amount_paid END)"
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most. Row-level
     # security keeps PostgreSQL from using the index for a comparison with another type.
     since = " AND saved_at >= CAST(CAST(:since AS date) - 1 AS timestamptz)" if feed_filter.since else ""
     until = " AND saved_at < CAST(CAST(:until AS date) + 2 AS timestamptz)" if feed_filter.until else ""
     posted = f" AND {line_is_in(feed_filter.posted, as_of=feed_filter.as_of is not None)}" if feed_filter.posted else ""
-    return _conditions(feed_filter, _NAMES_LINE, "saved_on", amount) + since + until + posted
+    return _conditions(feed_filter, _NAMES_LINE, "saved_on", f"({LINE_AMOUNT})") + since + until + posted
+
+
+def line_conditions_in_scope(feed_filter: FeedFilter) -> str:
+    """Return the conditions on `lines`, each preceded by AND, including the conditions of the scope."""
+    return line_conditions(feed_filter) + in_scope(feed_filter.scope, "lines")
 
 
 def dead_letter_conditions(feed_filter: FeedFilter, table: str = "set_aside") -> str:

@@ -7,7 +7,7 @@ for the dead letters of a table that the caller names.
 from collections.abc import Iterable, Mapping
 
 from payments.core.outcome import Application
-from payments.core.posted import POSTED_RULES, PostedFilter, PostedRule, PostedState
+from payments.core.posted import NOT_IN_BILLING, POSTED_RULES, PostedFilter, PostedRule, PostedState
 from payments.store.tables import MAY_BE_UNPOSTED
 
 LINE_EMR_AMOUNT = "CASE WHEN {0}.paid AND NOT {0}.deleted THEN {0}.amount_paid ELSE 0.00 END"
@@ -65,7 +65,8 @@ _DEAD_LETTER_FACTS = {
     "application": f"'{Application.NONE}'",
     **dict.fromkeys(("is_undecided", "is_acknowledged", "has_emr_amount"), "false"),
 }
-_IS_NO_PAYMENT = "{0}.event_type IN ('patient.saved', 'charge.saved')"
+IS_NO_PAYMENT = "{0}.event_type IN ('patient.saved', 'charge.saved')"
+"""The condition that a dead letter is a refused patient or charge; null if its type cannot be read."""
 
 
 def render_rules(facts: Mapping[str, str]) -> str:
@@ -90,11 +91,17 @@ _LINE_STATE, _LINE_STATE_AS_OF = (
     render_rules(_LINE_FACTS | {"is_acknowledged": each}) for each in (_IS_ACKNOWLEDGED, _WAS_ACKNOWLEDGED)
 )
 
-DEAD_LETTER_POSTED_STATE = f"CASE WHEN {_IS_NO_PAYMENT} THEN NULL ELSE {render_rules(_DEAD_LETTER_FACTS)} END"
+DEAD_LETTER_POSTED_STATE = f"CASE WHEN {IS_NO_PAYMENT} THEN NULL ELSE {render_rules(_DEAD_LETTER_FACTS)} END"
 """The posted state of a dead letter; null for a refused patient or charge."""
 
 NEEDS_NO_ACTION = {PostedState.POSTED, PostedState.NOTHING_TO_POST}
 """The states of lines that the partial indexes with the condition MAY_BE_UNPOSTED may lack."""
+
+IS_NOT_IN_BILLING = f"posted IN ({_quoted(sorted(NOT_IN_BILLING))})"
+"""The condition that a row of the feed has one of the states NOT_IN_BILLING."""
+
+REASON_OF_STATE = f"CASE WHEN posted IN ('{PostedState.NOT_SENT}', '{PostedState.INVALID}') THEN reason END"
+"""The reason of a row of the feed, if the reason tells more than its posted state; otherwise null."""
 
 
 def line_posted_state(*, as_of: bool) -> str:

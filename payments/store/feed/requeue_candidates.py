@@ -8,11 +8,10 @@ from payments.contract.keys import ClinicKey, LineKey
 from payments.contract.money import Money
 from payments.core.month import MonthState
 from payments.core.outcome import Reason
-from payments.store.db.conditions import in_scope
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
-from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions_in_scope, parameters
 
 
 class RequeueCandidate(NamedTuple):
@@ -60,7 +59,7 @@ class RowIds(NamedTuple):
 def count(tx: Transaction, feed_filter: FeedFilter) -> int:
     """Count the lines and dead letters that a run would select. Reads all of them."""
     found = tx.execute(
-        text(f"SELECT count(*) FROM lines WHERE {LINE_IS_CURRENT} {_on_lines(feed_filter)}"),
+        text(f"SELECT count(*) FROM lines WHERE {LINE_IS_CURRENT} {line_conditions_in_scope(feed_filter)}"),
         parameters(feed_filter),
     )
     return int(found.scalar_one()) + count_dead_letters(tx, feed_filter)
@@ -101,7 +100,7 @@ FROM grouped LEFT JOIN company_months
 
 def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
     """Return the lines that a requeue run would select, grouped by everything that decides the result."""
-    found = tx.execute(text(_GROUPS.format(_on_lines(feed_filter))), parameters(feed_filter))
+    found = tx.execute(text(_GROUPS.format(line_conditions_in_scope(feed_filter))), parameters(feed_filter))
     return [
         RequeueGroup(
             **{**row}
@@ -139,7 +138,7 @@ def lines_page(tx: Transaction, feed_filter: FeedFilter, ids: RowIds, limit: int
     found = tx.execute(
         text(
             "SELECT id, company_id, clinic_id, payment_id, line_id FROM lines "
-            f"WHERE {LINE_IS_CURRENT} {_on_lines(feed_filter)} "
+            f"WHERE {LINE_IS_CURRENT} {line_conditions_in_scope(feed_filter)} "
             "AND id > :after AND id <= :last ORDER BY id LIMIT :limit"
         ),
         parameters(feed_filter) | ids._asdict() | {"limit": limit},
@@ -175,7 +174,3 @@ def last_ids(tx: Transaction) -> LastIds:
         )
     )
     return LastIds(**found.mappings().one())
-
-
-def _on_lines(feed_filter: FeedFilter) -> str:
-    return line_conditions(feed_filter) + in_scope(feed_filter.scope, "lines")

@@ -10,17 +10,23 @@ from typing import NamedTuple
 from payments.contract.money import Money
 from payments.core.scope import EVERYTHING
 from payments.store.db.as_of import as_of_query
-from payments.store.db.conditions import in_scope, rows_of_each_clinic
+from payments.store.db.conditions import rows_of_each_clinic
 from payments.store.db.keyset import Keyset, SortKey
 from payments.store.db.patient_names import join_names
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
 from payments.store.feed.feed_columns import (
     DEAD_LETTER_AT,
+    LINE_AMOUNT,
     current_dead_letter_columns,
     dead_letter_columns,
     line_columns,
 )
-from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions
+from payments.store.feed.feed_filter import (
+    FeedFilter,
+    dead_letter_conditions,
+    line_conditions,
+    line_conditions_in_scope,
+)
 from payments.store.reports.summary import first_rows
 
 LINE, DEAD_LETTER = 0, 1
@@ -76,7 +82,6 @@ SORTS = (
 )
 """The sort keys of each column by which the feed can be sorted. Indexes have the order BY_SAVE only."""
 NAMES = join_names("feed", "company", "patient")
-_AMOUNT_OF_LINE = "CASE WHEN deleted THEN 0.00 ELSE amount_paid END AS amount"
 _IN_WHOLE_FEED = (
     "status IS NOT NULL "
     "AND NOT EXISTS (SELECT FROM current_dead_letters "
@@ -95,7 +100,7 @@ def whole(feed_filter: FeedFilter, fields: str) -> str:
 def whole_lines(feed_filter: FeedFilter) -> str:
     """Return the query of all rows that are lines. It needs the CTE of the current dead letters."""
     columns = line_columns(feed_filter.scope, as_of=feed_filter.as_of is not None)
-    return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {_conditions_on_lines(feed_filter)}"
+    return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {line_conditions_in_scope(feed_filter)}"
 
 
 def whole_dead_letters(feed_filter: FeedFilter) -> str:
@@ -109,7 +114,7 @@ def lines_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
 
     For each line, an index finds the dead letters that may supersede it.
     """
-    where = f"{LINE_IS_CURRENT_IN_ORDER} {_conditions_on_lines(feed_filter)}"
+    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions_in_scope(feed_filter)}"
     return f"SELECT {columns or line_columns(feed_filter.scope)} FROM lines WHERE {where}"
 
 
@@ -117,7 +122,7 @@ def first_amounts(feed_filter: FeedFilter, limit: int) -> str:
     """Return the query of the amounts that are counted up to a limit. It stops reading after that many rows."""
     first = first_rows(limit)
     return (
-        f"SELECT amount FROM (({lines_one_by_one(feed_filter, _AMOUNT_OF_LINE)} {first}) UNION ALL "
+        f"SELECT amount FROM (({lines_one_by_one(feed_filter, f'{LINE_AMOUNT} AS amount')} {first}) UNION ALL "
         f"({_dead_letters_one_by_one(feed_filter, 'amount_paid AS amount')} {first})) AS feed {first}"
     )
 
@@ -158,10 +163,6 @@ def as_of(feed_filter: FeedFilter, query: str) -> str:
 def _dead_letters_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
     where = f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)}"
     return f"SELECT {columns or dead_letter_columns(feed_filter.scope)} FROM set_aside WHERE {where}"
-
-
-def _conditions_on_lines(feed_filter: FeedFilter) -> str:
-    return line_conditions(feed_filter) + in_scope(feed_filter.scope, "lines")
 
 
 def _beyond(keyset: Keyset, moment: str, source: int) -> str:

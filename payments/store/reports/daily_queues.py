@@ -9,13 +9,13 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from payments.contract.money import Money
-from payments.core.posted import NOT_IN_BILLING
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.core.scope import Scope
 from payments.store.db.conditions import has_not_moved, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.feed_filter import FeedFilter, parameters
+from payments.store.feed.posted import IS_NOT_IN_BILLING, REASON_OF_STATE
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.reports.posted_sums import unposted_rows
 
@@ -46,15 +46,13 @@ class QueueSize:
     oldest_at: datetime
 
 
-_STATES = ", ".join(f"'{state}'" for state in sorted(NOT_IN_BILLING))
-_WRITE = """
+_WRITE = f"""
 INSERT INTO daily_queues (company_id, day, queue, cause, detail, clinic_id, count, amount, oldest_at)
-SELECT :company_id, :day, '{not_in_billing}', posted,
-    coalesce(CASE WHEN posted IN ('not_sent', 'invalid') THEN reason END, ''), coalesce(clinic, ''), count(*),
-    coalesce(sum(difference), 0.00), min(cursor_at)
-FROM ({feed}) AS feed WHERE posted IN ({states}) GROUP BY 4, 5, 6
+SELECT :company_id, :day, '{Queue.NOT_IN_BILLING}', posted, coalesce({REASON_OF_STATE}, ''), coalesce(clinic, ''),
+    count(*), coalesce(sum(difference), 0.00), min(cursor_at)
+FROM ({{feed}}) AS feed WHERE {IS_NOT_IN_BILLING} GROUP BY 4, 5, 6
 UNION ALL
-SELECT :company_id, :day, '{exceptions}', findings.reason_code, coalesce(closed_case, ''), clinic_id, count(*),
+SELECT :company_id, :day, '{Queue.EXCEPTIONS}', findings.reason_code, coalesce(closed_case, ''), clinic_id, count(*),
     sum(amount_now - amount_before), min(opened_at)
 FROM findings JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref
 WHERE findings.company_id = :company_id AND findings.status = 'open' GROUP BY 4, 5, 6
@@ -86,12 +84,7 @@ def write(tx: Transaction, company_id: str, day: date) -> None:
         text("DELETE FROM daily_queues WHERE company_id = :company_id AND (day = :day OR day < :oldest)"), of_day
     )
     feed_filter = FeedFilter(scope=Scope.of_companies(company_id))
-    query = _WRITE.format(
-        not_in_billing=Queue.NOT_IN_BILLING,
-        exceptions=Queue.EXCEPTIONS,
-        feed=unposted_rows(feed_filter),
-        states=_STATES,
-    )
+    query = _WRITE.format(feed=unposted_rows(feed_filter))
     tx.execute(text(query), parameters(feed_filter) | of_day)
 
 

@@ -11,6 +11,7 @@ from payments.store.db.patient_names import join_names
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER
 from payments.store.feed.feed_columns import DEAD_LETTER_DAY, dead_letter_columns, line_columns
+from payments.store.feed.posted import IS_NO_PAYMENT
 
 
 class DayRow(NamedTuple):
@@ -42,7 +43,7 @@ _COLUMNS = (
 )
 # A refused event without a readable transaction date counts on the day of its save.
 _IS_DAY_OF_LETTER = f"coalesce(transaction_date, {DEAD_LETTER_DAY}) = :day"
-_IS_PAYMENT = "coalesce(event_type, '') NOT IN ('patient.saved', 'charge.saved')"
+_MAY_BE_PAYMENT = f"({IS_NO_PAYMENT.format('set_aside')}) IS NOT TRUE"
 
 
 def read(tx: Transaction, scope: Scope, day: date, limit: int) -> list[DayRow]:
@@ -53,7 +54,7 @@ def read(tx: Transaction, scope: Scope, day: date, limit: int) -> list[DayRow]:
     )
     letters = (
         f"SELECT {dead_letter_columns(scope)}, NULL::text, NULL::text FROM set_aside "
-        f"WHERE {_IS_DAY_OF_LETTER} AND {_IS_PAYMENT} AND {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}"
+        f"WHERE {_IS_DAY_OF_LETTER} AND {_MAY_BE_PAYMENT} AND {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}"
     )
     query = (
         f"SELECT {_COLUMNS}, patient_name FROM ({lines} UNION ALL {letters}) AS day "

@@ -9,12 +9,12 @@ from datetime import date, datetime
 
 from payments.contract.money import Money
 from payments.core.scope import Scope
-from payments.store.db.conditions import in_scope
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT
 from payments.store.feed.feed_columns import dead_letter_columns, line_columns
-from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions, parameters
+from payments.store.feed.feed_filter import FeedFilter, dead_letter_conditions, line_conditions_in_scope, parameters
+from payments.store.feed.posted import REASON_OF_STATE
 from payments.store.tables import MAY_BE_UNPOSTED
 
 
@@ -44,11 +44,11 @@ class HourlyStatus:
     count: int
 
 
-_UNPOSTED_SUMS = """
-SELECT posted, CASE WHEN posted IN ('not_sent', 'invalid') THEN reason END AS reason, count(*) AS count,
+_UNPOSTED_SUMS = f"""
+SELECT posted, {REASON_OF_STATE} AS reason, count(*) AS count,
     coalesce(sum(emr_amount), 0.00) AS emr_amount, coalesce(sum(posted_amount), 0.00) AS posted_amount,
     coalesce(sum(difference), 0.00) AS difference, min(cursor_at) AS oldest_at
-FROM ({feed}) AS feed WHERE posted <> 'posted' AND posted <> 'nothing_to_post'
+FROM ({{feed}}) AS feed WHERE posted <> 'posted' AND posted <> 'nothing_to_post'
 GROUP BY 1, 2 ORDER BY oldest_at, posted, reason
 """
 _DAY = """
@@ -91,7 +91,7 @@ def current_rows(feed_filter: FeedFilter, of_lines: str = "") -> str:
     `of_lines` is a further condition on lines.
     """
     scope = feed_filter.scope
-    of_lines += line_conditions(feed_filter) + in_scope(scope, "lines")
+    of_lines += line_conditions_in_scope(feed_filter)
     return (
         f"SELECT {line_columns(scope)} FROM lines WHERE {LINE_IS_CURRENT} {of_lines} UNION ALL "
         f"SELECT {dead_letter_columns(scope)} FROM set_aside "

@@ -5,10 +5,11 @@ from datetime import date
 from enum import StrEnum
 
 from payments.contract.money import ZERO, Money
-from payments.core.posted import NOT_IN_BILLING, PostedState
+from payments.core.posted import PostedState
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.feed_filter import FeedFilter, parameters
+from payments.store.feed.posted import IS_NOT_IN_BILLING
 from payments.store.reports.posted_sums import current_rows
 
 
@@ -51,12 +52,11 @@ _KEYS = {
     ),
     TrendGroup.CLINIC: ("NULL::date AS week, company, clinic", "company, clinic"),
 }
-_STATES = ", ".join(f"'{state}'" for state in sorted(NOT_IN_BILLING))
 _TRENDS = f"""
 SELECT {{keys}}, count(*) AS count, coalesce(sum(emr_amount), 0.00) AS paid,
     coalesce(sum(posted_amount), 0.00) AS in_billing,
-    count(*) FILTER (WHERE posted IN ({_STATES})) AS not_in_billing_count,
-    coalesce(sum(difference) FILTER (WHERE posted IN ({_STATES})), 0.00) AS not_in_billing,
+    count(*) FILTER (WHERE {IS_NOT_IN_BILLING}) AS not_in_billing_count,
+    coalesce(sum(difference) FILTER (WHERE {IS_NOT_IN_BILLING}), 0.00) AS not_in_billing,
     coalesce(sum(difference) FILTER (WHERE posted = '{PostedState.INTERNAL_PAYMENT}'), 0.00) AS internal
 FROM ({{feed}}) AS feed GROUP BY {{order}} ORDER BY {{order}}
 """
