@@ -117,12 +117,7 @@ def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -
             "SELECT users.*, last_used_at, address FROM sessions JOIN users ON users.name = user_name "
             f"WHERE token_hash = :hash AND kind = :kind AND disabled_at IS NULL AND {_IS_VALID}"
         ),
-        {
-            "hash": _hash(credential.token),
-            "kind": credential.kind,
-            "now": request.at,
-            "idle_since": request.idle_since,
-        },
+        {"hash": _hash(credential.token), "kind": credential.kind, **_validity(request)},
     )
     row = found.mappings().one_or_none()
     if row is None:
@@ -187,7 +182,7 @@ def list_of(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]
             f"SELECT {_REFERENCE} AS reference, {columns} FROM sessions WHERE user_name = :name AND {_IS_VALID} "
             "ORDER BY coalesce(last_used_at, begun_at) DESC, token_hash"
         ),
-        _validity(name, request),
+        {"name": name, **_validity(request)},
     )
     return [SessionRow(**row) for row in found.mappings()]
 
@@ -205,8 +200,9 @@ def reference_of(token: str) -> str:
     return _hash(token).hex()[:_REFERENCE_DIGITS]
 
 
-def _validity(name: str, request: SessionUse) -> dict[str, Any]:
-    return {"name": name, "now": request.at, "idle_since": request.idle_since}
+def _validity(request: SessionUse) -> dict[str, Any]:
+    """Return the parameters of _IS_VALID."""
+    return {"now": request.at, "idle_since": request.idle_since}
 
 
 def _hash(token: str) -> bytes:
