@@ -107,7 +107,7 @@ def _find_payments(
         found.add(Match.CHECK_NUMBER, found_payments.find_by_references(tx, scope, query.references))
     if query.amount is not None:
         found.add(Match.AMOUNT, found_payments.find_by_amount(tx, scope, query.amount))
-    if query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN:
+    if _searches_parts(query):
         _add_beginnings(tx, scope, query, found)
         if not found.lines and (query.has_digit or not patients):
             found.add(Match.PART, found_payments.find_by_id_part(tx, scope, query.text))
@@ -124,6 +124,11 @@ def _readings(query: SearchQuery) -> list[KeyReading]:
     return [*query.keys, *(KeyReading(None, LocalKey("", payment_id, "")) for payment_id in query.payment_ids)]
 
 
+def _searches_parts(query: SearchQuery) -> bool:
+    """Return whether the text is also searched at the beginning of ids and check numbers, and inside of ids."""
+    return bool(query.payment_ids) and len(query.text) >= _BEGINNING_CHARACTERS_MIN
+
+
 def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _PaymentMatches) -> None:
     for beginning in query.payment_ids:
         found.add(Match.ID_BEGINNING, found_payments.find_by_id_beginning(tx, scope, beginning))
@@ -133,8 +138,8 @@ def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _P
 def _add_dead_letters(
     tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey], found: _PaymentMatches
 ) -> None:
-    is_part = query.payment_ids and len(query.text) >= _BEGINNING_CHARACTERS_MIN
-    wanted = DeadLetterQuery(_readings(query), query.text if is_part else None, query.amount, patients)
+    part = query.text if _searches_parts(query) else None
+    wanted = DeadLetterQuery(_readings(query), part, query.amount, patients)
     for match, dead_letter_id in found_payments.find_dead_letters(tx, scope, wanted):
         found.dead_letters.setdefault(dead_letter_id, match)
 
