@@ -13,7 +13,7 @@ from payments.core.sorting import Window
 from payments.journeys import closing, confirming, reporting, requeue_runs
 from payments.journeys.closing import DueMonth
 from payments.journeys.operations import read_operations
-from payments.journeys.reporting import ExceptionFilter, FeedFilter
+from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Transaction
 
 ROWS_MAX = 10
@@ -68,16 +68,13 @@ def _unposted_today(request: PartRequest) -> Any:
 
 
 def _work_queue(request: PartRequest) -> list[WorkCount]:
-    user, now = request.context.user, request.context.now
-    lists = {
-        ("Mine", "mine"): ExceptionFilter(scope=user.scope, owner=user.name),
-        ("Unassigned", "unassigned"): ExceptionFilter(scope=user.scope, is_unassigned=True),
-        ("Overdue", "overdue"): ExceptionFilter(scope=user.scope, overdue_at=now),
-        ("All open", ""): ExceptionFilter(scope=user.scope),
-    }
+    user = request.context.user
+    found = reporting.exception_work(request.tx, user.scope, user.name, request.context.now)
     return [
-        WorkCount(label, work, sum(each.count for each in reporting.exception_counts(request.tx, exception_filter)))
-        for (label, work), exception_filter in lists.items()
+        WorkCount("Mine", "mine", found.mine),
+        WorkCount("Unassigned", "unassigned", found.unassigned),
+        WorkCount("Overdue", "overdue", found.overdue),
+        WorkCount("All open", "", found.open),
     ]
 
 
