@@ -27,15 +27,16 @@ def show(
     context: Viewer,
 ) -> Response:
     """Show a patient's open charges and payments. Without a patient, show the form."""
-    with context.transaction() as tx:
-        offered = list_offered_ids(tx, context)
     if query is None:
+        with context.transaction() as tx:
+            offered = list_offered_ids(tx, context)
         return context.page("patient.html", report=PATIENT, patient=None, chosen=None, accounts=[], offered=offered)
     chosen = query.parameters
     scope = context.user.scope.narrowed_to_company(chosen.company)
     with context.snapshot_transaction() as tx:
         rows = distributing.show_account(tx, chosen.patient, scope)
         accounts = [_read(tx, row, scope) for row in rows]
+        offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed account", chosen.patient)
     if not accounts:
         raise PageError(404, f"There is no patient {chosen.patient}.", "Search for the patient by name.")
