@@ -1,10 +1,13 @@
 """Actions of users on Billing Exceptions, from pages and the API. Each is one transaction, with its audit entry."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from console.web.context import RequestContext
 from console.web.errors import PageError
+from console.web.formats import format_dollars
 from console.web.origins import client_address
+from payments.core.line import LedgerPosting
 from payments.journeys import adjusting, assigning, noting, reporting, undoing
 from payments.journeys.adjusting import AcceptanceResult, SeenException
 from payments.journeys.assigning import Assignment
@@ -24,7 +27,8 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
         row = visible_exception(tx, context, seen.finding_id)
         accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.audit_name)
         accepted = accepted._replace(payment=row.payment)
-        context.audit(tx, "accepted exception", row.payment, accepted_message(seen.finding_id, accepted), row.company)
+        detail = message(seen.finding_id, row.payment, accepted_result(accepted))
+        context.audit(tx, "accepted exception", row.payment, detail, row.company)
     return accepted
 
 
@@ -48,8 +52,8 @@ def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
     with context.transaction() as tx:
         row = visible_exception(tx, context, request.finding_id)
         undone = undoing.undo(tx, request, context.now, context.user.audit_name)._replace(payment=row.payment)
-        message = f"{undone_message(request.finding_id, undone)} Reason: {request.reason.strip()}"
-        context.audit(tx, "undid exception", row.payment, message, row.company)
+        sentence = message(request.finding_id, row.payment, undone_result(undone))
+        context.audit(tx, "undid exception", row.payment, f"{sentence} Reason: {request.reason.strip()}", row.company)
     return undone
 
 
@@ -98,24 +102,37 @@ def visible_exception(tx: Transaction, context: RequestContext, finding_id: int)
     return row
 
 
-def accepted_message(finding_id: int, accepted: AcceptanceResult) -> str:
-    """Return the message for an accepted exception."""
-    subject = f"Exception {finding_id} of {accepted.payment}"
+def message(finding_id: int, payment: str, result: str) -> str:
+    """Return the message about an action on an exception, for a page that does not show which exception it was."""
+    return f"Exception {finding_id} of {payment} {result}."
+
+
+def accepted_result(accepted: AcceptanceResult) -> str:
+    """Return what accepting an exception did, to follow the exception in a sentence."""
     if accepted.was_accepted_before:
-        return f"{subject} was accepted before; nothing was posted."
+        return "was accepted before; nothing was posted"
     if not accepted.postings:
-        return f"{subject} accepted; there was nothing to post."
-    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in accepted.postings)
-    return f"{subject}: posted {entries} with deposit date {accepted.postings[0].dimensions.deposit_date}."
+        return "accepted; there was nothing to post"
+    return f"accepted: {_posted(accepted.postings)}"
 
 
-def undone_message(finding_id: int, undone: UndoResult) -> str:
-    """Return the message for an exception whose decision was undone."""
-    subject = f"Exception {finding_id} of {undone.payment}"
+def assigned_result(owner: str | None) -> str:
+    """Return what assigning an exception did, to follow the exception in a sentence."""
+    return f"assigned to {owner or 'nobody'}"
+
+
+ACKNOWLEDGED_RESULT = "acknowledged; nothing was posted"
+"""What acknowledging an exception did, to follow the exception in a sentence."""
+
+
+def undone_result(undone: UndoResult) -> str:
+    """Return what undoing the decision on an exception did, to follow the exception in a sentence."""
     if undone.was_undone_before:
-        return f"{subject} was undone before; nothing was changed."
-    if not undone.postings:
-        return f"{subject} is open again."
-    entries = ", ".join(f"{each.amount} {each.dimensions.method}" for each in undone.postings)
-    days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in undone.postings}))
-    return f"{subject} is open again: posted {entries} with deposit date {days}."
+        return "was undone before; nothing was changed"
+    return f"is open again: {_posted(undone.postings)}" if undone.postings else "is open again"
+
+
+def _posted(postings: Sequence[LedgerPosting]) -> str:
+    entries = ", ".join(f"{format_dollars(each.amount)} {each.dimensions.method}" for each in postings)
+    days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in postings}))
+    return f"posted {entries} with deposit date {days}"

@@ -50,6 +50,11 @@ def format_money(amount: Decimal | None) -> Markup:
     return Markup(f"${amount:,.2f}")  # noqa: S704
 
 
+def format_dollars(amount: Decimal) -> str:
+    """Return dollars with thousands separators, for a sentence: `-$1,234.00`."""
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+
+
 def format_money_text(amount: str) -> Markup:
     """Return an amount that is stored as text, in the format of `format_money`. Proposed entries have such amounts."""
     return format_money(Decimal(amount))

@@ -13,10 +13,13 @@ from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Pos
 
 
 class DecisionError(ValueError):
-    """A finding cannot be decided, assigned or reopened as requested. Nothing was changed."""
+    """A finding cannot be decided, assigned or reopened as requested. Nothing was changed.
+
+    `problem` is the message without the finding.
+    """
 
     def __init__(self, finding_id: int, problem: str) -> None:
-        self.finding_id = finding_id
+        self.finding_id, self.problem = finding_id, problem
         super().__init__(f"exception {finding_id}: {problem}")
 
 

@@ -78,7 +78,7 @@ def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: E
     def act() -> str:
         seen = SeenException(finding_id=exception_id, version=form.version)
         accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
-        return exception_actions.accepted_message(exception_id, accepted)
+        return exception_actions.message(exception_id, accepted.payment, exception_actions.accepted_result(accepted))
 
     return _answer(context, exception_id, form, act)
 
@@ -90,7 +90,7 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
     def act() -> str:
         seen = SeenException(finding_id=exception_id, version=form.version)
         payment = exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
-        return f"Exception {exception_id} of {payment} acknowledged. Nothing was posted."
+        return exception_actions.message(exception_id, payment, exception_actions.ACKNOWLEDGED_RESULT)
 
     return _answer(context, exception_id, form, act)
 
@@ -101,7 +101,7 @@ def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Edito
 
     def act() -> str:
         undone = exception_actions.undo(context, UndoRequest(exception_id, form.reason, form.decided_at))
-        return exception_actions.undone_message(exception_id, undone)
+        return exception_actions.message(exception_id, undone.payment, exception_actions.undone_result(undone))
 
     return _answer(context, exception_id, form, act)
 
@@ -115,7 +115,7 @@ def assign(exception_id: RowId, form: Annotated[_AssignForm, Form()], context: E
 
     def act() -> str:
         row = exception_actions.assign(context, Assignment(exception_id, form.owner or None, form.seen_owner))
-        return f"Exception {exception_id} of {row.payment}: owner {form.owner or 'nobody'}."
+        return exception_actions.message(exception_id, row.payment, exception_actions.assigned_result(form.owner))
 
     return _answer(context, exception_id, form, act)
 

@@ -156,10 +156,10 @@ def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException]
             results.append(ItemResult(seen.finding_id, "untried", "Not tried."))
             continue
         try:
-            results.append(ItemResult(seen.finding_id, "done", act(seen)))
+            results.append(ItemResult(seen.finding_id, "done", _sentence(act(seen))))
         except (DecisionError, PageError) as error:
-            problem = capitalized(f"{error}".removesuffix(".") + ".")
-            results.append(ItemResult(seen.finding_id, "skipped", problem))
+            problem = error.problem if isinstance(error, DecisionError) else f"{error}"
+            results.append(ItemResult(seen.finding_id, "skipped", _sentence(problem)))
         except Exception:
             log.exception("bulk_decision_interrupted", finding_id=seen.finding_id)
             is_interrupted = True
@@ -168,23 +168,28 @@ def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException]
     return results
 
 
+def _sentence(text: str) -> str:
+    return capitalized(f"{text.removesuffix('.')}.")
+
+
 def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenException], str]:
     """Return the function that does the action with one exception.
 
-    The function returns a text that says what it did.
+    The function returns what it did. The exception and the payment are in other columns.
     """
 
     def accept(seen: SeenException) -> str:
-        accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
-        return exception_actions.accepted_message(seen.finding_id, accepted)
+        return exception_actions.accepted_result(
+            exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
+        )
 
     def acknowledge(seen: SeenException) -> str:
-        payment = exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
-        return f"Exception {seen.finding_id} of {payment} acknowledged. Nothing was posted."
+        exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
+        return exception_actions.ACKNOWLEDGED_RESULT
 
     def assign(seen: SeenException) -> str:
-        row = exception_actions.assign(context, Assignment(seen.finding_id, form.owner or None))
-        return f"Exception {seen.finding_id} of {row.payment}: owner {form.owner or 'nobody'}."
+        exception_actions.assign(context, Assignment(seen.finding_id, form.owner or None))
+        return exception_actions.assigned_result(form.owner)
 
     actions = {BulkAction.ACCEPT: accept, BulkAction.ACKNOWLEDGE: acknowledge, BulkAction.ASSIGN: assign}
     return actions[form.action]

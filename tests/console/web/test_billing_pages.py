@@ -42,7 +42,7 @@ def test_exception_is_accepted_once_and_only_as_shown(logged_in: LoggedIn, ledge
     closed = billing.post(f"/exceptions/{row['id']}/accept", version=2, deposit_date="2026-06-30")
     assert "that month is closed" in closed.text
 
-    for expected in ("posted 10.00 Cash", "was accepted before; nothing was posted"):
+    for expected in ("posted $10.00 Cash", "was accepted before; nothing was posted"):
         assert billing.post(f"/exceptions/{row['id']}/accept", version=2).status_code == 303
         assert expected in flash_message(billing)
     log = rows(billing, "/api/payment-log", clinic=clinic, kind="adjustment")

@@ -145,7 +145,8 @@ def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
     result = page_text(billing.post("/exceptions/decide", exception=chosen, action="accept").text)
 
     assert "1 of 2 exceptions accepted" in result
-    assert f"Exception {numbers[0]}: it is acknowledged already." in result
+    assert re.search(rf"Exception {numbers[0]} \S+ \S+ Skipped It is acknowledged already\.", result)
+    assert "Accepted Accepted: posted $10.00 Cash with deposit date" in result
     assert rows(billing, "/api/exceptions", clinic="several-2") == []
 
 
