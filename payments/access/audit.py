@@ -100,11 +100,6 @@ def add(tx: Transaction, entry: AuditEntry) -> None:
     )
 
 
-def rows(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
-    """Return up to `limit` entries, newest first."""
-    return [each.row for each in read_page(tx, query, Window(limit))]
-
-
 def read_page(
     tx: Transaction, query: AuditFilter, window: Window, sort: Sort = NEWEST_FIRST
 ) -> list[PositionedRow[AuditRow]]:

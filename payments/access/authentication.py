@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from payments.access import audit, sessions, users
-from payments.access.audit import AuditEntry, AuditFilter, AuditRow
+from payments.access.audit import AuditEntry
 from payments.access.grants import check_grant, choose_clinics, describe_scope
 from payments.access.login_attempts import LoginAttempt, check_blocked, count_failure, is_password_correct
 from payments.access.passwords import HashCost, NewPassword, UserError, hash_password
@@ -19,8 +19,6 @@ from payments.store.db.connection import Transaction
 
 __all__ = [
     "AuditEntry",
-    "AuditFilter",
-    "AuditRow",
     "AuthenticatedUser",
     "Credential",
     "HashCost",
@@ -197,11 +195,6 @@ def user_of_expired_session(tx: Transaction, token: str) -> str | None:
 def record_audit(tx: Transaction, entry: AuditEntry) -> None:
     """Add an entry to the audit history."""
     audit.add(tx, entry)
-
-
-def read_audit(tx: Transaction, query: AuditFilter, limit: int) -> list[AuditRow]:
-    """Return up to `limit` entries of the audit history, newest first."""
-    return audit.rows(tx, query, limit)
 
 
 def audited_actions(tx: Transaction) -> Sequence[str]:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from payments.access import audit
 from payments.access.audit import AuditFilter
 from payments.contract.event import Event
 from payments.store.db.connection import Database, transaction
 from tasks.feed import stream
+from tests.builders.audit_history import newest_entries
 from tests.builders.committed import Company
 from tests.builders.events import event_body, paid, saved_payment
 from tests.builders.kept_entries import STREAM, keep
@@ -29,7 +29,7 @@ def payment(company: Company, payment_id: str, **changes: object) -> Event:
 
 def audited(database: Database) -> list[tuple[str, str]]:
     with transaction(database) as tx:
-        return [(each.action, each.detail) for each in audit.rows(tx, AuditFilter(), 2)][::-1]
+        return [(each.action, each.detail) for each in newest_entries(tx, AuditFilter(), 2)][::-1]
 
 
 def test_replay_prints_what_it_read_and_changed(terminal: Terminal, company: Company, feed: redis.Redis) -> None:

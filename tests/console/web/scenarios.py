@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 from fastapi import FastAPI
 
-from payments.access import authentication
-from payments.access.authentication import AuditFilter, AuditRow
+from payments.access.audit import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
 from payments.store.db.isolation import ALL_COMPANIES
+from tests.builders.audit_history import newest_entries
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.builders.office import Office
@@ -36,7 +36,7 @@ def rows(browser: Browser, path: str, **query: Any) -> list[dict[str, Any]]:
 def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
     """Return the audit rows of an action, newest first."""
     with site.state.console.transaction(ALL_COMPANIES) as tx:
-        return authentication.read_audit(tx, AuditFilter(action=action), 1000)
+        return newest_entries(tx, AuditFilter(action=action), 1000)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -3,9 +3,9 @@
 import pytest
 from fastapi import FastAPI
 
-from payments.access import authentication
-from payments.access.authentication import AuditFilter
+from payments.access.audit import AuditFilter
 from payments.store.db.isolation import ALL_COMPANIES
+from tests.builders.audit_history import newest_entries
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import saved_patient, saved_payment
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows
@@ -24,7 +24,7 @@ def test_viewing_a_patient_is_audited(logged_in: LoggedIn, ledger: ClinicLedger,
     ):
         assert front.get(path, **query).status_code == 200
     with site.state.console.transaction(ALL_COMPANIES) as tx:
-        seen = authentication.read_audit(tx, AuditFilter(who="user:front-office"), 5)
+        seen = newest_entries(tx, AuditFilter(who="user:front-office"), 5)
 
     assert [row.action for row in reversed(seen)] == [
         "viewed account",
