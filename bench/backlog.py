@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 
 from bench import generated_events
-from bench.importing import WARM_UP, frozen
+from bench.importing import WARM_UP, frozen_processes
 from bench.processes import every_process, largest_memory_bytes
 from bench.testbed import Testbed, our_processes
 
@@ -15,13 +15,13 @@ LIMIT = 1.10
 
 def measure(testbed: Testbed, events: int) -> dict[str, int]:
     """Import a backlog of `events` events. Return the peak memory in bytes by process name."""
-    testbed.fresh()
+    testbed.start_round()
     most: dict[str, int] = {}
     done = threading.Event()
     with our_processes(testbed, 1) as pids:
         testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
         testbed.wait_until_empty()
-        with frozen([pids["intake"]]):
+        with frozen_processes([pids["intake"]]):
             testbed.publish(generated_events.events(events))
             watcher = threading.Thread(target=_sample_backlog, args=(pids, most, done))
             watcher.start()

@@ -62,7 +62,7 @@ _FILL = (
 )
 
 
-def fill(url: str, payments: int) -> None:
+def fill_database(url: str, payments: int) -> None:
     """Fill a database of the earlier release with payments. Each has an entry, an event id and a row of history."""
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         for statement in _FILL:

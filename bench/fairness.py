@@ -24,7 +24,7 @@ def main() -> None:
     asked.add_argument("rate", type=int, nargs="?", default=200)
     options = asked.parse_args()
     with start_testbed() as testbed:
-        testbed.fresh()
+        testbed.start_round()
         with our_processes(testbed, 1, SERVICES):
             _measure(testbed, options.failing, options.rate)
 

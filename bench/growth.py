@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import text
 
 from bench import generated_events
-from bench.importing import ResourceUsage, frozen
+from bench.importing import ResourceUsage, frozen_processes
 from bench.testbed import READY, Testbed, our_processes
 from config.database_urls import libpq_url, with_database
 from payments.core.sorting import Window
@@ -116,7 +116,7 @@ def _measure_import(testbed: Testbed, size: int, turn: int) -> Round:
     with our_processes(testbed, 2) as pids:
         testbed.publish(generated_events.events(1_000, prefix=f"warm-{size}", seed=turn))
         testbed.wait_until_empty()
-        with frozen([pids["intake"]]):
+        with frozen_processes([pids["intake"]]):
             testbed.publish(generated_events.events(EVENTS, prefix=f"more-{size}", seed=turn))
             before_them = ResourceUsage.read(testbed, pids)
             started = time.perf_counter()

@@ -36,14 +36,14 @@ Run = Callable[[], ImportMeasurement]
 
 def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeasurement:
     """Measure how one intake, and one importer with `importers` processes, import a backlog of `events` events."""
-    testbed.fresh()
+    testbed.start_round()
     with our_processes(testbed, importers) as pids:
         return _measure_backlog(testbed, events, pids, [pids["intake"]])
 
 
 def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_size: int) -> ImportMeasurement:
     """Measure the lower bound: `processes` processes write the same rows without rules or locks."""
-    testbed.fresh()
+    testbed.start_round()
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]
         addresses = (
@@ -60,7 +60,7 @@ def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], hel
     """Publish a backlog while the processes in `held` are frozen after their warm-up, and measure its import."""
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()
-    with frozen(held):
+    with frozen_processes(held):
         testbed.publish(generated_events.events(events))
         before = ResourceUsage.read(testbed, pids)
         started = time.perf_counter()
@@ -105,7 +105,7 @@ class ResourceUsage:
 
 
 @contextmanager
-def frozen(leaders: list[int]) -> Iterator[None]:
+def frozen_processes(leaders: list[int]) -> Iterator[None]:
     """Stop these processes with SIGSTOP until the block ends."""
     for leader in leaders:
         signal_group(leader, signal.SIGSTOP)

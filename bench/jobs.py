@@ -81,7 +81,7 @@ CONTENDERS = (
 def run(testbed: Testbed, contender: Contender) -> float:
     """Enqueue and run the contender's jobs. Check that each job ran exactly once. Return the jobs per second."""
     jobs = contender.jobs
-    testbed.fresh()
+    testbed.start_round()
     done_file = testbed.home / "done"
     done_file.write_bytes(b"")
     env = {"BENCH_REDIS": testbed.engines.broker_url, "BENCH_DONE": str(done_file)} | contender.env
@@ -115,7 +115,7 @@ def measure_one_task_per_payment(testbed: Testbed, events: int = 300) -> float:
     from tasks.app import make_app  # noqa: PLC0415
     from tasks.importing import import_events  # noqa: PLC0415
 
-    testbed.fresh()
+    testbed.start_round()
     make_app(celery_settings(testbed.engines))
     with our_processes(testbed, PROCESSES, only=("importer",)) as pids:
         for count, prefix in ((WARM_UP, "warm"), (events, "p")):

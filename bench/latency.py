@@ -37,7 +37,7 @@ class Latency(NamedTuple):
 
 def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
     """Publish single events at this rate, and measure the time from each publish to its acknowledgement."""
-    testbed.fresh()
+    testbed.start_round()
     with our_processes(testbed, 1):
         warm = testbed.publish(generated_events.events(200, prefix="warm"))
         testbed.wait_until_empty()
@@ -70,7 +70,7 @@ def measure_events(testbed: Testbed, bodies: Sequence[bytes], rate: int) -> Late
 
 def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
     """Send tasks to a bare Celery worker at this rate. Measure the time until each task replies."""
-    testbed.fresh()
+    testbed.start_round()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
     with running(testbed, "celery", (str(contender.python), *contender.work), **contender.env):
         from celery import Celery  # noqa: PLC0415

@@ -18,7 +18,7 @@ import redis
 from tasks.resources import connect_redis
 
 GROUP = "billing"
-_NOTHING = (None,) * 3
+_NO_TARGET = (None,) * 3
 _LINE = (
     "id clinic_id payment_id line_id company_id patient_id version deleted saved_at saved_on content_hash attempts "
     "charge_type amount_due amount_paid paid internal_payment method transaction_date date_of_service case_id "

@@ -33,7 +33,7 @@ _FILL = (
     "'1790000000000-' || n, 1, '25.00 Cash, deposited on 2026-10-05', 'importer-4711', 12 "
     "FROM generate_series(1, %s) AS n"
 )
-_ASK = "SELECT count(*) FROM history WHERE line_ref = 7"
+_TIMED_QUERY = "SELECT count(*) FROM history WHERE line_ref = 7"
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def _measure_partitioning(url: str, rows: int) -> None:
 def _measure_company_keys(url: str, payments: int) -> None:
     _migrate_to(url, company_keys.BEFORE)
     _create_partitions(url)
-    company_keys.fill(url, payments)
+    company_keys.fill_database(url, payments)
     print(f"{payments:,} payments")
     with _measured_reader(url) as waits:
         for step, seconds in company_keys.migrate(url):
@@ -127,7 +127,7 @@ def _measured_reader(url: str) -> Iterator[list[float]]:
 def _read(url: str, waits: list[float], ended: threading.Event) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         while not ended.wait(ASK_SECONDS):
-            waits.append(_seconds(partial(connection.execute, _ASK)))
+            waits.append(_seconds(partial(connection.execute, _TIMED_QUERY)))
 
 
 def _seconds(work: Callable[[], object]) -> float:

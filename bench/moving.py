@@ -176,8 +176,8 @@ def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
     unexplained = set[str]()
     for cell, companies in ((old, old.others), (new, (*new.others, company))):
         for each in companies:
-            lost += len(each.newest.keys() - {row[0] for row in cell.query(_STORED, each.id)})
-            doubled += cell.query(_DOUBLED, each.id)[0][0]
+            lost += len(each.newest.keys() - {row[0] for row in cell.query(_STORED_PAYMENTS, each.id)})
+            doubled += cell.query(_COUNT_WRONG_LINES, each.id)[0][0]
             unexplained.add(_balance(cell, each, folder))
     after = json.loads((folder / "export" / "manifest.json").read_text())
     doubled += old.query(_NEW_SINCE_EXPORT, company.id, after["exported_at"])[0][0]
@@ -202,9 +202,9 @@ def _balance(cell: Cell, company: Company, folder: Path) -> str:
     return str(json.loads(cell.run("report", "balancing", *arguments))["unexplained"])
 
 
-_STORED = "SELECT payment_id FROM lines WHERE company_id = %s"
+_STORED_PAYMENTS = "SELECT payment_id FROM lines WHERE company_id = %s"
 # Lines whose entries are not what Billing says to hold, apart from those that wait for a biller.
-_DOUBLED = (
+_COUNT_WRONG_LINES = (
     "SELECT count(*) FROM lines LEFT JOIN "
     "(SELECT line_ref, sum(amount) AS posted FROM entries GROUP BY line_ref) AS sums ON line_ref = id "
     "WHERE company_id = %s AND application <> 'exception' AND coalesce(posted, 0) <> coalesce(target, 0)"

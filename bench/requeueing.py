@@ -42,7 +42,7 @@ def main() -> None:
     asked.add_argument("failing", type=int, nargs="?", default=0)
     options = asked.parse_args()
     with start_testbed() as testbed:
-        testbed.fresh()
+        testbed.start_round()
         _switch_clinics(testbed, generated_events.SINCE + timedelta(days=1), integration=False)
         with ExitStack() as stack:
             stack.enter_context(our_processes(testbed, 2, ("importer", "intake")))

@@ -23,11 +23,13 @@ SCOPES = (
     Scope.of_companies("company-1"),
     Scope(frozenset({"company-1"}), frozenset({"clinic-1", "clinic-6"})),
 )
-_GIVEN = (
+_GIVEN_NAMES = (
     "James Mary Robert Patricia John Jennifer Michael Linda David José María Renée Ana Anna Hannah Joanna Luis Sofia"
 )
-_FIRST = "Gar Mar Hern Lo Gon Wil An Tay Mo Jack Thom Whi Har San Cla Ram Le Rob Wal Al Kin Wri Sco Tor Hill Flo Gre"
-_SECOND = (
+_FIRST_SYLLABLES = (
+    "Gar Mar Hern Lo Gon Wil An Tay Mo Jack Thom Whi Har San Cla Ram Le Rob Wal Al Kin Wri Sco Tor Hill Flo Gre"
+)
+_LAST_SYLLABLES = (
     "cia tin andez pez zalez son derson lor ore pson ris chez rk irez wis inson ker ng len ght res yen en ams ell er"
 )
 PREPARATION = (
@@ -41,8 +43,8 @@ PREPARATION = (
         || first[1 + number * 7 % cardinality(first)] || second[1 + number * 13 % cardinality(second)]
         || CASE WHEN number % 3 = 0 THEN '' ELSE substr(md5(number::text), 1, 1) END
     FROM (SELECT patient_id AS id, substr(patient_id, 9)::bigint AS number FROM patients) AS numbered,
-        (SELECT string_to_array('{_GIVEN}', ' ') AS given, string_to_array('{_FIRST}', ' ') AS first,
-            string_to_array('{_SECOND}', ' ') AS second) AS parts
+        (SELECT string_to_array('{_GIVEN_NAMES}', ' ') AS given, string_to_array('{_FIRST_SYLLABLES}', ' ') AS first,
+            string_to_array('{_LAST_SYLLABLES}', ' ') AS second) AS parts
     WHERE patient_id = id
     """,
     """

@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _import_events(testbed: Testbed, events: int, chunk: int, provider: TracerProvider | None) -> None:
-    testbed.fresh()
+    testbed.start_round()
     tracer = provider.get_tracer("bench") if provider else None
     with PaymentFeed(testbed.engines.redis_url, testbed.settings.stream, tracer=tracer) as feed:
         feed.publish_many(generated_events.events(events))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from bench import generated_events
-from bench.importing import frozen
+from bench.importing import frozen_processes
 from bench.testbed import Testbed, our_processes, start_testbed, wait_for
 from emr.client import PaymentFeed
 from tasks.feed.streams import Streams
@@ -37,12 +37,12 @@ def main() -> None:
 
 def _measure_rate(testbed: Testbed, events: int) -> float:
     """Return the imported events per second, over all companies."""
-    testbed.fresh()
+    testbed.start_round()
     feed = Streams.of(testbed.feed, testbed.settings)
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(testbed, generated_events.events(WARM_UP, prefix="warm"))
         wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
-        with frozen([pids["intake"]]):
+        with frozen_processes([pids["intake"]]):
             _publish(testbed, generated_events.events(events))
             started = time.perf_counter()
         wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
@@ -53,7 +53,7 @@ def _measure_rate(testbed: Testbed, events: int) -> float:
 
 def _measure_delay(testbed: Testbed, events: int) -> float:
     """Return the delay in seconds of one event that arrives after a backlog of another company."""
-    testbed.fresh()
+    testbed.start_round()
     feed = Streams.of(testbed.feed, testbed.settings)
     # Two companies whose events are in different streams, if there is more than one stream.
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
@@ -64,7 +64,7 @@ def _measure_delay(testbed: Testbed, events: int) -> float:
             ),
         )
         wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
-        with frozen([pids["intake"]]):
+        with frozen_processes([pids["intake"]]):
             _publish(
                 testbed, _events_of_company("company-0", generated_events.events(events * generated_events.COMPANIES))
             )

@@ -59,7 +59,7 @@ class Testbed:
         """The environment variables of the current round's processes."""
         return {**service("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
 
-    def fresh(self) -> None:
+    def start_round(self) -> None:
         """Start a round: an empty feed and broker, a copy of the prepared database, and a checkpoint."""
         self.close()
         for url in (self.engines.redis_url, self.engines.broker_url):
@@ -104,7 +104,7 @@ class Testbed:
 
     def check_imported_once(self, events: int) -> None:
         """Check that each of `events` events is in the ledger, on the Claims Feed and in the history exactly once."""
-        for statement in _ONCE:
+        for statement in _COUNT_QUERIES:
             found = self.scalar(statement)
             if found != events:
                 raise WrongResultError(f"{events:,} events were published, and {found:,} found by: {statement}")
@@ -180,7 +180,7 @@ def signal_group(leader: int, number: int) -> None:
     os.killpg(leader, number)
 
 
-_ONCE = (
+_COUNT_QUERIES = (
     "SELECT count(*) FROM events",
     "SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND application = 'imported'",
     "SELECT count(*) FROM entries",

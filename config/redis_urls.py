@@ -1,4 +1,4 @@
-"""Validate and normalize REDIS_URL and CELERY_BROKER_URL, and derive the broker's URL, for redis-py and kombu."""
+"""Validate and normalize REDIS_URL and CELERY_BROKER_URL for redis-py and kombu. Derive the default broker URL."""
 
 import re
 from dataclasses import dataclass, field, replace

@@ -91,40 +91,44 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
 
 def ledger_components(operations: Operations) -> list[ComponentStatus]:
     """Return the components whose state is in the ledger: nightly jobs, postponed work and dead letters."""
-    from tasks.component_status import check_this, up
+    from tasks.component_status import check_status, up_status
 
     return [
         _nightly_component(operations),
-        check_this(
+        check_status(
             "postponed work",
             f"{plural(len(operations.postponed), 'failed item')} to be tried again",
             "See Postponed work for the errors. If they stay, search the log for work_postponed.",
         )
         if operations.postponed
-        else up("postponed work", "nothing failed"),
-        check_this(
+        else up_status("postponed work", "nothing failed"),
+        check_status(
             "dead letters",
             f"{plural(sum(each.count for each in operations.dead_letters), 'event')} could not be processed",
             "Open the Claims Feed with the status Validation Failed, and requeue what was corrected.",
         )
         if operations.dead_letters
-        else up("dead letters", "none"),
+        else up_status("dead letters", "none"),
     ]
 
 
 def _nightly_component(operations: Operations) -> ComponentStatus:
     from payments import operations_wording as words
     from payments.core.nightly_job import NightlyState
-    from tasks.component_status import check_this, down, up
+    from tasks.component_status import check_status, down_status, up_status
 
     problems = [row for row in operations.nightly if row.has_problem]
     if not problems:
-        return up("nightly jobs", "all have finished, or are not due" if operations.nightly else "none has run yet")
+        return up_status(
+            "nightly jobs", "all have finished, or are not due" if operations.nightly else "none has run yet"
+        )
     named = [f"{words.job(row.job, row.month)} of {row.company}: {row.state}" for row in problems]
     detail = ", ".join(named[:_NAMED_MAX]) + (f" and {len(named) - _NAMED_MAX:,} more" if named[_NAMED_MAX:] else "")
     next_step = "See Last night's jobs for the errors."
     is_down = any(row.state in {NightlyState.FAILED, NightlyState.OVERDUE} for row in problems)
-    return down("nightly jobs", detail, next_step) if is_down else check_this("nightly jobs", detail, next_step)
+    return (
+        down_status("nightly jobs", detail, next_step) if is_down else check_status("nightly jobs", detail, next_step)
+    )
 
 
 def _redis_sections(health: Health) -> dict[str, list[Record]]:

@@ -3,7 +3,7 @@
 import re
 
 ROW_ID_MAX = 2**62
-_FORM = re.compile(r"[1-9][0-9]{0,18}")
+_ID_PATTERN = re.compile(r"[1-9][0-9]{0,18}")
 _SHOWN_MAX = 40
 
 
@@ -13,7 +13,7 @@ def parse_row_id(text: str) -> int:
     Raises ValueError for any other text. int() alone would accept ` 17`, `+17`, `1_7` and the digits of other scripts,
     so a mistyped id could select another row.
     """
-    if _FORM.fullmatch(text) and int(text) <= ROW_ID_MAX:
+    if _ID_PATTERN.fullmatch(text) and int(text) <= ROW_ID_MAX:
         return int(text)
     raise ValueError(f"{text[:_SHOWN_MAX]!r} is not a number such as 17")
 

@@ -105,8 +105,8 @@ def _request(pipeline: Pipeline, stream: str) -> None:
 def _unprocessed(length: int, groups: list[dict[str, Any]]) -> int:
     """Return the number of a stream's entries that are not acknowledged.
 
-    `length` is the length of the stream. Redis up to 6.2 does not know the number of undelivered entries, and neither
-    do later versions after entries were deleted. Every entry on the stream then counts.
+    `length` is the length of the stream. If Redis does not know the number of undelivered entries, every entry on the
+    stream counts. This is so up to Redis 6.2, and in later versions after entries were deleted.
     """
     group = next((each for each in groups if each["name"] == GROUP.encode()), {})
     lag = group.get("lag")

@@ -53,11 +53,11 @@ class Lines(Iterator[str]):
 
 def find_separator(header: str, required: Sequence[str]) -> str:
     """Return the separator with which the header has the most required columns."""
-    wanted = {comparable(name) for name in required}
-    return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(comparable, header.split(separator)))))
+    wanted = {heading_key(name) for name in required}
+    return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(heading_key, header.split(separator)))))
 
 
-def comparable(heading: str) -> str:
+def heading_key(heading: str) -> str:
     """Return the letters and digits of a heading in one case. Headings with the same result name the same column."""
     return re.sub(r"[\W_]+", "", heading.casefold())
 

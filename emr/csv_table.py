@@ -13,7 +13,7 @@ import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple, cast
 
-from emr.csv_records import ENCODING_ERRORS, Lines, TableError, comparable, find_separator, heading_at, records
+from emr.csv_records import ENCODING_ERRORS, Lines, TableError, find_separator, heading_at, heading_key, records
 
 __all__ = ["HeaderError", "Row", "SurplusCellsError", "Table", "TableError", "open_table", "read_table"]
 
@@ -30,7 +30,7 @@ class SurplusCellsError(TableError):
         advice = "A cell that holds a separator needs quotation marks"
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
-    def rejoined(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+    def rejoined_cells(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield each column's name, with the cells of the row as they are if a separator divided this column's cell."""
         names = {at: name for name, at in self._positions.items()}
         surplus = len(self._cells) - len(self._headings)
@@ -146,9 +146,9 @@ def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str
 
 def _positions(header: Row, headings: list[str], required: Sequence[str], optional: Collection[str]) -> dict[str, int]:
     """Return the position of each requested column. Raises TableError for a missing or repeated column."""
-    names = [comparable(heading) for heading in headings]
+    names = [heading_key(heading) for heading in headings]
     for column in required:
-        if comparable(column) not in names:
+        if heading_key(column) not in names:
             raise HeaderError(header, headings, column, f"missing; expected a header with {', '.join(required)}")
     found: dict[str, int] = {}
     for at, (name, heading) in enumerate(zip(names, headings, strict=True)):
@@ -156,7 +156,7 @@ def _positions(header: Row, headings: list[str], required: Sequence[str], option
             problem = f"the headings {headings[found[name]]!r} and {heading!r} name the same column"
             raise HeaderError(header, headings, heading_at(headings, at), problem)
         found[name] = at
-    return {name: found[comparable(name)] for name in (*required, *optional) if comparable(name) in found}
+    return {name: found[heading_key(name)] for name in (*required, *optional) if heading_key(name) in found}
 
 
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:

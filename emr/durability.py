@@ -28,7 +28,7 @@ class Durability:
     timeout: timedelta = timedelta(seconds=3)
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Check the values. Raises ValueError if one is out of range."""
         if self.replicas < 0:
             raise ValueError(f"replicas: 0 or more, not {self.replicas}")
         if not timedelta(milliseconds=1) <= self.timeout <= _TIMEOUT_MAX:

@@ -118,7 +118,7 @@ def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
 
     Return None if several columns are possible.
     """
-    divided = {column: cells for column, cells in error.rejoined() if _is_divided(column, cells)}
+    divided = {column: cells for column, cells in error.rejoined_cells() if _is_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
     if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
         return None

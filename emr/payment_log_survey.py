@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO
 
-from emr.csv_records import comparable
+from emr.csv_records import heading_key
 from emr.csv_table import HeaderError, Table, TableError, open_table
 from emr.payment_log import COLUMNS, OPTIONAL, REQUIRED, scan_payment_log
 from payments.contract.money import ZERO, Money
@@ -77,10 +77,10 @@ def survey_payment_log(file: BinaryIO) -> LogSurvey:
 
 
 def _add_headings(survey: LogSurvey, headings: Sequence[str]) -> None:
-    by_name = {comparable(heading): heading for heading in reversed(headings)}
-    survey.columns = {column: by_name[comparable(column)] for column in COLUMNS if comparable(column) in by_name}
-    used = {comparable(column) for column in COLUMNS}
-    survey.ignored = tuple(heading for heading in headings if heading.strip() and comparable(heading) not in used)
+    by_name = {heading_key(heading): heading for heading in reversed(headings)}
+    survey.columns = {column: by_name[heading_key(column)] for column in COLUMNS if heading_key(column) in by_name}
+    used = {heading_key(column) for column in COLUMNS}
+    survey.ignored = tuple(heading for heading in headings if heading.strip() and heading_key(heading) not in used)
 
 
 def _encoding_name(table: Table) -> str:

@@ -58,17 +58,17 @@ NEXT_STEPS = {
 """The next step if a component is down, by the component's name."""
 
 
-def down(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+def down_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
     """Return the status of a component that does not work. The default of `next_step` is its usual next step."""
     return ComponentStatus(name, is_up=False, detail=detail, next_step=next_step or NEXT_STEPS[name])
 
 
-def up(name: str, detail: str) -> ComponentStatus:
+def up_status(name: str, detail: str) -> ComponentStatus:
     """Return the status of a component that works."""
     return ComponentStatus(name, is_up=True, detail=detail)
 
 
-def check_this(name: str, detail: str, next_step: str = "") -> ComponentStatus:
+def check_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
     """Return the status of a component that works, but needs attention."""
     return ComponentStatus(name, True, detail, next_step or NEXT_STEPS[name], needs_attention=True)  # noqa: FBT003
 
@@ -76,5 +76,7 @@ def check_this(name: str, detail: str, next_step: str = "") -> ComponentStatus:
 def status_of_replicas(name: str, detail: str, replicas: Sequence[Replica]) -> ComponentStatus:
     """Return the status of a service: down if all replicas are silent or there are none, otherwise up with `detail`."""
     is_silent = all(each.is_silent for each in replicas)
-    status = down(name, f"no sign of life for {SILENT_AFTER.seconds} s") if is_silent else up(name, detail)
+    status = (
+        down_status(name, f"no sign of life for {SILENT_AFTER.seconds} s") if is_silent else up_status(name, detail)
+    )
     return status._replace(replicas=replicas)

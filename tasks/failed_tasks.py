@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import redis
 
-KEY = "payments:tasks:failed"
-KEPT = 200
-KEPT_FOR = timedelta(days=7)
+FAILED_TASKS_KEY = "payments:tasks:failed"
+KEPT_MAX = 200
+RETENTION = timedelta(days=7)
 
 
 class FailedTask(NamedTuple):
@@ -25,16 +25,16 @@ class FailedTask(NamedTuple):
 
 
 def record(client: redis.Redis, failed: FailedTask) -> None:
-    """Record a failed task. If more than KEPT tasks are recorded, the oldest is deleted. Raises RedisError."""
+    """Record a failed task. If more than KEPT_MAX tasks are recorded, the oldest is deleted. Raises RedisError."""
     with client.pipeline(transaction=False) as pipeline:
-        pipeline.lpush(KEY, json.dumps(failed._asdict() | {"at": failed.at.isoformat()}))
-        pipeline.ltrim(KEY, 0, KEPT - 1)
-        pipeline.expire(KEY, KEPT_FOR)
+        pipeline.lpush(FAILED_TASKS_KEY, json.dumps(failed._asdict() | {"at": failed.at.isoformat()}))
+        pipeline.ltrim(FAILED_TASKS_KEY, 0, KEPT_MAX - 1)
+        pipeline.expire(FAILED_TASKS_KEY, RETENTION)
         pipeline.execute()
 
 
 def read(client: redis.Redis, since: datetime) -> list[FailedTask]:
     """Return the tasks that failed since a moment, newest first. Raises RedisError."""
-    found = (FailedTask(**json.loads(each)) for each in client.lrange(KEY, 0, KEPT - 1))
+    found = (FailedTask(**json.loads(each)) for each in client.lrange(FAILED_TASKS_KEY, 0, KEPT_MAX - 1))
     tasks = [each._replace(at=datetime.fromisoformat(str(each.at)).astimezone(UTC)) for each in found]
     return [each for each in tasks if each.at >= since]

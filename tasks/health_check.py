@@ -19,7 +19,7 @@ from payments.store.db.connection import UnsuitableDatabaseError, accepts_no_wri
 from payments.store.db.isolation import check_isolation
 from payments.store.migrations import is_current
 from tasks import failed_tasks, recurring
-from tasks.component_status import ComponentStatus, check_this, down, status_of_replicas, up
+from tasks.component_status import ComponentStatus, check_status, down_status, status_of_replicas, up_status
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.failed_tasks import FailedTask
 from tasks.feed import outage
@@ -94,33 +94,33 @@ def _check_postgres(engines: Engines) -> ComponentStatus:
     engine = connect(engines.database_url, application_name="payments health")
     try:
         if not is_reachable(engine):
-            return down("PostgreSQL", "does not answer")
+            return down_status("PostgreSQL", "does not answer")
         current, is_read_only = is_current(engine), accepts_no_writes(engine)
         if current:
             check_isolation(engines.database_url, application_name="payments health")
     except UnsuitableDatabaseError as error:
-        return down("PostgreSQL", str(error))
+        return down_status("PostgreSQL", str(error))
     finally:
         engine.dispose()
     if is_read_only:
-        return down("PostgreSQL", "answers, but it is read-only: it is not the primary")
+        return down_status("PostgreSQL", "answers, but it is read-only: it is not the primary")
     if not current:
         next_step = "Run python -m workers.migrate, or start the services of the newer release."
-        return down("PostgreSQL", "answers, but its schema is out of date", next_step)
-    return up("PostgreSQL", "answers")
+        return down_status("PostgreSQL", "answers, but its schema is out of date", next_step)
+    return up_status("PostgreSQL", "answers")
 
 
 def _check_redis(feed: redis.Redis) -> ComponentStatus:
     try:
         memory = feed.info("memory")
     except redis.RedisError as error:
-        return down("Redis", str(error))
+        return down_status("Redis", str(error))
     used, most = int(memory["used_memory"]), int(memory.get("maxmemory", 0))
     if most and used >= most:
         detail = f"answers, but its memory is full ({used:,} of {most:,} bytes): the EMR cannot publish"
-        return down("Redis", detail)
+        return down_status("Redis", detail)
     primary = primary_address(feed)
-    return up("Redis", f"answers (primary {primary})" if primary else "answers")
+    return up_status("Redis", f"answers (primary {primary})" if primary else "answers")
 
 
 def _check_broker(broker: redis.Redis) -> tuple[ComponentStatus, Mapping[str, int]]:
@@ -131,11 +131,11 @@ def _check_broker(broker: redis.Redis) -> tuple[ComponentStatus, Mapping[str, in
     try:
         lengths = {queue: broker.llen(f"{KEY_PREFIX}{queue}") for queue in QUEUE_NAMES}
     except redis.RedisError as error:
-        return down("broker", str(error)), {}
+        return down_status("broker", str(error)), {}
     if long := [f"{length:,} in {queue}" for queue, length in lengths.items() if length >= WAITING_MESSAGES_MAX]:
         next_step = "Start the worker that takes these messages."
-        return down("broker", f"messages wait: {', '.join(long)}", next_step), lengths
-    return up("broker", f"answers; {sum(lengths.values()):,} messages wait"), lengths
+        return down_status("broker", f"messages wait: {', '.join(long)}", next_step), lengths
+    return up_status("broker", f"answers; {sum(lengths.values()):,} messages wait"), lengths
 
 
 def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
@@ -145,34 +145,34 @@ def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
 def _intake_status(feed: redis.Redis, settings: Settings) -> ComponentStatus:
     if unread := Streams.of(feed, settings).unread_names():
         detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
-        return down("intake", detail)
+        return down_status("intake", detail)
     if not has_heartbeat(feed):
-        return down("intake", f"no heartbeat for {HEARTBEAT_SECONDS} s")
+        return down_status("intake", f"no heartbeat for {HEARTBEAT_SECONDS} s")
     if deleted := recently_deleted_count(feed):
         detail = f"{deleted:,} deleted from the stream before their import, the last within an hour: they may be lost"
-        return down("intake", detail)
-    return up("intake", "reads the feed")
+        return down_status("intake", detail)
+    return up_status("intake", "reads the feed")
 
 
 def _check_import(feed: redis.Redis) -> ComponentStatus:
     """Check that no outage pauses the import."""
     found = outage.current(feed)
     if found is None:
-        return up("import", "no outage")
+        return up_status("import", "no outage")
     seconds = (datetime.now(UTC) - found.since) // timedelta(seconds=1)
     detail = f"paused for {seconds} s: {OUTAGES[found.reason]} ({found.reason})"
-    return down("import", detail)
+    return down_status("import", detail)
 
 
 def _check_age(waiting: Sequence[WaitingEvents]) -> ComponentStatus:
     """Check that no unprocessed event is older than AGE_MAX."""
     old = [each for each in waiting if each.age > AGE_MAX]
     if not old:
-        return up("feed", "no event waits for long")
+        return up_status("feed", "no event waits for long")
     named = [f"{each.company or 'unknown company'} for {each.age // timedelta(seconds=1):,} s" for each in old]
     more = f" and {len(named) - NAMED_MAX:,} more" if len(named) > NAMED_MAX else ""
     detail = f"events wait: {', '.join(named[:NAMED_MAX])}{more}"
-    return down("feed", detail)
+    return down_status("feed", detail)
 
 
 def _check_scheduler(feed: redis.Redis, start_seconds: int = SCHEDULER_START_SECONDS) -> ComponentStatus:
@@ -189,20 +189,20 @@ def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
         time.sleep(1)
         waited_seconds += 1
     if not is_alive:
-        return down("scheduler", f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s")
+        return down_status("scheduler", f"no heartbeat for {SCHEDULER_HEARTBEAT_SECONDS} s")
     if late := recurring.late_tasks(feed):
         overdue = ", ".join(f"{each.task} for {age // timedelta(seconds=1)} s" for each, age in late.items())
         next_step = "Look for these tasks among the failed tasks, and check that their worker runs."
-        return down("scheduler", f"runs, but without success: {overdue}", next_step)
-    return up("scheduler", "sends the recurring tasks, and they succeed")
+        return down_status("scheduler", f"runs, but without success: {overdue}", next_step)
+    return up_status("scheduler", "sends the recurring tasks, and they succeed")
 
 
 def _check_failed_tasks(failed: Sequence[FailedTask]) -> ComponentStatus:
     """Check whether a task failed within FAILED_SINCE. Its work is not lost, because sweeps find it again."""
     if not failed:
-        return up("failed tasks", "none in the last 24 hours")
+        return up_status("failed tasks", "none in the last 24 hours")
     named = sorted({each.task for each in failed})
-    return check_this("failed tasks", f"{len(failed):,} in the last 24 hours: {', '.join(named)}")
+    return check_status("failed tasks", f"{len(failed):,} in the last 24 hours: {', '.join(named)}")
 
 
 def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None) -> list[ComponentStatus]:
@@ -231,6 +231,6 @@ def _replicas_if_reachable(client: redis.Redis, service: str) -> list[Replica]:
 def _check_url(name: str, url: str, path: str) -> ComponentStatus:
     try:
         with urllib.request.urlopen(f"{url}/{path}", timeout=5):  # noqa: S310 (an address that `payments up` wrote)
-            return up(name, url)
+            return up_status(name, url)
     except OSError as error:
-        return down(name, f"{url}: {error}")
+        return down_status(name, f"{url}: {error}")

@@ -26,7 +26,7 @@ def import_events(
     A message of the previous release names `entry_ids` instead.
     """
     resources = get_resources()
-    with outage.reporting(resources.feed):
+    with outage.report_outages(resources.feed):
         if entry_ids:
             return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
         return _finish(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
@@ -37,7 +37,7 @@ def retry_entries(**_future: object) -> str:
     """Import or dead-letter the pending entries that are due. If some remain, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_ENTRIES)
-    with outage.reporting(resources.feed):
+    with outage.report_outages(resources.feed):
         stats, has_more = entry_retry.retry_entries(resources)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_ENTRIES)
@@ -56,7 +56,7 @@ def retry_due(**_future: object) -> str:
     """Re-evaluate due lines and dead letters. If work remains, send another message."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_DUE)
-    with outage.reporting(resources.feed):
+    with outage.report_outages(resources.feed):
         stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_DUE)

@@ -4,7 +4,7 @@ from config.settings import Settings, SettingsError
 from config.signing_keys import read_keys
 from payments.contract.signature import Keyring
 
-ALL = "all"
+ALL_COMPANIES = "all"
 
 
 def read_keyring(settings: Settings) -> Keyring:
@@ -14,7 +14,7 @@ def read_keyring(settings: Settings) -> Keyring:
     """
     keys = read_keys(settings.signing_keys) if settings.signing_keys else {}
     required = frozenset(settings.signatures_required)
-    if without_key := sorted(required - {ALL} - keys.keys()):
+    if without_key := sorted(required - {ALL_COMPANIES} - keys.keys()):
         raise SettingsError(
             f"PAYMENTS_SIGNATURES_REQUIRED: company {without_key[0]} has no key in PAYMENTS_SIGNING_KEYS"
         )
@@ -22,4 +22,4 @@ def read_keyring(settings: Settings) -> Keyring:
         raise SettingsError(
             "PAYMENTS_SIGNATURES_REQUIRED: there is no key in PAYMENTS_SIGNING_KEYS; every event would be rejected"
         )
-    return Keyring(keys, is_required=ALL in required)
+    return Keyring(keys, is_required=ALL_COMPANIES in required)

@@ -10,7 +10,7 @@ from config.celery import FINDINGS, IMPORTS, KEY_PREFIX, RETRIES, celery_setting
 from config.engines import Engines
 from tasks import wire_names
 from tasks.app import app, close_app, make_app
-from tasks.component_status import ComponentStatus, down, status_of_replicas, up
+from tasks.component_status import ComponentStatus, down_status, status_of_replicas, up_status
 from tasks.enqueue import WAITING_MESSAGES_MAX
 from tasks.replicas import read_replicas
 from tasks.resources import connect_redis
@@ -84,7 +84,7 @@ def _worker_status(
     name: str, queue: str, reply_to: str | None, replies: dict[str, str], timeout_seconds: int
 ) -> ComponentStatus:
     if reply_to is None:
-        return down(name, "the broker does not accept messages")
+        return down_status(name, "the broker does not accept messages")
     if reply_to not in replies:
-        return down(name, f"no reply from queue {queue} within {timeout_seconds} s")
-    return up(name, f"{replies[reply_to]} takes messages from {queue}")
+        return down_status(name, f"no reply from queue {queue} within {timeout_seconds} s")
+    return up_status(name, f"{replies[reply_to]} takes messages from {queue}")

@@ -1,4 +1,4 @@
-"""Set the number of examples of Hypothesis tests: a few fixed ones, or many new ones for `make test-deep`."""
+"""Set the number of examples of Hypothesis tests: a few fixed examples, or many new ones for `make test-deep`."""
 
 import os
 

@@ -20,7 +20,7 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def tls_proxy(certificate: tuple[Path, Path], target: tuple[str, int]) -> Iterator[int]:
-    """Run a TLS proxy in front of a server, and yield its port. `certificate` is that of `make_certificate`."""
+    """Run a TLS proxy in front of a server, and yield its port. `certificate` is the result of `make_certificate`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     with _proxy(

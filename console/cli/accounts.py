@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from console.cli.arguments import FormOption, LimitOption, RawOption, parse_date
+from console.cli.arguments import FormatOption, LimitOption, RawOption, parse_date
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, print_pieces, show
@@ -126,7 +126,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
     company: Annotated[str | None, typer.Option(help="Distribute accounts of this company only.")] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     limit: LimitOption = None,
     raw: RawOption = False,
 ) -> None:

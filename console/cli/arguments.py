@@ -81,7 +81,7 @@ def parse_seconds(text: str | float) -> float:
     raise typer.BadParameter(f"{text} is not a number of seconds from 0 to {WAIT_SECONDS_MAX:,}")
 
 
-FormOption = Annotated[OutputFormat, typer.Option("--format", help="The output format.")]
+FormatOption = Annotated[OutputFormat, typer.Option("--format", help="The output format.")]
 LimitOption = Annotated[
     int | None,
     typer.Option(

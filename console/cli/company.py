@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli import confirming
-from console.cli.arguments import FormOption, RawOption, parse_identifier
+from console.cli.arguments import FormatOption, RawOption, parse_identifier
 from console.cli.confirmation import YesOption
 from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
@@ -101,7 +101,7 @@ def list_companies(
         typer.Option("--unconfirmed", help="Companies, clinics and patients that nobody confirmed, and retired ones."),
     ] = False,
     company: Annotated[str | None, typer.Option(help="Only this company.")] = None,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """List the companies and their settings. Retired companies are listed with --unconfirmed only."""

@@ -51,7 +51,7 @@ def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest
         return _copy(database, (company_id, move_id), folder), True
 
 
-def stay(company_id: str) -> None:
+def keep_company(company_id: str) -> None:
     """Cancel the move of a company that has left. Raises MoveError if it has not left."""
     from payments.journeys import company_export
 

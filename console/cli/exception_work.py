@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, parse_date, parse_id
+from console.cli.arguments import FormatOption, RawOption, parse_date, parse_id
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, print_pieces, show
 from console.cli.session import current_user, open_database, open_snapshot, open_transaction
@@ -38,7 +38,7 @@ IdArgument = Annotated[
 
 @app.command("show", epilog="Example: payments exceptions show 17")
 def show_one(
-    exception_id: IdArgument, *, output_format: FormOption = OutputFormat.TABLE, raw: RawOption = False
+    exception_id: IdArgument, *, output_format: FormatOption = OutputFormat.TABLE, raw: RawOption = False
 ) -> None:
     """Show one exception with its whole life: its events and entries, and the notes on its payment."""
     from payments.journeys import noting, reporting
@@ -92,7 +92,7 @@ def claim_next(
     to: Annotated[str, typer.Option("--to", metavar="USER", help="The user who gets it.")],
     company: Annotated[str | None, typer.Option(help="This company only.")] = None,
     queue: Annotated[QueueChoice | None, typer.Option(help="This queue only.")] = None,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Assign the oldest open exception without an owner to a user, and show it. No two users get the same exception."""

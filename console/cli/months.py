@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption
+from console.cli.arguments import FormatOption, RawOption
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, show
@@ -57,7 +57,7 @@ def show_month(
     company: CompanyArgument,
     month: MonthArgument,
     *,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show the totals of a month. A closed month shows its stored totals, an open month its current totals."""

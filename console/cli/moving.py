@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from console.cli import confirmation
-from console.cli.arguments import FormOption, RawOption, parse_identifier, parse_seconds
+from console.cli.arguments import FormatOption, RawOption, parse_identifier, parse_seconds
 from console.cli.confirmation import YesOption
 from console.cli.printing import Output, show
 from console.cli.terminal import print_line, print_warning
@@ -37,7 +37,7 @@ def export_company(  # noqa: PLR0913 (each parameter is an option)
         ),
     ] = 60,
     yes: YesOption = False,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Export a company, to import it into another installation. Pause the company's publisher first.
@@ -70,7 +70,7 @@ def cancel_export(company: CompanyArgument, *, yes: YesOption = False) -> None:
     company_id = parse_identifier(company, "COMPANY")
     if confirmation.must_ask(yes=yes):
         confirmation.confirm(f"Company {company_id}: let it stay? It must not have been imported anywhere.")
-    company_export.stay(company_id)
+    company_export.keep_company(company_id)
     print_line(f"Company {company_id} stays. Its events are imported here again.")
 
 
@@ -78,7 +78,7 @@ def cancel_export(company: CompanyArgument, *, yes: YesOption = False) -> None:
 def import_company(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of an export.", show_default=False)],
     *,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Import a company that another installation has exported. It is imported completely, or not at all.

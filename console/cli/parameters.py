@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from console.cli.arguments import (
-    FormOption,
+    FormatOption,
     LimitOption,
     RawOption,
     check_order,
@@ -26,7 +26,7 @@ from console.cli.arguments import (
 )
 from console.cli.printing import Output
 from console.reports.output import OutputFormat
-from console.reports.parameters import Parameter, ParameterKind, dated, parameters_of
+from console.reports.parameters import Parameter, ParameterKind, parameters_of, with_period_days
 
 if TYPE_CHECKING:
     from payments.store.db.connection import Transaction
@@ -50,7 +50,7 @@ def chosen_filter(tx: Transaction, parameters: Any) -> Any:
     names = choosing.ScopeChoice._fields
     choice = choosing.ScopeChoice(*(getattr(parameters, name, None) or None for name in names))
     scope = choosing.choose_scope(tx, EVERYTHING, choice)
-    return dated(parameters, lambda: choosing.current_day(tx, scope, datetime.now(UTC))).query(scope)
+    return with_period_days(parameters, lambda: choosing.current_day(tx, scope, datetime.now(UTC))).query(scope)
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -84,7 +84,7 @@ def _output_option(name: str, annotation: Any, default: object) -> inspect.Param
 
 
 _OUTPUT_OPTIONS = (
-    _output_option("output_format", FormOption, OutputFormat.TABLE),
+    _output_option("output_format", FormatOption, OutputFormat.TABLE),
     _output_option("limit", LimitOption, None),
     _output_option("raw", RawOption, default=False),
 )

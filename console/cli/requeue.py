@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, parse_reason, parse_status
+from console.cli.arguments import FormatOption, RawOption, parse_reason, parse_status
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
 from console.cli.session import CliContext, current_context, current_user, open_database, open_transaction
@@ -190,7 +190,7 @@ def requeue_runs_report(
     ] = None,
     *,
     stop: Annotated[bool, typer.Option("--stop", help="With RUN: cancel the run after its current chunk.")] = False,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """List the latest requeue runs, or show the results of one run by reason."""

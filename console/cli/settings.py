@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli import confirming
-from console.cli.arguments import FormOption, RawOption, parse_charge_types, parse_identifier
+from console.cli.arguments import FormatOption, RawOption, parse_charge_types, parse_identifier
 from console.cli.confirmation import YesOption
 from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
@@ -80,7 +80,7 @@ def show_clinics(
     clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="Only this clinic.")] = None,
     company: Annotated[str | None, typer.Option(help="Only clinics of this company.")] = None,
     *,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show the settings of one clinic or of all clinics."""
@@ -100,7 +100,7 @@ def show_history(
     clinic: ClinicArgument,
     company: Annotated[str | None, typer.Option(help="The clinic of this company.")] = None,
     *,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Show every setting that a clinic has had, newest first.

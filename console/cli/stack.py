@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, parse_seconds
+from console.cli.arguments import FormatOption, RawOption, parse_seconds
 from console.cli.printing import Output, show
 from console.cli.progress import spinner
 from console.cli.session import CliContext, current_context, open_transaction, warn_without_timezone
@@ -68,7 +68,7 @@ def health(
         typer.Option(min=1, max=3600, metavar="SECONDS", help="Maximum time to wait for replies."),
     ] = 5,
     *,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """Check every component of a running stack. Exits with 0 if all components work, otherwise with 1.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormOption, RawOption, parse_identifier
+from console.cli.arguments import FormatOption, RawOption, parse_identifier
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
 from console.cli.session import current_user, open_database, open_transaction
@@ -81,7 +81,7 @@ def add(  # noqa: PLR0913 (each parameter is an option)
 def list_users(
     *,
     company: Annotated[str | None, typer.Option(help="Only users who may see this company.")] = None,
-    output_format: FormOption = OutputFormat.TABLE,
+    output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
     """List the users."""

@@ -122,7 +122,7 @@ class Report:
         return self.summed_on_page or self.total_of
 
     @property
-    def nouns(self) -> str:
+    def plural_noun(self) -> str:
         """The plural of the name of a row."""
         return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 

@@ -97,7 +97,7 @@ def period() -> Any:
     )
 
 
-def dated(parameters: _Parameters, today: Callable[[], date]) -> _Parameters:
+def with_period_days(parameters: _Parameters, today: Callable[[], date]) -> _Parameters:
     """Return the parameters with the first and last day of their period.
 
     `today` is called only if they have a period.

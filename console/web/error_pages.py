@@ -59,7 +59,7 @@ _CONFLICTS: dict[type[Exception], str] = {
 _NO_SESSION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
 LOGOUT_PATH = "/logout"
 _OWN_ACCOUNT = "/own-account"
-_KEPT = "Your session has ended. Log in again to continue; your entry is kept."
+_ENTRY_IS_KEPT = "Your session has ended. Log in again to continue; your entry is kept."
 _MAY_BE_INCOMPLETE = "The action may be incomplete. Reload the page and check before you repeat it. "
 
 
@@ -114,7 +114,7 @@ def _ask_to_log_in(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"The request has no valid session or token.{nothing}", "next": step}, 401)
     if error.sent and request.url.path != LOGOUT_PATH:
         sent = error.sent
-        return login_page(request, LoginView(next_page=sent.page, name=sent.user, problem=_KEPT, sent=sent))
+        return login_page(request, LoginView(next_page=sent.page, name=sent.user, problem=_ENTRY_IS_KEPT, sent=sent))
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     next_page = referring_page(request) if is_change else wanted
     response = RedirectResponse(url("/login", next=next_page if next_page != "/" else None), 303)

@@ -65,7 +65,7 @@ def read_kept(tx: Transaction, context: RequestContext, kept: str | None) -> lis
     return [row for row in found if row is not None]
 
 
-def keeping(back: str, finding_id: int) -> str:
+def address_keeping_row(back: str, finding_id: int) -> str:
     """Return the address of a list that keeps a row after its decision. The page opens at this row."""
     path, _, query = back.partition("?")
     if path != "/exceptions":

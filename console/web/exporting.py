@@ -17,7 +17,7 @@ from console.web.errors import PageError, capitalized
 from payments.store.db.connection import Transaction
 
 
-class FileForm(StrEnum):
+class FileFormat(StrEnum):
     """The format of an exported file."""
 
     CSV = "csv"
@@ -28,7 +28,7 @@ class Export(NamedTuple):
     """A list to export: functions that count and read its rows. `subject` is the subject in the audit history."""
 
     report: Report
-    form: FileForm
+    file_format: FileFormat
     count: Callable[[Transaction], int]
     records: Callable[[Transaction], Iterable[Record]]
     subject: str = ""
@@ -39,29 +39,29 @@ def send_file(context: RequestContext, export: Export) -> Response:
 
     Raises PageError (422) for a spreadsheet of more than ROWS_MAX rows.
     """
-    form = export.form
+    form = export.file_format
     with context.transaction() as tx:
         count = export.count(tx)
-        if form is FileForm.XLSX and count > ROWS_MAX:
+        if form is FileFormat.XLSX and count > ROWS_MAX:
             raise PageError(422, capitalized(f"{too_many_rows()}."), "Go back, narrow the filter and export again.")
         detail = f"{count:,} rows as {form}; {context.request.url.query}"
         context.audit(tx, f"exported {export.report.title}", export.subject, detail)
     list_name = context.request.url.path.split("/")[1]
     return StreamingResponse(
         in_background(_pieces(context, export)),
-        media_type=CSV_TYPE if form is FileForm.CSV else XLSX_TYPE,
+        media_type=CSV_TYPE if form is FileFormat.CSV else XLSX_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{list_name}-{context.now:%Y-%m-%d}.{form}"'},
     )
 
 
 def send_records(
-    context: RequestContext, report: Report, form: FileForm, records: Sequence[Record], subject: str = ""
+    context: RequestContext, report: Report, form: FileFormat, records: Sequence[Record], subject: str = ""
 ) -> Response:
     """Send records that are in memory as a file."""
     return send_file(context, Export(report, form, lambda _: len(records), lambda _: records, subject))
 
 
 def _pieces(context: RequestContext, export: Export) -> Generator[bytes, None, None]:
-    as_file = as_csv if export.form is FileForm.CSV else as_xlsx
+    as_file = as_csv if export.file_format is FileFormat.CSV else as_xlsx
     with context.snapshot_transaction() as tx:
         yield from as_file(export.records(tx), export.report)

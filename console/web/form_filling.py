@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 _CONTROLS = frozenset({"input", "select", "textarea", "button"})
-_FOLDED = frozenset({"details", "dialog"})
+_FOLDED_TAGS = frozenset({"details", "dialog"})
 _POPOVER = "popover"
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VOID_TAGS = frozenset("area base br col embed hr img input link meta source track wbr".split())
 """Elements without an end tag."""
 _BUTTONS = frozenset({"submit", "button", "image", "reset", "file", "password"})
 _CSRF = "csrf"
@@ -71,12 +71,12 @@ class _FormWalker(HTMLParser):
 
     def enter(self, tag: str, attributes: Attributes) -> bool:
         """Note the beginning of an element. Return whether the element is folded."""
-        is_folded = tag in _FOLDED or _POPOVER in attributes
+        is_folded = tag in _FOLDED_TAGS or _POPOVER in attributes
         if tag == "form":
             self.form_place, self.open_form = self.form_place + 1, attributes
         if is_folded:
             self.folded_place += 1
-        if tag not in _VOID:
+        if tag not in _VOID_TAGS:
             self._open.append((tag, self.folded_place if is_folded else None))
         return is_folded
 
@@ -147,7 +147,7 @@ class _FormWriter(_FormWalker):
 
     def handle_startendtag(self, tag: str, attrs: Iterable[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
+        if tag not in _VOID_TAGS:
             self.leave(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -215,7 +215,7 @@ class _FormWriter(_FormWalker):
 
     def _write_opened(self, tag: str, attributes: Attributes) -> None:
         rest = {key: value for key, value in attributes.items() if key != _POPOVER}
-        self.parts.append(_tag(tag, rest | ({"open": None} if tag in _FOLDED else {})))
+        self.parts.append(_tag(tag, rest | ({"open": None} if tag in _FOLDED_TAGS else {})))
 
     def _start_option(self, attributes: Attributes) -> None:
         rest = {key: value for key, value in attributes.items() if key != "selected"}

@@ -36,14 +36,14 @@ _BADGE_CLASSES = {
     "overdue": "bad",
     "failed": "bad",
 }
-_WORDS = {"resolved": "accepted", "auto_closed": "closed automatically", "front-office": "front office"}
-_NONE = Markup('<span class="none">&ndash;</span>')
+_STATE_WORDS = {"resolved": "accepted", "auto_closed": "closed automatically", "front-office": "front office"}
+_NO_VALUE = Markup('<span class="none">&ndash;</span>')
 
 
 def format_money(amount: Decimal | None) -> Markup:
     """Return dollars with thousands separators; a negative amount is red and has a true minus sign."""
     if amount is None:
-        return _NONE
+        return _NO_VALUE
     # Digits and separators need no escaping.
     if amount < 0:
         return Markup(f'<span class="negative">\u2212${-amount:,.2f}</span>')  # noqa: S704
@@ -79,7 +79,7 @@ def format_datetime_seconds(context: Context, at: datetime | date | None) -> Mar
 
 def _format_time(context: Context, at: datetime | date | None, time_format: str) -> Markup:
     if at is None:
-        return _NONE
+        return _NO_VALUE
     if not isinstance(at, datetime):
         return Markup(f'<time datetime="{at}"><span>{at}</span></time>')  # noqa: S704 (as above)
     zone: tzinfo = context.get("zone", UTC)
@@ -107,7 +107,7 @@ def posted_badge(state: str | None, posted_amount: Money = ZERO) -> Markup:
     Only a payment whose money is in Billing is green.
     """
     if not state:
-        return _NONE
+        return _NO_VALUE
     css_class = "bad" if state in NOT_IN_BILLING else "good" if state == PostedState.POSTED else "calm"
     label = posted_wording.posted_label(state, posted_amount)
     return Markup('<span class="badge {}">{}</span>').format(css_class, label)
@@ -115,7 +115,7 @@ def posted_badge(state: str | None, posted_amount: Money = ZERO) -> Markup:
 
 def humanize(name: str | None) -> str:
     """Return an internal name as words: "closed automatically" for `auto_closed`, "Open" for `OPEN`."""
-    text = _WORDS.get(name or "", name or "").replace("_", " ")
+    text = _STATE_WORDS.get(name or "", name or "").replace("_", " ")
     return text.capitalize() if text.isupper() else text
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from console.reports.definition import Column, Report, SortCost
-from console.reports.parameters import dated
+from console.reports.parameters import with_period_days
 from console.web.context import RequestContext
 from console.web.cursors import END, decode_window, encode_position
 from console.web.errors import PageError
-from console.web.exporting import FileForm
+from console.web.exporting import FileFormat
 from console.web.filters import ReportQuery
 from console.web.rendering import url
 from payments.access import saved_views
@@ -40,7 +40,7 @@ def select(context: RequestContext, query: ReportQuery[Any]) -> Selection:
     scope, parameters = context.scope_of(query.choice), query.parameters
     if hasattr(parameters, "of_user"):
         parameters = parameters.of_user(context.user.name)
-    return Selection(dated(parameters, lambda: context.today_in(scope)), scope)
+    return Selection(with_period_days(parameters, lambda: context.today_in(scope)), scope)
 
 
 class PageLinks(NamedTuple):
@@ -149,7 +149,7 @@ class ListView:
         """The files to which the whole list can be exported: the name and the address of each."""
         path = f"{self.context.request.url.path}/export"
         given = dict(self.context.request.query_params) | _POSITION
-        return [(form.upper(), url(path, **given | {"form": form})) for form in FileForm]
+        return [(form.upper(), url(path, **given | {"form": form})) for form in FileFormat]
 
     @property
     def presets(self) -> list[tuple[str, str, bool]]:

@@ -17,8 +17,8 @@ from console.web.form_filling import fill_form
 from console.web.theme import chosen_theme
 
 _KEPT_HEADERS = frozenset({b"host", b"user-agent", b"accept", b"accept-language", b"x-forwarded-for"})
-_RESTORED = "You are logged in again. Nothing was saved yet: check your entry below, and send it again."
-_HIDDEN = frozenset({"back", "version", "company", "seen"})
+_RESTORED_MESSAGE = "You are logged in again. Nothing was saved yet: check your entry below, and send it again."
+_HIDDEN_FIELDS = frozenset({"back", "version", "company", "seen"})
 
 
 async def resumed_page(request: Request, sent: SentForm, session_cookie: str) -> Response:
@@ -26,7 +26,7 @@ async def resumed_page(request: Request, sent: SentForm, session_cookie: str) ->
 
     If the page no longer has the form, return a page that lists the entry.
     """
-    flash = f"{cookie_name(app_state(request).settings, FLASH_COOKIE)}={quote(_RESTORED)}"
+    flash = f"{cookie_name(app_state(request).settings, FLASH_COOKIE)}={quote(_RESTORED_MESSAGE)}"
     cookies = _other_cookies(request, session_cookie, flash)
     status, headers, body = await _get(request, sent.page, "; ".join([*cookies, session_cookie, flash]))
     is_page = status == 200 and headers.get("content-type", "").startswith("text/html")
@@ -41,7 +41,7 @@ async def resumed_page(request: Request, sent: SentForm, session_cookie: str) ->
 
 
 def _is_shown(name: str, value: str) -> bool:
-    return bool(value.strip()) and name.partition("_")[0] not in _HIDDEN
+    return bool(value.strip()) and name.partition("_")[0] not in _HIDDEN_FIELDS
 
 
 def _other_cookies(request: Request, *replaced: str) -> list[str]:

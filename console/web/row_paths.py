@@ -1,7 +1,7 @@
 """Ids of rows in paths: `{exception_id:row}` matches digits only.
 
-So the path of an id does not match another path, such as `/exceptions/next`. That path then answers 405 to a method
-that it does not have.
+Without the digits rule, `/exceptions/next` would also match the path of an exception. A method that `/exceptions/next`
+does not have is therefore answered with 405.
 """
 
 from starlette.convertors import StringConvertor, register_url_convertor

@@ -78,16 +78,16 @@ def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
     """
     admission.share_lock(tx)
     found = clinics.load(tx, batch.clinics)
-    admitted = batch.without(
+    admitted = batch.without_refused(
         admission.find_refused(tx, batch.named_clinics, found, creates_unknown=run.creates_unknown)
     )
     missing = admitted.clinics - set(found)
     found |= clinics.create(tx, missing, run.default_timezone)
     taken = {
-        NamedClinic(*key): Refusal(Reason.INVALID_EVENT, f"company_id: {clinic_owners.refusal(key.clinic_id)}")
+        NamedClinic(*key): Refusal(Reason.INVALID_EVENT, f"company_id: {clinic_owners.refusal_message(key.clinic_id)}")
         for key in missing - set(found)
     }
-    return admitted.without(taken)._replace(known_clinics=found)
+    return admitted.without_refused(taken)._replace(known_clinics=found)
 
 
 def _process(

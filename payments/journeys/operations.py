@@ -20,7 +20,7 @@ __all__ = ["DeadLetterCount", "PostponedRow", "TaskEvent"]
 
 POSTPONED_MAX = 500
 RECENT_CLOSES = timedelta(days=1)
-_FAILING = {
+_WORK_OF_JOB = {
     NightlyJob.DISTRIBUTION: WorkKind.DISTRIBUTE_COMPANY,
     NightlyJob.BALANCING: WorkKind.BALANCE_COMPANY,
     NightlyJob.CLOSE: WorkKind.CLOSE_MONTH,
@@ -130,7 +130,7 @@ def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow])
     """Yield the failed jobs that have no row in `rows`, because they never had a result."""
     known = {(row.company, row.job) for row in rows}
     for work in failed:
-        job = next((job for job, kind in _FAILING.items() if kind == work.kind), None)
+        job = next((job for job, kind in _WORK_OF_JOB.items() if kind == work.kind), None)
         if job is not None and (work.company, job) not in known:
             day = work.first_failed_at.astimezone(UTC).date()
             row = NightlyRow(work.company, job, day, NightlyState.FAILED, None, None)
@@ -141,7 +141,7 @@ def _with_failures(
     row: NightlyRow, failed: dict[tuple[str, str], PostponedRow], postponed: Sequence[PostponedRow]
 ) -> NightlyRow:
     """Return the row with the error of its job, or with the number of accounts that failed in it."""
-    if work := failed.get((row.company, _FAILING[row.job])):
+    if work := failed.get((row.company, _WORK_OF_JOB[row.job])):
         return row._replace(state=NightlyState.FAILED, error=work.error, next_try_at=work.next_try_at)
     if row.job is NightlyJob.DISTRIBUTION:
         kind = WorkKind.DISTRIBUTE_ACCOUNT

@@ -104,7 +104,7 @@ class RequeuePreview(NamedTuple):
 
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
     """Return the expected results of a requeue run, with the current settings, patients and months."""
-    groups = requeue_candidates.groups(tx, feed_filter)
+    groups = requeue_candidates.group_candidates(tx, feed_filter)
     known = clinics.load(tx, {group.clinic for group in groups})
     settings = {key: clinic.settings_at(now) for key, clinic in known.items()}
     found: dict[tuple[RequeueResult, Reason | None], ExpectedResult] = {}

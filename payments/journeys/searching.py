@@ -79,7 +79,7 @@ def _matching(
     for terms in term_sets:
         if terms:
             candidates |= {
-                each.key: each for each in found_patients.candidates(tx, scope, terms, limit // len(term_sets))
+                each.key: each for each in found_patients.find_candidates(tx, scope, terms, limit // len(term_sets))
             }
     matched = [(each, match_patient(plain, each.plain_id, each.plain_name)) for each in candidates.values()]
     hits = [(match.rank, each.plain_name, each.key, match) for each, match in matched if match]

@@ -71,7 +71,7 @@ class ImportBatch(NamedTuple):
         """The patients of the `patient.saved` events."""
         return {(event.company_id, event.patient_id) for _, event in self.patients}
 
-    def without(self, refused: Mapping[NamedClinic, Refusal]) -> "ImportBatch":
+    def without_refused(self, refused: Mapping[NamedClinic, Refusal]) -> "ImportBatch":
         """Return the batch without the events of refused companies and clinics, which are rejected with the reason."""
         if not refused:
             return self

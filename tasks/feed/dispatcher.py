@@ -34,7 +34,7 @@ from tasks.feed.attempt_errors import outage_of
 from tasks.feed.clocks import monotonic_ms
 from tasks.feed.due_work import DueWorkSweep
 from tasks.feed.heartbeat import send_heartbeat
-from tasks.feed.leased_import import NOTHING
+from tasks.feed.leased_import import NOTHING_IMPORTED
 from tasks.feed.outage import Outage
 from tasks.feed.probe import Probe
 from tasks.feed.redelivery import Redelivery
@@ -159,7 +159,7 @@ class Dispatcher:
     def import_unrequested(self) -> bool:
         """Import and retry entries in this process for a time slice. Return whether there were any."""
         try:
-            with outage.reporting(self.feed):
+            with outage.report_outages(self.feed):
                 stats = import_attempt.import_unrequested(self.resources)
                 stats += entry_retry.retry_entries(self.resources)[0]
         except Exception as error:
@@ -167,7 +167,7 @@ class Dispatcher:
                 raise
             log.warning("unrequested_import_failed", error_class=type(error).__name__)
             return False
-        if stats == NOTHING:
+        if stats == NOTHING_IMPORTED:
             return False
         log.info("imported_without_messages", result=str(stats))
         return True

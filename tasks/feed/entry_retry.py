@@ -20,7 +20,7 @@ from payments.core.import_stats import ImportStats
 from payments.store.db.connection import is_reachable
 from tasks.feed.attempt_errors import IsolatedEntryError, NotAnsweringError, Witness, outage_of
 from tasks.feed.import_attempt import dead_letter
-from tasks.feed.leased_import import NOTHING, import_leased
+from tasks.feed.leased_import import NOTHING_IMPORTED, import_leased
 from tasks.feed.leases import LEASE, LEASE_MS
 from tasks.feed.pending import ISOLATED_DELIVERIES, PendingEntry
 from tasks.resources import Resources
@@ -56,7 +56,7 @@ def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
     """
     if not is_reachable(resources.database):
         raise NotAnsweringError
-    ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING
+    ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING_IMPORTED
     steps = _Steps(resources)
     for step in steps:
         if time.monotonic() >= ends_at:
@@ -120,7 +120,7 @@ def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> Import
     """Claim and import undecided entries. If this import is lost as well, each entry is then imported alone."""
     entries = resources.streams.claim(_ids(chunk), LEASE_MS)
     if not entries:
-        return NOTHING
+        return NOTHING_IMPORTED
     log.info("entries_claimed", entries=len(entries))
     return import_leased(resources, entries, divisions_max=DIVISIONS_MAX)
 
@@ -137,7 +137,7 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
     """
     entries = resources.streams.claim([pending.entry_id], LEASE_MS)
     if not entries:
-        return NOTHING
+        return NOTHING_IMPORTED
     try:
         return import_leased(resources, entries)
     except Exception as error:

@@ -11,7 +11,7 @@ from payments.journeys import retrying
 from payments.store.db.connection import is_reachable
 from tasks.feed.attempt_errors import NotAnsweringError
 from tasks.feed.bisection import run_or_bisect
-from tasks.feed.leased_import import NOTHING, import_leased
+from tasks.feed.leased_import import NOTHING_IMPORTED, import_leased
 from tasks.resources import Resources
 from tasks.transactions import run_in_transaction
 
@@ -50,7 +50,7 @@ def import_time_slice(
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
     stats = import_new(resources, reply_to, streams, trace)
-    while stats != NOTHING:
+    while stats != NOTHING_IMPORTED:
         yield stats
         if stats.failed or stats.released or time.monotonic() >= ends_at:
             return
@@ -67,12 +67,12 @@ def import_unrequested(resources: Resources) -> ImportStats:
 
     Raises the errors of `import_new`.
     """
-    ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING
+    ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING_IMPORTED
     while time.monotonic() < ends_at:
         stats = _import(
             resources, None, lambda: resources.streams.read_new_blocking(resources.settings.chunk_events, BLOCK_MS)
         )
-        if stats == NOTHING:
+        if stats == NOTHING_IMPORTED:
             break
         total += stats
     return total
@@ -89,7 +89,7 @@ def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
         entries = read()
-        return import_leased(resources, entries, resources.failing_companies) if entries else NOTHING
+        return import_leased(resources, entries, resources.failing_companies) if entries else NOTHING_IMPORTED
 
 
 def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int = 0) -> ImportStats:

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 DIVISIONS_MAX = 20
 """How often an importer divides the entries of a chunk. Finding one of 500 entries takes nine divisions."""
-NOTHING = ImportStats()
+NOTHING_IMPORTED = ImportStats()
 
 
 class _Part(NamedTuple):

@@ -34,7 +34,7 @@ class Outage(NamedTuple):
 
 
 @contextmanager
-def reporting(client: redis.Redis) -> Iterator[None]:
+def report_outages(client: redis.Redis) -> Iterator[None]:
     """Open the breaker if the block raises the error of an outage. The error is raised again.
 
     If the Redis server cannot write, the client's connections to it are closed.

@@ -15,13 +15,13 @@ from tasks.feed.stream import GROUP, RETRY, bodies, xclaim
 ISOLATED_DELIVERIES = 2
 """After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
 PAGE = 1_000
-FIRST = "-"
+FIRST_POSITION = "-"
 
 
 class Page(NamedTuple):
     """A range of the pending entries: at most `size` entries from the position `first` on."""
 
-    first: str = FIRST
+    first: str = FIRST_POSITION
     size: int = PAGE
 
 
@@ -125,10 +125,10 @@ def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str
         found += entries
         if len(entries) < page.size:
             return found
-        page = page._replace(first=after(entries[-1].entry_id))
+        page = page._replace(first=position_after(entries[-1].entry_id))
 
 
-def after(entry_id: str) -> str:
+def position_after(entry_id: str) -> str:
     """Return the position right after an entry, as a start of a range in Redis."""
     return f"({entry_id}"
 

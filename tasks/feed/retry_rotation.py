@@ -26,15 +26,15 @@ class RetryRotation:
     @property
     def is_at_start(self) -> bool:
         """Whether the next page is the first page of a rotation."""
-        return self._stream_number == 0 and self._page.first == pending.FIRST
+        return self._stream_number == 0 and self._page.first == pending.FIRST_POSITION
 
     def next_page(self, streams: Streams, min_idle_ms: int) -> RotationPage:
         """Return the next waiting entries that have been idle for at least `min_idle_ms`, oldest first by stream."""
         name = streams.names[self._stream_number]
         found = streams.waiting_page(name, min_idle_ms, self._page)
         if len(found) == self._page.size:
-            self._page = self._page._replace(first=pending.after(found[-1].entry_id.rpartition("/")[2]))
+            self._page = self._page._replace(first=pending.position_after(found[-1].entry_id.rpartition("/")[2]))
             return RotationPage(found, is_last=False)
         self._stream_number = (self._stream_number + 1) % len(streams.names)
-        self._page = self._page._replace(first=pending.FIRST)
+        self._page = self._page._replace(first=pending.FIRST_POSITION)
         return RotationPage(found, is_last=self._stream_number == 0)

@@ -145,7 +145,7 @@ class Streams:
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge committed entries, and delete them unless they are kept.
 
-        If this fails, they are delivered again.
+        If the acknowledgement fails, the entries are delivered again.
         """
         for name, ids in self._group_by_stream(entry_ids):
             if self.keeps:

@@ -66,7 +66,7 @@ class NextVersion:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def write(self) -> None:
-        """Copy the current source, and replace some texts. Fail unless each text to replace occurs exactly once."""
+        """Copy the current source, and replace some texts. Fail if a text to replace does not occur exactly once."""
         for package in PACKAGES:
             shutil.copytree(ROOT / package, self.folder / package)
         for name, old, new in CHANGES:

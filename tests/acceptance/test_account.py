@@ -29,7 +29,7 @@ def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int 
 
 
 def account(stack: Stack, clinic: str) -> Row:
-    """Return the account of a clinic's patient, after checking that the amounts of the account add up."""
+    """Return the account of a clinic's patient. Check that its amounts add up."""
     (row,) = stack.report("account", f"{clinic}-ada")
     applied = sum(Decimal(each["amount"]) for each in row["applied"])
     assert Decimal(row["payments_total"]) == total_amount(row["payments"]) == applied + Decimal(row["unassigned"])

@@ -1,4 +1,4 @@
-"""Invalid events do not stop valid events, and are shown with the invalid field."""
+"""Invalid events do not stop valid events. They are shown with the invalid field."""
 
 import json
 

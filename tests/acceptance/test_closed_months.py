@@ -1,4 +1,4 @@
-"""Changes to a closed month become exceptions, and accepting them adjusts the current month."""
+"""Changes to a closed month become exceptions. Accepting these adjusts the current month."""
 
 import json
 import time

@@ -87,7 +87,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
 
 
 def start_valkey(folder: Path, port: int, socket: Path) -> subprocess.Popen[bytes]:
-    """Start a Valkey with a password on a port and a Unix socket, and return its process when it answers."""
+    """Start a Valkey with a password, on a port and a Unix socket. Return its process when the server answers."""
     options = {"dir": folder, "port": port, "bind": "127.0.0.1", "unixsocket": socket, "requirepass": f'"{PASSWORD}"'}
     (folder / "valkey.conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
     with (folder / "valkey.log").open("wb") as log:

@@ -25,5 +25,5 @@ def test_readme_tour_commands_succeed_as_written(stack: Stack) -> None:
         "north/p-1002/1": ("Transmission Successful", None),
         "north/p-1003/1": ("Validation Failed", "invalid_event"),
     }
-    told = json.loads(stack.run_successfully("timeline", "north/p-1002/1", "--format", "json"))
-    assert [each["what"] for each in told] == ["Not Sent", "Requeued", "Imported"]
+    timeline = json.loads(stack.run_successfully("timeline", "north/p-1002/1", "--format", "json"))
+    assert [each["what"] for each in timeline] == ["Not Sent", "Requeued", "Imported"]

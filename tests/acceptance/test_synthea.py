@@ -1,4 +1,7 @@
-"""A real Synthea export is imported once: each payment is visible, totals match, a second import changes nothing."""
+"""A real Synthea export is imported once: each payment is visible, and totals match.
+
+A second import changes nothing.
+"""
 
 import csv
 import os

@@ -25,7 +25,7 @@ ALL_COMBINATIONS = {(newer_worker, newer_message) for newer_worker in (True, Fal
 
 @pytest.fixture
 def old_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A running stack of the current version. Its chunks are small, so that workers of both versions get some."""
+    """A running stack of the current version. Its chunks are small, so that workers of both versions get messages."""
     server, settings = os.environ.get("REDIS_URL"), {"PAYMENTS_CHUNK_EVENTS": "10"}
     urls = [with_redis_database(server, number) for number in (FEED, BROKER)] if server else []
     if urls:
@@ -101,7 +101,7 @@ def correct_amounts(events: list[Event]) -> list[Event]:
 def publish_until_all_combinations(stack: Stack, known: list[Event]) -> int:
     """Publish waves until workers of each version have taken messages of both versions. Return the number of waves.
 
-    Each wave repeats earlier events. A repeated event changes nothing, whichever version imports it.
+    Each wave repeats earlier events. A repeated event changes nothing, even if the other version imports it.
     """
     deadline, waves = time.monotonic() + 60, 1
     while worker_and_message_versions(stack) != ALL_COMBINATIONS:

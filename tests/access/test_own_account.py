@@ -36,7 +36,7 @@ def is_valid(tx: Transaction, token: str, kind: str = "session") -> bool:
 
 
 def change(tx: Transaction, session: tuple[User, str], old: str, new: str, now: datetime = NOW) -> str:
-    """Change the own password, and return the refused field with the sentence."""
+    """Change the user's password. Return the refused field with the error."""
     wanted = PasswordChange(*session, old, NewPassword(new, CHEAP), "10.0.0.1")
     problem = own_account.change_password(tx, wanted, now)
     return f"{problem.field}: {problem}" if problem else ""

@@ -114,12 +114,15 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture
 def start(logged_in: Callable[..., Page], screenshot_folder: Path) -> Callable[[str, str, str], Person]:
-    """Return a function that returns a user at the first page after the login, with a job and a width of the screen."""
+    """Return a function that logs in a user, and returns the user at the first page.
+
+    The function takes the user's name, the job, and the width of the screen.
+    """
     return lambda name, job, width: Person(logged_in(name, width), job, width, screenshot_folder)
 
 
 def log_in_by_keyboard(page: Page, name: str) -> Page:
-    """Log in with the keyboard only, and return the page, which then shows the overview."""
+    """Log in with the keyboard only, and return the page. The page then shows the overview."""
     page.goto("/login")
     page.get_by_label("Name").focus()
     page.keyboard.type(name)

@@ -1,4 +1,4 @@
-"""Follow links and submit forms in a browser, as one user, and collect what the browser complains about."""
+"""Follow links and submit forms in a browser, as one user, and collect the problems that the browser reports."""
 
 from collections import Counter, deque
 from typing import NamedTuple
@@ -64,11 +64,11 @@ class Button(NamedTuple):
 
 
 class BrowserCrawler:
-    """Crawls the console in one browser page. `problems` lists each problem with the address where it was found.
+    """Crawls the console in one browser page. `problems` lists each problem with its address.
 
-    Every page is laid out at each width. One page of each shape is opened, and each button of one form of each kind
-    pressed. Without forms, only PAGES_OF_A_PATH pages of each path are opened: most shapes differ in the filters that
-    are set.
+    Every page is laid out at each width. One page of each shape is opened. Each button of one form of each kind is
+    pressed. Without forms, only PAGES_OF_A_PATH pages of each path are opened: most shapes differ only in their
+    filters.
     """
 
     def __init__(self, page: Page, user: str, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
@@ -84,7 +84,7 @@ class BrowserCrawler:
         page.on("response", self._check_status)
 
     def crawl(self) -> None:
-        """Log in, open every page, and submit every form. Submit last what ends the session."""
+        """Log in, open every page, and submit every form. The forms that end the session are last."""
         self._log_in()
         while self._waiting:
             address = self._waiting.popleft()
@@ -143,7 +143,10 @@ class BrowserCrawler:
         return HtmlPage(address, self.page.content()).forms
 
     def _next_button(self, address: str) -> Button | None:
-        """Return a button of the page that submits a form, if no button of its kind was pressed before."""
+        """Return a button of the page that submits a form, and whose kind was not pressed before.
+
+        Return None if there is none.
+        """
         for number, (form, buttons) in enumerate(zip(self._forms(address), self.page.evaluate(BUTTONS), strict=True)):
             for at, button in enumerate(buttons):
                 kind = f"{form_kind(form)} {button}"
@@ -173,7 +176,7 @@ class BrowserCrawler:
         self._read_answer(shown.value)
 
     def _read_answer(self, answer: Response) -> None:
-        """Read the page that follows a form, unless one of its shape is known. It may exist only now."""
+        """Read the page that follows a form, if no page of its shape is known. Its address may not exist later."""
         after = urlsplit(answer.url)
         address = f"{after.path}?{after.query}" if after.query else after.path
         if answer.request.method == "POST":  # not an address of its own: a question, or the result of each item
@@ -195,7 +198,10 @@ class BrowserCrawler:
 
 
 def _search_address(form: FormOnPage) -> str:
-    """Return the address that a search opens with the values that the form shows, and valid ones of required fields."""
+    """Return the address that a search opens.
+
+    It has the values that the form shows, and valid values of required fields.
+    """
     values = {each.name: each.chosen for each in form.fields if each.kind != "checkbox"}
     values |= {each.name: valid_value(each, form) for each in form.fields if each.required and not each.chosen}
     return f"{form.action}?{urlencode(values)}" if values else form.action

@@ -1,4 +1,4 @@
-"""A person at the console, whose clicks are counted: at a desk or with a phone, where pages are behind a menu."""
+"""A person at the console, whose clicks are counted. On a phone the pages are in a menu."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -33,7 +33,7 @@ class Person:
         self.click(self.page.get_by_role("navigation", name="Pages").get_by_role("link", name=label, exact=True))
 
     def fill(self, label: str, text: str, *, enter: bool = False, within: Any = None) -> None:
-        """Type into a field, and perhaps press Enter."""
+        """Type into a field. If `enter`, press Enter."""
         field = (within or self.page).get_by_label(label, exact=True)
         field.fill(text)
         if enter:
@@ -61,7 +61,7 @@ class Person:
         self.clicks += 1
 
     def filter_by(self, label: str, option: str) -> None:
-        """Choose an option of a filter, whose fields are behind a button on a phone, and show the list."""
+        """Choose an option of a filter, and show the list. On a phone the fields of a filter are behind a button."""
         button = self.page.get_by_role("button", name="Filter")
         if button.is_visible():
             self.click(button)
@@ -73,7 +73,7 @@ class Person:
         expect(self.page.get_by_text(text).first).to_be_visible()
 
     def is_done(self, *, desk: int, phone: int) -> None:
-        """Record the clicks, which are at most `desk` or `phone`, and save a screenshot."""
+        """Check that the job took at most `desk` or `phone` clicks. Record the clicks, and save a screenshot."""
         CLICKS[self.job][self.width] = self.clicks
         self.page.screenshot(path=self._screenshots / f"job-{self.job[:1]}-{self.width}.png", full_page=True)
         assert self.clicks <= {"desk": desk, "phone": phone}[self.width]

@@ -1,4 +1,4 @@
-"""Screenshots of every page in light, dark and phone layout, made by `make screenshots`, with realistic data."""
+"""Screenshots of every page with realistic data, in light, dark and phone layout. `make screenshots` makes them."""
 
 import base64
 import re
@@ -56,7 +56,7 @@ def filled_stack(console_stack: Stack) -> Stack:
 
 @pytest.fixture(scope="module")
 def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict[str, Page]]:
-    """For each look, a page in the clinics' time zone where an administrator is logged in."""
+    """For each look, a page where an administrator is logged in. Its time zone is the one of the clinics."""
     opened = {}
     for suffix, (colors, width, height) in LOOKS.items():
         context = chromium.new_context(
@@ -101,7 +101,7 @@ ADDRESSES = {
     "no-such-page": "/no-such-page",
 }
 # Pages of the navigation without an address of their own above are taken as they open.
-FURTHER = {
+OTHER_ADDRESSES = {
     item.path.strip("/"): item.path
     for section in SECTIONS
     for item in section.items
@@ -109,7 +109,7 @@ FURTHER = {
 }
 
 
-@pytest.mark.parametrize(("name", "path"), [*ADDRESSES.items(), *FURTHER.items()])
+@pytest.mark.parametrize(("name", "path"), [*ADDRESSES.items(), *OTHER_ADDRESSES.items()])
 def test_page_is_saved_as_screenshots(pages: dict[str, Page], screenshot_folder: Path, name: str, path: str) -> None:
     for suffix, page in pages.items():
         page.goto(path)
@@ -185,7 +185,7 @@ def test_login_page_is_saved_as_screenshots(chromium: Browser, address: str, scr
 
 
 def save_screenshot(page: Page, name: str, screenshot_folder: Path) -> None:
-    """Save what the screen shows as WebP in docs/screenshots, and as PNG in `screenshot_folder`."""
+    """Save a picture of the screen as WebP in docs/screenshots, and as PNG in `screenshot_folder`."""
     page.screenshot(path=screenshot_folder / f"look-{name}.png")
     options = {"format": "webp", "quality": QUALITY_PERCENT}
     picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", options)["data"])

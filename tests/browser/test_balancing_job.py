@@ -1,4 +1,4 @@
-"""A biller balances a week with the Payment Log of the EMR, in which a payment is missing and an amount differs."""
+"""A biller balances a week with the EMR's Payment Log. In the log one payment is missing and one amount differs."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""In a browser, each page of each role fits the screen, and links and forms lead to pages without an error.
+"""In a browser, each page of each role fits the screen. Links and forms lead to pages without an error.
 
 `tests/console/web/test_crawl.py` follows more links and submits more forms, without a browser.
 """
@@ -15,11 +15,11 @@ from tests.console.web.test_crawl import USERS, task_pages
 from tests.console.web.test_crawl import site as crawled_site
 
 site = crawled_site
-BRIEF = [user for user in USERS if user.name in {f"{Role.FRONT_OFFICE}-of-north", Role.ADMIN.value}]
+BRIEFLY_CRAWLED_USERS = [user for user in USERS if user.name in {f"{Role.FRONT_OFFICE}-of-north", Role.ADMIN.value}]
 
 
 def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCrawler:
-    """Open every page as a user; `how` is `scripts` and `with_forms`."""
+    """Open every page as a user. `how` holds `scripts` and `with_forms`."""
     with chromium.new_context(base_url=address, java_script_enabled=how["scripts"], timezone_id=ZONE) as context:
         flower = ("http://127.0.0.1:5555",)
         crawler = BrowserCrawler(context.new_page(), user.name, flower, *task_pages(user), with_forms=how["with_forms"])
@@ -30,7 +30,7 @@ def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCr
 def test_every_page_fits_the_screen_and_has_no_error(chromium: Browser, site: FastAPI) -> None:
     problems, opened = [], set()
     with serve(site) as address:
-        for user in BRIEF:
+        for user in BRIEFLY_CRAWLED_USERS:
             crawler = crawl(chromium, address, user, scripts=True, with_forms=False)
             problems += [f"{user.name} {problem}" for problem in crawler.problems]
             opened |= crawler.opened

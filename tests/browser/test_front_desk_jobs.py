@@ -28,7 +28,7 @@ def open_clinic(stack: Stack, clinic: str, types: str) -> str:
 
 
 def take_payments_of_today(stack: Stack, clinic: str) -> str:
-    """Publish two payments of the current day, one of which is Not Sent, and return the day."""
+    """Publish two payments of the current day, and return the day. One of them is Not Sent."""
     day = str(datetime.now(ZoneInfo(ZONE)).date())
     here = {"company_id": f"{clinic}-co", "transaction_date": day, "date_of_service": day}
     stack.publish(
@@ -41,7 +41,7 @@ def take_payments_of_today(stack: Stack, clinic: str) -> str:
 
 
 def print_page(person: Person, screenshots: Path, name: str) -> Page:
-    """Print by the button of the page, and return the page as the printer gets it."""
+    """Print with the button of the page. Return the page as the printer gets it."""
     person.page.evaluate("window.print = () => { document.body.dataset.printed = 'yes' }")
     person.click("Print", exact=True)
     assert person.page.locator("body").get_attribute("data-printed") == "yes"

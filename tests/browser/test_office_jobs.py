@@ -1,4 +1,4 @@
-"""The jobs of managers and administrators, done as a person would do them, at a desk and with a phone."""
+"""The jobs of managers and administrators, as a person does them, at a desk and with a phone."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.browser.conftest import PASSWORD, WIDTHS, ZONE
 from tests.browser.person import Person
 
 SIZES = ("desk", "phone")
-OWN = "quite another horse"
+OWN_PASSWORD = "quite another horse"  # noqa: S105 (it opens nothing but these tests)
 Start = Callable[[str, str, str], Person]
 Visit = Callable[[str, str], Person]
 
@@ -83,8 +83,8 @@ def test_administrator_adds_a_limited_user_who_changes_the_password(
     log_in(user, name, PASSWORD)
     user.sees("Choose a new password.")
     user.fill_field("Current password", PASSWORD)
-    user.fill_field("New password", OWN)
-    user.fill_field("New password again", OWN)
+    user.fill_field("New password", OWN_PASSWORD)
+    user.fill_field("New password again", OWN_PASSWORD)
     user.click("Change password")
     expect(user.page.get_by_role("heading", name="Overview")).to_be_visible()
     user.is_done(desk=2, phone=2)

@@ -1,4 +1,4 @@
-"""An operator finds what failed last night, and goes from a payment to its task and back."""
+"""An operator finds last night's failures, and goes from a payment to its task and back."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ LogIn = Callable[..., Page]
 COMPANY, ERROR, TASK = "unlucky-co", "ValueError: Unknown time zone", "6f1c1a52-0000-4000-8000-000000000001"
 
 
-PLANT = """
+ADD_FAILURES = """
 INSERT INTO postponed_work (company_id, kind, item_id, failed_attempts, error, first_failed_at, failed_at, next_try_at)
 VALUES (%s, 'balance_company', '', 2, %s, now(), now(), now() + interval '1 hour')
 """
@@ -29,23 +29,23 @@ VALUES (%s, 'balance_company', '', 2, %s, now(), now(), now() + interval '1 hour
 
 @pytest.fixture
 def failed_night(console_stack: Stack) -> Iterator[None]:
-    """A balancing of last night that failed, and a task that failed."""
+    """Last night a balancing and a task failed."""
     stack = running_stack(console_stack.home)
     assert stack
     with (
         psycopg.connect(libpq_url(stack.engines.database_url), autocommit=True) as connection,
         connect_redis(stack.engines.redis_url) as feed,
     ):
-        connection.execute(PLANT, (COMPANY, ERROR))
+        connection.execute(ADD_FAILURES, (COMPANY, ERROR))
         failed_tasks.record(feed, FailedTask("billing.balance", TASK, datetime.now(UTC), "ValueError", "backoffice-1"))
         yield
         connection.execute("DELETE FROM postponed_work WHERE company_id = %s", (COMPANY,))
-        feed.delete(failed_tasks.KEY)
+        feed.delete(failed_tasks.FAILED_TASKS_KEY)
 
 
 @pytest.mark.usefixtures("failed_night")
 @pytest.mark.parametrize("width", ["desk", "phone"])
-def test_operator_finds_what_failed_last_night(start: Callable[[str, str, str], Person], width: str) -> None:
+def test_operator_finds_last_nights_failures(start: Callable[[str, str, str], Person], width: str) -> None:
     operator = start("olga", "g: find what failed last night", width)
     page = operator.page
 

@@ -207,7 +207,10 @@ def test_user_is_added_in_a_dialog_on_the_list(logged_in: Callable[..., Page]) -
 
 
 def _post_unexplained_entry(stack: Stack) -> None:
-    """Insert a second entry of a payment directly in the database: balancing shows it as an unexplained difference."""
+    """Insert a second entry of a payment directly into the database.
+
+    Balancing shows it as an unexplained difference.
+    """
     url = libpq_url(current_engines(read_settings(stack.environment)).database_url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(

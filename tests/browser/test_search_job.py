@@ -1,4 +1,4 @@
-"""Support finds a missing Copay by the patient's name, as a person would: at a desk and with a phone."""
+"""Support finds a missing Copay by the patient's name, at a desk and with a phone."""
 
 import re
 from collections.abc import Callable

@@ -54,7 +54,7 @@ class ThreeWeeks:
         stack.wait_until_idle()
 
     def late_corrections(self) -> Iterator[Event]:
-        """Yield events that edit, delete and add payments of September, which is closed."""
+        """Yield events that edit, delete and add payments of the closed September."""
         now = datetime.now(UTC).isoformat()
         saved = [each for each in self.events if each["type"] == "payment.saved" and each["clinic_id"] == "north"]
         whole = [each for each in saved if self._is_in_september(each)][5 : 5 + SEPTEMBER_CASES]

@@ -59,12 +59,11 @@ _FILL = (
 )
 
 
-def fill(database: Database, payments: int) -> None:
+def fill_ledger(database: Database, payments: int) -> None:
     """Add payments of one patient. Each has an entry, a charge and an exception.
 
-    Each fourth has a newer dead letter with another amount.
-
-    Turns autovacuum off for the tables, so the planner has no statistics.
+    Each fourth payment has a newer dead letter with another amount. Autovacuum is turned off for the tables, so the
+    planner has no statistics.
     """
     with transaction(database) as tx:
         for table in TABLES:

@@ -24,7 +24,7 @@ class CommittedLedger:
     """A ledger whose methods commit. Tests share the database, so each test uses separate clinic or company ids."""
 
     def __init__(self, database: Database, now: datetime | None = None) -> None:
-        """Use the given time for every change, or the current time if `now` is None."""
+        """Use the time `now` for every change. If it is None, use the current time."""
         self.database, self._now = database, now
 
     def now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Digests of the whole content of a ledger, to show that nothing has changed."""
+"""Digests of the whole content of a ledger. A test compares them to show that nothing has changed."""
 
 from sqlalchemy import text
 

@@ -59,7 +59,7 @@ _entry_numbers = count(1)
 
 
 def payment_fields(**changes: object) -> dict[str, Any]:
-    """Return the JSON object of a `payment.saved` event. A change to `...` removes the key."""
+    """Return the JSON object of a `payment.saved` event. A field with the value `...` is removed."""
     # The id goes first: pytest names tests by the end of the value, and the name is the same in each process.
     content = {"event_id": str(uuid4()), **_PAYMENT_FIELDS, **changes}
     return {name: value for name, value in content.items() if value is not ...}
@@ -106,7 +106,7 @@ def saved_patient(patient_id: str = "patient", **changes: object) -> PatientSave
 
 
 def saved_charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved:
-    """Return a `charge.saved` event, which states the balance that the patient owes for a date of service."""
+    """Return a `charge.saved` event. It states the balance that the patient owes for a date of service."""
     content = {
         "patient_balance": balance,
         "charge_id": charge_id,
@@ -119,7 +119,7 @@ def saved_charge(charge_id: str, balance: str, **changes: object) -> ChargeSaved
 
 
 def next_version(event: LineEvent, **changes: object) -> PaymentSaved:
-    """Return a save of the same line with the next version number and these changes."""
+    """Return a save of the same line with these changes. Its version number is one higher."""
     content = json.loads(event_body(event)) | {"event_id": str(uuid4()), "version": event.version + 1}
     again = read_event(event_body(content | changes))
     assert isinstance(again, PaymentSaved)

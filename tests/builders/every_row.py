@@ -1,4 +1,4 @@
-"""A company that has rows in every table that moves with a company."""
+"""A company with rows in every table that moves with a company."""
 
 from datetime import date, timedelta
 
@@ -46,7 +46,11 @@ def _import_april(office: Office, ids: dict[str, str]) -> list[Event]:
 
 
 def _decide_exceptions(office: Office, edited: list[Event]) -> None:
-    """Accept one exception, undo that and accept it again; acknowledge another. The third stays open. Add notes."""
+    """Decide two of three exceptions, and add notes.
+
+    One exception is accepted, undone and accepted again. Another exception is acknowledged. The third exception stays
+    open.
+    """
     office.publish(*(next_version(each, amount_due="30.00", amount_paid="30.00") for each in edited))
     office.now += timedelta(minutes=1)
     accepted, acknowledged, _ = adjusting.list_acceptable(office.tx, office.company_id)

@@ -1,4 +1,4 @@
-"""Entries of the feed whose import was acknowledged and then lost, as after a failover of PostgreSQL."""
+"""Entries of the feed whose import was acknowledged and then lost, for example in a failover of PostgreSQL."""
 
 from typing import Any, cast
 

@@ -27,7 +27,7 @@ def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id:
 
 
 def add_earlier_clinic_key(tx: Transaction) -> None:
-    """Make clinic ids unique across companies, as they are until an upgrade is finished."""
+    """Make clinic ids unique across companies, as they are before an upgrade is finished."""
     tx.execute(text("CREATE UNIQUE INDEX earlier_clinic_key ON clinics (clinic_id)"))
 
 
@@ -37,7 +37,7 @@ def set_clinic_settings(tx: Transaction, settings: ClinicSettings, since: dateti
     configuring.set_clinic(tx, update, now=since, who="user:admin")
 
 
-def sending(*charge_types: ChargeType) -> ClinicSettings:
+def settings_with_types(*charge_types: ChargeType) -> ClinicSettings:
     """Return clinic settings in which these charge types are selected."""
     return ClinicSettings(integration=True, charge_types=frozenset(charge_types))
 

@@ -1,4 +1,4 @@
-"""An office without Redis and Celery: tests call it to import events, run the sweeps and act as a biller."""
+"""An office without Redis and Celery. Tests call it to import events, to run the sweeps and to act as a biller."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -139,7 +139,7 @@ class Office:
 
 
 def office_with_closed_april(tx: Transaction, *events: Event) -> Office:
-    """Return an office on June 12, 2020, which imported these events and then closed April 2020."""
+    """Return an office on June 12, 2020. It has imported these events and then closed April 2020."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(*events)
     office.set_today(date(2020, 6, 10))

@@ -1,4 +1,4 @@
-"""A PostgreSQL primary whose only synchronous standby is gone, so that each COMMIT waits until it is cancelled."""
+"""A PostgreSQL primary whose only synchronous standby is gone. So each COMMIT waits until it is cancelled."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class SynchronousPrimary:
 
     @contextmanager
     def standby_gone(self, end: str = "pg_cancel_backend") -> Iterator[None]:
-        """Let each COMMIT that has written wait for a standby which does not exist, and end this wait with `end`."""
+        """Let each COMMIT that has written wait for a standby that does not exist. `end` ends this wait."""
         self._set_standby("gone")
         is_over = threading.Event()
         canceller = threading.Thread(target=self._end_waiting, args=[is_over, end])
@@ -42,7 +42,7 @@ class SynchronousPrimary:
             connection.execute("SELECT pg_reload_conf()")
 
     def _wait_until_commits_wait(self) -> None:
-        """Write transactions until a COMMIT waits: the server reads the new setting a moment after the reload."""
+        """Write transactions until a COMMIT waits. The server reads the new setting only a moment after the reload."""
         notices: list[object] = []
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             connection.add_notice_handler(notices.append)
@@ -61,7 +61,7 @@ class SynchronousPrimary:
 
 @contextmanager
 def synchronous_primary(home: Path) -> Iterator[SynchronousPrimary]:
-    """Run such a primary in this folder."""
+    """Run a SynchronousPrimary in this folder."""
     with embedded_postgres(home) as url:
         upgrade(url)
         yield SynchronousPrimary(url)

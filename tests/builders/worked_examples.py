@@ -1,4 +1,4 @@
-"""The office's table of worked examples. The months up to May 2020 were closed on June 10."""
+"""The office's table of worked examples. All months up to May 2020 were closed on June 10."""
 
 from dataclasses import dataclass
 from datetime import date

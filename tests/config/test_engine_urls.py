@@ -47,7 +47,7 @@ def refusal_of(environ):
 
 
 def is_special(character):
-    """Return whether a URL with this character in its password is rejected."""
+    """Return whether the settings reject a URL with this character in its password."""
     return character in "#?/@%:" or not character.isprintable() or character.isspace()
 
 
@@ -193,7 +193,7 @@ def test_broker_defaults_to_the_database_after_the_feeds(feed, broker):
     assert default_broker_url(feed) == broker
 
 
-def test_kombu_gets_the_tls_options_apart_from_the_url():
+def test_kombu_gets_the_tls_options_separately_from_the_url():
     url = redis_url_of(
         "rediss://h/1?socket_timeout=5&ssl_ca_certs=/etc/c%2Fa.pem&ssl_check_hostname=False&client_name=x"
     )

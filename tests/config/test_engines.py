@@ -1,4 +1,7 @@
-"""The URLs of PostgreSQL and Redis come from the settings or, if unset, from the file of a running stack."""
+"""The URLs of PostgreSQL and Redis come from the settings.
+
+If they are not set, they come from the running stack's file.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ from config.engines import Engines, NotRunningError, StackFile, current_engines,
 from config.settings import read_settings
 
 EMBEDDED = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
-NAMED = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/2"}
+URL_SETTINGS = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/2"}
 
 
 def settings_in(home, **environ):
@@ -32,7 +35,7 @@ def pid_of_an_ended_process():
 def test_urls_take_precedence_over_a_running_stack(tmp_path):
     write_stack_file(tmp_path, os.getpid())
 
-    assert current_engines(settings_in(tmp_path, **NAMED)) == Engines(
+    assert current_engines(settings_in(tmp_path, **URL_SETTINGS)) == Engines(
         "postgresql+psycopg://u:p@h/d", "redis://h:6379/2", "redis://h:6379/3"
     )
 

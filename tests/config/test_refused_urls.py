@@ -1,4 +1,4 @@
-"""A URL that clients parse differently is rejected by a one-line error without any part of the password."""
+"""A URL that clients parse differently is rejected. The error is one line without any part of the password."""
 
 import pytest
 

@@ -31,21 +31,21 @@ SECRET = "sEcr3t"  # noqa: S105 (no password of anything)
 
 
 class OfflineClient(redis.Redis):
-    """A client that answers pings itself."""
+    """A client that needs no server: it answers its own pings."""
 
     def ping(self):
         return True
 
 
 class OfflineChannel(SentinelChannel):
-    """kombu's channel without the ping with which it connects."""
+    """kombu's channel without the ping that it sends when it connects."""
 
     def _get_client(self):
         return OfflineClient
 
 
 def read_pool(pool):
-    """Return the facts of a pool: (hosts, service, user, password, database, the Sentinels' logins)."""
+    """Return the facts of a pool: (hosts, service, user, password, database, logins of the Sentinels)."""
     asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
     logins = {(each.get("username"), each.get("password")) for each in asked}
     hosts = [(each["host"], each["port"]) for each in asked]

@@ -1,4 +1,4 @@
-"""Variables that Kubernetes adds for the services of a namespace are not read as settings."""
+"""Kubernetes adds variables for the services of a namespace. They are not read as settings."""
 
 import io
 import json

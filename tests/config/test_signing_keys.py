@@ -7,7 +7,7 @@ from config.signing_keys import read_keys
 from tasks.signing import read_keyring
 
 SECRET = "0b" * 16
-GOOD = f"""
+GOOD_FILE = f"""
 [acme]
 "2026-10" = "{SECRET}"
 "2027-01" = "{"AF" * 32}"
@@ -27,7 +27,7 @@ def write_keys(tmp_path):
 
 
 def test_each_company_has_its_keys_in_file_order(write_keys):
-    assert read_keys(write_keys(GOOD)) == {
+    assert read_keys(write_keys(GOOD_FILE)) == {
         "acme": {"2026-10": b"\x0b" * 16, "2027-01": b"\xaf" * 32},
         "Globex Inc.": {"first": b"\x0b" * 16},
     }
@@ -72,7 +72,7 @@ def test_missing_file_is_named_in_the_error(tmp_path):
 def test_signatures_of_companies_without_keys_are_required_only_by_the_setting_all(
     write_keys, required, is_required_of_all
 ):
-    path = write_keys(GOOD)
+    path = write_keys(GOOD_FILE)
     environment = {"PAYMENTS_SIGNING_KEYS": str(path), "PAYMENTS_SIGNATURES_REQUIRED": required}
 
     keyring = read_keyring(read_settings(environment))
@@ -91,7 +91,7 @@ def test_default_settings_require_no_signature():
 def test_required_signature_without_a_key_is_an_error(write_keys, required):
     environment = {"PAYMENTS_SIGNATURES_REQUIRED": required}
     if required == "initech":
-        environment["PAYMENTS_SIGNING_KEYS"] = str(write_keys(GOOD))
+        environment["PAYMENTS_SIGNING_KEYS"] = str(write_keys(GOOD_FILE))
 
     with pytest.raises(SettingsError, match=r"PAYMENTS_SIGNATURES_REQUIRED: .* no key"):
         read_keyring(read_settings(environment))

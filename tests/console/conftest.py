@@ -70,7 +70,7 @@ def ledger_database(ledger_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def billing(ledger_database: Database) -> CommittedLedger:
-    """The ledger that the commands use. Tests share this ledger, so each test uses separate clinics."""
+    """The ledger that the commands use. Tests share it, so each test uses separate clinics."""
     return CommittedLedger(ledger_database, NOW)
 
 
@@ -97,7 +97,7 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="package")
 def command_database(ledger_url: str) -> Iterator[Database]:
-    """The connection pool that all commands share, because connecting for each command would double the test time."""
+    """The connection pool that all commands share. Connecting for each command would double the test time."""
     engine = connect(ledger_url, **COMMAND_OPTIONS | {"pool_size": 2})  # a test may run a command within another
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "dispose", lambda: None)
@@ -126,7 +126,7 @@ def terminal(
 
 @pytest.fixture
 def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
-    """Return a function that replaces `module.name`: its next call first calls `commit`, then the original."""
+    """Return a function that replaces `module.name`. Its next call first calls `commit`, then the original function."""
 
     def commit_before_call(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
         original, pending = getattr(module, name), [commit]
@@ -144,6 +144,6 @@ def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
 
 @pytest.fixture(scope="session")
 def ledgers(postgres_url: str, empty_ledger: str) -> Iterator[Ledgers]:
-    """The databases after the fortnight of two companies with identical ids: of each alone, and of both."""
+    """The databases after the fortnight of two companies with identical ids: one for each company, and one for both."""
     with ledgers_after_the_fortnight(postgres_url, empty_ledger) as found:
         yield found

@@ -1,7 +1,7 @@
-"""Two companies with the same ids of clinics, patients, payments, charges and events, over the simulator's fortnight.
+"""Two companies with the same ids of clinics, patients, payments, charges and events, for the simulator's fortnight.
 
-Their amounts, methods, settings and names differ, and each lacks some lines of the other. So a report that confuses the
-two shows it.
+Their amounts, methods, settings and names differ, and each lacks some lines of the other. A report that confuses the
+two companies therefore shows a difference.
 """
 
 import json
@@ -51,7 +51,7 @@ CHUNK = timedelta(days=1) / CHUNKS_A_DAY
 
 
 class Company(NamedTuple):
-    """One of the companies. Its amounts are those of the simulator times `factor`.
+    """One of the companies. Its amounts are the simulator's amounts times `factor`.
 
     It lacks every id whose CRC-32 is divisible by `modulus`. Its time zone is `timezone`.
     """
@@ -62,7 +62,7 @@ class Company(NamedTuple):
     timezone: str
 
     def lacks(self, key: str) -> bool:
-        """Return whether this company lacks what the other one may have under this id."""
+        """Return whether this company has nothing under this id. The other company may have it."""
         return crc32(key.encode()) % self.modulus == 0
 
 
@@ -71,7 +71,7 @@ BETA = Company("beta", 3, 5, "America/Los_Angeles")
 
 
 class Arrival(NamedTuple):
-    """The body of an event, and when it arrives."""
+    """The body of an event, and the time at which it arrives."""
 
     at: datetime
     body: bytes
@@ -79,7 +79,7 @@ class Arrival(NamedTuple):
 
 @cache
 def arrivals(company: Company) -> list[Arrival]:
-    """Return the events of a company: those of the simulator, and charges, invalid events and late corrections."""
+    """Return the events of a company: the simulator's events, charges, invalid events and late corrections."""
     found = []
     for each in simulate(CLINICS, DAYS, SEED, FIRST_DAY):
         content = json.loads(each.event.model_dump_json(by_alias=True))
@@ -144,7 +144,7 @@ def _event_id(payment: dict[str, Any], kind: str) -> str:
 
 
 def payment_log(company: Company, file: Any) -> None:
-    """Write the Payment Log that the EMR of a company would export, without a few lines."""
+    """Write the Payment Log that the EMR of a company would export. A few lines are missing."""
     bodies = [
         each.body for each in arrivals(company) if b"Shell" not in each.body and not company.lacks(str(each.body))
     ]
@@ -152,18 +152,18 @@ def payment_log(company: Company, file: Any) -> None:
 
 
 def _slot_of(at: datetime) -> int:
-    """Return the index of the eight-hour slot that contains a moment. Slot 0 starts at 0:00 UTC on FIRST_DAY."""
+    """Return the index of the eight-hour slot that contains a time. Slot 0 starts at 0:00 UTC on FIRST_DAY."""
     return (at - datetime.combine(FIRST_DAY, time(), UTC)) // CHUNK
 
 
 class Fortnight:
-    """The work of two weeks on one database, for one company or for several side by side. Each step commits."""
+    """The work of two weeks on one database, for one company or for several. Each step commits."""
 
     def __init__(self, database: Database, companies: Sequence[Company]) -> None:
         self._database, self._companies, self._now = database, companies, SET_UP
 
     def run(self) -> None:
-        """Set the companies up, and run each day: imports, sweeps, decisions, and the nightly work."""
+        """Set up the companies. Then run each day: imports, sweeps, decisions, and the nightly work."""
         self._set_up()
         mixed = sorted((each for company in self._companies for each in arrivals(company)), key=lambda each: each.at)
         # The same hours in each run, whether a company sends something or not. A version that arrives in the same hours
@@ -233,7 +233,7 @@ class Fortnight:
             closing.finish_close(tx, company.id, month, self._now)
 
     def _decide(self, tx: Transaction, company: Company) -> None:
-        """Accept a third of the exceptions that can be accepted, and acknowledge a ninth of all, by their payments."""
+        """Accept a third of the acceptable exceptions, and acknowledge a ninth of all, chosen by their payments."""
         acceptable = {*adjusting.list_acceptable(tx, company.id)}
         for row in [*reporting.exceptions(tx, ExceptionFilter(scope=Scope.of_companies(company.id)))]:
             number = crc32(row.payment.encode()) % 9

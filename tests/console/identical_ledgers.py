@@ -1,4 +1,4 @@
-"""The databases after the fortnight of two companies with identical ids, and what is compared between them."""
+"""The databases after the fortnight of two companies with identical ids, and the values that tests compare."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _IDS = {
 
 
 class Ledgers(NamedTuple):
-    """The databases after the fortnight: of each company alone, by its id, and of both companies."""
+    """The databases after the fortnight. `alone` has one for each company, by its id. `together` holds both."""
 
     alone: Mapping[str, Database]
     together: Database
@@ -71,8 +71,8 @@ def patients_of_each_kind(database: Database) -> list[str]:
 def number_within_company(database: Database, company: str, output: str) -> str:
     """Replace the ids of exceptions and dead letters by their numbers within the company.
 
-    They are unique in the installation, because commands and addresses name an exception without its company. So they
-    count the exceptions of all companies.
+    The ids are unique in the installation, because commands and addresses name an exception without its company. So
+    they depend on the exceptions of the other company.
     """
     with transaction(database) as tx:
         for table, pattern in _IDS.items():

@@ -1,4 +1,4 @@
-"""Two companies with identical ids side by side: the reports of each are byte for byte those that it gets alone."""
+"""Two companies with identical ids: each company's reports are byte for byte as if it were alone."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,7 +48,10 @@ Compare = Callable[..., None]
 def compare(
     unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch, ledgers: Ledgers, redis_url: str
 ) -> Compare:
-    """Return a function that compares the output of a command: for the company alone, and with `--company` together."""
+    """Return a function that compares two outputs of a command.
+
+    One output is of a ledger with the company alone. The other is of the ledger of both companies, with `--company`.
+    """
     monkeypatch.setenv("REDIS_URL", redis_url)
 
     def run(database: Database, company: Company, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Pages, API and CLI have the same password limits, and a user can log in with any password within these limits."""
+"""Pages, API and CLI have the same password limits. A user can log in with any password within these limits."""
 
 import io
 from datetime import UTC, datetime, timedelta

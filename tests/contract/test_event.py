@@ -42,7 +42,7 @@ identifiers = st.text(printable, min_size=1, max_size=64).filter(lambda text: te
 amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.2f}").filter(lambda text: "." in text)
 
 
-def test_event_holds_what_the_emr_saved():
+def test_event_holds_the_values_that_the_emr_saved():
     event = saved_payment("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
 
     assert event.key == LineKey("company", "clinic", "payment", "1")

@@ -142,7 +142,7 @@ REFUNDS: list[tuple[dict[str, str], str, str]] = [
     (REFUNDED | {"amount_due": "25.00", "refund_of": ""}, "amount_paid", REFUND),
     (REFUNDED | {"amount_paid": "25.00", "refund_of": ""}, "amount_due", REFUND),
 ]
-ITSELF = [
+REFUNDS_OF_THEMSELVES = [
     {"refund_of": "clinic/payment/1"},
     {"refund_of": "clinic/a/b/1", "payment_id": "a/b"},
     {"refund_of": "clinic/a/b/1", "payment_id": "a", "line_id": "b/1"},
@@ -182,7 +182,7 @@ def test_refund_line_with_an_amount_of_the_wrong_sign_is_refused_by_field(change
     assert (error.field, str(error).startswith(f"{field}: {problem}")) == (field, True), error
 
 
-@pytest.mark.parametrize("changes", ITSELF, ids=lambda changes: changes["refund_of"])
+@pytest.mark.parametrize("changes", REFUNDS_OF_THEMSELVES, ids=lambda changes: changes["refund_of"])
 def test_refund_of_the_line_itself_is_refused(changes):
     error = refusal(payment_fields(**REFUNDED | changes))
 
@@ -242,8 +242,8 @@ def test_any_body_is_read_or_refused_in_one_printable_line(content):
     assert isinstance(read_partial_event(content), PartialEvent)
     try:
         event = read_event(content)
-        told = "read" if read_event(event_body(event)) == event else ""
+        result = "read" if read_event(event_body(event)) == event else ""
     except EventError as error:
-        told = str(error)
-    assert told.isprintable()
-    assert 0 < len(told) < 300
+        result = str(error)
+    assert result.isprintable()
+    assert 0 < len(result) < 300

@@ -1,4 +1,4 @@
-"""The fast reader of plain payments returns what `read_event` returns, or leaves the body to it."""
+"""The fast reader of plain payments returns the same as `read_event`, or leaves the body to `read_event`."""
 
 import json
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ COMPACT, SPACED = (",", ":"), (", ", ": ")
 
 
 def assert_agrees(body):
-    """Assert that the fast reader returns what `read_event` returns, or nothing."""
+    """Assert that the fast reader returns the same as `read_event`, or nothing."""
     plain = read_plain_payment(body)
     if plain is not None:
         event = read_event(body)
@@ -70,7 +70,7 @@ def test_usual_payment_is_read_without_pydantic(changes, separators):
     assert_agrees(body)
 
 
-def test_plain_payment_holds_what_the_emr_saved():
+def test_plain_payment_holds_the_values_that_the_emr_saved():
     payment = read_plain_payment(event_body(payment_fields(saved_at="2026-06-05T23:30:00-07:00", memo="", version=3)))
 
     assert isinstance(payment, PaymentSaved)
@@ -118,7 +118,10 @@ def test_readers_agree_on_odd_values(changes, separators, in_ascii):
     is_without=st.sampled_from([None, *OPTIONAL]),
 )
 def test_readers_agree_on_repeated_keys(name, value, is_last, is_without):
-    """A key that occurs twice is not hidden by a missing optional key, wherever blanks are."""
+    """In these events one optional key is missing and another key occurs twice.
+
+    The number of keys is then usual, but the fast reader must notice the repetition. Blanks make no difference.
+    """
     pairs = [(key, each) for key, each in payment_fields(**dict.fromkeys(OPTIONAL)).items() if key != is_without]
     pairs.insert(len(pairs) if is_last else 0, (name, value))
     body = ("{" + ",".join(f"{json.dumps(key)} :{json.dumps(each)}" for key, each in pairs) + "}").encode()

@@ -1,4 +1,4 @@
-"""Stream partitions: the stream of a company is the same in every language and release."""
+"""Stream partitions: a company has the same stream in every language and release."""
 
 from collections import Counter
 

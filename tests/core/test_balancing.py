@@ -179,9 +179,9 @@ def difference_note(field: str, in_emr: object, in_billing: object) -> Balancing
 
 
 FEED = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
-KNOWN = line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
+IMPORTED_LINE = line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
 COMPARED = [
-    ("the same", KNOWN, "0.00", ()),
+    ("the same", IMPORTED_LINE, "0.00", ()),
     (
         "only in the log",
         line_comparison("0.00", None, emr_amount="25.00", log=FEED),
@@ -190,29 +190,29 @@ COMPARED = [
     ),
     (
         "not in the log",
-        replace(KNOWN, emr_amount=ZERO, log=None),
+        replace(IMPORTED_LINE, emr_amount=ZERO, log=None),
         "-25.00",
         (BalancingNote(BalancingNoteCode.ONLY_IN_BILLING),),
     ),
     (
         "amount",
-        replace(KNOWN, emr_amount=Decimal("30.00")),
+        replace(IMPORTED_LINE, emr_amount=Decimal("30.00")),
         "5.00",
         (difference_note("amount", Decimal("30.00"), Decimal("25.00")),),
     ),
     (
         "day",
-        replace(KNOWN, is_in_range=False, imported_in_range=ZERO, log=FEED._replace(day=date(2026, 6, 6))),
+        replace(IMPORTED_LINE, is_in_range=False, imported_in_range=ZERO, log=FEED._replace(day=date(2026, 6, 6))),
         "25.00",
         (difference_note("day", date(2026, 6, 6), DAY),),
     ),
     (
         "all other details",
-        replace(KNOWN, log=PaymentDetails(DAY, "Other", internal_payment=False, version=2)),
+        replace(IMPORTED_LINE, log=PaymentDetails(DAY, "Other", internal_payment=False, version=2)),
         "0.00",
         (difference_note("charge_type", "Other", "Copay"), difference_note("version", 2, 1)),
     ),
-    ("no version in the log", replace(KNOWN, log=FEED._replace(version=None)), "0.00", ()),
+    ("no version in the log", replace(IMPORTED_LINE, log=FEED._replace(version=None)), "0.00", ()),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Corrections (rules D1, D3, D4): postings for open months and adjusting entries for closed ones."""
+"""Corrections (rules D1, D3, D4): postings for open months, and adjusting entries for closed months."""
 
 from collections import defaultdict
 from datetime import date

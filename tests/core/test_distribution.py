@@ -192,7 +192,10 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
 
 
 def sum_allocations(allocations: list[Allocation]) -> list[AppliedAmount]:
-    """Sum allocations per line and charge, as the store does, and keep the number of the newest allocation."""
+    """Return the sum of the allocations of each line and charge, as the store does.
+
+    Each sum has the number of its newest allocation.
+    """
     standing: dict[tuple[int, tuple[str, str]], AppliedAmount] = {}
     for number, (line_ref, charge_key, amount, _) in enumerate(allocations, 1):
         before = standing.get((line_ref, charge_key))

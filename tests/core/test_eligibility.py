@@ -1,4 +1,4 @@
-"""Eligibility (rule D2): the rows of the table, their order, and which clinic settings apply."""
+"""Eligibility (rule D2): the rows of the table, their order, and the clinic settings that apply."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import combinations

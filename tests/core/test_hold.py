@@ -7,21 +7,21 @@ from payments.core.import_rule import ImportContext, decide, decide_again, decid
 from payments.core.outcome import Held, HoldCause, NotSent, Reason
 from tests.builders.events import BACKOFF, COPAYS, NOW, next_version, saved_payment
 
-FIRST = saved_payment("25.00")
-KNOWN = ImportContext(NOW, BACKOFF, COPAYS)
-UNKNOWN = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False)
+FIRST_SAVE = saved_payment("25.00")
+KNOWN_PATIENT = ImportContext(NOW, BACKOFF, COPAYS)
+UNKNOWN_PATIENT = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False)
 
 
-def decide_event(event, before=None, context=KNOWN):
+def decide_event(event, before=None, context=KNOWN_PATIENT):
     return decide(event, event.content_hash, before, context)
 
 
 def test_unknown_patient_holds_the_line_for_each_step_and_then_it_is_not_sent():
-    line = decide_event(FIRST, None, UNKNOWN).line
+    line = decide_event(FIRST_SAVE, None, UNKNOWN_PATIENT).line
     holds = []
     while isinstance(line.outcome, Held):
         holds.append(line.outcome)
-        line = decide_again(line, UNKNOWN).line
+        line = decide_again(line, UNKNOWN_PATIENT).line
 
     assert [(each.retry_count, each.cause) for each in holds] == [
         (1, HoldCause.PATIENT_NOT_FOUND),
@@ -29,18 +29,18 @@ def test_unknown_patient_holds_the_line_for_each_step_and_then_it_is_not_sent():
     ]
     assert all(NOW <= each.due_at <= NOW + step for each, step in zip(holds, BACKOFF, strict=True))
     assert (line.outcome, line.attempts) == (NotSent(Reason.PATIENT_NOT_FOUND), 3)
-    assert decide_again(line, KNOWN).line.posted == Decimal("25.00")
+    assert decide_again(line, KNOWN_PATIENT).line.posted == Decimal("25.00")
 
 
 def test_new_version_of_a_held_line_restarts_the_schedule():
-    held = decide_again(decide_event(FIRST, None, UNKNOWN).line, UNKNOWN).line
+    held = decide_again(decide_event(FIRST_SAVE, None, UNKNOWN_PATIENT).line, UNKNOWN_PATIENT).line
 
     assert held.outcome.retry_count == 2
-    assert decide_event(next_version(FIRST), held, UNKNOWN).line.outcome.retry_count == 1
+    assert decide_event(next_version(FIRST_SAVE), held, UNKNOWN_PATIENT).line.outcome.retry_count == 1
 
 
 def test_failed_evaluation_holds_the_line_with_its_error_and_then_it_is_not_sent():
-    line = decide_event(FIRST).line
+    line = decide_event(FIRST_SAVE).line
     error = "DataError: what the database said"
     outcomes = []
     for _ in range(3):

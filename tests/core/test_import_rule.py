@@ -39,7 +39,7 @@ def summary(decision):
     return line.outcome.application, line.outcome.status, line.outcome.target, line.posted
 
 
-FIRST = saved_payment("25.00")
+SAVED = saved_payment("25.00")
 IMPORTED, UPDATED, REMOVED, EXCEPTION, NONE = (
     Application.IMPORTED,
     Application.UPDATED,
@@ -49,7 +49,7 @@ IMPORTED, UPDATED, REMOVED, EXCEPTION, NONE = (
 )
 OPEN, SCHEDULED, CLOSED = MonthState.OPEN, MonthState.SCHEDULED, MonthState.CLOSED
 ZERO_ZERO = {"amount_due": "0.00", "amount_paid": "0.00"}
-NOTHING = saved_payment(**ZERO_ZERO)
+ZERO_PAYMENT = saved_payment(**ZERO_ZERO)
 IN_MAY = {"transaction_date": "2026-05-20"}
 
 # The previous version, the new one, the states of June and May; then what Billing did, T and P.
@@ -59,32 +59,32 @@ CASES = {
     "new in a closed month": (None, saved_payment("25.00"), CLOSED, OPEN, EXCEPTION, "25.00", "0.00"),
     "deletion of an unknown line": (None, deleted_payment(), OPEN, OPEN, NONE, "0.00", "0.00"),
     "deletion of an unknown line, closed": (None, deleted_payment(), CLOSED, OPEN, NONE, "0.00", "0.00"),
-    "edited": (FIRST, next_version(FIRST, amount_paid="35.00"), OPEN, OPEN, UPDATED, "35.00", "35.00"),
-    "memo edited": (FIRST, next_version(FIRST, memo="m"), OPEN, OPEN, UPDATED, "25.00", "25.00"),
-    "moved into an open month": (FIRST, next_version(FIRST, **IN_MAY), OPEN, OPEN, UPDATED, "25.00", "25.00"),
-    "moved into a closed month": (FIRST, next_version(FIRST, **IN_MAY), OPEN, CLOSED, EXCEPTION, "25.00", "25.00"),
-    "moved out of a closed month": (FIRST, next_version(FIRST, **IN_MAY), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
-    "deleted": (FIRST, deleted_payment(version=2), OPEN, OPEN, REMOVED, "0.00", "0.00"),
-    "edited, closed": (FIRST, next_version(FIRST, amount_paid="35.00"), CLOSED, OPEN, EXCEPTION, "35.00", "25.00"),
-    "method edited, closed": (FIRST, next_version(FIRST, method="Check"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
-    "memo edited, closed": (FIRST, next_version(FIRST, memo="m"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
-    "saved unchanged, closed": (FIRST, next_version(FIRST), CLOSED, OPEN, UPDATED, "25.00", "25.00"),
-    "deleted, closed": (FIRST, deleted_payment(version=2), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
-    "unpaid": (FIRST, next_version(FIRST, paid=False), OPEN, OPEN, REMOVED, "0.00", "0.00"),
-    "unpaid, closed": (FIRST, next_version(FIRST, paid=False), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
-    "nothing due or paid": (None, NOTHING, OPEN, OPEN, NONE, "0.00", "0.00"),
-    "nothing due or paid, closed": (None, NOTHING, CLOSED, OPEN, NONE, "0.00", "0.00"),
-    "nothing due or paid any more": (FIRST, next_version(FIRST, **ZERO_ZERO), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "edited": (SAVED, next_version(SAVED, amount_paid="35.00"), OPEN, OPEN, UPDATED, "35.00", "35.00"),
+    "memo edited": (SAVED, next_version(SAVED, memo="m"), OPEN, OPEN, UPDATED, "25.00", "25.00"),
+    "moved into an open month": (SAVED, next_version(SAVED, **IN_MAY), OPEN, OPEN, UPDATED, "25.00", "25.00"),
+    "moved into a closed month": (SAVED, next_version(SAVED, **IN_MAY), OPEN, CLOSED, EXCEPTION, "25.00", "25.00"),
+    "moved out of a closed month": (SAVED, next_version(SAVED, **IN_MAY), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
+    "deleted": (SAVED, deleted_payment(version=2), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "edited, closed": (SAVED, next_version(SAVED, amount_paid="35.00"), CLOSED, OPEN, EXCEPTION, "35.00", "25.00"),
+    "method edited, closed": (SAVED, next_version(SAVED, method="Check"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
+    "memo edited, closed": (SAVED, next_version(SAVED, memo="m"), CLOSED, OPEN, EXCEPTION, "25.00", "25.00"),
+    "saved unchanged, closed": (SAVED, next_version(SAVED), CLOSED, OPEN, UPDATED, "25.00", "25.00"),
+    "deleted, closed": (SAVED, deleted_payment(version=2), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
+    "unpaid": (SAVED, next_version(SAVED, paid=False), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "unpaid, closed": (SAVED, next_version(SAVED, paid=False), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
+    "nothing due or paid": (None, ZERO_PAYMENT, OPEN, OPEN, NONE, "0.00", "0.00"),
+    "nothing due or paid, closed": (None, ZERO_PAYMENT, CLOSED, OPEN, NONE, "0.00", "0.00"),
+    "nothing due or paid any more": (SAVED, next_version(SAVED, **ZERO_ZERO), OPEN, OPEN, REMOVED, "0.00", "0.00"),
     "nothing due or paid any more, closed": (
-        FIRST,
-        next_version(FIRST, **ZERO_ZERO),
+        SAVED,
+        next_version(SAVED, **ZERO_ZERO),
         CLOSED,
         OPEN,
         EXCEPTION,
         "0.00",
         "25.00",
     ),
-    "zero due": (FIRST, next_version(FIRST, amount_due="0.00"), OPEN, OPEN, EXCEPTION, None, "25.00"),
+    "zero due": (SAVED, next_version(SAVED, amount_due="0.00"), OPEN, OPEN, EXCEPTION, None, "25.00"),
 }
 
 
@@ -102,9 +102,9 @@ def test_version_gets_the_outcome_of_rule_d3(case):
 @pytest.mark.parametrize(
     ("case", "first", "event"),
     [
-        (ClosedCase.ADDED, None, FIRST),
-        (ClosedCase.EDITED, FIRST, next_version(FIRST, amount_paid="35.00")),
-        (ClosedCase.DELETED, FIRST, deleted_payment(version=2)),
+        (ClosedCase.ADDED, None, SAVED),
+        (ClosedCase.EDITED, SAVED, next_version(SAVED, amount_paid="35.00")),
+        (ClosedCase.DELETED, SAVED, deleted_payment(version=2)),
     ],
 )
 def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, first, event):
@@ -116,34 +116,37 @@ def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, firs
 
 
 def test_line_that_becomes_internal_in_a_closed_month_is_an_exception_with_its_reason():
-    decision = decide_event(next_version(FIRST, internal_payment=True), decide_event(FIRST).line, context(CLOSED))
+    decision = decide_event(next_version(SAVED, internal_payment=True), decide_event(SAVED).line, context(CLOSED))
 
     assert decision.line.outcome == ClosedMonth(ClosedCase.DELETED, ZERO, Reason.INTERNAL_PAYMENT)
     assert decision.line.outcome.status is Status.NOT_SENT
 
 
-OTHER_TYPE = next_version(FIRST, charge_type="Supplies")
+OTHER_TYPE = next_version(SAVED, charge_type="Supplies")
 CHANGES = [
-    next_version(FIRST, amount_paid="35.00"),
+    next_version(SAVED, amount_paid="35.00"),
     deleted_payment(version=2),
-    next_version(FIRST, **IN_MAY),
+    next_version(SAVED, **IN_MAY),
     OTHER_TYPE,
 ]
 
 
 @pytest.mark.parametrize(
     ("last", "posted"),
-    [(next_version(FIRST, version=4, amount_paid="35.00", **IN_MAY), "35.00"), (deleted_payment(version=4), "0.00")],
+    [
+        (next_version(SAVED, version=4, amount_paid="35.00", **IN_MAY), "35.00"),
+        (deleted_payment(version=4), "0.00"),
+    ],
     ids=["edited", "deleted"],
 )
 @pytest.mark.parametrize("moved_by", ["edit", "deletion"])
 def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last, posted):
     before = (
-        decide_event(deleted_payment(version=2), decide_event(FIRST).line).line
+        decide_event(deleted_payment(version=2), decide_event(SAVED).line).line
         if moved_by == "deletion"
-        else decide_event(FIRST).line
+        else decide_event(SAVED).line
     )
-    moved = decide_event(next_version(FIRST, version=3, **IN_MAY), before).line
+    moved = decide_event(next_version(SAVED, version=3, **IN_MAY), before).line
 
     decision = decide_event(last, moved, context(june=CLOSED))
 
@@ -152,7 +155,7 @@ def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last
 
 @pytest.mark.parametrize("event", CHANGES, ids=["amount", "deleted", "date", "type"])
 def test_closing_month_holds_every_change(event):
-    before = decide_event(FIRST).line
+    before = decide_event(SAVED).line
 
     held = decide_event(event, before, context(MonthState.CLOSING)).line
 
@@ -198,21 +201,21 @@ def test_unpaid_line_is_never_sent():
 
 
 def test_unpaid_line_that_was_sent_before_stays_on_the_feed():
-    removed = decide_event(next_version(FIRST, paid=False), decide_event(FIRST).line).line
+    removed = decide_event(next_version(SAVED, paid=False), decide_event(SAVED).line).line
 
-    assert decide_event(next_version(FIRST, version=3, paid=False), removed).line.outcome == NothingToPost()
+    assert decide_event(next_version(SAVED, version=3, paid=False), removed).line.outcome == NothingToPost()
 
 
 @pytest.mark.parametrize(
     ("before", "event", "expected"),
     [
-        (None, FIRST, VersionCheck.NEW),
-        (FIRST, next_version(FIRST), VersionCheck.NEW),
-        (FIRST, saved_payment("25.00"), VersionCheck.AGAIN),
-        (FIRST, saved_payment("26.00"), VersionCheck.CONFLICT),
-        (FIRST, deleted_payment(), VersionCheck.CONFLICT),
-        (next_version(FIRST), FIRST, VersionCheck.STALE),
-        (next_version(FIRST), saved_payment("26.00"), VersionCheck.STALE),
+        (None, SAVED, VersionCheck.NEW),
+        (SAVED, next_version(SAVED), VersionCheck.NEW),
+        (SAVED, saved_payment("25.00"), VersionCheck.AGAIN),
+        (SAVED, saved_payment("26.00"), VersionCheck.CONFLICT),
+        (SAVED, deleted_payment(), VersionCheck.CONFLICT),
+        (next_version(SAVED), SAVED, VersionCheck.STALE),
+        (next_version(SAVED), saved_payment("26.00"), VersionCheck.STALE),
         (saved_payment(internal_payment=True), saved_payment(internal_payment=True), VersionCheck.NEW),
     ],
     ids=["first", "newer", "repeat", "other content", "deleted", "older", "older, other content", "repeat of Not Sent"],

@@ -1,4 +1,4 @@
-"""The posted state of a payment: in Billing, or why not (rule D5)."""
+"""The posted state of a payment: it is in Billing, or there is a reason why not (rule D5)."""
 
 import pytest
 

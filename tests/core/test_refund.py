@@ -1,4 +1,4 @@
-"""Refunds: find the line that a refund names, and the refunds that a biller should check."""
+"""Refunds: the line that a refund names, and the refunds that a biller should check."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which scopes include others: the companies and clinics whose data a user may see."""
+"""The scopes that include other scopes. A scope is the companies and clinics whose data a user may see."""
 
 import pytest
 

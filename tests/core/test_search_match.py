@@ -1,4 +1,4 @@
-"""The degree to which a patient matches a search, and the terms by which the index finds such patients."""
+"""The match of a patient with a search, and the terms by which the index finds matching patients."""
 
 import pytest
 from hypothesis import given

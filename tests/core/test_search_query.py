@@ -1,4 +1,4 @@
-"""The readings of a search text."""
+"""The values that a search text can mean: an amount, a check number, an id, a key or a name."""
 
 from decimal import Decimal
 

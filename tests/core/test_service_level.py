@@ -29,7 +29,7 @@ def test_due_date_skips_weekends(opened_on: date, business_days: int, due_on: st
 
 
 @given(dates, st.integers(1, BUSINESS_DAYS_MAX))
-def test_as_many_business_days_as_agreed_lie_after_the_opening(opened_on: date, business_days: int) -> None:
+def test_due_date_is_the_agreed_number_of_business_days_after_the_opening(opened_on: date, business_days: int) -> None:
     due_on = due_date(opened_on, business_days)
 
     days = [opened_on + timedelta(days=n) for n in range(1, (due_on - opened_on).days + 1)]

@@ -51,7 +51,7 @@ def test_unknown_timezone_is_refused_in_one_line_that_quotes_it(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["america/denver", "AMERICA/DENVER", " America/Denver ", "america/los angeles"])
-def test_refusal_suggests_the_name_that_was_meant(name: str) -> None:
+def test_refusal_suggests_the_intended_name(name: str) -> None:
     meant = "America/Los_Angeles" if "los" in name else "America/Denver"
     with pytest.raises(TimezoneError, match=f"; did you mean {meant}\\?$"):
         check_timezone(name)

@@ -16,7 +16,7 @@ from workers.runtime.ports import free_port
 
 pytestmark = pytest.mark.acceptance
 
-NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
+URL_SETTINGS = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,10 @@ def test_taken_port_is_reported_with_its_setting(tmp_path, capsys, taken_port):
 
 
 def test_unavailable_engine_is_reported_without_its_password(tmp_path, capsys):
-    nowhere = {"DATABASE_URL": f"postgresql://u:secret@127.0.0.1:{free_port()}/d", "REDIS_URL": NAMED["REDIS_URL"]}
+    nowhere = {
+        "DATABASE_URL": f"postgresql://u:secret@127.0.0.1:{free_port()}/d",
+        "REDIS_URL": URL_SETTINGS["REDIS_URL"],
+    }
 
     assert stack.main(settings_in(tmp_path, **nowhere)) == 1
 
@@ -86,10 +89,10 @@ def test_stack_file_exists_while_the_stack_runs(tmp_path, monkeypatch, capfd, po
 
 
 def test_service_gets_the_engines_through_its_environment(tmp_path):
-    engines = Engines.named(*NAMED.values())
+    engines = Engines.named(*URL_SETTINGS.values())
 
     embedded = stack.service("flower", settings_in(tmp_path), engines)
-    named = stack.service("flower", settings_in(tmp_path, **NAMED), engines)
+    named = stack.service("flower", settings_in(tmp_path, **URL_SETTINGS), engines)
 
     assert engines.environment().items() <= embedded.env.items()
     assert embedded.command[1:] == ("-m", "workers.flower")

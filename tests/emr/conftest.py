@@ -1,4 +1,4 @@
-"""Fixtures: the database of an EMR, which has an outbox, a client of Redis, and a new stream."""
+"""Fixtures: the database of an EMR with an outbox, a client of Redis, and a new stream."""
 
 import uuid
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def emr_url(postgres_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def emr(emr_url: str) -> Iterator[Connection]:
-    """A connection to the EMR's database, which has the outbox and a table of visits."""
+    """A connection to the EMR's database. It has the outbox and a table of visits."""
     with psycopg.connect(emr_url) as connection:
         create_table(connection)
         connection.execute("CREATE TABLE IF NOT EXISTS visits (number int)")

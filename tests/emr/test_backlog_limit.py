@@ -77,7 +77,7 @@ def test_publishing_continues_when_events_are_acknowledged(
 
 
 def test_events_that_billing_never_read_count(redis_url: str, server: redis.Redis, stream: str) -> None:
-    """Without a consumer group every entry counts, and a stream that does not exist has none."""
+    """Without a consumer group every entry counts. A stream that does not exist has no entries."""
     server.delete(stream)
     with PaymentFeed(redis_url, stream, unprocessed_max=2) as feed:
         feed.publish(EVENT)
@@ -112,7 +112,7 @@ def test_only_the_full_stream_is_held(redis_url: str, server: redis.Redis, strea
 def test_stream_is_measured_together_with_events_after_the_first_publish(
     redis_url: str, server: redis.Redis, stream: str
 ) -> None:
-    """Below the limit, a stream is measured alone before the first event, and then together with events."""
+    """A stream is measured alone before its first event, and after that in the request that sends events."""
     with PaymentFeed(redis_url, stream, unprocessed_max=1_000) as feed, server.monitor() as monitor:
         feed.publish(EVENT)
         feed.publish(EVENT)

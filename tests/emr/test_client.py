@@ -171,7 +171,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _proxy_losing_reply(command: bytes, redis_url: str) -> Iterator[str]:
-    """Run a proxy that forwards everything, but closes the connection instead of replying to `command`."""
+    """Run a proxy that forwards everything. Instead of the reply to `command`, it closes the connection."""
     there = urlsplit(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # A retry opens a second connection, which is forwarded in the same way.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emr.csv_table import TableError, read_table
 
 HEADER = "id,name,amount,note"
-GOOD = "1,Ada,25.00,ok"
+GOOD_ROW = "1,Ada,25.00,ok"
 
 
 def read(text: str | bytes) -> list[tuple[str, ...]]:
@@ -33,8 +33,8 @@ MISFITS = {
     "too short": (["2,Ben,1.00"], 3, "note", "missing; the row has 3 cells, the header 4"),
     "much too short": (["Total"], 3, "name", "missing; the row has 1 cells, the header 4"),
     "another separator": (["2;Ben;1.00;ok"], 3, "name", "missing"),
-    "quotation mark never closed": (['2,"Ben,1.00,ok', GOOD], 3, "name", "never closed"),
-    "quotation mark never closed, last cell": (['2,Ben,1.00,"12 in', GOOD], 3, "note", "never closed"),
+    "quotation mark never closed": (['2,"Ben,1.00,ok', GOOD_ROW], 3, "name", "never closed"),
+    "quotation mark never closed, last cell": (['2,Ben,1.00,"12 in', GOOD_ROW], 3, "note", "never closed"),
     "quotation mark closed by the next row's": (['2,Ben,1.00,"12 in', '3,Cy,2.00,"ok"'], 3, "note", "text after"),
     "text after a closing mark": (['2,"Ben"jamin,1.00,ok'], 3, "name", "text after the closing quotation mark"),
     "mark inside not doubled": (['2,"Ben "Big" Ames",1.00,ok'], 3, "name", "text after the closing quotation mark"),
@@ -45,7 +45,7 @@ MISFITS = {
     "the header again": ([HEADER], 3, "id", "the header again"),
     "a NUL": (["2,B\0n,1.00,ok"], 3, "name", "holds a NUL"),
     "Windows-1252": (
-        [GOOD, "2,Zo\u00eb,1.00,ok".encode("cp1252")],
+        [GOOD_ROW, "2,Zo\u00eb,1.00,ok".encode("cp1252")],
         4,
         "name",
         "'Zo\ufffd' is not UTF-8; save the file",
@@ -53,13 +53,18 @@ MISFITS = {
     "bytes of another encoding in a column that is not read": ([b"2,Ben,1.00,\x93ok\x94"], 3, "note", "is not UTF-8"),
     "a huge cell": ([f"2,Ben,1.00,{'x' * 131_073}"], 3, "note", "more than 131,072 characters"),
     "a huge quoted cell": ([f'2,"{"x" * 131_073}",1.00,ok'], 3, "name", "more than 131,072 characters"),
-    "a mark open over many rows": (['2,"Ben,1.00,ok', *[GOOD] * 20_000], 3, "name", "is a quotation mark left open?"),
+    "a mark open over many rows": (
+        ['2,"Ben,1.00,ok', *[GOOD_ROW] * 20_000],
+        3,
+        "name",
+        "is a quotation mark left open?",
+    ),
 }
 
 
 @pytest.mark.parametrize(("rows", "row", "column", "problem"), MISFITS.values(), ids=MISFITS)
 def test_malformed_row_is_reported_with_row_and_column(rows: list[str], row: int, column: str, problem: str) -> None:
-    error = refusal(HEADER, GOOD, *rows)
+    error = refusal(HEADER, GOOD_ROW, *rows)
 
     assert (error.row, error.column) == (row, column)
     assert problem in str(error)
@@ -89,7 +94,7 @@ def test_undecodable_text_is_reported_with_its_row_even_far_down(row: int, encod
 @pytest.mark.parametrize("dropped", [1, 2, 3])
 def test_utf_16_file_that_was_cut_off_is_refused(dropped: int) -> None:
     with pytest.raises(TableError) as refused:
-        read(f"{HEADER}\n{GOOD}\n2,B".encode("utf-16")[:-dropped])
+        read(f"{HEADER}\n{GOOD_ROW}\n2,B".encode("utf-16")[:-dropped])
 
     assert refused.value.row == 3
 
@@ -106,12 +111,12 @@ HEADERS = {
 }
 
 
-@pytest.mark.parametrize(("header", "told"), HEADERS.items(), ids=HEADERS)
-def test_header_that_does_not_name_each_column_once_is_refused(header: str, told: tuple[int, str, str]) -> None:
+@pytest.mark.parametrize(("header", "expected"), HEADERS.items(), ids=HEADERS)
+def test_header_that_does_not_name_each_column_once_is_refused(header: str, expected: tuple[int, str, str]) -> None:
     error = refusal(header)
 
-    assert (error.row, error.column) == told[:2]
-    assert told[2] in str(error)
+    assert (error.row, error.column) == expected[:2]
+    assert expected[2] in str(error)
 
 
 def test_blank_columns_are_ignored_unless_a_row_has_a_value_there() -> None:
@@ -134,7 +139,7 @@ def test_optional_column_may_be_missing() -> None:
 
 
 def test_closing_the_file_ends_the_reader_without_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    file = io.BytesIO(f"{HEADER}\n{GOOD}\n{GOOD}\n".encode())
+    file = io.BytesIO(f"{HEADER}\n{GOOD_ROW}\n{GOOD_ROW}\n".encode())
     rows = read_table(file, ["id"])
     next(rows)
     file.close()
@@ -162,7 +167,7 @@ def test_quoted_table_is_read_back_unchanged(rows, separator, line_end) -> None:
 
 @given(st.data())
 def test_any_damage_to_the_rows_is_refused_or_leaves_the_other_rows_as_they_are(data) -> None:
-    """Remove or add one character: the file is rejected, or every undamaged row is read unchanged."""
+    """Remove or add one character. The file is rejected, or every undamaged row is read unchanged."""
     rows = [(str(number), f'N"{number}, Jr', f"{number}.50") for number in range(1, 5)]
     body = "\n".join([HEADER, *(f'{i},"{n.replace(chr(34), chr(34) * 2)}",{a},ok' for i, n, a in rows)])
     at = data.draw(st.integers(len(HEADER) + 1, len(body) - 1))

@@ -1,4 +1,4 @@
-"""The publisher waits until replicas or the disk have an event, on real servers that replicate."""
+"""The publisher waits until replicas or the disk have an event. The tests use real servers that replicate."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The relay holds the events of a full stream, and publishes them when Billing has imported some."""
+"""The relay holds the events of a full stream. It publishes them when Billing has imported some."""
 
 import json
 from typing import Any

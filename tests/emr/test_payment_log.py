@@ -35,20 +35,20 @@ LOST = example_count(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(LOST))
 def test_payment_log_identifies_the_line_of_a_lost_event(tx: Transaction, number: int) -> None:
-    told = [each.event for each in simulated_events()]
-    lost = Random(number).choice(newest_logged_events(told))
+    events = [each.event for each in simulated_events()]
+    lost = Random(number).choice(newest_logged_events(events))
     configure_clinics(tx)
-    import_and_detect(tx, [event for event in told if event.event_id != lost.event_id], AFTERWARDS)
+    import_and_detect(tx, [event for event in events if event.event_id != lost.event_id], AFTERWARDS)
 
-    balance = balancing.balance(tx, ALL, read_payment_log(payment_log_after(told)))
+    balance = balancing.balance(tx, ALL, read_payment_log(payment_log_after(events)))
 
     assert [line.payment for line in balance.lines if line.unexplained or line.notes] == [str(lost.key)]
 
 
-def newest_logged_events(told: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
-    """Return the newest event of each line, except deletions of unpaid lines, which no Payment Log shows."""
+def newest_logged_events(events: Sequence[Event]) -> list[PaymentSaved | PaymentDeleted]:
+    """Return the newest event of each line. Deletions of unpaid lines are omitted: no Payment Log shows these lines."""
     versions: dict[LineKey, dict[int, PaymentSaved | PaymentDeleted]] = defaultdict(dict)
-    for event in told:
+    for event in events:
         if isinstance(event, PaymentSaved | PaymentDeleted):
             versions[event.key][event.version] = event
     newest = [[own[version] for version in sorted(own)[-2:]] for own in versions.values()]
@@ -191,10 +191,10 @@ def test_unreadable_cell_is_reported_with_row_and_column(column: str, cell: str,
     file = io.StringIO()
     csv.writer(file).writerows([COLUMNS, (ROW | {"line_id": "0"}).values(), (ROW | {column: cell}).values()])
 
-    told = refusal(file.getvalue().encode())
+    problem = refusal(file.getvalue().encode())
 
-    assert told.startswith(f"Payment Log, row 3, column {column}: {expected}; got ")
-    assert len(told.splitlines()) == 1
+    assert problem.startswith(f"Payment Log, row 3, column {column}: {expected}; got ")
+    assert len(problem.splitlines()) == 1
 
 
 DIVIDED = [
@@ -207,15 +207,15 @@ DIVIDED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "told"), DIVIDED, ids=[told for _, told in DIVIDED])
+@pytest.mark.parametrize(("change", "problem"), DIVIDED, ids=[problem for _, problem in DIVIDED])
 @pytest.mark.parametrize("last", ["version", "amount_paid"])
 def test_cell_split_by_a_separator_is_reported_with_row_and_column(
-    last: str, change: dict[str, str], told: str
+    last: str, change: dict[str, str], problem: str
 ) -> None:
     columns = [*(name for name in COLUMNS if name != last), last]
     rows = [columns, [(ROW | change)[name] for name in columns]]
 
-    assert refusal("\n".join(map(",".join, rows)).encode()).startswith(f"Payment Log, row 2, column {told}")
+    assert refusal("\n".join(map(",".join, rows)).encode()).startswith(f"Payment Log, row 2, column {problem}")
 
 
 def test_repeated_line_of_a_payment_log_is_refused_with_both_rows() -> None:

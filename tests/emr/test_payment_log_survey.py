@@ -1,4 +1,4 @@
-"""The survey of a Payment Log says how its columns were understood, and names every problem by row and column."""
+"""The survey of a Payment Log says how its columns were read, and names every problem by row and column."""
 
 import io
 from datetime import date
@@ -50,7 +50,7 @@ def test_survey_names_separator_and_encoding() -> None:
     }
 
 
-def test_survey_goes_on_after_a_wrong_row() -> None:
+def test_survey_continues_after_a_wrong_row() -> None:
     wrong = "\n".join(
         [
             HEADER,

@@ -187,7 +187,7 @@ def test_table_of_an_earlier_release_is_upgraded_with_its_events(emr: Connection
 
 @contextmanager
 def poison_rejecting_proxy(redis_url: str) -> Iterator[str]:
-    """Run a proxy to Redis that rejects each request that contains the poison text, with an error without a code."""
+    """Run a proxy to Redis. It rejects each request that contains the poison text, with an error without a code."""
     there = urlsplit(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = (there.hostname, there.port or 6379)

@@ -1,4 +1,4 @@
-"""The content and order of simulated days, and how they depend on the seed."""
+"""The content and order of simulated days, and their dependence on the seed."""
 
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta

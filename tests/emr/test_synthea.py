@@ -1,4 +1,4 @@
-"""Read a small Synthea export with a known result, and a real export if the machine has one."""
+"""Read a small Synthea export with a known result. Also read a real export if the machine has one."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""A damaged Synthea export is refused as a whole, with the file, the row and the id."""
+"""A damaged Synthea export is refused as a whole. The error names the file, the row and the id."""
 
 from pathlib import Path
 
@@ -87,10 +87,10 @@ FILES = [
 
 
 @pytest.mark.parametrize(
-    ("file", "written", "instead", "told"), FILES, ids=[f"{each[0][:3]}-{each[3][:48]}" for each in FILES]
+    ("file", "written", "instead", "expected"), FILES, ids=[f"{each[0][:3]}-{each[3][:48]}" for each in FILES]
 )
 def test_damaged_export_is_refused_by_file_and_row(
-    tmp_path: Path, file: str, written: str, instead: str, told: str
+    tmp_path: Path, file: str, written: str, instead: str, expected: str
 ) -> None:
     write_export(tmp_path)
     whole = (tmp_path / file).read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def test_damaged_export_is_refused_by_file_and_row(
     with pytest.raises(ExportError) as refused:
         read_export(tmp_path)
 
-    assert str(refused.value).startswith(f"{tmp_path / file}: {told}")
+    assert str(refused.value).startswith(f"{tmp_path / file}: {expected}")
     assert len(str(refused.value).splitlines()) == 1
 
 

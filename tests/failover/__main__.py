@@ -1,6 +1,6 @@
 """Run failover schedules: `python -m tests.failover SCHEDULES SEED`. A violated invariant ends the run.
 
-With `--keep` the results are appended to tests/failover/results.jsonl, so that several runs add up.
+With `--keep` the results are appended to tests/failover/results.jsonl, so the page reports several runs together.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""The faults of a failover schedule. Each stays until the system has coped with it, and none is ended by the test.
+"""The faults of a failover schedule. The test does not end a fault before the system has recovered from it.
 
-What an administrator would do, the test does: it connects a partitioned node when payments are imported again, and
-frees a full disk after ADMINISTRATOR_SECONDS, because neither Patroni nor Billing can.
+The test does only the work of an administrator, because neither Patroni nor Billing can do it. It connects a
+partitioned node when payments are imported again. It frees a full disk after ADMINISTRATOR_SECONDS.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ BLOCK_BYTES, ADMINISTRATOR_SECONDS = 1_000_000, 45
 
 @dataclass(frozen=True)
 class Systems:
-    """The systems that a fault may hit."""
+    """The systems that a fault may affect."""
 
     cluster: PatroniCluster
     valkey: ReplicatedValkey
@@ -61,7 +61,7 @@ def _partition(systems: Systems) -> Iterator[None]:
 
 @contextmanager
 def _full_disk(systems: Systems) -> Iterator[None]:
-    """Fill the disk of the primary. Patroni does not replace such a primary, so the alarm calls an administrator."""
+    """Fill the disk of the primary. Patroni does not replace this primary, so the alarm calls an administrator."""
     _fill(systems.primary())
     yield
 
@@ -115,7 +115,7 @@ VALKEY: dict[str, Fault] = {
 
 
 def possible_faults(cluster: PatroniCluster) -> dict[str, Fault]:
-    """Return the faults that can be injected here: a partition needs network namespaces, a full disk needs mounts."""
+    """Return the faults that are possible here. A partition needs network namespaces, and a full disk needs mounts."""
     return (
         POSTGRES
         | (PARTITION if cluster.network.can_partition else {})

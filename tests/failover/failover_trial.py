@@ -1,4 +1,4 @@
-"""Failover schedules: an EMR with an outbox publishes steadily while faults hit the servers one after the other."""
+"""Failover schedules: an EMR with an outbox publishes steadily while the servers fail one after the other."""
 
 import json
 import math
@@ -35,7 +35,7 @@ SEVERAL_HOSTS, MOVED_ADDRESS = "several hosts", "moved address"
 
 @dataclass(frozen=True)
 class Injected:
-    """A fault of a schedule: its name, when it began, and the longest time without an import until the next one."""
+    """A fault of a schedule: its name, its beginning, and the longest time without an import until the next fault."""
 
     fault: str
     began: datetime
@@ -55,7 +55,7 @@ class Outcome:
     comparison: Comparison | None
 
     def __str__(self) -> str:
-        """Describe the result, a line for each fault."""
+        """Describe the result, with a line for each fault."""
         lines = [
             f"schedule {self.seed}, {self.address}: {self.events:,} events, {self.lost} lost, {self.doubled} doubled"
         ]
@@ -81,7 +81,7 @@ class Outcome:
 
 
 class FailoverTrial(Trial):
-    """A trial whose database fails over. Each look at it uses a new connection, because old ones may be frozen."""
+    """A trial whose database fails over. Each query uses a new connection, because old connections may be frozen."""
 
     def _is_imported(self, event_id: str) -> bool:
         found = "SELECT 1 FROM events WHERE event_id = %s"
@@ -99,7 +99,7 @@ class FailoverTrial(Trial):
         wait_for(lambda: self._is_imported(event_id), COPED_SECONDS, "payments are imported again")
 
     def with_pauses(self, injected: Sequence[Injected], ended: datetime) -> list[Injected]:
-        """Return the faults with the longest time without an import between the beginning of each and the next."""
+        """Return the faults with their pauses: the longest time without an import between a fault and the next one."""
         began = [each.began for each in injected]
         with psycopg.connect(self._url()) as connection:
             found = connection.execute(
@@ -128,10 +128,10 @@ class Laboratory:
         self._trial: FailoverTrial | None = None
 
     def run_schedule(self, seed: int, faults: int, *, compares: bool) -> Outcome:
-        """Start the stack, run the schedule `seed` with this number of faults, and compare everything. Stop the stack.
+        """Start the stack, inject the faults of schedule `seed`, compare everything, and stop the stack.
 
-        With `compares`, plain Celery tasks run beside it, on the same servers.
-        Raises AssertionError if a payment is lost, doubled or unexplained, or if the system does not recover.
+        `faults` is the number of faults. If `compares`, plain Celery tasks run on the same servers. Raises
+        AssertionError if a payment is lost, doubled or unexplained, or if the system does not recover.
         """
         address = SEVERAL_HOSTS if seed % 2 else MOVED_ADDRESS
         urls = {"DATABASE_URL": self._database_url(address), "REDIS_URL": self.valkey.url()}

@@ -1,4 +1,4 @@
-"""An address that moves with the primary, as a load balancer or a virtual address does, and keeps old connections."""
+"""An address that leads to the primary, as a load balancer or a virtual address does. It keeps old connections."""
 
 import socket
 import threading
@@ -13,7 +13,10 @@ NOWHERE = ("127.0.0.1", 1)
 
 
 class MovedAddress:
-    """Forwards each new connection to the server that is the primary at that time. Earlier connections stay."""
+    """Forwards each new connection to the server that is the primary at that time.
+
+    Earlier connections do not change.
+    """
 
     def __init__(self, primary: Callable[[], tuple[str, int] | None]) -> None:
         self._primary, self._server = primary, socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The network of the nodes: a namespace for each on one bridge, or 127.0.0.1 where namespaces cannot be created."""
+"""The network of the nodes. Each node has a namespace on one bridge. Without namespaces all nodes use 127.0.0.1."""
 
 import os
 import subprocess
@@ -25,11 +25,11 @@ class LoopbackNetwork:
         return self.gateway
 
     def inside(self, _node: int) -> list[str]:
-        """Return the beginning of a command that runs a program on a node."""
+        """Return the prefix of a command that runs on a node: nothing, because all nodes share this machine."""
         return []
 
     def cut(self, node: int) -> None:
-        """Cut a node off."""
+        """Do nothing: this network cannot cut off a node."""
         raise NotImplementedError(f"node {node} is on 127.0.0.1")
 
     def join(self, node: int) -> None:
@@ -62,7 +62,7 @@ class BridgedNetwork(LoopbackNetwork):
             self.join(node)
 
     def destroy(self) -> None:
-        """Delete everything that `create` has created. The processes of the nodes have ended."""
+        """Delete everything that `create` created. The processes of the nodes have ended before."""
         for node in self._nodes:
             subprocess.run(["ip", "netns", "delete", self._namespace(node)], check=False, capture_output=True)
             subprocess.run(["ip", "link", "delete", self._cable(node)], check=False, capture_output=True)
@@ -74,7 +74,7 @@ class BridgedNetwork(LoopbackNetwork):
         return f"{self._net}.{10 + node}"
 
     def inside(self, node: int) -> list[str]:
-        """Return the beginning of a command that runs a program on a node."""
+        """Return the prefix of a command that runs it in the namespace of a node."""
         return ["ip", "netns", "exec", self._namespace(node)]
 
     def cut(self, node: int) -> None:
@@ -93,5 +93,5 @@ class BridgedNetwork(LoopbackNetwork):
 
 
 def make_network(nodes: int) -> LoopbackNetwork:
-    """Return a network in which nodes can be cut off, if this process may create namespaces."""
+    """Return a network that can cut off nodes, if this process may create namespaces. Otherwise use 127.0.0.1."""
     return BridgedNetwork(nodes) if can_create_namespaces() else LoopbackNetwork()

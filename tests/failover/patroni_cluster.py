@@ -21,7 +21,7 @@ START_SECONDS, REJOIN_SECONDS, WATCH_SECONDS = 90, 300, 1
 
 
 class PatroniCluster:
-    """The nodes, their etcd and their network. They start and stop with the `with` block."""
+    """The nodes with their etcd and their network. They run while the `with` block runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.network = folder, make_network(NODES)
@@ -56,7 +56,7 @@ class PatroniCluster:
         return all(node.has_own_disk for node in self.nodes)
 
     def leader(self) -> Node | None:
-        """Return the node that accepts writes, as its Patroni says; None if there is none at present."""
+        """Return the node that accepts writes, according to its Patroni. Return None if no node does now."""
         return next((node for node in self.nodes if node.ask("primary") is not None), None)
 
     def standbys(self) -> list[Node]:
@@ -69,7 +69,7 @@ class PatroniCluster:
         return found
 
     def is_complete(self) -> bool:
-        """Return whether there is a primary with two standbys, one of which is synchronous."""
+        """Return whether there is a primary with two standbys, of which one is synchronous."""
         return (
             self.leader() is not None
             and len(self.standbys()) == NODES - 1

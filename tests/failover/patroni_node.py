@@ -60,7 +60,7 @@ class Node:
         self.failed_checks = 0
 
     def prepare(self) -> None:
-        """Create the folder, on a disk of its own if possible, and Patroni's configuration."""
+        """Create the folder and Patroni's configuration. If possible, the folder is on a separate disk."""
         self.folder.mkdir(mode=0o700)
         disk = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m,mode=0700", "tmpfs", str(self.folder)]
         self.has_own_disk = subprocess.run(disk, check=False, capture_output=True).returncode == 0
@@ -82,7 +82,7 @@ class Node:
         self.started_at, self.failed_checks = time.monotonic(), 0
 
     def postgres_pids(self) -> list[int]:
-        """Return the pids of the postmaster and its children; none if PostgreSQL does not run."""
+        """Return the pids of the postmaster and its children. The list is empty if PostgreSQL does not run."""
         with suppress(OSError, ValueError, IndexError):
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             if is_alive(pid):
@@ -107,7 +107,7 @@ class Node:
             self.process.wait()
 
     def watch(self) -> None:
-        """Restart an ended Patroni, as systemd does. Reset a node whose Patroni hangs, as a watchdog does."""
+        """Restart Patroni if it has ended, as systemd does. Reset the node if its Patroni hangs, as a watchdog does."""
         if self.process is None:
             return
         if self.process.poll() is not None:
@@ -127,9 +127,9 @@ class Node:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
 
     def ask(self, path: str, *, from_inside: bool = False) -> dict[str, Any] | None:
-        """Return the answer of Patroni's REST API, or None if there is none or its status is no success.
+        """Return the answer of Patroni's REST API. Return None without an answer, or if its status is not a success.
 
-        Asked from outside, a node that is cut off does not answer.
+        The request comes from outside the node by default. A node that is cut off does not answer it.
         """
         prefix = self.network.inside(self.number) if from_inside else []
         url = f"http://{self.address}:{self.rest_port}/{path}"

@@ -6,9 +6,9 @@ from datetime import datetime
 
 
 def longest_pauses(times: Sequence[datetime], began: Sequence[datetime], ended: datetime) -> list[float]:
-    """Return, for each fault, the longest time in seconds without one of `times` until the next fault.
+    """Return for each fault the longest time in seconds without an import until the next fault.
 
-    `began` are the beginnings of the faults, and `ended` is the end of the last one.
+    `times` are the times of the imports, `began` the beginnings of the faults, and `ended` the end of the last fault.
     """
     pauses = []
     for begin, end in zip(began, [*began[1:], ended], strict=True):

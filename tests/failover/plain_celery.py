@@ -1,4 +1,4 @@
-"""Plain Celery tasks on the same servers and under the same faults, to compare both."""
+"""Plain Celery tasks on the same servers and under the same faults, for a comparison."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ CONNECT_SECONDS, DRAIN_SECONDS, RESTART_SECONDS = 3, 90, 1
 
 @dataclass(frozen=True)
 class Comparison:
-    """Outcome of the plain Celery tasks of a schedule. A task without an error of its publisher counts as published."""
+    """The result of the plain Celery tasks of a schedule. A task counts as published if its publisher got no error."""
 
     published: int
     lost: int
@@ -38,7 +38,7 @@ class Comparison:
 
 
 class PlainCelery:
-    """A worker that is started again whenever it ends, and a thread that publishes RATE tasks per second."""
+    """A worker that is restarted if it ends, and a thread that publishes RATE tasks per second."""
 
     def __init__(self, database_url: str, broker_url: str) -> None:
         self._url = database_url
@@ -65,9 +65,10 @@ class PlainCelery:
         self._app.close()
 
     def finish(self, began: Sequence[datetime], ended: datetime) -> Comparison:
-        """Stop publishing, wait until all rows are there or none has come for DRAIN_SECONDS, and count.
+        """Stop publishing, and count the rows.
 
-        `began` are the beginnings of the faults, and `ended` the end of the last one.
+        Wait before until all rows are stored, or until no row was stored for DRAIN_SECONDS. `began` are the beginnings
+        of the faults, and `ended` is the end of the last fault.
         """
         self._enough.set()
         self._publisher.join(DRAIN_SECONDS)

@@ -80,14 +80,14 @@ def _median_and_most(seconds: Sequence[float]) -> str:
 
 
 def read_results() -> list[dict[str, Any]]:
-    """Return the results that are kept, one of each schedule: the latest."""
+    """Return the kept results. Of each schedule only the latest result is returned."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     by_seed = {result["seed"]: result for result in map(json.loads, lines)}
     return list(by_seed.values())
 
 
 def replace_section(page: str, text: str) -> str:
-    """Return the page with this text between the markers. Without markers it is appended."""
+    """Return the page with this text between the markers. If the page has no markers, the text is appended."""
     before, _, rest = page.partition(FAILOVER_BEGIN)
     return f"{before.rstrip()}\n\n{FAILOVER_BEGIN}\n{text}{FAILOVER_END}\n{rest.partition(FAILOVER_END)[2].lstrip()}"
 

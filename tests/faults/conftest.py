@@ -1,4 +1,7 @@
-"""Fault tests share one stack, except tests that destroy it. Later tests also check the effects of earlier faults."""
+"""Fault tests share one stack, except tests that destroy it.
+
+So later tests also check the effects of earlier faults.
+"""
 
 import os
 import sys
@@ -29,13 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def is_long_run() -> bool:
-    """Return whether this is the long run. Only its results are kept."""
+    """Return whether this is the long run. Other runs do not keep their results."""
     return IS_LONG
 
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
-    """A trial on a running stack with closed months. The stack is stopped at the end, and must stop cleanly."""
+    """A trial on a running stack with closed months. At the end the stack must stop cleanly."""
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
     try:
         stack.start()

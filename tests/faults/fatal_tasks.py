@@ -18,7 +18,7 @@ from payments.contract import stream_entry
 from payments.contract.event import Event, read_event
 from tasks.app import app
 
-DIES_BY = b"the process that reads this event dies by "
+FATAL_TEXT = b"the process that reads this event dies by "
 
 
 def _raise() -> None:
@@ -49,7 +49,7 @@ WAYS: dict[str, Callable[[], object]] = {
 
 @app.task(name="payments.die")
 def crash(*, how: str, note: str, **_future: object) -> None:
-    """Append `how` to the file `note`, and then crash in this way."""
+    """Append `how` to the file `note`, and then crash in the way that `how` names."""
     with Path(note).open("a") as file:
         file.write(f"{how}\n")
     WAYS[how]()
@@ -58,7 +58,7 @@ def crash(*, how: str, note: str, **_future: object) -> None:
 def read_or_crash(body: bytes) -> Event:
     """Read an event as Billing does, or crash if the event is fatal."""
     for how, die_so in WAYS.items():
-        if DIES_BY + how.encode() in body:
+        if FATAL_TEXT + how.encode() in body:
             die_so()
     return read_event(body)
 

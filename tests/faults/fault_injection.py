@@ -1,4 +1,4 @@
-"""Inject named faults into a running stack. The supervisor restarts what a fault has ended."""
+"""Inject named faults into a running stack. The supervisor restarts the processes that a fault has ended."""
 
 import random
 import signal
@@ -36,7 +36,7 @@ def freeze(stack: RunningStack, name: str, seconds: float = STANDSTILL_SECONDS) 
 
 
 def cut_redis(stack: RunningStack) -> None:
-    """Close every connection to Redis except the connection that sends the command."""
+    """Close every connection to Redis except the one that sends the command."""
     for kind in ("normal", "pubsub"):
         try:
             stack.feed.client_kill_filter(_type=kind, skipme=True)
@@ -45,14 +45,17 @@ def cut_redis(stack: RunningStack) -> None:
 
 
 def cut_redis_three_times(stack: RunningStack) -> None:
-    """Close every connection to Redis three times in two seconds, after which Celery workers stall."""
+    """Close every connection to Redis three times in two seconds. Celery workers stall after this."""
     for _ in range(3):
         cut_redis(stack)
         time.sleep(0.7)
 
 
 def cut_postgres(stack: RunningStack, *, at_work: bool = False) -> int:
-    """Terminate our processes' PostgreSQL connections (only active transactions if `at_work`); return their number."""
+    """Terminate our processes' PostgreSQL connections, and return their number.
+
+    If `at_work`, only active transactions.
+    """
     which = "AND xact_start IS NOT NULL AND state <> 'idle'" if at_work else ""
     with transaction(stack.database) as tx:
         found = tx.execute(
@@ -113,7 +116,7 @@ PASSING: dict[str, Callable[[RunningStack], object]] = {
 
 
 def fault_shuffler(chance: random.Random) -> Callable[[], str]:
-    """Return a function that returns the next fault's name: every fault once per round, in random order."""
+    """Return a function that returns the next fault's name. Each round has every fault once, in random order."""
     left: list[str] = []
 
     def next_fault() -> str:

@@ -1,4 +1,4 @@
-"""The five invariants that hold after every fault, checked in the ledger's tables and in the reports."""
+"""The five invariants that hold after every fault. They are checked in the ledger's tables and in the reports."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def has_event(database: Database, event_id: str) -> bool:
 
 
 def closed_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
-    """Compute the total of every closed month again, by month; NaN if the month does not match the stored hash."""
+    """Compute the total of every closed month again. It is NaN if the month does not match the stored hash."""
     totals = {}
     for company in sorted({clinic.company for clinic in oracle.clinics.values()}):
         for month in sorted(oracle.closed):

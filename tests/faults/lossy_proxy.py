@@ -1,4 +1,4 @@
-"""A proxy that loses replies, so that a client does not learn whether the server executed a command."""
+"""A proxy that loses replies. A client then does not learn whether the server executed its command."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def lossy_proxy(url: str, loss_rate: float, seed: int = 7) -> Iterator[str]:
-    """Yield the URL of a proxy that closes the connection instead of a reply with probability `loss_rate`."""
+    """Yield the URL of a proxy. With probability `loss_rate` it closes the connection instead of passing on a reply."""
     there = urlsplit(url)
     chance = random.Random(seed)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,4 +1,4 @@
-"""Simulated hosts: network namespaces, each with a veth link to this machine that can be disconnected."""
+"""Simulated hosts: network namespaces. Each has a veth link to this machine that can be disconnected."""
 
 import os
 import shutil
@@ -90,7 +90,7 @@ def can_create_namespaces() -> bool:
 
 @contextmanager
 def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Forward TCP connections from this machine's end of a link to the servers; yield their addresses on the link."""
+    """Forward TCP connections from this machine's end of a link to the servers. Yield the forwarded addresses."""
     with (
         closing(TcpForwarder(near, sockets["postgres"])) as postgres,
         closing(TcpForwarder(near, sockets["redis"])) as redis,
@@ -113,7 +113,7 @@ class TcpForwarder:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def lead_to(self, to: Address) -> None:
-        """Forward later connections to another address. Earlier ones stay."""
+        """Forward later connections to another address. Earlier connections do not change."""
         self._to = to
 
     def close(self) -> None:

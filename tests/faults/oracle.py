@@ -1,7 +1,7 @@
-"""The business rules, written a second time for the tests: they compute the expected Claims Feed and ledger.
+"""The business rules, written a second time for the tests. They compute the expected Claims Feed and ledger.
 
-The oracle works on the JSON of the events and shares no code with Billing. Events may arrive in any order and any
-number of times, except that a month closes after all earlier recorded events.
+The oracle works on the JSON of the events and shares no code with Billing. Events may arrive in any order and more than
+once. A month closes only after all events recorded before it.
 """
 
 from collections import defaultdict
@@ -77,7 +77,7 @@ class Oracle:
         return {key: row for key, row in rows.items() if row} | self.exhausted
 
     def _expected_amounts(self, event: EventFields) -> Money | None:
-        """Return the expected posting of a line; None if the posted entries must stay as they are."""
+        """Return the expected posting of a line, or None if its posted entries must not change."""
         if event["type"] == "payment.deleted" or not event["paid"] or self._exclusion_reason(event):
             return {}
         if Decimal(event["amount_due"]) == 0 or not self._is_patient_known(event):

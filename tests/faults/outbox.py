@@ -1,4 +1,4 @@
-"""An EMR that saves into its own database and publishes through an outbox and a relay."""
+"""An EMR that saves into its own database, and publishes through an outbox and a relay."""
 
 import json
 import threading
@@ -52,12 +52,12 @@ class OutboxPublisher(Publisher):
 
     def finish(self, seconds_max: float = 300) -> list[bytes]:
         """Stop saving, wait until the relay has published all events, and return the saved events."""
-        said = super().finish(seconds_max)
+        saved = super().finish(seconds_max)
         wait_for(lambda: self._waiting_count() == 0, seconds_max, "the outbox is empty")
         self.is_over.set()
         self.relay.join(30)
         self.connection.close()
-        return said
+        return saved
 
     def _try_publish(self, _feed: PaymentFeed, some: list[bytes]) -> bool:
         self.saves += 1
@@ -94,5 +94,5 @@ class OutboxPublisher(Publisher):
 
 def _uncommitted_copy(body: bytes) -> bytes:
     """Return a copy of a save with the id of a payment that is never committed."""
-    said = json.loads(body) | {"event_id": str(uuid.uuid4())}
-    return json.dumps(said | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()
+    saved = json.loads(body) | {"event_id": str(uuid.uuid4())}
+    return json.dumps(saved | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()

@@ -1,8 +1,8 @@
 """The usual alternative: one plain Celery task per payment, with every setting that the Celery manual recommends.
 
-These are late acknowledgement, rejection on a lost worker, a short visibility timeout, and retries with a growing pause
-while PostgreSQL does not take the row. Run this module with `python -m tests.faults.plain_celery`, DATABASE_URL and
-STOCK_BROKER_URL as the worker; import it as the publisher.
+These settings are late acknowledgement, rejection on a lost worker, and a short visibility timeout. While PostgreSQL
+does not take a row, its task is retried after growing pauses. Import this module as the publisher. To run the worker,
+set DATABASE_URL and STOCK_BROKER_URL, and run `python -m tests.faults.plain_celery`.
 """
 
 import os
@@ -68,7 +68,7 @@ _opened: dict[str, psycopg.Connection] = {}
 
 
 def start_worker(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a worker in a process group of its own, with DATABASE_URL and STOCK_BROKER_URL from the environment."""
+    """Start a worker in its own process group, with DATABASE_URL and STOCK_BROKER_URL from `environment`."""
     command = [sys.executable, "-m", "tests.faults.plain_celery"]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

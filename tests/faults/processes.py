@@ -41,7 +41,7 @@ def is_alive(pid: int) -> bool:
 
 
 def megabytes_of(pid: int) -> float:
-    """Return the memory of a process in megabytes, with its share of what it shares with others (PSS)."""
+    """Return the memory of a process in megabytes, with its part of the memory that processes share (PSS)."""
     found = [line.split()[1] for line in _read(pid, "smaps_rollup").splitlines() if line.startswith("Pss:")]
     return int(found[0]) / 1024 if found else 0.0
 

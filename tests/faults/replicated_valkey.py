@@ -38,7 +38,7 @@ class Node:
     """The certificate of the node if it uses TLS."""
 
     def client(self) -> redis.Redis:
-        """Return a client of this node that waits a second and does not retry."""
+        """Return a client of this node. It waits one second for a reply, and does not retry."""
         return redis.Redis(
             host="127.0.0.1",
             port=self.port,
@@ -64,10 +64,10 @@ class Node:
 
 
 class ReplicatedValkey:
-    """The servers and Sentinels in one folder. They start and stop with the `with` block.
+    """The servers and Sentinels in one folder. They run while the `with` block runs.
 
-    `encryption` is a certificate and its key, with which all of them use TLS. The embedded Valkey has no TLS, so
-    this needs an installed redis-server. Without Sentinels the first server stays the primary.
+    `encryption` is a certificate and its key. All servers and Sentinels then use TLS. This needs an installed
+    redis-server, because the embedded Valkey has no TLS. Without Sentinels the first server stays the primary.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class ReplicatedValkey:
 
     @contextmanager
     def frozen(self, node: Node) -> Iterator[None]:
-        """Freeze a server while the block runs: its connections stay open, and nothing answers on them."""
+        """Freeze a server while the block runs. Its connections stay open, and it does not answer."""
         node.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -146,7 +146,10 @@ class ReplicatedValkey:
             client.execute_command("SENTINEL", "FAILOVER", SERVICE)
 
     def wait_for_new_primary(self, old: Node) -> Node:
-        """Wait until the Sentinels name another primary than `old` and this primary takes writes. Return it."""
+        """Wait until the Sentinels name another primary than `old`, and until it takes writes.
+
+        Return the new primary.
+        """
 
         def found() -> Node | None:
             primary = self.primary
@@ -155,7 +158,7 @@ class ReplicatedValkey:
         return wait_for(found, FAILOVER_SECONDS, "another server is the primary")
 
     def wait_until_complete(self) -> None:
-        """Wait until each Sentinel sees every server that runs, with the same primary."""
+        """Wait until all Sentinels name the same primary and see every running server."""
         wait_for(self._is_complete, FAILOVER_SECONDS, "all servers replicate the primary")
 
     def close(self) -> None:

@@ -54,10 +54,10 @@ _SOAK = """
 
 
 def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
-    """Return the text of the page.
+    """Return the text of the page. `before` is the previous text.
 
-    `before` is its previous text. If `rows` is empty or `soak` is None, that section is copied from there. So is the
-    section about failovers at the end.
+    If `rows` is empty or `soak` is None, the section about it is copied from `before`. The section about failovers at
+    the end is always copied.
     """
     measured, begin, failover = before.partition(f"\n{FAILOVER_BEGIN}")
     faults, cut, soaked = measured.partition(_SOAK.partition("{")[0])

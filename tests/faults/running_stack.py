@@ -52,7 +52,7 @@ class RunningStack:
         wait_for(lambda: all(self.main_pids(name) for name in PROCESSES), UP_SECONDS, "all processes are there")
 
     def stop(self) -> None:
-        """Stop the processes in order. Kill the processes that remain, and fail if one did not stop in time."""
+        """Stop the processes in order. Kill the processes that do not stop in time, and then fail."""
         close_app()  # a test may have sent messages to its broker
         for process in self.extra:
             process.send_signal(signal.SIGCONT)
@@ -73,7 +73,7 @@ class RunningStack:
         return process
 
     def main_pids(self, name: str) -> list[int]:
-        """Return the pids of the processes of this name that the supervisor started, not of their children."""
+        """Return the pids of the processes of this name that the supervisor started. Their children are omitted."""
         return [pid for pid in children_of(self.fast_supervisor.pid) if self._has_name(pid, name)]
 
     def wait_for_main_pid(self, name: str) -> int:
@@ -85,7 +85,7 @@ class RunningStack:
         return [child for leader in self.main_pids(name) for child in children_of(leader)]
 
     def memory(self) -> dict[int, float]:
-        """Return the memory of each of our processes in megabytes, by pid, without PostgreSQL and Valkey."""
+        """Return the memory in megabytes of each process, by pid. PostgreSQL and Valkey are omitted."""
         leaders = [pid for name in PROCESSES for pid in self.main_pids(name)]
         return {pid: megabytes_of(pid) for leader in leaders for pid in (leader, *children_of(leader))}
 
@@ -98,7 +98,7 @@ class RunningStack:
         return True
 
     def pending_work(self) -> str:
-        """Describe the pending work; return an empty text once the stack is idle."""
+        """Describe the pending work. Return an empty text if the stack is idle."""
         try:
             on_feed = self.feed.xlen(STREAM)
             with transaction(self.database) as tx:
@@ -121,7 +121,7 @@ class RunningStack:
         return not oldest or _parse_entry_id(oldest[0][0]) > entry
 
     def wait_until_idle(self, seconds_max: float = QUIET_SECONDS) -> float:
-        """Wait until the stack is idle, and return the waited seconds."""
+        """Wait until the stack is idle, and return how many seconds this took."""
         started = time.monotonic()
         try:
             wait_for(lambda: not self.pending_work(), seconds_max, "all is quiet")

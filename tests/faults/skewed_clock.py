@@ -1,7 +1,7 @@
 """Run a service with an adjustable clock: `python -m tests.faults.skewed_clock FILE workers.importer`.
 
-The file contains the clock's offset in seconds and may be rewritten at any time. Monotonic clocks are unaffected, as
-when a real clock is set.
+The file contains the clock's offset in seconds. It may be rewritten at any time. Monotonic clocks do not change: they
+do not change either when a real clock is set.
 """
 
 import datetime as real

@@ -114,7 +114,7 @@ def test_processes_continue_while_their_clocks_step_back_and_forth(skewed_clock:
 
 
 def _is_imported_at(stack: RunningStack, seconds: int) -> bool:
-    """Return whether the newest import has a time of a clock with this offset in seconds."""
+    """Return whether the newest import has a time from a clock with this offset in seconds."""
     with transaction(stack.database) as tx:
         last = tx.execute(
             text("SELECT at FROM history WHERE line_ref IS NOT NULL ORDER BY id DESC LIMIT 1")
@@ -123,12 +123,12 @@ def _is_imported_at(stack: RunningStack, seconds: int) -> bool:
 
 
 def _wait_for_beat(stack: RunningStack) -> None:
-    """Wait until beat has sent the tasks that are due every five seconds again."""
+    """Wait until beat has sent every task that is due every five seconds once more."""
     sent = _count_beat_tasks(stack)
     wait_for(lambda: _count_beat_tasks(stack) > sent + 1, 30, "beat sends")
 
 
 def _count_beat_tasks(stack: RunningStack) -> int:
-    """Count the tasks that beat sent and workers ran, in the log at level debug."""
+    """Count in the log at level debug the tasks that beat sent and workers ran."""
     log = (stack.home / "supervisor.log").read_text(errors="replace")
     return sum('"task_succeeded"' in line and '"debug"' in line for line in log.splitlines())

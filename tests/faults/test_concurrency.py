@@ -74,7 +74,10 @@ def test_worker_frozen_in_a_transaction_loses_its_locks_but_no_payment(
 
 
 def _freeze_child(stack: RunningStack, state: str) -> tuple[int, int] | None:
-    """Freeze the importer's child. If its backend is in `state`, return the pids of both; else continue the child."""
+    """Freeze the importer's child. If its PostgreSQL session is in `state`, return the pids of child and session.
+
+    Otherwise let the child continue, and return None.
+    """
     (child,) = stack.child_pids("importer") or (0,)
     if not child or not stack.signal(child, signal.SIGSTOP):
         return None
@@ -89,7 +92,7 @@ def _freeze_child(stack: RunningStack, state: str) -> tuple[int, int] | None:
 
 
 def _stalled_backends(stack: RunningStack, state: str) -> set[tuple[int, object]]:
-    """Return (pid, `state_change`) of each importer backend that is in `state` and waits for its client."""
+    """Return (pid, `state_change`) of the importers' PostgreSQL sessions in `state` that wait for their client."""
     silent = (
         "SELECT pid, state_change FROM pg_stat_activity WHERE application_name LIKE 'payments importer%' "
         "AND state = :state AND wait_event = 'ClientRead'"

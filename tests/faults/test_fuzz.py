@@ -51,7 +51,10 @@ amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "
 
 @st.composite
 def event_bodies(draw: st.DrawFn) -> bytes:
-    """Draw a body that resembles an event: mostly valid, with odd keys, truncated, or with a wrong byte."""
+    """Draw a body that resembles an event.
+
+    Most bodies are valid; others have odd keys, are truncated or have a wrong byte.
+    """
     amount, refund_of = draw(amounts), draw(st.sampled_from([None, None, "clinic/a/1"]))
     if refund_of:
         amount = f"-{amount.removeprefix('-')}"
@@ -80,7 +83,7 @@ def event_bodies(draw: st.DrawFn) -> bytes:
 
 
 def is_accounted_for(tx: Transaction, body: bytes) -> bool:
-    """Return whether the event of this body was recorded, or the body is kept whole as a dead letter."""
+    """Return whether the event of this body was recorded, or the whole body is kept as a dead letter."""
     kept = "SELECT body FROM set_aside WHERE body_hash = :hash"
     aside = tx.execute(text(kept), {"hash": hashlib.sha256(body).digest()}).scalar()
     if aside is not None:

@@ -1,4 +1,4 @@
-"""The invariant checks detect violations: the tests violate each of the five invariants."""
+"""The checks of the invariants detect violations: the tests violate each of the five invariants."""
 
 import copy
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ def ledger(fortnight: LedgerWithOracle) -> Iterator[LedgerWithOracle]:
 
 
 @pytest.mark.parametrize(
-    ("harm", "seen"),
+    ("violation", "invariant"),
     [
         ("DELETE FROM events WHERE event_id = (SELECT event_id FROM events LIMIT 1)", "lost"),
         ("UPDATE patients SET known_at = NULL WHERE patient_id = (SELECT patient_id FROM lines LIMIT 1)", "lost"),
@@ -88,14 +88,14 @@ def ledger(fortnight: LedgerWithOracle) -> Iterator[LedgerWithOracle]:
         ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "unexplained"),
     ],
 )
-def test_each_violation_is_detected_by_its_invariant(ledger: LedgerWithOracle, harm: str, seen: str) -> None:
-    assert ledger.tx.execute(text(harm)).rowcount == 1
+def test_each_violation_is_detected_by_its_invariant(ledger: LedgerWithOracle, violation: str, invariant: str) -> None:
+    assert ledger.tx.execute(text(violation)).rowcount == 1
 
     found = ledger.find_violations()
 
     kinds = {name.partition(" ")[0] for name in found.wrong}
     kinds |= {name for name in ("lost", "doubled") if getattr(found, name)}
-    assert seen in kinds
+    assert invariant in kinds
     with pytest.raises(AssertionError):
         found.check()
 

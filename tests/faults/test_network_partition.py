@@ -1,4 +1,4 @@
-"""An intake, an importer and a retrier on each of two hosts share a feed; one host is disconnected and reconnected."""
+"""Two hosts share a feed. Each has an intake, an importer and a retrier. One host is disconnected and reconnected."""
 
 from contextlib import ExitStack
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -76,7 +76,7 @@ def publish(engines, prefix, count):
 
 
 def imported_counts(database, prefix):
-    """Return ((payments with one entry, entries), workers that imported them) for this prefix of payment ids."""
+    """Return ((payments with one entry, entries), workers that imported them) for a prefix of payment ids."""
     with transaction(database) as tx:
         found = tx.execute(
             text(

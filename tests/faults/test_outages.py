@@ -1,6 +1,6 @@
 """While events stream, PostgreSQL refuses every payment for a reason of its own, or the feed's memory stays full.
 
-The fault lasts until the test ends it; the stack is not restarted, and nothing is freed for it.
+The fault lasts until the test ends it. The stack is not restarted, and the test frees no memory for it.
 """
 
 import time
@@ -25,7 +25,7 @@ MEMORY_GROWTH_MAX = 1.1
 
 @contextmanager
 def without_table(stack: RunningStack, name: str = "entries") -> Iterator[None]:
-    """Rename a table."""
+    """Rename a table while the block runs."""
     change_tables(stack, f"ALTER TABLE {name} RENAME TO {name}_away")
     yield
     change_tables(stack, f"ALTER TABLE {name}_away RENAME TO {name}")
@@ -33,7 +33,7 @@ def without_table(stack: RunningStack, name: str = "entries") -> Iterator[None]:
 
 @contextmanager
 def read_only(stack: RunningStack) -> Iterator[None]:
-    """Make the database read-only for new transactions, as a server is after it was demoted."""
+    """Make the database read-only for new transactions, as it is on a demoted server."""
     name = stack.database.url.database
     change_tables(stack, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     cut_postgres(stack)
@@ -65,20 +65,22 @@ OUTAGES: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
 
 
 def test_attempts_during_missing_table_are_not_counted(trial: Trial) -> None:
-    stay_out(trial, "the table of entries is missing", 15)
+    keep_outage(trial, "the table of entries is missing", 15)
 
 
 @pytest.mark.parametrize("fault", OUTAGES)
 @pytest.mark.long
 def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str, is_long_run: bool) -> None:
     if is_long_run:
-        stay_out(trial, fault, LONG_SECONDS, rate=LONG_EVENTS / LONG_SECONDS)
+        keep_outage(trial, fault, LONG_SECONDS, rate=LONG_EVENTS / LONG_SECONDS)
     else:
-        stay_out(trial, fault, 60)
+        keep_outage(trial, fault, 60)
 
 
-def stay_out(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> None:
-    """Keep an outage for these seconds. Check that all payments are imported soon after, and none lost an attempt.
+def keep_outage(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> None:
+    """Keep an outage for these seconds.
+
+    Then check that all payments are imported soon, and that no attempt was counted.
 
     From SETTLED_SECONDS on, the memory of each process must not grow by more than MEMORY_GROWTH_MAX.
     """
@@ -100,7 +102,7 @@ def stay_out(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> No
 
 
 def wait_in_outage(stack: RunningStack, seconds: float) -> int:
-    """Wait during a fault. Return the greatest number of pending entries meanwhile."""
+    """Wait during a fault. Return the greatest number of pending entries in this time."""
     pending_max, ends_at = 0, time.monotonic() + seconds
     while time.monotonic() < ends_at:
         time.sleep(0.2)  # the duration of the fault

@@ -1,4 +1,4 @@
-"""Kill a plain Celery worker as often as the importer, to compare both in the fault report."""
+"""Kill a plain Celery worker as often as the importer. The fault report compares both."""
 
 import os
 import random

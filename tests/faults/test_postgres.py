@@ -83,7 +83,10 @@ def test_postgres_without_free_connections_delays_the_import_without_loss(trial:
 
 @contextmanager
 def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -> Iterator[Callable[[], int]]:
-    """Make PostgreSQL reject commits at this rate (0 to 1) with this SQLSTATE; yield a function that counts them."""
+    """Make PostgreSQL reject a part of the commits (0 to 1) with this SQLSTATE.
+
+    Yield a function that counts these commits.
+    """
     before = _count_failed_attempts(stack)
     change_tables(
         stack,
@@ -101,7 +104,7 @@ def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -
 
 
 def change_tables(stack: RunningStack, *statements: str) -> None:
-    """Run these statements in one transaction, and repeat it for up to 60 s after transient errors."""
+    """Run these statements in one transaction. Repeat it after transient errors for up to 60 s."""
 
     def try_change() -> bool:
         try:

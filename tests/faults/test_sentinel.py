@@ -1,4 +1,4 @@
-"""The whole stack works through Sentinels, and continues on the new primary after a failover."""
+"""The whole stack works through Sentinels. After a failover it continues on the new primary."""
 
 import time
 import uuid
@@ -173,7 +173,7 @@ def test_frozen_primary_is_replaced_and_the_import_continues(servers: Replicated
 
 @pytest.mark.long
 def test_workers_continue_when_a_replica_is_back(servers: ReplicatedValkey, stack: RunningStack) -> None:
-    """Without a replica a primary with `min-replicas-to-write` refuses all writes, also those of a blocked worker."""
+    """Without a replica, a primary with `min-replicas-to-write` refuses all writes, even those of a blocked worker."""
     servers.wait_until_complete()
     primary = servers.primary
     replica = next(server for server in servers.servers if server is not primary)
@@ -191,7 +191,7 @@ def test_workers_continue_when_a_replica_is_back(servers: ReplicatedValkey, stac
 
 
 def measure_recovery(fault: str, stack: RunningStack, feed: PaymentFeed) -> float:
-    """Publish a payment, import it, and let each worker answer a message. Return the seconds that all takes."""
+    """Publish a payment, import it, and let each worker answer a message. Return the seconds of all three together."""
     started = time.monotonic()
     published, imported = publish_and_import(stack, feed)
     # New connections of this process, so that the time is that of the workers.
@@ -204,7 +204,7 @@ def measure_recovery(fault: str, stack: RunningStack, feed: PaymentFeed) -> floa
 
 
 def publish_and_import(stack: RunningStack, feed: PaymentFeed) -> tuple[float, float]:
-    """Publish a payment until the feed confirms it, and wait until it is imported. Return the seconds of both."""
+    """Publish a payment until the feed confirms it, and wait until it is imported. Return the seconds of each step."""
     started = time.monotonic()
     event = saved_payment("10.00", payment_id=f"payment-{uuid.uuid4()}", company_id="acme", clinic_id="north")
     wait_for(lambda: is_published(feed, event), IMPORTED_SECONDS, "the feed takes events")

@@ -15,7 +15,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
-from tests.faults.fatal_tasks import DIES_BY, WAYS, crash
+from tests.faults.fatal_tasks import FATAL_TEXT, WAYS, crash
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial, longest_seconds
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.long
 
 LIMITS = {"soft time limit": {"soft_time_limit": 1}, "hard time limit": {"soft_time_limit": 1, "time_limit": 2}}
 # Crashes during the import of a chunk.
-READING = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
-REFUSING = """
+CRASHES_WHILE_READING = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
+REFUSING_TRIGGER = """
 CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'this payment cannot be stored'; END $$;
 CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'poison') EXECUTE FUNCTION poison();
@@ -34,14 +34,14 @@ CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'pois
 
 @pytest.fixture(scope="module")
 def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
-    """A trial on a stack whose importer has a crashing task, crashes on fatal payments, and retries rarely."""
+    """A trial on a stack with rare retries. Its importer has a crashing task, and crashes on fatal payments."""
     stack = RunningStack(tmp_path_factory.mktemp("mortal"), PAYMENTS_RETRY_LADDER="1s,1s,1s,1s")
     try:
         stack.start("--fatal-tasks")
         trial = Trial(stack, keeps_results=is_long_run)
         trial.prepare()
         with transaction(stack.database) as tx:
-            tx.execute(text(REFUSING))
+            tx.execute(text(REFUSING_TRIGGER))
         yield trial
     finally:
         stack.stop()
@@ -65,21 +65,21 @@ def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial,
     [
         ("poison", "poison", "the database refuses it"),
         *(
-            (f"dies-{n}", f"{DIES_BY.decode()}{how}", f"the process that reads it dies by {how}")
-            for n, how in enumerate(READING)
+            (f"dies-{n}", f"{FATAL_TEXT.decode()}{how}", f"the process that reads it dies by {how}")
+            for n, how in enumerate(CRASHES_WHILE_READING)
         ),
     ],
 )
 def test_unprocessable_payment_is_shown_and_the_others_are_imported(
     fatal_trial: Trial, name: str, memo: str, what: str
 ) -> None:
-    said, the_one = chunk_with_one_failure(fatal_trial, name, memo)
+    events, the_one = chunk_with_one_failure(fatal_trial, name, memo)
     clinic_id = str(the_one["clinic_id"])
     with fatal_trial.run(f"poison event in a chunk of 500: {what}", times=1, rate=150) as result:
         intake = fatal_trial.stack.wait_for_main_pid("intake")
         fatal_trial.stack.signal(intake, signal.SIGSTOP)
         with PaymentFeed(fatal_trial.stack.engines.redis_url) as feed:
-            feed.publish_many(said)
+            feed.publish_many(events)
         fatal_trial.stack.signal(intake, signal.SIGCONT)
 
         started = time.monotonic()
@@ -93,19 +93,22 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
         result.note = f"499 of 500 imported; the poison event is {shown.status} (`{shown.reason}`)"
         assert (shown.status, shown.reason) == ("Not Sent", "retries_exhausted")
         assert shown.detail
-        for each in said:
+        for each in events:
             (fatal_trial.oracle.record_unprocessable if each is the_one else fatal_trial.oracle.record)(each)
 
 
 def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return the 500 events of a chunk, a patient and 499 payments, and the one of these payments that is fatal."""
+    """Return the 500 events of a chunk, a patient and 499 payments.
+
+    Also return the payment of the chunk that is fatal.
+    """
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic
-    said = [patient(of_clinic["patient_id"]) | of_clinic]
-    said += [payment(clinic_id, f"{name}-{number}", memo=None) | of_clinic for number in range(498)]
-    said.insert(250, the_one)
-    return said, the_one
+    events = [patient(of_clinic["patient_id"]) | of_clinic]
+    events += [payment(clinic_id, f"{name}-{number}", memo=None) | of_clinic for number in range(498)]
+    events.insert(250, the_one)
+    return events, the_one
 
 
 def _count_imported(stack: RunningStack, clinic_id: str, name: str) -> int:

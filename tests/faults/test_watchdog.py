@@ -1,4 +1,4 @@
-"""A watchdog ends a worker that is connected but takes no messages, and the supervisor restarts this worker."""
+"""A watchdog ends a worker that is connected but takes no messages. The supervisor restarts this worker."""
 
 import time
 

@@ -70,7 +70,7 @@ class Result:
 
 
 class Trial:
-    """A running stack with two closed months, and an oracle that has recorded everything published."""
+    """A running stack with two closed months, and an oracle that has recorded all published events."""
 
     def __init__(self, stack: RunningStack, *, keeps_results: bool) -> None:
         self.stack, self.keeps_results = stack, keeps_results
@@ -102,7 +102,7 @@ class Trial:
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, check, and keep the result.
 
-        Publishing stops when the block ends, but only after a minimum number of events (`events`, if given).
+        Publishing stops when the block ends, but at least `events` and at least THOUSANDS events are published.
         """
         self.seed += 1
         result = Result(fault, times)
@@ -115,12 +115,12 @@ class Trial:
         try:
             yield result
         finally:
-            said = publisher.finish()
-            record_all(self.oracle, said)
+            published = publisher.finish()
+            record_all(self.oracle, published)
         self.stack.wait_until_idle()
         with transaction(self.stack.database) as tx:
             found = invariants.find_violations(tx, self.oracle, self.closed)
-        result.events = len(said)
+        result.events = len(published)
         assert result.events >= THOUSANDS
         result.times += publisher.losses
         if publisher.repeats:
@@ -176,7 +176,7 @@ class Trial:
 
     def _probe_body(self) -> bytes:
         clinic_id, clinic = next((key, each) for key, each in self.oracle.clinics.items() if each.is_on)
-        said = {
+        event = {
             "schema": 1,
             "type": "payment.deleted",
             "event_id": str(uuid.uuid4()),
@@ -188,8 +188,8 @@ class Trial:
             "version": 1,
             "saved_at": "2026-10-05T10:00:00-07:00",
         }
-        self.oracle.record(said)
-        return json.dumps(said).encode()
+        self.oracle.record(event)
+        return json.dumps(event).encode()
 
 
 def longest_seconds(recoveries: list[float]) -> float:

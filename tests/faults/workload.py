@@ -19,7 +19,7 @@ from tests.faults.oracle import Clinic, Oracle
 
 CLINICS = 10
 CLOSED = ("2026-08", "2026-09")
-CUT = datetime(2026, 10, 1, tzinfo=UTC)
+END_OF_SEPTEMBER = datetime(2026, 10, 1, tzinfo=UTC)
 _SETTINGS_SEED = 0
 SOCKET_SECONDS = 4
 MEMORY = Durability()
@@ -59,9 +59,11 @@ def events_of_days(seed: int, first_day: date, count: int) -> list[tuple[datetim
 
 
 def september_events() -> tuple[list[bytes], list[bytes]]:
-    """Return the events of September in two lists: those before the months are closed, and later ones."""
+    """Return the events of September in two lists: the events before the months are closed, and the later ones."""
     events = events_of_days(_SETTINGS_SEED, date(2026, 9, 22), 14)
-    return [body for at, body in events if at < CUT], [body for at, body in events if at >= CUT]
+    return [body for at, body in events if at < END_OF_SEPTEMBER], [
+        body for at, body in events if at >= END_OF_SEPTEMBER
+    ]
 
 
 def october_events(seed: int) -> Iterator[bytes]:
@@ -72,14 +74,14 @@ def october_events(seed: int) -> Iterator[bytes]:
 
 
 def open_feed(url: str, durability: Durability = MEMORY) -> PaymentFeed:
-    """Return a feed that gives up after seconds, so that an event is published again soon after a fault."""
+    """Return a feed that gives up after a few seconds. So an event is published again soon after a fault."""
     return PaymentFeed(f"{url}{'&' if '?' in url else '?'}socket_timeout={SOCKET_SECONDS}", durability=durability)
 
 
 class Publisher(threading.Thread):
-    """A thread that streams events at a pace, and repeats each chunk until the feed confirms it.
+    """A thread that streams events at a pace. It repeats each chunk until the feed confirms it.
 
-    The thread ends after the last event or when `enough` is set, but not before `events_min` events.
+    The thread ends after the last event. If `enough` is set, it ends earlier, but not before `events_min` events.
     """
 
     def __init__(self, url: str, bodies: Iterable[bytes], pace: Pace) -> None:

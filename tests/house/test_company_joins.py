@@ -1,4 +1,4 @@
-"""A statement that looks up a row by a row id that another table refers to also compares the company."""
+"""A statement may look up a row by a row id in another table. Then it must also compare the company."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ _PARAMETERS = "asked"
 
 
 def texts(source: str) -> Iterator[tuple[int, str]]:
-    """Yield each string of a module with its line number; the code in an f-string becomes `{}`."""
+    """Yield each string of a module with its line number. Code in an f-string becomes `{}`."""
     nodes = list(ast.walk(ast.parse(source)))
     formatted = [node for node in nodes if isinstance(node, ast.JoinedStr)]
     parts = {part for node in formatted for part in node.values}
@@ -30,7 +30,7 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def joins_without_company(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the comparisons of row ids in a module whose condition compares no company, with their line numbers."""
+    """Yield the conditions of a module that compare row ids but no company, with their line numbers."""
     for line, text in texts(source):
         for found in _COMPARED.finditer(text):
             begins = max((each.end() for each in _BEGINS.finditer(text, 0, found.start())), default=0)

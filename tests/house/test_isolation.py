@@ -1,11 +1,11 @@
-"""Each transaction of the console states the companies that it may see, in one place; the exceptions are listed."""
+"""Each transaction of the console states the companies that it may see, in one place. The exceptions are listed."""
 
 import ast
 from collections.abc import Iterator
 
 from tests.house.source import Source, sources
 
-STATED = {
+STATED_ACCESS = {
     ("console/web/auth.py", "AUTHENTICATION_ACCESS"): "finds the user of a session or token",
     (
         "console/web/pages/login.py",
@@ -19,12 +19,12 @@ STATED = {
     ("console/web/context.py", "self.access"): "the companies of the request's user; pages open no other transaction",
 }
 """The places that open a transaction with a stated access, with the reason."""
-DATABASE = {
+ENGINE_USERS = {
     "console/web/context.py": "opens the transactions above",
     "console/web/pages/health.py": "asks whether PostgreSQL answers, and runs no query",
 }
 """The places that use the engine of the console."""
-CONNECTING = {"console/web/app.py": "connect_isolated"}
+CONNECTING_MODULES = {"console/web/app.py": "connect_isolated"}
 """The places that connect to PostgreSQL, and how."""
 
 
@@ -44,7 +44,7 @@ def test_only_listed_places_of_the_console_choose_the_access_of_a_transaction() 
         if not ast.unparse(argument).startswith("with_access(self.database, ")
     }
 
-    assert found == set(STATED)
+    assert found == set(STATED_ACCESS)
 
 
 def test_console_uses_its_engine_in_listed_places_only() -> None:
@@ -55,10 +55,10 @@ def test_console_uses_its_engine_in_listed_places_only() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "database"
     }
 
-    assert found == set(DATABASE)
+    assert found == set(ENGINE_USERS)
 
 
 def test_console_connects_with_isolation() -> None:
     found = {source.path: name for source, _, name in web_calls() if name in {"connect", "connect_isolated"}}
 
-    assert found == CONNECTING
+    assert found == CONNECTING_MODULES

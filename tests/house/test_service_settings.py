@@ -18,14 +18,14 @@ GIVEN_OTHERWISE = {
     "CELERY_BROKER_URL": "the broker lies in the same Redis",
 }
 # Names of the properties that are derived from a setting.
-MADE_OF = {"console_url": "console_address", "flower_url": "flower_address"}
+DERIVED_FROM = {"console_url": "console_address", "flower_url": "flower_address"}
 NAMES = dict(zip(Settings.model_fields, VARIABLES, strict=True))
 
 
 def settings_read_by(module):
     path = ROOT / Path(*module.split("."))
     text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-    return {NAMES[field] for field in NAMES if re.search(rf"\bsettings\.{MADE_OF.get(field, field)}\b", text)}
+    return {NAMES[field] for field in NAMES if re.search(rf"\bsettings\.{DERIVED_FROM.get(field, field)}\b", text)}
 
 
 @pytest.mark.parametrize("name", own_services())

@@ -1,7 +1,7 @@
 """No query excludes rows by NOT IN with a subquery.
 
-PostgreSQL runs such a condition as a filter on each row. If the rows of the subquery do not fit into `work_mem`, it
-reads them again for each row. NOT EXISTS becomes a join, which has no such limit.
+PostgreSQL checks this condition for each row. If the rows of the subquery do not fit into `work_mem`, PostgreSQL reads
+them again for each row. NOT EXISTS becomes a join, which has no such limit.
 """
 
 import ast

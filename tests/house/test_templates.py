@@ -1,4 +1,4 @@
-"""Templates of the console contain whole tags. Browsers repair a broken tag silently and hide what follows it."""
+"""Templates of the console contain whole tags. Browsers repair a broken tag silently, and hide the text after it."""
 
 import re
 from pathlib import Path
@@ -24,6 +24,6 @@ def test_unclosed_tag_is_found(broken: str) -> None:
 
 
 def unclosed_tags(template: str) -> list[str]:
-    """Return the tags that the next tag or the end of the template interrupts."""
+    """Return the tags that do not end before the next tag or the end of the template."""
     markup = _EXPRESSION.sub("value", _STATEMENT.sub(" ", template))
     return [found[0] for found in _UNCLOSED.finditer(markup)]

@@ -1,4 +1,4 @@
-"""An office with payments in every state, and everything that its company sees of it."""
+"""An office with payments in every state, and the reports, rows and metrics of its company."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -26,17 +26,17 @@ from tests.builders.events import (
 )
 from tests.builders.office import Office
 
-FIRST = saved_payment(payment_id="a", **paid("25.00", "2020-04-08"))
-SECOND = saved_payment(payment_id="b", **paid("30.00", "2020-06-05"))
-CHANGED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
+FIRST_SAVE = saved_payment(payment_id="a", **paid("25.00", "2020-04-08"))
+SECOND_SAVE = saved_payment(payment_id="b", **paid("30.00", "2020-06-05"))
+CHANGED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
 CHARGE = saved_charge("visit", "10.00", date_of_service="2020-06-05")
-LATER = [
-    next_version(SECOND, amount_due="31.00", amount_paid="31.00"),
+LATER_EVENTS = [
+    next_version(SECOND_SAVE, amount_due="31.00", amount_paid="31.00"),
     saved_payment(payment_id="new", **paid("7.00", "2020-06-08")),
     saved_charge("visit", "12.00", date_of_service="2020-06-05", version=2),
 ]
 OF_OFFICE: list[Event | bytes] = [
-    SECOND,
+    SECOND_SAVE,
     CHARGE,
     CHANGED,
     saved_payment(payment_id="b", **paid("99.00", "2020-06-05")),  # a conflict
@@ -44,7 +44,7 @@ OF_OFFICE: list[Event | bytes] = [
     event_body(payment_fields(payment_id="wrong", method="wrong", version=3)),
     deleted_payment(payment_id="gone"),
 ]
-EVENT_IDS = [str(each.event_id) for each in (FIRST, SECOND, CHANGED, CHARGE, *LATER)]
+EVENT_IDS = [str(each.event_id) for each in (FIRST_SAVE, SECOND_SAVE, CHANGED, CHARGE, *LATER_EVENTS)]
 TABLES = [
     table.name
     for table in metadata.sorted_tables
@@ -56,7 +56,7 @@ RETRIED_AT, MEASURED_AT = (datetime(2020, 6, 10, hour, tzinfo=UTC) for hour in (
 def create_busy_office(tx: Transaction) -> Office:
     """Return an office with a closed April, and with exceptions, a held payment and dead letters."""
     office = Office(tx, date(2020, 4, 30))
-    office.publish(FIRST)
+    office.publish(FIRST_SAVE)
     office.set_today(date(2020, 6, 10))
     office.close_months("2020-04")
     office.publish(*OF_OFFICE)
@@ -67,11 +67,11 @@ def create_busy_office(tx: Transaction) -> Office:
 def continue_work(office: Office) -> dict[str, Any]:
     """Retry the held payments, and publish the office's later events. Return what its company then sees, without ids.
 
-    The same work gives the same result, whatever else the tables hold.
+    The same work gives the same result, even if the tables hold other rows.
     """
     office.now = RETRIED_AT
     office.run_sweeps()
-    office.publish(*LATER)
+    office.publish(*LATER_EVENTS)
     office.distribute_all()
     seen = reports_of(office)
     for name in ("feed", "feed of clinic"):  # the delay of the next attempt is random

@@ -1,4 +1,4 @@
-"""Check the invariants of an office that has no pending work."""
+"""Check the invariants of an office without pending work."""
 
 from decimal import Decimal
 
@@ -59,8 +59,8 @@ def check_lines_match_their_target(tx: Transaction) -> None:
 def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
     """Check the posted states and amounts of the Claims Feed.
 
-    What Billing lacks adds up to the difference of the balance, and each filter returns the rows of its states. All
-    amounts and dates of the dead letters must be readable.
+    The missing amounts add up to the difference of the balance. Each filter returns the rows of its states. All amounts
+    and dates of the dead letters must be readable.
     """
     rows = list(reporting.claims_feed(tx, FeedFilter()))
     balance = balancing.balance(tx, BalanceFilter())

@@ -42,16 +42,16 @@ class OfficeStateMachine(RuleBasedStateMachine):
     database: Database
 
     @initialize(
-        said_in_the_end=histories,
-        come=st.sampled_from(["together", "one by one", "before any sweep"]),
-        night_follows=st.booleans(),
+        history=histories,
+        arrival=st.sampled_from(["together", "one by one", "before any sweep"]),
+        has_nightly_run=st.booleans(),
         begins=st.sampled_from(["with nothing", "under way", "after a close", "after a close"]),
     )
-    def open_office(self, said_in_the_end: dict, come: str, night_follows: bool, begins: str) -> None:
+    def open_office(self, history: dict, arrival: str, has_nightly_run: bool, begins: str) -> None:
         self.tx = self.database.connect()
         self.office = Office(self.tx, date(2026, 6, 20), charge_types=set(ChargeType) - {NOT_SELECTED})
-        self.history: dict[str, list[Version]] = said_in_the_end
-        self.come, self.night_follows = come, night_follows
+        self.history: dict[str, list[Version]] = history
+        self.arrival, self.has_nightly_run = arrival, has_nightly_run
         self.known = [*PATIENTS]
         self.newest: dict[str, int] = {}
         self.acknowledged: set[str] = set()
@@ -212,13 +212,13 @@ class OfficeStateMachine(RuleBasedStateMachine):
         """Import versions, each given as (line, number). A number above the last version repeats the last version."""
         versions_to_import = [(line, min(number, len(self.history[line]))) for line, number in versions]
         events = [event(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
-        chunks = [events] if self.come == "together" else [[each] for each in events]
+        chunks = [events] if self.arrival == "together" else [[each] for each in events]
         for chunk in chunks:
             self.office.import_events(*chunk)
-            if self.come != "before any sweep":
+            if self.arrival != "before any sweep":
                 self.office.run_sweeps()
         self.office.run_sweeps()
-        if self.night_follows:
+        if self.has_nightly_run:
             self.office.distribute_all()
         for line, number in versions_to_import:
             if number > self.newest.get(line, 0):

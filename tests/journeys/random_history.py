@@ -53,7 +53,7 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
 
 
 def expected_amount(line: str, version: Version) -> Decimal:
-    """Return the amount that a version should post, computed from this version alone."""
+    """Return the amount that a version should post. It depends on this version alone."""
     belongs = not version["deleted"] and version["kind"] == "paid" and version["charge_type"] != NOT_SELECTED
     return _amount(line, version) if belongs else Decimal(0)
 

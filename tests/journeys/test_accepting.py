@@ -13,13 +13,13 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import next_version, paid, saved_patient, saved_payment
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
-FIRST = saved_payment(**paid("25.00", "2020-04-08"))
+FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed."""
-    return office_with_closed_april(tx, FIRST)
+    return office_with_closed_april(tx, FIRST_SAVE)
 
 
 def test_accepted_zero_amount_due_moves_posted_entries_in_open_months(
@@ -40,7 +40,7 @@ def test_accepted_zero_amount_due_moves_posted_entries_in_open_months(
 
 
 def test_accepted_zero_amount_due_keeps_entries_of_a_closed_month(office: Office) -> None:
-    office.publish(next_version(FIRST, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
+    office.publish(next_version(FIRST_SAVE, amount_due="0.00", amount_paid="20.00", transaction_date="2020-06-05"))
     (open_one,) = office.open_exceptions()
 
     done = adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
@@ -74,7 +74,7 @@ def test_zero_amount_due_is_accepted_only_with_a_known_patient(office: Office) -
 )
 def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone: str, moment: str, today: str) -> None:
     configuring.set_company(office.tx, CompanyUpdate("company", timezone=timezone), now=office.now, who="user:admin")
-    office.publish(next_version(FIRST, paid=False))
+    office.publish(next_version(FIRST_SAVE, paid=False))
     office.now = datetime.fromisoformat(moment)
     tomorrow = date.fromisoformat(today) + timedelta(days=1)
     (open_one,) = office.open_exceptions()
@@ -87,7 +87,7 @@ def test_adjustment_is_dated_in_the_companys_time_zone(office: Office, timezone:
 
 
 def test_closing_month_rejects_adjustments(office: Office) -> None:
-    office.publish(next_version(FIRST, paid=False))
+    office.publish(next_version(FIRST_SAVE, paid=False))
     closing.begin_close(office.tx, "company", Month(2020, 5), office.now, BILLER)
     (open_one,) = office.open_exceptions()
 
@@ -111,7 +111,7 @@ def test_closing_month_rejects_adjustments(office: Office) -> None:
 def test_changed_patient_or_type_reverses_the_old_entry_and_posts_a_new_one(
     office: Office, changes: dict[str, str], amount: str
 ) -> None:
-    office.publish(saved_patient("another"), next_version(FIRST, amount_due=amount, amount_paid=amount, **changes))
+    office.publish(saved_patient("another"), next_version(FIRST_SAVE, amount_due=amount, amount_paid=amount, **changes))
 
     office.accept_all()
 
@@ -130,7 +130,7 @@ def test_changed_patient_or_type_reverses_the_old_entry_and_posts_a_new_one(
     ids="-".join,
 )
 def test_change_without_money_posts_nothing(office: Office, changes: dict[str, str]) -> None:
-    office.publish(next_version(FIRST, **changes))
+    office.publish(next_version(FIRST_SAVE, **changes))
     (open_one,) = office.open_exceptions()
     assert (open_one.case, open_one.proposal) == ("edited", [])
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 TODAY = date(2026, 6, 20)
 APRIL = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
 MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic"))
-FIRST = saved_payment("25.00", payment_id="a", **APRIL)
+FIRST_SAVE = saved_payment("25.00", payment_id="a", **APRIL)
 UNKNOWN_PATIENT = saved_payment("12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03")
 SUPPLIES = saved_payment("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
 NOTHING_DUE = saved_payment(payment_id="z", amount_due="0.00", amount_paid="30.00", transaction_date="2026-05-05")
@@ -44,7 +44,7 @@ Step = Callable[[Office], object]
 def all_reports(
     tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
 ) -> dict[str, Any]:
-    """Return every report by name, either the current ones or those as of a time."""
+    """Return every report by name: the current reports, or the reports as of a time."""
     reports: dict[str, Any] = {
         "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
         "feed of a clinic": list(
@@ -75,7 +75,7 @@ def all_reports(
 
 
 def comparable_balance(tx: Transaction, balance_filter: BalanceFilter) -> Balance:
-    """Return the balance of a range with the lines as a list, so that two balances can be compared."""
+    """Return the balance of a range, with the lines as a list: two balances can then be compared."""
     balance = balancing.balance(tx, balance_filter)
     return replace(balance, lines=[*balance.lines])
 
@@ -113,7 +113,7 @@ def exhaust_retries(office: Office) -> None:
 
 
 SCENARIO: dict[str, Step] = {
-    "payments": publish_step(FIRST, saved_payment("40.00", payment_id="b", transaction_date="2026-05-08")),
+    "payments": publish_step(FIRST_SAVE, saved_payment("40.00", payment_id="b", transaction_date="2026-05-08")),
     "payment of an unknown patient": publish_step(UNKNOWN_PATIENT),
     "retries are exhausted": exhaust_retries,
     "only Copay is selected": select_types_step(ChargeType.COPAY),
@@ -129,7 +129,7 @@ SCENARIO: dict[str, Step] = {
     "charge": publish_step(saved_charge("c", "30.00", date_of_service="2026-04-08")),
     "distribution": lambda office: office.distribute_all(),
     "April is closed": lambda office: office.close_months("2026-04"),
-    "edit in the closed month": publish_step(next_version(FIRST, amount_due="35.00", amount_paid="35.00")),
+    "edit in the closed month": publish_step(next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")),
     "further edit and a deletion": publish_step(
         saved_payment(payment_id="a", version=3, method="Check", **paid("45.00", "2026-04-08")),
         deleted_payment(payment_id="b", version=2),

@@ -1,4 +1,4 @@
-"""The work queue of exceptions (rule D6): owners, due dates and the next one."""
+"""The work queue of exceptions (rule D6): owners, due dates and the next exception."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,7 +23,7 @@ from tests.journeys.test_concurrent_exceptions import NOW, ClosedAprilLedger
 from tests.journeys.test_concurrent_workers import run_concurrently
 
 ANN, BOB = User("ann", Role.BILLING), User("bob", Role.BILLING)
-FIRST = saved_payment(**paid("25.00", "2020-04-08"))
+FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
 
 
 def add_user(tx: Transaction, user: User) -> None:
@@ -54,7 +54,7 @@ def claim(office: Office, user: User, **more: object) -> ExceptionRow | None:
     return assigning.claim_next(office.tx, ExceptionFilter(**more), user, office.now, user.audit_name)
 
 
-def test_next_gives_the_oldest_unassigned_exception(office: Office) -> None:
+def test_next_exception_is_the_oldest_unassigned_one(office: Office) -> None:
     first, second, third = office.open_exceptions()
     assign(office, second.id, "bob")
 
@@ -64,7 +64,7 @@ def test_next_gives_the_oldest_unassigned_exception(office: Office) -> None:
     assert owners(office) == ["ann", "bob", "ann"]
 
 
-def test_next_follows_the_filter(office: Office) -> None:
+def test_next_exception_matches_the_filter(office: Office) -> None:
     assert claim(office, ANN, scope=Scope.of_companies("another")) is None
     assert claim(office, ANN, has_proposal=False) is None
     assert claim(office, ANN, case="deleted", since=date(2020, 4, 8), overdue_at=office.now) is None
@@ -88,7 +88,7 @@ def test_owner_stays_through_a_decision_and_a_newer_version(office: Office) -> N
     assert {row.owner for row in reporting.exceptions(office.tx, ExceptionFilter(status=None))} == {"ann", None}
 
 
-def test_lists_show_mine_unassigned_and_overdue(office: Office) -> None:
+def test_work_filter_selects_own_unassigned_and_overdue_exceptions(office: Office) -> None:
     first, second, _ = office.open_exceptions()
     assign(office, first.id, "ann")
 
@@ -105,7 +105,7 @@ def test_lists_show_mine_unassigned_and_overdue(office: Office) -> None:
     assert [each.count for each in counts] == [3]
 
 
-def test_offered_owners_belong_to_the_companies_of_the_user_only(tx: Transaction) -> None:
+def test_suggested_owners_belong_to_the_companies_of_the_user(tx: Transaction) -> None:
     for name, companies in (("of-alpha", ("alpha",)), ("of-beta", ("beta",)), ("of-both", ("alpha", "beta"))):
         add_user(tx, User(name, Role.BILLING, Scope.of_companies(*companies)))
     for user in (ANN, User("support", Role.SUPPORT, Scope.of_companies("alpha"))):

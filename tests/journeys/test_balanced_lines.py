@@ -15,7 +15,7 @@ from tests.builders.events import deleted_payment, event_body, payment_fields, s
 from tests.builders.office import BILLER, Office
 
 FIFTH, SIXTH = date(2026, 6, 5), date(2026, 6, 6)
-LATER = "2026-06-07T09:00:00+00:00"
+JUNE_7 = "2026-06-07T09:00:00+00:00"
 
 
 def invalid(amount: str, version: object, **more: Any) -> bytes:
@@ -30,25 +30,25 @@ def deletion(version: int) -> bytes:
     return event_body(deleted_payment(version=version))
 
 
-FIRST = saved_payment("25.00")
+SAVED = saved_payment("25.00")
 CASES = [
-    ("imported", [FIRST], "25.00", {}),
-    ("deleted", [FIRST, deletion(2)], "0.00", {}),
-    ("a newer version refused", [FIRST, invalid("40.00", 2)], "40.00", {"invalid": "15.00"}),
+    ("imported", [SAVED], "25.00", {}),
+    ("deleted", [SAVED, deletion(2)], "0.00", {}),
+    ("a newer version refused", [SAVED, invalid("40.00", 2)], "40.00", {"invalid": "15.00"}),
     ("an older version refused", [saved_payment("25.00", version=2), invalid("40.00", 1)], "25.00", {}),
-    ("two refused", [FIRST, invalid("60.00", 3), invalid("40.00", 2)], "60.00", {"invalid": "35.00"}),
-    ("refused, then saved again", [FIRST, invalid("40.00", 2), saved_payment("30.00", version=3)], "30.00", {}),
-    ("the unpaid version refused", [FIRST, invalid("25.00", 2, paid=False)], "0.00", {"invalid": "-25.00"}),
-    ("an amount that cannot be read", [FIRST, invalid("much", 2)], "25.00", {}),
-    ("a day that cannot be read", [FIRST, invalid("40.00", 2, transaction_date="soon")], "25.00", {}),
-    ("version unreadable, saved later", [FIRST, invalid("40.00", "x", saved_at=LATER)], "40.00", {"invalid": "15.00"}),
-    ("version unreadable, saved before", [saved_payment("25.00", saved_at=LATER), invalid("40.00", "x")], "25.00", {}),
-    ("other content, same version", [FIRST, saved_payment("30.00")], "30.00", {"invalid": "5.00"}),
+    ("two refused", [SAVED, invalid("60.00", 3), invalid("40.00", 2)], "60.00", {"invalid": "35.00"}),
+    ("refused, then saved again", [SAVED, invalid("40.00", 2), saved_payment("30.00", version=3)], "30.00", {}),
+    ("the unpaid version refused", [SAVED, invalid("25.00", 2, paid=False)], "0.00", {"invalid": "-25.00"}),
+    ("an amount that cannot be read", [SAVED, invalid("much", 2)], "25.00", {}),
+    ("a day that cannot be read", [SAVED, invalid("40.00", 2, transaction_date="soon")], "25.00", {}),
+    ("version unreadable, saved later", [SAVED, invalid("40.00", "x", saved_at=JUNE_7)], "40.00", {"invalid": "15.00"}),
+    ("version unreadable, saved before", [saved_payment("25.00", saved_at=JUNE_7), invalid("40.00", "x")], "25.00", {}),
+    ("other content, same version", [SAVED, saved_payment("30.00")], "30.00", {"invalid": "5.00"}),
     ("refused from the first", [invalid("25.00", 1)], "25.00", {"invalid": "25.00"}),
     ("without a key", [invalid("25.00", 1, payment_id=...)], "25.00", {"invalid": "25.00"}),
     ("refused after Internal", [saved_payment("25.00", internal_payment=True), invalid("40.00", 2)], "40.00",
      {"internal": "25.00", "invalid": "15.00"}),
-    ("a refund", [FIRST, saved_payment("-5.00", payment_id="r", refund_of="clinic/x/1")], "20.00", {}),
+    ("a refund", [SAVED, saved_payment("-5.00", payment_id="r", refund_of="clinic/x/1")], "20.00", {}),
 ]  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_differing_lines_are_those_of_the_balance_by_payment(tx: Transaction) ->
 
 
 def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
-    """Return the EMR's total and its nonzero reconciling items, after checking that nothing is unexplained."""
+    """Return the EMR's total and its nonzero reconciling items. Check that nothing is unexplained."""
     balance = balancing.balance(tx, query)
     assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
     return str(balance.emr_total), {term.value: str(amount) for term, amount in balance.items.items() if amount}
@@ -90,7 +90,7 @@ def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]
 
 def test_acknowledging_a_conflict_keeps_the_emrs_latest_amount(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
-    office.publish(FIRST, saved_payment("30.00"))
+    office.publish(SAVED, saved_payment("30.00"))
 
     (found,) = office.open_exceptions()
     adjusting.acknowledge(tx, found.id, "a slip of the EMR", office.now, BILLER)
@@ -99,7 +99,7 @@ def test_acknowledging_a_conflict_keeps_the_emrs_latest_amount(tx: Transaction) 
 
 
 def test_dead_letter_counts_on_its_transaction_date(tx: Transaction) -> None:
-    Office(tx, date(2026, 6, 20)).publish(FIRST, invalid("40.00", 2, transaction_date="2026-06-06"))
+    Office(tx, date(2026, 6, 20)).publish(SAVED, invalid("40.00", 2, transaction_date="2026-06-06"))
 
     assert emr_side(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
     assert emr_side(tx, BalanceFilter(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})

@@ -138,16 +138,16 @@ def test_new_charge_balance_after_a_payment_keeps_its_allocation(tx: Transaction
     assert [str(each.amount) for each in distributing.show_allocations(tx, account)] == ["25.00"]
 
 
-STATED = [charge(1, "40.00", "0.00"), payment(), charge(2, "15.00", "25.00"), payment("5.00", "q")]
+STATED_PAYMENTS = [charge(1, "40.00", "0.00"), payment(), charge(2, "15.00", "25.00"), payment("5.00", "q")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [*permutations(range(len(STATED)))], ids=str)
+@pytest.mark.parametrize("order", [*permutations(range(len(STATED_PAYMENTS)))], ids=str)
 def test_stated_payments_count_once_in_any_order_of_arrival(tx: Transaction, order: tuple[int, ...]) -> None:
     office = Office(tx, TODAY)
 
     for index in order:
-        office.publish(STATED[index])
+        office.publish(STATED_PAYMENTS[index])
         distribute_nightly(office)
 
     assert account(tx) == ("0.00", "10.00", "0.00")

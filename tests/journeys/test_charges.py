@@ -1,4 +1,4 @@
-"""Charges: the newest version wins, and only the clinic's company may save a charge."""
+"""Charges: the newest version counts, and only the clinic's company may save a charge."""
 
 from datetime import date
 from typing import Any

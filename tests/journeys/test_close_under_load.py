@@ -133,7 +133,10 @@ def close_month(database: Database, month: Month) -> Decimal:
 
 
 def import_chunks(database: Database, name: str, started: threading.Barrier, closed: threading.Event) -> Decimal:
-    """Import chunks of a month's payments until `closed` is set, and then one more. Return the sum of all amounts."""
+    """Import chunks of a month's payments until `closed` is set, and then one more chunk.
+
+    Return the sum of all amounts.
+    """
     total, day = Decimal(0), f"{name[:7]}-05"
     for chunk in count():
         is_last = closed.is_set()
@@ -151,7 +154,7 @@ def import_chunks(database: Database, name: str, started: threading.Barrier, clo
 def write_entries(
     database: Database, month: Month, started: threading.Barrier, closed: threading.Event
 ) -> tuple[int, int]:
-    """Insert entries of 1.00 until `closed` is set, and then one more. Return the counts (inserted, rejected)."""
+    """Insert entries of 1.00 until `closed` is set, and then one more entry. Return the counts (inserted, rejected)."""
     counts = [0, 0]
     for number in count():
         is_last = closed.is_set()

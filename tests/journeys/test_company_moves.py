@@ -1,4 +1,4 @@
-"""While a company moves, the installation that it leaves and the one to which it goes import no event of it."""
+"""A company moves between two installations. In this time neither of them imports an event of the company."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
@@ -43,7 +43,7 @@ from tests.builders.events import (
 from tests.builders.ledger import feed_rows, ledger_entries
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
-LATER = timedelta(days=2)
+TWO_DAYS = timedelta(days=2)
 APRIL = saved_payment(**paid("25.00", "2020-04-08"))
 
 
@@ -66,14 +66,17 @@ def office(tx):
     return office
 
 
-def leave(office: Office) -> None:
+def mark_left(office: Office) -> None:
     company_export.mark_left(office.tx, office.company_id, office.now, "cli:0")
 
 
 def run_again(tx, now):
-    """Return the nightly run that is due two nights after the first, which a new company's first call completes."""
+    """Return the nightly run that is due two nights after `now`.
+
+    A new company's first run is completed before, because the first call only records it.
+    """
     distribution_runs.lock_due(tx, now)
-    return distribution_runs.lock_due(tx, now + LATER)
+    return distribution_runs.lock_due(tx, now + TWO_DAYS)
 
 
 SWEEPS = {
@@ -92,7 +95,7 @@ SWEEPS = {
 
 
 def test_event_of_company_that_left_is_not_sent_with_what_to_do(office):
-    leave(office)
+    mark_left(office)
 
     office.import_events(saved_payment(payment_id="late", amount="7.00"), saved_patient("eve"))
 
@@ -103,7 +106,7 @@ def test_event_of_company_that_left_is_not_sent_with_what_to_do(office):
 
 
 def test_events_of_another_company_are_imported_when_one_has_left(office):
-    leave(office)
+    mark_left(office)
     other = Office(office.tx, office.now, "other", "other-clinic")
 
     other.publish(saved_payment(company_id="other", clinic_id="other-clinic", payment_id="theirs", amount="9.00"))
@@ -112,12 +115,12 @@ def test_events_of_another_company_are_imported_when_one_has_left(office):
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_sweep_leaves_out_company_that_left(office, name):
-    leave(office)
-    assert SWEEPS[name](office.tx, office.now + LATER) == 0
+def test_sweep_skips_company_that_left(office, name):
+    mark_left(office)
+    assert SWEEPS[name](office.tx, office.now + TWO_DAYS) == 0
 
     company_export.cancel_move(office.tx, "company", office.now, BILLER)
-    assert SWEEPS[name](office.tx, office.now + LATER) > 0
+    assert SWEEPS[name](office.tx, office.now + TWO_DAYS) > 0
 
 
 def changes(office: Office):
@@ -138,7 +141,7 @@ def changes(office: Office):
 @pytest.mark.parametrize("change", ["accept", "acknowledge", "schedule", "cancel", "company", "clinic"])
 def test_user_does_not_change_company_that_left(office, change):
     apply = changes(office)[change]
-    leave(office)
+    mark_left(office)
 
     with pytest.raises((DecisionError, ClosingError, MoveError), match=r"company .*has moved to another"):
         apply()
@@ -147,13 +150,13 @@ def test_user_does_not_change_company_that_left(office, change):
 def test_payment_of_company_that_left_is_not_requeued(office):
     office.set_types()
     office.publish(saved_payment(payment_id="off", amount="7.00", saved_at=office.now.isoformat()))
-    leave(office)
+    mark_left(office)
 
     assert requeueing.requeue(office.tx, ["clinic/off/1"], office.now, BILLER) == RequeueSummary(0, ("clinic/off/1",))
 
 
 def test_company_stays_when_the_export_is_cancelled(office):
-    leave(office)
+    mark_left(office)
     office.import_events(saved_payment(payment_id="late", **paid("7.00", "2020-06-03")))
 
     company_export.cancel_move(office.tx, "company", office.now, BILLER)
@@ -167,7 +170,7 @@ def test_company_stays_when_the_export_is_cancelled(office):
 
 def test_late_events_are_those_received_after_the_company_moved_away(office):
     late = event_body(saved_payment(payment_id="late"))
-    leave(office)
+    mark_left(office)
     office.now += timedelta(seconds=1)
 
     office.import_events(late)
@@ -176,7 +179,7 @@ def test_late_events_are_those_received_after_the_company_moved_away(office):
 
 
 def test_company_that_moved_away_cannot_be_confirmed_or_retired(office):
-    leave(office)
+    mark_left(office)
 
     for act in (confirming.confirm, confirming.retire):
         with pytest.raises(ConfirmationError, match="`payments company cancel-export company` lets it stay"):
@@ -184,7 +187,7 @@ def test_company_that_moved_away_cannot_be_confirmed_or_retired(office):
 
 
 def test_company_that_left_is_in_no_list(office):
-    leave(office)
+    mark_left(office)
 
     assert configuring.list_companies(office.tx) == []
     assert configuring.list_clinic_settings(office.tx, office.now) == []
@@ -197,7 +200,7 @@ def test_company_that_billing_does_not_have_cannot_leave(tx):
 
 def test_event_of_arriving_company_is_not_sent_until_it_is_requeued(tx):
     office = Office(tx, date(2020, 6, 10))
-    mark(office, MoveState.ARRIVING)
+    set_move_state(office, MoveState.ARRIVING)
     office.import_events(saved_payment(payment_id="early", **paid("7.00", "2020-06-03")))
     row = feed_rows(tx)["clinic/early/1"]
     assert (row.status, row.reason) == ("Not Sent", "unknown_company")
@@ -205,15 +208,15 @@ def test_event_of_arriving_company_is_not_sent_until_it_is_requeued(tx):
         "company_id: company company is being imported; requeue the event when the import has finished"
     )
 
-    mark(office, MoveState.ARRIVED)
+    set_move_state(office, MoveState.ARRIVED)
     office.requeue(["clinic/early/1"])
 
     assert ledger_entries(tx, "early") == [("7.00", "2020-06-03")]
 
 
-def test_import_that_was_begun_is_given_up_by_confirming_the_company(tx):
+def test_confirming_the_company_cancels_its_unfinished_import(tx):
     office = Office(tx, date(2020, 6, 10))
-    mark(office, MoveState.ARRIVING)
+    set_move_state(office, MoveState.ARRIVING)
 
     confirming.confirm(tx, NamedClinic("company", None), office.now, BILLER)
 
@@ -221,5 +224,5 @@ def test_import_that_was_begun_is_given_up_by_confirming_the_company(tx):
     assert ledger_entries(tx) == [("7.00", "2020-06-03")]
 
 
-def mark(office: Office, state: MoveState) -> None:
+def set_move_state(office: Office, state: MoveState) -> None:
     company_moves.set_move(office.tx, office.company_id, CompanyMove(state, uuid4(), office.now, BILLER))

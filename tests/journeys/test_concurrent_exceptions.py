@@ -1,4 +1,4 @@
-"""Exceptions of a closed month under concurrent sweeps, users and imports, with real commits."""
+"""Exceptions of a closed month while sweeps, users and imports run concurrently, with real commits."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -45,7 +45,7 @@ class ClosedAprilLedger(CommittedLedger):
         return saved_payment(payment_id=name, version=version, **self.ids, **paid(amount, "2020-04-08"))
 
     def detect_all(self) -> None:
-        """Detect exceptions until no unlocked line remains."""
+        """Detect exceptions until every line is checked. Locked lines are skipped."""
         for _ in count():
             with transaction(self.database) as tx:
                 if not detecting.detect(tx, NOW, "tests-1", 7).examined:

@@ -1,4 +1,4 @@
-"""No change is lost if two people change the settings of a clinic, company or user at the same time."""
+"""No change is lost if two people change the settings of a clinic, a company or a user at the same time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

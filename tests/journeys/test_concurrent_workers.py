@@ -80,7 +80,7 @@ def wait_until_blocked(tx, pid: int) -> None:
 
 
 def shuffled_chunks(clinic: str) -> list[list[Event]]:
-    """Return shuffled chunks of patients, payments in two versions each, and charges."""
+    """Return shuffled chunks of patients, of payments with two versions each, and of charges."""
     people = [f"{clinic}-{number}" for number in range(60)]
     events: list[Event] = [saved_patient(each) for each in people]
     for number, each in enumerate(people * 6):

@@ -1,4 +1,4 @@
-"""Companies and clinics that events added: confirmed by a person, or retired if they are empty."""
+"""Companies and clinics that events added: a user confirms them, or retires them if they are empty."""
 
 import threading
 import time

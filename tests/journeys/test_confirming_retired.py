@@ -1,4 +1,4 @@
-"""A retired company, or one that is being imported, is confirmed by a user of all companies only."""
+"""Only a user of all companies confirms a retired company, or a company that is being imported."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Each repeated version with other content opens one exception."""
+"""If a version is repeated with other content, an exception is opened each time."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import next_version, paid, saved_payment
 from tests.builders.office import Office, office_with_closed_april
 
-FIRST = saved_payment(**paid("25.00", "2020-04-08"))
-CHANGED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
+FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
+CHANGED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed."""
-    return office_with_closed_april(tx, FIRST)
+    return office_with_closed_april(tx, FIRST_SAVE)
 
 
 def publish_conflict(office: Office, amount: str, version: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The preview of a payment says what the importer then does with the same payment."""
+"""The preview of a payment has the same result as the import of the payment."""
 
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ from tests.builders.events import saved_patient, saved_payment
 from tests.builders.office import Office
 
 CLOSED, OPEN = date(2026, 4, 8), date(2026, 6, 8)
-HERE = Scope.of_clinics("clinic")
+CLINIC_SCOPE = Scope.of_clinics("clinic")
 PAYMENTS: list[dict[str, Any]] = [
     {"day": day, "charge_type": charge_type, "patient_id": patient} | more
     for day in (OPEN, CLOSED)
@@ -45,9 +45,9 @@ def office(tx: Transaction) -> Office:
 
 
 @pytest.mark.parametrize("payment", PAYMENTS, ids=str)
-def test_preview_is_the_outcome_of_the_import(office: Office, payment: dict[str, Any]) -> None:
+def test_preview_equals_the_outcome_of_the_import(office: Office, payment: dict[str, Any]) -> None:
     given = PaymentToSave(**payment)
-    preview = eligibility_preview.preview_payment(office.tx, HERE, given, office.now)
+    preview = eligibility_preview.preview_payment(office.tx, CLINIC_SCOPE, given, office.now)
 
     office.publish(
         saved_payment(
@@ -76,7 +76,7 @@ def test_preview_in_a_closed_month_follows_company_policy(office: Office, policy
     configuring.set_company(office.tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
 
     preview = eligibility_preview.preview_payment(
-        office.tx, HERE, PaymentToSave(charge_type=ChargeType.COPAY, day=CLOSED), office.now
+        office.tx, CLINIC_SCOPE, PaymentToSave(charge_type=ChargeType.COPAY, day=CLOSED), office.now
     )
 
     assert (preview.would_be_sent, preview.month_state) == (True, MonthState.CLOSED)
@@ -92,7 +92,7 @@ def test_every_month_state_has_an_answer(office: Office, state: MonthState) -> N
     )
 
     preview = eligibility_preview.preview_payment(
-        office.tx, HERE, PaymentToSave(charge_type=ChargeType.COPAY, day=date(2026, 5, 4)), office.now
+        office.tx, CLINIC_SCOPE, PaymentToSave(charge_type=ChargeType.COPAY, day=date(2026, 5, 4)), office.now
     )
 
     assert preview.month_state is state

@@ -1,4 +1,4 @@
-"""Events that name a company without its signature have no effect on that company, regardless of their other fields."""
+"""An event may name a company without this company's signature. Then it has no effect on the company."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ def publish_own_events(tx: Transaction) -> None:
 
 
 def rows_of_the_company(tx: Transaction) -> list[Any]:
-    """Return everything that Billing holds of the company, and the open dead letters that name it."""
+    """Return all rows of the company, and the open dead letters that name it."""
     tables = [tx.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2")).all() for name in TABLES]
     entries = tx.execute(text("SELECT * FROM entries ORDER BY id")).all()
     named = "company_id = 'company' OR clinic_id = 'clinic' OR patient_id IN ('patient', 'stranger')"
@@ -56,7 +56,7 @@ def rows_of_the_company(tx: Transaction) -> list[Any]:
 
 
 def with_company(text_of_company: str) -> st.SearchStrategy[bytes]:
-    """Return events, valid or not, whose text of the company is this part of a JSON object."""
+    """Return events, valid or not, that contain this text, a part of a JSON object that names a company."""
     changes = st.fixed_dictionaries(
         {},
         optional={

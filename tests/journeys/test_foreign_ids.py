@@ -1,4 +1,4 @@
-"""Events of a company that name another company's ids never reach that company's payments."""
+"""Events of a company may contain another company's ids. They never change the other company's payments."""
 
 from datetime import date
 from typing import Any
@@ -26,7 +26,7 @@ FOREIGN = {"company_id": "other", "amount_due": "99.00", "amount_paid": "99.00"}
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office of `company` with one imported payment, while clinic ids are unique across companies."""
+    """An office of `company` with one imported payment. Clinic ids are unique across companies."""
     add_earlier_clinic_key(tx)
     office = Office(tx, date(2026, 6, 10))
     office.publish(saved_payment())
@@ -38,11 +38,11 @@ def own_rows(office: Office) -> list[FeedRow]:
     return list(reporting.claims_feed(office.tx, FeedFilter(scope=Scope.of_companies("company"))))
 
 
-def count(office: Office, table: str) -> int:
-    return int(office.tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+def count_rows(office: Office, table: str) -> int:
+    return int(office.tx.execute(text(f"SELECT count_rows(*) FROM {table}")).scalar_one())
 
 
-def codes(office: Office, key: str = f"company:{KEY}") -> list[str]:
+def history_codes(office: Office, key: str = f"company:{KEY}") -> list[str]:
     return [row.code for row in reporting.timeline(office.tx, key)]
 
 
@@ -52,11 +52,11 @@ def codes(office: Office, key: str = f"company:{KEY}") -> list[str]:
     ids=["same version", "next version", "later version", "invalid"],
 )
 def test_event_of_another_company_does_not_reach_the_line(office: Office, changes: dict[str, Any]) -> None:
-    before = own_rows(office), codes(office)
+    before = own_rows(office), history_codes(office)
 
     office.publish(event_body(payment_fields(**(FOREIGN | changes))))
 
-    assert (own_rows(office), codes(office)) == before
+    assert (own_rows(office), history_codes(office)) == before
     assert list(reporting.exceptions(office.tx, ExceptionFilter())) == []
     assert [row.status for row in before[0]] == ["Transmission Successful"]
 
@@ -88,11 +88,11 @@ def test_event_without_a_company_does_not_replace_the_line(office: Office) -> No
     ids=["payment", "charge"],
 )
 def test_refused_event_leaves_only_its_dead_letter(office: Office, event: Event) -> None:
-    before = {name: count(office, name) for name in TABLES}
+    before = {name: count_rows(office, name) for name in TABLES}
 
     office.publish(event)
 
-    after = {name: count(office, name) for name in TABLES}
+    after = {name: count_rows(office, name) for name in TABLES}
     assert {name for name in TABLES if after[name] != before[name]} == {"set_aside", "history"}
     (row,) = [row for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused]
     assert (row.reason, row.detail) == ("invalid_event", "company_id: clinic clinic belongs to another company")
@@ -106,7 +106,7 @@ def test_clinic_belongs_to_the_company_that_names_it_first(office: Office) -> No
 
     rows = {row.patient: row.status for row in reporting.claims_feed(office.tx, FeedFilter()) if row.clinic == "new"}
     assert rows == {"patient": "Not Sent", "ada": "Validation Failed"}
-    assert count(office, "companies") == 1
+    assert count_rows(office, "companies") == 1
 
 
 def test_requeue_by_key_leaves_the_events_of_another_company(office: Office) -> None:
@@ -118,7 +118,7 @@ def test_requeue_by_key_leaves_the_events_of_another_company(office: Office) -> 
     assert [row.attempts for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused] == [1]
 
 
-def printed(office: Office) -> set[str | None]:
+def printed_keys(office: Office) -> set[str | None]:
     return {row.payment for row in reporting.claims_feed(office.tx, FeedFilter())}
 
 
@@ -126,7 +126,7 @@ def test_key_of_a_line_and_of_another_companys_dead_letter_is_ambiguous(office: 
     office.set_types()
     office.publish(saved_payment(version=2), saved_payment(**FOREIGN))
 
-    for act in (codes, lambda office, key: office.requeue([key])):
+    for act in (history_codes, lambda office, key: office.requeue([key])):
         with pytest.raises(AmbiguousIdError, match=f"{KEY} exists in several companies: company, other"):
             act(office, KEY)
     office.requeue([f"other:{KEY}"])
@@ -138,17 +138,17 @@ def test_key_of_a_line_and_of_another_companys_dead_letter_is_ambiguous(office: 
 
 
 def test_clinic_that_another_companys_dead_letter_names_is_printed_with_its_company(office: Office) -> None:
-    assert printed(office) == {KEY}
+    assert printed_keys(office) == {KEY}
     office.publish(event_body(payment_fields(**(FOREIGN | {"method": "wrong"}))))
 
-    assert printed(office) == {f"company:{KEY}", f"other:{KEY}"}
+    assert printed_keys(office) == {f"company:{KEY}", f"other:{KEY}"}
     lines = balancing.balance(office.tx, BalanceFilter()).lines
     assert {line.payment for line in lines} >= {f"other:{KEY}"}
     assert {row.payment for row in own_rows(office)} == {KEY}
 
     office.tx.execute(text("UPDATE set_aside SET closed_at = now(), due_at = NULL"))
-    assert printed(office) == {KEY}
-    assert codes(office, KEY) == codes(office)
+    assert printed_keys(office) == {KEY}
+    assert history_codes(office, KEY) == history_codes(office)
 
 
 def test_close_warnings_list_no_event_of_another_company(office: Office) -> None:
@@ -158,7 +158,7 @@ def test_close_warnings_list_no_event_of_another_company(office: Office) -> None
 
 
 def publish_of_two_companies(office: Office) -> None:
-    """Publish an invalid event of each company with the same key. The clinic of the other company is refused too."""
+    """Publish an invalid event of each company with the same key. The other company's clinic is also refused."""
     fields = {"payment_id": "shared", "method": "wrong"}
     office.publish(event_body(payment_fields(**fields)), event_body(payment_fields(**fields, company_id="other")))
 
@@ -166,10 +166,10 @@ def publish_of_two_companies(office: Office) -> None:
 def test_key_of_two_companies_is_ambiguous_until_one_is_chosen(office: Office) -> None:
     publish_of_two_companies(office)
 
-    for act in (codes, lambda office, key: office.requeue([key])):
+    for act in (history_codes, lambda office, key: office.requeue([key])):
         with pytest.raises(AmbiguousIdError, match="clinic/shared/1 exists in several companies: company, other"):
             act(office, "clinic/shared/1")
-    assert len(codes(office, "other:clinic/shared/1")) == 1
+    assert len(history_codes(office, "other:clinic/shared/1")) == 1
     own = reporting.timeline(office.tx, "clinic/shared/1", Scope.of_companies("company"))
     assert [row.code for row in own] == ["validation_failed"]
     assert reporting.timeline(office.tx, "other:clinic/shared/1", Scope.of_companies("company")) == []
@@ -187,7 +187,7 @@ def test_requeue_of_a_key_with_its_company_leaves_the_other_company(office: Offi
 def test_key_with_colons_in_its_ids_is_found(office: Office) -> None:
     office.publish(saved_payment(payment_id="a:b/c"))
 
-    assert codes(office, "clinic/a:b/c/1") == codes(office, "company:clinic/a:b/c/1") == ["imported"]
+    assert history_codes(office, "clinic/a:b/c/1") == history_codes(office, "company:clinic/a:b/c/1") == ["imported"]
 
 
 def test_companies_use_the_same_ids_independently(tx: Transaction) -> None:

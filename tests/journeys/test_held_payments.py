@@ -19,7 +19,7 @@ from tests.builders.ledger import (
     transmission_of,
 )
 
-LATER = NOW + sum(BACKOFF, timedelta(0))
+AFTER_ALL_RETRIES = NOW + sum(BACKOFF, timedelta(0))
 PENDING = ("Transmission Pending", None, "held")
 
 
@@ -59,14 +59,18 @@ def test_patient_of_another_company_releases_no_payment(tx):
 def test_payment_whose_retries_are_exhausted_is_not_sent_until_its_patient_is_saved(tx):
     create_clinic(tx)
     import_chunk(tx, payment_of_unknown_patient())
-    tries = [retry_due(tx, NOW + timedelta(seconds=10)), retry_due(tx, LATER), retry_due(tx, LATER)]
+    tries = [
+        retry_due(tx, NOW + timedelta(seconds=10)),
+        retry_due(tx, AFTER_ALL_RETRIES),
+        retry_due(tx, AFTER_ALL_RETRIES),
+    ]
 
     assert [(stats.held, stats.not_sent) for stats in tries] == [(1, 0), (0, 1), (0, 0)]
     assert transmission_of(tx) == ("Not Sent", "patient_not_found", "none")
     assert feed_rows(tx)[PAYMENT_KEY].attempts == 3
 
-    import_chunk(tx, saved_patient("stranger"), now=LATER)
-    retry_due(tx, LATER)
+    import_chunk(tx, saved_patient("stranger"), now=AFTER_ALL_RETRIES)
+    retry_due(tx, AFTER_ALL_RETRIES)
     assert (transmission_of(tx), ledger_entries(tx)) == (
         ("Transmission Successful", None, "imported"),
         [("25.00", "2026-06-05")],
@@ -111,7 +115,7 @@ def test_payments_of_a_closing_month_wait_until_it_is_closed(tx):
     assert transmission_of(tx) == PENDING
 
     set_month_state(tx, "2026-06", "CLOSED")
-    retry_due(tx, LATER)
+    retry_due(tx, AFTER_ALL_RETRIES)
 
     assert (transmission_of(tx), ledger_entries(tx)) == (("Transmission Successful", None, "exception"), [])
 
@@ -129,12 +133,12 @@ def test_timeline_shows_each_attempt_and_the_next_time(tx):
     import_chunk(tx, payment_of_unknown_patient())
     retry_due(tx, NOW + timedelta(seconds=10))
     import_chunk(tx, saved_patient("stranger"))
-    retry_due(tx, LATER)
+    retry_due(tx, AFTER_ALL_RETRIES)
 
     rows = reporting.timeline(tx, PAYMENT_KEY)
 
     assert [wording.history(row.code) for row in rows] == ["Held", "Held", "Imported"]
-    assert [row.at for row in rows] == [NOW, NOW + timedelta(seconds=10), LATER]
+    assert [row.at for row in rows] == [NOW, NOW + timedelta(seconds=10), AFTER_ALL_RETRIES]
     assert all(
         "sent automatically. next attempt 2026-06-10" in str(row["detail"]) for row in timeline_records(rows[:2])
     )

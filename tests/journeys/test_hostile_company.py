@@ -1,4 +1,4 @@
-"""A company that publishes any events with the ids of another company changes nothing of that company."""
+"""A company publishes any events with the ids of another company. They change nothing of the other company."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +19,7 @@ EXAMPLES = example_count(8)
 
 
 def hostile_event(event_type: str = "payment.saved", **fields: Any) -> bytes:
-    """Return an event of another company, which names the clinic and the patient of the office."""
+    """Return an event of another company that names the clinic and the patient of the office."""
     own = {"company_id": "hostile"} | fields
     return event_body(payment_fields(**own) if event_type == "payment.saved" else event_fields(event_type, **own))
 
@@ -65,7 +65,7 @@ CHUNKS = {
 
 
 def hostile_events() -> st.SearchStrategy[bytes]:
-    """Return events of another company, or of no readable one, with the office's ids."""
+    """Return events with the office's ids. Their company is another one, or cannot be read."""
     common = {
         "company_id": st.sampled_from(["hostile"] * 6 + [..., 7, "company "]),
         "clinic_id": st.sampled_from(["clinic", "clinic", "clinic", "own", "clinic/a"]),
@@ -106,7 +106,7 @@ def requeue_all_refused(office: Office, known: set[str | None]) -> None:
 
 @pytest.fixture(scope="module")
 def reopen(database: Database) -> Iterator[Callable[..., Office]]:
-    """Return a function that returns an office on a ledger with nothing but these earlier events."""
+    """Return a function that returns an office on a ledger that holds only these earlier events."""
     with database.connect() as tx:
 
         def reopened(*earlier: bytes) -> Office:
@@ -120,17 +120,17 @@ def reopen(database: Database) -> Iterator[Callable[..., Office]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(reopen: Callable[..., Office]) -> dict[str, Any]:
-    """What the office's company sees in the end if no other company publishes anything."""
+    """The final view of the office's company if no other company publishes anything."""
     return continue_work(reopen())
 
 
-def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+def changed_parts(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     assert before.keys() == after.keys()
     return {name for name, rows in after.items() if rows != before[name]}
 
 
 def check(chunks: list[list[bytes]], reopen: Callable[..., Office], undisturbed: dict[str, Any]) -> None:
-    """Check that the events change nothing of the office, now and after it has gone on working."""
+    """Check that the events change nothing of the office, before and after its later work."""
     office = reopen()
     before = rows_of(office) | reports_of(office)
     known = {row.refused for row in reporting.claims_feed(office.tx, FeedFilter())}
@@ -140,8 +140,8 @@ def check(chunks: list[list[bytes]], reopen: Callable[..., Office], undisturbed:
     requeue_all_refused(office, known)
     office.distribute_all()
 
-    assert changed(before, rows_of(office) | reports_of(office)) == set()
-    assert changed(undisturbed, continue_work(office)) == set()
+    assert changed_parts(before, rows_of(office) | reports_of(office)) == set()
+    assert changed_parts(undisturbed, continue_work(office)) == set()
 
 
 @settings(max_examples=EXAMPLES)
@@ -164,7 +164,7 @@ def test_office_that_comes_after_hostile_events_is_not_changed_by_them(
 ) -> None:
     office = reopen(*(event for chunks in CHUNKS.values() for chunk in chunks for event in chunk))
 
-    assert changed(undisturbed, continue_work(office)) == set()
+    assert changed_parts(undisturbed, continue_work(office)) == set()
 
 
 @pytest.mark.slow

@@ -24,13 +24,13 @@ from tests.builders.ledger import (
 )
 
 SUCCESSFUL, FAILED = "Transmission Successful", "Validation Failed"
-FIRST = saved_payment("25.00", version=2)
+FIRST_SAVE = saved_payment("25.00", version=2)
 
 
 @pytest.mark.parametrize(
     ("again", "detail"),
     [
-        (FIRST, "Duplicate event ignored"),
+        (FIRST_SAVE, "Duplicate event ignored"),
         (saved_payment("25.00", version=2), "Version 2 repeated; ignored"),
         (saved_payment("99.00", version=1), "Version 1 ignored; Billing has version 2"),
     ],
@@ -38,7 +38,7 @@ FIRST = saved_payment("25.00", version=2)
 )
 def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
     create_clinic(tx)
-    import_chunk(tx, FIRST)
+    import_chunk(tx, FIRST_SAVE)
 
     stats = import_chunk(tx, again)
 
@@ -48,7 +48,7 @@ def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
     assert feed_rows(tx)[PAYMENT_KEY].attempts == 1
 
 
-def test_timeline_shows_what_each_version_posted(tx):
+def test_timeline_shows_the_entries_of_each_version(tx):
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00"), saved_payment("35.00", version=2, method="Check"))
     import_chunk(tx, deleted_payment(version=3))

@@ -23,15 +23,15 @@ from tests.builders.ledger import (
     feed_rows,
     import_chunk,
     ledger_entries,
-    sending,
     set_month_state,
+    settings_with_types,
     transmission_of,
 )
 
 SUCCESSFUL, FAILED, NOT_SENT = "Transmission Successful", "Validation Failed", "Not Sent"
 INVALID = event_body(payment_fields(amount_paid="a lot"))
 GARBAGE = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}', INVALID]
-FIRST = saved_payment("25.00", version=2)
+FIRST_SAVE = saved_payment("25.00", version=2)
 
 
 def dead_letters(tx):
@@ -162,7 +162,7 @@ def test_resent_not_sent_payment_is_evaluated_again(tx):
 
 
 def test_every_selected_charge_type_is_imported(tx):
-    create_clinic(tx, sending(*ChargeType))
+    create_clinic(tx, settings_with_types(*ChargeType))
     stats = import_chunk(tx, *(saved_payment(payment_id=kind, charge_type=kind) for kind in ChargeType))
 
     assert stats.imported == len(ChargeType)

@@ -17,7 +17,7 @@ PAYMENT = "clinic/payment/1"
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office with one payment, whose Amount Due of 0.00 is an exception."""
+    """An office with one payment. Its Amount Due of 0.00 is an exception."""
     office = Office(tx, date(2020, 6, 12))
     office.publish(saved_payment(amount_due="0.00", transaction_date="2020-06-05"))
     return office
@@ -28,7 +28,7 @@ def add(office: Office, subject: NoteSubject | None, body: str) -> None:
     noting.add_note(office.tx, NewNote(subject, body, PAYMENT), office.now, BILLER)
 
 
-def test_notes_of_a_payment_include_those_of_its_exceptions(office: Office) -> None:
+def test_notes_of_a_payment_include_notes_on_its_exceptions(office: Office) -> None:
     (found,) = office.open_exceptions()
     (payment,) = noting.payment_subjects(office.tx, PAYMENT, EVERYTHING)
     exception = noting.exception_subject(office.tx, found.id, EVERYTHING)
@@ -45,7 +45,7 @@ def test_notes_of_a_payment_include_those_of_its_exceptions(office: Office) -> N
     assert noting.list_notes(office.tx, [exception]) == notes
 
 
-def test_notes_of_an_account_are_apart_from_those_of_its_payments(office: Office) -> None:
+def test_notes_of_an_account_do_not_include_notes_on_its_payments(office: Office) -> None:
     (account,) = noting.account_subjects(office.tx, "patient", EVERYTHING)
     (payment,) = noting.payment_subjects(office.tx, PAYMENT, EVERYTHING)
     add(office, account, "moved to Boise")

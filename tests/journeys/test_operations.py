@@ -1,4 +1,4 @@
-"""Operators see last night's jobs with their results, and what failed, within their scope."""
+"""Operators see last night's jobs with their results and failures, limited to their scope."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ NEXT_NIGHT = NIGHT + timedelta(days=1)
 
 @pytest.fixture
 def office(tx):
-    """An office whose first nightly run is the next night, with a payment of last week and a charge."""
+    """An office whose first nightly run is the next night. It has a payment of last week and a charge."""
     office = Office(tx, NIGHT)
     office.publish(saved_patient(), saved_charge("c1", "20.00", date_of_service="2026-06-02"))
     office.publish(saved_payment(**paid("25.00", "2026-06-02")))
@@ -31,7 +31,7 @@ def nightly(office, now=NEXT_NIGHT, scope=EVERYTHING):
     return {row.job.value: row for row in read_operations(office.tx, now, scope).nightly}
 
 
-def test_distribution_reports_what_it_did(office):
+def test_distribution_reports_its_result(office):
     assert nightly(office, NEXT_NIGHT)["distribution"].state == "due"
     distributing.distribute_next_due(office.tx, NEXT_NIGHT, 10)
 

@@ -1,4 +1,4 @@
-"""Each payment of the Claims Feed tells whether its money is in Billing, how much is, and what the difference is."""
+"""The Claims Feed shows for each payment whether it is in Billing, its posted amount, and the difference."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -61,19 +61,19 @@ CASES: list[tuple[str, list[Any], tuple[str | None, str, str | None]]] = [
 
 
 @pytest.mark.parametrize(("events", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_feed_tells_what_billing_holds(tx: Transaction, events: list[Any], expected: tuple[str, str, str]) -> None:
+def test_feed_shows_the_amount_in_billing(tx: Transaction, events: list[Any], expected: tuple[str, str, str]) -> None:
     office = office_with_closed_april(tx, april("25.00"))
     office.set_types(ChargeType.COPAY)
     office.publish(*events)
 
-    assert shown(tx) == expected
+    assert posted_state_and_amounts(tx) == expected
     rows = list(reporting.claims_feed(tx, FeedFilter()))
     page = [each.row for each in reporting.claims_feed_page(tx, FeedFilter(), Window(10)).rows]
     assert sorted(page, key=repr) == sorted(rows, key=repr)
     assert list(reporting.claims_feed(tx, FeedFilter(as_of=office.now))) == rows
 
 
-def shown(tx: Transaction, **filters: Any) -> tuple[str | None, str, str | None]:
+def posted_state_and_amounts(tx: Transaction, **filters: Any) -> tuple[str | None, str, str | None]:
     """Return the posted state and the amounts of the payment that the events of a test changed."""
     rows = list(reporting.claims_feed(tx, FeedFilter(**filters)))
     (row,) = [row for row in rows if row.version != 1 or "old" not in str(row.payment)] or rows
@@ -95,12 +95,12 @@ def test_acknowledged_payment_is_posted_only_if_billing_holds_its_amount(
 ) -> None:
     office = office_with_closed_april(tx, april("25.00"))
     office.publish(event)
-    before, moment = shown(tx), office.now
+    before, moment = posted_state_and_amounts(tx), office.now
     office.now += timedelta(minutes=1)
     office.acknowledge_only_exception()
 
-    assert shown(tx) == expected
-    assert shown(tx, as_of=moment) == before
+    assert posted_state_and_amounts(tx) == expected
+    assert posted_state_and_amounts(tx, as_of=moment) == before
 
 
 def test_patient_who_was_never_found_is_not_sent_until_a_biller_acknowledges_it(tx: Transaction) -> None:
@@ -110,9 +110,9 @@ def test_patient_who_was_never_found_is_not_sent_until_a_biller_acknowledges_it(
         office.now += timedelta(minutes=15)
         office.run_sweeps()
 
-    assert shown(tx) == ("not_sent", "0.00", "25.00")
+    assert posted_state_and_amounts(tx) == ("not_sent", "0.00", "25.00")
     office.acknowledge_only_exception()
-    assert shown(tx) == ("acknowledged", "0.00", "25.00")
+    assert posted_state_and_amounts(tx) == ("acknowledged", "0.00", "25.00")
     assert [row.posted for row in reporting.claims_feed(tx, FeedFilter(posted=PostedFilter.ACKNOWLEDGED))] == [
         "acknowledged"
     ]
@@ -123,4 +123,4 @@ def test_accepted_exception_is_in_billing(tx: Transaction) -> None:
     office.publish(april("35.00", 2))
     office.accept_all()
 
-    assert shown(tx) == ("posted", "35.00", "0.00")
+    assert posted_state_and_amounts(tx) == ("posted", "35.00", "0.00")

@@ -81,7 +81,7 @@ def split_into_chunks(chance: random.Random, events: list[dict]) -> list[list[di
 
 
 def import_and_predict(tx, chunks):
-    """Import the chunks, and apply the versions of each chunk in order to an oracle for each line."""
+    """Import the chunks. An oracle for each line applies the versions of each chunk in order."""
     oracles = defaultdict(Oracle)
     for chunk in chunks:
         import_chunk(tx, *map(event_body, chunk))

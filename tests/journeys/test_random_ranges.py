@@ -22,7 +22,7 @@ from tests.examples import example_count
 from tests.journeys.invariants import check_feed_agrees_with_balance_and_ledger
 
 EXAMPLES = example_count(4)
-BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
+BEFORE_ANY_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31", "2026-06-03"]
 RANGES = [
     BalanceFilter(),
@@ -96,7 +96,7 @@ class Scenario:
                 self.office.publish(saved_patient("stranger"))
             case "unselect":
                 update = SettingsUpdate("clinic", "company", charge_types=[ChargeType.COPAY])
-                configuring.set_clinic(self.tx, update, now=BEFORE, who="user:admin")
+                configuring.set_clinic(self.tx, update, now=BEFORE_ANY_EVENT, who="user:admin")
             case "day":
                 self.office.now += timedelta(days=1)
                 self.office.run_sweeps()

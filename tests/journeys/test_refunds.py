@@ -1,4 +1,4 @@
-"""Refunds on accounts: only the payment that a refund names is unapplied (rule D8)."""
+"""Refunds on accounts: a refund unapplies only the payment that it names (rule D8)."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -140,7 +140,7 @@ def test_refund_of_an_id_with_slashes_is_linked(tx: Transaction, office: Office)
 def test_refund_stored_with_a_key_of_an_earlier_contract_touches_no_other_payment(
     tx: Transaction, office: Office
 ) -> None:
-    """Store a refund as an earlier release did, which accepted any text in `refund_of`."""
+    """The refund is stored as an earlier release stored it. That release accepted any text in `refund_of`."""
     office.publish(refund("clinic/a/1"))
     tx.execute(text("UPDATE lines SET refund_of = 'a' WHERE payment_id = 'refund'"))
     office.distribute_all()

@@ -54,7 +54,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind
 
 
 def shown_reasons(tx: Transaction) -> list[str | None]:
-    """Return the reasons of the rejected events, after checking that every report shows the same reasons."""
+    """Return the reasons of the rejected events. Check that every report shows the same reasons."""
     rows = list(claims_feed.stream(tx, FeedFilter()))
     pages = [each.row for each in claims_feed.read_page(tx, FeedFilter(), Window(100))]
     counted = sum(each.count for each in dashboard.unsuccessful_by_company(tx))
@@ -63,7 +63,7 @@ def shown_reasons(tx: Transaction) -> list[str | None]:
     return [row.reason for row in rows]
 
 
-RESOLVED = [
+RESOLVING_EVENTS = [
     ("corrected version", lambda kind: [kind.invalid_body(1), kind.body(1)]),
     ("newer version", lambda kind: [kind.invalid_body(1), kind.body(2)]),
     ("refused twice, then saved", lambda kind: [kind.invalid_body(1), kind.invalid_body(2), kind.body(2)]),
@@ -87,7 +87,7 @@ SHOWN = [
 
 
 @each_kind
-@pytest.mark.parametrize("bodies", [row[1] for row in RESOLVED], ids=[row[0] for row in RESOLVED])
+@pytest.mark.parametrize("bodies", [row[1] for row in RESOLVING_EVENTS], ids=[row[0] for row in RESOLVING_EVENTS])
 def test_rejected_event_is_resolved_when_the_emr_saves_again(tx: Transaction, kind: EventKind, bodies: Any) -> None:
     create_clinic(tx)
     for body in bodies(kind):

@@ -41,7 +41,7 @@ def dead_letter(tx):
 
 
 def unattributed_rows(tx):
-    """Return the rows of the feed that belong to no clinic, as a user who may see all companies gets them."""
+    """Return the rows of the feed that belong to no clinic, as a user of all companies gets them."""
     return [row for row in reporting.claims_feed(tx, FeedFilter()) if not row.clinic]
 
 

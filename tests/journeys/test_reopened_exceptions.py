@@ -15,15 +15,15 @@ from tests.builders.office import BILLER, Office, office_with_closed_april
 pytestmark = pytest.mark.slow
 
 PAYMENT = "clinic/payment/1"
-FIRST = saved_payment(**paid("25.00", "2020-04-08"))
-INTERNAL = next_version(FIRST, internal_payment=True)
-SUPPLIES = next_version(FIRST, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
+FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
+INTERNAL = next_version(FIRST_SAVE, internal_payment=True)
+SUPPLIES = next_version(FIRST_SAVE, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office whose April is closed. Since the close, its clinic sends only Copays."""
-    office = office_with_closed_april(tx, FIRST)
+    """An office whose April is closed. After the close, its clinic sends only Copays."""
+    office = office_with_closed_april(tx, FIRST_SAVE)
     select_types(office, ChargeType.COPAY)
     return office
 
@@ -132,11 +132,11 @@ def test_patient_still_unknown_after_a_requeue_reopens_the_exception(office: Off
 
 
 def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version(office: Office) -> None:
-    changed = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
+    changed = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_only_exception()
 
-    office.publish(changed, FIRST)
+    office.publish(changed, FIRST_SAVE)
     office.now += timedelta(days=1)
     office.run_sweeps()
     assert open_exceptions(office) == []
@@ -146,7 +146,7 @@ def test_acknowledged_exception_survives_repeats_and_reopens_for_a_newer_version
 
 
 def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> None:
-    gone = next_version(FIRST, paid=False)
+    gone = next_version(FIRST_SAVE, paid=False)
     office.publish(gone)
     office.accept_all()
 
@@ -160,7 +160,7 @@ def test_line_saved_again_after_its_closed_deletion_is_added(office: Office) -> 
 
 
 def test_line_removed_from_a_closed_month_and_paid_again_is_imported_into_the_open_month(office: Office) -> None:
-    gone = next_version(FIRST, paid=False)
+    gone = next_version(FIRST_SAVE, paid=False)
     office.publish(gone)
     office.accept_all()
 
@@ -170,7 +170,7 @@ def test_line_removed_from_a_closed_month_and_paid_again_is_imported_into_the_op
 
 
 def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office) -> None:
-    moved = next_version(FIRST, transaction_date="2020-06-11")
+    moved = next_version(FIRST_SAVE, transaction_date="2020-06-11")
     office.publish(moved)
     assert open_exceptions(office) == [("edited", "0.00")]
 
@@ -192,7 +192,7 @@ def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Of
 
 
 def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> None:
-    changed = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
+    changed = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     (open_one,) = office.open_exceptions()
     importing.import_events(
@@ -205,7 +205,7 @@ def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> 
 
 
 def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) -> None:
-    noted = next_version(FIRST, memo="window seat")
+    noted = next_version(FIRST_SAVE, memo="window seat")
     office.publish(noted)
     office.acknowledge_only_exception()
 
@@ -216,7 +216,7 @@ def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) 
 
 
 def test_acknowledged_amount_is_not_settled(office: Office) -> None:
-    changed = next_version(FIRST, memo="window seat", amount_due="35.00", amount_paid="35.00")
+    changed = next_version(FIRST_SAVE, memo="window seat", amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_only_exception()
 
@@ -240,6 +240,6 @@ def test_acknowledged_amount_is_not_settled(office: Office) -> None:
 def test_edit_or_deletion_saved_before_the_close_is_a_late_arrival(
     office: Office, changes: dict[str, object], note: str
 ) -> None:
-    office.publish(next_version(FIRST, **({"saved_at": "2020-04-30T17:00:00-07:00"} | changes)))
+    office.publish(next_version(FIRST_SAVE, **({"saved_at": "2020-04-30T17:00:00-07:00"} | changes)))
 
     assert [each.note for each in office.open_exceptions()] == [note]

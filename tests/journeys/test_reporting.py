@@ -21,7 +21,7 @@ from tests.builders.events import (
     saved_patient,
     saved_payment,
 )
-from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, retry_due, sending
+from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, retry_due, settings_with_types
 
 FAILED, SUCCESSFUL, NOT_SENT = "Validation Failed", "Transmission Successful", "Not Sent"
 BAD = {"amount_paid": "a lot"}
@@ -145,7 +145,7 @@ def test_claims_feed_is_summed_by_status_and_reason(tx):
 
 
 def import_some_payments(tx):
-    create_clinic(tx, sending(*ChargeType))
+    create_clinic(tx, settings_with_types(*ChargeType))
     import_chunk(
         tx,
         saved_patient("b"),

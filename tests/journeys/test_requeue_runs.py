@@ -1,4 +1,4 @@
-"""A requeue run: what it would bring about, what it requeues, and what has become of its payments."""
+"""A requeue run: its preview, the payments that it requeues, and their results."""
 
 from datetime import timedelta
 
@@ -72,13 +72,13 @@ EXPECTED = [
 ]
 
 
-def test_preview_tells_by_reason_what_would_come_through(office):
+def test_preview_counts_the_expected_results_by_reason(office):
     preview = requeueing.preview_requeue(office.tx, NOT_SENT, office.now)
 
     assert [(each.result, each.reason, each.count) for each in preview.results] == EXPECTED
 
 
-def test_outcome_is_what_the_preview_expected(office):
+def test_outcome_equals_the_preview(office):
     run = run_to_its_end(office, NOT_SENT)
     assert [(each.result, each.count) for each in run_outcome(office, run)] == [(RequeueResult.WAITING, 5)]
     assert requeue_runs.store_outcomes(office.tx, office.now) == 0
@@ -106,7 +106,7 @@ def test_outcome_is_stored_after_a_day_although_payments_wait(office):
     assert requeue_runs.store_outcomes(office.tx, office.now + timedelta(days=1, seconds=1)) == 1
 
 
-def test_run_of_one_company_stores_it(office):
+def test_run_of_one_company_stores_the_company(office):
     one = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_companies("company"))
     runs = [requeue_runs.start_run(office.tx, each, office.now, WHO).run_id for each in (one, NOT_SENT)]
 

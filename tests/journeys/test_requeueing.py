@@ -1,4 +1,4 @@
-"""Payments that were not imported are requeued and evaluated with the current settings."""
+"""Payments that were not imported are requeued, and evaluated with the current settings."""
 
 from datetime import timedelta
 
@@ -30,12 +30,12 @@ from tests.builders.ledger import (
     ledger_entries,
     requeue_matching,
     retry_due,
-    sending,
     set_clinic_settings,
+    settings_with_types,
     transmission_of,
 )
 
-BOTH = sending(ChargeType.COPAY, ChargeType.SUPPLIES)
+COPAYS_AND_SUPPLIES = settings_with_types(ChargeType.COPAY, ChargeType.SUPPLIES)
 AFTERWARDS = SAVED_AT + timedelta(days=1)
 WHO = "user:support"
 IMPORTED = ("Transmission Successful", None, "imported")
@@ -59,7 +59,7 @@ def test_requeue_uses_the_current_settings(tx):
     create_clinic(tx)
     import_chunk(tx, supplies())
     assert transmission_of(tx) == ("Not Sent", "type_not_selected", "none")
-    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
 
     assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(1)
     assert transmission_of(tx) == ("Transmission Pending", None, "held")
@@ -86,7 +86,7 @@ def test_requeue_without_changed_settings_keeps_the_outcome(tx):
 def test_repeated_requeue_has_one_effect(tx):
     create_clinic(tx)
     import_chunk(tx, supplies())
-    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
 
     assert [requeue(tx, [PAYMENT_KEY, PAYMENT_KEY], NOW, WHO).count for _ in range(2)] == [1, 1]
     retry_due(tx)
@@ -100,7 +100,7 @@ def test_requeue_restores_a_payment_removed_from_billing(tx):
     import_chunk(tx, first)
     import_chunk(tx, next_version(first, charge_type="Supplies"))
     assert transmission_of(tx) == ("Not Sent", "type_not_selected", "removed")
-    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
     requeue(tx, [PAYMENT_KEY], NOW, WHO)
     retry_due(tx)
 
@@ -182,7 +182,7 @@ def test_exhausted_event_without_a_known_error_shows_undetermined_reason(tx):
 def test_requeued_dead_letter_uses_the_current_settings(tx):
     create_clinic(tx)
     exhaust_retries(tx, supplies())
-    set_clinic_settings(tx, BOTH, since=AFTERWARDS)
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
     requeue_matching(tx, FeedFilter(status=Status.NOT_SENT, reason=Reason.RETRIES_EXHAUSTED), NOW, WHO)
     retry_due(tx)
 

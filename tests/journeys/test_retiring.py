@@ -1,4 +1,4 @@
-"""Retiring a company or clinic keeps the imports of all companies waiting only while it changes something."""
+"""Retiring a company or clinic blocks imports only while it changes something."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_refused_retire_keeps_no_import_waiting(tx: Transaction, named: NamedCli
     ids=["posted", "pending", "charge", "exception", "nothing"],
 )
 @pytest.mark.parametrize("named", [CLINIC, COMPANY], ids=["clinic", "company"])
-def test_emptiness_agrees_with_the_counts(tx: Transaction, named: NamedClinic, event: Any) -> None:
+def test_company_is_empty_if_its_counts_are_zero(tx: Transaction, named: NamedClinic, event: Any) -> None:
     create_clinic(tx)
     import_chunk(tx, *([event] if event else []))
     detecting.detect(tx, NOW, "tests-1", 100)

@@ -1,4 +1,4 @@
-"""The search: who and what is found, in which order, and within which scope."""
+"""The search: its hits, their order, and the scope that limits them."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from payments.core.search_match import Match
 from payments.journeys import searching
 from payments.store.db.connection import Transaction
 from tests.builders.events import saved_charge, saved_patient, saved_payment
-from tests.builders.ledger import SETTINGS_SINCE, create_clinic, import_chunk, sending, set_clinic_settings
+from tests.builders.ledger import SETTINGS_SINCE, create_clinic, import_chunk, set_clinic_settings, settings_with_types
 
 PATIENTS = {"P-1042": "Robert García", "P-104": "Roberta Gardner", "MRN/77": "Ana O'Neil-Łukasz", "anna": "Anna Ann"}
 
@@ -140,7 +140,7 @@ def test_patient_of_a_held_payment_is_found_by_id(ledger: Transaction) -> None:
 
 @pytest.mark.parametrize("wanted", ["García", "P-1042", "EMR-2026-001", "5501", "$25.00", "EMR-20", "26-001", "Garzia"])
 def test_nothing_of_another_company_or_clinic_is_found(ledger: Transaction, wanted: str) -> None:
-    set_clinic_settings(ledger, sending(ChargeType.COPAY), SETTINGS_SINCE, "south")
+    set_clinic_settings(ledger, settings_with_types(ChargeType.COPAY), SETTINGS_SINCE, "south")
     own = Scope.of_clinic("company", "clinic")
 
     def hits(scope: Scope) -> int:
@@ -153,7 +153,7 @@ def test_nothing_of_another_company_or_clinic_is_found(ledger: Transaction, want
 
 
 def test_patient_with_only_a_charge_at_a_clinic_is_found_by_its_users(ledger: Transaction) -> None:
-    set_clinic_settings(ledger, sending(ChargeType.COPAY), SETTINGS_SINCE, "south")
+    set_clinic_settings(ledger, settings_with_types(ChargeType.COPAY), SETTINGS_SINCE, "south")
     import_chunk(ledger, saved_charge("c-1", "40.00", clinic_id="south", patient_id="anna"))
 
     assert patients(ledger, "ann", Scope.of_clinic("company", "south")) == [("anna", Match.ID_BEGINNING)]

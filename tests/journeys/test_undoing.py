@@ -15,14 +15,14 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import deleted_payment, next_version, paid, saved_payment
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
-FIRST = saved_payment(**paid("25.00", "2020-04-08"))
-RAISED = next_version(FIRST, amount_due="35.00", amount_paid="35.00")
+FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
+RAISED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
-    """An office whose April is closed, and where the payment of April was raised by 10.00 in June."""
-    office = office_with_closed_april(tx, FIRST)
+    """An office whose April is closed. In June a payment of April was raised by 10.00."""
+    office = office_with_closed_april(tx, FIRST_SAVE)
     office.publish(RAISED)
     return office
 
@@ -37,7 +37,7 @@ def undo(office: Office, reason: str = "wrong payment", **more: object) -> UndoR
     return undoing.undo(office.tx, request, office.now, BILLER)
 
 
-def unexplained(office: Office) -> str:
+def unexplained_amount(office: Office) -> str:
     found = balancing.balance(office.tx, BalanceFilter())
     assert found.unbalanced_lines == []
     return str(found.unexplained)
@@ -60,7 +60,7 @@ def test_undone_acceptance_is_reversed_and_open_again(office: Office) -> None:
     ]
     assert only_exception(office) == before
     assert office.month_total("2020-04") == april
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
 
 
 def test_reversal_names_the_entry_that_it_reverses_and_why(office: Office) -> None:
@@ -105,7 +105,7 @@ def test_reversal_of_an_entry_of_a_closed_month_is_dated_today(office: Office) -
 
     assert office.ledger_entries()[-1] == ("2020-07-03", "-10.00", "Cash")
     assert office.month_total("2020-06") == june
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
 
 
 def test_chosen_deposit_date_must_lie_in_an_open_month(office: Office) -> None:
@@ -135,9 +135,9 @@ def test_undone_import_of_a_zero_amount_due_balances(tx: Transaction, *, is_clos
     last = text("SELECT deposit_date::text, amount::text, kind FROM entries ORDER BY id DESC LIMIT 1")
     assert tx.execute(last).one() == expected
     assert only_exception(office).status == "open"
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
     office.accept_all()
-    assert unexplained(office) == "0.00"
+    assert unexplained_amount(office) == "0.00"
 
 
 def test_undone_deletion_is_proposed_again(office: Office) -> None:
@@ -174,8 +174,8 @@ def test_reopened_acknowledgement_is_open_again(office: Office) -> None:
 
 
 def test_reopened_acknowledgement_of_a_memo_closes_when_the_memo_returns(tx: Transaction) -> None:
-    office = office_with_closed_april(tx, FIRST)
-    changed = next_version(FIRST, memo="changed")
+    office = office_with_closed_april(tx, FIRST_SAVE)
+    changed = next_version(FIRST_SAVE, memo="changed")
     office.publish(changed)
     office.acknowledge_only_exception()
     undo(office)
@@ -218,7 +218,7 @@ def test_decision_cannot_be_undone_while_another_exception_of_the_payment_is_ope
         undoing.undo(office.tx, UndoRequest(accepted, "wrong"), office.now, BILLER)
 
 
-def test_undo_needs_a_decision_a_reason_and_what_the_user_saw(office: Office) -> None:
+def test_undo_needs_a_decision_a_reason_and_the_seen_time(office: Office) -> None:
     with pytest.raises(DecisionError, match="it is open; there is no decision to undo"):
         undo(office)
     office.accept_all()

@@ -1,4 +1,4 @@
-"""`PAYMENTS_UNKNOWN_COMPANIES=refuse`: events of unknown companies and clinics are Not Sent and leave no other row."""
+"""`PAYMENTS_UNKNOWN_COMPANIES=refuse`: events of unknown companies and clinics are Not Sent, and add no other row."""
 
 from typing import Any
 

@@ -40,13 +40,13 @@ def own_services() -> dict[str, Service]:
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """Return, for each variable of the file, its operator (`?` required, `-` default) and the operator's argument."""
+    """Return each variable of the file with its operator (`?` required, `-` default) and the operator's argument."""
     # Skip comments.
     text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
     return {name: (operator, default) for name, operator, default in VARIABLE.findall(text)}
 
 
 def content(config: str, **values: str) -> str:
-    """Return the text of an inline config, with `values` substituted for the variables in the text."""
+    """Return the text of an inline config. `values` replace the variables in the text."""
     text: str = compose()["configs"][config]["content"]
     return VARIABLE.sub(lambda found: values.get(found[1]) or found[3], text)

@@ -20,7 +20,7 @@ def kustomization(folder: Path) -> Manifest:
 
 
 def manifests(kind: str = "") -> dict[str, Manifest]:
-    """Return the manifests of the base by name; those of one kind if `kind` is given."""
+    """Return the manifests of the base by name. If `kind` is given, only manifests of this kind are returned."""
     texts = [path.read_text() for path in sorted(BASE.glob("*.yaml")) if path.name != "kustomization.yaml"]
     found = [each for text in texts for each in yaml.safe_load_all(text)]
     return {each["metadata"]["name"]: each for each in found if not kind or each["kind"] == kind}
@@ -35,7 +35,7 @@ def pod_specifications() -> Iterator[tuple[str, Manifest]]:
 
 
 def containers(pod: Manifest) -> list[Manifest]:
-    """Return the containers of a pod template, with those that run before the others."""
+    """Return the containers of a pod template, including the containers that run before the others."""
     spec = pod["spec"]
     return [*spec.get("initContainers", ()), *spec["containers"]]
 

@@ -1,4 +1,4 @@
-"""Back up and restore as docs/how-to/back-up-and-restore.md describes, while events are imported."""
+"""Back up and restore while events are imported, as docs/how-to/back-up-and-restore.md describes."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "back-up-and-re
 
 
 class Stores(NamedTuple):
-    """A ledger database and a feed, which are backed up or restored together."""
+    """A ledger database and a feed. They are backed up or restored together."""
 
     database: Database
     feed: redis.Redis

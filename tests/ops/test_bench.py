@@ -1,4 +1,4 @@
-"""`bench.steps`, which profiles the import, and `bench.moving`, which moves a company, run with the current code."""
+"""The benchmarks run with the current code: `bench.steps` profiles the import, and `bench.moving` moves a company."""
 
 import subprocess
 import sys

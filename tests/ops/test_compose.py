@@ -15,25 +15,25 @@ from tests.ops.composed import ROOT, compose, own_services, services, variables
 from workers import probe
 
 SERVICES = services()
-OURS = own_services()
+OWN_SERVICES = own_services()
 # Variables of Celery, Python and PostgreSQL's client.
-OTHERS = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
+OTHER_VARIABLES = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
 
 def test_compose_has_every_service_of_the_stack():
-    assert set(OURS) == {*stack.SERVICES, "console", "migrate"}
+    assert set(OWN_SERVICES) == {*stack.SERVICES, "console", "migrate"}
     assert {"postgres", "redis", "prometheus", "grafana"} < set(SERVICES)
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus", "grafana"}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OWN_SERVICES)
 def test_compose_services_run_existing_modules_with_known_settings(name):
-    service = OURS[name]
+    service = OWN_SERVICES[name]
 
     assert len(service["command"]) == 1
     assert importlib.util.find_spec(service["command"][0])
-    assert set(service["environment"]) <= {*VARIABLES, *OTHERS}
+    assert set(service["environment"]) <= {*VARIABLES, *OTHER_VARIABLES}
     assert {"DATABASE_URL", "REDIS_URL"} <= set(service["environment"])
 
 
@@ -41,7 +41,7 @@ def test_image_has_known_settings_and_an_unprivileged_user():
     dockerfile = (ROOT / "Dockerfile").read_text()
     variables_set = set(re.findall(r"\b([A-Z_]+)=", dockerfile.split("USER")[0].rpartition("ENV")[2]))
 
-    assert variables_set <= {*VARIABLES, *OTHERS}
+    assert variables_set <= {*VARIABLES, *OTHER_VARIABLES}
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
     assert dockerfile.count("--require-hashes") == 1
 
@@ -62,7 +62,9 @@ def test_compose_images_are_pinned_to_the_tested_engines():
     assert [image for image in (*bases, *images) if not PINNED.fullmatch(image)] == []
     assert SERVICES["postgres"]["image"].startswith(f"postgres:{'.'.join(postgres[:2])}-")
     assert SERVICES["redis"]["image"] == f"valkey/valkey:{'.'.join(valkey[:3])}"
-    assert {service["image"] for service in OURS.values()} == {f"payments:{importlib.metadata.version('payments')}"}
+    assert {service["image"] for service in OWN_SERVICES.values()} == {
+        f"payments:{importlib.metadata.version('payments')}"
+    }
 
 
 def test_read_only_services_have_no_inline_config():
@@ -109,9 +111,9 @@ def test_compose_secrets_are_required_and_not_stored():
     assert not (ROOT / ".env").exists()
 
 
-@pytest.mark.parametrize("name", sorted(set(OURS) - {"migrate"}))
+@pytest.mark.parametrize("name", sorted(set(OWN_SERVICES) - {"migrate"}))
 def test_compose_services_have_health_checks_dependencies_and_stop_time(name):
-    service = OURS[name]
+    service = OWN_SERVICES[name]
 
     assert service["healthcheck"]["test"]
     assert set(service["depends_on"]) == {"grants", "redis"}
@@ -128,7 +130,7 @@ def test_postgres_health_check_uses_tcp():
 
 @pytest.mark.parametrize("name", probe.SERVICES)
 def test_compose_probes_the_process_of_each_container(name):
-    service = OURS[name]
+    service = OWN_SERVICES[name]
 
     assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "workers.probe", name]
     # The probe reads the heartbeat that the process writes there.

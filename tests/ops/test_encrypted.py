@@ -1,4 +1,4 @@
-"""Connections with URLs that require encryption send no clear text, and reject unknown certificates."""
+"""Connections whose URLs require encryption send no clear text. They reject unknown certificates."""
 
 import shutil
 import socket

@@ -1,4 +1,4 @@
-"""The grants of PostgreSQL, which Compose and Kubernetes share, let the services do their work and nothing else."""
+"""The grants of PostgreSQL let the services do their work and nothing else. Compose and Kubernetes share them."""
 
 import fcntl
 import os
@@ -44,7 +44,7 @@ ROLE_RIGHTS = """
 
 @pytest.fixture(scope="module")
 def application_role_lock(tmp_path_factory):
-    """Lock the role `payments_app`, which is shared by all databases of the server, between test processes."""
+    """Hold a lock between test processes for the role `payments_app`. All databases of the server share this role."""
     with (tmp_path_factory.getbasetemp().parent / "payments_app").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -52,7 +52,7 @@ def application_role_lock(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def application(postgres_url, empty_ledger, application_role_lock):
-    """A connection pool of a migrated database, with the role of the services."""
+    """A connection pool of a migrated database. It uses the role of the services."""
     with scratch_database(postgres_url, empty_ledger) as url:
         grant_rights(url)
         grant_rights(url)  # repeated at every start
@@ -145,7 +145,7 @@ def test_service_roles_have_exactly_the_intended_rights(application):
 
 
 def test_grants_need_no_superuser(tmp_path):
-    """On a managed PostgreSQL the owner of the tables may create roles, and cannot grant BYPASSRLS."""
+    """On a managed PostgreSQL the owner of the tables may create roles, but cannot grant BYPASSRLS."""
     with embedded_postgres(tmp_path, durable=False) as server:
         with psycopg.connect(libpq_url(server), autocommit=True) as superuser:
             superuser.execute("CREATE ROLE owner LOGIN CREATEROLE")

@@ -1,4 +1,4 @@
-"""The image omits some installed packages, and its services start without them."""
+"""The image omits some installed packages. Its services start without them."""
 
 import re
 import subprocess
@@ -47,7 +47,7 @@ def pinned_versions(name):
 
 
 def omitted_packages():
-    """Return the import names of the packages that are not in the image."""
+    """Return the import names of the packages that the image omits."""
     absent = {*pinned_versions("requirements.lock")} - {*pinned_versions("requirements.image.lock")}
     return {
         package

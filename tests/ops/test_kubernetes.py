@@ -1,4 +1,7 @@
-"""The Kubernetes manifests run the same services as docker-compose.yml, hardened, and refer to what exists."""
+"""The Kubernetes manifests run the same services as docker-compose.yml, with fewer rights.
+
+They refer to existing names.
+"""
 
 import shutil
 import subprocess
@@ -22,7 +25,7 @@ from tests.ops.manifests import (
 )
 from workers import probe
 
-OURS = own_services()
+OWN_SERVICES = own_services()
 DEPLOYMENTS = manifests("Deployment")
 PODS = dict(pod_specifications())
 RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
@@ -40,20 +43,20 @@ def container_of(name):
 
 
 def test_manifests_have_the_services_of_compose():
-    assert {*DEPLOYMENTS, "migrate"} == set(OURS)
-    assert set(PODS) == {*OURS, "retention"}
+    assert {*DEPLOYMENTS, "migrate"} == set(OWN_SERVICES)
+    assert set(PODS) == {*OWN_SERVICES, "retention"}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OWN_SERVICES)
 def test_manifest_runs_the_image_and_command_of_compose(name):
-    assert container_of(name)["args"] == OURS[name]["command"]
+    assert container_of(name)["args"] == OWN_SERVICES[name]["command"]
     assert "command" not in container_of(name)
-    assert container_of(name)["image"] == OURS[name]["image"]
+    assert container_of(name)["image"] == OWN_SERVICES[name]["image"]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OWN_SERVICES)
 def test_manifest_passes_the_settings_of_compose_with_the_same_defaults(name):
-    passed, wanted = environment(container_of(name)), OURS[name]["environment"]
+    passed, wanted = environment(container_of(name)), OWN_SERVICES[name]["environment"]
     defaults = {key: VARIABLE.sub(lambda found: found[3], str(value)) for key, value in wanted.items()}
 
     assert set(passed) == set(wanted) | ADDED.get(name, set())
@@ -69,7 +72,7 @@ def test_manifest_passes_the_settings_of_compose_with_the_same_defaults(name):
     assert [key for key in from_maps if "PASSWORD" in key or "TOKEN" in key] == []
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OWN_SERVICES)
 def test_example_has_valid_settings(name):
     variables = {key: value for key, value in environment(container_of(name)).items() if key != "PGOPTIONS"}
 
@@ -91,7 +94,7 @@ def test_migration_grants_rights_as_in_compose():
 @pytest.mark.parametrize("name", probe.SERVICES)
 def test_worker_is_probed_by_its_own_heartbeat(name):
     container = container_of(name)
-    command = OURS[name]["healthcheck"]["test"][1:]
+    command = OWN_SERVICES[name]["healthcheck"]["test"][1:]
 
     assert [container[kind]["exec"]["command"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")] == [
         command,
@@ -109,7 +112,7 @@ def test_web_service_is_probed_by_http(name, live, ready):
     paths = [container[kind]["httpGet"]["path"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")]
 
     assert paths == [live, live, ready]
-    assert f"{container['ports'][0]['containerPort']}{live}" in str(OURS[name]["healthcheck"]["test"])
+    assert f"{container['ports'][0]['containerPort']}{live}" in str(OWN_SERVICES[name]["healthcheck"]["test"])
     assert str(container["ports"][0]["containerPort"]) == environment(container)[f"PAYMENTS_{name.upper()}_PORT"]
 
 
@@ -135,7 +138,7 @@ def test_pod_is_restricted(name):
 def test_pod_has_time_to_stop(name):
     seconds = PODS[name]["spec"]["terminationGracePeriodSeconds"]
 
-    assert f"{seconds}s" == OURS.get(name, OURS["migrate"])["stop_grace_period"]
+    assert f"{seconds}s" == OWN_SERVICES.get(name, OWN_SERVICES["migrate"])["stop_grace_period"]
     # A busy worker waits for its tasks, then for each of the two connections of a silent broker.
     assert seconds > SOFT_SHUTDOWN_SECONDS + 2 * 15
     # No message is delivered again while a stopping worker may still run its task.

@@ -1,7 +1,7 @@
 """The services run as Kubernetes runs them: as process 1 of user 10001, with a read-only root and without capabilities.
 
-Mount and process namespaces stand in for containers. Each service starts, passes the probes of its manifest, and ends
-in time after SIGTERM.
+The tests use mount and process namespaces instead of containers. Each service starts, passes the probes of its
+manifest, and ends in time after SIGTERM.
 """
 
 import os
@@ -43,9 +43,9 @@ PROGRAMS = (Path(sys.base_prefix).resolve(), Path(__file__).resolve().parents[2]
 
 
 def expose_programs():
-    """Return shell commands that let every user reach PROGRAMS, in this mount namespace only.
+    """Return shell commands that let every user reach PROGRAMS. They change only this mount namespace.
 
-    Each folder that others may not enter is replaced by an empty one, in which the programs are mounted.
+    An empty folder replaces each folder that other users may not enter. The programs are mounted in the empty folder.
     """
     closed = {}
     for program in PROGRAMS:
@@ -80,7 +80,7 @@ def engines(postgres_url, empty_ledger, redis_url):
 
 @contextmanager
 def opened_socket(url):
-    """Let every user of this machine connect to an embedded PostgreSQL, whose socket is its owner's only."""
+    """Let every user of this machine connect to an embedded PostgreSQL. Otherwise only the owner can use its socket."""
     folder = parse_qs(urlsplit(url).query).get("host", [""])[0]
     socket = Path(folder, ".s.PGSQL.5432")
     paths = [socket, *socket.parents] if folder.startswith("/") else []
@@ -93,7 +93,7 @@ def opened_socket(url):
 
 
 class Container:
-    """A service in namespaces of its own."""
+    """A service with its own mount and process namespaces."""
 
     def __init__(self, name, environment, log):
         self.name, self.manifest, self.environment = name, containers(PODS[name])[0], environment
@@ -105,11 +105,11 @@ class Container:
 
     @property
     def pid(self):
-        """The pid of the service outside its namespaces, where it is process 1."""
+        """The pid of the service outside its namespaces. Inside, the service is process 1."""
         return wait_for(lambda: children_of(self.unshare.pid), START_SECONDS, f"{self.name} has started")[0]
 
     def kill(self):
-        """Kill the service, and with it every process of its namespace."""
+        """Kill the service. Every process of its namespace ends with it."""
         for pid in children_of(self.unshare.pid):
             os.kill(pid, signal.SIGKILL)
         self.unshare.kill()

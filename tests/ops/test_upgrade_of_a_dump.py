@@ -1,4 +1,4 @@
-"""A dump of an earlier release is restored and migrated, and each report is what that release printed.
+"""A dump of an earlier release is restored and migrated. Each report equals the report that the release printed.
 
 The folder `schema_0013` holds the dump and the reports of commit fa430fe, whose schema is 0013. Two companies worked
 for 14 simulated days and closed their months. Payments were then corrected, requeued, accepted and rejected.
@@ -37,7 +37,7 @@ REPORTS = {
 
 
 class UpgradedLedger:
-    """The restored and migrated database, for commands of the present release."""
+    """The restored and migrated database, and commands of the current release that run on it."""
 
     def __init__(self, url: str, home: Path) -> None:
         self._env = clean_environment() | {

@@ -30,7 +30,7 @@ VISIT = "2020-06-05"
 
 @dataclass(frozen=True)
 class Case:
-    """A test case: what happens to one patient's account, and the expected unassigned amount of each entry."""
+    """A test case: changes to one patient's account, and the expected unassigned amount of each entry."""
 
     name: str
     act: Callable[[Office], object]

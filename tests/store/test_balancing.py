@@ -1,4 +1,4 @@
-"""The balancing query reads only rows of the requested dates, regardless of the size of the tables."""
+"""The balancing query reads only rows of the requested dates, even if the tables are large."""
 
 from collections.abc import Iterator
 from datetime import date

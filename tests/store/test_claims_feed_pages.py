@@ -11,7 +11,7 @@ from tests.builders.events import NOW
 
 
 def query_plan(tx, window):
-    """Return the plan of the query for one page, planned with sequential scans, bitmap scans and sorts disabled."""
+    """Return the plan of the query for one page. The planner may not use sequential scans, bitmap scans or sorts."""
     statements = []
 
     def remember(_connection, _cursor, statement, parameters, *_):

@@ -1,4 +1,4 @@
-"""Migration 0014: findings get codes, old and new processes agree on the codes, and old history is translated."""
+"""Migration 0014: findings get codes, which old and new processes both write. Old history is translated to codes."""
 
 from datetime import date
 

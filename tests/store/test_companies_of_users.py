@@ -1,4 +1,4 @@
-"""Migrations 0023 and 0026: users of an earlier release belong to companies, and to clinics of these."""
+"""Migrations 0023 and 0026: users of an earlier release get their companies, and the clinics of these companies."""
 
 from datetime import UTC, datetime
 
@@ -59,7 +59,7 @@ def test_clinics_that_an_earlier_release_changed_count_without_their_companies(t
 
 
 def add_users_of_an_earlier_console(tx: Transaction) -> None:
-    """Add users as a console that knows no companies stores them. Two companies have the clinic `both`."""
+    """Add users as a console without companies stores them. Two companies have the clinic `both`."""
     tx.execute(text("INSERT INTO companies (company_id, timezone) VALUES ('acme', 'UTC'), ('beta', 'UTC')"))
     keys = "('acme', 'north'), ('beta', 'east'), ('acme', 'both'), ('beta', 'both')"
     tx.execute(text(f"INSERT INTO clinics (company_id, clinic_id) VALUES {keys}"))

@@ -1,4 +1,4 @@
-"""Rows of an earlier release get their company, and nothing else about them changes."""
+"""Rows of an earlier release get their company. Nothing else changes in them."""
 
 from datetime import date
 
@@ -20,12 +20,12 @@ from workers.runtime.company_backfill import backfill_company_ids
 
 pytestmark = pytest.mark.slow
 
-BEFORE = "0020"
+EARLIER_REVISION = "0020"
 COMPANIES = {"company": "clinic", "other-company": "other-clinic"}
 
 
 @pytest.fixture(scope="module")
-def filled(postgres_url, empty_ledger):
+def filled_database(postgres_url, empty_ledger):
     """A current database with a closed month, exceptions, row versions, a conflict and an unreadable event."""
     with scratch_database(postgres_url, empty_ledger) as url:
         engine = connect(url, application_name="tests")
@@ -45,8 +45,8 @@ def filled(postgres_url, empty_ledger):
 
 
 @pytest.fixture
-def earlier(postgres_url, filled):
-    with database_of_revision(postgres_url, BEFORE, rows_of=filled) as url:
+def earlier_database(postgres_url, filled_database):
+    with database_of_revision(postgres_url, EARLIER_REVISION, rows_of=filled_database) as url:
         yield url
 
 
@@ -84,9 +84,9 @@ VERSIONS = "SELECT (SELECT count(*) FROM findings_was), (SELECT count(*) FROM li
 
 
 def reports(engine):
-    """Return the rows of the reports, now and as of a moment between two changes.
+    """Return the rows of the reports, both now and as of a time between two changes.
 
-    Without the exceptions of the timelines, which an earlier release did not store.
+    The exceptions of the timelines are omitted, because an earlier release did not store them.
     """
     with transaction(engine) as tx:
         timelines = [
@@ -107,30 +107,30 @@ def reports(engine):
         return repr([timelines, *map(list, reported)])
 
 
-def test_upgrade_fills_the_company_and_changes_no_report(filled, earlier, engine_of):
-    versions = query(earlier, VERSIONS)
-    upgrade(earlier)
-    backfill_company_ids(engine_of(earlier), batch_rows=2)
+def test_upgrade_fills_the_company_and_changes_no_report(filled_database, earlier_database, engine_of):
+    versions = query(earlier_database, VERSIONS)
+    upgrade(earlier_database)
+    backfill_company_ids(engine_of(earlier_database), batch_rows=2)
 
-    owners = query(earlier, OWNERS)
+    owners = query(earlier_database, OWNERS)
     assert {table for table, *_ in owners} == {"findings", "findings_was", "history", "settings_changes"}
     assert [row for row in owners if row[2] != row[3]] == []
-    assert query(earlier, VERSIONS) == versions
-    assert reports(engine_of(earlier)) == reports(engine_of(filled))
+    assert query(earlier_database, VERSIONS) == versions
+    assert reports(engine_of(earlier_database)) == reports(engine_of(filled_database))
 
 
-def test_closed_months_are_the_same_byte_for_byte(filled, earlier, engine_of):
-    before = query(earlier, MONTHS)
-    upgrade(earlier)
-    backfill_company_ids(engine_of(earlier))
+def test_closed_months_are_the_same_byte_for_byte(filled_database, earlier_database, engine_of):
+    before = query(earlier_database, MONTHS)
+    upgrade(earlier_database)
+    backfill_company_ids(engine_of(earlier_database))
 
     assert {state for _, _, state, *_ in before} == {"OPEN", "CLOSED"}
-    assert query(earlier, MONTHS) == before
+    assert query(earlier_database, MONTHS) == before
 
 
-def test_interrupted_backfill_resumes_after_the_last_batch(earlier, engine_of):
-    upgrade(earlier)
-    engine = engine_of(earlier)
+def test_interrupted_backfill_resumes_after_the_last_batch(earlier_database, engine_of):
+    upgrade(earlier_database)
+    engine = engine_of(earlier_database)
     for done in (2, 4):
         with transaction(engine) as tx:
             assert fill_batch(tx, "history", 2).done == done
@@ -140,14 +140,14 @@ def test_interrupted_backfill_resumes_after_the_last_batch(earlier, engine_of):
     backfill_company_ids(engine)
 
     unfilled = "SELECT count(*) FROM history WHERE company_id IS NULL AND line_ref IS NOT NULL"
-    assert query(earlier, unfilled) == [(4,)]
-    counted = query(earlier, "SELECT table_name, finished FROM backfills ORDER BY 1")
+    assert query(earlier_database, unfilled) == [(4,)]
+    counted = query(earlier_database, "SELECT table_name, finished FROM backfills ORDER BY 1")
     assert counted == [(table, True) for table in sorted(backfill.TABLES)]
 
 
-def test_rows_of_processes_of_the_previous_release_get_their_company(earlier):
-    upgrade(earlier)
-    with psycopg.connect(libpq_url(earlier), autocommit=True) as connection:
+def test_rows_of_processes_of_the_previous_release_get_their_company(earlier_database):
+    upgrade(earlier_database)
+    with psycopg.connect(libpq_url(earlier_database), autocommit=True) as connection:
         (line_ref,) = connection.execute("SELECT id FROM lines WHERE clinic_id = 'other-clinic' LIMIT 1").fetchone()
         connection.execute(
             "INSERT INTO findings (line_ref, version, reason, amount_before, amount_now, proposal, note, status, "
@@ -162,18 +162,20 @@ def test_rows_of_processes_of_the_previous_release_get_their_company(earlier):
             "VALUES ('other-clinic', now(), true, '{}', 'old')"
         )
 
-    assert query(earlier, "SELECT company_id FROM findings WHERE version = 9") == [("other-company",)]
-    assert query(earlier, "SELECT company_id FROM history WHERE who = 'old'") == [("other-company",)]
-    assert query(earlier, "SELECT company_id FROM settings_changes WHERE set_by = 'old'") == [("other-company",)]
+    assert query(earlier_database, "SELECT company_id FROM findings WHERE version = 9") == [("other-company",)]
+    assert query(earlier_database, "SELECT company_id FROM history WHERE who = 'old'") == [("other-company",)]
+    assert query(earlier_database, "SELECT company_id FROM settings_changes WHERE set_by = 'old'") == [
+        ("other-company",)
+    ]
 
 
-def test_settings_of_current_processes_reach_those_of_the_previous_release(earlier):
-    upgrade(earlier)
-    with psycopg.connect(libpq_url(earlier), autocommit=True) as connection:
+def test_settings_of_current_processes_reach_those_of_the_previous_release(earlier_database):
+    upgrade(earlier_database)
+    with psycopg.connect(libpq_url(earlier_database), autocommit=True) as connection:
         connection.execute(
             "INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by) "
             "VALUES ('other-company', 'other-clinic', now(), true, '{}', 'new')"
         )
 
-    assert query(earlier, "SELECT clinic_id FROM clinic_settings WHERE set_by = 'new'") == [("other-clinic",)]
-    assert query(earlier, "SELECT count(*) FROM settings_changes WHERE set_by = 'new'") == [(1,)]
+    assert query(earlier_database, "SELECT clinic_id FROM clinic_settings WHERE set_by = 'new'") == [("other-clinic",)]
+    assert query(earlier_database, "SELECT count(*) FROM settings_changes WHERE set_by = 'new'") == [(1,)]

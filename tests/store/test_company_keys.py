@@ -1,4 +1,7 @@
-"""An existing database gets the keys that begin with the company while processes work, then loses the earlier ones."""
+"""An existing database gets the keys that begin with the company while processes work.
+
+Later it loses the earlier keys.
+"""
 
 import psycopg
 import pytest
@@ -25,8 +28,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def earlier(postgres_url, empty_ledger):
-    """A database of the previous release with two companies, monthly partitions and a closed month, migrated."""
+def earlier_database(postgres_url, empty_ledger):
+    """A migrated database of the previous release. It has two companies, monthly partitions and a closed month."""
     with scratch_database(postgres_url, empty_ledger) as current:
         engine = connect(current, application_name="tests")
         with transaction(engine) as tx:
@@ -46,8 +49,8 @@ def earlier(postgres_url, empty_ledger):
 
 
 @pytest.fixture
-def engine(earlier):
-    opened = connect(earlier, application_name="payments migrate")
+def engine(earlier_database):
+    opened = connect(earlier_database, application_name="payments migrate")
     yield opened
     opened.dispose()
 
@@ -110,10 +113,10 @@ def test_finish_is_refused_before_the_keys_exist(engine):
         finish(engine)
 
 
-def test_finish_is_refused_while_an_earlier_process_is_connected(engine, earlier):
+def test_finish_is_refused_while_an_earlier_process_is_connected(engine, earlier_database):
     backfill_company_ids(engine)
     create_keys(engine)
-    importer = psycopg.connect(libpq_url(earlier), application_name="payments importer")
+    importer = psycopg.connect(libpq_url(earlier_database), application_name="payments importer")
     with pytest.raises(UnfinishedError, match="connected: payments importer; replace them first"):
         finish(engine)
     with transaction(engine) as tx:  # the function waits until the session has ended

@@ -1,4 +1,4 @@
-"""The role of the console reads company ids in tables with a policy only."""
+"""The role of the console reads company ids only in tables with a policy."""
 
 from sqlalchemy import text
 

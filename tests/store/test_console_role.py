@@ -1,4 +1,4 @@
-"""The role of the console: who creates it, what stops a console without it, and how roles import under it."""
+"""The role of the console: how it is created, when its absence stops a console, and how roles import under it."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ SERVICE_RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA p
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server of its own: roles belong to all databases of a server."""
+    """The URL of a separate server, because roles belong to all databases of a server."""
     with embedded_postgres(tmp_path_factory.mktemp("roles"), durable=False) as url:
         yield url
 
@@ -61,7 +61,7 @@ def url_of(server: str, role: str, database: str = "theirs") -> str:
     return parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
-def opened(url: str, name: str = "tests") -> Database:
+def open_database(url: str, name: str = "tests") -> Database:
     return connect(url, application_name=name, pool_size=1)
 
 
@@ -133,7 +133,7 @@ def test_console_role_without_complete_row_security_is_rejected(server: str, sup
     superuser.execute(f"REVOKE ALL ON lines FROM {CONSOLE_ROLE}")
     assert refusal(app) == f"the role {CONSOLE_ROLE} may not read the tables: run `python -m workers.migrate`"
 
-    engine = opened(server)
+    engine = open_database(server)
     protect_tables(engine)
     engine.dispose()
 
@@ -144,7 +144,7 @@ def test_role_of_the_services_keeps_copy(server: str, superuser: psycopg.Connect
     upgrade(server)
     superuser.execute(SERVICE_RIGHTS)
 
-    engine = opened(server)
+    engine = open_database(server)
     prepare_roles(engine)
     engine.dispose()
 
@@ -156,7 +156,7 @@ def test_role_without_copy_imports_by_insert(server: str, superuser: psycopg.Con
     upgrade(server)
     superuser.execute(SERVICE_RIGHTS)
     superuser.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
-    engine = opened(url_of(server, "app", "payments"))
+    engine = open_database(url_of(server, "app", "payments"))
 
     def post() -> None:
         with transaction(engine) as tx:
@@ -181,7 +181,7 @@ def test_role_without_copy_is_reported_and_stops_the_upgrade_while_an_earlier_re
     upgrade(url_of(server, "limited"))
     with psycopg.connect(libpq_url(url_of(server, "limited")), autocommit=True) as owner:
         owner.execute(SERVICE_RIGHTS)
-    engine = opened(url_of(server, "limited"))
+    engine = open_database(url_of(server, "limited"))
     with transaction(engine) as tx:
         assert row_security.prepare_roles(tx) == ["app"]
     earlier = libpq_url(url_of(server, "app"))
@@ -197,13 +197,13 @@ def test_database_of_the_previous_release_is_protected_while_it_is_upgraded(
     postgres_url: str, empty_ledger: str
 ) -> None:
     with scratch_database(postgres_url, empty_ledger) as current:
-        source = opened(current)
+        source = open_database(current)
         with transaction(source) as tx:
             add_second_company(tx)
             add_company(tx)
         source.dispose()
         with database_of_revision(postgres_url, "0020", rows_of=current) as url:
-            database = opened(url)
+            database = open_database(url)
             prepare_roles(database)
             upgrade(url)
             assert "may not read the tables" in refusal(url)
@@ -217,7 +217,7 @@ def test_database_of_the_previous_release_is_protected_while_it_is_upgraded(
 
 
 def work_in_console(url: str, *, integration: bool) -> None:
-    """Change settings and list exceptions as a user of one of two companies that use the same ids."""
+    """Change settings and list exceptions as a user of one company. Another company uses the same ids."""
     update = SettingsUpdate("clinic", "company", integration=integration)
     database = connect_isolated(url, application_name="tests", pool_size=1)
     with transaction(with_access(database, Access(frozenset({"company"})))) as tx:

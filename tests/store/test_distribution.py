@@ -1,4 +1,4 @@
-"""A distribution reads queued accounts immediately, and all other accounts in pages, once per night."""
+"""A distribution reads queued accounts immediately, and all other accounts page by page, once per night."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -87,7 +87,7 @@ def test_nightly_run_starts_two_hours_after_midnight(local: str, day: str) -> No
 
 
 def test_each_company_is_distributed_once_per_night_in_its_time_zone(tx: Transaction) -> None:
-    """Create company a in Denver and company b in Tokyo with one account each, and look for due runs every 5 min."""
+    """Company a is in Denver and company b in Tokyo, with one account each. Due runs are looked for every 5 minutes."""
     for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
         now = Office(tx, TODAY, name, name).now
         configuring.set_company(tx, CompanyUpdate(name, timezone=zone), now=now, who="user:admin")

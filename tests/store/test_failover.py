@@ -1,4 +1,4 @@
-"""Commits that no standby has confirmed, and connections to a server that is no longer the primary."""
+"""Commits without a standby's confirmation, and connections to a server that is no longer the primary."""
 
 from types import SimpleNamespace
 
@@ -52,7 +52,7 @@ def primary(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def replicated(primary):
-    """An engine on the primary, with a clinic and everything of REPEATED imported."""
+    """An engine on the primary. The primary has a clinic, and all events of REPEATED are imported."""
     engine = connect(primary.url, application_name="tests")
     ledger = CommittedLedger(engine)
     ledger.set_clinic("failover")
@@ -90,14 +90,14 @@ def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("events", REPEATED.values(), ids=REPEATED)
-def test_import_of_what_billing_has_waits_for_the_standby(primary, replicated, events):
-    """A transaction that wrote and locked nothing would succeed on a server that has lost the commit since."""
+def test_import_of_an_event_that_billing_has_waits_for_the_standby(primary, replicated, events):
+    """A transaction without writes and locks would succeed on a server that has lost the commit since."""
     with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
         importing.import_events(tx, stream_entries(events), run_context())
 
 
 @pytest.mark.slow
-def test_dead_letter_that_billing_has_waits_for_the_standby(primary, replicated):
+def test_dead_letter_that_is_stored_already_waits_for_the_standby(primary, replicated):
     entries = stream_entries([b"{}"])
     with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
         retrying.dead_letter(tx, entries, run_context())

@@ -1,4 +1,4 @@
-"""Due lines and dead letters are selected in equal shares of the companies, through the index."""
+"""Companies get equal shares of the selected due lines and dead letters. The index makes this fast."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,11 +33,11 @@ _REQUEUE = "UPDATE {table} SET due_at = TIMESTAMPTZ '2020-01-01 00:00+00' + id *
 
 
 @pytest.fixture(scope="module")
-def busy(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
-    """A ledger in which one company has requeued old payments, and as many dead letters, without statistics."""
+def busy_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
+    """A ledger without statistics. One company has requeued many old payments and as many dead letters."""
     with scratch_database(postgres_url, empty_ledger) as url:
         opened = connect(url, application_name="tests")
-        bulk.fill(opened, REQUEUED)
+        bulk.fill_ledger(opened, REQUEUED)
         with transaction(opened) as tx:
             for table in ("lines", "set_aside"):
                 tx.execute(text(_REQUEUE.format(table=table)))
@@ -46,8 +46,8 @@ def busy(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def tx(busy: Database) -> Iterator[Transaction]:
-    with busy.connect() as opened:
+def tx(busy_database: Database) -> Iterator[Transaction]:
+    with busy_database.connect() as opened:
         yield opened
         opened.rollback()
 
@@ -95,7 +95,7 @@ def test_each_company_gets_the_same_share(
 
 
 @pytest.mark.parametrize(("table", "select"), KINDS)
-def test_of_more_companies_than_rows_those_that_wait_longest_are_selected(
+def test_companies_that_wait_longest_are_selected_if_there_are_more_companies_than_rows(
     tx: Transaction, table: str, select: Callable[..., Counter[str | None]]
 ) -> None:
     for number in range(4):

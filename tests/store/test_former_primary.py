@@ -1,4 +1,4 @@
-"""A connection to a former primary that keeps it open and answers nothing is closed; a slow query is not."""
+"""A former primary keeps its connections open and answers nothing: they are closed. A slow query is not disturbed."""
 
 import time
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Nightly jobs run once per night and once after missed nights, because PostgreSQL records their runs."""
+"""Nightly jobs run once per night, and once after several missed nights. PostgreSQL records their runs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,7 @@ TENTH = date(2026, 6, 10)
 
 
 def run(tx: Transaction, now: datetime) -> date | None:
-    """Run the job if it is due, and return the day for which it ran."""
+    """Run the job if it is due. Return the day for which it ran, or None."""
     due = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if due is None:
         return None
@@ -70,7 +70,7 @@ def test_job_runs_once_a_night_and_once_after_missed_nights(
 
 @pytest.mark.parametrize("minutes", range(0, 1_440, 45))
 def test_scheduler_that_restarts_at_any_time_neither_skips_nor_repeats_a_night(tx: Transaction, minutes: int) -> None:
-    """Simulate a scheduler that is restarted daily at this minute, and otherwise triggers the job every five hours."""
+    """The scheduler is restarted daily at this minute. Between restarts it triggers the job every five hours."""
     start = BEGINS + timedelta(minutes=minutes)
     asked = sorted(start + timedelta(days=day, hours=hour) for day in range(6) for hour in (0, 0.01, 5, 10, 15, 20))
 

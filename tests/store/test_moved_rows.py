@@ -1,4 +1,4 @@
-"""PostgreSQL refuses changes of the rows of a company that has left, by anybody."""
+"""After a company has left, PostgreSQL refuses every change of the company's rows."""
 
 import pytest
 from sqlalchemy import text

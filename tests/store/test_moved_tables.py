@@ -1,4 +1,4 @@
-"""Every table of company data moves with its company, or is listed with the reason why it stays."""
+"""Every table of company data moves with its company. The tables that stay are listed with the reason."""
 
 import pytest
 from sqlalchemy import BigInteger

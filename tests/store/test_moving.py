@@ -1,4 +1,4 @@
-"""Reserve row ids while others draw some, refuse hidden rows, and wait for writers, on a database of its own."""
+"""Moving a company: reserve row ids while other sessions draw some, refuse hidden rows, and wait for writers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Outcomes are written to columns of `lines` and read back, also from rows that older versions wrote."""
+"""Outcomes are written to columns of `lines` and read back. Rows of earlier versions are read too."""
 
 import pytest
 

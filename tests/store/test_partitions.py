@@ -183,5 +183,5 @@ def test_process_of_the_previous_release_creates_all_partitions(tx):
 
 
 @pytest.mark.parametrize(("months", "then"), [(1, "2026-07"), (7, "2027-01"), (-6, "2025-12"), (0, "2026-06")])
-def test_month_plus_counts_months_in_both_directions(months, then):
+def test_months_are_added_and_subtracted(months, then):
     assert str(Month.of(TODAY).plus(months)) == then

@@ -1,4 +1,4 @@
-"""Billing behind PgBouncer in transaction mode: each transaction may get another session of PostgreSQL."""
+"""Billing with PgBouncer in transaction mode: each transaction may get another session of PostgreSQL."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def pooler_url(postgres, tmp_path_factory):
 
 @pytest.fixture
 def importer(pooler_url):
-    """An engine like that of an importer."""
+    """An engine with the options of an importer."""
     engine = connect(
         pooler_url,
         application_name="importer",

@@ -1,4 +1,7 @@
-"""A policy that differs from its definition: the console refuses the database, and `workers.migrate` replaces it."""
+"""The console refuses a database with a policy that differs from its definition.
+
+`workers.migrate` replaces the policy.
+"""
 
 import hashlib
 from collections.abc import Iterator
@@ -32,13 +35,13 @@ def owner(url: str) -> Iterator[Database]:
     opened.dispose()
 
 
-def intact(tx: Transaction) -> set[tuple[str, str]]:
+def intact_policies(tx: Transaction) -> set[tuple[str, str]]:
     query = f"SELECT polrelid::regclass::text, polname::text FROM pg_policy WHERE {IS_INTACT}"
     return {(table, name) for table, name in tx.execute(text(query))}
 
 
 def restore(tx: Transaction, table: str) -> None:
-    """Create the policies of a table again from what PostgreSQL stores, as a dump does. Their comments stay."""
+    """Create the policies of a table again from the definitions in PostgreSQL, as a dump does. Their comments stay."""
     query = f"""
     SELECT format('ALTER POLICY %I ON {table} USING (%s) WITH CHECK (%s)', polname, pg_get_expr(polqual, polrelid),
         pg_get_expr(polwithcheck, polrelid)) FROM pg_policy WHERE polrelid = '{table}'::regclass
@@ -67,7 +70,7 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
 ) -> None:
     check_isolation(url, application_name="tests")
     with transaction(owner) as tx:
-        before = intact(tx)
+        before = intact_policies(tx)
         for change in changes:
             tx.execute(text(change))
 
@@ -77,7 +80,7 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
 
     check_isolation(url, application_name="tests")
     with transaction(owner) as tx:
-        assert intact(tx) == before
+        assert intact_policies(tx) == before
         assert list(row_security.missing_steps(tx)) == []
 
 
@@ -98,7 +101,7 @@ def test_policy_of_an_earlier_version_only_is_replaced(owner: Database, version:
 def test_policy_that_a_dump_restores_is_intact(tx: Transaction, table: str) -> None:
     restore(tx, table)
 
-    assert {name for of_table, name in intact(tx) if of_table == table} == {"everyone", "companies"}
+    assert {name for of_table, name in intact_policies(tx) if of_table == table} == {"everyone", "companies"}
 
 
 def test_changed_definition_has_a_new_version() -> None:

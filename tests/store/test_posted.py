@@ -1,4 +1,4 @@
-"""PostgreSQL gives each payment the posted state that the rules in `core` give it."""
+"""PostgreSQL computes the same posted state of a payment as the rules in `core`."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -19,17 +19,17 @@ def all_facts() -> Iterator[PostedFacts]:
         yield from (PostedFacts(status, reason, application, *flags) for flags in product(BOOLEANS, repeat=3))
 
 
-def test_sql_gives_the_state_of_the_rules_for_every_combination_of_codes(tx: Transaction) -> None:
+def test_sql_computes_the_state_of_the_rules_for_every_combination_of_codes(tx: Transaction) -> None:
     facts = list(all_facts())
     names = PostedFacts._fields
-    rows = ", ".join(f"({', '.join(map(literal, each))})" for each in facts)
+    rows = ", ".join(f"({', '.join(map(sql_literal, each))})" for each in facts)
     state = render_rules({name: name for name in names})
     found = tx.execute(text(f"SELECT {state} FROM (VALUES {rows}) AS facts({', '.join(names)})")).scalars()
 
     assert list(found) == [posted_state(each) for each in facts]
 
 
-def literal(value: object) -> str:
+def sql_literal(value: object) -> str:
     return "CAST(NULL AS text)" if value is None else str(value).lower() if value in BOOLEANS else f"'{value}'"
 
 

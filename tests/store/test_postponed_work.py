@@ -1,4 +1,4 @@
-"""Postponed work: the delay grows with each failure, and what succeeded or is no longer to be done is forgotten."""
+"""Postponed work: the delay grows with each failure. Finished and obsolete work is deleted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ def test_delay_grows_with_each_failed_attempt_up_to_the_last_step(
     assert [(each.next_try_at - NOW) / timedelta(minutes=1) for each in failures] == minutes
 
 
-def test_item_starts_again_with_the_first_delay_after_it_was_forgotten(tx: Transaction) -> None:
+def test_item_starts_again_with_the_first_delay_after_it_was_deleted(tx: Transaction) -> None:
     fail(tx, MAY)
     fail(tx, MAY)
     postponed_work.clear(tx, KIND, MAY)
@@ -50,7 +50,7 @@ def test_item_is_due_when_its_delay_is_over(tx: Transaction) -> None:
     assert postponed_work.load_due(tx, WorkKind.BALANCE_COMPANY, due_at, 9) == []
 
 
-def test_items_that_wait_are_dropped_and_items_that_are_gone_are_forgotten(tx: Transaction) -> None:
+def test_waiting_items_are_skipped_and_obsolete_items_are_deleted(tx: Transaction) -> None:
     other = WorkItem("other", "2026-05")
     fail(tx, MAY)
     fail(tx, JUNE)

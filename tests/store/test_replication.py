@@ -1,4 +1,4 @@
-"""The standbys of a primary, and the problems that `payments health` reports of them."""
+"""The standbys of a primary, and the problems with them that `payments health` reports."""
 
 import subprocess
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def primary(tmp_path_factory):
 
 @contextmanager
 def standby(url, folder):
-    """Receive the write-ahead log of a primary, as a standby named `copy` does."""
+    """Receive the write-ahead log of a primary, like a standby with the name `copy`."""
     folder.mkdir()
     connection = f"{libpq_url(url)}&application_name=copy"
     command = [postgres_program("pg_receivewal"), "-D", str(folder), "--synchronous", "-d", connection]

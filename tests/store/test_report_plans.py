@@ -1,4 +1,4 @@
-"""Reports finish in time in a ledger that was bulk-loaded and never analyzed, because no plan needs statistics."""
+"""Reports finish in time on a ledger that was bulk-loaded and never analyzed. Their plans need no statistics."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogF
 from payments.store.db.connection import Database, Transaction, connect, snapshot_transaction, transaction
 from payments.store.db.isolation import Access, connect_isolated, with_access
 from payments.store.reports import timeline
-from tests.builders.bulk import CLINIC, COMPANY, PATIENT, fill
+from tests.builders.bulk import CLINIC, COMPANY, PATIENT, fill_ledger
 from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ SCAN = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on ({LARGE})\w*")
 def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     with scratch_database(postgres_url, empty_ledger) as url:
         opened = connect(url, application_name="tests")
-        fill(opened, PAYMENTS)
+        fill_ledger(opened, PAYMENTS)
         yield opened
         opened.dispose()
 
@@ -117,8 +117,8 @@ def test_report_is_read_in_time_without_statistics(
 
 
 @contextmanager
-def explained(tx: Transaction) -> Iterator[list[str]]:
-    """Collect the plans of the queries that a transaction runs, line by line."""
+def collected_plans(tx: Transaction) -> Iterator[list[str]]:
+    """Collect the lines of the plans of all queries that a transaction runs."""
     plans: list[str] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
@@ -133,7 +133,7 @@ def explained(tx: Transaction) -> Iterator[list[str]]:
 
 
 def scans_of_large_tables(database: Database, read: Callable[[Transaction], int]) -> list[str]:
-    with database.connect() as tx, explained(tx) as plans:
+    with database.connect() as tx, collected_plans(tx) as plans:
         read(tx)
         tx.rollback()
     # A policy needs the company, which an index may lack.
@@ -185,7 +185,7 @@ def test_timeline_reads_history_by_index(
             tx.execute(text("ANALYZE"))
     with (isolated if is_isolated else database).connect() as tx:
         key = LineKey(*tx.execute(text(f"SELECT {', '.join(LineKey._fields)} FROM set_aside LIMIT 1")).one())
-        with explained(tx) as plans:
+        with collected_plans(tx) as plans:
             rows = timeline.read(tx, (key,), (-1,))
         tx.rollback()
 

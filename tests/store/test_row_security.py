@@ -1,4 +1,4 @@
-"""Row-level security: which rows the console's role reads and writes, and that no table of company data lacks it."""
+"""Row-level security: the rows that the console's role reads and writes. Every table of company data has it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from payments.store.db.isolation import (
 from payments.store.db.policies import CONSOLE_ROLE
 from payments.store.migrations import row_security
 from tests.console.conftest import CHEAP
-from tests.console.web.two_companies import EARLIER_USER, FOREIGN, FOREIGN_USER, OWN, fill
+from tests.console.web.two_companies import EARLIER_USER, FOREIGN, FOREIGN_USER, OWN, fill_ledger
 from tests.engines import scratch_database
 from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES
 
@@ -70,9 +70,9 @@ def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def owner(url: str) -> Iterator[Database]:
-    """A connection as the role that owns the tables. Most tables contain rows of two companies."""
+    """A connection with the role that owns the tables. Most tables contain rows of two companies."""
     opened = connect(url, application_name="tests")
-    fill(opened)
+    fill_ledger(opened)
     with transaction(opened) as tx:
         for user in (
             User("own", Role.BILLING, Scope.of_companies(OWN)),

@@ -1,4 +1,4 @@
-"""The functions of the search run as the owner of the tables, but show a transaction only its own companies."""
+"""The functions of the search run as the owner of the tables. A transaction gets only rows of its own companies."""
 
 from collections.abc import Iterator
 
@@ -25,16 +25,16 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 OWN, FOREIGN = "own", "foreign"
-BOTH = "ARRAY['own', 'foreign']"
+BOTH_COMPANIES = "ARRAY['own', 'foreign']"
 FUNCTIONS = {
-    "find_patients": f"SELECT company FROM find_patients({BOTH}, NULL, ARRAY['bea'], 10)",
-    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH}, NULL, 73.19, 10)",
+    "find_patients": f"SELECT company FROM find_patients({BOTH_COMPANIES}, NULL, ARRAY['bea'], 10)",
+    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH_COMPANIES}, NULL, 73.19, 10)",
 }
 
 
 @pytest.fixture(scope="module")
 def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
-    """A database in which two companies have a patient of the same name with a payment of the same amount."""
+    """A database with two companies. Each has a patient of the same name, with a payment of the same amount."""
     with scratch_database(postgres_url, empty_ledger) as found:
         database = connect(found, application_name="tests")
         ledger = ClinicLedger(database)

@@ -1,4 +1,4 @@
-"""Pages of a sorted list, read forward and backward, are the whole list in the order of a plain sort."""
+"""The pages of a sorted list, read forward or backward, are together the list in the order of a plain sort."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +82,10 @@ FROM unnest(CAST(:company AS text[]), CAST(:clinic AS text[]), CAST(:patient AS 
 
 
 class Row(NamedTuple):
-    """The values of a row that decide its place in a list. Few different values, so that many rows are equal."""
+    """The values of a row that determine its place in a list.
+
+    There are few different values, so many rows are equal.
+    """
 
     company: str
     clinic: str
@@ -113,7 +116,7 @@ ROWS = st.lists(
 
 
 class SortedList(NamedTuple):
-    """A list: its definition, its sort keys, and how a window and the values of a column are read in a scope."""
+    """A list: its definition, its sort keys, and functions that read a window and the values of a column in a scope."""
 
     report: Report
     sorts: Any
@@ -143,7 +146,7 @@ LISTS = {
 
 
 @contextmanager
-def stored(tx: Transaction, rows: list[Row]) -> Iterator[None]:
+def stored_rows(tx: Transaction, rows: list[Row]) -> Iterator[None]:
     """Store rows until the end of the block."""
     savepoint = tx.begin_nested()
     columns = {name: [getattr(row, name) for row in rows] for name in Row._fields}
@@ -161,8 +164,8 @@ def plainly_sorted(tx: Transaction, values: list[Any], sql_type: str, sort: Sort
     return list(tx.execute(text(query), {"found": values}).scalars())
 
 
-def walk(read: Callable[[Window], Page[Any]], start: Window, *, forward: bool) -> list[Page[Any]]:
-    """Return the pages from the first to the last one, or from the last to the first one."""
+def read_pages(read: Callable[[Window], Page[Any]], start: Window, *, forward: bool) -> list[Page[Any]]:
+    """Return the pages in order, from the first page to the last or from the last page to the first."""
     pages = [read(start)]
     while pages[-1].has_more if forward else pages[-1].has_previous:
         edge = pages[-1].rows[-1 if forward else 0].position
@@ -186,15 +189,15 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
         def read(window: Window) -> Page[Any]:
             return read_window(window, lambda part: each.read(tx, scope, part, sort))
 
-        with stored(tx, rows):
+        with stored_rows(tx, rows):
             everything = read(Window(1_000)).rows
-            forward = walk(read, Window(size), forward=True)
-            backward = walk(read, Window(size, is_backward=True), forward=False)
+            forward = read_pages(read, Window(size), forward=True)
+            backward = read_pages(read, Window(size, is_backward=True), forward=False)
 
             values = [row.position[0] for row in everything]
             assert values == plainly_sorted(tx, values, each.sorts[sort.column][0].sql_type, sort)
             assert [row for page in forward for row in page.rows] == list(everything)
-            assert joined(backward) == list(everything)
+            assert joined_pages(backward) == list(everything)
             assert len({row.position[-2:] for row in everything}) == len(everything)
             if name != "audit" and scope == EVERYTHING:
                 assert len(everything) == sum(not row.is_dead or name == "feed" for row in rows)
@@ -202,8 +205,8 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
     check()
 
 
-def joined(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
-    """Join pages that were read from the last to the first one. The first page may repeat rows of the second one."""
+def joined_pages(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
+    """Join pages that were read from the last to the first. The first page may repeat rows of the second page."""
     rows: list[PositionedRow[Any]] = []
     for page in pages:
         rows = [row for row in page.rows if row not in rows] + rows
@@ -219,9 +222,9 @@ def test_definition_and_queries_have_the_same_sorts(name: str) -> None:
     assert [key for key, cost in sortable.items() if cost is SortCost.INDEX] == [report.sort_of(None).column]
 
 
-def test_row_that_is_added_moves_no_row_to_another_page(tx: Transaction) -> None:
+def test_added_row_moves_no_row_to_another_page(tx: Transaction) -> None:
     rows = [Row("alpha", "north", f"p{number}", "Copay", 100, number, "", 1, is_dead=False) for number in range(9)]
-    with stored(tx, rows):
+    with stored_rows(tx, rows):
         first = claims_feed.read_page(tx, FeedFilter(), Window(3))
         second = claims_feed.read_page(tx, FeedFilter(), Window(3, first[-1].position))
         tx.execute(text("UPDATE lines SET saved_at = '2026-07-01 00:00+00' WHERE patient_id = 'p0'"))
@@ -232,7 +235,7 @@ def test_row_that_is_added_moves_no_row_to_another_page(tx: Transaction) -> None
 
 def test_positions_are_different_and_in_order(tx: Transaction) -> None:
     rows = [Row("alpha", "north", "ada", "Copay", 100, 0, "", 1, is_dead=number % 2 == 0) for number in range(6)]
-    with stored(tx, rows):
+    with stored_rows(tx, rows):
         found = [each.position for each in claims_feed.read_page(tx, FeedFilter(), Window(10))]
 
     assert len(found) == 6

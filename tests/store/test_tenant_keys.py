@@ -1,4 +1,4 @@
-"""Every key of company data begins with the company; so does every other index, except those listed with a reason."""
+"""Every key of company data begins with the company. So does every other index; exceptions are listed with a reason."""
 
 import pytest
 from sqlalchemy import text

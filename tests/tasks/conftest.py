@@ -34,7 +34,7 @@ from tests.tasks.replaying import opened
 
 @pytest.fixture(autouse=True)
 def log_entries() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Capture what is logged during the test."""
+    """Capture the log entries of the test."""
     with structlog.testing.capture_logs() as entries:
         yield entries
 
@@ -72,7 +72,7 @@ def engines(poisoned_url: str, redis_url: str) -> Engines:
 def feed(engines: Engines) -> Iterator[redis.Redis]:
     """Connect to the feed's Redis database. The test begins and ends with an empty broker.
 
-    Its outage and its recent deletions are cleared.
+    The feed's outage and its recent deletions are cleared.
     """
     with connect_redis(engines.broker_url) as broker, connect_redis(engines.redis_url) as client:
         broker.flushdb()
@@ -131,7 +131,7 @@ def resources(database: Database, feed: redis.Redis, engines: Engines, stream_na
 
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the configured resources of this process, and keep code under test from tuning the garbage collector."""
+    """Remove the configured resources of this process. Code under test does not tune the garbage collector."""
     for name, value in (("_configuration", None), ("_opened", {}), ("_relax_garbage_collection", lambda: None)):
         monkeypatch.setattr(resources_module, name, value)
 

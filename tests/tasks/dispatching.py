@@ -37,8 +37,8 @@ def publish(dispatcher, count):
 def take_messages(dispatcher, *, reading=False):
     """Remove all messages from the broker and return the names of their tasks, oldest first.
 
-    An import request is NEW_ENTRIES instead. With `reading`, read the new entries for each import request, as an
-    importer would. Afterwards each task can be enqueued again.
+    An import request is NEW_ENTRIES instead of a name. If `reading`, the new entries are read for each import request,
+    as an importer reads them. Afterwards each task can be enqueued again.
     """
     messages = []
     queues = [dispatcher.queue_key, f"{KEY_PREFIX}{RETRIES}"]
@@ -56,13 +56,13 @@ def take_messages(dispatcher, *, reading=False):
 
 
 def arguments_of(message):
-    """Return the keyword arguments of a task message, which is the parsed JSON of the broker."""
+    """Return the keyword arguments of a task message. The message is the parsed JSON of the broker."""
     _, arguments, _ = json.loads(b64decode(message["body"]))
     return arguments
 
 
 def take_request(dispatcher):
-    """Remove the import request from the broker, so that another can be sent, and return the request's arguments."""
+    """Remove the import request from the broker and return its arguments. Another request can then be sent."""
     message = json.loads(dispatcher.broker.rpop(dispatcher.queue_key))
     dispatcher.in_flight_request = None
     return arguments_of(message)

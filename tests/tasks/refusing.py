@@ -1,4 +1,4 @@
-"""Sweeps whose work the database partly refuses: companies with work, refused rows, and what was postponed."""
+"""Sweeps with work that the database partly refuses: companies with work, refused rows, and postponed work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +53,7 @@ def refused_rows(database: Database, table: str, condition: str, sqlstate: str =
 
 
 def postponed(database: Database, *companies: str) -> list[tuple[str, str, str, int]]:
-    """Return company, kind, item and failed attempts of the postponed work of these companies."""
+    """Return the company, kind, item and failed attempts of each postponed work of these companies."""
     found = (
         "SELECT company_id, kind, item_id, failed_attempts FROM postponed_work WHERE company_id = ANY(:companies) "
         "ORDER BY company_id, kind, item_id"
@@ -72,7 +72,7 @@ def let_delays_end(database: Database) -> None:
 
 
 def logged_items(log_entries: list) -> list[tuple[str, str, str]]:
-    """Return company, kind and item of the errors that name postponed work."""
+    """Return the company, kind and item of each error about postponed work."""
     return [
         (each["company_id"], each["kind"], each["item_id"])
         for each in log_entries
@@ -102,7 +102,7 @@ def finish_work(resources):
 
 
 def delete_in_closed_month(resources, payments, *, detected=False):
-    """Import the payments of each company in a closed April, then delete them; detect exceptions only if `detected`."""
+    """Import payments of each company in a closed April, then delete them. Detect exceptions only if `detected`."""
     deleted = []
     for company, names in payments.items():
         ids = {"company_id": company, "clinic_id": company}
@@ -131,7 +131,7 @@ def import_visits(resources, company, patients, **more):
 
 
 def query(resources, statement, **parameters):
-    """Return the rows of a statement; of a single column, its values."""
+    """Return the rows of a statement. If they have one column, return its values."""
     with transaction(resources.database) as tx:
         return [row[0] if len(row) == 1 else tuple(row) for row in tx.execute(text(statement), parameters)]
 

@@ -8,7 +8,7 @@ from config.database_urls import with_database
 from emr.client import PaymentFeed
 from payments.store.db.connection import connect
 from tasks.feed import import_attempt
-from tasks.feed.leased_import import NOTHING
+from tasks.feed.leased_import import NOTHING_IMPORTED
 from tasks.feed.replay import Replay, plan_replay
 from tasks.resources import connect_redis
 from tests.engines import scratch_database
@@ -27,7 +27,7 @@ def opened(url):
 
 @contextmanager
 def standby_of(importer):
-    """Yield the importer's resources with a copy of the ledger: a standby that receives no more changes."""
+    """Yield the importer's resources with a copy of the ledger. Like a cut-off standby, it receives no more changes."""
     url = importer.database.url.render_as_string(hide_password=False)
     importer.database.dispose()
     with (
@@ -49,12 +49,12 @@ def _url_of(worker):
 
 
 def import_all(worker):
-    while import_attempt.import_new(worker, "no-reply", worker.streams.names) != NOTHING:
+    while import_attempt.import_new(worker, "no-reply", worker.streams.names) != NOTHING_IMPORTED:
         pass
 
 
 def run_replay(worker, since=LONG_AGO, until=None, **options):
-    """Replay with a client of its own, as the command does, and return the statistics."""
+    """Replay with a separate client, as the command does, and return the statistics."""
     with connect_redis(_url_of(worker)) as feed:
         mine = replace(worker, feed=feed, worker="replay-1")
         made = Replay(mine, **options)

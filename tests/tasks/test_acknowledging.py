@@ -18,7 +18,7 @@ ENTRIES = 3
 
 
 class CuttingProxy:
-    """A proxy that cuts the connection after forwarding `left` bytes of the requests; None never cuts it."""
+    """A proxy that cuts the connection after forwarding `left` bytes of the requests. If it is None, nothing is cut."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -27,7 +27,10 @@ def _accept_leftovers(worker_process):
 
 @pytest.fixture
 def company_with_closed_month(resources):
-    """Return a function that creates a company whose two payments of a closed April were then deleted."""
+    """Return a function that creates a company with two payments of a closed April.
+
+    The payments are deleted after the close.
+    """
 
     def company_with_closed_month(policy):
         company = f"company-{uuid4()}"

@@ -1,4 +1,4 @@
-"""A broker that takes no writes counts as one that does not answer, so that Celery's workers reconnect."""
+"""A broker that takes no writes is treated like a broker that does not answer. So Celery's workers reconnect."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_broker_without_writes_raises_a_connection_error_and_is_reconnected(
         close_app()
 
 
-def test_other_errors_of_commands_stay_errors_of_commands(redis_url: str) -> None:
+def test_other_errors_of_commands_are_not_connection_errors(redis_url: str) -> None:
     make_app(celery_settings(Engines.named("postgresql://h/d", redis_url)))
     with Connection(redis_url, transport_options=OPTIONS) as connection, connection.channel() as channel:
         channel.client.set("text", "text")

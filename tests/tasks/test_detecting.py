@@ -15,7 +15,7 @@ from tests.builders.committed import CommittedLedger
 from tests.builders.events import NOW, deleted_payment, paid, run_context, saved_payment, stream_entries
 from tests.builders.office import Office
 
-NOTHING = "opened 0, recomputed 0, closed by themselves 0"
+NO_CHANGES = "opened 0, recomputed 0, closed by themselves 0"
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def import_without_enqueueing(resources, *events):
 
 
 def take_accept_messages(engines):
-    """Take the messages of `accept_by_policy` out of the broker, and return their number."""
+    """Remove the messages of `accept_by_policy` from the broker, and return their number."""
     with connect_redis(engines.broker_url) as broker:
         waiting = broker.llen("payments:adjustments")
         broker.flushdb()
@@ -69,7 +69,7 @@ def test_second_run_finds_nothing_and_enqueues_nothing(resources, engines, clini
     detect_exceptions()
     take_accept_messages(engines)
 
-    assert detect_exceptions() == NOTHING
+    assert detect_exceptions() == NO_CHANGES
     assert take_accept_messages(engines) == 0
 
 

@@ -28,7 +28,7 @@ def _short_blocking(monkeypatch):
     monkeypatch.setattr(dispatcher_module, "REPLY_TIMEOUT_MS", 50)
 
 
-def test_lone_event_is_requested_immediately(dispatcher):
+def test_single_event_is_requested_immediately(dispatcher):
     ids = publish(dispatcher, 1)
     dispatcher.run_cycle()
 

@@ -31,7 +31,7 @@ def _apply_leftovers(worker_process):
 
 @pytest.fixture
 def company(resources):
-    """Create a company whose accounts sort after all accounts of other tests, and return the company's id."""
+    """Create a company, and return its id. Its accounts sort after all accounts of other tests."""
     name = f"zz-{uuid4()}"
     with transaction(resources.database) as tx:
         Office(tx, date(2020, 6, 10), name, name)
@@ -74,7 +74,7 @@ def make_nightly_run_due(resources, company):
 
 
 def take_nightly_messages(engines):
-    """Take the messages of the nightly queue out of the broker, and return their number."""
+    """Remove the messages of the nightly queue from the broker, and return their number."""
     with connect_redis(engines.broker_url) as broker:
         messages = [json.loads(raw) for raw in broker.lpop("payments:nightly", 100) or []]
     assert [arguments_of(message) for message in messages] == [{}] * len(messages)

@@ -1,4 +1,4 @@
-"""The intake enqueues the tasks whose work is due, so an idle installation runs few tasks."""
+"""The intake enqueues only the tasks with due work. So an idle installation runs few tasks."""
 
 from datetime import UTC, datetime, timedelta
 

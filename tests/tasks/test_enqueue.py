@@ -1,4 +1,4 @@
-"""A task is enqueued only if no message of this task waits already."""
+"""A task is not enqueued if a message of this task waits already."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pending entries are claimed after their lease: in chunks if they were lost, alone if they failed."""
+"""Pending entries are claimed after their lease: lost entries in chunks, failed entries alone."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import transaction
 from tasks.feed import entry_retry, leases, pending
-from tasks.feed.leased_import import NOTHING, import_leased
+from tasks.feed.leased_import import NOTHING_IMPORTED, import_leased
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.faults.processes import wait_for
 from tests.tasks.dispatching import LEASE_MS, pending_and_length
@@ -19,9 +19,9 @@ from tests.tasks.dispatching import LEASE_MS, pending_and_length
 
 @pytest.fixture
 def publish(resources, clinic_id):
-    """Return a function that publishes payments of a known patient, reads them as an importer that dies, and ages them.
+    """Return a function that publishes payments of a known patient, reads them without importing them, and ages them.
 
-    It returns the entry ids, without that of the patient.
+    The function returns the entry ids of the payments.
     """
 
     def publish(*payment_ids, deliveries=1, idle_ms=LEASE_MS + 1_000):
@@ -32,7 +32,7 @@ def publish(resources, clinic_id):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         patient, *ids = read_new(resources)
         import_leased(resources, resources.streams.claim([patient]))
-        age(resources, ids, deliveries, idle_ms)
+        age_entries(resources, ids, deliveries, idle_ms)
         return ids
 
     return publish
@@ -43,7 +43,7 @@ def read_new(resources):
     return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")]
 
 
-def age(resources, ids, deliveries, idle_ms=LEASE_MS + 36_000_000):
+def age_entries(resources, ids, deliveries, idle_ms=LEASE_MS + 36_000_000):
     """Set the number of deliveries and the idle time of pending entries."""
     options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
     resources.feed.xclaim(resources.settings.stream, "billing", "intake", 0, ids, **options)
@@ -74,7 +74,7 @@ def test_lost_entries_are_imported_in_chunks(resources, publish, log_entries):
 def test_entry_that_is_leased_is_not_claimed(resources, publish):
     publish("1", idle_ms=LEASE_MS - 1_000)
 
-    assert entry_retry.retry_entries(resources) == (NOTHING, False)
+    assert entry_retry.retry_entries(resources) == (NOTHING_IMPORTED, False)
     assert pending_and_length(resources) == (1, 1)
 
 
@@ -93,7 +93,7 @@ def test_each_failure_alone_counts_an_attempt_and_the_last_leads_to_a_dead_lette
     for failures in range(1, tries + 2):
         assert entry_retry.retry_entries(resources)[0].failed == 1
         assert deliveries(resources) == {entry_id: failures + 1}
-        age(resources, [entry_id], failures + 1)
+        age_entries(resources, [entry_id], failures + 1)
 
     assert entry_retry.retry_entries(resources)[0].refused == 1
     assert pending_and_length(resources) == (0, 0)
@@ -104,7 +104,7 @@ def test_time_slice_ends_with_entries_left(resources, publish, monkeypatch):
     monkeypatch.setattr(entry_retry, "TIME_SLICE_SECONDS", 0)
     publish("1")
 
-    assert entry_retry.retry_entries(resources) == (NOTHING, True)
+    assert entry_retry.retry_entries(resources) == (NOTHING_IMPORTED, True)
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["in a chunk", "alone"])
@@ -136,7 +136,7 @@ def test_leases_of_a_slow_import_are_renewed(resources, publish):
 
 
 def test_lease_that_was_lost_is_not_renewed(resources, publish, log_entries):
-    """Renew after a pause that was longer than the lease, as a process does that was frozen meanwhile."""
+    """The process renews the lease after a pause longer than the lease, like a process that was frozen."""
     (entry_id,) = publish("1")
     frozen_at = leases._now_ms() - LEASE_MS
     held = leases._Held(resources.streams, [entry_id], since_ms=frozen_at, renewed_ms=frozen_at)

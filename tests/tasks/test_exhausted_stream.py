@@ -1,4 +1,4 @@
-"""A publisher that adds the highest possible entry id ends a stream. The repair in security.md starts a new one."""
+"""A stream ends when a publisher adds the highest possible entry id. The repair in security.md starts a new stream."""
 
 import pytest
 import redis

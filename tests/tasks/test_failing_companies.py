@@ -1,4 +1,4 @@
-"""One company's failing payments delay those of others by little: in importers, retries and the dispatcher."""
+"""One company's failing payments hardly delay other companies: in importers, retries and the dispatcher."""
 
 from collections import Counter
 from itertools import count
@@ -21,7 +21,7 @@ OVERDUE_MS = LEASE_MS + 36_000_000
 
 @pytest.fixture
 def read(resources, clinic_id):
-    """Return a function that publishes payments of companies and reads them. Those named `poison...` are refused."""
+    """Return a function that publishes payments of companies and reads them. Payments named `poison...` are refused."""
 
     def read(**payments):
         for company, names in payments.items():
@@ -34,7 +34,7 @@ def read(resources, clinic_id):
     return read
 
 
-def refused(count):
+def refused_payments(count):
     return [f"poison-{number}" for number in range(count)]
 
 
@@ -47,7 +47,7 @@ def count_logged(log_entries, event):
 
 
 def test_payments_of_other_companies_are_imported_when_most_of_a_chunk_fails(resources, read):
-    entries = read(bad=refused(100), good=["ok-1", "ok-2"], other=["ok-1"])
+    entries = read(bad=refused_payments(100), good=["ok-1", "ok-2"], other=["ok-1"])
 
     stats = import_leased(resources, entries)
 
@@ -56,7 +56,7 @@ def test_payments_of_other_companies_are_imported_when_most_of_a_chunk_fails(res
 
 
 def test_chunk_is_divided_a_limited_number_of_times_and_the_rest_is_left_to_the_retrier(resources, read, log_entries):
-    entries = read(bad=refused(100))
+    entries = read(bad=refused_payments(100))
 
     stats = import_leased(resources, entries)
 
@@ -66,9 +66,9 @@ def test_chunk_is_divided_a_limited_number_of_times_and_the_rest_is_left_to_the_
     assert len(resources.streams.waiting_page(resources.settings.stream, LEASE_MS)) == by_deliveries[1]
 
 
-def test_retrier_isolates_all_that_an_importer_left(resources, read, monkeypatch):
+def test_retrier_isolates_every_entry_that_an_importer_left(resources, read, monkeypatch):
     monkeypatch.setattr(entry_retry, "TIME_SLICE_SECONDS", 60)
-    import_leased(resources, read(bad=[*refused(60), "ok-1"]))
+    import_leased(resources, read(bad=[*refused_payments(60), "ok-1"]))
 
     for _ in range(10):
         entry_retry.retry_entries(resources)
@@ -80,10 +80,10 @@ def test_retrier_isolates_all_that_an_importer_left(resources, read, monkeypatch
 
 def test_company_that_keeps_failing_costs_one_failed_transaction_a_chunk(resources, read, log_entries):
     failing = FailingCompanies()
-    import_leased(resources, read(bad=refused(8)), failing)
+    import_leased(resources, read(bad=refused_payments(8)), failing)
     log_entries.clear()
 
-    stats = import_leased(resources, read(bad=refused(8), good=["ok-1"]), failing)
+    stats = import_leased(resources, read(bad=refused_payments(8), good=["ok-1"]), failing)
 
     assert stats.not_sent == 1
     assert [each["event"] for each in log_entries] == ["chunk_split", "entries_left_to_retrier"]
@@ -91,7 +91,7 @@ def test_company_that_keeps_failing_costs_one_failed_transaction_a_chunk(resourc
 
 def test_company_whose_payments_are_imported_again_is_no_longer_failing(resources, read, clinic_id):
     failing = FailingCompanies()
-    import_leased(resources, read(bad=refused(4)), failing)
+    import_leased(resources, read(bad=refused_payments(4)), failing)
     assert f"bad-{clinic_id}" in failing
 
     import_leased(resources, read(bad=["ok-1", "ok-2"]), failing)
@@ -101,7 +101,7 @@ def test_company_whose_payments_are_imported_again_is_no_longer_failing(resource
 
 def test_company_that_is_no_longer_failing_during_the_import_is_imported(resources, read, monkeypatch):
     failing = FailingCompanies()
-    import_leased(resources, read(bad=refused(4)), failing)
+    import_leased(resources, read(bad=refused_payments(4)), failing)
     clock_ms = count(monotonic_ms(), 3_000)  # each look at the clock takes three seconds
     monkeypatch.setattr(failing_companies, "monotonic_ms", lambda: next(clock_ms))
 
@@ -118,9 +118,9 @@ def test_company_with_one_refused_payment_among_many_is_not_failing(resources, r
     assert f"bad-{clinic_id}" not in failing
 
 
-def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, read, monkeypatch):
+def test_each_company_gets_its_share_of_the_retries(resources, read, monkeypatch):
     monkeypatch.setattr(entry_retry, "COMPANY_SHARE", 2)
-    ids = [entry.entry_id for entry in read(bad=refused(6), other=refused(1))]
+    ids = [entry.entry_id for entry in read(bad=refused_payments(6), other=refused_payments(1))]
     resources.streams.release_for_retry(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
 
     stats, has_more = entry_retry.retry_entries(resources)
@@ -130,7 +130,7 @@ def test_failed_payments_of_each_company_are_tried_before_all_of_one(resources, 
 
 
 def test_waiting_entries_are_read_page_by_page_in_rotation(resources, read):
-    ids = [entry.entry_id for entry in read(bad=refused(5))]
+    ids = [entry.entry_id for entry in read(bad=refused_payments(5))]
     resources.streams.release_for_retry(ids, ISOLATED_DELIVERIES, OVERDUE_MS)
     rotation = RetryRotation(page_size=2)
 
@@ -151,8 +151,8 @@ def test_waiting_entries_do_not_count_as_in_progress(dispatcher):
 
 
 def test_put_back_entry_is_not_renewed_as_an_importers_entry(resources, read):
-    """The lease of a chunk is renewed until its end; entries that failed before are put back after it."""
-    (entry,) = read(bad=refused(1))
+    """The lease of a chunk is renewed until its end. Entries that failed before are put back after the chunk."""
+    (entry,) = read(bad=refused_payments(1))
 
     import_leased(resources, [entry])
 

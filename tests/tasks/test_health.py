@@ -1,4 +1,4 @@
-"""The health check: its pings, the streams that are read, and a read-only database."""
+"""The health check: its pings, streams without a reader, and a read-only database."""
 
 import json
 from dataclasses import replace

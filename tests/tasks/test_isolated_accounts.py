@@ -1,4 +1,4 @@
-"""Distributions isolate what fails: an account or company is named and postponed, and all others are distributed."""
+"""A failed account or company is named and postponed. All other accounts are distributed."""
 
 import os
 from dataclasses import replace
@@ -48,7 +48,7 @@ def make_nightly_runs_due(resources, *companies):
 
 
 def done_companies(resources, *companies):
-    """Return which of these companies have a complete nightly run."""
+    """Return the companies among these whose nightly run is complete."""
     return query(
         resources,
         "SELECT company_id FROM companies WHERE company_id = ANY(:companies) AND distributed_on > '2020-06-09' "

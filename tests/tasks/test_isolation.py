@@ -1,4 +1,4 @@
-"""Sweeps of exceptions, months and balances isolate what fails: it is named and postponed, and the rest goes on."""
+"""In sweeps of exceptions, months and balances, a failed item is named and postponed. All other items are processed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -72,7 +72,7 @@ def test_line_whose_exception_is_refused_stops_no_other_line(resources, company,
     assert postponed(resources.database, company) == []
 
 
-def test_line_that_needs_no_exception_any_more_is_forgotten(resources, company):
+def test_postponement_of_a_line_without_an_exception_is_deleted(resources, company):
     delete_in_closed_month(resources, {company: ["bad"]})
     with refused_rows(resources.database, "findings", f"NEW.line_ref = {line_id(resources, company, 'bad')}"):
         detect_exceptions()

@@ -51,18 +51,18 @@ def test_next_task_continues_after_the_last_balanced_company(resources, companie
         _, has_more = balance_week(resources.database, NOW, lines_max=1)
         tasks += 1
 
-    assert unexplained(log_entries) == companies
+    assert unexplained_companies(log_entries) == companies
     assert tasks > len(companies)
     assert balance_week(resources.database, NOW) == ("not due", False)
 
 
 def make_unexplained(resources, companies):
-    """Change the amounts in the EMR without a reason, which is a difference that nothing explains."""
+    """Change the amounts in the EMR without a reason, which causes an unexplained difference."""
     with transaction(resources.database) as tx:
         change = "UPDATE lines SET amount_paid = amount_paid + 1 WHERE company_id = ANY(:companies)"
         tx.execute(text(change), {"companies": companies})
 
 
-def unexplained(log_entries):
+def unexplained_companies(log_entries):
     """Return the companies of the logged differences, in order."""
     return [each["company"] for each in log_entries if each["event"] == "balance_unexplained"]

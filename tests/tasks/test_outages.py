@@ -17,7 +17,7 @@ from tasks.feed.redelivery import Redelivery
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
 from tests.tasks.refusing import refused_rows
-from tests.tasks.test_entry_retry import age, deliveries
+from tests.tasks.test_entry_retry import age_entries, deliveries
 
 pytestmark = pytest.mark.slow
 
@@ -65,18 +65,18 @@ def publish(resources, clinic_id):
 
 
 def failing(database, state, condition="true"):
-    """Refuse lines that meet the condition with an SQLSTATE, by its condition name in PostgreSQL."""
+    """Refuse lines that meet the condition. `state` is the name of an SQLSTATE in PostgreSQL."""
     return refused_rows(database, "lines", condition, state)
 
 
 def run_cycle(dispatcher, *, later=True):
     """Run a cycle of the dispatcher, and then the tasks that it sent. Return the names of the tasks.
 
-    `later`: each pending entry is past its lease and its backoff delay.
+    If `later`, each pending entry is past its lease and its backoff delay.
     """
     if later:
         for each in dispatcher.streams.pending_entries(0):
-            age(dispatcher.resources, [each.entry_id], each.deliveries)
+            age_entries(dispatcher.resources, [each.entry_id], each.deliveries)
     dispatcher.next_sweep_ms = 0
     dispatcher.run_cycle()
     sent = take_messages(dispatcher)
@@ -90,7 +90,7 @@ def run_cycle(dispatcher, *, later=True):
 
 
 def run_task(task):
-    """Run a task. A failed one is only logged, as in a worker."""
+    """Run a task. If it fails, only log the error, as a worker does."""
     try:
         task() if task is importing.retry_entries else task(reply_to="no-reply")
     except TaskFailedError:
@@ -213,7 +213,7 @@ def test_feed_is_imported_without_messages_while_the_broker_takes_none(
 def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, feed):
     publish(*"123")
     ids = [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 10, "no-reply")]
-    age(resources, ids, 1)
+    age_entries(resources, ids, 1)
 
     Redelivery(resources.streams, resources.broker, resources.settings.retry_ladder).sweep()
 
@@ -221,7 +221,7 @@ def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, fe
 
 
 def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, stream_name, clinic_id):
-    """A stream holds a patient, who can be saved, and another stream a payment, which meets the outage."""
+    """One stream holds a patient, who can be saved. Another stream holds a payment, which the outage affects."""
     with open_dispatcher(engines, stream_name, PAYMENTS_STREAMS="2", PAYMENTS_PENDING_MAX="100") as dispatcher:
         dispatcher.streams.ensure_groups()
         unnumbered, *_, last = dispatcher.streams.names
@@ -242,7 +242,7 @@ def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, strea
 def test_isolated_entry_that_meets_an_outage_does_not_end_an_import_without_messages(dispatcher, publish, resources):
     publish("1")
     (_, entry_id) = [each.entry_id for each in resources.streams.read_new([resources.settings.stream], 9, "no-reply")]
-    age(resources, [entry_id], pending.ISOLATED_DELIVERIES)
+    age_entries(resources, [entry_id], pending.ISOLATED_DELIVERIES)
     with failing(resources.database, "disk_full"):
         assert not dispatcher.import_unrequested()
 

@@ -1,4 +1,4 @@
-"""The dispatcher's sweep lets an importer retry pending entries that are due, and names none of them."""
+"""The dispatcher's sweep lets an importer retry due pending entries. It does not name the entries."""
 
 import pytest
 

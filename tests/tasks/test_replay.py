@@ -1,4 +1,4 @@
-"""A replay brings back the payments whose commits a failover has lost, and changes nothing that is there."""
+"""A replay imports the payments again whose commits a failover has lost. It changes no other payment."""
 
 import threading
 from datetime import UTC, date, datetime
@@ -49,7 +49,7 @@ def detect(database):
         detecting.detect(tx, datetime.now(UTC), "tests-1", 100_000)
 
 
-def stored(database):
+def stored_rows(database):
     with transaction(database) as tx:
         return {
             table: sorted(map(repr, tx.execute(text(f"SELECT {columns} FROM {table}"))))
@@ -58,7 +58,7 @@ def stored(database):
 
 
 def net_amounts(database):
-    """Return the amount of each line. Its entries depend on the order in which versions are imported."""
+    """Return the amount of each line. Its entries may differ, because they depend on the import order of versions."""
     with transaction(database) as tx:
         found = tx.execute(
             text(
@@ -71,7 +71,7 @@ def net_amounts(database):
 
 
 def bodies_with_faults():
-    """Return two weeks of events in two parts: corrections, deletions, repetitions, and events that are rejected."""
+    """Return two weeks of events in two parts. They include corrections, deletions, repetitions and rejected events."""
     events = [body for _, body in events_of_days(7, date(2026, 9, 24), 10)][:360]
     conflict = body_of(saved_payment("99.00", clinic_id="c", patient_id="p", payment_id="conflict"))
     other = body_of(saved_payment("98.00", clinic_id="c", patient_id="p", payment_id="conflict"))
@@ -79,7 +79,7 @@ def bodies_with_faults():
     return first, [*events[200:], b"not an event", events[20], events[205]]
 
 
-def test_replay_brings_back_exactly_what_a_failover_has_lost(keeping_importer):
+def test_replay_restores_exactly_the_payments_that_a_failover_has_lost(keeping_importer):
     first, lost = bodies_with_faults()
     publish(keeping_importer, first)
     import_all(keeping_importer)
@@ -88,13 +88,13 @@ def test_replay_brings_back_exactly_what_a_failover_has_lost(keeping_importer):
         publish(keeping_importer, lost)
         import_all(keeping_importer)
         detect(keeping_importer.database)
-        everything = stored(keeping_importer.database)
-        assert stored(standby.database) != everything
+        everything = stored_rows(keeping_importer.database)
+        assert stored_rows(standby.database) != everything
 
         stats = run_replay(standby)
         detect(standby.database)
 
-        assert stored(standby.database) == everything
+        assert stored_rows(standby.database) == everything
         assert (stats.read, stats.failed, stats.pending) == (len(first) + len(lost), [], 0)
         assert 0 < stats.changed <= len(lost)
         before = table_digests(standby.database)
@@ -151,6 +151,6 @@ def test_replay_beside_running_importers_doubles_nothing(keeping_importer):
 
         assert keeping_importer.streams.waiting_count() == 0
         assert net_amounts(standby.database) == net_amounts(keeping_importer.database)
-        expected, found = stored(keeping_importer.database), stored(standby.database)
+        expected, found = stored_rows(keeping_importer.database), stored_rows(standby.database)
         for name in ("events", "patients", "charges"):
             assert found[name] == expected[name]

@@ -1,4 +1,4 @@
-"""Which kept entries a replay imports: acknowledged ones of the given time, verified, of companies that are here."""
+"""The entries that a replay imports: acknowledged and verified entries of the given time and of existing companies."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Replicas give signs of life; the health check names services without one, with the next step."""
+"""Replicas give signs of life. The health check names services without one, and the next step."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,13 +13,18 @@ NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _nothing_known(feed):
-    for pattern in ("payments:replica*", "payments:flower:replica*", failed_tasks.KEY, "payments:scheduler:heartbeat"):
+    for pattern in (
+        "payments:replica*",
+        "payments:flower:replica*",
+        failed_tasks.FAILED_TASKS_KEY,
+        "payments:scheduler:heartbeat",
+    ):
         for key in feed.keys(pattern):
             feed.delete(key)
 
 
 def grow_older(feed, service, span):
-    """Let the replicas of a service seem to have given their last sign of life earlier."""
+    """Change the last signs of life of a service's replicas to an earlier time."""
     for key in feed.keys(f"*replica:{service}:*"):
         feed.expire(key, feed.ttl(key) - int(span.total_seconds()))
 
@@ -85,7 +90,7 @@ def test_failed_task_needs_attention_for_a_day(feed):
 
 
 def test_only_the_latest_failed_tasks_are_kept(feed, monkeypatch):
-    monkeypatch.setattr(failed_tasks, "KEPT", 2)
+    monkeypatch.setattr(failed_tasks, "KEPT_MAX", 2)
     for number in range(4):
         failed_tasks.record(feed, FailedTask("billing.balance", f"id-{number}", NOW, "ValueError", "backoffice-1"))
 

@@ -1,4 +1,4 @@
-"""The back office continues requeue runs, whatever became of the process that started them."""
+"""The back office continues requeue runs, even if the process that started them has ended."""
 
 from datetime import UTC, datetime
 from uuid import uuid4

@@ -83,7 +83,10 @@ def test_backoffice_may_scan_tables(open_resources):
 
 
 def test_connections_to_a_replica_are_dropped(tmp_path: Path) -> None:
-    """A server that becomes a replica refuses writes on old connections. A promoted one accepts them on new ones."""
+    """A server that becomes a replica refuses writes on old connections.
+
+    A promoted server accepts them on new connections.
+    """
     with embedded_valkey(tmp_path, durable=False) as url, connect_redis(url) as client, connect_redis(url) as other:
         client.ping()
         kept = client.connection_pool

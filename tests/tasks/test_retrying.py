@@ -1,4 +1,4 @@
-"""Due lines are retried in time slices. Only the line that fails is postponed."""
+"""Due lines are retried in time slices. Only a line that fails is postponed."""
 
 from dataclasses import replace
 from datetime import timedelta

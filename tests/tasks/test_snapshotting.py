@@ -1,4 +1,7 @@
-"""The daily snapshot of the work queues: once a night and company, repeatable, and by cause and clinic."""
+"""The daily snapshot of the work queues, by cause and clinic.
+
+It is taken once a night per company, and can be repeated.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Partitions are created table by table, while a long report locks one table and imports continue."""
+"""Partitions are created table by table. A long report locks one table, and imports continue."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -18,7 +18,7 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 6, 10)
-LATER = date(2026, 9, 10)
+LATER_DAY = date(2026, 9, 10)
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def partition_months(tx: Transaction, table: str) -> list[str]:
 def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Database, table: str) -> None:
     with snapshot_transaction(ledger) as reader:
         reader.execute(text(f"SELECT count(*) FROM {table}"))
-        changed = change_tables(ledger, create_partitions(LATER))
+        changed = change_tables(ledger, create_partitions(LATER_DAY))
         with transaction(ledger) as tx:
             tx.execute(text("SET LOCAL lock_timeout = '1ms'"))
             import_chunk(tx, saved_payment("25.00"))
             import_chunk(tx, deleted_payment(version=2))
 
     assert changed == ChangeResult(3 * (len(retention.TABLES) - 1), [table])
-    assert change_tables(ledger, create_partitions(LATER)) == ChangeResult(3, [])
+    assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(3, [])
     with transaction(ledger) as tx:
         assert {tuple(partition_months(tx, each)[-3:]) for each in retention.TABLES} == {
             ("2026_10", "2026_11", "2026_12")
@@ -64,10 +64,10 @@ def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: 
     with transaction(ledger) as tx:
         import_chunk(tx, saved_payment("25.00"))
         import_chunk(tx, deleted_payment(version=2))
-        assert change_tables(ledger, create_partitions(LATER)) == ChangeResult(3 * len(retention.TABLES), [])
+        assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(3 * len(retention.TABLES), [])
 
 
-def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
+def test_later_passes_try_the_blocked_table_again(ledger: Database) -> None:
     attempts = []
     with ledger.connect() as reader:
         reader.execute(text("SELECT count(*) FROM history"))
@@ -76,7 +76,7 @@ def test_further_passes_try_the_blocked_table_again(ledger: Database) -> None:
             attempts.append(table)
             if attempts.count("history") == 2:
                 reader.rollback()
-            return retention.create_partitions(tx, table, LATER)
+            return retention.create_partitions(tx, table, LATER_DAY)
 
         assert change_tables(ledger, create, passes=3) == ChangeResult(3 * len(retention.TABLES), [])
     assert attempts == [*retention.TABLES, "history"]

@@ -1,4 +1,4 @@
-"""In a time slice, the importer imports chunk after chunk; the slice ends early if other work has priority."""
+"""In a time slice, the importer imports chunk after chunk. The slice ends early if other work has priority."""
 
 import threading
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""After a deadlock or serialization failure, the transaction is repeated without costing an attempt."""
+"""After a deadlock or serialization failure, the transaction is repeated. No attempt is counted."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Kept entries are deleted when their time is over or the memory is short, and no other entry ever."""
+"""Kept entries are deleted when their time is over or the memory is short. Other entries are never deleted."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ KEEP = timedelta(minutes=10)
 
 @pytest.fixture(autouse=True)
 def small_nodes(feed):
-    """Let a node of a stream hold two entries, because XTRIM deletes whole nodes."""
+    """Limit a node of a stream to two entries, because XTRIM deletes whole nodes."""
     before = feed.config_get("stream-node-max-entries")["stream-node-max-entries"]
     feed.config_set("stream-node-max-entries", 2)
     yield

@@ -1,4 +1,4 @@
-"""An entry that a parser or the database rejects is kept whole and is not retried forever."""
+"""An entry that a parser or the database rejects is kept whole. It is not retried forever."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.tasks.test_import_attempt import REFUSED
 pytestmark = pytest.mark.slow
 
 LONG = "1" * 5_000
-ODD = {
+UNSTORABLE_EVENTS = {
     "U+0000 in an id": payment_fields(payment_id="p\0"),
     "U+0000 in a memo": payment_fields(memo="\0"),
     "U+0000 in a patient's name": payment_fields(type="patient.saved", name="\0"),
@@ -49,7 +49,7 @@ def dead_letter(resources, entry_id):
         return found.mappings().one()
 
 
-@pytest.mark.parametrize("content", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("content", UNSTORABLE_EVENTS.values(), ids=UNSTORABLE_EVENTS)
 def test_malformed_event_is_dead_lettered_at_the_first_attempt(resources, content):
     body = content if isinstance(content, bytes) else event_body(content)
     entry_id = publish(resources, body)

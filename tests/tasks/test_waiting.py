@@ -1,4 +1,4 @@
-"""Counting the entries that wait: kept entries are on the stream too, and do not count."""
+"""Count the waiting entries. Kept entries are also on the stream, but do not count."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def three_of_each(feed, stream_name):
 
 
 @pytest.mark.usefixtures("three_of_each")
-def test_kept_entries_are_counted_apart(feed, stream_name):
+def test_kept_entries_are_counted_separately(feed, stream_name):
     assert count_waiting(feed, [stream_name]) == [WaitingEntries(undelivered=3, pending=3, kept=3)]
     assert Streams(feed, stream_name).waiting_count() == 6
 

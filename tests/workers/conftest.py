@@ -42,7 +42,10 @@ class ExitResult(NamedTuple):
 
 @pytest.fixture
 def run_module(tmp_path, monkeypatch, capfd):
-    """Return a function that runs a module in this process, like `python -m`, with only the given settings."""
+    """Return a function that runs a module in this process, like `python -m`.
+
+    The module sees only the given settings.
+    """
     for name in os.environ:
         if name.startswith("PAYMENTS_") or name in {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"}:
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Beat sends each recurring task at its interval, even with a wrong clock, and messages do not pile up."""
+"""Beat sends each recurring task at its interval, even with a wrong clock. Its messages do not pile up."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ class BeatHarness:
         self.scheduler = StatelessScheduler(app, feed=self.feed, broker=self.broker, on_progress=self.progress.append)
 
     def advance(self, seconds, *, worker_runs=True):
-        """Advance the clock second by second, and return the names of the tasks that a worker took meanwhile."""
+        """Advance the clock second by second, and return the names of the tasks that a worker took in this time."""
         taken = []
         for _ in range(seconds):
             self.now += timedelta(seconds=1)
@@ -63,7 +63,7 @@ class BeatHarness:
         return [each["task"] for each in headers]
 
     def forget_waiting_messages(self):
-        """Delete the markers of waiting messages, which Redis would expire after a while."""
+        """Delete the markers of waiting messages. In production, Redis deletes them after a while."""
         for key in self.broker.keys("payments:hint:*"):
             assert 0 < self.broker.ttl(key) <= WAITING_SECONDS_MAX
             self.broker.delete(key)
@@ -89,7 +89,7 @@ def empty(beat):
 
 
 def test_new_scheduler_sends_every_task_immediately(beat):
-    """Check that a new scheduler sends every task first, so that frequent redeployments do not skip nightly tasks."""
+    """A new scheduler sends every task first, so that frequent deployments do not skip nightly tasks."""
     everything = sorted(each.task for each in RECURRING)
 
     for _ in range(3):

@@ -18,7 +18,7 @@ STORES_NOTHING = "stores nothing on disk"
 
 @pytest.fixture
 def durability_warnings_of(protected_redis):
-    """Return a function that configures the Redis server and returns the warnings for the Redis user `login`."""
+    """Return a function that configures the Redis server, and returns the warnings for the Redis user `login`."""
     port, _ = protected_redis
     defaults = {"maxmemory": "0", "maxmemory-policy": "noeviction", "appendonly": "no", "save": ""}
 

@@ -24,7 +24,7 @@ SERVICES = ("workers.intake", "workers.importer", "workers.retrier", "workers.ba
 
 
 def assert_one_line(ended, name, *words):
-    """Assert that a process printed one line with the setting and the cause, without any part of the password."""
+    """Assert that a process printed one line with the setting and the cause, and without any part of the password."""
     (line,) = ended.err.splitlines()
     for word in (f"{name}: ", *words):
         assert word in line

@@ -1,4 +1,4 @@
-"""Flower requires a login, does not start without one, and is read-only."""
+"""Flower is read-only and requires a login. If the settings have no login, it exits."""
 
 import base64
 import http.client
@@ -24,7 +24,7 @@ from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.ports import free_port
 
 TIMEOUT_SECONDS = 60.0
-NAMED = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
+URL_SETTINGS = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
 LOGIN = {"PAYMENTS_FLOWER_USER": "ann", "PAYMENTS_FLOWER_PASSWORD": "a,b"}
 
 
@@ -43,7 +43,7 @@ def test_flower_requires_a_login_unless_the_operator_allows_access_without(envir
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        (NAMED, "PAYMENTS_FLOWER_USER and PAYMENTS_FLOWER_PASSWORD: set both"),
+        (URL_SETTINGS, "PAYMENTS_FLOWER_USER and PAYMENTS_FLOWER_PASSWORD: set both"),
         ({"PAYMENTS_FLOWER_PROT": "1"}, "PAYMENTS_FLOWER_PROT: there is no such setting"),
     ],
 )
@@ -92,7 +92,7 @@ def running_flower(folder, environment):
 
 
 def get(port, path, login=None, method="GET", host="127.0.0.1"):
-    """Return the HTTP status and the page, waiting until the server is up."""
+    """Return the HTTP status and the page. Waits until the server answers."""
     headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:

@@ -1,4 +1,4 @@
-"""The probe of a container tests the processes of its own home directory, and no server."""
+"""The probe of a container tests the processes of its own home directory. It asks no server."""
 
 import os
 import time
@@ -123,7 +123,7 @@ class ObservedWorker:
         self.progress = WorkerProgress()
 
     def observe(self, now, *requests):
-        """Return when the worker last made progress, and whether it is ready."""
+        """Return the time of the worker's last progress, and whether the worker is ready."""
         self.now = now
         return self.progress.observe(requests, now, self._ping), self.progress.is_ready
 

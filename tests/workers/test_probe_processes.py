@@ -1,4 +1,4 @@
-"""Each replica answers for itself, in a backlog and in an outage, as real processes show."""
+"""Each replica answers its own probe, in a backlog and in an outage. The tests use real processes."""
 
 import os
 import signal
@@ -63,13 +63,13 @@ class Valkey:
 
 
 class Process:
-    """A service as a real process, with a home directory of its own."""
+    """A service as a real process with its own home directory."""
 
     def __init__(self, name, home, process):
         self.name, self.home, self.process = name, home, process
 
     def probe(self, *options, max_age=MAX_AGE_SECONDS):
-        """Run the probe on this service, as its container would, and return the exit status."""
+        """Run the probe on this service, as its container does, and return the exit status."""
         command = [sys.executable, "-m", "workers.probe", self.name, "--max-age", str(max_age), *options]
         env = clean_environment() | {"PAYMENTS_HOME": str(self.home)}
         return subprocess.run(command, env=env, check=False, capture_output=True).returncode
@@ -184,7 +184,10 @@ def test_busy_worker_with_a_backlog_passes_its_probe(start, engines):
 
 @pytest.mark.long
 def test_redis_that_does_not_answer_changes_readiness_and_not_liveness(start, valkey):
-    """The event loop then stays in calls that time out after 15 seconds each; the ping of the heartbeat after two."""
+    """The event loop then blocks in calls with a timeout of 15 seconds.
+
+    The heartbeat's ping has a timeout of two seconds.
+    """
     worker = start("importer")
 
     valkey.process.send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Every recurring task runs if beat and a worker are real processes with different clocks."""
+"""Every recurring task runs. Beat and a worker are real processes with different clocks."""
 
 import os
 import subprocess

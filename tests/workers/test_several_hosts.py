@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def several_hosts(tmp_path_factory):
-    """Run a read-only server and a primary, and return a URL that names a missing server, the first and the second."""
+    """Run a read-only server and a primary. Return a URL that names a missing server and these two, in this order."""
     with (
         embedded_postgres(tmp_path_factory.mktemp("standby")) as standby,
         embedded_postgres(tmp_path_factory.mktemp("primary")) as primary,

@@ -56,7 +56,7 @@ class Request:
 
 @pytest.mark.parametrize("step_seconds", [-86_400, -3_600, 3_600, 86_400])
 def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.MonkeyPatch, step_seconds: int) -> None:
-    """Set the system clock while messages wait and the only pool process runs a task."""
+    """The system clock is set while messages wait and the only pool process runs a task."""
     watchdog, clock, ticks = Watchdog(), time.time, iter(range(100))
     request = Request(started=clock())
     monkeypatch.setattr(state, "active_requests", weakref.WeakSet([request]))
@@ -79,7 +79,7 @@ def test_task_past_its_hard_limit_no_longer_counts_as_running(time_limit: float 
 
 
 class ChangingSet(weakref.WeakSet[Request]):
-    """A set of running requests. Another request is added during each iteration."""
+    """A set of running requests. Each iteration adds another request."""
 
     def __iter__(self) -> Iterator[Request]:
         for each in super().__iter__():

@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 BATCH_ROWS = 5_000
 LOG_SECONDS = 5.0
-_TRIES = 5  # of a batch that meets a lock or a deadlock
+_TRIES_MAX = 5  # of a batch that meets a lock or a deadlock
 
 
 def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> None:
@@ -33,7 +33,7 @@ def fill(database: Database, table: str, batch_rows: int = BATCH_ROWS) -> None:
 
 
 def _next_batch(database: Database, table: str, batch_rows: int) -> backfill.BackfillProgress:
-    for tries_left in reversed(range(_TRIES)):
+    for tries_left in reversed(range(_TRIES_MAX)):
         try:
             with transaction(database) as tx:
                 return backfill.fill_batch(tx, table, batch_rows)

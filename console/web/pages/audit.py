@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from console.reports.audit import AUDIT, AuditParameters, ShownActions
 from console.web.auth import Administrator
 from console.web.context import RequestContext
-from console.web.exporting import Export, FileForm, send_file
+from console.web.exporting import Export, FileFormat, send_file
 from console.web.filters import ReportQuery, report_query
 from console.web.lists import read_list, select, view_list
 from console.web.summaries import show_summary
@@ -65,7 +65,7 @@ def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -
 
 
 @router.get("/audit/export")
-def export(query: AuditQuery, context: Administrator, form: FileForm = FileForm.CSV) -> Response:
+def export(query: AuditQuery, context: Administrator, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the matching entries as a file."""
     audit_filter, sort = _filter(query, context), AUDIT.sort_of(query.parameters)
     return send_file(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from console.reports.balancing import DIFFERENCES, difference_record
 from console.reports.output import Record
 from console.web.auth import Exporter
-from console.web.exporting import Export, FileForm, send_file
+from console.web.exporting import Export, FileFormat, send_file
 from console.web.filters import RowId
 from console.web.pages.balancing import BalanceQuery, balanced_scope, chosen_days
 from console.web.pages.uploaded import load_log, reading_log
@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 def export(
     query: BalanceQuery,
     context: Exporter,
-    form: FileForm = FileForm.CSV,
+    form: FileFormat = FileFormat.CSV,
     log: RowId | None = None,
     group: LineGroup | None = None,
 ) -> Response:

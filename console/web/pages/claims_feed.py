@@ -9,7 +9,7 @@ from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_
 from console.web.auth import Exporter, Requeuer, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.exporting import Export, FileForm, send_file
+from console.web.exporting import Export, FileFormat, send_file
 from console.web.filters import ReportQuery, Text, report_query
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
@@ -88,7 +88,7 @@ def newer(query: FeedQuery, context: Viewer) -> Response:
 
 
 @router.get("/claims-feed/export")
-def export(query: FeedQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(query: FeedQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the matching payments as a file."""
     chosen, scope = select(context, query)
     feed_filter, sort = chosen.query(scope), CLAIMS_FEED.sort_of(chosen)

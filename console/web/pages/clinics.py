@@ -11,7 +11,7 @@ from console.reports.settings import SETTINGS, SETTINGS_HISTORY, settings_record
 from console.web.auth import Configurer, Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import PageQuery, Text
 from console.web.large_forms import LargeFormRoute
 from console.web.pages.named_clinics import ClinicName, find_clinic, find_clinics, names_of
@@ -106,7 +106,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 
 @router.get("/clinics/export")
-def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the settings of the matching clinics as a file."""
     return send_records(context, SETTINGS, form, _select(context, choice).found.records)
 

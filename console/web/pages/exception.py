@@ -11,7 +11,7 @@ from console.web import exception_actions
 from console.web.auth import Editor, Viewer
 from console.web.context import RequestContext
 from console.web.errors import capitalized
-from console.web.exception_rows import keeping, row_values
+from console.web.exception_rows import address_keeping_row, row_values
 from console.web.filters import Day, Moment, RowId, Text
 from console.web.forms import ReturnForm
 from payments.core.finding import DecisionError
@@ -134,7 +134,7 @@ def _answer(context: RequestContext, exception_id: int, form: ReturnForm, act: C
     """
     if context.request.headers.get("hx-request") != "true":
         message = act()
-        return context.redirect(keeping(_back(form, exception_id), exception_id), message)
+        return context.redirect(address_keeping_row(_back(form, exception_id), exception_id), message)
     try:
         message, problem = act(), ""
     except DecisionError as error:

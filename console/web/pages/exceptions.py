@@ -17,7 +17,7 @@ from console.web import exception_actions
 from console.web.auth import Editor, Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.exception_rows import KEPT_PATTERN, read_kept, row_values, with_kept
-from console.web.exporting import Export, FileForm, send_file
+from console.web.exporting import Export, FileFormat, send_file
 from console.web.filters import ReportQuery, query_of_address, report_query
 from console.web.forms import ReturnForm
 from console.web.lists import read_list, select, view_list
@@ -113,7 +113,7 @@ def newer(query: ExceptionsQuery, context: Viewer) -> Response:
 
 
 @router.get("/exceptions/export")
-def export(query: ExceptionsQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(query: ExceptionsQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the matching exceptions as a file."""
     chosen, scope = select(context, query)
     exception_filter, sort = chosen.query(scope), EXCEPTIONS.sort_of(chosen)

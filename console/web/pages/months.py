@@ -12,7 +12,7 @@ from console.reports.output import Record
 from console.web.auth import Editor, Exporter, Viewer
 from console.web.context import RequestContext
 from console.web.errors import PageError, capitalized
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import PageQuery, Text
 from console.web.rendering import url
 from console.web.short_lists import short_list
@@ -73,7 +73,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 
 @router.get("/months/export")
-def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export a company's months as a file."""
     check_sees_company(context, choice.company)
     with context.transaction() as tx:

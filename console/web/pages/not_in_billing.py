@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from console.reports.not_in_billing import NOT_IN_BILLING_REPORT, NotInBillingParameters, unposted_records
 from console.web.auth import Exporter
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import ReportQuery, report_query
 from payments.journeys import reporting
 
@@ -18,7 +18,7 @@ NotInBillingQuery = Annotated[
 
 
 @router.get("/not-in-billing/export")
-def export(query: NotInBillingQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(query: NotInBillingQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the payments that Billing does not hold in full, by cause.
 
     The cause with the oldest payment comes first.

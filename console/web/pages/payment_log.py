@@ -12,7 +12,7 @@ from console.reports.payment_log import (
     payment_log_sums,
 )
 from console.web.auth import Exporter, Viewer
-from console.web.exporting import Export, FileForm, send_file, send_records
+from console.web.exporting import Export, FileFormat, send_file, send_records
 from console.web.filters import ReportQuery, report_query
 from console.web.lists import read_list, select, view_list, view_whole_list
 from console.web.newer_rows import show_newer
@@ -80,7 +80,7 @@ def newer(query: LogQuery, context: Viewer) -> Response:
 
 
 @router.get("/payment-log/export")
-def export(query: LogQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(query: LogQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the selected entries, or their sums, as a file."""
     chosen, scope = select(context, query)
     log_filter, group = chosen.query(scope), chosen.group_by

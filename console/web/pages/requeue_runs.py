@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from console.plurals import plural
 from console.reports.claims_feed import ClaimsFeedParameters
-from console.reports.parameters import dated
+from console.reports.parameters import with_period_days
 from console.reports.requeue import (
     REQUEUE_OUTCOME,
     REQUEUE_PREVIEW,
@@ -21,7 +21,7 @@ from console.reports.requeue import (
 from console.web.auth import Exporter, Requeuer
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import PageQuery, ReportQuery, RowId, report_form, report_query
 from console.web.rendering import url
 from payments.journeys import requeue_runs, requeueing
@@ -78,7 +78,7 @@ def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameter
 def export(
     query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))],
     context: Exporter,
-    form: FileForm = FileForm.CSV,
+    form: FileFormat = FileFormat.CSV,
 ) -> Response:
     """Export the preview of a run as a file."""
     feed_filter = requeue_filter(query, context)
@@ -193,4 +193,4 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
         )
     # The search of the Claims Feed lists payments of every patient with this id. A run is for one of them.
     scope = context.scope_of(query.choice._replace(patient=chosen.find))
-    return dated(chosen, lambda: context.today_in(scope)).query(scope)
+    return with_period_days(chosen, lambda: context.today_in(scope)).query(scope)

@@ -9,7 +9,7 @@ from console.reports.timeline import TIMELINE, TimelineParameters, event_record,
 from console.web import navigation
 from console.web.auth import Exporter, Viewer
 from console.web.errors import PageError
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import ReportQuery, optional_report_query, report_query
 from console.web.origins import referring_page
 from console.web.pages.choices import list_offered_ids
@@ -63,7 +63,7 @@ def show(
 def export(
     query: Annotated[ReportQuery[TimelineParameters], Depends(report_query(TimelineParameters, is_paged=False))],
     context: Exporter,
-    form: FileForm = FileForm.CSV,
+    form: FileFormat = FileFormat.CSV,
 ) -> Response:
     """Export the timeline of a payment as a file."""
     payment = query.parameters.payment

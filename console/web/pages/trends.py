@@ -10,7 +10,7 @@ from markupsafe import Markup
 from console.reports.trends import TRENDS, TrendsParameters, trend_records, with_period
 from console.web.auth import Exporter, Viewer
 from console.web.charts import Slot, bar_chart
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import ReportQuery, report_query
 from console.web.pages.choices import list_offered_ids
 from payments.journeys import dashboard, snapshotting
@@ -56,7 +56,7 @@ def show(query: TrendsQuery, context: Viewer) -> Response:
 
 
 @router.get("/trends/export")
-def export(query: TrendsQuery, context: Exporter, form: FileForm = FileForm.CSV) -> Response:
+def export(query: TrendsQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the payments by week or clinic as a file."""
     whole = query.parameters.query(context.scope_of(query.choice))
     feed_filter = with_period(whole, context.today_in(whole.scope))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Response
 from console.reports.unconfirmed import UNCONFIRMED, unconfirmed_records
 from console.web.auth import Administrator
 from console.web.context import RequestContext
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import PageQuery, Text
 from console.web.short_lists import ShortList, short_list
 from payments.journeys import confirming
@@ -42,7 +42,9 @@ def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Resp
 
 
 @router.get("/new-ids/export")
-def export(choice: Annotated[_ListQuery, Query()], context: Administrator, form: FileForm = FileForm.CSV) -> Response:
+def export(
+    choice: Annotated[_ListQuery, Query()], context: Administrator, form: FileFormat = FileFormat.CSV
+) -> Response:
     """Export the companies, clinics and patients of the page as a file."""
     return send_records(context, UNCONFIRMED, form, _list_unconfirmed(context, choice.sort).records)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from console.reports.users import USERS, user_records
 from console.web.auth import Administrator
 from console.web.context import RequestContext
-from console.web.exporting import FileForm, send_records
+from console.web.exporting import FileFormat, send_records
 from console.web.filters import PageQuery, Text
 from console.web.short_lists import ShortList, short_list
 from payments.access import administration
@@ -37,7 +37,9 @@ def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Resp
 
 
 @router.get("/users/export")
-def export(choice: Annotated[_ListQuery, Query()], context: Administrator, form: FileForm = FileForm.CSV) -> Response:
+def export(
+    choice: Annotated[_ListQuery, Query()], context: Administrator, form: FileFormat = FileFormat.CSV
+) -> Response:
     """Export the users as a file."""
     return send_records(context, USERS, form, _list_users(context, choice.sort).records)
 

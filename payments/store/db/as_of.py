@@ -8,14 +8,14 @@ from datetime import datetime
 
 from payments.store.tables import VALID_TO, VERSIONED, allocations, entries, patients, versions_table
 
-_EXISTED = {
+_EXISTED_CONDITION = {
     entries.name: "posted_at <= :as_of",
     allocations.name: "made_at <= :as_of",
     patients.name: "(named_at IS NULL OR named_at <= :as_of)",
 }
 # Earlier versions of patients are not stored. A version that was imported later is unknown at the moment.
 _UNKNOWN_BEFORE_CHANGE = {"version", "saved_at"}
-_SELECTED = {
+_SELECTED_COLUMNS = {
     patients.name: ", ".join(
         f"CASE WHEN changed_at > :as_of THEN NULL ELSE {column.name} END AS {column.name}"
         if column.name in _UNKNOWN_BEFORE_CHANGE
@@ -49,8 +49,8 @@ def changed_at(table: str, moment: str = ":now") -> str:
 
 
 def _rows_as_of(table: str) -> str:
-    if table in _EXISTED:
-        return f"SELECT {_SELECTED.get(table, '*')} FROM {table} WHERE {_EXISTED[table]}"
+    if table in _EXISTED_CONDITION:
+        return f"SELECT {_SELECTED_COLUMNS.get(table, '*')} FROM {table} WHERE {_EXISTED_CONDITION[table]}"
     valid_from = "(changed_at IS NULL OR changed_at <= :as_of)"
     columns = _COLUMNS[table]
     return (

@@ -60,8 +60,8 @@ def met_wrong_server(error: DBAPIError) -> bool:
 
 
 def _watch(connection: Any, record: Any) -> None:
-    def remember(notice: Diagnosis) -> None:
+    def remember_unreplicated(notice: Diagnosis) -> None:
         if is_unreplicated_commit(notice):
             record.info[_UNREPLICATED] = True
 
-    connection.add_notice_handler(remember)
+    connection.add_notice_handler(remember_unreplicated)

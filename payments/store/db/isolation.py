@@ -25,7 +25,7 @@ _BEGIN = (
     f"set_config('{COMPANIES}', CASE WHEN %(every)s THEN '{UNLIMITED}' "
     "ELSE CAST(CAST(%(companies)s AS text[]) AS text) END, true)"
 )
-_BECOME = f"SELECT set_config('role', '{CONSOLE_ROLE}', true)"
+_SET_CONSOLE_ROLE = f"SELECT set_config('role', '{CONSOLE_ROLE}', true)"
 # `row_security_active` is false for a superuser, for a role with BYPASSRLS and for the owner of the table.
 _UNPROTECTED = f"""
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
@@ -119,13 +119,13 @@ def _check(connection: Any, _record: object) -> None:
             raise UnsuitableDatabaseError(problem)
         connection.rollback()
     except psycopg.Error as error:
-        raise DBAPIError.instance(_BECOME, None, error, psycopg.Error, connection_invalidated=True) from error
+        raise DBAPIError.instance(_SET_CONSOLE_ROLE, None, error, psycopg.Error, connection_invalidated=True) from error
 
 
 def _problem(connection: Any) -> str | None:
     """Return why PostgreSQL does not isolate companies on this connection, or None if it does."""
     try:
-        connection.execute(_BECOME)
+        connection.execute(_SET_CONSOLE_ROLE)
     except psycopg.Error as error:
         if error.sqlstate == _NO_SUCH_ROLE:
             return f"the role {CONSOLE_ROLE} does not exist: {_MIGRATE}"

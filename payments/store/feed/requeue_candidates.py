@@ -98,7 +98,7 @@ FROM grouped LEFT JOIN company_months
 """
 
 
-def groups(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
+def group_candidates(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
     """Return the lines that a requeue run would select, grouped by everything that decides the result."""
     found = tx.execute(text(_GROUPS.format(line_conditions_in_scope(feed_filter))), parameters(feed_filter))
     return [

@@ -17,7 +17,7 @@ from payments.store.tables import charges
 
 _KEY = list(ChargeKey._fields)
 _COLUMNS = [*_KEY, *ChargeVersion._fields]
-_WRITTEN = [*_COLUMNS, "saved_at", "changed_at"]
+_WRITTEN_COLUMNS = [*_COLUMNS, "saved_at", "changed_at"]
 _IS_SAME = " AND ".join(f"charges.{name} = new.{name}" for name in _KEY)
 
 
@@ -53,17 +53,17 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
     created = [row | {"patient_paid": row["patient_paid"] or ZERO} for row in rows if _key(row) in new]
     changed = [row for row in rows if _key(row) not in new]
     if created:
-        statement = insert_statement(charges, _WRITTEN, "ON CONFLICT DO NOTHING")
-        if tx.execute(text(statement), column_arrays(created, _WRITTEN)).rowcount < len(created):
+        statement = insert_statement(charges, _WRITTEN_COLUMNS, "ON CONFLICT DO NOTHING")
+        if tx.execute(text(statement), column_arrays(created, _WRITTEN_COLUMNS)).rowcount < len(created):
             raise ConcurrentWriteError(f"one of {len(created)} new charges was created by another worker")
     if changed:
         values = ", ".join(f"{name} = new.{name}" for name in (*ChargeVersion._fields, "saved_at"))
         tx.execute(
             text(
                 f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
-                f"FROM {unnest_item(charges, _WRITTEN)} WHERE {_IS_SAME} AND charges.version < new.version"
+                f"FROM {unnest_item(charges, _WRITTEN_COLUMNS)} WHERE {_IS_SAME} AND charges.version < new.version"
             ),
-            column_arrays(changed, _WRITTEN),
+            column_arrays(changed, _WRITTEN_COLUMNS),
         )
 
 

@@ -19,10 +19,10 @@ class ClinicOfOtherCompanyError(ValueError):
     """Another company has a clinic with this id."""
 
     def __init__(self, clinic_id: str) -> None:
-        super().__init__(refusal(clinic_id))
+        super().__init__(refusal_message(clinic_id))
 
 
-def refusal(clinic_id: str) -> str:
+def refusal_message(clinic_id: str) -> str:
     """Return the message that refuses a clinic. It does not name the other company."""
     return f"clinic {clinic_id} belongs to another company"
 

@@ -30,15 +30,15 @@ _CONTENT = (
 ).split()
 _KEY = list(LineKey._fields)
 _KEY_LIST = ", ".join(_KEY)
-_REST = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
-_WRITTEN = [*_KEY, *_REST, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
+_OTHER_COLUMNS = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
+_WRITTEN_COLUMNS = [*_KEY, *_OTHER_COLUMNS, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _DUE = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
 _DUE_AMONG = (
     f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('lines')} "
     "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
 )
-_rest_values, _content_values = attrgetter(*_REST, "acknowledged_hash"), attrgetter(*_CONTENT)
+_rest_values, _content_values = attrgetter(*_OTHER_COLUMNS, "acknowledged_hash"), attrgetter(*_CONTENT)
 _NO_CONTENT = (None,) * len(_CONTENT)
 
 
@@ -100,7 +100,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
     ids = {line.key: line.id for line in changed if line.id is not None}
     existing = [line for line in changed if line.id is not None]
     if existing:
-        columns = ["id", *_WRITTEN[len(_KEY) :]]
+        columns = ["id", *_WRITTEN_COLUMNS[len(_KEY) :]]
         assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:-1])
         tx.execute(
             # The second condition on the id makes PostgreSQL use the index instead of scanning the table.
@@ -126,7 +126,7 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
     ids = dict(zip((line.key for line in new), tx.execute(reserved, {"count": len(new)}).scalars(), strict=True))
     try:
-        append(tx, lines, ["id", *_WRITTEN], ((ids[line.key], *_values(line), now) for line in new))
+        append(tx, lines, ["id", *_WRITTEN_COLUMNS], ((ids[line.key], *_values(line), now) for line in new))
     except IntegrityError as error:
         if isinstance(error.orig, UniqueViolation):
             raise ConcurrentWriteError(f"one of {len(new)} new lines was created by another worker") from error
@@ -239,7 +239,7 @@ def _content(row: RowMapping) -> PaymentSaved:
 
 
 def _values(line: Line) -> tuple[object, ...]:
-    """Return the values of a line, in the order of `_WRITTEN` without `changed_at`."""
+    """Return the values of a line, in the order of `_WRITTEN_COLUMNS` without `changed_at`."""
     content = _content_values(line.content) if line.content else _NO_CONTENT
     return (*line.key, *_rest_values(line), *content, *to_columns(line.outcome))
 

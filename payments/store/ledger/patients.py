@@ -17,7 +17,7 @@ PatientKey = tuple[str, str]
 PATIENT_KEY = ["company_id", "patient_id"]
 """The columns of a PatientKey."""
 _NAMED = [*PATIENT_KEY, "named_at"]
-_WRITTEN = [*_NAMED, "known_at", "version", "name", "saved_at", "changed_at"]
+_WRITTEN_COLUMNS = [*_NAMED, "known_at", "version", "name", "saved_at", "changed_at"]
 # Looked up row by row through the index. Otherwise the planner scans the whole table while it is small.
 _LOOKUP = (
     "SELECT known_at, version, name FROM patients "
@@ -109,7 +109,7 @@ def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetim
             "known_at = coalesce(patients.known_at, excluded.known_at) "
             "WHERE patients.version IS NULL OR patients.version < excluded.version"
         )
-        tx.execute(text(insert_statement(patients, _WRITTEN, upsert)), column_arrays(rows, _WRITTEN))
+        tx.execute(text(insert_statement(patients, _WRITTEN_COLUMNS, upsert)), column_arrays(rows, _WRITTEN_COLUMNS))
 
 
 def find_known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:

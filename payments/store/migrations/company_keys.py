@@ -20,23 +20,23 @@ class KeyIndex(NamedTuple):
     where: str = ""
     method: str = "btree"
 
-    def creation(self, *, concurrently: bool = False) -> str:
+    def create_statement(self, *, concurrently: bool = False) -> str:
         """Return the statement that creates the index on its table."""
-        return self._creation(self.name, self.table, "CONCURRENTLY" if concurrently else "", "")
+        return self._create_statement(self.name, self.table, "CONCURRENTLY" if concurrently else "", "")
 
     def creation_on_parent(self) -> str:
         """Return the statement that creates the index on a partitioned table, but not on its partitions."""
-        return self._creation(self.name, self.table, "", "ONLY")
+        return self._create_statement(self.name, self.table, "", "ONLY")
 
     def creation_on_partition(self, partition: str) -> str:
         """Return the statement that creates the index on a partition, while all processes work."""
-        return self._creation(self.name_on(partition), partition, "CONCURRENTLY", "")
+        return self._create_statement(self.name_on(partition), partition, "CONCURRENTLY", "")
 
     def name_on(self, partition: str) -> str:
         """Return the name of the index on a partition."""
         return partition + self.name.removeprefix(self.table)
 
-    def _creation(self, name: str, table: str, concurrently: str, only: str) -> str:
+    def _create_statement(self, name: str, table: str, concurrently: str, only: str) -> str:
         unique, nulls = "UNIQUE" if self.unique else "", "NULLS NOT DISTINCT" if self.nulls else ""
         where = f"WHERE {self.where}" if self.where else ""
         target = f"{only} {table} USING {self.method} ({self.columns})"

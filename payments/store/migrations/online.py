@@ -19,7 +19,7 @@ from payments.store.migrations.company_keys import (
     KeyIndex,
 )
 
-_CHECK = "company_is_known"
+_COMPANY_CHECK = "company_is_known"
 _COMPANY_FIRST = """
 SELECT EXISTS (
     SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
@@ -53,7 +53,7 @@ def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
     interrupted run left incomplete is dropped first.
     """
     if not _is_partitioned(tx, index.table):
-        yield from _creation_steps(tx, index.name, index.creation(concurrently=True))
+        yield from _creation_steps(tx, index.name, index.create_statement(concurrently=True))
         return
     if _state(tx, index.name) is None:
         yield index.creation_on_parent()
@@ -71,7 +71,11 @@ def missing_constraints(tx: Transaction) -> list[str]:
         statement
         for table, name, definition in (
             *((key.table, key.name, _definition(key)) for key in FOREIGN_KEYS),
-            *((table, _CHECK, "CHECK (company_id IS NOT NULL)") for name in NOT_NULL for table in _leaves(tx, name)),
+            *(
+                (table, _COMPANY_CHECK, "CHECK (company_id IS NOT NULL)")
+                for name in NOT_NULL
+                for table in _leaves(tx, name)
+            ),
         )
         for statement in _constraint_steps(tx, table, name, definition)
     ]
@@ -95,7 +99,7 @@ def drop_steps(tx: Transaction) -> list[list[str]]:
         function = f"fill_company_of_{table}"
         steps.append([f"DROP TRIGGER IF EXISTS {trigger} ON {table}", f"DROP FUNCTION IF EXISTS {function}"])
     for table in NOT_NULL:
-        checks = [f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_CHECK}" for leaf in _leaves(tx, table)]
+        checks = [f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_COMPANY_CHECK}" for leaf in _leaves(tx, table)]
         steps.append([f"ALTER TABLE {table} ALTER company_id SET NOT NULL", *checks])
     for table, constraints in DROPPED_CONSTRAINTS.items():
         steps += [[f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"] for name in constraints]
@@ -110,7 +114,7 @@ def drop_steps(tx: Transaction) -> list[list[str]]:
 def apply_to_new_database(tx: Transaction) -> None:
     """Create the final keys of a new, empty database, in this transaction."""
     for index in missing_indexes(tx):
-        tx.execute(text(index.creation()))
+        tx.execute(text(index.create_statement()))
     for statement in missing_constraints(tx):
         tx.execute(text(statement))
     for statements in drop_steps(tx):

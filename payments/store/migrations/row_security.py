@@ -25,7 +25,7 @@ _RIGHTS = {
     **dict.fromkeys(("sessions", "uploaded_logs", "login_failures", "saved_views"), _REMOVE),
 }
 """The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of payments, no DDL."""
-_WITHDRAWN = ("job_runs",)
+_WITHDRAWN_TABLES = ("job_runs",)
 """Tables on which CONSOLE_ROLE had rights once. They have no policy, and the console does not read them."""
 _SEQUENCES = ("history_id_seq", "audit_id_seq")
 
@@ -52,11 +52,11 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', '
         SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id' AND NOT attisdropped))
 ORDER BY relname
 """
-_LACKS = f"""
+_LACKS_RIGHTS = f"""
 SELECT NOT bool_and(has_table_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), kind))
 FROM unnest(CAST(:kinds AS text[])) AS kind
 """
-_UNDUE = f"""
+_EXCESSIVE_RIGHTS = f"""
 SELECT name FROM unnest(CAST(:tables AS text[])) AS name
 WHERE has_table_privilege('{CONSOLE_ROLE}', name, 'SELECT, INSERT, UPDATE, DELETE')
 """
@@ -116,7 +116,7 @@ def missing_steps(tx: Transaction) -> Iterator[list[str]]:
             yield steps
     if tx.execute(text(_LACKS_SCHEMA)).scalar_one():
         yield [f"GRANT USAGE ON SCHEMA public TO {CONSOLE_ROLE}"]
-    undue = tx.execute(text(_UNDUE), {"tables": list(_WITHDRAWN)}).scalars()
+    undue = tx.execute(text(_EXCESSIVE_RIGHTS), {"tables": list(_WITHDRAWN_TABLES)}).scalars()
     if steps := [f"REVOKE ALL ON {name} FROM {CONSOLE_ROLE}" for name in undue]:
         yield steps
     others = [*(name for name in _RIGHTS if name not in tables), *_SEQUENCES]
@@ -140,7 +140,7 @@ def _missing_rights(tx: Transaction, name: str) -> Iterator[str]:
         if tx.execute(text(_LACKS_SEQUENCE), {"table": name}).scalar_one():
             yield f"GRANT USAGE ON SEQUENCE {name} TO {CONSOLE_ROLE}"
     elif (rights := _RIGHTS.get(name)) and tx.execute(
-        text(_LACKS), {"table": name, "kinds": rights.split(", ")}
+        text(_LACKS_RIGHTS), {"table": name, "kinds": rights.split(", ")}
     ).scalar_one():
         yield f"GRANT {rights} ON {name} TO {CONSOLE_ROLE}"
 

@@ -13,7 +13,7 @@ from payments.store.migrations import online
 from payments.store.migrations.company_keys import KeyIndex
 
 _LOCK_SECONDS = 2  # others wait behind a statement that waits for an exclusive lock
-_TRIES = 30
+_TRIES_MAX = 30
 
 
 def create_index(database: Database, index: KeyIndex) -> None:
@@ -54,7 +54,7 @@ def _run(database: Database, statements: Sequence[str]) -> None:
 
 
 def _retry(work: Callable[[], object]) -> None:
-    for tries_left in reversed(range(_TRIES)):
+    for tries_left in reversed(range(_TRIES_MAX)):
         try:
             work()
         except Exception as error:

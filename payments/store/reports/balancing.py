@@ -78,9 +78,9 @@ def stream(
 ) -> Iterator[LineComparison | BalancedLine]:
     """Yield the comparisons of `compare` in the order of the lines' keys. Payments without a line come last.
 
-    The sums of the lines that agree may be missing. Without a period, a log or an earlier moment, several statements
-    yield the comparisons while they read, and need a snapshot. Otherwise all rows are compared before the first is
-    yielded.
+    The sums of lines that agree may be missing. If the filter has no period and no `as_of`, and `with_log` is False,
+    comparisons are yielded while several statements read the ledger. The transaction then needs a snapshot. In all
+    other cases the first comparison is yielded after all rows have been compared.
     """
     if with_log or balance_filter.as_of or not balance_filter.has_all_days:
         query = balancing_query.in_key_order(_query(balance_filter, with_log=with_log))

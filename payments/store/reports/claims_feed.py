@@ -32,7 +32,7 @@ class FeedSum:
     total: Money
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _TOTALS = "count(*) AS count, coalesce(sum(amount), 0.00) AS total"
 
 
@@ -49,14 +49,14 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
         _read_rows(tx, feed_filter, f"SELECT {FIELDS} FROM ({source}) AS feed {NAMES} {oldest}")
         for source in (lines, dead_letters)
     ]
-    return heapq.merge(*sources, key=lambda row: row.saved_at or _LAST)
+    return heapq.merge(*sources, key=lambda row: row.saved_at or _END_OF_TIME)
 
 
 def stream_sorted(tx: Transaction, feed_filter: FeedFilter, sort: Sort) -> Iterator[FeedRow]:
     """Yield all matching rows in the order of a column. Without an index, PostgreSQL sorts all of them first."""
     read_as_sets(tx)
     return _read_rows(
-        tx, feed_filter, f"{query.whole(feed_filter, FIELDS)} {NAMES} {order_by(SORTS[sort.column], sort)}"
+        tx, feed_filter, f"{query.whole_feed(feed_filter, FIELDS)} {NAMES} {order_by(SORTS[sort.column], sort)}"
     )
 
 
@@ -75,7 +75,7 @@ def read_page(
     if feed_filter.as_of is not None:
         read_as_sets(tx)
         fields = f"{keyset.columns}, {FIELDS}"
-        rows = f"{query.whole(feed_filter, fields)} {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
+        rows = f"{query.whole_feed(feed_filter, fields)} {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
     elif sort.column == BY_SAVE:
         rows = query.rows_by_save(feed_filter, FIELDS, keyset)
     else:
@@ -88,7 +88,7 @@ def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None
     """Count the matching rows and add up their amounts. With `limit`, stop after that many rows."""
     if limit is None or feed_filter.as_of is not None:
         read_as_sets(tx)
-        rows = query.whole(feed_filter, _TOTALS)
+        rows = query.whole_feed(feed_filter, _TOTALS)
     else:
         rows = f"SELECT {_TOTALS} FROM ({query.first_amounts(feed_filter, limit)}) AS first_ones"
     return read_summary(tx, query.as_of(feed_filter, rows), parameters(feed_filter), limit)
@@ -98,6 +98,6 @@ def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the sums of the feed by status and reason, the largest group first."""
     totals = f"status, reason, {_TOTALS}"
     read_as_sets(tx)
-    grouped = f"{query.whole(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
+    grouped = f"{query.whole_feed(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
     found = tx.execute(text(query.as_of(feed_filter, grouped)), parameters(feed_filter))
     return [FeedSum(**row) for row in found.mappings()]

@@ -89,7 +89,7 @@ _IN_WHOLE_FEED = (
 )
 
 
-def whole(feed_filter: FeedFilter, fields: str) -> str:
+def whole_feed(feed_filter: FeedFilter, fields: str) -> str:
     """Return the query of all rows. It selects the current dead letters once, as a set."""
     return (
         f"WITH {current_dead_letters_cte()} SELECT {fields} FROM ("

@@ -12,7 +12,15 @@ from payments.store.db.as_of import changed_at
 from payments.store.db.conditions import in_scope, parameters_of, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.reports.exceptions import DUE, HAS_PROPOSAL, IS_OVERDUE, LINES, ExceptionFilter, joins, where
+from payments.store.reports.exceptions import (
+    DUE,
+    HAS_PROPOSAL,
+    IS_OVERDUE,
+    LINES,
+    ExceptionFilter,
+    finding_joins,
+    where,
+)
 
 
 class ExceptionWork(NamedTuple):
@@ -33,7 +41,7 @@ def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, n
     claimed = tx.execute(
         text(
             "WITH next AS MATERIALIZED (SELECT findings.company_id, findings.id "
-            f"FROM findings {joins(exception_filter)} {where(exception_filter)} "
+            f"FROM findings {finding_joins(exception_filter)} {where(exception_filter)} "
             "AND findings.status = 'open' AND owner IS NULL "
             "ORDER BY findings.id LIMIT 1 FOR NO KEY UPDATE OF findings SKIP LOCKED) "
             f"UPDATE findings SET owner = :new_owner, {changed_at('findings')} FROM next "

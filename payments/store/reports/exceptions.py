@@ -177,7 +177,7 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
     """Return the number of exceptions of each kind: by number, largest first, then by reason and case."""
-    join = joins(exception_filter)
+    join = finding_joins(exception_filter)
     query = (
         f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
@@ -210,7 +210,7 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
     return {name: entry[name] for name in _PROPOSED} | other
 
 
-def joins(exception_filter: ExceptionFilter) -> str:
+def finding_joins(exception_filter: ExceptionFilter) -> str:
     """Return the joins to `findings` that the conditions of a filter need."""
     return f"{LINES if _has_line_filter(exception_filter) else ''} {_due(exception_filter)}"
 

@@ -52,7 +52,7 @@ def plain_text(tx: Transaction, value: str) -> str:
     return str(tx.execute(text("SELECT search_text(:value)"), {"value": value}).scalar_one())
 
 
-def candidates(tx: Transaction, scope: Scope, terms: Sequence[str], limit: int) -> list[PatientCandidate]:
+def find_candidates(tx: Transaction, scope: Scope, terms: Sequence[str], limit: int) -> list[PatientCandidate]:
     """Return up to `limit` patients in a scope who have all of these terms, in no particular order.
 
     The companies get equal shares of the limit, but at least 20 patients each. If the scope is limited to clinics, only

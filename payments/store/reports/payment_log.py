@@ -103,7 +103,7 @@ _FIELDS_OF_ENTRIES = (
     "clinic_id, reference"
 )
 _NAMES = join_names("entries")
-_SHOWN = slice(2, 10)
+_SHOWN_COLUMNS = slice(2, 10)
 """The columns of an entry that are columns of its row as well: from the patient to the user."""
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
 # oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
@@ -211,7 +211,7 @@ def _rows(tx: Transaction, log_filter: PaymentLogFilter, entries: Sequence[Row[A
         # A manual entry has no line.
         payment, unassigned = details.get(entry.id, (None, entry.amount))
         of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference)
-        yield PaymentLogRow._make((payment, *entry[_SHOWN], unassigned, *of_entry))
+        yield PaymentLogRow._make((payment, *entry[_SHOWN_COLUMNS], unassigned, *of_entry))
 
 
 def _where(log_filter: PaymentLogFilter) -> str:

@@ -1,4 +1,4 @@
-"""Installations for tests of moving a company, and what a company has in them."""
+"""Installations for tests of moving a company, and functions that read the data of a company."""
 
 import json
 from pathlib import Path
@@ -96,7 +96,7 @@ _REFERENCES = {
 
 
 def referenced(installation: Installation, company_id: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return what the row ids of a company's rows refer to."""
+    """Return the rows to which the row ids in a company's rows refer."""
     return {
         name: sorted(
             installation.rows(

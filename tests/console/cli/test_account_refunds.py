@@ -1,4 +1,4 @@
-"""`payments report account` shows refunds to check, and credit on charges separately from the outstanding balance."""
+"""`payments report account` shows refunds to check. Credit on charges is separate from the patient balance."""
 
 from payments.store.db.connection import Database
 from tests.builders.committed import Company

@@ -21,7 +21,7 @@ LOG_KEYS = (
     "patient_name clinic reference"
 ).split()
 OWN_DATE = "Rule 2: charges of the payment's date of service"
-MORE = "Rule 3: remainder to other dates of service, oldest charge first"
+RULE_3 = "Rule 3: remainder to other dates of service, oldest charge first"
 AFTER_HOLD = "Rule 4: held for the company's minimum number of days, then oldest charge first"
 
 ImportEvents = Callable[..., None]
@@ -29,7 +29,7 @@ ImportEvents = Callable[..., None]
 
 @pytest.fixture
 def company(ledger_database: Database) -> Company:
-    """A company with one patient whom the EMR has not saved yet."""
+    """A company with one patient. The EMR has not saved the patient yet."""
     return Company(ledger_database)
 
 
@@ -176,7 +176,7 @@ def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing_patient_id
 
     tried = allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05", "--dry-run")
 
-    assert tried == [("april", "15.00", OWN_DATE), ("march", "10.00", MORE)]
+    assert tried == [("april", "15.00", OWN_DATE), ("march", "10.00", RULE_3)]
     assert account(terminal, owing_patient_ids) == before
     assert allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05") == tried
     assert allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05") == []

@@ -1,4 +1,4 @@
-"""Reports with --as-of repeat their earlier output byte for byte, regardless of later changes."""
+"""Reports with --as-of repeat their earlier output byte for byte, even after later changes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -26,14 +26,14 @@ DOCUMENTED = (
     "unexplained"
 ).split()
 WEEK = "--from 2026-06-01 --to 2026-06-07 --clinic weighed"
-HERE = {"clinic_id": "weighed", "patient_id": "pat-weighed"}
-PLAIN = saved_payment("1025.00", payment_id="ok", **HERE)
-UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **HERE)
+CLINIC_FIELDS = {"clinic_id": "weighed", "patient_id": "pat-weighed"}
+PLAIN = saved_payment("1025.00", payment_id="ok", **CLINIC_FIELDS)
+UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **CLINIC_FIELDS)
 
 
 @pytest.fixture(scope="module")
 def week_payments(ledger_database: Database) -> None:
-    """A clinic that sends Copays, with one imported Copay and one payment of another type."""
+    """A clinic that sends only Copays. It has one imported Copay and one payment of another type."""
     billing = CommittedLedger(ledger_database, NOW)
     billing.set_clinic("weighed", ChargeType.COPAY)
     billing.import_events(saved_patient("pat-weighed"), PLAIN, UNSENT)
@@ -42,7 +42,7 @@ def week_payments(ledger_database: Database) -> None:
 @pytest.fixture
 def emr_log(tmp_path: Path) -> Path:
     """A Payment Log of the EMR with one payment that Billing does not have."""
-    return write_log(tmp_path / "log.csv", PLAIN, UNSENT, saved_payment("40.00", payment_id="lost", **HERE))
+    return write_log(tmp_path / "log.csv", PLAIN, UNSENT, saved_payment("40.00", payment_id="lost", **CLINIC_FIELDS))
 
 
 def write_log(path: Path, *events: PaymentSaved) -> Path:
@@ -154,7 +154,7 @@ def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, emr_log: Path) 
 
 @pytest.mark.usefixtures("week_payments")
 @pytest.mark.parametrize(
-    ("written", "instead", "told"),
+    ("written", "instead", "expected"),
     [
         (b"weighed,ok", b"weighed,ok  ", "row 3, column payment_id: expected text"),
         (b"1025.00", b"1,025.00", "row 3, column amount_paid: '1,025.00' is 2 cells; "),
@@ -163,7 +163,7 @@ def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, emr_log: Path) 
     ],
 )
 def test_emr_log_that_does_not_fit_is_refused_by_row_and_column(
-    terminal: Terminal, emr_log: Path, written: bytes, instead: bytes, told: str
+    terminal: Terminal, emr_log: Path, written: bytes, instead: bytes, expected: str
 ) -> None:
     emr_log.write_bytes(emr_log.read_bytes().replace(written, instead, 1))
 
@@ -171,7 +171,7 @@ def test_emr_log_that_does_not_fit_is_refused_by_row_and_column(
 
     assert (refused.status, refused.out) == (2, "")
     assert refused.err.startswith(f"payments: {emr_log}: Payment Log, row ")
-    assert told in refused.err
+    assert expected in refused.err
     assert refused.err.count("\n") == 1
 
 
@@ -179,7 +179,7 @@ def test_emr_log_that_does_not_fit_is_refused_by_row_and_column(
 def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal: Terminal, tmp_path: Path) -> None:
     others = [
         saved_payment("77.00", payment_id="ok", clinic_id="elsewhere"),
-        saved_payment("88.00", payment_id="late", transaction_date="2026-06-08", **HERE),
+        saved_payment("88.00", payment_id="late", transaction_date="2026-06-08", **CLINIC_FIELDS),
     ]
     log = write_log(tmp_path / "log.csv", PLAIN, UNSENT, *others)
 
@@ -191,7 +191,7 @@ def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal:
 
 @pytest.mark.usefixtures("week_payments")
 def test_unexplained_payments_are_counted_although_their_sum_is_zero(terminal: Terminal, tmp_path: Path) -> None:
-    lost = [saved_payment("7.00", payment_id=f"lost-{number}", **HERE) for number in range(5)]
+    lost = [saved_payment("7.00", payment_id=f"lost-{number}", **CLINIC_FIELDS) for number in range(5)]
     log = write_log(tmp_path / "log.csv", PLAIN.model_copy(update={"amount_paid": Decimal("990.00")}), UNSENT, *lost)
     command = f"report balancing {WEEK} --emr-csv {log}"
 

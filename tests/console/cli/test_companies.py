@@ -1,4 +1,4 @@
-"""A key, a clinic and a patient of several companies: the option --company chooses one."""
+"""Several companies have the same key, clinic or patient. The option --company chooses one."""
 
 from collections.abc import Iterator
 

@@ -174,7 +174,7 @@ def test_command_without_a_terminal_asks_no_question(
 @pytest.mark.parametrize("prepare", [prepare for prepare, _ in COMMANDS.values()], ids=COMMANDS)
 @pytest.mark.usefixtures("feed", "type_answer")
 @pytest.mark.parametrize("more", [(), ("--yes",)])
-def test_dry_run_shows_what_would_happen_and_changes_nothing(
+def test_dry_run_shows_the_effect_and_changes_nothing(
     company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, more: tuple[str, ...]
 ) -> None:
     line = prepare(company)

@@ -1,4 +1,4 @@
-"""`payments company list`, `confirm` and `retire`, and the same of `payments settings` for clinics."""
+"""`payments company list`, `confirm` and `retire`, and the same commands of `payments settings` for clinics."""
 
 from payments.contract.event import ChargeType
 from tests.builders.committed import CommittedLedger

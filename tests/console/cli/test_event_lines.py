@@ -19,7 +19,7 @@ SECRET = "0123456789abcdef" * 4
 
 
 def read(*lines: bytes) -> list[tuple[bytes, str | None]]:
-    """Read a file with these lines; return the events with the signatures that they are published with."""
+    """Read a file with these lines. Return each event with the signature with which it is published."""
     sign = keeping_signatures(None)
     return [(body, sign(body)) for body in read_lines(BytesIO(b"\n".join(lines)))]
 

@@ -19,7 +19,7 @@ TODAY = str(datetime.now(UTC).date())
 
 @pytest.fixture
 def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany:
-    """A company whose payment of the closed April was raised by 10.00."""
+    """A company with a closed April. Later its payment of April was raised by 10.00."""
     company = ClosedAprilCompany(terminal, ledger_database)
     company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
     return company
@@ -52,7 +52,7 @@ def test_undo_reverses_the_entries_and_opens_the_exception(company: ClosedAprilC
     assert [row["status"] for row in company.exceptions("--status", "all")] == ["open"]
 
 
-def test_show_tells_the_whole_life_of_an_exception(
+def test_show_prints_the_whole_life_of_an_exception(
     company: ClosedAprilCompany, terminal: Terminal, biller: str
 ) -> None:
     exception_id = company.exception_id()

@@ -1,4 +1,4 @@
-"""`payments report exceptions` and `payments exceptions accept` and `acknowledge`."""
+"""`payments report exceptions`, `payments exceptions accept` and `payments exceptions acknowledge`."""
 
 import csv
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +13,7 @@ from tests.console.conftest import Terminal
 DOCUMENTED_KEYS = (
     "id type reason case payment patient amount_before amount_now difference transaction_date status proposal".split()
 )
-FURTHER_KEYS = (
+OTHER_KEYS = (
     "company clinic charge_type method version note opened_at ended_at ended_by patient_name owner due_on".split()
 )
 CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
@@ -30,7 +30,7 @@ def test_exceptions_json_has_documented_keys_first(company: ClosedAprilCompany) 
 
     (row,) = company.exceptions()
 
-    assert list(row) == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
+    assert list(row) == [*DOCUMENTED_KEYS, *OTHER_KEYS]
     assert [row[key] for key in DOCUMENTED_KEYS if key != "id"] == [
         *("Payment", CLOSED_MONTH, "edited", f"{company.id}/payment/1", "ada", "25.00", "35.00", "10.00"),
         *("2020-04-08", "open"),
@@ -71,7 +71,7 @@ def test_exceptions_csv_has_one_line_each_and_no_formulas(company: ClosedAprilCo
 
     lines = terminal.run("report", "exceptions", "--format", "csv").out.splitlines()
     (row,) = (row for row in csv.DictReader(lines) if row["company"] == company.id)
-    assert lines[0].split(",") == [*DOCUMENTED_KEYS, *FURTHER_KEYS]
+    assert lines[0].split(",") == [*DOCUMENTED_KEYS, *OTHER_KEYS]
     assert (row["difference"], row["proposal"], row["ended_by"]) == ("-25.00", "'-25.00 Cash Copay", "")
 
 

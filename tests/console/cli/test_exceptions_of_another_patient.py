@@ -1,4 +1,4 @@
-"""A payment of a closed month moves to another patient: each proposed entry names its patient."""
+"""A payment of a closed month is changed to another patient. Each proposed entry names its patient."""
 
 import pytest
 

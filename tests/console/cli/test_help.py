@@ -1,4 +1,4 @@
-"""The help of every command has a description and an example, and starts fast."""
+"""The help of every command has a description and an example. It starts fast."""
 
 import subprocess
 import sys

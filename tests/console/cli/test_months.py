@@ -21,7 +21,10 @@ CreateCompany = Callable[..., str]
 
 @pytest.fixture
 def create_company(ledger_database: Database) -> CreateCompany:
-    """Return a function that creates a company with Copays, given as (amount, day), and returns the company's id."""
+    """Return a function that creates a company with Copays, and returns its id.
+
+    Each Copay is given as (amount, day).
+    """
 
     def create(*copays: tuple[str, str], **more: str) -> str:
         company = Company(ledger_database, "patient")
@@ -40,7 +43,7 @@ def month_states(terminal: Terminal, company: str) -> dict[str, tuple[str, str]]
 
 
 def error_of(terminal: Terminal, line: str, status: int = 1) -> str:
-    """Run a command that fails with one line, and return the line."""
+    """Run a command that fails with one line. Return the line."""
     result = terminal.run(*line.split())
     assert (result.status, result.out, result.err.count("\n")) == (status, "", 1)
     return result.err.removeprefix("payments: ").strip()

@@ -1,4 +1,4 @@
-"""`payments company export` and `import`: a company moves with all of its rows, and with nobody else's."""
+"""`payments company export` and `import`: all rows of a company move, and no row of another company moves."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`payments company export` and `import` refuse what would lose, change or overwrite something."""
+"""`payments company export` and `import` refuse to lose, change or overwrite data."""
 
 import hashlib
 from collections.abc import Callable

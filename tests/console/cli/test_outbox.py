@@ -42,7 +42,7 @@ def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, 
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "told"),
+    ("url", "status", "expected"),
     [
         ("postgresql://emr:s3cret@127.0.0.1:1/emr", 1, "the EMR's database does not answer: "),
         ("postgresql://emr:s3cret@127.0.0.1:1/emr?mode=s3cret", 2, "URL: not a PostgreSQL URL such as "),
@@ -50,12 +50,12 @@ def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, 
     ],
 )
 def test_outbox_that_cannot_be_reached_is_reported_without_a_password(
-    terminal: Terminal, url: str, status: int, told: str
+    terminal: Terminal, url: str, status: int, expected: str
 ) -> None:
     result = terminal.run("emr", "outbox", url)
 
     assert (result.status, result.out, result.err.count("\n")) == (status, "", 1)
-    assert told in result.err
+    assert expected in result.err
     assert "s3cret" not in result.err
 
 

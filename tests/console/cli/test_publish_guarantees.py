@@ -1,4 +1,4 @@
-"""`payments emr publish` waits for replicas and the disk, and stops at a limit, if the settings say so."""
+"""If the settings say so, `payments emr publish` waits for replicas and the disk, and stops at a limit."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_publish_stops_at_the_limit_of_unprocessed_events(
 def test_publish_waits_for_replicas_if_the_settings_say_so(
     terminal: Terminal, feed: redis.Redis, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server of this test has no replica. One that has is in tests/emr/test_durability.py."""
+    """The server of this test has no replica. tests/emr/test_durability.py uses a server with a replica."""
     monkeypatch.setenv("PAYMENTS_PUBLISH_REPLICAS", "1")
 
     result = terminal.run("emr", "publish", file)
@@ -46,7 +46,7 @@ def test_publish_waits_for_replicas_if_the_settings_say_so(
 def test_publish_waits_for_the_disk_if_the_settings_say_so(
     terminal: Terminal, feed: redis.Redis, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server of this test has no append-only file, unless it is named by REDIS_URL."""
+    """The server of this test has no append-only file, except if REDIS_URL names another server."""
     if feed.config_get("appendonly")["appendonly"] == "yes":
         pytest.skip("the server writes an append-only file")
     monkeypatch.setenv("PAYMENTS_PUBLISH_ON_DISK", "true")

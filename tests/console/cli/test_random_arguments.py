@@ -23,11 +23,11 @@ EXAMPLES = example_count(20)
 # Commands that run indefinitely, or as long as an argument says.
 EXCLUDED = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 
-MORE = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
-ODD = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
+MORE_WORDS = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
+ODD_WORDS = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
 # An argument contains no NUL. Bytes that are not UTF-8 arrive as lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
-odd = words(*MORE, *ODD) | texts | numbers_and_days
+odd = words(*MORE_WORDS, *ODD_WORDS) | texts | numbers_and_days
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -46,7 +46,7 @@ COMMANDS = sorted(
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """Draw a command line: a command, some options of the command with valid or odd values, and further arguments."""
+    """Draw a command line: a command, some of its options with valid or odd values, and more arguments."""
     path, command = draw(st.sampled_from(COMMANDS))
     options = [each for each in command.params if each.param_type_name == "option"]
     line = list(path)

@@ -1,4 +1,4 @@
-"""Commands that print CSV accept `--raw`, which leaves text unescaped. With another format, they refuse it first."""
+"""Commands that print CSV accept `--raw`, which does not change text. With another format, they refuse it first."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A repeated option is rejected by every command, unless the option collects values."""
+"""Every command rejects a repeated option. Only options with several values may be repeated."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from tests.console.conftest import Terminal
 
 pytestmark = pytest.mark.slow
 
-ONCE = [
+SINGLE_VALUE_OPTIONS = [
     (path, option)
     for path, command in commands_of(main.command())
     for option in command.params
     if option.param_type_name == "option" and not option.multiple and "--help" not in option.opts
 ]
-MANY = [
+REPEATABLE_OPTIONS = [
     (" ".join(path), option.opts[0])
     for path, command in commands_of(main.command())
     for option in command.params
@@ -25,11 +25,13 @@ MANY = [
 
 
 def test_repeatable_options_are_recognized() -> None:
-    assert {("users add", "--clinic"), ("users change", "--clinic")} <= set(MANY)
-    assert len(ONCE) > 60
+    assert {("users add", "--clinic"), ("users change", "--clinic")} <= set(REPEATABLE_OPTIONS)
+    assert len(SINGLE_VALUE_OPTIONS) > 60
 
 
-@pytest.mark.parametrize(("path", "option"), ONCE, ids=lambda each: getattr(each, "name", None) or " ".join(each))
+@pytest.mark.parametrize(
+    ("path", "option"), SINGLE_VALUE_OPTIONS, ids=lambda each: getattr(each, "name", None) or " ".join(each)
+)
 def test_repeated_option_is_refused(unconfigured_terminal: Terminal, path: tuple[str, ...], option: Any) -> None:
     name = option.opts[0]
     once = [name] if option.is_flag else [name, "1"]

@@ -1,4 +1,4 @@
-"""`payments replay` imports kept entries again, prints its counts and signs the audit history."""
+"""`payments replay` imports kept entries again, prints its counts, and records its user in the audit history."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ def audited(database: Database) -> list[tuple[str, str]]:
         return [(each.action, each.detail) for each in newest_entries(tx, AuditFilter(), 2)][::-1]
 
 
-def test_replay_prints_what_it_read_and_changed(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
+def test_replay_prints_its_counts(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
     company.import_events(payment(company, "there"))
     ids = keep(feed, payment(company, "there"), payment(company, "lost"), b"{}")
     feed.xadd(STREAM, {"event": event_body(payment(company, "new"))})
@@ -55,7 +55,7 @@ def test_replay_prints_what_it_read_and_changed(terminal: Terminal, company: Com
     assert len(timeline) == 1
 
 
-def test_replay_tells_of_pending_entries(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
+def test_replay_names_the_number_of_pending_entries(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
     keep(feed, payment(company, "1"))
     feed.xadd(STREAM, {"event": event_body(payment(company, "2"))})
     feed.xreadgroup(stream.GROUP, stream.IMPORTER, {STREAM: ">"})

@@ -25,7 +25,7 @@ INTEGRATION = "Integration Import, Not mapped to a user"
 
 @pytest.fixture
 def clinic_id(billing: CommittedLedger) -> str:
-    """A clinic that sends Copays, with one imported payment, one of another type and one invalid event."""
+    """A clinic that sends only Copays. It has one imported payment, one of another type, and one invalid event."""
     billing.set_clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
     billing.import_events(
@@ -166,7 +166,7 @@ def test_limited_table_counts_the_hidden_rows(terminal: Terminal, clinic_id: str
 @pytest.mark.parametrize(
     "report", ["claims-feed", "payment-log", "payment-log --group-by deposit_date", "exceptions --status all"]
 )
-def test_limit_holds_in_every_format(terminal: Terminal, report: str) -> None:
+def test_limit_applies_in_every_format(terminal: Terminal, report: str) -> None:
     def print_report(limit: int, form: str) -> str:
         return terminal.run(*f"report {report} --limit {limit} --format {form}".split()).out
 

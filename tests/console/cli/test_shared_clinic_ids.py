@@ -1,4 +1,4 @@
-"""Two companies with the same clinic id: printed keys begin with the company where a report covers both."""
+"""Two companies have the same clinic id. In a report of both, printed keys begin with the company."""
 
 import io
 import json
@@ -20,7 +20,10 @@ DAY = "2026-06-05"
 
 @pytest.fixture(autouse=True)
 def _two_companies(billing: CommittedLedger) -> None:
-    """Two companies with the same ids: a payment, a refund of an unknown payment, and one with nothing due."""
+    """Two companies with the same ids.
+
+    Each has a payment, a refund of an unknown payment, and a payment with nothing due.
+    """
     for company, amount in zip(COMPANIES, ("25.00", "35.00"), strict=True):
         ids = {"company_id": company, "clinic_id": CLINIC, "patient_id": PATIENT}
         with transaction(billing.database) as tx:
@@ -36,7 +39,7 @@ def _two_companies(billing: CommittedLedger) -> None:
 
 
 def names_of(output: str, payment: str) -> set[str]:
-    """Return the companies before the printed keys of a payment; empty for a key without a company."""
+    """Return the companies before the printed keys of a payment. A key without a company counts as an empty text."""
     names = output.replace('"', " ").replace(",", " ").split()
     return {name.removesuffix(f"{CLINIC}/{payment}/1") for name in names if name.endswith(f"{CLINIC}/{payment}/1")}
 

@@ -1,4 +1,4 @@
-"""Histories record the real operating system user of a command, regardless of its environment variables."""
+"""Histories record the real operating system user of a command. Environment variables do not change it."""
 
 import os
 import pwd

@@ -89,7 +89,7 @@ def test_health_distinguishes_answering_and_silent_workers(terminal: Terminal, m
 
 
 def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
-    """Take one ping message from the importer's queue, and answer it as the worker named `worker`."""
+    """Take one ping message from the importer's queue. Answer it as the worker with the name `worker`."""
     _, message = broker.blpop(["payments:imports"], timeout=10)
     feed.rpush(arguments_of(json.loads(message))["reply_to"], worker)
 

@@ -125,20 +125,20 @@ def test_publish_sends_lines_without_file_marks_and_line_ends(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ('{"a": 1}\n'.encode("utf-16"), "line 1: the file is UTF-16; save it as UTF-8. Nothing was published"),
         (b"x" * (1024 * 1024 + 1), "line 1: more than 1,048,576 bytes; the lines before it may have been published"),
     ],
 )
 def test_publish_refuses_utf_16_and_too_long_lines(
-    terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, told: str
+    terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, expected: str
 ) -> None:
     (tmp_path / "events.jsonl").write_bytes(content)
 
     result = terminal.run("emr", "publish", str(tmp_path / "events.jsonl"))
 
-    assert (result.status, result.out, result.err) == (2, "", f"payments: {told}\n")
+    assert (result.status, result.out, result.err) == (2, "", f"payments: {expected}\n")
     assert published_bodies(feed) == []
 
 

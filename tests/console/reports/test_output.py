@@ -1,4 +1,4 @@
-"""A spreadsheet reads no cell of a CSV file as a formula, whichever separator it assumes.
+"""A spreadsheet reads no cell of a CSV file as a formula, with any separator.
 
 Raw files contain the text unchanged.
 """
@@ -29,7 +29,7 @@ def to_csv(rows: list[list[Any]], *, is_raw: bool = False) -> str:
 
 
 def all_cells(text: str, separator: str) -> list[str]:
-    """Return all cells of CSV text, split once by a CSV parser and once at every separator, in one list."""
+    """Return all cells of CSV text in one list. They are split once by a CSV parser and once at every separator."""
     quoted = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
     return quoted + [cell for line in text.splitlines() for cell in line.split(separator)]
 

@@ -1,4 +1,4 @@
-"""A spool passes on bytes immediately, does not block the writer for a slow reader, and stops if the reader is gone."""
+"""A spool passes on bytes immediately. A slow reader does not delay its writer. It stops if the reader is gone."""
 
 import threading
 from collections.abc import Generator

@@ -95,7 +95,7 @@ def address(site: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def opened_as_owner(app: FastAPI) -> Iterator[Database]:
-    """Open the database of an application as the owner of its tables, who sees every company."""
+    """Open the database of an application with the role that owns its tables. This role sees every company."""
     database = connect(app.state.console.engines.database_url, application_name="tests", pool_size=4)
     yield database
     database.dispose()
@@ -103,7 +103,7 @@ def opened_as_owner(app: FastAPI) -> Iterator[Database]:
 
 @contextmanager
 def serve(app: FastAPI) -> Iterator[str]:
-    """Serve an application with uvicorn, as in production, and yield the application's URL."""
+    """Serve an application with uvicorn, as in production. Yield the application's URL."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # uvicorn sets this on its own sockets. Without it, the second packet of each response waits 40 ms.

@@ -50,7 +50,7 @@ class Crawler:
     def __init__(self, browser: Browser, elsewhere: tuple[str, ...], *starts: str, is_thorough: bool) -> None:
         """Start from the overview and from `starts`. Do not follow addresses that begin with a prefix in `elsewhere`.
 
-        With `is_thorough`, submit searches with each value of each field, otherwise once with the current values.
+        If `is_thorough`, submit searches with each value of each field, otherwise once with the current values.
         """
         self.browser, self.elsewhere, self.is_thorough = browser, elsewhere, is_thorough
         self.problems: list[str] = []
@@ -93,7 +93,7 @@ class Crawler:
             self._submit(page, form)
 
     def _queue(self, page: HtmlPage, address: str) -> None:
-        """Record malformed and external links as problems. Queue the others, up to a limit per kind of page."""
+        """Record malformed and external links as problems. Queue the other links, up to a limit per kind of page."""
         if address.startswith((*self.elsewhere, "#")):
             return
         whole = urldefrag(urljoin(page.address, address)).url
@@ -115,7 +115,10 @@ class Crawler:
             self._post(page, form)
 
     def _search(self, page: HtmlPage, form: FormOnPage) -> None:
-        """Queue a search with the form's current values and, in a thorough crawl, with each value of each field."""
+        """Queue a search with the form's current values.
+
+        In a thorough crawl, also queue one for each value of each field.
+        """
         name = f"GET {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return
@@ -131,13 +134,13 @@ class Crawler:
                 self._waiting.append((address, page.address))
 
     def _forget_deleted(self, action: str) -> None:
-        """Do not open the page that a form deletes."""
+        """Remove the page that a form deletes from the queue."""
         if action.endswith("/delete"):
             deleted = action.removesuffix("/delete")
             self._waiting = deque(each for each in self._waiting if urlsplit(each[0]).path != deleted)
 
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
-        """Submit a form unless one of its kind was submitted before, and read the page of the response."""
+        """Submit a form, and read the page of the response. Do nothing if a form of its kind was submitted before."""
         name = f"POST {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
         if name in self._submitted:
             return
@@ -170,7 +173,10 @@ class Crawler:
         self._read_page(response, after, f"{page.address} after {name}")
 
     def _read_answer(self, response: Response, address: str, seen_on: str) -> None:
-        """Check a page that answers a form, and submit its forms. The page itself cannot be loaded again."""
+        """Check a page that answers a form, and submit its forms.
+
+        The page has no address from which it can be loaded again.
+        """
         page = HtmlPage(address, response.text)
         for problem in page.problems():
             self._add_problem(seen_on, problem)
@@ -195,7 +201,7 @@ def address_shape(address: str) -> str:
 
 
 def valid_value(field: Field, form: FormOnPage) -> str:
-    """Return a valid value of a field: the current value, or another value that a user could choose."""
+    """Return a valid value of a field: its current value, or another value that a user can choose."""
     if field.kind == "select":
         return field.chosen or next(iter(field.values), "")
     if field.chosen or field.kind == "hidden":
@@ -232,7 +238,7 @@ def _single_changes(form: FormOnPage) -> Iterator[dict[str, str]]:
 
 
 def form_kind(form: FormOnPage) -> tuple[str, list[str]]:
-    """Return what the forms of a kind have in common: the action without values, and the names of the fields."""
+    """Return the kind of a form: its action without values, and the names of its fields."""
     return address_shape(form.action), sorted(each.name for each in form.fields)
 
 

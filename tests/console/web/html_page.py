@@ -19,7 +19,7 @@ class Link(NamedTuple):
 
 @dataclass
 class Field:
-    """A form field that a browser would submit, with the possible values (for a text field: the current value).
+    """A form field that a browser submits, with its possible values. A text field has only its current value.
 
     `suggestions` are the values of the list that a text field names.
     """
@@ -35,7 +35,7 @@ class Field:
 
 @dataclass
 class FormOnPage:
-    """A form, its number of buttons, and the addresses of buttons with another one.
+    """A form, its number of buttons, and the actions of buttons that have their own action.
 
     A form without buttons cannot be submitted.
     """

@@ -14,13 +14,13 @@ _VIEW_IDS = (1, 2)
 
 
 def of_list(name: str, requests: Requests) -> dict[str, Requests]:
-    """Return the same requests for a list, its export, its sum, its new rows, and the list of the API."""
+    """Return the same requests for a list, its export, its sum, its new rows, and its API call."""
     paths = (name, f"{name}/export", f"{name}/summary", f"{name}/newer", f"api/{name}")
     return dict.fromkeys((f"GET /{path}" for path in paths), requests)
 
 
 def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, Requests]:
-    """Return requests for the files of lists that are read as a whole."""
+    """Return requests for the exports of lists that are read as a whole."""
     refused = {"status": "Validation Failed"}
     return {
         "GET /clinics/export": [{}, {"find": "beta"}],
@@ -35,7 +35,7 @@ def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, Requests
 
 
 def add_views(database: Database, company: str, owner: str) -> None:
-    """Save a view of a user of a company, and one that the user shares with the company."""
+    """Save two views of a user of a company. The user shares one of them with the company."""
     user = User(owner, Role.BILLING, Scope.of_companies(company))
     with transaction(database) as tx:
         for name, is_shared in (("beta-own", False), ("beta-shared", True)):
@@ -44,7 +44,7 @@ def add_views(database: Database, company: str, owner: str) -> None:
 
 
 def view_probes(own: str, foreign: str) -> dict[str, Requests]:
-    """Return requests for the views of another company, and to save a view there."""
+    """Return requests for the views of another company, and requests to save a view for it."""
     view = {"list_name": "/claims-feed", "name": "own-view", "query": "status=Not+Sent"}
     return {
         "GET /views": [{}],

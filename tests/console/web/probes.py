@@ -32,7 +32,7 @@ _RUN_ENDPOINTS = (
 
 
 def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
-    """Return requests that ask each endpoint for data of the other company, by method and path."""
+    """Return by method and path requests that ask each endpoint for data of the other company."""
     keys = [FOREIGN_KEY, f"{OWN_CLINIC}/beta-a/1", *(f"refused:{each}" for each in ids.dead_letters)]
     refused = {"status": "Validation Failed"}
     runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]

@@ -1,4 +1,4 @@
-"""A console with two companies that have the same clinic id, and users of one of them, of both and of some clinics."""
+"""A console with two companies that have the same clinic id. Its users belong to one, to both, or to some clinics."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,8 +33,8 @@ USERS = [
 ]
 
 
-def fill(database: Database) -> None:
-    """Store a payment in Billing, one with nothing due and one Not Sent, with the same keys in both companies."""
+def fill_ledger(database: Database) -> None:
+    """Store three payments in each company, with the same keys: in Billing, with nothing due, and Not Sent."""
     ledger = ClinicLedger(database)
     for company, amount in ((LEFT, "25.00"), (RIGHT, "35.00")):
         ids = {"company_id": company, "clinic_id": CLINIC, "patient_id": PATIENT}
@@ -55,7 +55,7 @@ def serve_shared(url: str, redis_url: str, home: Path) -> Iterator[Mapping[str, 
     """Serve the console on an empty database, and yield a logged-in browser of each user, by name."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
     with opened_as_owner(app) as database:
-        fill(database)
+        fill_ledger(database)
         with transaction(database) as tx:
             for user in USERS:
                 authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")

@@ -6,7 +6,7 @@ from tests.builders.committed import ClinicLedger
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, rows
 
 
-def test_api_tells_the_life_of_an_exception_and_undoes_its_acceptance(
+def test_api_returns_the_life_of_an_exception_and_undoes_its_acceptance(
     logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
 ) -> None:
     edit_in_closed_month(ledger, "api-life", "api-life-co")

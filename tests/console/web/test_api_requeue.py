@@ -1,4 +1,4 @@
-"""The API requeues all matching payments only if the request confirms how many there are."""
+"""The API requeues all matching payments only if the request confirms their number."""
 
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ def statuses(browser: Browser, clinic: str) -> set[str]:
     return {row["status"] for row in rows(browser, "/api/claims-feed", clinic=clinic)}
 
 
-def test_run_requeues_what_the_preview_counted(support_browser: Browser, ledger: ClinicLedger, clinic: str) -> None:
+def test_run_requeues_the_previewed_payments(support_browser: Browser, ledger: ClinicLedger, clinic: str) -> None:
     choice = {"status": "Not Sent", "clinic": clinic}
     preview = support_browser.get("/api/requeue-preview", **choice).json()
     still_not_sent = {

@@ -61,7 +61,7 @@ def test_changes_are_audited_with_the_users_name(logged_in: LoggedIn, ledger: Cl
 
 
 @pytest.mark.slow
-def test_audit_page_shows_changes_unless_more_is_asked_for(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_audit_page_shows_only_changes_by_default(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     ledger.publish("shown", saved_patient("p-shown"), saved_payment(clinic_id="shown", patient_id="p-shown"))
     logged_in("front-office").get("/account", patient="p-shown")
     logged_in("front-office").get("/search", q="p-shown")

@@ -48,7 +48,7 @@ from tests.engines import scratch_database
 def companies_site(
     postgres_url: str, empty_ledger: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FastAPI]:
-    """A console with the data of two companies, and a user of each role of one of them."""
+    """A console with the data of two companies. One of them has a user of each role."""
     home = tmp_path_factory.mktemp("companies")
     with (
         scratch_database(postgres_url, empty_ledger) as url,
@@ -81,8 +81,8 @@ def test_every_endpoint_is_probed(ids: Ids) -> None:
     assert {*probes(ids)} == endpoints
 
 
-def shown(response: Response) -> str:
-    """Return what a response shows: its text, and the address to which it redirects."""
+def shown_text(response: Response) -> str:
+    """Return everything that a response shows: its text, and the address to which it redirects."""
     return f"{response.headers.get('location', '')} {response.text}"
 
 
@@ -94,7 +94,7 @@ def check_all_probes(browser: Browser, database: Database, ids: Ids) -> None:
             assert response.status_code < 500, (endpoint, fields, response.text)
             # The audit history shows what the company's own users have asked for.
             asked = ASKED if endpoint.startswith("GET /audit") else set()
-            if seen := seen_secrets(shown(response), fields) - asked:
+            if seen := seen_secrets(shown_text(response), fields) - asked:
                 leaks[f"{endpoint} {fields}"] = seen
 
     assert leaks == {}
@@ -128,7 +128,9 @@ def test_probes_show_the_other_company_to_an_administrator_of_all_companies(
     blind = []
     for endpoint, requests in probes(ids).items():
         if endpoint.startswith("GET"):
-            found = [seen_secrets(shown(send(browsers[ADMIN], endpoint, fields, ids)), fields) for fields in requests]
+            found = [
+                seen_secrets(shown_text(send(browsers[ADMIN], endpoint, fields, ids)), fields) for fields in requests
+            ]
             seen |= {each for secrets in found for each in secrets}
             blind += [] if any(found) else [endpoint]
 

@@ -56,7 +56,7 @@ USERS = [
 THOROUGH = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
 
 
-def fill(database: Database) -> None:
+def fill_ledger(database: Database) -> None:
     """Store payments, exceptions, months, runs and accounts, so that no section of any page is empty."""
     ledger, now = ClinicLedger(database), datetime.now(UTC)
     last_month = str(now.date().replace(day=1) - timedelta(days=1))
@@ -121,7 +121,7 @@ def site(
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.named(url, redis_url))
         with opened_as_owner(app) as database:
-            fill(database)
+            fill_ledger(database)
             add_users(database)
         yield app
         app.state.console.database.dispose()
@@ -149,7 +149,10 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
 
 
 def task_pages(user: User) -> list[str]:
-    """Return a list with the address of a task, to which only Flower links; empty if the user may not see it."""
+    """Return a list with the address of a task, which only Flower links to.
+
+    It is empty if the user may not see the task.
+    """
     return ["/import-tasks/1"] if user.may(Right.OPERATE) else []
 
 

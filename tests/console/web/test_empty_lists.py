@@ -1,4 +1,4 @@
-"""An empty list says that nothing matches the filter and how to clear the filter, or that there is no data yet."""
+"""An empty list says why it is empty: no data yet, or a filter that matches nothing, and how to clear the filter."""
 
 from collections.abc import Iterator
 

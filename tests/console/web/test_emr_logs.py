@@ -63,16 +63,16 @@ def uploaded(browser: Browser, body: bytes) -> str:
     return answer.headers["location"]
 
 
-def plain(page: Response) -> str:
+def text_of_page(page: Response) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
 
 
 def test_preview_shows_columns_first_rows_and_the_days_to_compare(logged_in: LoggedIn, week: str) -> None:
     page = logged_in("front-office").client.get(uploaded(logged_in("front-office"), LOG))
 
-    assert "5 rows were read" in plain(page)
-    assert "a semicolon divides its cells. Not used: Till." in plain(page)
-    assert re.search(r"transaction_date\s+Transaction Date", plain(page))
+    assert "5 rows were read" in text_of_page(page)
+    assert "a semicolon divides its cells. Not used: Till." in text_of_page(page)
+    assert re.search(r"transaction_date\s+Transaction Date", text_of_page(page))
     assert f"{week}/lost/1" in page.text
     assert 'name="since" value="2026-06-02"' in page.text
     assert f'<option value="{week}" selected>' in page.text
@@ -83,18 +83,21 @@ def test_file_with_wrong_rows_is_not_compared_and_each_is_named(logged_in: Logge
     address = uploaded(billing, log_of(row("a", "25,00"), row("b", "5.00", "02.06.2026"), row("c", "5.00")))
     page = billing.client.get(address)
 
-    assert "2 rows cannot be read." in plain(page)
-    assert re.search(r"2 amount_paid expected dollars such as 25\.00; got '25,00'", plain(page))
-    assert re.search(r"3 transaction_date expected a date such as 2026-10-05; got '02\.06\.2026'", plain(page))
+    assert "2 rows cannot be read." in text_of_page(page)
+    assert re.search(r"2 amount_paid expected dollars such as 25\.00; got '25,00'", text_of_page(page))
+    assert re.search(r"3 transaction_date expected a date such as 2026-10-05; got '02\.06\.2026'", text_of_page(page))
     assert "Compare with Billing" not in page.text
     forced = billing.get("/balancing", log=address.rpartition("/")[2], clinic=week, **WEEK)
-    assert (forced.status_code, "week.csv: Payment Log, row 2, column amount_paid" in plain(forced)) == (422, True)
+    assert (forced.status_code, "week.csv: Payment Log, row 2, column amount_paid" in text_of_page(forced)) == (
+        422,
+        True,
+    )
 
 
 def test_comparison_finds_the_lost_and_the_changed_payment(logged_in: LoggedIn, week: str) -> None:
     billing = logged_in("billing")
     log_id = uploaded(billing, LOG).rpartition("/")[2]
-    page = plain(billing.get("/balancing", log=log_id, clinic=week, **WEEK))
+    page = text_of_page(billing.get("/balancing", log=log_id, clinic=week, **WEEK))
 
     assert "$35.00 unexplained , on 2 payments" in page
     assert "Only in the EMR: 1" in page

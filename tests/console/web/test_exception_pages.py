@@ -1,4 +1,4 @@
-"""The pages of the work queue of exceptions: one exception, its row in the list, several at once, and notes."""
+"""The pages of the work queue of exceptions: one exception, its row in the list, several exceptions, and notes."""
 
 import html
 import re
@@ -14,7 +14,7 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exceptio
 
 
 def open_exception(browser: Browser, ledger: ClinicLedger, name: str) -> int:
-    """Return the id of a new exception of a clinic and a company with this name."""
+    """Return the id of a new exception. Its clinic and its company have the name `name`."""
     edit_in_closed_month(ledger, name, name)
     return int(exception_of(browser, name)["id"])
 
@@ -24,7 +24,7 @@ def page_text(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-def swap(browser: Browser, path: str, **fields: object) -> Response:
+def post_as_htmx(browser: Browser, path: str, **fields: object) -> Response:
     """Submit a form as htmx does."""
     return browser.client.post(path, data={"csrf": browser.csrf, **fields}, headers={"hx-request": "true"})
 
@@ -34,8 +34,8 @@ def test_decided_row_replaces_itself_and_can_be_undone_in_place(logged_in: Logge
     number = open_exception(billing, ledger, "in-place")
     address = f"/exceptions/{number}"
 
-    accepted = swap(billing, f"{address}/accept", version=2, back="/exceptions?clinic=in-place").text
-    again = swap(billing, f"{address}/accept", version=2, back="/exceptions?clinic=in-place").text
+    accepted = post_as_htmx(billing, f"{address}/accept", version=2, back="/exceptions?clinic=in-place").text
+    again = post_as_htmx(billing, f"{address}/accept", version=2, back="/exceptions?clinic=in-place").text
 
     for row in (accepted, again):
         assert row.strip().startswith(f'<tr id="exception-{number}" class="done">')
@@ -46,7 +46,9 @@ def test_decided_row_replaces_itself_and_can_be_undone_in_place(logged_in: Logge
     assert len(rows(billing, "/api/payment-log", clinic="in-place", kind="adjustment")) == 1
     decided_at = re.search(r'name="decided_at" value="([^"]+)"', accepted)
     assert decided_at is not None
-    undone = swap(billing, f"{address}/undo", reason="a mistake", decided_at=decided_at[1], back="/exceptions").text
+    undone = post_as_htmx(
+        billing, f"{address}/undo", reason="a mistake", decided_at=decided_at[1], back="/exceptions"
+    ).text
     assert f'action="{address}/accept"' in undone
     assert exception_of(billing, "in-place")["status"] == "open"
 
@@ -55,7 +57,7 @@ def test_row_shows_why_a_decision_was_refused(logged_in: LoggedIn, ledger: Clini
     billing = logged_in("billing")
     number = open_exception(billing, ledger, "refused-in-place")
 
-    refused = swap(billing, f"/exceptions/{number}/accept", version=1, back="/exceptions")
+    refused = post_as_htmx(billing, f"/exceptions/{number}/accept", version=1, back="/exceptions")
 
     assert refused.status_code == 200
     assert "you saw version 1 of the payment and it is at 2 now; nothing was posted" in refused.text
@@ -111,7 +113,7 @@ def test_next_opens_an_unassigned_exception_of_the_list(logged_in: LoggedIn, led
     assert f"exception-{number}" in mine
 
 
-def test_tabs_part_what_proposes_nothing_from_the_rest(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_tabs_separate_exceptions_that_propose_nothing(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     billing = logged_in("billing")
     first = saved_payment(clinic_id="tabs", company_id="tabs", **paid("25.00", "2026-06-05"))
     again = saved_payment(clinic_id="tabs", company_id="tabs", **paid("30.00", "2026-06-05"))

@@ -1,4 +1,4 @@
-"""A user whose session has expired logs in again and finds the form with the entry; nobody else gets it."""
+"""A user whose session has expired logs in again, and gets the form back as it was filled in. Nobody else gets it."""
 
 import html
 import json
@@ -27,7 +27,7 @@ KEPT = "Your session has ended. Log in again to continue; your entry is kept."
 
 
 class Desk:
-    """A user at a browser, whose session expires when the test says so."""
+    """A user at a browser. The session expires when the test calls `expire`."""
 
     def __init__(self, client: Client, ledger: ClinicLedger, name: str) -> None:
         self.client, self.ledger, self.name = client, ledger, name
@@ -46,7 +46,7 @@ class Desk:
         return self.client.post(path, data=fields, headers=referer)
 
     def log_in_again(self, page: Response, name: str | None = None, password: str = PASSWORD) -> Response:
-        """Submit the login form of a page, with everything that it keeps."""
+        """Submit the login form of a page, with every value that it keeps."""
         form = next(each for each in HtmlPage("/", page.text).forms if each.action == "/login")
         kept = {each.name: html.unescape(each.chosen) for each in form.fields}
         return self.client.post("/login", data=kept | {"name": name or kept["name"], "password": password})
@@ -71,7 +71,7 @@ def clinic(ledger: ClinicLedger) -> str:
 
 
 def entry(desk: Desk, clinic: str) -> dict[str, object]:
-    """Open the page of a clinic, and return the fields after the user has chosen two charge types."""
+    """Open the page of a clinic, and return its fields after the user has chosen two charge types."""
     page = desk.client.get("/clinic", params={"clinic": clinic})
     return fields_of(page.text, "/clinic", clinic) | {"type": ["Copay", "Supplies"], "csrf": csrf_of(page)}
 
@@ -100,7 +100,7 @@ def test_expired_session_gives_the_form_back_with_its_entry(desk: Desk, clinic: 
     ]
 
 
-def test_entry_is_compared_with_what_its_user_saw(desk: Desk, clinic: str, logged_in) -> None:
+def test_entry_is_compared_with_the_seen_settings(desk: Desk, clinic: str, logged_in) -> None:
     fields = entry(desk, clinic)
     desk.expire()
     asked = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
@@ -144,7 +144,9 @@ def test_entry_without_its_form_is_listed(desk: Desk, clinic: str) -> None:
         {"csrf": ""},
     ],
 )
-def test_form_that_the_session_did_not_show_is_not_kept(desk: Desk, clinic: str, change: dict[str, str]) -> None:
+def test_form_that_no_page_of_the_session_has_shown_is_not_kept(
+    desk: Desk, clinic: str, change: dict[str, str]
+) -> None:
     fields = entry(desk, clinic)
     desk.expire()
 

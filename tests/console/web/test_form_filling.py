@@ -1,4 +1,4 @@
-"""A form of a page is filled in as a browser would show it, and the rest of the page stays as it is."""
+"""A form of a page is filled in as a browser would show it. The rest of the page does not change."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def submitted(page: str, number: int) -> dict[str, list[str]]:
     return values
 
 
-def test_form_is_filled_in_with_what_was_sent() -> None:
+def test_form_is_filled_in_with_the_sent_values() -> None:
     filled = fill_form(PAGE, "/exceptions/7/acknowledge", SENT)
     assert filled
 

@@ -1,4 +1,4 @@
-"""The pages of the front desk: will it flow, the payments of the day, and what a patient owes and has paid."""
+"""The pages of the front desk: will it flow, the payments of the day, and a patient's charges and payments."""
 
 import re
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from tests.builders.events import event_body, paid, payment_fields, saved_charge
 from tests.console.web.scenarios import LoggedIn
 
 
-def plain(page: Response) -> str:
+def text_of_page(page: Response) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
 
 
@@ -45,7 +45,7 @@ def clinic(ledger: ClinicLedger) -> str:
 
 def test_day_has_every_payment_with_its_states_and_sums_by_method(logged_in: LoggedIn, clinic: str) -> None:
     page = logged_in("front-office").get("/today", clinic=clinic, day="2026-06-08")
-    text = plain(page)
+    text = text_of_page(page)
 
     assert re.search(r"Cash 3 \$49\.00 \$25\.00", text)
     assert re.search(r"Check 1 \$30\.00 \$30\.00", text)
@@ -79,12 +79,12 @@ def test_day_begins_with_the_current_day_of_the_clinic(logged_in: LoggedIn, clin
 def test_day_of_a_limited_user_is_that_of_the_own_clinic(logged_in: LoggedIn, clinic: str) -> None:
     limited = logged_in("billing-of-north")
 
-    assert "north, " in plain(limited.get("/today"))
+    assert "north, " in text_of_page(limited.get("/today"))
     assert limited.get("/today", clinic=clinic).status_code == 403
 
 
 def test_patient_sees_what_is_owed_and_what_was_paid(logged_in: LoggedIn, clinic: str) -> None:
-    text = plain(logged_in("front-office").get("/patient", patient="desk-ada"))
+    text = text_of_page(logged_in("front-office").get("/patient", patient="desk-ada"))
 
     assert "Ada Desk" in text
     assert re.search(r"2026-06-01 desk visit \$40\.00 Owes \$40\.00", text)
@@ -121,7 +121,7 @@ def test_unknown_patient_is_refused(logged_in: LoggedIn) -> None:
 def test_front_desk_asks_whether_a_payment_would_flow(
     logged_in: LoggedIn, clinic: str, payment: dict[str, str], answer: str
 ) -> None:
-    text = plain(logged_in("front-office").get("/will-it-flow", clinic=clinic, **payment))
+    text = text_of_page(logged_in("front-office").get("/will-it-flow", clinic=clinic, **payment))
 
     assert answer in text
 
@@ -134,7 +134,7 @@ def test_empty_form_asks_for_clinic_and_charge_type(logged_in: LoggedIn) -> None
 
 
 def test_will_it_flow_of_a_limited_user_needs_no_clinic(logged_in: LoggedIn) -> None:
-    assert "Will be sent." in plain(logged_in("billing-of-north").get("/will-it-flow", charge_type="Copay"))
+    assert "Will be sent." in text_of_page(logged_in("billing-of-north").get("/will-it-flow", charge_type="Copay"))
 
 
 def test_unknown_clinic_is_refused_at_the_front_desk(logged_in: LoggedIn) -> None:

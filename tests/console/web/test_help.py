@@ -13,7 +13,7 @@ from tests.console.web.html_page import HtmlPage
 from tests.console.web.scenarios import LoggedIn, add_not_sent
 
 
-def helped(page: str) -> tuple[set[str], set[str]]:
+def help_ids(page: str) -> tuple[set[str], set[str]]:
     """Return the ids that the help buttons of a page open, and the ids of its help texts."""
     return set(re.findall(r'popovertarget="(help-[a-z-]+)"', page)), set(re.findall(r'<div id="(help-[a-z-]+)"', page))
 
@@ -24,13 +24,13 @@ def test_reason_is_explained_beside_it(logged_in: LoggedIn, ledger: ClinicLedger
     page = unescape(logged_in("front-office").get(path).text)
     text = help_texts(Topic.REASON)[Reason.TYPE_NOT_SELECTED]
 
-    assert helped(page) == ({"help-reason-type-not-selected"}, {"help-reason-type-not-selected"})
+    assert help_ids(page) == ({"help-reason-type-not-selected"}, {"help-reason-type-not-selected"})
     assert page.count(text.meaning) == 1
     assert wording.reason(Reason.TYPE_NOT_SELECTED) in page
 
 
 def test_every_balancing_term_is_explained(logged_in: LoggedIn) -> None:
-    buttons, texts = helped(logged_in("front-office").get("/balancing").text)
+    buttons, texts = help_ids(logged_in("front-office").get("/balancing").text)
 
     assert buttons == texts
     assert len(texts) == len(help_texts(Topic.BALANCING))
@@ -38,7 +38,7 @@ def test_every_balancing_term_is_explained(logged_in: LoggedIn) -> None:
 
 def test_help_page_has_every_text_once_under_its_address(logged_in: LoggedIn) -> None:
     response = logged_in("front-office").get("/help")
-    _, ids = helped(response.text)
+    _, ids = help_ids(response.text)
 
     assert len(ids) == sum(len(help_texts(topic)) for topic in Topic)
     assert HtmlPage("/help", response.text).problems() == []

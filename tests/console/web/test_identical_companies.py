@@ -1,4 +1,4 @@
-"""Two companies with identical ids side by side: the API and the pages of each are those that it gets alone."""
+"""Two companies with identical ids: each company's API and pages are as if it were alone."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +61,10 @@ class Console(NamedTuple):
     browsers: Mapping[str, Browser]
 
     def get(self, user: str, company: Company, path: str, query: Mapping[str, str]) -> str:
-        """Return the response of a page or API call, with the company's own ids, without what each request has."""
+        """Return the response of a page or API call.
+
+        Ids are replaced by numbers within the company, and values that each request has are removed.
+        """
         response = self.browsers[user].get(path, **query)
         assert response.status_code == 200, (path, query, response.text)
         without_tokens = re.sub(r'(?<=name="csrf" value=")\w+', "", response.text)
@@ -71,7 +74,7 @@ class Console(NamedTuple):
 
 @contextmanager
 def console(database: Database, redis_url: str, companies: Sequence[Company], home: Path) -> Iterator[Console]:
-    """Serve a console on a database, with a user of all companies, OPERATOR, and one of each company."""
+    """Serve a console on a database. Its users are OPERATOR for all companies, and one user for each company."""
     url = database.url.render_as_string(hide_password=False)
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
     users = [
@@ -96,7 +99,7 @@ def console(database: Database, redis_url: str, companies: Sequence[Company], ho
 def consoles(
     ledgers: Ledgers, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Console]]:
-    """The consoles of each company alone, by its id, and of both companies, by TOGETHER."""
+    """A console for each company alone, by its id, and one for both companies, by TOGETHER."""
     home: Path = tmp_path_factory.mktemp("consoles")
     with (
         console(ledgers.alone[ALPHA.id], redis_url, [ALPHA], home) as alpha,

@@ -1,4 +1,4 @@
-"""After an interrupted or partly failed action, the message states the outcome of each item."""
+"""After an interrupted or partly failed action, the message states the result of each item."""
 
 import re
 from datetime import UTC, datetime

@@ -32,7 +32,7 @@ FIELDS = [
 
 
 def message_at(page: str, field: str) -> str:
-    """Return the message at a field, which the field names as its description."""
+    """Return the message at a field. The attribute `aria-describedby` of the field leads to the message."""
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true" aria-describedby="wrong-{field}"', page)
     found = re.search(rf'<span class="form-error" id="wrong-{field}">(.*?)</span>', page)
     return html.unescape(found[1]) if found else ""

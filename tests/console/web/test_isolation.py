@@ -1,4 +1,4 @@
-"""PostgreSQL keeps a company's users from another company even if every condition and check in the code is missing."""
+"""PostgreSQL hides a company from the users of another, even if every condition and check in the code is missing."""
 
 import io
 import zipfile
@@ -61,7 +61,7 @@ def site(
 
 @pytest.fixture(scope="module")
 def owner(site: FastAPI) -> Iterator[Database]:
-    """The database, opened as the owner of the tables, to whom no policy applies."""
+    """The database, opened with the role that owns the tables. No policy applies to this role."""
     with opened_as_owner(site) as opened:
         yield opened
 
@@ -79,10 +79,10 @@ def ids(owner: Database) -> Ids:
     return foreign_ids(owner)
 
 
-def take_conditions_out(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
-    """Let the code take each user for one who may see everything, so that it adds no condition and refuses nothing.
+def remove_conditions(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
+    """Let the code treat each user as one who may see everything. So it adds no condition and refuses nothing.
 
-    PostgreSQL still gets `access`, as for the users that they are.
+    PostgreSQL still gets `access`, the real access of the users.
     """
     authenticate = authentication.authenticate
 
@@ -94,8 +94,8 @@ def take_conditions_out(monkeypatch: pytest.MonkeyPatch, access: Access) -> None
     monkeypatch.setattr(RequestContext, "access", access)
 
 
-def shown(response: Response) -> str:
-    """Return the headers and the text of a response; of an XLSX file, the text of its parts."""
+def shown_text(response: Response) -> str:
+    """Return the headers and the text of a response. The text of an XLSX file is the text of its parts."""
     if "spreadsheet" not in response.headers.get("content-type", ""):
         return f"{response.headers} {response.text}"
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
@@ -109,7 +109,7 @@ def requests(ids: Ids) -> Mapping[str, list[dict[str, Any]]]:
 
 
 def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = False) -> dict[str, set[str]]:
-    """Send all requests. Return what the responses show of the other company, by endpoint."""
+    """Send all requests. Return by endpoint the data of the other company that the responses show."""
     found: dict[str, set[str]] = {}
     for endpoint, each in requests(ids).items():
         if only_reading and not endpoint.startswith("GET"):
@@ -117,7 +117,7 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
         for fields in each:
             # The audit history shows what the company's own users have asked for.
             asked = ASKED if endpoint.startswith("GET /audit") else set()
-            response = shown(send(browser, endpoint, fields, ids))
+            response = shown_text(send(browser, endpoint, fields, ids))
             found.setdefault(endpoint, set()).update(seen_secrets(response, fields) - asked)
     return found
 
@@ -125,7 +125,7 @@ def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = Fals
 def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_the_code(
     monkeypatch: pytest.MonkeyPatch, browser: Browser, owner: Database, ids: Ids
 ) -> None:
-    take_conditions_out(monkeypatch, Access(frozenset({OWN})))
+    remove_conditions(monkeypatch, Access(frozenset({OWN})))
     before = stored_rows(owner)
 
     found = secrets_by_endpoint(browser, ids)
@@ -137,7 +137,7 @@ def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_
 def test_the_same_requests_show_the_other_company_if_postgresql_does_not_limit_them(
     monkeypatch: pytest.MonkeyPatch, browser: Browser, ids: Ids
 ) -> None:
-    take_conditions_out(monkeypatch, ALL_COMPANIES)
+    remove_conditions(monkeypatch, ALL_COMPANIES)
 
     found = secrets_by_endpoint(browser, ids, only_reading=True)
 

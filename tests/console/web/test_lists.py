@@ -1,4 +1,4 @@
-"""Lists: what a list counts, sorts, pages through and exports are the same rows."""
+"""Lists: the count, the sort, the pages and the export of a list have the same rows."""
 
 import csv
 import html
@@ -78,7 +78,7 @@ def keys(page: str) -> list[str]:
 
 
 def pages(browser: Browser, address: str, step: str) -> Iterator[list[str]]:
-    """Yield the keys of each page, following the links of this name."""
+    """Yield the keys of each page. Follow the link with the name `step` to the next page."""
     while True:
         page = browser.client.get(address).text
         yield keys(page)
@@ -87,7 +87,7 @@ def pages(browser: Browser, address: str, step: str) -> Iterator[list[str]]:
         address = links(page)[step]
 
 
-def exported(browser: Browser, case: ListCase, **query: str) -> list[dict[str, str]]:
+def exported_rows(browser: Browser, case: ListCase, **query: str) -> list[dict[str, str]]:
     answer = browser.get(f"/{case.path}/export", **case.query, **query)
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
@@ -108,12 +108,12 @@ def test_pages_in_both_directions_and_export_have_the_same_rows(browser: Browser
     assert backward[-1] == forward[0]
     assert backward[0] == whole[-50:]
     assert {key for page in backward for key in page} == set(whole)
-    assert [row["payment"].replace("/", "%2F") for row in exported(browser, case, sort=sort)] == whole
+    assert [row["payment"].replace("/", "%2F") for row in exported_rows(browser, case, sort=sort)] == whole
 
 
 @each_list
 def test_count_and_sum_equal_the_exported_rows(browser: Browser, case: ListCase) -> None:
-    found = exported(browser, case)
+    found = exported_rows(browser, case)
     column = "difference" if case.path == "exceptions" else "amount"
     total = sum(float(row[column] or 0) for row in found)
     answer = browser.client.get(f"/{case.path}/summary", params=case.query, headers={"hx-request": "true"}).text
@@ -161,7 +161,7 @@ def test_selection_is_counted_and_added_up_before_a_requeue_without_scripts(brow
     assert browser.post("/claims-feed/selected").status_code == 422
 
 
-def test_list_that_is_too_long_to_sort_says_so(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_that_is_too_long_to_sort_shows_a_notice(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("payments.journeys.reporting", "console.web.lists"):
         monkeypatch.setattr(f"{module}.SORTED_ROWS_MAX", 100)
     page = browser.get("/claims-feed", clinic=CLINIC, sort="amount")
@@ -242,7 +242,7 @@ def test_heading_links_to_the_sorted_list_and_says_how_it_is_sorted(browser: Bro
 
 def test_check_number_and_clinic_are_exported(browser: Browser) -> None:
     case = next(each for each in LISTS if each.path == "payment-log")
-    found = {row["payment"]: row for row in exported(browser, case)}
+    found = {row["payment"]: row for row in exported_rows(browser, case)}
 
     assert found[f"{CLINIC}/p-5/1"]["reference"] == "1005"
     assert {row["clinic"] for row in found.values()} == {CLINIC}

@@ -1,4 +1,4 @@
-"""Many concurrent logins: pages keep responding, and further logins are refused."""
+"""Many concurrent logins: pages still respond, and more logins are refused."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Settings are copied to any number of clinics. The web framework would accept 1,000 fields of a form."""
+"""Settings are copied to any number of clinics. By default the web framework accepts only 1,000 fields of a form."""
 
 import pytest
 from fastapi.routing import APIRoute

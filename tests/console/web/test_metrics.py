@@ -144,7 +144,7 @@ def test_company_that_cannot_be_balanced_hides_no_other_company(site: FastAPI, l
 
 
 def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
-    """Add dollars to the stored amounts of companies, as an error in the software might."""
+    """Add dollars to the stored amounts of companies, like an error in the software."""
     with app.transaction(ALL_COMPANIES) as tx:
         for company, change in changes.items():
             update = "UPDATE lines SET amount_paid = amount_paid + :change WHERE company_id = :company"
@@ -152,7 +152,7 @@ def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
 
 
 def test_no_alarm_acts_on_a_sum_over_companies_that_can_hide_one() -> None:
-    """A count that goes up and down, and a signed amount, hide a company behind another one."""
+    """A count that goes up and down, or a signed amount, can hide one company behind another."""
     hiding = [each for each in alert_expressions() if "delta(payments_count" in each or "payments_unexplained" in each]
 
     assert hiding == []

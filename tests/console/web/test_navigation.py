@@ -1,4 +1,4 @@
-"""The navigation shows a user the pages that exist and that the role may open, and where the user is."""
+"""The navigation shows a user the existing pages that the role may open, and marks the current page."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A list tells how many rows were added, and moves none."""
+"""A list shows how many rows were added, and moves no row."""
 
 import html
 import re
@@ -58,7 +58,7 @@ def test_new_exceptions_are_at_the_end_of_the_list(logged_in: LoggedIn, ledger: 
 
 
 @pytest.mark.parametrize("query", [{"sort": "amount"}, {"as_of": "2099-01-01T00:00:00Z"}, {"before": "end"}], ids=str)
-def test_page_that_does_not_show_where_the_list_grows_does_not_ask(
+def test_page_without_the_growing_end_of_the_list_asks_for_no_new_rows(
     logged_in: LoggedIn, ledger: ClinicLedger, query: dict[str, str]
 ) -> None:
     add(ledger, "newer-long", *(f"p-{number}" for number in range(51)))

@@ -1,4 +1,4 @@
-"""Saving the form of an outdated page does not overwrite a concurrent change, and keeps the user's input."""
+"""Saving the form of an outdated page overwrites no concurrent change, and keeps the user's input."""
 
 import re
 from uuid import uuid4
@@ -16,7 +16,7 @@ from tests.console.web.scenarios import LoggedIn
 
 
 def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
-    """Return the fields that a browser would submit for the form with this action for the clinic or user `name`."""
+    """Return the fields that a browser submits for a form: the one with this action and for this clinic or user."""
     forms = re.findall(rf'<form method="post" action="{action}"(.*?)</form>', page, re.DOTALL)
     (form,) = (each for each in forms if f'value="{name}"' in each)
     found: dict[str, list[str]] = {}
@@ -138,7 +138,7 @@ def test_unknown_time_zone_is_refused_at_its_field(logged_in: LoggedIn, ledger: 
     assert fields_of(refused.text, "/company", "company")["hold_days"] == ["7"]
 
 
-def test_old_page_is_saved_if_nothing_that_it_shows_has_changed(
+def test_old_page_is_saved_if_its_settings_have_not_changed(
     logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
 ) -> None:
     support = logged_in("support")

@@ -57,7 +57,7 @@ def check_figures(browser: Browser, page: str) -> dict[str, int]:
 
 
 def publish_all_kinds(ledger: ClinicLedger, company: str, clinic: str, late: str) -> None:
-    """Save payments of each kind at a moment: corrected, held, Not Sent, internal, without Amount Due, and invalid."""
+    """Save payments of each kind at a time: corrected, held, Not Sent, internal, without Amount Due, and invalid."""
     ids = {"clinic_id": clinic, "company_id": company, "saved_at": late}
     names = "corrected", "held", "kept", "internal", "nothing-due"
     corrected, held, kept, internal, nothing_due = ({"payment_id": f"{name}-{clinic}", **ids} for name in names)

@@ -1,4 +1,4 @@
-"""The page Own account: the password that an administrator has set is changed first; sessions are listed and ended."""
+"""The page Own account: users first replace a password that an administrator has set. They list and end sessions."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ from tests.console.web.scenarios import LoggedIn, flash_message
 
 pytestmark = pytest.mark.slow
 
-OWN = "quite another horse"
-TWICE = ("password", "password_again")
+OWN_PASSWORD = "quite another horse"  # noqa: S105 (it opens nothing but these tests)
+PASSWORD_FIELDS = ("password", "password_again")
 LIMITED = {"company": "company", "clinic": "north"}
 
 
@@ -50,7 +50,7 @@ def user(site: FastAPI) -> str:
     return name
 
 
-def change_password(browser: Browser, old: str = PASSWORD, new: str = OWN, **fields: str):
+def change_password(browser: Browser, old: str = PASSWORD, new: str = OWN_PASSWORD, **fields: str):
     known = {"old_password": old, "password": new, "password_again": new}
     csrf = csrf_of(browser.get("/own-account"))
     return browser.client.post("/own-account/password", data={"csrf": csrf, **known, **fields})
@@ -79,7 +79,7 @@ def test_wanted_page_follows_the_forced_change_and_the_new_password_stays(logged
 
     assert (done.status_code, done.headers["location"]) == (303, "/claims-feed?status=Not+Sent")
     assert browser.get("/exceptions").status_code == 200
-    assert log_in(name, OWN).get("/").status_code == 200
+    assert log_in(name, OWN_PASSWORD).get("/").status_code == 200
     logged_in("admin").post("/users/password", name=name, password="set by the admin 7")
     assert browser.get("/").headers["location"] == "/login"
     assert log_in(name, "set by the admin 7").get("/").headers["location"] == "/own-account?next=%2F"
@@ -90,8 +90,8 @@ def test_wanted_page_follows_the_forced_change_and_the_new_password_stays(logged
     [
         ({"old_password": "wrong"}, "old_password", "This is not your current password."),
         ({"password_again": "something else"}, "password_again", "The passwords differ; type the new one twice."),
-        (dict.fromkeys(TWICE, "short"), "password", "The password must have at least 12 characters."),
-        (dict.fromkeys(TWICE, "passwordpassword"), "password", "The password is easy to guess."),
+        (dict.fromkeys(PASSWORD_FIELDS, "short"), "password", "The password must have at least 12 characters."),
+        (dict.fromkeys(PASSWORD_FIELDS, "passwordpassword"), "password", "The password is easy to guess."),
     ],
 )
 def test_refused_change_has_its_message_at_the_field(log_in, user: str, fields, field: str, sentence: str) -> None:
@@ -100,7 +100,7 @@ def test_refused_change_has_its_message_at_the_field(log_in, user: str, fields, 
     assert answer.status_code == 422
     assert re.search(rf'name="{field}"[^>]*aria-describedby="wrong-{field}"', answer.text)
     assert f'id="wrong-{field}">{sentence}' in answer.text
-    assert OWN not in answer.text
+    assert OWN_PASSWORD not in answer.text
     log_in(user)
 
 
@@ -143,7 +143,7 @@ def test_token_does_not_change_the_account_of_its_user(site: FastAPI, anonymous_
     with site.state.console.transaction(ALL_COMPANIES) as tx:
         token = authentication.create_token(tx, user, datetime.now(UTC), "tests")
     shown = {"authorization": f"Bearer {token}"}
-    fields = {"old_password": PASSWORD, "password": OWN, "password_again": OWN}
+    fields = {"old_password": PASSWORD, "password": OWN_PASSWORD, "password_again": OWN_PASSWORD}
 
     assert anonymous_client.post("/own-account/password", headers=shown, data=fields).status_code == 403
     assert anonymous_client.post("/own-account/sessions/end", headers=shown, data={"session": "x"}).status_code == 403
@@ -153,7 +153,7 @@ def test_administrator_does_not_set_the_own_password_without_the_old_one(logged_
     admin = logged_in("admin")
 
     for name in ("admin", "ADMIN"):
-        answer = admin.post("/users/password", name=name, password=OWN)
+        answer = admin.post("/users/password", name=name, password=OWN_PASSWORD)
         assert (answer.status_code, "Change your own password on the page Own account." in answer.text) == (409, True)
         assert admin.post("/users/disable", name=name).status_code == 409
     assert 'action="/users/password"' not in admin.get("/user", name="admin").text

@@ -1,4 +1,4 @@
-"""The patient's name stands beside the patient's id in every list: on pages, in the API, in files and in commands."""
+"""The patient's name is beside the patient's id in every list: on pages, in the API, in files and in commands."""
 
 import csv
 import io
@@ -48,7 +48,7 @@ LISTS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def payments(ledger_database: Database) -> None:
-    """A named patient with a posted payment, and one whose month was closed before it was edited."""
+    """A named patient with two payments: a posted one, and one that was edited after its month was closed."""
     ids = {"clinic_id": CLINIC, "company_id": COMPANY, "patient_id": PATIENT}
     edited = saved_payment(payment_id="edited", **paid("25.00", "2026-06-05"), **ids)
 

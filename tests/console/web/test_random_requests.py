@@ -1,4 +1,4 @@
-"""Random requests to every page and API call, as every role: a response or an error message, never status 500."""
+"""Random requests to every page and API call, in every role: a response or an error message, never status 500."""
 
 import json
 import re
@@ -92,9 +92,9 @@ ROUTES = sorted(
 )
 
 routes = st.sampled_from(ROUTES)
-MORE = (*Method, *FindingStatus, *Role, "true", "xlsx", CLINIC, KEY, "0000-00-00", "9999-12-31", "25.00", "1")
-ODD = ("\0", "<script>", "../../etc")
-odd_text = words(*MORE, *ODD) | st.text(max_size=40) | numbers_and_days
+MORE_WORDS = (*Method, *FindingStatus, *Role, "true", "xlsx", CLINIC, KEY, "0000-00-00", "9999-12-31", "25.00", "1")
+ODD_WORDS = ("\0", "<script>", "../../etc")
+odd_text = words(*MORE_WORDS, *ODD_WORDS) | st.text(max_size=40) | numbers_and_days
 odd_json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | odd_text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_text, inner, max_size=3),
@@ -110,7 +110,7 @@ bodies = contents.map(lambda two: json.dumps(two[0] | two[1])) | st.text(max_siz
 numbers = st.integers(1, 4).map(str) | odd_text
 
 
-def fill(database: Database) -> None:
+def fill_ledger(database: Database) -> None:
     with transaction(database) as tx:
         for role in Role:
             authentication.add_user(tx, User(USER_NAMES[role], role), NewPassword(PASSWORD, CHEAP), NOW, "tests")
@@ -134,7 +134,7 @@ def site(
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
         with opened_as_owner(app) as database:
-            fill(database)
+            fill_ledger(database)
         with serve(app) as address:
             yield address
         app.state.console.database.dispose()

@@ -1,4 +1,4 @@
-"""Requeue payments from the pages: selected ones, those of a newly selected charge type, and all matching ones."""
+"""Requeue payments from the pages: selected payments, payments of a newly selected type, and all matching payments."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -114,9 +114,7 @@ def test_requeue_page_says_that_fewer_match_than_were_confirmed(logged_in: Logge
     assert "<strong>1</strong> of 1 payment requeued" in support.get(run).text
 
 
-def test_run_without_progress_tells_that_the_back_office_continues_it(
-    logged_in: LoggedIn, ledger: ClinicLedger
-) -> None:
+def test_run_without_progress_says_that_the_back_office_continues_it(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     add_not_sent(ledger, "stalling", "shoes")
     wanted = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics("stalling"))
     with transaction(ledger.database) as tx:

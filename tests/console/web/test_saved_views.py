@@ -17,7 +17,7 @@ QUERY = {"status": "Not Sent", "sort": "-amount", "period": Period.THIS_WEEK}
 
 
 def save(browser: Browser, name: str, query: str = "status=Not+Sent", **fields: str) -> str:
-    """Save a view of the Claims Feed, and return the address of the list after it."""
+    """Save a view of the Claims Feed. Return the address of the list after this."""
     form = {"list_name": "/claims-feed", "company": "company", "name": name, "query": query}
     answer = browser.post("/views", **form | fields)
     assert answer.status_code == 303, answer.text

@@ -1,4 +1,4 @@
-"""The search as a page and as an API call: hits with their states, within what the user may see."""
+"""The search as a page and as an API call: hits with their states, limited to the user's scope."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ LoggedIn = Callable[[str], Browser]
 
 @pytest.fixture(scope="module", autouse=True)
 def payments(ledger_database: Database) -> None:
-    """A patient of each clinic, with a posted Copay and one that is Not Sent."""
+    """A patient of each clinic. Each has a posted Copay and a payment that is Not Sent."""
     ledger = ClinicLedger(ledger_database)
     for clinic, patient_id, name in ((CLINIC, "srch/1", "Zoë Quartz"), (OTHER_CLINIC, "srch-2", "Zoltan Quartz")):
         here = {"clinic_id": clinic, "patient_id": patient_id}
@@ -88,7 +88,7 @@ def test_api_returns_hits_with_their_match(logged_in: LoggedIn, wanted: str, mat
 
 
 def test_patient_id_with_a_slash_is_found(logged_in: LoggedIn) -> None:
-    """C13: such an id could not be searched."""
+    """A text with a slash could also be a part of a printed key."""
     (patient, *_) = rows(logged_in("support"), "/api/search", q="srch/1")
 
     assert (patient["kind"], patient["match"], patient["patient"], patient["payments"]) == (
@@ -129,7 +129,7 @@ def test_links_of_hits_open(logged_in: LoggedIn) -> None:
 def test_link_of_a_patient_who_is_unknown_to_billing_opens_for_a_limited_user(
     logged_in: LoggedIn, ledger: ClinicLedger
 ) -> None:
-    """U7: patient links of payments whose patient is unknown ended in 404 for limited users."""
+    """The user may see the payments of the patient, so the link must not end in 404."""
     unknown = {"clinic_id": CLINIC, "patient_id": "never-saved"}
     ledger.import_events(
         saved_payment(payment_id="held", **unknown),

@@ -1,4 +1,4 @@
-"""Two companies with the same clinic id: links, forms and filters of pages always act on the right one."""
+"""Two companies have the same clinic id. Links, forms and filters of pages always act on the right clinic."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -21,7 +21,7 @@ LISTS = {
 }
 
 
-def exported(browser: Browser, path: str, **query: str) -> list[dict[str, str]]:
+def exported_rows(browser: Browser, path: str, **query: str) -> list[dict[str, str]]:
     answer = browser.get(f"{path}/export", **query)
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
@@ -31,7 +31,7 @@ def exported(browser: Browser, path: str, **query: str) -> list[dict[str, str]]:
 def test_file_has_the_rows_in_the_chosen_order(logged_in: LoggedIn, ledger: ClinicLedger, path: str, sort: str) -> None:
     ledger.import_events(saved_payment(clinic_id="short-new", company_id="short-new"))
     admin = logged_in("admin")
-    plain, found = exported(admin, path), exported(admin, path, sort=sort)
+    plain, found = exported_rows(admin, path), exported_rows(admin, path, sort=sort)
     values = [row[sort.removeprefix("-")] for row in found]
     valued = [int(value) if value.isdigit() else value for value in values if value]
 
@@ -64,7 +64,7 @@ def test_months_are_exported_and_sorted(logged_in: LoggedIn, ledger: ClinicLedge
     ledger.office("short-months", lambda office: office.publish(patient, *events), company_id="short-months")
     billing = logged_in("billing")
 
-    shown = exported(billing, "/months", company="short-months", sort="-payments_total")
+    shown = exported_rows(billing, "/months", company="short-months", sort="-payments_total")
     assert [row["payments_total"] for row in shown] == ["9.00", "7.00", "4.00"]
     page = billing.get("/months", company="short-months", sort="-payments_total").text
     found = re.findall(r'href="/months\?company=short-months&amp;month=(2026-\d\d)"', page)
@@ -76,8 +76,8 @@ def test_timeline_and_requeue_preview_are_exported(logged_in: LoggedIn, ledger: 
     ledger.set_clinic("short-preview", ChargeType.COPAY)
     billing = logged_in("billing")
 
-    events = exported(billing, "/timeline", payment="short-preview/shoes/1")
-    (preview,) = exported(billing, "/requeue-runs/new", clinic="short-preview", status="Not Sent")
+    events = exported_rows(billing, "/timeline", payment="short-preview/shoes/1")
+    (preview,) = exported_rows(billing, "/requeue-runs/new", clinic="short-preview", status="Not Sent")
 
     assert "Not Sent" in {row["what"] for row in events}
     assert (preview["count"], preview["total"]) == ("1", "9.00")

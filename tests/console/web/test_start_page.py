@@ -1,4 +1,4 @@
-"""The start page begins with what the role works with, and its figures equal the lists that they open."""
+"""The start page begins with the work of the user's role. Its figures equal the lists that they link to."""
 
 import html
 import re
@@ -51,7 +51,7 @@ def test_start_page_of_each_role_has_its_parts_in_order(logged_in: LoggedIn, rol
 
 
 @pytest.mark.usefixtures("_work")
-def test_front_desk_sees_what_was_saved_today_and_did_not_flow(
+def test_front_desk_sees_todays_payments_that_did_not_flow(
     logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Other tests add payments, and companies with other time zones.

@@ -1,4 +1,4 @@
-"""Pages and the API accept one format for each kind of value, and an id only exactly as stored."""
+"""Pages and the API accept one format for each kind of value. An id must be exactly as stored."""
 
 import html
 from urllib.parse import quote, urlencode

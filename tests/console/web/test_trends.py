@@ -1,4 +1,4 @@
-"""Trends by week and clinic: the same figures on page, API and command line, and the rows behind each number."""
+"""Trends by week and clinic: page, API and command line show the same figures. Each number links to its rows."""
 
 import html
 import re
@@ -12,7 +12,7 @@ from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.console.web.scenarios import LoggedIn, rows
 from tests.console.web.test_overview import publish_all_kinds
-from tests.console.web.test_short_lists import exported
+from tests.console.web.test_short_lists import exported_rows
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_file_has_the_rows_of_the_api(logged_in: LoggedIn, name: str, query: dic
     billing = logged_in("billing")
     expected = rows(billing, f"/api/{name}", **query)
 
-    found = exported(billing, f"/{name}", **query)
+    found = exported_rows(billing, f"/{name}", **query)
     assert found == [{key: "" if value is None else str(value) for key, value in row.items()} for row in expected]
     assert found
     book = billing.get(f"/{name}/export", form="xlsx", **query)

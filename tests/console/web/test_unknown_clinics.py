@@ -1,4 +1,4 @@
-"""A clinic or company that Billing does not have is refused by every report: an empty report would look balanced."""
+"""Every report refuses a clinic or company that Billing does not have, because an empty report would look balanced."""
 
 import pytest
 from fastapi import FastAPI
@@ -36,7 +36,7 @@ def test_api_of_a_misspelt_clinic_says_that_there_is_none(logged_in: LoggedIn, p
     assert (answer.status_code, answer.json()["error"]) == (404, "There is no clinic clnc-001.")
 
 
-def test_user_of_one_company_learns_that_the_company_has_no_such_clinic(logged_in: LoggedIn, site: FastAPI) -> None:
+def test_error_says_that_the_company_of_the_user_has_no_such_clinic(logged_in: LoggedIn, site: FastAPI) -> None:
     user = User("bill-of-company", Role.BILLING, Scope.of_companies("company"))
     with site.state.console.transaction(ALL_COMPANIES) as tx:
         authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), site.state.console.clock(), "tests")
@@ -46,14 +46,14 @@ def test_user_of_one_company_learns_that_the_company_has_no_such_clinic(logged_i
     assert (answer.status_code, answer.json()["error"]) == (404, "There is no clinic clnc-001.")
 
 
-def test_user_of_one_clinic_is_refused_every_other_one(logged_in: LoggedIn) -> None:
+def test_user_of_one_clinic_is_refused_every_other_clinic(logged_in: LoggedIn) -> None:
     for clinic in ("south", "clnc-001"):
         answer = logged_in("billing-of-north").get("/api/balancing", clinic=clinic)
 
         assert (answer.status_code, answer.json()["error"]) == (403, f"Your account does not include clinic {clinic}.")
 
 
-def test_clinic_of_a_refused_event_only_is_no_misspelt_one(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_clinic_that_only_a_refused_event_names_is_accepted(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     ledger.import_events(event_body(payment_fields(clinic_id="refused-only", charge_type="Parking")))
 
     answer = logged_in("billing").get("/api/claims-feed", clinic="refused-only")

@@ -22,7 +22,7 @@ NORTH = Scope.of_clinic("company", "north")
 
 @pytest.fixture
 def companys_admin(ledger: ClinicLedger, address: str):
-    """The browser of an administrator of one of two companies."""
+    """The browser of an administrator of one company. Another company exists."""
     ledger.set_clinic("elsewhere", company_id="second")
     name = f"admin-{uuid4().hex[:8]}"
     with transaction(ledger.database) as tx:

@@ -1,4 +1,4 @@
-"""The preview `/api/would-flow` says whether a save would be sent, and if not, why."""
+"""The preview `/api/would-flow` says whether a saved payment would be sent, and the reason if not."""
 
 from datetime import UTC, datetime
 
@@ -97,9 +97,9 @@ def test_would_flow_of_an_unknown_clinic_is_refused(log_in_to_preview: LoggedIn)
 
 @pytest.fixture
 def log_in_to_preview(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
-    """A function that logs in, after a company with two clinics and a closed June was set up for the preview.
+    """A function that logs in. The company of the preview has two clinics and a closed June.
 
-    One clinic sends Copays only, and the other is switched off.
+    One clinic sends Copays only. The integration of the other is off.
     """
     ledger.office("preview", _switch_off_a_clinic_and_close_june, ChargeType.COPAY, company_id="company-f")
     return logged_in

@@ -1,4 +1,4 @@
-"""The data of two companies, and what the other company must not see of it."""
+"""The data of two companies, and the texts that the users of the first must not see."""
 
 import json
 from datetime import UTC, datetime
@@ -55,9 +55,9 @@ FIGURES_ONLY = {
 
 
 class Ids(NamedTuple):
-    """Ids of rows of the other company: an exception, requeue runs, and dead letters.
+    """Row ids of the other company: an exception, requeue runs, and dead letters.
 
-    The last run selects payments of the other company. The filter of the first one selects those of no company.
+    The last run selects payments of the other company. The filter of the first run selects payments without a company.
     """
 
     exception: int
@@ -69,7 +69,7 @@ def publish(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> No
     ledger.office(clinic, lambda office: office.publish(*events), company_id=company)
 
 
-def fill(database: Database) -> None:
+def fill_ledger(database: Database) -> None:
     """Store payments, exceptions, months, accounts, dead letters, runs and audit entries of both companies."""
     ledger, now = ClinicLedger(database), datetime.now(UTC)
     own = {"company_id": OWN, "clinic_id": OWN_CLINIC}
@@ -118,7 +118,10 @@ def _add_work(database: Database, now: datetime) -> None:
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
-    """Add a clinic and a company that nobody has confirmed, with an Internal Payment: both are empty. Add views."""
+    """Add an unconfirmed clinic and an unconfirmed company, each with only an Internal Payment: both are empty.
+
+    Add views.
+    """
     named = {"clinic_id": NEW_CLINIC, "patient_id": FOREIGN_PATIENT, "payment_id": "beta-internal"}
     ledger.import_events(
         *(saved_payment(internal_payment=True, company_id=each, **named) for each in (FOREIGN, NEW_COMPANY))

@@ -1,4 +1,4 @@
-"""A console on the data of two companies, its users, and what a response shows of the other company."""
+"""A console on the data of two companies, its users, and functions that find the other company in a response."""
 
 import json
 import re
@@ -22,11 +22,11 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Database, transaction
 from payments.store.tables import metadata
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
-from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, SECRETS, Ids, fill
+from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, SECRETS, Ids, fill_ledger
 
 
 def users() -> list[User]:
-    """Return a user of each role of the own company, one of the other company, and an administrator of all."""
+    """Return a user of each role of the own company, a user of the other company, and an administrator of both."""
     own = [User(f"{role}-of-alpha", role, Scope.of_companies(OWN)) for role in Role]
     return [*own, User(FOREIGN_USER, Role.BILLING, Scope.of_companies(FOREIGN)), User(ADMIN, Role.ADMIN, EVERYTHING)]
 
@@ -36,7 +36,7 @@ def two_companies_console(engines: Engines, home: Path) -> Iterator[FastAPI]:
     """Fill an empty ledger, and yield a console on it."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), engines)
     with opened_as_owner(app) as database:
-        fill(database)
+        fill_ledger(database)
         with transaction(database) as tx:
             for user in users():
                 authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
@@ -82,7 +82,7 @@ def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> R
 
 
 def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
-    """Return what a text shows of the other company, without what the request itself named."""
+    """Return the data of the other company that a text shows. Values in the request itself do not count."""
     named = json.dumps(fields)
     shown = shown.replace("<mark>", "")
     for each in re.findall(r"beta-[a-z]+", named):
@@ -91,9 +91,10 @@ def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
 
 
 def stored_rows(database: Database) -> dict[str, list[str]]:
-    """Return all rows of every table that has a company, except those of the own company, and the rows of users.
+    """Return all rows of every table with a company, except rows of the own company. Also return the rows of users.
 
-    Of the audit history only entries of the other company are returned: each request may add one without a company.
+    Of the audit history only entries of the other company are returned, because each request may add an entry without a
+    company.
     """
     conditions = {
         **{each.name: "company_id IS DISTINCT FROM :own" for each in metadata.tables.values() if _has_company(each)},
