@@ -39,7 +39,7 @@ def own_rows(office: Office) -> list[FeedRow]:
 
 
 def count_rows(office: Office, table: str) -> int:
-    return int(office.tx.execute(text(f"SELECT count_rows(*) FROM {table}")).scalar_one())
+    return int(office.tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
 def history_codes(office: Office, key: str = f"company:{KEY}") -> list[str]:

@@ -31,7 +31,7 @@ PLAIN = saved_payment("1025.00", payment_id="ok", **CLINIC_FIELDS)
 UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **CLINIC_FIELDS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def week_payments(ledger_database: Database) -> None:
     """A clinic that sends only Copays. It has one imported Copay and one payment of another type."""
     billing = CommittedLedger(ledger_database, NOW)

@@ -17,7 +17,7 @@ PAGES = ("/", "/claims-feed", "/exceptions", "/payment-log", "/clinics", "/balan
 CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balancing")
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def both_clinics(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     for clinic, payment_id in ((CLINIC, "own-payment"), (OTHER_CLINIC, FOREIGN)):

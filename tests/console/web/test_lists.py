@@ -43,7 +43,7 @@ LISTS = [
 each_list = pytest.mark.parametrize("case", LISTS, ids=lambda case: case.path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def payments(ledger_database: Database) -> None:
     """Payments of more than two pages, each with an entry, and an exception."""
     ledger = ClinicLedger(ledger_database)

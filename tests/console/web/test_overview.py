@@ -75,7 +75,7 @@ def publish_all_kinds(ledger: ClinicLedger, company: str, clinic: str, late: str
     ledger.office(clinic, lambda office: office.publish(*events), ChargeType.COPAY, company_id=company)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _payments_of_each_kind(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     publish_all_kinds(ledger, "company", CLINIC, f"{DAY}T23:30:00-07:00")

@@ -46,7 +46,7 @@ LISTS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def payments(ledger_database: Database) -> None:
     """A named patient with two payments: a posted one, and one that was edited after its month was closed."""
     ids = {"clinic_id": CLINIC, "company_id": COMPANY, "patient_id": PATIENT}

@@ -98,7 +98,7 @@ FILTERS: dict[str, list[dict[str, str]]] = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def payments(ledger_database: Any) -> None:
     """A payment edited after its month was closed, and a payment that was not sent."""
     ledger = ClinicLedger(ledger_database)

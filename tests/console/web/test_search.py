@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 LoggedIn = Callable[[str], Browser]
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def payments(ledger_database: Database) -> None:
     """A patient of each clinic. Each has a posted Copay and a payment that is Not Sent."""
     ledger = ClinicLedger(ledger_database)

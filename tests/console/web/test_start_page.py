@@ -30,7 +30,7 @@ HEADINGS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _work(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     edit_in_closed_month(ledger, "start-closed", "start-company")

@@ -21,7 +21,7 @@ PERIOD = {"company": COMPANY, "since": "2026-03-01", "until": "2026-03-31"}
 LINK = re.compile(r'<a href="(/claims-feed\?[^"]+)">([\d,]+)')
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _payments(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     publish_all_kinds(ledger, COMPANY, "trendy-a", "2026-03-05T09:00:00-07:00")
