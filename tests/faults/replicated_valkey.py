@@ -187,7 +187,9 @@ class ReplicatedValkey:
     def _server_options(self, number: int) -> dict[str, str]:
         replication = {"replicaof": f"127.0.0.1 {self.ports[0]}"} if number else {}
         durable = {"appendonly": "yes", "appendfsync": "everysec", "save": '""'}
-        return {"masterauth": f'"{PASSWORD}"', "repl-diskless-sync-delay": "0"} | durable | replication
+        # As docs/how-to/run-redis-with-sentinel.md says. With one replica, a failover would stop all writes.
+        guarded = {"min-replicas-to-write": "1", "min-replicas-max-lag": "5"} if len(self.ports) > 2 else {}
+        return {"masterauth": f'"{PASSWORD}"', "repl-diskless-sync-delay": "0"} | durable | guarded | replication
 
     def _port_options(self, port: int) -> dict[str, str]:
         if self.encryption is None:
