@@ -77,7 +77,7 @@ def _let_wait_for_retries(testbed: Testbed, count: int) -> None:
     """Put failing payments of one company on the feed, in the state in which an importer leaves failed entries."""
     refuse_company(testbed)
     testbed.publish(failing_events(count, "failing"))
-    streams = Streams.of(testbed.feed, testbed.settings)
+    streams = Streams.from_settings(testbed.feed, testbed.settings)
     while entries := streams.read_new_blocking(_CHUNK_ROWS, 1):
         streams.release_for_retry([entry.entry_id for entry in entries], ISOLATED_DELIVERIES)
 

@@ -38,7 +38,7 @@ def main() -> None:
 def _measure_rate(testbed: Testbed, events: int) -> float:
     """Return the imported events per second, over all companies."""
     testbed.start_round()
-    feed = Streams.of(testbed.feed, testbed.settings)
+    feed = Streams.from_settings(testbed.feed, testbed.settings)
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(testbed, generated_events.events(WARM_UP, prefix="warm"))
         wait_for(lambda: feed.waiting_count() == 0, "the feed to be empty", 600)
@@ -54,7 +54,7 @@ def _measure_rate(testbed: Testbed, events: int) -> float:
 def _measure_delay(testbed: Testbed, events: int) -> float:
     """Return the delay in seconds of one event that arrives after a backlog of another company."""
     testbed.start_round()
-    feed = Streams.of(testbed.feed, testbed.settings)
+    feed = Streams.from_settings(testbed.feed, testbed.settings)
     # Two companies whose events are in different streams, if there is more than one stream.
     with our_processes(testbed, 1, PAYMENTS_STREAMS=str(feed.count)) as pids:
         _publish(

@@ -74,9 +74,9 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
 
     `read_operations` reads the state of jobs and work from the ledger. It is called if PostgreSQL can be used.
     """
-    from tasks.health_check import check
+    from tasks.health_check import check_health
 
-    health = check(request.engines, request.settings, request.ping_seconds, request.scope)
+    health = check_health(request.engines, request.settings, request.ping_seconds, request.scope)
     components = health.components
     sections: dict[str, list[Record]] = {name: [] for name in SECTIONS}
     if all(each.is_up for each in components if each.name == "PostgreSQL"):

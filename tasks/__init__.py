@@ -1,1 +1,1 @@
-"""The Celery tasks, and the sending of their messages. Each task is short and calls a function of `payments`."""
+"""The Celery tasks, and the functions that enqueue them. Each task is short and calls a function of `payments`."""

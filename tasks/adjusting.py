@@ -21,7 +21,7 @@ log = structlog.get_logger()
 def accept_by_policy(**_future: object) -> str:
     """Accept the open exceptions of companies with the policy `auto`, each in a separate transaction.
 
-    If exceptions remain after a time slice, send another message.
+    If exceptions remain after a time slice, enqueue this task again.
     """
     resources, now = get_resources(), datetime.now(UTC)
     clear_enqueued(resources.broker, wire_names.APPLY_ADJUSTMENTS)
@@ -36,8 +36,8 @@ def accept_by_policy(**_future: object) -> str:
 def _accept(database: Database, exception: WorkItem, now: datetime) -> bool:
     """Accept one exception. Return whether it was accepted.
 
-    It is not accepted if it has changed or is locked; the next run tries again. After any other error it is postponed.
-    Raises the error of an outage.
+    An exception that has changed or is locked is not accepted; the next run tries again. After any other error the
+    exception is postponed. Raises errors that are outages.
     """
     try:
         with transaction(database) as tx:

@@ -26,26 +26,26 @@ TASK_MODULES = (
     "tasks.health",
 )
 
-_PREFIX = "CELERY_"
+_VARIABLE_PREFIX = "CELERY_"
 # Celery's command line reads these without its prefix, and other programs use some of the names.
-_UNPREFIXED = ("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS")
-_SETTING = "CELERY_BROKER_URL"
+_UNPREFIXED_VARIABLES = ("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS")
+_BROKER_VARIABLE = "CELERY_BROKER_URL"
 
 
 class TaskFailedError(Exception):
-    """The error that Celery and Flower show for a failed task. Its message is only the class of the original error.
+    """The error that Celery and Flower show for a failed task. Its message is the class name of the original error.
 
-    The message of the original error may contain data of payments.
+    The original message is left out, because it may contain data of payments.
     """
 
 
 class GuardedTask(Task):
-    """Base class of every task. The only error that it raises is TaskFailedError.
+    """Base class of every task. The only error that a task raises is TaskFailedError.
 
-    Any error in the body is logged and becomes a TaskFailedError. The task then has the state FAILURE in Celery's
-    events and in Flower, and its message is acknowledged. Without this class, Celery would lose some errors, retry
-    others endlessly, and end the whole worker after a MemoryError. No work is lost: the payments are in the stream or
-    in PostgreSQL, where periodic sweeps find them again.
+    Any error in the task's body is logged and converted to a TaskFailedError. The task then has the state FAILURE in
+    Celery's events and in Flower, and its message is acknowledged. Without this class, Celery would lose some errors,
+    retry others endlessly, and end the whole worker after a MemoryError. No work is lost: the payments are in the
+    stream or in PostgreSQL, where periodic sweeps find them again.
     """
 
     # Celery logs these in one line, because the traceback is in the log already.
@@ -99,7 +99,7 @@ def make_app(celery_settings: Mapping[str, object]) -> Celery:
     Celery's own variables are removed from the environment, because they would change the configuration. A process that
     sends messages with the application must call `close_app` before it ends.
     """
-    _remove_variables_of_celery()
+    _remove_celery_variables()
     reconnect_after_failover()
     # Connections that an earlier configuration opened would keep using that configuration's broker.
     close_app()
@@ -109,15 +109,19 @@ def make_app(celery_settings: Mapping[str, object]) -> Celery:
 
 
 def close_app() -> None:
-    """Close this process's connections to the broker. The next message opens new ones."""
+    """Close this process's connections to the broker. Sending the next message opens new ones."""
     # `Celery.close` forgets the pool of its connections, which stay open in kombu's pools.
     pools.reset()  # type: ignore[no-untyped-call]  # kombu has no type annotations
     app.close()
     app.__dict__.pop("amqp", None)
 
 
-def _remove_variables_of_celery() -> None:
+def _remove_celery_variables() -> None:
     # The setting stays, because a process may read its settings again.
-    found = [name for name in os.environ if name in _UNPREFIXED or (name.startswith(_PREFIX) and name != _SETTING)]
+    found = [
+        name
+        for name in os.environ
+        if name in _UNPREFIXED_VARIABLES or (name.startswith(_VARIABLE_PREFIX) and name != _BROKER_VARIABLE)
+    ]
     for name in found:
         del os.environ[name]

@@ -21,17 +21,17 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 LINES_MAX = 200_000
-"""How many lines of the week are compared in one transaction, unless one company has more: well under the slice."""
+"""Maximum number of lines that one transaction compares. A company with more lines gets a transaction of its own."""
 
-_KIND = WorkKind.BALANCE_COMPANY
-_Balances = dict[BalancedClinic, Balance]
+_WORK_KIND = WorkKind.BALANCE_COMPANY
+_BalancesByClinic = dict[BalancedClinic, Balance]
 
 
 @app.task(name="billing.balance")
 def balance(**_future: object) -> str:
     """Balance each clinic's last full week, Monday to Sunday, once per night.
 
-    If companies remain after a time slice, send another message.
+    If companies remain after a time slice, enqueue this task again.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.BALANCE)
@@ -42,31 +42,31 @@ def balance(**_future: object) -> str:
 
 
 def balance_week(database: Database, now: datetime, lines_max: int = LINES_MAX) -> tuple[str, bool]:
-    """Balance the last full week for a time slice if it is due. Return a summary, and whether companies may remain.
+    """If the nightly run is due, balance the last full week, until the time slice ends.
 
-    Logs an error for each clinic with an unexplained amount (rule D9). A company that fails is postponed and logged.
-    Raises the error of an outage.
+    Returns a summary, and whether companies may remain. Logs an error for each clinic with an unexplained amount (rule
+    D9). A company that fails is postponed and logged. Raises errors that are outages.
     """
     batches, has_more = run_time_slice(_balance_due(database, now, lines_max))
     balances = {clinic: each for batch in batches for clinic, each in batch.items()}
     return _summarize(balances) if balances else "not due", has_more
 
 
-def _balance_due(database: Database, now: datetime, lines_max: int) -> Iterator[_Balances]:
-    """Balance companies in batches until tonight's run is complete. Postponed companies that are due come first."""
-    yield from isolation.retry_postponed(database, _KIND, _balance_companies(now), now)
+def _balance_due(database: Database, now: datetime, lines_max: int) -> Iterator[_BalancesByClinic]:
+    """Balance postponed companies that are due, then all others in batches. Yield the balances of each batch."""
+    yield from isolation.retry_postponed(database, _WORK_KIND, _balance_companies(now), now)
     while (batch := _balance_batch(database, now, lines_max)) is not None:
         yield batch
 
 
-def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balances | None:
-    """Balance the next companies in one transaction. After an error, balance each half of them separately.
+def _balance_batch(database: Database, now: datetime, lines_max: int) -> _BalancesByClinic | None:
+    """Balance the next companies in one transaction. If it fails, retry the two halves of the batch separately.
 
-    Returns None if no run is due. Raises the error of an outage.
+    Returns the balances by clinic, or None if no run is due. Raises errors that are outages.
     """
     selection = Selection()
 
-    def balance_next(tx: Transaction) -> _Balances | None:
+    def balance_next(tx: Transaction) -> _BalancesByClinic | None:
         balances = balancing.balance_next_due(tx, now, lines_max, selection)
         _log_unexplained(balances or {})
         return balances
@@ -76,25 +76,25 @@ def _balance_batch(database: Database, now: datetime, lines_max: int) -> _Balanc
     except Exception as error:
         if isolation.is_outage(error) or not selection.taken:
             raise
-        log.warning("batch_split", kind=_KIND, items=len(selection.taken), error_class=type(error).__name__)
-    results = isolation.run_halves(database, _KIND, _balance_companies(now), selection.taken, now)
+        log.warning("batch_split", kind=_WORK_KIND, items=len(selection.taken), error_class=type(error).__name__)
+    results = isolation.run_halves(database, _WORK_KIND, _balance_companies(now), selection.taken, now)
     run_in_transaction(database, lambda tx: balancing.skip_companies(tx, now, selection.taken))
     return {clinic: each for found in results for clinic, each in (found or {}).items()}
 
 
-def _balance_companies(now: datetime) -> isolation.Work[_Balances]:
-    """Return the function that balances the selected companies."""
+def _balance_companies(now: datetime) -> isolation.Work[_BalancesByClinic]:
+    """Return a function that balances the selected companies and logs unexplained amounts."""
 
-    def work(tx: Transaction, selection: Selection) -> _Balances:
+    def balance_selected(tx: Transaction, selection: Selection) -> _BalancesByClinic:
         selection.taken = selection.only or ()
         balances = balancing.balance_companies(tx, now, selection.taken)
         _log_unexplained(balances)
         return balances
 
-    return work
+    return balance_selected
 
 
-def _log_unexplained(balances: _Balances) -> None:
+def _log_unexplained(balances: _BalancesByClinic) -> None:
     """Log an error for each clinic with an unexplained amount.
 
     Call it before the commit, because the balances are not computed again afterwards.
@@ -105,7 +105,7 @@ def _log_unexplained(balances: _Balances) -> None:
             log.error("balance_unexplained", **fields, lines=each.unexplained_count)
 
 
-def _summarize(balances: _Balances) -> str:
+def _summarize(balances: _BalancesByClinic) -> str:
     """Return the number of clinics, the unexplained amount and the number of unexplained lines, as text.
 
     The number of lines is needed because the amounts of several lines can add up to 0.00.

@@ -1,7 +1,7 @@
-"""Let Celery reconnect if the broker accepts no writes, as it does if the broker does not answer.
+"""Let Celery reconnect if the broker accepts no writes, as Celery does if the broker does not answer.
 
-A server answers READONLY after a failover behind an address that moved. It answers NOREPLICAS while
-`min-replicas-to-write` is not met. kombu treats both as errors of a command, which would end a worker.
+A server replies READONLY if a failover has moved the broker's address to another server. It replies NOREPLICAS while
+`min-replicas-to-write` is not met. kombu treats both replies as errors of a command, which would end a worker.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from config.redis_clients import says_cannot_write
 
 
 class _Reconnecting:
-    """Mixin for connections of redis-py: reconnect if the server accepts no writes."""
+    """Mixin for connections of redis-py: disconnect if the server accepts no writes, so that the caller reconnects."""
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Read a reply. If the server accepts no writes, disconnect and raise ConnectionError."""
@@ -28,7 +28,7 @@ class _Reconnecting:
 
 
 def reconnect_after_failover() -> None:
-    """Use connections with `_Reconnecting` for all channels that kombu opens from now on, except Unix sockets."""
+    """Make kombu use connections with `_Reconnecting` for all channels that it opens later, except on Unix sockets."""
     for channel in (Channel, SentinelChannel):
         for name in ("connection_class", "connection_class_ssl"):
             base = getattr(channel, name)

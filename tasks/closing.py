@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 @app.task(name="billing.close_months")
 def close_months(**_future: object) -> str:
-    """Close the due months, oldest first. A month that cannot be closed does not stop the others."""
+    """Close the months that are due, oldest first. If a month cannot be closed, continue with the next one."""
     resources, now = get_resources(), datetime.now(UTC)
     database = resources.database
     clear_enqueued(resources.broker, wire_names.CLOSE_MONTHS)
@@ -31,8 +31,8 @@ def close_months(**_future: object) -> str:
 def close(database: Database, company_id: str, month: Month, now: datetime, who: str | None) -> Snapshot:
     """Close a month now, in two transactions, and return its totals.
 
-    `who` is the user who closes the month, None for the nightly schedule. Raises ClosingError if the month may not be
-    closed.
+    `who` is the user who closes the month; None means the nightly schedule. Raises ClosingError if the month must not
+    be closed.
     """
     with transaction(database) as tx:
         closing.begin_close(tx, company_id, month, now, who)
@@ -42,7 +42,7 @@ def close(database: Database, company_id: str, month: Month, now: datetime, who:
 
 
 def _try_close(database: Database, key: tuple[str, Month], now: datetime) -> str:
-    """Close a month. Return its total, or the reason why it is not closed. Raises the error of an outage.
+    """Close a month. Return a text that names it and says whether it was closed. Raises errors that are outages.
 
     If imports keep the month locked, the next run tries again. After any other error the month is postponed.
     """

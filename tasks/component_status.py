@@ -1,4 +1,4 @@
-"""The status of a component of an installation, for `payments health`, the Health page and the API."""
+"""The status of a component of the installation, for `payments health`, the Health page and the API."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,10 +8,10 @@ from tasks.replicas import SILENT_AFTER, Replica
 
 
 class ComponentStatus(NamedTuple):
-    """Whether a component of the system works, with a sentence for the operator.
+    """Whether a component of the installation works, with a sentence for the operator (`detail`).
 
-    `needs_attention` marks a component that works although something is wrong. `next_step` says how to repair a fault;
-    it is empty if there is none. `replicas` are the processes of a service, None for a component that is not a service.
+    `needs_attention` marks a component that works although something is wrong. `next_step` tells how to repair a fault;
+    it is empty if there is none. `replicas` are the processes of a service. A component that is not a service has None.
     """
 
     name: str
@@ -26,17 +26,17 @@ class ComponentStatus(NamedTuple):
         """`up`, `down`, or `check` if something needs attention."""
         if not self.is_up:
             return "down"
-        return "check" if self.needs_attention or self.is_thinned else "up"
+        return "check" if self.needs_attention or self.has_silent_replicas else "up"
 
     @property
-    def is_thinned(self) -> bool:
-        """Whether some replicas of a service are silent while others work."""
+    def has_silent_replicas(self) -> bool:
+        """Whether some replicas of the service are silent while others work."""
         silent = {each.is_silent for each in self.replicas or ()}
         return silent == {True, False}
 
     @property
-    def seen(self) -> timedelta | None:
-        """The time since the last sign of life of any replica. None without replicas."""
+    def last_seen_age(self) -> timedelta | None:
+        """The time since the last sign of life of any replica, or None without replicas."""
         return min((each.age for each in self.replicas or ()), default=None)
 
 
@@ -55,11 +55,14 @@ NEXT_STEPS = {
     "console": "Start the console (console.web.serve), and read its log.",
     "failed tasks": "Open a failed task in Flower, and search the log of its worker for the id of the task.",
 }
-"""The next step if a component is down, by the component's name."""
+"""By component name: what the operator should do if the component is down."""
 
 
 def down_status(name: str, detail: str, next_step: str = "") -> ComponentStatus:
-    """Return the status of a component that does not work. The default of `next_step` is its usual next step."""
+    """Return the status of a component that does not work.
+
+    Without `next_step`, use the component's entry in NEXT_STEPS.
+    """
     return ComponentStatus(name, is_up=False, detail=detail, next_step=next_step or NEXT_STEPS[name])
 
 
@@ -74,7 +77,10 @@ def check_status(name: str, detail: str, next_step: str = "") -> ComponentStatus
 
 
 def status_of_replicas(name: str, detail: str, replicas: Sequence[Replica]) -> ComponentStatus:
-    """Return the status of a service: down if all replicas are silent or there are none, otherwise up with `detail`."""
+    """Return the status of a service from its replicas. It is down if there are none or all are silent.
+
+    If it is up, `detail` describes it.
+    """
     is_silent = all(each.is_silent for each in replicas)
     status = (
         down_status(name, f"no sign of life for {SILENT_AFTER.seconds} s") if is_silent else up_status(name, detail)

@@ -14,14 +14,14 @@ from tasks.isolation import retry_postponed, run_or_bisect
 from tasks.resources import Resources, get_resources
 from tasks.time_slice import run_time_slice
 
-LIMIT = 500
+BATCH_LINES = 500
 
 
 @app.task(name="billing.detect_exceptions")
 def detect_exceptions(**_future: object) -> str:
     """Examine in batches the lines whose exceptions may have changed. A line that fails is postponed.
 
-    If lines remain after a time slice, send another message.
+    If lines remain after a time slice, enqueue this task again.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.DETECT_EXCEPTIONS)
@@ -35,11 +35,11 @@ def detect_exceptions(**_future: object) -> str:
 
 
 def _detect(resources: Resources, now: datetime) -> Iterator[DetectionStats]:
-    """Yield the statistics of each batch until no line is left. Postponed lines that are due come first."""
+    """Examine the postponed lines that are due, then all others in batches. Yield the statistics of each batch."""
     kind = WorkKind.DETECT_EXCEPTION
 
     def detect(tx: Transaction, selection: Selection) -> DetectionStats:
-        return detecting.detect(tx, datetime.now(UTC), resources.worker, LIMIT, selection)
+        return detecting.detect(tx, datetime.now(UTC), resources.worker, BATCH_LINES, selection)
 
     yield from retry_postponed(resources.database, kind, detect, now)
     is_done = False

@@ -1,4 +1,7 @@
-"""The tasks that distribute payments: Payments on Account and refunds immediately, all others at night."""
+"""The tasks that distribute payments.
+
+One distributes Payments on Account and refunds immediately, the other the rest at night.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -20,14 +23,14 @@ BATCH_ACCOUNTS = 1_000
 
 @app.task(name="billing.apply_at_once")
 def apply_immediately(**_future: object) -> str:
-    """Distribute the queued accounts immediately: apply Payments on Account, and unapply what exceeds lowered amounts.
+    """Distribute the queued accounts: apply Payments on Account, and unapply what exceeds an amount that was lowered.
 
-    An account that fails is postponed, and stays in the queue. If accounts remain after a time slice, send another
-    message.
+    An account that fails is postponed, and stays in the queue. If accounts remain after a time slice, enqueue this task
+    again.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.APPLY_IMMEDIATELY)
-    batches, has_more = run_time_slice(_apply(resources.database, datetime.now(UTC)))
+    batches, has_more = run_time_slice(_distribute_queued(resources.database, datetime.now(UTC)))
     if has_more:
         enqueue_once(resources.broker, wire_names.APPLY_IMMEDIATELY)
     moved = sum(len(each.allocations) for each in batches)
@@ -36,7 +39,7 @@ def apply_immediately(**_future: object) -> str:
 
 @app.task(name="billing.distribute_payments")
 def distribute_payments(**_future: object) -> str:
-    """Distribute the companies whose nightly run is due. If work remains after a time slice, send another message.
+    """Distribute the companies whose nightly run is due. If work remains after a time slice, enqueue this task again.
 
     An account or a company that fails is postponed.
     """
@@ -68,8 +71,11 @@ def distribute_all(
         yield batch
 
 
-def _apply(database: Database, now: datetime) -> Iterator[DistributionResult]:
-    """Distribute queued accounts in batches until no account is left. Postponed accounts that are due come first."""
+def _distribute_queued(database: Database, now: datetime) -> Iterator[DistributionResult]:
+    """Distribute the postponed accounts that are due, then the other queued accounts in batches.
+
+    Yield each batch's result.
+    """
     kind = WorkKind.APPLY_IMMEDIATELY
 
     def apply(tx: Transaction, selection: Selection) -> DistributionResult:
@@ -84,8 +90,11 @@ def _apply(database: Database, now: datetime) -> Iterator[DistributionResult]:
 
 
 def _distribute_due(database: Database) -> Iterator[DistributionResult]:
-    """Distribute payments in batches until no company's run is due. Postponed accounts that are due come first."""
-    yield from isolation.retry_postponed(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute, datetime.now(UTC))
+    """Distribute the postponed accounts that are due, then the companies whose nightly run is due, in batches.
+
+    Yields the results of the batches.
+    """
+    yield from isolation.retry_postponed(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute_selected, datetime.now(UTC))
     is_done = False
     while not is_done:
         batch = _distribute_batch(database, datetime.now(UTC))
@@ -94,9 +103,11 @@ def _distribute_due(database: Database) -> Iterator[DistributionResult]:
 
 
 def _distribute_batch(database: Database, now: datetime) -> list[DistributionResult]:
-    """Distribute the next accounts of a company whose nightly run is due. After an error, find the accounts that fail.
+    """Distribute the next accounts of a company whose nightly run is due.
 
-    If no run is due, `last` of the last result is None. Raises the error of an outage.
+    After an error, postpone the accounts that fail.
+
+    If no run is due, `last` of the last result is None. Raises errors that are outages.
     """
     selection = Selection()
     try:
@@ -108,10 +119,10 @@ def _distribute_batch(database: Database, now: datetime) -> list[DistributionRes
     except Exception as error:
         if isolation.is_outage(error) or not selection.taken:
             raise
-        return _isolate(database, selection.taken, error, now)
+        return _isolate_failing_accounts(database, selection.taken, error, now)
 
 
-def _isolate(
+def _isolate_failing_accounts(
     database: Database, taken: Sequence[WorkItem], error: Exception, now: datetime
 ) -> list[DistributionResult]:
     """Distribute the accounts of a failed batch in halves, and postpone each account that fails alone.
@@ -121,11 +132,11 @@ def _isolate(
     """
     company = WorkItem(taken[0].company_id)
     accounts = [each for each in taken if each != company]
-    results = isolation.run_halves(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute, accounts, now)
+    results = isolation.run_halves(database, WorkKind.DISTRIBUTE_ACCOUNT, _distribute_selected, accounts, now)
     if None not in results:
         isolation.postpone(database, WorkKind.DISTRIBUTE_COMPANY, company, error, now)
     return [*filter(None, results), DistributionResult(company, [])]
 
 
-def _distribute(tx: Transaction, selection: Selection) -> DistributionResult:
+def _distribute_selected(tx: Transaction, selection: Selection) -> DistributionResult:
     return distributing.distribute_selected(tx, datetime.now(UTC), selection)

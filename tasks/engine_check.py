@@ -1,4 +1,4 @@
-"""Check at process start that PostgreSQL and Redis accept their URLs, and find settings that may lose payments."""
+"""At process start, check that PostgreSQL and Redis accept their URLs, and find settings that may lose payments."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -38,9 +38,8 @@ def require_database(settings: Settings, database_url: str) -> None:
 def require_isolation(settings: Settings, database_url: str) -> None:
     """Check that PostgreSQL isolates companies from each other in the console's transactions.
 
-    Raises SettingsError if not.
-
-    If the server does not answer, nothing is raised: the console makes the same check on each new connection.
+    Raises SettingsError if it does not. If the server does not answer, nothing is raised: the console makes the same
+    check on each new connection.
     """
     try:
         with translate_database_errors(settings, database_url):
@@ -51,7 +50,7 @@ def require_isolation(settings: Settings, database_url: str) -> None:
 
 @contextmanager
 def translate_database_errors(settings: Settings, database_url: str) -> Iterator[None]:
-    """Translate database errors within the block. The new errors name the setting of the URL.
+    """Translate database errors that occur in the block. The translated errors name the setting that holds the URL.
 
     Raises SettingsError if PostgreSQL refuses a call, and UnreachableEngineError if it does not answer.
     """
@@ -91,12 +90,12 @@ def require_broker(settings: Settings, broker_url: str) -> None:
 
 
 def require_engines(settings: Settings, engines: Engines, *, database: bool = True, feed: bool = True) -> None:
-    """Check that PostgreSQL and Redis accept their URLs. Raises SettingsError if one refuses it.
+    """Check that PostgreSQL and Redis accept their URLs. Raises SettingsError if one refuses its URL.
 
-    A server that does not answer is not an error, because services start while a server is down and wait for it.
-    `database` and `feed` say whether the service uses PostgreSQL and the feed. Every service uses the broker.
+    A server that does not answer is not an error: a service may start while a server is down, and waits for that
+    server. `database` and `feed` say whether the service uses PostgreSQL and the feed. Every service uses the broker.
     """
-    for check in _checks(settings, engines, database=database, feed=feed):
+    for check in _engine_checks(settings, engines, database=database, feed=feed):
         try:
             check()
         except UnreachableEngineError:
@@ -114,7 +113,7 @@ def describe_feed_source(settings: Settings) -> str:
 
 
 def durability_warnings(engines: Engines) -> list[str]:
-    """Return a sentence for each server setting that may lose payments. Settings that cannot be read are omitted."""
+    """Return a sentence for each server setting that may lose payments. Servers that do not answer are left out."""
     servers = {describe_redis(url).rpartition("/")[0]: url for url in (engines.redis_url, engines.broker_url)}
     found = list(_database_warnings(engines.database_url))
     for server, url in servers.items():
@@ -126,7 +125,7 @@ def durability_warnings(engines: Engines) -> list[str]:
     return found
 
 
-def _checks(settings: Settings, engines: Engines, *, database: bool, feed: bool) -> Iterator[Callable[[], None]]:
+def _engine_checks(settings: Settings, engines: Engines, *, database: bool, feed: bool) -> Iterator[Callable[[], None]]:
     if database:
         yield lambda: require_database(settings, engines.database_url)
     if feed:
@@ -135,9 +134,9 @@ def _checks(settings: Settings, engines: Engines, *, database: bool, feed: bool)
 
 
 def _require_redis(place: str, url: str) -> None:
-    """Check that Redis accepts a URL and evicts no keys.
+    """Check that Redis accepts a URL and evicts no keys. `place` is the start of the error message.
 
-    Raises SettingsError if it does not, and UnreachableEngineError if it does not answer. `place` begins the message.
+    Raises SettingsError if Redis refuses the URL or evicts keys, and UnreachableEngineError if it does not answer.
     """
     try:
         with closing(_connect(url)) as client:
@@ -161,9 +160,9 @@ def _connect(url: str) -> redis.Redis:
 
 
 def _evicting_policy(client: redis.Redis) -> str | None:
-    """Return the policy by which Redis evicts keys without an expiry, such as streams. Return None if it evicts none.
+    """Return Redis's eviction policy if it may evict keys without an expiry, such as streams; otherwise None.
 
-    Returns None as well if the user may not read the server's memory settings.
+    Also returns None if the user may not read the server's memory settings.
     """
     try:
         memory = client.info("memory")
@@ -175,12 +174,12 @@ def _evicting_policy(client: redis.Redis) -> str | None:
 
 def _redis_warnings(client: redis.Redis) -> Iterator[str]:
     persistence = client.info("persistence")
-    if not persistence.get("aof_enabled", 1) and _snapshots(client) == "":
+    if not persistence.get("aof_enabled", 1) and _save_option(client) == "":
         yield "stores nothing on disk, and a restart loses payments that are not imported; set appendonly yes"
 
 
-def _snapshots(client: redis.Redis) -> str | None:
-    """Return Redis's option `save`. It is empty for no snapshots. Return None if Redis refuses the command CONFIG."""
+def _save_option(client: redis.Redis) -> str | None:
+    """Return Redis's option `save`: empty if it takes no snapshots, None if it refuses the command CONFIG."""
     try:
         return client.config_get("save").get("save")
     except redis.ResponseError:

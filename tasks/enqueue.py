@@ -1,8 +1,8 @@
-"""Enqueue tasks by their wire name, so that no module must import a task to send it.
+"""Enqueue tasks by their wire name, so that the sender need not import the task.
 
-`send` is for messages that must arrive. `enqueue_once` is best effort: it sends nothing while a message for the task is
-already waiting, and periodic sweeps are the fallback. Call `enqueue_once` after the commit, because the task reads only
-committed work.
+`send` raises an error if the broker does not accept the message. `enqueue_once` does not: periodic sweeps are the
+fallback. It sends nothing while a message for the task is already waiting. Call `enqueue_once` after the commit,
+because the task reads only committed work.
 """
 
 import threading
@@ -20,18 +20,18 @@ from tasks.app import app, close_app, make_app
 
 log = structlog.get_logger()
 
-_application = threading.Lock()
+_application_lock = threading.Lock()
 
 WAITING_SECONDS_MAX = 30
-"""After this time, by the clock of Redis, a waiting message counts as lost."""
+"""A message that waits longer, by the clock of Redis, counts as lost."""
 WAITING_MESSAGES_MAX = 100
-"""No recurring task is sent to a queue in which this number of messages waits, because no worker consumes it."""
+"""If this many messages wait in a queue, no worker is consuming it, and recurring tasks are not enqueued."""
 
 
 def send(task_name: str, **arguments: object) -> None:
-    """Send a message for a task to the queue of its route.
+    """Send a message for a task to the queue to which Celery routes the task.
 
-    Raises kombu's OperationalError if the broker does not accept it.
+    Raises kombu's OperationalError if the broker does not accept the message.
     """
     app.send_task(task_name, kwargs=arguments, ignore_result=True)
 
@@ -46,7 +46,7 @@ def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, obje
 
 
 def enqueue_following(broker: redis.Redis, stats: ImportStats) -> None:
-    """Enqueue the tasks that continue the work of an import. Errors of the broker are logged and not raised."""
+    """Enqueue the tasks for which an import left work. Errors of the broker are logged and not raised."""
     if stats.released:
         enqueue_once(broker, wire_names.RETRY_DUE)
     if stats.to_examine:
@@ -58,8 +58,8 @@ def enqueue_following(broker: redis.Redis, stats: ImportStats) -> None:
 def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
     """Enqueue a recurring task unless one is already waiting or its queue is long. Errors are logged and not raised.
 
-    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and another is sent. The limit of the queue's
-    length prevents these messages from piling up while no worker runs.
+    A message that waits longer than WAITING_SECONDS_MAX counts as lost, and another one is sent. While no worker runs,
+    the limit of the queue's length prevents these messages from piling up.
     """
     queue = app.amqp.router.route({}, task_name)["queue"].name
     try:
@@ -74,7 +74,7 @@ def enqueue_recurring(broker: redis.Redis, task_name: str) -> None:
 
 
 def clear_enqueued(broker: redis.Redis, task_name: str) -> None:
-    """Allow the task to be enqueued again. The task calls this function before it looks for work."""
+    """Allow the task to be enqueued again. Each task calls this function before it looks for work."""
     try:
         broker.delete(_marker_key(task_name))
     except redis.RedisError as error:  # the marker expires
@@ -88,21 +88,21 @@ def _marker_key(task_name: str) -> str:
 
 def enqueue_retry_due(engines: Engines) -> bool:
     """Ask the retrier to retry due lines and dead letters. Return False if the broker did not accept the message."""
-    return _send_from_outside(engines, wire_names.RETRY_DUE)
+    return _configure_and_send(engines, wire_names.RETRY_DUE)
 
 
 def enqueue_requeue_runs(engines: Engines) -> bool:
     """Ask the back office to continue the requeue runs. Return False if the broker did not accept the message."""
-    return _send_from_outside(engines, wire_names.RUN_REQUEUES)
+    return _configure_and_send(engines, wire_names.RUN_REQUEUES)
 
 
-def _send_from_outside(engines: Engines, task_name: str) -> bool:
-    """Send a message for a task from a process that runs no tasks. Return whether the broker accepted it.
+def _configure_and_send(engines: Engines, task_name: str) -> bool:
+    """Send a message for a task from a process that runs no tasks. Return whether the broker accepted the message.
 
-    This configures the Celery application to fail fast. A lock admits one thread at a time, because the threads share
-    the application.
+    The Celery application is configured to fail fast. Threads share the application, so a lock lets only one of them
+    use it at a time.
     """
-    with _application:
+    with _application_lock:
         make_app(fail_fast(celery_settings(engines)))
         try:
             send(task_name)

@@ -1,4 +1,4 @@
-"""The latest failed tasks, for operators: the task, its error, time and worker, and the id by which Flower finds it."""
+"""The latest failed tasks, for operators: the task, its id in Flower, its error, its time and its worker."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ RETENTION = timedelta(days=7)
 
 
 class FailedTask(NamedTuple):
-    """A task that failed: its wire name and id, the class of its error, and the worker.
+    """A task that failed: its wire name and id, the class name of its error, and its worker.
 
     It contains no data of payments.
     """

@@ -1,4 +1,4 @@
-"""Check that PostgreSQL and Redis answer, that every service runs, and that no event waits for long or fails."""
+"""Check that PostgreSQL and Redis answer, that every service runs, and that no event is stuck and no task fails."""
 
 import time
 import urllib.request
@@ -32,25 +32,25 @@ from tasks.feed.heartbeat import (
 )
 from tasks.feed.oldest_events import WaitingEvents, waiting_by_company
 from tasks.feed.streams import FeedStats, Streams
-from tasks.outage_wording import OUTAGES
+from tasks.outage_wording import SENTENCE_BY_OUTAGE
 from tasks.replicas import FLOWER, Replica, read_replicas
 from tasks.resources import connect_redis
 from tasks.worker_check import check_workers
 
 SCHEDULER_START_SECONDS = 3
 AGE_MAX = timedelta(minutes=5)
-"""The age from which an unprocessed event counts as stuck. The alarm PaymentsFeedLags has the same limit."""
-NAMED_MAX = 5
-FAILED_SINCE = timedelta(days=1)
-"""Failed tasks of this period are reported."""
+"""An unprocessed event that is older counts as stuck. The alarm PaymentsFeedLags has the same limit."""
+LISTED_COMPANIES_MAX = 5
+FAILED_TASKS_PERIOD = timedelta(days=1)
+"""Tasks that failed within this time are reported."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """The components of an installation, and what was read from Redis to check them.
+    """The components of an installation with their status, and the data of Redis from which the status was determined.
 
-    If Redis does not answer, there are only components. If the broker does not answer, `queue_lengths` is empty.
-    `feed` is None for a limited scope, because the feed holds the entries of all companies.
+    If Redis does not answer, only `components` is set. If the broker does not answer, `queue_lengths` is empty. `feed`
+    is None for a limited scope, because the feed holds the entries of all companies.
     """
 
     components: list[ComponentStatus]
@@ -61,20 +61,20 @@ class Health:
     feed: FeedStats | None = None
 
 
-def check(engines: Engines, settings: Settings, timeout_seconds: int, scope: Scope = EVERYTHING) -> Health:
-    """Check every component. Only companies of the scope are named.
+def check_health(engines: Engines, settings: Settings, timeout_seconds: int, scope: Scope = EVERYTHING) -> Health:
+    """Check every component and return the result. Only companies of the scope are named.
 
-    `timeout_seconds` is the time within which all workers must reply to a ping. If it is 0, no ping is sent, and the
-    workers' signs of life decide. Flower and the console are included if they have run within the last hour, or if
-    `payments up` runs in this PAYMENTS_HOME. If Redis does not answer, the result omits the services.
+    All workers must reply to a ping within `timeout_seconds`. If it is 0, no ping is sent, and the workers' signs of
+    life are checked instead. Flower and the console are included if they have run within the last hour, or if `payments
+    up` runs in this PAYMENTS_HOME. If Redis does not answer, the result omits the services.
     """
     postgres = _check_postgres(engines)
     with closing(connect_redis(engines.redis_url)) as feed, closing(connect_redis(engines.broker_url)) as broker:
         redis_status = _check_redis(feed)
         if not redis_status.is_up:
             return Health([postgres, redis_status])
-        streams, now = Streams.of(feed, settings), datetime.now(UTC)
-        waiting, failed = waiting_by_company(streams, now, scope), failed_tasks.read(feed, now - FAILED_SINCE)
+        streams, now = Streams.from_settings(feed, settings), datetime.now(UTC)
+        waiting, failed = waiting_by_company(streams, now, scope), failed_tasks.read(feed, now - FAILED_TASKS_PERIOD)
         broker_status, queue_lengths = _check_broker(broker)
         components = [
             *(postgres, redis_status, broker_status),
@@ -124,9 +124,9 @@ def _check_redis(feed: redis.Redis) -> ComponentStatus:
 
 
 def _check_broker(broker: redis.Redis) -> tuple[ComponentStatus, Mapping[str, int]]:
-    """Check that the broker answers, and that no queue is so long that no worker can be consuming it.
+    """Check that the broker answers, and that no queue is too long. A long queue means that no worker consumes it.
 
-    Also return the lengths of the queues.
+    Returns the status, and the lengths of the queues.
     """
     try:
         lengths = {queue: broker.llen(f"{KEY_PREFIX}{queue}") for queue in QUEUE_NAMES}
@@ -143,7 +143,7 @@ def _check_intake(feed: redis.Redis, settings: Settings) -> ComponentStatus:
 
 
 def _intake_status(feed: redis.Redis, settings: Settings) -> ComponentStatus:
-    if unread := Streams.of(feed, settings).unread_names():
+    if unread := Streams.from_settings(feed, settings).unread_names():
         detail = f"does not read {', '.join(unread)}: PAYMENTS_STREAMS is lower than the publisher's number of streams"
         return down_status("intake", detail)
     if not has_heartbeat(feed):
@@ -155,30 +155,30 @@ def _intake_status(feed: redis.Redis, settings: Settings) -> ComponentStatus:
 
 
 def _check_import(feed: redis.Redis) -> ComponentStatus:
-    """Check that no outage pauses the import."""
+    """Check that no outage pauses the import. Return the status."""
     found = outage.current(feed)
     if found is None:
         return up_status("import", "no outage")
     seconds = (datetime.now(UTC) - found.since) // timedelta(seconds=1)
-    detail = f"paused for {seconds} s: {OUTAGES[found.reason]} ({found.reason})"
+    detail = f"paused for {seconds} s: {SENTENCE_BY_OUTAGE[found.reason]} ({found.reason})"
     return down_status("import", detail)
 
 
 def _check_age(waiting: Sequence[WaitingEvents]) -> ComponentStatus:
-    """Check that no unprocessed event is older than AGE_MAX."""
+    """Check that no unprocessed event is older than AGE_MAX. Return the status."""
     old = [each for each in waiting if each.age > AGE_MAX]
     if not old:
         return up_status("feed", "no event waits for long")
     named = [f"{each.company or 'unknown company'} for {each.age // timedelta(seconds=1):,} s" for each in old]
-    more = f" and {len(named) - NAMED_MAX:,} more" if len(named) > NAMED_MAX else ""
-    detail = f"events wait: {', '.join(named[:NAMED_MAX])}{more}"
+    more = f" and {len(named) - LISTED_COMPANIES_MAX:,} more" if len(named) > LISTED_COMPANIES_MAX else ""
+    detail = f"events wait: {', '.join(named[:LISTED_COMPANIES_MAX])}{more}"
     return down_status("feed", detail)
 
 
 def _check_scheduler(feed: redis.Redis, start_seconds: int = SCHEDULER_START_SECONDS) -> ComponentStatus:
-    """Check that the scheduler runs, and that each recurring task that it sends succeeds.
+    """Check that the scheduler runs, and that each recurring task that it sends succeeds. Return the status.
 
-    The check waits up to `start_seconds` for the first heartbeat of a scheduler that has just been started.
+    A scheduler that has just been started gets up to `start_seconds` to send its first heartbeat.
     """
     return _scheduler_status(feed, start_seconds)._replace(replicas=read_replicas(feed, "scheduler"))
 
@@ -198,7 +198,10 @@ def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
 
 
 def _check_failed_tasks(failed: Sequence[FailedTask]) -> ComponentStatus:
-    """Check whether a task failed within FAILED_SINCE. Its work is not lost, because sweeps find it again."""
+    """Return whether tasks failed within FAILED_TASKS_PERIOD, as a status.
+
+    No work is lost, because sweeps repeat it.
+    """
     if not failed:
         return up_status("failed tasks", "none in the last 24 hours")
     named = sorted({each.task for each in failed})
@@ -206,7 +209,10 @@ def _check_failed_tasks(failed: Sequence[FailedTask]) -> ComponentStatus:
 
 
 def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None) -> list[ComponentStatus]:
-    """Check Flower and the console: by their addresses if `payments up` runs them, otherwise by their signs of life."""
+    """Return the status of Flower and of the console.
+
+    If `payments up` runs them, their addresses are requested. Otherwise their signs of life are read.
+    """
     found = []
     for name, service, client, url, path in (
         ("Flower", FLOWER, broker, stack.flower_url if stack else None, "healthcheck"),
@@ -221,7 +227,10 @@ def _check_pages(feed: redis.Redis, broker: redis.Redis, stack: StackFile | None
 
 
 def _replicas_if_reachable(client: redis.Redis, service: str) -> list[Replica]:
-    """Return the replicas of a service, or none if their Redis does not answer, which is a component itself."""
+    """Return the replicas of a service.
+
+    Return none if their Redis does not answer, because Redis has its own status.
+    """
     try:
         return read_replicas(client, service)
     except redis.RedisError:

@@ -1,4 +1,4 @@
-"""The tasks of importer and retrier: import entries of the feed, and retry entries, due lines and dead letters."""
+"""The tasks of importer and retrier. They import new entries, and retry pending entries, due lines and dead letters."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,50 +21,50 @@ def import_events(
     trace: str | None = None,
     **_future: object,
 ) -> str:
-    """Import new entries of these streams for a time slice.
+    """Import new entries of the streams for a time slice. No `streams` means the unnumbered stream.
 
-    A message of the previous release names `entry_ids` instead.
+    A message of the previous release contains `entry_ids` instead; these entries are then imported.
     """
     resources = get_resources()
     with outage.report_outages(resources.feed):
         if entry_ids:
-            return _finish(resources, [import_attempt.import_entries(resources, entry_ids)])
-        return _finish(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
+            return _enqueue_following(resources, [import_attempt.import_entries(resources, entry_ids)])
+        return _enqueue_following(resources, import_attempt.import_time_slice(resources, reply_to, streams, trace))
 
 
 @app.task(name="payments.retry_entries")
 def retry_entries(**_future: object) -> str:
-    """Import or dead-letter the pending entries that are due. If some remain, send another message."""
+    """Import or dead-letter the pending entries that are due. If some remain, enqueue this task again."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_ENTRIES)
     with outage.report_outages(resources.feed):
         stats, has_more = entry_retry.retry_entries(resources)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_ENTRIES)
-    return _finish(resources, [stats])
+    return _enqueue_following(resources, [stats])
 
 
 @app.task(name="payments.give_up")
 def dead_letter(*, entry_ids: list[str], **_future: object) -> str:
-    """Store entries as dead letters, because their retries are exhausted. The previous release sends this task."""
+    """Store entries whose retries are exhausted as dead letters. Only the previous release sends this task."""
     resources = get_resources()
-    return _finish(resources, [import_attempt.dead_letter(resources, entry_ids)])
+    return _enqueue_following(resources, [import_attempt.dead_letter(resources, entry_ids)])
 
 
 @app.task(name="payments.retry_due")
 def retry_due(**_future: object) -> str:
-    """Re-evaluate due lines and dead letters. If work remains, send another message."""
+    """Re-evaluate due lines and dead letters. If work remains, enqueue this task again."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RETRY_DUE)
     with outage.report_outages(resources.feed):
         stats, has_more = retry_attempt.retry_due(resources, DUE_LIMIT)
     if has_more:
         enqueue_once(resources.broker, wire_names.RETRY_DUE)
-    return _finish(resources, [stats])
+    return _enqueue_following(resources, [stats])
 
 
-def _finish(resources: Resources, chunks: Iterable[ImportStats]) -> str:
-    """Enqueue the tasks that continue the work of each chunk. Return the statistics as the task's result."""
+def _enqueue_following(resources: Resources, chunks: Iterable[ImportStats]) -> str:
+    """After each chunk, enqueue the tasks for which it left work. Return the total statistics as the task's result."""
     total = ImportStats()
     for stats in chunks:
         enqueue_following(resources.broker, stats)

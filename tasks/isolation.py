@@ -1,7 +1,7 @@
 """Isolate failing items in a sweep: an item that fails is postponed and logged, and the sweep continues.
 
-An outage is not the fault of an item, so it postpones none. The sweep then ends with the error, and Celery beat sends
-it again.
+An outage is not the fault of an item, so no item is postponed. The sweep ends with the error, and Celery beat sends its
+task again later.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,18 +21,18 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 Work = Callable[[Transaction, Selection], _T]
-"""Work on selected items, in the given transaction. It sets `Selection.taken` to the items before it works on them."""
+"""A function that processes the selected items in the transaction. First it sets `Selection.taken` to these items."""
 
 
 def is_locked(error: Exception) -> bool:
-    """Return whether the error means that another transaction has locked rows that an item needs."""
+    """Return whether the error means that another transaction holds locks on rows of an item."""
     return outage_of(error) in {OutageReason.LOCK_TIMEOUT, OutageReason.CONFLICT}
 
 
 def is_outage(error: Exception) -> bool:
-    """Return whether no item can be processed at present.
+    """Return whether the error means that no item can be processed at present.
 
-    Locked rows are not an outage: other items may need other rows.
+    Locked rows are not an outage, because other items may need other rows.
     """
     return outage_of(error) is not None and not is_locked(error)
 
@@ -40,10 +40,10 @@ def is_outage(error: Exception) -> bool:
 def run_or_bisect(
     database: Database, kind: WorkKind, work: Work[_T], selection: Selection, now: datetime
 ) -> list[_T | None]:
-    """Run `work` in one transaction. After an error, run it on each half of the items separately, and so on.
+    """Run `work` in one transaction. After an error, run it on each half of the items, down to single items.
 
-    Returns the result of each transaction that committed, and None for each item that failed alone and was postponed.
-    Raises the error of an outage, and any error before `work` has set `Selection.taken`.
+    A single item that fails is postponed. Returns the result of each transaction that committed, and None for each
+    postponed item. Raises errors that are outages, and any error before `work` has set `Selection.taken`.
     """
     try:
         return [run_in_transaction(database, lambda tx: work(tx, selection))]
@@ -60,26 +60,26 @@ def run_or_bisect(
 def run_halves(
     database: Database, kind: WorkKind, work: Work[_T], items: Sequence[WorkItem], now: datetime
 ) -> list[_T | None]:
-    """Run `work` on each half of the items, as `run_or_bisect` does."""
+    """Run `work` on each half of the items, in separate transactions. Errors are handled as in `run_or_bisect`."""
     half = len(items) // 2
     parts = [part for part in (items[:half], items[half:]) if part]
     return [each for part in parts for each in run_or_bisect(database, kind, work, Selection(part), now)]
 
 
 def retry_postponed(database: Database, kind: WorkKind, work: Work[_T], now: datetime) -> list[_T]:
-    """Run `work` on each postponed item whose next attempt is due, in a separate transaction. Return the results.
+    """Run `work` on each postponed item whose next attempt is due, in separate transactions. Return the results.
 
-    A success ends the postponement, a failure extends it. Raises the error of an outage.
+    A success ends the postponement, and a failure extends it. Raises errors that are outages.
     """
 
-    def work_on_one(tx: Transaction, selection: Selection) -> _T:
+    def retry_item(tx: Transaction, selection: Selection) -> _T:
         selection.taken = selection.only or ()
         result = work(tx, Selection(selection.only))
         postponing.clear(tx, kind, selection.taken[0])
         return result
 
     due = run_in_transaction(database, lambda tx: postponing.due_again(tx, kind, now))
-    results = [each for item in due for each in run_or_bisect(database, kind, work_on_one, Selection([item]), now)]
+    results = [each for item in due for each in run_or_bisect(database, kind, retry_item, Selection([item]), now)]
     return [each for each in results if each is not None]
 
 

@@ -1,8 +1,8 @@
-"""The sentence of each outage, for the health check."""
+"""The sentence that the health check shows for each kind of outage."""
 
 from payments.core.outage import OutageReason
 
-OUTAGES = {
+SENTENCE_BY_OUTAGE = {
     OutageReason.DATABASE_UNAVAILABLE: "PostgreSQL does not answer",
     OutageReason.READ_ONLY: "the database is read-only; connect to the primary server",
     OutageReason.NOT_REPLICATED: "no standby confirms commits; connect a standby, or change synchronous_standby_names",

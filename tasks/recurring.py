@@ -1,6 +1,7 @@
-"""The last success of each recurring task, for `payments health` and the metrics.
+"""The time since the last success of each recurring task, for `payments health` and the metrics.
 
-Each success is a Redis key, and Redis measures the key's age. So the clocks of two machines are never compared.
+Each success is recorded as a Redis key, and Redis measures the age of the key. So the clocks of two machines are never
+compared.
 """
 
 from datetime import timedelta
@@ -12,7 +13,7 @@ from config.schedule import RECURRING, RecurringTask
 SUCCEEDED, EXPECTED = b"succeeded", b"expected"
 """The values of a key: the task has succeeded, or was sent for the first time."""
 _KEPT_SECONDS = 30 * 86_400
-_TASKS = {each.task for each in RECURRING}
+_TASK_NAMES = {each.task for each in RECURRING}
 
 
 def success_key(task_name: str) -> str:
@@ -22,19 +23,22 @@ def success_key(task_name: str) -> str:
 
 def record_success(feed: redis.Redis, task_name: str) -> None:
     """Record that a task succeeded now. Tasks that are not recurring are ignored. Raises RedisError."""
-    if task_name in _TASKS:
+    if task_name in _TASK_NAMES:
         feed.set(success_key(task_name), SUCCEEDED, ex=_KEPT_SECONDS)
 
 
 def start_measuring(feed: redis.Redis, task_name: str) -> None:
-    """Start to measure the age of a task that has never succeeded. Raises RedisError."""
+    """Count a task's age from now until the task succeeds for the first time. Raises RedisError.
+
+    If the age is already counted, nothing changes.
+    """
     feed.set(success_key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
 
 
 def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
-    """Return the time since the last success of each task. Without a success, it is the time since `start_measuring`.
+    """Return, by task, the time since its last success. If it has never succeeded, count from `start_measuring`.
 
-    Tasks without either are omitted. Raises RedisError.
+    A task that has no key in Redis is omitted. Raises RedisError.
     """
     with feed.pipeline(transaction=False) as pipeline:
         for each in RECURRING:
@@ -48,5 +52,8 @@ def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
 
 
 def late_tasks(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
-    """Return the tasks whose last success is too long ago, with the time since then. Raises RedisError."""
+    """Return the tasks that have not succeeded for too long, each with the time since its last success.
+
+    Raises RedisError.
+    """
     return {each: age for each, age in success_ages(feed).items() if age > each.late_after}

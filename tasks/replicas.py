@@ -1,6 +1,6 @@
-"""The signs of life of every process: the replicas of each service, and the time at which each was last seen.
+"""The signs of life of all processes. They show the replicas of each service, and when each replica was last seen.
 
-Each replica writes a key that expires, and Redis measures the key's age. So the clocks of two machines are never
+Each replica writes a key that expires, and Redis measures the age of the key. So the clocks of two machines are never
 compared. A replica that ends normally removes its key. A replica that was killed is shown as silent for an hour.
 """
 
@@ -21,12 +21,12 @@ log = structlog.get_logger(__name__)
 
 INTERVAL_SECONDS = 5
 SILENT_AFTER = timedelta(seconds=30)
-"""The age of its last sign of life from which a replica counts as silent."""
+"""A replica counts as silent if its last sign of life is older than this."""
 _KEPT_SECONDS = 3_600
 _TIMEOUT_SECONDS = 5
 FLOWER = "flower"
 SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler", "console", FLOWER)
-"""The services whose processes give signs of life."""
+"""The services whose processes send signs of life."""
 
 
 class Replica(NamedTuple):
@@ -42,8 +42,8 @@ class Replica(NamedTuple):
 
 
 def send_sign_of_life(client: redis.Redis, service: str) -> None:
-    """Record that this process works. Raises RedisError."""
-    name = _own_name()
+    """Record that this process of the service is running. Raises RedisError."""
+    name = _process_name()
     with client.pipeline(transaction=False) as pipeline:
         pipeline.sadd(_set_key(service), name)
         pipeline.set(_replica_key(service, name), "alive", ex=_KEPT_SECONDS)
@@ -51,8 +51,8 @@ def send_sign_of_life(client: redis.Redis, service: str) -> None:
 
 
 def sign_off(client: redis.Redis, service: str) -> None:
-    """Record that this process ends normally. Raises RedisError."""
-    name = _own_name()
+    """Delete this process's sign of life, because the process ends normally. Raises RedisError."""
+    name = _process_name()
     with client.pipeline(transaction=False) as pipeline:
         pipeline.delete(_replica_key(service, name))
         pipeline.srem(_set_key(service), name)
@@ -60,9 +60,10 @@ def sign_off(client: redis.Redis, service: str) -> None:
 
 
 def read_replicas(client: redis.Redis, service: str) -> list[Replica]:
-    """Return the replicas of a service, most recently seen first. Replicas that were not seen for an hour are omitted.
+    """Return the replicas of a service, most recently seen first. Replicas not seen for an hour are omitted.
 
-    The replicas of Flower are in the broker's database, all others in the feed's database. Raises RedisError.
+    `client` must be connected to the broker's database for Flower, and to the feed's database for all other services.
+    Raises RedisError.
     """
     names = sorted(each.decode() if isinstance(each, bytes) else each for each in client.smembers(_set_key(service)))
     with client.pipeline(transaction=False) as pipeline:
@@ -77,46 +78,49 @@ def read_replicas(client: redis.Redis, service: str) -> list[Replica]:
 
 @contextmanager
 def signs_of_life(redis_url: str, service: str, is_progressing: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Send signs of life of this process from a thread, while `is_progressing` returns True. End with the block."""
+    """Send signs of life of this process until the block ends, from a thread.
+
+    Skip them while `is_progressing` is False.
+    """
     stopping = threading.Event()
     client = make_redis_client(redis_url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
 
-    def repeat() -> None:
+    def send_repeatedly() -> None:
         while not stopping.is_set():
             if is_progressing():
-                _try(lambda: send_sign_of_life(client, service))
+                _log_failure(lambda: send_sign_of_life(client, service))
             stopping.wait(INTERVAL_SECONDS)
 
     with closing(client):
-        thread = threading.Thread(target=repeat, name="signs of life", daemon=True)
+        thread = threading.Thread(target=send_repeatedly, name="signs of life", daemon=True)
         thread.start()
         try:
             yield
         finally:
             stopping.set()
             thread.join(INTERVAL_SECONDS)
-            _try(lambda: sign_off(client, service))
+            _log_failure(lambda: sign_off(client, service))
 
 
-def _try(send: Callable[[], None]) -> None:
+def _log_failure(send: Callable[[], None]) -> None:
     try:
         send()
     except redis.RedisError as error:
         log.info("sign_of_life_not_sent", error_class=type(error).__name__)
 
 
-def _own_name() -> str:
+def _process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _set_key(service: str) -> str:
-    return f"{_prefix(service)}replicas:{service}"
+    return f"{_key_prefix(service)}replicas:{service}"
 
 
 def _replica_key(service: str, name: str) -> str:
-    return f"{_prefix(service)}replica:{service}:{name}"
+    return f"{_key_prefix(service)}replica:{service}:{name}"
 
 
-def _prefix(service: str) -> str:
+def _key_prefix(service: str) -> str:
     # The Redis user of Flower may write no other keys.
     return "payments:flower:" if service == FLOWER else "payments:"

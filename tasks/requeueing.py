@@ -1,4 +1,4 @@
-"""The task that continues requeue runs: it requeues their payments, and stores the results."""
+"""The task that continues requeue runs. It requeues their payments chunk by chunk and stores the results."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ CHUNK_ROWS = 500
 def run_requeues(**_future: object) -> str:
     """Requeue the payments of the running requeue runs, chunk by chunk and in turns. A run that fails is postponed.
 
-    If payments remain after a time slice, send another message.
+    If payments remain after a time slice, enqueue this task again.
     """
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.RUN_REQUEUES)
@@ -33,9 +33,9 @@ def run_requeues(**_future: object) -> str:
 
 
 def _requeue(resources: Resources, now: datetime) -> Iterator[bool]:
-    """Requeue chunk by chunk until no run is left. After each chunk, ask the retrier to evaluate the payments.
+    """Requeue the postponed runs that are due, then all others chunk by chunk. Yield the result of each chunk.
 
-    Postponed runs that are due come first.
+    After each chunk, ask the retrier to evaluate the requeued payments.
     """
     kind = WorkKind.REQUEUE_RUN
 

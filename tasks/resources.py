@@ -1,4 +1,4 @@
-"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. They are opened at their first use."""
+"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. The first call of a task opens them."""
 
 import gc
 import os
@@ -49,7 +49,7 @@ class Resources:
     @property
     def streams(self) -> Streams:
         """The streams of the feed."""
-        return Streams.of(self.feed, self.settings)
+        return Streams.from_settings(self.feed, self.settings)
 
     def run_context(self) -> RunContext:
         """Return the context of an import run that starts now."""
@@ -72,13 +72,13 @@ def current_task_id() -> str:
 
 
 def _patient_backoff_schedule(settings: Settings) -> BackoffSchedule:
-    """Return the retry delays for a payment whose patient is unknown. Their sum is exactly `patient_wait_max`."""
+    """Return the retry delays for a payment whose patient is unknown. The delays add up to `patient_wait_max`."""
     rechecks, rest = divmod(settings.patient_wait_max, settings.patient_recheck)
     return (settings.patient_recheck,) * rechecks + ((rest,) if rest else ())
 
 
 class NotConfiguredError(RuntimeError):
-    """A task ran in a process that had not called `configure`."""
+    """A task ran in a process that has not called `configure`."""
 
 
 _configuration: tuple[Settings, Engines, WorkerName, Keyring] | None = None
@@ -92,7 +92,7 @@ def configure(settings: Settings, engines: Engines, worker: WorkerName, keyring:
 
 
 def get_resources() -> Resources:
-    """Return the resources of this process. The first call opens them. A forked child opens its own.
+    """Return the resources of this process. The first call opens them. A forked child opens its own resources.
 
     Raises NotConfiguredError if `configure` was not called.
     """
@@ -140,7 +140,7 @@ def connect_redis(url: str) -> redis.Redis:
 
 
 def _relax_garbage_collection() -> None:
-    """Exempt the loaded modules from garbage collection, and raise its thresholds so that it runs between chunks.
+    """Exempt the loaded modules from garbage collection, and raise its thresholds so that it runs less often.
 
     A chunk creates about ten thousand objects that live until the chunk ends. With Python's default thresholds, the
     collector would examine these objects repeatedly (`python -m bench.steps --collector python` shows the difference).
@@ -150,6 +150,6 @@ def _relax_garbage_collection() -> None:
 
 
 def _stopwatch() -> Callable[[], int]:
-    """Return a function that returns the milliseconds since this call."""
+    """Return a function that returns the milliseconds that have passed since `_stopwatch` was called."""
     started_ns = time.monotonic_ns()
     return lambda: (time.monotonic_ns() - started_ns) // 1_000_000

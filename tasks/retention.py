@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 @app.task(name="billing.make_room")
 def create_partitions(**_future: object) -> str:
-    """Create the partitions of coming months in all tables partitioned by month, and delete expired short-lived rows.
+    """Create the partitions of the coming months in all tables that are partitioned by month. Delete short-lived rows.
 
     If another transaction keeps a table locked, the next run tries that table again.
     """

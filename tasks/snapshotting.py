@@ -13,12 +13,12 @@ from tasks.resources import get_resources
 from tasks.time_slice import run_time_slice
 from tasks.transactions import run_in_transaction
 
-_KIND = WorkKind.SNAPSHOT_COMPANY
+_WORK_KIND = WorkKind.SNAPSHOT_COMPANY
 
 
 @app.task(name="billing.snapshot_queues")
 def snapshot_queues(**_future: object) -> str:
-    """Store the size of each company's work queues, once per night. If companies remain, send another message."""
+    """Store the size of each company's work queues, once per night. If companies remain, enqueue this task again."""
     resources = get_resources()
     clear_enqueued(resources.broker, wire_names.SNAPSHOT_QUEUES)
     result, has_more = take_snapshots(resources.database, datetime.now(UTC))
@@ -28,25 +28,29 @@ def snapshot_queues(**_future: object) -> str:
 
 
 def take_snapshots(database: Database, now: datetime) -> tuple[str, bool]:
-    """Take the due snapshots for a time slice. Return a summary, and whether companies may remain.
+    """Take due snapshots until none is left or the time slice ends.
 
-    A company that fails is postponed and logged. Raises the error of an outage.
+    Returns a summary, and whether companies may remain. A company that fails is postponed and logged. Raises errors
+    that are outages.
     """
-    taken, has_more = run_time_slice(_take_due(database, now))
+    taken, has_more = run_time_slice(_take_due_snapshots(database, now))
     return f"{sum(taken):,} companies" if taken else "not due", has_more
 
 
-def _take_due(database: Database, now: datetime) -> Iterator[bool]:
-    """Take snapshots until tonight's run is complete. Postponed companies that are due come first."""
+def _take_due_snapshots(database: Database, now: datetime) -> Iterator[bool]:
+    """Take the postponed snapshots that are due, then all others of tonight's run. Yield whether each was taken."""
     yield from isolation.retry_postponed(
-        database, _KIND, lambda tx, selection: snapshotting.snapshot_company(tx, now, selection), now
+        database, _WORK_KIND, lambda tx, selection: snapshotting.snapshot_company(tx, now, selection), now
     )
-    while (is_taken := _take_next(database, now)) is not None:
+    while (is_taken := _take_next_snapshot(database, now)) is not None:
         yield is_taken
 
 
-def _take_next(database: Database, now: datetime) -> bool | None:
-    """Take the next snapshot. Return False if it failed, and None if no run is due. Raises the error of an outage."""
+def _take_next_snapshot(database: Database, now: datetime) -> bool | None:
+    """Take the next snapshot. Return True if it was taken, False if it failed, and None if no run is due.
+
+    Raises errors that are outages.
+    """
     selection = Selection()
     try:
         return run_in_transaction(database, lambda tx: snapshotting.snapshot_next_due(tx, now, selection))
@@ -54,6 +58,6 @@ def _take_next(database: Database, now: datetime) -> bool | None:
         if isolation.is_outage(error) or not selection.taken:
             raise
         (company,) = selection.taken
-        isolation.postpone(database, _KIND, company, error, now)
+        isolation.postpone(database, _WORK_KIND, company, error, now)
     run_in_transaction(database, lambda tx: snapshotting.skip_company(tx, now, company))
     return False

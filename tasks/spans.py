@@ -1,7 +1,7 @@
 """OpenTelemetry spans: one for each payment, as a child of its publisher's span, and one for each chunk.
 
-In addition to the event, a stream entry may hold the publisher's trace context as a W3C `traceparent`. A payment's span
-ends after the commit. Spans contain identifiers, but no amounts or names.
+A stream entry may hold the publisher's trace context as a W3C `traceparent`, beside the event. A payment's span ends
+after the commit. Spans contain identifiers, but no amounts or names.
 """
 
 import time
@@ -19,13 +19,13 @@ from payments.contract.partial_event import read_partial_event
 from payments.contract.stream_entry import StreamEntry
 from tasks.tracing import Tracing
 
-_W3C = TraceContextTextMapPropagator()
+_W3C_PROPAGATOR = TraceContextTextMapPropagator()
 # By default a span records an error's message, and with it what PostgreSQL quotes of a row.
-_WITHOUT_MESSAGES: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+_EXCEPTIONS_UNRECORDED: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
 
 
 class SpanTracing(Tracing):
-    """Tracing with OpenTelemetry."""
+    """Tracing with OpenTelemetry. `provider` creates the tracers and exports the spans."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider, self._tracer = provider, provider.get_tracer("payments")
@@ -33,16 +33,16 @@ class SpanTracing(Tracing):
     @contextmanager
     def request_span(self) -> Iterator[str | None]:
         """Open a span for a request to import new entries, and yield its traceparent."""
-        with self._tracer.start_as_current_span("request import", kind=SpanKind.PRODUCER, **_WITHOUT_MESSAGES):
+        with self._tracer.start_as_current_span("request import", kind=SpanKind.PRODUCER, **_EXCEPTIONS_UNRECORDED):
             carrier: dict[str, str] = {}
-            _W3C.inject(carrier)
+            _W3C_PROPAGATOR.inject(carrier)
             yield carrier.get("traceparent")
 
     @contextmanager
     def chunk_span(self, traceparent: str | None) -> Iterator[object]:
         """Open a span for the import of a chunk, as a child of the request's span."""
         with self._tracer.start_as_current_span(
-            "import chunk", context=_context(traceparent), kind=SpanKind.CONSUMER, **_WITHOUT_MESSAGES
+            "import chunk", context=_parent_context(traceparent), kind=SpanKind.CONSUMER, **_EXCEPTIONS_UNRECORDED
         ) as span:
             try:
                 yield span
@@ -53,15 +53,15 @@ class SpanTracing(Tracing):
     def record_attempt(self, entries: Sequence[StreamEntry], started_ns: int, outcome: str | Exception) -> None:
         """Record a span for each entry whose publisher's trace is sampled, and link it with the chunk's span.
 
-        `started_ns` is the start of the attempt in Unix nanoseconds. `outcome` is the statistics or the error of the
-        attempt.
+        `started_ns` is the start of the attempt in Unix nanoseconds. `outcome` is the statistics of the attempt, or its
+        error.
         """
         chunk, ended_ns = trace.get_current_span(), time.time_ns()
         chunk.set_attributes(
             {"messaging.batch.message_count": len(entries), "payments.outcome": _outcome_text(outcome)}
         )
         for entry in entries:
-            context = _context(entry.trace)
+            context = _parent_context(entry.trace)
             publisher = trace.get_current_span(context).get_span_context() if context else None
             if publisher is None or not publisher.trace_flags.sampled:
                 continue
@@ -82,8 +82,8 @@ class SpanTracing(Tracing):
         self._provider.shutdown()
 
 
-def _context(traceparent: str | None) -> Context | None:
-    return _W3C.extract({"traceparent": traceparent}) if traceparent else None
+def _parent_context(traceparent: str | None) -> Context | None:
+    return _W3C_PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
 
 
 def _span_attributes(entry: StreamEntry) -> dict[str, str]:
@@ -101,8 +101,8 @@ def _set_outcome(span: Span, outcome: str | Exception) -> None:
 
 
 def _outcome_text(outcome: str | Exception) -> str:
-    """Return an outcome as text.
+    """Return the outcome of an attempt as text.
 
-    For an error it is only the class, because the message may contain data of payments.
+    For an error it is only the class name, because the message may contain data of payments.
     """
     return type(outcome).__name__ if isinstance(outcome, Exception) else outcome

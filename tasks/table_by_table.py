@@ -1,4 +1,4 @@
-"""Change or analyze tables one after the other, each in a separate transaction."""
+"""Change or analyze several tables, each in its own transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -15,22 +15,22 @@ _T = TypeVar("_T")
 
 
 class ChangeResult(NamedTuple):
-    """The number of partitions created or dropped, and the tables that other transactions kept locked."""
+    """The number of partitions that were created or dropped, and the tables that were skipped because of locks."""
 
     partitions: int
     blocked: Sequence[str]
 
 
 def change_tables(database: Database, change: Callable[[Transaction, str], int], passes: int = 1) -> ChangeResult:
-    """Apply a change to each partitioned table. `passes` is the maximum number of attempts at a locked table.
+    """Apply a change to each partitioned table. A locked table is tried up to `passes` times.
 
-    A table that fails does not stop the others: its error is logged, and the first error is raised at the end. The
-    error of an outage is raised immediately.
+    If a table fails, its error is logged and the next table is changed; the first error is raised at the end. An error
+    that is an outage is raised immediately.
     """
     partitions, blocked = 0, list(TABLES)
     errors: list[Exception] = []
     for _ in range(passes):
-        results = {table: _change(database, change, table) for table in blocked}
+        results = {table: _try_change(database, change, table) for table in blocked}
         errors += [each for each in results.values() if isinstance(each, Exception)]
         partitions += sum(each for each in results.values() if isinstance(each, int))
         blocked = [table for table, each in results.items() if each is None]
@@ -41,25 +41,25 @@ def change_tables(database: Database, change: Callable[[Transaction, str], int],
 def analyze_stale_tables(database: Database) -> list[str]:
     """Analyze each table whose planner statistics miss most of its rows. Return the names of these tables.
 
-    Errors are handled as in `change_tables`, except that a locked table is an error.
+    Errors are handled as in `change_tables`, except that a locked table counts as an error.
     """
     with transaction(database) as tx:
         tables = analyzing.stale_tables(tx)
-    results = [_try(database, analyzing.analyze, table) for table in tables]
+    results = [_run_for_table(database, analyzing.analyze, table) for table in tables]
     _raise_first(each for each in results if isinstance(each, Exception))
     return tables
 
 
-def _change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | Exception | None:
+def _try_change(database: Database, change: Callable[[Transaction, str], int], table: str) -> int | Exception | None:
     """Apply the change to a table. Return its result, or None if another transaction keeps the table locked."""
-    result = _try(database, change, table)
+    result = _run_for_table(database, change, table)
     return None if isinstance(result, Exception) and is_locked(result) else result
 
 
-def _try(database: Database, work: Callable[[Transaction, str], _T], table: str) -> _T | Exception:
-    """Return the result of `work` for a table, or its error. Raises the error of an outage.
+def _run_for_table(database: Database, work: Callable[[Transaction, str], _T], table: str) -> _T | Exception:
+    """Run `work` for a table. Return its result, or the error. Raises errors that are outages.
 
-    Other errors are logged, unless the table is locked.
+    An error is logged, unless it means that the table is locked.
     """
     try:
         with transaction(database) as tx:

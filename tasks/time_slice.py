@@ -1,11 +1,14 @@
-"""Time slices of recurring tasks. Each batch commits its progress, and the next task continues where one stopped."""
+"""Time slices of recurring tasks.
+
+Each batch commits its progress, so the next task continues where this one stopped.
+"""
 
 import time
 from collections.abc import Iterable
 from typing import TypeVar
 
 TIME_SLICE_SECONDS = 30
-"""Time slice of one task, well below the task time limit."""
+"""Time slice of one task. It is well below the time limit of a task."""
 
 _T = TypeVar("_T")
 
@@ -13,7 +16,7 @@ _T = TypeVar("_T")
 def run_time_slice(batches: Iterable[_T]) -> tuple[list[_T], bool]:
     """Run batches until none is left or the time slice is over. Return their results, and whether batches may remain.
 
-    `batches` is an iterator that does the work of a batch before it yields the result. At least one batch is run.
+    `batches` is an iterator: each step does the work of one batch and yields the result. At least one batch is run.
     Raises the errors of the batches.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS

@@ -7,7 +7,7 @@ from payments.contract.stream_entry import StreamEntry
 
 
 class Tracing:
-    """The tracing interface. This implementation does nothing: every call returns immediately."""
+    """The tracing interface. This implementation records nothing."""
 
     def request_span(self) -> AbstractContextManager[str | None]:
         """Open a span for a request to import new entries. Yields the traceparent to send with the message."""

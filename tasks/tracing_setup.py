@@ -1,4 +1,4 @@
-"""Choose a process's tracing: OpenTelemetry if PAYMENTS_TRACES_URL names a collector, otherwise none."""
+"""Choose the tracing of a process: OpenTelemetry if PAYMENTS_TRACES_URL names a collector, otherwise none."""
 
 from config.settings import Settings
 from config.tracing import tracer_provider
@@ -6,7 +6,7 @@ from tasks.tracing import Tracing
 
 
 def open_tracing(settings: Settings, process_name: str) -> Tracing:
-    """Return this process's tracing. Call it once per process, after a fork, because it starts a thread."""
+    """Return the tracing of this process. Call this function once per process and after a fork: it starts a thread."""
     provider = tracer_provider(settings.traces_url, process_name)
     if provider is None:
         return Tracing()

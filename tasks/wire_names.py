@@ -1,7 +1,7 @@
 """The names of tasks in messages.
 
-They never change, because workers of an earlier and a later release run side by side during an upgrade. If a task's
-function is renamed, its wire name stays.
+A name never changes, not even when the function of the task is renamed. During an upgrade, workers of two releases run
+side by side and must understand each other's messages.
 """
 
 IMPORT_EVENTS = "payments.import_events"

@@ -1,4 +1,4 @@
-"""Check that each queue has a worker, by the signs of life of its replicas or by a ping."""
+"""Check that a worker consumes each queue. Use the signs of life of its replicas, or send it a ping."""
 
 import uuid
 from contextlib import closing
@@ -16,39 +16,43 @@ from tasks.replicas import read_replicas
 from tasks.resources import connect_redis
 
 PING_VALID_SECONDS_MIN = 60
-QUEUES = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDINGS}
-"""The queue in which each Celery worker is pinged."""
+QUEUE_BY_WORKER = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDINGS}
+"""The queue to which the ping of each Celery worker is sent."""
 
 
 def check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
-    """Check the Celery workers. Each must answer a ping within `timeout_seconds`.
+    """Check the Celery workers, and return their status. Each worker must answer a ping within `timeout_seconds`.
 
-    If it is 0, no ping is sent, and the signs of life decide. A page that refreshes uses this, because pings are tasks
-    and would fill Flower's list.
+    If it is 0, no ping is sent, and the signs of life are checked instead. Pages that refresh pass 0, because pings are
+    tasks and would fill Flower's list.
     """
     if timeout_seconds:
-        found = _ping(engines, feed, timeout_seconds)
+        found = _ping_workers(engines, feed, timeout_seconds)
         return [each._replace(replicas=read_replicas(feed, each.name)) for each in found]
     return [
         status_of_replicas(name, f"takes messages from {queue}", read_replicas(feed, name))
-        for name, queue in QUEUES.items()
+        for name, queue in QUEUE_BY_WORKER.items()
     ]
 
 
-def _ping(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
+def _ping_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
     make_app(fail_fast(celery_settings(engines)))
     valid_seconds = max(PING_VALID_SECONDS_MIN, timeout_seconds)
     with closing(connect_redis(engines.broker_url)) as broker:
-        reply_lists = {name: send_ping(feed, broker, queue, valid_seconds) for name, queue in QUEUES.items()}
+        reply_lists = {name: send_ping(feed, broker, queue, valid_seconds) for name, queue in QUEUE_BY_WORKER.items()}
     close_app()
     replies = _collect_replies(feed, {reply_to for reply_to in reply_lists.values() if reply_to}, timeout_seconds)
-    return [_worker_status(name, queue, reply_lists[name], replies, timeout_seconds) for name, queue in QUEUES.items()]
+    return [
+        _worker_status(name, queue, reply_lists[name], replies, timeout_seconds)
+        for name, queue in QUEUE_BY_WORKER.items()
+    ]
 
 
 def send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
-    """Send a ping. Return the Redis list on which its reply arrives, or None if the broker does not accept the ping.
+    """Send a ping. Return the Redis list for its reply, or None if no ping was sent.
 
-    No ping is sent to a long queue, because no worker consumes it and pings would pile up.
+    None means that the broker does not accept the ping, or that the queue is long. A long queue has no worker that
+    consumes it, and pings would pile up.
     """
     reply_to = f"payments:canary:{uuid.uuid4()}"
     valid_while = f"{reply_to}:valid"
@@ -63,7 +67,7 @@ def send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds:
 
 
 def _collect_replies(feed: redis.Redis, awaited: set[str], timeout_seconds: int) -> dict[str, str]:
-    """Wait for one reply on each Redis list. Return the worker that replied, by list.
+    """Wait for one reply on each Redis list. Return, by list, the worker that replied.
 
     Lists without a reply are omitted. The timeout applies to all lists together.
     """

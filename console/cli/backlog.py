@@ -70,7 +70,7 @@ def _poll(context: CliContext) -> Iterator[Backlog]:
     with closing(connect_redis(context.engines.redis_url)) as feed:
         try:
             while True:
-                yield _read(Streams.of(feed, context.settings), database)
+                yield _read(Streams.from_settings(feed, context.settings), database)
         finally:
             database.dispose()
 

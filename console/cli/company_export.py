@@ -73,7 +73,7 @@ def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: flo
     from tasks.resources import connect_redis
 
     with closing(connect_redis(context.engines.redis_url)) as client, spinner("Waiting for the company's last events"):
-        feed = Streams.of(client, context.settings)
+        feed = Streams.from_settings(client, context.settings)
         if not _wait(lambda: not has_entry(feed, company_id), wait_seconds):
             raise CommandError(
                 f"events of company {company_id} are still on the feed after {wait_seconds:g} s; pause its publisher, "

@@ -67,14 +67,14 @@ class TemporaryStack:
         Raises StackError if the stack ends, or does not work after START_SECONDS_MAX.
         """
         from config.engines import NotRunningError, current_engines
-        from tasks.health_check import check
+        from tasks.health_check import check_health
 
         deadline, missing = time.monotonic() + START_SECONDS_MAX, "the engines"
         while time.monotonic() < deadline:
             self.check_running()
             with contextlib.suppress(NotRunningError):
                 context = CliContext(self.settings, current_engines(self.settings))
-                health = check(context.engines, context.settings, _PING_SECONDS)
+                health = check_health(context.engines, context.settings, _PING_SECONDS)
                 down = [part.name for part in health.components if not part.is_up]
                 if not down:
                     return context

@@ -111,7 +111,7 @@ def component_records(components: Iterable[ComponentStatus]) -> list[Record]:
             "next_step": each.next_step or None,
             "replicas": None if each.replicas is None else sum(not one.is_silent for one in each.replicas),
             "silent": None if each.replicas is None else sum(one.is_silent for one in each.replicas),
-            "seen_seconds": _seconds(each.seen),
+            "seen_seconds": _seconds(each.last_seen_age),
         }
         for each in components
     ]

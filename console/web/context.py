@@ -67,7 +67,7 @@ class AppState:
     def feed_figures(self, now: datetime) -> FeedFigures | None:
         """Return the statistics and the lag of the feed. Return None if Redis does not answer."""
         try:
-            stats = Streams.of(self.feed, self.settings).stats(now)
+            stats = Streams.from_settings(self.feed, self.settings).stats(now)
         except redis.RedisError:
             return None
         return FeedFigures(stats, self.feed_lag.measure(stats.oldest_ids, now))

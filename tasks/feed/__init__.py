@@ -1,1 +1,1 @@
-"""The feed as Redis streams: reading, claiming, redelivery and acknowledgement."""
+"""The feed as Redis streams: reading, claiming, redelivering and acknowledging its entries."""

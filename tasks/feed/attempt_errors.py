@@ -1,4 +1,4 @@
-"""Errors of import and retry attempts: whether an error is an outage, and the text of it that is stored."""
+"""Errors of import and retry attempts. Decide whether an error is an outage, and return the text of it to store."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ ERROR_CHARACTERS_MAX = 300
 
 
 class NotAnsweringError(Exception):
-    """PostgreSQL does not answer. No entry was read from the stream, so the attempt can be repeated later."""
+    """PostgreSQL does not answer. No entry was read from the stream yet, so nothing must be undone."""
 
 
 class Witness(NamedTuple):
-    """The entry that shows whether an outage is over. It was imported alone and met the outage.
+    """An entry that was imported alone and met an outage. When it can be imported, the outage is over.
 
-    `deliveries` is its number of deliveries before that import. The number is restored, so that the outage costs no
-    attempt.
+    `deliveries` is its number of deliveries before that import. The number is restored, because an outage does not
+    count as an attempt.
     """
 
     entry_id: str
@@ -35,7 +35,10 @@ class IsolatedEntryError(Exception):
 
 
 def outage_of(error: BaseException) -> OutageReason | None:
-    """Return why no attempt can succeed at present, or None if the error concerns the payments of this attempt."""
+    """Return the outage that an error means, or None if the error concerns only the payments of this attempt.
+
+    During an outage, no attempt can succeed.
+    """
     match error:
         case IsolatedEntryError():
             return error.reason
@@ -52,9 +55,9 @@ def outage_of(error: BaseException) -> OutageReason | None:
 
 
 def summary_of(error: Exception) -> str:
-    """Return the class and the first line of an error. Later lines may contain the statement and its values.
+    """Return the class name and the first line of an error. Later lines may contain the statement and its values.
 
-    The text is printable ASCII, because the cause may be a character that the database cannot store.
+    The text is printable ASCII, because the database may have refused the very character that the error quotes.
     """
     first_line = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     return ascii(f"{type(error).__name__}: {first_line}"[:ERROR_CHARACTERS_MAX])[1:-1]

@@ -1,4 +1,4 @@
-"""Find the stream entries that fail: if a chunk fails, try each half of it, down to single entries."""
+"""Find the stream entries that fail. If a chunk fails, try each half of it, down to single entries."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,10 +12,10 @@ def run_or_bisect(
     work: Callable[[Sequence[StreamEntry]], ImportStats],
     handle_failure: Callable[[StreamEntry, Exception], ImportStats],
 ) -> ImportStats:
-    """Run `work` on entries, in one transaction per call, and return the statistics of all calls.
+    """Run `work` on entries, in one transaction per call. Return the sum of the statistics.
 
-    After an error that is not an outage, `work` runs on each half. For an entry that fails alone, `handle_failure` is
-    called with the error. Raises the error of an outage.
+    After an error that is not an outage, `work` runs on each half of the entries. If a single entry fails,
+    `handle_failure` is called with the entry and the error. Raises errors that are outages.
     """
     try:
         return work(entries)

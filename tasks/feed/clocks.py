@@ -3,7 +3,7 @@
 import time
 
 TOLERANCE_MS = 1_000
-"""Corrections up to this size are normal clock synchronisation."""
+"""Corrections up to this size are normal for clock synchronisation, and are ignored."""
 
 
 def monotonic_ms() -> int:
@@ -12,15 +12,15 @@ def monotonic_ms() -> int:
 
 
 class ServerClock:
-    """Compares a server's clock with a monotonic clock of this process."""
+    """Compares the clock of a Redis server with a monotonic clock of this process."""
 
     def __init__(self) -> None:
         self._offset_ms: int | None = None
 
     def detect_setback(self, server_ms: int, monotonic_ms: int) -> bool:
-        """Return whether the Redis server's clock was set back since the previous call.
+        """Return whether the server's clock was set back since the previous call.
 
-        Both times are in milliseconds: the server's time, and the time of a monotonic clock of this process.
+        `server_ms` is the server's time, `monotonic_ms` the time of a monotonic clock of this process.
         """
         previous, self._offset_ms = self._offset_ms, server_ms - monotonic_ms
         return previous is not None and self._offset_ms < previous - TOLERANCE_MS

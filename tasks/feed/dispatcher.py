@@ -1,9 +1,9 @@
-"""Dispatch new stream entries: ask an importer to import them, with one request in flight at a time.
+"""Dispatch new stream entries: request their import from an importer. At most one request is in flight.
 
-The dispatcher forms no chunks. It reads at most one entry, to notice new ones, and discards it. An importer reads all
-entries that are new when its task starts. So a single event is imported immediately, and a backlog is imported in full
-chunks. The dispatcher's sweep has three purposes: importers retry entries that were lost or failed, tasks whose work is
-due in PostgreSQL are enqueued, and the database sessions of stalled workers are terminated.
+The dispatcher forms no chunks. It only notices that there are new entries, and an importer reads all entries that are
+new when its task starts. So a single event is imported immediately, and a backlog is imported in full chunks. The
+dispatcher also sweeps: it lets importers retry entries that were lost or failed, enqueues tasks whose work is due in
+PostgreSQL, and terminates the database sessions of stalled workers.
 
 While the circuit breaker is open, the dispatcher requests nothing and probes. If the broker accepts no messages, for
 example because Redis is full, the dispatcher imports the feed itself, so that the feed becomes shorter.
@@ -50,11 +50,11 @@ log = structlog.get_logger()
 BLOCK_MS = 1_000
 REPLY_TIMEOUT_MS = 500
 REQUEST_TIMEOUT_MS, QUEUED_REQUEST_TIMEOUT_MS = 1_000, 30_000
-"""When a request without a reply counts as lost: if the queue is empty, and if it may still wait behind others."""
+"""A request without a reply counts as lost after the first time, or the second if messages wait in the queue."""
 SWEEP_MS = 1_000
 CHECK_MS = 250
 RECONNECT_SECONDS = 1
-FULL_MS = 100
+CAPACITY_POLL_MS = 100
 REPLY_PREFIX = "payments:taken:"
 WORKER_APPLICATION_NAMES = [*(application_name(worker) for worker in get_args(WorkerName)), replay.APPLICATION_NAME]
 
@@ -67,7 +67,7 @@ class ImportRequest(NamedTuple):
 
 
 class Dispatcher:
-    """Dispatches one feed. `run` repeats `run_cycle` until the event `stopping` is set."""
+    """Dispatches the entries of one feed. `run` repeats `run_cycle` until the event `stopping` is set."""
 
     def __init__(
         self,
@@ -76,10 +76,10 @@ class Dispatcher:
         keyring: Keyring = NO_KEYS,
         on_progress: Callable[[bool], None] = lambda _is_ready: None,
     ) -> None:
-        """Connect to the engines. After each cycle, `run` calls `on_progress` with whether the cycle reached Redis."""
+        """Connect to the engines. After each cycle, `run` calls `on_progress`, with True if the cycle reached Redis."""
         self.settings, self.on_progress = settings, on_progress
         self.feed = connect_redis(engines.redis_url)
-        self.streams = Streams.of(self.feed, settings)
+        self.streams = Streams.from_settings(self.feed, settings)
         self.tracing = open_tracing(settings, "intake")
         self.broker = connect_redis(engines.broker_url)
         self.database = connect(
@@ -105,7 +105,8 @@ class Dispatcher:
     def run(self) -> None:
         """Run cycles until `stopping` is set.
 
-        On Redis or broker errors, import without messages. If nothing can be imported, wait 1 s and continue.
+        After an error of Redis or of the broker, import entries in this process. If there was nothing to import, wait 1
+        s and continue.
         """
         self._recreate_groups()
         while not self.stopping.is_set():
@@ -121,9 +122,10 @@ class Dispatcher:
                     self._recreate_groups()
 
     def run_cycle(self) -> None:
-        """Trim the streams, send a heartbeat, sweep the pending entries and request an import, each if it is due.
+        """Do what is due: trim the streams, send a heartbeat, sweep the pending entries, and request an import.
 
-        While the circuit breaker is open, probe instead. Raises RedisError and kombu's OperationalError.
+        While the circuit breaker is open, only trim, send heartbeats and probe the outage. Raises RedisError and
+        kombu's OperationalError.
         """
         self.trimming.trim_if_due()
         if monotonic_ms() >= self.next_check_ms and (found := self.find_outage()):
@@ -137,8 +139,8 @@ class Dispatcher:
     def find_outage(self) -> Outage | None:
         """Send a heartbeat, and return the outage for which the circuit breaker is open, or None.
 
-        If PostgreSQL does not answer, open the breaker. An answer is valid for CHECK_MS, because each check costs a
-        query and a write that Redis syncs to disk.
+        If PostgreSQL does not answer, open the breaker. If there is no outage, the next check follows after CHECK_MS,
+        because each check costs a query and a write that Redis syncs to disk.
         """
         send_heartbeat(self.feed)
         if not is_reachable(self.database):
@@ -149,7 +151,7 @@ class Dispatcher:
         return None
 
     def wait_out(self, found: Outage) -> None:
-        """Terminate stalled sessions. Probe the outage if a probe is due, otherwise wait up to CHECK_MS."""
+        """Terminate stalled sessions. Then probe the outage if a probe is due, otherwise wait up to CHECK_MS."""
         self._terminate_stalled_sessions()
         if wait_ms := self.probe.wait_ms():
             self.stopping.wait(min(wait_ms, CHECK_MS) / 1_000)
@@ -157,7 +159,10 @@ class Dispatcher:
             self.probe.probe(found)
 
     def import_unrequested(self) -> bool:
-        """Import and retry entries in this process for a time slice. Return whether there were any."""
+        """Import and retry entries in this process for a time slice. Return whether there were entries.
+
+        If an outage prevents the import, log it and return False.
+        """
         try:
             with outage.report_outages(self.feed):
                 stats = import_attempt.import_unrequested(self.resources)
@@ -184,7 +189,12 @@ class Dispatcher:
             log.warning("stalled_sessions_terminated", sessions=terminated)
 
     def awaiting_reply(self) -> bool:
-        """Wait up to REPLY_TIMEOUT_MS for the reply to the request in flight. Return whether it is still in flight."""
+        """Wait up to REPLY_TIMEOUT_MS for the reply to the request in flight.
+
+        Return whether the request is still in flight.
+
+        A request counts as lost, and no longer in flight, after REQUEST_TIMEOUT_MS or QUEUED_REQUEST_TIMEOUT_MS.
+        """
         request = self.in_flight_request
         if request is None:
             return False
@@ -200,12 +210,14 @@ class Dispatcher:
         """Wait up to BLOCK_MS for new entries and request their import, unless too many entries are pending."""
         states = self.streams.group_states()
         if not self._has_capacity(states):
-            self.stopping.wait(FULL_MS / 1_000)  # Redis has no command that blocks until entries are acknowledged
+            self.stopping.wait(
+                CAPACITY_POLL_MS / 1_000
+            )  # Redis has no command that blocks until entries are acknowledged
         elif names := self.streams.wait_for_new(states, BLOCK_MS):
             self._send_request(names)
 
     def _has_capacity(self, states: dict[str, GroupState]) -> bool:
-        """Return whether one more chunk may be delivered, because few enough entries are in progress.
+        """Return whether so few entries are in progress that one more chunk may be delivered.
 
         Pending entries that wait for a retry do not count, so that failing payments never block new payments.
         """
@@ -221,7 +233,7 @@ class Dispatcher:
             send(wire_names.IMPORT_EVENTS, reply_to=request.reply_to, **streams, **trace)
 
     def _recreate_groups(self) -> None:
-        """Create the consumer groups that do not exist: at the first start, or after the feed was emptied."""
+        """Create the consumer groups that do not exist, at the first start and after the feed was emptied."""
         try:
             self.streams.ensure_groups()
         except redis.RedisError as error:

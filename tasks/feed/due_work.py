@@ -1,6 +1,6 @@
 """Enqueue the tasks whose work is due in PostgreSQL.
 
-Without this module, each of these tasks would have to run every few seconds to find nothing.
+Without this module, each of these tasks would run every few seconds, usually to find no work.
 """
 
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ CHECK_MS = 5_000
 class DueWorkSweep:
     """Looks for due work every CHECK_MS.
 
-    If PostgreSQL does not answer, the messages of Celery beat are the fallback.
+    If PostgreSQL does not answer, nothing is enqueued. Celery beat sends the same tasks less often.
     """
 
     def __init__(self, database: Database, broker: redis.Redis) -> None:
@@ -30,7 +30,7 @@ class DueWorkSweep:
         self._next_check_ms = monotonic_ms()
 
     def sweep(self) -> None:
-        """Enqueue the tasks whose work is due, if the last check is old enough."""
+        """Enqueue the tasks whose work is due, unless the last check was less than CHECK_MS ago."""
         if monotonic_ms() < self._next_check_ms:
             return
         self._next_check_ms = monotonic_ms() + CHECK_MS

@@ -1,6 +1,6 @@
-"""Convert entries from the form in which Redis sends them: an id, and a list of alternating field names and values.
+"""Convert stream entries from the reply of Redis: an id, and a list of alternating field names and values.
 
-The list is not converted to a dict, because a field name may occur repeatedly.
+The list is not converted to a dict, because a field name may occur several times.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ SIGNATURE_BYTES_MAX = 200
 
 
 def keep_field_lists(client: redis.Redis, commands: Sequence[str] = ("XREADGROUP", "XCLAIM")) -> None:
-    """Make a client return the entries of these commands with their field lists, as this module expects.
+    """Make a client return entries of these commands as ids with field lists. This module expects field lists.
 
-    By default, redis-py converts the list to a dict, which drops repeated fields.
+    By default, redis-py converts a field list to a dict, which drops repeated fields.
     """
     for command in commands:
         client.set_response_callback(command, _keep_reply)
@@ -28,7 +28,7 @@ def _keep_reply(answer: Any, **_options: object) -> Any:
 
 
 def entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
-    """Convert the reply to XREADGROUP to entries by stream. The reply None means no entries."""
+    """Convert the reply to XREADGROUP to entries by stream. The reply None means that there are no entries."""
     return {
         name.decode(): [stream_entry(entry_id, fields) for entry_id, fields in entries]
         for name, entries in answer or ()
@@ -36,10 +36,10 @@ def entries_by_stream(answer: Any) -> dict[str, list[StreamEntry]]:
 
 
 def stream_entry(entry_id: bytes, field_list: Sequence[bytes]) -> StreamEntry:
-    """Return the StreamEntry of a raw Redis entry.
+    """Return the StreamEntry of an entry in a reply of Redis.
 
-    If it does not have exactly one field `event`, or has several signatures, its body holds all fields as JSON
-    (`whole_entry_body`). The entry is then rejected later.
+    An entry with more or less than one field `event`, or with several signatures, gets all its fields as JSON for its
+    body (`whole_entry_body`). The import rejects such an entry later.
     """
     names, values = field_list[::2], field_list[1::2]
     if names == [b"event"]:
@@ -57,6 +57,6 @@ def stream_entry(entry_id: bytes, field_list: Sequence[bytes]) -> StreamEntry:
 
 
 def _signature_text(signature: bytes) -> str:
-    """Return a signature as text that PostgreSQL can store. A malformed signature stays invalid."""
+    """Return a signature as text that PostgreSQL can store. A malformed signature is still invalid afterwards."""
     text = signature[:SIGNATURE_BYTES_MAX].decode("ascii", "replace")
     return text if text.isprintable() else "unprintable"

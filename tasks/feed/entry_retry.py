@@ -1,9 +1,9 @@
-"""Retry pending entries that an importer lost or that failed alone. Dead-letter entries without retries left.
+"""Retry pending entries that an importer lost, or that failed alone. Dead-letter entries without retries left.
 
 Redis counts the deliveries of an entry. After one delivery, an entry is undecided: its importer died, met an outage, or
-did not find out in time which entry of the chunk fails. It is imported again in a chunk. From ISOLATED_DELIVERIES on,
-an entry is imported alone. Each of these imports that fails counts as an attempt of the backoff schedule. An outage
-does not count.
+did not find out in time which entry of the chunk fails. An undecided entry is imported in a chunk. From
+ISOLATED_DELIVERIES on, an entry is imported alone. If that import fails, it counts as an attempt of the backoff
+schedule, unless the reason is an outage.
 """
 
 import time
@@ -28,36 +28,40 @@ from tasks.resources import Resources
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 1
-"""The time slice in which one task retries entries. Then it ends, so that other tasks can run."""
+"""The time slice of a task that retries entries. The task then ends, so that other tasks can run."""
 DIVISIONS_MAX = 100
-"""How often a chunk is divided. The retrier delays no new payments, so it decides more entries than an importer."""
+"""Maximum number of times that a chunk is divided. It is higher than an importer's, because no new payment waits."""
 COMPANY_SHARE = 20
-"""How many entries of a page that failed alone are tried for one company, until all pages were visited."""
+"""Maximum number of failed entries of one company that are tried from one page."""
 
 
 def is_exhausted(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
     """Return whether an entry has failed after every step of its backoff schedule."""
-    return _delay(schedule, entry) is None
+    return _backoff_delay(schedule, entry) is None
 
 
 def is_due(schedule: BackoffSchedule, entry: PendingEntry) -> bool:
-    """Return whether an entry's lease and its backoff delay are over, or its retries are exhausted."""
-    return entry.idle_ms >= (LEASE + (_delay(schedule, entry) or timedelta())) // timedelta(milliseconds=1)
+    """Return whether an entry may be retried or dead-lettered now.
+
+    Its lease and its backoff delay must be over. An exhausted entry has no delay.
+    """
+    return entry.idle_ms >= (LEASE + (_backoff_delay(schedule, entry) or timedelta())) // timedelta(milliseconds=1)
 
 
 def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
     """Import or dead-letter the due entries for a time slice. Return the statistics, and whether some may remain.
 
-    Entries that an importer lost come first. Then come the entries that wait for a retry, from where the last task of
-    this process stopped. Each entry is claimed shortly before its import, and only if no other worker has claimed it.
+    Entries that an importer lost come first. The entries that wait for a retry follow, from the position at which the
+    last task of this process stopped. Each entry is claimed shortly before its import. If another worker has claimed
+    it, it is skipped.
 
-    Raises NotAnsweringError, and the error of an outage. If an entry that was imported alone met the outage, the error
-    is IsolatedEntryError.
+    Raises NotAnsweringError and errors that are outages. If an entry that was imported alone met the outage, raises
+    IsolatedEntryError.
     """
     if not is_reachable(resources.database):
         raise NotAnsweringError
     ends_at, total = time.monotonic() + TIME_SLICE_SECONDS, NOTHING_IMPORTED
-    steps = _Steps(resources)
+    steps = _RetrySteps(resources)
     for step in steps:
         if time.monotonic() >= ends_at:
             return total, True
@@ -65,10 +69,10 @@ def retry_entries(resources: Resources) -> tuple[ImportStats, bool]:
     return total, steps.has_more
 
 
-class _Steps:
-    """The calls that import or dead-letter due entries.
+class _RetrySteps:
+    """The functions that import or dead-letter the due entries. The caller calls each of them once.
 
-    After the last call, `has_more` tells whether entries may remain.
+    After the last one, `has_more` tells whether entries may remain.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -77,16 +81,16 @@ class _Steps:
 
     def __iter__(self) -> Iterator[Callable[[], ImportStats]]:
         resources = self._resources
-        yield from self._of(resources.streams.importers_entries(LEASE_MS))
+        yield from self._steps_for(resources.streams.importers_entries(LEASE_MS))
         rotation = resources.retry_rotation
         is_whole_rotation, is_last = rotation.is_at_start, False
         while not is_last:
             page, is_last = rotation.next_page(resources.streams, LEASE_MS)
-            yield from self._of(page)
+            yield from self._steps_for(page)
         self.has_more |= not is_whole_rotation
 
-    def _of(self, idle: Sequence[PendingEntry]) -> Iterator[Callable[[], ImportStats]]:
-        """Yield the calls for idle entries.
+    def _steps_for(self, idle: Sequence[PendingEntry]) -> Iterator[Callable[[], ImportStats]]:
+        """Yield a function for each import or dead-lettering of these idle entries, if they are due.
 
         Undecided and exhausted entries are handled in chunks, failed entries one by one.
         """
@@ -101,7 +105,10 @@ class _Steps:
             yield partial(_dead_letter_chunk, resources, chunk)
 
     def _fair_share(self, failed: Sequence[PendingEntry]) -> list[PendingEntry]:
-        """Return at most COMPANY_SHARE entries of each company, so that no company waits for all entries of another."""
+        """Return at most COMPANY_SHARE entries of each company, so that one company's entries do not delay the others.
+
+        If entries are left out, `has_more` becomes True.
+        """
         if len(failed) <= COMPANY_SHARE:
             return list(failed)
         bodies = self._resources.streams.bodies([each.entry_id for each in failed])
@@ -117,7 +124,7 @@ class _Steps:
 
 
 def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
-    """Claim and import undecided entries. If this import is lost as well, each entry is then imported alone."""
+    """Claim and import undecided entries. If this importer is lost too, each entry is later imported alone."""
     entries = resources.streams.claim(_ids(chunk), LEASE_MS)
     if not entries:
         return NOTHING_IMPORTED
@@ -131,9 +138,9 @@ def _dead_letter_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> I
 
 
 def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
-    """Claim and import one entry. The claim counts as an attempt: an import that ends the process cannot record one.
+    """Claim and import one entry. The claim already counts as an attempt, in case the import ends the process.
 
-    Raises IsolatedEntryError in an outage. The attempt is then not counted.
+    In an outage, the attempt is not counted, and IsolatedEntryError is raised.
     """
     entries = resources.streams.claim([pending.entry_id], LEASE_MS)
     if not entries:
@@ -147,8 +154,10 @@ def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
         raise
 
 
-def _delay(schedule: BackoffSchedule, entry: PendingEntry) -> timedelta | None:
-    """Return the time that an entry waits after its lease. It is zero for an entry that was only lost.
+def _backoff_delay(schedule: BackoffSchedule, entry: PendingEntry) -> timedelta | None:
+    """Return the backoff delay of an entry, which begins when its lease ends.
+
+    It is zero for an entry that was only lost.
 
     Returns None if the retries are exhausted.
     """

@@ -1,7 +1,7 @@
-"""The companies whose payments mostly failed during the last seconds, as one worker process has seen it.
+"""Remember the companies whose payments mostly failed during the last seconds in this worker process.
 
-Their payments are imported after the others, and are left to the retrier if they fail again. So a fault of one company
-costs the other companies one failed transaction per chunk.
+Their payments are imported after those of the others. If they fail again, they are left to the retrier. So a fault of
+one company costs the other companies only one failed transaction per chunk.
 """
 
 from collections import Counter
@@ -13,21 +13,21 @@ REMEMBERED_MS = 5_000
 
 
 class FailingCompanies:
-    """The companies that are failing. None represents the entries whose company is unreadable."""
+    """The companies whose payments fail at present. None stands for all entries whose company is unreadable."""
 
     def __init__(self) -> None:
         self._until: dict[str | None, int] = {}
 
     def __contains__(self, company_id: str | None) -> bool:
-        """Return whether most of a company's payments failed within the last REMEMBERED_MS."""
+        """Return whether most of the company's payments failed within the last REMEMBERED_MS."""
         return self._until.get(company_id, 0) > monotonic_ms()
 
     def __bool__(self) -> bool:
-        """Return whether any company was failing at the last `update`."""
+        """Return whether there was any failing company at the last `update`."""
         return bool(self._until)
 
     def update(self, imported: Iterable[str | None], failed: Iterable[str | None]) -> None:
-        """Record the result of a chunk: the company of each imported entry, and of each entry that was not imported."""
+        """Record the result of a chunk. `imported` and `failed` are company ids, one per entry."""
         now, good, bad = monotonic_ms(), Counter(imported), Counter(failed)
         self._until = {company_id: until for company_id, until in self._until.items() if until > now}
         for company_id in good | bad:

@@ -1,22 +1,22 @@
-"""The heartbeats by which `payments health` knows that a service without a queue is running."""
+"""The heartbeats of the services that consume no queue. `payments health` reads them."""
 
 import os
 
 import redis
 
 HEARTBEAT_KEY = "payments:intake:heartbeat"
-"""Of the dispatcher: it reads the feed."""
+"""Heartbeat of the dispatcher, which reads the feed."""
 SCHEDULER_HEARTBEAT_KEY = "payments:scheduler:heartbeat"
-"""Of the scheduler: it sends the recurring tasks."""
+"""Heartbeat of the scheduler, which sends the recurring tasks."""
 HEARTBEAT_SECONDS = 10
 SCHEDULER_HEARTBEAT_SECONDS = 30
 
 
 def send_heartbeat(client: redis.Redis, key: str = HEARTBEAT_KEY, seconds: int = HEARTBEAT_SECONDS) -> None:
-    """Write this process's heartbeat, which expires after `seconds`."""
+    """Write a heartbeat to Redis. It expires after `seconds`."""
     client.set(key, os.getpid(), ex=seconds)
 
 
 def has_heartbeat(client: redis.Redis, key: str = HEARTBEAT_KEY) -> bool:
-    """Return whether a process of this service wrote a heartbeat that has not expired."""
+    """Return whether the heartbeat exists and has not expired."""
     return bool(client.exists(key))

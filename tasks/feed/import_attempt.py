@@ -1,4 +1,4 @@
-"""The import attempts of a worker: read or claim entries, and import them or store them as dead letters."""
+"""The import attempts of a worker. It reads or claims entries, and imports them or stores them as dead letters."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +18,9 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 1
-"""The time slice in which one task imports new entries. Then it ends, so that other tasks can run."""
+"""The time slice of a task that imports new entries. The task then ends, so that other tasks can run."""
 BLOCK_MS = 50
-"""The time for which a task waits for more new entries before it ends its time slice."""
+"""A task waits up to this time for more new entries. If none arrives, its time slice ends."""
 
 
 def import_new(
@@ -31,8 +31,8 @@ def import_new(
     After the entries are read, a reply is pushed onto the list `reply_to`, on which the dispatcher waits. `trace` is
     the traceparent of the dispatcher's request.
 
-    Raises NotAnsweringError if PostgreSQL does not answer. Raises the error of an outage; the entries that were not
-    imported stay pending.
+    Raises NotAnsweringError if PostgreSQL does not answer. Raises errors that are outages; the entries that are not
+    imported by then stay pending.
     """
     names = streams or [resources.settings.stream]
     chunk_events = resources.settings.chunk_events
@@ -45,8 +45,8 @@ def import_time_slice(
     """Import new entries chunk by chunk for a time slice. Yield the statistics of each chunk after its commit.
 
     The slice continues while new entries arrive, because one message per payment would cost more than the import. It
-    ends early after a failure. It also ends early after held payments were released, because these payments come before
-    new ones. Raises the errors of `import_new`.
+    ends early after a failure. It also ends early if the import released held payments, so that those are imported
+    before new ones. Raises the errors of `import_new`.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
     stats = import_new(resources, reply_to, streams, trace)
@@ -63,7 +63,7 @@ def import_time_slice(
 
 
 def import_unrequested(resources: Resources) -> ImportStats:
-    """Import new entries for a time slice, without a request by message. Return the statistics.
+    """Import new entries for a time slice, although no message requested it. Return the statistics.
 
     Raises the errors of `import_new`.
     """
@@ -79,12 +79,18 @@ def import_unrequested(resources: Resources) -> ImportStats:
 
 
 def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStats:
-    """Claim and import the entries with these ids, from a message of the previous release. Raises as `import_new`."""
+    """Claim and import the entries with these ids, which a message of the previous release names.
+
+    Raises the errors of `import_new`.
+    """
     return _import(resources, None, lambda: resources.streams.claim(entry_ids))
 
 
 def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
-    """Read entries and import them. Check PostgreSQL first, because an entry that was read stays pending."""
+    """Call `read` to read entries, and import them.
+
+    Check PostgreSQL first, because an entry that was read stays pending.
+    """
     if not is_reachable(resources.database):
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
@@ -95,7 +101,7 @@ def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence
 def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int = 0) -> ImportStats:
     """Claim entries whose retries are exhausted, store them as dead letters, and acknowledge them.
 
-    Entries that have been idle for less than `min_idle_ms` are omitted. Raises the error of an outage.
+    Entries that have been idle for less than `min_idle_ms` are left out. Raises errors that are outages.
     """
     started_ns = time.time_ns()
     entries = resources.streams.claim(entry_ids, min_idle_ms)
@@ -108,9 +114,9 @@ def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int
 
 
 def _store_as_dead_letters(resources: Resources, entries: Sequence[StreamEntry]) -> ImportStats:
-    """Store entries as dead letters. An entry that the database refuses is stored without its parsed fields.
+    """Store entries as dead letters. If the database refuses an entry, store it without its parsed fields.
 
-    Raises the error of an outage.
+    Raises errors that are outages.
     """
 
     def store(part: Sequence[StreamEntry], *, with_fields: bool = True) -> ImportStats:

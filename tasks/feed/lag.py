@@ -1,9 +1,9 @@
 """Measure how long the oldest entries have been on the feed.
 
 An entry's id usually contains the time at which it was added, by the clock of the Redis server. But a publisher may
-choose an id that is not a time, such as `1-1`, or a wrong time, such as one year ahead. Redis then continues from this
-id. So the age by id counts only if it is plausible. In any case, the age is at least the time since this process first
-saw the entry as the oldest one.
+choose an id that is not a time, such as `1-1`, or a wrong time, such as one year ahead; Redis then continues from this
+id. So the age by id counts only if it is plausible. An entry is also at least as old as the time since this process
+first saw it as the oldest one.
 """
 
 import threading
@@ -11,21 +11,21 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 PLAUSIBLE_AGE_MAX = timedelta(days=7)
-"""An entry whose id is older has either another clock or has long raised the alarm by the time since it was seen."""
+"""An id with an older time is not plausible. An entry that is really this old has raised the alarm long before."""
 
 
 class FeedLag:
-    """Measures the lag of one feed. It remembers when it first saw each of the oldest entries."""
+    """Measures the lag of one feed. An instance remembers when it first saw each of the oldest entries."""
 
     def __init__(self) -> None:
         self._first_seen: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
     def measure(self, oldest_ids: Iterable[str], now: datetime) -> timedelta | None:
-        """Return the least time for which the oldest entry has been on the feed, or None if the feed is empty.
+        """Return the time for which the oldest entry has been on the feed at least, or None if the feed is empty.
 
-        `oldest_ids` holds, for each stream, the qualified ids of its oldest entry and of its oldest entry with a
-        plausible id.
+        `oldest_ids` are qualified ids, up to two of each stream: that of its oldest entry, and that of its oldest entry
+        with a plausible id.
         """
         with self._lock:
             self._first_seen = {entry_id: self._first_seen.get(entry_id, now) for entry_id in oldest_ids}
@@ -34,12 +34,12 @@ class FeedLag:
 
 
 def plausible_since_ms(now: datetime) -> int:
-    """Return the lowest millisecond part of a plausible entry id."""
+    """Return the earliest plausible time in an entry id, in Unix milliseconds."""
     return milliseconds(now - PLAUSIBLE_AGE_MAX)
 
 
 def age_by_id(entry_id: str, now: datetime) -> timedelta:
-    """Return the age of an entry by the time in its id. If that time is not plausible, return zero."""
+    """Return the age of an entry by the time in its id, or zero if that time is not plausible."""
     age_ms = milliseconds(now) - int(entry_id.rpartition("/")[2].partition("-")[0])
     is_plausible = 0 <= age_ms <= PLAUSIBLE_AGE_MAX // timedelta(milliseconds=1)
     return timedelta(milliseconds=age_ms) if is_plausible else timedelta()

@@ -1,9 +1,9 @@
 """Import entries that were read or claimed, in one transaction, and isolate the entries that fail.
 
-If a chunk fails, the entries of each company are imported separately. Failing parts are then halved, so that an entry
-that cannot be processed does not stop the others. After DIVISIONS_MAX divisions, the remaining entries are left to the
-retrier, so that one company's failing payments do not delay the others. An outage ends the import: all entries stay
-pending, and none of them loses an attempt.
+If a chunk fails, the entries of each company are imported separately. Parts that fail again are halved, so that an
+entry that cannot be processed does not stop the others. After DIVISIONS_MAX divisions, the remaining entries are left
+to the retrier, so that one company's failing payments do not delay the others. An outage ends the import: the entries
+that are not imported stay pending, and no attempt is counted.
 """
 
 import time
@@ -27,15 +27,15 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 DIVISIONS_MAX = 20
-"""How often an importer divides the entries of a chunk. Finding one of 500 entries takes nine divisions."""
+"""Maximum number of times that an importer divides a chunk. To find one of 500 entries takes nine divisions."""
 NOTHING_IMPORTED = ImportStats()
 
 
 class _Part(NamedTuple):
     """Entries to import together.
 
-    `is_divided`: some entries of one company, after all of them failed together. `is_set_apart`: all entries of a
-    company that was failing before. They are not divided.
+    `is_divided` marks some entries of one company, after all of its entries failed together. `is_set_apart` marks all
+    entries of a company that was already failing; they are not divided.
     """
 
     entries: Sequence[StreamEntry]
@@ -49,10 +49,10 @@ class _Part(NamedTuple):
 
 @dataclass
 class _Result:
-    """Statistics of an import, and the entries that wait for a retry.
+    """Statistics of an import, and the entries that must be retried.
 
-    `failed` are the entries that failed alone. `undecided` are the entries of failing parts that were not divided
-    further.
+    `failed` are the entries that failed alone. `undecided` are the entries of failing parts that were not divided down
+    to single entries.
     """
 
     stats: ImportStats = field(default_factory=ImportStats)
@@ -66,11 +66,11 @@ def import_leased(
     failing: FailingCompanies | None = None,
     divisions_max: int = DIVISIONS_MAX,
 ) -> ImportStats:
-    """Import entries that were just read or claimed, and renew their leases until the end.
+    """Import entries that were just read or claimed. Renew their leases until the import ends.
 
-    The entries of a company in `failing` are imported last and are not divided; `failing` is updated. Other entries
-    that fail are divided up to `divisions_max` times. Raises the error of an outage; the entries that were not imported
-    stay pending.
+    The entries of a company in `failing` are imported last and are not divided; `failing` is updated afterwards. Other
+    entries that fail are divided up to `divisions_max` times. Raises errors that are outages; the entries that are not
+    imported by then stay pending.
     """
     result = _Result()
     try:
@@ -84,15 +84,15 @@ def import_leased(
     if undecided:
         log.warning("entries_left_to_retrier", entries=len(undecided))
     if failing is not None and (failing or result.failed or undecided):
-        _update(failing, entries, [*result.failed, *result.undecided])
+        _update_failing_companies(failing, entries, [*result.failed, *result.undecided])
     return result.stats
 
 
 def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result: _Result, divisions_max: int) -> None:
     """Import each part in one transaction. After an error that is not an outage, import smaller parts of it.
 
-    First, all entries of each company are tried together. Then the first half of a failed part is divided until an
-    entry fails alone. So each call decides at least one entry.
+    The first division is by company. Then the first half of a failed part is divided until an entry fails alone. So
+    each call decides at least one entry. Adds to `result`.
     """
     undivided, divided, divisions = deque(first_parts), deque[_Part](), 0
     while undivided or divided:
@@ -114,10 +114,7 @@ def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result
 
 
 def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | None) -> list[_Part]:
-    """Return the parts to start with: all entries together.
-
-    Entries of failing companies follow, one part per company.
-    """
+    """Return the parts to start with: all entries together, then each failing company's entries as a separate part."""
     if not failing:
         return [_Part(entries)]
     others: list[StreamEntry] = []
@@ -131,9 +128,9 @@ def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | Non
 
 
 def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
-    """Import entries in one transaction and acknowledge them. Return None after an error that is not an outage.
+    """Import entries in one transaction, acknowledge them, and return the statistics.
 
-    Raises the error of an outage.
+    Returns None after an error that is not an outage. Raises errors that are outages.
     """
     started_ns, entries = time.time_ns(), part.entries
     try:
@@ -158,9 +155,9 @@ def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
 
 
 def _divide(part: _Part) -> tuple[list[_Part], list[_Part]]:
-    """Return the entries of each company as separate parts, fewest first.
+    """Return smaller parts of a failed part, in two lists: one part per company, fewest entries first, and halves.
 
-    If all are of one company, return their halves.
+    If all entries are of one company, only the second list is filled, otherwise only the first.
     """
     by_company = _by_company(part.entries)
     if len(by_company) > 1:
@@ -176,7 +173,9 @@ def _by_company(entries: Sequence[StreamEntry]) -> dict[str | None, list[StreamE
     return by_company
 
 
-def _update(failing: FailingCompanies, entries: Sequence[StreamEntry], not_imported: Sequence[StreamEntry]) -> None:
+def _update_failing_companies(
+    failing: FailingCompanies, entries: Sequence[StreamEntry], not_imported: Sequence[StreamEntry]
+) -> None:
     ids = {entry.entry_id for entry in not_imported}
     failing.update(
         imported=(named_company(each.body) for each in entries if each.entry_id not in ids),

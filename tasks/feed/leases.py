@@ -1,7 +1,7 @@
 """Leases: a pending entry belongs to the importer that read it until it has been idle for LEASE.
 
-An importer renews the leases of the entries that it is importing, from a thread. So a slow import keeps them. A dead or
-frozen process renews nothing, and another process may claim its entries after LEASE.
+A thread of the importer renews the leases of the entries that are being imported, so a slow import keeps its entries. A
+dead or frozen process renews nothing, and another process may claim its entries after LEASE.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from tasks.feed.streams import Streams
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=5)
-"""The idle time after which a pending entry counts as lost."""
+"""A pending entry that has been idle for longer counts as lost."""
 LEASE_MS = LEASE // timedelta(milliseconds=1)
 RENEWAL_SECONDS = 1
 _LOST_MS = LEASE_MS - 1_000 * RENEWAL_SECONDS
-"""A lease that was renewed longer ago is not renewed, because another process may hold the entry soon."""
+"""A lease that was last renewed longer ago is not renewed, because another process may claim the entry any moment."""
 
 
 @dataclass
-class _Held:
-    """Leased entries, with the times of the claim and of the latest renewal.
+class _HeldLeases:
+    """Leased entries, and the times at which they were claimed and last renewed.
 
     The times are in milliseconds of the clock of `_now_ms`. `renewed_ms` is None once the leases are lost.
     """
@@ -41,19 +41,22 @@ class _Held:
 
 
 class LeaseRenewal:
-    """Renews the leases of one process. Its thread starts with the first lease."""
+    """Renews the leases of one process, in a thread that starts with the first lease."""
 
     def __init__(self) -> None:
-        self._held: _Held | None = None
+        self._held: _HeldLeases | None = None
         self._is_holding = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
     def hold(self, streams: Streams, entry_ids: Sequence[str]) -> Iterator[None]:
-        """Renew the leases of these entries until the block ends. They must just have been read or claimed."""
+        """Renew the leases of these entries until the block ends.
+
+        The caller must just have read or claimed the entries.
+        """
         now_ms = _now_ms()
-        self._held = _Held(streams, entry_ids, since_ms=now_ms, renewed_ms=now_ms)
+        self._held = _HeldLeases(streams, entry_ids, since_ms=now_ms, renewed_ms=now_ms)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="lease-renewal", daemon=True)
             self._thread.start()
@@ -74,8 +77,11 @@ class LeaseRenewal:
                     _renew(self._held)
 
 
-def _renew(held: _Held) -> None:
-    """Renew leases that are due, unless they are lost or the task has passed its hard time limit."""
+def _renew(held: _HeldLeases) -> None:
+    """Renew leases if they are due.
+
+    Do not renew lost leases, or leases of a task that has passed its hard time limit.
+    """
     now_ms = _now_ms()
     if held.renewed_ms is None or now_ms - held.since_ms > 1_000 * HARD_LIMIT_SECONDS:
         return

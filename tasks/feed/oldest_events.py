@@ -1,4 +1,4 @@
-"""Find the oldest unprocessed event of each company, for the health check."""
+"""Find each company's oldest unprocessed event on the feed, for the health check."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tasks.feed.waiting import entries_between, read_states
 
 @dataclass(frozen=True, slots=True)
 class WaitingEvents:
-    """The number of a company's unprocessed events among the oldest events of the feed, and the age of its oldest one.
+    """The number of a company's unprocessed events among those that were read, and the age of the oldest one.
 
     `company` is None for events whose company is unreadable.
     """
@@ -26,12 +26,12 @@ class WaitingEvents:
 
 
 def waiting_by_company(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> list[WaitingEvents]:
-    """Return the unprocessed events of each company in a scope. The company that has waited longest comes first.
+    """Return the waiting events of each company in the scope. The company that has waited longest comes first.
 
-    Of each stream, only up to `pending.PAGE` pending and undelivered entries are read, the oldest of each. A company
-    whose events are all younger may therefore be missing. An entry whose id contains no plausible time counts as new.
-    The figures are those of whole companies, so the result is empty for a scope that is limited to clinics. Raises
-    RedisError.
+    From each stream, only the oldest `pending.PAGE` pending entries and the oldest `pending.PAGE` undelivered entries
+    are read. A company whose events are all younger may therefore be missing. An entry whose id contains no plausible
+    time counts as new. The numbers are those of whole companies, so the result is empty for a scope that is limited to
+    clinics. Raises RedisError.
     """
     if scope.clinics is not None or scope.clinic_keys is not None:
         return []
@@ -44,7 +44,7 @@ def waiting_by_company(streams: Streams, now: datetime, scope: Scope = EVERYTHIN
 
 
 def _oldest_entries(streams: Streams) -> Iterator[tuple[str, bytes]]:
-    """Yield the plain ids and the events of the oldest unprocessed entries of each stream."""
+    """Yield the plain id and the event of the oldest unprocessed entries of each stream."""
     client = streams.client
     for name, state in zip(streams.names, read_states(client, streams.names), strict=True):
         undelivered = entries_between(client, name, f"({state.last_delivered_id}", "+", pending.PAGE)

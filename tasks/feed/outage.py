@@ -1,8 +1,8 @@
-"""The circuit breaker of the import. While it is open, no entries are imported except single entries as a probe.
+"""The circuit breaker of the import. While it is open, entries are imported only one by one, as probes.
 
 An importer opens the breaker when an attempt fails because of an outage. The dispatcher closes it when a probe
-succeeds. Its state is a key in the feed's Redis, so all processes and the health check see it. The key expires, so that
-the breaker does not stay open if no dispatcher runs.
+succeeds. The state of the breaker is a key in the feed's Redis, so all processes and the health check see it. The key
+expires, so that the breaker does not stay open if no dispatcher runs.
 """
 
 import json
@@ -22,11 +22,11 @@ log = structlog.get_logger()
 
 OUTAGE_KEY = "payments:import:outage"
 OUTAGE_SECONDS = 60
-"""The time for which the breaker stays open after the latest report."""
+"""The breaker stays open for this time after the latest report."""
 
 
 class Outage(NamedTuple):
-    """An outage: its reason, its beginning, and the entry that shows whether it is over, if one is known."""
+    """An outage: its reason, its start, and its witness, if there is one. See `Witness`."""
 
     reason: OutageReason
     since: datetime
@@ -35,9 +35,9 @@ class Outage(NamedTuple):
 
 @contextmanager
 def report_outages(client: redis.Redis) -> Iterator[None]:
-    """Open the breaker if the block raises the error of an outage. The error is raised again.
+    """Open the breaker if the block raises an error that is an outage. The error is raised again.
 
-    If the Redis server cannot write, the client's connections to it are closed.
+    If the Redis server accepts no writes, the client's connections to it are closed.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def report_outages(client: redis.Redis) -> Iterator[None]:
 
 
 def report(client: redis.Redis, reason: OutageReason, witness: Witness | None = None) -> None:
-    """Open the breaker, or keep it open. If it has no witness yet, its witness becomes `witness`.
+    """Open the breaker, or keep it open. If the outage has no witness yet, store `witness`.
 
     Errors of Redis are logged and not raised.
     """
@@ -72,7 +72,7 @@ def current(client: redis.Redis) -> Outage | None:
 
 
 def clear(client: redis.Redis, outage: Outage) -> None:
-    """Close the breaker, because this outage is over. Raises RedisError."""
+    """Close the breaker, because the outage is over. Raises RedisError."""
     client.delete(OUTAGE_KEY)
     seconds = round((datetime.now(UTC) - outage.since).total_seconds(), 1)
     log.warning("import_resumed", reason=outage.reason, seconds=seconds)

@@ -1,7 +1,7 @@
-"""The pending entries of one stream: entries of importers, and entries that wait for a retry after a failure.
+"""The pending entries of one stream: those of importers, and those that wait for a retry after a failure.
 
-Two consumers of the group keep them apart. So entries that an importer lost are found among few, and the waiting
-entries, which may be many, are read page by page.
+The group has a separate consumer for each kind. So the entries of importers, which are few, are read without the
+entries that wait for a retry. Those may be many, and are read page by page.
 """
 
 from collections import defaultdict
@@ -13,19 +13,19 @@ import redis
 from tasks.feed.stream import GROUP, RETRY, bodies, xclaim
 
 ISOLATED_DELIVERIES = 2
-"""After this many deliveries an entry is imported alone, because it may be what makes its chunk fail."""
+"""After this many deliveries an entry is imported alone, because it may be the one that makes its chunk fail."""
 PAGE = 1_000
 FIRST_POSITION = "-"
 
 
-class Page(NamedTuple):
-    """A range of the pending entries: at most `size` entries from the position `first` on."""
+class PageRequest(NamedTuple):
+    """The page of pending entries to read: at most `size` entries from the position `first` on."""
 
     first: str = FIRST_POSITION
     size: int = PAGE
 
 
-FIRST_PAGE = Page()
+FIRST_PAGE = PageRequest()
 
 
 class PendingEntry(NamedTuple):
@@ -43,13 +43,13 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
 
 def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
     """Return up to PAGE pending entries with the lowest ids."""
-    return _read(client, stream, 0, None, FIRST_PAGE)
+    return _read_page(client, stream, 0, None, FIRST_PAGE)
 
 
 def pending_ids_among(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> set[str]:
-    """Return those of the given ids that are pending.
+    """Return the given ids that are pending.
 
-    The ids must be those of successive entries of the stream, in order.
+    `entry_ids` must be in stream order, without gaps: the stream has no other entry between them.
     """
     first, last = entry_ids[0], entry_ids[-1]
     found = client.xpending_range(stream, GROUP, min=first, max=last, count=len(entry_ids))
@@ -57,7 +57,7 @@ def pending_ids_among(client: redis.Redis, stream: str, entry_ids: Sequence[str]
 
 
 def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[PendingEntry]:
-    """Return the entries of `pending_entries` that do not wait for a retry. A stream without a group has none."""
+    """Return the idle pending entries that do not wait for a retry. If the stream has no group, return none."""
     try:
         consumers = [each["name"].decode() for each in client.xpending(stream, GROUP)["consumers"]]
     except redis.ResponseError as error:
@@ -72,30 +72,32 @@ def importers_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> lis
     ]
 
 
-def waiting_page(client: redis.Redis, stream: str, min_idle_ms: int, page: Page = FIRST_PAGE) -> list[PendingEntry]:
+def waiting_page(
+    client: redis.Redis, stream: str, min_idle_ms: int, page: PageRequest = FIRST_PAGE
+) -> list[PendingEntry]:
     """Return a page of the entries that wait for a retry and have been idle for at least `min_idle_ms`.
 
-    If it has fewer entries than its size, no page follows.
+    If the page has fewer entries than its size, it is the last one.
     """
-    return _read(client, stream, min_idle_ms, RETRY, page)
+    return _read_page(client, stream, min_idle_ms, RETRY, page)
 
 
 def release_for_retry(
     client: redis.Redis, stream: str, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None
 ) -> list[str]:
-    """Let pending entries wait for a retry, with this number of deliveries. Acknowledged entries are skipped.
+    """Let pending entries wait for a retry. Set their number of deliveries and their idle time, by default 0.
 
-    Their idle time becomes `idle_ms`, by default 0. Returns the ids of entries that are no longer on the stream.
+    Acknowledged entries are skipped. Returns the ids of entries that are no longer on the stream.
     """
     options = {"min_idle_time": 0, "retrycount": deliveries, "justid": True, "idle": idle_ms}
     return xclaim(client, stream, RETRY, entry_ids, options)[1]
 
 
 def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[str]:
-    """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset.
+    """Let failed entries wait for a retry in which each is imported alone. Reset their idle times.
 
-    Returns the ids of the entries that are no longer on the stream and cannot be retried. Redis may already have
-    removed them from the pending entries.
+    Returns the ids of entries that are no longer on the stream, and cannot be retried. Redis may already have removed
+    them from the pending entries.
     """
     pending = deliveries_of(client, stream, entry_ids)
     others = [each for each in entry_ids if each not in pending]
@@ -110,7 +112,7 @@ def isolate(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> list[
 
 
 def deliveries_of(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, int]:
-    """Return the number of deliveries of each of these entries that is pending, by id."""
+    """Return a mapping of entry id to number of deliveries. Entries that are not pending are left out."""
     with client.pipeline(transaction=False) as pipeline:
         for entry_id in entry_ids:
             pipeline.xpending_range(stream, GROUP, min=entry_id, max=entry_id, count=1)
@@ -121,7 +123,7 @@ def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str
     found: list[PendingEntry] = []
     page = FIRST_PAGE
     while True:
-        entries = _read(client, stream, min_idle_ms, consumer, page)
+        entries = _read_page(client, stream, min_idle_ms, consumer, page)
         found += entries
         if len(entries) < page.size:
             return found
@@ -129,11 +131,13 @@ def _all_pages(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str
 
 
 def position_after(entry_id: str) -> str:
-    """Return the position right after an entry, as a start of a range in Redis."""
+    """Return the position right after an entry, in the form that Redis expects as the start of a range."""
     return f"({entry_id}"
 
 
-def _read(client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None, page: Page) -> list[PendingEntry]:
+def _read_page(
+    client: redis.Redis, stream: str, min_idle_ms: int, consumer: str | None, page: PageRequest
+) -> list[PendingEntry]:
     answer = client.xpending_range(
         stream, GROUP, min=page.first, max="+", count=page.size, idle=min_idle_ms, consumername=consumer
     )

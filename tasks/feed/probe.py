@@ -1,12 +1,12 @@
-"""Probe an outage: import entries one at a time in the dispatcher's process, until the outage is known to be over.
+"""Probe an outage: import entries one at a time in the dispatcher's process until the outage is over.
 
-The first entry that fails becomes the witness. The outage is over when the witness is imported. Other entries usually
-prove nothing: while a table is missing, the events that need it fail and all others succeed. The exception is a reason
-that a single entry can cause, such as a lock. It is settled if another entry posts to the ledger: then only the witness
+The first entry that fails becomes the witness. The outage is over when the witness can be imported. Other entries
+usually prove nothing: while a table is missing, the events that need it fail and all others succeed. Some reasons, such
+as a lock, may concern a single entry. In this case another entry that posts to the ledger proves that only the witness
 failed, and this counts as an attempt of the witness.
 
 Before there is a witness, any entry that posts to the ledger ends an outage that affects every payment, such as a lost
-connection. Otherwise a feed that never becomes empty would be imported entry by entry indefinitely.
+connection. Otherwise a feed that never becomes empty would be imported entry by entry forever.
 """
 
 import time
@@ -31,13 +31,13 @@ from tasks.resources import Resources
 log = structlog.get_logger()
 
 INTERVALS_MS = (0, 500, 1_000, 2_000, 5_000, 10_000)
-"""The waits before the rounds of probes. The last interval repeats."""
+"""The time to wait before each round of probes. The last value repeats."""
 ROUND_SECONDS = 1
-"""The time in which a round imports entries if none of them shows whether the outage is over."""
+"""A round ends after this time, even if no entry showed whether the outage is over."""
 
 
 class ProbeResult(NamedTuple):
-    """The import of one entry as a probe: its statistics, or the reason of the outage that it met."""
+    """The result of importing one entry as a probe: the statistics, or the reason of the outage that the entry met."""
 
     witness: Witness
     stats: ImportStats = ImportStats()
@@ -52,8 +52,8 @@ class ProbeResult(NamedTuple):
 class RoundResult(NamedTuple):
     """The result of a round of probes: the outage, or None if it is over.
 
-    `has_more` tells whether the round ran out of time while entries could still be imported. The next round then
-    follows immediately.
+    `has_more` means that the round ran out of time while entries could still be imported. The next round then follows
+    immediately.
     """
 
     outage: Outage | None
@@ -61,7 +61,7 @@ class RoundResult(NamedTuple):
 
 
 class Probe:
-    """Probes outages, one after the other. `resources` are the resources of the probing process."""
+    """Probes outages, one at a time. `resources` are the resources of this process."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -73,9 +73,9 @@ class Probe:
         return max(0, self._next_ms - monotonic_ms())
 
     def probe(self, found: Outage) -> bool:
-        """Make a round of probes. If the outage is over, close the breaker and return True.
+        """Run a round of probes. If the outage is over, close the breaker and return True.
 
-        While the outage lasts, the breaker is kept open, with the witness. Raises RedisError.
+        Otherwise keep the breaker open and store the witness. Raises RedisError.
         """
         still, has_more = self._probe_round(found)
         if still is None:
@@ -89,7 +89,7 @@ class Probe:
         return False
 
     def _probe_round(self, found: Outage) -> RoundResult:
-        """Import the witness, and other entries if they can show whether the outage is over."""
+        """Import the witness. Then import other entries, if these can show whether the outage is over."""
         if not is_reachable(self._resources.database):
             return RoundResult(found._replace(reason=OutageReason.DATABASE_UNAVAILABLE))
         if found.witness and (result := self._import_witness(found.witness)):
@@ -101,7 +101,7 @@ class Probe:
         return self._import_others(found)
 
     def _import_others(self, found: Outage) -> RoundResult:
-        """Import entries other than the witness until one fails or shows that the outage is over."""
+        """Import entries other than the witness, until one fails or one shows that the outage is over."""
         ends_at = time.monotonic() + ROUND_SECONDS
         while time.monotonic() < ends_at:
             result = self._import_next(found.witness)
@@ -121,8 +121,8 @@ class Probe:
     def _import_witness(self, witness: Witness) -> ProbeResult | None:
         """Import the witness.
 
-        If it is no longer pending, another process has imported it: the result has no reason. Returns None if another
-        process has claimed it first.
+        If it is no longer pending, another process has imported it, and the result has no reason. Returns None if
+        another process has claimed it first.
         """
         if not self._resources.streams.is_pending(witness.entry_id):
             return ProbeResult(witness)
@@ -131,7 +131,7 @@ class Probe:
     def _import_next(self, witness: Witness | None) -> ProbeResult | None:
         """Import an entry other than the witness. Return None if there is none.
 
-        Idle entries that were only lost come first, then new entries, then entries that failed before.
+        Idle entries that an importer lost come first, then new entries, then entries that failed before.
         """
         streams = self._resources.streams
         waiting = RetryRotation().next_page(streams, LEASE_MS).entries
@@ -147,9 +147,9 @@ class Probe:
         return self._import(Witness(chosen.entry_id, chosen.deliveries)) if chosen else None
 
     def _import(self, entry: Witness) -> ProbeResult | None:
-        """Claim and import a pending entry, with an unchanged number of deliveries.
+        """Claim and import a pending entry without changing its number of deliveries.
 
-        Return None if another process has it.
+        Returns None if another process has claimed it.
         """
         entries = self._resources.streams.claim([entry.entry_id], LEASE_MS, entry.deliveries)
         return self._attempt(entry, entries) if entries else None

@@ -1,4 +1,4 @@
-"""Watch the pending entries of a feed: let importers retry the due entries, and report deleted entries."""
+"""Sweep over the pending entries of a feed. Enqueue the retry of due entries, and report deleted entries."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ log = structlog.get_logger()
 
 PAGES_PER_SWEEP = 5
 CHECKED_PER_SWEEP = 100
-"""Maximum number of waiting entries that a sweep looks up. The dispatcher requests no import during a sweep."""
+"""Maximum number of waiting entries that one sweep looks up, because no import is requested during a sweep."""
 
 
 class Redelivery:
     """Periodic sweep over the pending entries of a feed.
 
-    `lost_count` is the number of entries that were past their lease in the last sweep and do not wait for a retry.
+    `lost_count` is the number of entries of importers whose lease was over in the last sweep.
     """
 
     def __init__(self, streams: Streams, broker: redis.Redis, backoff_schedule: BackoffSchedule) -> None:
@@ -37,13 +37,14 @@ class Redelivery:
         self.lost_count = 0
 
     def sweep(self) -> None:
-        """If entries are due, enqueue one task.
+        """If entries are due, enqueue the task that retries them.
 
-        It names no entries: the importer claims the entries that are due when it runs.
+        The task claims the entries that are due when it runs.
 
-        A sweep examines all entries that an importer has lost, and some pages of the entries that wait for a retry, in
-        rotation. Entries that were deleted from their stream are acknowledged, because they cannot be imported. Each
-        sweep looks up CHECKED_PER_SWEEP waiting entries. The retrier finds other deleted entries when it claims them.
+        A sweep examines all entries that an importer has lost, and the next pages of the entries that wait for a retry.
+        Entries that were deleted from their stream are acknowledged, because they cannot be imported. A sweep looks for
+        such entries only among the lost entries and CHECKED_PER_SWEEP waiting entries. The retrier finds the others
+        when it claims them.
         """
         if self.clock.detect_setback(self._streams.server_time_ms(), monotonic_ms()):
             self._restart_leases()
@@ -54,7 +55,7 @@ class Redelivery:
             enqueue_once(self._broker, wire_names.RETRY_ENTRIES)
 
     def _any_waiting_is_due(self) -> bool:
-        """Return whether an entry is due among the next pages of the entries that wait for a retry."""
+        """Return whether the next pages of the entries that wait for a retry contain a due entry."""
         for _ in range(PAGES_PER_SWEEP):
             page, is_last = self._rotation.next_page(self._streams, LEASE_MS)
             if any(is_due(self._backoff_schedule, entry) for entry in page):
@@ -69,9 +70,9 @@ class Redelivery:
         return [entry for entry in idle if entry.entry_id not in deleted]
 
     def _restart_leases(self) -> None:
-        """Reset all idle times after the clock of Redis was set back.
+        """Reset all idle times, because the clock of Redis was set back.
 
-        Otherwise they stay 0 until the clock catches up.
+        Otherwise the idle times would stay 0 until the clock has caught up.
         """
         in_progress = {entry.entry_id for entry in self._streams.importers_entries(0)}
         waiting = [each.entry_id for each in self._streams.pending_entries(0) if each.entry_id not in in_progress]

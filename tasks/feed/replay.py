@@ -1,8 +1,9 @@
-"""Import kept entries again, because the commits of their import may be lost (PAYMENTS_KEEP_ENTRIES).
+"""Import kept entries again after PostgreSQL may have lost the commits of their import (PAYMENTS_KEEP_ENTRIES).
 
 After a failover to an asynchronous standby of PostgreSQL, the latest commits are missing, although their entries were
 acknowledged. A replay reads the acknowledged entries and imports each chunk in a transaction, as an importer does.
-Payments that Billing has are not changed. Pending and new entries are left to the importers, which may run meanwhile.
+Payments that Billing already has do not change. Pending and new entries are left to the importers, which may run during
+the replay.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ APPLICATION_NAME = "payments replay"
 
 
 class UnverifiedEntriesError(Exception):
-    """An entry is signed, and this process has no keys to verify it. No entry of its chunk was imported."""
+    """An entry is signed, and this process has no keys to verify the signature. No entry of its chunk was imported."""
 
 
 class ReplayRange(NamedTuple):
@@ -48,9 +49,9 @@ class ReplayRange(NamedTuple):
 class ReplayStats:
     """Counts of a replay.
 
-    `read` is the number of kept entries that were read, `changed` the number that changed something, and `pending` the
-    number of pending entries that were skipped. `failed` are the ids of the entries that failed with their own error.
-    `oldest` and `newest` are the ids of the first and the last entry in the order of publication.
+    `read` is the number of kept entries that were read. `changed` is the number of entries that changed data. `pending`
+    is the number of pending entries that were skipped. `failed` are the ids of the entries that failed, each with an
+    error of its own. `oldest` and `newest` are the ids of the entries that were published first and last.
     """
 
     read: int = 0
@@ -61,7 +62,7 @@ class ReplayStats:
     newest: str | None = None
 
     def record_ids(self, entry_ids: Sequence[str]) -> None:
-        """Count the kept entries with these plain ids as read."""
+        """Add the kept entries with these plain ids to the entries that were read."""
         self.read += len(entry_ids)
         known = [each for each in (self.oldest, self.newest) if each]
         self.oldest = min([*known, *entry_ids], key=parse_id, default=None)
@@ -69,9 +70,9 @@ class ReplayStats:
 
 
 def plan_replay(streams: Streams, since: datetime, until: datetime | None = None) -> list[ReplayRange]:
-    """Return the ranges of the entries that were published from `since` up to but excluding `until`, by their ids.
+    """Return, for each stream, the range of entries published from `since` until before `until`, by their ids.
 
-    Only entries that are already delivered are included. Raises RedisError.
+    Only delivered entries are included. Raises RedisError.
     """
     names = streams.all_names()
     ranges = []
@@ -84,7 +85,7 @@ def plan_replay(streams: Streams, since: datetime, until: datetime | None = None
 
 
 class Replay:
-    """One replay. `stats` holds its counts so far. `resources.feed` must be a client that no one else uses.
+    """One replay. `stats` holds its counts so far. Nothing else may use the client `resources.feed` meanwhile.
 
     With `dry_run`, each transaction is rolled back. A payment that several chunks change is then counted several times.
     """
@@ -97,8 +98,8 @@ class Replay:
     def run(self, ranges: Sequence[ReplayRange]) -> Iterator[ImportStats]:
         """Import the acknowledged entries of these ranges. Yield the statistics of each chunk after its commit.
 
-        Raises UnverifiedEntriesError, RedisError, and the error of an outage. The earlier chunks are then imported, and
-        the replay can be repeated.
+        Raises UnverifiedEntriesError, RedisError, and errors that are outages. The chunks before the error stay
+        imported, and the replay can be repeated.
         """
         size = self._resources.settings.chunk_events
         for stream, first, last in ranges:
@@ -107,7 +108,7 @@ class Replay:
                 yield run_or_bisect(entries, self._import_chunk, self._count_failure) if entries else ImportStats()
 
     def _acknowledged(self, stream: str, page: Sequence[tuple[str, Sequence[bytes]]]) -> list[StreamEntry]:
-        """Return the entries of a page that are not pending, with qualified ids, and count them.
+        """Count the entries of a page. Return those that are not pending, with qualified ids.
 
         Raises UnverifiedEntriesError.
         """

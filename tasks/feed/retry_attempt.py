@@ -1,4 +1,4 @@
-"""Retry attempts of a worker: re-evaluate due lines and dead letters. Only the item that fails is postponed."""
+"""The retry attempts of a worker: re-evaluate due lines and dead letters. An item that fails is postponed alone."""
 
 import time
 from collections.abc import Callable
@@ -17,17 +17,17 @@ from tasks.transactions import run_in_transaction
 log = structlog.get_logger()
 
 TIME_SLICE_SECONDS = 2
-"""The time slice in which one task retries due items. Then it ends, so that other tasks can run."""
+"""The time slice of a task that retries due items. The task then ends, so that other tasks can run."""
 
 
 class _DueItemKind(NamedTuple):
-    """A kind of due items, with the function that retries items and the function that postpones a failed item."""
+    """A kind of due items: the function that retries some items, and the function that postpones a failed item."""
 
     retry: Callable[[Transaction, RunContext, DueItems], ImportStats]
     postpone: Callable[[Transaction, RunContext, int, str], ImportStats]
 
 
-_RETRIES = (
+_KINDS = (
     _DueItemKind(retrying.retry_due, retrying.postpone_line),
     _DueItemKind(importing.retry_dead_letters, retrying.reject_dead_letter_again),
 )
@@ -39,10 +39,10 @@ def retry_due(
     """Retry due lines and dead letters alternately for a time slice, up to `limit` items per transaction.
 
     Returns the statistics, and whether due items remain. The slice is short, so that pending entries do not wait for a
-    large requeue. Raises the error of an outage.
+    large requeue. Raises errors that are outages.
     """
     stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
-    kinds = list(_RETRIES)
+    kinds = list(_KINDS)
     while kinds:
         for kind in list(kinds):
             batch = _retry_or_bisect(resources, kind, DueItems(limit))
@@ -55,9 +55,10 @@ def retry_due(
 
 
 def _retry_or_bisect(resources: Resources, kind: _DueItemKind, due: DueItems) -> ImportStats:
-    """Retry these items in one transaction. After an error that is not an outage, retry each half separately.
+    """Retry items in one transaction. After an error that is not an outage, retry each half separately.
 
-    A single item that fails is postponed. Raises the error of an outage, and any error before the first item is locked.
+    A single item that fails is postponed. Raises errors that are outages, and any error that occurs before the first
+    item is locked.
     """
     try:
         return run_in_transaction(resources.database, lambda tx: kind.retry(tx, resources.run_context(), due))

@@ -1,4 +1,4 @@
-"""Read the entries that wait for a retry one page at a time, in rotation.
+"""Read the entries that wait for a retry page by page. After the last page, start again with the first.
 
 A fault of one company may cause hundreds of thousands of waiting entries, so no task reads all of them.
 """
@@ -6,30 +6,33 @@ A fault of one company may cause hundreds of thousands of waiting entries, so no
 from typing import NamedTuple
 
 from tasks.feed import pending
-from tasks.feed.pending import Page, PendingEntry
+from tasks.feed.pending import PageRequest, PendingEntry
 from tasks.feed.streams import Streams
 
 
 class RotationPage(NamedTuple):
-    """Some of the waiting entries. If `is_last`, the next page is the first page of a new rotation."""
+    """One page of the waiting entries. If `is_last`, the next page starts a new rotation."""
 
     entries: list[PendingEntry]
     is_last: bool
 
 
 class RetryRotation:
-    """A position in the waiting entries of all streams. A page has up to `page_size` entries."""
+    """The current position in the waiting entries of all streams. A page has up to `page_size` entries."""
 
     def __init__(self, page_size: int = pending.PAGE) -> None:
-        self._stream_number, self._page = 0, Page(size=page_size)
+        self._stream_number, self._page = 0, PageRequest(size=page_size)
 
     @property
     def is_at_start(self) -> bool:
-        """Whether the next page is the first page of a rotation."""
+        """Whether the next page starts a new rotation."""
         return self._stream_number == 0 and self._page.first == pending.FIRST_POSITION
 
     def next_page(self, streams: Streams, min_idle_ms: int) -> RotationPage:
-        """Return the next waiting entries that have been idle for at least `min_idle_ms`, oldest first by stream."""
+        """Return the next waiting entries that have been idle for at least `min_idle_ms`.
+
+        They are in the order of their ids, one stream after the other.
+        """
         name = streams.names[self._stream_number]
         found = streams.waiting_page(name, min_idle_ms, self._page)
         if len(found) == self._page.size:

@@ -15,11 +15,11 @@ from payments.store.db.stalled_sessions import StalledSession
 log = structlog.get_logger()
 
 STALLED_MS_MAX = 10_000
-"""With a sweep's interval on top, this is less than the lock timeout. So a waiting worker needs no second attempt."""
+"""A session that has stalled for longer is terminated. This ends before another worker's lock timeout."""
 
 
 class StalledSessions:
-    """Keeps track of how long each session has been stalled mid-statement."""
+    """Measures how long each database session has been stalled mid-statement."""
 
     def __init__(self, database: Database, application_names: Sequence[str]) -> None:
         """Watch the sessions of these applications.
@@ -30,7 +30,7 @@ class StalledSessions:
         self._stalled_since: dict[StalledSession, int] = {}
 
     def terminate(self, now_ms: int) -> int:
-        """Terminate the sessions that have been stalled for STALLED_MS_MAX. Return the number terminated.
+        """Terminate the sessions that have been stalled for STALLED_MS_MAX. Return the number of terminated sessions.
 
         `now_ms` is the time of a monotonic clock. Errors are logged and not raised, because the dispatcher must
         continue even if its database role may not terminate sessions.

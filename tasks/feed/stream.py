@@ -1,4 +1,4 @@
-"""One stream of the feed in Redis: its consumer group, its pending entries, and reading from it."""
+"""One stream of the feed in Redis: reading new entries, claiming and acknowledging pending ones."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from tasks.feed.entries import entries_by_stream, stream_entry
 
 GROUP = consumer_group.GROUP
 IMPORTER, RETRY = "importer", "retry"
-"""The consumers of the group: of entries that are being imported, and of entries that wait for a retry after a failure.
+"""The consumers of the group. IMPORTER has the entries that are being imported, RETRY those that wait for a retry.
 
 The names are fixed, because entries of a deleted consumer would no longer be pending.
 """
@@ -23,7 +23,7 @@ REPLY_SECONDS = 60
 class GroupState(NamedTuple):
     """State of the consumer group: the number of pending entries, and the id of the last delivered entry.
 
-    `in_progress_count` is the number of pending entries that do not wait for a retry.
+    `in_progress_count` is the number of pending entries of importers. The other pending entries wait for a retry.
     """
 
     pending_count: int
@@ -36,7 +36,7 @@ class NoGroupError(redis.ResponseError):
 
 
 def ensure_group(client: redis.Redis, stream: str) -> None:
-    """Create the stream and its consumer group if they do not exist. The group begins with the oldest entry."""
+    """Create the stream and its consumer group if they do not exist. A new group starts with the oldest entry."""
     try:
         client.xgroup_create(stream, GROUP, id="0", mkstream=True)
     except redis.ResponseError as error:
@@ -60,9 +60,9 @@ def group_state(client: redis.Redis, stream: str) -> GroupState:
 
 
 def wait_for_new(client: redis.Redis, last_ids: Mapping[str, str], block_ms: int) -> list[str]:
-    """Wait up to `block_ms` for entries after the last ids. Return the streams that have them.
+    """Wait up to `block_ms` for new entries. Return the streams that have some.
 
-    No entry is delivered.
+    `last_ids` maps each stream to the id after which entries are new. No entry is delivered.
     """
     positions: Any = dict(last_ids)
     answer = cast("list[Any]", client.xread(positions, count=1, block=block_ms))
@@ -86,9 +86,10 @@ def read_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
 def read_new_blocking(
     client: redis.Redis, streams: Sequence[str], count: int, block_ms: int | None
 ) -> dict[str, list[StreamEntry]]:
-    """Read new entries as `read_new` does, but without a reply. If no entry is new, wait up to `block_ms` for one.
+    """Read new entries without pushing a reply. If there are none, wait up to `block_ms` for one.
 
-    With `block_ms` None, do not wait. Returns no entries if a stream has no group yet; the dispatcher creates it.
+    If `block_ms` is None, do not wait. Up to `count` entries of each stream are read. Returns no entries if a stream
+    has no group yet; the dispatcher creates it.
     """
     new: Any = dict.fromkeys(streams, ">")
     answer: Any = None
@@ -98,11 +99,11 @@ def read_new_blocking(
 
 
 def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:
-    """Wait up to `timeout_ms` for a reply on this list. Return whether an importer pushed one."""
+    """Wait up to `timeout_ms` for an importer's reply on this list. Return whether it arrived."""
     return client.blpop([reply_to], timeout=timeout_ms / 1_000) is not None
 
 
-class Claimed(NamedTuple):
+class ClaimedEntries(NamedTuple):
     """The entries that were claimed, and the ids of pending entries that are no longer on the stream."""
 
     entries: list[StreamEntry]
@@ -115,16 +116,16 @@ def claim(
     entry_ids: Sequence[str],
     min_idle_ms: int = 0,
     deliveries: int | None = None,
-) -> Claimed:
-    """XCLAIM entries for the importer and return them.
+) -> ClaimedEntries:
+    """XCLAIM entries for the importer. Return the claimed entries.
 
-    Entries that were acknowledged meanwhile, or that have been idle for less than `min_idle_ms`, are omitted. The
-    number of deliveries becomes `deliveries`. By default it increases by one.
+    Entries that were acknowledged meanwhile, or that have been idle for less than `min_idle_ms`, are left out. The
+    number of deliveries becomes `deliveries`; by default it increases by one.
     """
     options = {"min_idle_time": min_idle_ms, "retrycount": deliveries}
     answer, deleted_ids = xclaim(client, stream, IMPORTER, entry_ids, options)
     entries = [stream_entry(*entry) for entry in answer if entry]  # Redis 6.2 answers a deleted entry as nil
-    return Claimed(entries, deleted_ids)
+    return ClaimedEntries(entries, deleted_ids)
 
 
 def xclaim(
@@ -132,8 +133,8 @@ def xclaim(
 ) -> tuple[list[Any], list[str]]:
     """XCLAIM entries. Return the reply of Redis, and the ids that Redis removed from the pending entries.
 
-    Redis 7.0 and later removes an entry without an error if it is no longer on the stream. One Redis transaction finds
-    these entries: they are pending before the command and not after it. `options` are those of redis-py.
+    Redis 7.0 and later silently removes an entry that is no longer on the stream. To find these entries, one Redis
+    transaction compares the pending entries before and after the command. `options` are those of redis-py.
     """
     if not entry_ids:
         return [], []
@@ -151,7 +152,7 @@ def xclaim(
 
 
 def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: str = IMPORTER) -> None:
-    """Reset the idle time of a consumer's pending entries. Their deliveries are unchanged.
+    """Reset the idle time of a consumer's pending entries. The numbers of deliveries do not change.
 
     Acknowledged entries are skipped.
     """
@@ -159,7 +160,10 @@ def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: 
 
 
 def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, bytes]:
-    """Return the field `event` of entries by id, empty if an entry has none. Deleted entries are omitted."""
+    """Return the field `event` of entries by id. It is empty for an entry without this field.
+
+    Deleted entries are left out.
+    """
     with client.pipeline(transaction=False) as pipeline:
         for entry_id in entry_ids:
             pipeline.xrange(stream, entry_id, entry_id, count=1)
@@ -170,7 +174,7 @@ def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[s
 def acknowledge_and_delete(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> None:
     """Acknowledge committed entries and delete them from the stream, in one Redis transaction.
 
-    If only the acknowledgement happened, the stream would keep entries that are neither pending nor new. If the whole
+    An acknowledgement without the deletion would leave entries on the stream that are neither pending nor new. If the
     transaction is lost, the entries are delivered again, which is harmless.
     """
     if entry_ids:
@@ -187,7 +191,7 @@ def pending_count(client: redis.Redis, stream: str) -> int:
 
 @contextmanager
 def _ignoring_missing_group() -> Iterator[None]:
-    """Suppress Redis's NOGROUP error, which says that the stream has no consumer group."""
+    """Suppress Redis's NOGROUP error in the block. The error means that the stream has no consumer group."""
     try:
         yield
     except redis.ResponseError as error:

@@ -1,8 +1,8 @@
-"""The whole feed: one unnumbered stream, and possibly numbered streams that are partitioned by company.
+"""The whole feed: one unnumbered stream and, if configured, numbered streams that are partitioned by company.
 
-Each call works on all streams. In messages, in the history and in the log, an entry of a numbered stream has a
-qualified id: the stream's number and the entry's id, for example `3/1700000000000-0`. The qualified id of an entry of
-the unnumbered stream is its plain id.
+Each method works on all streams. In messages, in the history and in the log, an entry of a numbered stream has a
+qualified id: the stream's number and the entry's id, for example `3/1700000000000-0`. For an entry of the unnumbered
+stream, the qualified id is the plain id.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ from payments.contract.stream_partition import stream_names
 from tasks.feed import pending, stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, report_deleted, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
-from tasks.feed.pending import FIRST_PAGE, Page, PendingEntry
+from tasks.feed.pending import FIRST_PAGE, PageRequest, PendingEntry
 from tasks.feed.stream import GROUP, GroupState
 from tasks.feed.waiting import count_waiting, oldest_waiting_ids
 
-_Entry = TypeVar("_Entry", StreamEntry, PendingEntry)
+_AnyEntry = TypeVar("_AnyEntry", StreamEntry, PendingEntry)
 
 
 class FeedStats(NamedTuple):
-    """The number of entries that are undelivered, that are pending, that are kept, and that were deleted while pending.
+    """Numbers of entries: undelivered, pending, kept, and deleted while they were pending.
 
     `trimmed_early` is the number of kept entries that were deleted before their time. `oldest_ids` are the qualified
     ids from which `tasks.feed.lag` measures the lag.
@@ -54,7 +54,7 @@ class Streams:
     keeps: bool = False
 
     @classmethod
-    def of(cls, client: redis.Redis, settings: FeedSettings) -> Self:
+    def from_settings(cls, client: redis.Redis, settings: FeedSettings) -> Self:
         """Return the streams of the feed that these settings describe."""
         return cls(client, settings.stream, settings.streams, keeps=bool(settings.keep_entries))
 
@@ -64,16 +64,16 @@ class Streams:
         return stream_names(self.name, self.count)
 
     def unread_names(self) -> list[str]:
-        """Return the numbered streams that hold waiting entries but are not read, because their number is too high."""
-        filled = self._filled_others()
+        """Return the numbered streams on which entries wait unread, because the number of the stream is too high."""
+        filled = self._extra_names_with_entries()
         waiting = count_waiting(self.client, filled)
         return [name for name, each in zip(filled, waiting, strict=True) if each.undelivered or each.pending]
 
     def all_names(self) -> list[str]:
-        """Return every stream that is read, and the numbered streams with a higher number that hold entries."""
-        return [*self.names, *self._filled_others()]
+        """Return all streams that are read, and the streams with a higher number that hold entries."""
+        return [*self.names, *self._extra_names_with_entries()]
 
-    def _filled_others(self) -> list[str]:
+    def _extra_names_with_entries(self) -> list[str]:
         first = 0 if self.count == 1 else self.count
         others = [f"{self.name}:{number}" for number in range(first, STREAMS_MAX)]
         with self.client.pipeline(transaction=False) as pipeline:
@@ -82,7 +82,7 @@ class Streams:
             return [name for name, length in zip(others, pipeline.execute(), strict=True) if length]
 
     def ensure_groups(self) -> None:
-        """Create missing streams and consumer groups. Each group begins with the oldest entry."""
+        """Create missing streams and consumer groups. A new group starts with the oldest entry."""
         for name in self.names:
             stream.ensure_group(self.client, name)
 
@@ -91,12 +91,12 @@ class Streams:
         return {name: stream.group_state(self.client, name) for name in self.names}
 
     def wait_for_new(self, states: Mapping[str, GroupState], block_ms: int) -> list[str]:
-        """Wait up to `block_ms` for new entries, and return the streams that have undelivered entries."""
+        """Wait up to `block_ms` for new entries. Return the streams that have undelivered entries."""
         last_ids = {name: state.last_delivered_id for name, state in states.items()}
         return stream.wait_for_new(self.client, last_ids, block_ms)
 
     def read_new(self, names: Sequence[str], count: int, reply_to: str) -> list[StreamEntry]:
-        """Read up to `count` new entries, an equal share from each stream.
+        """Read up to `count` new entries, with an equal share for each stream.
 
         Then push a reply onto the list `reply_to`.
         """
@@ -107,9 +107,9 @@ class Streams:
         return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
 
     def read_one_new(self) -> list[StreamEntry]:
-        """Read one new entry of the first stream that has one, without waiting.
+        """Read one new entry of any stream, without waiting.
 
-        Return an empty list if no entry is new.
+        Returns an empty list if there is no new entry.
         """
         for name in self.names:
             if found := stream.read_new_blocking(self.client, [name], 1, block_ms=None):
@@ -117,7 +117,7 @@ class Streams:
         return []
 
     def claim(self, entry_ids: Sequence[str], min_idle_ms: int = 0, deliveries: int | None = None) -> list[StreamEntry]:
-        """XCLAIM entries for the importer and return them. See `stream.claim`."""
+        """XCLAIM entries for the importer. Return the claimed entries. See `stream.claim`."""
         claimed: dict[str, list[StreamEntry]] = {}
         for name, ids in self._group_by_stream(entry_ids):
             claimed[name], deleted = stream.claim(self.client, name, ids, min_idle_ms, deliveries)
@@ -125,12 +125,12 @@ class Streams:
         return self._merge(claimed)
 
     def isolate(self, entry_ids: Sequence[str]) -> None:
-        """Let failed entries wait for a retry in which each is imported alone. Their idle times are reset."""
+        """Let failed entries wait for a retry in which each is imported alone. Reset their idle times."""
         for name, ids in self._group_by_stream(entry_ids):
             self._report_deleted(name, pending.isolate(self.client, name, ids))
 
     def release_for_retry(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
-        """Let pending entries wait for a retry, with this number of deliveries and this idle time (by default 0)."""
+        """Let pending entries wait for a retry. Set their number of deliveries and their idle time, by default 0."""
         for name, ids in self._group_by_stream(entry_ids):
             self._report_deleted(name, pending.release_for_retry(self.client, name, ids, deliveries, idle_ms))
 
@@ -138,12 +138,12 @@ class Streams:
         report_deleted(self.client, [self.qualified_id(name, each) for each in entry_ids])
 
     def renew(self, entry_ids: Sequence[str], consumer: str = stream.IMPORTER) -> None:
-        """Reset the idle time of a consumer's pending entries. Their deliveries are unchanged."""
+        """Reset the idle time of a consumer's pending entries. The numbers of deliveries do not change."""
         for name, ids in self._group_by_stream(entry_ids):
             stream.renew(self.client, name, ids, consumer)
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
-        """Acknowledge committed entries, and delete them unless they are kept.
+        """Acknowledge committed entries. Delete them, unless entries are kept.
 
         If the acknowledgement fails, the entries are delivered again.
         """
@@ -162,19 +162,22 @@ class Streams:
         ]
 
     def importers_entries(self, min_idle_ms: int) -> list[PendingEntry]:
-        """Return the entries of `pending_entries` that do not wait for a retry."""
+        """Return the pending entries of importers that have been idle for at least `min_idle_ms`.
+
+        They wait for no retry.
+        """
         return [
             each
             for name in self.names
             for each in self._with_qualified_ids(name, pending.importers_entries(self.client, name, min_idle_ms))
         ]
 
-    def waiting_page(self, name: str, min_idle_ms: int, page: Page = FIRST_PAGE) -> list[PendingEntry]:
-        """Return a page of the entries of one stream that wait for a retry. The position of the page is a plain id."""
+    def waiting_page(self, name: str, min_idle_ms: int, page: PageRequest = FIRST_PAGE) -> list[PendingEntry]:
+        """Return a page of one stream's entries that wait for a retry. The position in `page` is a plain id."""
         return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, page))
 
     def bodies(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the events of entries by id, without claiming the entries. Deleted entries are omitted."""
+        """Return the events of entries by id, without claiming the entries. Deleted entries are left out."""
         return {
             self.qualified_id(name, entry_id): body
             for name, ids in self._group_by_stream(entry_ids)
@@ -195,7 +198,7 @@ class Streams:
         return seconds * 1_000 + microseconds // 1_000
 
     def waiting_count(self) -> int:
-        """Return the number of entries that wait: undelivered or pending."""
+        """Return the number of undelivered and pending entries."""
         return sum(each.undelivered + each.pending for each in count_waiting(self.client, self.names))
 
     def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
@@ -209,7 +212,7 @@ class Streams:
         return deleted
 
     def stats(self, now: datetime) -> FeedStats:
-        """Return the statistics of all streams together."""
+        """Return the statistics of all streams together. `now` is the current time."""
         since_ms = plausible_since_ms(now)
         waiting = count_waiting(self.client, self.names)
         oldest = {name: oldest_waiting_ids(self.client, name, since_ms) for name in self.names}
@@ -226,7 +229,7 @@ class Streams:
         """Return the entries of all streams in one list, with qualified ids."""
         return [entry for name, entries in by_stream.items() for entry in self._with_qualified_ids(name, entries)]
 
-    def _with_qualified_ids(self, name: str, entries: list[_Entry]) -> list[_Entry]:
+    def _with_qualified_ids(self, name: str, entries: list[_AnyEntry]) -> list[_AnyEntry]:
         if name == self.name:
             return entries
         return [entry._replace(entry_id=self.qualified_id(name, entry.entry_id)) for entry in entries]
@@ -236,7 +239,7 @@ class Streams:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _group_by_stream(self, entry_ids: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-        """Yield each stream's name with its plain ids. Qualified ids may name streams above the configured number."""
+        """Yield each stream's name with its plain ids. A qualified id may name a stream above the configured number."""
         grouped: dict[str, list[str]] = {}
         for entry_id in entry_ids:
             number, _, plain_id = entry_id.rpartition("/")

@@ -1,7 +1,7 @@
 """Delete kept entries from the streams: acknowledged entries that are older than PAYMENTS_KEEP_ENTRIES.
 
 Pending and undelivered entries are never deleted. XTRIM deletes all entries before the oldest of these. If an entry has
-been pending for longer than PAYMENTS_KEEP_ENTRIES, the acknowledged entries behind it are deleted one by one.
+been pending for longer than PAYMENTS_KEEP_ENTRIES, the acknowledged entries after it are deleted one by one.
 
 The age of an entry is the time in its id. If ids are not times of the Redis server, no entries are kept. If the memory
 of Redis is nearly full, entries are deleted before their time, oldest first.
@@ -22,17 +22,17 @@ from tasks.feed.waiting import StreamState, entries_between, oldest_waiting_id, 
 log = structlog.get_logger()
 
 TRIM_MS, LEFTOVER_MS, PRESSED_MS = 5_000, 60_000, 1_000
-"""The pauses between two runs: while entries are kept, while none are, and while the memory of Redis is short."""
+"""Time between two runs: while entries are kept, while none are kept, and while the memory of Redis is short."""
 SHORT_PERCENT, FULL_PERCENT = 70, 85
-"""From this part of `maxmemory` on, in percent, kept entries are deleted early: the oldest of them, and all of them."""
-_EARLY_PART = 5
+"""Above the first percentage of `maxmemory`, the oldest kept entries are deleted early; above the second, all."""
+_EARLY_DIVISOR = 5
 _CLOCK_TOLERANCE_MS = timedelta(days=1) // timedelta(milliseconds=1)
 _CALLS_MAX, _PAGE, _PAGES_MAX = 50, 500, 20
-_Id = tuple[int, int]
+_EntryId = tuple[int, int]
 
 
 class Memory(NamedTuple):
-    """The memory that Redis uses, and its limit `maxmemory`, in bytes. The limit is 0 if there is none."""
+    """The memory that Redis uses, and its limit `maxmemory`, in bytes. A limit of 0 means that there is none."""
 
     used: int
     limit: int
@@ -55,7 +55,7 @@ class Trimming:
         self._streams, self._client = streams, streams.client
         self._keep_ms = keep // timedelta(milliseconds=1)
         self._next_ms = 0
-        self._passed: dict[str, _Id] = {}
+        self._passed: dict[str, _EntryId] = {}
 
     def trim_if_due(self) -> None:
         """Delete the expired entries, unless the previous run was shortly before. Raises RedisError."""
@@ -68,7 +68,7 @@ class Trimming:
     def trim(self, memory: Memory) -> bool:
         """Delete the expired entries. Return whether the memory is short. Raises RedisError.
 
-        If entries are no longer kept, delete the entries that were kept before the setting was changed.
+        If the setting no longer keeps entries, also delete those that it kept before.
         """
         now_ms = self._streams.server_time_ms()
         names = self._streams.all_names()
@@ -82,63 +82,68 @@ class Trimming:
         return memory.is_short
 
     def _trim_stream(self, name: str, state: StreamState, now_ms: int, memory: Memory) -> int:
-        """Delete entries of one stream. Return the number of entries that were deleted before their time."""
+        """Delete kept entries of one stream. Return the number of entries that were deleted before their time."""
         first_id = self._first_id(name) if state.may_hold_kept else None
         if first_id is None:
             return 0
-        self._delete_before(name, state, self._end(first_id, now_ms))
+        self._delete_before(name, state, self._expired_before(first_id, now_ms))
         first_id = self._first_id(name) if memory.is_short else None
-        return 0 if first_id is None else self._delete_before(name, state, _early_end(first_id, now_ms, memory))
+        return (
+            0 if first_id is None else self._delete_before(name, state, _deleted_early_before(first_id, now_ms, memory))
+        )
 
-    def _end(self, first_id: _Id, now_ms: int) -> _Id:
-        """Return the id before which every entry has expired."""
+    def _expired_before(self, first_id: _EntryId, now_ms: int) -> _EntryId:
+        """Return an id. All entries with a lower id have expired."""
         is_foreign = first_id[0] > now_ms + _CLOCK_TOLERANCE_MS
-        return _AFTER_ALL if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
+        return _AFTER_LAST_ID if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
 
-    def _delete_before(self, name: str, state: StreamState, ends_at: _Id) -> int:
-        """Delete the acknowledged entries before an id. Return the number deleted."""
+    def _delete_before(self, name: str, state: StreamState, ends_at: _EntryId) -> int:
+        """Delete the acknowledged entries before an id. Return the number of deleted entries."""
         oldest = oldest_waiting_id(self._client, name, state)
-        after_delivered = _next(parse_id(state.last_delivered_id))
+        after_delivered = _next_id(parse_id(state.last_delivered_id))
         waits_from = parse_id(oldest) if oldest else after_delivered
-        deleted = self._xtrim(name, min(ends_at, waits_from), exactly=ends_at == _AFTER_ALL)
+        deleted = self._xtrim(name, min(ends_at, waits_from), exactly=ends_at == _AFTER_LAST_ID)
         if waits_from < min(ends_at, after_delivered):
             deleted += self._delete_between_pending(name, waits_from, min(ends_at, after_delivered))
         return deleted
 
-    def _xtrim(self, name: str, minid: _Id, *, exactly: bool) -> int:
-        """Delete all entries before an id. Unless `exactly`, up to one node of the stream may be left."""
+    def _xtrim(self, name: str, minid: _EntryId, *, exactly: bool) -> int:
+        """Delete all entries before an id, and return their number.
+
+        If `exactly` is False, Redis may keep up to one node of the stream that it should delete.
+        """
         deleted = 0
         for _ in range(_CALLS_MAX):
             # An approximate XTRIM deletes 10,000 entries at most, so that other clients do not wait.
-            count = int(self._client.xtrim(name, minid=_text(minid), approximate=True))
+            count = int(self._client.xtrim(name, minid=_id_text(minid), approximate=True))
             deleted += count
             if not count:
                 return deleted + (
-                    int(self._client.xtrim(name, minid=_text(minid), approximate=False)) if exactly else 0
+                    int(self._client.xtrim(name, minid=_id_text(minid), approximate=False)) if exactly else 0
                 )
         return deleted
 
-    def _delete_between_pending(self, name: str, first: _Id, end: _Id) -> int:
-        """Delete the acknowledged entries from `first` up to `end` that lie between pending ones.
+    def _delete_between_pending(self, name: str, first: _EntryId, end: _EntryId) -> int:
+        """Delete the acknowledged entries from `first` until before `end`, and skip the pending entries among them.
 
-        Return the number deleted.
+        Returns the number of deleted entries.
         """
         deleted, first = 0, max(first, self._passed.get(name, first))
-        pages = entries_between(self._client, name, _text(first), f"({_text(end)}", _PAGE)
+        pages = entries_between(self._client, name, _id_text(first), f"({_id_text(end)}", _PAGE)
         for _, page in zip(range(_PAGES_MAX), pages, strict=False):
             ids = [entry_id for entry_id, _ in page]
             pending = pending_ids_among(self._client, name, ids)
             if acknowledged := [each for each in ids if each not in pending]:
                 deleted += int(self._client.xdel(name, *acknowledged))
-            self._passed[name] = _next(parse_id(ids[-1]))
+            self._passed[name] = _next_id(parse_id(ids[-1]))
         return deleted
 
-    def _first_id(self, name: str) -> _Id | None:
+    def _first_id(self, name: str) -> _EntryId | None:
         found = cast("list[tuple[bytes, Any]]", self._client.xrange(name, count=1))
         return parse_id(found[0][0].decode()) if found else None
 
     def _read_memory(self) -> Memory:
-        """Return the memory of Redis. If the user may not read it (INFO), it has no limit."""
+        """Return the memory of Redis. If the user may not run INFO, return no limit."""
         try:
             found = self._client.info("memory")
         except NoPermissionError:
@@ -146,23 +151,24 @@ class Trimming:
         return Memory(int(found["used_memory"]), int(found.get("maxmemory", 0)))
 
 
-_AFTER_ALL: _Id = (2**64 - 1, 2**64 - 1)
+_AFTER_LAST_ID: _EntryId = (2**64 - 1, 2**64 - 1)
 
 
-def _early_end(first_id: _Id, now_ms: int, memory: Memory) -> _Id:
-    """Return the id before which entries are deleted because the memory is short.
+def _deleted_early_before(first_id: _EntryId, now_ms: int, memory: Memory) -> _EntryId:
+    """Return an id. All kept entries with a lower id are deleted early, because the memory is short.
 
-    These are the oldest entries: one part of the time that all entries cover.
+    If the memory is nearly full, these are all kept entries. Otherwise they are those of the oldest part of the time
+    that the kept entries cover.
     """
     if memory.is_nearly_full:
-        return _AFTER_ALL
-    return first_id[0] + 1 + max(0, now_ms - first_id[0]) // _EARLY_PART, 0
+        return _AFTER_LAST_ID
+    return first_id[0] + 1 + max(0, now_ms - first_id[0]) // _EARLY_DIVISOR, 0
 
 
-def _next(entry_id: _Id) -> _Id:
+def _next_id(entry_id: _EntryId) -> _EntryId:
     milliseconds, sequence = entry_id
     return (milliseconds, sequence + 1) if sequence < 2**64 - 1 else (milliseconds + 1, 0)
 
 
-def _text(entry_id: _Id) -> str:
+def _id_text(entry_id: _EntryId) -> str:
     return f"{entry_id[0]}-{entry_id[1]}"

@@ -1,6 +1,6 @@
 """Count the entries of a stream that wait: undelivered and pending entries.
 
-The length of a stream is a different number, because acknowledged entries may be kept on it (PAYMENTS_KEEP_ENTRIES).
+The length of the stream is a different number, because acknowledged entries may be kept (PAYMENTS_KEEP_ENTRIES).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +11,12 @@ import redis
 from tasks.feed.stream import GROUP
 
 COUNTED_MAX = 1_000
-"""Without the lag of the consumer group, up to this number of undelivered entries are counted one by one."""
-_BEGINNING = "0-0"
+"""If Redis does not report the lag, up to this number of undelivered entries are counted one by one."""
+_LOWEST_ID = "0-0"
 
 
 class StreamState(NamedTuple):
-    """A stream and its consumer group. Without a group, no entry is pending and `last_delivered_id` is `0-0`.
+    """The state of a stream and its consumer group. Without a group, `pending` is 0 and `last_delivered_id` is `0-0`.
 
     `newest_id` is None if the stream is empty. `lag` is the number of undelivered entries according to Redis. It is
     None for Redis up to 6.2, and after undelivered entries were deleted.
@@ -44,7 +44,7 @@ class WaitingEntries(NamedTuple):
 
 
 def parse_id(entry_id: str) -> tuple[int, int]:
-    """Return the two numbers of a plain entry id. Ids are ordered by these numbers."""
+    """Return the two numbers of a plain entry id. Redis orders entries by these numbers."""
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence)
 
@@ -60,34 +60,31 @@ def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState
 
 
 def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEntries]:
-    """Return the number of waiting and kept entries of each of these streams.
+    """Return the numbers of undelivered, pending and kept entries of each of these streams.
 
-    If the lag is None, at most COUNTED_MAX undelivered entries are counted as such. The others count as kept.
+    If the lag is None, at most COUNTED_MAX entries are counted as undelivered. The others count as kept.
     """
     found = []
     for stream, state in zip(streams, read_states(client, streams), strict=True):
-        undelivered = _undelivered(client, stream, state)
+        undelivered = _undelivered_count(client, stream, state)
         kept = max(0, state.length - state.pending - undelivered)
         found.append(WaitingEntries(undelivered, state.pending, kept))
     return found
 
 
 def oldest_waiting_ids(client: redis.Redis, stream: str, plausible_since_ms: int) -> tuple[str, ...]:
-    """Return the id of the oldest entry that waits.
+    """Return the id of the oldest waiting entry, and perhaps a second id.
 
-    If the time in this id is before `plausible_since_ms` (Unix milliseconds), also return the oldest waiting id whose
-    time is not.
+    If the time in the first id is before `plausible_since_ms` (Unix milliseconds), the second id is that of the oldest
+    waiting entry with a later time.
     """
     (state,) = read_states(client, [stream])
-    found = (oldest_waiting_id(client, stream, state, start) for start in (_BEGINNING, f"{plausible_since_ms}-0"))
+    found = (oldest_waiting_id(client, stream, state, start) for start in (_LOWEST_ID, f"{plausible_since_ms}-0"))
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, start: str = _BEGINNING) -> str | None:
-    """Return the id of the oldest entry, from `start` on, that is pending or undelivered.
-
-    Return None if there is none.
-    """
+def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, start: str = _LOWEST_ID) -> str | None:
+    """Return the id of the oldest pending or undelivered entry, from `start` on, or None if there is none."""
     first_undelivered = max(f"({state.last_delivered_id}", start, key=lambda each: parse_id(each.lstrip("(")))
     with client.pipeline(transaction=False) as pipeline:
         pipeline.xrange(stream, min=first_undelivered, count=1)
@@ -102,9 +99,9 @@ def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, star
 def entries_between(
     client: redis.Redis, stream: str, first: str, last: str, page: int
 ) -> Iterator[list[tuple[str, dict[bytes, bytes]]]]:
-    """Yield the entries of a stream from `first` to `last`, in pages.
+    """Yield pages of the entries of a stream from `first` to `last`.
 
-    Both are bounds of XRANGE: an id, or `(` and an id to exclude it.
+    `first` and `last` are bounds of XRANGE: an id, or `(` and an id that is not included.
     """
     while True:
         answer = cast("list[tuple[bytes, dict[bytes, bytes] | None]]", client.xrange(stream, first, last, count=page))
@@ -119,7 +116,7 @@ def _state(groups: Any, stream: Any) -> StreamState:
     for answer in (groups, stream):
         if isinstance(answer, Exception):
             if "no such key" in str(answer):
-                return StreamState(0, 0, _BEGINNING, None, 0, has_group=False)
+                return StreamState(0, 0, _LOWEST_ID, None, 0, has_group=False)
             raise answer
     length, newest = stream["length"], stream["last-entry"]
     newest_id = newest[0].decode() if newest else None
@@ -128,13 +125,13 @@ def _state(groups: Any, stream: Any) -> StreamState:
             last_delivered_id = group["last-delivered-id"].decode()
             lag = _lag(group, stream, last_delivered_id)
             return StreamState(length, group["pending"], last_delivered_id, newest_id, lag, has_group=True)
-    return StreamState(length, 0, _BEGINNING, newest_id, length, has_group=False)
+    return StreamState(length, 0, _LOWEST_ID, newest_id, length, has_group=False)
 
 
 def _lag(group: Mapping[str, Any], stream: Mapping[str, Any], last_delivered_id: str) -> int | None:
-    """Return the lag.
+    """Return the lag that Redis reports.
 
-    If Redis reports none because the last delivered entry is deleted, compute it from the counters.
+    If Redis reports none because the last delivered entry was deleted, compute the lag from the counters.
     """
     lag, read = group.get("lag"), group.get("entries-read")
     if lag is None and read is not None:
@@ -144,10 +141,11 @@ def _lag(group: Mapping[str, Any], stream: Mapping[str, Any], last_delivered_id:
     return lag
 
 
-def _undelivered(client: redis.Redis, stream: str, state: StreamState) -> int:
+def _undelivered_count(client: redis.Redis, stream: str, state: StreamState) -> int:
     """Return the number of undelivered entries.
 
-    Redis 7 may report a lag for entries that were trimmed. So the ids decide whether any undelivered entry is left.
+    Redis 7 may report a lag for entries that were trimmed. So compare the ids first: they show whether any entry is
+    undelivered.
     """
     if state.newest_id is None or parse_id(state.newest_id) <= parse_id(state.last_delivered_id):
         return 0

@@ -21,7 +21,7 @@ from payments.store.db.connection import Database, transaction
 from tasks import resources as resources_module
 from tasks.app import close_app, make_app
 from tasks.feed import stream
-from tasks.feed.deleted_entries import RECENT_KEY
+from tasks.feed.deleted_entries import RECENTLY_DELETED_COUNT_KEY
 from tasks.feed.dispatcher import Dispatcher
 from tasks.feed.outage import OUTAGE_KEY
 from tasks.resources import Resources, connect_redis
@@ -78,7 +78,7 @@ def feed(engines: Engines) -> Iterator[redis.Redis]:
         broker.flushdb()
         yield client
         broker.flushdb()
-        client.delete(OUTAGE_KEY, RECENT_KEY)
+        client.delete(OUTAGE_KEY, RECENTLY_DELETED_COUNT_KEY)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tasks import health_check
 from tasks.feed import pending
-from tasks.feed.deleted_entries import RECENT_KEY, RECENT_SECONDS
+from tasks.feed.deleted_entries import RECENT_SECONDS, RECENTLY_DELETED_COUNT_KEY
 from tasks.feed.heartbeat import send_heartbeat
 from tasks.feed.redelivery import CHECKED_PER_SWEEP
 from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publish, read_new, take_messages
@@ -149,4 +149,4 @@ def test_health_check_names_deleted_entries_for_an_hour(dispatcher):
 
     assert not status.is_up
     assert status.detail.startswith("2 deleted from the stream before their import")
-    assert 0 < dispatcher.feed.ttl(RECENT_KEY) <= RECENT_SECONDS
+    assert 0 < dispatcher.feed.ttl(RECENTLY_DELETED_COUNT_KEY) <= RECENT_SECONDS

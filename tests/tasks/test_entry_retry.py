@@ -139,7 +139,7 @@ def test_lease_that_was_lost_is_not_renewed(resources, publish, log_entries):
     """The process renews the lease after a pause longer than the lease, like a process that was frozen."""
     (entry_id,) = publish("1")
     frozen_at = leases._now_ms() - LEASE_MS
-    held = leases._Held(resources.streams, [entry_id], since_ms=frozen_at, renewed_ms=frozen_at)
+    held = leases._HeldLeases(resources.streams, [entry_id], since_ms=frozen_at, renewed_ms=frozen_at)
 
     leases._renew(held)
     leases._renew(held)

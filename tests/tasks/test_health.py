@@ -19,7 +19,7 @@ from tasks.feed.lag import milliseconds
 from tasks.feed.oldest_events import waiting_by_company
 from tasks.feed.streams import Streams
 from tasks.health import ping
-from tasks.outage_wording import OUTAGES
+from tasks.outage_wording import SENTENCE_BY_OUTAGE
 from tests.builders.events import event_body, saved_payment
 from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
@@ -111,7 +111,7 @@ def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
 def test_broker_that_does_not_answer_hides_no_other_component(engines, resources):
     unreachable = replace(engines, broker_url="redis://127.0.0.1:1/1")
 
-    health = health_check.check(unreachable, resources.settings, timeout_seconds=0)
+    health = health_check.check_health(unreachable, resources.settings, timeout_seconds=0)
 
     statuses = {each.name: each for each in health.components}
     assert not statuses["broker"].is_up
@@ -128,5 +128,5 @@ def test_outage_that_pauses_the_import_is_named(resources, reason):
     status = health_check._check_import(resources.feed)
 
     assert not status.is_up
-    assert OUTAGES[reason] in status.detail
+    assert SENTENCE_BY_OUTAGE[reason] in status.detail
     assert f"({reason})" in status.detail

@@ -21,7 +21,7 @@ from tests.tasks.test_entry_retry import age_entries, deliveries
 
 pytestmark = pytest.mark.slow
 
-OUTAGES = {
+SENTENCE_BY_OUTAGE = {
     "read_only_sql_transaction": "read_only",
     "insufficient_privilege": "permission_denied",
     "undefined_table": "schema_mismatch",
@@ -103,12 +103,12 @@ def imported(resources, clinic_id):
         return {row.payment.split("/")[1]: row.status for row in found}
 
 
-@pytest.mark.parametrize("state", OUTAGES)
+@pytest.mark.parametrize("state", SENTENCE_BY_OUTAGE)
 def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish, resources, clinic_id, state):
     publish(*"123")
     with failing(resources.database, state):
         assert run_cycle(dispatcher, later=False) == ["new entries"]
-        assert outage.current(resources.feed).reason == OUTAGES[state]
+        assert outage.current(resources.feed).reason == SENTENCE_BY_OUTAGE[state]
         publish(*"456")
         for _ in range(5):
             assert run_cycle(dispatcher) == []

@@ -30,7 +30,7 @@ def grow_older(feed, service, span):
 
 
 def check_failed_tasks(feed, now):
-    return health_check._check_failed_tasks(failed_tasks.read(feed, now - health_check.FAILED_SINCE))
+    return health_check._check_failed_tasks(failed_tasks.read(feed, now - health_check.FAILED_TASKS_PERIOD))
 
 
 @pytest.mark.parametrize("service", ["importer", FLOWER])
@@ -62,7 +62,7 @@ def test_replica_is_forgotten_an_hour_after_its_last_sign_of_life(feed, monkeypa
 def test_service_with_a_silent_and_a_living_replica_needs_attention(feed, monkeypatch, engines):
     send_sign_of_life(feed, "importer")
     grow_older(feed, "importer", SILENT_AFTER + timedelta(seconds=2))
-    monkeypatch.setattr(replicas, "_own_name", lambda: "another:1")
+    monkeypatch.setattr(replicas, "_process_name", lambda: "another:1")
     send_sign_of_life(feed, "importer")
 
     importer, retrier, _ = worker_check.check_workers(engines, feed, timeout_seconds=0)
