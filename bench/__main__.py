@@ -17,7 +17,7 @@ from rich.table import Table
 from bench import backlog, charts, distribution, growth, importing, jobs, latency, pages, targets
 from bench.importing import ImportMeasurement
 from bench.testbed import ROOT, Testbed, WrongResultError, start_testbed
-from devstack.embedded_postgres import MEMORY
+from devstack.embedded_postgres import SHARED_BUFFERS_DEFAULT
 
 RESULTS = Path(__file__).with_name("results.json")
 PARTS = ("import", "latency", "backlog", "growth", "pages", "distribution")
@@ -33,7 +33,9 @@ def main() -> int:
     asked.add_argument("--events", type=int, default=20_000, help="how many events an import takes")
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--only", choices=PARTS, help="measure this alone; all else stays as results.json has it")
-    asked.add_argument("--shared-buffers", default=MEMORY, help=f"the memory of PostgreSQL ({MEMORY})")
+    asked.add_argument(
+        "--shared-buffers", default=SHARED_BUFFERS_DEFAULT, help=f"the memory of PostgreSQL ({SHARED_BUFFERS_DEFAULT})"
+    )
     options = asked.parse_args()
     results = json.loads(RESULTS.read_text()) if options.only else {}
     results |= _machine()
@@ -60,7 +62,7 @@ def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earl
             found = [each._asdict() for each in growth.measure(testbed, sizes)]
             # Replace earlier results measured with the same memory; keep those with more or less memory.
             others = [each for each in earlier.get(part, []) if each["shared_buffers"] != found[0]["shared_buffers"]]
-            return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != MEMORY)}
+            return {part: sorted(found + others, key=lambda each: each["shared_buffers"] != SHARED_BUFFERS_DEFAULT)}
         case "pages":
             return {part: {name: each._asdict() for name, each in pages.measure(testbed, pages.PAYMENTS).items()}}
         case _:

@@ -75,7 +75,8 @@ def migrate(url: str) -> list[tuple[str, float]]:
     database = connect(url, application_name="payments migrate", pool_size=1)
     try:
         steps += [
-            (f"company of {table}", _seconds(partial(company_backfill.fill, database, table))) for table in TABLES
+            (f"company of {table}", _seconds(partial(company_backfill.backfill_table, database, table)))
+            for table in TABLES
         ]
         steps += _create_indexes(database)
         steps.append(("foreign keys and checks", _seconds(lambda: company_keys.create_keys(database))))

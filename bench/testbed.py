@@ -19,7 +19,7 @@ from config.database_urls import libpq_url, with_database
 from config.engines import Engines
 from config.settings import Settings, read_settings
 from devstack.child_process import Child, has_ended, spawn, stop
-from devstack.embedded_postgres import MEMORY
+from devstack.embedded_postgres import SHARED_BUFFERS_DEFAULT
 from devstack.engines import embedded_engines, embedded_postgres
 from devstack.stack import service
 from payments.store.db.connection import Database, connect, transaction
@@ -116,7 +116,9 @@ class Testbed:
 
 
 @contextmanager
-def start_testbed(patients: int = generated_events.PATIENTS, shared_buffers: str = MEMORY) -> Iterator[Testbed]:
+def start_testbed(
+    patients: int = generated_events.PATIENTS, shared_buffers: str = SHARED_BUFFERS_DEFAULT
+) -> Iterator[Testbed]:
     """Start the servers in a temporary folder, and create the database that each round copies."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))

@@ -27,7 +27,7 @@ def is_loopback(address: str) -> bool:
 
 
 def local_host(address: str) -> str:
-    """Return the host in a URL by which programs on this machine reach a server that listens on this address."""
+    """Return the host for URLs with which programs on this machine reach a server that listens on `address`."""
     parsed = ip_address(address)
     if parsed.is_unspecified:  # the server listens on every address
         return LOOPBACK if parsed.version == 4 else "[::1]"

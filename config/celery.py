@@ -42,13 +42,13 @@ _ROUTES = {
 
 
 def celery_settings(engines: Engines) -> dict[str, object]:
-    """Return the complete configuration of the Celery application."""
+    """Return the configuration of the Celery application."""
     return {
-        **_messages(),
-        **_queues(),
-        **_delivery(),
-        **_broker(engines.broker_url),
-        **_workers(),
+        **_message_settings(),
+        **_queue_settings(),
+        **_delivery_settings(),
+        **_broker_settings(engines.broker_url),
+        **_worker_settings(),
         "timezone": "UTC",
         "enable_utc": True,
         "beat_schedule": beat_schedule(),
@@ -57,14 +57,17 @@ def celery_settings(engines: Engines) -> dict[str, object]:
 
 
 def fail_fast(configuration: dict[str, object]) -> dict[str, object]:
-    """Return a configuration with which sending fails immediately if the broker is down. Commands and pages use it."""
+    """Return the configuration, changed so that sending fails immediately if the broker is down.
+
+    Commands and pages use it.
+    """
     options = configuration["broker_transport_options"]
     no_retries = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-    assert isinstance(options, dict)  # noqa: S101 (_broker returns a dict)
+    assert isinstance(options, dict)  # noqa: S101 (_broker_settings returns a dict)
     return configuration | {"task_publish_retry": False, "broker_transport_options": options | no_retries}
 
 
-def _messages() -> dict[str, object]:
+def _message_settings() -> dict[str, object]:
     return {
         "accept_content": ["json"],
         "task_serializer": "json",
@@ -77,7 +80,7 @@ def _messages() -> dict[str, object]:
     }
 
 
-def _queues() -> dict[str, object]:
+def _queue_settings() -> dict[str, object]:
     # The default exchange routes a message to the queue of its routing key. It needs no bindings in Redis, so none can
     # be lost.
     direct = Exchange("", type="direct")  # type: ignore[no-untyped-call]  # kombu's entities have no type annotations
@@ -94,7 +97,7 @@ def _queues() -> dict[str, object]:
     }
 
 
-def _delivery() -> dict[str, object]:
+def _delivery_settings() -> dict[str, object]:
     return {
         "task_acks_late": True,
         # Otherwise a message that kills its worker would be redelivered without end, and the other events of its chunk
@@ -110,7 +113,7 @@ def _delivery() -> dict[str, object]:
     }
 
 
-def _broker(url: str) -> dict[str, object]:
+def _broker_settings(url: str) -> dict[str, object]:
     return {
         "broker_url": to_kombu_url(url),
         "broker_use_ssl": kombu_tls_options(url) or False,
@@ -134,7 +137,7 @@ def _broker(url: str) -> dict[str, object]:
     }
 
 
-def _workers() -> dict[str, object]:
+def _worker_settings() -> dict[str, object]:
     return {
         "worker_prefetch_multiplier": 1,
         "worker_eta_task_limit": 100,

@@ -7,45 +7,45 @@ from urllib.parse import quote, urlsplit
 from config.urls import (
     EngineUrl,
     Host,
-    check_host,
     join_engine_url,
     port_number,
     reject_unknown_options,
     split_engine_url,
+    validated_host,
 )
 
 _SCHEMES = ("postgres", "postgresql", "postgresql+psycopg")
-_EXPECTED = "postgresql:// (or postgres://, postgresql+psycopg://)"
+_EXPECTED_SCHEMES = "postgresql:// (or postgres://, postgresql+psycopg://)"
 _PORT_DEFAULT = 5432
-_BEFORE_THE_HOST = "write user and password before the host: postgresql://user:password@host/database"
-_SCHEMA = "the tables are in the schema public; remove it from the URL"
-_REFUSED = {
-    "user": _BEFORE_THE_HOST,
-    "password": _BEFORE_THE_HOST,
+_CREDENTIALS_HINT = "write user and password before the host: postgresql://user:password@host/database"
+_SCHEMA_HINT = "the tables are in the schema public; remove it from the URL"
+_HINTS_OF_REFUSED_OPTIONS = {
+    "user": _CREDENTIALS_HINT,
+    "password": _CREDENTIALS_HINT,
     "dbname": "write the database after the host: postgresql://user@host/database",
     "application_name": "remove it from the URL; each service sets its own",
     "replication": "remove it from the URL",
 }
-_HINTS = {
-    "schema": _SCHEMA,
-    "currentSchema": _SCHEMA,
-    "search_path": _SCHEMA,
+_HINTS_OF_UNKNOWN_OPTIONS = {
+    "schema": _SCHEMA_HINT,
+    "currentSchema": _SCHEMA_HINT,
+    "search_path": _SCHEMA_HINT,
     "ssl": "there is no such option; write sslmode=require or sslmode=verify-full",
 }
 _POOLER_OPTION = "pgbouncer"
-_POOLER = f"{_POOLER_OPTION}=true"
+_POOLER_OPTION_TEXT = f"{_POOLER_OPTION}=true"
 _SEARCH_PATH = re.compile(r"search[_-]path", re.IGNORECASE)
 
 
 def normalize_database_url(text: str) -> str:
-    """Return the URL with the installed driver, psycopg. libpq and SQLAlchemy read the result in the same way.
+    """Return the URL in a form that libpq and SQLAlchemy read in the same way. Its driver is psycopg.
 
-    Several hosts, or a socket folder, are written as the options `host` and `port`. Of several hosts, a connection
-    takes the first one that accepts writes, unless the URL has the option `target_session_attrs`. Raises ValueError for
-    an invalid URL. The message quotes at most the name of an option.
+    Several hosts, or a socket folder, become the options `host` and `port`. With several hosts, a connection uses the
+    first one that accepts writes, unless the URL has the option `target_session_attrs`. Raises ValueError for an
+    invalid URL. The message quotes at most the name of an option.
     """
-    url = split_engine_url(text, _SCHEMES, _EXPECTED)
-    options = _check_options(url.options)
+    url = split_engine_url(text, _SCHEMES, _EXPECTED_SCHEMES)
+    options = _validated_options(url.options)
     hosts = _hosts(url, options)
     if len(hosts) > 1:
         options.setdefault("target_session_attrs", "read-write")
@@ -57,19 +57,19 @@ def normalize_database_url(text: str) -> str:
 
 
 def libpq_url(database_url: str) -> str:
-    """Return the URL in the form of libpq and psycopg: without SQLAlchemy's driver and the option `pgbouncer`."""
+    """Return the URL as libpq and psycopg expect it: without SQLAlchemy's driver and without the option `pgbouncer`."""
     before, mark, query = database_url.replace("+psycopg", "", 1).partition("?")
-    options = [each for each in query.split("&") if each and each != _POOLER]
+    options = [each for each in query.split("&") if each and each != _POOLER_OPTION_TEXT]
     return before + (mark + "&".join(options) if options else "")
 
 
 def uses_pgbouncer(database_url: str) -> bool:
     """Return whether the URL states that it leads to PgBouncer in transaction mode."""
-    return _POOLER in database_url.partition("?")[2].split("&")
+    return _POOLER_OPTION_TEXT in database_url.partition("?")[2].split("&")
 
 
 def with_database(database_url: str, name: str) -> str:
-    """Return the URL with another database name."""
+    """Return the URL with `name` as the database."""
     before, mark, query = database_url.partition("?")
     scheme, _, rest = before.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}/{quote(name, safe='')}{mark}{query}"
@@ -84,14 +84,14 @@ def describe_database(database_url: str) -> str:
     return f"postgresql://{user}{':***' if colon else ''}{at}{host}{parts.path}"
 
 
-def _check_options(options: Mapping[str, str]) -> dict[str, str]:
-    for name, advice in _REFUSED.items():
+def _validated_options(options: Mapping[str, str]) -> dict[str, str]:
+    for name, advice in _HINTS_OF_REFUSED_OPTIONS.items():
         if name in options:
             raise ValueError(f"{name}: {advice}")
     if options:
-        reject_unknown_options(options, dict.fromkeys({*_libpq_options(), _POOLER_OPTION}), _HINTS)
+        reject_unknown_options(options, dict.fromkeys({*_libpq_options(), _POOLER_OPTION}), _HINTS_OF_UNKNOWN_OPTIONS)
     if options.get(_POOLER_OPTION, "true") != "true":
-        raise ValueError(f"{_POOLER_OPTION}: write {_POOLER}, or remove it from the URL")
+        raise ValueError(f"{_POOLER_OPTION}: write {_POOLER_OPTION_TEXT}, or remove it from the URL")
     if _POOLER_OPTION in options and "options" in options:
         raise ValueError("options: PgBouncer does not pass them on; set them for the role with ALTER ROLE ... SET")
     if options.get("client_encoding", "utf8").lower() not in {"utf8", "utf-8"}:
@@ -109,13 +109,13 @@ def _libpq_options() -> set[str]:
 
 
 def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[Host, ...]:
-    """Return the hosts of the URL, or the hosts in `options`. Remove `host` and `port` from `options`."""
+    """Return the hosts of the URL, or those in `options`. Remove `host` and `port` from `options`."""
     names, ports = options.pop("host", ""), options.pop("port", "")
     if url.hosts:
         if names or ports:
             raise ValueError("host, port: give the hosts before the database, or in these options, not in both")
         return url.hosts
-    found = [name if _is_socket(name) else check_host(name) for name in names.split(",")] if names else []
+    found = [name if _is_socket(name) else validated_host(name) for name in names.split(",")] if names else []
     numbers = [port_number(port) if port else None for port in ports.split(",")] if ports else [None]
     if len(numbers) not in {1, len(found)}:
         raise ValueError("port: expected one number, or one for each host")

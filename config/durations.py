@@ -6,27 +6,27 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS_BY_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _PATTERN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Parse one duration. Raises ValueError for any other text. The message quotes the text."""
+    """Parse one duration. Raises ValueError if the text is not a duration. The message quotes the text."""
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"expected a duration such as 30s, 15m, 2h or 1d, not {text.strip()!r}")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return timedelta(**{_SECONDS_BY_UNIT[match[2]]: int(match[1])})
 
 
 def parse_duration_or_zero(text: str) -> timedelta:
-    """Parse one duration, which may be `0`. Raises ValueError for any other text. The message quotes the text."""
+    """Parse one duration or `0`. Raises ValueError if the text is neither. The message quotes the text."""
     return timedelta() if text.strip() == "0" else parse_duration(text)
 
 
 def parse_durations(text: str) -> tuple[timedelta, ...]:
     """Parse a comma-separated schedule of durations.
 
-    Raises ValueError if a step is invalid. The message gives the number of the step and quotes its text.
+    Raises ValueError if a step is invalid. The message contains the number of the step and quotes its text.
     """
     schedule = []
     for position, step in enumerate(text.split(","), start=1):

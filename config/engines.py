@@ -1,4 +1,4 @@
-"""The addresses of PostgreSQL, the feed and the broker: from the settings, or from a running `payments up`."""
+"""The URLs of PostgreSQL, the feed and the broker. They come from the settings, or from a running `payments up`."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from config.settings import Settings
 
 
 class NotRunningError(Exception):
-    """The settings lack a URL of PostgreSQL or Redis, and no stack is running in this PAYMENTS_HOME."""
+    """A URL of PostgreSQL or Redis is not set, and no stack is running in this PAYMENTS_HOME."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -36,13 +36,16 @@ class Engines:
 
     @classmethod
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
-        """Return Engines with these URLs. The default broker is the next database number of the feed's Redis."""
+        """Return Engines with these URLs.
+
+        Without `broker_url`, the broker uses the database after the feed's in Redis.
+        """
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that pass these URLs to a child process.
+        """Return environment variables that pass these URLs to a child process.
 
-        If the broker URL is derived from REDIS_URL, its variable is empty, so that the child's errors name REDIS_URL.
+        If the broker URL is derived from REDIS_URL, its variable is empty, so that errors of the child name REDIS_URL.
         """
         is_derived = self.broker_url == default_broker_url(self.redis_url)
         return {
@@ -54,7 +57,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class StackFile:
-    """The content of `run/stack.json`, which tells commands in the same PAYMENTS_HOME about a running stack."""
+    """The content of `run/stack.json`. It tells commands with the same PAYMENTS_HOME about a running stack."""
 
     supervisor_pid: int
     engines: Engines
@@ -82,9 +85,9 @@ def current_engines(settings: Settings) -> Engines:
 
 
 def running_stack(home: Path) -> StackFile | None:
-    """Return the content of the stack file in this PAYMENTS_HOME.
+    """Return the content of the stack file in this directory.
 
-    Returns None if there is no file, or if the stack's supervisor is not running.
+    Returns None if there is no file, or if the supervisor of the stack is not running.
     """
     try:
         content = json.loads(_stack_file(home).read_text())

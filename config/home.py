@@ -5,15 +5,15 @@ from pathlib import Path
 
 
 def default_home() -> Path:
-    """Return `.payments/` in the checkout of this file.
+    """Return the directory `.payments/` in the checkout that contains this file.
 
-    If the project is installed elsewhere, it is in the current folder.
+    If the project is installed elsewhere, return `.payments/` in the current directory.
     """
     checkout = Path(__file__).resolve().parent.parent
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".payments"
 
 
 def read_home(environ: Mapping[str, str]) -> Path:
-    """Return the directory that `PAYMENTS_HOME` names in this environment, or the default directory."""
+    """Return the directory that `PAYMENTS_HOME` names in `environ`, or the default directory."""
     given = environ.get("PAYMENTS_HOME", "").strip()
     return Path(given).expanduser().absolute() if given else default_home()

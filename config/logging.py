@@ -9,23 +9,23 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from config.service_links import SWITCH_OFF
+from config.service_links import DISABLING_HINT
 from config.setting_types import LogFormat
 from config.settings import Settings
 from config.tracebacks import render_as_text, summarize_errors
 
 # The password between `//user:` and `@` of a URL, anywhere in a text.
-_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/]+(?=@)", re.IGNORECASE)
 
 # They log plugins, or every request, at level info.
-_VERBOSE_AT_INFO = ("alembic.runtime.plugins", "httpx")
+_LOGGERS_VERBOSE_AT_INFO = ("alembic.runtime.plugins", "httpx")
 
 # They repeat in many words what the events of GuardedTask say in one line.
-_REDUNDANT = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
+_REDUNDANT_LOGGERS = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
 
 
 def configure_logging(settings: Settings, process_name: str, stream: TextIO | None = None) -> None:
-    """Write this process's log to one stream, as JSON or in columns. Call this function once, when the process starts.
+    """Write the log of this process to one stream, as JSON or in columns. Call this function once, at process start.
 
     `stream` defaults to stdout.
     """
@@ -53,15 +53,15 @@ def configure_logging(settings: Settings, process_name: str, stream: TextIO | No
     # Python would print the whole message of an uncaught error, and with it what PostgreSQL quotes of a row.
     sys.excepthook = _log_uncaught_error
     logging.captureWarnings(capture=True)
-    for name in _REDUNDANT:
+    for name in _REDUNDANT_LOGGERS:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
-    for name in _VERBOSE_AT_INFO:
+    for name in _LOGGERS_VERBOSE_AT_INFO:
         logging.getLogger(name).setLevel(logging.WARNING)
     warn_of_service_links(settings)
 
 
 def log_warnings_only(stream: TextIO) -> None:
-    """Write only events of level warning and above to a stream. Commands use it."""
+    """Write only events of level warning and above to the stream. For commands."""
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, *_renderers("columns", colours=stream.isatty())],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -70,10 +70,10 @@ def log_warnings_only(stream: TextIO) -> None:
 
 
 def warn_of_service_links(settings: Settings) -> None:
-    """Log the names of ignored variables that Kubernetes added, and how to disable service links."""
+    """Log the names of variables that were ignored because Kubernetes added them, and how to disable them."""
     if settings.service_links:
         structlog.get_logger(__name__).warning(
-            "service_links_ignored", variables=", ".join(settings.service_links), hint=SWITCH_OFF
+            "service_links_ignored", variables=", ".join(settings.service_links), hint=DISABLING_HINT
         )
 
 
@@ -90,13 +90,13 @@ def resolve_log_format(settings: Settings, stream: TextIO) -> LogFormat:
 
 
 def redact_passwords(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace the password of each URL in an event by three asterisks. This is a structlog processor."""
+    """Replace the password in each URL of an event with three asterisks. This is a structlog processor."""
     return {key: _redacted(value) for key, value in event.items()}
 
 
 def _redacted(value: object) -> object:
     if isinstance(value, str):
-        return _PASSWORD.sub(r"\g<before>***", value)
+        return _PASSWORD_IN_URL.sub(r"\g<before>***", value)
     if isinstance(value, dict):
         return {key: _redacted(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

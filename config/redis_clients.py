@@ -1,4 +1,4 @@
-"""Create Redis clients from normalized URLs: clients of one server, or of the primary that Sentinels name."""
+"""Create Redis clients from normalized URLs. A client uses one server, or the primary that Sentinels name."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from config.redis_urls import SentinelUrl, split_sentinel_url
 
 SENTINEL_TIMEOUT_SECONDS = 2
-"""How long a client waits for one Sentinel before it asks the next one."""
+"""A client waits this time for one Sentinel before it asks the next one."""
 FAILOVER_SOCKET_TIMEOUT_SECONDS = 5
-"""How long a client of Sentinels waits for the primary, unless its URL says otherwise.
+"""A client of Sentinels waits this time for a reply of the primary, unless its URL sets another time.
 
-After a primary has frozen, a process waits that long once for each of its pools. No command blocks for longer than a
-second.
+If a primary freezes, a process waits this long once for each of its connection pools. No command blocks for longer than
+a second.
 """
-_CANNOT_WRITE = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
+_CANNOT_WRITE_ERRORS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 
 
 def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> redis.Redis:
-    """Return a client for a normalized URL, with RESP2 and no retries. It connects at its first command.
+    """Return a client for a normalized URL, with RESP2 and no retries. The client connects at its first command.
 
     `socket_timeout` is the time in seconds that it waits for a reply. `options` are other connection options of
     redis-py. Options in the URL take precedence.
@@ -42,7 +42,10 @@ def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> 
 
 
 def kombu_sentinel_options(url: str) -> dict[str, Any]:
-    """Return kombu's transport options for a URL of Sentinels. For the URL of a single server, return nothing."""
+    """Return kombu's transport options for a URL of Sentinels.
+
+    For the URL of a single server, return an empty mapping.
+    """
     if (sentinel := split_sentinel_url(url)) is None:
         return {}
     given = _connection_options(sentinel.primary_url)
@@ -58,8 +61,8 @@ def kombu_sentinel_options(url: str) -> dict[str, Any]:
 def kombu_tls_options(url: str) -> dict[str, Any] | None:
     """Return the TLS options of a URL for kombu and Flower, or None if the URL does not use TLS.
 
-    They verify the server's certificate unless the URL states otherwise. These options must be passed separately: in a
-    URL, kombu ignores TLS without the option `ssl_cert_reqs`, and Flower ignores the options.
+    The server's certificate is verified unless the URL says otherwise. The options must be passed separately from the
+    URL: in a URL, kombu ignores TLS without the option `ssl_cert_reqs`, and Flower ignores the options.
     """
     if not url.startswith("rediss"):
         return None
@@ -69,7 +72,7 @@ def kombu_tls_options(url: str) -> dict[str, Any] | None:
 
 
 def primary_address(client: redis.Redis) -> str | None:
-    """Return the address of the primary that the Sentinels named last. Return None if the client uses no Sentinels."""
+    """Return the address of the primary that the Sentinels last named, or None for a client without Sentinels."""
     pool = client.connection_pool
     if not isinstance(pool, SentinelConnectionPool) or pool.master_address is None:
         return None
@@ -78,18 +81,18 @@ def primary_address(client: redis.Redis) -> str | None:
 
 
 def says_cannot_write(error: Exception) -> bool:
-    """Return whether an error of Redis says that the server accepts no writes at present.
+    """Return whether an error of Redis means that the server accepts no writes at present.
 
-    It is a replica, it has too few replicas (`min-replicas-to-write`), or it became a replica while a command was
+    The server is a replica, has too few replicas (`min-replicas-to-write`), or became a replica while a command was
     blocked.
     """
-    return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE)
+    return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE_ERRORS)
 
 
 def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
-    """If an error says that the server cannot write, close the client's connections.
+    """If the error means that the server accepts no writes, close the client's connections.
 
-    New connections reach the new primary, through the address that moved or through the Sentinels.
+    A new connection reaches the new primary, because the address has moved or because the Sentinels name it.
     """
     if says_cannot_write(error):
         client.connection_pool.disconnect()
@@ -116,13 +119,16 @@ def _sentinel_options(sentinel: SentinelUrl) -> dict[str, Any]:
 
 
 class _PrimaryFinder(Sentinel):
-    """Asks Sentinels for the address of a primary. Its errors say why there is none, and contain no credentials."""
+    """Asks Sentinels for the address of a primary.
+
+    If there is none, the error gives the reason, without credentials.
+    """
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Return the host and port of the primary. The Sentinel that answered is asked first the next time.
+        """Return the host and port of the primary. The Sentinel that answered is asked first at the next call.
 
-        Raises AuthenticationError if no Sentinel answers and one refuses the login. Raises MasterNotFoundError if none
-        names a primary for another reason.
+        Raises AuthenticationError if no Sentinel answers and one refuses the login. Raises MasterNotFoundError if the
+        Sentinels name no primary for another reason.
         """
         refusal: redis.AuthenticationError | None = None
         silence: Exception | None = None
@@ -143,10 +149,10 @@ class _PrimaryFinder(Sentinel):
             answers.append(state)
         if refusal and not answers:
             raise redis.AuthenticationError(f"the Sentinels refuse the login ({refusal}); check sentinel_password")
-        raise MasterNotFoundError(_problem(service_name, answers, silence))
+        raise MasterNotFoundError(_reason_for_no_primary(service_name, answers, silence))
 
 
-def _problem(service: str, answers: list[Any], silence: Exception | None) -> str:
+def _reason_for_no_primary(service: str, answers: list[Any], silence: Exception | None) -> str:
     if not answers:
         return f"no Sentinel answers: {silence}"
     if not any(answers):

@@ -5,31 +5,33 @@ from collections.abc import Callable
 
 from config.urls import EngineUrl, reject_unknown_options
 
-_CERTIFICATE_CHECKS = ("required", "optional", "none")
-_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_BEFORE_THE_HOST = "write user and password before the host: redis://user:password@host:6379/0"
-_SENTINELS_ONLY = "it needs a URL that starts with redis+sentinel:// or rediss+sentinel://"
-_HINTS = {
-    "username": _BEFORE_THE_HOST,
-    "password": _BEFORE_THE_HOST,
-    "sentinel_user": _SENTINELS_ONLY,
-    "sentinel_password": _SENTINELS_ONLY,
+_CERTIFICATE_LEVELS = ("required", "optional", "none")
+_SECONDS_PATTERN = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_CREDENTIALS_HINT = "write user and password before the host: redis://user:password@host:6379/0"
+_SENTINELS_ONLY_HINT = "it needs a URL that starts with redis+sentinel:// or rediss+sentinel://"
+_HINTS_OF_UNKNOWN_OPTIONS = {
+    "username": _CREDENTIALS_HINT,
+    "password": _CREDENTIALS_HINT,
+    "sentinel_user": _SENTINELS_ONLY_HINT,
+    "sentinel_password": _SENTINELS_ONLY_HINT,
 }
 
 
-def check_redis_options(url: EngineUrl, *, sentinels: bool = False) -> dict[str, str]:
-    """Return the options of a URL as redis-py reads them. `sentinels` says whether the URL's hosts are Sentinels.
+def normalize_redis_options(url: EngineUrl, *, sentinels: bool = False) -> dict[str, str]:
+    """Check the options of a URL, and return them in the form that redis-py reads.
 
-    Raises ValueError if an option is unknown or its value is not supported. The message quotes at most the name of the
-    option.
+    `sentinels` is True if the hosts of the URL are Sentinels. Raises ValueError if an option is unknown or its value is
+    not supported. The message quotes at most the name of the option.
     """
-    known = dict(_OPTIONS)
+    known = dict(_PARSERS_BY_OPTION)
     if url.scheme.startswith("rediss"):
-        known |= _TLS_OPTIONS
+        known |= _PARSERS_BY_TLS_OPTION
     if sentinels:
-        known |= _SENTINEL_OPTIONS
+        known |= _PARSERS_BY_SENTINEL_OPTION
         del known["db"]
-    hints = _HINTS | dict.fromkeys(_TLS_OPTIONS, "it needs a URL that starts with rediss://")
+    hints = _HINTS_OF_UNKNOWN_OPTIONS | dict.fromkeys(
+        _PARSERS_BY_TLS_OPTION, "it needs a URL that starts with rediss://"
+    )
     reject_unknown_options(url.options, known, hints | {"db": "write the database after the service: /SERVICE/0"})
     checked = {}
     for name, value in url.options.items():
@@ -43,7 +45,7 @@ def check_redis_options(url: EngineUrl, *, sentinels: bool = False) -> dict[str,
 
 
 def database_number(text: str) -> str:
-    """Return a database number without leading zeros. Raises ValueError if it is invalid.
+    """Return the text of a database number without leading zeros. Raises ValueError if it is invalid.
 
     The message does not quote the text.
     """
@@ -53,13 +55,13 @@ def database_number(text: str) -> str:
 
 
 def _more_than_one_second(text: str) -> str:
-    if not _SECONDS.fullmatch(text) or float(text) <= 1:
+    if not _SECONDS_PATTERN.fullmatch(text) or float(text) <= 1:
         raise ValueError("expected more than 1 second, because reading an idle feed takes that long")
     return text
 
 
-def _seconds(text: str) -> str:
-    if not _SECONDS.fullmatch(text) or not float(text):
+def _positive_seconds(text: str) -> str:
+    if not _SECONDS_PATTERN.fullmatch(text) or not float(text):
         raise ValueError("expected a number of seconds above 0")
     return text
 
@@ -70,18 +72,18 @@ def _whole_seconds(text: str) -> str:
     return text
 
 
-def _fixed(value: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
+def _accept_only(value: str) -> Callable[[str], str]:
+    def accept_value(text: str) -> str:
         if text.lower() != value:
             raise ValueError("remove it from the URL; other values are not supported")
         return value
 
-    return check
+    return accept_value
 
 
-def _certificate_check(text: str) -> str:
+def _certificate_level(text: str) -> str:
     level = text.lower().removeprefix("cert_")
-    if level not in _CERTIFICATE_CHECKS:
+    if level not in _CERTIFICATE_LEVELS:
         raise ValueError("expected required, optional or none")
     return level
 
@@ -92,19 +94,19 @@ def _true_or_false(text: str) -> str:
     return text.lower()
 
 
-_OPTIONS: dict[str, Callable[[str], str]] = {
+_PARSERS_BY_OPTION: dict[str, Callable[[str], str]] = {
     "db": database_number,
     "socket_timeout": _more_than_one_second,
-    "socket_connect_timeout": _seconds,
+    "socket_connect_timeout": _positive_seconds,
     "health_check_interval": _whole_seconds,
     "client_name": str,
     # They change the form of the client's answers, on which the code relies.
-    "protocol": _fixed("2"),
-    "decode_responses": _fixed("no"),
+    "protocol": _accept_only("2"),
+    "decode_responses": _accept_only("no"),
 }
-_TLS_OPTIONS: dict[str, Callable[[str], str]] = {
-    "ssl_cert_reqs": _certificate_check,
+_PARSERS_BY_TLS_OPTION: dict[str, Callable[[str], str]] = {
+    "ssl_cert_reqs": _certificate_level,
     "ssl_check_hostname": _true_or_false,
     **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password"), str),
 }
-_SENTINEL_OPTIONS: dict[str, Callable[[str], str]] = {"sentinel_user": str, "sentinel_password": str}
+_PARSERS_BY_SENTINEL_OPTION: dict[str, Callable[[str], str]] = {"sentinel_user": str, "sentinel_password": str}

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from config.redis_options import check_redis_options, database_number
+from config.redis_options import database_number, normalize_redis_options
 from config.urls import EngineUrl, join_engine_url, split_engine_url
 
 _SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
-"""Schemes of URLs that name Sentinels, with the scheme of their servers."""
+"""For each scheme of a URL that names Sentinels: the scheme of the URLs of single servers."""
 _SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
-_EXPECTED = "redis://, rediss://, unix:///, redis+sentinel:// or rediss+sentinel://"
+_EXPECTED_SCHEMES = "redis://, rediss://, unix:///, redis+sentinel:// or rediss+sentinel://"
 _SERVICE_AND_DATABASE = re.compile(r"/(?P<service>[A-Za-z0-9._-]{1,64})(?:/(?P<database>.*))?", re.DOTALL)
 _SENTINEL_PORT = 26379
 
@@ -34,10 +34,10 @@ def normalize_redis_url(text: str) -> str:
 
     Raises ValueError if the URL or the value of an option is invalid. The message quotes at most the name of an option.
     """
-    url = split_engine_url(text, _SCHEMES, _EXPECTED)
+    url = split_engine_url(text, _SCHEMES, _EXPECTED_SCHEMES)
     if url.scheme in _SENTINEL_SCHEMES:
         return _normalize_sentinel_url(url)
-    options = check_redis_options(url)
+    options = normalize_redis_options(url)
     if url.scheme == "unix":
         if url.hosts or len(url.path) < 2:
             raise ValueError("expected the path of a socket after three slashes, such as unix:///run/redis.sock?db=0")
@@ -48,10 +48,10 @@ def normalize_redis_url(text: str) -> str:
 
 
 def split_sentinel_url(redis_url: str) -> SentinelUrl | None:
-    """Return the parts of a normalized URL that names Sentinels, or None for the URL of a single server."""
+    """Return the parts of a normalized URL that names Sentinels. For the URL of a single server, return None."""
     if not redis_url.startswith(tuple(_SENTINEL_SCHEMES)):
         return None
-    url = split_engine_url(redis_url, _SCHEMES, _EXPECTED)
+    url = split_engine_url(redis_url, _SCHEMES, _EXPECTED_SCHEMES)
     service, _, database = url.path.strip("/").partition("/")
     server, options = _SENTINEL_SCHEMES[url.scheme], dict(url.options)
     login = replace(url, user=options.pop("sentinel_user", ""), password=options.pop("sentinel_password", ""))
@@ -65,7 +65,7 @@ def split_sentinel_url(redis_url: str) -> SentinelUrl | None:
 
 
 def default_broker_url(redis_url: str) -> str:
-    """Return the URL of the database after the feed's database, on the same Redis server."""
+    """Return the URL of the next database after the feed's, on the same Redis server."""
     return with_redis_database(redis_url, redis_database(redis_url) + 1)
 
 
@@ -80,31 +80,31 @@ def redis_database(redis_url: str) -> int:
 
 
 def to_kombu_url(redis_url: str) -> str:
-    """Return a normalized URL in kombu's form, which differs for Unix sockets and Sentinels, without its options.
+    """Return a normalized URL in the form that kombu reads, without options. It differs for Unix sockets and Sentinels.
 
     kombu would fail on options that only redis-py knows. Time-outs, TLS options and options of Sentinels are passed as
     Celery settings instead (`config.redis_clients`).
     """
     if sentinel := split_sentinel_url(redis_url):
         # kombu takes what is before the host, and the database, from the URL that it uses at the time.
-        primary = split_engine_url(sentinel.primary_url, _SCHEMES, _EXPECTED)
+        primary = split_engine_url(sentinel.primary_url, _SCHEMES, _EXPECTED_SCHEMES)
         return ";".join(join_engine_url("sentinel", primary, (host,), primary.path, {}) for host in sentinel.hosts)
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
-        return _unsplit(parts._replace(scheme="redis+socket", query=f"virtual_host={redis_database(redis_url)}"))
-    return _unsplit(parts._replace(query=""))
+        return _url_text(parts._replace(scheme="redis+socket", query=f"virtual_host={redis_database(redis_url)}"))
+    return _url_text(parts._replace(query=""))
 
 
 def with_redis_database(redis_url: str, database: int) -> str:
-    """Return a normalized URL with another database number."""
+    """Return a normalized URL with `database` as the database number."""
     if sentinel := split_sentinel_url(redis_url):
-        url = split_engine_url(redis_url, _SCHEMES, _EXPECTED)
+        url = split_engine_url(redis_url, _SCHEMES, _EXPECTED_SCHEMES)
         return join_engine_url(url.scheme, url, url.hosts, f"/{sentinel.service}/{database}", url.options)
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         query = dict(parse_qsl(parts.query)) | {"db": str(database)}
-        return _unsplit(parts._replace(query=urlencode(query, safe="/")))
-    return _unsplit(parts._replace(path=f"/{database}"))
+        return _url_text(parts._replace(query=urlencode(query, safe="/")))
+    return _url_text(parts._replace(path=f"/{database}"))
 
 
 def describe_redis(redis_url: str) -> str:
@@ -121,7 +121,7 @@ def describe_redis(redis_url: str) -> str:
 
 
 def _normalize_sentinel_url(url: EngineUrl) -> str:
-    options = check_redis_options(url, sentinels=True)
+    options = normalize_redis_options(url, sentinels=True)
     if not url.hosts or any(host.startswith("/") for host, _ in url.hosts):
         raise ValueError("expected the hosts of the Sentinels, such as redis+sentinel://a:26379,b:26379/SERVICE/0")
     if (found := _SERVICE_AND_DATABASE.fullmatch(url.path)) is None:
@@ -131,7 +131,7 @@ def _normalize_sentinel_url(url: EngineUrl) -> str:
 
 
 def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
-    """Return the path with the database number, from the path or from the option `db`. Remove `db` from `options`."""
+    """Return the path with the database number. It comes from the path or from the option `db`, which is removed."""
     option = options.pop("db", None)
     path = database_number(url.path.removeprefix("/")) if url.path not in {"", "/"} else None
     if option is not None and path is not None and option != path:
@@ -140,7 +140,7 @@ def _database_path(url: EngineUrl, options: dict[str, str]) -> str:
     return f"/{number}" if number else ""
 
 
-def _unsplit(parts: SplitResult) -> str:
+def _url_text(parts: SplitResult) -> str:
     # geturl() drops the two slashes of a URL without a host, such as that of a unix socket.
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"

@@ -1,7 +1,8 @@
 """The recurring tasks that Celery beat sends, by their wire names, with their intervals.
 
-They are fallbacks: an import enqueues the tasks that follow it, and the intake enqueues the tasks whose work is due. So
-the intervals are long, and Flower's list of tasks is not filled with sweeps that found nothing.
+The recurring messages are fallbacks. Usually an import enqueues the tasks that follow it, and the intake enqueues the
+tasks whose work is due. So the intervals are long, and Flower's list of tasks does not fill with sweeps that found no
+work.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class RecurringTask:
-    """A task that Celery beat sends at an interval, to the queue of its route."""
+    """A task that Celery beat sends repeatedly, to the queue to which Celery routes the task."""
 
     task: str
     every: timedelta
@@ -26,7 +27,7 @@ class RecurringTask:
 
     @property
     def late_after(self) -> timedelta:
-        """The time since the last success after which the task counts as late."""
+        """The task counts as late if its last success is longer ago than this."""
         return 3 * self.every + timedelta(minutes=1)
 
 

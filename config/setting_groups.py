@@ -14,13 +14,13 @@ UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
 def variable(field: str) -> str:
-    """Return the name of the environment variable of a setting."""
+    """Return the name of the environment variable for a field of the settings."""
     name = field.upper()
     return name if name in UNPREFIXED else PREFIX + name
 
 
 class SettingGroup(BaseModel):
-    """A group of settings. The string below a field describes the setting in `docs/reference/settings.md`."""
+    """Base class of a group of settings. The string below a field describes it in `docs/reference/settings.md`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=variable, use_attribute_docstrings=True)
 
@@ -47,13 +47,13 @@ class EngineSettings(SettingGroup):
 
 
 class FeedSettings(SettingGroup):
-    """The settings by which events are read from the feed, verified, imported and retried."""
+    """Settings for reading, verifying, importing and retrying the events of the feed."""
 
     stream: Name = "emr:payments"
     """Redis stream that the EMR publishes to."""
     streams: Annotated[int, Field(ge=1, le=STREAMS_MAX)] = 1
-    """Number of streams that the feed is partitioned into by company: `emr:payments:0` and so on. The unnumbered stream
-    is always read too."""
+    """Number of streams into which the feed is partitioned by company: `emr:payments:0` and so on. The unnumbered
+    stream is always read too."""
 
     keep_entries: DurationOrZero = timedelta()
     """How long acknowledged entries stay on the stream, counted from their publication. `payments replay` imports them
@@ -62,11 +62,11 @@ class FeedSettings(SettingGroup):
     entries are deleted earlier. Use Redis 7.0 or newer, or Valkey: Redis 6.2 may count kept entries as waiting."""
 
     signing_keys: PathName | None = None
-    """TOML file with the keys that companies sign their events with. The importer, the retrier and the intake read it
+    """TOML file with the keys with which companies sign their events. The importer, the retrier and the intake read it
     once, when they start."""
     signatures_required: Names = ()
-    """`all` also rejects the events of companies without a key. Companies, separated by commas: each must have a key,
-    or these services do not start. A company with a key must always sign."""
+    """`all` also rejects the events of companies without a key. A list of companies, separated by commas, means that
+    each of them must have a key: otherwise these services do not start. A company with a key must always sign."""
 
     retry_ladder: Durations = parse_durations("5s,30s,2m,10m,30m,2h,5h,10h")
     """Backoff schedule: the longest delay before each retry. After the last step the payment is Not Sent with the
@@ -79,19 +79,20 @@ class FeedSettings(SettingGroup):
     chunk_events: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Largest number of events that one transaction imports."""
     pending_max: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
-    """Largest number of events that may be delivered and not yet acknowledged. The rest waits in the stream."""
+    """Largest number of events that may be delivered and not yet acknowledged. Further events wait in the stream."""
     importer_processes: Annotated[int, Field(ge=1, le=256)] = 1
-    """Worker processes of one importer."""
+    """Number of worker processes of one importer."""
 
     publish_unprocessed_max: Annotated[int, Field(ge=1)] | None = None
     """Limit of the commands `payments emr publish`, `simulate` and `replay-synthea`: if a stream has this number of
     unprocessed events, they end with an error. When it is unset, they publish until Redis is full. A publisher in
     Python passes its own limit to `PaymentFeed`."""
     publish_replicas: Annotated[int, Field(ge=0, le=100)] = 0
-    """Number of Redis replicas that must have received an event before these commands count it as published."""
+    """Number of Redis replicas that must have received an event before `payments emr publish`, `simulate` and
+    `replay-synthea` count it as published."""
     publish_on_disk: bool = False
-    """Set it to `true` if the primary, and these replicas, must also have written the event to their append-only file
-    (Redis 7.2 or newer)."""
+    """Set it to `true` if the primary, and as many replicas as `PAYMENTS_PUBLISH_REPLICAS` says, must also have written
+    the event to their append-only file (Redis 7.2 or newer)."""
 
     @model_validator(mode="after")
     def _check_chunk_size(self) -> Self:

@@ -1,4 +1,4 @@
-"""The types of the settings: how the text of each kind of variable is parsed and checked."""
+"""The types of the settings. Each type parses and checks the text of a variable."""
 
 from pathlib import Path
 from typing import Annotated, Literal

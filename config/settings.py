@@ -52,10 +52,10 @@ class Settings(FeedSettings, EngineSettings):
     visitor's address from `X-Forwarded-For`."""
     console_url: WebAddress | None = None
     """Address of the console in a browser, if users reach it through a proxy. Flower links to it. When it is unset,
-    the bind address and the port."""
+    the bind address and the port are used."""
     flower_url: WebAddress | None = None
     """Address of Flower in a browser, if users reach it through a proxy. The console links to it. When it is unset,
-    the bind address and the port."""
+    the bind address and the port are used."""
     session_hours: Annotated[int, Field(ge=1, le=24 * 30)] = 12
     """Hours after which a login to the console ends, even if it is used."""
     session_idle_minutes: Annotated[int, Field(ge=1, le=60 * 24)] = 60
@@ -73,35 +73,39 @@ class Settings(FeedSettings, EngineSettings):
     """Time zone of new companies, an IANA name. Choose another with `payments company set COMPANY --timezone`."""
 
     unknown_companies: Literal["create", "refuse"] = "create"
-    """What the first event of an unknown company or clinic does: `create` adds it, with its integration off. With
-    `refuse` the event is Not Sent (`unknown_company`, `unknown_clinic`) until an administrator adds it."""
+    """With `create`, the first event of an unknown company or clinic adds it, with its integration off. With `refuse`,
+    the event is Not Sent (`unknown_company`, `unknown_clinic`) until an administrator adds it."""
 
     keep_events_months: Annotated[int, Field(ge=2, le=1200)] | None = None
     """Retention of event ids, in full months before the current one. `workers.migrate` drops older months. When it is
     unset, nothing is dropped."""
     keep_history_months: Annotated[int, Field(ge=12, le=1200)] | None = None
-    """Retention of the payments' timelines, in full months before the current one, as above."""
+    """Retention of the payments' timelines, in full months before the current one. When it is unset, nothing is
+    dropped."""
     keep_audit_months: Annotated[int, Field(ge=12, le=1200)] | None = None
-    """Retention of the audit history, in full months before the current one, as above."""
+    """Retention of the audit history, in full months before the current one. When it is unset, nothing is dropped."""
 
     traces_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
     """OpenTelemetry collector that takes OTLP over HTTP, for example `http://collector:4318`. When it is unset,
     nothing is traced. It needs the extra `traces`."""
     log_format: LogFormat | None = None
-    """Format of the log. When it is unset, `columns` at a terminal and `json` elsewhere."""
+    """Format of the log. When it is unset, it is `columns` at a terminal and `json` elsewhere."""
     log_level: LogLevel = "info"
     """Lowest level that is logged."""
 
     _service_links: tuple[str, ...] = PrivateAttr(())
 
     def model_post_init(self, context: object) -> None:
-        """Store the names of the ignored service links, which `read_settings` passes as the validation context."""
+        """Store the names of the ignored service links.
+
+        `read_settings` passes these names as the validation context.
+        """
         if isinstance(context, dict):
             self._service_links = context["service_links"]
 
     @property
     def service_links(self) -> tuple[str, ...]:
-        """The names of the variables that are ignored because Kubernetes added them for a service."""
+        """The names of the variables that are ignored because they are service links of Kubernetes."""
         return self._service_links
 
     @model_validator(mode="after")
@@ -133,12 +137,12 @@ class Settings(FeedSettings, EngineSettings):
 
 VARIABLES: tuple[str, ...] = tuple(variable(field) for field in Settings.model_fields)
 SECRETS = (*UNPREFIXED, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
-_FILE = "_FILE"
+_FILE_SUFFIX = "_FILE"
 """Suffix of the variable that names a file with the value of a secret setting."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read the settings from an environment. An empty variable counts as unset, as in Compose files and shells.
+    """Read the settings from an environment. An empty variable counts as unset, because Compose files set empty ones.
 
     Variables that Kubernetes adds for its services are ignored. Raises SettingsError if a setting is misspelt or
     invalid.
@@ -152,24 +156,24 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(given, context={"service_links": tuple(links)})
     except ValidationError as error:
-        raise SettingsError(_one_line(error)) from None
+        raise SettingsError(_error_text(error)) from None
 
 
 def _read_secret_files(environ: Mapping[str, str]) -> dict[str, str]:
     values = {}
     for name in SECRETS:
-        if path := environ.get(name + _FILE, "").strip():
+        if path := environ.get(name + _FILE_SUFFIX, "").strip():
             try:
                 values[name] = Path(path).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not in UTF-8"
-                raise SettingsError(f"{name}{_FILE}: {path}: {reason}") from None
+                raise SettingsError(f"{name}{_FILE_SUFFIX}: {path}: {reason}") from None
     return {name: text for name, text in values.items() if text}
 
 
 def _reject_misspelt(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
-        if name in VARIABLES or name.removesuffix(_FILE) in SECRETS:
+        if name in VARIABLES or name.removesuffix(_FILE_SUFFIX) in SECRETS:
             continue
         if name.startswith(PREFIX):
             raise SettingsError(f"{name}: there is no such setting{suggestion(name, VARIABLES, 0.6)}")
@@ -179,7 +183,7 @@ def _reject_misspelt(environ: Mapping[str, str]) -> None:
             raise SettingsError(f"{name}: there is no such setting{hint}")
 
 
-def _one_line(error: ValidationError) -> str:
+def _error_text(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")

@@ -33,19 +33,20 @@ def summarize_errors(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 def render_as_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Render the summaries in the field `exception` as lines of text. This is a structlog processor."""
     if isinstance(found := event.get("exception"), list):
-        event["exception"] = "\n".join(line for each in found for line in _lines(each))
+        event["exception"] = "\n".join(line for each in found for line in _summary_lines(each))
     return event
 
 
 def summarize(error: BaseException) -> list[ErrorSummary]:
-    """Return the summaries of an error and of its causes, outermost first."""
+    """Return summaries of an error and of its causes, starting with the error itself."""
     return [
-        ErrorSummary(error=_class_name(each), message=_first_line(each), frames=_frames(each)) for each in _chain(error)
+        ErrorSummary(error=_class_name(each), message=_first_line(each), frames=_stack_frames(each))
+        for each in _error_chain(error)
     ]
 
 
 def _resolve_exc_info(given: object) -> BaseException | None:
-    """Return the error of an `exc_info`: an error, a triple, or True for the error being handled."""
+    """Return the error that `exc_info` means: an error, a triple, or True for the error that is being handled."""
     match given:
         case BaseException():
             return given
@@ -56,7 +57,7 @@ def _resolve_exc_info(given: object) -> BaseException | None:
     return sys.exc_info()[1]
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _error_chain(error: BaseException) -> Iterator[BaseException]:
     seen: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in seen:
@@ -75,11 +76,11 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:_MESSAGE_CHARACTERS_MAX]
 
 
-def _frames(error: BaseException) -> list[str]:
+def _stack_frames(error: BaseException) -> list[str]:
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES_MAX:]
     return [f"{each.filename}:{each.lineno} {each.name}" for each in frames]
 
 
-def _lines(summary: ErrorSummary) -> Iterator[str]:
+def _summary_lines(summary: ErrorSummary) -> Iterator[str]:
     yield f"{summary['error']}: {summary['message']}"
     yield from (f"    {frame}" for frame in summary["frames"])

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 EXPORT_MILLISECONDS = 1_000
-"""The time for which finished spans are batched. A killed process loses the spans of this time."""
+"""Finished spans are exported at this interval. A killed process loses the spans since its last export."""
 
 
 def is_tracing_installed() -> bool:
@@ -21,10 +21,10 @@ def is_tracing_installed() -> bool:
 
 
 def tracer_provider(traces_url: str | None, process_name: str) -> TracerProvider | None:
-    """Return this process's tracer provider, or None if `traces_url` is None.
+    """Return the tracer provider of this process, or None if `traces_url` is None.
 
-    Call this function once per process, after a fork, because it starts a thread. If the collector does not answer,
-    spans are lost and the loss is logged. Nothing else fails.
+    Call this function once per process and after a fork, because it starts a thread. If the collector does not answer,
+    the spans are lost, and the loss is logged. Nothing else fails.
     """
     if traces_url is None:
         return None

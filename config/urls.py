@@ -1,9 +1,9 @@
-"""Parse a server's URL strictly, and write it in a form that every client library parses in the same way.
+"""Parse the URL of a server strictly, and write it in a form that every client library parses in the same way.
 
 urllib, libpq, SQLAlchemy, redis-py and kombu disagree about characters that are not percent-encoded. urllib ends the
-host at a `#`, `?` or `/` in a password, and would connect to another server. libpq ends a password at its first `@`. A
-URL that two of these libraries could parse differently is therefore refused. Any other URL is rewritten with
-percent-encoded parts.
+host at a `#`, `?` or `/` in a password, and would connect to another server. libpq ends a password at its first `@`. So
+a URL that two of these libraries could parse differently is refused. Any other URL is rewritten with percent-encoded
+parts.
 
 Error messages never quote the URL, because any part of a malformed URL may belong to its password.
 """
@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-_SHAPE = re.compile(
+_URL_PATTERN = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?]*)(?P<path>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>.*))?")
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>.*))?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
 _PORT_MAX = 65_535
-_ENCODE = "in a user name or password, percent-encode it: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
+_ENCODING_HINT = "in a user name or password, percent-encode it: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
 Host = tuple[str, int | None]
-"""A host's name or address, and its port if the URL gives one."""
+"""The name or address of a host, and its port if the URL contains one."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,22 @@ class EngineUrl:
 
 
 def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> EngineUrl:
-    """Split a URL whose scheme is one of `schemes`. Error messages contain `expected`, such as "redis:// or unix://".
+    """Split a URL whose scheme is one of `schemes`, and return its parts.
 
-    Raises ValueError if client libraries could parse the URL differently. The message quotes nothing of the text.
+    Raises ValueError if client libraries could parse the URL differently. The message contains `expected`, such as
+    "redis:// or unix://", and quotes nothing of the text.
     """
     if text[:1] in {'"', "'", "`"}:
         raise ValueError("remove the quotes around the URL")
-    if not (match := _SHAPE.fullmatch(text)) or match["scheme"].lower() not in schemes:
+    if not (match := _URL_PATTERN.fullmatch(text)) or match["scheme"].lower() not in schemes:
         raise ValueError(f"expected a URL that starts with {expected}")
     if any(each.isspace() or not each.isprintable() for each in text):
         raise ValueError("the URL has a space, line break or control character in it; a space in a password is %20")
     if "#" in text:
-        raise ValueError(f"the URL has a # in it; {_ENCODE}")
+        raise ValueError(f"the URL has a # in it; {_ENCODING_HINT}")
     authority, path, query = match["authority"], match["path"], match["query"] or ""
     if "@" in path + query:
-        raise ValueError(f"the URL has a / or ? before an @; {_ENCODE}")
+        raise ValueError(f"the URL has a / or ? before an @; {_ENCODING_HINT}")
     credentials, _, hosts = authority.rpartition("@")
     user, _, password = credentials.partition(":")
     return EngineUrl(
@@ -69,7 +70,7 @@ def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> Engine
 
 
 def join_engine_url(scheme: str, url: EngineUrl, hosts: Sequence[Host], path: str, options: Mapping[str, str]) -> str:
-    """Return the percent-encoded URL of these parts and the credentials of `url`."""
+    """Return a percent-encoded URL of these parts, with the credentials of `url`."""
     authority = _encode_credentials(url) + ",".join(map(_join_host, hosts))
     query = "&".join(f"{name}={quote(value, safe='/,')}" for name, value in options.items())
     return f"{scheme}://{authority}{quote(path)}" + (f"?{query}" if query else "")
@@ -78,13 +79,13 @@ def join_engine_url(scheme: str, url: EngineUrl, hosts: Sequence[Host], path: st
 def port_number(text: str) -> int:
     """Parse a port number. Raises ValueError if it is invalid. The message does not quote the text."""
     if not re.fullmatch(r"[0-9]+", text):
-        raise ValueError(f"the port is not a number; {_ENCODE}")
+        raise ValueError(f"the port is not a number; {_ENCODING_HINT}")
     if not 1 <= int(text[:9]) <= _PORT_MAX:
         raise ValueError(f"the port is not a number from 1 to {_PORT_MAX}")
     return int(text)
 
 
-def check_host(name: str) -> str:
+def validated_host(name: str) -> str:
     """Return the host name or address unchanged. Raises ValueError if it is invalid. The message does not quote it."""
     if not (_HOST_NAME.fullmatch(name) or _is_ipv6(name)):
         raise ValueError("the host is missing, or has a character that is not allowed in a host's name")
@@ -92,9 +93,9 @@ def check_host(name: str) -> str:
 
 
 def reject_unknown_options(options: Mapping[str, str], known: Mapping[str, object], hints: Mapping[str, str]) -> None:
-    """Check that all options are known. Raises ValueError if not.
+    """Check that all options are known.
 
-    The message contains the name of the unknown option and its hint, if any.
+    Otherwise raises ValueError. The message contains the name of the unknown option and its hint, if there is one.
     """
     for name in options:
         if name not in known:
@@ -102,7 +103,7 @@ def reject_unknown_options(options: Mapping[str, str], known: Mapping[str, objec
 
 
 def normalize_web_address(url: str) -> str:
-    """Return a web address without a trailing slash. Raises ValueError if it is invalid or contains credentials."""
+    """Return a web address without its trailing slash. Raises ValueError if it is invalid or contains credentials."""
     try:
         parts = urlsplit(url)
         is_valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -114,13 +115,13 @@ def normalize_web_address(url: str) -> str:
 
 
 def _split_host(text: str) -> Host:
-    if (match := _HOST.fullmatch(text)) is None:
-        raise ValueError(f"expected host:port, with an IPv6 address in brackets; {_ENCODE}")
+    if (match := _HOST_AND_PORT.fullmatch(text)) is None:
+        raise ValueError(f"expected host:port, with an IPv6 address in brackets; {_ENCODING_HINT}")
     port = port_number(match["port"]) if match["port"] else None
     if match["v6"] is None:
         name = _decode(match["name"])
         # libpq takes the folder of a socket here, percent-encoded.
-        return (name if name.startswith("/") else check_host(name)), port
+        return (name if name.startswith("/") else validated_host(name)), port
     if not _is_ipv6(match["v6"]):
         raise ValueError("expected an IPv6 address without a zone in the brackets")
     return match["v6"], port
@@ -144,7 +145,7 @@ def _split_options(query: str) -> dict[str, str]:
     for part in query.split("&") if query else ():
         name, _, value = part.partition("=")
         if not _OPTION_NAME.fullmatch(name) or not value:
-            raise ValueError(f"expected name=value after the ?; {_ENCODE}")
+            raise ValueError(f"expected name=value after the ?; {_ENCODING_HINT}")
         if name in found:
             raise ValueError(f"{name}: give it once")
         found[name] = _decode(value)

@@ -1,1 +1,4 @@
-"""The embedded servers and the supervisor that `payments up` and the tests start. Production does not import them."""
+"""The embedded servers and the supervisor that `payments up` and the tests start.
+
+Production services do not import it.
+"""

@@ -1,4 +1,4 @@
-"""Write the output of child processes line by line: to stdout with the child's name, and to one log file per child."""
+"""Write the lines that child processes print: to stdout with the child's name, and to a log file for each child."""
 
 import contextlib
 import itertools
@@ -11,13 +11,13 @@ from config.setting_types import LogFormat
 
 _FILE_BYTES_MAX = 5_000_000
 _LINE_BYTES_MAX = 64_000
-_COLOURS = (36, 33, 35, 32, 34, 96, 93, 95)
+_NAME_COLOURS = (36, 33, 35, 32, 34, 96, 93, 95)
 
 
 class ChildOutput:
-    """Collects the output of child processes and writes it in whole lines.
+    """Collects the output of child processes, and writes it in whole lines.
 
-    A log file that exceeds 5 MB is rotated once, to `NAME.log.1`.
+    When a log file exceeds 5 MB, it is renamed to `NAME.log.1`, which replaces an earlier one.
     """
 
     def __init__(self, folder: Path, stream: TextIO, log_format: LogFormat) -> None:
@@ -29,7 +29,7 @@ class ChildOutput:
         self._partial_lines: dict[str, bytes] = {}
         self._files: dict[str, BinaryIO] = {}
         self._child_colours: dict[str, int] = {}
-        self._next_colour = itertools.cycle(_COLOURS)
+        self._next_colour = itertools.cycle(_NAME_COLOURS)
 
     def write(self, name: str, data: bytes) -> None:
         """Write the complete lines of a child's output. Buffer the last line until it is complete or too long."""
@@ -42,7 +42,7 @@ class ChildOutput:
             self._partial_lines[name] = rest
 
     def flush(self, name: str) -> None:
-        """Write the incomplete last line of a child that has ended."""
+        """Write the last line of a child that has ended, although the line is incomplete."""
         if rest := self._partial_lines.pop(name, b""):
             self._write_line(name, rest)
 
@@ -60,14 +60,14 @@ class ChildOutput:
             return
         text = line.decode(errors="replace")
         try:
-            self._stream.write((self._as_json(name, text) if self._json else self._as_column(name, text)) + "\n")
+            self._stream.write((self._as_json(name, text) if self._json else self._as_columns(name, text)) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             # The terminal was closed. The files are still written.
             self._stream = None
 
     def _as_json(self, name: str, text: str) -> str:
-        """Return a JSON line unchanged, and a line of plain text wrapped as a JSON log event."""
+        """Return a line of JSON unchanged. Return a line of plain text as a JSON log event."""
         if text.startswith("{"):
             with contextlib.suppress(ValueError):
                 json.loads(text)
@@ -75,7 +75,7 @@ class ChildOutput:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         return json.dumps({"timestamp": now, "process": name, "event": text})
 
-    def _as_column(self, name: str, text: str) -> str:
+    def _as_columns(self, name: str, text: str) -> str:
         prefix = f"{name:<11}|"
         if self._coloured:
             if name not in self._child_colours:

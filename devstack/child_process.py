@@ -1,4 +1,4 @@
-"""Start a child process, and stop it with all processes of its group."""
+"""Start a child process, and stop it together with all processes of its group."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Child:
-    """A child process: its command, its environment and how to stop it."""
+    """A child process to start: its command, its environment, and how it is stopped."""
 
     name: str
     command: tuple[str, ...]
@@ -36,8 +36,8 @@ class Child:
 def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the child in a new session, so that Ctrl-C at the terminal reaches only the parent.
 
-    On Linux, the kernel sends the child its stop signal when the parent's thread ends. So even a SIGKILL of the parent
-    leaves no child running. On other systems, the next start stops a server that was left running.
+    On Linux, the kernel sends the child its stop signal when the parent's thread ends. So no child is left running,
+    even after a SIGKILL of the parent. On other systems, the next start stops a server that was left running.
     """
     return subprocess.Popen(
         child.command,
@@ -50,7 +50,7 @@ def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         user=child.user,
         group=None if child.user is None else pwd.getpwuid(child.user).pw_gid,
         extra_groups=None if child.user is None else [],
-        preexec_fn=_die_with_parent(child.stop_signal),  # noqa: PLW1509 - one system call, prepared before the fork
+        preexec_fn=_death_signal_setter(child.stop_signal),  # noqa: PLW1509 - one system call, prepared before the fork
     )
 
 
@@ -61,7 +61,7 @@ def request_stop(process: subprocess.Popen[bytes], child: Child) -> None:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child and every process of its group, and reap the child."""
+    """Kill the child and every process of its group, and wait for the child's end."""
     # Until the child is reaped its process id is not reused, so the signal cannot reach another group.
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -70,7 +70,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether the child has ended. If so, reap it and kill the rest of its process group."""
+    """Return whether the child has ended. If it has, also kill the other processes of its group."""
     if process.returncode is not None:
         return True
     if not hasattr(os, "waitid"):  # macOS: the rest of the group stays
@@ -82,14 +82,14 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def stop(process: subprocess.Popen[bytes], child: Child) -> None:
-    """Send the stop signal, wait up to the grace period, then kill the process group."""
+    """Send the stop signal, wait up to the child's grace period, then kill its process group."""
     request_stop(process, child)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(child.grace_seconds)
     kill_group(process)
 
 
-def _die_with_parent(stop_signal: signal.Signals) -> Callable[[], None] | None:
+def _death_signal_setter(stop_signal: signal.Signals) -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

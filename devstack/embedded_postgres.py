@@ -1,4 +1,4 @@
-"""Embedded PostgreSQL from the installed wheel, in the foreground, on a Unix socket."""
+"""An embedded PostgreSQL from the installed wheel. It runs in the foreground and listens on a Unix socket."""
 
 import contextlib
 import os
@@ -24,20 +24,22 @@ _SUPERUSER = "postgres"
 _SOCKET_PATH_MAX = 100
 
 # Its log must quote neither the rejected row nor the statement.
-_LOG_WITHOUT_DATA = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
-_DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-MEMORY = "512MB"
-"""`shared_buffers` of a durable database; memory is used only as needed. PostgreSQL's default of 128 MB is too small
-for a million payments: see docs/explanation/performance.md."""
-_DURABLE_DEFAULTS = {"shared_buffers": MEMORY, "min_wal_size": "1GB", "max_wal_size": "4GB"}
+_LOG_SETTINGS = {"log_error_verbosity": "terse", "log_min_error_statement": "panic"}
+_DURABLE_SETTINGS = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+SHARED_BUFFERS_DEFAULT = "512MB"
+"""`shared_buffers` of a durable database. The memory is used only as needed.
+
+PostgreSQL's default of 128 MB is too small for a million payments: see docs/explanation/performance.md.
+"""
+_DURABLE_DEFAULTS = {"shared_buffers": SHARED_BUFFERS_DEFAULT, "min_wal_size": "1GB", "max_wal_size": "4GB"}
 """Settings that postgresql.conf may override. A commit that needs a new WAL file waits about 50 ms while its 16 MB are
 written. PostgreSQL reuses old files instead, up to `min_wal_size`."""
-_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
 class EmbeddedPostgres:
-    """A prepared PostgreSQL server with its data folder."""
+    """A PostgreSQL server that is ready to be started, with its data folder."""
 
     data: Path
     sockets: Path
@@ -49,10 +51,10 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """The SQLAlchemy URL of the database `payments`."""
-        return f"postgresql+psycopg://{self._address(DATABASE)}"
+        return f"postgresql+psycopg://{self._url_without_scheme(DATABASE)}"
 
     def child(self) -> Child:
-        """Return the server as a child process. Its stop signal SIGINT is PostgreSQL's fast shutdown."""
+        """Return the server as a child process. It is stopped with SIGINT, PostgreSQL's fast shutdown."""
         options = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self.sockets}"',
@@ -60,8 +62,8 @@ class EmbeddedPostgres:
             "port": "5432",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            **_LOG_WITHOUT_DATA,
-        } | (_DURABLE if self.durable else _FAST)
+            **_LOG_SETTINGS,
+        } | (_DURABLE_SETTINGS if self.durable else _FAST_SETTINGS)
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = (postgres_program("postgres"), "-D", str(self.data), *arguments)
         return Child(
@@ -73,34 +75,34 @@ class EmbeddedPostgres:
 
         Raises EngineError if `is_alive` returns False, or after the time-out.
         """
-        wait_until(self._answers, is_alive, "PostgreSQL")
+        wait_until(self._does_answer, is_alive, "PostgreSQL")
         self._create_missing_database()
 
     def _create_missing_database(self) -> None:
-        with psycopg.connect(f"postgresql://{self._address(_SUPERUSER)}", autocommit=True) as connection:
+        with psycopg.connect(f"postgresql://{self._url_without_scheme(_SUPERUSER)}", autocommit=True) as connection:
             exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if not exists:
                 connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
 
     def remove_socket_folder(self) -> None:
-        """Remove the socket's folder if it is outside the home directory."""
+        """Remove the folder of the socket if it is a temporary folder outside the home directory."""
         if self.sockets.parent != self.data.parent:
             with contextlib.suppress(OSError):
                 self.sockets.rmdir()
 
-    def _answers(self) -> bool:
+    def _does_answer(self) -> bool:
         try:
-            psycopg.connect(f"postgresql://{self._address(_SUPERUSER)}", connect_timeout=2).close()
+            psycopg.connect(f"postgresql://{self._url_without_scheme(_SUPERUSER)}", connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
 
-    def _address(self, database: str) -> str:
+    def _url_without_scheme(self, database: str) -> str:
         return f"{_SUPERUSER}@/{database}?host={quote(str(self.sockets))}&port=5432"
 
 
 def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
-    """Prepare the data folder of this home: stop a server of an earlier run, and run initdb for a new folder.
+    """Prepare the data folder in this home directory: stop a server of an earlier run, and run initdb for a new folder.
 
     Without `durable`, fsync is off. Raises EngineError if a server cannot be stopped or the folder cannot be prepared.
     """
@@ -116,9 +118,9 @@ def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
 
 
 def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
-    """Run initdb in a temporary folder, and rename the folder.
+    """Run initdb in a temporary folder, and rename the folder to `data` at the end.
 
-    An interrupted start leaves no incomplete data folder.
+    So an interrupted start leaves no incomplete data folder.
     """
     temporary = data.with_name("data.new")
     defaults = [part for name, value in _DURABLE_DEFAULTS.items() for part in ("--set", f"{name}={value}")]
@@ -136,9 +138,9 @@ def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
 
 
 def _socket_folder(folder: Path, user: int | None) -> Path:
-    """Return the socket's folder. Only its owner may enter it, because the socket gives superuser access.
+    """Return the folder of the socket. Only its owner may enter it, because the socket gives superuser access.
 
-    If the path would be too long for a socket, a short temporary folder is used.
+    If its path would be too long for a socket, it is a short temporary folder.
     """
     sockets = folder / "socket"
     if len(os.fsencode(sockets / ".s.PGSQL.5432")) > _SOCKET_PATH_MAX:
@@ -183,7 +185,7 @@ def _stop_leftover(data: Path) -> None:
 
 
 def _serves(pid: int, data: Path) -> bool:
-    """Return whether the process `pid` is a server whose working directory is this data folder."""
+    """Return whether the process `pid` is a PostgreSQL server of this data folder."""
     if pid <= 0:
         return False
     if Path("/proc/self/cwd").exists():

@@ -1,4 +1,4 @@
-"""Embedded Valkey from the installed wheel, in the foreground, on 127.0.0.1."""
+"""An embedded Valkey from the installed wheel. It runs in the foreground and listens on 127.0.0.1."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ class _Endpoint:
 
 @dataclass(frozen=True)
 class EmbeddedValkey:
-    """A prepared Valkey server with its folder and configuration file."""
+    """A Valkey server that is ready to be started, with its folder and configuration file."""
 
     folder: Path
     endpoint: _Endpoint
@@ -42,11 +42,11 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """The URL of Valkey database 0, with the password."""
+        """The URL of database 0 of this Valkey, with the password."""
         return f"redis://:{self.endpoint.password}@127.0.0.1:{self.endpoint.port}/0"
 
     def child(self) -> Child:
-        """Return the server as a child process. On SIGTERM it writes its data and stops."""
+        """Return the server as a child process. On SIGTERM, the server writes its data to disk and stops."""
         return Child(
             self.name,
             (str(get_binary_path()), str(_configuration(self.folder))),
@@ -65,10 +65,10 @@ class EmbeddedValkey:
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
-    """Prepare the folder of this home, and stop a server of an earlier run.
+    """Prepare the folder in this home directory. If a server of an earlier run still runs, stop it.
 
-    The port and the password stay the same, unless another program has taken the port. Without `durable`, the data does
-    not survive a restart. Raises EngineError if the earlier server does not stop.
+    The port and the password are those of the earlier run, unless another program has taken the port. Without
+    `durable`, the data does not survive a restart. Raises EngineError if the earlier server does not stop.
     """
     folder = home / "valkey"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def _client(endpoint: _Endpoint) -> redis.Redis:
 
 
 def _serves(folder: Path, endpoint: _Endpoint) -> bool:
-    """Return whether the server on this port accepts the password and uses this data folder."""
+    """Return whether a server listens on this port, accepts the password, and uses this data folder."""
     with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
     return False

@@ -1,4 +1,4 @@
-"""The interface of an embedded PostgreSQL or Valkey server, and the wait until a server is ready."""
+"""The interface of an embedded PostgreSQL or Valkey server, and a function that waits until a server is ready."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """A prepared PostgreSQL or Valkey server that can be started as a child process."""
+    """A PostgreSQL or Valkey server that is ready to be started as a child process."""
 
     @property
     def name(self) -> str:
@@ -23,7 +23,7 @@ class Engine(Protocol):
 
     @property
     def url(self) -> str:
-        """The URL of the server once it is ready."""
+        """The URL of the server. It can be used once the server is ready."""
 
     def child(self) -> Child:
         """Return the server as a child process to start."""
@@ -40,7 +40,7 @@ def wait_until(
 ) -> None:
     """Poll until `answers` returns True.
 
-    Raises EngineError if `is_alive` returns False, or after `seconds`. The message names the server as `what`.
+    Raises EngineError if `is_alive` returns False, or after `seconds`. The message calls the server `what`.
     """
     deadline = time.monotonic() + seconds
     while not answers():

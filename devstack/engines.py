@@ -1,4 +1,4 @@
-"""Run the embedded servers of a home directory (PostgreSQL, Valkey or both) for tests, the demo and the benchmark."""
+"""Run embedded PostgreSQL, embedded Valkey or both in a home directory: for tests, the demo and the benchmark."""
 
 import fcntl
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class HomeInUseError(Exception):
 
 @contextmanager
 def home_lock(home: Path) -> Iterator[None]:
-    """Lock this home until the block ends. The kernel releases the lock even if the process is killed.
+    """Lock this home directory until the block ends. The kernel releases the lock even if the process is killed.
 
     Raises HomeInUseError if another process holds the lock.
     """
@@ -38,10 +38,10 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
-    """Lock this home, and run PostgreSQL and Valkey in it until the block ends. Yields their URLs.
+    """Lock this home directory, run PostgreSQL and Valkey in it until the block ends, and yield their URLs.
 
-    Call this function from the main thread. Raises HomeInUseError if another process uses the home, and EngineError if
-    a server does not start.
+    Call this function from the main thread. Raises HomeInUseError if another process uses the home directory, and
+    EngineError if a server does not start.
     """
     with (
         home_lock(home),
@@ -53,9 +53,9 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL in this home until the block ends, and yield its URL. Without `durable` (for tests), fsync is off.
+    """Run PostgreSQL in this home directory until the block ends, and yield its URL.
 
-    Raises EngineError if the server does not start.
+    Without `durable` (for tests), fsync is off. Raises EngineError if the server does not start.
     """
     engine = prepare_postgres(home, durable=durable)
     with _run_engine(engine, home):
@@ -65,7 +65,7 @@ def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
 
 @contextmanager
 def embedded_valkey(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run Valkey in this home until the block ends, and yield its URL.
+    """Run Valkey in this home directory until the block ends, and yield its URL.
 
     Without `durable`, the data does not survive a restart. Raises EngineError if the server does not start.
     """

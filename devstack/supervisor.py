@@ -1,6 +1,6 @@
-"""Supervise child processes: restart a process that ends, and stop all processes in order.
+"""Supervise child processes. Restart a process that ends, and stop all processes in order.
 
-One thread waits for the output of a child, a signal (SIGCHLD is one) and the next deadline.
+One thread waits for the output of a child, for a signal (SIGCHLD is one) and for the next deadline.
 docs/decisions/0001-run-our-own-supervisor.md explains why this is not a library.
 """
 
@@ -30,20 +30,23 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True)
 class RestartBackoff:
-    """The delay before a restart. Each failure doubles it; a run of `reset_after_seconds` resets it."""
+    """The delay before a restart. Each failure doubles it. A run that lasts `reset_after_seconds` resets it."""
 
     initial_seconds: float = 0.5
     max_seconds: float = 30.0
     reset_after_seconds: float = 60.0
 
     def delay_seconds(self, failures: int) -> float:
-        """Return the delay after this number of consecutive failures, which is at least 1."""
+        """Return the delay after this number of failures in a row. `failures` is at least 1."""
         return min(self.max_seconds, self.initial_seconds * 2.0 ** min(failures - 1, 30))
 
 
 @dataclass
 class _ChildState:
-    """The state of a child: it runs, it waits for its restart, or it is not restarted."""
+    """The state of a child. It runs, waits for its restart (`restart_at`), or is not restarted.
+
+    `kill_at` is the time at which a child that does not stop is killed.
+    """
 
     child: Child
     process: subprocess.Popen[bytes] | None = None
@@ -54,9 +57,9 @@ class _ChildState:
 
 
 class Supervisor:
-    """Runs children until a signal stops it.
+    """Runs child processes until a signal stops it.
 
-    Use it as a context manager in the main thread, which receives the signals.
+    Use it as a context manager in the main thread, because only the main thread receives signals.
     """
 
     def __init__(self, output: ChildOutput, backoff: RestartBackoff | None = None) -> None:
@@ -73,8 +76,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # An ignored signal stays ignored, as nohup or a shell's background job intends.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._handle(number, self._on_stop_signal)
-        self._handle(signal.SIGCHLD, lambda _number, _frame: None)
+                self._set_handler(number, self._on_stop_signal)
+        self._set_handler(signal.SIGCHLD, lambda _number, _frame: None)
         receiver, sender = socket.socketpair()
         for end in (receiver, sender):
             end.settimeout(0)
@@ -89,11 +92,11 @@ class Supervisor:
 
     @property
     def stopping(self) -> bool:
-        """Whether a signal has requested the stop."""
+        """Whether a signal has requested that the supervisor stop."""
         return self._stop_signals > 0
 
     def on_exit(self, callback: Callable[[], object]) -> None:
-        """Register a function to call after all children have ended. The functions are called in reverse order."""
+        """Register a function to be called after all children have ended. Functions are called in reverse order."""
         self._cleanup.callback(callback)
 
     def start(self, child: Child) -> None:
@@ -103,7 +106,7 @@ class Supervisor:
         self._spawn(watched)
 
     def poll_running(self, name: str) -> bool:
-        """Handle pending output and signals. Return whether the child `name` runs and no stop was requested."""
+        """Handle pending output and signals. Return whether the child `name` is running and no stop was requested."""
         self.poll(0)
         return not self.stopping and any(w.process is not None for w in self._watched if w.child.name == name)
 
@@ -114,10 +117,10 @@ class Supervisor:
         self.stop_all()
 
     def poll(self, seconds_max: float | None = None) -> None:
-        """Wait up to `seconds_max` for output, a signal or a deadline, and handle it."""
+        """Wait up to `seconds_max` for output, a signal or a deadline, and handle what occurred."""
         for key, _ in self._selector.select(self._seconds_to_next(seconds_max)):
             if key.data is None:
-                self._drain(key.fileobj)
+                self._drain_wakeups(key.fileobj)
             else:
                 self._read(key.data)
         for watched in self._watched:
@@ -127,15 +130,15 @@ class Supervisor:
                 self._spawn(watched)
 
     def stop_all(self) -> None:
-        """Stop the children tier by tier, highest tier first. The children of a tier stop together."""
+        """Stop the children tier by tier, starting with the highest tier. The children of a tier stop together."""
         self._stop_signals = max(self._stop_signals, 1)
         for watched in self._watched:
             watched.restart_at = None
         for tier in sorted({w.child.tier for w in self._watched}, reverse=True):
-            self._stop([w for w in reversed(self._watched) if w.child.tier == tier])
+            self._stop_tier([w for w in reversed(self._watched) if w.child.tier == tier])
         self._watched.clear()
 
-    def _stop(self, tier: list[_ChildState]) -> None:
+    def _stop_tier(self, tier: list[_ChildState]) -> None:
         for watched in tier:
             if watched.process is not None:
                 log.info("child_stopping", child=watched.child.name)
@@ -158,7 +161,7 @@ class Supervisor:
                 self._on_end(watched)
 
     def _spawn(self, watched: _ChildState) -> None:
-        """Start a child. If the system cannot start it now, log the error and schedule another attempt."""
+        """Start a child. If the system cannot start it now, log the error and schedule a restart."""
         watched.started_at, watched.restart_at = time.monotonic(), None
         try:
             read_end, watched.process = self._start_process(watched.child)
@@ -192,7 +195,10 @@ class Supervisor:
         return delay_seconds
 
     def _on_end(self, watched: _ChildState) -> None:
-        """Log the end of a child. Schedule its restart, unless it is misconfigured or the supervisor is stopping."""
+        """Handle the end of a child: log it, and schedule a restart.
+
+        A misconfigured child is not restarted, and no child is restarted while the supervisor is stopping.
+        """
         assert watched.process is not None  # noqa: S101 - for the type checker: only a running child ends
         status, name, watched.process = watched.process.returncode, watched.child.name, None
         self._read_remaining(name)
@@ -205,7 +211,7 @@ class Supervisor:
             log.warning("child_ended", child=name, status=status, restart_in_seconds=delay_seconds)
 
     def _read(self, source: tuple[int, str]) -> bool:
-        """Read once from a pipe. Return whether there was output. At the end of the output, close the pipe."""
+        """Read from a pipe once. Return whether there was output. If the output has ended, close the pipe."""
         descriptor, name = source
         try:
             data = os.read(descriptor, _READ_BYTES)
@@ -239,11 +245,11 @@ class Supervisor:
     def _on_stop_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop_signals += 1
 
-    def _handle(self, number: signal.Signals, handler: Callable[[int, FrameType | None], Any]) -> None:
+    def _set_handler(self, number: signal.Signals, handler: Callable[[int, FrameType | None], Any]) -> None:
         self._cleanup.callback(signal.signal, number, signal.signal(number, handler))
 
     @staticmethod
-    def _drain(receiver: Any) -> None:
+    def _drain_wakeups(receiver: Any) -> None:
         with contextlib.suppress(BlockingIOError):
             while receiver.recv(_READ_BYTES):
                 pass

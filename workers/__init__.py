@@ -1,1 +1,1 @@
-"""The services, one module each: `python -m workers.NAME`. Their common code is in `workers.runtime`."""
+"""The services, one module each: `python -m workers.NAME`. The code that they share is in `workers.runtime`."""

@@ -1,4 +1,4 @@
-"""The Flower service: a read-only web page of the tasks and workers."""
+"""The Flower service: read-only web pages of the tasks and workers."""
 
 import logging
 import os
@@ -26,17 +26,28 @@ from workers.runtime.ports import PortTakenError, require_free_port
 log = structlog.get_logger(__name__)
 
 # Flower's own variable, which opens its API without a login. Its pages are open whenever no login is set.
-_PREFIX = "FLOWER_"
+_VARIABLE_PREFIX = "FLOWER_"
 _UNAUTHENTICATED_VARIABLE = "FLOWER_UNAUTHENTICATED_API"
 # Flower drops the oldest first. Each takes about two kilobytes.
 _TASKS_MAX = 20_000
 # It also saves them when it stops.
 _SAVE_MILLISECONDS = 5 * 60_000
-_COLUMNS = ("name", "state", "result", "exception", "received", "runtime", "routing_key", "kwargs", "worker", "uuid")
+_TASK_COLUMNS = (
+    "name",
+    "state",
+    "result",
+    "exception",
+    "received",
+    "runtime",
+    "routing_key",
+    "kwargs",
+    "worker",
+    "uuid",
+)
 
 
 class LoginMissingError(Exception):
-    """No login for Flower is configured, so every user who can reach its port would see the tasks."""
+    """No login for Flower is configured, so anyone who can reach its port would see the tasks."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -46,7 +57,7 @@ class LoginMissingError(Exception):
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Run Flower until a signal stops it, and return the exit status."""
+    """Run Flower until a signal stops it. Return the exit status."""
     try:
         settings = read_settings(environ)
         configure_logging(settings, "flower")
@@ -57,17 +68,17 @@ def main(environ: Mapping[str, str]) -> int:
     except (SettingsError, LoginMissingError, PortTakenError, NotRunningError) as error:
         sys.stderr.write(f"flower: {error}\n")
         return EXIT_MISCONFIGURED
-    _remove_variables_of_flower()
+    _remove_flower_variables()
     flower_settings["template_loader"] = LinkedPages(settings.console_address)
     if sentinel := split_sentinel_url(engines.broker_url):
         read_queues_through_sentinels(sentinel.hosts)
     with signs_of_life(engines.broker_url, FLOWER):
-        serve(_app(engines), settings, login)
+        serve(_celery_app(engines), settings, login)
     return 0
 
 
 def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | None:
-    """Return `user:password`, or None if the environment explicitly permits access without a login.
+    """Return Flower's login as `user:password`, or None if the environment explicitly permits access without a login.
 
     Raises LoginMissingError if no login is configured and access without a login is not permitted.
     """
@@ -81,7 +92,7 @@ def flower_credentials(settings: Settings, environ: Mapping[str, str]) -> str | 
 def serve(app: Celery, settings: Settings, login: str | None) -> None:
     """Serve Flower's pages about the application until a signal stops the process.
 
-    `login` is `user:password`, None for access without a login.
+    `login` is `user:password`; None means access without a login.
     """
     if login is not None:
         # Not on its command line, which would split a password at a comma into two logins.
@@ -97,17 +108,17 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
             f"--address={settings.bind_address}",
             f"--port={settings.flower_port}",
             "--read_only=true",
-            *_persistence(settings.home / "flower"),
+            *_persistence_options(settings.home / "flower"),
             f"--max_tasks={_TASKS_MAX}",
-            f"--tasks_columns={','.join(_COLUMNS)}",
+            f"--tasks_columns={','.join(_TASK_COLUMNS)}",
             "--natural_time=false",
             "--logging=warning",
         ]
     )
 
 
-def _persistence(folder: Path) -> list[str]:
-    """Return the options with which Flower stores its tasks in this folder. Empty if the folder is not writable."""
+def _persistence_options(folder: Path) -> list[str]:
+    """Return the options that make Flower store its tasks in this folder. If it is not writable, nothing is stored."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_writable = os.access(folder, os.W_OK)
@@ -119,20 +130,22 @@ def _persistence(folder: Path) -> list[str]:
     return ["--persistent=true", f"--db={folder / 'tasks'}", f"--state_save_interval={_SAVE_MILLISECONDS}"]
 
 
-def _remove_variables_of_flower() -> None:
+def _remove_flower_variables() -> None:
     """Remove the environment variables that Flower reads as options, and log their names.
 
-    These options could expose Flower to the network or permit changes. Kubernetes also sets some of them for a service
-    named `flower`.
+    Such an option could expose Flower to the network or permit changes. Kubernetes also sets some of these variables
+    for a service named `flower`.
     """
-    found = sorted(name for name in os.environ if name.startswith(_PREFIX) and name != _UNAUTHENTICATED_VARIABLE)
+    found = sorted(
+        name for name in os.environ if name.startswith(_VARIABLE_PREFIX) and name != _UNAUTHENTICATED_VARIABLE
+    )
     for name in found:
         del os.environ[name]
     if found:
         log.warning("flower_variables_ignored", variables=", ".join(found), hint="use the settings PAYMENTS_FLOWER_...")
 
 
-def _app(engines: Engines) -> Celery:
+def _celery_app(engines: Engines) -> Celery:
     from tasks.app import make_app  # noqa: PLC0415 - slow to load, and not needed to report an error
 
     app: Celery = make_app(_with_separate_keys(celery_settings(engines)))
@@ -140,7 +153,7 @@ def _app(engines: Engines) -> Celery:
 
 
 def _with_separate_keys(configuration: dict[str, object]) -> dict[str, object]:
-    """Return a configuration with separate Redis keys for unacknowledged messages.
+    """Return the Celery configuration with Redis keys of its own for unacknowledged messages.
 
     With the workers' keys, Flower would redeliver the workers' messages.
     """

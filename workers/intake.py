@@ -1,4 +1,4 @@
-"""The intake service: dispatches the feed to the importers. One process is enough; several are harmless."""
+"""The intake service. It dispatches the feed to the importers. One process is enough; several are harmless."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The migrate service: upgrades the database schema and exits. It can run again at any time."""
+"""The migrate service. It upgrades the database schema and exits. It may run at any time and repeatedly."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from workers.runtime.schema import upgrade_schema
 
 
 def main(environ: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
-    """Upgrade the database of DATABASE_URL. Its user must own the tables.
+    """Upgrade the schema of the database that DATABASE_URL names. The user of the URL must own the tables.
 
     Exits with 1 if `--finish` is given too early. Raises SettingsError if a setting is invalid, NotRunningError if the
     URL is missing, and UnreachableEngineError if PostgreSQL does not answer.

@@ -1,8 +1,8 @@
 """Probe the process of this container for its health check: `python -m workers.probe importer` exits with 0 or 1.
 
-The probe reads the heartbeat file that the process itself writes. It asks no server and no queue. So another replica
-cannot answer for this process, and the probe fails neither for a backlog nor for an outage of Redis or PostgreSQL.
-`payments health` checks the installation as a whole.
+The probe reads the heartbeat file of the process, and asks no server. So another replica cannot answer for this
+process, and neither a backlog nor an outage of Redis or PostgreSQL makes the probe fail. `payments health` checks the
+installation as a whole.
 """
 
 import argparse
@@ -17,13 +17,16 @@ from workers.runtime.heartbeat_file import Heartbeat, read_heartbeats
 
 SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler")
 MAX_AGE_SECONDS = 90.0
-"""More than a healthy process waits for servers that do not answer, each 15 seconds, before its next heartbeat."""
+"""Longer than the time between two heartbeats of a healthy process.
+
+The process may wait 15 seconds for each server that does not answer.
+"""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Probe the named services.
+    """Probe the named services. Write a line to stderr for each problem.
 
-    Return 0 if each has a process in this container and all of these make progress, otherwise 1.
+    Returns 0 if each service has a process in this container and all processes make progress, otherwise 1.
     """
     parser = argparse.ArgumentParser(prog="python -m workers.probe", description=__doc__)
     parser.add_argument("services", nargs="+", choices=SERVICES)
@@ -39,21 +42,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[str]:
-    """Return a sentence for each process of the service that fails the probe.
-
-    If there is no process, return one sentence.
+    """Return a sentence for each process of the service that fails the probe, or one sentence if there is no process.
 
     `given` holds the arguments of the command.
     """
     heartbeats = read_heartbeats(home, service)
     if not heartbeats:
         return [f"{service}: no process has a heartbeat file in {home / 'run'}"]
-    found = [(each, _problem(each, given.max_age, must_be_ready=given.ready)) for each in heartbeats]
+    found = [(each, _problem_of(each, given.max_age, must_be_ready=given.ready)) for each in heartbeats]
     return [f"{service}: process {each.pid} {problem}" for each, problem in found if problem]
 
 
-def _problem(heartbeat: Heartbeat, max_age_seconds: float, *, must_be_ready: bool) -> str:
-    """Return the problem of a process, empty if there is none."""
+def _problem_of(heartbeat: Heartbeat, max_age_seconds: float, *, must_be_ready: bool) -> str:
+    """Return the problem of a process, as the end of a sentence. The text is empty if there is no problem."""
     age_seconds = time.monotonic() - heartbeat.progress_seconds
     # After a restart of the machine the monotonic clock begins again.
     if not 0 <= age_seconds <= max_age_seconds:

@@ -1,4 +1,4 @@
-"""The retrier service: a Celery worker that retries payments, separate from the importer of new payments."""
+"""The retrier service: a Celery worker that retries payments. It runs beside the importer of new payments."""
 
 import os
 import sys

@@ -1,1 +1,1 @@
-"""Start-up, watchdog, ports and schema upgrade that the services share."""
+"""Code that the services share: start-up, watchdog, heartbeat, ports and schema upgrade."""

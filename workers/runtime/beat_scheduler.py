@@ -16,10 +16,11 @@ log = structlog.get_logger(__name__)
 
 
 class StatelessScheduler(Scheduler):
-    """Celery beat's scheduler without a schedule file.
+    """A scheduler for Celery beat that needs no schedule file.
 
     The scheduler sends every task when it starts, and each task reads in PostgreSQL whether work is due. So nightly
-    work is done even if the scheduler is restarted daily. A task is not sent while its previous message waits.
+    work is done even if the scheduler is restarted daily. A task is not sent while its previous message waits in the
+    queue.
     """
 
     # Celery's producer waits for the broker without end. `tasks.enqueue` sends the messages instead.
@@ -34,16 +35,16 @@ class StatelessScheduler(Scheduler):
         on_progress: Callable[[bool], None],
         **options: Any,
     ) -> None:
-        """Call `on_progress` at every tick and before every task.
+        """Create a scheduler that calls `on_progress` at every tick and before every task.
 
-        Its argument says whether Redis took the last heartbeat.
+        The argument of `on_progress` is True if Redis accepted the last heartbeat.
         """
         self._feed, self._broker, self._on_progress = feed, broker, on_progress
         self._reaches_redis = False
         super().__init__(app, **options)
 
     def setup_schedule(self) -> None:
-        """Load the schedule, with every task due now."""
+        """Load the schedule. Every task is due immediately."""
         self.merge_inplace(self.app.conf.beat_schedule)
         for entry in self.schedule.values():
             entry.last_run_at = entry.default_now() - entry.schedule.run_every
@@ -51,8 +52,8 @@ class StatelessScheduler(Scheduler):
     def tick(self, *arguments: object, **options: object) -> float:
         """Send the due tasks, and return the seconds until the next tick.
 
-        Changes of the system clock have no effect. After the clock was set back, Celery's own scheduler would send
-        nothing until the clock reached the time of the last run again.
+        Changes of the system clock have no effect. If the clock was set back, Celery's own scheduler would send nothing
+        until the clock had reached the time of the last run again.
         """
         ahead = [entry for entry in self.schedule.values() if entry.last_run_at > entry.default_now()]
         for entry in ahead:
@@ -64,7 +65,7 @@ class StatelessScheduler(Scheduler):
         return seconds
 
     def apply_entry(self, entry: ScheduleEntry, producer: object = None) -> None:  # noqa: ARG002 (Celery's interface)
-        """Send a task unless the previous message of the task still waits."""
+        """Send a task, unless its previous message still waits in the queue."""
         self._on_progress(self._reaches_redis)
         enqueue_recurring(self._broker, entry.task)
         try:

@@ -1,4 +1,4 @@
-"""Start a Celery worker with its queues, processes, log, watchdog and heartbeat."""
+"""Start a Celery worker: its queues, its pool, its log, its watchdog and its heartbeat."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,7 +31,8 @@ def run_worker(
 ) -> int:
     """Run a worker in the foreground until a signal stops it.
 
-    Raises SettingsError if a setting is invalid, and NotRunningError if an engine's URL is missing.
+    `processes` is the size of its pool. Raises SettingsError if a setting is invalid, and NotRunningError if an
+    engine's URL is missing.
     """
     configure_logging(settings, name)
     # A handler of this signal keeps Celery from configuring the log itself.
@@ -60,7 +61,7 @@ def run_worker(
 
 
 def _record_success(sender: Task, **_signal: object) -> None:
-    """Record the success of a recurring task. Handler of Celery's signal `task_success`."""
+    """Record that a recurring task succeeded. Handler of Celery's signal `task_success`."""
     try:
         recurring.record_success(resources.get_resources().feed, sender.name)
     except redis.RedisError as error:
@@ -68,9 +69,9 @@ def _record_success(sender: Task, **_signal: object) -> None:
 
 
 def _record_failure(sender: Task, task_id: str, exception: BaseException, **_signal: object) -> None:
-    """Record a failed task. Handler of Celery's signal `task_failure`.
+    """Record that a task failed. Handler of Celery's signal `task_failure`.
 
-    If a pool process has ended, Celery sends this signal in the parent process.
+    If a process of the pool died, Celery sends this signal in the parent process.
     """
     try:
         opened = resources.get_resources()

@@ -1,4 +1,4 @@
-"""Fill the company of rows that earlier releases inserted, and log the progress."""
+"""Set the company of rows that earlier releases inserted without a company, and log the progress."""
 
 import time
 
@@ -15,16 +15,16 @@ _TRIES_MAX = 5  # of a batch that meets a lock or a deadlock
 
 
 def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> None:
-    """Fill all tables, with `batch_rows` rows per transaction. An interrupted run continues where it stopped.
+    """Set the company in all tables, with `batch_rows` rows per transaction. If interrupted, the next run continues.
 
     Raises DBAPIError if a batch fails several times.
     """
     for table in backfill.TABLES:
-        fill(database, table, batch_rows)
+        backfill_table(database, table, batch_rows)
 
 
-def fill(database: Database, table: str, batch_rows: int = BATCH_ROWS) -> None:
-    """Fill one table. Raises DBAPIError if a batch fails several times."""
+def backfill_table(database: Database, table: str, batch_rows: int = BATCH_ROWS) -> None:
+    """Set the company in one table. Raises DBAPIError if a batch fails several times."""
     logged = time.monotonic()
     while not (progress := _next_batch(database, table, batch_rows)).finished:
         if time.monotonic() - logged >= LOG_SECONDS:

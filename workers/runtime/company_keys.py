@@ -1,4 +1,4 @@
-"""Create the keys that begin with the company while processes work, and drop the earlier keys at the end."""
+"""Create the keys that begin with the company, while other processes work. At the end, drop the earlier keys."""
 
 import time
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ log = structlog.get_logger(__name__)
 
 
 class UnfinishedError(Exception):
-    """The earlier keys cannot be dropped yet. The message says why."""
+    """The earlier keys cannot be dropped yet. The message gives the reason."""
 
 
 def adopt_keys(database: Database, *, finishing: bool) -> None:
-    """Fill the company of rows and users of earlier releases, and create the keys that begin with the company.
+    """Set the company of rows and users of earlier releases. Then create the keys that begin with the company.
 
     With `finishing`, also drop the earlier keys. Raises the errors of `create_keys` and `finish`.
     """
@@ -30,9 +30,9 @@ def adopt_keys(database: Database, *, finishing: bool) -> None:
 
 
 def fill_users(database: Database) -> None:
-    """Give users whom an earlier console limited to clinics the companies of these clinics.
+    """Assign companies to users whom an earlier console limited to clinics: the companies of these clinics.
 
-    Warn of users without companies.
+    Log a warning that names the users who still have no company.
     """
     with transaction(database) as tx:
         filled, left = earlier_users.fill_companies(tx, datetime.now(UTC)), earlier_users.users_without_companies(tx)
@@ -43,9 +43,11 @@ def fill_users(database: Database) -> None:
 
 
 def create_keys(database: Database) -> None:
-    """Create the missing indexes, then the foreign keys and checks, while other sessions read and write.
+    """Create the missing indexes, then the missing foreign keys and checks.
 
-    An interrupted run can be repeated. Raises DBAPIError if a lock is not free for a minute.
+    Other sessions can read and write meanwhile.
+
+    An interrupted run can be repeated. Raises DBAPIError if a lock cannot be acquired within a minute.
     """
     with transaction(database) as tx:
         indexes = online.missing_indexes(tx)
@@ -65,11 +67,11 @@ def create_keys(database: Database) -> None:
 def finish(database: Database) -> None:
     """Drop the keys, triggers and tables of earlier releases. A second call changes nothing.
 
-    Raises UnfinishedError while a session of an earlier release is open, or while keys must be created or rows filled.
-    Locks: each table exclusively for a moment.
+    Raises UnfinishedError while a session of an earlier release is open, and while keys or companies are missing.
+    Locks: each table exclusively, for a moment.
     """
     with transaction(database) as tx:
-        if problem := _problem(tx):
+        if problem := _blocking_reason(tx):
             raise UnfinishedError(problem)
         steps = online.drop_steps(tx)
     for number, statements in enumerate(steps, 1):
@@ -77,8 +79,8 @@ def finish(database: Database) -> None:
         log.info("earlier_key_dropped", statement=statements[0], done=number, total=len(steps))
 
 
-def _problem(tx: Transaction) -> str:
-    """Return why the upgrade cannot be finished, empty if it can."""
+def _blocking_reason(tx: Transaction) -> str:
+    """Return the reason why the upgrade cannot be finished. The text is empty if it can be finished."""
     if sessions := online.earlier_sessions(tx, SESSION_NAME_SUFFIX):
         return f"processes of an earlier release are connected: {', '.join(sessions)}; replace them first"
     if waiting := backfill.unfinished_tables(tx):

@@ -1,4 +1,7 @@
-"""Exit with a one-line error. The status of a configuration error tells supervisors not to restart the process."""
+"""Exit with a one-line error.
+
+Supervisors do not restart a process that exits with the status of a configuration error.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -13,10 +16,10 @@ EXIT_MISCONFIGURED = 78
 
 @contextmanager
 def exit_on_config_error(name: str) -> Iterator[None]:
-    """Run the block. If an anticipated error is raised, print one line that begins with `name`, and exit.
+    """Run the block. If it raises one of the errors below, print one line that begins with `name`, and exit.
 
-    The status is 78 for SettingsError and NotRunningError. It is 1 for UnreachableEngineError, because a restart may
-    succeed.
+    The exit status is 78 for SettingsError and NotRunningError. It is 1 for UnreachableEngineError, because a restart
+    may succeed.
     """
     try:
         yield

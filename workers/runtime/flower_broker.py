@@ -1,4 +1,4 @@
-"""Flower's page of the queue lengths, for a broker with Sentinels."""
+"""Flower's page of the queue lengths, for a broker whose primary is named by Sentinels."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Host = tuple[str, int]
 
 
 def read_queues_through_sentinels(hosts: Sequence[Host]) -> None:
-    """Make Flower ask any of these Sentinels for the primary, and read the queues in the broker's database.
+    """Make Flower's page of queues ask these Sentinels for the primary, and read the broker's database.
 
     Flower's own class asks only the first Sentinel, and reads database 0.
     """

@@ -1,4 +1,4 @@
-"""Add links to Flower's pages: to the console in the navigation bar, and from a task to its payments."""
+"""Add links to Flower's pages. The navigation bar links to the console, and a task links to its payments."""
 
 import html
 from pathlib import Path
@@ -13,7 +13,7 @@ _TASK_HEADING = '<p class="page-eyebrow">Task details</p>'
 
 
 class LinkedPages(Loader):
-    """Loads Flower's templates and adds links to the console."""
+    """Loads Flower's templates, with links to the console added."""
 
     def __init__(self, console_url: str) -> None:
         super().__init__(str(Path(flower.__file__).parent / "templates"))

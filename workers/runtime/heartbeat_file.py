@@ -1,8 +1,10 @@
-"""The heartbeat file of a process: the time of its last progress. The probe of its container reads this file.
+"""The heartbeat file of a process, which holds the time of its last progress.
+
+The probe of the container reads this file.
 
 A file needs no server, so a process can report that it works while Redis and PostgreSQL are down. Times are in
 monotonic seconds, which all processes of a machine share, so changes of the system clock have no effect. This module
-imports no library, because a probe starts a process every few seconds.
+imports no library, because a container starts a probe every few seconds.
 """
 
 import contextlib
@@ -17,7 +19,7 @@ _READY, _NOT_READY = "ready", "waiting"
 
 
 class Heartbeat(NamedTuple):
-    """The heartbeat of a process: the monotonic time of its last progress, in seconds, and whether it can work now."""
+    """The heartbeat of a process: the monotonic time of its last progress in seconds, and whether it can work now."""
 
     pid: int
     progress_seconds: float
@@ -51,7 +53,10 @@ def remove_heartbeat(home: Path, service: str) -> None:
 
 
 def remove_ended(home: Path, service: str) -> None:
-    """Remove the files of processes that ended without removing them, for example by SIGKILL. Raises OSError."""
+    """Remove the heartbeat files of processes that have ended without doing so, for example by SIGKILL.
+
+    Raises OSError.
+    """
     for path, pid in _files(home, service):
         if not is_running(pid):
             path.unlink(missing_ok=True)
@@ -62,6 +67,6 @@ def _path(home: Path, service: str, pid: int) -> Path:
 
 
 def _files(home: Path, service: str) -> Iterator[tuple[Path, int]]:
-    """Yield the heartbeat files of a service, each with the process id in its name."""
+    """Yield the process id and the heartbeat file of each process of a service."""
     for path in sorted((home / "run").glob(f"{service}-*.heartbeat")):
         yield path, int(path.stem.rpartition("-")[2])

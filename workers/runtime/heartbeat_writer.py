@@ -13,15 +13,15 @@ from workers.runtime.heartbeat_file import Heartbeat, remove_ended, remove_heart
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
-"""The interval at which a process writes its heartbeat."""
+"""A process writes its heartbeat at this interval."""
 STILL_SECONDS = 20
-"""The time without progress after which a process gives no further sign of life."""
+"""A process that has made no progress for this time sends no more signs of life."""
 
 
 class HeartbeatWriter:
     """Writes the heartbeat of this process.
 
-    If the file cannot be written, this is logged once, and only the probe fails.
+    If the file cannot be written, an error is logged once, and the process continues. Only its probe fails.
     """
 
     def __init__(self, home: Path, service: str) -> None:
@@ -30,9 +30,9 @@ class HeartbeatWriter:
         self._has_failed = False
 
     def beat(self, is_ready: bool) -> None:  # noqa: FBT001 (the argument of a callback)
-        """Write that the process makes progress now. While `is_ready` stays the same, write at most once a second.
+        """Write that the process makes progress now. Write at most once a second, unless `is_ready` has changed.
 
-        `is_ready` says whether the process can work: whether it is connected to Redis.
+        `is_ready` means that the process is connected to Redis and can work.
         """
         now, last = time.monotonic(), self._last
         if last is None or last.is_ready != is_ready or now - last.progress_seconds >= HEARTBEAT_SECONDS:
@@ -55,9 +55,9 @@ class HeartbeatWriter:
 
 @contextmanager
 def open_heartbeat(home: Path, service: str) -> Iterator[HeartbeatWriter]:
-    """Provide the writer of this process's heartbeat. Remove the file when the block ends.
+    """Yield the writer of this process's heartbeat. Remove the heartbeat file when the block ends.
 
-    Files of ended processes of the service are removed first, because their process ids may be used again.
+    Files of ended processes of the service are removed first, because their process ids may be reused.
     """
     with suppress(OSError):
         remove_ended(home, service)

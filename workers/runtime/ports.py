@@ -19,7 +19,7 @@ class PortTakenError(Exception):
 def require_free_port(variable: str, port: int, address: str = LOOPBACK) -> None:
     """Check that a server can listen on this port.
 
-    Raises PortTakenError, which names the setting `variable`, if not.
+    Otherwise raises PortTakenError, which names the setting `variable`.
     """
     if not is_port_free(port, address):
         raise PortTakenError(variable, port, address)
@@ -49,7 +49,7 @@ def reserved_port(variable: str, port: int, address: str = LOOPBACK) -> Iterator
 
 
 def reserve_port(port: int, address: str = LOOPBACK) -> socket.socket:
-    """Reserve a port for a server, until the returned socket is closed. The server can listen on the reserved port.
+    """Reserve a port for a server until the returned socket is closed. The server can still listen on the port.
 
     Without a reservation, the kernel could assign the port to another program while the server starts or restarts.
     Raises OSError if another program listens on the port.
@@ -61,7 +61,7 @@ def reserve_port(port: int, address: str = LOOPBACK) -> socket.socket:
 
 
 def address_family(address: str) -> socket.AddressFamily:
-    """Return the family of sockets of this IP address, IPv4 or IPv6."""
+    """Return the socket family of this IP address, for IPv4 or IPv6."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
@@ -78,7 +78,7 @@ def _bound_socket(port: int, address: str) -> socket.socket:
 
 
 def free_port() -> int:
-    """Return a port that no program listens on now."""
+    """Return a port on which no program listens at present."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Create the console's role, its rights and the policies that isolate companies, while processes work."""
+"""Create the console's role, its rights, and the policies that isolate companies, while other processes work."""
 
 import structlog
 
@@ -10,9 +10,9 @@ log = structlog.get_logger(__name__)
 
 
 def prepare_roles(database: Database) -> None:
-    """Create the role of the console. Raises UnsuitableDatabaseError as `row_security.prepare_roles` does.
+    """Create the role of the console. Raises the UnsuitableDatabaseError of `row_security.prepare_roles`.
 
-    Call it before the migrations. If an administrator must act first, nothing has changed yet.
+    Call this function before the migrations: if an administrator must act first, nothing has changed yet.
     """
     with transaction(database) as tx:
         slow = row_security.prepare_roles(tx)
@@ -21,9 +21,10 @@ def prepare_roles(database: Database) -> None:
 
 
 def protect_tables(database: Database) -> None:
-    """Create the missing rights and policies, with one transaction per table. An interrupted run can be repeated.
+    """Create the missing rights and policies, in one transaction per table. An interrupted run can be repeated.
 
-    Raises DBAPIError if a lock is not free for a minute. Locks: each unprotected table exclusively for a moment.
+    Raises DBAPIError if a lock cannot be acquired within a minute. Locks: each unprotected table exclusively, for a
+    moment.
     """
     with transaction(database) as tx:
         steps = list(row_security.missing_steps(tx))

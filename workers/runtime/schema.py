@@ -10,20 +10,20 @@ from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
-_PASSES = 3  # over tables that others keep locked
+_ATTEMPTS_AT_LOCKED_TABLES = 3  # over tables that others keep locked
 
 
 def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = False) -> None:
-    """Run the migrations, create the partitions of coming months, and drop expired partitions.
+    """Run the migrations, create the partitions of the coming months, and drop expired partitions.
 
-    Afterwards, while processes work, the company of earlier rows is filled, and the keys that begin with the company
-    and the row-level security are created. With `finishing`, the earlier keys are dropped. Tables without planner
-    statistics are analyzed. A table that other sessions keep locked is skipped: the services create its partitions
-    within the hour, and the next upgrade drops its expired ones. The user of `database_url` must own the tables.
+    Then set the company of earlier rows, create the keys that begin with the company, and create the row-level
+    security, while other processes work. With `finishing`, also drop the earlier keys. Analyze tables without planner
+    statistics. A table that other sessions keep locked is skipped: the services create its partitions within the hour,
+    and the next upgrade drops the expired ones. The user of `database_url` must own the tables.
 
     Raises SettingsError if the URL leads to PgBouncer, if PostgreSQL refuses it, if the database is not in UTF-8, or if
-    the user lacks rights. Raises UnreachableEngineError if PostgreSQL does not answer, and UnfinishedError if earlier
-    processes are still connected at `finishing`.
+    the user lacks rights. Raises UnreachableEngineError if PostgreSQL does not answer. With `finishing`, raises
+    UnfinishedError if earlier processes are still connected.
     """
     _refuse_pgbouncer(database_url)
     # Imported here, because they are slow to load and `payments up` needs them only now.
@@ -42,9 +42,11 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
         with translate_database_errors(settings, database_url):
             prepare_roles(database)
             upgrade(database_url)
-            created = change_tables(database, lambda tx, table: retention.create_partitions(tx, table, today), _PASSES)
+            created = change_tables(
+                database, lambda tx, table: retention.create_partitions(tx, table, today), _ATTEMPTS_AT_LOCKED_TABLES
+            )
             dropped = change_tables(
-                database, lambda tx, table: retention.drop_expired(tx, table, today, months), _PASSES
+                database, lambda tx, table: retention.drop_expired(tx, table, today, months), _ATTEMPTS_AT_LOCKED_TABLES
             )
             adopt_keys(database, finishing=finishing)
             protect_tables(database)
@@ -52,7 +54,7 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
     finally:
         database.dispose()
     log.info("schema_upgraded", partitions_created=created.partitions, partitions_dropped=dropped.partitions)
-    _log_exceptions(analyzed, sorted({*created.blocked, *dropped.blocked}))
+    _log_analyzed_and_blocked(analyzed, sorted({*created.blocked, *dropped.blocked}))
 
 
 def _refuse_pgbouncer(database_url: str) -> None:
@@ -62,7 +64,7 @@ def _refuse_pgbouncer(database_url: str) -> None:
         )
 
 
-def _log_exceptions(analyzed: Sequence[str], blocked: Sequence[str]) -> None:
+def _log_analyzed_and_blocked(analyzed: Sequence[str], blocked: Sequence[str]) -> None:
     if analyzed:
         log.info("tables_analyzed", tables=analyzed)
     if blocked:

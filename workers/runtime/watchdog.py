@@ -1,8 +1,8 @@
-"""Watchdog of a Celery worker: end a worker that no longer takes messages, so that its supervisor restarts it.
+"""Watchdog of a Celery worker. It ends a worker that no longer takes messages, so that its supervisor restarts it.
 
 After an outage of Redis or of the network, a worker may stay connected and idle, and never receive a message again.
-Only the worker knows that it is idle. So a thread of the worker checks once a second whether messages wait in its
-queues.
+Only the worker itself can tell that it is idle. So a thread of the worker checks once a second whether messages wait in
+its queues.
 """
 
 import os
@@ -23,14 +23,14 @@ log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 1
 STALLED_SECONDS = 15
-"""The time for which messages may wait while the worker is idle. Then the worker counts as stalled."""
+"""If messages have waited for this time while the worker is idle, the worker counts as stalled."""
 OVERDUE_SECONDS = 30
-"""The time after its hard time limit for which a task still counts as running."""
+"""A task that runs for this time after its hard time limit no longer counts as running."""
 EXIT_STALLED = 70
 
 
 class Watchdog:
-    """Measures how long messages have waited while the worker is idle and receives none.
+    """Measures how long messages have been waiting while the worker is idle and receives none.
 
     All times are in monotonic seconds, so a change of the system clock does not end a worker.
     """
@@ -40,11 +40,14 @@ class Watchdog:
         self._running_since: dict[str, float] = {}
 
     def message_received(self, **_signal: object) -> None:
-        """Restart the measurement of the waiting time. Handler of Celery's signal `task_received`."""
+        """Restart the measurement, because a message arrived. Handler of Celery's signal `task_received`."""
         self._idle_since = None
 
     def is_stalled(self, *, waiting: bool, busy: bool, now: float) -> bool:
-        """Return whether messages have been waiting for STALLED_SECONDS while the worker was idle."""
+        """Return whether messages have been waiting for STALLED_SECONDS while the worker was idle.
+
+        `waiting` means that messages wait at present, `busy` that the worker is running a task.
+        """
         if busy or not waiting:
             self._idle_since = None
         elif self._idle_since is None:
@@ -54,8 +57,8 @@ class Watchdog:
     def is_busy(self, running: Iterable[Request], now: float) -> bool:
         """Return whether one of these tasks is running. A task that is long past its hard time limit does not count.
 
-        A task's running time is measured from the first call with this task, because Celery records its start by the
-        system clock.
+        The running time of a task is measured from the first call that includes it, because Celery records the start by
+        the system clock.
         """
         requests = {request.id: request for request in running}
         self._running_since = {each: self._running_since.get(each, now) for each in requests}

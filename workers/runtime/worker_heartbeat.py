@@ -1,8 +1,8 @@
 """The heartbeat of a Celery worker. A worker makes progress if its event loop runs and its pool finishes its requests.
 
-Waiting for Redis also counts as progress, because a restart would not bring Redis back. A worker without a connection
-has no event loop. If Redis accepts connections but does not answer, the event loop waits in calls that time out one
-after the other. The watchdog ends a worker that stays idle although Redis is back.
+A worker that waits for Redis also counts as making progress, because a restart would not help. Without a connection, a
+worker has no event loop. If Redis accepts connections but does not answer, the event loop waits in calls that time out
+one after the other. If a worker stays idle after Redis is back, the watchdog ends it.
 """
 
 import threading
@@ -20,16 +20,18 @@ from tasks.resources import connect_redis
 from workers.runtime.heartbeat_writer import HEARTBEAT_SECONDS, HeartbeatWriter
 
 REQUEST_SECONDS_MAX = 2 * HARD_LIMIT_SECONDS + 30
-"""The longest time from a message's arrival in the worker to the end of its task: one task before it, the task itself,
-and the start of a pool process. A frozen pool process exceeds it."""
+"""Maximum time from a message's arrival in the worker to the end of its task.
+
+It includes one earlier task, the task itself, and the start of a pool process. Only a frozen pool process needs longer.
+"""
 
 
 STILL_SECONDS = 3
-"""The time without progress after which the broker is asked whether it answers."""
+"""After this time without progress, a worker checks whether the broker answers."""
 
 
 class WorkerProgress:
-    """Measures when the worker last made progress. All times are in monotonic seconds."""
+    """Measures when the worker made progress for the last time. All times are in monotonic seconds."""
 
     def __init__(self) -> None:
         self._loop_turned: float | None = None
@@ -38,7 +40,7 @@ class WorkerProgress:
         self._received: dict[str, float] = {}
 
     def observe_loop(self, timer: Timer) -> None:
-        """Start to observe the event loop, which runs the entries of this timer while the worker is connected."""
+        """Start to observe the event loop. It runs the entries of `timer` while the worker is connected."""
         self.turn_loop()
         self._timer_entry = timer.call_repeatedly(HEARTBEAT_SECONDS, self.turn_loop)  # type: ignore[no-untyped-call]
 
@@ -55,9 +57,9 @@ class WorkerProgress:
     def observe(self, requests: Iterable[Request], now: float, is_broker_answering: Callable[[], bool]) -> float:
         """Return the time at which the worker last made progress. `requests` are the messages that it has not finished.
 
-        If the worker makes no progress, the broker is asked. If the broker does not answer, the worker waits for it,
-        and all times are measured from now. The time of a request is measured from the first call with it, because
-        Celery records times by the system clock.
+        If the worker makes no progress and the broker does not answer, the worker waits for the broker: this counts as
+        progress, and all times are measured from now. The time of a request is measured from the first call that
+        includes it, because Celery records times by the system clock.
         """
         self._received = {each.id: self._received.get(each.id, now) for each in requests}
         turned = now if self._loop_turned is None else self._loop_turned
@@ -75,7 +77,7 @@ class WorkerProgress:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the worker is connected to the broker and is not waiting for its answer."""
+        """Whether the worker is connected to the broker, and the broker answers."""
         return self._loop_turned is not None and not self._is_waiting
 
 
@@ -95,7 +97,7 @@ def start_worker_heartbeat(app: Celery, writer: HeartbeatWriter, broker_url: str
             progress.stop_observing_loop()
 
     app.steps["consumer"].add(EventLoopObserver)
-    arguments = (progress, writer, lambda: _is_answering(broker))
+    arguments = (progress, writer, lambda: _does_broker_answer(broker))
     threading.Thread(target=_write_heartbeats, args=arguments, name="heartbeat", daemon=True).start()
 
 
@@ -117,7 +119,7 @@ def _unfinished_requests() -> list[Request]:
             continue
 
 
-def _is_answering(broker: redis.Redis) -> bool:
+def _does_broker_answer(broker: redis.Redis) -> bool:
     try:
         return bool(broker.ping())
     except redis.RedisError:
