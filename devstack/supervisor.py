@@ -43,10 +43,7 @@ class RestartBackoff:
 
 @dataclass
 class _ChildState:
-    """The state of a child. It runs, waits for its restart (`restart_at`), or is not restarted.
-
-    `kill_at` is the time at which a child that does not stop is killed.
-    """
+    """The state of a child: it runs, waits for its restart (`restart_at`), or is not restarted."""
 
     child: Child
     process: subprocess.Popen[bytes] | None = None
@@ -195,10 +192,7 @@ class Supervisor:
         return delay_seconds
 
     def _on_end(self, watched: _ChildState) -> None:
-        """Handle the end of a child: log it, and schedule a restart.
-
-        A misconfigured child is not restarted, and no child is restarted while the supervisor is stopping.
-        """
+        """Log the end of a child. Schedule its restart, unless it is misconfigured or the supervisor is stopping."""
         assert watched.process is not None  # noqa: S101 - for the type checker: only a running child ends
         status, name, watched.process = watched.process.returncode, watched.child.name, None
         self._read_remaining(name)
