@@ -10,20 +10,20 @@ from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
-_ATTEMPTS_AT_LOCKED_TABLES = 3  # over tables that others keep locked
+_LOCK_ATTEMPTS = 3  # over tables that others keep locked
 
 
 def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = False) -> None:
     """Run the migrations, create the partitions of the coming months, and drop expired partitions.
 
-    Then set the company of earlier rows, create the keys that begin with the company, and create the row-level
-    security, while other processes work. With `finishing`, also drop the earlier keys. Analyze tables without planner
-    statistics. A table that other sessions keep locked is skipped: the services create its partitions within the hour,
-    and the next upgrade drops the expired ones. The user of `database_url` must own the tables.
+    Then, while other processes work, set the company of earlier rows, and create the keys that begin with the company
+    and the row-level security. With `finishing`, drop the earlier keys. Analyze tables without planner statistics. A
+    table that stays locked is skipped: the services create its partitions within the hour, and the next upgrade drops
+    expired ones. The user of `database_url` must own the tables.
 
     Raises SettingsError if the URL leads to PgBouncer, if PostgreSQL refuses it, if the database is not in UTF-8, or if
-    the user lacks rights. Raises UnreachableEngineError if PostgreSQL does not answer. With `finishing`, raises
-    UnfinishedError if earlier processes are still connected.
+    the user lacks rights; UnreachableEngineError if PostgreSQL does not answer; and UnfinishedError if earlier
+    processes are still connected at `finishing`.
     """
     _refuse_pgbouncer(database_url)
     # Imported here, because they are slow to load and `payments up` needs them only now.
@@ -43,10 +43,10 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
             prepare_roles(database)
             upgrade(database_url)
             created = change_tables(
-                database, lambda tx, table: retention.create_partitions(tx, table, today), _ATTEMPTS_AT_LOCKED_TABLES
+                database, lambda tx, table: retention.create_partitions(tx, table, today), _LOCK_ATTEMPTS
             )
             dropped = change_tables(
-                database, lambda tx, table: retention.drop_expired(tx, table, today, months), _ATTEMPTS_AT_LOCKED_TABLES
+                database, lambda tx, table: retention.drop_expired(tx, table, today, months), _LOCK_ATTEMPTS
             )
             adopt_keys(database, finishing=finishing)
             protect_tables(database)
