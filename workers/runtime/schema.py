@@ -10,7 +10,7 @@ from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
-_LOCK_ATTEMPTS = 3  # over tables that others keep locked
+_TRIES = 3  # of each table that others keep locked
 
 
 def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = False) -> None:
@@ -42,11 +42,9 @@ def upgrade_schema(database_url: str, settings: Settings, *, finishing: bool = F
         with translate_database_errors(settings, database_url):
             prepare_roles(database)
             upgrade(database_url)
-            created = change_tables(
-                database, lambda tx, table: retention.create_partitions(tx, table, today), _LOCK_ATTEMPTS
-            )
+            created = change_tables(database, lambda tx, table: retention.create_partitions(tx, table, today), _TRIES)
             dropped = change_tables(
-                database, lambda tx, table: retention.drop_expired(tx, table, today, months), _LOCK_ATTEMPTS
+                database, lambda tx, table: retention.drop_expired(tx, table, today, months), _TRIES
             )
             adopt_keys(database, finishing=finishing)
             protect_tables(database)
