@@ -17,8 +17,8 @@ Lists come in pages: `next` of one answer is the `after` of the next call. A req
 viewing. More rows, up to 1,000, count as an export, which needs the right to export and is in the audit history.
 
 A call rejects an unknown parameter or field, and one that is given twice, with status 422: `depositDate: no such
-field`, `since: given more than once`. Dates are `YYYY-MM-DD`, amounts plain decimals such as `25.00`, and ids are taken
-as they are written: blanks at its ends are part of an id.
+field`, `since: given more than once`. Dates are `YYYY-MM-DD`, amounts plain decimals such as `25.00`. Ids are not
+trimmed: an id with a blank at an end is unknown or refused.
 
 """
 _METHODS = ("get", "post", "put", "patch", "delete")

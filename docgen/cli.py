@@ -1,6 +1,7 @@
 """The reference page of the command line, from the Typer application."""
 
 from collections.abc import Iterator
+from textwrap import fill
 from typing import Any
 
 import typer
@@ -13,15 +14,18 @@ _INTRODUCTION = """
 The program `payments` is in `.venv/bin`; in the image it is on the path. Every command has `--help`. An error is one
 line on standard error. The exit status is then 1 if the command failed, or 2 for a usage error.
 
-A command that cannot be undone asks on a terminal: `months close`, `exceptions accept` and `acknowledge`, `requeue
---status`, `distribute`, `replay`, `users disable`. The question names the number and, where there is one, the sum; only
-`y` or `yes` goes on. `--yes` does not ask, and without a terminal, as in a script, nothing is asked. `--dry-run` shows
-what would happen and changes nothing. What changes between the question and the answer is not included: an exception
-whose entries differ stays open, if more payments match than were confirmed, none is requeued, and entries that are
-acknowledged later are not replayed.
+These commands ask for confirmation on a terminal: `months close`, `exceptions accept`, `acknowledge` and `undo`,
+`requeue --status`, `distribute`, `replay`, `users disable`, `company export`, `cancel-export` and `retire`, and
+`settings retire`. The question names the number and, where there is one, the sum. Only the answer `y` or `yes`
+continues. `--yes` skips the question. Without a terminal, as in a script, nothing is asked. `--dry-run`, where a
+command has it, shows what would happen and changes nothing.
 
-An option is given once; its description says if it may be repeated. Dates are `YYYY-MM-DD`, amounts plain decimals such
-as `25.00`. Ids are taken as they are written: blanks at its ends are part of an id.
+What changes between the question and the answer is not included. An exception whose entries differ stays open. If more
+payments match than were confirmed, none is requeued. Entries that are acknowledged later are not replayed.
+
+Give an option once, unless its description says that it may be repeated. Dates are `YYYY-MM-DD`, amounts plain decimals
+such as `25.00`. A time is in UTC, unless it has an offset. Ids are not trimmed: an id with a blank at an end is unknown
+or refused.
 """
 _BUILT_IN = {"--help", "--install-completion", "--show-completion"}
 
@@ -55,12 +59,18 @@ def _section(path: str, each: Any) -> str:
     context = typer.Context(each, info_name=path)
     usage = " ".join([path, *each.collect_usage_pieces(context)])
     parameters = [_parameter(each, context) for each in each.params if not _BUILT_IN & set(each.opts)]
-    parts = [f"\n## {path}\n", (each.help or "").strip() + "\n", f"```text\n{usage}\n```\n"]
+    parts = [f"\n## {path}\n", _wrapped(each.help or "") + "\n", f"```text\n{usage}\n```\n"]
     if parameters:
         parts.append(table(("Argument or option", "Meaning"), parameters))
     if each.epilog:
         parts.append(_examples(each.epilog))
     return "\n".join(parts)
+
+
+def _wrapped(text: str) -> str:
+    """Return a text with its paragraphs wrapped like the other documents."""
+    paragraphs = [fill(each, 120, break_long_words=False, break_on_hyphens=False) for each in text.split("\n\n")]
+    return "\n\n".join(paragraphs).strip()
 
 
 def _parameter(parameter: Any, context: typer.Context) -> tuple[str, str]:

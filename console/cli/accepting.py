@@ -38,7 +38,7 @@ class Acceptance:
         """Print the entries that each exception would post, and return how many can be accepted. Changes nothing."""
         self.confirmed = self._previews()
         for exception_id, done in self.confirmed.items():
-            print_line(_result(exception_id, done, "would post"))
+            print_line(_result(exception_id, done, is_preview=True))
         return len(self.confirmed)
 
     def run(self, *, has_to_ask: bool) -> int:
@@ -66,7 +66,8 @@ class Acceptance:
         new = [done for done in found if not done.was_accepted_before]
         entries = plural(sum(len(done.postings) for done in new), "entry", "entries")
         of = f"{len(new):,} of {plural(len(self.exception_ids), 'exception')}"
-        return f"{of} would be accepted, and {entries} with a sum of {_sum(new):,} posted. Entries stay in the ledger."
+        posted = f"{entries} with a sum of {_sum(new):,} posted"
+        return f"{of} would be accepted, and {posted}. Posted entries can only be reversed, not removed."
 
     def _previews(self) -> dict[int, AcceptanceResult]:
         found = {
@@ -78,7 +79,7 @@ class Acceptance:
     def _accept(self, exception_id: int) -> bool:
         done = self._accept_in_transaction(exception_id, is_preview=False)
         if done:
-            print_line(_result(exception_id, done, "posted"))
+            print_line(_result(exception_id, done))
         return done is not None
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> AcceptanceResult | None:
@@ -112,11 +113,14 @@ def _sum(accepted: Iterable[AcceptanceResult]) -> Money:
     return total(posting.amount for done in accepted for posting in done.postings)
 
 
-def _result(exception_id: int, done: AcceptanceResult, posted: str) -> str:
+def _result(exception_id: int, done: AcceptanceResult, *, is_preview: bool = False) -> str:
+    subject = f"Exception {exception_id} of {done.payment}"
     if done.was_accepted_before:
-        return f"Exception {exception_id} of {done.payment} was accepted before; nothing was posted."
+        return f"{subject} was accepted before; {'nothing to post' if is_preview else 'nothing was posted'}."
     if not done.postings:
-        return f"Exception {exception_id} of {done.payment} accepted; there was nothing to post."
+        return (
+            f"{subject} would be accepted; nothing to post." if is_preview else f"{subject} accepted; nothing to post."
+        )
     moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
     day = done.postings[0].dimensions.deposit_date
-    return f"Exception {exception_id} of {done.payment}: {posted} {moved} with deposit date {day}."
+    return f"{subject}: {'would post' if is_preview else 'posted'} {moved} with deposit date {day}."

@@ -158,7 +158,7 @@ def _question(expected: Iterable[DistributionResult]) -> str:
     sets = list(expected)
     allocations = plural(sum(len(each.allocations) for each in sets), "allocation")
     net = total(each.net_applied for each in sets)
-    return f"{allocations} with a sum of {net:,} would be made. Allocations stay in the ledger. Distribute?"
+    return f"{allocations} with a sum of {net:,} would be made. Allocations cannot be deleted. Distribute?"
 
 
 def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Record]:

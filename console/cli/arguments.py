@@ -92,7 +92,6 @@ RawOption = Annotated[
     bool,
     typer.Option(
         "--raw",
-        metavar="",
         help="With --format csv: leave text as it is, for programs. Otherwise an apostrophe precedes text that a "
         "spreadsheet would run as a formula.",
     ),
@@ -160,7 +159,7 @@ def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | N
     for choice in choices:
         if _normalized(choice) == _normalized(text):
             return choice
-    message = f"there is no {noun} {text.strip()!r}; choose from: {', '.join(choices)}"
+    message = f"unknown {noun} {text.strip()!r}; choose from: {', '.join(choices)}"
     raise typer.BadParameter(message, param_hint=f"'{hint}'" if hint else None)
 
 

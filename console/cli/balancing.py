@@ -49,7 +49,7 @@ def balancing(
         Path | None, typer.Option(metavar="FILE", help="Read the EMR's amounts from this Payment Log file.")
     ] = None,
     lines: Annotated[
-        bool, typer.Option("--lines", metavar="", help="List every line that differs, including explained ones.")
+        bool, typer.Option("--lines", help="List every line that differs, including explained ones.")
     ] = False,
 ) -> None:
     """Balance the EMR by transaction date against Billing by deposit date, with every difference explained.

@@ -17,6 +17,7 @@ from console.cli.printing import Output, show
 from console.cli.session import current_user, default_timezone, open_transaction
 from console.cli.settings import Switch
 from console.cli.terminal import print_line
+from console.plurals import plural
 from console.reports.companies import COMPANIES, company_records
 from console.reports.output import OutputFormat
 from console.reports.unconfirmed import UNCONFIRMED, unconfirmed_records
@@ -49,22 +50,20 @@ def set_company(  # noqa: PLR0913 (each parameter is an option)
     hold_days: Annotated[
         int | None,
         typer.Option(
-            min=0, max=3650, help="Minimum days before a payment may go to charges of another date of service (rule 4)."
+            min=0, max=3650, help="Days until a payment may go to charges of another date of service (rule 4)."
         ),
     ] = None,
     dos_first: Annotated[Switch | None, typer.Option(help="Apply a payment to its own date of service first.")] = None,
     adjustments: Annotated[
         AdjustmentPolicy | None,
-        typer.Option(help="Adjustments of closed months: review by a biller, or accepted automatically."),
+        typer.Option(help="Changes to closed months: `review` by a biller, or accepted automatically (`auto`)."),
     ] = None,
     timezone: Annotated[
-        str | None, typer.Option(metavar="IANA", help="Time zone in which its days begin, e.g. America/Denver.")
+        str | None, typer.Option(metavar="IANA", help="Time zone of the company's days, e.g. America/Denver.")
     ] = None,
     exception_days: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=BUSINESS_DAYS_MAX, help="Business days within which an exception is to be decided (rule D6)."
-        ),
+        typer.Option(min=1, max=BUSINESS_DAYS_MAX, help="Business days until an exception is due (rule D6)."),
     ] = None,
 ) -> None:
     """Change the settings of a company. Omitted options change nothing. A change confirms the company."""
@@ -86,9 +85,10 @@ def set_company(  # noqa: PLR0913 (each parameter is an option)
 
 
 def _summary(row: CompanyRow) -> str:
-    order = "its own date of service first" if row.dos_first else "the oldest balance first"
+    first = "own date of service first" if row.dos_first else "oldest balance first"
     return (
-        f"Company {row.company}: time zone {row.timezone}; payments are held {row.hold_days} days, {order}; "
+        f"Company {row.company}: time zone {row.timezone}; "
+        f"payments go to other dates of service after {plural(row.hold_days, 'day')}; {first}; "
         f"adjustments of closed months: {row.adjustments}; exceptions are due in {row.exception_days} business days."
     )
 
@@ -98,7 +98,9 @@ def list_companies(
     *,
     unconfirmed: Annotated[
         bool,
-        typer.Option("--unconfirmed", help="Companies, clinics and patients that nobody confirmed, and retired ones."),
+        typer.Option(
+            "--unconfirmed", help="List unconfirmed companies, clinics and patients, and retired ones, instead."
+        ),
     ] = False,
     company: Annotated[str | None, typer.Option(help="Only this company.")] = None,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -120,13 +122,13 @@ def list_companies(
 
 @app.command("confirm", epilog="Example: payments company confirm acme")
 def confirm_company(company: CompanyArgument) -> None:
-    """Confirm a company that an event added or a user retired. The confirmation is recorded."""
+    """Confirm a company. It was added by an event, or retired by a user. The confirmation is recorded."""
     confirming.confirm(company)
 
 
 @app.command("retire", epilog="Example: payments company retire acmee")
 def retire_company(company: CompanyArgument, *, yes: YesOption = False) -> None:
-    """Retire an empty company that came from a mistyped id. Its later events are Not Sent.
+    """Retire an empty company, for example one with a mistyped id. Its later events are Not Sent.
 
     The retirement is recorded.
     """

@@ -10,7 +10,7 @@ from console.cli.terminal import printable, stderr
 from console.errors import CommandError
 
 YesOption = Annotated[
-    bool, typer.Option("--yes", help="Do not ask on a terminal. Without a terminal the command never asks.")
+    bool, typer.Option("--yes", help="Skip the question on a terminal. Without a terminal the command never asks.")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
 

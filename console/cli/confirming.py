@@ -31,7 +31,9 @@ def retire(company: str, clinic: str | None = None, *, yes: bool) -> None:
 
     named = confirming.NamedClinic(_company(company, clinic), clinic and parse_identifier(clinic, "CLINIC"))
     if confirmation.must_ask(yes=yes):
-        confirmation.confirm(f"{_text(company, clinic)}: retire it? Its later events are Not Sent.")
+        confirmation.confirm(
+            f"Retire {_text(company, clinic, is_first_word=False)}? Its later events will be Not Sent."
+        )
     with open_transaction() as tx:
         confirming.retire(tx, named, datetime.now(UTC), current_user())
     print_line(f"{_text(company, clinic)} is retired. Its later events are Not Sent until it is confirmed.")
@@ -41,5 +43,6 @@ def _company(company: str, clinic: str | None) -> str:
     return parse_identifier(company, "COMPANY" if clinic is None else "--company")
 
 
-def _text(company: str, clinic: str | None) -> str:
-    return f"Company {company}" if clinic is None else f"Clinic {clinic} of company {company}"
+def _text(company: str, clinic: str | None, *, is_first_word: bool = True) -> str:
+    text = f"company {company}" if clinic is None else f"clinic {clinic} of company {company}"
+    return f"{text[0].upper()}{text[1:]}" if is_first_word else text

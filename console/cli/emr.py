@@ -35,7 +35,11 @@ DaysOption = Annotated[int, typer.Option(min=1, max=3650, help="Number of days."
 SeedOption = Annotated[int, typer.Option(min=-(2**31), max=2**31 - 1, help="The same seed produces the same events.")]
 FirstDayOption = Annotated[
     date | None,
-    typer.Option(parser=parse_date, metavar="YYYY-MM-DD", help="First simulated day. Default: the days end yesterday."),
+    typer.Option(
+        parser=parse_date,
+        metavar="YYYY-MM-DD",
+        help="First simulated day. Default: chosen so that the last day is yesterday.",
+    ),
 ]
 
 
@@ -58,7 +62,9 @@ def publish(
     ],
     sign_with: Annotated[
         Path | None,
-        typer.Option(metavar="KEYS", help="Sign each event with its company's last key in this file."),
+        typer.Option(
+            metavar="KEYS", help="TOML file of signing keys. Each event is signed with the last key of its company."
+        ),
     ] = None,
 ) -> None:
     """Publish each line of a file unchanged. Billing rejects invalid events with the reason.

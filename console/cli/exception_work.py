@@ -40,7 +40,7 @@ IdArgument = Annotated[
 def show_one(
     exception_id: IdArgument, *, output_format: FormatOption = OutputFormat.TABLE, raw: RawOption = False
 ) -> None:
-    """Show one exception with its whole life: its events and entries, and the notes on its payment."""
+    """Show one exception with its history: its events and entries, and the notes on its payment."""
     from payments.journeys import noting, reporting
 
     output = Output(output_format, is_raw=raw)
@@ -68,11 +68,13 @@ def show_one(
 def assign(
     exception_ids: Annotated[
         list[int],
-        typer.Argument(parser=parse_id, metavar="ID...", help="Exception ids, as `payments report exceptions` prints."),
+        typer.Argument(
+            parser=parse_id, metavar="ID", help="Exception ids, as `payments report exceptions` prints them."
+        ),
     ],
     *,
     to: Annotated[str | None, typer.Option("--to", metavar="USER", help="The user who is to decide them.")] = None,
-    nobody: Annotated[bool, typer.Option("--nobody", help="Take the exceptions away from their owner.")] = False,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Remove the owner.")] = False,
 ) -> None:
     """Assign open exceptions to a user of the console who may decide them. All of them change, or none."""
     from payments.journeys import assigning
@@ -155,12 +157,14 @@ def undo(
     with open_database() as opened:
         if dry_run or must_ask(yes=yes):
             with transaction(opened) as tx:
-                expected = _undone(tx, exception_id, undoing.undo(tx, request, now, who))
+                done = undoing.undo(tx, request, now, who)
+                expected = _undone(tx, exception_id, done, is_preview=True)
                 tx.rollback()
             if dry_run:
-                print_line(f"Would be: {expected} Nothing was changed.")
+                print_line(f"{expected} Nothing was changed.")
                 return
-            confirm(f"{expected} Undo it?")
+            if not done.was_undone_before:
+                confirm(f"{expected} Undo?")
         with transaction(opened) as tx:
             print_line(_undone(tx, exception_id, undoing.undo(tx, request, now, who)))
 
@@ -174,12 +178,14 @@ def _row(tx: Transaction, exception_id: int) -> ExceptionRow:
     return row
 
 
-def _undone(tx: Transaction, exception_id: int, done: UndoResult) -> str:
+def _undone(tx: Transaction, exception_id: int, done: UndoResult, *, is_preview: bool = False) -> str:
+    """Return a sentence that says what an undo has done. A preview says what it would do."""
     subject = f"Exception {exception_id} of {_row(tx, exception_id).payment}"
     if done.was_undone_before:
-        return f"{subject} was undone before; nothing was changed."
+        return f"{subject} was undone before{'.' if is_preview else '; nothing was changed.'}"
+    opened = f"{subject} would be opened again" if is_preview else f"{subject} is open again"
     if not done.postings:
-        return f"{subject} is open again; there was nothing to reverse."
+        return f"{opened}; nothing to reverse."
     moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
     days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in done.postings}))
-    return f"{subject} is open again: posted {moved} with deposit date {days}."
+    return f"{opened}, and {moved} posted with deposit date {days}."

@@ -60,7 +60,7 @@ def accept(  # noqa: PLR0913 (each parameter is an option)
     exception_ids: Annotated[
         list[int] | None,
         typer.Argument(
-            parser=parse_id, metavar="[ID]...", help="Exception ids, as `payments report exceptions` prints them."
+            parser=parse_id, metavar="ID", help="Exception ids, as `payments report exceptions` prints them."
         ),
     ] = None,
     *,

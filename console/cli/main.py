@@ -32,9 +32,11 @@ from console.cli import (
     stack,
     users,
 )
+from console.cli.help_texts import adapt_help
 from console.cli.parameters import list_choices
 from console.cli.repeated_options import refuse_repeated_options
 from console.cli.terminal import print_error, print_line, use_utf8
+from console.cli.usage_errors import describe_usage_error
 
 _RUN, _REPORTS, _CHANGE, _EMR = "Run", "Look up payments", "Change", "EMR side"
 
@@ -108,7 +110,7 @@ app.add_typer(
     exceptions.app,
     name="exceptions",
     rich_help_panel=_CHANGE,
-    help="Decide, assign and undo Billing Exceptions.",
+    help="Decide and assign Billing Exceptions, and undo decisions.",
     epilog="Example: payments exceptions accept 17 18",
 )
 exceptions.app.add_typer(exception_work.app)
@@ -145,7 +147,7 @@ app.add_typer(
     emr.app,
     name="emr",
     rich_help_panel=_EMR,
-    help="Publish events as an EMR does, for testing.",
+    help="Publish events as an EMR does, and inspect an EMR's outbox.",
     epilog="Example: payments emr simulate --clinics 5 --days 14 --seed 7",
 )
 
@@ -165,9 +167,8 @@ def run(arguments: Sequence[str]) -> int:
         status = command()(list(arguments), prog_name="payments", standalone_mode=False, obj=options)
         sys.stdout.flush()
     except typer.TyperException as error:
-        # Without arguments the help was printed, and the error has no message.
-        if message := error.format_message():
-            print_error(message.replace("Value error, ", "").rstrip(".") + _help_hint(error))
+        if message := describe_usage_error(error):
+            print_error(message + _help_hint(error))
         return error.exit_code
     except BrokenPipeError:
         _discard_stdout()
@@ -185,6 +186,7 @@ def command() -> Callable[..., object]:
     """Return the command with all subcommands. Typer builds it once per process."""
     built = typer.main.get_command(app)
     refuse_repeated_options(built)
+    adapt_help(built)
     return built
 
 
@@ -208,7 +210,7 @@ def _describe(error: Exception) -> str:
         setting = engine_setting(error)
         is_set = setting and (os.environ.get(setting) or os.environ.get(f"{setting}_FILE"))
         return f"{setting}: {description}" if is_set else description
-    return f"unexpected {type(error).__name__}: {error} (--traceback before the command shows where)"
+    return f"unexpected {type(error).__name__}: {error} (run `payments --traceback ...` to see where)"
 
 
 def _discard_stdout() -> None:

@@ -31,7 +31,7 @@ from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
     from payments.core.month import Month
-    from payments.journeys.closing import CloseWarning, Snapshot
+    from payments.journeys.closing import CloseWarning, Snapshot, Verification
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -138,9 +138,16 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
     with open_transaction() as tx:
         verified = closing.verify(tx, company, chosen)
     if not verified.matches:
-        sums = f"{verified.snapshot.payments_total:,} now, {verified.stored_total:,} then"
-        raise CommandError(f"{company} {chosen} no longer matches the totals stored at its closing: {sums}")
+        raise CommandError(f"{company} {chosen} no longer matches its close: {_differences(verified)}")
     print_line(f"{company} {chosen} matches its closing. Payments total: {verified.snapshot.payments_total:,}.")
+
+
+def _differences(verified: Verification) -> str:
+    """Return how a month differs from its close. The amounts of a month may differ although its total does not."""
+    now, then = verified.snapshot.payments_total, verified.stored_total
+    if now != then:
+        return f"the payments total is {now:,} now and was {then:,} then; call the operator"
+    return "the total is unchanged, but amounts by method, charge type, clinic or user differ; call the operator"
 
 
 def _month(text: str) -> Month:

@@ -52,7 +52,7 @@ def export_company(  # noqa: PLR0913 (each parameter is an option)
     output.check()
     company_id = parse_identifier(company, "COMPANY")
     if confirmation.must_ask(yes=yes):
-        confirmation.confirm(f"Company {company_id}: export it? From then on its events are Not Sent here.")
+        confirmation.confirm(f"Export company {company_id}? From then on its events are Not Sent here.")
     manifest, is_new = company_export.export(company_id, to, wait)
     show([move_record(manifest, "exported" if is_new else "exported before")], COMPANY_MOVE, output)
     if late := len(company_export.late_events(company_id)):
@@ -64,14 +64,16 @@ def export_company(  # noqa: PLR0913 (each parameter is an option)
 
 @app.command("cancel-export", epilog="Example: payments company cancel-export acme")
 def cancel_export(company: CompanyArgument, *, yes: YesOption = False) -> None:
-    """Keep a company that was exported but not imported anywhere. Its events are imported here again."""
+    """Cancel the export of a company that was not imported elsewhere. Its events are imported here again."""
     from console.cli import company_export
 
     company_id = parse_identifier(company, "COMPANY")
     if confirmation.must_ask(yes=yes):
-        confirmation.confirm(f"Company {company_id}: let it stay? It must not have been imported anywhere.")
+        confirmation.confirm(
+            f"Cancel the export of company {company_id}? Do this only if it was not imported elsewhere."
+        )
     company_export.keep_company(company_id)
-    print_line(f"Company {company_id} stays. Its events are imported here again.")
+    print_line(f"Export of company {company_id} cancelled. Its events are imported here again.")
 
 
 @app.command("import", epilog="Example: payments company import /srv/moves/acme")
@@ -100,7 +102,7 @@ def import_company(
     "installation: payments emr publish late.jsonl",
 )
 def print_late_events(company: CompanyArgument) -> None:
-    """Print the events of a company that arrived here after it had left, one per line.
+    """Print the events of a company that arrived here after its export, one per line.
 
     Publish them in the installation that has the company now, with `payments emr publish`. The line of a signed event
     holds the event's bytes in base64 and its signature.

@@ -133,12 +133,12 @@ class _ChoiceParser:
         self._parameter = parameter
 
     def __call__(self, text: str) -> StrEnum:
-        return parse_choice(self._parameter.choices(), text, self._parameter.label.lower())
+        return parse_choice(self._parameter.command_choices(), text, self._parameter.label.lower())
 
     @property
     def help(self) -> str:
         """The help of the parameter with all choices."""
-        return f"{self._parameter.help} One of: {', '.join(self._parameter.choices())}."
+        return f"{self._parameter.help} One of: {', '.join(self._parameter.command_choices())}."
 
 
 def list_choices(command: Any) -> None:

@@ -33,12 +33,20 @@ def replay(
     since: Annotated[
         datetime,
         typer.Option(
-            "--since", parser=parse_datetime, metavar="TIME", help="Entries that were published at this time or later."
+            "--since",
+            parser=parse_datetime,
+            metavar="TIME",
+            help="Replay entries published at this time or later. UTC, unless it has an offset.",
         ),
     ],
     until: Annotated[
         datetime | None,
-        typer.Option("--until", parser=parse_datetime, metavar="TIME", help="Only entries published before this time."),
+        typer.Option(
+            "--until",
+            parser=parse_datetime,
+            metavar="TIME",
+            help="Only entries published before this time. UTC, unless it has an offset.",
+        ),
     ] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -46,9 +54,9 @@ def replay(
     """Import again the acknowledged entries that are kept on the feed (PAYMENTS_KEEP_ENTRIES).
 
     Use it after a failover to a PostgreSQL standby that had not received the latest commits, or after PostgreSQL was
-    restored. Payments that are in Billing do not change. Pending entries are left to the importer. Run the command with
+    restored. Payments that are in Billing do not change. Pending entries are skipped. Run the command with
     the settings and signing keys of the importer. On a terminal the command asks for confirmation, with the number of
-    entries that would change something.
+    entries that would change data in Billing.
     """
     from tasks.feed.replay import plan_replay
 
@@ -60,13 +68,13 @@ def replay(
         if dry_run or must_ask(yes=yes):
             expected = _run(context, resources, ranges, dry_run=True)
             if dry_run:
-                _print_result(expected, "would change something. Nothing was changed.")
+                _print_result(expected, "would change data in Billing. Nothing was changed.")
                 return
             if expected.changed:
-                confirm(f"{_read(expected)} {expected.changed:,} would change something. Import them again?")
+                confirm(f"{_read(expected)} {_changed(expected)} would change data in Billing. Import them again?")
         with _audited(resources.database, since, until) as done:
             done.append(_run(context, resources, ranges, dry_run=False))
-    _print_result(done[0], "changed something.")
+    _print_result(done[0], "changed data in Billing.")
     _explain_nothing_read(context, done[0])
 
 
@@ -155,6 +163,10 @@ def _read(stats: ReplayStats) -> str:
     return f"{plural(stats.read, 'kept entry', 'kept entries')} read{period}."
 
 
+def _changed(stats: ReplayStats) -> str:
+    return plural(stats.changed, "entry", "entries")
+
+
 def _published_at(entry_id: str) -> str:
     """Return the time in an entry's id, without fractions of a second. An id without a time is returned unchanged."""
     try:
@@ -166,9 +178,9 @@ def _published_at(entry_id: str) -> str:
 def _print_result(stats: ReplayStats, ending: str) -> None:
     """Print the counts. Raises CommandError if entries failed."""
     print_line(_read(stats))
-    print_line(f"{stats.changed:,} {ending}")
+    print_line(f"{_changed(stats)} {ending}")
     if stats.pending:
-        print_line(f"{plural(stats.pending, 'pending entry', 'pending entries')} left to the importer.")
+        print_line(f"{plural(stats.pending, 'pending entry', 'pending entries')} skipped: the importers process them.")
     if stats.failed:
         named = ", ".join(stats.failed[:_LISTED])
         raise CommandError(f"{plural(len(stats.failed), 'entry', 'entries')} failed and can be replayed again: {named}")
@@ -177,4 +189,6 @@ def _print_result(stats: ReplayStats, ending: str) -> None:
 def _explain_nothing_read(context: CliContext, stats: ReplayStats) -> None:
     """Print that the feed keeps no entries, if no entry was read for this reason."""
     if not (stats.read or context.settings.keep_entries):
-        print_line("PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged.")
+        print_line(
+            "PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged, so nothing can be replayed."
+        )

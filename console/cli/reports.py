@@ -41,9 +41,7 @@ def claims_feed(
     parameters: ClaimsFeedParameters,
     output: Output,
     *,
-    summary: Annotated[
-        bool, typer.Option("--summary", metavar="", help="Show counts and amounts by status and reason.")
-    ] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="Show counts and amounts by status and reason.")] = False,
 ) -> None:
     """Show the Claims Feed: the newest version of every saved payment, with its status.
 
@@ -70,7 +68,7 @@ def claims_feed(
 )
 @report_command(NotInBillingParameters)
 def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
-    """Show the payments that Billing does not hold in full, by cause: number, amounts and the oldest.
+    """Show the payments that are not fully in Billing, by cause: number, amounts and the oldest.
 
     Days are the dates on which payments were saved. Internal Payments stay in the EMR and are not counted.
     """
@@ -84,11 +82,9 @@ def not_in_billing(parameters: NotInBillingParameters, output: Output) -> None:
 @app.command(epilog="Example: payments report trends --group-by clinic --from 2026-10-01")
 @report_command(TrendsParameters)
 def trends(parameters: TrendsParameters, output: Output) -> None:
-    """Show what was paid in the EMR and how much of it Billing holds, by week or clinic.
+    """Show what was paid in the EMR and how much of it is in Billing, by week or clinic.
 
-    Default: the last twelve weeks.
-
-    Days are the dates on which payments were saved.
+    Without --from and --to, the report shows the last twelve weeks. Days are the dates on which payments were saved.
     """
     from payments.journeys import choosing, dashboard
 

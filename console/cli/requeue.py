@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.arguments import FormatOption, RawOption, parse_reason, parse_status
+from console.cli.arguments import FormatOption, RawOption, parse_choice, parse_reason, parse_status
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
 from console.cli.session import CliContext, current_context, current_user, open_database, open_transaction
 from console.cli.tables import print_table
-from console.cli.terminal import print_error, print_line
+from console.cli.terminal import print_line, print_note
 from console.errors import CommandError
 from console.plurals import plural
 from console.reports.output import OutputFormat
@@ -49,7 +49,7 @@ _RUNS_LISTED = 50
 def requeue(  # noqa: PLR0913 (each parameter is an option)
     keys: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY]...", help="Payment keys, clinic/payment/line, as the Claims Feed prints them."),
+        typer.Argument(metavar="KEY", help="Payment keys, clinic/payment/line, as the Claims Feed prints them."),
     ] = None,
     status: Annotated[
         str | None,
@@ -64,9 +64,9 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
 ) -> None:
     """Requeue payments by their keys, or all payments with a status. The current settings apply to them.
 
-    Payments that are in Billing already are skipped. An unknown key ends the command with status 1. With --status, the
-    command asks on a terminal for confirmation, with the number and the sum of the payments. If more payments match
-    after the answer, the command requeues none.
+    Payments that are already in Billing are skipped. If a key is unknown, the others are still requeued and the exit
+    status is 1. With --status, the command asks on a terminal for confirmation, with the number and the sum of the
+    payments. If more payments match after the answer, the command requeues none.
     """
     from payments.journeys import choosing
     from payments.journeys.requeueing import FeedFilter
@@ -89,10 +89,12 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
 def _parse_requeueable_status(text: str) -> Status:
     from payments.journeys.requeueing import REQUEUEABLE
 
-    status = parse_status(text)
+    try:
+        status = parse_status(text)
+    except typer.BadParameter:
+        return parse_choice(sorted(REQUEUEABLE), text, "status", "--status")
     if status not in REQUEUEABLE:
-        choices = ", ".join(sorted(REQUEUEABLE))
-        problem = f"{status} payments are in Billing; choose from: {choices}"
+        problem = f"{status} payments are in Billing; choose from: {', '.join(sorted(REQUEUEABLE))}"
         raise typer.BadParameter(problem, param_hint="'--status'")
     return status
 
@@ -176,7 +178,7 @@ def _send_request(context: CliContext, count: int) -> None:
     from tasks import enqueue
 
     if count and not enqueue.enqueue_retry_due(context.engines):
-        print_line("The queue does not answer. The payments are processed as soon as it does.")
+        print_line("Redis does not answer. The payments are requeued and will be processed when it is back.")
 
 
 @app.command(
@@ -186,7 +188,7 @@ def _send_request(context: CliContext, count: int) -> None:
 )
 def requeue_runs_report(
     run: Annotated[
-        int | None, typer.Argument(min=1, metavar="[RUN]", help="The number of a run: show its result by reason.")
+        int | None, typer.Argument(min=1, metavar="RUN", help="The number of a run: show its result by reason.")
     ] = None,
     *,
     stop: Annotated[bool, typer.Option("--stop", help="With RUN: cancel the run after its current chunk.")] = False,
@@ -211,4 +213,4 @@ def requeue_runs_report(
         if chosen is None:
             raise CommandError(f"there is no requeue run {run}; payments requeue-runs lists them")
         show(outcome_records(requeue_runs.read_outcome(tx, chosen)), REQUEUE_OUTCOME, output)
-    print_error(f"run {run} is {chosen.state}: {chosen.done:,} of {plural(chosen.total, 'payment')} requeued")
+    print_note(f"Run {run} is {chosen.state}: {chosen.done:,} of {plural(chosen.total, 'payment')} requeued")

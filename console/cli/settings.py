@@ -77,7 +77,7 @@ def set_clinic(
 
 @app.command("show", epilog="Example: payments settings show\n\nExample: payments settings show north --format json")
 def show_clinics(
-    clinic: Annotated[str | None, typer.Argument(metavar="[CLINIC]", help="Only this clinic.")] = None,
+    clinic: Annotated[str | None, typer.Argument(metavar="CLINIC", help="Only this clinic.")] = None,
     company: Annotated[str | None, typer.Option(help="Only clinics of this company.")] = None,
     *,
     output_format: FormatOption = OutputFormat.TABLE,
@@ -103,7 +103,7 @@ def show_history(
     output_format: FormatOption = OutputFormat.TABLE,
     raw: RawOption = False,
 ) -> None:
-    """Show every setting that a clinic has had, newest first.
+    """Show the settings of a clinic over time, newest first.
 
     If several companies have the clinic's id, --company chooses one.
     """
@@ -124,13 +124,16 @@ def show_history(
 
 @app.command("confirm", epilog="Example: payments settings confirm north --company acme")
 def confirm_clinic(clinic: ClinicArgument, company: CompanyOption) -> None:
-    """Confirm a clinic that an event added or a user retired, and its company. The confirmation is recorded."""
+    """Confirm a clinic and its company. It was added by an event, or retired by a user.
+
+    The confirmation is recorded.
+    """
     confirming.confirm(company, clinic)
 
 
 @app.command("retire", epilog="Example: payments settings retire nroth --company acme")
 def retire_clinic(clinic: ClinicArgument, company: CompanyOption, *, yes: YesOption = False) -> None:
-    """Retire an empty clinic that came from a mistyped id. Its later events are Not Sent.
+    """Retire an empty clinic, for example one with a mistyped id. Its later events are Not Sent.
 
     The retirement is recorded.
     """

@@ -57,7 +57,7 @@ def wait(
     with spinner("Waiting") as update:
         backlog = wait_until_idle(context, timeout, lambda backlog: update(f"Waiting: {backlog}"))
     if not backlog.is_idle:
-        raise CommandError(f"not finished after {timeout:g} s: {backlog}")
+        raise CommandError(f"work remains after {timeout:g} s: {backlog}; `payments health` shows what stops it")
     held = f"; {plural(backlog.held, 'payment')} held for a later attempt" if backlog.held else ""
     print_line(f"Nothing is queued or due{held}.")
 

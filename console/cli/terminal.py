@@ -36,6 +36,11 @@ def print_warning(sentence: str) -> None:
     stderr().print(Text("payments: warning: ", "yellow").append(printable(sentence), ""), soft_wrap=True)
 
 
+def print_note(sentence: str) -> None:
+    """Print a sentence about the result to the standard error, without wrapping."""
+    stderr().print(Text(printable(sentence)), soft_wrap=True)
+
+
 def printable(text: str) -> str:
     """Return a text without control characters.
 

@@ -33,7 +33,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the u
 AllCompaniesOption = Annotated[
     bool, typer.Option("--all-companies", help="Let the user see all clinics of all companies, also of future ones.")
 ]
-_TEMPORARY_HELP = "Let the user choose another password at the next login."
+_TEMPORARY_HELP = "Require the user to set a new password at the next login."
 TemporaryOption = Annotated[bool, typer.Option("--temporary", help=_TEMPORARY_HELP)]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the standard input.")]
 
@@ -46,12 +46,12 @@ StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the pa
 def add(  # noqa: PLR0913 (each parameter is an option)
     name: NameArgument,
     role: Annotated[str, typer.Option(help="front-office, billing, support, operator or admin.")],
-    company: Annotated[list[str] | None, typer.Option(help="A company of the user; repeat for more.")] = None,
+    company: Annotated[list[str] | None, typer.Option(help="A company of the user. May be repeated.")] = None,
     clinic: Annotated[
         list[str] | None,
         typer.Option(
-            help="Limit the user to this clinic of the companies, or `company:clinic` if several have it; repeat for "
-            "more. Default: all their clinics."
+            help="Limit the user to this clinic. Write `company:clinic` if several of the companies have it. May be "
+            "repeated. Default: all clinics of the companies."
         ),
     ] = None,
     *,
@@ -116,11 +116,14 @@ def change(  # noqa: PLR0913 (each parameter is an option)
     name: NameArgument,
     role: Annotated[str | None, typer.Option(help="The new role. Default: unchanged.")] = None,
     company: Annotated[
-        list[str] | None, typer.Option(help="A company of the user; repeat for more. Default: unchanged.")
+        list[str] | None, typer.Option(help="A company of the user. May be repeated. Default: unchanged.")
     ] = None,
     clinic: Annotated[
         list[str] | None,
-        typer.Option(help="Limit the user to this clinic, or `company:clinic`; repeat for more. Default: unchanged."),
+        typer.Option(
+            help="Limit the user to this clinic. Write `company:clinic` if several of the companies have it. May be "
+            "repeated. Default: unchanged."
+        ),
     ] = None,
     *,
     all_companies: AllCompaniesOption = False,
@@ -234,7 +237,7 @@ def _role(text: str) -> Role:
         return Role(text.strip().casefold().replace(" ", "-").replace("_", "-"))
     except ValueError:
         raise typer.BadParameter(
-            f"there is no role {text!r}; choose from: {', '.join(Role)}", param_hint="'--role'"
+            f"unknown role {text!r}; choose from: {', '.join(Role)}", param_hint="'--role'"
         ) from None
 
 
@@ -244,6 +247,6 @@ def _password(*, from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise CommandError("no terminal to ask for the password; pipe it in with --password-stdin", 2)
     typed = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != typed:
+    if getpass.getpass("Repeat the password: ") != typed:
         raise CommandError("the passwords differ; nothing was changed", 2)
     return typed

@@ -73,7 +73,8 @@ class ClaimsFeedParameters:
     reason: Reason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     posted: PostedFilter | None = parameter(
         "Posted",
-        "Whether Billing holds the payment, or why not; `not_in_billing` is every payment that it should hold.",
+        "Whether the payment is posted and, if not, why. `not_in_billing` selects all payments that should be in "
+        "Billing and are not.",
         ParameterKind.CHOICE,
         choices=_posted_states,
     )

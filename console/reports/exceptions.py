@@ -90,7 +90,7 @@ class ExceptionsParameters:
     reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
     case: ClosedCase | None = parameter(
         "Change in closed month",
-        "Only payments added, edited or deleted after the month was closed.",
+        "Only exceptions of closed months in which the payment was added, edited or deleted.",
         ParameterKind.CHOICE,
         choices=_cases,
         is_advanced=True,
@@ -103,7 +103,7 @@ class ExceptionsParameters:
     period: Period | None = period()
     status: StatusChoice = parameter(
         "Status",
-        "Status of the exceptions; `all` shows every one.",
+        "Status of the exceptions.",
         ParameterKind.CHOICE,
         choices=lambda: StatusChoice,
         metavar="|".join(StatusChoice),
@@ -120,12 +120,13 @@ class ExceptionsParameters:
     )
     work: WorkChoice | None = parameter(
         "Work",
-        "`unassigned`, `overdue`, or `mine` (not on the command line: there, name the --owner).",
+        "Only unassigned, or only overdue exceptions.",
         ParameterKind.CHOICE,
         choices=lambda: WorkChoice,
+        command_choices=lambda: [each for each in WorkChoice if each is not WorkChoice.MINE],
         is_advanced=True,
     )
-    owner: str | None = parameter("Owner", "Exceptions of this user.", size=10, is_advanced=True)
+    owner: str | None = parameter("Owner", "Only exceptions of this user.", size=10, is_advanced=True)
 
     def of_user(self, name: str) -> Self:
         """Return these parameters with `mine` replaced by the exceptions of the user with this name."""

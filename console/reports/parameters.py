@@ -42,6 +42,7 @@ class Parameter:
     - `option`: the option of the command. It is empty for a positional argument.
     - `metavar`: the name of the value in the help of the command.
     - `choices`: loads the values of a parameter whose kind is in CHOICES.
+    - `command_choices`: loads those of them that a command accepts.
     - `size`: the width of the input in characters.
     - `any_label`: the label of the empty choice.
     - `is_search`: whether the key `/` focuses the input on a page.
@@ -55,6 +56,7 @@ class Parameter:
     option: str
     metavar: str
     choices: Callable[[], Iterable[StrEnum]]
+    command_choices: Callable[[], Iterable[StrEnum]]
     size: int
     any_label: str
     is_search: bool
@@ -76,21 +78,24 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)
 
 
-def first_day(label: str = "From", day: str = "day") -> Any:
-    """Return the field for the first day of a period. `day` names the compared date in the help text."""
-    return parameter(label, f"The first {day}. Default: no limit.", ParameterKind.DAY, option="--from")
+def first_day(label: str = "From", day: str = "day", default: str = "no limit") -> Any:
+    """Return the field for the first day of a period.
+
+    `day` names the compared date in the help text, and `default` says which days the report has without the field.
+    """
+    return parameter(label, f"The first {day}. Default: {default}.", ParameterKind.DAY, option="--from")
 
 
-def last_day(day: str = "day") -> Any:
-    """Return the field for the last day of a period. `day` names the compared date in the help text."""
-    return parameter("To", f"The last {day}. Default: no limit.", ParameterKind.DAY, option="--to")
+def last_day(day: str = "day", default: str = "no limit") -> Any:
+    """Return the field for the last day of a period. See `first_day`."""
+    return parameter("To", f"The last {day}. Default: {default}.", ParameterKind.DAY, option="--to")
 
 
 def period() -> Any:
     """Return the field for a period relative to the current day. The period replaces the first and the last day."""
     return parameter(
         "Period",
-        "Days relative to the company's current day. The first or the last day, if given, replaces it.",
+        "A period relative to the company's current day. Ignored if a first or last day is given.",
         ParameterKind.PERIOD,
         choices=lambda: Period,
         metavar="PERIOD",
@@ -141,7 +146,7 @@ def company() -> Any:
 
 def as_of() -> Any:
     """Return the field for a time in the past. The report shows the data as of this time."""
-    example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. Default: now."
+    example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. UTC, unless it has an offset. Default: now."
     return parameter("Report as of (UTC)", example, ParameterKind.MOMENT, is_advanced=True)
 
 
@@ -159,6 +164,7 @@ def _parameter(name: str, metadata: Mapping[str, Any], default: Any) -> Paramete
         option=metadata.get("option", f"--{name.replace('_', '-')}"),
         metavar=metadata.get("metavar", ""),
         choices=metadata.get("choices", tuple),
+        command_choices=metadata.get("command_choices", metadata.get("choices", tuple)),
         size=metadata.get("size", 14),
         any_label=metadata.get("any_label", "Any"),
         is_search=metadata.get("is_search", False),

@@ -1,4 +1,4 @@
-"""Trends: what was paid, what Billing holds and what it lacks, by week or clinic."""
+"""Trends: the amounts paid in the EMR, in Billing and not in Billing, by week or clinic."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from payments.journeys.reporting import FeedFilter
 
 WEEKS = 12
+_DEFAULT_DAYS = "no limit if the other day is given, otherwise the last twelve weeks"
 
 
 def _groups() -> type[TrendGroup]:
@@ -31,8 +32,8 @@ def _groups() -> type[TrendGroup]:
 class TrendsParameters:
     """Filters of the trends. Days are save dates in the clinics' time zones."""
 
-    since: date | None = first_day("Saved from")
-    until: date | None = last_day()
+    since: date | None = first_day("Saved from", default=_DEFAULT_DAYS)
+    until: date | None = last_day(default=_DEFAULT_DAYS)
     group_by: TrendGroup | None = parameter(
         "By",
         "One row for each `week` or `clinic`. Default: week.",

@@ -43,11 +43,14 @@ def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
     if present and present.state is MoveState.ARRIVED and present.move_id == manifest.move_id:
         return False
     if present and present.state is MoveState.LEFT:
-        raise MoveError(f"company {manifest.company_id} has left this installation, which keeps its rows")
+        command = f"payments company cancel-export {manifest.company_id}"
+        raise MoveError(
+            f"company {manifest.company_id} was exported from this installation and cannot be imported here; "
+            f"to keep it, run `{command}`"
+        )
     if ledger_figures.has_data(tx, manifest.company_id):
         raise MoveError(
-            f"company {manifest.company_id} has data here already, which are not overwritten; "
-            "import it into an installation that has none of it"
+            f"company {manifest.company_id} already has data here; import it into an installation without this company"
         )
     company_moves.set_move(tx, manifest.company_id, _move(MoveState.ARRIVING, manifest, now, who))
     return True
@@ -71,7 +74,9 @@ def begin_insert(tx: Transaction, manifest: Manifest, now: datetime, who: str) -
     if state is MoveState.ARRIVED:
         return False
     if state is not MoveState.ARRIVING:
-        raise MoveError(f"the import of company {manifest.company_id} was given up meanwhile; nothing was imported")
+        raise MoveError(
+            f"the import of company {manifest.company_id} was cancelled by another command; nothing was imported"
+        )
     copying.prepare(tx)
     company_moves.set_move(tx, manifest.company_id, _move(MoveState.ARRIVED, manifest, now, who))
     return True
@@ -109,4 +114,4 @@ def _check_tables(manifest: Manifest) -> None:
     if [(each.table, each.columns) for each in manifest.tables] != expected:
         raise MoveError("the export has other tables or columns than this release; use the same release on both sides")
     if not all(0 < ids.first <= ids.last <= _ID_MAX for ids in manifest.ids.values()):
-        raise MoveError("the manifest has a range of row ids that no export writes; export the company again")
+        raise MoveError("the manifest is damaged: invalid range of row ids; export the company again")

@@ -104,8 +104,10 @@ def _check_exists(tx: Transaction, named: NamedClinic, scope: Scope) -> None:
 
 def _check_has_not_left(tx: Transaction, company_id: str) -> None:
     if company_moves.load_state(tx, company_id) is MoveState.LEFT:
-        stay = f"`payments company cancel-export {company_id}` lets it stay"
-        raise ConfirmationError(f"company {company_id} has moved to another installation; {stay}")
+        command = f"payments company cancel-export {company_id}"
+        raise ConfirmationError(
+            f"company {company_id} was exported to another installation; `{command}` cancels the export"
+        )
 
 
 def _record(tx: Transaction, action: str, named: NamedClinic, now: datetime, who: str) -> None:

@@ -29,7 +29,10 @@ class MoreThanConfirmedError(ValueError):
     """More payments match now than the user has confirmed. Nothing was requeued."""
 
     def __init__(self, confirmed: int, matching: int) -> None:
-        super().__init__(f"matching payments: {matching:,} now, {confirmed:,} when confirmed; nothing was requeued")
+        super().__init__(
+            f"{matching:,} payments match now, you confirmed {confirmed:,}; nothing was requeued. "
+            "Look at the payments again, then confirm"
+        )
 
 
 class StartedRun(NamedTuple):

@@ -182,7 +182,7 @@ def test_company_that_moved_away_cannot_be_confirmed_or_retired(office):
     mark_left(office)
 
     for act in (confirming.confirm, confirming.retire):
-        with pytest.raises(ConfirmationError, match="`payments company cancel-export company` lets it stay"):
+        with pytest.raises(ConfirmationError, match="`payments company cancel-export company` cancels the export"):
             act(office.tx, NamedClinic("company", None), office.now, BILLER)
 
 

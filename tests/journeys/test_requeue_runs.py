@@ -37,7 +37,9 @@ def test_run_requeues_nothing_if_more_match_than_confirmed(tx, confirmed):
     create_clinic(tx)
     import_chunk(tx, supplies("a"), supplies("b"))
 
-    with pytest.raises(MoreThanConfirmedError, match=f"matching payments: 2 now, {confirmed} when confirmed"):
+    with pytest.raises(
+        MoreThanConfirmedError, match=f"2 payments match now, you confirmed {confirmed}; nothing was requeued"
+    ):
         requeue_runs.start_run(tx, NOT_SENT, NOW, WHO, confirmed)
     assert {row.status for row in feed_rows(tx).values()} == {"Not Sent"}
 

@@ -29,7 +29,7 @@ def not_in_billing(query: NotInBillingQuery, context: Viewer) -> Response:
 
 @router.get("/trends", responses=success_response(Rows))
 def trends(query: TrendsQuery, context: Viewer) -> Response:
-    """Return how much was paid in the EMR and how much of it Billing holds, by week or clinic."""
+    """Return how much was paid in the EMR and how much of it is in Billing, by week or clinic."""
     chosen = query.parameters.query(context.scope_of(query.choice))
     feed_filter = with_period(chosen, context.today_in(chosen.scope))
     with context.transaction() as tx:

@@ -85,8 +85,8 @@ COMMANDS: dict[str, tuple[Prepare, str]] = {
     "exceptions acknowledge": (_acknowledge, "the EMR and Billing would still differ by 10.00."),
     "requeue --status": (_requeue, "2 payments with a sum of 18.00 would be requeued. Requeue?"),
     "users disable": (_disable, "This would end 1 session or token. Disable the user?"),
-    "replay": (_replay, "1 would change something. Import them again?"),
-    "distribute": (_distribute, "would be made. Allocations stay in the ledger. Distribute?"),
+    "replay": (_replay, "1 entry would change data in Billing. Import them again?"),
+    "distribute": (_distribute, "would be made. Allocations cannot be deleted. Distribute?"),
 }
 each_command = pytest.mark.parametrize(("prepare", "question"), COMMANDS.values(), ids=COMMANDS)
 
@@ -187,6 +187,23 @@ def test_dry_run_shows_the_effect_and_changes_nothing(
     assert table_digests(company.database) == before
 
 
+def test_undo_asks_whether_the_exception_is_to_be_opened_again(
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer
+) -> None:
+    line = _accept(company)
+    terminal.run(*line, "--yes")
+    type_answer("n\n")
+
+    result = terminal.run("exceptions", "undo", line[-1], "--reason", "wrong one")
+
+    opened = (
+        f"Exception {line[-1]} of {company.id}/payment/1 would be opened again, and -10.00 Cash posted with deposit"
+    )
+    assert result.err.startswith(opened)
+    assert " Undo? [y/N] " in result.err
+    assert company.exceptions() == []
+
+
 def test_exception_that_changes_before_the_answer_stays_open(
     company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,7 +238,7 @@ def test_nothing_is_requeued_if_more_match_than_confirmed(
     result = terminal.run(*line)
 
     assert result.status == 1
-    assert "matching payments: 3 now, 2 when confirmed; nothing was requeued" in result.err
+    assert "3 payments match now, you confirmed 2; nothing was requeued" in result.err
 
 
 def test_requeue_says_that_fewer_match_than_were_confirmed(

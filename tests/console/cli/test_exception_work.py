@@ -40,13 +40,13 @@ def test_undo_reverses_the_entries_and_opens_the_exception(company: ClosedAprilC
 
     preview = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one", "--dry-run").out
     assert preview.startswith(
-        f"Would be: Exception {exception_id} of {company.id}/payment/1 is open again: posted -10.00"
+        f"Exception {exception_id} of {company.id}/payment/1 would be opened again, and -10.00 Cash posted"
     )
     assert len(company.ledger_entries()) == 2
     done = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one").out
     again = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one").out
 
-    assert done.endswith(f"is open again: posted -10.00 Cash with deposit date {TODAY}.\n")
+    assert done.endswith(f"is open again, and -10.00 Cash posted with deposit date {TODAY}.\n")
     assert again.endswith("was undone before; nothing was changed.\n")
     assert min(company.ledger_entries()) == ("-10.00", "Cash", TODAY)
     assert [row["status"] for row in company.exceptions("--status", "all")] == ["open"]
@@ -106,7 +106,7 @@ def test_assignment_changes_all_exceptions_or_none(
         refused = terminal.run("exceptions", "assign", exception_id, *arguments)
         assert "name the user with --to, or choose --nobody" in refused.err
     mine = terminal.run("report", "exceptions", "--work", "mine")
-    assert "name the --owner instead" in mine.err
+    assert "unknown work 'mine'; choose from: unassigned, overdue" in mine.err
 
 
 def test_notes_on_payments_and_accounts_are_listed(company: ClosedAprilCompany, terminal: Terminal) -> None:

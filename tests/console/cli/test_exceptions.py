@@ -160,6 +160,17 @@ def test_accept_dry_run_changes_nothing(company: ClosedAprilCompany, terminal: T
     assert (company.exceptions(), len(company.ledger_entries())) == (found, 1)
 
 
+def test_accept_dry_run_of_an_exception_without_entries_has_nothing_to_post(
+    company: ClosedAprilCompany, terminal: Terminal
+) -> None:
+    company.publish(saved_payment(version=2, **paid("25.00", "2020-04-08"), **company.ids | {"memo": "new"}))
+    subject = f"Exception {company.exception_id()} of {company.id}/payment/1"
+
+    result = terminal.run("exceptions", "accept", company.exception_id(), "--dry-run")
+
+    assert result.out.startswith(f"{subject} would be accepted; nothing to post.\n")
+
+
 @pytest.mark.parametrize("line", ["accept", "accept 1 --all", "accept 1 --company x"])
 def test_accept_refuses_ids_together_with_all(terminal: Terminal, line: str) -> None:
     result = terminal.run("exceptions", *line.split())

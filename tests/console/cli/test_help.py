@@ -46,6 +46,22 @@ def test_help_has_a_description_and_an_example(command: tuple[str, ...], unconfi
     assert f"Usage: payments {' '.join(command)}".rstrip() in result.out
     assert "Example: " in result.out
     assert "payments " + " ".join(command) in result.out.split("Example: ", 1)[1]
+    assert "<" not in result.out.replace("<=x<=", "")  # no names of Python types, such as <int range>
+
+
+def test_help_names_values_and_wraps_paragraphs_to_the_terminal(
+    unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    result = unconfigured_terminal.run("requeue", "--help")
+
+    words = [line.strip(" \u2502").split() for line in result.out.splitlines()]
+    assert "Usage: payments requeue [OPTIONS] [KEY]...".split() in words
+    assert ["KEY", "Payment", "keys,"] in [line[:3] for line in words]
+    assert ["--clinic", "TEXT", "With"] in [line[:3] for line in words]
+    assert ["--dry-run", "Show"] in [line[:2] for line in words]
+    paragraph = result.out[result.out.index("Payments that are already") : result.out.index("\u256d")].strip()
+    assert all(len(line.strip()) > 80 for line in paragraph.splitlines()[:-1])
 
 
 def test_audit_help_lists_the_event_groups() -> None:
@@ -64,7 +80,8 @@ def test_help_lists_the_choices_of_each_filter_and_others_are_refused(
     report: str, parameters: type, unconfigured_terminal: Terminal
 ) -> None:
     shown = "".join(unconfigured_terminal.run("report", report, "--help").out.split()).replace("\u2502", "")
-    choices = {each.option: list(each.choices()) for each in parameters_of(parameters).values() if list(each.choices())}
+    described = parameters_of(parameters).values()
+    choices = {each.option: values for each in described if (values := list(each.command_choices()))}
 
     assert choices
     for option, values in choices.items():

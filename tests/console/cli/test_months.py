@@ -154,8 +154,23 @@ def test_verify_of_a_changed_month_prints_both_totals(
 
     result = error_of(terminal, f"months verify {company} 2020-04")
 
-    sums = "1,026.00 now, 1,025.00 then"
-    assert result == f"{company} 2020-04 no longer matches the totals stored at its closing: {sums}"
+    sums = "the payments total is 1,026.00 now and was 1,025.00 then; call the operator"
+    assert result == f"{company} 2020-04 no longer matches its close: {sums}"
+
+
+def test_verify_of_a_month_with_moved_amounts_says_that_the_total_is_unchanged(
+    terminal: Terminal, create_company: CreateCompany, ledger_database: Database
+) -> None:
+    company = create_company(("25.00", "2020-04-08"))
+    terminal.run("months", "close", company, "2020-04")
+    with transaction(ledger_database) as tx:  # only the owner of the database can do this
+        tx.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        tx.exec_driver_sql("UPDATE entries SET method = 'Check' WHERE company_id = %s", (company,))
+
+    result = error_of(terminal, f"months verify {company} 2020-04")
+
+    amounts = "the total is unchanged, but amounts by method, charge type, clinic or user differ; call the operator"
+    assert result == f"{company} 2020-04 no longer matches its close: {amounts}"
 
 
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
@@ -199,11 +214,11 @@ def test_company_without_months_prints_a_sentence_or_an_empty_array(terminal: Te
     [
         (
             "",
-            "time zone UTC; payments are held 30 days, the oldest balance first; adjustments of closed months: review",
+            "time zone UTC; payments go to other dates of service after 30 days; oldest balance first; adjustments",
         ),
-        ("--hold-days 0", "held 0 days"),
-        ("--dos-first on", "its own date of service first"),
-        ("--dos-first off", "the oldest balance first"),
+        ("--hold-days 0", "after 0 days"),
+        ("--dos-first on", "; own date of service first"),
+        ("--dos-first off", "; oldest balance first"),
         ("--adjustments auto", "adjustments of closed months: auto"),
         ("--timezone America/Denver", "time zone America/Denver"),
     ],

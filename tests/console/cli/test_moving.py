@@ -186,7 +186,7 @@ def test_cancelled_export_lets_the_company_stay(installations: Installations, tm
     assert "acme" not in old.succeed("company", "list")
 
     assert old.succeed("company", "cancel-export", "acme") == (
-        "Company acme stays. Its events are imported here again.\n"
+        "Export of company acme cancelled. Its events are imported here again.\n"
     )
 
     assert "acme" in old.succeed("company", "list")

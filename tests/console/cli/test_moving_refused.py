@@ -87,8 +87,8 @@ def test_company_with_data_here_is_not_overwritten(installations: Installations,
     before = content(new, "acme")
     old.export("acme", tmp_path / "acme")
 
-    assert "company acme has data here already" in new.fail("company", "import", tmp_path / "acme")
-    assert "company acme has left this installation" in old.fail("company", "import", tmp_path / "acme")
+    assert "company acme already has data here" in new.fail("company", "import", tmp_path / "acme")
+    assert "company acme was exported from this installation" in old.fail("company", "import", tmp_path / "acme")
     assert content(new, "acme") == before
 
 
@@ -158,4 +158,4 @@ def test_impossible_range_of_row_ids_is_refused(installations: Installations, tm
     manifest = export_folder.read_manifest(tmp_path / "acme")
     export_folder.finish(tmp_path / "acme", manifest._replace(ids={**manifest.ids, "lines": ids}))
 
-    assert "a range of row ids that no export writes" in new.fail("company", "import", tmp_path / "acme")
+    assert "the manifest is damaged: invalid range of row ids" in new.fail("company", "import", tmp_path / "acme")

@@ -44,13 +44,16 @@ def test_replay_prints_its_counts(terminal: Terminal, company: Company, feed: re
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines() == [
         f"3 kept entries read, published from {first:%Y-%m-%dT%H:%M:%SZ} to {last:%Y-%m-%dT%H:%M:%SZ}.",
-        "2 changed something.",
+        "2 entries changed data in Billing.",
     ]
     assert audited(company.database) == [
         ("started replay", f"since {since.isoformat()}"),
         ("ended replay", "read 3, changed 2"),
     ]
-    assert terminal.run("replay", "--since", since.isoformat()).out.splitlines()[-1] == "0 changed something."
+    assert (
+        terminal.run("replay", "--since", since.isoformat()).out.splitlines()[-1]
+        == "0 entries changed data in Billing."
+    )
     timeline = terminal.run("timeline", f"{company.id}/lost/1", "--format", "json").rows
     assert len(timeline) == 1
 
@@ -62,7 +65,10 @@ def test_replay_names_the_number_of_pending_entries(terminal: Terminal, company:
 
     result = terminal.run("replay", "--since", "2020-01-01", "--until", "2999-01-01")
 
-    assert result.out.splitlines()[1:] == ["1 changed something.", "1 pending entry left to the importer."]
+    assert result.out.splitlines()[1:] == [
+        "1 entry changed data in Billing.",
+        "1 pending entry skipped: the importers process them.",
+    ]
 
 
 def test_replay_without_kept_entries_reads_none(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
@@ -73,8 +79,8 @@ def test_replay_without_kept_entries_reads_none(terminal: Terminal, company: Com
     assert result.status == 0
     assert result.out.splitlines() == [
         "0 kept entries read.",
-        "0 changed something.",
-        "PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged.",
+        "0 entries changed data in Billing.",
+        "PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged, so nothing can be replayed.",
     ]
 
 

@@ -34,7 +34,7 @@ def test_wait_returns_when_idle_or_names_the_backlog(idle_terminal: Terminal, fe
     busy = idle_terminal.run(*"wait --timeout 0.3".split())
 
     assert quiet == (0, "Nothing is queued or due.\n", "")
-    assert busy == (1, "", "payments: not finished after 0.3 s: 1 on the feed\n")
+    assert busy == (1, "", "payments: work remains after 0.3 s: 1 on the feed; `payments health` shows what stops it\n")
 
 
 def test_wait_does_not_wait_for_kept_entries(idle_terminal: Terminal, feed: redis.Redis) -> None:

@@ -76,7 +76,7 @@ def test_user_change_keeps_omitted_options(run_command, arguments, problem) -> N
 @pytest.mark.parametrize(
     ("arguments", "password", "problem"),
     [
-        (("add", "x", "--role", "king", "--password-stdin"), PASSWORD, "there is no role 'king'"),
+        (("add", "x", "--role", "king", "--password-stdin"), PASSWORD, "unknown role 'king'"),
         (("add", "x", "--role", "billing", "--password-stdin"), "short", "at least 12 characters"),
         (("add", "x", "--role", "billing"), PASSWORD, "no terminal to ask for the password"),
         (("password", "nobody", "--password-stdin"), PASSWORD, "there is no user nobody"),

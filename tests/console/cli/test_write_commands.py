@@ -84,7 +84,7 @@ def test_requeue_by_status_works_without_a_queue(
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines() == [
         "3 payments requeued",
-        "The queue does not answer. The payments are processed as soon as it does.",
+        "Redis does not answer. The payments are requeued and will be processed when it is back.",
     ]
 
 
