@@ -27,27 +27,30 @@ if TYPE_CHECKING:
 
 _LISTED = 20
 
+SinceOption = Annotated[
+    datetime,
+    typer.Option(
+        "--since",
+        parser=parse_datetime,
+        metavar="TIME",
+        help="Replay entries published at this time or later. UTC, unless it has an offset.",
+    ),
+]
+UntilOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        parser=parse_datetime,
+        metavar="TIME",
+        help="Only entries published before this time. UTC, unless it has an offset.",
+    ),
+]
+
 
 def replay(
     *,
-    since: Annotated[
-        datetime,
-        typer.Option(
-            "--since",
-            parser=parse_datetime,
-            metavar="TIME",
-            help="Replay entries published at this time or later. UTC, unless it has an offset.",
-        ),
-    ],
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            "--until",
-            parser=parse_datetime,
-            metavar="TIME",
-            help="Only entries published before this time. UTC, unless it has an offset.",
-        ),
-    ] = None,
+    since: SinceOption,
+    until: UntilOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:

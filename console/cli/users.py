@@ -33,6 +33,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the u
 AllCompaniesOption = Annotated[
     bool, typer.Option("--all-companies", help="Let the user see all clinics of all companies, also of future ones.")
 ]
+_CLINIC_HELP = "Limit the user to this clinic, or `company:clinic` if several companies have it. May be repeated."
 _TEMPORARY_HELP = "Require the user to set a new password at the next login."
 TemporaryOption = Annotated[bool, typer.Option("--temporary", help=_TEMPORARY_HELP)]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the standard input.")]
@@ -49,10 +50,7 @@ def add(  # noqa: PLR0913 (each parameter is an option)
     company: Annotated[list[str] | None, typer.Option(help="A company of the user. May be repeated.")] = None,
     clinic: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Limit the user to this clinic. Write `company:clinic` if several of the companies have it. May be "
-            "repeated. Default: all clinics of the companies."
-        ),
+        typer.Option(help=f"{_CLINIC_HELP} Default: all clinics of the companies."),
     ] = None,
     *,
     all_companies: AllCompaniesOption = False,
@@ -120,10 +118,7 @@ def change(  # noqa: PLR0913 (each parameter is an option)
     ] = None,
     clinic: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Limit the user to this clinic. Write `company:clinic` if several of the companies have it. May be "
-            "repeated. Default: unchanged."
-        ),
+        typer.Option(help=f"{_CLINIC_HELP} Default: unchanged."),
     ] = None,
     *,
     all_companies: AllCompaniesOption = False,

@@ -1,6 +1,8 @@
 """Fixtures of the tests of commands."""
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -9,6 +11,8 @@ from tests.builders.every_row import add_company_with_every_row
 from tests.console.cli.moves import Installation
 from tests.console.conftest import Terminal
 from tests.engines import scratch_database
+
+Answer = Callable[[str], None]
 
 
 @pytest.fixture
@@ -26,3 +30,13 @@ def installations(
         for company_id in ("other", "acme"):
             add_company_with_every_row(old.database, company_id)
         yield old, new
+
+
+@pytest.fixture
+def type_answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
+    """Make the standard input a real pseudo-terminal, and return a function that types an answer on it."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r", closefd=True) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield lambda typed: os.write(ours, typed.encode()) and None
+    os.close(ours)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -18,12 +18,12 @@ from tests.builders.digests import table_digests
 from tests.builders.events import deleted_payment, paid, saved_charge, saved_payment
 from tests.builders.kept_entries import keep
 from tests.console.cli.closed_april_company import ClosedAprilCompany
+from tests.console.cli.conftest import Answer
 from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
 
 pytestmark = pytest.mark.slow
 
 Prepare = Callable[[ClosedAprilCompany], list[str]]
-Answer = Callable[[str], None]
 
 
 def _close_month(company: ClosedAprilCompany) -> list[str]:
@@ -94,16 +94,6 @@ each_command = pytest.mark.parametrize(("prepare", "question"), COMMANDS.values(
 @pytest.fixture
 def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany:
     return ClosedAprilCompany(terminal, ledger_database)
-
-
-@pytest.fixture
-def type_answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
-    """Make the standard input a real pseudo-terminal, and return a function that types an answer on it."""
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs, "r", closefd=True) as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        yield lambda typed: os.write(ours, typed.encode()) and None
-    os.close(ours)
 
 
 @each_command
@@ -185,23 +175,6 @@ def test_dry_run_shows_the_effect_and_changes_nothing(
     assert (result.status, result.err) == (0, "")
     assert result.out
     assert table_digests(company.database) == before
-
-
-def test_undo_asks_whether_the_exception_is_to_be_opened_again(
-    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer
-) -> None:
-    line = _accept(company)
-    terminal.run(*line, "--yes")
-    type_answer("n\n")
-
-    result = terminal.run("exceptions", "undo", line[-1], "--reason", "wrong one")
-
-    opened = (
-        f"Exception {line[-1]} of {company.id}/payment/1 would be opened again, and -10.00 Cash posted with deposit"
-    )
-    assert result.err.startswith(opened)
-    assert " Undo? [y/N] " in result.err
-    assert company.exceptions() == []
 
 
 def test_exception_that_changes_before_the_answer_stays_open(

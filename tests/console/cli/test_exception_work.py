@@ -12,6 +12,7 @@ from payments.access.rights import Role, User
 from payments.store.db.connection import Database, transaction
 from tests.builders.events import deleted_payment, paid, saved_payment
 from tests.console.cli.closed_april_company import ClosedAprilCompany
+from tests.console.cli.conftest import Answer
 from tests.console.conftest import Terminal
 
 TODAY = str(datetime.now(UTC).date())
@@ -50,6 +51,23 @@ def test_undo_reverses_the_entries_and_opens_the_exception(company: ClosedAprilC
     assert again.endswith("was undone before; nothing was changed.\n")
     assert min(company.ledger_entries()) == ("-10.00", "Cash", TODAY)
     assert [row["status"] for row in company.exceptions("--status", "all")] == ["open"]
+
+
+def test_undo_asks_whether_the_exception_is_to_be_opened_again(
+    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer
+) -> None:
+    exception_id = company.exception_id()
+    terminal.run("exceptions", "accept", exception_id, "--yes")
+    type_answer("n\n")
+
+    result = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one")
+
+    opened = (
+        f"Exception {exception_id} of {company.id}/payment/1 would be opened again, and -10.00 Cash posted with deposit"
+    )
+    assert result.err.startswith(opened)
+    assert " Undo? [y/N] " in result.err
+    assert company.exceptions() == []
 
 
 def test_show_prints_the_whole_life_of_an_exception(

@@ -98,7 +98,7 @@ def test_requeue_page_sends_the_number_that_was_confirmed(logged_in: LoggedIn, l
     answer = support.post("/requeue-runs", **choice, confirmed="2")
 
     assert answer.status_code == 409
-    assert "Matching payments: 3 now, 2 when confirmed; nothing was requeued." in answer.text
+    assert "3 payments match now, you confirmed 2; nothing was requeued." in answer.text
     assert {row["status"] for row in rows(support, "/api/claims-feed", clinic=clinic)} == {"Not Sent"}
     assert "Requeue 3 payments" in support.get("/requeue-runs/new", **choice).text
 
