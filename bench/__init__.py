@@ -1,1 +1,1 @@
-"""Benchmarks, one per file. `make bench` runs them."""
+"""Benchmarks, one in each file. `make bench` runs those that have targets."""

@@ -26,7 +26,7 @@ console = Console(width=120)
 
 
 def main() -> int:
-    """Run the measurements. Return 1 if a target is missed, otherwise 0."""
+    """Run the measurements and write the results. Return 1 if a target is missed, otherwise 0."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     asked.add_argument("--large", action="store_true", help="a ledger of 10 million payments as well")
@@ -38,18 +38,18 @@ def main() -> int:
     )
     options = asked.parse_args()
     results = json.loads(RESULTS.read_text()) if options.only else {}
-    results |= _machine()
+    results |= _machine_description()
     with start_testbed(shared_buffers=options.shared_buffers) as testbed:
         for part in [options.only] if options.only else PARTS:
             results |= _measure_part(part, testbed, options, results)
             console.print(f"{part} is done")
     RESULTS.write_text(json.dumps(_rounded(results), indent=2) + "\n")
     _draw_charts(results)
-    return _print(results)
+    return _print_results(results)
 
 
 def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
-    """Run one part of the benchmark. Return its entries for `results.json`."""
+    """Run one part of the benchmark. Return its results for `results.json`."""
     match part:
         case "import":
             return _measure_rates(testbed, options.events, options.rounds)
@@ -69,12 +69,12 @@ def _measure_part(part: str, testbed: Testbed, options: argparse.Namespace, earl
             return {part: distribution.to_json_rows(distribution.measure())}
 
 
-def _machine() -> dict[str, Any]:
+def _machine_description() -> dict[str, Any]:
     return {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"}
 
 
 def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]:
-    """Run every contender once per round. Return the median rates."""
+    """Measure every contender once per round. Return the median rates by contender."""
     rates: dict[str, list[float]] = {}
     used: dict[str, list[ImportMeasurement]] = {}
     installed = [each for each in jobs.CONTENDERS if each.is_installed]
@@ -88,7 +88,7 @@ def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]
             rates.setdefault(name, []).append(done.rate)
         for contender in installed:
             _run_contender(testbed, contender, rates)
-        rates.setdefault(targets.A_TASK_A_PAYMENT, []).append(jobs.measure_one_task_per_payment(testbed))
+        rates.setdefault(targets.ONE_TASK_A_PAYMENT, []).append(jobs.measure_one_task_per_payment(testbed))
         console.print(f"round {number + 1} of {rounds} is done")
     cost = {name: _median_cost(runs) for name, runs in used.items()}
     return {
@@ -99,7 +99,7 @@ def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]
 
 
 def _run_contender(testbed: Testbed, contender: jobs.Contender, rates: dict[str, list[float]]) -> None:
-    """Run one round of another job queue, and append its rate to `rates`. Print a message if jobs are lost."""
+    """Run one round of another job queue, and add its rate to `rates`. If jobs are lost, print a message instead."""
     try:
         rates.setdefault(contender.name, []).append(jobs.run(testbed, contender))
     except WrongResultError as error:
@@ -110,8 +110,8 @@ def _import_measurements(testbed: Testbed, events: int) -> list[tuple[str, impor
     return [
         (targets.OURS_ONE, lambda: importing.measure_product(testbed, events, 1)),
         (targets.OURS_TWO, lambda: importing.measure_product(testbed, events, 2)),
-        (targets.FLOORS[0], lambda: importing.measure_lower_bound(testbed, events, 1, 2_000)),
-        (targets.FLOORS[1], lambda: importing.measure_lower_bound(testbed, events, 2, 2_000)),
+        (targets.LOWER_BOUNDS[0], lambda: importing.measure_lower_bound(testbed, events, 1, 2_000)),
+        (targets.LOWER_BOUNDS[1], lambda: importing.measure_lower_bound(testbed, events, 2, 2_000)),
     ]
 
 
@@ -130,7 +130,7 @@ def _median_cost(runs: list[ImportMeasurement]) -> dict[str, float]:
 
 
 def _measure_latency(testbed: Testbed, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure the latency at each rate once per round. Return the medians."""
+    """Measure the latency at each rate once per round. Return the medians by rate."""
     runs: dict[str, list[latency.Latency]] = {}
     for _ in range(rounds):
         for rate, seconds in ((50, 8), (200, 8), (1_000, 5)):
@@ -164,7 +164,7 @@ def _draw_charts(results: dict[str, Any]) -> None:
         charts.draw(CHARTS / f"{name}.svg", title, bars)
 
 
-def _print(results: dict[str, Any]) -> int:
+def _print_results(results: dict[str, Any]) -> int:
     best = max(results["import"][targets.OURS_ONE], results["import"][targets.OURS_TWO])
     rates = Table(title="Import: events, or jobs that do nothing, a second", title_justify="left")
     for heading in ("", "a second", "ours / it"):

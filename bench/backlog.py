@@ -9,8 +9,8 @@ from bench.processes import every_process, largest_memory_bytes
 from bench.testbed import Testbed, our_processes
 
 SIZES = (10_000, 1_000_000)
-LIMIT = 1.10
-"""The maximum memory at the larger backlog as a multiple of the memory at the smaller one."""
+MEMORY_RATIO_MAX = 1.10
+"""Target: the peak memory at the larger backlog, divided by that at the smaller one, is at most this."""
 
 
 def measure(testbed: Testbed, events: int) -> dict[str, int]:

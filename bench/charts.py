@@ -9,7 +9,7 @@ OURS, OTHERS = "#2563eb", "#94a3b8"
 
 
 def draw(path: Path, title: str, bars: Sequence[tuple[str, float, bool]]) -> None:
-    """Write a chart as an SVG file at `path`. Each bar is (name, value, whether it is this product)."""
+    """Write a chart as an SVG file at `path`. Each bar is (name, value, whether it belongs to this product)."""
     largest = max(value for _, value, _ in bars) or 1
     room = WIDTH - LABEL - 90
     height = TOP + len(bars) * (BAR + GAP) + 10

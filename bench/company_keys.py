@@ -1,6 +1,7 @@
-"""Measure the migration to keys that begin with the company, on a filled database of the release before.
+"""Measure the migration to keys that begin with the company, on a filled database of the previous release.
 
-`python -m bench.migrating` calls this module. A reader runs during every step, and its longest wait is measured.
+`python -m bench.migrating` calls this module. A query runs repeatedly during every step, and its longest time is
+measured.
 """
 
 import time
@@ -16,9 +17,9 @@ from payments.store.migrations.backfill import TABLES
 from payments.store.migrations.statements import create_index
 from workers.runtime import company_backfill, company_keys
 
-BEFORE = "0020"
-QUESTION = "SELECT count(*) FROM history WHERE line_ref = 7"
-_FILL = (
+PREVIOUS_REVISION = "0020"
+TIMED_QUERY = "SELECT count(*) FROM history WHERE line_ref = 7"
+_FILLING_STATEMENTS = (
     "INSERT INTO companies (company_id) SELECT 'company-' || number FROM generate_series(0, 4) AS number",
     """
     INSERT INTO clinics (clinic_id, company_id) SELECT 'clinic-' || number, 'company-' || number % 5
@@ -63,14 +64,14 @@ _FILL = (
 
 
 def fill_database(url: str, payments: int) -> None:
-    """Fill a database of the earlier release with payments. Each has an entry, an event id and a row of history."""
+    """Fill a database of the previous release with payments. Each has an entry, an event id and a row of history."""
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
-        for statement in _FILL:
+        for statement in _FILLING_STATEMENTS:
             connection.execute(statement.format(payments=payments))
 
 
 def migrate(url: str) -> list[tuple[str, float]]:
-    """Migrate the database as `workers.migrate --finish` does. Return each step with its seconds."""
+    """Migrate the database as `workers.migrate --finish` does. Return the name and the seconds of each step."""
     steps = [("columns and triggers", _seconds(lambda: upgrade(url)))]
     database = connect(url, application_name="payments migrate", pool_size=1)
     try:

@@ -1,4 +1,4 @@
-"""Measure the nightly distribution's time per payment, in ledgers of ten thousand and of a million payments."""
+"""Measure the nightly distribution's time per payment, with a ledger of ten thousand and of a million payments."""
 
 import json
 import statistics
@@ -19,12 +19,12 @@ from tasks.distributing import distribute_all
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PAYMENTS_PER_ACCOUNT = 10
 SIZES, SHORT = (10_000, 1_000_000), 100_000
-LIMIT = 1.5
-"""The maximum time per payment at the larger size as a multiple of that at the smaller size."""
+TIME_RATIO_MAX = 1.5
+"""Target: the time per payment at the larger size, divided by that at the smaller size, is at most this."""
 
 
 class DistributionTiming(NamedTuple):
-    """The result of one distribution: the payments in the ledger, the number of allocations, and the seconds."""
+    """The result of one distribution: the payments in the ledger, the allocations that were made, and the seconds."""
 
     payments: int
     allocations: int
@@ -37,10 +37,13 @@ class DistributionTiming(NamedTuple):
 
 
 def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
-    """Measure a distribution for each ledger size. For small sizes, return the median of three runs."""
+    """Measure a distribution for each ledger size, and return the results.
+
+    A small ledger is measured three times (median).
+    """
     found = []
     for payments in sizes:
-        runs = [_run(payments) for _ in range(3 if payments <= SHORT else 1)]
+        runs = [_distribute(payments) for _ in range(3 if payments <= SHORT else 1)]
         found.append(DistributionTiming(payments, runs[0].allocations, statistics.median(run.seconds for run in runs)))
     return found
 
@@ -50,12 +53,12 @@ def to_json_rows(measured: list[DistributionTiming]) -> list[dict[str, float]]:
     return [{"payments": each.payments, "microseconds": round(each.microseconds_per_payment, 2)} for each in measured]
 
 
-def _run(payments: int) -> DistributionTiming:
+def _distribute(payments: int) -> DistributionTiming:
     """Run one distribution in a new database."""
     with tempfile.TemporaryDirectory(prefix="pay-bench-") as home, embedded_postgres(Path(home)) as url:
         upgrade(url)
         database = connect(url, application_name="bench")
-        _fill(database, payments)
+        _fill_ledger(database, payments)
         started = time.perf_counter()
         allocations = sum(len(each.allocations) for each in distribute_all(database, NOW.date(), NOW))
         seconds = time.perf_counter() - started
@@ -64,23 +67,23 @@ def _run(payments: int) -> DistributionTiming:
     return DistributionTiming(payments, allocations, seconds)
 
 
-def _fill(database: Database, payments: int) -> None:
+def _fill_ledger(database: Database, payments: int) -> None:
     accounts = {"accounts": payments // PAYMENTS_PER_ACCOUNT, "payments": payments, "each": PAYMENTS_PER_ACCOUNT}
     with transaction(database) as tx:
-        for statement in _FILL:
+        for statement in _FILLING_STATEMENTS:
             tx.execute(text(statement), accounts)
     with database.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
 
 
 def _check(database: Database) -> None:
-    """Check that no charge received more than is owed, and that no payment was applied beyond its amount."""
+    """Check the allocations: no charge received more than is owed, and no payment was applied beyond its amount."""
     with transaction(database) as tx:
-        for statement in _CHECKS:
+        for statement in _VIOLATION_QUERIES:
             assert tx.execute(text(statement)).scalar_one() == 0, statement
 
 
-_FILL = (
+_FILLING_STATEMENTS = (
     "INSERT INTO companies (company_id) VALUES ('company')",
     """
     INSERT INTO patients (company_id, patient_id, known_at, version)
@@ -110,7 +113,7 @@ _FILL = (
     FROM lines
     """,
 )
-_CHECKS = (
+_VIOLATION_QUERIES = (
     """
     SELECT count(*) FROM charges
     JOIN (SELECT clinic_id, charge_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2) AS moved
@@ -126,7 +129,7 @@ _CHECKS = (
 
 
 def main() -> int:
-    """Run only this measurement and store its result. Return 1 if the target is missed, otherwise 0."""
+    """Run this measurement alone and store its result. Return 1 if the target is missed, otherwise 0."""
     less, more = measured = measure()
     results = Path(__file__).with_name("results.json")
     results.write_text(
@@ -138,8 +141,8 @@ def main() -> int:
             f"{each.payments:>9,} payments: {each.microseconds_per_payment:6.1f} microseconds each, "
             f"{each.allocations:,} moved"
         )
-    print(f"larger against smaller: {ratio:.2f}, wanted at most {LIMIT}")
-    return int(ratio > LIMIT)
+    print(f"larger against smaller: {ratio:.2f}, wanted at most {TIME_RATIO_MAX}")
+    return int(ratio > TIME_RATIO_MAX)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A company whose payments PostgreSQL refuses, because of the payments themselves, and events for the measurements."""
+"""A company whose payments PostgreSQL refuses because of their content, and events for the measurements."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from bench.testbed import Testbed
 from payments.store.db.connection import transaction
 
 _COMPANY = "company-1"
-_REFUSE = (
+_REFUSING_STATEMENTS = (
     """
     CREATE FUNCTION refuse_company() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'refused for the benchmark'; END $$
@@ -26,12 +26,12 @@ _REFUSE = (
 def refuse_company(testbed: Testbed) -> None:
     """Make PostgreSQL refuse each new payment of the company from now on."""
     with transaction(testbed.database) as tx:
-        for statement in _REFUSE:
+        for statement in _REFUSING_STATEMENTS:
             tx.execute(text(statement))
 
 
 def failing_events(count: int, prefix: str) -> Iterator[bytes]:
-    """Yield `count` events of the company."""
+    """Yield `count` events of the company whose payments are refused."""
     return islice((body for body in generated_events.events(10 * count, prefix=prefix) if _is_failing(body)), count)
 
 

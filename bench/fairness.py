@@ -1,7 +1,7 @@
 """Measure how one company's failing payments delay the others: `python -m bench.fairness [FAILING] [RATE]`.
 
-PostgreSQL refuses every payment of one company, because of the payment itself. FAILING of its payments arrive
-simultaneously, and more at a tenth of the rate. Meanwhile the other companies publish new payments at the rate.
+PostgreSQL refuses every payment of one company because of its content. FAILING of its payments arrive simultaneously,
+and more at a tenth of the rate. Meanwhile the other companies publish new payments at the rate.
 """
 
 import argparse
@@ -18,7 +18,7 @@ SECONDS = 20
 
 
 def main() -> None:
-    """Measure without and with a company whose payments fail. Print both results."""
+    """Measure once without and once with a company whose payments fail. Print both results."""
     asked = argparse.ArgumentParser(prog="python -m bench.fairness", description=__doc__)
     asked.add_argument("failing", type=int, nargs="?", default=1_000)
     asked.add_argument("rate", type=int, nargs="?", default=200)
@@ -32,18 +32,18 @@ def main() -> None:
 def _measure(testbed: Testbed, failing: int, rate: int) -> None:
     testbed.publish(generated_events.events(200, prefix="warm"))
     testbed.wait_until_empty()
-    _print("no company fails", measure_events(testbed, _new(rate, "before"), rate))
+    _print_latency("no company fails", measure_events(testbed, _new_events(rate, "before"), rate))
     refuse_company(testbed)
     testbed.publish(failing_events(failing, "failing"))
     with _FailingPublisher(testbed, rate / 10):
-        latency = measure_events(testbed, _new(rate, "meanwhile"), rate)
-    _print(f"{failing:,} payments of one company fail", latency)
+        latency = measure_events(testbed, _new_events(rate, "meanwhile"), rate)
+    _print_latency(f"{failing:,} payments of one company fail", latency)
     attempts = testbed.scalar("SELECT count(*) FROM history WHERE what = 'failed'")
     sys.stdout.write(f"{attempts} attempts recorded; {testbed.feed.xlen(testbed.settings.stream):,} waiting\n")
 
 
 class _FailingPublisher:
-    """Publish failing payments at a rate until the block ends."""
+    """Publishes failing payments at a rate until the block ends."""
 
     def __init__(self, testbed: Testbed, rate: float) -> None:
         self._testbed, self._pause, self._ended = testbed, 1 / rate, threading.Event()
@@ -63,11 +63,11 @@ class _FailingPublisher:
         self._thread.join()
 
 
-def _new(rate: int, prefix: str) -> list[bytes]:
+def _new_events(rate: int, prefix: str) -> list[bytes]:
     return list(other_events(rate * SECONDS, prefix))
 
 
-def _print(what: str, latency: Latency) -> None:
+def _print_latency(what: str, latency: Latency) -> None:
     figures = f"p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms"
     sys.stdout.write(f"{what}: {latency.rate}/s for {SECONDS} s: {figures}\n")
     sys.stdout.flush()

@@ -14,7 +14,7 @@ from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import connect, transaction
 
 COMPANIES, CLINICS, PATIENTS = 5, 50, 20_000
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST_DAY = date(2026, 6, 1)
 _TYPES = [kind.value for kind in ChargeType if kind is not ChargeType.PAYMENT_ON_ACCOUNT]
 _METHODS = [method.value for method in Method]
@@ -28,7 +28,7 @@ def create_clinics_and_patients(database_url: str, patients: int) -> None:
             update = SettingsUpdate(
                 f"clinic-{clinic}", company_of(clinic), integration=True, charge_types=list(ChargeType)
             )
-            configuring.set_clinic(tx, update, now=SINCE, who="bench")
+            configuring.set_clinic(tx, update, now=SETTINGS_SINCE, who="bench")
         tx.execute(
             text(
                 "INSERT INTO patients (company_id, patient_id, known_at, version) "

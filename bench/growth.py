@@ -1,4 +1,4 @@
-"""Measure the import rate and report times as the ledger grows."""
+"""Measure the import rate and the report times while the ledger grows."""
 
 import statistics
 import time
@@ -12,20 +12,23 @@ from sqlalchemy import text
 
 from bench import generated_events
 from bench.importing import ResourceUsage, frozen_processes
-from bench.testbed import READY, Testbed, our_processes
+from bench.testbed import PREPARED_DATABASE, Testbed, our_processes
 from config.database_urls import libpq_url, with_database
 from payments.core.sorting import Window
 from payments.journeys import reporting
 from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogFilter
 from payments.store.db.connection import Transaction, connect, transaction
 
-LIMIT = 0.9
-"""The minimum rate at a million payments as a share of the rate at the smallest size."""
+RATE_SHARE_MIN = 0.9
+"""Target: the rate at a million payments, divided by that at the smallest size, is at least this."""
 EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 
 class Round(NamedTuple):
-    """The result of one import: events per second, CPU microseconds per event, and write-ahead log bytes per event."""
+    """The result of one import. `rate` is in events per second. The costs are per event.
+
+    They are CPU time in microseconds and write-ahead log in bytes.
+    """
 
     rate: float
     cpu_us: float
@@ -33,7 +36,7 @@ class Round(NamedTuple):
 
 
 class GrowthResult(NamedTuple):
-    """The result for one ledger size: medians of the import rounds, and the milliseconds for a page of each report."""
+    """The result for one ledger size: medians over the import rounds, and milliseconds for one page of each report."""
 
     shared_buffers: str
     stored: int
@@ -71,19 +74,19 @@ def create_ledger(
     analyze: bool = True,
     patients: int = generated_events.PATIENTS,
 ) -> None:
-    """Create a database `name` whose ledger has `payments` payments. Then run the statements in `more`.
+    """Create a database `name` whose ledger has `payments` payments. Then run the statements `more` in it.
 
     Without `analyze`, the planner has no statistics of the ledger, as after a restore.
     """
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {READY}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {PREPARED_DATABASE}")
     database = connect(with_database(testbed.server_url, name), application_name="bench")
     with transaction(database) as tx:
         # Each index is built once at the end. Row by row, it would take half as long again and be larger.
-        later = tx.execute(text(_INDEXES)).all()
+        later = tx.execute(text(_INDEX_STATEMENTS)).all()
         for index, _ in later:
             tx.execute(text(f"DROP INDEX {index}"))
-        for statement in (*_FILL, *more):
+        for statement in (*_FILLING_STATEMENTS, *more):
             tx.execute(text(statement), {"payments": payments, "patients": patients})
         for _, definition in later:
             tx.execute(text(definition))
@@ -96,14 +99,14 @@ def create_ledger(
 
 
 def use_ledger(testbed: Testbed, name: str) -> None:
-    """Connect the testbed to a ledger that `create_ledger` created."""
+    """Connect the testbed to a ledger of `create_ledger`."""
     testbed.close()
     testbed.engines = replace(testbed.engines, database_url=with_database(testbed.server_url, name))
     testbed.opened.append(connect(testbed.engines.database_url, application_name="bench"))
 
 
 def drop_ledgers(testbed: Testbed, *names: str) -> None:
-    """Drop ledgers that `create_ledger` created."""
+    """Drop ledgers of `create_ledger`."""
     testbed.close()
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         for name in names:
@@ -150,14 +153,14 @@ def _median_ms(testbed: Testbed, read: Callable[[Transaction], object]) -> float
 
 
 # All that keep no constraint; of a table that is kept in months, the one that its months have a part of.
-_INDEXES = """
+_INDEX_STATEMENTS = """
     SELECT indexrelid::regclass::text, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ')
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
     WHERE indrelid = ANY ('{events,lines,entries,history,findings}'::regclass[]) AND NOT indisunique
         AND NOT relispartition
     ORDER BY 1
 """
-_FILL = (
+_FILLING_STATEMENTS = (
     """
     INSERT INTO events (company_id, event_id, saved_month, content_hash)
     SELECT 'company-' || number % 5, gen_random_uuid(), DATE '2026-06-01', '\\x00'

@@ -1,4 +1,4 @@
-"""Measure the rate and cost of the import, from the feed to committed entries, with the real processes."""
+"""Measure the rate and the cost of the import, from the feed to committed entries. The real services run."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ WARM_UP = 2_000
 
 @dataclass(frozen=True)
 class ImportMeasurement:
-    """The result of one import: events, seconds, CPU seconds by process, and bytes of the WAL and append-only file."""
+    """The result of one import: events, seconds, CPU seconds by process, and bytes of WAL and append-only file."""
 
     events: int
     seconds: float
@@ -35,14 +35,14 @@ Run = Callable[[], ImportMeasurement]
 
 
 def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeasurement:
-    """Measure how one intake, and one importer with `importers` processes, import a backlog of `events` events."""
+    """Measure the import of a backlog of `events` events by one intake and one importer with `importers` processes."""
     testbed.start_round()
     with our_processes(testbed, importers) as pids:
         return _measure_backlog(testbed, events, pids, [pids["intake"]])
 
 
 def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_size: int) -> ImportMeasurement:
-    """Measure the lower bound: `processes` processes write the same rows without rules or locks."""
+    """Measure the lower bound: `processes` processes write the same rows without rules and locks."""
     testbed.start_round()
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]
@@ -57,7 +57,10 @@ def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_siz
 
 
 def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], held: list[int]) -> ImportMeasurement:
-    """Publish a backlog while the processes in `held` are frozen after their warm-up, and measure its import."""
+    """Publish a backlog while the processes in `held` are frozen. Then measure its import.
+
+    The processes are frozen after their warm-up.
+    """
     testbed.publish(generated_events.events(WARM_UP, prefix="warm"))
     testbed.wait_until_empty()
     with frozen_processes(held):
@@ -72,9 +75,9 @@ def _measure_backlog(testbed: Testbed, events: int, pids: Mapping[str, int], hel
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """CPU seconds used, and bytes written to PostgreSQL's WAL and to Redis's append-only file.
+    """CPU seconds, and bytes written to the WAL of PostgreSQL and to the append-only file of Redis.
 
-    An instance is either a reading or the difference of two readings.
+    An instance is a reading, or the difference of two readings.
     """
 
     cpu_seconds: Mapping[str, float]
@@ -83,7 +86,7 @@ class ResourceUsage:
 
     @classmethod
     def read(cls, testbed: Testbed, pids: Mapping[str, int]) -> "ResourceUsage":
-        """Read the current resource usage."""
+        """Return the current reading."""
         processes = every_process()
         named = dict(pids) | {
             "PostgreSQL": server_pid(testbed.home / "postgres" / "data", processes),
@@ -96,7 +99,7 @@ class ResourceUsage:
         )
 
     def since(self, earlier: "ResourceUsage") -> "ResourceUsage":
-        """Return the difference from an earlier reading."""
+        """Return the difference between this reading and an earlier one."""
         return ResourceUsage(
             {name: self.cpu_seconds[name] - used for name, used in earlier.cpu_seconds.items()},
             self.wal_bytes - earlier.wal_bytes,
@@ -106,7 +109,7 @@ class ResourceUsage:
 
 @contextmanager
 def frozen_processes(leaders: list[int]) -> Iterator[None]:
-    """Stop these processes with SIGSTOP until the block ends."""
+    """Freeze these processes with SIGSTOP until the block ends."""
     for leader in leaders:
         signal_group(leader, signal.SIGSTOP)
     try:

@@ -1,4 +1,4 @@
-"""Measure how fast common job queues run jobs that do nothing, on the same broker with the same durability."""
+"""Measure how fast common job queues run jobs that do nothing. All use the same broker with the same durability."""
 
 import os
 import signal
@@ -14,14 +14,17 @@ from bench.contenders.job_marker import LINE_BYTES
 from bench.testbed import ROOT, Testbed, WrongResultError, our_processes, running, signal_group, wait_for
 from tasks.feed.streams import Streams
 
-OTHERS = ROOT / ".venv-bench" / "bin" / "python"
+OTHER_QUEUES = ROOT / ".venv-bench" / "bin" / "python"
 WARM_UP = 100
 PROCESSES = 2
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A job queue: its worker command, its number of jobs (a few seconds of work), and its number of workers."""
+    """A job queue to compare with: its worker command, its number of jobs, and its number of workers.
+
+    The number of jobs gives it a few seconds of work.
+    """
 
     name: str
     module: str
@@ -33,28 +36,28 @@ class Contender:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the contender's package is installed."""
+        """Whether the package of the job queue is installed."""
         module = self.module.removeprefix("with_")
         asked = [str(self.python), "-c", f"import {module}"]
         return self.python.exists() and not subprocess.run(asked, check=False, capture_output=True).returncode
 
 
-_HERE = Path(sys.executable)
+_THIS_PYTHON = Path(sys.executable)
 _CELERY = ("-m", "bench.contenders.with_celery", "work")
 CONTENDERS = (
-    Contender("Celery, our settings", "with_celery", _HERE, _CELERY, 600),
-    Contender("Celery, as it comes", "with_celery", _HERE, _CELERY, 1_500, env={"BENCH_SETTINGS": "bare"}),
+    Contender("Celery, our settings", "with_celery", _THIS_PYTHON, _CELERY, 600),
+    Contender("Celery, as it comes", "with_celery", _THIS_PYTHON, _CELERY, 1_500, env={"BENCH_SETTINGS": "bare"}),
     Contender(
         "Dramatiq",
         "with_dramatiq",
-        OTHERS,
+        OTHER_QUEUES,
         ("-m", "dramatiq", "bench.contenders.with_dramatiq", "--processes", str(PROCESSES)),
         6_000,
     ),
     Contender(
         "Huey",
         "with_huey",
-        OTHERS,
+        OTHER_QUEUES,
         (
             "-m",
             "huey.bin.huey_consumer",
@@ -67,11 +70,11 @@ CONTENDERS = (
         ),
         6_000,
     ),
-    Contender("RQ", "with_rq", OTHERS, ("-m", "bench.contenders.with_rq", "work"), 300, PROCESSES),
+    Contender("RQ", "with_rq", OTHER_QUEUES, ("-m", "bench.contenders.with_rq", "work"), 300, PROCESSES),
     Contender(
         "Taskiq",
         "with_taskiq",
-        OTHERS,
+        OTHER_QUEUES,
         ("-m", "taskiq", "worker", "bench.contenders.with_taskiq:broker", "--workers", str(PROCESSES)),
         3_000,
     ),
@@ -79,7 +82,10 @@ CONTENDERS = (
 
 
 def run(testbed: Testbed, contender: Contender) -> float:
-    """Enqueue and run the contender's jobs. Check that each job ran exactly once. Return the jobs per second."""
+    """Enqueue and run the contender's jobs. Return the jobs per second.
+
+    Raises WrongResultError if a job did not run exactly once.
+    """
     jobs = contender.jobs
     testbed.start_round()
     done_file = testbed.home / "done"

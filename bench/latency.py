@@ -1,8 +1,8 @@
-"""Measure the latency of a payment from its publishing to its acknowledgement.
+"""Measure the latency of a payment, from its publishing to its acknowledgement.
 
 Redis MONITOR reports the time and the entry ids of each acknowledgement, so no polling is needed. The acknowledgement
-follows the commit, so the latency includes durability. The timestamp of a commit would be earlier than its flush to
-disk.
+follows the commit, so the latency includes durability. The timestamp of a commit could not be used, because it is
+earlier than the flush of the commit to disk.
 """
 
 import re
@@ -23,11 +23,11 @@ from tasks.resources import connect_redis
 
 PUBLISHERS = 8
 LATE_MAX_SECONDS = 0.25
-_ENTRY = re.compile(r"\b\d{13}-\d+\b")
+_ENTRY_ID_PATTERN = re.compile(r"\b\d{13}-\d+\b")
 
 
 class Latency(NamedTuple):
-    """The latency at one rate: events per second, and the median and two high percentiles in milliseconds."""
+    """The latency at one rate. `rate` is in events per second, the percentiles are in milliseconds."""
 
     rate: int
     p50: float
@@ -36,7 +36,10 @@ class Latency(NamedTuple):
 
 
 def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
-    """Publish single events at this rate, and measure the time from each publish to its acknowledgement."""
+    """Start the services and publish single events at this rate.
+
+    Measure each event's time until its acknowledgement.
+    """
     testbed.start_round()
     with our_processes(testbed, 1):
         warm = testbed.publish(generated_events.events(200, prefix="warm"))
@@ -47,16 +50,16 @@ def measure_product(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def measure_running(testbed: Testbed, rate: int, seconds: int, prefix: str = "p") -> Latency:
-    """Publish single events at this rate to running services. Measure as `measure_product` does."""
+    """Publish single events at this rate to running services. Measure each event's time until its acknowledgement."""
     latency = measure_events(testbed, list(generated_events.events(rate * seconds, prefix=prefix)), rate)
     testbed.wait_until_empty()
     return latency
 
 
 def measure_events(testbed: Testbed, bodies: Sequence[bytes], rate: int) -> Latency:
-    """Publish these events at this rate to running services. Measure until each event is acknowledged."""
+    """Publish these events at this rate to running services. Measure each event's time until its acknowledgement."""
     published: dict[str, float] = {}
-    with closing(_Watcher(testbed)) as watcher:
+    with closing(_AcknowledgementRecorder(testbed)) as watcher:
 
         def publish(client: redis.Redis, number: int) -> None:
             begun = time.time()
@@ -69,7 +72,7 @@ def measure_events(testbed: Testbed, bodies: Sequence[bytes], rate: int) -> Late
 
 
 def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
-    """Send tasks to a bare Celery worker at this rate. Measure the time until each task replies."""
+    """Send tasks at this rate to a Celery worker whose tasks do nothing. Measure the time until each task replies."""
     testbed.start_round()
     contender = next(each for each in CONTENDERS if each.env.get("BENCH_SETTINGS") == "bare")
     with running(testbed, "celery", (str(contender.python), *contender.work), **contender.env):
@@ -104,12 +107,12 @@ def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def median_run(runs: Sequence[Latency]) -> Latency:
-    """Return the median of each figure over several runs at the same rate."""
+    """Return the median of each number over several runs at the same rate."""
     return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
 
-class _Watcher:
-    """Records when each entry of the stream is acknowledged."""
+class _AcknowledgementRecorder:
+    """Records the time at which each entry of the stream is acknowledged."""
 
     def __init__(self, testbed: Testbed) -> None:
         self.acknowledged: dict[str, float] = {}
@@ -124,7 +127,7 @@ class _Watcher:
         try:
             for command in self._monitor.listen():
                 if command["command"].upper().startswith("XACK"):
-                    for entry in _ENTRY.findall(command["command"]):
+                    for entry in _ENTRY_ID_PATTERN.findall(command["command"]):
                         self.acknowledged.setdefault(entry, command["time"])
                 if self._stopping:
                     return

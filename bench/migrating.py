@@ -1,8 +1,8 @@
 """Measure how long a migration takes, and how long it blocks a query.
 
 `python -m bench.migrating [ROWS]` migrates ROWS payments to keys that begin with the company (`bench/company_keys.py`).
-`python -m bench.migrating [ROWS] --migration 0012` partitions ROWS rows of history. Like `workers.migrate`, it runs the
-migration and then creates the partitions of the coming months.
+`python -m bench.migrating [ROWS] --migration 0012` partitions ROWS rows of history. Like `workers.migrate`, this runs
+the migration and then creates the partitions of the coming months.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from payments.store.migrations import alembic_config
 
 ROWS, LINES, DAYS = 1_000_000, 250_000, 60
 ASK_SECONDS = 0.01
-_FILL = (
+_FILLING_STATEMENTS = (
     "INSERT INTO history (at, what, line_ref, entry_id, version, detail, who, duration_ms) "
     f"SELECT now() - n %% {DAYS} * interval '1 day' - n * interval '1 second' / 86400, 'Imported', n %% {LINES}, "
     "'1790000000000-' || n, 1, '25.00 Cash, deposited on 2026-10-05', 'importer-4711', 12 "
@@ -37,7 +37,7 @@ _TIMED_QUERY = "SELECT count(*) FROM history WHERE line_ref = 7"
 
 
 def main() -> None:
-    """Fill a database and migrate it. Print the seconds of each step and of the slowest query meanwhile."""
+    """Fill a database and migrate it. Print the seconds of each step, and of the slowest query during the step."""
     asked = argparse.ArgumentParser(prog="python -m bench.migrating", description=__doc__)
     asked.add_argument("rows", type=int, nargs="?", default=ROWS)
     asked.add_argument("--migration", choices=("company", "0012"), default="company")
@@ -51,7 +51,7 @@ def main() -> None:
 
 def _measure_partitioning(url: str, rows: int) -> None:
     _migrate_to(url, "0011")
-    _run(url, _FILL, rows)
+    _execute(url, _FILLING_STATEMENTS, rows)
     print(f"{rows:,} rows of history, of {DAYS} days")
     with _measured_reader(url) as waits:
         step = _seconds(lambda: _migrate_to(url, "0012"))
@@ -61,7 +61,7 @@ def _measure_partitioning(url: str, rows: int) -> None:
 
 
 def _measure_company_keys(url: str, payments: int) -> None:
-    _migrate_to(url, company_keys.BEFORE)
+    _migrate_to(url, company_keys.PREVIOUS_REVISION)
     _create_partitions(url)
     company_keys.fill_database(url, payments)
     print(f"{payments:,} payments")
@@ -71,7 +71,7 @@ def _measure_company_keys(url: str, payments: int) -> None:
     print(f"a reader waited at most {max(waits):.1f} s")
 
 
-def _run(url: str, statement: str, rows: int) -> None:
+def _execute(url: str, statement: str, rows: int) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute(statement, [rows])
         connection.execute("VACUUM ANALYZE history")
@@ -110,12 +110,12 @@ def _open_transaction(url: str) -> Iterator[Transaction]:
 
 @contextmanager
 def _measured_reader(url: str) -> Iterator[list[float]]:
-    """Query one line's history repeatedly until the block ends.
+    """Query the history of one line repeatedly until the block ends.
 
-    Yields a list, to which the seconds of each query are added.
+    Yields a list to which the seconds of each query are added.
     """
     waits, ended = [0.0], threading.Event()
-    reader = threading.Thread(target=_read, args=(url, waits, ended))
+    reader = threading.Thread(target=_read_repeatedly, args=(url, waits, ended))
     reader.start()
     try:
         yield waits
@@ -124,7 +124,7 @@ def _measured_reader(url: str) -> Iterator[list[float]]:
         reader.join()
 
 
-def _read(url: str, waits: list[float], ended: threading.Event) -> None:
+def _read_repeatedly(url: str, waits: list[float], ended: threading.Event) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         while not ended.wait(ASK_SECONDS):
             waits.append(_seconds(partial(connection.execute, _TIMED_QUERY)))

@@ -1,8 +1,8 @@
 """Move a company between two running stacks: `python -m bench.moving [PAYMENTS]`.
 
-Both stacks import the events of other companies all the time. These companies use the same ids. The company's EMR saves
-payments throughout, and its publisher is paused as docs/how-to/move-a-company.md says. Afterwards the program looks for
-lost and doubled payments, balances every company against its EMR, and prints how long the publisher was paused.
+Both stacks continuously import the events of other companies, which use the same ids. The EMR of the moving company
+saves payments throughout. Its publisher is paused as docs/how-to/move-a-company.md says. At the end, the program looks
+for lost and doubled payments, balances every company against its EMR, and prints how long the publisher was paused.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from payments.contract.event import ChargeType
 
 PAYMENTS, MOVING = 100_000, "moving"
 SAVES_A_SECOND, OTHERS_A_SECOND = 20, 20
-AFTERWARDS_SECONDS = 5
+SECONDS_AFTER_MOVE = 5
 IMPORT_SECONDS_MAX = 1_800
 
 
@@ -38,14 +38,14 @@ class WrongResultError(Exception):
 
 
 class Cell(NamedTuple):
-    """A running stack, and the companies that publish to it all the time."""
+    """A running stack, and the companies that continuously publish to it."""
 
     name: str
     context: CliContext
     others: tuple[Company, ...]
 
     def run(self, *arguments: object) -> str:
-        """Run a `payments` command of this stack, and return its output. Raises CalledProcessError if it fails."""
+        """Run a `payments` command with this stack, and return its output. Raises CalledProcessError if it fails."""
         command = [str(Path(sys.executable).with_name("payments")), *map(str, arguments)]
         env = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
         done = subprocess.run(
@@ -58,13 +58,13 @@ class Cell(NamedTuple):
         return done.stdout
 
     def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the ledger."""
+        """Return the rows of a query on this stack's database."""
         with psycopg.connect(libpq_url(self.context.engines.database_url)) as connection:
             return connection.execute(statement, parameters).fetchall()
 
 
 def main() -> None:
-    """Move a company of PAYMENTS payments, verify the result, and print the figures."""
+    """Move a company of PAYMENTS payments, verify the result, and print the measured times."""
     asked = argparse.ArgumentParser(prog="python -m bench.moving", description=__doc__)
     asked.add_argument("payments", type=int, nargs="?", default=PAYMENTS)
     payments = asked.parse_args().payments
@@ -120,7 +120,7 @@ def _move(cells: tuple[Cell, Cell], company: Company, outbox: Outbox, folder: Pa
             _start_others(cell, working)
         working.callback(Desk(company, outbox.write, SAVES_A_SECOND).close)
         stop = outbox.start_relay(old.context.engines.redis_url)
-        time.sleep(AFTERWARDS_SECONDS)
+        time.sleep(SECONDS_AFTER_MOVE)
 
         stop()
         paused_at, step = outbox.last_published, [time.monotonic()]
@@ -134,7 +134,7 @@ def _move(cells: tuple[Cell, Cell], company: Company, outbox: Outbox, folder: Pa
             time.sleep(0.001)
         paused = outbox.last_published - paused_at
 
-        time.sleep(AFTERWARDS_SECONDS)
+        time.sleep(SECONDS_AFTER_MOVE)
         working.close()
         while outbox.waiting():
             time.sleep(0.05)
@@ -176,11 +176,11 @@ def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
     unexplained = set[str]()
     for cell, companies in ((old, old.others), (new, (*new.others, company))):
         for each in companies:
-            lost += len(each.newest.keys() - {row[0] for row in cell.query(_STORED_PAYMENTS, each.id)})
-            doubled += cell.query(_COUNT_WRONG_LINES, each.id)[0][0]
+            lost += len(each.newest.keys() - {row[0] for row in cell.query(_STORED_PAYMENTS_QUERY, each.id)})
+            doubled += cell.query(_WRONG_LINES_QUERY, each.id)[0][0]
             unexplained.add(_balance(cell, each, folder))
     after = json.loads((folder / "export" / "manifest.json").read_text())
-    doubled += old.query(_NEW_SINCE_EXPORT, company.id, after["exported_at"])[0][0]
+    doubled += old.query(_NEW_ENTRIES_QUERY, company.id, after["exported_at"])[0][0]
     late = len(old.run("company", "late-events", company.id).splitlines())
     (imported,) = new.query(
         "SELECT count(*), count(*) FILTER (WHERE version > 1) FROM lines WHERE company_id = %s", MOVING
@@ -194,7 +194,7 @@ def _verify(cells: tuple[Cell, Cell], company: Company, folder: Path) -> None:
 
 
 def _balance(cell: Cell, company: Company, folder: Path) -> str:
-    """Compare a company's ledger with its EMR line by line. Return the unexplained sum in dollars."""
+    """Compare a company's ledger with its EMR line by line. Return the unexplained amount in dollars, as text."""
     log = folder / f"{company.id}.csv"
     with log.open("w", encoding="utf-8", newline="") as file:
         write_payment_log(company.events(), file)
@@ -202,14 +202,14 @@ def _balance(cell: Cell, company: Company, folder: Path) -> str:
     return str(json.loads(cell.run("report", "balancing", *arguments))["unexplained"])
 
 
-_STORED_PAYMENTS = "SELECT payment_id FROM lines WHERE company_id = %s"
+_STORED_PAYMENTS_QUERY = "SELECT payment_id FROM lines WHERE company_id = %s"
 # Lines whose entries are not what Billing says to hold, apart from those that wait for a biller.
-_COUNT_WRONG_LINES = (
+_WRONG_LINES_QUERY = (
     "SELECT count(*) FROM lines LEFT JOIN "
     "(SELECT line_ref, sum(amount) AS posted FROM entries GROUP BY line_ref) AS sums ON line_ref = id "
     "WHERE company_id = %s AND application <> 'exception' AND coalesce(posted, 0) <> coalesce(target, 0)"
 )
-_NEW_SINCE_EXPORT = "SELECT count(*) FROM entries WHERE company_id = %s AND posted_at > %s::timestamptz"
+_NEW_ENTRIES_QUERY = "SELECT count(*) FROM entries WHERE company_id = %s AND posted_at > %s::timestamptz"
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Working EMRs for `bench.moving`: companies that publish all the time, and one whose events go through an outbox."""
+"""EMRs for `bench.moving`: companies that publish continuously, and one whose events go through an outbox."""
 
 import json
 import threading
@@ -18,12 +18,12 @@ from payments.contract.event import ChargeType, Event, read_event
 CLINICS, PATIENTS_PER_CLINIC = 10, 200
 FIRST_DAY, DAYS = date(2026, 4, 1), 90
 EDITED_SHARE = 0.2
-"""The share of saves that change a payment; the others are new payments."""
+"""The share of saves that change a payment. All other saves are new payments."""
 _TYPES = [kind.value for kind in ChargeType if kind is not ChargeType.PAYMENT_ON_ACCOUNT]
 
 
 class Company:
-    """The payments of one company, as its EMR has them. `newest` holds the newest save of each payment."""
+    """A company with its payments, as its EMR has them. `newest` holds the newest save of each payment."""
 
     def __init__(self, company_id: str, seed: int = 1) -> None:
         self.id, self.newest = company_id, dict[str, bytes]()
@@ -35,13 +35,13 @@ class Company:
         return [f"clinic-{number}" for number in range(CLINICS)]
 
     def patients(self) -> Iterator[bytes]:
-        """Yield a save of every patient except each hundredth. The payments of these patients are held."""
+        """Yield a save of every patient, except each hundredth. Payments of the omitted patients are held."""
         for number in range(CLINICS * PATIENTS_PER_CLINIC):
             if number % 100:
                 yield self._body({"type": "patient.saved", "patient_id": f"patient-{number}", "version": 1})
 
     def payments(self, count: int) -> Iterator[bytes]:
-        """Yield the saves of new payments."""
+        """Yield the saves of `count` new payments."""
         for _ in range(count):
             yield self._payment(f"p-{len(self._ids)}")
 
@@ -89,7 +89,7 @@ class Company:
 
 
 class Desk:
-    """A thread that saves payments of a company at a rate until `close`. `send` publishes a save."""
+    """A front desk: a thread that saves payments of a company at a rate until `close`. `send` publishes a save."""
 
     def __init__(self, company: Company, send: Callable[[bytes], object], a_second: int) -> None:
         self.company, self._send, self._pause = company, send, 1 / a_second
@@ -98,7 +98,7 @@ class Desk:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread. If an error has ended it earlier, raise this error."""
+        """End the thread. If an error has ended the thread earlier, raise this error."""
         self._ended.set()
         self._thread.join()
         if self._error:
@@ -113,7 +113,7 @@ class Desk:
 
 
 class Outbox:
-    """The outbox of an EMR in a PostgreSQL database, and its relay."""
+    """An EMR's outbox in a PostgreSQL database, and its relay."""
 
     def __init__(self, url: str) -> None:
         self._url, self._writer = url, psycopg.connect(url)
@@ -122,7 +122,7 @@ class Outbox:
         self.last_published = 0.0
 
     def write(self, event: bytes) -> None:
-        """Store an event in the transaction of its save, as the EMR does."""
+        """Store an event in the transaction of the save, as the EMR does."""
         outbox.write(self._writer, event)
         self._writer.commit()
 
@@ -133,9 +133,9 @@ class Outbox:
         return count
 
     def start_relay(self, redis_url: str) -> Callable[[], None]:
-        """Start a relay to this feed. Return a function that stops the relay.
+        """Start a relay that publishes to this feed. Return a function that stops it.
 
-        The pause of the publisher then begins.
+        After that function has returned, no event is published until another relay starts.
         """
         ended = threading.Event()
         thread = threading.Thread(target=self._relay, args=(redis_url, ended))

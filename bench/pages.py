@@ -1,7 +1,7 @@
-"""Compare the time of console pages with 50 rows of a million payments to a plain indexed query for the same rows.
+"""Compare the time of console pages, 50 rows of a million payments each, with an indexed query for the same rows.
 
-Three times are measured in turn: the plain query, the console's queries, and the whole HTTP response with session,
-audit and rendering. Afterwards the search is measured (`bench/search.py`).
+Three times are measured in turn: that of the plain query, that of the console's queries, and that of the whole HTTP
+response with session, audit and rendering. Afterwards the search is measured (`bench/search.py`).
 """
 
 import argparse
@@ -37,11 +37,11 @@ from payments.journeys.reporting import ExceptionFilter, FeedFilter, PaymentLogF
 from payments.store.db.connection import Transaction, transaction
 from workers.runtime.ports import free_port
 
-LIMIT = 10
-"""The maximum time of the page's queries as a multiple of the time of the bare query."""
+TIME_RATIO_MAX = 10
+"""Target: the time of a page's queries, divided by that of the plain query, is at most this."""
 PAYMENTS, ROWS, ROUNDS, WARM = 1_000_000, 50, 60, 10
 NAME, PASSWORD = "bench", "nobody else gets in here"
-_LEFT_OUT = (
+_SET_SOME_NOT_SENT = (
     "UPDATE lines SET status = 'Not Sent', reason = 'type_not_selected', application = 'none', target = 0 "
     "WHERE id % 50 = 0 AND application = 'imported'"
 )
@@ -49,7 +49,7 @@ _Result = TypeVar("_Result")
 
 
 class PageCase(NamedTuple):
-    """A page: the plain SQL query to compare it with, the console's reading function, and the page's address."""
+    """A page to measure: the plain query to compare it with, the console's reading function, and the page's address."""
 
     bare: str
     read: Callable[[Transaction], list[int]]
@@ -70,7 +70,7 @@ class PageTiming(NamedTuple):
 
 
 def main() -> int:
-    """Measure and print the tables. Return 1 if a page or a search exceeds its limit, otherwise 0."""
+    """Run the measurements and print the tables. Return 1 if a page or a search exceeds its limit, otherwise 0."""
     asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     with start_testbed() as testbed:
@@ -84,13 +84,13 @@ def main() -> int:
     console = Console(width=120)
     console.print(table)
     console.print(search.table(searches))
-    is_slow = max(each.ratio for each in found.values()) > LIMIT
+    is_slow = max(each.ratio for each in found.values()) > TIME_RATIO_MAX
     return int(is_slow or max(each.slowest for each in searches.values()) > search.LIMIT_MS)
 
 
 def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
-    """Fill a ledger, serve the console on it, and return the median times of each page over several rounds."""
-    growth.create_ledger(testbed, "bench_pages", payments, _LEFT_OUT)
+    """Fill a ledger, serve the console with it, and return the median times of each page over several rounds."""
+    growth.create_ledger(testbed, "bench_pages", payments, _SET_SOME_NOT_SENT)
     growth.use_ledger(testbed, "bench_pages")
     cases = _cases()
     taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in cases}
@@ -105,7 +105,7 @@ def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:
 
 
 def measure_search(testbed: Testbed, payments: int) -> dict[str, SearchTiming]:
-    """Fill a ledger with names, check numbers and different amounts. Return the median times of each search."""
+    """Fill a ledger with names, check numbers and various amounts. Return the median times of each search."""
     growth.create_ledger(testbed, "bench_search", payments, *search.PREPARATION, patients=search.PATIENTS)
     growth.use_ledger(testbed, "bench_search")
     with console_client(testbed) as (client, _):
@@ -138,7 +138,7 @@ def _run_timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
 
 @contextmanager
 def console_client(testbed: Testbed) -> Iterator[tuple[httpx.Client, int]]:
-    """Serve the console on the testbed's ledger. Yield a logged-in HTTP client and the process id of the console."""
+    """Serve the console with the testbed's ledger. Yield a logged-in HTTP client, and the process id of the console."""
     with transaction(testbed.database) as tx, contextlib.suppress(UserError):  # the user may exist from an earlier call
         authentication.add_user(tx, User(NAME, Role.ADMIN), NewPassword(PASSWORD), datetime.now(UTC), "bench")
     port = str(free_port())

@@ -1,4 +1,4 @@
-"""Measure the cost of monthly partitions for queries of one account: `python -m bench.partitioning [MONTHS]`.
+"""Measure how monthly partitions slow down queries for one account: `python -m bench.partitioning [MONTHS]`.
 
 The same rows are stored in one table and in monthly partitions. The same queries run alternately on both.
 """
@@ -17,11 +17,11 @@ from devstack.engines import embedded_postgres
 
 ROWS, PATIENTS, LINES_A_MONTH = 900_000, 90_000, 10**9
 ROUNDS, TURNS = 15, 3
-_COLUMNS = (
+_COLUMN_DEFINITIONS = (
     "id bigint GENERATED ALWAYS AS IDENTITY, line_ref bigint NOT NULL, version bigint, part int, kind text, "
     "amount numeric(12,2), company_id text, patient_id text, clinic_id text, deposit_date date"
 )
-_ASKED: dict[str, Callable[[int], tuple[str, list[object]]]] = {
+_QUERY_BY_NAME: dict[str, Callable[[int], tuple[str, list[object]]]] = {
     "one account": lambda turn: (
         "SELECT sum(amount) FROM {} WHERE company_id = %s AND patient_id = %s",
         ["company-1", f"patient-{turn * 977 % PATIENTS}"],
@@ -50,7 +50,7 @@ def main() -> None:
         for table in ("whole", "divided"):
             _fill(connection, table, months)
         print(f"{ROWS:,} rows of {PATIENTS:,} patients, {months} months; medians of {TURNS} turns, milliseconds")
-        for name in _ASKED:
+        for name in _QUERY_BY_NAME:
             found = [
                 (_median_query_ms(connection, "whole", name), _median_query_ms(connection, "divided", name))
                 for _ in range(TURNS)
@@ -62,7 +62,7 @@ def main() -> None:
 def _fill(connection: psycopg.Connection, table: str, months: int) -> None:
     divided = table == "divided"
     end = "PARTITION BY RANGE (line_ref)" if divided else ""
-    connection.execute(f"CREATE TABLE {table} ({_COLUMNS}, UNIQUE (line_ref, version, kind, part)) {end}")
+    connection.execute(f"CREATE TABLE {table} ({_COLUMN_DEFINITIONS}, UNIQUE (line_ref, version, kind, part)) {end}")
     for month in range(months if divided else 0):
         bounds = f"FROM ({month * LINES_A_MONTH}) TO ({(month + 1) * LINES_A_MONTH})"
         connection.execute(f"CREATE TABLE divided_{month} PARTITION OF divided FOR VALUES {bounds}")
@@ -81,7 +81,7 @@ def _fill(connection: psycopg.Connection, table: str, months: int) -> None:
 def _median_query_ms(connection: psycopg.Connection, table: str, name: str) -> float:
     took = []
     for turn in range(ROUNDS):
-        statement, parameters = _ASKED[name](turn)
+        statement, parameters = _QUERY_BY_NAME[name](turn)
         begun = time.perf_counter()
         connection.execute(statement.format(table), parameters).fetchall()
         took.append((time.perf_counter() - begun) * 1_000)

@@ -1,4 +1,4 @@
-"""Measure memory and time of each report, in each format, over a million entries of a ledger that was never analyzed.
+"""Measure memory and time of each report in each format, with a million entries in a ledger that was never analyzed.
 
 Each command runs in a separate process. *First row* is the time from the start of the process, including Python, until
 the first row arrives. *Peak memory* is the resident memory of the process that makes the report, without PostgreSQL.
@@ -32,7 +32,7 @@ LEDGER = "bench_reports"
 _PROGRAM = "from console.cli.main import main; main()"
 _READ_BYTES = 1 << 16
 # Lines of a patient with many payments; corrections; money applied to charges; dead letters; exceptions.
-_FILL = (
+_FILLING_STATEMENTS = (
     """
     INSERT INTO lines (clinic_id, payment_id, line_id, company_id, patient_id, version, deleted, saved_at, saved_on,
         content_hash, charge_type, amount_due, amount_paid, paid, internal_payment, method, transaction_date,
@@ -104,7 +104,7 @@ class Measurement(NamedTuple):
 
 
 def commands() -> dict[str, str]:
-    """Return the measured commands by name."""
+    """Return the arguments of each measured command, by name."""
     listed = {
         "Claims Feed": "report claims-feed",
         "Claims Feed, Not Sent": "report claims-feed --status validation-failed",
@@ -127,7 +127,7 @@ def commands() -> dict[str, str]:
 
 
 def main() -> int:
-    """Measure and print the table. Return 1 if a report exceeds the memory limit, otherwise 0."""
+    """Run the measurements and print the table. Return 1 if a report exceeds the memory limit, otherwise 0."""
     asked = argparse.ArgumentParser(prog="python -m bench.reports", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     asked.add_argument("--analyzed", action="store_true", help="analyze the ledger first")
@@ -155,8 +155,8 @@ def main() -> int:
 
 @contextlib.contextmanager
 def ledger(testbed: Testbed, payments: int, *, is_analyzed: bool) -> Iterator[str]:
-    """Fill a ledger by bulk statements, and yield its database URL. Autovacuum is off unless `is_analyzed`."""
-    fill = [statement.replace("{big}", str(BIG_PATIENT)) for statement in _FILL]
+    """Fill a ledger with bulk statements, and yield its database URL. Unless `is_analyzed`, autovacuum is off."""
+    fill = [statement.replace("{big}", str(BIG_PATIENT)) for statement in _FILLING_STATEMENTS]
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET autovacuum = {'on' if is_analyzed else 'off'}")
         connection.execute("SELECT pg_reload_conf()")
@@ -167,7 +167,7 @@ def ledger(testbed: Testbed, payments: int, *, is_analyzed: bool) -> Iterator[st
 
 
 def run(database_url: str, line: str) -> Measurement:
-    """Run a report command, and return the measurement. At the time-out, kill the command."""
+    """Run a report command, and return the measurement. Kill the command when its time is over."""
     env = os.environ | {"DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0", "COLUMNS": "200"}
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -1,8 +1,8 @@
 """Measure new payments while others are requeued: `python -m bench.requeueing [PAYMENTS] [RATE] [FAILING]`.
 
-The requeued payments were Not Sent because their clinics were switched off. The retrier evaluates them again while new
-payments arrive at a fixed rate. PostgreSQL refuses FAILING further payments of one company, which wait for their
-retries meanwhile.
+The requeued payments were Not Sent because the integration of their clinics was off. The retrier evaluates them again
+while new payments arrive at a fixed rate. PostgreSQL refuses FAILING further payments of one company. These wait for
+their retries meanwhile.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _CHUNK_ROWS = 5_000
 
 
 def main() -> None:
-    """Measure with and without a requeue. Print both results."""
+    """Measure with and without a requeue, and print both results."""
     asked = argparse.ArgumentParser(prog="python -m bench.requeueing", description=__doc__)
     asked.add_argument("payments", type=int, nargs="?", default=200_000)
     asked.add_argument("rate", type=int, nargs="?", default=200)
@@ -43,7 +43,7 @@ def main() -> None:
     options = asked.parse_args()
     with start_testbed() as testbed:
         testbed.start_round()
-        _switch_clinics(testbed, generated_events.SINCE + timedelta(days=1), integration=False)
+        _switch_clinics(testbed, generated_events.SETTINGS_SINCE + timedelta(days=1), integration=False)
         with ExitStack() as stack:
             stack.enter_context(our_processes(testbed, 2, ("importer", "intake")))
             testbed.publish(generated_events.events(options.payments, prefix="requeued"))
@@ -52,8 +52,8 @@ def main() -> None:
         with our_processes(testbed, 1, SERVICES):
             testbed.publish(generated_events.events(200, prefix="warm"))
             testbed.wait_until_empty()
-            _print("no requeue", _measure(testbed, options.rate, "before"))
-        _let_wait_for_retries(testbed, options.failing)
+            _print_latency("no requeue", _measure(testbed, options.rate, "before"))
+        _publish_waiting_entries(testbed, options.failing)
         with our_processes(testbed, 1, SERVICES):
             _measure_requeue(testbed, options.rate, options.failing)
 
@@ -61,7 +61,7 @@ def main() -> None:
 def _measure_requeue(testbed: Testbed, rate: int, failing: int) -> None:
     count, begun = _requeue_all(testbed), time.perf_counter()
     latency = _measure(testbed, rate, "meanwhile")
-    _print(f"{count:,} requeued, {failing:,} in retry", latency)
+    _print_latency(f"{count:,} requeued, {failing:,} in retry", latency)
     left = int(str(testbed.scalar("SELECT count(*) FROM lines WHERE due_at IS NOT NULL")))
     requeued = (count - left) / (time.perf_counter() - begun)
     waiting = testbed.feed.xpending(testbed.settings.stream, GROUP)["pending"]
@@ -73,8 +73,8 @@ def _measure(testbed: Testbed, rate: int, prefix: str) -> Latency:
     return measure_events(testbed, list(other_events(rate * SECONDS, prefix)), rate)
 
 
-def _let_wait_for_retries(testbed: Testbed, count: int) -> None:
-    """Put failing payments of one company on the feed, in the state in which an importer leaves failed entries."""
+def _publish_waiting_entries(testbed: Testbed, count: int) -> None:
+    """Put failing payments of one company on the feed, in the state in which an importer leaves entries that failed."""
     refuse_company(testbed)
     testbed.publish(failing_events(count, "failing"))
     streams = Streams.from_settings(testbed.feed, testbed.settings)
@@ -91,7 +91,7 @@ def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> No
 
 
 def _requeue_all(testbed: Testbed) -> int:
-    """Requeue all payments that are Not Sent, ask the retrier to begin, and return the number of payments."""
+    """Requeue all payments that are Not Sent, and enqueue their retry. Return the number of payments."""
     with transaction(testbed.database) as tx:
         run = requeue_runs.start_run(tx, FeedFilter(status=Status.NOT_SENT), datetime.now(UTC), "bench")
     has_more = True
@@ -104,7 +104,7 @@ def _requeue_all(testbed: Testbed) -> int:
     return int(str(testbed.scalar("SELECT count(*) FROM lines WHERE due_at IS NOT NULL")))
 
 
-def _print(what: str, latency: Latency) -> None:
+def _print_latency(what: str, latency: Latency) -> None:
     figures = f"p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms"
     sys.stdout.write(f"{what}: {latency.rate}/s for {SECONDS} s: {figures}\n")
 

@@ -1,4 +1,4 @@
-"""Time the console's search among a million payments and 200,000 patients, under row-level security."""
+"""Measure the console's search among a million payments and 200,000 patients, with row-level security."""
 
 import statistics
 import time
@@ -16,7 +16,7 @@ from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import Access, connect_isolated, with_access
 
 LIMIT_MS = 100
-"""The maximum median time of a search."""
+"""Target: the median time of a search is at most this."""
 PATIENTS, ROUNDS, WARM = 200_000, 15, 3
 SCOPES = (
     EVERYTHING,
@@ -52,7 +52,7 @@ PREPARATION = (
         amount_paid = CASE WHEN id % 3 = 0 THEN 25 ELSE 5 + id % 20000 / 100.0 END
     """,
 )
-"""Statements that give a ledger of `growth.create_ledger` names, check numbers and different amounts."""
+"""Statements that add names, check numbers and various amounts to a ledger of `growth.create_ledger`."""
 TEXTS = (
     *(
         "garcia",
@@ -70,7 +70,10 @@ TEXTS = (
 
 
 class SearchTiming(NamedTuple):
-    """Median milliseconds of a search in all companies, in one company and in two clinics, and of the page."""
+    """Median milliseconds of a search in all companies, in one company and in two clinics.
+
+    `answer` is the median time of the whole page.
+    """
 
     all_companies: float
     company: float
@@ -80,12 +83,12 @@ class SearchTiming(NamedTuple):
 
     @property
     def slowest(self) -> float:
-        """The longest of the times."""
+        """The longest of the times of all scopes and of the page."""
         return max(self.all_companies, self.company, self.clinics, self.answer)
 
 
 def table(found: Mapping[str, SearchTiming]) -> Table:
-    """Return the times as a table."""
+    """Return the times as a table for the terminal."""
     shown = Table(title=f"A search, milliseconds in the median of {ROUNDS} rounds", title_justify="left")
     for heading in ("", "hits in two clinics", "all companies", "a company", "two clinics", "answer over HTTP"):
         shown.add_column(heading, justify="left" if not heading else "right")
@@ -96,7 +99,7 @@ def table(found: Mapping[str, SearchTiming]) -> Table:
 
 
 def measure(testbed: Testbed, client: httpx.Client) -> dict[str, SearchTiming]:
-    """Search the testbed's ledger for each of TEXTS. Return the times. Raises WrongResultError if a page fails."""
+    """Search the testbed's ledger for each of TEXTS, and return the times. Raises WrongResultError if a page fails."""
     database = connect_isolated(testbed.engines.database_url, application_name="bench", pool_size=1)
     try:
         return {wanted: _measure(database, wanted, client) for wanted in TEXTS}

@@ -1,7 +1,7 @@
 """Measure the time of each step of an import, in one process: `python -m bench.steps [EVENTS] [CHUNK]`.
 
-The time of a step includes the steps that it calls. `--collector` chooses how Python's garbage collector runs: with its
-defaults, or as the workers configure it.
+The time of a step includes the steps that it calls. `--collector` chooses the thresholds of Python's garbage collector:
+its defaults, or those that the workers set.
 """
 
 import argparse

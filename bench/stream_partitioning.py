@@ -1,7 +1,7 @@
 """Measure cost and benefit of partitioning the feed by company: `python -m bench.stream_partitioning [EVENTS]`.
 
-Partitioning costs more round trips and makes chunks smaller. Without partitioning, the backlog of one company delays
-the events of all companies, because a stream is read in order of time.
+Partitioning needs more round trips, and makes chunks smaller. Without partitioning, a backlog of one company delays the
+events of all companies, because a stream is read in the order in which events were added.
 """
 
 import argparse
@@ -15,17 +15,17 @@ from bench.testbed import Testbed, our_processes, start_testbed, wait_for
 from emr.client import PaymentFeed
 from tasks.feed.streams import Streams
 
-COUNTS = (1, 8, 64)
+STREAM_COUNTS = (1, 8, 64)
 WARM_UP = 2_000
 
 
 def main() -> None:
-    """Measure the rate and the delay for several numbers of streams. Print one line for each number."""
+    """Measure rate and delay for several numbers of streams. Print one line for each number."""
     asked = argparse.ArgumentParser(prog="python -m bench.stream_partitioning", description=__doc__)
     asked.add_argument("events", type=int, nargs="?", default=20_000)
     events = asked.parse_args().events
     with start_testbed() as testbed:
-        for count in COUNTS:
+        for count in STREAM_COUNTS:
             testbed.settings = testbed.settings.model_copy(update={"streams": count})
             rate, waited = _measure_rate(testbed, events), _measure_delay(testbed, events)
             print(

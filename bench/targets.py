@@ -1,4 +1,4 @@
-"""The performance targets, and the comparison of the results with them."""
+"""The performance targets. Compare the results with them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 from bench import backlog, distribution, growth, pages
 
 OURS_ONE, OURS_TWO = "ours, 1 process", "ours, 2 processes"
-FLOORS = ("floor, 1 process", "floor, 2 processes")
-CELERIES = ("Celery, our settings", "Celery, as it comes")
-A_TASK_A_PAYMENT = "one Celery task a payment"
+LOWER_BOUNDS = ("floor, 1 process", "floor, 2 processes")
+CELERY_CONTENDERS = ("Celery, our settings", "Celery, as it comes")
+ONE_TASK_A_PAYMENT = "one Celery task a payment"
 
 
 class Target(NamedTuple):
-    """A performance target: a limit, and the measured figure."""
+    """A performance target: its limit, and the measured value.
+
+    The value must be at least the limit if `at_least`, otherwise at most the limit.
+    """
 
     name: str
     found: float
@@ -21,12 +24,12 @@ class Target(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure meets the limit."""
+        """Whether the measured value meets the limit."""
         return self.found >= self.limit if self.at_least else self.found <= self.limit
 
 
 def evaluate(results: Mapping[str, Any]) -> list[Target]:
-    """Return each target with its measured figure."""
+    """Return all targets with their measured values."""
     return [
         *_import_targets(results["import"]),
         _latency_target(results["latency"]),
@@ -37,8 +40,8 @@ def evaluate(results: Mapping[str, Any]) -> list[Target]:
 
 def _import_targets(rates: Mapping[str, float]) -> list[Target]:
     best = max(rates[OURS_ONE], rates[OURS_TWO])
-    others = [rate for name, rate in rates.items() if name not in (OURS_ONE, OURS_TWO, *FLOORS)]
-    celery, floor = (max(rates[name] for name in names) for names in (CELERIES, FLOORS))
+    others = [rate for name, rate in rates.items() if name not in (OURS_ONE, OURS_TWO, *LOWER_BOUNDS)]
+    celery, floor = (max(rates[name] for name in names) for names in (CELERY_CONTENDERS, LOWER_BOUNDS))
     return [
         Target("import against the faster Celery doing nothing", best / celery, 15, at_least=True),
         Target("import against the fastest contender", best / max(others), 1, at_least=True),
@@ -54,7 +57,7 @@ def _latency_target(waits: Mapping[str, Any]) -> Target:
 def _page_target(results: Mapping[str, Any]) -> Target:
     slowest = max(each["reading"] / each["bare"] for each in results["pages"].values())
     return Target(
-        "a page of 50 out of a million against a bare query, the slowest", slowest, pages.LIMIT, at_least=False
+        "a page of 50 out of a million against a bare query, the slowest", slowest, pages.TIME_RATIO_MAX, at_least=False
     )
 
 
@@ -66,10 +69,15 @@ def _size_targets(results: Mapping[str, Any]) -> list[Target]:
     slower = more["microseconds"] / less["microseconds"]
     sizes = f"{more['payments']:,} against {less['payments']:,}"
     return [
-        Target(stored, large["rate"] / small["rate"], growth.LIMIT, at_least=True),
+        Target(stored, large["rate"] / small["rate"], growth.RATE_SHARE_MIN, at_least=True),
         *(
-            Target(f"memory of the {name}, {waiting}", many["memory"][name] / used, backlog.LIMIT, at_least=False)
+            Target(
+                f"memory of the {name}, {waiting}",
+                many["memory"][name] / used,
+                backlog.MEMORY_RATIO_MAX,
+                at_least=False,
+            )
             for name, used in few["memory"].items()
         ),
-        Target(f"distribution of a payment, {sizes}", slower, distribution.LIMIT, at_least=False),
+        Target(f"distribution of a payment, {sizes}", slower, distribution.TIME_RATIO_MAX, at_least=False),
     ]

@@ -1,4 +1,4 @@
-"""Run servers with durable settings, a fresh ledger and the product's processes for a benchmark."""
+"""Run servers with durable settings, a new ledger and the product's services for a benchmark."""
 
 import os
 import sys
@@ -28,19 +28,19 @@ from tasks.resources import connect_redis
 from workers.runtime.schema import upgrade_schema
 
 ROOT = Path(__file__).resolve().parents[1]
-READY = "bench_ready"
-"""The database that every round starts as a copy of: the schema, the clinics, the patients."""
+PREPARED_DATABASE = "bench_ready"
+"""The database that is copied for every round. It contains the schema, the clinics and the patients."""
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.004
 
 
 class WrongResultError(Exception):
-    """A measurement lost or duplicated events, or did not finish."""
+    """During a measurement, events were lost or duplicated, or the measurement did not end."""
 
 
 @dataclass
 class Testbed:
-    """Running PostgreSQL and Valkey servers, and the URLs of the current round's ledger and feed."""
+    """Running PostgreSQL and Valkey servers, and connections to the ledger and the feed of the current round."""
 
     home: Path
     engines: Engines
@@ -56,11 +56,11 @@ class Testbed:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of the current round's processes."""
+        """The environment variables for the processes of the current round."""
         return {**service("intake", self.settings, self.engines).env, "PAYMENTS_LOG_LEVEL": "info"}
 
     def start_round(self) -> None:
-        """Start a round: an empty feed and broker, a copy of the prepared database, and a checkpoint."""
+        """Start a round: empty the feed and the broker, copy the prepared database, and make a checkpoint."""
         self.close()
         for url in (self.engines.redis_url, self.engines.broker_url):
             with connect_redis(url) as client:
@@ -68,7 +68,7 @@ class Testbed:
         name = f"bench_{uuid.uuid4().hex[:8]}"
         with psycopg.connect(libpq_url(self.server_url), autocommit=True) as connection:
             last = self.engines.database_url
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {READY} STRATEGY file_copy')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {PREPARED_DATABASE} STRATEGY file_copy')
             if last != self.server_url:
                 connection.execute(f'DROP DATABASE "{psycopg.conninfo.conninfo_to_dict(libpq_url(last))["dbname"]}"')
             connection.execute("CHECKPOINT")
@@ -77,7 +77,7 @@ class Testbed:
         stream.ensure_group(self.feed, self.settings.stream)
 
     def checkpoint(self) -> None:
-        """Make a checkpoint. PostgreSQL then reuses its WAL files, as a server that has run for a while."""
+        """Make a checkpoint. Afterwards PostgreSQL reuses its WAL files, like a server that has run for a while."""
         with psycopg.connect(libpq_url(self.server_url), autocommit=True) as connection:
             connection.execute("CHECKPOINT")
 
@@ -98,13 +98,19 @@ class Testbed:
             return tx.execute(text(statement)).scalar_one()
 
     def wait_until_empty(self) -> float:
-        """Wait until every event is acknowledged. Return the `perf_counter` reading at the last check."""
+        """Wait until every event is acknowledged.
+
+        Return the time of the last check, as `time.perf_counter` gives it.
+        """
         wait_for(lambda: self.feed.xlen(self.settings.stream) == 0, "the feed to be empty", 3_600)
         return time.perf_counter()
 
     def check_imported_once(self, events: int) -> None:
-        """Check that each of `events` events is in the ledger, on the Claims Feed and in the history exactly once."""
-        for statement in _COUNT_QUERIES:
+        """Check that `events` events are in the ledger, on the Claims Feed and in the history, each exactly once.
+
+        Otherwise raises WrongResultError.
+        """
+        for statement in _IMPORTED_COUNT_QUERIES:
             found = self.scalar(statement)
             if found != events:
                 raise WrongResultError(f"{events:,} events were published, and {found:,} found by: {statement}")
@@ -119,7 +125,7 @@ class Testbed:
 def start_testbed(
     patients: int = generated_events.PATIENTS, shared_buffers: str = SHARED_BUFFERS_DEFAULT
 ) -> Iterator[Testbed]:
-    """Start the servers in a temporary folder, and create the database that each round copies."""
+    """Start the servers in a temporary folder, create the database that each round copies, and yield the testbed."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pay-bench-")))
         with embedded_postgres(home) as url, psycopg.connect(libpq_url(url), autocommit=True) as connection:
@@ -127,8 +133,8 @@ def start_testbed(
         engines = stack.enter_context(embedded_engines(home))
         settings = read_settings({"PAYMENTS_HOME": str(home)})
         with psycopg.connect(libpq_url(engines.database_url), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {READY} TEMPLATE template0")
-        ready = with_database(engines.database_url, READY)
+            connection.execute(f"CREATE DATABASE {PREPARED_DATABASE} TEMPLATE template0")
+        ready = with_database(engines.database_url, PREPARED_DATABASE)
         upgrade_schema(ready, settings)
         generated_events.create_clinics_and_patients(ready, patients)
         testbed = Testbed(home, engines, settings, connect_redis(engines.redis_url), engines.database_url)
@@ -141,7 +147,7 @@ def start_testbed(
 def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -> Iterator[int]:
     """Run a process until the block ends, and yield its process id.
 
-    Raises WrongResultError if the process ends earlier.
+    If the process ends earlier, raises WrongResultError.
     """
     log = testbed.home / "log" / f"{name}.log"
     child = Child(name, command, testbed.variables | env, cwd=ROOT)
@@ -159,7 +165,10 @@ def running(testbed: Testbed, name: str, command: tuple[str, ...], **env: str) -
 def our_processes(
     testbed: Testbed, importers: int, only: tuple[str, ...] = ("importer", "intake"), **env: str
 ) -> Iterator[dict[str, int]]:
-    """Run the intake and an importer with `importers` processes. Yield their process ids by name."""
+    """Run the intake, and an importer with `importers` processes, until the block ends.
+
+    Yield their process ids by name.
+    """
     with ExitStack() as stack:
         env |= {"PAYMENTS_IMPORTER_PROCESSES": str(importers)}
         yield {
@@ -169,7 +178,10 @@ def our_processes(
 
 
 def wait_for(is_done: Callable[[], object], what: str, patience_seconds: int = PATIENCE_SECONDS) -> None:
-    """Poll until `is_done` returns a true value. At the time-out, raises WrongResultError, which names `what`."""
+    """Poll until `is_done` returns a true value.
+
+    After `patience_seconds`, raises WrongResultError, which names `what`.
+    """
     deadline = time.monotonic() + patience_seconds
     while not is_done():
         if time.monotonic() > deadline:
@@ -182,7 +194,7 @@ def signal_group(leader: int, number: int) -> None:
     os.killpg(leader, number)
 
 
-_COUNT_QUERIES = (
+_IMPORTED_COUNT_QUERIES = (
     "SELECT count(*) FROM events",
     "SELECT count(*) FROM lines WHERE status = 'Transmission Successful' AND application = 'imported'",
     "SELECT count(*) FROM entries",

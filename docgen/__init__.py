@@ -1,1 +1,1 @@
-"""Generators of the reference pages, the event contract and the documentation site. The product never imports them."""
+"""Generators of the reference pages, the event contract and the documentation site. Services never import them."""

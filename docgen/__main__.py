@@ -26,7 +26,10 @@ def render_documents() -> dict[str, str]:
 
 
 def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
-    """Write the documents and return 0. With `--check`, print the outdated documents, and return 1 if there are any."""
+    """Write the documents and return 0.
+
+    With `--check`, write nothing: print the outdated documents, and return 1 if there are any.
+    """
     is_check = list(arguments) == ["--check"]
     if arguments and not is_check:
         sys.stderr.write("usage: python -m docgen [--check]\n")

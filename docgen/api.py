@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def render_page() -> str:
-    """Return the page: an overview of the calls, a section for each call, the errors, and the JSON objects."""
+    """Return the page. It has an overview of the calls, and sections for each call, the errors and each JSON object."""
     described = describe()
     calls = list(_operations(described))
     overview = table(("Call", "Purpose"), [(code(name), call["description"]) for name, call in calls])
@@ -40,7 +40,7 @@ def render_page() -> str:
 
 
 def describe() -> Json:
-    """Return the OpenAPI description, without connecting to PostgreSQL or Redis."""
+    """Return the OpenAPI description of the console. PostgreSQL and Redis need not run."""
     engines = Engines.named("postgresql://nobody@127.0.0.1/none", "redis://127.0.0.1/0")
     return create_app(read_settings({}), engines).openapi()
 

@@ -40,7 +40,7 @@ def render_page() -> str:
 
 
 def _walk(path: str, each: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a command and its subcommands, in the order of `--help`."""
+    """Yield a command and its subcommands with their paths, in the order of `--help`."""
     yield path, each
     for name, child in getattr(each, "commands", {}).items():
         yield from _walk(f"{path} {name}", child)
@@ -79,7 +79,7 @@ def _parameter(parameter: Any, context: typer.Context) -> tuple[str, str]:
 
 
 def _examples(epilog: str) -> str:
-    """Return the commands of an epilog as a block, followed by its other lines unchanged."""
+    """Return the examples of an epilog as a code block, followed by its other lines."""
     lines = [line.strip() for line in epilog.split("\n\n") if line.strip()]
     examples = [line.removeprefix("Example: ") for line in lines if line.startswith("Example: ")]
     others = "".join(f"\n{line}\n" for line in lines if not line.startswith("Example: "))

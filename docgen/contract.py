@@ -4,7 +4,7 @@ import json
 
 import yaml
 
-from docgen.contract_words import EXAMPLES, MEANINGS, Json
+from docgen.contract_words import EXAMPLE_BY_MODEL, MEANING_BY_FIELD, Json
 from emr.client import STREAM_DEFAULT
 from payments.contract.event import EVENT_CONTRACT
 from payments.contract.size_limit import EVENT_BYTES_MAX
@@ -13,7 +13,7 @@ from payments.contract.stream_partition import stream_number
 SCHEMA_FILE, ASYNCAPI_FILE = "events.schema.json", "asyncapi.yaml"
 VERSION = "1.2.0"
 
-_UUID = "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+_UUID_PATTERN = "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _HOUR, _SIXTIETH = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 
 # The rules of a payment that concern more than one field.
@@ -43,7 +43,7 @@ _AMOUNT_RULES: Json = {
 def json_schema() -> Json:
     """Return the JSON Schema of an event.
 
-    Patterns and descriptions express the models' validator functions.
+    Patterns and descriptions express what the validator functions of the models check.
     """
     generated = EVENT_CONTRACT.json_schema()
     schemas = {name: _definition(name, schema) for name, schema in generated["$defs"].items()}
@@ -63,22 +63,22 @@ def _definition(name: str, schema: Json) -> Json:
         return {key: value for key, value in schema.items() if key != "title"}
     fields = {field: _field(field, form) for field, form in schema["properties"].items()}
     rules = _AMOUNT_RULES if name == "PaymentSaved" else {}
-    return schema | {"properties": fields, "additionalProperties": True, "examples": [EXAMPLES[name]]} | rules
+    return schema | {"properties": fields, "additionalProperties": True, "examples": [EXAMPLE_BY_MODEL[name]]} | rules
 
 
 def _field(name: str, schema: Json) -> Json:
     form = schema.get("description")
-    described = {"description": MEANINGS[name] + (f"; {form}" if form and "const" not in schema else "")}
+    described = {"description": MEANING_BY_FIELD[name] + (f"; {form}" if form and "const" not in schema else "")}
     return _add_constraints({key: value for key, value in schema.items() if key != "title"}) | described
 
 
 def _add_constraints(schema: Json) -> Json:
-    """Add the checks of the models' validator functions to the schema, as far as patterns can express them."""
+    """Add what the validator functions of the models check to the schema, as far as patterns can express it."""
     match schema:
         case {"anyOf": list(forms)}:
             return schema | {"anyOf": [_add_constraints(form) for form in forms]}
         case {"format": "uuid"}:
-            return schema | {"pattern": _UUID}
+            return schema | {"pattern": _UUID_PATTERN}
         case {"maxLength": _} if "pattern" not in schema:
             return schema | {"pattern": r"^[^\u0000]*$"}
         case {"pattern": str(pattern)}:
@@ -91,7 +91,7 @@ def _add_constraints(schema: Json) -> Json:
 
 def asyncapi() -> Json:
     """Return the AsyncAPI document: the streams as channels, the fields of an entry, and the messages."""
-    messages = {name: _message(name, example) for name, example in EXAMPLES.items()}
+    messages = {name: _message(name, example) for name, example in EXAMPLE_BY_MODEL.items()}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -132,7 +132,7 @@ def _channel() -> Json:
         "company that signs its events adds the field `signature`: the name of a key agreed on with Billing, a colon, "
         "and the HMAC-SHA256 of the bytes of `event` with that key, in hexadecimal digits. A publisher that is traced "
         "adds `traceparent`. Other fields are ignored.",
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLE_BY_MODEL},
         "x-redis-command": f"XADD {STREAM_DEFAULT} * event <message>",
         "x-redis-entry": {
             "type": "object",
@@ -160,10 +160,10 @@ def _numbered_channel() -> Json:
             "n": {
                 "description": "The first four bytes of SHA-256 over company_id in UTF-8, as a big-endian whole "
                 "number, modulo PAYMENTS_STREAMS.",
-                "examples": [str(stream_number(EXAMPLES["PaymentSaved"]["company_id"], 8))],
+                "examples": [str(stream_number(EXAMPLE_BY_MODEL["PaymentSaved"]["company_id"], 8))],
             }
         },
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLES},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in EXAMPLE_BY_MODEL},
     }
 
 
@@ -178,7 +178,7 @@ def _message(name: str, example: Json) -> Json:
 
 
 def render_documents() -> dict[str, str]:
-    """Return the text of each file of the published contract, by its name."""
+    """Return the text of each file of the published contract, by file name."""
     head = "# Generated from payments/contract/event.py by `make docs-reference`. Edit the source, not this file.\n"
     return {
         SCHEMA_FILE: json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",

@@ -1,11 +1,11 @@
-"""Descriptions and examples of the published event contract. The types come from the event models."""
+"""Descriptions and examples for the published event contract. The types come from the event models."""
 
 from typing import Any
 
 Json = dict[str, Any]
 
 # The meaning of each field; its type comes from the model.
-MEANINGS = {
+MEANING_BY_FIELD = {
     "schema": "version of this contract",
     "type": "kind of the event",
     "event_id": "id of this event; an event that is published twice with the same id counts once",
@@ -38,7 +38,7 @@ MEANINGS = {
     "insurance_open": "whether the insurance claim is still open",
 }
 
-_COMMON: Json = {
+_COMMON_KEYS: Json = {
     "schema": 1,
     "event_id": "0b5a8a52-7f3e-4c1e-9a55-5f2f0c6f1a02",
     "company_id": "acme",
@@ -46,10 +46,10 @@ _COMMON: Json = {
     "version": 1,
     "saved_at": "2026-10-05T10:00:00-07:00",
 }
-_LINE: Json = {"clinic_id": "north", "payment_id": "p-1001", "line_id": "1"}
-EXAMPLES: dict[str, Json] = {
-    "PaymentSaved": _COMMON
-    | _LINE
+_LINE_KEYS: Json = {"clinic_id": "north", "payment_id": "p-1001", "line_id": "1"}
+EXAMPLE_BY_MODEL: dict[str, Json] = {
+    "PaymentSaved": _COMMON_KEYS
+    | _LINE_KEYS
     | {
         "type": "payment.saved",
         "charge_type": "Copay",
@@ -61,12 +61,12 @@ EXAMPLES: dict[str, Json] = {
         "transaction_date": "2026-10-05",
         "date_of_service": "2026-10-05",
     },
-    "PaymentDeleted": _COMMON
-    | _LINE
+    "PaymentDeleted": _COMMON_KEYS
+    | _LINE_KEYS
     | {"event_id": "0b5a8a52-7f3e-4c1e-9a55-5f2f0c6f1a03", "type": "payment.deleted", "version": 2},
-    "PatientSaved": _COMMON
+    "PatientSaved": _COMMON_KEYS
     | {"event_id": "0b5a8a52-7f3e-4c1e-9a55-5f2f0c6f1a01", "type": "patient.saved", "name": "Ada Abbott"},
-    "ChargeSaved": _COMMON
+    "ChargeSaved": _COMMON_KEYS
     | {
         "event_id": "0b5a8a52-7f3e-4c1e-9a55-5f2f0c6f1a04",
         "type": "charge.saved",

@@ -1,4 +1,4 @@
-"""Format durations as in the settings, such as `15m`."""
+"""Format durations in the form that settings have, such as `15m`."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def format_duration(duration: timedelta) -> str:
-    """Return a duration in the largest unit that divides it, such as `15m`. Zero is `0`."""
+    """Return a duration in the largest unit that divides it evenly, such as `15m`. Zero is `0`."""
     seconds = int(duration.total_seconds())
     if seconds == 0:
         return "0"

@@ -1,4 +1,4 @@
-"""The terms of the glossary that pages explain, from `payments.help_texts`. The other parts are written by hand."""
+"""The glossary page. Terms that pages explain come from `payments.help_texts`; the rest is written by hand."""
 
 import re
 from pathlib import Path
@@ -7,12 +7,15 @@ from docgen.markdown import table
 from payments.help_texts import HelpText, Topic, help_texts
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "glossary.md"
-_MARKED = re.compile(r"(<!-- (\w+): generated from payments/help_texts -->\n)(.*?)(?=\n#|\Z)", re.DOTALL)
+_GENERATED_PART = re.compile(r"(<!-- (\w+): generated from payments/help_texts -->\n)(.*?)(?=\n#|\Z)", re.DOTALL)
 
 
 def render_page() -> str:
-    """Return the page with its marked parts replaced. Each mark names a topic. Its part ends at the next heading."""
-    return _MARKED.sub(lambda found: f"{found[1]}\n{_terms(Topic(found[2]))}", PAGE.read_text("utf-8"))
+    """Return the page with its generated parts renewed.
+
+    A mark names the topic of a part, which ends at the next heading.
+    """
+    return _GENERATED_PART.sub(lambda found: f"{found[1]}\n{_terms(Topic(found[2]))}", PAGE.read_text("utf-8"))
 
 
 def _terms(topic: Topic) -> str:

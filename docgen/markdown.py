@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 
 def heading(title: str, source: str) -> str:
-    """Return the title of a page, with a note that names the source file to edit instead of the page."""
+    """Return the title of a page, and a note that names the source file to edit instead of the page."""
     return f"# {title}\n\n<!-- Generated from {source} by `make docs-reference`. Edit the source, not this page. -->\n"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table. Line breaks in a cell become spaces, and `|` is escaped."""
+    """Return a table. In a cell, line breaks become spaces, and `|` is escaped."""
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     lines += [" | ".join(_cell(cell) for cell in row) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)
@@ -20,5 +20,5 @@ def _cell(text: str) -> str:
 
 
 def code(text: object) -> str:
-    """Return text as inline code. Empty text stays empty."""
+    """Return text as inline code, or an empty text unchanged."""
     return f"`{text}`" if str(text) else ""

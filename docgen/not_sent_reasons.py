@@ -24,7 +24,7 @@ Requeueing twice, or while Redis is down, is safe. An event without a readable k
 that as its key.
 
 """
-_NOTES = {
+_NOTE_BY_REASON = {
     Reason.TYPE_NOT_SELECTED: "`payments settings set CLINIC --company COMPANY --types ...` selects charge types.",
     Reason.INTEGRATION_OFF: (
         "`payments settings set CLINIC --company COMPANY --integration on --types ...` switches it on, and `payments "
@@ -78,6 +78,6 @@ def _section(reason: Reason) -> str:
         f"**What to do.** {text.action}",
         f"**Who.** {text.who}",
     ]
-    if note := _NOTES.get(reason):
+    if note := _NOTE_BY_REASON.get(reason):
         parts.append(f"**For operators and integrators.** {note}")
     return f"\n## `{reason}`\n" + "\n\n".join(parts) + "\n"

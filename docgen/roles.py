@@ -10,12 +10,12 @@ Each user of the console has one role. A token for the API has the role of its u
 
 
 def render_page() -> str:
-    """Return the page: a table of the roles with their rights, and a table of the meaning of each right."""
+    """Return the page: a table of the roles with their rights, and a table that explains each right."""
     meanings = table(("Right", "The user may"), [(right.value, right.phrase) for right in Right])
     columns = ("Role", *(right.value for right in Right))
-    roles = table(columns, [(code(role), *_marks(role)) for role in Role])
+    roles = table(columns, [(code(role), *_marks_of_role(role)) for role in Role])
     return f"{heading('Roles', 'payments/access/rights.py')}{_INTRODUCTION}{roles}\n{meanings}"
 
 
-def _marks(role: Role) -> list[str]:
+def _marks_of_role(role: Role) -> list[str]:
     return ["yes" if right in RIGHTS[role] else "" for right in Right]

@@ -4,23 +4,23 @@ from typing import Any
 
 from docgen.markdown import code
 
-_NULL = {"type": "null"}
+_NULL_SCHEMA = {"type": "null"}
 _UNLIMITED = 2**32
-"""An upper limit above this only protects a database column, and is not worth a reader's time."""
+"""A higher limit only protects a database column, so the page does not show it."""
 
 
 def describe_type(schema: dict[str, Any]) -> str:
-    """Return the type of a schema with its limits, in words.
+    """Return the type of a schema in words, with its limits.
 
-    A reference becomes a link to a section of the same page.
+    A reference to another schema becomes a link to a section of the same page.
     """
     match schema:
         case {"$ref": str(reference)}:
             name = reference.rpartition("/")[2]
             words = f"[{name}](#{name.lower()})"
         case {"anyOf": list(forms)}:
-            known = dict.fromkeys(describe_type(form) for form in forms if form != _NULL)
-            words = " or ".join(known) + (" or null" if _NULL in forms else "")
+            known = dict.fromkeys(describe_type(form) for form in forms if form != _NULL_SCHEMA)
+            words = " or ".join(known) + (" or null" if _NULL_SCHEMA in forms else "")
         case {"enum": list(values)}:
             words = ", ".join(code(value) for value in values)
         case {"type": "array", "items": dict(items)}:

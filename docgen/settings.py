@@ -70,7 +70,7 @@ def render_page() -> str:
 
 
 def _limits(schema: dict[str, Any]) -> str:
-    """Return the limits or the possible values of a setting in parentheses. Empty if it has none."""
+    """Return the limits or the possible values of a setting, in parentheses. Without limits, return an empty text."""
     form = next((form for form in schema.get("anyOf", ()) if form != {"type": "null"}), schema)
     return f" ({describe_type(form)})" if {"enum", "minimum"} & form.keys() else ""
 

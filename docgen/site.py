@@ -19,8 +19,8 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "docs/contributing.md",
     "CHANGELOG.md": "docs/changelog.md",
 }
-"""Pages of the site by the document that they show; both are paths below the root."""
-TARGETS = ROOT_PAGES | {"docs/README.md": "docs/index.md"}
+"""For each document of the root: the page of the site that shows it. Both are paths below the root."""
+PAGE_BY_DOCUMENT = ROOT_PAGES | {"docs/README.md": "docs/index.md"}
 SECTIONS = {
     "Tutorial": ["tutorial"],
     "Your day": [f"how-to/{role}" for role in ("front-desk", "biller", "support", "operator", "administrator")],
@@ -30,12 +30,12 @@ SECTIONS = {
     "Decisions": ["decisions/*"],
     "Project": ["contributing", "changelog"],
 }
-"""Sections of the navigation; a pattern stands for the pages that no other entry names."""
-_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?://|#)([^)#\s]+)(#[^)\s]+)?\)")
+"""The sections of the navigation. A pattern stands for all pages that no other entry names."""
+_LINK_PATTERN = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?://|#)([^)#\s]+)(#[^)\s]+)?\)")
 
 
 def copy_pages(folder: Path) -> None:
-    """Copy every page and file of the site to an empty folder. Links then point to pages of the site."""
+    """Copy every page and file of the site to an empty folder. Change links so that they point to pages of the site."""
     shutil.copytree(ROOT / "docs", folder)
     (folder / "README.md").unlink(missing_ok=True)
     for path in folder.rglob("*.md"):
@@ -51,7 +51,7 @@ def copy_pages(folder: Path) -> None:
 
 
 def rewrite_links(text: str, document: str, page: str) -> str:
-    """Return the text of a document with links that are relative to its page on the site."""
+    """Return the text of a document with links that are relative to the page that shows it."""
     here = str(PurePosixPath(page).parent)
 
     def _rewrite_link(found: re.Match[str]) -> str:
@@ -59,16 +59,16 @@ def rewrite_links(text: str, document: str, page: str) -> str:
         path = posixpath.normpath(f"{PurePosixPath(document).parent}/{target}")
         if (path, anchor) == ("README.md", "#" + TOUR.lower().replace(" ", "-")):
             path, anchor = TUTORIAL, ""
-        path = TARGETS.get(path, path)
+        path = PAGE_BY_DOCUMENT.get(path, path)
         is_shown = path.startswith("docs/") and not (ROOT / path).is_dir()
         return f"{mark}[{label}]({posixpath.relpath(path, here)}{anchor})" if is_shown else label
 
     # Without a script from elsewhere a diagram stays text.
-    return _LINK.sub(_rewrite_link, text).replace("```mermaid\n", "```text\n")
+    return _LINK_PATTERN.sub(_rewrite_link, text).replace("```mermaid\n", "```text\n")
 
 
 def _without_tour(readme: str) -> tuple[str, str]:
-    """Split the README into the tour, as a separate page, and the rest. Return both."""
+    """Take the tour out of the README. Return the tour as a separate page, and the rest of the README."""
     before, heading, rest = readme.partition(f"## {TOUR}\n")
     tour, following, after = rest.partition("\n## ")
     return heading[1:] + tour + "\n", before + following.lstrip() + after

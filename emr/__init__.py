@@ -1,4 +1,4 @@
 """The publisher's side: a client, an outbox, a simulator and a reader of Synthea exports.
 
-Of the other packages, it imports only `payments.contract`.
+From the other packages, it imports only `payments.contract`.
 """

@@ -1,4 +1,4 @@
-"""The publisher's limit for events of a stream that Billing has not processed."""
+"""The publisher's limit for the number of unprocessed events on a stream."""
 
 import time
 from collections import Counter
@@ -11,12 +11,15 @@ from redis.client import Pipeline
 from payments.contract.consumer_group import GROUP
 
 MEASURE_MS = 1_000
-"""The age of a measurement from which it is renewed."""
+"""A measurement that is older is repeated."""
 
 
 @dataclass
 class _Backlog:
-    """The number of unprocessed events of a stream at a monotonic time, and the number of events sent since then."""
+    """The number of unprocessed events on a stream when it was measured, and the number of events sent since then.
+
+    `measured_ms` is a monotonic time.
+    """
 
     unprocessed: int
     measured_ms: int
@@ -32,11 +35,11 @@ class _Backlog:
 
 
 class BacklogLimit:
-    """Limits the unprocessed events of each stream. These are the undelivered and the pending entries.
+    """Limits the number of unprocessed events on each stream: its undelivered and pending entries.
 
-    Acknowledged entries that Billing keeps on the stream do not count. Each stream is measured before the first event,
-    and when the events sent since the last measurement reach the limit. Further measurements are part of the round trip
-    that sends events. Without a limit, nothing is measured.
+    Acknowledged entries that Billing keeps on the stream do not count. A stream is measured before its first event, and
+    again when the events that were sent since the last measurement reach the limit. Further measurements are part of
+    the round trips that send events. Without a limit, nothing is measured.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -44,12 +47,10 @@ class BacklogLimit:
         self._backlogs: dict[str, _Backlog] = {}
 
     def find_full(self, client: redis.Redis, streams: Counter[str]) -> tuple[str, int] | None:
-        """Return a stream that has reached its limit, with its number of unprocessed events.
+        """Return a stream that has reached its limit, with its number of unprocessed events, or None if there is none.
 
-        Return None if there is none.
-
-        `streams` holds the number of events to send to each stream. They may exceed the limit. If no stream is full,
-        they count as sent. Raises RedisError.
+        `streams` holds the number of events to send to each stream. These events may exceed the limit. If no stream is
+        full, they count as sent. Raises RedisError.
         """
         if self.limit is None:
             return None
@@ -63,21 +64,21 @@ class BacklogLimit:
             self._backlogs[stream].sent += count
         return None
 
-    def request(self, pipeline: Pipeline) -> list[str]:
-        """Add commands to a pipeline that measure the streams whose measurement is old. Return these streams."""
+    def request_measurements(self, pipeline: Pipeline) -> list[str]:
+        """Add commands to a pipeline that measure the streams whose last measurement is old. Return these streams."""
         old = [stream for stream, backlog in list(self._backlogs.items()) if backlog.is_old]
         for stream in old:
-            _request(pipeline, stream)
+            _request_measurement(pipeline, stream)
         return old
 
-    def record(self, streams: list[str], replies: list[Any]) -> None:
-        """Record the replies to the commands of `request`.
+    def record_measurements(self, streams: list[str], replies: list[Any]) -> None:
+        """Record the replies to the commands of `request_measurements`.
 
-        If the commands of a stream failed, it is measured again later.
+        If the commands of a stream failed, the stream is measured later.
         """
         for stream, length, groups in zip(streams, replies[::2], replies[1::2], strict=True):
             if not isinstance(length, Exception) and not isinstance(groups, Exception):
-                self._backlogs[stream] = _Backlog(_unprocessed(length, groups), _monotonic_ms())
+                self._backlogs[stream] = _Backlog(_unprocessed_count(length, groups), _monotonic_ms())
 
 
 def _monotonic_ms() -> int:
@@ -86,7 +87,7 @@ def _monotonic_ms() -> int:
 
 def _measure(client: redis.Redis, stream: str) -> int:
     with client.pipeline(transaction=False) as pipeline:
-        _request(pipeline, stream)
+        _request_measurement(pipeline, stream)
         length, groups = pipeline.execute(raise_on_error=False)
     if isinstance(length, redis.RedisError):
         raise length
@@ -94,19 +95,19 @@ def _measure(client: redis.Redis, stream: str) -> int:
         return 0
     if isinstance(groups, redis.RedisError):
         raise groups
-    return _unprocessed(length, groups)
+    return _unprocessed_count(length, groups)
 
 
-def _request(pipeline: Pipeline, stream: str) -> None:
+def _request_measurement(pipeline: Pipeline, stream: str) -> None:
     pipeline.xlen(stream)
     pipeline.xinfo_groups(stream)
 
 
-def _unprocessed(length: int, groups: list[dict[str, Any]]) -> int:
-    """Return the number of a stream's entries that are not acknowledged.
+def _unprocessed_count(length: int, groups: list[dict[str, Any]]) -> int:
+    """Return the number of entries on a stream that are not acknowledged.
 
-    `length` is the length of the stream. If Redis does not know the number of undelivered entries, every entry on the
-    stream counts. This is so up to Redis 6.2, and in later versions after entries were deleted.
+    `length` is the length of the stream. If Redis does not report the number of undelivered entries, all entries on the
+    stream count. This happens with Redis up to 6.2, and with later versions after entries were deleted.
     """
     group = next((each for each in groups if each["name"] == GROUP.encode()), {})
     lag = group.get("lag")

@@ -28,27 +28,27 @@ CHUNK_EVENTS = 500
 CHUNK_BYTES = 4 * 1024 * 1024
 
 Entry = tuple[str, dict[str, bytes | str]]
-"""The name of a stream, and the fields of an entry on this stream."""
+"""The name of a stream, and the fields of the entry to add to this stream."""
 
 
 class Guarantees(TypedDict, total=False):
-    """Optional arguments of PaymentFeed. See PaymentFeed."""
+    """The optional arguments of PaymentFeed that guarantee durability and limit the backlog."""
 
     durability: Durability
     unprocessed_max: int | None
 
 
 class PaymentFeed:
-    """Publishes events on the feed at a Redis URL.
+    """Publishes events on the feed of a Redis URL.
 
-    Connects at the first use, and closes at the end of its `with` block.
+    It connects at its first use, and closes the connection at the end of its `with` block.
 
     - `streams`: Billing's setting PAYMENTS_STREAMS. If it is above 1, each event is added to the stream of its company.
     - `sign`: a function that signs each event, for example `SigningKey("2026-10", secret).sign`.
     - `tracer`: an OpenTelemetry tracer. Each event gets a span, as a child of the current span and as the parent of
       Billing's spans.
-    - `durability`: an event counts as published only when replicas or the disk have it.
-    - `unprocessed_max`: the limit of events on a stream that Billing has not processed. One chunk may exceed it.
+    - `durability`: which replicas or disks must have an event before it counts as published.
+    - `unprocessed_max`: the limit of unprocessed events on a stream. One chunk may exceed it.
 
     Raises ValueError for an invalid URL, for a limit below 1, and for a durability whose timeout is not shorter than
     the URL's `socket_timeout`.
@@ -69,10 +69,10 @@ class PaymentFeed:
         self._confirmation, self._backlog = _open_guarantees(self._connection, **guarantees)
 
     def publish(self, event: Publishable) -> str:
-        """Publish one event, and return the id of its entry.
+        """Publish one event, and return the id of its entry on the stream.
 
-        Raises FeedRefusedError or FeedFullError if the event has not arrived. Raises FeedUnreachableError or
-        FeedUnconfirmedError if it may or may not have arrived.
+        Raises FeedRefusedError or FeedFullError if the event did not arrive. Raises FeedUnreachableError or
+        FeedUnconfirmedError if it is unknown whether the event arrived.
         """
         return self._send([body_of(event)], confirmed_count=0)[0].decode()
 
@@ -83,12 +83,12 @@ class PaymentFeed:
         chunk: int = CHUNK_EVENTS,
         on_progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Publish events in order, up to `chunk` events per round trip. Return their number.
+        """Publish events in order, up to `chunk` events per round trip. Return the number of published events.
 
-        One chunk is in memory at a time. After each chunk, `on_progress` is called with the number of confirmed events.
-        Raises the errors of `publish`, which contain the number of confirmed events. After a FeedFullError, no other
-        event has arrived. After any other error, the next chunk may have arrived in part. Raises ValueError for a chunk
-        size below 1.
+        Only one chunk is in memory at a time. After each chunk, `on_progress` is called with the number of confirmed
+        events. Raises the errors of `publish`, which contain the number of confirmed events. After a FeedFullError,
+        none of the other events has arrived. After any other error, some events of the next chunk may have arrived.
+        Raises ValueError for a chunk size below 1.
         """
         if chunk < 1:
             raise ValueError(f"a chunk holds 1 event or more, not {chunk}")
@@ -113,30 +113,33 @@ class PaymentFeed:
         self.close()
 
     def stream_of(self, body: bytes) -> str:
-        """Return the name of the stream for an event. If the feed has only one stream, the body is not parsed."""
+        """Return the name of the stream to which an event belongs.
+
+        If the feed has only one stream, the event is not parsed.
+        """
         if self.streams == 1:
             return self.stream
         return stream_for(self.stream, self.streams, read_partial_event(body).company_id)
 
     def _send(self, bodies: list[bytes], confirmed_count: int) -> list[bytes]:
-        """Add one stream entry for each body, in one round trip. Return the ids of the entries.
+        """Add a stream entry for each event, in one round trip. Return the ids of the entries.
 
-        Raises the errors of `publish`, with `confirmed_count`.
+        Raises the errors of `publish`, with `confirmed_count` in their messages.
         """
-        entries: list[Entry] = [(self.stream_of(body), self._fields(body)) for body in bodies]
-        with self._traced(entries), self._connection.translating_errors(confirmed_count):
+        entries: list[Entry] = [(self.stream_of(body), self._entry_fields(body)) for body in bodies]
+        with self._tracing_entries(entries), self._connection.translating_errors(confirmed_count):
             self._require_room(Counter(stream for stream, _ in entries), confirmed_count)
-            self._require(self._confirmation.prove(self._connection.redis), confirmed_count)
+            self._require_confirmed(self._confirmation.prove(self._connection.redis), confirmed_count)
             replies, reply_to_wait = self._add(entries)
-            self._require(self._confirmation.check(reply_to_wait), confirmed_count)
+            self._require_confirmed(self._confirmation.missing_guarantee(reply_to_wait), confirmed_count)
         return replies
 
     def _add(self, entries: list[Entry]) -> tuple[list[bytes], Any]:
-        """Add entries. Return their ids, and the reply to the command that waits for their confirmation."""
+        """Add entries. Return their ids, and the reply to WAIT or WAITAOF, or None if neither was sent."""
         with self._connection.redis.pipeline(transaction=False) as pipeline:
             for stream, fields in entries:
                 pipeline.xadd(stream, cast("dict[Any, Any]", fields))
-            measured = self._backlog.request(pipeline)
+            measured = self._backlog.request_measurements(pipeline)
             self._confirmation.request(pipeline)
             replies = pipeline.execute(raise_on_error=False)
         ids, others = replies[: len(entries)], replies[len(entries) :]
@@ -144,25 +147,25 @@ class PaymentFeed:
         for reply in ids:
             if isinstance(reply, redis.RedisError):
                 raise reply
-        self._backlog.record(measured, others[: 2 * len(measured)])
+        self._backlog.record_measurements(measured, others[: 2 * len(measured)])
         return ids, others[-1] if others else None
 
     def _require_room(self, streams: Counter[str], confirmed_count: int) -> None:
         if (limit := self._backlog.limit) and (full := self._backlog.find_full(self._connection.redis, streams)):
             raise FeedFullError(self._connection.server, *full, limit, confirmed_count)
 
-    def _require(self, missing: str | None, confirmed_count: int) -> None:
+    def _require_confirmed(self, missing: str | None, confirmed_count: int) -> None:
         if missing is not None:
             raise FeedUnconfirmedError(self._connection.server, missing, confirmed_count)
 
-    def _traced(self, entries: "list[Entry]") -> AbstractContextManager[None]:
+    def _tracing_entries(self, entries: "list[Entry]") -> AbstractContextManager[None]:
         if self._tracer is None:
             return nullcontext()
         from emr.publish_spans import publish_spans  # noqa: PLC0415 (optional dependency, loaded only with a tracer)
 
         return publish_spans(self._tracer, entries)
 
-    def _fields(self, body: bytes) -> dict[str, bytes | str]:
+    def _entry_fields(self, body: bytes) -> dict[str, bytes | str]:
         signature = self._sign(body) if self._sign else None
         return {"event": body} if signature is None else {"event": body, "signature": signature}
 
@@ -177,7 +180,7 @@ def _open_guarantees(
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Yield chunks of up to `size` events. A chunk that reaches CHUNK_BYTES is yielded earlier."""
+    """Yield chunks of up to `size` events. A chunk ends earlier if it has CHUNK_BYTES."""
     chunk: list[bytes] = []
     byte_count = 0
     for body in bodies:

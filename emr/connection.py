@@ -1,4 +1,4 @@
-"""Connect a publisher to the feed's Redis, and translate the errors of Redis."""
+"""Connect a publisher to the Redis server of the feed, and translate the errors of Redis."""
 
 import re
 from collections.abc import Iterator
@@ -14,11 +14,14 @@ from emr.errors import FeedRefusedError, FeedUnreachableError
 SOCKET_TIMEOUT_SECONDS = 15
 CONNECT_TIMEOUT_SECONDS = 5
 # redis-py has classes for some codes, such as OOM and READONLY, and leaves the others in the text. It drops ERR.
-_STATE_CODE = re.compile("[A-Z]{3,} ")
+_STATE_CODE_PATTERN = re.compile("[A-Z]{3,} ")
 
 
 class FeedConnection:
-    """A connection to the Redis server of a URL. `server` is its name for error messages, without the password."""
+    """A connection to the Redis server of a URL.
+
+    `server` is the server's name in error messages. It does not contain the password.
+    """
 
     def __init__(self, url: str) -> None:
         try:
@@ -36,17 +39,19 @@ class FeedConnection:
 
     @contextmanager
     def translating_errors(self, confirmed_count: int) -> Iterator[None]:
-        """Translate the errors of Redis in the block.
+        """Translate errors of Redis that occur in the block.
 
-        Raises FeedRefusedError if Redis answers with an error, and FeedUnreachableError if it does not answer. If the
-        answer shows that the server is a replica, the next command opens a new connection.
+        Raises FeedRefusedError if Redis replies with an error, and FeedUnreachableError if it does not reply. If the
+        reply shows that the server is a replica, the next command opens a new connection.
         """
         try:
             yield
         except (redis.AuthenticationError, AuthorizationError, redis.ResponseError) as refused:
             drop_connections_to_replica(self.redis, refused)
             error = FeedRefusedError(self.server, str(refused), confirmed_count)
-            error.may_concern_event = type(refused) is redis.ResponseError and not _STATE_CODE.match(str(refused))
+            error.may_concern_event = type(refused) is redis.ResponseError and not _STATE_CODE_PATTERN.match(
+                str(refused)
+            )
             raise error from refused
         except redis.RedisError as fault:
             raise FeedUnreachableError(self.server, str(fault), confirmed_count) from fault

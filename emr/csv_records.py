@@ -1,4 +1,4 @@
-"""Split the text of a CSV file into records of cells, strictly, and find its separator."""
+"""Split the text of a CSV file into records of cells, strictly. Find the separator that the file uses."""
 
 import codecs
 import csv
@@ -12,15 +12,15 @@ from typing import cast
 _SEPARATORS = (",", ";", "\t", "|")
 _CELL_CHARACTERS_MAX = csv.field_size_limit()
 # Undecodable bytes become this lone surrogate, which no file can hold, so that errors name its row and column.
-_ESCAPE = "\udc80"
+_UNDECODABLE = "\udc80"
 ENCODING_ERRORS = "emr.csv_records"
-codecs.register_error(ENCODING_ERRORS, lambda error: (_ESCAPE, cast("UnicodeDecodeError", error).end))
-_UNREADABLE = re.compile(f"[{_ESCAPE}\0]")
-_SAVE_AS_UTF8 = "save the file as CSV in UTF-8"
+codecs.register_error(ENCODING_ERRORS, lambda error: (_UNDECODABLE, cast("UnicodeDecodeError", error).end))
+_UNREADABLE_CHARACTER = re.compile(f"[{_UNDECODABLE}\0]")
+_ENCODING_ADVICE = "save the file as CSV in UTF-8"
 
 
 class TableError(ValueError):
-    """A file cannot be read. The message names the row, the column and the problem."""
+    """A file cannot be read as a table. The message names the row, the column and the problem."""
 
     def __init__(self, row: int, line: int, column: str, problem: str) -> None:
         self.row, self.line, self.column, self.problem = row, line, column, problem
@@ -29,7 +29,7 @@ class TableError(ValueError):
 
 
 class Lines(Iterator[str]):
-    """The lines of a file. `record` holds the lines of the record that is being read."""
+    """Iterates over the lines of a file. `record` holds the lines of the record that is being read."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text, self._ahead = text, deque[str]()
@@ -43,7 +43,7 @@ class Lines(Iterator[str]):
         return line
 
     def peek(self) -> str:
-        """Return the first line that is not blank, without consuming lines. Empty if there is none."""
+        """Return the first line that is not blank without consuming it. Without such a line, return an empty text."""
         for line in self._text:
             self._ahead.append(line)
             if line.strip():
@@ -52,18 +52,18 @@ class Lines(Iterator[str]):
 
 
 def find_separator(header: str, required: Sequence[str]) -> str:
-    """Return the separator with which the header has the most required columns."""
+    """Return the separator that splits the header into the most required columns."""
     wanted = {heading_key(name) for name in required}
     return max(_SEPARATORS, key=lambda separator: len(wanted.intersection(map(heading_key, header.split(separator)))))
 
 
 def heading_key(heading: str) -> str:
-    """Return the letters and digits of a heading in one case. Headings with the same result name the same column."""
+    """Return the letters and digits of a heading in one case. Headings with the same key mean the same column."""
     return re.sub(r"[\W_]+", "", heading.casefold())
 
 
 def records(lines: Lines, separator: str) -> Iterator[tuple[int, int, list[str]]]:
-    """Yield each non-blank record: its number, the number of the line on which it begins, and its cells."""
+    """Yield each record that is not blank: its number, the number of its first line, and its cells."""
     reader = csv.reader(lines, delimiter=separator, strict=True)
     headings: list[str] = []
     for number in count(1):
@@ -75,23 +75,23 @@ def records(lines: Lines, separator: str) -> Iterator[tuple[int, int, list[str]]
             raise TableError(number, line, *_damaged_cell(lines.record, headings, separator, error)) from None
         if cells is None:
             return
-        if any(map(_UNREADABLE.search, lines.record)):
-            at = next(at for at, cell in enumerate(cells) if _UNREADABLE.search(cell))
-            raise TableError(number, line, heading_at(headings, at), _unreadable(cells[at]))
+        if any(map(_UNREADABLE_CHARACTER.search, lines.record)):
+            at = next(at for at, cell in enumerate(cells) if _UNREADABLE_CHARACTER.search(cell))
+            raise TableError(number, line, heading_at(headings, at), _unreadable_problem(cells[at]))
         if any(cell and not cell.isspace() for cell in cells):
             headings = headings or cells
             yield number, line, cells
 
 
-def _unreadable(cell: str) -> str:
+def _unreadable_problem(cell: str) -> str:
     if "\0" in cell:
-        return f"holds a NUL, which is no text; {_SAVE_AS_UTF8}"
-    readable = cell.replace(_ESCAPE, "\N{REPLACEMENT CHARACTER}")
-    return f"{readable[:60]!r} is not UTF-8; {_SAVE_AS_UTF8}"
+        return f"holds a NUL, which is no text; {_ENCODING_ADVICE}"
+    readable = cell.replace(_UNDECODABLE, "\N{REPLACEMENT CHARACTER}")
+    return f"{readable[:60]!r} is not UTF-8; {_ENCODING_ADVICE}"
 
 
 def _damaged_cell(record: list[str], headings: list[str], separator: str, error: csv.Error) -> tuple[str, str]:
-    """Return the column and the problem of a record that the csv module cannot parse."""
+    """Return the column and the problem of a record that the csv module could not parse."""
     mark = re.escape(separator)
     quoted, plain = rf'"(?:[^"]|"")*+"(?=[{mark}\r\n]|$)', rf'(?!")[^{mark}\r\n]{{0,{_CELL_CHARACTERS_MAX}}}'
     whole = re.compile(f"(?:{quoted}|{plain})({mark})?")
@@ -108,6 +108,6 @@ def _damaged_cell(record: list[str], headings: list[str], separator: str, error:
 
 
 def heading_at(headings: Sequence[str], at: int) -> str:
-    """Return the heading at a position, counted from 0. If it is empty, return the number of the column."""
+    """Return the heading at a position, counted from 0. If the heading is empty, return the number of the column."""
     heading = headings[at].strip() if at < len(headings) else ""
     return heading or str(at + 1)

@@ -1,9 +1,9 @@
-"""Read a CSV file strictly: a row that does not match the header is refused.
+"""Read a CSV file strictly: a row that does not match the header is an error.
 
-The separator is a comma, a semicolon, a tab or a vertical bar, depending on the header. The encoding is UTF-8, with or
+The separator is a comma, a semicolon, a tab or a vertical bar; the header decides. The encoding is UTF-8, with or
 without a byte order mark, or UTF-16 with one (the "Unicode text" of spreadsheets).
 
-Rows are numbered as in a spreadsheet: the header is row 1, and blank rows count. A cell may contain line breaks. Below
+Rows are numbered as in a spreadsheet: the header is row 1, and blank rows count. A cell may contain line breaks. After
 such a cell, row numbers differ from line numbers, and errors name both.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["HeaderError", "Row", "SurplusCellsError", "Table", "TableError", "op
 
 
 class SurplusCellsError(TableError):
-    """A row has more cells than the header. Probably a cell contains a separator but no quotation marks."""
+    """A row has more cells than the header. Probably a separator inside a cell was not quoted."""
 
     def __init__(
         self, row: "Row", positions: Mapping[str, int], headings: Sequence[str], cells: Sequence[str], separator: str
@@ -31,7 +31,10 @@ class SurplusCellsError(TableError):
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
     def rejoined_cells(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Yield each column's name, with the cells of the row as they are if a separator divided this column's cell."""
+        """For each column, assume that its cell was divided by a separator.
+
+        Yield the column and the row's rejoined cells.
+        """
         names = {at: name for name, at in self._positions.items()}
         surplus = len(self._cells) - len(self._headings)
         for at, heading in enumerate(self._headings):
@@ -40,27 +43,27 @@ class SurplusCellsError(TableError):
             yield names.get(at, heading), {name: cells[position] for name, position in self._positions.items()}
 
     def divided_cell_error(self, column: str, cell: str) -> TableError:
-        """Return the error that a separator has divided the cell of `column`. `cell` is the rejoined text."""
+        """Return the error that a separator divided the cell of `column`. `cell` is the text of the rejoined cell."""
         problem = f"{cell[:60]!r} is {len(self._cells) - len(self._headings) + 1} cells; "
         return self._row.error(column, f"{problem}{_cell_count_problem(self._headings, self._cells)}")
 
 
 class Row(NamedTuple):
-    """A row: its number in a spreadsheet, the number of its first line in the file, and its cells by column name."""
+    """A row of the file: its number in a spreadsheet, the number of its first line, and its cells by column name."""
 
     number: int
     line: int
     cells: Mapping[str, str]
 
     def error(self, column: str, problem: str) -> TableError:
-        """Return an error about a cell of this row."""
+        """Return an error about the cell of this row in `column`."""
         return TableError(self.number, self.line, column, problem)
 
 
 class HeaderError(TableError):
-    """The header lacks a column, or two of its headings name the same column.
+    """The header lacks a required column, or two of its headings mean the same column.
 
-    `headings` are the headings of the file.
+    `headings` are all headings of the file.
     """
 
     def __init__(self, row: "Row", headings: Sequence[str], column: str, problem: str) -> None:
@@ -69,10 +72,10 @@ class HeaderError(TableError):
 
 
 class Table:
-    """A CSV file whose header was read.
+    """A CSV file whose header has been read.
 
-    `headings` are its headings. `positions` are the positions of the requested columns. `separator` is its cell
-    separator.
+    `headings` are the headings of the file. `positions` are the positions of the requested columns. `separator` is the
+    character between cells.
     """
 
     def __init__(self, text: io.TextIOWrapper, required: Sequence[str], optional: Collection[str]) -> None:
@@ -84,10 +87,10 @@ class Table:
         self.positions = _positions(Row(number, line, {}), self.headings, required, optional)
 
     def scan(self) -> Iterator[Row | TableError]:
-        """Yield each non-blank row, or the error of a row that does not match the header.
+        """Yield each row that is not blank, or the error of a row that does not match the header.
 
-        After an error of quotation marks or of the encoding, nothing more is yielded, because the rows below cannot be
-        separated.
+        After an error of quotation marks or of the encoding, nothing more is yielded, because the next row cannot be
+        found.
         """
         while True:
             try:
@@ -97,9 +100,9 @@ class Table:
                 return
             if record is None:
                 return
-            yield self._fitted(*record)
+            yield self._fitted_row(*record)
 
-    def _fitted(self, number: int, line: int, cells: list[str]) -> Row | TableError:
+    def _fitted_row(self, number: int, line: int, cells: list[str]) -> Row | TableError:
         row = Row(number, line, {name: cells[at] for name, at in self.positions.items() if at < len(cells)})
         if len(cells) > len(self.headings):
             return SurplusCellsError(row, self.positions, self.headings, cells, self.separator)
@@ -132,10 +135,10 @@ def open_table(file: BinaryIO, required: Sequence[str], optional: Collection[str
 
 
 def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str] = ()) -> Iterator[Row]:
-    """Yield the non-blank rows, with the required columns and the optional columns that the header has.
+    """Yield the rows that are not blank, with the required columns, and with the optional columns that the header has.
 
-    Raises TableError as `open_table` does. Also raises it for a row with more or fewer cells than the header, a value
-    without a heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
+    Raises the errors of `open_table`. Also raises TableError for a row with more or fewer cells than the header, a
+    value without a heading, a repeated header row, wrong quotation marks, and text that cannot be decoded.
     """
     with open_table(file, required, optional) as table:
         for row in table.scan():
@@ -145,7 +148,7 @@ def read_table(file: BinaryIO, required: Sequence[str], optional: Collection[str
 
 
 def _positions(header: Row, headings: list[str], required: Sequence[str], optional: Collection[str]) -> dict[str, int]:
-    """Return the position of each requested column. Raises TableError for a missing or repeated column."""
+    """Return the position of each requested column. Raises HeaderError for a missing or repeated column."""
     names = [heading_key(heading) for heading in headings]
     for column in required:
         if heading_key(column) not in names:
@@ -160,9 +163,9 @@ def _positions(header: Row, headings: list[str], required: Sequence[str], option
 
 
 def _check_fit(row: Row, headings: list[str], cells: list[str], separator: str) -> None:
-    """Check that a row matches the header. Raises TableError if not.
+    """Check that a row matches the header. Otherwise raises TableError.
 
-    The caller has checked that the row is not too long.
+    The caller has already checked that the row does not have too many cells.
     """
     if len(cells) < len(headings):
         raise row.error(heading_at(headings, len(cells)), f"missing; {_cell_count_problem(headings, cells)}")

@@ -1,4 +1,4 @@
-"""Wait until replicas or the disk have an event, before the publisher counts it as published."""
+"""Wait until replicas or disks have an event, before the publisher counts it as published."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ _TIMEOUT_MAX = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """The conditions under which an event counts as published. By default, the primary must have it in memory.
+    """The conditions under which an event counts as published. By default, it must be in the memory of the primary.
 
-    - `replicas`: the number of replicas that must have received it (the command WAIT).
-    - `on_disk`: the primary and these replicas must also have written it to their append-only files (WAITAOF, Redis 7.2
-      or newer). A replica reports this once a second.
+    - `replicas`: the number of replicas that must have received the event (the command WAIT).
+    - `on_disk`: the primary and these replicas must also have written the event to their append-only files (WAITAOF,
+      Redis 7.2 or newer). A replica reports this once a second.
     - `timeout`: the time for which a publisher waits.
 
     Raises ValueError for a negative number, and for a timeout above 10 s.
@@ -36,11 +36,14 @@ class Durability:
 
     @property
     def is_default(self) -> bool:
-        """Whether no confirmation is needed."""
+        """Whether events count as published without a confirmation."""
         return not (self.replicas or self.on_disk)
 
     def check_socket_timeout(self, connection_options: Mapping[str, Any]) -> None:
-        """Check that a connection with these options waits longer than `timeout`. Raises ValueError if not."""
+        """Check that `timeout` is shorter than the socket timeout of a connection with these options.
+
+        Otherwise raises ValueError.
+        """
         if not self.is_default and self.timeout.total_seconds() >= connection_options["socket_timeout"]:
             raise ValueError("the timeout of the durability must be shorter than the socket_timeout of the URL")
 
@@ -49,14 +52,17 @@ DEFAULT_DURABILITY = Durability()
 
 
 class WaitRefusedError(redis.ResponseError):
-    """Redis refuses WAIT or WAITAOF: it lacks the permission, has no append-only file, or does not know the command."""
+    """Redis refuses WAIT or WAITAOF.
+
+    The user lacks the right, there is no append-only file, or the command is unknown.
+    """
 
 
 class Confirmation:
-    """Asks Redis, on the connection of the events, whether they are stored as a Durability demands.
+    """Asks Redis whether events are stored as a Durability demands, on the connection that sends them.
 
-    After a missing confirmation, `prove` asks again before more events are sent. Otherwise a publisher that repeats its
-    events would fill the stream with copies while the replicas are down.
+    If a confirmation is missing, no more events are sent until `prove` has got one. Otherwise a publisher that repeats
+    its events would fill the stream with copies while the replicas are down.
     """
 
     def __init__(self, durability: Durability) -> None:
@@ -64,19 +70,19 @@ class Confirmation:
         self._is_proven = durability.is_default
 
     def prove(self, client: redis.Redis) -> str | None:
-        """Return what is missing before events can be sent, or None if nothing is.
+        """Check that events can be confirmed at present. Return what is missing, or None.
 
-        Redis is asked at the first call, and after `check` has found that something is missing. Raises
+        Redis is asked at the first call, and at the first call after a confirmation was missing. Raises
         WaitRefusedError.
         """
         if self._is_proven:
             return None
         with client.pipeline(transaction=False) as pipeline:
             self.request(pipeline)
-            return self.check(pipeline.execute(raise_on_error=False)[-1])
+            return self.missing_guarantee(pipeline.execute(raise_on_error=False)[-1])
 
     def request(self, pipeline: "Pipeline") -> None:
-        """Add the command to a pipeline, after the commands of the events."""
+        """Add WAIT or WAITAOF to a pipeline, after the commands that send events. By default, add nothing."""
         required = self._durability
         milliseconds = required.timeout // timedelta(milliseconds=1)
         if required.on_disk:
@@ -85,10 +91,11 @@ class Confirmation:
             pipeline.wait(required.replicas, milliseconds)
         self._is_proven = required.is_default
 
-    def check(self, reply: Any) -> str | None:
-        """Return what is missing according to the reply to the command, or None if nothing is.
+    def missing_guarantee(self, reply: Any) -> str | None:
+        """Return what is missing according to the reply to WAIT or WAITAOF, or None if nothing is missing.
 
-        Raises WaitRefusedError if Redis refuses the command. If Redis did not answer, raises that error.
+        Raises WaitRefusedError if Redis refuses the command. If the reply is an error because Redis did not answer,
+        raises this error.
         """
         if self._durability.is_default:
             return None
@@ -96,11 +103,11 @@ class Confirmation:
             raise WaitRefusedError(str(reply)) from reply
         if isinstance(reply, redis.RedisError):
             raise reply
-        missing = self._missing(reply)
+        missing = self._missing_part(reply)
         self._is_proven = missing is None
         return missing
 
-    def _missing(self, reply: Any) -> str | None:
+    def _missing_part(self, reply: Any) -> str | None:
         required = self._durability
         local, replicas = reply if required.on_disk else (1, reply)
         seconds = f"within {required.timeout.total_seconds():g} s"

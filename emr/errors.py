@@ -2,17 +2,17 @@
 
 
 class FeedError(Exception):
-    """The feed did not accept the events. Some of the unconfirmed events may have arrived."""
+    """The feed did not accept the events. Some of the unconfirmed events may have arrived nevertheless."""
 
-    _verb = "did not accept"
-    _advice = "Publish again once it answers"
+    _VERB = "did not accept"
+    _ADVICE = "Publish again once it answers"
 
     def __init__(self, server: str, problem: str, confirmed_count: int = 0) -> None:
         self.server, self.problem = server, problem
         self.confirmed_count = confirmed_count
         super().__init__(
-            f"Redis at {server} {self._verb} the events ({problem}); {confirmed_count} were confirmed. "
-            f"{self._advice}: the event ids make a repeat harmless."
+            f"Redis at {server} {self._VERB} the events ({problem}); {confirmed_count} were confirmed. "
+            f"{self._ADVICE}: the event ids make a repeat harmless."
         )
 
 
@@ -21,29 +21,32 @@ class FeedUnreachableError(FeedError):
 
 
 class FeedRefusedError(FeedError):
-    """Redis answered with an error: no permission, out of memory, read-only, or the key is not a stream."""
+    """Redis replied with an error: no permission, out of memory, read-only, or the key is not a stream."""
 
-    _verb = "rejected"
-    _advice = "Fix the cause and publish again"
+    _VERB = "rejected"
+    _ADVICE = "Fix the cause and publish again"
     may_concern_event = False
-    """Whether Redis gave no code of a state of its own, so that the error may concern the event alone."""
+    """Whether this event may be the cause. If not, Redis gave a code for its own state."""
 
 
 class FeedUnconfirmedError(FeedError):
-    """The events were sent, but replicas or the disk did not confirm them in time. They may be on the stream.
+    """The events were sent, but replicas or disks did not confirm them in time. They may be on the stream.
 
-    Until a confirmation arrives, further calls raise this error without sending events.
+    Until a confirmation arrives, further calls raise this error and send no events.
     """
 
-    _verb = "did not confirm"
-    _advice = "They may be on the stream already. Publish them again"
+    _VERB = "did not confirm"
+    _ADVICE = "They may be on the stream already. Publish them again"
 
 
 class FeedFullError(FeedError):
-    """A stream has as many unprocessed events as the publisher's limit permits. Nothing was sent to it."""
+    """The number of unprocessed events on a stream has reached the publisher's limit.
 
-    _verb = "did not get"
-    _advice = "Publish them when Billing has imported some; `payments health` shows what stops the import"
+    Nothing was sent to the stream.
+    """
+
+    _VERB = "did not get"
+    _ADVICE = "Publish them when Billing has imported some; `payments health` shows what stops the import"
 
     def __init__(self, server: str, stream: str, unprocessed: int, limit: int, confirmed_count: int = 0) -> None:
         self.stream, self.unprocessed, self.limit = stream, unprocessed, limit

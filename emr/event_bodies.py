@@ -1,4 +1,4 @@
-"""Events in the forms that publishers pass, and their bytes and ids on the feed."""
+"""The forms in which a publisher passes events. Convert them to the bytes on the feed, and assign event ids."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,14 +14,14 @@ from payments.contract.signature import signature_of
 _EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
 Publishable = Event | Mapping[str, object] | bytes
-"""An event model, a mapping of its keys, or its bytes, which are sent unchanged."""
+"""An event model, a mapping of the event's keys, or the bytes of an event, which are sent unchanged."""
 Sign = Callable[[bytes], str | None]
-"""Returns the signature of an event's bytes, or None if it is not signed."""
+"""A function that returns the signature of an event's bytes, or None if the event is not signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A signing key that a company shares with Billing: its name and its secret."""
+    """A key with which a company signs its events: its name and its secret."""
 
     name: str
     secret: bytes = field(repr=False)
@@ -34,14 +34,14 @@ class SigningKey:
 def event_id_for(event_type: str, *key: str, version: int) -> UUID:
     """Return the event id of a version of a record. The same arguments always give the same id.
 
-    A publisher can thus repeat an event with the same id without storing the id. `key` identifies the record: clinic,
-    payment and line, or company and patient.
+    So a publisher can repeat an event with its id without storing the id. `key` identifies the record: clinic, payment
+    and line, or company and patient.
     """
     return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
 
 
 def body_of(event: Publishable) -> bytes:
-    """Return the bytes of an event that are published on the feed.
+    """Return the bytes of an event as they are published on the feed.
 
     Raises TypeError if a mapping contains a value of an unsupported type, and ValueError for an amount with fractions
     of a cent.
@@ -52,12 +52,14 @@ def body_of(event: Publishable) -> bytes:
         case PaymentSaved() | PaymentDeleted() | PatientSaved() | ChargeSaved():
             return event.model_dump_json(by_alias=True).encode()
         case Mapping():
-            text = json.dumps(dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
+            text = json.dumps(
+                dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_default
+            )
             return text.encode()
     raise TypeError(f"an event is a model of the contract, a mapping or bytes, not {type(event).__name__}")
 
 
-def _encode(value: object) -> str:
+def _json_default(value: object) -> str:
     match value:
         case Decimal():
             return f"{dollars(value):f}"

@@ -1,7 +1,7 @@
 """Transactional outbox: an EMR stores the event in the transaction of the save, and a relay publishes it later.
 
 The save calls `write` in its own transaction, and a separate process runs the Relay. `refused` returns the events that
-the relay has moved aside because they can never be published.
+can never be published, which the relay has marked as refused.
 """
 
 import contextlib
@@ -37,7 +37,10 @@ log = structlog.get_logger()
 
 @dataclass
 class _Outcome:
-    """The ids of published events, the reasons of events to move aside, and the last temporary refusal."""
+    """The result of a chunk: the published events, the refused events with their reasons, and a temporary refusal.
+
+    Events are given by their ids in the outbox. `refusal` is the last temporary error of a stream or of the server.
+    """
 
     published: list[int] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
@@ -47,16 +50,16 @@ class _Outcome:
 class Relay:
     """Publishes events from the outbox, oldest first. Several relays may run.
 
-    An event leaves the outbox after the feed has confirmed it. An interrupted relay publishes it again, which its event
-    id makes harmless. With several relays, an event may overtake an older event. This is harmless, because events have
-    versions.
+    An event leaves the outbox after the feed has confirmed it. If a relay is interrupted, the event is published again.
+    This is harmless, because the event id is the same. With several relays, an event may overtake an older event. This
+    is harmless too, because events have versions.
 
-    An event is moved aside and logged as an error (`outbox_event_refused`) if it can never be published: it is too
-    large, or Redis rejects it but accepts a later event of the same stream. Later events are then published.
+    An event that can never be published is marked as refused and logged as an error (`outbox_event_refused`). Either it
+    is too large, or Redis rejects it but accepts a later event of the same stream. Later events are then published.
 
     If the server or a stream accepts no events (out of memory, read-only, no permission, not a stream), its events wait
     in order, and the events of other streams are published. The same applies to a stream that has reached the feed's
-    limit `unprocessed_max`. If replicas or the disk do not confirm a chunk, its events stay in the outbox. They are
+    limit `unprocessed_max`. If replicas or disks do not confirm a chunk, its events stay in the outbox, and are
     published again when a confirmation arrives.
 
     `connection` is a connection, or a function that opens one. With a function, `run` pauses and reconnects after an
@@ -80,24 +83,24 @@ class Relay:
         self._database_failures = 0
 
     def publish_chunk(self) -> int:
-        """Publish up to a chunk of events. Return the number of events that were published or moved aside.
+        """Publish up to a chunk of events. Return the number of events that were published or refused.
 
         After an error, unpublished events stay in the outbox.
 
-        - Raises FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if replicas or the disk confirm
-          nothing.
+        - Raises FeedUnreachableError if Redis does not answer, and FeedUnconfirmedError if replicas or disks do not
+          confirm a chunk.
         - Raises FeedRefusedError if Redis or a stream temporarily refuses events, and FeedFullError if a stream has
-          reached its limit. The chunk's events of other streams have been published, and the next call continues after
-          this chunk.
+          reached its limit. The chunk's events of other streams are published, and the next call continues after this
+          chunk.
         - Raises the driver's error if the database fails.
         """
-        with self._database():
+        with self._recording_database_errors():
             connection = self._connection = self._connection or self._open_connection()
         try:
-            with self._database():
+            with self._recording_database_errors():
                 events = lock_oldest(connection, self._after, self._chunk)
             outcome = self._publish(events)
-            with self._database():
+            with self._recording_database_errors():
                 record_outcome(connection, outcome.published, outcome.reasons)
                 connection.commit()
         except BaseException:
@@ -118,8 +121,8 @@ class Relay:
         """Publish events until `wait` returns False.
 
         `wait` is called when the outbox is empty, and when the feed or the database is unavailable. After an error of
-        the database, the relay reconnects after pauses of growing length. If the connection is broken and the relay has
-        no function that opens a new one, the driver's error is raised.
+        the database, the relay reconnects. The pauses before it do so become longer. If the connection is broken and
+        the relay has no function that opens a new one, the driver's error is raised.
         """
         while True:
             try:
@@ -156,7 +159,7 @@ class Relay:
         return outcome
 
     def _hold_full_stream(self, full: FeedFullError, bodies: dict[int, bytes], outcome: _Outcome) -> dict[int, bytes]:
-        """Block the full stream. Return the events of other streams, which are still to be published."""
+        """Block the stream that is full. Return the events of other streams that are not yet published."""
         self._blocked.add(full.stream)
         rows = list(bodies)
         outcome.published.extend(rows[: full.confirmed_count])
@@ -166,14 +169,14 @@ class Relay:
     def _publish_singly(self, bodies: dict[int, bytes], outcome: _Outcome) -> None:
         """Publish events one by one, because Redis refused their chunk.
 
-        A refused event is moved aside once its stream accepts a later event.
+        If Redis refuses an event but accepts a later one of the same stream, the first one becomes a refused event.
         """
         suspects: dict[str, dict[int, str]] = defaultdict(dict)
         for row, body in bodies.items():
             stream = self._feed.stream_of(body)
             if stream in self._blocked:
                 continue
-            refusal = self._refusal(body)
+            refusal = self._publish_or_refuse(body)
             if refusal is None:
                 outcome.published.append(row)
                 outcome.reasons |= suspects.pop(stream, {})
@@ -185,8 +188,8 @@ class Relay:
         if not self._blocked:
             outcome.refusal = None
 
-    def _refusal(self, body: bytes) -> FeedRefusedError | None:
-        """Publish an event. Return the error if Redis refuses the event, otherwise None."""
+    def _publish_or_refuse(self, body: bytes) -> FeedRefusedError | None:
+        """Publish an event. Return the error if Redis refuses it, otherwise None."""
         try:
             self._feed.publish(body)
         except FeedRefusedError as refusal:
@@ -198,7 +201,7 @@ class Relay:
         self._blocked.clear()
 
     def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
-        """Set the start of the next chunk.
+        """Set the position at which the next chunk starts.
 
         If only some streams are blocked, it starts after these events, otherwise at the oldest event.
         """
@@ -213,7 +216,7 @@ class Relay:
         return self._connect()
 
     @contextlib.contextmanager
-    def _database(self) -> Iterator[None]:
+    def _recording_database_errors(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
@@ -222,7 +225,7 @@ class Relay:
             raise
 
     def _wait_after_error(self) -> bool:
-        """Pause after an error of the database. Return whether the next chunk can be tried."""
+        """Pause after an error of the database. Return whether the relay can try the next chunk."""
         log.warning("outbox_database_unavailable", error=type(self._database_error).__name__)
         self._pause(min(_PAUSE_FIRST * 2 ** min(self._database_failures - 1, _DOUBLINGS_MAX), _PAUSE_MAX))
         if self._connect is None:

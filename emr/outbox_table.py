@@ -12,7 +12,7 @@ from emr.client import Publishable, body_of
 from payments.contract.size_limit import EVENT_BYTES_MAX
 
 # The second and third statement upgrade the table of an earlier release.
-TABLE = """
+TABLE_STATEMENTS = """
 CREATE TABLE IF NOT EXISTS payment_outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event bytea NOT NULL
@@ -20,19 +20,19 @@ CREATE TABLE IF NOT EXISTS payment_outbox (
 ALTER TABLE payment_outbox ADD COLUMN IF NOT EXISTS refused text, ADD COLUMN IF NOT EXISTS refused_at timestamptz;
 CREATE INDEX IF NOT EXISTS payment_outbox_waiting ON payment_outbox (id) WHERE refused IS NULL;
 """
-_INSERT = "INSERT INTO payment_outbox (event) VALUES (%s)"
+_INSERT_EVENT = "INSERT INTO payment_outbox (event) VALUES (%s)"
 # Relays skip rows that another relay has locked, so that several can run. An oversized event is not loaded.
-_LOCK_OLDEST = """
+_LOCK_OLDEST_EVENTS = """
 SELECT id, octet_length(event), CASE WHEN octet_length(event) <= %s THEN event END
 FROM payment_outbox WHERE refused IS NULL AND id > %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
-_DELETE = "DELETE FROM payment_outbox WHERE id = ANY(%s)"
-_MOVE_ASIDE = "UPDATE payment_outbox SET refused = %s, refused_at = now() WHERE id = %s"
-_COUNT = "SELECT count(*) FROM payment_outbox WHERE refused IS NULL"
-_REFUSED = """
+_DELETE_EVENTS = "DELETE FROM payment_outbox WHERE id = ANY(%s)"
+_MARK_REFUSED = "UPDATE payment_outbox SET refused = %s, refused_at = now() WHERE id = %s"
+_COUNT_WAITING = "SELECT count(*) FROM payment_outbox WHERE refused IS NULL"
+_SELECT_REFUSED = """
 SELECT id, octet_length(event), refused, refused_at FROM payment_outbox WHERE refused IS NOT NULL ORDER BY id
 """
-_RETRY = "UPDATE payment_outbox SET refused = NULL, refused_at = NULL WHERE refused IS NOT NULL"
+_RETRY_REFUSED = "UPDATE payment_outbox SET refused = NULL, refused_at = NULL WHERE refused IS NOT NULL"
 
 
 class Cursor(Protocol):
@@ -73,7 +73,7 @@ class WaitingEvent(NamedTuple):
 
 
 class RefusedEvent(NamedTuple):
-    """An event that was moved aside, with the reason and the time."""
+    """An event that can never be published, with the reason and the time at which it was refused."""
 
     id: int
     byte_count: int
@@ -83,31 +83,31 @@ class RefusedEvent(NamedTuple):
 
 def create_table(connection: Connection) -> None:
     """Create the outbox table in the EMR's database, or upgrade the table of an earlier release. The caller commits."""
-    for statement in filter(str.strip, TABLE.split(";")):
-        _run(connection, statement)
+    for statement in filter(str.strip, TABLE_STATEMENTS.split(";")):
+        _execute(connection, statement)
 
 
 def write(connection: Connection, event: Publishable) -> None:
-    """Add an event to the outbox in the connection's current transaction. The caller commits.
+    """Add an event to the outbox in the current transaction of the connection. The caller commits.
 
-    The event id is assigned here, so Billing ignores an event that is published again.
+    The event id is assigned here. So if the event is published again, Billing ignores it.
     """
-    _run(connection, _INSERT, (body_of(event),))
+    _execute(connection, _INSERT_EVENT, (body_of(event),))
 
 
 def waiting(connection: Connection) -> int:
-    """Return the number of events that wait in the outbox. Events that were moved aside do not count."""
-    return int(_fetch_rows(connection, _COUNT)[0][0])
+    """Return the number of events that wait in the outbox. Refused events do not count."""
+    return int(_fetch_rows(connection, _COUNT_WAITING)[0][0])
 
 
 def refused(connection: Connection) -> list[RefusedEvent]:
-    """Return the events that were moved aside, oldest first. They stay in the outbox until the EMR acts."""
-    return [RefusedEvent(*row) for row in _fetch_rows(connection, _REFUSED)]
+    """Return the refused events, oldest first. They stay in the outbox until the EMR acts."""
+    return [RefusedEvent(*row) for row in _fetch_rows(connection, _SELECT_REFUSED)]
 
 
 def retry_refused(connection: Connection) -> None:
-    """Return the events that were moved aside to the queue, after their cause was fixed. The caller commits."""
-    _run(connection, _RETRY)
+    """Let the refused events wait again, after the cause of the refusal was removed. The caller commits."""
+    _execute(connection, _RETRY_REFUSED)
 
 
 def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingEvent]:
@@ -115,19 +115,19 @@ def lock_oldest(connection: Connection, after: int, limit: int) -> list[WaitingE
 
     Events that another relay has locked are skipped.
     """
-    rows = _fetch_rows(connection, _LOCK_OLDEST, (EVENT_BYTES_MAX, after, limit))
+    rows = _fetch_rows(connection, _LOCK_OLDEST_EVENTS, (EVENT_BYTES_MAX, after, limit))
     return [WaitingEvent(row, byte_count, None if event is None else bytes(event)) for row, byte_count, event in rows]
 
 
 def record_outcome(connection: Connection, published: Sequence[int], reasons: Mapping[int, str]) -> None:
-    """Delete the published events, and move aside the refused events with their reasons. The caller commits."""
+    """Delete the published events, and mark the refused events with their reasons. The caller commits."""
     if published:
-        _run(connection, _DELETE, (list(published),))
+        _execute(connection, _DELETE_EVENTS, (list(published),))
     for row, reason in reasons.items():
-        _run(connection, _MOVE_ASIDE, (reason, row))
+        _execute(connection, _MARK_REFUSED, (reason, row))
 
 
-def _run(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> None:
+def _execute(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> None:
     with contextlib.closing(connection.cursor()) as cursor:
         cursor.execute(statement, parameters)
 

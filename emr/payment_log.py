@@ -21,13 +21,13 @@ COLUMNS = [*REQUIRED, *OPTIONAL]
 
 # What a spreadsheet makes of a long number, of a narrow column and of an error, and what some exports write so that a
 # spreadsheet keeps leading zeros.
-_SPREADSHEET_FORM = re.compile(
+_CHANGED_BY_SPREADSHEET = re.compile(
     r'-?\d([.,]\d+)?E[+-]\d\d+|=".*"|#+|#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)', re.ASCII | re.DOTALL
 )
 _NUMBER_WITH_SEPARATORS = re.compile(r"\D{0,3}(?:\d{1,3}(?:\D\d{3})+(?:\D\d{1,2})?|\d+\D\d{1,2})\D{0,3}", re.ASCII)
-_MAY_HOLD_SEPARATORS = {"clinic_id", "payment_id", "line_id", "amount_paid"}
-_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_TYPES = {kind.casefold(): kind for kind in ChargeType}
+_COLUMNS_WITH_SEPARATORS = {"clinic_id", "payment_id", "line_id", "amount_paid"}
+_FLAG_BY_WORD = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_TYPE_BY_NAME = {kind.casefold(): kind for kind in ChargeType}
 _SHOWN_CHARACTERS_MAX = 60
 _Value = TypeVar("_Value")
 
@@ -40,7 +40,7 @@ class PaymentLogError(ValueError):
 
 
 def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
-    """Return the newest save of each line that is not deleted, sorted by transaction date."""
+    """Return the newest save of each line, sorted by transaction date. Deleted lines are left out."""
     newest: dict[LineKey, PaymentSaved | PaymentDeleted] = {}
     for event in events:
         if isinstance(event, PaymentSaved | PaymentDeleted):
@@ -52,7 +52,7 @@ def newest_saves(events: Iterable[Event]) -> list[PaymentSaved]:
 
 
 def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
-    """Write the Payment Log that the EMR would export after these events. Return the number of lines."""
+    """Write the Payment Log that an EMR would export after these events. Return the number of lines."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     saves = newest_saves(events)
@@ -61,12 +61,12 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
 
 
 def read_payment_log(file: BinaryIO) -> Iterator[EmrLogRow]:
-    """Yield the lines of a Payment Log. It is a CSV file as described in `emr.csv_table`.
+    """Yield the lines of a Payment Log. The file is read as described in `emr.csv_table`.
 
     Its columns may be in any order. Columns other than COLUMNS are ignored. A log with only a header is valid and has
     no lines. Raises PaymentLogError at the first invalid row or cell, and if a line occurs twice.
     """
-    with _table_errors(), open_table(file, REQUIRED, OPTIONAL) as table:
+    with _converting_table_errors(), open_table(file, REQUIRED, OPTIONAL) as table:
         for line in scan_payment_log(table):
             if isinstance(line, TableError):
                 raise line
@@ -74,14 +74,13 @@ def read_payment_log(file: BinaryIO) -> Iterator[EmrLogRow]:
 
 
 def scan_payment_log(table: Table) -> Iterator[EmrLogRow | TableError]:
-    """Yield each line of a Payment Log whose header was read, or the error of an invalid row.
+    """Yield each line of a Payment Log whose header has been read. For an invalid row, yield the error.
 
-    A line that occurs twice is an error. After an error that `Table.scan` cannot recover from, no more lines are
-    yielded.
+    A line that occurs twice is an error. If `Table.scan` cannot continue after an error, no more lines are yielded.
     """
     seen: dict[LocalKey, int] = {}
     for row in table.scan():
-        line = _clearer(row) if isinstance(row, TableError) else _line_or_error(row)
+        line = _clearest_error(row) if isinstance(row, TableError) else _line_or_error(row)
         if isinstance(row, Row) and isinstance(line, EmrLogRow):
             if line.key in seen:
                 line = row.error("line_id", f"{line.key} is already in row {seen[line.key]}")
@@ -91,7 +90,7 @@ def scan_payment_log(table: Table) -> Iterator[EmrLogRow | TableError]:
 
 
 @contextlib.contextmanager
-def _table_errors() -> Iterator[None]:
+def _converting_table_errors() -> Iterator[None]:
     try:
         yield
     except TableError as error:
@@ -105,32 +104,32 @@ def _line_or_error(row: Row) -> EmrLogRow | TableError:
         return error
 
 
-def _clearer(error: TableError) -> TableError:
-    """Return the clearest error of a row: for a row with too many cells, the error that names the divided cell.
+def _clearest_error(error: TableError) -> TableError:
+    """If a row has too many cells, return the error that names the divided cell, if that cell is known.
 
-    Other errors are returned unchanged.
+    Otherwise return the error unchanged.
     """
     return (_divided_cell_error(error) if isinstance(error, SurplusCellsError) else None) or error
 
 
 def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
-    """Return the error that names the column whose cell a separator divided.
+    """Return an error that names the column whose cell was divided by a separator.
 
-    Return None if several columns are possible.
+    If it may be one of several columns, return None.
     """
-    divided = {column: cells for column, cells in error.rejoined_cells() if _is_divided(column, cells)}
+    divided = {column: cells for column, cells in error.rejoined_cells() if _may_be_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
     if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
         return None
     return error.divided_cell_error(column, divided[column][column])
 
 
-def _is_divided(column: str, cells: Mapping[str, str]) -> bool:
-    """Return whether a separator may have divided this column's cell.
+def _may_be_divided(column: str, cells: Mapping[str, str]) -> bool:
+    """Return whether a separator may have divided the cell of this column.
 
-    It may if the cell may contain a separator and all other cells are valid.
+    This is so if the cell may contain a separator and all other cells are valid.
     """
-    if column in REQUIRED and column not in _MAY_HOLD_SEPARATORS:
+    if column in REQUIRED and column not in _COLUMNS_WITH_SEPARATORS:
         return False
     if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS.fullmatch(cells[column]):
         return False
@@ -139,7 +138,7 @@ def _is_divided(column: str, cells: Mapping[str, str]) -> bool:
 
 def _is_readable(column: str, cell: str) -> bool:
     try:
-        _READERS[column](cell)
+        _PARSER_BY_COLUMN[column](cell)
     except ValueError:
         return False
     return True
@@ -164,15 +163,15 @@ def _parse_line(row: Row) -> EmrLogRow:
 
 
 def _shorten(cell: str) -> str:
-    """Return a cell's text for a one-line message, shortened."""
+    """Return the text of a cell for a message. A long text is shortened."""
     return repr(cell) if len(cell) <= _SHOWN_CHARACTERS_MAX else f"{cell[:_SHOWN_CHARACTERS_MAX]!r}..."
 
 
 def _identifier(text: str) -> str:
-    """Return an id unchanged. Raises ValueError for an invalid id, including an id with blanks at its ends."""
+    """Return an id unchanged. Raises ValueError if the id is invalid, for example if it begins or ends with a blank."""
     if len(text) > ID_CHARACTERS_MAX or not is_identifier(text):
         raise ValueError("text of 1 to 64 printable characters, without white space at its ends")
-    if _SPREADSHEET_FORM.fullmatch(text):
+    if _CHANGED_BY_SPREADSHEET.fullmatch(text):
         raise ValueError("the id itself, which a spreadsheet has changed (make it a column of text and export again)")
     return text
 
@@ -193,16 +192,16 @@ def _amount(text: str) -> Money:
 
 def _flag(text: str) -> bool:
     word = text.strip().casefold()
-    if word not in _FLAGS:
+    if word not in _FLAG_BY_WORD:
         raise ValueError("true or false")
-    return _FLAGS[word]
+    return _FLAG_BY_WORD[word]
 
 
 def _charge_type(text: str) -> ChargeType:
     word = text.strip().casefold()
-    if word not in _TYPES:
+    if word not in _TYPE_BY_NAME:
         raise ValueError(f"one of {', '.join(ChargeType)}")
-    return _TYPES[word]
+    return _TYPE_BY_NAME[word]
 
 
 def _version(text: str) -> int | None:
@@ -214,7 +213,7 @@ def _version(text: str) -> int | None:
     return int(digits)
 
 
-_READERS: dict[str, Callable[[str], object]] = {
+_PARSER_BY_COLUMN: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(LocalKey._fields, _identifier),
     "transaction_date": _day,
     "amount_paid": _amount,

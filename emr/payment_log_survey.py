@@ -1,4 +1,4 @@
-"""Survey a Payment Log before it is compared: the meaning of its columns, its first rows, and its problems."""
+"""Survey a Payment Log before it is compared. Find the meaning of its columns, its first rows and its problems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical b
 
 @dataclass(slots=True)
 class LogSurvey:
-    """The result of surveying a Payment Log.
+    """The result of a survey of a Payment Log.
 
-    `columns` maps each column to its heading in the file; missing columns are omitted. `ignored` are the unused
-    headings. The lists are limited, the counts are not. `total` is in dollars.
+    `columns` maps each column to its heading in the file; columns that the file lacks are left out. `ignored` are the
+    headings that mean no column. The lists have a limited length, but the counts are complete. `total` is in dollars.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class LogSurvey:
         return [column for column in REQUIRED if column not in self.columns]
 
     def add(self, line: EmrLogRow | TableError) -> None:
-        """Add a line, or the problem of a row."""
+        """Add a line to the survey, or the problem of a row."""
         if isinstance(line, TableError):
             self.problem_count += 1
             if len(self.problems) < PROBLEMS_MAX:
@@ -60,7 +60,7 @@ class LogSurvey:
 
 
 def survey_payment_log(file: BinaryIO) -> LogSurvey:
-    """Read a whole Payment Log, and return the survey. Problems of the file are part of the survey."""
+    """Read a Payment Log to its end, and return the survey. Problems of the file are part of the survey."""
     survey = LogSurvey()
     try:
         with open_table(file, REQUIRED, OPTIONAL) as table:

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of the publisher, one for each event. The stream entry carries the span's context."""
+"""OpenTelemetry spans of the publisher, one for each event. Each stream entry carries the context of its span."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,22 +6,22 @@ from contextlib import contextmanager
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-_W3C = TraceContextTextMapPropagator()
+_W3C_PROPAGATOR = TraceContextTextMapPropagator()
 
 
 @contextmanager
 def publish_spans(tracer: Tracer, entries: Sequence[tuple[str, dict[str, bytes | str]]]) -> Iterator[None]:
-    """Open a span for each entry below the current span, and add its `traceparent` to the entry's fields.
+    """Open a span for each entry as a child of the current span. Add its `traceparent` to the fields of the entry.
 
-    An entry is (stream, fields). The spans end with the block, after the feed has confirmed the events. An error is
-    recorded by its class only.
+    An entry is (stream, fields). The spans end with the block, after the feed has confirmed the events. For an error,
+    only its class is recorded.
     """
     spans = []
     for stream, fields in entries:
         named = {"messaging.system": "redis", "messaging.operation.type": "send", "messaging.destination.name": stream}
         span = tracer.start_span("publish", kind=SpanKind.PRODUCER, attributes=named)
         carrier: dict[str, str] = {}
-        _W3C.inject(carrier, set_span_in_context(span))
+        _W3C_PROPAGATOR.inject(carrier, set_span_in_context(span))
         fields.update(carrier)
         spans.append(span)
     try:

@@ -28,9 +28,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """An event, the time at which it arrives at the feed, and data that only the simulator knows.
+    """An event, the time at which it arrives at the feed, and facts that only the simulator has.
 
-    `scenario` is None for a patient's record. `is_newest` is True if no later version was saved on the simulated days.
+    `scenario` is None for the record of a patient. `is_newest` is True if no later version was saved on the simulated
+    days.
     """
 
     event: Event
@@ -42,7 +43,7 @@ class SimulatedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A visit of a patient. `at` is the clinic's local time. Nothing is saved after `last_day`."""
+    """A visit of a patient. `at` is in the clinic's local time. No event is saved after `last_day`."""
 
     company_id: str
     clinic_id: str
@@ -58,7 +59,7 @@ class _Save(NamedTuple):
 
 
 def pick(rng: Random, weights: Mapping[_T, int]) -> _T:
-    """Return a random key. Its probability is proportional to its weight."""
+    """Return a random key. The probability of a key is proportional to its weight."""
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
@@ -68,7 +69,7 @@ def chance(rng: Random, percent: int) -> bool:
 
 
 def line_events(visit: Visit, line_id: str, rng: Random) -> Iterator[SimulatedEvent]:
-    """Yield the events of one payment line and of its refund, not in order of arrival."""
+    """Yield the events of one payment line and of its refund. They are not in order of arrival."""
     scenario = pick(rng, SCENARIO_WEIGHTS)
     first = _first_save(visit, line_id, scenario, rng)
     changes = _changes(first, scenario, rng)

@@ -1,7 +1,7 @@
-"""Weights of the simulation: how often each scenario, charge type, method and delay occurs.
+"""Weights of the simulation: the frequency of each scenario, charge type, method and delay.
 
-The figures are assumptions, not measurements. They are chosen so that two weeks of five clinics exercise every import
-rule. The weights of a mapping are relative to their sum, which is 100 here.
+The numbers are assumptions, not measurements. They are chosen so that two weeks of five clinics exercise every import
+rule. Weights are relative to the sum of their mapping, which is 100 here.
 """
 
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ AMOUNTS_CENTS: Mapping[ChargeType, range] = {
     ChargeType.OTHER: range(5_00, 80_00),
 }
 EDIT_DELAYS_DAYS: Mapping[int, int] = {0: 40, 1: 25, 2: 10, 3: 10, 5: 8, 8: 4, 35: 3}
-"""Days between two saves of a line. The longest is enough for the month to be closed meanwhile."""
+"""Days between two saves of a line. The longest delay is long enough for the month to be closed in between."""
 
 # Payments with two lines, per 100.
 TWO_LINES_PERCENT = 12

@@ -1,7 +1,7 @@
-"""Simulate days of clinics from a seed, one day at a time.
+"""Simulate several days of several clinics from a seed, one day after the other.
 
 The same arguments give the same bytes. The events of a clinic and a day depend only on the seed, the clinic and the
-date. So a simulation with more clinics or days contains the same events and more. Frequencies are in
+date. So a simulation with more clinics or days contains the same events, and others in addition. The frequencies are in
 `emr.simulation_weights`.
 """
 
@@ -50,9 +50,9 @@ class SimulatedClinic:
 
 
 def clinics_of(clinics: int, seed: int) -> list[SimulatedClinic]:
-    """Return the simulated clinics with their settings. Store the settings before publishing the events.
+    """Return the simulated clinics with their settings.
 
-    Raises ValueError for fewer than one clinic.
+    The caller must store these settings before it publishes events. Raises ValueError for fewer than one clinic.
     """
     if clinics < 1:
         raise ValueError(f"a simulation needs 1 clinic or more, not {clinics}")

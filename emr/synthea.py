@@ -4,11 +4,11 @@ In `claims_transactions.csv`, the rows of a claim are ordered by CHARGEID. A CHA
 TRANSFERIN the next one (TRANSFERTYPE: 1 and 2 are insurers, p is the patient). The patient made a PAYMENT if its METHOD
 is COPAY, which is collected at the visit, or if the patient is the debtor at this row.
 
-The export has no column for the charge type, so it is derived from the debtors. A PAYMENT by COPAY is a Copay. A
-payment of a charge that an insurer owed first is Coinsurance (it may be a deductible, which the export does not tell).
-A payment of a charge that the patient owed from the start is Other.
+The export has no column for the charge type, so the charge type is derived from the debtors. A PAYMENT by COPAY is a
+Copay. A payment of a charge that an insurer owed first is Coinsurance. (It may be a deductible, but the export does not
+say so.) A payment of a charge that the patient owed from the start is Other.
 
-A PAYMENT of 0.00 is skipped, because a front desk records none.
+A PAYMENT of 0.00 is skipped, because a front desk records no such payment.
 
 A damaged export is refused as a whole: everything is read and validated before the first event is built. The patients
 are read again when their events are built, so that only their ids are in memory.
@@ -36,7 +36,7 @@ from payments.contract.money import Money, total
 
 COMPANY_DEFAULT = "synthea"
 # COPAY says when the money was taken, not how. ECHECK is a transfer between accounts.
-_METHODS = {"CASH": Method.CASH, "CHECK": Method.CHECK, "CC": Method.CREDIT_CARD, "ECHECK": Method.EFT}
+_METHOD_BY_CODE = {"CASH": Method.CASH, "CHECK": Method.CHECK, "CC": Method.CREDIT_CARD, "ECHECK": Method.EFT}
 
 
 class _PatientPayment(NamedTuple):
@@ -46,7 +46,7 @@ class _PatientPayment(NamedTuple):
 
 @dataclass(frozen=True)
 class SyntheaExport:
-    """The patient payments of one export. Events are built on demand."""
+    """The patient payments of one export. The events are built when they are iterated."""
 
     company_id: str
     clinics: tuple[str, ...]
@@ -56,11 +56,11 @@ class SyntheaExport:
     _payments: tuple[_PatientPayment, ...] = field(repr=False)
 
     def patients(self) -> Iterator[PatientSaved]:
-        """Yield a record for each patient, saved on the day of birth because the export has no other time."""
+        """Yield an event for each patient. It is saved on the day of birth, because the export has no other time."""
         return _patients(self._folder / PATIENTS_FILE, self.company_id)
 
     def payments(self) -> Iterator[PaymentSaved]:
-        """Yield each patient payment as a line, claim by claim, with the dates of the export."""
+        """Yield an event for each patient payment, claim by claim. The dates are those of the export's rows."""
         file = self._folder / TRANSACTIONS_FILE
         return (_payment_event(file, self.company_id, payment) for payment in self._payments)
 
@@ -107,9 +107,9 @@ def _patients(file: Path, company_id: str) -> Iterator[PatientSaved]:
 
 
 def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
-    """Return the steps of each claim, and the first row of each patient.
+    """Return the rows of each claim, and the first row of each patient.
 
-    Rows of different claims are interleaved, so each claim is collected before it is processed.
+    Rows of different claims are interleaved, so all rows of a claim are collected before the claim is processed.
     """
     claims: dict[str, list[Step]] = defaultdict(list)
     rows_of_patients: dict[str, int] = {}
@@ -121,9 +121,9 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
 
 
 def _check_patient(file: Path, claim: list[Step]) -> None:
-    """Check that all rows of a claim name the same patient. Raises ExportError if not.
+    """Check that all rows of a claim name the same patient. Otherwise raises ExportError.
 
-    Otherwise one patient would owe what another has paid.
+    Without this check, one patient could owe what another has paid.
     """
     first = claim[0]
     for step in claim:
@@ -139,12 +139,12 @@ def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment
         if step.type != "PAYMENT":
             debtor = step.debtor or debtor
             charged_debtor = step.debtor if step.debtor and step.type == "CHARGE" else charged_debtor
-        elif step.amount and (step.method == "COPAY" or _debtor(file, step, debtor) == PATIENT_OWES):
+        elif step.amount and (step.method == "COPAY" or _required_debtor(file, step, debtor) == PATIENT_OWES):
             yield _PatientPayment(step, _charge_type(step, charged_debtor))
 
 
-def _debtor(file: Path, step: Step, debtor: str) -> str:
-    """Return the debtor of the charge that a payment pays. Raises ExportError if no charge names a debtor."""
+def _required_debtor(file: Path, step: Step, debtor: str) -> str:
+    """Return `debtor` unchanged. If it is empty, no CHARGE precedes this payment: raises ExportError."""
     if not debtor:
         raise ExportError(file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})")
     return debtor
@@ -172,7 +172,7 @@ def _payment_event(file: Path, company_id: str, payment: _PatientPayment) -> Pay
         "amount_paid": step.amount,
         "paid": True,
         "internal_payment": False,
-        "method": _METHODS.get(step.method, Method.OTHER),
+        "method": _METHOD_BY_CODE.get(step.method, Method.OTHER),
         "transaction_date": step.at[:10],
         "date_of_service": step.at[:10],
         "provider_id": step.provider_id,

@@ -1,4 +1,4 @@
-"""The two files of a Synthea CSV export that hold payments and patients, read strictly.
+"""Read the two files of a Synthea CSV export that contain payments and patients, strictly.
 
 An invalid row is refused with an error that names its number and column.
 """
@@ -21,7 +21,7 @@ _TRANSACTION_COLUMNS = (
 _PATIENT_COLUMNS = ["Id", "BIRTHDATE", "FIRST", "LAST"]
 _TRANSACTION_TYPES = {"CHARGE", "PAYMENT", "ADJUSTMENT", "TRANSFERIN", "TRANSFEROUT"}
 PATIENT_OWES = "p"
-_DEBTORS = {"", "1", "2", PATIENT_OWES}
+_DEBTOR_BY_TRANSFER_TYPE = {"", "1", "2", PATIENT_OWES}
 _TEXT_COLUMNS = {"NOTES", "FIRST", "LAST"}
 
 
@@ -36,7 +36,7 @@ class ExportError(Exception):
 class Step(NamedTuple):
     """A row of a claim.
 
-    It moves the responsibility to another payer (`debtor`), or is a payment of `amount` dollars.
+    It is a payment of `amount` dollars, or it makes `debtor` the next payer.
     """
 
     number: int
@@ -65,22 +65,22 @@ class Patient(NamedTuple):
 
 def read_patients(file: Path) -> Iterator[Patient]:
     """Yield the patients. Raises ExportError for an invalid row or a repeated id."""
-    with _errors_named(file):
+    with _converting_errors(file):
         for row in _rows(file, _PATIENT_COLUMNS):
             patient_id, born, first_name, last_name = (row.cells[column] for column in _PATIENT_COLUMNS)
-            _check_value(row, "BIRTHDATE", "a date such as 1980-02-03", is_valid=_is_read_by(parse_day, born))
+            _require_valid(row, "BIRTHDATE", "a date such as 1980-02-03", is_valid=_can_parse(parse_day, born))
             yield Patient(row.number, patient_id, born, f"{first_name} {last_name}".strip())
 
 
 def read_steps(file: Path) -> Iterator[Step]:
     """Yield all rows of the claims file. Raises ExportError for an invalid row or a repeated id."""
-    with _errors_named(file):
+    with _converting_errors(file):
         yield from map(_step, _rows(file, _TRANSACTION_COLUMNS))
 
 
 @contextmanager
-def _errors_named(file: Path) -> Iterator[None]:
-    """Within the block, convert an error of the file or of one of its rows to an ExportError that names the file."""
+def _converting_errors(file: Path) -> Iterator[None]:
+    """Convert errors of the file or of its rows, raised in the block, to an ExportError that names the file."""
     try:
         yield
     except OSError as fault:
@@ -90,7 +90,7 @@ def _errors_named(file: Path) -> Iterator[None]:
 
 
 def _rows(file: Path, columns: list[str]) -> Iterator[Row]:
-    """Yield the rows of a file. The first column of `columns` is the id. Raises TableError for a repeated id."""
+    """Yield the rows of a file. The first of `columns` holds the id. Raises TableError for a repeated id."""
     rows_of_ids: dict[str, int] = {}
     with file.open("rb") as lines:
         for row in read_table(lines, columns):
@@ -110,16 +110,18 @@ def _check_surrounding_whitespace(row: Row) -> None:
 
 def _step(row: Row) -> Step:
     cells = row.cells
-    _check_value(row, "ID", "an id", is_valid=bool(cells["ID"]))
-    _check_value(row, "CLAIMID", "the id of a claim", is_valid=bool(cells["CLAIMID"]))
-    _check_value(
+    _require_valid(row, "ID", "an id", is_valid=bool(cells["ID"]))
+    _require_valid(row, "CLAIMID", "the id of a claim", is_valid=bool(cells["CLAIMID"]))
+    _require_valid(
         row, "TYPE", "one of " + ", ".join(sorted(_TRANSACTION_TYPES)), is_valid=cells["TYPE"] in _TRANSACTION_TYPES
     )
-    _check_value(row, "TRANSFERTYPE", "1, 2, p or nothing", is_valid=cells["TRANSFERTYPE"] in _DEBTORS)
-    is_time = _is_read_by(parse_moment, cells["FROMDATE"])
-    _check_value(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_valid=is_time)
+    _require_valid(
+        row, "TRANSFERTYPE", "1, 2, p or nothing", is_valid=cells["TRANSFERTYPE"] in _DEBTOR_BY_TRANSFER_TYPE
+    )
+    is_time = _can_parse(parse_moment, cells["FROMDATE"])
+    _require_valid(row, "FROMDATE", "a time such as 2026-10-05T15:00:00Z", is_valid=is_time)
     number = cells["CHARGEID"]
-    _check_value(
+    _require_valid(
         row, "CHARGEID", "a whole number", is_valid=number.isascii() and number.isdecimal() and len(number) <= 18
     )
     return Step(
@@ -140,12 +142,12 @@ def _step(row: Row) -> Step:
 
 
 def _amount(row: Row) -> Money:
-    is_valid = _is_read_by(parse_amount, row.cells["PAYMENTS"])
-    _check_value(row, "PAYMENTS", "dollars such as 25.00", is_valid=is_valid)
+    is_valid = _can_parse(parse_amount, row.cells["PAYMENTS"])
+    _require_valid(row, "PAYMENTS", "dollars such as 25.00", is_valid=is_valid)
     return parse_amount(row.cells["PAYMENTS"])
 
 
-def _is_read_by(read: Callable[[str], object], text: str) -> bool:
+def _can_parse(read: Callable[[str], object], text: str) -> bool:
     try:
         read(text)
     except ValueError:
@@ -153,10 +155,10 @@ def _is_read_by(read: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _check_value(row: Row, column: str, expected: str, *, is_valid: bool) -> None:
-    """Check that `is_valid` is True. Raises TableError if not.
+def _require_valid(row: Row, column: str, expected: str, *, is_valid: bool) -> None:
+    """If `is_valid` is False, raises TableError about a cell.
 
-    The error names the column, the `expected` value and the row's id.
+    The error names the column, the `expected` value and the id of the row.
     """
     if not is_valid:
         row_id = next(iter(row.cells.values()))

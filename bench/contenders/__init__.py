@@ -1,1 +1,1 @@
-"""Job queues that are compared with the import. Each runs jobs that do nothing."""
+"""Job queues with which the import is compared. Their jobs do nothing."""

@@ -1,4 +1,4 @@
-"""The Celery contender, with the product's Celery settings. With BENCH_SETTINGS=bare, it has only the broker URL.
+"""The Celery contender. It has the product's Celery settings, or only the broker URL with BENCH_SETTINGS=bare.
 
 `work` runs a worker of two processes. `enqueue FIRST COUNT` enqueues jobs.
 """
@@ -44,7 +44,7 @@ def make_app() -> Celery:
 
 
 def main() -> None:
-    """Run the Celery worker or enqueue jobs, depending on the first argument."""
+    """Run the Celery worker or enqueue jobs. The first argument decides."""
     app = make_app()
     if sys.argv[1] == "work":
         queue = app.conf.task_default_queue

@@ -10,7 +10,7 @@ from bench.contenders.job_marker import mark
 
 
 def main() -> None:
-    """Run the worker or enqueue jobs, depending on the first argument."""
+    """Run the worker or enqueue jobs. The first argument decides."""
     queue = Queue("bench", connection=Redis.from_url(os.environ["BENCH_REDIS"]))
     if sys.argv[1] == "work":
         SimpleWorker([queue], connection=queue.connection).work(logging_level="WARNING")

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from docgen import __main__ as docgen
 from docgen import contract
-from docgen.contract_words import EXAMPLES, MEANINGS
+from docgen.contract_words import EXAMPLE_BY_MODEL, MEANING_BY_FIELD
 from emr.client import STREAM_DEFAULT
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
@@ -75,8 +75,8 @@ def test_schema_is_valid_and_describes_every_field():
     Draft202012Validator.check_schema(SCHEMA)
     fields = [field for definition in SCHEMA["$defs"].values() for field in definition.get("properties", {}).items()]
 
-    assert {name for name, _ in fields} == set(MEANINGS)
-    assert [name for name, form in fields if not form["description"].startswith(MEANINGS[name])] == []
+    assert {name for name, _ in fields} == set(MEANING_BY_FIELD)
+    assert [name for name, form in fields if not form["description"].startswith(MEANING_BY_FIELD[name])] == []
 
 
 @pytest.mark.parametrize("content", ACCEPTED, ids=lambda content: json.dumps(content)[-40:])
@@ -121,10 +121,10 @@ def test_schema_rejects_ids_with_a_blank_at_an_end(blank):
             assert not VALIDATOR.is_valid(content)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EXAMPLE_BY_MODEL)
 def test_example_is_an_event(name):
-    assert type(read_event(json.dumps(EXAMPLES[name]).encode())).__name__ == name
-    assert VALIDATOR.is_valid(EXAMPLES[name])
+    assert type(read_event(json.dumps(EXAMPLE_BY_MODEL[name]).encode())).__name__ == name
+    assert VALIDATOR.is_valid(EXAMPLE_BY_MODEL[name])
 
 
 def test_asyncapi_has_the_stream_and_a_schema_for_each_message():
