@@ -14,6 +14,18 @@ from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.outcome import ClosedCase, HoldCause, Reason
 from payments.core.refund import RefundProblem
 
+REASON_TERMS = {
+    Reason.TYPE_NOT_SELECTED: "Charge type not selected",
+    Reason.INTEGRATION_OFF: "Integration off",
+    Reason.INTERNAL_PAYMENT: "Internal Payment",
+    Reason.RETRIES_EXHAUSTED: "Every attempt failed",
+    Reason.PATIENT_NOT_FOUND: "Patient not found",
+    Reason.INVALID_EVENT: "Invalid event",
+    Reason.VERSION_CONFLICT: "Version conflict",
+    Reason.UNKNOWN_COMPANY: "Unknown company",
+    Reason.UNKNOWN_CLINIC: "Unknown clinic",
+}
+"""The term of each reason. Columns, filters and the help show it."""
 REASONS = {
     Reason.TYPE_NOT_SELECTED: (
         "This charge type was not selected when the payment was saved. Change the clinic settings, then requeue."
@@ -109,6 +121,11 @@ _DETAILS: dict[str, str] = {
 def reason(code: str | None) -> str:
     """Return why a payment is Not Sent or failed validation, as a sentence. Empty if the code is None."""
     return REASONS[Reason(code)] if code else ""
+
+
+def reason_term(code: str) -> str:
+    """Return the term of a reason for Not Sent or Validation Failed."""
+    return REASON_TERMS[Reason(code)]
 
 
 def detail(code: str) -> str:

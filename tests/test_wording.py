@@ -16,7 +16,7 @@ from payments.core.finding import FindingNote, FindingReason
 from payments.core.history import HistoryCode, NoEffectCause
 from payments.core.nightly_job import NightlyJob
 from payments.core.outcome import ClosedCase, HoldCause, Reason, Status
-from payments.core.posted import PostedState
+from payments.core.posted import PostedFilter
 from payments.core.postponed_work import WorkKind
 from payments.core.refund import RefundProblem
 from payments.core.requeue_result import RequeueResult
@@ -25,6 +25,7 @@ from payments.help_texts import Topic, help_texts
 ROOT = Path(wording.__file__).parents[1]
 WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
     (Reason, wording.REASONS),
+    (Reason, wording.REASON_TERMS),
     (ClosedCase, wording.CLOSED_CASES),
     (FindingReason, wording.FINDING_REASONS),
     (AllocationRule, wording.ALLOCATION_RULES),
@@ -37,7 +38,7 @@ WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
     (NightlyJob, operations_wording.JOBS),
     (WorkKind, operations_wording.WORK_KINDS),
     (RequeueResult, operations_wording.REQUEUE_RESULTS),
-    (PostedState, posted_wording.POSTED_STATES),
+    (PostedFilter, posted_wording.POSTED_TERMS),
 ]
 
 
@@ -133,7 +134,7 @@ def test_history_detail_is_rendered_from_its_parameters(
 
 def test_rules_and_queries_contain_no_display_sentences() -> None:
     sentences = {text for _, words in WORDS for text in words.values() if " " in text}
-    sentences -= {"Not Sent", "Validation Failed", "Transmission Successful"}  # statuses: their values are given
+    sentences -= set(Status)  # the values of statuses are the given terms
     found = []
     for folder in ("payments/core", "payments/journeys", "payments/store/feed", "payments/store/reports"):
         for file in (ROOT / folder).rglob("*.py"):

@@ -53,6 +53,18 @@ def _posted_states() -> type[PostedFilter]:
     return PostedFilter
 
 
+def _reason_term(code: str) -> str:
+    from payments import wording
+
+    return wording.reason_term(code)
+
+
+def _posted_term(code: str) -> str:
+    from payments import posted_wording
+
+    return posted_wording.posted_term(code)
+
+
 def _sorts() -> list[Sort]:
     return CLAIMS_FEED.sorts
 
@@ -65,18 +77,21 @@ class ClaimsFeedParameters:
     until: date | None = last_day()
     period: Period | None = period()
     status: Status | None = parameter(
-        "Status",
-        "This status only.",
+        "Transmission",
+        "This Transmission status only.",
         ParameterKind.CHOICE,
         choices=_statuses,
     )
-    reason: Reason | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
+    reason: Reason | None = parameter(
+        "Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons, choice_text=_reason_term
+    )
     posted: PostedFilter | None = parameter(
         "Posted",
         "Whether the payment is posted and, if not, why. `not_in_billing` selects all payments that should be in "
         "Billing and are not.",
         ParameterKind.CHOICE,
         choices=_posted_states,
+        choice_text=_posted_term,
     )
     clinic: str | None = clinic()
     company: str | None = company()
@@ -156,7 +171,7 @@ CLAIMS_FEED = Report(
 CLAIMS_FEED_SUMS = Report(
     title="Claims Feed by status and reason",
     columns=(
-        Column("status", "Status"),
+        Column("status", "Transmission"),
         Column("reason", "Reason"),
         Column("count", "Payments", ColumnKind.COUNT),
         Column("total", "Amount", ColumnKind.MONEY),

@@ -73,6 +73,16 @@ def _reasons() -> type[StrEnum]:
     return choices
 
 
+def _status_text(code: str) -> str:
+    from payments.core.finding import FindingStatus
+
+    return code.capitalize() if code == StatusChoice.ALL else FindingStatus(code).words.capitalize()
+
+
+def _assignment_text(code: str) -> str:
+    return "No owner" if code == WorkChoice.UNASSIGNED else code.capitalize()
+
+
 def _cases() -> type[ClosedCase]:
     from payments.core.outcome import ClosedCase
 
@@ -106,6 +116,7 @@ class ExceptionsParameters:
         "Status of the exceptions.",
         ParameterKind.CHOICE,
         choices=lambda: StatusChoice,
+        choice_text=_status_text,
         metavar="|".join(StatusChoice),
         default=StatusChoice.OPEN,
     )
@@ -119,11 +130,12 @@ class ExceptionsParameters:
         is_advanced=True,
     )
     work: WorkChoice | None = parameter(
-        "Work",
+        "Assignment",
         "Only unassigned, or only overdue exceptions.",
         ParameterKind.CHOICE,
         choices=lambda: WorkChoice,
         command_choices=lambda: [each for each in WorkChoice if each is not WorkChoice.MINE],
+        choice_text=_assignment_text,
         is_advanced=True,
     )
     owner: str | None = parameter("Owner", "Only exceptions of this user.", size=10, is_advanced=True)

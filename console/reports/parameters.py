@@ -43,6 +43,7 @@ class Parameter:
     - `metavar`: the name of the value in the help of the command.
     - `choices`: loads the values of a parameter whose kind is in CHOICES.
     - `command_choices`: loads those of them that a command accepts.
+    - `choice_text`: returns the text of a choice on a page. By default, a code is shown as words.
     - `size`: the width of the input in characters.
     - `any_label`: the label of the empty choice.
     - `is_search`: whether the key `/` focuses the input on a page.
@@ -57,6 +58,7 @@ class Parameter:
     metavar: str
     choices: Callable[[], Iterable[StrEnum]]
     command_choices: Callable[[], Iterable[StrEnum]]
+    choice_text: Callable[[str], str]
     size: int
     any_label: str
     is_search: bool
@@ -155,6 +157,11 @@ def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:
     return {each.name: _parameter(each.name, each.metadata, each.default) for each in fields(parameter_class)}
 
 
+def _in_words(text: str) -> str:
+    """Return a code as words: `Charge type` for `charge_type`. Other text is returned unchanged."""
+    return text.replace("_", " ").capitalize() if "_" in text or text.islower() else text
+
+
 def _parameter(name: str, metadata: Mapping[str, Any], default: Any) -> Parameter:
     return Parameter(
         name=name,
@@ -165,6 +172,7 @@ def _parameter(name: str, metadata: Mapping[str, Any], default: Any) -> Paramete
         metavar=metadata.get("metavar", ""),
         choices=metadata.get("choices", tuple),
         command_choices=metadata.get("command_choices", metadata.get("choices", tuple)),
+        choice_text=metadata.get("choice_text", _in_words),
         size=metadata.get("size", 14),
         any_label=metadata.get("any_label", "Any"),
         is_search=metadata.get("is_search", False),

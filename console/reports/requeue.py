@@ -128,11 +128,13 @@ def run_records(runs: Iterable[RequeueRun]) -> list[Record]:
 
 def criteria(feed_filter: FeedFilter) -> list[str]:
     """Return the criteria of a filter as texts."""
+    from payments import posted_wording, wording
+
     companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))
     values = {
         "": feed_filter.status,
-        "reason:": (feed_filter.reason or "").replace("_", " "),
-        "posted:": (feed_filter.posted or "").replace("_", " "),
+        "reason:": feed_filter.reason and wording.reason_term(feed_filter.reason),
+        "posted:": feed_filter.posted and posted_wording.posted_term(feed_filter.posted),
         "saved from": feed_filter.since,
         "saved until": feed_filter.until,
         "company": ", ".join(companies),

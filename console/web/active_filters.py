@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from console.reports.definition import Report
-from console.reports.parameters import Parameter, parameters_of
-from console.web.formats import format_utc_input, humanize
+from console.reports.parameters import CHOICES, Parameter, parameters_of
+from console.web.formats import format_utc_input
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
@@ -39,7 +38,7 @@ def active_filters(context: Context, report: Report, chosen: Any) -> list[Active
         return []
     given = context["context"].request.query_params
     return [
-        ActiveFilter(each.name, each.label, _shown_value(getattr(chosen, each.name)), each.is_required)
+        ActiveFilter(each.name, each.label, _shown_value(each, getattr(chosen, each.name)), each.is_required)
         for each in parameters_of(report.parameters).values()
         if each.name != "sort" and given.get(each.name) and getattr(chosen, each.name) != each.default
     ]
@@ -58,9 +57,7 @@ def field_text(field: Parameter, chosen: Any) -> str:
     return format_utc_input(value) if isinstance(value, datetime) else str(value)
 
 
-def _shown_value(value: object) -> str:
+def _shown_value(parameter: Parameter, value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    text = str(value)
-    is_code = isinstance(value, StrEnum) and ("_" in text or text.islower())
-    return humanize(text).capitalize() if is_code else text
+    return parameter.choice_text(str(value)) if parameter.kind in CHOICES else str(value)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from console.reports.health import format_seconds
 from payments import posted_wording
 from payments.contract.money import ZERO, Money
+from payments.core.finding import FindingStatus
 from payments.core.posted import NOT_IN_BILLING, PostedState
 
 _BADGE_CLASSES = {
@@ -36,7 +37,10 @@ _BADGE_CLASSES = {
     "overdue": "bad",
     "failed": "bad",
 }
-_STATE_WORDS = {"resolved": "accepted", "auto_closed": "closed automatically", "front-office": "front office"}
+_STATE_WORDS = {each.value: each.words for each in FindingStatus} | {
+    "stopped": "cancelled",
+    "front-office": "front office",
+}
 _NO_VALUE = Markup('<span class="none">&ndash;</span>')
 
 

@@ -40,7 +40,7 @@ def create_templates() -> Environment:
     environment.filters["datetime_seconds"] = formats.format_datetime_seconds
     environment.filters |= {"badge": formats.badge, "humanize": formats.humanize, "user_name": formats.user_name}
     environment.filters |= {"format_utc_input": formats.format_utc_input}
-    environment.filters |= {"reason": wording.reason, "detail": wording.detail}
+    environment.filters |= {"reason": wording.reason, "reason_term": wording.reason_term, "detail": wording.detail}
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
     environment.filters["refund_problem"] = wording.refund_problem

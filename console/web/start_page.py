@@ -40,7 +40,7 @@ class PartRequest(NamedTuple):
 class WorkCount:
     """The number of open exceptions of a work list.
 
-    `work` is the list's choice of the filter by work, empty for all.
+    `work` is the list's choice of the filter Assignment, empty for all.
     """
 
     label: str
@@ -72,7 +72,7 @@ def _work_queue(request: PartRequest) -> list[WorkCount]:
     found = reporting.exception_work(request.tx, user.scope, user.name, request.context.now)
     return [
         WorkCount("Mine", "mine", found.mine),
-        WorkCount("Unassigned", "unassigned", found.unassigned),
+        WorkCount("No owner", "unassigned", found.unassigned),
         WorkCount("Overdue", "overdue", found.overdue),
         WorkCount("All open", "", found.open),
     ]

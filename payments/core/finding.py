@@ -55,6 +55,19 @@ class FindingStatus(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     AUTO_CLOSED = "auto_closed"
 
+    @property
+    def words(self) -> str:
+        """The status as users read it."""
+        return _STATUS_WORDS[self]
+
+
+_STATUS_WORDS = {
+    FindingStatus.OPEN: "open",
+    FindingStatus.RESOLVED: "accepted",
+    FindingStatus.ACKNOWLEDGED: "acknowledged",
+    FindingStatus.AUTO_CLOSED: "closed automatically",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -6,7 +6,7 @@ from payments.help_texts.text import HelpText
 
 REASONS: dict[str, HelpText] = {
     Reason.TYPE_NOT_SELECTED: HelpText(
-        "Charge type not selected",
+        wording.REASON_TERMS[Reason.TYPE_NOT_SELECTED],
         wording.REASONS[Reason.TYPE_NOT_SELECTED],
         "The integration was on, and the payment's charge type was not selected when the payment was saved. A payment "
         "that is already in Billing is not affected by a later change of the settings.",
@@ -16,7 +16,7 @@ REASONS: dict[str, HelpText] = {
         "Support or an administrator changes the settings; a biller requeues.",
     ),
     Reason.INTEGRATION_OFF: HelpText(
-        "Integration off",
+        wording.REASON_TERMS[Reason.INTEGRATION_OFF],
         wording.REASONS[Reason.INTEGRATION_OFF],
         "The clinic's integration was off when the payment was saved, or the clinic has no settings.",
         "Switch the integration on in the clinic's settings. A clinic's first settings also apply to everything saved "
@@ -24,7 +24,7 @@ REASONS: dict[str, HelpText] = {
         "Support or an administrator changes the settings; a biller requeues.",
     ),
     Reason.INTERNAL_PAYMENT: HelpText(
-        "Internal Payment",
+        wording.REASON_TERMS[Reason.INTERNAL_PAYMENT],
         wording.REASONS[Reason.INTERNAL_PAYMENT],
         "The front desk marked the payment as Internal Payment. If it was marked after it was imported, it is removed "
         "from Billing, or becomes an exception if its month is closed.",
@@ -33,7 +33,7 @@ REASONS: dict[str, HelpText] = {
         "The front desk.",
     ),
     Reason.RETRIES_EXHAUSTED: HelpText(
-        "Every attempt failed",
+        wording.REASON_TERMS[Reason.RETRIES_EXHAUSTED],
         wording.REASONS[Reason.RETRIES_EXHAUSTED],
         "Every attempt of the backoff schedule failed: to import an event, or to evaluate a held payment (its month "
         "was closing, or an error occurred). The timeline shows each attempt with its error.",
@@ -41,7 +41,7 @@ REASONS: dict[str, HelpText] = {
         "Support. An operator helps if a service or the database caused the error.",
     ),
     Reason.PATIENT_NOT_FOUND: HelpText(
-        "Patient not found",
+        wording.REASON_TERMS[Reason.PATIENT_NOT_FOUND],
         wording.REASONS[Reason.PATIENT_NOT_FOUND],
         "The payment was held, and its patient did not arrive in Billing in time. It is also a Billing Exception: "
         "Patient not found.",
@@ -51,7 +51,7 @@ REASONS: dict[str, HelpText] = {
         "The front desk; the EMR's integration team if patients do not arrive at all.",
     ),
     Reason.INVALID_EVENT: HelpText(
-        "Invalid event",
+        wording.REASON_TERMS[Reason.INVALID_EVENT],
         wording.REASONS[Reason.INVALID_EVENT],
         "The event does not match the contract: not JSON, not UTF-8, a missing field, an amount with three decimals, a "
         "date that does not exist, a clinic of another company, more than 65,536 bytes, a missing or invalid "
@@ -64,7 +64,7 @@ REASONS: dict[str, HelpText] = {
         "The EMR's integration team.",
     ),
     Reason.VERSION_CONFLICT: HelpText(
-        "Version conflict",
+        wording.REASON_TERMS[Reason.VERSION_CONFLICT],
         wording.REASONS[Reason.VERSION_CONFLICT],
         "The same line and version, or the same event id, arrived before with different content. Billing keeps the "
         "first one and does not guess which is right. If the line is known, it is also a Billing Exception: Version "
@@ -74,7 +74,7 @@ REASONS: dict[str, HelpText] = {
         "The front desk; the EMR's integration team if it happens often, because versions must grow with every save.",
     ),
     Reason.UNKNOWN_COMPANY: HelpText(
-        "Unknown company",
+        wording.REASON_TERMS[Reason.UNKNOWN_COMPANY],
         wording.REASONS[Reason.UNKNOWN_COMPANY],
         "This installation accepts events of known companies only, and Billing does not have the company that the "
         "event names. Or the company was retired, has moved to another installation, or is being imported: then the "
@@ -85,7 +85,7 @@ REASONS: dict[str, HelpText] = {
         "An administrator adds the company; the EMR's integration team corrects the id.",
     ),
     Reason.UNKNOWN_CLINIC: HelpText(
-        "Unknown clinic",
+        wording.REASON_TERMS[Reason.UNKNOWN_CLINIC],
         wording.REASONS[Reason.UNKNOWN_CLINIC],
         "This installation accepts events of known clinics only. Billing has the company but not this clinic of it, or "
         "the clinic was retired. Patients name no clinic.",

@@ -121,10 +121,6 @@ def acknowledge_if_unchanged(tx: Transaction, seen: SeenException, reason: str, 
     return payment
 
 
-def _status_in_words(status: FindingStatus) -> str:
-    return status.replace("_", " ")
-
-
 def _check_unchanged(tx: Transaction, seen: SeenException) -> None:
     # Checked last: this transaction holds the lock on the line by now, so the exception cannot change any more.
     version = findings.load(tx, [seen.finding_id])[seen.finding_id].version
@@ -179,7 +175,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         raise DecisionError(finding_id, "a reason is needed to acknowledge it")
     line, finding = locked_findings.lock(tx, finding_id)
     if finding.status is not FindingStatus.OPEN:
-        raise DecisionError(finding_id, f"it is {_status_in_words(finding.status)} already")
+        raise DecisionError(finding_id, f"it was already {finding.status.words}")
     if finding.dead_letter_id is not None:
         dead_letters.close(tx, finding.dead_letter_id, now)
     if finding.version == line.version and (settled := apply_acknowledgement(line)) is not line:
@@ -192,7 +188,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
 
 def _check_acceptable(tx: Transaction, line: Line, finding: StoredFinding) -> None:
     if finding.status is not FindingStatus.OPEN:
-        raise DecisionError(finding.id, f"it is {_status_in_words(finding.status)} already")
+        raise DecisionError(finding.id, f"it was already {finding.status.words}")
     if not finding.reason.can_be_accepted:
         raise DecisionError(finding.id, "there is nothing to accept; acknowledge it with a reason")
     if line.version != finding.version:

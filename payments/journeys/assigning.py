@@ -44,7 +44,7 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
     if found is None or row is None:
         raise DecisionError(finding_id, "there is no exception with this number")
     if found.status is not FindingStatus.OPEN:
-        raise DecisionError(finding_id, f"it is {found.status.replace('_', ' ')} already")
+        raise DecisionError(finding_id, f"it was already {found.status.words}")
     if found.owner == owner:
         return
     if seen_owner is not None and seen_owner != (found.owner or NO_OWNER):

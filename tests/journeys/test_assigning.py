@@ -171,7 +171,7 @@ def test_decided_exception_is_not_assigned(office: Office) -> None:
     found, *_ = office.open_exceptions()
     office.acknowledge(found)
 
-    with pytest.raises(DecisionError, match="it is acknowledged already"):
+    with pytest.raises(DecisionError, match="it was already acknowledged"):
         assign(office, found.id, "ann")
 
 

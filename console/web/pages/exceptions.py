@@ -87,7 +87,7 @@ def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: Exception
         tab("To post", work.to_post, QueueChoice.TO_POST, None),
         tab("Nothing to post", work.open - work.to_post, QueueChoice.NOTHING_TO_POST, None),
         tab("Mine", work.mine, None, WorkChoice.MINE),
-        tab("Unassigned", work.unassigned, None, WorkChoice.UNASSIGNED),
+        tab("No owner", work.unassigned, None, WorkChoice.UNASSIGNED),
         tab("Overdue", work.overdue, None, WorkChoice.OVERDUE),
     ]
 
@@ -136,5 +136,5 @@ def claim_next(form: Annotated[ReturnForm, Form()], context: Editor) -> Response
     chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
     row = exception_actions.claim_next(context, replace(chosen.query(scope), owner=None))
     if row is None:
-        return context.redirect(back, "No exception without an owner is left here.")
-    return context.redirect(f"/exceptions/{row.id}", f"Exception {row.id} is yours.")
+        return context.redirect(back, "No exceptions without an owner are left in this list.")
+    return context.redirect(f"/exceptions/{row.id}", f"Exception {row.id} is assigned to you.")

@@ -206,7 +206,7 @@ def test_acknowledge_posts_nothing_and_records_user_and_reason(company: ClosedAp
         "agreed with the patient",
         row["ended_by"],
     )
-    assert "it is acknowledged already" in terminal.run("exceptions", "accept", exception_id).err
+    assert "it was already acknowledged" in terminal.run("exceptions", "accept", exception_id).err
 
 
 @pytest.mark.parametrize(("reason", "status"), [((), 2), (("--reason", "  "), 1)], ids=["left out", "blank"])

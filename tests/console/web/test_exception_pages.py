@@ -108,7 +108,7 @@ def test_next_opens_an_unassigned_exception_of_the_list(logged_in: LoggedIn, led
 
     assert (first.status_code, first.headers["location"]) == (303, f"/exceptions/{number}")
     assert second.headers["location"] == "/exceptions?clinic=next-page"
-    assert "No exception without an owner is left here." in flash_message(billing)
+    assert "No exceptions without an owner are left in this list." in flash_message(billing)
     mine = billing.get("/exceptions", clinic="next-page", work="mine").text
     assert f"exception-{number}" in mine
 
@@ -147,7 +147,7 @@ def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
     result = page_text(billing.post("/exceptions/decide", exception=chosen, action="accept").text)
 
     assert "1 of 2 exceptions accepted" in result
-    assert f"Exception {numbers[0]} several-1 / payment/1 Skipped It is acknowledged already." in result
+    assert f"Exception {numbers[0]} several-1 / payment/1 Skipped It was already acknowledged." in result
     assert "Accepted Accepted: posted $10.00 Cash with deposit date" in result
     assert rows(billing, "/api/exceptions", clinic="several-2") == []
 

@@ -29,6 +29,14 @@ def test_reason_is_explained_beside_it(logged_in: LoggedIn, ledger: ClinicLedger
     assert wording.reason(Reason.TYPE_NOT_SELECTED) in page
 
 
+def test_filters_and_chips_show_the_terms_of_the_help(logged_in: LoggedIn) -> None:
+    page = logged_in("front-office").get("/claims-feed", reason="retries_exhausted", posted="internal_payment").text
+
+    assert {each.term for each in help_texts(Topic.REASON).values()} <= set(re.findall(r">([^<>]+)</option>", page))
+    assert "Reason <strong>Every attempt failed</strong>" in page
+    assert "Posted <strong>Internal Payment</strong>" in page
+
+
 def test_every_balancing_term_is_explained(logged_in: LoggedIn) -> None:
     buttons, texts = help_ids(logged_in("front-office").get("/balancing").text)
 

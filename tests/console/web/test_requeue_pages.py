@@ -47,7 +47,7 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
     choice = {"status": "Not Sent", "reason": "type_not_selected", "clinic": clinic}
     confirmation = support.get("/requeue-runs/new", **choice).text
     assert "Requeue 7 payments" in confirmation
-    assert "reason: type not selected" in confirmation
+    assert "reason: Charge type not selected" in confirmation
     run = support.post("/requeue-runs", **choice).headers["location"]
     assert "<strong>0</strong> of 7 payments requeued" in support.get(run).text
     ledger.run_requeues()
@@ -61,7 +61,7 @@ def test_selecting_a_charge_type_offers_to_requeue_its_not_sent_payments(
     assert "Imported." in support.get(run).text
     listed = support.get("/requeue-runs").text
     assert f'<a href="{run}">' in listed
-    assert "Not Sent, reason: type not selected, clinic ticking" in listed
+    assert "Not Sent, reason: Charge type not selected, clinic ticking" in listed
 
 
 def test_requeue_run_stops_and_resumes(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:

@@ -61,7 +61,7 @@ def test_front_desk_sees_todays_payments_that_did_not_flow(
     page = logged_in(Role.FRONT_OFFICE.value).get("/", day=str(today)).text
 
     assert f"{CLINIC}/start-out/1" in page
-    assert "Not Sent: type not selected" in page
+    assert "Not Sent: Charge type not selected" in page
 
 
 @pytest.mark.usefixtures("_work")
