@@ -90,7 +90,7 @@ def read_installation(request: HealthRequest, read_operations: Callable[[], Oper
 
 
 def ledger_components(operations: Operations) -> list[ComponentStatus]:
-    """Return the components whose state is in the ledger: nightly jobs, postponed work and dead letters."""
+    """Return the components whose state is in the ledger: nightly jobs, postponed work and refused events."""
     from tasks.component_status import check_status, up_status
 
     return [
@@ -103,12 +103,12 @@ def ledger_components(operations: Operations) -> list[ComponentStatus]:
         if operations.postponed
         else up_status("postponed work", "nothing failed"),
         check_status(
-            "dead letters",
+            "refused events",
             f"{plural(sum(each.count for each in operations.dead_letters), 'event')} could not be processed",
             "Open the Claims Feed with the status Validation Failed, and requeue what was corrected.",
         )
         if operations.dead_letters
-        else up_status("dead letters", "none"),
+        else up_status("refused events", "none"),
     ]
 
 

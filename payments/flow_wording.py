@@ -1,4 +1,4 @@
-"""Wording of "Will it flow?": render the preview of a payment as a sentence and a next step."""
+"""Wording of the payment preview: render the preview of a payment as a sentence and a next step."""
 
 from typing import NamedTuple
 
@@ -43,13 +43,15 @@ def flow_answer(preview: FlowPreview) -> FlowAnswer:
             return _WITHOUT_POSTING[type(preview.outcome)]
 
 
-_PATIENT_STEP = "This holds for a patient who is in Billing."
+_PATIENT_STEP = "This assumes that the patient is in Billing."
 _WITHOUT_POSTING: dict[type[Outcome], FlowAnswer] = {
     ZeroDue: FlowAnswer(
         "Will be sent, but not posted: the Amount Due is 0.00, so a biller must decide.",
         "If something is due, enter the Amount Due before you save the payment.",
     ),
-    NeverSent: FlowAnswer("Not sent: the payment is not marked Paid.", "Mark it Paid when the patient has paid."),
+    NeverSent: FlowAnswer(
+        "Will not be sent: the payment is not marked Paid.", "Mark it Paid when the patient has paid."
+    ),
     NothingToPost: FlowAnswer("Will be sent. The amount is 0.00, so there is nothing to post."),
 }
 

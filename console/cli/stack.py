@@ -73,7 +73,7 @@ def health(
 ) -> None:
     """Check every component of a running stack. Exits with 0 if all components work, otherwise with 1.
 
-    Last night's jobs, failed tasks, postponed work and dead letters are components too. A component that works but
+    Last night's jobs, failed tasks, postponed work and refused events are components too. A component that works but
     needs attention has the state `check`. The page Health of the console shows the same, with details.
     """
     from tasks.engine_check import durability_warnings

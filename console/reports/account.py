@@ -46,7 +46,7 @@ class AccountParameters:
 
 
 ACCOUNT = Report(
-    title="Patient account",
+    title="Account",
     columns=(
         Column("patient", "Patient", wraps=True),
         Column("payments_total", "Payments total", ColumnKind.MONEY),

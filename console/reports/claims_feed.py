@@ -149,7 +149,7 @@ CLAIMS_FEED = Report(
         Column("application", "Result in Billing"),
         Column("detail", "Detail"),
         Column("next_try_at", "Next attempt", ColumnKind.MOMENT),
-        Column("refused", "Invalid event"),
+        Column("refused", "Refused event"),
         Column("company", "Company", sort=SortCost.ROWS),
         Column("posted", "Posted", wraps=True, text=_posted_text, sort=SortCost.ROWS),
         Column("posted_amount", "Amount in Billing", ColumnKind.MONEY, sort=SortCost.ROWS),

@@ -26,7 +26,7 @@ class DaySheetParameters:
 
 @dataclass(frozen=True, kw_only=True)
 class PatientParameters:
-    """The patient whose account is shown."""
+    """The patient whose balance is shown."""
 
     patient: str = parameter(
         "Patient", "The patient's id.", option="", metavar="PATIENT", required=True, size=20, is_search=True
@@ -41,9 +41,9 @@ DAY_SHEET = Report(
         Column("patient", "Patient", wraps=True),
         Column("charge_type", "Charge type"),
         Column("method", "Method"),
-        Column("reference", "Number"),
+        Column("reference", "Check number"),
         Column("amount", "Taken", ColumnKind.MONEY),
-        Column("status", "Delivered"),
+        Column("status", "Transmission"),
         Column("reason", "Reason"),
         Column("posted", "Posted"),
         Column("posted_amount", "In Billing", ColumnKind.MONEY),
@@ -59,12 +59,12 @@ DAY_SHEET = Report(
 
 
 PATIENT = Report(
-    title="Patient account",
+    title="Patient balance",
     columns=(
         Column("charge", "Charge", wraps=True),
         Column("clinic", "Clinic"),
         Column("date_of_service", "Date of service", ColumnKind.DATE),
-        Column("owed", "Owed", ColumnKind.MONEY),
+        Column("owed", "Amount owed", ColumnKind.MONEY),
     ),
     table=("date_of_service", "charge", "clinic", "owed"),
     noun="charge",

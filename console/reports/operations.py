@@ -61,7 +61,7 @@ FAILED_TASKS = Report(
     empty="No task failed.",
 )
 DEAD_LETTERS = Report(
-    title="Dead letters",
+    title="Refused events",
     columns=(
         Column("reason", "Reason"),
         Column("count", "Events", ColumnKind.COUNT),
@@ -69,7 +69,7 @@ DEAD_LETTERS = Report(
     ),
     table=("reason", "count", "oldest_at"),
     noun="event",
-    empty="There are no dead letters.",
+    empty="No refused events.",
 )
 TASK_EVENTS = Report(
     title="Payments of a task",

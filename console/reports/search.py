@@ -77,7 +77,7 @@ def _posted_text(record: Record) -> Value:
     return posted_wording.posted_label(str(posted), amount) if posted else None
 
 
-NEVER_SENT = "Not to be sent"
+NEVER_SENT = "Not marked Paid"
 """The state of a payment that is not on the Claims Feed, such as one that is not marked Paid."""
 
 SEARCH = Report(
@@ -93,13 +93,13 @@ SEARCH = Report(
         Column("charge_type", "Charge type", from_width=120),
         Column("amount", "Amount", ColumnKind.MONEY),
         Column("transaction_date", "Transaction date", ColumnKind.DATE, from_width=130),
-        Column("reference", "Reference", from_width=160),
-        Column("status", "State", text=_state_text),
+        Column("reference", "Check number", from_width=160),
+        Column("status", "Transmission", text=_state_text),
         Column("reason", "Reason"),
         Column("posted", "Posted", wraps=True, text=_posted_text, from_width=110),
         Column("posted_amount", "Amount in Billing", ColumnKind.MONEY),
         Column("payments", "Payments", ColumnKind.COUNT),
-        Column("refused", "Invalid event"),
+        Column("refused", "Refused event"),
     ),
     table=(
         *("payment", "patient", "patient_name", "charge_type", "amount", "transaction_date", "reference", "status"),

@@ -18,7 +18,7 @@ def _state(record: Record) -> Value:
 
 
 UNCONFIRMED = Report(
-    title="Unconfirmed companies, clinics and patients",
+    title="Unconfirmed ids",
     columns=(
         Column("kind", "Kind", sort=SortCost.ROWS),
         Column("company", "Company", wraps=True, sort=SortCost.ROWS),
@@ -32,7 +32,7 @@ UNCONFIRMED = Report(
     ),
     table=("kind", "company", "id", "payments", "entries", "open_payments", "charges", "exceptions", "retired_by"),
     noun="id",
-    empty="No unconfirmed companies, clinics or patients.",
+    empty="No unconfirmed ids.",
 )
 
 

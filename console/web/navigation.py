@@ -46,9 +46,9 @@ SECTIONS = (
     Section(
         "Front desk",
         (
-            Item("Today", "/today", "calendar"),
-            Item("Will it flow?", "/will-it-flow", "route"),
-            Item("Patient account", "/patient", "user"),
+            Item("Payments of the day", "/today", "calendar"),
+            Item("Payment preview", "/will-it-flow", "route"),
+            Item("Patient balance", "/patient", "user"),
         ),
     ),
     Section(
@@ -58,12 +58,12 @@ SECTIONS = (
             Item("Billing Exceptions", "/exceptions", "alert-triangle"),
             Item("Patient Payment Log", "/payment-log", "receipt", also=("/deposit-slip",)),
             Item("Accounts", "/account", "wallet"),
-            Item("Balancing", "/balancing", "scale"),
+            Item("Payment Balancing", "/balancing", "scale"),
             Item("Trends", "/trends", "activity"),
             Item("Months", "/months", "calendar-month", for_whole_companies=True),
         ),
     ),
-    Section("Support", (Item("Requeue", "/requeue-runs", "refresh", Right.REQUEUE, also=("/requeue-runs/new",)),)),
+    Section("Support", (Item("Requeue runs", "/requeue-runs", "refresh", Right.REQUEUE, also=("/requeue-runs/new",)),)),
     Section(
         "Operations",
         (
@@ -74,11 +74,11 @@ SECTIONS = (
     Section(
         "Administration",
         (
-            Item("Clinics", "/clinics", "building-hospital", also=("/clinic",)),
-            Item("Company", "/company", "settings", Right.CONFIGURE, for_whole_companies=True),
+            Item("Clinic settings", "/clinics", "building-hospital", also=("/clinic",)),
+            Item("Company settings", "/company", "settings", Right.CONFIGURE, for_whole_companies=True),
             Item("Users", "/users", "users", Right.ADMINISTER, also=("/user",)),
-            Item("Audit", "/audit", "history", Right.ADMINISTER),
-            Item("New ids", "/new-ids", "id-badge", Right.ADMINISTER),
+            Item("Audit history", "/audit", "history", Right.ADMINISTER),
+            Item("Unconfirmed ids", "/new-ids", "id-badge", Right.ADMINISTER),
         ),
     ),
 )

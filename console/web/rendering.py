@@ -138,7 +138,7 @@ def patient_link(patient: str | None, company: str | None, name: str | None = No
 
 def refused_event_link(key: str) -> Markup:
     """Return a link to a refused event, by the printed key of its dead letter."""
-    return Markup('<a class="note nowrap" href="/refused-events/{0}">Event as it came</a>').format(dead_letter_id(key))
+    return Markup('<a class="note nowrap" href="/refused-events/{0}">Refused event {0}</a>').format(dead_letter_id(key))
 
 
 def _company_query(company: str | None) -> str:

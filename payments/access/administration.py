@@ -68,7 +68,7 @@ def set_password(tx: Transaction, administrator: User, name: str, password: NewP
     for the administrator's own account, whose password `own_account.change_password` changes.
     """
     if _lock_managed(tx, administrator, name).name == administrator.name:
-        raise UserError("change your own password on the page Own account")
+        raise UserError("change your own password on the page Your account")
     authentication.set_password(tx, name, replace(password, is_temporary=True), now, administrator.audit_name)
 
 

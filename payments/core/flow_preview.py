@@ -1,4 +1,4 @@
-"""The answer to "Will it flow?": the outcome that a payment would have if the front desk saved it now."""
+"""The payment preview: the outcome that a payment would have if the front desk saved it now."""
 
 from dataclasses import dataclass
 from datetime import date

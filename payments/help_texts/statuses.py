@@ -22,7 +22,7 @@ STATUSES: dict[str, HelpText] = {
         Status.VALIDATION_FAILED,
         "The EMR sent something that Billing cannot accept.",
         "The event breaks the event contract, or contradicts an earlier event. Nothing of it is posted. Billing keeps "
-        "the event as it came, with the first field that is wrong.",
+        "the event as received, with the first field that is wrong.",
         "Correct the payment in the EMR and save it again. If it happens often, tell the EMR's integration team.",
         "The front desk, or the EMR's integration team.",
     ),

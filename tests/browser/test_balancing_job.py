@@ -32,7 +32,7 @@ def test_biller_balances_a_week_with_a_file_that_differs(
     biller = start("bill", "c: balance a week with a file", width)
     page = biller.page
 
-    biller.go("Balancing")
+    biller.go("Payment Balancing")
     biller.click(page.locator("summary", has_text="Compare with the EMR's own Payment Log"))
     biller.choose_file("CSV file of the EMR", "week.csv", log_of(clinic, {"equal": "25.00", "changed": "35.00"}))
     biller.click("Upload and preview")

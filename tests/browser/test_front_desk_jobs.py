@@ -59,7 +59,7 @@ def test_front_desk_prints_the_day(console_stack: Stack, start: Start, screensho
     day = take_payments_of_today(console_stack, clinic)
     desk = start(name, "d: print the day", width)
 
-    desk.go("Today")
+    desk.go("Payments of the day")
     expect(desk.page.get_by_role("heading", name="Payments of the day")).to_contain_text(f"{clinic}, {day}")
     paper = print_page(desk, screenshot_folder, "day")
 
@@ -101,14 +101,14 @@ def test_front_desk_asks_whether_a_payment_would_flow(console_stack: Stack, star
     name = open_clinic(console_stack, clinic, ALL_TYPES.replace("Supplies,", ""))
     desk = start(name, "h: ask whether a payment would flow", width)
 
-    desk.go("Will it flow?")
+    desk.go("Payment preview")
     desk.choose("Charge type", "Supplies")
-    desk.click("Ask", exact=True)
+    desk.click("Check", exact=True)
     answer = desk.page.get_by_role("status").first
     expect(answer).to_contain_text(f"Not Sent: Supplies is not selected in the settings of clinic {clinic}.")
     expect(answer).to_contain_text("ask support")
     desk.is_done(desk=3, phone=4)
 
     desk.choose("Charge type", "Copay")
-    desk.click("Ask", exact=True)
+    desk.click("Check", exact=True)
     expect(answer).to_contain_text("Will be sent. It is posted with the deposit date")

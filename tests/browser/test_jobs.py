@@ -23,7 +23,7 @@ def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
     page = logged_in("sue")
 
     page.get_by_role("link", name="Claims Feed").click()
-    page.get_by_label("Status").select_option("Not Sent")
+    page.get_by_role("combobox", name="Transmission").select_option("Not Sent")
     page.get_by_label("Patient or payment").fill(f"{clinic}-ada")
     page.keyboard.press("Enter")
     row = page.get_by_role("row").filter(has_text=line_key(clinic, "shoes"))
@@ -102,7 +102,7 @@ def test_biller_balances_a_week_and_follows_a_difference(
     console_stack.wait_until_idle()
     page = logged_in("bill")
 
-    page.get_by_role("link", name="Balancing").click()
+    page.get_by_role("link", name="Payment Balancing").click()
     page.get_by_label("From").fill("2026-10-05")
     page.get_by_label("To", exact=True).fill("2026-10-11")
     page.get_by_role("combobox", name="Clinic").select_option(clinic)

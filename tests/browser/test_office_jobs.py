@@ -89,7 +89,7 @@ def test_administrator_adds_a_limited_user_who_changes_the_password(
     expect(user.page.get_by_role("heading", name="Overview")).to_be_visible()
     user.is_done(desk=2, phone=2)
 
-    user.go("Clinics")
+    user.go("Clinic settings")
     expect(user.page.get_by_role("link", name=f"own-{width}")).to_be_visible()
     expect(user.page.get_by_role("link", name=f"other-{width}")).to_have_count(0)
 

@@ -160,7 +160,7 @@ def test_navigation_and_filter_of_a_phone_open_without_scripts(logged_in: Callab
     page.goto("/claims-feed")
 
     page.get_by_role("button", name="Menu").click()
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Balancing").click()
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Payment Balancing").click()
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("combobox", name="Clinic").select_option("clinic-001")
     page.get_by_role("button", name="Balance").click()

@@ -20,7 +20,7 @@ _IDS = {
         r'|(?<=name="exception" value=")\d+|(?<="exception": )\d+|(?<="exception":)\d+|(?<=exception-)\d+'
     ),
     "set_aside": (
-        r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Invalid event )|(?<=Refused event )|(?<=/refused-events/)"
+        r"(?:(?<=refused:)|(?<=refused%3A)|(?<=Refused event )|(?<=/refused-events/)"
         r'|(?<="refused_event": )|(?<="refused_event":))\d+'
     ),
 }

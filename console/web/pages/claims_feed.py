@@ -147,7 +147,7 @@ def _page_row(row: FeedRow) -> dict[str, Any]:
         **row._asdict(),
         "detail": wording.detail(row.detail),
         "key": row.payment if row.refused is None else row.refused,
-        "shown": row.payment or f"Invalid event {dead_letter_id(row.refused or '')}",
+        "shown": row.payment or f"Refused event {dead_letter_id(row.refused or '')}",
         "sentence": wording.reason(row.reason),
         "may_requeue": row.status in REQUEUEABLE,
     }

@@ -91,7 +91,7 @@ def end_session(form: Annotated[_SessionForm, Form()], context: OwnAccount) -> R
         return context.redirect(PATH, "This session had already ended.")
     if form.session == sessions.reference_of(context.token):
         return context.redirect("/login", "Session ended.")
-    return context.redirect(PATH, "API token ended." if kind == "token" else "Session ended.")
+    return context.redirect(PATH, "API token revoked." if kind == "token" else "Session ended.")
 
 
 def _check_session(context: RequestContext) -> None:

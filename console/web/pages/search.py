@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.search import MATCHES, SEARCH, SearchParameters, search_records
+from console.reports.search import MATCHES, NEVER_SENT, SEARCH, SearchParameters, search_records
 from console.web.auth import Viewer
 from console.web.filters import ReportQuery, optional_report_query
 from console.web.pages.choices import list_offered_ids
@@ -36,6 +36,7 @@ def show(
         payments=[_page_row(each) for each in records if each["kind"] == "payment"],
         has_more=bool(found and found.has_more),
         matches=MATCHES,
+        never_sent=NEVER_SENT,
         offered=offered,
     )
 
@@ -45,6 +46,6 @@ def _page_row(record: Any) -> dict[str, Any]:
     return {
         **record,
         "key": refused or record["payment"],
-        "shown": record["payment"] or f"Invalid event {dead_letter_id(refused or '')}",
+        "shown": record["payment"] or f"Refused event {dead_letter_id(refused or '')}",
         "sentence": wording.reason(record["reason"]),
     }

@@ -1,4 +1,4 @@
-"""The page *Will it flow?*: what would happen to a payment, before the front desk saves it."""
+"""The page *Payment preview*: what would happen to a payment, before the front desk saves it."""
 
 from typing import Annotated
 

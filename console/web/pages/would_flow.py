@@ -1,4 +1,4 @@
-"""*Will it flow?*: what Billing would do with a payment that the front desk will save."""
+"""The payment preview: what Billing would do with a payment that the front desk will save."""
 
 from decimal import Decimal
 from typing import Annotated

@@ -87,7 +87,7 @@ def test_patient_sees_what_is_owed_and_what_was_paid(logged_in: LoggedIn, clinic
     text = text_of_page(logged_in("front-office").get("/patient", patient="desk-ada"))
 
     assert "Ada Desk" in text
-    assert re.search(r"2026-06-01 desk visit \$40\.00 Owes \$40\.00", text)
+    assert re.search(r"2026-06-01 desk visit \$40\.00 Patient balance \$40\.00", text)
     assert "paid-up" not in text
     assert re.search("shoes.*Not Sent", text)
     assert "$25.00" in text
@@ -113,7 +113,7 @@ def test_unknown_patient_is_refused(logged_in: LoggedIn) -> None:
         ({"charge_type": "Copay", "patient": "desk-ada"}, "Will be sent. It is posted with the deposit date"),
         ({"charge_type": "Supplies"}, "Not Sent: Supplies is not selected in the settings of clinic desk."),
         ({"charge_type": "Copay", "patient": "desk-nobody"}, "Will be sent once Billing knows patient desk-nobody."),
-        ({"charge_type": "Copay", "paid": "false"}, "Not sent: the payment is not marked Paid."),
+        ({"charge_type": "Copay", "paid": "false"}, "Will not be sent: the payment is not marked Paid."),
         ({"charge_type": "Copay", "internal_payment": "true"}, "Not Sent: an Internal Payment stays in the EMR."),
         ({"charge_type": "Copay", "amount_due": "0.00", "amount_paid": "5.00"}, "Will be sent, but not posted"),
     ],

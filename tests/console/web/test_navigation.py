@@ -24,8 +24,8 @@ def test_each_address_belongs_to_one_item() -> None:
 def test_items_need_the_right_of_their_page() -> None:
     front_desk, admin = User("f", Role.FRONT_OFFICE), User("a", Role.ADMIN)
 
-    assert {"Users", "Audit", "Flower"} & set(labels(front_desk)) == set()
-    assert {"Users", "Audit", "Flower", "Claims Feed"} <= set(labels(admin))
+    assert {"Users", "Audit history", "Flower"} & set(labels(front_desk)) == set()
+    assert {"Users", "Audit history", "Flower", "Claims Feed"} <= set(labels(admin))
 
 
 def test_months_are_hidden_from_users_who_are_limited_to_clinics() -> None:

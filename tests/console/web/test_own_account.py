@@ -1,4 +1,4 @@
-"""The page Own account: users first replace a password that an administrator has set. They list and end sessions."""
+"""The page *Your account*: users first replace a password that an administrator has set. They list and end sessions."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -117,9 +117,9 @@ def test_session_is_ended_from_another_one(log_in, user: str) -> None:
     here, there = log_in(user), log_in(user)
     page = here.get("/own-account").text
     assert page.count("127.0.0.1") == 2
-    assert page.count("This one") == 1
+    assert page.count(">Current<") == 1
     listed = re.findall(r'name="session" value="(\w+)"', page)
-    mine = re.search(r'This one.*?name="session" value="(\w+)"', page, re.DOTALL)[1]
+    mine = re.search(r'>Current<.*?name="session" value="(\w+)"', page, re.DOTALL)[1]
     (other,) = {*listed} - {mine}
 
     assert here.post("/own-account/sessions/end", session=other).headers["location"] == "/own-account"
@@ -154,6 +154,6 @@ def test_administrator_does_not_set_the_own_password_without_the_old_one(logged_
 
     for name in ("admin", "ADMIN"):
         answer = admin.post("/users/password", name=name, password=OWN_PASSWORD)
-        assert (answer.status_code, "Change your own password on the page Own account." in answer.text) == (409, True)
+        assert (answer.status_code, "Change your own password on the page Your account." in answer.text) == (409, True)
         assert admin.post("/users/disable", name=name).status_code == 409
     assert 'action="/users/password"' not in admin.get("/user", name="admin").text

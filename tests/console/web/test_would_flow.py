@@ -54,7 +54,7 @@ def test_would_flow_predicts_the_result_of_a_save(
             "Amount Due",
         ),
         ({"amount_due": "0.00", "amount_paid": "0.00"}, (True, False, None), "Will be sent. The amount is 0.00", None),
-        ({"paid": "false"}, (False, False, None), "Not sent: the payment is not marked Paid.", "Mark it Paid"),
+        ({"paid": "false"}, (False, False, None), "Will not be sent: the payment is not marked Paid.", "Mark it Paid"),
         ({"internal_payment": "true"}, (False, False, "internal_payment"), "Not Sent: an Internal", "without the mark"),
         (
             {"amount_paid": "-5"},
