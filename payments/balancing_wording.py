@@ -26,7 +26,7 @@ BALANCING_NOTES = {
 NOTE_KINDS = {
     BalancingNoteCode.ONLY_IN_EMR: "Only in the EMR",
     BalancingNoteCode.ONLY_IN_BILLING: "Only in Billing",
-    BalancingNoteCode.WRONG_IN_BILLING: "Not by the import rules",
+    BalancingNoteCode.WRONG_IN_BILLING: "Contradicts the import rules",
     BalancingNoteCode.DIFFERENT: "A field differs",
 }
 """The names of the kinds of differences."""

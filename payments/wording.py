@@ -217,8 +217,5 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
 
 
 def no_timezone_chosen(company: str, timezone: str) -> str:
-    """Return the warning that a company follows the default time zone, and how to choose another."""
-    return (
-        f"No time zone was chosen for company {company}; its days and months follow the time zone {timezone}. "
-        f"Ask an administrator to choose one, for example: payments company set {company} --timezone America/Denver"
-    )
+    """Return the warning that a company follows the default time zone."""
+    return f"No time zone was chosen for company {company}; its days and months follow the time zone {timezone}."

@@ -106,7 +106,9 @@ def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = Non
 
     found = configuring.companies_without_timezone(tx, companies)
     for row in found[:_WARNINGS_MAX]:
-        print_warning(wording.no_timezone_chosen(row.company, row.timezone))
+        command = f"payments company set {row.company} --timezone America/Denver"
+        next_step = f"Ask an administrator to choose one, for example: {command}"
+        print_warning(f"{wording.no_timezone_chosen(row.company, row.timezone)} {next_step}")
     if more := found[_WARNINGS_MAX:]:
         print_warning(f"{plural(len(more), 'more company', 'more companies')} without a chosen time zone")
 

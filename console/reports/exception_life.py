@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from payments.journeys.reporting import DecisionEntry, LifeEvent
 
 EVENTS = Report(
-    title="What happened",
+    title="History",
     columns=(
         Column("at", "Time", ColumnKind.MOMENT),
         Column("what", "Event", wraps=True),

@@ -47,12 +47,12 @@ HEALTH = Report(
     title="Health",
     columns=(
         Column("name", "Component"),
-        Column("is_up", "Works"),
+        Column("is_up", "Up"),
         Column("detail", "Detail", wraps=True),
         Column("state", "State"),
         Column("next_step", "Next step", wraps=True, from_width=100),
         Column("replicas", "Replicas", ColumnKind.COUNT, from_width=120),
-        Column("silent", "Silent", ColumnKind.COUNT, from_width=160),
+        Column("silent", "Not responding", ColumnKind.COUNT, from_width=160),
         Column("seen_seconds", "Last seen", from_width=120, text=_seen),
     ),
     table=("name", "state", "detail", "replicas", "silent", "seen_seconds", "next_step"),
@@ -88,15 +88,15 @@ WAITING_EVENTS = Report(
     ),
     table=("company", "count", "oldest_seconds"),
     noun="company",
-    empty="No event waits.",
+    empty="No waiting events.",
 )
 
 FEED = Report(
-    title="The feed",
+    title="Event feed",
     columns=(Column("figure", "Figure"), Column("count", "Entries", ColumnKind.COUNT)),
     table=("figure", "count"),
     noun="figure",
-    empty="Users of all companies see the figures of the feed.",
+    empty="Visible only to users with access to all companies.",
 )
 
 
@@ -141,7 +141,7 @@ def feed_records(stats: FeedStats) -> list[Record]:
         "not yet read": stats.undelivered,
         "being imported, or waiting for a retry": stats.pending,
         "kept after their import": stats.kept,
-        "trimmed before PAYMENTS_KEEP_ENTRIES had passed": stats.trimmed_early,
+        "trimmed early (PAYMENTS_KEEP_ENTRIES)": stats.trimmed_early,
         "deleted before their import; they may be lost": stats.deleted,
     }
     return [{"figure": figure, "count": count} for figure, count in figures.items()]

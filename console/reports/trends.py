@@ -35,7 +35,7 @@ class TrendsParameters:
     since: date | None = first_day("Saved from", default=_DEFAULT_DAYS)
     until: date | None = last_day(default=_DEFAULT_DAYS)
     group_by: TrendGroup | None = parameter(
-        "By",
+        "Group by",
         "One row for each `week` or `clinic`. Default: week.",
         ParameterKind.CHOICE,
         choices=_groups,
@@ -67,12 +67,12 @@ TRENDS = Report(
         Column("in_billing", "In Billing", ColumnKind.MONEY),
         Column("not_in_billing_count", "Payments not in Billing", ColumnKind.COUNT),
         Column("not_in_billing", "Not in Billing", ColumnKind.MONEY),
-        Column("internal", "Internal", ColumnKind.MONEY),
+        Column("internal", "Internal Payments", ColumnKind.MONEY),
         Column("share", "In Billing, %", ColumnKind.COUNT),
     ),
     table=("week", "company", "clinic", "count", "paid", "in_billing", "not_in_billing", "internal", "share"),
     noun="row",
-    empty="No payments in this time.",
+    empty="No payments in this period.",
     total_of="paid",
     parameters=TrendsParameters,
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _companies_in_short(record: Record) -> Value:
-    return "all" if record["companies"] is None else record["companies"] or "none: choose them"
+    return "all" if record["companies"] is None else record["companies"] or "none (choose companies)"
 
 
 def _clinics_in_short(record: Record) -> Value:

@@ -10,7 +10,7 @@ from payments.journeys.dashboard import HourlyFlow
 SERIES = (
     ("saved", "Saved"),
     ("imported", "Imported"),
-    ("retried", "Tried again"),
+    ("retried", "Retried"),
     ("not_sent", "Not Sent"),
 )
 """The series of the chart of a day. The names are also the CSS classes of their colours."""

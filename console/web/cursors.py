@@ -28,7 +28,7 @@ def decode_window(query: ReportQuery[Any], keys: Sequence[SortKey], limit: int) 
     Raises PageError (422) for an invalid position, and for a query with two positions.
     """
     if query.after is not None and query.before is not None:
-        raise PageError(422, "A page is after a row or before a row.", "Leave `after` or `before` out.")
+        raise PageError(422, "A page is after a row or before a row.", "Use either `after` or `before`, not both.")
     if query.before == END:
         return Window(limit, is_backward=True)
     position = query.after if query.before is None else query.before

@@ -50,7 +50,7 @@ _CONFLICTS: dict[type[Exception], str] = {
     ClosingError: "Reload Months and check the state of the month.",
     ClinicOfOtherCompanyError: "Check which company the clinic belongs to.",
     NoteError: "Go back and change the note.",
-    ConfirmationError: "Reload the list of unconfirmed companies and clinics, and check what the id holds.",
+    ConfirmationError: "Reload Unconfirmed ids, and check the payments, charges and exceptions of the id.",
     MoveError: "Make the change in the installation to which the company has moved.",
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",

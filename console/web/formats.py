@@ -39,6 +39,7 @@ _BADGE_CLASSES = {
 }
 _STATE_WORDS = {each.value: each.words for each in FindingStatus} | {
     "stopped": "cancelled",
+    "check": "needs attention",
     "front-office": "front office",
 }
 _NO_VALUE = Markup('<span class="none">&ndash;</span>')

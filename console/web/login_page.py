@@ -69,7 +69,7 @@ def parse_sent_form(text: str) -> SentForm | None:
     try:
         sent = _SENT_FORM.validate_json(text)
     except ValidationError:
-        raise PageError(422, "The form that was kept cannot be read.", "Log in, and fill in the form again.") from None
+        raise PageError(422, "Your saved entry could not be restored.", "Log in, and fill in the form again.") from None
     return sent if own_address(sent.page) == sent.page else None
 
 

@@ -18,7 +18,7 @@ from console.reports.parameters import parameters_of
 from console.web import formats
 from console.web.active_filters import active_filters, field_text, is_filtered
 from console.web.help_on_page import help_button
-from payments import balancing_wording, posted_wording, wording
+from payments import balancing_wording, operations_wording, posted_wording, wording
 from payments.contract.errors import dead_letter_id
 
 FOLDER = Path(__file__).parent
@@ -46,7 +46,7 @@ def create_templates() -> Environment:
     environment.filters["refund_problem"] = wording.refund_problem
     environment.filters |= {"age": formats.format_age, "posted_cause": posted_wording.posted_cause}
     environment.filters |= {"posted_badge": formats.posted_badge, "posted_state": posted_wording.posted_state}
-    environment.filters |= {"balancing_notes": balancing_wording.balancing_notes}
+    environment.filters |= {"balancing_notes": balancing_wording.balancing_notes, "job_name": operations_wording.job}
     environment.globals |= {"cells": cells}
     environment.globals |= {
         "parameters_of": parameters_of,

@@ -27,7 +27,7 @@ _PHRASES = {
     Right.VIEW: "see payments and reports",
     Right.REQUEUE: "requeue payments",
     Right.EDIT: "accept or acknowledge exceptions, and close months",
-    Right.CONFIGURE: "change clinic settings",
+    Right.CONFIGURE: "change clinic and company settings",
     Right.EXPORT: "export reports",
     Right.OPERATE: "view running tasks in Flower",
     Right.ADMINISTER: "manage users and read the audit history",
@@ -51,7 +51,7 @@ class Role(StrEnum):
 
 _SUMMARIES = {
     Role.FRONT_OFFICE: "The front desk sees payments and reports.",
-    Role.BILLING: "Billers also requeue payments, decide about exceptions, close months and export reports.",
+    Role.BILLING: "Billers also requeue payments, decide exceptions, close months and export reports.",
     Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
     Role.OPERATOR: "Operators also requeue payments and view running tasks in Flower.",
     Role.ADMIN: "Administrators may do everything. Only they manage users and read the audit history.",

@@ -81,8 +81,8 @@ def check_may_close(company_id: str, month: Month, today: date, conditions: Clos
         raise ClosingError(company_id, month, f"it has not ended; today is {today}")
     if conditions.lock_date.is_closed(month):
         if conditions.state is MonthState.OPEN and month not in conditions.months_with_entries:
-            latest = f"{conditions.lock_date.closed_through} is closed, and every month before it"
-            raise ClosingError(company_id, month, f"it counts as closed already: {latest}")
+            latest = f"{conditions.lock_date.closed_through}, a later month, is closed"
+            raise ClosingError(company_id, month, f"it is locked, because {latest}")
         return
     for earlier in conditions.months_with_entries:
         if earlier < month and not conditions.lock_date.is_closed(earlier):

@@ -8,7 +8,7 @@ EMR_TOTAL, BILLING_TOTAL, UNEXPLAINED = "emr_total", "billing_total", "unexplain
 BALANCING: dict[str, HelpText] = {
     EMR_TOTAL: HelpText(
         "EMR, by transaction date",
-        "What the front desk took, by the EMR.",
+        "What the front desk took, according to the EMR.",
         "The newest saved amount of each payment whose transaction date is in the period. If the EMR's Payment Log is "
         "compared, the amounts in that file.",
     ),
@@ -73,8 +73,8 @@ BALANCING: dict[str, HelpText] = {
     ),
     UNEXPLAINED: HelpText(
         "Unexplained",
-        "What no item accounts for; 0.00 unless something is wrong.",
-        "Each item is computed from its own facts and never as a remainder. So an unexplained amount means that an "
+        "The difference that no item explains; 0.00 unless something is wrong.",
+        "Each item is computed from its own payments, not as a remainder. So an unexplained amount means that an "
         "event was lost, or that Billing has an amount that the import rules do not give.",
         "Open the payment's timeline and compare it with the EMR. If the EMR has a payment that Billing lacks, save it "
         "again in the EMR. Otherwise report the difference to support.",

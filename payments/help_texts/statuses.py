@@ -15,13 +15,13 @@ STATUSES: dict[str, HelpText] = {
     Status.SUCCESSFUL: HelpText(
         Status.SUCCESSFUL,
         "Billing has received and processed the payment.",
-        "It says that the payment was delivered, not that its amount is posted. A payment of a closed month, or with "
-        "an Amount Due of 0.00, is delivered and waits as a Billing Exception until a biller decides.",
+        "This status means that the payment was transmitted, not that its amount is posted. A payment of a closed "
+        "month, or with an Amount Due of 0.00, is transmitted and waits as a Billing Exception until a biller decides.",
     ),
     Status.VALIDATION_FAILED: HelpText(
         Status.VALIDATION_FAILED,
         "The EMR sent something that Billing cannot accept.",
-        "The event breaks the event contract, or contradicts an earlier event. Nothing of it is posted. Billing keeps "
+        "The event breaks the event contract, or contradicts an earlier event. Nothing is posted. Billing keeps "
         "the event as received, with the first field that is wrong.",
         "Correct the payment in the EMR and save it again. If it happens often, tell the EMR's integration team.",
         "The front desk, or the EMR's integration team.",
@@ -29,8 +29,8 @@ STATUSES: dict[str, HelpText] = {
     Status.NOT_SENT: HelpText(
         Status.NOT_SENT,
         "The payment is not in Billing, for the reason beside it.",
-        "The clinic's settings leave it out, its patient never arrived, or every attempt failed. It stays on the "
+        "The clinic's settings leave it out, the EMR never sent its patient, or every attempt failed. It stays on the "
         "Claims Feed until it is saved again or requeued.",
-        "Look at the reason.",
+        "Open the help of the reason for the next step.",
     ),
 }

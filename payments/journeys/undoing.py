@@ -121,7 +121,7 @@ def _reopen(tx: Transaction, line: Line, finding: StoredFinding, now: datetime) 
     reopened = undo_acknowledgement(line, finding.hash_before)
     found = required_finding(reopened)
     if found is None or found.reason is not finding.reason:
-        raise DecisionError(finding.id, f"{line.key} needs no decision any more")
+        raise DecisionError(finding.id, f"{line.key} no longer needs a decision")
     if reopened is not line:
         lines.write(tx, [reopened], now)
     findings.reopen(tx, finding.id, found, now)

@@ -73,7 +73,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
     edited.get_by_role("button", name=re.compile("Accept exception")).click()
     expect(edited).to_contain_text("Posted $10.00 Cash")
     gone = rows.filter(has_text=line_key(clinic, "deleted"))
-    gone.locator("summary", has_text="Decide").click()
+    gone.locator("summary", has_text="More actions").click()
     gone.get_by_label("Reason for not posting").fill("paid out in cash already")
     gone.get_by_role("button", name="Acknowledge").click()
     expect(gone).to_contain_text("Acknowledged")

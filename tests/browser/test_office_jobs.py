@@ -69,9 +69,9 @@ def test_administrator_adds_a_limited_user_who_changes_the_password(
     admin = start("ann", "f: add a limited user", width)
 
     admin.go("Users")
-    admin.click("New user", "link")
+    admin.click("Add user", "link")
     admin.fill_field("Name", name)
-    admin.fill_field("First password", PASSWORD)
+    admin.fill_field("Temporary password", PASSWORD)
     admin.check("Billing", "radio")
     admin.check(company)
     admin.check(f"own-{width}")

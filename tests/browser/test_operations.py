@@ -53,7 +53,7 @@ def test_operator_finds_last_nights_failures(start: Callable[[str, str, str], Pe
     expect(failed).to_contain_text(ERROR)
     operator.click(page.get_by_role("main").get_by_role("link", name="Health"))
 
-    faults = page.get_by_role("region", name="What needs attention")
+    faults = page.get_by_role("region", name="Needs attention")
     expect(faults).to_contain_text(f"Nightly balancing of {COMPANY}: failed")
     expect(faults).to_contain_text("billing.balance")
     job = page.get_by_role("region", name="Last night's jobs").get_by_role("row").filter(has_text=COMPANY)

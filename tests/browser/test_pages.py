@@ -197,7 +197,7 @@ def test_user_is_added_in_a_dialog_on_the_list(logged_in: Callable[..., Page]) -
     page = logged_in("ann")
     page.goto("/users")
 
-    page.get_by_role("link", name="New user").click()
+    page.get_by_role("link", name="Add user").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="Name").fill("in.a.dialog")
 

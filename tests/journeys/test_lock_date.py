@@ -165,7 +165,7 @@ def test_months_before_the_lock_date_are_listed_as_closed_and_new_ones_are_not_a
 def test_empty_month_before_the_lock_date_is_not_closed_again(
     office: Office, action: Callable[..., object], month: str
 ) -> None:
-    problem = "it counts as closed already: 2026-09 is closed, and every month before it"
+    problem = "it is locked, because 2026-09, a later month, is closed"
     with pytest.raises(ClosingError, match=problem):
         action(office.tx, "company", Month.parse(month), office.now, BILLER)
 

@@ -150,7 +150,7 @@ def account(
         rows = distributing.show_account(tx, patient, scope, query.parameters.as_of)
         context.audit(tx, "viewed account", patient, "API")
     if not rows:
-        raise PageError(404, f"No patient is known as {patient}.")
+        raise PageError(404, f"There is no patient {patient}.")
     return rows_response(account_records(rows), ACCOUNT)
 
 

@@ -126,4 +126,4 @@ def _check_sees(context: RequestContext) -> None:
     """Check that the user is not limited to clinics: the settings apply to a whole company. Raises PageError (403)."""
     if context.user.scope.clinics is not None:
         sentence = "These settings apply to a whole company; your account is limited to clinics."
-        raise PageError(403, sentence, "Ask somebody who sees all clinics.")
+        raise PageError(403, sentence, "Ask a user with access to all clinics.")

@@ -148,12 +148,12 @@ def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
 
 
 def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException], str]) -> list[ItemResult]:
-    """Call `act` with each exception, and return the results. After an unexpected error the rest is not tried."""
+    """Call `act` with each exception, and return the results. After an unexpected error the rest is not attempted."""
     results: list[ItemResult] = []
     is_interrupted = False
     for seen in selected:
         if is_interrupted:
-            results.append(ItemResult(seen.finding_id, "untried", "Not tried."))
+            results.append(ItemResult(seen.finding_id, "untried", "Not attempted; repeat the action."))
             continue
         try:
             results.append(ItemResult(seen.finding_id, "done", _sentence(act(seen))))
@@ -163,7 +163,9 @@ def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException]
         except Exception:
             log.exception("bulk_decision_interrupted", finding_id=seen.finding_id)
             is_interrupted = True
-            unknown = "An error interrupted this one; it may have been done. Check it before you repeat."
+            unknown = (
+                "An error interrupted the action. It may have taken effect; open the exception before you repeat it."
+            )
             results.append(ItemResult(seen.finding_id, "unknown", unknown))
     return results
 

@@ -29,7 +29,7 @@ CONCURRENT_LOGINS = 2
 """Passwords checked at the same time: each check takes memory, a connection and every core on purpose."""
 WAITING_MAX = 500
 """Logins that may wait for a check; more are refused."""
-_OTHER_USER = "Another user had sent a form here. It was discarded, and nothing was changed."
+_OTHER_USER = "A form that another user left unfinished was discarded. Nothing was changed."
 
 
 class _LoginForm(BaseModel):

@@ -136,11 +136,11 @@ def _import_problem(context: RequestContext, figures: FeedFigures | None) -> _Im
     """Return the reason why payments do not arrive now, or None if they arrive."""
     next_step = "See Health." if context.may(Right.OPERATE) else "Tell an operator."
     if figures is None:
-        return _ImportProblem("The payment queue does not answer: no payment arrives.", next_step, is_urgent=True)
+        return _ImportProblem("The payment feed is unavailable. No payments are arriving.", next_step, is_urgent=True)
     lag = figures.lag
     if lag is None or lag < WAITS_LONG:
         return None
     waiting = figures.stats.undelivered + figures.stats.pending
     number = f" ({waiting:,})" if context.user.scope == EVERYTHING else ""
-    what = f"Events of the EMR wait for import{number}, the oldest for {format_age(lag)}: the importer may be stopped."
+    what = f"Payments from the EMR are waiting{number}, the oldest for {format_age(lag)}. The import may have stopped."
     return _ImportProblem(what, next_step, is_urgent=lag >= WAITS_TOO_LONG)

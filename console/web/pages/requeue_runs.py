@@ -171,7 +171,7 @@ def visible_run(tx: Transaction, context: RequestContext, run_id: int) -> Requeu
     """Return a run. Raises PageError (404) if the user may not see everything that it selects."""
     run = requeue_runs.show_run(tx, run_id, context.user.scope)
     if run is None:
-        raise PageError(404, f"There is no requeue run {run_id}.", "The list of requeue runs shows those you may see.")
+        raise PageError(404, f"There is no requeue run {run_id}.", "Choose a run on the page Requeue runs.")
     return run
 
 
@@ -184,11 +184,11 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
     """
     chosen = query.parameters
     if chosen.as_of is not None:
-        raise PageError(422, "A requeue selects payments as they are now.", "Leave the time of the report out.")
+        raise PageError(422, "A requeue uses the current data.", "Clear “Report as of”.")
     if chosen.status not in REQUEUEABLE and not (chosen.status is None and chosen.reason):
         raise PageError(
             422,
-            "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
+            "Choose a Transmission status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
             "Set it in the Claims Feed.",
         )
     # The search of the Claims Feed lists payments of every patient with this id. A run is for one of them.

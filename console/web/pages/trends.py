@@ -20,7 +20,7 @@ from payments.journeys.snapshotting import Queue, QueueSize
 router = APIRouter(include_in_schema=False)
 
 QUEUE_DAYS = 30
-MONEY_SERIES = (("imported", "In Billing"), ("not_sent", "Not in Billing"), ("retried", "Internal"))
+MONEY_SERIES = (("imported", "In Billing"), ("not_sent", "Not in Billing"), ("retried", "Internal Payments"))
 QUEUE_SERIES = (("not_sent", "Payments not in Billing"), ("saved", "Open exceptions"))
 
 
@@ -74,7 +74,7 @@ def _money_chart(rows: Iterable[TrendRow]) -> Markup:
         )
         for row in rows
     ]
-    return bar_chart("Dollars by week", MONEY_SERIES, slots, empty="No payments in this time.")
+    return bar_chart("Amount by week", MONEY_SERIES, slots, empty="No payments in this period.")
 
 
 def _by_day(queues: Iterable[QueueSize]) -> dict[date, dict[str, int]]:
@@ -91,6 +91,4 @@ def _queue_chart(days: Mapping[date, Mapping[str, int]]) -> Markup:
         Slot(f"{day:%b %d}", str(day), {"not_sent": sizes[Queue.NOT_IN_BILLING], "saved": sizes[Queue.EXCEPTIONS]})
         for day, sizes in days.items()
     ]
-    return bar_chart(
-        "Work queues by day", QUEUE_SERIES, slots, empty="The first snapshot is taken in the coming night."
-    )
+    return bar_chart("Work queues by day", QUEUE_SERIES, slots, empty="The first snapshot is taken tonight.")

@@ -93,7 +93,7 @@ def test_show_prints_the_whole_life_of_an_exception(
     assert (reversal["amount"], reversal["reverses"], reversal["reason"]) == ("-10.00", accepted["id"], "wrong one")
     assert [note["body"] for note in shown["notes"]] == ["Called the clinic."]
     table = terminal.run("exceptions", "show", exception_id).out
-    assert all(text in table for text in ("What happened", "Entries", "Notes", "Called the clinic."))
+    assert all(text in table for text in ("History", "Entries", "Notes", "Called the clinic."))
 
 
 def test_next_gives_an_exception_to_a_user_once(company: ClosedAprilCompany, terminal: Terminal, biller: str) -> None:

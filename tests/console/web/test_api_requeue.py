@@ -87,10 +87,13 @@ def test_api_requeues_and_counts_fewer_payments_than_confirmed(support_browser: 
         ({"status": "Not Sent", "count": -1}, "count: '-1' is not a number such as 17."),
         ({"status": "Not Sent", "count": True}, "count: 'true' is not a number such as 17."),
         ({"status": "Not Sent", "count": 2.0}, "count: '2.0' is not a number such as 17."),
-        ({"count": 2}, "Choose a status (Not Sent, Transmission Pending or Validation Failed) or a reason."),
+        (
+            {"count": 2},
+            "Choose a Transmission status (Not Sent, Transmission Pending or Validation Failed) or a reason.",
+        ),
         ({"status": "Not Sent", "count": 2, "clinc": "north"}, "clinc: no such field."),
         ({"status": "Not Sent", "count": 2, "as_of": "2026-06-01"}, "as_of: no such field."),
-        ({"status": "Transmission Successful", "count": 2}, "Choose a status (Not Sent, "),
+        ({"status": "Transmission Successful", "count": 2}, "Choose a Transmission status (Not Sent, "),
     ],
 )
 def test_request_that_does_not_name_its_payments_is_refused(support_browser: Browser, body: object, error: str) -> None:
@@ -106,7 +109,7 @@ def test_requeue_preview_with_as_of_is_refused(support_browser: Browser, clinic:
     for path in ("/api/requeue-preview", "/requeue-runs/new"):
         answer = support_browser.get(path, **choice)
         assert answer.status_code == 422
-        assert "A requeue selects payments as they are now." in answer.text
+        assert "A requeue uses the current data." in answer.text
 
 
 def test_limited_user_sees_only_own_runs(logged_in: LoggedIn, support_browser: Browser, clinic: str) -> None:

@@ -71,7 +71,7 @@ def test_preview_shows_columns_first_rows_and_the_days_to_compare(logged_in: Log
     page = logged_in("front-office").client.get(uploaded(logged_in("front-office"), LOG))
 
     assert "5 rows were read" in text_of_page(page)
-    assert "a semicolon divides its cells. Not used: Till." in text_of_page(page)
+    assert "Separator: semicolon. Not used: Till." in text_of_page(page)
     assert re.search(r"transaction_date\s+Transaction Date", text_of_page(page))
     assert f"{week}/lost/1" in page.text
     assert 'name="since" value="2026-06-02"' in page.text
@@ -197,7 +197,7 @@ def test_clinic_in_the_file_that_billing_does_not_have_is_named(logged_in: Logge
     billing = logged_in("billing")
     page = billing.client.get(uploaded(billing, LOG.replace(week.encode(), b"clnc-001")))
 
-    assert "There is no clinic clnc-001." in page.text
+    assert "This clinic is unknown, or not in your account: clnc-001." in page.text
 
 
 def test_api_compares_a_log_without_storing_it(logged_in: LoggedIn, week: str) -> None:

@@ -121,7 +121,7 @@ def test_another_user_does_not_get_the_entry(desk: Desk, clinic: str) -> None:
 
     assert (other.status_code, other.headers["location"]) == (303, "/")
     assert clinic not in other.text
-    assert "It was discarded, and nothing was changed." in desk.client.get("/").text
+    assert "left unfinished was discarded. Nothing was changed." in desk.client.get("/").text
 
 
 def test_entry_without_its_form_is_listed(desk: Desk, clinic: str) -> None:

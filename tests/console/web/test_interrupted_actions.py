@@ -64,8 +64,8 @@ def test_interrupted_bulk_accept_reports_the_outcome_of_each_exception(
 
     assert answer.status_code == 503
     assert f"{at} of 3 exceptions accepted" in answer.text
-    assert results(answer.text) == ["Accepted"] * at + ["Unknown"] + ["Not tried"] * (2 - at)
-    assert "An error interrupted this one; it may have been done." in answer.text
+    assert results(answer.text) == ["Accepted"] * at + ["Check"] + ["Not attempted"] * (2 - at)
+    assert "An error interrupted the action. It may have taken effect;" in answer.text
     assert "othing was changed" not in answer.text
     assert are_open(billing, exception_values) == [False] * at + [True] * (3 - at)
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
         ("/timeline?payment=a/b/c", "There is no payment a/b/c"),
         ("/account?patient=nobody", "There is no patient nobody"),
         ("/months?company=company&month=13", "Month: expected YYYY-MM"),
-        ("/requeue-runs/new", "Choose a status"),
+        ("/requeue-runs/new", "Choose a Transmission status"),
         ("/requeue-runs/4711", "There is no requeue run 4711"),
         ("/no-such-page", "This page does not exist"),
     ],

@@ -31,7 +31,7 @@ def test_months_page_selects_the_next_month_to_close(logged_in: LoggedIn, ledger
     assert "Closed with a payments total of <strong>$25.00</strong>. The ledger still matches it." in closed
     for earlier in ("2026-04", "2019-12"):
         page = billing.get("/months", company=company, month=earlier).text
-        assert "Cannot be closed: it counts as closed already: 2026-05 is closed, and every month before it." in page
+        assert "Cannot be closed: it is locked, because 2026-05, a later month, is closed." in page
         assert "Resolve before closing" not in page
 
 
@@ -42,7 +42,7 @@ def test_months_page_says_how_to_choose_a_time_zone(logged_in: LoggedIn, ledger:
 
     page = billing.get("/months", company="zoneless").text
     assert "No time zone was chosen for company zoneless; its days and months follow the time zone UTC." in page
-    assert "payments company set zoneless --timezone America/Denver" in page
+    assert "Ask an administrator to choose one on the page Company settings." in page
     with transaction(ledger.database) as tx:
         update = CompanyUpdate("zoneless", timezone="UTC")
         configuring.set_company(tx, update, now=datetime.now(UTC), who="user:admin")

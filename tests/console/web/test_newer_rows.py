@@ -36,7 +36,7 @@ def test_new_rows_are_counted_and_linked(logged_in: LoggedIn, ledger: ClinicLedg
 
     assert browser.client.get(address).status_code == 204
     add(ledger, clinic, "third")
-    assert browser.client.get(address).text.strip() == f'<a href="{path}?clinic={clinic}">1 new {NOUNS[path]}: show</a>'
+    assert browser.client.get(address).text.strip() == f'<a href="{path}?clinic={clinic}">Show 1 new {NOUNS[path]}</a>'
 
 
 def test_new_row_of_an_empty_list_is_counted(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
@@ -44,7 +44,7 @@ def test_new_row_of_an_empty_list_is_counted(logged_in: LoggedIn, ledger: Clinic
     address = asked_address(logged_in("billing"), "/claims-feed", clinic="newer-empty")
     add(ledger, "newer-empty", "first")
 
-    assert "1 new payment: show" in logged_in("billing").client.get(address).text
+    assert "Show 1 new payment" in logged_in("billing").client.get(address).text
 
 
 def test_new_exceptions_are_at_the_end_of_the_list(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
@@ -53,7 +53,7 @@ def test_new_exceptions_are_at_the_end_of_the_list(logged_in: LoggedIn, ledger: 
     address = asked_address(browser, "/exceptions", clinic="newer-found")
     edit_in_closed_month(ledger, "newer-found", "newer-found")
 
-    link = '<a href="/exceptions?clinic=newer-found&amp;before=end">1 new exception: show</a>'
+    link = '<a href="/exceptions?clinic=newer-found&amp;before=end">Show 1 new exception</a>'
     assert browser.client.get(address).text.strip() == link
 
 

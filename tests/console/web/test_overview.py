@@ -122,15 +122,15 @@ def test_warning_says_that_events_wait_and_what_to_do(
     logged_in: LoggedIn, site: FastAPI, seconds: int, kind: str
 ) -> None:
     console = site.state.console
-    assert "EMR wait for import" not in logged_in("operator").get("/").text
+    assert "EMR are waiting" not in logged_in("operator").get("/").text
     console.feed.xadd(console.settings.stream, {"event": "{}"}, id=f"{int((time.time() - seconds) * 1_000)}-0")
     try:
         pages = {user: logged_in(user).get("/").text for user in ("operator", f"billing-of-{CLINIC}")}
     finally:
         console.feed.delete(console.settings.stream)
 
-    assert all(kind in page and "EMR wait for import" in page for page in pages.values())
-    assert "EMR wait for import (1)" in pages["operator"]
+    assert all(kind in page and "EMR are waiting" in page for page in pages.values())
+    assert "EMR are waiting (1)" in pages["operator"]
     assert "See Health." in pages["operator"]
-    assert "EMR wait for import (" not in pages[f"billing-of-{CLINIC}"]
+    assert "EMR are waiting (" not in pages[f"billing-of-{CLINIC}"]
     assert "Tell an operator." in pages[f"billing-of-{CLINIC}"]

@@ -39,7 +39,12 @@ def test_would_flow_predicts_the_result_of_a_save(
 @pytest.mark.parametrize(
     ("changes", "expected", "begins", "next_step"),
     [
-        ({}, (True, True, None), "Will be sent. It is posted with the deposit date 2026-07-01.", "a patient who is in"),
+        (
+            {},
+            (True, True, None),
+            "Will be sent. It is posted with the deposit date 2026-07-01.",
+            "assumes that the patient is in",
+        ),
         ({"patient": "patient"}, (True, True, None), "Will be sent. It is posted", None),
         (
             {"patient": "nobody"},
