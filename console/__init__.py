@@ -1,1 +1,1 @@
-"""The console: the `payments` command and the pages."""
+"""The console: the `payments` command, the web pages and the API."""

@@ -1,14 +1,17 @@
-"""One-line descriptions of anticipated errors, for the command line and the pages."""
+"""One-line descriptions of anticipated errors, for commands and pages."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
 _SCHEMA_STATES = ("42P01", "42703", "3F000")
-"""SQLSTATEs of an undefined table, column or schema."""
+"""SQLSTATEs that mean an undefined table, column or schema."""
 SCHEMA_OUT_OF_DATE = "the schema is out of date; run `python -m workers.migrate` (`payments up` does it)"
 
 
 class CommandError(Exception):
-    """A command failed; the message says why and what to do. `exit_status` is 2 for a usage error, otherwise 1."""
+    """A command failed. The message gives the reason and what to do.
+
+    `exit_status` is 2 for a usage error, otherwise 1.
+    """
 
     def __init__(self, message: str, exit_status: int = 1) -> None:
         self.exit_status = exit_status
@@ -16,7 +19,7 @@ class CommandError(Exception):
 
 
 def describe_error(error: BaseException) -> str | None:
-    """Return the sentence that describes an anticipated error, or None for an unexpected one."""
+    """Return a sentence that describes an anticipated error. For an unexpected error, return None."""
     from config.engines import NotRunningError
     from config.settings import SettingsError
     from emr.errors import FeedError
@@ -58,9 +61,9 @@ def describe_error(error: BaseException) -> str | None:
 
 
 def engine_setting(error: BaseException) -> str | None:
-    """Return the name of the setting with the URL of the server that caused this error.
+    """Return the name of the setting that contains the URL of the server that caused this error.
 
-    The server is unreachable, or rejects the URL or the user. Return None for any other error.
+    The server cannot be reached, or rejects the URL or the user. For any other error, return None.
     """
     from redis.exceptions import RedisError
 

@@ -1,4 +1,4 @@
-"""The health of an installation: one definition for `payments health`, the Health page and the API."""
+"""The health of an installation, for `payments health`, the Health page and the API."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -33,13 +33,16 @@ SECTIONS: dict[str, Report] = {
     "dead_letters": details.DEAD_LETTERS,
     "feed": reports.FEED,
 }
-"""The lists of the Health page and of the API, by their keys."""
-_NAMED_MAX = 5
+"""By key: the lists that the Health page and the API show."""
+_COMPANIES_NAMED_MAX = 5
 
 
 @dataclass(frozen=True)
 class Installation:
-    """The state of an installation, limited to a scope. `sections` holds the records of each section in SECTIONS."""
+    """The state of an installation, limited to a scope.
+
+    `sections` holds the records of each list in SECTIONS, by its key.
+    """
 
     sections: dict[str, list[Record]] = field(default_factory=dict)
 
@@ -50,7 +53,7 @@ class Installation:
 
     @property
     def faults(self) -> list[Record]:
-        """The components that are down or need attention, those that are down first."""
+        """The components that are down, then those that need attention."""
         found = [each for each in self.sections["components"] if each["state"] != "up"]
         return sorted(found, key=lambda each: bool(each["is_up"]))
 
@@ -59,8 +62,7 @@ class Installation:
 class HealthRequest:
     """The servers and settings to check, and the scope that limits the result.
 
-    `ping_seconds` is the time in which the workers must answer a ping. With 0, no ping is sent, as for a page that
-    refreshes.
+    The workers must answer a ping within `ping_seconds`. If it is 0, no ping is sent, as for a page that refreshes.
     """
 
     engines: Engines
@@ -72,7 +74,7 @@ class HealthRequest:
 def read_installation(request: HealthRequest, read_operations: Callable[[], Operations]) -> Installation:
     """Check an installation and return its state.
 
-    `read_operations` reads the state of jobs and work from the ledger. It is called if PostgreSQL can be used.
+    `read_operations` reads the state of jobs and work from the ledger. It is called only if PostgreSQL can be used.
     """
     from tasks.health_check import check_health
 
@@ -123,7 +125,9 @@ def _nightly_component(operations: Operations) -> ComponentStatus:
             "nightly jobs", "all have finished, or are not due" if operations.nightly else "none has run yet"
         )
     named = [f"{words.job(row.job, row.month)} of {row.company}: {row.state}" for row in problems]
-    detail = ", ".join(named[:_NAMED_MAX]) + (f" and {len(named) - _NAMED_MAX:,} more" if named[_NAMED_MAX:] else "")
+    detail = ", ".join(named[:_COMPANIES_NAMED_MAX]) + (
+        f" and {len(named) - _COMPANIES_NAMED_MAX:,} more" if named[_COMPANIES_NAMED_MAX:] else ""
+    )
     next_step = "See Last night's jobs for the errors."
     is_down = any(row.state in {NightlyState.FAILED, NightlyState.OVERDUE} for row in problems)
     return (
@@ -132,7 +136,7 @@ def _nightly_component(operations: Operations) -> ComponentStatus:
 
 
 def _redis_sections(health: Health) -> dict[str, list[Record]]:
-    """Return the sections that were read from Redis."""
+    """Return the lists whose data was read from Redis, by key."""
     return {
         "failed_tasks": details.failed_task_records(health.failed_tasks),
         "waiting_events": reports.waiting_records(health.waiting),

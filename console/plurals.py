@@ -2,5 +2,5 @@
 
 
 def plural(count: int, singular: str, plural_form: str = "") -> str:
-    """Return a count with its noun. `plural_form` is needed if the plural is not the singular with an added s."""
+    """Return a count with its noun. `plural_form` is needed if the plural does not just add an s."""
     return f"{count:,} {singular if count == 1 else plural_form or f'{singular}s'}"

@@ -1,4 +1,4 @@
-"""Parse row ids, such as an exception's number, and counts, for commands, pages and the API."""
+"""Parse row ids, such as the number of an exception, and counts. Commands, pages and the API use this module."""
 
 import re
 
@@ -19,5 +19,5 @@ def parse_row_id(text: str) -> int:
 
 
 def parse_count(text: str) -> int:
-    """Return the count in a text: `0`, or digits as in `parse_row_id`. Raises ValueError for any other text."""
+    """Return the count in a text: `0`, or digits as for `parse_row_id`. Raises ValueError for any other text."""
     return 0 if text == "0" else parse_row_id(text)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Acceptance:
-    """The exceptions to accept, by id. `scope` limits the payments whose keys are printed.
+    """The exceptions that a command accepts, by id. `scope` limits the payments whose keys are printed.
 
-    `confirmed` maps the id of each previewed exception to the preview's result.
+    `confirmed` holds what the preview of each exception showed, by the id of the exception.
     """
 
     database: Database
@@ -35,17 +35,21 @@ class Acceptance:
     confirmed: dict[int, AcceptanceResult] = field(default_factory=dict)
 
     def preview(self) -> int:
-        """Print the entries that each exception would post, and return how many can be accepted. Changes nothing."""
+        """Print the entries that each exception would post. Return the number of exceptions that can be accepted.
+
+        Nothing changes.
+        """
         self.confirmed = self._previews()
         for exception_id, done in self.confirmed.items():
-            print_line(_result(exception_id, done, is_preview=True))
+            print_line(_result_sentence(exception_id, done, is_preview=True))
         return len(self.confirmed)
 
     def run(self, *, has_to_ask: bool) -> int:
         """Accept each exception, and return how many were accepted.
 
-        If `has_to_ask`, ask for confirmation with the number of exceptions and the sum of their entries. Raises
-        CommandError if the answer is no. An exception whose entries differ from the confirmed entries stays open.
+        If `has_to_ask`, first ask for confirmation, with the number of exceptions and the sum of their entries. Raises
+        CommandError if the answer is no. If the entries of an exception differ from the confirmed entries, it stays
+        open.
         """
         if not has_to_ask:
             return sum(self._accept(exception_id) for exception_id in self.exception_ids)
@@ -59,14 +63,14 @@ class Acceptance:
         of = plural(len(self.exception_ids), "exception")
         if not is_preview:
             return f"{accepted:,} of {of} accepted"
-        posted = f"the sum of the entries is {_sum(self.confirmed.values()):,}"
+        posted = f"the sum of the entries is {_sum_of_entries(self.confirmed.values()):,}"
         return f"{accepted:,} of {of} would be accepted; {posted}. Nothing was changed."
 
     def _preview_sentence(self, found: Iterable[AcceptanceResult]) -> str:
         new = [done for done in found if not done.was_accepted_before]
         entries = plural(sum(len(done.postings) for done in new), "entry", "entries")
         of = f"{len(new):,} of {plural(len(self.exception_ids), 'exception')}"
-        posted = f"{entries} with a sum of {_sum(new):,} posted"
+        posted = f"{entries} with a sum of {_sum_of_entries(new):,} posted"
         return f"{of} would be accepted, and {posted}. Posted entries can only be reversed, not removed."
 
     def _previews(self) -> dict[int, AcceptanceResult]:
@@ -79,13 +83,13 @@ class Acceptance:
     def _accept(self, exception_id: int) -> bool:
         done = self._accept_in_transaction(exception_id, is_preview=False)
         if done:
-            print_line(_result(exception_id, done))
+            print_line(_result_sentence(exception_id, done))
         return done is not None
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> AcceptanceResult | None:
         """Accept an exception in a transaction. A preview rolls the transaction back.
 
-        Return None if it cannot be accepted.
+        Returns None if the exception cannot be accepted.
         """
         from payments.core.finding import DecisionError
         from payments.journeys import adjusting, reporting
@@ -107,13 +111,13 @@ class Acceptance:
         return None if is_changed else done
 
 
-def _sum(accepted: Iterable[AcceptanceResult]) -> Money:
+def _sum_of_entries(accepted: Iterable[AcceptanceResult]) -> Money:
     from payments.contract.money import total
 
     return total(posting.amount for done in accepted for posting in done.postings)
 
 
-def _result(exception_id: int, done: AcceptanceResult, *, is_preview: bool = False) -> str:
+def _result_sentence(exception_id: int, done: AcceptanceResult, *, is_preview: bool = False) -> str:
     subject = f"Exception {exception_id} of {done.payment}"
     if done.was_accepted_before:
         return f"{subject} was accepted before; {'nothing to post' if is_preview else 'nothing was posted'}."

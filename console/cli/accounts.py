@@ -75,7 +75,7 @@ def account(parameters: AccountParameters, output: Output) -> None:
 
 
 class _AccountReader(NamedTuple):
-    """Reads an account's payments, charges and refunds while the report is printed."""
+    """Reads the payments, charges and refunds of an account while the report is printed."""
 
     tx: Transaction
     parameters: AccountParameters

@@ -58,7 +58,7 @@ def parse_dollars(text: str) -> Decimal:
 
 
 def parse_id(text: str) -> int:
-    """Return the id of a row, for example of an exception.
+    """Return the id of a row, such as an exception.
 
     Raises BadParameter for any other text, such as `1_7` or ` 17`.
     """
@@ -99,22 +99,25 @@ RawOption = Annotated[
 
 
 def check_order(since: date | None, until: date | None) -> None:
-    """Check that a period does not end before it begins. Raises BadParameter if it does: its report would be empty."""
+    """Check that a period does not end before it begins. Otherwise its report would be empty: raises BadParameter."""
     if since and until and until < since:
         raise typer.BadParameter(f"{until} is before --from {since}", param_hint="'--to'")
 
 
 def parse_status(text: str) -> Status:
-    """Return the status that a text names: `Not Sent` or `not-sent`. Raises BadParameter with the choices."""
+    """Return the status that a text names, such as `Not Sent` or `not-sent`.
+
+    Raises BadParameter if it names no status. The message lists the choices.
+    """
     from payments.core.outcome import Status
 
     return parse_choice(Status, text, "status", "--status")
 
 
 def parse_reason(text: str) -> Reason:
-    """Return the reason code that a text names. Hyphens and spaces may replace underscores.
+    """Return the reason code that a text names. It may have hyphens or spaces instead of underscores.
 
-    Raises BadParameter with the choices.
+    Raises BadParameter if it names no reason. The message lists the choices.
     """
     from payments.core.outcome import Reason
 
@@ -122,9 +125,9 @@ def parse_reason(text: str) -> Reason:
 
 
 def parse_charge_types(text: str) -> list[ChargeType]:
-    """Return the charge types of a comma-separated text, or all of them for `all`. An empty text has none.
+    """Return the charge types of a comma-separated text: all types for `all`, none for an empty text.
 
-    Raises BadParameter with the choices.
+    Raises BadParameter if a name is not a charge type. The message lists the choices.
     """
     from payments.contract.event import ChargeType
 
@@ -134,7 +137,7 @@ def parse_charge_types(text: str) -> list[ChargeType]:
 
 
 def parse_identifier(text: str, hint: str) -> str:
-    """Return the id of a clinic or company. Raises BadParameter if the event contract does not allow it.
+    """Return the id of a clinic or company unchanged. Raises BadParameter if the event contract does not allow the id.
 
     `hint` names the option in the error.
     """
@@ -152,8 +155,8 @@ def parse_identifier(text: str, hint: str) -> str:
 def parse_choice(choices: Iterable[_Choice], text: str, noun: str, hint: str | None = None) -> _Choice:
     """Return the choice that a text names. Case, hyphens, spaces and underscores make no difference.
 
-    `noun` names the kind of choice in the error. `hint` names the option if typer cannot determine it. Raises
-    typer.BadParameter with all choices.
+    `noun` names the kind of choice in the error, and `hint` the option if typer cannot determine it. Raises
+    typer.BadParameter if the text names no choice. The message lists all choices.
     """
     choices = list(choices)
     for choice in choices:

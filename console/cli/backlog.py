@@ -22,7 +22,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Backlog:
-    """Counts of unfinished work: feed entries, due payments, payments to check for exceptions, held payments.
+    """Counts of unfinished work: feed entries, due payments, payments to check for exceptions, and held payments.
 
     If PostgreSQL or Redis does not answer, `problem` is the error and every count is 0.
     """
@@ -51,7 +51,10 @@ class Backlog:
 
 
 def wait_until_idle(context: CliContext, timeout_seconds: float, on_poll: Callable[[Backlog], None]) -> Backlog:
-    """Poll until no work is due or the timeout has passed, and return the last backlog. `on_poll` gets each backlog."""
+    """Poll until no work is due or the timeout has passed. Return the last backlog.
+
+    `on_poll` is called with each backlog.
+    """
     deadline = time.monotonic() + timeout_seconds
     for backlog in _poll(context):
         on_poll(backlog)
@@ -76,7 +79,10 @@ def _poll(context: CliContext) -> Iterator[Backlog]:
 
 
 def _read(feed: Streams, database: Database) -> Backlog:
-    """Read the backlog. The feed is read before the ledger: an entry is in the ledger before it is acknowledged."""
+    """Read the backlog. The feed is read before the ledger, so that no entry is missed.
+
+    An entry is in the ledger before it is acknowledged.
+    """
     from redis.exceptions import RedisError
 
     from payments.journeys.reporting import load_backlog

@@ -91,7 +91,7 @@ def _print_balance(
             case OutputFormat.CSV:
                 show([record], BALANCING, output)
             case OutputFormat.TABLE:
-                stdout().print(_sum(balance, query))
+                stdout().print(_reconciliation_table(balance, query))
                 _print_lines(balance, output, every_line=every_line)
 
 
@@ -101,7 +101,7 @@ def _records(lines: Iterable[BalancedLine]) -> Iterator[Record]:
 
 @contextlib.contextmanager
 def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
-    """Open a Payment Log file for the block, and yield its rows. Yields None if `path` is None.
+    """Open a Payment Log file, yield its rows, and close the file after the block. If `path` is None, yield None.
 
     An invalid row ends the command with an error that names the row's number and column.
     """
@@ -118,9 +118,9 @@ def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
 
 
 def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
-    """Print how many lines are equal, and list the lines that differ.
+    """Print the number of equal lines, and list the lines that differ.
 
-    If `every_line`, all of them are listed, otherwise only those that are unexplained or have notes.
+    If `every_line`, list all of these, otherwise only lines that are unexplained or have notes.
     """
     all_lines = balance.equal + balance.different
     same = f"{balance.equal:,} of {all_lines:,} payments are equal on both sides."
@@ -133,12 +133,15 @@ def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
 
 
 def _unexplained_label(unexplained: int) -> str:
-    """Return ` (N payments)`, or nothing for 0. The count is shown because unexplained amounts may cancel out."""
+    """Return ` (N payments)`, or an empty text for 0.
+
+    The count is needed because unexplained amounts may cancel out.
+    """
     return f" ({plural(unexplained, 'payment')})" if unexplained else ""
 
 
-def _sum(balance: Balance, query: BalanceFilter) -> Table:
-    """Return the reconciliation as a table: EMR total, less each item and the unexplained amount, Billing total."""
+def _reconciliation_table(balance: Balance, query: BalanceFilter) -> Table:
+    """Return the reconciliation as a table: EMR total, each reconciling item, unexplained amount and Billing total."""
     from payments import balancing_wording
 
     where = query.scope.only_clinic or "all clinics"

@@ -33,7 +33,7 @@ CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The com
 
 
 class AdjustmentPolicy(StrEnum):
-    """The policy for adjustments of closed months: a biller reviews them, or they are accepted automatically."""
+    """How adjustments of closed months are accepted: after a biller's review, or automatically."""
 
     REVIEW = "review"
     AUTO = "auto"

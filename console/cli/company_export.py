@@ -1,4 +1,4 @@
-"""The steps of `payments company export`: wait for the feed, mark the company as left, copy its rows to files."""
+"""The steps of `payments company export`: wait for the feed, mark the company as moved, and copy its rows to files."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -29,8 +29,8 @@ _OLDER_WRITERS_SECONDS = 120
 def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest, bool]:
     """Export a company to a folder. Return the manifest, and whether this call wrote the folder.
 
-    Raises MoveError if the company cannot be exported. Raises CommandError if the folder holds something else. Also
-    raises CommandError if events of the company are still on the feed after `wait_seconds`; then nothing was changed.
+    Raises MoveError if the company cannot be exported. Raises CommandError if the folder holds something else, or if
+    events of the company are still on the feed after `wait_seconds`. In these cases nothing was changed.
     """
     from payments.journeys import company_export
     from payments.store.db.connection import transaction
@@ -48,11 +48,11 @@ def export(company_id: str, folder: Path, wait_seconds: float) -> tuple[Manifest
                 return before, False
             move_id = company_export.mark_left(tx, company_id, datetime.now(UTC), current_user())
         _wait_for_older_writers(database)
-        return _copy(database, (company_id, move_id), folder), True
+        return _copy_rows(database, (company_id, move_id), folder), True
 
 
 def keep_company(company_id: str) -> None:
-    """Cancel the move of a company that has left. Raises MoveError if it has not left."""
+    """Cancel the move of a company. Raises MoveError if the company was not exported."""
     from payments.journeys import company_export
 
     with open_transaction() as tx:
@@ -60,7 +60,10 @@ def keep_company(company_id: str) -> None:
 
 
 def late_events(company_id: str) -> list[RefusedEvent]:
-    """Return the events that arrived after the company had left. Raises MoveError if it has not left."""
+    """Return the events that arrived after the company was exported.
+
+    Raises MoveError if the company was not exported.
+    """
     from payments.journeys import company_export
 
     with open_transaction() as tx:
@@ -74,7 +77,7 @@ def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: flo
 
     with closing(connect_redis(context.engines.redis_url)) as client, spinner("Waiting for the company's last events"):
         feed = Streams.from_settings(client, context.settings)
-        if not _wait(lambda: not has_entry(feed, company_id), wait_seconds):
+        if not _wait_until(lambda: not has_entry(feed, company_id), wait_seconds):
             raise CommandError(
                 f"events of company {company_id} are still on the feed after {wait_seconds:g} s; pause its publisher, "
                 "and repeat the export when they are imported. Nothing was changed"
@@ -82,7 +85,7 @@ def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: flo
 
 
 def _wait_for_older_writers(database: Database) -> None:
-    """Wait for the transactions that began before the company left. They may still change its rows."""
+    """Wait for the transactions that began before the company was marked as moved. They may still change its rows."""
     from payments.journeys import company_export
     from payments.store.db.connection import transaction
 
@@ -94,14 +97,14 @@ def _wait_for_older_writers(database: Database) -> None:
             return not company_export.has_older_writer(tx, own)
 
     with spinner("Waiting for transactions in progress"):
-        if not _wait(is_alone, _OLDER_WRITERS_SECONDS):
+        if not _wait_until(is_alone, _OLDER_WRITERS_SECONDS):
             raise CommandError(
                 f"a transaction has been writing for more than {_OLDER_WRITERS_SECONDS} s; "
                 "repeat the export when it has ended"
             )
 
 
-def _copy(database: Database, move: tuple[str, UUID], folder: Path) -> Manifest:
+def _copy_rows(database: Database, move: tuple[str, UUID], folder: Path) -> Manifest:
     from payments.journeys import company_export
     from payments.store.db.connection import snapshot_transaction
 
@@ -128,8 +131,8 @@ def _copy(database: Database, move: tuple[str, UUID], folder: Path) -> Manifest:
     return manifest
 
 
-def _wait(is_done: Callable[[], bool], seconds: float) -> bool:
-    """Poll `is_done` until it returns True or `seconds` have passed. Return whether it returned True."""
+def _wait_until(is_done: Callable[[], bool], seconds: float) -> bool:
+    """Poll `is_done` until it returns True or `seconds` have passed. Return its last result."""
     deadline = time.monotonic() + seconds
     while not is_done():
         if time.monotonic() >= deadline:

@@ -50,9 +50,9 @@ def import_folder(folder: Path) -> tuple[Manifest, bool]:
 
 
 def _reserve(database: Database, table: str, ids: IdRange) -> int:
-    """Reserve row ids, and return the shift from the exported ids to the reserved ids.
+    """Reserve row ids. Return the number to add to an exported id to get the reserved id.
 
-    It waits in short steps for imports that draw ids, because other imports wait behind each step.
+    Imports that need new ids wait while ids are reserved. So the ids are reserved in short steps.
     """
     from payments.journeys import company_import
     from payments.store.db.connection import is_transient, transaction
@@ -69,7 +69,7 @@ def _reserve(database: Database, table: str, ids: IdRange) -> int:
 
 @contextmanager
 def _progress(label: str, manifest: Manifest) -> Iterator[Callable[[int], None]]:
-    """Show how many bytes of an export are done. Yields a function that adds a number of bytes."""
+    """Show how many bytes of an export are done. Yield a function that adds to this number."""
     done = 0
     with progress_bar(f"{label} {manifest.company_id}", sum(each.bytes for each in manifest.tables)) as update:
 

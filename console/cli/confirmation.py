@@ -16,12 +16,12 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would h
 
 
 def must_ask(*, yes: bool) -> bool:
-    """Return True if a command must ask for confirmation: the standard input is a terminal, and --yes is not given."""
+    """Return whether a command must ask for confirmation: the standard input is a terminal, and --yes was not given."""
     return not yes and sys.stdin.isatty()
 
 
 def confirm(question: str) -> None:
-    """Ask the user a question on the standard error. Raises CommandError if the answer is neither `y` nor `yes`."""
+    """Ask the user a question on the standard error. Raises CommandError unless the answer is `y` or `yes`."""
     stderr().print(Text(f"{printable(question)} [y/N] "), end="", soft_wrap=True)
     try:
         answer = sys.stdin.readline().strip().casefold()

@@ -25,7 +25,7 @@ IDLE_SECONDS_MAX = 300
 
 
 class _Import(NamedTuple):
-    """The result of an import: the number of events, and the duration in seconds."""
+    """The result of the demo's import: the number of events, and its duration in seconds."""
 
     events: int
     seconds: float

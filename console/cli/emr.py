@@ -76,7 +76,7 @@ def publish(
 
     with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
         context, sign = current_context(), load_sign(sign_with) if sign_with else None
-        _print_published_count(_send(context, read_lines(lines), sign=keeping_signatures(sign)), context)
+        _print_published_count(_publish_events(context, read_lines(lines), sign=keeping_signatures(sign)), context)
 
 
 @app.command(
@@ -130,8 +130,8 @@ def replay_synthea(
 
     export = read_export(folder)
     context = current_context()
-    created = _switch_on(context, export.clinics, export.company_id)
-    count = _send(context, chain(export.patients(), export.payments()))
+    created = _turn_integrations_on(context, export.clinics, export.company_id)
+    count = _publish_events(context, chain(export.patients(), export.payments()))
     _print_published_count(count, context)
     print_line(
         f"{plural(export.payment_count, 'payment')} with a total of {export.payments_total:,.2f} from "
@@ -140,7 +140,10 @@ def replay_synthea(
 
 
 def _start_day(first_day: date | None, days: int) -> date:
-    """Return the first day of a simulation. Raises BadParameter if a day is outside the range of the event contract."""
+    """Return the first day of a simulation.
+
+    Raises BadParameter if the event contract does not allow one of its days.
+    """
     start = first_day or datetime.now(UTC).date() - timedelta(days=days)
     if not _FIRST_DAY <= start <= _LAST_DAY - timedelta(days=days):
         raise typer.BadParameter(f"the days must be between {_FIRST_DAY} and {_LAST_DAY}", param_hint="'--first-day'")
@@ -148,7 +151,7 @@ def _start_day(first_day: date | None, days: int) -> date:
 
 
 def publish_simulation(context: CliContext, simulation: Simulation, rate: int | None = None) -> int:
-    """Set up the simulated clinics, publish their events, and return the number of events."""
+    """Set up the simulated clinics and publish their events. Return the number of events."""
     from emr.simulator import clinics_of
     from emr.simulator import simulate as simulated
     from payments.journeys import configuring
@@ -159,11 +162,11 @@ def publish_simulation(context: CliContext, simulation: Simulation, rate: int | 
             update = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
             configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=settings.default_timezone)
     events = (each.event for each in simulated(*simulation))
-    return _send(context, _limit_rate(events, rate) if rate else events, rate)
+    return _publish_events(context, _limit_rate(events, rate) if rate else events, rate)
 
 
-def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int:
-    """Turn the integration on with all charge types for the clinics without settings.
+def _turn_integrations_on(context: CliContext, clinics: Iterable[str], company: str) -> int:
+    """For each clinic without settings, turn the integration on with all charge types.
 
     Return the number of these clinics.
     """
@@ -179,7 +182,9 @@ def _switch_on(context: CliContext, clinics: Iterable[str], company: str) -> int
     return len(missing)
 
 
-def _send(context: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None) -> int:
+def _publish_events(
+    context: CliContext, events: Iterable[Publishable], rate: int | None = None, sign: Sign | None = None
+) -> int:
     from console.cli.publishing import open_feed
     from emr.client import CHUNK_EVENTS
 

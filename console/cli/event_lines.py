@@ -1,8 +1,7 @@
-"""Files of events, one event per line, for `payments emr publish` and `payments company late-events`.
+"""Files with one event per line, for `payments emr publish` and `payments company late-events`.
 
-A line is the JSON of an event. The line of a signed event is another JSON object, with the bytes in base64 and the
-signature: `{"event_base64": "...", "signature": "..."}`. The bytes of a signed event must not change, and may contain
-line ends.
+A line is the JSON of an event. The bytes of a signed event must not change, and may contain line ends. So its line is
+another JSON object, with the bytes in base64 and the signature: `{"event_base64": "...", "signature": "..."}`.
 """
 
 import base64
@@ -24,13 +23,13 @@ _BODY, _SIGNATURE = "event_base64", "signature"
 
 
 class SignedBody(bytes):
-    """The bytes of an event that are published with an existing signature."""
+    """The bytes of an event that already has a signature."""
 
     signature: str
 
     @classmethod
-    def of(cls, body: bytes, signature: str) -> Self:
-        """Return a SignedBody with the bytes of an event and their signature."""
+    def with_signature(cls, body: bytes, signature: str) -> Self:
+        """Return the bytes of an event together with their signature."""
         signed = cls(body)
         signed.signature = signature
         return signed
@@ -39,7 +38,8 @@ class SignedBody(bytes):
 def to_line(body: bytes, signature: str | None) -> bytes:
     """Return the line of a valid event, without a line end.
 
-    In an unsigned event, line ends become spaces. JSON has line ends between its tokens only, so the event is the same.
+    In an unsigned event, line ends become spaces. JSON has line ends only between its tokens, so the event stays the
+    same.
     """
     if signature is None:
         return body.replace(b"\r", b" ").replace(b"\n", b" ")
@@ -47,10 +47,12 @@ def to_line(body: bytes, signature: str | None) -> bytes:
 
 
 def read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the events of a file. Blank lines, line ends and the file's byte order mark are omitted.
+    """Yield the events of a file.
+
+    Blank lines, line ends and a byte order mark at the beginning of the file are left out.
 
     The event of a line with a signature is a SignedBody. Raises CommandError if the file is in UTF-16, or if a line is
-    too long. The events are not validated: only Billing does this.
+    too long. The events are not validated, because only Billing does this.
     """
     for number in count(1):
         line = file.readline(_LINE_BYTES_MAX + 1)
@@ -68,9 +70,9 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def load_sign(path: Path) -> Sign:
-    """Return a function that signs an event with its company's last key in a file of signing keys.
+    """Return a function that signs events. Its keys are those of a key file: the last key of the event's company.
 
-    The function returns None for an event whose company has no key.
+    If the company has no key, the function returns None.
     """
     last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
 
@@ -82,7 +84,10 @@ def load_sign(path: Path) -> Sign:
 
 
 def keeping_signatures(sign: Sign | None) -> Sign:
-    """Return a function that signs an event with `sign`. If `sign` returns None, a SignedBody keeps its signature."""
+    """Return a function that signs events with `sign`.
+
+    If `sign` returns None, it returns the signature of a SignedBody.
+    """
 
     def sign_or_keep(body: bytes) -> str | None:
         signature = sign(body) if sign else None
@@ -97,7 +102,7 @@ def _event_of(line: bytes) -> bytes:
     try:
         fields = json.loads(line)
         if fields.keys() == {_BODY, _SIGNATURE} and isinstance(fields[_SIGNATURE], str):
-            return SignedBody.of(base64.b64decode(fields[_BODY], validate=True), fields[_SIGNATURE])
+            return SignedBody.with_signature(base64.b64decode(fields[_BODY], validate=True), fields[_SIGNATURE])
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass  # not such a line
     return line

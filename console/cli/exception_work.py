@@ -179,7 +179,7 @@ def _row(tx: Transaction, exception_id: int) -> ExceptionRow:
 
 
 def _undone(tx: Transaction, exception_id: int, done: UndoResult, *, is_preview: bool = False) -> str:
-    """Return a sentence that says what an undo has done. A preview says what it would do."""
+    """Return a sentence about what an undo has changed, or in a preview would change."""
     subject = f"Exception {exception_id} of {_row(tx, exception_id).payment}"
     if done.was_undone_before:
         return f"{subject} was undone before{'.' if is_preview else '; nothing was changed.'}"

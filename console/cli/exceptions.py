@@ -142,7 +142,7 @@ def acknowledge(
 
 
 def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tuple[str, SeenException]:
-    """Return a sentence that says the effect of acknowledging, and the exception as it was seen.
+    """Return a sentence about the effect of acknowledging an exception, and the exception as it is now.
 
     Raises DecisionError if the exception cannot be acknowledged.
     """

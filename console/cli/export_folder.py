@@ -1,6 +1,7 @@
-"""The folder of an exported company: a file for each table, and the manifest, which is written last.
+"""The folder of an exported company. It has a file for each table, and the manifest, which is written last.
 
-A folder without a manifest is not a complete export. The files contain patient data; only their owner can read them.
+A folder without a manifest is not a complete export. The files contain patient data, and only their owner can read
+them.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from payments.core.company_move import ExportedTable, Manifest, MoveError
 MANIFEST, UNFINISHED = "manifest.json", "unfinished.json"
 _BLOCK_BYTES = 1024 * 1024
 OnBytes = Callable[[int], None]
-"""Called with the number of bytes that were read or written since the last call."""
+"""A function to call with the number of bytes that were read or written since the last call."""
 
 
 def begin(folder: Path, company_id: str) -> Manifest | None:
-    """Prepare a folder for an export of a company. It may be new, be empty, or hold an interrupted export.
+    """Prepare a folder for the export of a company. The folder may not exist, be empty, or hold an interrupted export.
 
-    Return the manifest if the folder holds a complete export of this company, otherwise None. Raises CommandError if
+    If the folder holds a complete export of this company, return the manifest, otherwise None. Raises CommandError if
     the folder holds anything else.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,13 +49,13 @@ def begin(folder: Path, company_id: str) -> Manifest | None:
 def write_table(
     folder: Path, name_and_columns: tuple[str, tuple[str, ...]], blocks: Iterable[bytes], on_bytes: OnBytes
 ) -> ExportedTable:
-    """Write the rows of a table to its file, and return the file's entry of the manifest.
+    """Write the rows of a table to its file. Return the file's entry in the manifest.
 
-    `name_and_columns` are the table's name and columns. `blocks` are its rows in the text format of COPY, where each
-    line is a row: a line end inside a value is escaped. `on_bytes` gets the size of each block.
+    `name_and_columns` are the name and the columns of the table. `blocks` are its rows in the text format of COPY: each
+    line is a row, and a line end inside a value is escaped. `on_bytes` is called with the size of each block.
     """
     digest, rows, size = hashlib.sha256(), 0, 0
-    with open(_file(folder, name_and_columns[0]), "wb", opener=_private) as file:
+    with open(_table_file(folder, name_and_columns[0]), "wb", opener=_open_private) as file:
         for block in blocks:
             file.write(block)
             digest.update(block)
@@ -67,7 +68,7 @@ def write_table(
 
 
 def finish(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, which makes the export complete. After a crash the folder has the whole manifest, or none."""
+    """Write the manifest, which completes the export. After a crash, the folder has the whole manifest or none."""
     written = folder / f"{MANIFEST}.new"
     _write(written, manifest.to_json())
     written.rename(folder / MANIFEST)
@@ -90,7 +91,7 @@ def read_manifest(folder: Path) -> Manifest:
 def check_files(folder: Path, manifest: Manifest, on_bytes: OnBytes) -> None:
     """Compare the files with the manifest. Raises CommandError if a file is missing or damaged."""
     for each in manifest.tables:
-        path, digest, size = _file(folder, each.table), hashlib.sha256(), 0
+        path, digest, size = _table_file(folder, each.table), hashlib.sha256(), 0
         if not path.is_file():
             raise CommandError(f"{path} is missing; copy the whole directory again")
         for block in blocks(folder, each, on_bytes):
@@ -101,23 +102,23 @@ def check_files(folder: Path, manifest: Manifest, on_bytes: OnBytes) -> None:
 
 
 def blocks(folder: Path, exported: ExportedTable, on_bytes: OnBytes) -> Iterator[bytes]:
-    """Yield the content of a table's file in blocks."""
-    with _file(folder, exported.table).open("rb") as file:
+    """Yield the content of a table's file block by block."""
+    with _table_file(folder, exported.table).open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             on_bytes(len(block))
             yield block
 
 
-def _file(folder: Path, table: str) -> Path:
+def _table_file(folder: Path, table: str) -> Path:
     return folder / f"{table}.copy"
 
 
 def _write(path: Path, content: str) -> None:
-    with open(path, "w", encoding="utf-8", opener=_private) as file:
+    with open(path, "w", encoding="utf-8", opener=_open_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)

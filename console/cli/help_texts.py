@@ -1,4 +1,4 @@
-"""Adapts the help that Typer builds: plain names for values, and paragraphs that wrap to the width of the terminal."""
+"""Adapt the help that Typer builds: plain names for values, and paragraphs that wrap to the width of the terminal."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -23,12 +23,15 @@ def adapt_help(command: Any) -> None:
 
 
 def _join_lines(text: str) -> str:
-    """Return a text with each paragraph on one line. The line breaks of the source do not fit a terminal."""
+    """Return a text with each paragraph on one line. The line breaks of the source would not fit every terminal."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _value_name(option: Any) -> str:
-    """Return the name of an option's value. A flag has no value, and the name of an enumeration is its choices."""
+    """Return the name that the help shows for an option's value.
+
+    A flag has no value. For an enumeration, the choices are its name.
+    """
     if option.is_flag:
         return ""
     annotation = option.type_descriptor.annotation
@@ -37,7 +40,7 @@ def _value_name(option: Any) -> str:
 
 
 def _name_argument(argument: Any) -> None:
-    """Show an argument as NAME in the usage line: in brackets if it is optional, with an ellipsis if it repeats."""
+    """Set the name of an argument in the usage line: in brackets if it is optional, with an ellipsis if it repeats."""
     argument.metavar = argument.metavar or argument.name.upper()
     name = argument.metavar if argument.required else f"[{argument.metavar}]"
     argument.get_usage_pieces = lambda _context: [name if argument.nargs == 1 else f"{name}..."]

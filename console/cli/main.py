@@ -1,4 +1,4 @@
-"""The `payments` command: registers all commands, and turns errors into one line and an exit status."""
+"""The `payments` command. It registers all commands, and turns errors into one line and an exit status."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -45,7 +45,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptio
 
 @dataclass
 class _GlobalOptions:
-    """Options that apply to every command."""
+    """The options that apply to every command."""
 
     traceback: bool = False
 
@@ -183,7 +183,7 @@ def run(arguments: Sequence[str]) -> int:
 
 @cache
 def command() -> Callable[..., object]:
-    """Return the command with all subcommands. Typer builds it once per process."""
+    """Return the command with all subcommands. Typer builds it only once per process."""
     built = typer.main.get_command(app)
     refuse_repeated_options(built)
     adapt_help(built)
@@ -191,7 +191,7 @@ def command() -> Callable[..., object]:
 
 
 def _find_command(arguments: Sequence[str]) -> object:
-    """Return the command that the first arguments name."""
+    """Return the subcommand that the first arguments name."""
     found: object = command()
     for word in arguments:
         found = getattr(found, "commands", {}).get(word, found)

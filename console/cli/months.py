@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
-_LISTED = 20
+_WARNINGS_LISTED_MAX = 20
 
 CompanyArgument = Annotated[str, typer.Argument(metavar="COMPANY", help="The company's id.")]
 MonthArgument = Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month.")]
@@ -143,7 +143,10 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
 
 
 def _differences(verified: Verification) -> str:
-    """Return how a month differs from its close. The amounts of a month may differ although its total does not."""
+    """Return a text that says how a month differs from its close.
+
+    Its amounts may differ although its total is equal.
+    """
     now, then = verified.snapshot.payments_total, verified.stored_total
     if now != then:
         return f"the payments total is {now:,} now and was {then:,} then; call the operator"
@@ -171,4 +174,4 @@ def _print_preview(snapshot: Snapshot, warnings: Sequence[CloseWarning]) -> None
 
 
 def _print_warnings(warnings: Sequence[CloseWarning]) -> None:
-    show(warning_records(warnings), CLOSE_WARNINGS, Output(limit=_LISTED))
+    show(warning_records(warnings), CLOSE_WARNINGS, Output(limit=_WARNINGS_LISTED_MAX))

@@ -59,7 +59,7 @@ app.command("list", epilog="Example: payments notes list --payment north/p-1001/
 
 
 def _subjects(tx: Transaction, parameters: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return the kind and id that the options name, and the subjects of the notes.
+    """Return the kind and id of what the options name, and the subjects whose notes to read.
 
     Raises CommandError if the options do not name exactly one payment or patient.
     """

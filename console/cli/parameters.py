@@ -1,4 +1,4 @@
-"""Create the options of a report command from the parameters of the report."""
+"""Create the options of a report command from the parameters of its report."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -54,7 +54,9 @@ def chosen_filter(tx: Transaction, parameters: Any) -> Any:
 
 
 def report_command(parameter_class: type[_Parameters]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator for a command function whose first arguments are a report's parameters and an Output.
+    """Return a decorator for a command function.
+
+    The function's first arguments are a report's parameters and an Output.
 
     The command gets an option for each parameter, then its own options, then the options of Output. Raises
     typer.BadParameter if a period ends before it begins.
@@ -127,7 +129,7 @@ def _parser(parameter: Parameter) -> Callable[[str], Any]:
 
 
 class _ChoiceParser:
-    """Parses the text of a parameter with choices. The choices are loaded when they are needed."""
+    """Parses the text of a parameter that has choices. The choices are loaded at the first use."""
 
     def __init__(self, parameter: Parameter) -> None:
         self._parameter = parameter
@@ -137,14 +139,14 @@ class _ChoiceParser:
 
     @property
     def help(self) -> str:
-        """The help of the parameter with all choices."""
+        """The help of the parameter, followed by its choices."""
         return f"{self._parameter.help} One of: {', '.join(self._parameter.command_choices())}."
 
 
 def list_choices(command: Any) -> None:
-    """Add the choices of its parameters to the help of a command.
+    """Add the choices of each parameter to the help of a command.
 
-    The definition of the command does not contain them, because loading them slows every other command.
+    They are not in the definition of the command, because loading them slows every other command.
     """
     for parameter in command.params:
         described = getattr(parameter, "type_descriptor", None)

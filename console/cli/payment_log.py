@@ -64,7 +64,7 @@ def payment_log(
 
 
 def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
-    """Write a spreadsheet and return the number of its rows. After an error, no file is left."""
+    """Write a spreadsheet and return the number of its rows. If an error occurs, no file is left."""
     from console.reports.xlsx import write_xlsx
 
     try:

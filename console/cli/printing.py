@@ -1,4 +1,4 @@
-"""Prints a report in the requested output format."""
+"""Print a report in the requested output format."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -11,14 +11,14 @@ from console.reports.definition import Report
 from console.reports.output import OutputFormat, Record, csv_pieces, json_pieces
 
 TABLE_ROWS = 200
-"""The rows of a table, unless --limit says otherwise."""
+"""The number of rows in a table without --limit."""
 
 
 class Output(NamedTuple):
-    """The form in which a report is printed.
+    """How a report is printed.
 
-    `limit` is the maximum number of rows. 0 means all rows, and None means the default of the format. If `is_raw`, text
-    in CSV is not protected from being read as formulas.
+    `limit` is the maximum number of rows. 0 means all rows, and None means the default of the format. Unless `is_raw`,
+    text in CSV gets a protection, so that spreadsheets do not read it as a formula.
     """
 
     output_format: OutputFormat = OutputFormat.TABLE
@@ -26,10 +26,7 @@ class Output(NamedTuple):
     is_raw: bool = False
 
     def check(self) -> None:
-        """Check that --raw is given with the format CSV only.
-
-        Raises CommandError if it is given with another format.
-        """
+        """Check that --raw is given only with the format CSV. Otherwise raises CommandError."""
         if self.is_raw and self.output_format is not OutputFormat.CSV:
             raise CommandError("--raw requires --format csv", exit_status=2)
 
@@ -39,9 +36,9 @@ class Output(NamedTuple):
 
 
 def show(records: Iterable[Record], report: Report, output: Output, totals: Callable[[], Totals] | None = None) -> None:
-    """Print the records of a report while they are read.
+    """Print the records of a report while they are being read.
 
-    `totals` counts and sums all rows of the report. It is called only for a table that does not show all rows.
+    `totals` returns the number and the sum of all rows. It is called only for a table that does not show all rows.
     """
     match output.output_format:
         case OutputFormat.TABLE:
@@ -53,7 +50,7 @@ def show(records: Iterable[Record], report: Report, output: Output, totals: Call
 
 
 def print_pieces(pieces: Iterable[str]) -> None:
-    """Print the pieces of a report, each as soon as the iterator yields it."""
+    """Print the pieces of a report. Each piece is printed as soon as the iterator yields it."""
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()

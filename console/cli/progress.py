@@ -1,4 +1,4 @@
-"""Progress indicators on the standard error; silent unless it is a terminal."""
+"""Progress indicators on the standard error. They are shown only on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from console.cli.terminal import stderr
 
 @contextmanager
 def counter(label: str, noun: str) -> Iterator[Callable[[int], None]]:
-    """Show a growing count without a known total. Yields a function that sets the count."""
+    """Show a growing count whose total is unknown. Yield a function that sets the count."""
     console = stderr()
     columns = (
         SpinnerColumn(),
@@ -25,7 +25,7 @@ def counter(label: str, noun: str) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar up to `total`. Yields a function that sets the completed count."""
+    """Show a progress bar that ends at `total`. Yield a function that sets the completed count."""
     console = stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -35,7 +35,7 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def spinner(label: str) -> Iterator[Callable[[str], None]]:
-    """Show a spinner with a text. Yields a function that replaces the text."""
+    """Show a spinner with a text. Yield a function that replaces the text."""
     console = stderr()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -1,4 +1,4 @@
-"""Refuse a repeated option that has a single value. The parser alone would use its last value."""
+"""Refuse an option that is given twice although it has a single value. The parser alone would use the last value."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import typer
 
 
 def refuse_repeated_options(command: Any) -> None:
-    """Make a command and all its subcommands refuse repeated options. Options with several values may be repeated."""
+    """Make a command and all its subcommands refuse repeated options, except options that may have several values."""
     make_parser = command.make_parser
 
     def make_strict_parser(context: typer.Context) -> Any:

@@ -1,4 +1,4 @@
-"""`payments replay`: import again the acknowledged entries that are kept on the feed."""
+"""`payments replay`: import the acknowledged entries that are kept on the feed once more."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tasks.feed.replay import ReplayRange, ReplayStats
     from tasks.resources import Resources
 
-_LISTED = 20
+_FAILED_LISTED_MAX = 20
 
 SinceOption = Annotated[
     datetime,
@@ -74,18 +74,20 @@ def replay(
                 _print_result(expected, "would change data in Billing. Nothing was changed.")
                 return
             if expected.changed:
-                confirm(f"{_read(expected)} {_changed(expected)} would change data in Billing. Import them again?")
-        with _audited(resources.database, since, until) as done:
+                confirm(
+                    f"{_read_sentence(expected)} {_changes(expected)} would change data in Billing. Import them again?"
+                )
+        with _recording_audit(resources.database, since, until) as done:
             done.append(_run(context, resources, ranges, dry_run=False))
     _print_result(done[0], "changed data in Billing.")
     _explain_nothing_read(context, done[0])
 
 
 @contextmanager
-def _audited(database: Database, since: datetime, until: datetime | None) -> Iterator[list[ReplayStats]]:
-    """Record in the audit history that a replay starts, and its result at the end of the block.
+def _recording_audit(database: Database, since: datetime, until: datetime | None) -> Iterator[list[ReplayStats]]:
+    """Record in the audit history that a replay starts. At the end of the block, record its result.
 
-    Yields a list. The block appends the result to it.
+    Yields a list, to which the block appends the result.
     """
     from payments.journeys import replaying
     from payments.store.db.connection import transaction
@@ -100,7 +102,7 @@ def _audited(database: Database, since: datetime, until: datetime | None) -> Ite
 
 @contextmanager
 def _open_resources(context: CliContext) -> Iterator[Resources]:
-    """Open the connections that an importer has, and close them at the end of the block."""
+    """Open the same connections as an importer, and close them at the end of the block."""
     from payments.store.db.connection import IDLE_IN_TRANSACTION_SECONDS_MAX, connect
     from tasks.feed.replay import APPLICATION_NAME
     from tasks.resources import Resources, connect_redis
@@ -123,9 +125,9 @@ def _open_resources(context: CliContext) -> Iterator[Resources]:
 
 
 def _run(context: CliContext, resources: Resources, ranges: Sequence[ReplayRange], *, dry_run: bool) -> ReplayStats:
-    """Replay these ranges with a progress indicator, and enqueue the tasks that continue the work of each chunk.
+    """Replay these ranges with a progress indicator. After each chunk, enqueue the tasks that continue its work.
 
-    Return the counts of all ranges. If `dry_run`, nothing changes and no task is enqueued.
+    Returns the counts of all ranges. If `dry_run`, nothing changes and no task is enqueued.
     """
     from payments.core.import_stats import ImportStats
     from tasks.enqueue import enqueue_following
@@ -158,20 +160,23 @@ def _celery_application(context: CliContext) -> Iterator[None]:
         close_app()
 
 
-def _read(stats: ReplayStats) -> str:
-    """Return a sentence that says how many entries were read, and when they were published."""
+def _read_sentence(stats: ReplayStats) -> str:
+    """Return a sentence about the number of entries that were read, and when they were published."""
     period = ""
     if stats.oldest and stats.newest:
         period = f", published from {_published_at(stats.oldest)} to {_published_at(stats.newest)}"
     return f"{plural(stats.read, 'kept entry', 'kept entries')} read{period}."
 
 
-def _changed(stats: ReplayStats) -> str:
+def _changes(stats: ReplayStats) -> str:
     return plural(stats.changed, "entry", "entries")
 
 
 def _published_at(entry_id: str) -> str:
-    """Return the time in an entry's id, without fractions of a second. An id without a time is returned unchanged."""
+    """Return the time in an entry's id, without fractions of a second.
+
+    If an id contains no time, return it unchanged.
+    """
     try:
         return datetime.fromtimestamp(int(entry_id.partition("-")[0]) // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
@@ -180,17 +185,17 @@ def _published_at(entry_id: str) -> str:
 
 def _print_result(stats: ReplayStats, ending: str) -> None:
     """Print the counts. Raises CommandError if entries failed."""
-    print_line(_read(stats))
-    print_line(f"{_changed(stats)} {ending}")
+    print_line(_read_sentence(stats))
+    print_line(f"{_changes(stats)} {ending}")
     if stats.pending:
         print_line(f"{plural(stats.pending, 'pending entry', 'pending entries')} skipped: the importers process them.")
     if stats.failed:
-        named = ", ".join(stats.failed[:_LISTED])
+        named = ", ".join(stats.failed[:_FAILED_LISTED_MAX])
         raise CommandError(f"{plural(len(stats.failed), 'entry', 'entries')} failed and can be replayed again: {named}")
 
 
 def _explain_nothing_read(context: CliContext, stats: ReplayStats) -> None:
-    """Print that the feed keeps no entries, if no entry was read for this reason."""
+    """If no entry was read because the feed keeps no entries, print this reason."""
     if not (stats.read or context.settings.keep_entries):
         print_line(
             "PAYMENTS_KEEP_ENTRIES is 0: each entry is deleted when it is acknowledged, so nothing can be replayed."

@@ -124,7 +124,10 @@ def _print_result(done: RequeueSummary, skipped: Sequence[str], *, dry_run: bool
 
 
 def _requeue_matching(context: CliContext, chosen: FeedFilter, *, has_to_ask: bool, dry_run: bool) -> None:
-    """Requeue the matching payments in chunks. Raises MoreThanConfirmedError if more match than were confirmed."""
+    """Requeue the matching payments in chunks.
+
+    Raises MoreThanConfirmedError if more payments match than were confirmed.
+    """
     from payments.journeys import requeueing
     from payments.store.db.connection import transaction
 
@@ -154,8 +157,8 @@ def _preview_sentence(expected: RequeuePreview) -> str:
 def _continue_here(opened: Database, chosen: FeedFilter, confirmed: int | None) -> int:
     """Start a run and continue it in this process. Return the number of requeued payments.
 
-    So the command works without the back office, which continues the run too. The row of the run is locked for each
-    chunk. If this process ends, the back office continues the run.
+    So the command works even if the back office does not run. If the back office runs, it continues the same run: the
+    row of the run is locked for each chunk. If this process ends early, the back office continues the run alone.
     """
     from payments.core.scope import EVERYTHING
     from payments.journeys import requeue_runs

@@ -28,7 +28,7 @@ class CliContext(NamedTuple):
 
 
 def current_context() -> CliContext:
-    """Return the context that the environment describes.
+    """Return the context that the environment variables describe.
 
     Raises SettingsError if a setting is invalid, and NotRunningError if a URL is not set and no stack is running here.
     """
@@ -43,7 +43,7 @@ def current_context() -> CliContext:
 
 
 def _log_warnings_only() -> None:
-    """Log only warnings and errors, to the standard error. Commands print their results without the log."""
+    """Log only warnings and errors, to the standard error, because commands print their results without the log."""
     from config.logging import log_warnings_only
 
     log_warnings_only(sys.stderr)
@@ -51,7 +51,7 @@ def _log_warnings_only() -> None:
 
 @contextmanager
 def open_database(engines: Engines | None = None) -> Iterator[Database]:
-    """Open a connection pool to PostgreSQL for the block, which may use more than one transaction."""
+    """Open a connection pool to PostgreSQL until the block ends, for more than one transaction."""
     from payments.store.db.connection import connect
 
     url = (engines or current_context().engines).database_url
@@ -64,7 +64,7 @@ def open_database(engines: Engines | None = None) -> Iterator[Database]:
 
 @contextmanager
 def open_transaction(engines: Engines | None = None) -> Iterator[Transaction]:
-    """Open a transaction on the ledger for the block. It commits at the end of the block."""
+    """Open a transaction on the ledger. It is committed at the end of the block."""
     from payments.store.db.connection import transaction
 
     with open_database(engines) as opened, transaction(opened) as tx:
@@ -82,7 +82,7 @@ def open_snapshot() -> Iterator[Transaction]:
 
 @contextmanager
 def open_report() -> Iterator[Transaction]:
-    """Open a snapshot for a report and spool the report's output. So a slow reader does not keep the snapshot open."""
+    """Open a snapshot for a report, and spool the report's output. So a slow reader does not keep the snapshot open."""
     from console.cli.spooled_stdout import spooled_stdout
 
     with spooled_stdout(), open_snapshot() as tx:
@@ -97,7 +97,7 @@ def default_timezone() -> str:
 def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = None) -> None:
     """Warn on the standard error about each company whose time zone was never chosen.
 
-    `companies` limits the warnings to these companies.
+    If `companies` is given, warn only about these companies.
     """
     from console.cli.terminal import print_warning
     from console.plurals import plural
@@ -114,10 +114,10 @@ def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = Non
 
 
 def current_user() -> str:
-    """Return this process's user as the histories show it: `cli:0 (root)`, or `cli:1042` for a user without a name.
+    """Return the user of this process as the histories show it, such as `cli:0 (root)`.
 
-    The number is the real user id. LOGNAME and USER are ignored, because every user can set them. Users of the console
-    have the prefix `user:` instead of `cli:`.
+    A user without a name is `cli:1042`. The number is the real user id. LOGNAME and USER are ignored, because every
+    user can set them. Users of the console have the prefix `user:` instead.
     """
     uid = os.getuid()
     try:

@@ -1,4 +1,7 @@
-"""Spool a command's output. So the query of a report ends even if the reader, for example `less`, is slow."""
+"""Spool the output of a command.
+
+So the query of a report ends even if the reader of the output, such as `less`, is slow.
+"""
 
 import io
 import sys
@@ -11,7 +14,7 @@ from console.reports.spool import Spool
 
 
 class _SpoolWriter(io.RawIOBase):
-    """The raw stream of the standard output while it is spooled."""
+    """The raw stream that replaces the standard output while it is spooled."""
 
     def __init__(self, spool: Spool, real: TextIO) -> None:
         self._spool, self._real, self.is_over = spool, real, False
@@ -30,13 +33,13 @@ class _SpoolWriter(io.RawIOBase):
 
 @contextmanager
 def spooled_stdout() -> Iterator[None]:
-    """Spool the output of the block. A thread prints it, so the block ends even if the reader pauses.
+    """Spool what the block prints. A thread prints it, so the block ends even if the reader pauses.
 
-    Raises BrokenPipeError, in the block or after it, if the reader closed the pipe.
+    Raises BrokenPipeError, in the block or after it, if the reader has closed the pipe.
     """
     spool, real = Spool(), sys.stdout
     raw, failures = _SpoolWriter(spool, real), list[OSError]()
-    printer = threading.Thread(target=_print, args=(spool, real, failures), daemon=True, name="printer")
+    printer = threading.Thread(target=_print_spool, args=(spool, real, failures), daemon=True, name="printer")
     printer.start()
     text = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace")
     try:
@@ -57,7 +60,7 @@ def spooled_stdout() -> Iterator[None]:
         raise failures[0]
 
 
-def _print(spool: Spool, real: TextIO, failures: list[OSError]) -> None:
+def _print_spool(spool: Spool, real: TextIO, failures: list[OSError]) -> None:
     real.flush()
     try:
         for chunk in spool.chunks():

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from console.installation_health import Installation
 
 STACK = (sys.executable, "-m", "devstack.stack")
-"""The command of the supervisor process; it runs with `stack_environment`."""
+"""The command that starts the supervisor process. Its environment is `stack_environment`."""
 
 
 def stack_environment() -> dict[str, str]:
-    """Return the environment of the stack. PYTHONSAFEPATH removes the current folder from Python's import path."""
+    """Return the environment for the stack. Its PYTHONSAFEPATH removes the current folder from Python's import path."""
     return os.environ | {"PYTHONSAFEPATH": "1"}
 
 

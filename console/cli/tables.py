@@ -1,4 +1,4 @@
-"""Prints records as a table on a terminal: the columns that fit its width, colours, and a total line."""
+"""Print records as a table on a terminal, with colours, a total line, and as many columns as fit its width."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -27,7 +27,7 @@ _WIDTH_FULL_STATUS = 140
 
 
 class Totals(NamedTuple):
-    """The number of all rows of a report, and the sum of the report's `total_of` column."""
+    """The number of all rows of a report, and the sum of its column `total_of`."""
 
     rows: int
     amount: Decimal | None = None
@@ -36,11 +36,11 @@ class Totals(NamedTuple):
 def print_table(
     records: Iterable[Record], report: Report, limit: int = 0, totals: Callable[[], Totals] | None = None
 ) -> None:
-    """Print a table with its total line, or the message of the report if there are no rows.
+    """Print a table with its total line. If there are no rows, print the message of the report.
 
-    A table has up to `limit` rows. The maximum is TABLE_ROWS_MAX, because the layout needs all rows in memory; 0 means
-    the maximum. If the report has more rows, `totals` counts and sums all rows. Without `totals` the total line has no
-    sum.
+    A table has up to `limit` rows, and never more than TABLE_ROWS_MAX, because the layout needs all rows in memory; 0
+    means this maximum. If the report has more rows, `totals` returns their number and sum. Without `totals`, the total
+    line has no sum.
     """
     console, most = stdout(), min(limit or TABLE_ROWS_MAX, TABLE_ROWS_MAX)
     rows = [*islice(records, most + 1)]
@@ -48,11 +48,11 @@ def print_table(
         console.print(Text(report.empty, "dim"), soft_wrap=True)
         return
     if len(rows) <= most:
-        console.print(_table(rows, report, console.width, _foot(rows, report)))
+        console.print(_table(rows, report, console.width, _total_line(rows, report)))
         return
     found = totals() if totals else None
     shown = rows[:most]
-    console.print(_table(shown, report, console.width, _foot_of_part(shown, report, found)))
+    console.print(_table(shown, report, console.width, _total_line_of_part(shown, report, found)))
     hidden = f"{found.rows - most:,} more" if found else "more"
     everything = "--limit 0" if most < TABLE_ROWS_MAX else "--format csv"
     console.print(Text(f"... and {hidden}; {everything} shows all of them", "dim"), soft_wrap=True)
@@ -84,7 +84,7 @@ def _table(shown: Sequence[Record], report: Report, width: int, foot: Mapping[st
     return table
 
 
-def _foot(records: Sequence[Record], report: Report) -> dict[str, str]:
+def _total_line(records: Sequence[Record], report: Report) -> dict[str, str]:
     first = report.table[0]
     if report.counted_by:
         count = sum(number for record in records if isinstance(number := record[report.counted_by], int))
@@ -97,7 +97,7 @@ def _foot(records: Sequence[Record], report: Report) -> dict[str, str]:
     return foot
 
 
-def _foot_of_part(shown: Sequence[Record], report: Report, totals: Totals | None) -> dict[str, str]:
+def _total_line_of_part(shown: Sequence[Record], report: Report, totals: Totals | None) -> dict[str, str]:
     first = report.table[0]
     if totals is None:
         return {first: f"first {plural(len(shown), report.noun)}"}

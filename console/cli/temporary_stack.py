@@ -1,4 +1,4 @@
-"""A temporary stack: embedded PostgreSQL and Redis, free ports and a home directory that is removed at the end."""
+"""A temporary stack: embedded PostgreSQL and Redis, free ports, and a home directory that is removed at the end."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 
@@ -60,11 +60,10 @@ class TemporaryStack:
             )
 
     def wait_until_healthy(self, on_change: Callable[[str], None]) -> CliContext:
-        """Wait until every component works, and return the context of the stack.
+        """Wait until every component works. Return the context of the stack.
 
-        `on_change` gets a text about the progress.
-
-        Raises StackError if the stack ends, or does not work after START_SECONDS_MAX.
+        `on_change` is called with a text about the progress. Raises StackError if the stack ends, or does not work
+        after START_SECONDS_MAX.
         """
         from config.engines import NotRunningError, current_engines
         from tasks.health_check import check_health
@@ -84,18 +83,19 @@ class TemporaryStack:
         raise self.stack_error(f"the stack was not healthy after {START_SECONDS_MAX} s; missing: {missing}")
 
     def check_running(self) -> None:
-        """Check that the stack runs. Raises StackError if it has ended."""
+        """Check that the stack has not ended. Otherwise raises StackError."""
         if self._process.poll() is not None:
             raise self.stack_error(f"the stack ended with status {self._process.returncode}")
 
     def stack_error(self, problem: str) -> StackError:
-        """Return a StackError with the problem and the end of the stack's log."""
+        """Return a StackError with this problem and the last lines of the stack's log."""
         return StackError(problem, self._log)
 
     def stop(self) -> None:
         """Stop the stack: terminate it, and kill it if that fails.
 
-        It is terminated a second time after a timeout or a second Ctrl-C, before it is killed.
+        If it is still running after a timeout, or after a second Ctrl-C, it is terminated once more before it is
+        killed.
         """
         for seconds in (STOP_SECONDS_MAX, SECOND_STOP_SECONDS_MAX):
             self._process.terminate()
@@ -110,7 +110,7 @@ class TemporaryStack:
 
 @contextmanager
 def temporary_stack() -> Iterator[TemporaryStack]:
-    """Run a stack until the block ends, by return, error or signal. Then remove the stack's home directory."""
+    """Run a stack until the block ends, by return, error or signal. Then remove its home directory."""
     home = Path(tempfile.mkdtemp(prefix="payments-demo-"))
     with _exit_on_signals():
         try:
@@ -125,7 +125,7 @@ def temporary_stack() -> Iterator[TemporaryStack]:
 
 @contextmanager
 def _exit_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block with an exception, as Ctrl-C does. So the cleanup code runs."""
+    """Let SIGTERM and SIGHUP raise an exception in the block, as Ctrl-C does, so that cleanup code runs."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -139,7 +139,7 @@ def _exit_on_signals() -> Iterator[None]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Return the environment of the stack. It has no variables that configure other installations."""
+    """Return the environment of the stack, without the variables that configure other installations."""
     own = {name: value for name, value in stack_environment().items() if not _names_installation(name)}
     flower, console = _free_ports()
     return own | {

@@ -1,4 +1,4 @@
-"""The output streams of a command: in colour and fitted to the width on a terminal, otherwise plain text."""
+"""The output streams of a command. On a terminal they have colours and fit its width; otherwise they are plain text."""
 
 import os
 import sys

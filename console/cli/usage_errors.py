@@ -1,4 +1,4 @@
-"""Describes usage errors: what was expected, and what was given."""
+"""Describe usage errors: which value was expected, and which was given."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ _RANGE_ERRORS = frozenset({"greater_than_equal", "less_than_equal", "int_parsing
 
 
 def describe_usage_error(error: typer.TyperException) -> str:
-    """Return the message of a usage error. A wrong number is described by the numbers that the parameter accepts.
+    """Return the message of a usage error. For a number, it contains the range that the parameter accepts.
 
-    The message is empty if a command was called without arguments: Typer has printed its help.
+    If a command was called without arguments, the message is empty: Typer has already printed the help.
     """
     if expected := _expected_number(error):
         error.message = expected
@@ -18,16 +18,19 @@ def describe_usage_error(error: typer.TyperException) -> str:
 
 
 def _expected_number(error: typer.TyperException) -> str:
-    """Return which numbers a parameter accepts, and the given value. Empty for other errors."""
+    """Return a text with the range that a parameter accepts and the given value.
+
+    For other errors, return an empty text.
+    """
     read_details: Any = getattr(error.__cause__, "errors", list)
     details = read_details()
     if not details or details[0]["type"] not in _RANGE_ERRORS:
         return ""
     parameter: Any = getattr(error, "param", None)
-    return f"expected {_range(parameter.min, parameter.max)}; got {details[0]['input']}"
+    return f"expected {_range_text(parameter.min, parameter.max)}; got {details[0]['input']}"
 
 
-def _range(lowest: int | None, highest: int | None) -> str:
+def _range_text(lowest: int | None, highest: int | None) -> str:
     if lowest is None:
         return "a whole number"
     return f"a number of at least {lowest}" if highest is None else f"a number from {lowest} to {highest}"

@@ -65,8 +65,8 @@ def add(  # noqa: PLR0913 (each parameter is an option)
     from payments.access import authentication
     from payments.access.rights import User
 
-    given, choice = _role(role), _scope_choice(company, clinic, all_companies=all_companies)
-    password = authentication.NewPassword(_password(from_stdin=password_stdin), is_temporary=temporary)
+    given, choice = _parse_role(role), _scope_choice(company, clinic, all_companies=all_companies)
+    password = authentication.NewPassword(_read_password(from_stdin=password_stdin), is_temporary=temporary)
     with open_transaction() as tx:
         user = User(name, given, choice.applied_to(tx, EVERYTHING))
         authentication.add_user(tx, user, password, datetime.now(UTC), current_user())
@@ -99,7 +99,7 @@ def password(name: NameArgument, *, temporary: TemporaryOption = False, password
     """Set a user's password. All sessions and tokens of the user end."""
     from payments.access import authentication
 
-    new = authentication.NewPassword(_password(from_stdin=password_stdin), is_temporary=temporary)
+    new = authentication.NewPassword(_read_password(from_stdin=password_stdin), is_temporary=temporary)
     with open_transaction() as tx:
         authentication.set_password(tx, name, new, datetime.now(UTC), current_user())
     print_line(f"Password of user {name} changed. All sessions and tokens have ended.")
@@ -136,7 +136,7 @@ def change(  # noqa: PLR0913 (each parameter is an option)
     with open_transaction() as tx:
         before = authentication.lock_user(tx, name)
         scope = replace(before.scope, clinics=None) if all_clinics else before.scope
-        user = User(name, before.role if role is None else _role(role), choice.applied_to(tx, scope))
+        user = User(name, before.role if role is None else _parse_role(role), choice.applied_to(tx, scope))
         authentication.change_user(tx, user, datetime.now(UTC), current_user())
     print_line(f"User {name} now has role {user.role} for {authentication.describe_scope(user.scope)}.")
 
@@ -188,7 +188,7 @@ def token(name: NameArgument) -> None:
 
 @dataclass(frozen=True)
 class _ScopeChoice:
-    """The companies and clinics that the options name. A field is None if the options name none."""
+    """The companies and clinics that the options name. A field is None if no option names any."""
 
     companies: frozenset[str] | None
     clinics: frozenset[str] | None
@@ -200,10 +200,10 @@ class _ScopeChoice:
         return self.companies is None and self.clinics is None and not self.all_companies
 
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
-        """Return `before` with the chosen companies and clinics instead of its own.
+        """Return the scope `before`, with the chosen companies and clinics instead of its own.
 
-        If neither the options nor `before` name a company, the companies are those of the clinics. `--all-companies`
-        returns EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have it.
+        If neither the options nor `before` name a company, use the companies of the clinics. With `--all-companies`,
+        return EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have it.
         """
         from payments.access.authentication import choose_clinics
 
@@ -225,7 +225,7 @@ def _scope_choice(company: list[str] | None, clinic: list[str] | None, *, all_co
     return _ScopeChoice(companies or None, clinics or None, all_companies)
 
 
-def _role(text: str) -> Role:
+def _parse_role(text: str) -> Role:
     from payments.access.rights import Role
 
     try:
@@ -236,7 +236,7 @@ def _role(text: str) -> Role:
         ) from None
 
 
-def _password(*, from_stdin: bool) -> str:
+def _read_password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

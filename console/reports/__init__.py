@@ -1,1 +1,1 @@
-"""The definitions of the reports: one definition of columns and filters for page, API, command line and export."""
+"""The definitions of the reports. Page, API, command and export use the same columns and filters."""

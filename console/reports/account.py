@@ -1,4 +1,4 @@
-"""A patient's account: its sums, its payments, and the charges that the payments were applied to."""
+"""A patient's account: its sums, its payments, and the charges to which the payments were applied."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountParameters:
-    """The patient of an account."""
+    """The patient whose account a report shows, and its company."""
 
     patient: str = parameter(
         "Patient", "The patient's id.", option="", metavar="PATIENT", required=True, size=20, is_search=True
@@ -32,7 +32,7 @@ class AccountParameters:
     as_of: datetime | None = as_of()
 
     def scope(self, scope: Scope = EVERYTHING) -> Scope:
-        """Return `scope`, narrowed to the company of these parameters if they name one."""
+        """Return `scope`, limited to the company of these parameters if there is one."""
         return scope.narrowed_to_company(self.company)
 
     def payments_query(self, account: AccountRow, scope: Scope = EVERYTHING) -> PaymentLogFilter:
@@ -70,7 +70,7 @@ ACCOUNT_PAYMENTS = replace(
         *(replace(ACCOUNT.column(name), key=f"account_{name}") for name in _SUMS_OF_ACCOUNTS),
     ),
 )
-"""The payments of an account as one table, for CSV: each row repeats the sums of its account."""
+"""The payments of an account as one table, for CSV. Each row repeats the sums of the account."""
 APPLIED = Report(
     title="Applied to charges",
     columns=(
@@ -122,7 +122,7 @@ def account_records(rows: Iterable[AccountRow]) -> list[Record]:
 
 
 def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
-    """Return as records the refunds of an account that a biller must check."""
+    """Return the refunds of an account that a biller must check as records."""
     from payments import wording
 
     return [
@@ -133,9 +133,9 @@ def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
 
 
 def account_payment_records(account: AccountRow, rows: Iterable[PaymentLogRow]) -> Iterator[Record]:
-    """Yield a record per payment, with the sums of the account.
+    """Yield a record for each payment. Each record includes the sums of the account.
 
-    An account without payments has one record with the sums.
+    An account without payments has one record, with the sums alone.
     """
     of_account: Record = {
         "company": account.company,

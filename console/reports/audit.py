@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from payments.core.period import Period
 
 
-def _sorts() -> list[Sort]:
+def _sort_choices() -> list[Sort]:
     return AUDIT.sorts
 
 
 class ShownActions(StrEnum):
-    """The actions that the audit history shows: changes, access or all. Access means views, exports and logins."""
+    """The actions that the audit history shows: changes, accesses or both. Accesses are views, exports and logins."""
 
     CHANGES = "changes"
     ACCESS = "access"
     ALL = "all"
 
 
-def _shown_actions() -> Iterable[StrEnum]:
+def _action_choices() -> Iterable[StrEnum]:
     return ShownActions
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditParameters:
-    """Filters of the audit history. Days are in the time zone of the company of the user who reads the report."""
+    """Filters of the audit history. Days are in the time zone of the reader's company."""
 
     show: ShownActions = parameter(
         "Show",
         "Changes only, or also what was viewed and exported, and who logged in.",
         ParameterKind.CHOICE,
-        choices=_shown_actions,
+        choices=_action_choices,
         default=ShownActions.CHANGES,
     )
 
@@ -56,7 +56,7 @@ class AuditParameters:
     since: date | None = first_day()
     until: date | None = last_day()
     period: Period | None = period()
-    sort: StrEnum | None = sort_by(_sorts)
+    sort: StrEnum | None = sort_by(_sort_choices)
 
 
 AUDIT = Report(

@@ -28,7 +28,7 @@ ITEM_HEADINGS = {
     "date_differences": "Date differences",
 }
 ITEMS = tuple(ITEM_HEADINGS)
-"""The reconciling items, in the order in which they are subtracted."""
+"""The reconciling items in the order of their subtraction."""
 _ITEM_COLUMNS = tuple(Column(key, heading, ColumnKind.MONEY) for key, heading in ITEM_HEADINGS.items())
 
 
@@ -43,7 +43,7 @@ class BalancingParameters:
     as_of: datetime | None = as_of()
 
     def query(self, scope: Scope) -> BalanceFilter:
-        """Return the filter of the ledger, limited to a scope."""
+        """Return the filter of the ledger, limited to `scope`."""
         from payments.journeys.balancing import BalanceFilter
 
         return BalanceFilter(
@@ -100,9 +100,9 @@ DIFFERENCES = Report(
 
 
 def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
-    """Return a balance as a record: its totals, the reconciling items between them, its filter, and counts of payments.
+    """Return a balance as a record. It has the totals, the reconciling items, the filter, and counts of payments.
 
-    Unexplained amounts of opposite sign can add up to 0.00. So the record also counts the unexplained payments.
+    Unexplained amounts of opposite sign can add up to 0.00, so the record also counts the unexplained payments.
     """
     return {
         "emr_total": balance.emr_total,
@@ -120,7 +120,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
 
 
 def difference_record(line: BalancedLine) -> Record:
-    """Return a line as a record with one column per reconciling item. An item that does not apply is 0.00."""
+    """Return a line as a record, with a column for each reconciling item. An item that does not apply is 0.00."""
     from payments import balancing_wording
     from payments.contract.money import ZERO
 

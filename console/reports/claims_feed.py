@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from payments.journeys.reporting import FeedFilter, FeedRow, FeedSum
 
 
-def _statuses() -> type[Status]:
+def _status_choices() -> type[Status]:
     from payments.core.outcome import Status
 
     return Status
 
 
-def _reasons() -> type[Reason]:
+def _reason_choices() -> type[Reason]:
     from payments.core.outcome import Reason
 
     return Reason
 
 
-def _posted_states() -> type[PostedFilter]:
+def _posted_choices() -> type[PostedFilter]:
     from payments.core.posted import PostedFilter
 
     return PostedFilter
@@ -65,7 +65,7 @@ def _posted_term(code: str) -> str:
     return posted_wording.posted_term(code)
 
 
-def _sorts() -> list[Sort]:
+def _sort_choices() -> list[Sort]:
     return CLAIMS_FEED.sorts
 
 
@@ -80,17 +80,17 @@ class ClaimsFeedParameters:
         "Transmission",
         "This Transmission status only.",
         ParameterKind.CHOICE,
-        choices=_statuses,
+        choices=_status_choices,
     )
     reason: Reason | None = parameter(
-        "Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons, choice_text=_reason_term
+        "Reason", "This reason only.", ParameterKind.CHOICE, choices=_reason_choices, choice_text=_reason_term
     )
     posted: PostedFilter | None = parameter(
         "Posted",
         "Whether the payment is posted and, if not, why. `not_in_billing` selects all payments that should be in "
         "Billing and are not.",
         ParameterKind.CHOICE,
-        choices=_posted_states,
+        choices=_posted_choices,
         choice_text=_posted_term,
     )
     clinic: str | None = clinic()
@@ -102,10 +102,10 @@ class ClaimsFeedParameters:
         "Amount", "This amount in dollars only.", ParameterKind.AMOUNT, size=6, is_advanced=True
     )
     as_of: datetime | None = as_of()
-    sort: StrEnum | None = sort_by(_sorts)
+    sort: StrEnum | None = sort_by(_sort_choices)
 
     def query(self, scope: Scope) -> FeedFilter:
-        """Return the filter of the ledger, limited to a scope."""
+        """Return the filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(
@@ -122,7 +122,7 @@ class ClaimsFeedParameters:
 
 
 def _key(record: Record) -> Value:
-    """Return the key by which a user requeues a payment. The key of an unreadable event is `refused:ID`."""
+    """Return the key with which a user requeues a payment. For an unreadable event, it is `refused:ID`."""
     return record["payment"] or record["refused"]
 
 

@@ -30,7 +30,7 @@ COMPANY_MOVE = Report(
 
 
 def move_record(manifest: Manifest, state: str) -> Record:
-    """Return the figures of an exported or imported company as a record. `state` says what the command did."""
+    """Return the counts of an exported or imported company as a record. `state` says what the command did."""
     return {
         "company": manifest.company_id,
         "move": str(manifest.move_id),

@@ -1,6 +1,6 @@
-"""Definition of a report: its columns, its parameters, its title and its messages.
+"""The definition of a report: its columns, its parameters, its title and its messages.
 
-Page, API, command line, CSV and XLSX render the same definition.
+Page, API, command, CSV and XLSX render the same definition.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from console.reports.output import Record, Value
 from payments.core.sorting import Sort
 
 MONEY_HEADING_MAX = 12
-"""Characters of a heading above which a terminal breaks it, so that a column of amounts stays narrow."""
+"""A heading of amounts that is longer is broken on a terminal, so that its column stays narrow."""
 
 
 class ColumnKind(StrEnum):
@@ -27,10 +27,10 @@ class ColumnKind(StrEnum):
 
 
 class SortCost(StrEnum):
-    """The way in which a report is sorted by a column.
+    """How the rows of a report are sorted by a column.
 
-    INDEX: the database reads rows in the order of an index, for a report of any length. ROWS: the rows are read and
-    then sorted, so a page sorts only reports of up to SORTED_ROWS_MAX rows.
+    INDEX: the database reads the rows in the order of an index, so the report may have any length. ROWS: all rows are
+    read and then sorted, so a page sorts only reports of up to SORTED_ROWS_MAX rows.
     """
 
     INDEX = "index"
@@ -43,7 +43,7 @@ class Column:
 
     - `from_width`: a terminal with fewer characters omits the column.
     - `wraps`: whether a terminal breaks long values into lines.
-    - `text`: a function of a record. A terminal prints its return value instead of the column's value.
+    - `text`: a function of a record. A terminal prints its result instead of the column's value.
     - `css_class`: the CSS class of the column's cells on a page.
     - `sort`: None if the report cannot be sorted by the column.
     """
@@ -59,7 +59,7 @@ class Column:
 
     @property
     def first_sort(self) -> Sort:
-        """The sort when a user chooses the column: text from A to Z, otherwise the largest or newest value first."""
+        """The sort when a user first chooses the column: text from A to Z, other values from the largest or newest."""
         return Sort(self.key, self.kind is not ColumnKind.TEXT)
 
     @cached_property
@@ -80,13 +80,16 @@ class Column:
 
     @property
     def terminal_heading(self) -> str:
-        """The column's heading on a terminal. It says UTC for times. Long headings of amounts are broken at spaces."""
+        """The column's heading on a terminal. For times it contains UTC.
+
+        Long headings of amounts are broken at spaces.
+        """
         if self.kind is ColumnKind.MONEY and len(self.heading) > MONEY_HEADING_MAX:
             return self.heading.replace(" ", "\n")
         return f"{self.heading} (UTC)" if self.kind is ColumnKind.MOMENT else self.heading
 
     def terminal_value(self, record: Record) -> Value:
-        """Return the record's value in this column as a terminal prints it."""
+        """Return the text that a terminal prints for this column of a record."""
         return self.text(record) if self.text else record[self.key]
 
 
@@ -96,7 +99,7 @@ class Report:
 
     - `table`: the columns on a terminal.
     - `page`: the columns on a page. If it is empty, they are the columns of `table`.
-    - `noun`: the name of a row.
+    - `noun`: what a row is, for example `payment`.
     - `empty`: the message of a report without rows.
     - `total_of`: the column whose sum is shown. On pages it is `summed_on_page` if that is given.
     - `counted_by`: if a record represents several rows, the column with the number of rows.
@@ -118,22 +121,22 @@ class Report:
 
     @property
     def summed(self) -> str | None:
-        """The column whose sum a page shows beside the number of rows. None for a list without amounts."""
+        """The column whose sum a page shows beside the number of rows, or None for a list without amounts."""
         return self.summed_on_page or self.total_of
 
     @property
     def plural_noun(self) -> str:
-        """The plural of the name of a row."""
+        """The plural of `noun`."""
         return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
     @property
     def sorts(self) -> list[Sort]:
-        """The sorts that a user can choose: each sortable column in both directions."""
+        """The sorts that a user can choose: by each sortable column, in both directions."""
         keys = [column.key for column in self.columns if column.sort]
         return [Sort(key, is_descending) for key in keys for is_descending in (False, True)]
 
     def sort_of(self, chosen: Any) -> Sort:
-        """Return the sort that the parameters of a request choose, or the default sort."""
+        """Return the sort that the parameters choose. If they choose none, return the default sort."""
         text = getattr(chosen, "sort", None)
         return Sort.parse(text) if text else self.order or Sort(self.columns[0].key)
 

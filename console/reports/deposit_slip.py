@@ -1,4 +1,4 @@
-"""The deposit slip of a clinic and day: its payments by method, with check numbers and totals."""
+"""The deposit slip of a clinic and a day: the payments by method, with check numbers and totals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from payments.journeys.reporting import PaymentLogFilter, PaymentLogRow
 
 BANKED = ("Cash", "Check")
-"""The methods whose money is carried to the bank. A slip lists them first."""
+"""The methods whose money is taken to the bank. A slip lists them first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +28,14 @@ class DepositSlipParameters:
     company: str | None = company()
 
     def query(self, scope: Scope, day: date) -> PaymentLogFilter:
-        """Return the filter of the ledger, limited to a scope."""
+        """Return the filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter  # noqa: PLC0415 (keeps `payments --help` fast)
 
         return PaymentLogFilter(since=day, until=day, scope=scope.narrowed_to_company(self.company))
 
 
 class SlipPart(NamedTuple):
-    """The entries of one payment method, and their sum in dollars."""
+    """The entries with one payment method, and their sum in dollars."""
 
     method: str
     rows: list[PaymentLogRow]
@@ -43,7 +43,7 @@ class SlipPart(NamedTuple):
 
 
 def slip_parts(rows: Iterable[PaymentLogRow]) -> list[SlipPart]:
-    """Return the entries by method: cash, then checks by number, then the methods that are not taken to the bank."""
+    """Return the entries by method: cash, checks sorted by number, then the methods that are not taken to the bank."""
     from payments.contract.money import total  # noqa: PLC0415 (as above)
 
     by_method: dict[str, list[PaymentLogRow]] = {}

@@ -1,4 +1,4 @@
-"""The life of one Billing Exception: its events and its entries."""
+"""The history of one Billing Exception: its events and its entries."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 

@@ -1,4 +1,4 @@
-"""The report of the Billing Exceptions."""
+"""The report of Billing Exceptions."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class QueueChoice(StrEnum):
-    """The queues of exceptions: those that propose entries, and those with nothing to post."""
+    """The queues of exceptions: those with entries to post, and those without."""
 
     TO_POST = "to_post"
     NOTHING_TO_POST = "nothing_to_post"
@@ -63,8 +63,8 @@ class StatusChoice(StrEnum):
 
 
 @cache
-def _reasons() -> type[StrEnum]:
-    """Return the choices of the reason filter, with the labels that the rows of the report show."""
+def _reason_choices() -> type[StrEnum]:
+    """Return the choices of the reason filter. Their labels are those in the rows of the report."""
     from payments import wording
 
     words = {code.name: text for code, text in wording.FINDING_REASONS.items()}
@@ -83,13 +83,13 @@ def _assignment_text(code: str) -> str:
     return "No owner" if code == WorkChoice.UNASSIGNED else code.capitalize()
 
 
-def _cases() -> type[ClosedCase]:
+def _case_choices() -> type[ClosedCase]:
     from payments.core.outcome import ClosedCase
 
     return ClosedCase
 
 
-def _sorts() -> list[Sort]:
+def _sort_choices() -> list[Sort]:
     return EXCEPTIONS.sorts
 
 
@@ -97,12 +97,12 @@ def _sorts() -> list[Sort]:
 class ExceptionsParameters:
     """Filters of the Billing Exceptions. Days are transaction dates."""
 
-    reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reasons)
+    reason: StrEnum | None = parameter("Reason", "This reason only.", ParameterKind.CHOICE, choices=_reason_choices)
     case: ClosedCase | None = parameter(
         "Change in closed month",
         "Only exceptions of closed months in which the payment was added, edited or deleted.",
         ParameterKind.CHOICE,
-        choices=_cases,
+        choices=_case_choices,
         is_advanced=True,
     )
     clinic: str | None = clinic()
@@ -121,7 +121,7 @@ class ExceptionsParameters:
         default=StatusChoice.OPEN,
     )
     as_of: datetime | None = as_of()
-    sort: StrEnum | None = sort_by(_sorts)
+    sort: StrEnum | None = sort_by(_sort_choices)
     queue: QueueChoice | None = parameter(
         "Queue",
         "`to_post`: exceptions that propose entries; `nothing_to_post`: all others.",
@@ -141,11 +141,11 @@ class ExceptionsParameters:
     owner: str | None = parameter("Owner", "Only exceptions of this user.", size=10, is_advanced=True)
 
     def of_user(self, name: str) -> Self:
-        """Return these parameters with `mine` replaced by the exceptions of the user with this name."""
+        """Return these parameters for a user: the choice `mine` becomes the exceptions of the user with this name."""
         return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
     def query(self, scope: Scope) -> ExceptionFilter:
-        """Return the filter of the ledger, limited to a scope.
+        """Return the filter of the ledger, limited to `scope`.
 
         Raises CommandError if `work` is `mine` and no owner is given.
         """
@@ -172,7 +172,7 @@ class ExceptionsParameters:
 
 
 def _exception_text(record: Record) -> Value:
-    """Return the text of an exception: its case, or its reason if it has no case. Its note follows."""
+    """Return the text of an exception: its case, or its reason if it has no case, followed by its note."""
     from payments import wording
     from payments.core.outcome import ClosedCase
 

@@ -1,4 +1,4 @@
-"""Reports as files that a browser downloads: CSV and XLSX."""
+"""Reports as files for a browser: CSV and XLSX."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,16 +14,16 @@ _CHUNK_BYTES = 1 << 16
 
 
 def as_csv(records: Iterable[Record], report: Report) -> Iterator[bytes]:
-    """Yield records as CSV in UTF-8. It begins with a byte order mark, because spreadsheets need one."""
+    """Yield records as CSV in UTF-8. The file begins with a byte order mark, because spreadsheets need one."""
     yield _BYTE_ORDER_MARK.encode()
     for piece in csv_pieces(records, report.keys):
         yield piece.encode()
 
 
 def as_xlsx(records: Iterable[Record], report: Report) -> Iterator[bytes]:
-    """Yield the bytes of a workbook with one sheet.
+    """Yield the bytes of a workbook that has one sheet.
 
-    The first bytes are yielded after the last record has been written.
+    All records are written before the first bytes are yielded.
     """
     with tempfile.TemporaryFile() as file:
         write_xlsx(records, report, file)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def format_seconds(seconds: int | None) -> str:
-    """Return a duration in its largest whole unit, such as `3 h`. Return an empty text for None."""
+    """Return a duration in its largest whole unit, such as `3 h`. For None, return an empty text."""
     if seconds is None:
         return ""
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
@@ -123,7 +123,7 @@ def waiting_records(waiting: Iterable[WaitingEvents]) -> list[Record]:
 
 
 def recurring_records(ages: Mapping[RecurringTask, timedelta]) -> list[Record]:
-    """Return the recurring tasks as records. `ages` is the time since each task last succeeded."""
+    """Return recurring tasks as records. `ages` maps each task to the time since its last success."""
     return [
         {
             "task": each.task,
@@ -136,7 +136,7 @@ def recurring_records(ages: Mapping[RecurringTask, timedelta]) -> list[Record]:
 
 
 def feed_records(stats: FeedStats) -> list[Record]:
-    """Return the figures of the feed as records."""
+    """Return the statistics of the feed as records."""
     figures = {
         "not yet read": stats.undelivered,
         "being imported, or waiting for a retry": stats.pending,

@@ -79,12 +79,12 @@ def month_records(rows: Iterable[MonthRow]) -> list[Record]:
 
 
 def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
-    """Return the totals of a month as records: one for each method, charge type, clinic and user."""
+    """Return the totals of a month as records: one for each method, each charge type, each clinic and each user."""
     return [each._asdict() | {"count": each.count_of_entries} for each in sums]
 
 
 def warning_records(warnings: Iterable[CloseWarning]) -> list[Record]:
-    """Return the warnings before a close as records, sorted by kind and payment."""
+    """Return the payments to resolve before a close as records, sorted by kind and payment."""
     records = [_warning(each) for each in warnings]
     return sorted(records, key=lambda record: (str(record["what"]), str(record["payment"])))
 

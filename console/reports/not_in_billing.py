@@ -1,4 +1,4 @@
-"""The payments that Billing does not hold in full, by cause: number, amounts and the oldest."""
+"""The payments that are not fully in Billing, by cause: their number, amounts and the oldest payment."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -29,7 +29,7 @@ class NotInBillingParameters:
     company: str | None = company()
 
     def query(self, scope: Scope) -> FeedFilter:
-        """Return the filter of the ledger, limited to a scope."""
+        """Return the filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(since=self.since, until=self.until, scope=scope.narrowed_to_company(self.company))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NotesParameters:
-    """The subject of the notes: a payment, by its printed key, or the account of a patient."""
+    """The subject of notes: a payment, by its printed key, or the account of a patient."""
 
     payment: str | None = parameter(
         "Payment", "Notes on this payment, clinic/payment/line, and on its exceptions.", metavar="KEY", size=32

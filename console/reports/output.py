@@ -1,4 +1,4 @@
-"""Writes records as JSON and CSV, in pieces. So a report of any length takes constant memory."""
+"""Write records as JSON and CSV, piece by piece, so that a report of any length takes constant memory."""
 
 import json
 import re
@@ -14,10 +14,12 @@ Record = Mapping[str, Value]
 
 _PIECE_ROWS = 500
 # Separators of cells or rows in some program; blanks and quotes that programs skip; the beginning of a formula.
-_SEPARATORS = r",;|\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
-_SKIPPED = rf"(?:[^\S{_SEPARATORS}]|[\"\ufeff\u200b])*"
-_FORMULA = re.compile(rf"^(?=[\t\r\n])|((?:^|[{_SEPARATORS}]){_SKIPPED})(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-_NEEDS_QUOTES = re.compile(rf"[\"{_SEPARATORS}]")
+_SEPARATOR_CHARACTERS = r",;|\t\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
+_IGNORED_CHARACTERS = rf"(?:[^\S{_SEPARATOR_CHARACTERS}]|[\"\ufeff\u200b])*"
+_FORMULA_PATTERN = re.compile(
+    rf"^(?=[\t\r\n])|((?:^|[{_SEPARATOR_CHARACTERS}]){_IGNORED_CHARACTERS})(?=[=+\-@\uff1d\uff0b\uff0d\uff20])"
+)
+_QUOTED_CHARACTERS = re.compile(rf"[\"{_SEPARATOR_CHARACTERS}]")
 
 
 class OutputFormat(StrEnum):
@@ -29,7 +31,9 @@ class OutputFormat(StrEnum):
 
 
 def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) -> Iterator[str]:
-    """Yield one JSON array, with one object per line. Money is text with two decimals; times have their offset.
+    """Yield the pieces of one JSON array, with one object per line.
+
+    Money is text with two decimals; times have their offset.
 
     `keys` are the keys of each object. None means all keys of the record.
     """
@@ -45,7 +49,7 @@ def json_pieces(records: Iterable[Record], keys: Sequence[str] | None = None) ->
 
 
 def object_pieces(values: Record, lists: Mapping[str, Iterable[Record]]) -> Iterator[str]:
-    """Yield one JSON object: the items of `values`, then each list of records under its key."""
+    """Yield the pieces of one JSON object: first `values`, then each list of records under its key."""
     head = json.dumps(values, default=to_json_value, ensure_ascii=False, indent=1)
     yield head.removesuffix("\n}")
     for name, records in lists.items():
@@ -55,7 +59,7 @@ def object_pieces(values: Record, lists: Mapping[str, Iterable[Record]]) -> Iter
 
 
 def array_pieces(objects: Iterable[Iterator[str]]) -> Iterator[str]:
-    """Yield a JSON array. Each object is an iterator of its pieces."""
+    """Yield the pieces of a JSON array. Each of `objects` is an iterator over the pieces of one object."""
     separator = "[\n"
     for each in objects:
         yield separator
@@ -65,9 +69,10 @@ def array_pieces(objects: Iterable[Iterator[str]]) -> Iterator[str]:
 
 
 def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool = False) -> Iterator[str]:
-    """Yield a CSV header, and one line per record.
+    """Yield a CSV header, then a line for each record.
 
-    Text that a spreadsheet might run as a formula gets an apostrophe. If `is_raw`, text is unchanged: programs read it.
+    Text that a spreadsheet might run as a formula gets an apostrophe. If `is_raw`, text is unchanged, for programs that
+    read the file.
     """
     head = ",".join(map(_quote, keys)) + "\n"
     for some in _batches(records):
@@ -79,7 +84,7 @@ def csv_pieces(records: Iterable[Record], keys: Sequence[str], *, is_raw: bool =
 
 
 def to_json_value(value: Value) -> str | int | list[str] | list[NestedRecord] | None:
-    """Return a value in its JSON form: money as text with two decimals, dates and times in ISO form."""
+    """Return a value as JSON stores it: money as text with two decimals, dates and times in ISO form."""
     match value:
         case Decimal():
             return f"{value:.2f}"
@@ -95,7 +100,7 @@ def escape_formulas(text: str) -> str:
     These places are the beginning of the text, and after a separator in it: a comma, a semicolon or a tab. Quotation
     marks alone do not help. A program that separates by semicolons reads them as a part of a cell.
     """
-    return _FORMULA.sub(r"\1'", text)
+    return _FORMULA_PATTERN.sub(r"\1'", text)
 
 
 def _cell(value: Value, *, is_raw: bool) -> str:
@@ -114,23 +119,23 @@ def _cell(value: Value, *, is_raw: bool) -> str:
 
 
 def _quote(text: str) -> str:
-    return '"{}"'.format(text.replace('"', '""')) if _NEEDS_QUOTES.search(text) else text
+    return '"{}"'.format(text.replace('"', '""')) if _QUOTED_CHARACTERS.search(text) else text
 
 
 def nested_records(value: Value) -> list[NestedRecord]:
-    """Return the records of a value that is a list of records. Return an empty list for any other value."""
+    """Return a value that is a list of records unchanged. For any other value, return an empty list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def item_text(value: str | NestedRecord) -> str:
-    """Return an item of a list value as text. The values of a record are joined by blanks."""
+    """Return an item of a list value as text. If the item is a record, its values are joined by blanks."""
     return value if isinstance(value, str) else " ".join(filter(None, value.values()))
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield the records in lists: first a list with one record, then lists of double the size, up to _PIECE_ROWS.
+    """Yield lists of records. The first list has one record; each next one has twice as many, up to _PIECE_ROWS.
 
-    So the first record is printed when it is read, even if the second record is read much later.
+    So the first record is printed immediately, even if it takes long to read the second one.
     """
     rows, size = iter(records), 1
     while some := [*islice(rows, size)]:

@@ -1,8 +1,8 @@
-"""Describes the parameters of a report: one dataclass per report.
+"""Describe the parameters of a report, as one dataclass per report.
 
-The options of the command, the form of the page and the query parameters of the API are created from the dataclass.
-This module and the reports import no part of the ledger, so that `payments --help` stays fast. Choices are loaded when
-they are needed.
+The dataclass determines the options of the command, the form of the page and the query parameters of the API. This
+module and the reports import no part of the ledger, so that `payments --help` stays fast. Choices are loaded when they
+are needed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,18 +32,18 @@ class ParameterKind(StrEnum):
 
 
 CHOICES = frozenset({ParameterKind.CHOICE, ParameterKind.PERIOD, ParameterKind.SORT})
-"""The kinds of parameters whose values are among their choices."""
+"""The kinds of parameters whose value is one of a list of choices."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: its label in a form, its help on the command line and in the API, and the kind of its values.
+    """A parameter of a report: its label in a form, its help in the command and the API, and the kind of its values.
 
     - `option`: the option of the command. It is empty for a positional argument.
     - `metavar`: the name of the value in the help of the command.
-    - `choices`: loads the values of a parameter whose kind is in CHOICES.
-    - `command_choices`: loads those of them that a command accepts.
-    - `choice_text`: returns the text of a choice on a page. By default, a code is shown as words.
+    - `choices`: a function that loads the values of a parameter whose kind is in CHOICES.
+    - `command_choices`: a function that loads the values that a command accepts, if these are fewer.
+    - `choice_text`: a function that returns the text of a choice on a page. By default, a code is shown as words.
     - `size`: the width of the input in characters.
     - `any_label`: the label of the empty choice.
     - `is_search`: whether the key `/` focuses the input on a page.
@@ -72,9 +72,9 @@ class Parameter:
 
 
 def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TEXT, **more: Any) -> Any:
-    """Return a dataclass field that carries a Parameter. `more` holds its other attributes, such as `choices`.
+    """Return a dataclass field with a Parameter. `more` holds other attributes of the Parameter, such as `choices`.
 
-    The default is None, unless `more` has a `default` or `required=True`.
+    The default of the field is None, unless `more` has a `default` or `required=True`.
     """
     default = MISSING if more.pop("required", False) else more.pop("default", None)
     return field(default=default, metadata={"label": label, "help": help_text, "kind": kind} | more)
@@ -83,7 +83,8 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
 def first_day(label: str = "From", day: str = "day", default: str = "no limit") -> Any:
     """Return the field for the first day of a period.
 
-    `day` names the compared date in the help text, and `default` says which days the report has without the field.
+    `day` names the date that is compared, for the help text. `default` says which days a report has if the field is
+    empty.
     """
     return parameter(label, f"The first {day}. Default: {default}.", ParameterKind.DAY, option="--from")
 
@@ -94,7 +95,7 @@ def last_day(day: str = "day", default: str = "no limit") -> Any:
 
 
 def period() -> Any:
-    """Return the field for a period relative to the current day. The period replaces the first and the last day."""
+    """Return the field for a period relative to the current day. It is used instead of the first and the last day."""
     return parameter(
         "Period",
         "A period relative to the company's current day. Ignored if a first or last day is given.",
@@ -105,9 +106,9 @@ def period() -> Any:
 
 
 def with_period_days(parameters: _Parameters, today: Callable[[], date]) -> _Parameters:
-    """Return the parameters with the first and last day of their period.
+    """Return the parameters with the first and the last day of their period.
 
-    `today` is called only if they have a period.
+    If they have no period, they are unchanged, and `today` is not called.
     """
     chosen: Any = parameters
     if getattr(chosen, "period", None) is None or chosen.since or chosen.until:
@@ -118,7 +119,7 @@ def with_period_days(parameters: _Parameters, today: Callable[[], date]) -> _Par
 
 
 def sort_by(sorts: Callable[[], Iterable[object]]) -> Any:
-    """Return the field for the column by which a report is sorted. `sorts` loads the choices of the report."""
+    """Return the field for the sort of a report. `sorts` loads the sorts that the report offers."""
 
     def choices() -> Iterable[StrEnum]:
         # A member's name may not begin with a minus sign.
@@ -147,13 +148,13 @@ def company() -> Any:
 
 
 def as_of() -> Any:
-    """Return the field for a time in the past. The report shows the data as of this time."""
+    """Return the field for a time in the past. The report then shows the data of that time."""
     example = "Report as of this time, e.g. 2026-11-02T09:00:00Z. UTC, unless it has an offset. Default: now."
     return parameter("Report as of (UTC)", example, ParameterKind.MOMENT, is_advanced=True)
 
 
 def parameters_of(parameter_class: type[Any]) -> dict[str, Parameter]:
-    """Return the parameters of a class by name, in the order of the fields."""
+    """Return the parameters of a class by name. They are in the order of its fields."""
     return {each.name: _parameter(each.name, each.metadata, each.default) for each in fields(parameter_class)}
 
 

@@ -1,4 +1,4 @@
-"""The Patient Payment Log: its rows, its rows with the charges of their payments, and its sums by a column."""
+"""The Patient Payment Log: its entries, its entries with the charges that they pay, and its sums by a column."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from payments.journeys.reporting import AppliedRow, GroupBy, PaymentLogFilter, PaymentLogRow, PaymentLogSum
 
 GROUPS = "charge_type|deposit_date|method|clinic|user"
-"""The columns of GroupBy, for the help text."""
+"""The columns by which rows can be summed, for the help text."""
 
 
-def _charge_types() -> type[ChargeType]:
+def _charge_type_choices() -> type[ChargeType]:
     from payments.contract.event import ChargeType
 
     return ChargeType
@@ -55,13 +55,13 @@ def _entry_kind_type() -> type[EntryKind]:
     return EntryKind
 
 
-def _groups() -> type[GroupBy]:
+def _group_choices() -> type[GroupBy]:
     from payments.journeys.reporting import GroupBy
 
     return GroupBy
 
 
-def _sorts() -> list[Sort]:
+def _sort_choices() -> list[Sort]:
     return PAYMENT_LOG.sorts
 
 
@@ -76,7 +76,7 @@ class PaymentLogParameters:
     company: str | None = company()
     patient: str | None = parameter("Patient", "This patient only.", size=12, is_search=True)
     charge_type: ChargeType | None = parameter(
-        "Charge type", "This charge type only.", ParameterKind.CHOICE, choices=_charge_types
+        "Charge type", "This charge type only.", ParameterKind.CHOICE, choices=_charge_type_choices
     )
     method: Method | None = parameter("Method", "This payment method only.", ParameterKind.CHOICE, choices=_method_type)
     kind: EntryKind | None = parameter(
@@ -88,14 +88,14 @@ class PaymentLogParameters:
         "Group by",
         "Show one row per value, with count and total.",
         ParameterKind.CHOICE,
-        choices=_groups,
+        choices=_group_choices,
         metavar=GROUPS,
         any_label="None",
     )
-    sort: StrEnum | None = sort_by(_sorts)
+    sort: StrEnum | None = sort_by(_sort_choices)
 
     def query(self, scope: Scope) -> PaymentLogFilter:
-        """Return the filter of the ledger, limited to a scope."""
+        """Return the filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import PaymentLogFilter
 
         return PaymentLogFilter(
@@ -172,7 +172,7 @@ EXPANDED_PAYMENT_LOG = replace(
 
 
 def payment_log_sums(group: str) -> Report:
-    """Return the definition of the Patient Payment Log grouped by the column `group`, with a sum for each group."""
+    """Return the report that shows the sum of the Patient Payment Log for each value of the column `group`."""
     words = group.replace("_", " ")
     return Report(
         title=f"Patient Payment Log by {words}",
@@ -196,7 +196,7 @@ def log_records(rows: Iterable[PaymentLogRow]) -> Iterator[Record]:
 
 
 def expanded_log_records(rows: Iterable[tuple[PaymentLogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
-    """Yield the rows as records. Each record lists the charges to which the row's payment was applied."""
+    """Yield the rows as records. Each record lists the charges to which the payment of the row was applied."""
     return ({**row._asdict(), "applied": [*map(_applied_record, applied)]} for row, applied in rows)
 
 

@@ -1,4 +1,4 @@
-"""A refused event: what is known about it, and its bytes as text."""
+"""A refused event: its data as far as they could be read, and its bytes as text."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ REFUSED_EVENT = Report(
     noun="event",
     empty="No event has this number.",
 )
-_FIELD = re.compile(r"([a-z_]+): ")
+_FIELD_PATTERN = re.compile(r"([a-z_]+): ")
 
 
 class EventText(NamedTuple):
-    """The text of an event in three parts.
+    """The text of an event, divided into three parts.
 
-    `wrong` is the key of the wrong field; it is empty if the text has no such key.
+    `wrong` is the key of the wrong field. It is empty if the text does not contain this key.
     """
 
     before: str
@@ -57,7 +57,10 @@ class EventText(NamedTuple):
 
 
 def refused_event_record(event: RefusedEventRow) -> Record:
-    """Return a refused event as a record. `body` is None if the bytes are not UTF-8. `body_base64` holds all bytes."""
+    """Return a refused event as a record.
+
+    `body` is the event's text, or None if its bytes are not UTF-8. `body_base64` holds all bytes.
+    """
     try:
         body = event.body.decode()
     except UnicodeDecodeError:
@@ -71,15 +74,15 @@ def refused_event_record(event: RefusedEventRow) -> Record:
 
 
 def wrong_field(event: RefusedEventRow) -> str | None:
-    """Return the field that the error names. Return None if the event is valid and was refused for another reason."""
+    """Return the field that the error names, or None if the event was refused for another reason than a wrong field."""
     from payments.core.outcome import Reason  # noqa: PLC0415 (so that `payments --help` answers immediately)
 
-    found = _FIELD.match(event.error) if event.reason == Reason.INVALID_EVENT else None
+    found = _FIELD_PATTERN.match(event.error) if event.reason == Reason.INVALID_EVENT else None
     return found[1] if found else None
 
 
 def event_text(event: RefusedEventRow) -> EventText:
-    """Return the text of an event. Invisible characters, and bytes that are not UTF-8, are written as escapes."""
+    """Return the text of an event. Escapes replace invisible characters and bytes that are not UTF-8."""
     whole = "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in event.body.decode(errors="backslashreplace")

@@ -93,7 +93,7 @@ def preview_records(preview: RequeuePreview) -> list[Record]:
 
 
 def outcome_records(outcome: Sequence[ResultCount]) -> list[Record]:
-    """Return the numbers of a run's results as records."""
+    """Return the results of a run as records: the number of payments with each result."""
     from payments import operations_wording
 
     return [
@@ -127,7 +127,7 @@ def run_records(runs: Iterable[RequeueRun]) -> list[Record]:
 
 
 def criteria(feed_filter: FeedFilter) -> list[str]:
-    """Return the criteria of a filter as texts."""
+    """Return the criteria of a filter as texts for a list."""
     from payments import posted_wording, wording
 
     companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))

@@ -1,4 +1,4 @@
-"""Saved views of lists."""
+"""The report of saved views."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAVED_VIEWS = Report(
 
 
 def view_record(view: SavedView, list_title: str) -> Record:
-    """Return a saved view as a record. `list_title` is the title of its list."""
+    """Return a saved view as a record. `list_title` is the title of the list to which it belongs."""
     return {
         "name": view.name,
         "list": list_title,

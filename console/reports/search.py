@@ -28,12 +28,12 @@ MATCHES = {
     "similar": "Similar name",
     "patient": "Patient",
 }
-"""The label of each reason for which a row is a hit."""
+"""The label of each way in which a row can match the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchParameters:
-    """The text of a search."""
+    """The text to search for."""
 
     q: str = parameter(
         "Search",
@@ -48,7 +48,7 @@ class SearchParameters:
     company: str | None = company()
 
     def scope(self, scope: Scope) -> Scope:
-        """Return `scope`, narrowed to the company of these parameters if they name one."""
+        """Return `scope`, limited to the company of these parameters if there is one."""
         return scope.narrowed_to_company(self.company)
 
 
@@ -61,7 +61,7 @@ def _key_text(record: Record) -> Value:
 
 
 def _state_text(record: Record) -> Value:
-    """Return the state of a payment on a terminal, or the number of a patient's payments."""
+    """Return what a terminal shows as state: the state of a payment, or the number of a patient's payments."""
     from console.plurals import plural
 
     count = record["payments"]

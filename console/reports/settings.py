@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def _types_in_short(record: Record) -> Value:
-    """Return the charge types for a narrow table: `all`, `all but` the missing types, or the selected types.
+    """Return the charge types as text for a narrow table.
 
-    `all but` is used for up to two missing types.
+    The text is `all`, `all but` with one or two missing types, or the selected types.
     """
     from payments.contract.event import ChargeType
 

@@ -1,4 +1,4 @@
-"""Sort the rows of a report whose rows are all in memory."""
+"""Sort the rows of a report that are in memory."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ _Row = TypeVar("_Row")
 
 
 def sort_rows(rows: Sequence[_Row], records: Iterable[Record], sort: Sort) -> list[_Row]:
-    """Return rows in the order of a column of their records. Rows without a value come last in both directions."""
+    """Return the rows sorted by a column of their records. Rows without a value come last in both directions."""
     pairs = [*zip(rows, records, strict=True)]
     valued = [pair for pair in pairs if pair[1][sort.column] is not None]
     valued.sort(key=lambda pair: _key(pair[1][sort.column]), reverse=sort.is_descending)

@@ -1,7 +1,7 @@
 """A temporary file that one thread writes while another thread reads it.
 
-A report is spooled because its reader may be slow or pause. So the transaction ends after the last row was queried, and
-does not wait until the report has been printed or downloaded.
+The reader of a report may be slow or pause. With a spool, the transaction nevertheless ends after the last row was
+queried: it does not wait until the report has been printed or downloaded.
 """
 
 import os
@@ -15,7 +15,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Spool:
-    """A temporary file with one writer and one reader. The file is deleted with this object."""
+    """A temporary file with one writer and one reader. The file is deleted together with this object."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (it is closed with this object)
@@ -37,19 +37,19 @@ class Spool:
             self._changed.notify()
 
     def complete(self, error: BaseException | None = None) -> None:
-        """Mark the file as complete. If `error` is given, the reader raises it after the last byte."""
+        """Mark the file as complete. If `error` is given, `chunks` raises it after the last byte."""
         with self._changed:
             self._is_complete, self._error = True, error
             self._changed.notify()
 
     def abandon(self) -> None:
-        """Stop reading. The writer's next `write` raises BrokenPipeError."""
+        """Stop reading. From now on, `write` raises BrokenPipeError."""
         self._is_abandoned = True
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in order. Waits for more bytes until the file is complete.
+        """Yield the bytes in order. Wait for more bytes until the file is complete.
 
-        Raises the error of `complete` at the end.
+        Raises the error that was passed to `complete` at the end.
         """
         position = 0
         while self._wait_for_more(position):
@@ -66,7 +66,7 @@ class Spool:
 
 
 def in_background(pieces: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """Write pieces to a spool in a thread as fast as the generator yields them, and yield their bytes.
+    """Write pieces to a spool in a thread, as fast as the generator yields them. Yield their bytes.
 
     If the caller closes the returned iterator, the thread closes the generator `pieces`.
     """

@@ -61,7 +61,7 @@ def timeline_report(payment: str, patient_name: str | None) -> Report:
 
 
 def timeline_records(rows: Iterable[TimelineRow]) -> list[Record]:
-    """Return the events as records.
+    """Return the events of a timeline as records.
 
     `detail` includes the error, because some programs do not read the key `error`.
     """

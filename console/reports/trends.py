@@ -1,4 +1,4 @@
-"""Trends: the amounts paid in the EMR, in Billing and not in Billing, by week or clinic."""
+"""Trends: how much was paid in the EMR, and how much of it is in Billing, by week or by clinic."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -22,7 +22,7 @@ WEEKS = 12
 _DEFAULT_DAYS = "no limit if the other day is given, otherwise the last twelve weeks"
 
 
-def _groups() -> type[TrendGroup]:
+def _group_choices() -> type[TrendGroup]:
     from payments.journeys.dashboard import TrendGroup
 
     return TrendGroup
@@ -38,22 +38,22 @@ class TrendsParameters:
         "Group by",
         "One row for each `week` or `clinic`. Default: week.",
         ParameterKind.CHOICE,
-        choices=_groups,
+        choices=_group_choices,
         any_label="Week",
     )
     clinic: str | None = clinic()
     company: str | None = company()
 
     def query(self, scope: Scope) -> FeedFilter:
-        """Return the filter of the ledger, limited to a scope."""
+        """Return the filter of the ledger, limited to `scope`."""
         from payments.journeys.reporting import FeedFilter
 
         return FeedFilter(since=self.since, until=self.until, scope=scope.narrowed_to_company(self.company))
 
     @property
     def group(self) -> TrendGroup:
-        """The subject of a row: a week or a clinic."""
-        return self.group_by or _groups().WEEK
+        """What a row sums up: a week or a clinic."""
+        return self.group_by or _group_choices().WEEK
 
 
 TRENDS = Report(
@@ -79,7 +79,7 @@ TRENDS = Report(
 
 
 def with_period(feed_filter: FeedFilter, today: date) -> FeedFilter:
-    """Return a filter of the trends with its period. Without dates the period is the last twelve weeks."""
+    """Return a filter of the trends with its first and last day. Without dates, these are the last twelve weeks."""
     if feed_filter.since or feed_filter.until:
         return feed_filter
     return replace(feed_filter, since=today - timedelta(days=today.weekday(), weeks=WEEKS - 1), until=today)

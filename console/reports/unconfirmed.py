@@ -1,4 +1,4 @@
-"""Companies, clinics and patients that nobody confirmed, and retired companies and clinics."""
+"""Companies, clinics and patients that are unconfirmed, and companies and clinics that are retired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the records of a report as a spreadsheet (XLSX)."""
+"""Write the records of a report as a spreadsheet (XLSX)."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -13,28 +13,28 @@ from console.reports.definition import ColumnKind, Report
 from console.reports.output import Record, Value, escape_formulas, item_text
 
 ROWS_MAX = 1_048_575
-"""The rows below the heading that a sheet of Excel holds. The library drops further rows silently."""
+"""Maximum number of rows below the heading of an Excel sheet. The library silently drops further rows."""
 # Otherwise text that begins with an equals sign becomes a formula, and an address a link.
-_OPTIONS = {
+_WORKBOOK_OPTIONS = {
     "strings_to_formulas": False,
     "strings_to_urls": False,
     "strings_to_numbers": False,
     "constant_memory": True,
 }
 _WIDTHS = {ColumnKind.TEXT: 26, ColumnKind.MONEY: 14, ColumnKind.COUNT: 10, ColumnKind.DATE: 14, ColumnKind.MOMENT: 26}
-"""Widths of the columns in characters, by kind. Rows are written one by one, so the longest text is not known."""
+"""Widths of the columns in characters, by kind. The longest text is unknown, because rows are written one by one."""
 
 
 def write_xlsx(records: Iterable[Record], report: Report, target: IO[bytes]) -> int:
-    """Write records with all columns of the report: money as numbers, dates as dates, text never as a formula.
+    """Write records with all columns of the report. Return the number of rows.
 
-    Return the number of rows. Each row goes to a temporary file, so memory is constant. Raises CommandError if there
-    are more than ROWS_MAX records.
+    Money is written as numbers, dates as dates, and text never as a formula. Each row goes to a temporary file, so
+    memory is constant. Raises CommandError if there are more than ROWS_MAX records.
     """
     import xlsxwriter
 
     with tempfile.TemporaryDirectory(prefix="payments-xlsx-") as folder:
-        book = xlsxwriter.Workbook(target, _OPTIONS | {"tmpdir": folder})
+        book = xlsxwriter.Workbook(target, _WORKBOOK_OPTIONS | {"tmpdir": folder})
         sheet = book.add_worksheet(report.title[:31])
         try:
             count = _write_rows(book, sheet, records, report)
@@ -67,7 +67,7 @@ def _write_rows(book: Any, sheet: Any, records: Iterable[Record], report: Report
 
 
 def too_many_rows() -> str:
-    """Return the error message for a report with more rows than a spreadsheet can hold."""
+    """Return the error message for a report that has more rows than a spreadsheet can hold."""
     return f"a spreadsheet holds {ROWS_MAX:,} rows, and there are more; choose fewer days, or CSV"
 
 

@@ -56,7 +56,7 @@ def test_other_lines_are_sent_unchanged(line: bytes) -> None:
 def test_key_of_the_company_replaces_an_earlier_signature(tmp_path: Path) -> None:
     (tmp_path / "keys.toml").write_text(f'[acme]\n"2027-01" = "{SECRET}"\n')
     sign = keeping_signatures(load_sign(tmp_path / "keys.toml"))
-    other = SignedBody.of(b'{"company_id": "other"}', "old")
+    other = SignedBody.with_signature(b'{"company_id": "other"}', "old")
 
     assert base64.b64encode(BODY) in SIGNED
     (event,) = read_lines(BytesIO(SIGNED))
