@@ -1,4 +1,4 @@
-"""The filters that are set in a report. The page shows them as chips."""
+"""The filters that are set in a report. A page shows them as chips."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from console.web.formats import format_utc_input
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
-    """Return whether a report is filtered. Empty values do not count, because forms also send their empty fields."""
+    """Return whether a report is filtered. Empty values do not count, because a form also sends its empty fields."""
     described = parameters_of(report.parameters or type(chosen)).values()
     return any(
         getattr(chosen, each.name) not in {None, each.default}
@@ -33,7 +33,7 @@ class ActiveFilter(NamedTuple):
 
 @pass_context
 def active_filters(context: Context, report: Report, chosen: Any) -> list[ActiveFilter]:
-    """Return the filters whose value in the page's address differs from their default."""
+    """Return the filters whose value in the address of the page differs from their default."""
     if chosen is None or report.parameters is None:
         return []
     given = context["context"].request.query_params
@@ -45,9 +45,9 @@ def active_filters(context: Context, report: Report, chosen: Any) -> list[Active
 
 
 def field_text(field: Parameter, chosen: Any) -> str:
-    """Return the text of a filter's field.
+    """Return the text to show in the field of a filter.
 
-    `chosen` holds the parsed filters, or the texts that were sent. It is None if there are none.
+    `chosen` holds the parsed filters, or the texts that were sent. It is None if nothing was sent.
     """
     if isinstance(chosen, Mapping):
         return str(chosen.get(field.name, ""))

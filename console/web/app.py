@@ -103,7 +103,7 @@ def create_app(settings: Settings, engines: Engines) -> FastAPI:
 
 
 def page_paths() -> frozenset[str]:
-    """Return the paths of the pages that a link can open. The navigation shows only these pages."""
+    """Return the paths of all pages that a link can open. The navigation shows no other pages."""
     routes = (route for page in PAGES for route in page.router.routes)
     return frozenset(route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ()))
 
@@ -119,9 +119,11 @@ async def _add_security_headers(request: Request, call_next: Callable[[Request],
 
 
 def _cache_control(request: Request, response: Response) -> str:
-    """Return the value of Cache-Control: one year for a static file whose address has a hash, otherwise `no-store`.
+    """Return the value of Cache-Control.
 
-    Errors may change, and so may static files at an address without a hash.
+    It is one year if the address of a static file has a hash, otherwise `no-store`.
+
+    An error may be gone at the next request, and a static file without a hash may change.
     """
     address = f"{request.url.path}?{request.url.query}"
     is_found = response.status_code in {200, 206, 304}

@@ -21,11 +21,11 @@ from payments.store.db.isolation import AUTHENTICATION_ACCESS
 
 SESSION_COOKIE = "payments_session"
 NUL_SENTENCE = "contains a character that cannot be stored (NUL). Remove it"
-"""The error for a text with a NUL character."""
+"""The error message for a text that contains a NUL character."""
 
 
 async def read_form(request: Request) -> FormData:
-    """Return the fields of a request's form, or no fields if it has no form.
+    """Return the fields of the form in a request. Without a form, return no fields.
 
     Raises PageError (422) for a NUL character.
     """
@@ -42,16 +42,16 @@ FormFields = Annotated[FormData, Depends(read_form)]
 
 
 class RequireRight:
-    """Dependency that requires a right of the request's user. A test checks that every page has this dependency.
+    """Dependency that requires a right of the user. A test checks that every page has this dependency.
 
-    If `with_any_password`, a user with a temporary password can use the page.
+    With `with_any_password`, a user with a temporary password may also use the page.
     """
 
     def __init__(self, right: Right, *, with_any_password: bool = False) -> None:
         self.right, self.with_any_password = right, with_any_password
 
     def __call__(self, request: Request, form: FormFields) -> RequestContext:
-        """Return the context of the request.
+        """Check the request, and return its context.
 
         - Raises LoginRequiredError without a valid session or token.
         - Raises PasswordChangeRequiredError if the user has a temporary password.
@@ -70,11 +70,11 @@ class RequireRight:
         request.state.context = context
         if credential.kind == "session" and request.method not in SAFE_METHODS:
             check_csrf_token(request, form, credential.token)
-        self._check(known)
+        self._check_request(known)
         check_names(request, form)
         return context
 
-    def _check(self, known: AuthenticatedUser) -> None:
+    def _check_request(self, known: AuthenticatedUser) -> None:
         user = known.user
         if known.must_change_password and not self.with_any_password:
             raise PasswordChangeRequiredError
@@ -94,15 +94,13 @@ Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
 Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
 Operator = Annotated[RequestContext, Depends(RequireRight(Right.OPERATE))]
 Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER))]
-"""The contexts that pages declare; each requires its right."""
+"""The contexts that pages declare. Each of them requires its right."""
 
 
 def session_context(request: Request) -> RequestContext | None:
-    """Return the context of a request whose session no page has checked.
+    """Return the context of a request for an error page, which needs it for the navigation.
 
-    Its error page needs the context for the navigation.
-
-    Return None without a valid session or token, or if the database does not answer.
+    Returns None without a valid session or token, or if the database does not answer.
     """
     app = app_state(request)
     use, credential = session_use(request, app.clock()), _credential(request, app.settings)
@@ -115,13 +113,13 @@ def session_context(request: Request) -> RequestContext | None:
 
 
 def session_use(request: Request, now: datetime) -> SessionUse:
-    """Return the use of a session by a request: its time, and how long a session may be idle."""
+    """Return how a request uses a session: the time of the request, and how long a session may be idle."""
     idle_limit = timedelta(minutes=app_state(request).settings.session_idle_minutes)
     return SessionUse(now, idle_limit, client_address(request), is_background=is_background(request))
 
 
 def _credential(request: Request, settings: Settings) -> Credential:
-    """Return a request's secret and its kind: `token` for a bearer token, `session` for the session cookie."""
+    """Return the secret of a request and its kind: `token` for a bearer token, `session` for the session cookie."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.casefold() == "bearer" and token:
         return Credential(token.strip(), "token")
@@ -129,9 +127,9 @@ def _credential(request: Request, settings: Settings) -> Credential:
 
 
 def _sent_form(tx: Transaction, request: Request, form: FormData, credential: Credential) -> SentForm | None:
-    """Return the form that the user of an expired session has sent. Return None for every other request.
+    """Return the form that was submitted with an expired session. For any other request, return None.
 
-    The form's CSRF token proves that a page of this session has sent it. Passwords and files are omitted.
+    The CSRF token of the form proves that a page of this session sent it. Passwords and files are left out.
     """
     page = referring_page(request)
     if credential.kind != "session" or not credential.token or not form or page is None or is_api_request(request):

@@ -1,14 +1,14 @@
-"""Limit the size of request bodies. So no request fills the memory or the disk of the console."""
+"""Limit the size of request bodies, so that no request fills the memory or the disk of the console."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.web.errors import PageError
 
 FILE_BYTES_MAX = 10_000_000
-"""The largest file that can be uploaded. A form with 100,000 ticked rows has less."""
+"""The largest file that can be uploaded. A form with 100,000 ticked rows is smaller."""
 _BODY_BYTES_MAX = FILE_BYTES_MAX + 100_000
 _DISCARDED_BYTES_MAX = 10 * FILE_BYTES_MAX
-"""The rest of a body that is too large is read up to this size. Otherwise a browser shows a broken connection."""
+"""If a body is too large, its rest is read up to this size. Otherwise a browser shows a broken connection."""
 
 
 class BodyLimit:
@@ -19,10 +19,10 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        await self._app(scope, _Limited(receive) if scope["type"] == "http" else receive, send)
+        await self._app(scope, _LimitedBody(receive) if scope["type"] == "http" else receive, send)
 
 
-class _Limited:
+class _LimitedBody:
     def __init__(self, receive: Receive) -> None:
         self._receive, self._count = receive, 0
 

@@ -1,4 +1,4 @@
-"""Bar charts as SVG. The server renders them, so pages need no script. Pages also show the numbers as a table."""
+"""Bar charts as SVG. The server renders them, so a page needs no script. The page shows the same numbers as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,18 +13,18 @@ SERIES = (
     ("retried", "Retried"),
     ("not_sent", "Not Sent"),
 )
-"""The series of the chart of a day. The names are also the CSS classes of their colours."""
+"""The series in the chart of a day. Each name is also the CSS class of the colour."""
 _WIDTH, _HEIGHT = 960, 140
 _LEFT, _BOTTOM, _TOP = 56, 24, 10
-_STEPS = (4, 8, 12, 20)
+_SCALE_STEPS = (4, 8, 12, 20)
 _BAR_MAX, _LABEL_WIDTH = 40, 60
-_BAR = Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>')
+_BAR_MARKUP = Markup('<rect class="bar {}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>')
 
 
 class Slot(NamedTuple):
     """The bars of one hour, day or week.
 
-    `label` is the text below the bars, `name` the name in their tooltips, and `values` the value of each series.
+    `label` is the text below the bars, and `name` the name in their tooltips. `values` maps each series to its value.
     """
 
     label: str
@@ -44,9 +44,9 @@ def flow_chart(flow: Sequence[HourlyFlow]) -> Markup:
 def bar_chart(
     title: str, series: Sequence[tuple[str, str]], slots: Sequence[Slot], *, empty: str = "Nothing to show."
 ) -> Markup:
-    """Return a chart with the bars of each slot side by side. `series` are pairs of a CSS class and a label.
+    """Return a chart in which the bars of each slot are side by side.
 
-    `empty` is the text of a chart without bars.
+    `series` are pairs of a CSS class and a label. `empty` is the text that replaces a chart without bars.
     """
     highest = max((value for slot in slots for value in slot.values.values()), default=0)
     top = _round_up(highest)
@@ -60,14 +60,14 @@ def bar_chart(
 
 
 def _round_up(highest: int) -> int:
-    """Return the top of the scale: 4, 8, 12 or 20 times a power of ten.
+    """Return the upper end of the scale: 4, 8, 12 or 20 times a power of ten.
 
     So the quarters of the scale are round numbers.
     """
     size = 1
-    while _STEPS[-1] * size < highest:
+    while _SCALE_STEPS[-1] * size < highest:
         size *= 10
-    return next(step * size for step in _STEPS if step * size >= highest)
+    return next(step * size for step in _SCALE_STEPS if step * size >= highest)
 
 
 def _grid(top: int) -> list[Markup]:
@@ -94,7 +94,9 @@ def _bars(series: Sequence[tuple[str, str]], slots: Sequence[Slot], top: int) ->
                 y = _y(value, top)
                 x = _LEFT + number * _slot_width(slots) + margin + position * width
                 bars.append(
-                    _BAR.format(name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, f"{slot.name} {label}: {value:,}")
+                    _BAR_MARKUP.format(
+                        name, x, y, max(1, width - 1), _HEIGHT - _BOTTOM - y, f"{slot.name} {label}: {value:,}"
+                    )
                 )
     return bars
 

@@ -1,4 +1,7 @@
-"""Metrics of each company, for alarms. So a company that improves cannot hide a company that fails."""
+"""Metrics of each company, for alarms.
+
+In a sum over companies, one company's improvement could hide another's failures.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,20 +17,20 @@ from payments.journeys.dashboard import Gauges
 FAILED_REASONS = tuple(
     reason for reason in Reason if reason is Reason.RETRIES_EXHAUSTED or reason.status is Status.VALIDATION_FAILED
 )
-"""The reasons that no setting of a clinic explains."""
+"""The Not Sent reasons that are failures. All other reasons follow from a clinic's settings."""
 
 
 class Unexplained(NamedTuple):
-    """The unexplained difference of the last full week between the EMR and Billing: in cents, and in payments."""
+    """The unexplained difference between the EMR and Billing in the last full week: in cents, and in payments."""
 
     cents: int
     lines: int
 
 
 def company_metrics(gauges: Gauges, unexplained: Mapping[str | None, Unexplained], now: datetime) -> Iterator[Metric]:
-    """Yield the metrics of each company. The label is empty for events whose company cannot be read.
+    """Yield the metrics of each company. The label `company` is empty for events whose company is unreadable.
 
-    A company without failed payments has samples of 0. So an alarm on an increase counts its first failure.
+    A company without failed payments has samples of 0, so that an alarm on an increase counts its first failure.
     """
     companies: list[str | None] = [None, *gauges.companies]
     numbers = Counter({(company, reason.value): 0 for company in companies for reason in FAILED_REASONS})

@@ -36,12 +36,12 @@ from tasks.feed.lag import FeedLag
 from tasks.feed.streams import FeedStats, Streams
 
 ZONE_COOKIE = "payments_zone"
-"""Holds the browser's time zone. Without scripts it is missing, and times are shown in UTC."""
+"""The cookie with the browser's time zone. A script sets it. Without the cookie, times are shown in UTC."""
 _SUBJECT_MAX, _DETAIL_MAX = 300, 1000
 
 
 class FeedFigures(NamedTuple):
-    """The statistics of the feed, and the age of the oldest entry. The age is None if the feed is empty."""
+    """The statistics of the feed, and the age of its oldest entry. The age is None if the feed is empty."""
 
     stats: FeedStats
     lag: timedelta | None
@@ -49,7 +49,7 @@ class FeedFigures(NamedTuple):
 
 @dataclass(frozen=True)
 class AppState:
-    """The settings, connections and templates that all pages of this process share."""
+    """The settings, connections and templates that all pages in this process share."""
 
     settings: Settings
     engines: Engines
@@ -61,11 +61,11 @@ class AppState:
 
     @property
     def flower_url(self) -> str:
-        """The address of Flower, the page of the Celery tasks, for operators."""
+        """The address of Flower, for operators. Flower shows the Celery tasks."""
         return self.settings.flower_address
 
     def feed_figures(self, now: datetime) -> FeedFigures | None:
-        """Return the statistics and the lag of the feed. Return None if Redis does not answer."""
+        """Return the statistics and the lag of the feed, or None if Redis does not answer."""
         try:
             stats = Streams.from_settings(self.feed, self.settings).stats(now)
         except redis.RedisError:
@@ -73,10 +73,10 @@ class AppState:
         return FeedFigures(stats, self.feed_lag.measure(stats.oldest_ids, now))
 
     def transaction(self, access: Access) -> AbstractContextManager[Transaction]:
-        """Open a transaction on the ledger. It commits at the end of the block.
+        """Open a transaction on the ledger. It is committed at the end of the block.
 
-        PostgreSQL limits the transaction to `access`. Pages use `RequestContext.transaction`. Other callers are listed,
-        with their reasons, in `tests/house/test_isolation.py`.
+        PostgreSQL limits the transaction to `access`. Pages use `RequestContext.transaction` instead.
+        `tests/house/test_isolation.py` lists all other callers with their reasons.
         """
         return connection.transaction(with_access(self.database, access))
 
@@ -97,7 +97,7 @@ def app_state(request: Request) -> AppState:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """One request of an authenticated user. `now` is the time of the request.
+    """A request of an authenticated user. `now` is the time of the request.
 
     `token` is the secret of a session or of an API token. `kind` says which: `session` or `token`.
     """
@@ -111,23 +111,26 @@ class RequestContext:
 
     @property
     def access(self) -> Access:
-        """The access that PostgreSQL grants to the user: the data and the users of the user's companies."""
+        """The access that PostgreSQL grants to the user: to the data and the users of the user's companies."""
         return Access(self.user.scope.companies)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction that PostgreSQL limits to the user's companies. It commits at the end of the block."""
+        """Open a transaction that PostgreSQL limits to the user's companies.
+
+        It is committed at the end of the block.
+        """
         return self.app.transaction(self.access)
 
     def snapshot_transaction(self) -> AbstractContextManager[Transaction]:
-        """Open a transaction as `transaction` does.
+        """Open a transaction like `transaction`, for a page with several queries.
 
-        All its queries see the same snapshot, for a page with several queries.
+        All of its queries see the same snapshot.
         """
         return self.app.snapshot_transaction(self.access)
 
     @property
     def csrf(self) -> str:
-        """The CSRF token for the forms of this session."""
+        """The CSRF token for forms of this session."""
         return csrf_token(self.token)
 
     @property
@@ -137,14 +140,15 @@ class RequestContext:
         return ZoneInfo(name if name in known_timezones() else "UTC")
 
     def today_in(self, scope: Scope) -> date:
-        """Return the current date of the companies in a scope. If their time zones differ, it is the latest date."""
+        """Return the current date of the companies in a scope. In different time zones, return the latest date."""
         with self.transaction() as tx:
             return choosing.current_day(tx, scope, self.now)
 
     def day_bounds(self, since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:
-        """Return the beginning of the first day and the end of the last day. A bound is None if its day is None.
+        """Return the beginning of the first day and the end of the last day. For a day that is None, return None.
 
-        Days are in the time zone of the user's company, or of the installation if the user has several companies.
+        Days are in the time zone of the user's company. For a user of several companies, they are in that of the
+        installation.
         """
         with self.transaction() as tx:
             zone = choosing.zone_of(tx, self.user.scope, self.app.settings.default_timezone)
@@ -153,11 +157,11 @@ class RequestContext:
         return begin, end
 
     def may(self, right: str) -> bool:
-        """Return whether the user has a right. Templates hide the controls that the user may not use."""
+        """Return whether the user has a right. Templates hide the controls for which the user has no right."""
         return self.user.may(Right(right))
 
     def scope_of(self, choice: ScopeChoice) -> Scope:
-        """Return the user's scope, narrowed to the company, clinic or patient that a request has chosen.
+        """Return the user's scope, limited to the company, clinic or patient that the request has chosen.
 
         - Raises PageError (404) if Billing does not have the company or clinic.
         - Raises PageError (403) if the user may not see the company or clinic.
@@ -181,9 +185,9 @@ class RequestContext:
     def audit(
         self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None
     ) -> None:
-        """Record an action or a view of the user in the audit history.
+        """Record in the audit history that the user did or viewed something.
 
-        `company_id` is the company of the subject. It is None for the installation, or if there are several companies.
+        `company_id` is the company of the subject. It is None if the subject is the installation or several companies.
         """
         address = client_address(self.request)
         subject, detail = subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX]
@@ -191,17 +195,17 @@ class RequestContext:
         authentication.record_audit(tx, entry)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Render a page. A flash message that the previous page has set is shown once."""
+        """Render a page. If the previous page has set a flash message, show it once."""
         message = read_flash(self.request, self.app.settings)
         shared = {"context": self, "user": self.user, "csrf": self.csrf, "message": message, "zone": self.zone}
-        shared |= self._frame()
+        shared |= self._frame_values()
         response = HTMLResponse(self.app.render(template, shared | values), status)
         if message:
             delete_flash(response, self.app.settings)
         return response
 
-    def _frame(self) -> dict[str, Any]:
-        """Return the values for the frame of every page: the navigation, and the links of the header."""
+    def _frame_values(self) -> dict[str, Any]:
+        """Return the values for the frame of a page: the navigation, and the links of the header."""
         existing: frozenset[str] = self.request.app.state.paths
         path = self.request.url.path
         return {
@@ -221,7 +225,7 @@ class RequestContext:
         return response
 
     def link(self, **changes: object) -> str:
-        """Return the address of this page with some parameters changed. None removes a parameter."""
+        """Return the address of this page with other values for some parameters. None removes a parameter."""
         kept = dict(self.request.query_params) | changes
         query = {name: value for name, value in kept.items() if value not in (None, "")}
         return f"{self.request.url.path}?{urlencode(query)}" if query else self.request.url.path

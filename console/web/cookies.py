@@ -4,9 +4,9 @@ from config.settings import Settings
 
 
 def cookie_name(settings: Settings, name: str) -> str:
-    """Return the name of a cookie of this console. The name contains the console's port.
+    """Return the name of a cookie of this console. It contains the port of the console.
 
-    A browser sends a host's cookies to all ports of the host. Without the port, two consoles on one host would end each
-    other's sessions.
+    A browser sends the cookies of a host to all of its ports. Without the port in the name, two consoles on one host
+    would end each other's sessions.
     """
     return f"{name}_{settings.console_port}"

@@ -1,4 +1,4 @@
-"""CSRF protection: every form has a token that is derived from a secret in the browser's cookie."""
+"""CSRF protection. Every form contains a token that is derived from a secret in the browser's cookie."""
 
 import hashlib
 import hmac
@@ -9,16 +9,16 @@ from starlette.datastructures import FormData
 from console.web.errors import PageError
 
 CSRF_FIELD = "csrf"
-"""The field of every form with its CSRF token."""
+"""The form field that contains the CSRF token."""
 
 
 def csrf_token(secret: str) -> str:
-    """Return the CSRF token for the forms of a session. The token cannot be computed without the secret."""
+    """Return the CSRF token for forms of a session. Only someone who has the secret can compute the token."""
     return hmac.new(secret.encode(), b"console form", hashlib.sha256).hexdigest()
 
 
 def is_csrf_token(request: Request, form: FormData, secret: str) -> bool:
-    """Return whether a form or the X-CSRF-Token header has the CSRF token of a session."""
+    """Return whether a form or the X-CSRF-Token header contains the CSRF token of a session."""
     given = request.headers.get("x-csrf-token") or form.get(CSRF_FIELD)
     return isinstance(given, str) and hmac.compare_digest(given.encode(), csrf_token(secret).encode())
 

@@ -1,4 +1,4 @@
-"""Positions in lists, as the parameters `after` and `before` of an address: the values of a row's sort keys."""
+"""Positions in a list. The parameters `after` and `before` of an address contain the values of a row's sort keys."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -23,7 +23,7 @@ def encode_position(position: Position) -> str:
 
 
 def decode_window(query: ReportQuery[Any], keys: Sequence[SortKey], limit: int) -> Window:
-    """Return the window of rows that a query asks for. `keys` are the sort keys of the list.
+    """Return the window of rows that a query requests. `keys` are the sort keys of the list.
 
     Raises PageError (422) for an invalid position, and for a query with two positions.
     """
@@ -39,7 +39,7 @@ def decode_window(query: ReportQuery[Any], keys: Sequence[SortKey], limit: int) 
 def _decode_position(text: str, keys: Sequence[SortKey]) -> Position:
     try:
         parts = map(unquote, text.split(_SEPARATOR))
-        return tuple(_READERS[key.sql_type](part) for key, part in zip(keys, parts, strict=True))
+        return tuple(_PARSER_BY_SQL_TYPE[key.sql_type](part) for key, part in zip(keys, parts, strict=True))
     except (ValueError, ArithmeticError):
         raise PageError(422, "This page of the list cannot be found.", "Start again from its first page.") from None
 
@@ -74,7 +74,7 @@ def _read_text(text: str) -> str:
     return text
 
 
-_READERS: dict[str, Callable[[str], SortValue]] = {
+_PARSER_BY_SQL_TYPE: dict[str, Callable[[str], SortValue]] = {
     "timestamptz": _read_moment,
     "date": date.fromisoformat,
     "numeric": _read_amount,

@@ -1,4 +1,4 @@
-"""Error responses: a page for people, JSON for programs, each with one sentence and the next step."""
+"""Error responses: a page for people, JSON for programs. Each has one sentence, and what to do next."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_CONFLICTS: dict[type[Exception], str] = {
+_NEXT_STEP_BY_CONFLICT: dict[type[Exception], str] = {
     AmbiguousIdError: "Choose one of the companies in the form, or add the parameter company to the address.",
     DecisionError: "Reload Billing Exceptions, check the exception and try again.",
     ChangedMeanwhileError: "Reload the page and try again.",
@@ -55,22 +55,22 @@ _CONFLICTS: dict[type[Exception], str] = {
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",
 }
-"""Errors of the journeys that are answered with status 409, each with the next step."""
-_NO_SESSION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
+"""The errors of journeys that are answered with status 409, with the user's next step."""
+_SESSION_ENDED_BEFORE_ACTION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
 LOGOUT_PATH = "/logout"
-_OWN_ACCOUNT = "/own-account"
-_ENTRY_IS_KEPT = "Your session has ended. Log in again to continue; your entry is kept."
-_MAY_BE_INCOMPLETE = "The action may be incomplete. Reload the page and check before you repeat it. "
+_OWN_ACCOUNT_PATH = "/own-account"
+_SESSION_ENDED = "Your session has ended. Log in again to continue; your entry is kept."
+_INCOMPLETE_ACTION_WARNING = "The action may be incomplete. Reload the page and check before you repeat it. "
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Register a handler for every kind of error."""
+    """Register the handlers for all kinds of errors."""
     app.add_exception_handler(LoginRequiredError, _on_login_required)
     app.add_exception_handler(PasswordChangeRequiredError, _on_password_change_required)
     app.add_exception_handler(PageError, _on_page_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_input)
     app.add_exception_handler(HTTPException, _on_http_error)
-    for conflict in _CONFLICTS:
+    for conflict in _NEXT_STEP_BY_CONFLICT:
         app.add_exception_handler(conflict, _on_conflict)
     app.add_exception_handler(Exception, _on_unexpected_error)
 
@@ -114,12 +114,12 @@ def _ask_to_log_in(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"The request has no valid session or token.{nothing}", "next": step}, 401)
     if error.sent and request.url.path != LOGOUT_PATH:
         sent = error.sent
-        return login_page(request, LoginView(next_page=sent.page, name=sent.user, problem=_ENTRY_IS_KEPT, sent=sent))
+        return login_page(request, LoginView(next_page=sent.page, name=sent.user, problem=_SESSION_ENDED, sent=sent))
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     next_page = referring_page(request) if is_change else wanted
     response = RedirectResponse(url("/login", next=next_page if next_page != "/" else None), 303)
     if is_change and request.url.path != LOGOUT_PATH:
-        set_flash(response, app_state(request).settings, _NO_SESSION)
+        set_flash(response, app_state(request).settings, _SESSION_ENDED_BEFORE_ACTION)
     return response
 
 
@@ -128,7 +128,7 @@ def _on_password_change_required(request: Request, _: Exception) -> Response:
         step = "Log in to the console, and choose a new password."
         return JSONResponse({"error": "The password of this user is temporary.", "next": step}, 403)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(url(_OWN_ACCOUNT, next=wanted if request.method in SAFE_METHODS else "/"), 303)
+    return RedirectResponse(url(_OWN_ACCOUNT_PATH, next=wanted if request.method in SAFE_METHODS else "/"), 303)
 
 
 def _on_page_error(request: Request, error: Exception) -> Response:
@@ -146,31 +146,31 @@ def _on_invalid_input(request: Request, error: Exception) -> Response:
     # A misspelt key is also missing under its right name; naming the misspelt one helps more.
     found = error.errors()
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    field = _field(first)
-    label = field if is_api_request(request) else _label(request, field)
+    field = _field_name(first)
+    label = field if is_api_request(request) else _field_label(request, field)
     if first["type"] == "missing" and first["loc"][0] == "body" and not is_api_request(request):
         return error_response(request, 422, f"The form is incomplete: {label} is missing.", "Go back and complete it.")
     is_unknown = first["type"] == "extra_forbidden"
-    problem = "no such field" if is_unknown else _problem(first)
+    problem = "no such field" if is_unknown else _problem_text(first)
     sentence = f"{shown_name(label)}: {problem}." if label or is_unknown else f"{problem}."
     if is_api_request(request):
         return error_response(request, 422, sentence, "Correct it and try again.")
-    messages = {_field(each): capitalized(f"{_problem(each)}.") for each in found}
+    messages = {_field_name(each): capitalized(f"{_problem_text(each)}.") for each in found}
     page = invalid_filter_page(request, messages, 422, capitalized(sentence))
     return page or error_response(request, 422, capitalized(sentence), "Correct it and try again.")
 
 
-def _field(error: Mapping[str, Any]) -> str:
-    """Return the name of the wrong field. The location of a list's element ends with the index, so it is omitted."""
+def _field_name(error: Mapping[str, Any]) -> str:
+    """Return the name of the wrong field. In a list, the index of the wrong element is left out."""
     return next((each for each in reversed(error["loc"][1:]) if isinstance(each, str)), "")
 
 
-def _problem(error: Mapping[str, Any]) -> str:
+def _problem_text(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _label(request: Request, field: str) -> str:
-    """Return the label of a field in the report's form. For a field without a label, return its name as words."""
+def _field_label(request: Request, field: str) -> str:
+    """Return the label of a field in the form of a report. A field without a label gets its name as words."""
     titles = (model.model_fields.get(field) for model in query_models(request.scope["route"].dependant))
     return next((each.title for each in titles if each and each.title), field.replace("_", " "))
 
@@ -188,7 +188,7 @@ def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 def _on_conflict(request: Request, error: Exception) -> Response:
-    step = next(step for conflict, step in _CONFLICTS.items() if isinstance(error, conflict))
+    step = next(step for conflict, step in _NEXT_STEP_BY_CONFLICT.items() if isinstance(error, conflict))
     # The message of a ClosingError begins with the company's id, which keeps its case.
     sentence = f"{error}." if isinstance(error, ClosingError) else capitalized(f"{error}.")
     return error_response(request, 409, sentence, step)
@@ -197,7 +197,7 @@ def _on_conflict(request: Request, error: Exception) -> Response:
 def _on_unexpected_error(request: Request, error: Exception) -> Response:
     sentence = errors.describe_error(error)
     log.error("page_failed", path=request.url.path, error_class=type(error).__name__, detail=sentence)
-    warning = "" if request.method == "GET" else _MAY_BE_INCOMPLETE
+    warning = "" if request.method == "GET" else _INCOMPLETE_ACTION_WARNING
     if sentence:
         step = f"{warning}Try again in a moment; if it persists, tell an operator."
         return error_response(request, 503, "Billing is temporarily unavailable.", step)

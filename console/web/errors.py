@@ -1,4 +1,4 @@
-"""The errors that pages raise: a refusal with its HTTP status, a missing login, and a password to change first."""
+"""The errors that pages raise: a request is refused, a login is missing, or a password must be changed first."""
 
 from dataclasses import dataclass, field
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 class PageError(Exception):
     """A page or the API refuses a request.
 
-    `sentence` says what happened, and `next_step` what the user can do. `field` is the name of a wrong filter: the page
-    then shows its form again, with the sentence at this field.
+    `sentence` says what happened, and `next_step` what the user can do. If `field` names a filter, the page shows its
+    form again, with the sentence at this field.
     """
 
     def __init__(self, status: int, sentence: str, next_step: str = "", *, field: str = "") -> None:
@@ -16,13 +16,13 @@ class PageError(Exception):
 
 
 def capitalized(sentence: str) -> str:
-    """Return a sentence with its first letter in upper case; the rest is unchanged."""
+    """Return a sentence with an upper-case first letter. The rest is unchanged."""
     return sentence[:1].upper() + sentence[1:]
 
 
 @dataclass(frozen=True)
 class SentForm:
-    """A form that a user has filled in and sent.
+    """A form that a user has submitted.
 
     `page` is the address of the page with the form, and `path` the path to which the form was sent. `fields` are names
     and values, without the CSRF token and passwords. `user` is the name of the user.
@@ -37,7 +37,7 @@ class SentForm:
 class LoginRequiredError(Exception):
     """The request has no valid session and no valid token.
 
-    `sent` is the form that the user of an expired session has sent. After a login it can be filled in again.
+    `sent` is the form that was submitted with an expired session. After a login, the form is shown again.
     """
 
     def __init__(self, sent: SentForm | None = None) -> None:
@@ -46,4 +46,4 @@ class LoginRequiredError(Exception):
 
 
 class PasswordChangeRequiredError(Exception):
-    """The user has to replace a temporary password before anything else."""
+    """The user must replace a temporary password before doing anything else."""

@@ -1,4 +1,7 @@
-"""Actions of users on Billing Exceptions, from pages and the API. Each is one transaction, with its audit entry."""
+"""Actions of users on Billing Exceptions, for pages and the API.
+
+Each is one transaction that includes its audit entry.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -70,9 +73,9 @@ def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
 
 
 def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> ExceptionRow | None:
-    """Assign the oldest open exception without an owner that matches the filter to the user, and return the exception.
+    """Assign the oldest exception without an owner that matches the filter to the user. Return the exception.
 
-    Return None if no such exception is left.
+    Returns None if there is no such exception.
     """
     with context.transaction() as tx:
         row = assigning.claim_next(tx, exception_filter, context.user, context.now, context.user.audit_name)
@@ -103,36 +106,36 @@ def visible_exception(tx: Transaction, context: RequestContext, finding_id: int)
 
 
 def message(finding_id: int, payment: str, result: str) -> str:
-    """Return the message about an action on an exception, for a page that does not show which exception it was."""
+    """Return a message about an action on an exception. It names the exception and the payment."""
     return f"Exception {finding_id} of {payment} {result}."
 
 
 def accepted_result(accepted: AcceptanceResult) -> str:
-    """Return what accepting an exception did, to follow the exception in a sentence."""
+    """Return the part of the message that says what accepting an exception did."""
     if accepted.was_accepted_before:
         return "was accepted before; nothing was posted"
     if not accepted.postings:
         return "accepted; there was nothing to post"
-    return f"accepted: {_posted(accepted.postings)}"
+    return f"accepted: {_posted_text(accepted.postings)}"
 
 
 def assigned_result(owner: str | None) -> str:
-    """Return what assigning an exception did, to follow the exception in a sentence."""
+    """Return the part of the message that says to whom an exception was assigned."""
     return f"assigned to {owner or 'nobody'}"
 
 
 ACKNOWLEDGED_RESULT = "acknowledged; nothing was posted"
-"""What acknowledging an exception did, to follow the exception in a sentence."""
+"""The part of the message that says what acknowledging an exception did."""
 
 
 def undone_result(undone: UndoResult) -> str:
-    """Return what undoing the decision on an exception did, to follow the exception in a sentence."""
+    """Return the part of the message that says what undoing a decision did."""
     if undone.was_undone_before:
         return "was undone before; nothing was changed"
-    return f"is open again: {_posted(undone.postings)}" if undone.postings else "is open again"
+    return f"is open again: {_posted_text(undone.postings)}" if undone.postings else "is open again"
 
 
-def _posted(postings: Sequence[LedgerPosting]) -> str:
+def _posted_text(postings: Sequence[LedgerPosting]) -> str:
     entries = ", ".join(f"{format_dollars(each.amount)} {each.dimensions.method}" for each in postings)
     days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in postings}))
     return f"posted {entries} with deposit date {days}"

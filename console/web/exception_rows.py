@@ -1,4 +1,4 @@
-"""The rows of Billing Exceptions on pages: the values for their template, and the rows that stay after a decision."""
+"""The rows of Billing Exceptions on pages. After a decision, the decided rows stay on the list."""
 
 import re
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ from payments.journeys.reporting import ExceptionRow, Sort
 from payments.store.db.connection import Transaction
 
 KEPT_PATTERN = r"^[1-9][0-9]{0,17}(\.[1-9][0-9]{0,17}){0,49}$"
-"""The ids of rows that stay on a list after they were decided, separated by points."""
+"""The form of the parameter `kept`: the ids of decided rows that stay on a list, separated by points."""
 _KEPT_MAX = 50
-_NEXT_STEPS = {
+_NEXT_STEP_BY_REASON = {
     FindingReason.PATIENT_NOT_FOUND.value: "Save the patient in the EMR.",
     FindingReason.VERSION_CONFLICT.value: "Save the payment again in the EMR.",
 }
 
 
 def row_values(tx: Transaction, context: RequestContext, rows: Sequence[ExceptionRow], back: str) -> dict[str, Any]:
-    """Return the values that the template of the rows needs besides the rows.
+    """Return what the template of the rows needs besides the rows.
 
-    `back` is the address to which the forms of the rows return.
+    `back` is the address of the page to which the forms in the rows return.
     """
     return {
         "report": EXCEPTIONS,
         "back": back,
         "may_edit": context.may(Right.EDIT),
         "accepts": {reason.value for reason in FindingReason if reason.can_be_accepted},
-        "next_steps": _NEXT_STEPS,
+        "next_steps": _NEXT_STEP_BY_REASON,
         "deposit_dates": adjusting.default_deposit_dates(tx, {row.company for row in rows}, context.now),
         "owners": owner_names(tx, context) if context.may(Right.EDIT) else [],
         "posted": reporting.exception_entries(tx, [row for row in rows if row.status == "resolved"]),
@@ -48,7 +48,7 @@ def owner_names(tx: Transaction, context: RequestContext) -> list[str]:
 def with_kept(rows: Sequence[ExceptionRow], kept: Sequence[ExceptionRow], sort: Sort) -> list[ExceptionRow]:
     """Return a page of rows together with the kept rows, in the order of the list.
 
-    Kept rows were decided on the page.
+    The kept rows were decided on this page.
     """
     shown = {row.id for row in rows}
     found = [*rows, *(row for row in kept if row.id not in shown)]
@@ -56,7 +56,7 @@ def with_kept(rows: Sequence[ExceptionRow], kept: Sequence[ExceptionRow], sort: 
 
 
 def read_kept(tx: Transaction, context: RequestContext, kept: str | None) -> list[ExceptionRow]:
-    """Return the rows that stay on a list after their decision and that the user may see.
+    """Return the decided rows that stay on a list, if the user may see them.
 
     `kept` matches KEPT_PATTERN.
     """
@@ -66,7 +66,7 @@ def read_kept(tx: Transaction, context: RequestContext, kept: str | None) -> lis
 
 
 def address_keeping_row(back: str, finding_id: int) -> str:
-    """Return the address of a list that keeps a row after its decision. The page opens at this row."""
+    """Return the address of a list with a decided row that stays. The browser scrolls to this row."""
     path, _, query = back.partition("?")
     if path != "/exceptions":
         return back

@@ -1,4 +1,4 @@
-"""The models of the API's bodies for the work queue of exceptions, and for notes."""
+"""The models of request and response bodies of the API, for the work queue of exceptions and for notes."""
 
 from datetime import datetime
 from typing import Annotated, Any

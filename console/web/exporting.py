@@ -1,4 +1,4 @@
-"""Send a list as a file: CSV or XLSX, with exactly the rows of its page and in the same order."""
+"""Send a list as a CSV or XLSX file. It has all rows that match the filter of the page, in the same order."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from enum import StrEnum
@@ -18,14 +18,14 @@ from payments.store.db.connection import Transaction
 
 
 class FileFormat(StrEnum):
-    """The format of an exported file."""
+    """The format of an exported list."""
 
     CSV = "csv"
     XLSX = "xlsx"
 
 
 class Export(NamedTuple):
-    """A list to export: functions that count and read its rows. `subject` is the subject in the audit history."""
+    """A list to export, with functions that count and read its rows. `subject` is its subject in the audit history."""
 
     report: Report
     file_format: FileFormat
@@ -35,7 +35,7 @@ class Export(NamedTuple):
 
 
 def send_file(context: RequestContext, export: Export) -> Response:
-    """Send a list as a file. The audit history records the export before the file begins.
+    """Send a list as a file. The export is recorded in the audit history before the file begins.
 
     Raises PageError (422) for a spreadsheet of more than ROWS_MAX rows.
     """
@@ -57,7 +57,7 @@ def send_file(context: RequestContext, export: Export) -> Response:
 def send_records(
     context: RequestContext, report: Report, form: FileFormat, records: Sequence[Record], subject: str = ""
 ) -> Response:
-    """Send records that are in memory as a file."""
+    """Send records that are already in memory as a file."""
     return send_file(context, Export(report, form, lambda _: len(records), lambda _: records, subject))
 
 

@@ -1,4 +1,4 @@
-"""Reads the query parameters of pages and of the API. An empty form field means that the parameter is not given."""
+"""Read the query parameters of pages and of the API. An empty form field counts as a parameter that was not given."""
 
 import inspect
 import json
@@ -38,17 +38,17 @@ def _without_nul(value: object) -> object:
 
 
 STORABLE_PATTERN = r"^[^\x00]*$"
-"""The pattern of a text without NUL in OpenAPI; `Storable` checks it first, with a readable message."""
+"""The pattern in OpenAPI of a text without NUL. `Storable` checks the text first, because its message is readable."""
 Storable = BeforeValidator(_without_nul)
 TEXT_CHARACTERS_MAX = PRINTED_KEY_CHARACTERS_MAX + ID_CHARACTERS_MAX + len(":")
 Text = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
-"""A text as it was sent. Blanks at its ends are kept: an id with them is another id."""
+"""A text as it was sent. Blanks at its ends are kept, because they are part of an id."""
 
 FIRST_DAY, LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
 
 
 def _validator_for(parse: Callable[[str], Any], json_type: Any = str) -> BeforeValidator:
-    """Return a validator that accepts only texts that `parse` accepts. Without it, pydantic accepts other forms too."""
+    """Return a validator that accepts only the texts that `parse` accepts. pydantic alone would accept more."""
 
     def check(value: object) -> object:
         return parse(value if isinstance(value, str) else json.dumps(value, default=str))
@@ -62,7 +62,7 @@ Moment = Annotated[datetime, _validator_for(parse_moment, datetime)]
 RowId = Annotated[int, _validator_for(parse_row_id, Annotated[int, Field(ge=1, le=ROW_ID_MAX)])]
 """The id or version of a row."""
 Count = Annotated[int, _validator_for(parse_count, Annotated[int, Field(ge=0, le=ROW_ID_MAX)])]
-_TYPES: dict[ParameterKind, Any] = {
+_TYPE_BY_KIND: dict[ParameterKind, Any] = {
     ParameterKind.DAY: Day,
     ParameterKind.MOMENT: Moment,
     ParameterKind.AMOUNT: Amount,
@@ -73,9 +73,10 @@ _TYPES: dict[ParameterKind, Any] = {
 
 
 class PageQuery(BaseModel):
-    """Base of the query parameters of a page. It drops empty fields, and refuses a period that ends before it begins.
+    """Base class of the query parameters of a page.
 
-    `parameter_class` is set for the filter of a report.
+    It drops empty fields, and refuses a period that ends before it begins. `parameter_class` is set for the filter of a
+    report.
     """
 
     parameter_class: ClassVar[type[Any] | None] = None
@@ -100,10 +101,10 @@ _Parameters = TypeVar("_Parameters")
 
 @dataclass(frozen=True)
 class ReportQuery(Generic[_Parameters]):
-    """The query of a report: its parameters, and the page of rows.
+    """The query of a report: its parameters, and which page of its rows to show.
 
-    `after` or `before` is the position at which the page begins or ends, and `limit` its number of rows. `confirmed` is
-    the number of rows that the user has confirmed in a form.
+    `after` or `before` is the position at which the page begins or ends, and `limit` is its number of rows. `confirmed`
+    is the number of rows that the user has confirmed in a form.
     """
 
     parameters: _Parameters
@@ -120,15 +121,15 @@ class ReportQuery(Generic[_Parameters]):
 
 def filter_fields(parameter_class: type[Any]) -> dict[str, Any]:
     """Return the pydantic fields of a report's parameters, by name."""
-    return {name: _field(each) for name, each in parameters_of(parameter_class).items()}
+    return {name: _pydantic_field(each) for name, each in parameters_of(parameter_class).items()}
 
 
 def query_model(
     parameter_class: type[Any], limits: tuple[int, int] | None = None, *, is_paged: bool = True
 ) -> type[PageQuery]:
-    """Return the model of the query parameters of a report. The model of a paged report also has `after` and `before`.
+    """Return the pydantic model of a report's query parameters. The model of a paged report has `after` and `before`.
 
-    `limits` are the default and the maximum of the parameter `limit`. Without `limits` the model does not have `limit`.
+    `limits` are the default and the maximum of the parameter `limit`. Without `limits`, the model has no `limit`.
     """
     described = filter_fields(parameter_class)
     if is_paged:
@@ -177,9 +178,9 @@ def report_form(parameter_class: type[_Parameters]) -> Callable[..., ReportQuery
 
 
 def query_of_address(parameter_class: type[_Parameters], address: str) -> ReportQuery[_Parameters]:
-    """Return the query that is in the address of a report's page. Other parameters of the address are omitted.
+    """Return the query in the address of a report's page. Parameters that do not belong to the report are ignored.
 
-    Raises PageError (422) for an address that the page itself refuses.
+    Raises PageError (422) for an address that the page itself would refuse.
     """
     model = query_model(parameter_class, is_paged=False)
     given = dict(parse_qsl(urlsplit(address).query))
@@ -214,13 +215,13 @@ def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQue
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
-    """Set the signature of `read`. FastAPI learns from it the model, and whether to read a query or a form."""
+    """Set the signature of `read`, from which FastAPI reads the model and whether its source is a query or a form."""
     given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
     read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
 
 
-def _field(parameter: Parameter) -> tuple[Any, Any]:
-    kind: Any = parameter.choices() if parameter.kind in CHOICES else _TYPES[parameter.kind]
+def _pydantic_field(parameter: Parameter) -> tuple[Any, Any]:
+    kind: Any = parameter.choices() if parameter.kind in CHOICES else _TYPE_BY_KIND[parameter.kind]
     # Error messages name a field by its title.
     if parameter.is_required:
         return kind, Field(title=parameter.label, description=parameter.help)

@@ -1,4 +1,4 @@
-"""Flash messages: one sentence about an action, stored in a cookie and shown once on the next page."""
+"""Flash messages: one sentence about an action, which a cookie holds until the next page shows it."""
 
 from urllib.parse import quote, unquote
 
@@ -13,14 +13,14 @@ _SECONDS_MAX = 60
 
 
 def set_flash(response: Response, settings: Settings, message: str) -> None:
-    """Store the message for the next page."""
+    """Store a message for the next page."""
     value, is_https = quote(message[:_LENGTH_MAX]), settings.console_https
     name = cookie_name(settings, FLASH_COOKIE)
     response.set_cookie(name, value, max_age=_SECONDS_MAX, httponly=True, samesite="lax", secure=is_https)
 
 
 def read_flash(request: Request, settings: Settings) -> str:
-    """Return the stored message, or an empty text."""
+    """Return the stored message. Without one, return an empty text."""
     return unquote(request.cookies.get(cookie_name(settings, FLASH_COOKIE), ""))
 
 

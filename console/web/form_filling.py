@@ -1,4 +1,4 @@
-"""Fill in a form of a rendered page. The result is what a browser shows after a user has filled in the form."""
+"""Fill in a form of a rendered page. The result looks as if a user had filled in the form in a browser."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,18 +11,18 @@ _CONTROLS = frozenset({"input", "select", "textarea", "button"})
 _FOLDED_TAGS = frozenset({"details", "dialog"})
 _POPOVER = "popover"
 _VOID_TAGS = frozenset("area base br col embed hr img input link meta source track wbr".split())
-"""Elements without an end tag."""
+"""Elements that have no end tag."""
 _BUTTONS = frozenset({"submit", "button", "image", "reset", "file", "password"})
 _CSRF = "csrf"
 Attributes = dict[str, str | None]
 
 
 def fill_form(page: str, path: str, fields: Sequence[tuple[str, str]]) -> str | None:
-    """Return the page with its form that posts to `path` filled in. Return None if the page has no such form.
+    """Return the page with the values of `fields` in the form that posts to `path`, or None without such a form.
 
-    If there are several such forms, the one that shares the most hidden values with `fields` is filled in. Its hidden
-    fields also get the sent values, such as the version that the user saw. Only the CSRF token does not change. A
-    folded element around the form is opened.
+    If there are several such forms, fill in the one that shares the most hidden values with `fields`. Its hidden fields
+    also get the sent values, such as the version that the user saw. Only the CSRF token stays. Folded elements around
+    the form are opened.
     """
     reader = _FormReader()
     reader.feed(page)
@@ -39,7 +39,10 @@ def fill_form(page: str, path: str, fields: Sequence[tuple[str, str]]) -> str | 
 
 @dataclass
 class _FoundForm:
-    """A form of a page: its place among the forms, its fields, and the places of the folded elements around it."""
+    """A form of a page. `place` is its number among the forms of the page.
+
+    `folded` are the places of the folded elements around it.
+    """
 
     place: int
     attributes: Attributes
@@ -53,7 +56,7 @@ class _FoundForm:
 
 
 class _FormWalker(HTMLParser):
-    """Reads a page, and keeps track of the form and the folded elements around each tag.
+    """Parses a page, and keeps track of the form and the folded elements that contain the current tag.
 
     Popovers, dialogs and elements with a summary are folded. The place of a folded element is its number on the page.
     """
@@ -70,7 +73,7 @@ class _FormWalker(HTMLParser):
         return frozenset(place for _, place in self._open if place is not None)
 
     def enter(self, tag: str, attributes: Attributes) -> bool:
-        """Note the beginning of an element. Return whether the element is folded."""
+        """Record the beginning of an element. Return whether the element is folded."""
         is_folded = tag in _FOLDED_TAGS or _POPOVER in attributes
         if tag == "form":
             self.form_place, self.open_form = self.form_place + 1, attributes
@@ -81,7 +84,7 @@ class _FormWalker(HTMLParser):
         return is_folded
 
     def leave(self, tag: str) -> None:
-        """Note the end of an element. Elements inside it without an end tag end too."""
+        """Record the end of an element. Elements inside it that have no end tag end too."""
         if tag == "form":
             self.open_form = None
         names = [name for name, _ in self._open]
@@ -118,7 +121,7 @@ class _FormReader(_FormWalker):
 
 
 class _FormWriter(_FormWalker):
-    """Writes a page again, with the fields of one form filled in."""
+    """Copies a page, and fills in the fields of one form."""
 
     def __init__(self, form: _FoundForm, fields: Sequence[tuple[str, str]]) -> None:
         super().__init__()
@@ -191,7 +194,7 @@ class _FormWriter(_FormWalker):
         return self.open_form is not None and self.form_place == self._form.place
 
     def _hidden_inputs(self) -> Iterable[str]:
-        """Return inputs for the sent values that no visible field of the form takes."""
+        """Return hidden inputs for the sent values that have no visible field in the form."""
         for name, values in self._values.items():
             if name not in self._form.shown and name != _CSRF:
                 yield from (_tag("input", {"type": "hidden", "name": name, "value": each}) for each in values)

@@ -46,7 +46,7 @@ _NO_VALUE = Markup('<span class="none">&ndash;</span>')
 
 
 def format_money(amount: Decimal | None) -> Markup:
-    """Return dollars with thousands separators; a negative amount is red and has a true minus sign."""
+    """Return dollars with thousands separators. A negative amount is red and has a true minus sign."""
     if amount is None:
         return _NO_VALUE
     # Digits and separators need no escaping.
@@ -56,17 +56,17 @@ def format_money(amount: Decimal | None) -> Markup:
 
 
 def format_dollars(amount: Decimal) -> str:
-    """Return dollars with thousands separators, for a sentence: `-$1,234.00`."""
+    """Return dollars with thousands separators for use in a sentence, such as `-$1,234.00`."""
     return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
 
 
 def format_money_text(amount: str) -> Markup:
-    """Return an amount that is stored as text, in the format of `format_money`. Proposed entries have such amounts."""
+    """Format an amount that is stored as text like `format_money`. The amounts of proposed entries are texts."""
     return format_money(Decimal(amount))
 
 
 def format_utc_input(at: datetime | None) -> str:
-    """Return a time in UTC, in the format of an HTML input of type datetime-local."""
+    """Return a time in UTC as the value of an HTML input of type datetime-local."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}" if at else ""
 
 
@@ -96,7 +96,7 @@ def _format_time(context: Context, at: datetime | date | None, time_format: str)
 
 @cache
 def badge(state: str | None) -> Markup:
-    """Return a state as a coloured badge. The badge contains the state as text, so the colour adds no information."""
+    """Return a state as a coloured badge. The badge also contains the state as text."""
     if not state:
         return Markup("")
     text = humanize(state)
@@ -105,11 +105,9 @@ def badge(state: str | None) -> Markup:
 
 
 def posted_badge(state: str | None, posted_amount: Money = ZERO) -> Markup:
-    """Return a coloured badge that says whether a payment is in Billing.
+    """Return a coloured badge that says whether a payment is in Billing. It is green only if money is in Billing.
 
-    `posted_amount` is its amount in Billing, in dollars.
-
-    Only a payment whose money is in Billing is green.
+    `posted_amount` is the payment's amount in Billing, in dollars.
     """
     if not state:
         return _NO_VALUE
@@ -125,13 +123,13 @@ def humanize(name: str | None) -> str:
 
 
 def user_cell(signature: str | None) -> Markup:
-    """Return the user of a ledger entry. A long name is shortened on the screen; the tooltip holds the whole name."""
+    """Return the user of a ledger entry. A long name is shortened, and the tooltip contains the whole name."""
     name = user_name(signature)
     return Markup('<span class="short-user" title="{}">{}</span>').format(name, name)
 
 
 def user_name(signature: str | None) -> str:
-    """Return the name in a signature: `ann` for `user:ann`."""
+    """Return the name that a signature contains: `ann` for `user:ann`."""
     return (signature or "").removeprefix("user:")
 
 

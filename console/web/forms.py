@@ -1,10 +1,10 @@
-"""Base models of the pages' forms. FastAPI parses a form into its model and reports invalid fields."""
+"""Base classes of the forms of pages. FastAPI parses a form into its model and reports invalid fields."""
 
 from console.web.filters import PageQuery
 
 
 class ReturnForm(PageQuery):
-    """Base of forms that return the user to the page of the form. `back` is the address of that page."""
+    """Base class of forms after which the user returns to the page of the form. `back` is the address of that page."""
 
     back: str = ""
 

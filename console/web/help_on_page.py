@@ -1,6 +1,6 @@
-"""Help beside a term: a small button that opens the term's text. It works without scripts.
+"""Help beside a term: a small button that opens a help text. It works without scripts.
 
-A page shows each text once, even if it names the term several times.
+A page contains each text only once, even if the term occurs several times.
 """
 
 from typing import NamedTuple
@@ -13,25 +13,25 @@ from payments.help_texts import HelpText, Topic, find_help
 
 
 class ShownHelp(NamedTuple):
-    """A text on a page, with the id of its element. On the page Help the element has the same id."""
+    """A help text on a page, and the id of its element. The element on the page Help has the same id."""
 
     element_id: str
     text: HelpText
 
 
 class HelpOnPage:
-    """The help texts of one page, in the order in which the page first names their terms."""
+    """The help texts of one page, in the order in which the terms first occur."""
 
     def __init__(self) -> None:
         self._shown: dict[str, ShownHelp] = {}
 
     @property
     def shown(self) -> list[ShownHelp]:
-        """The texts that the page has to contain."""
+        """The texts that the page must contain."""
         return list(self._shown.values())
 
     def button(self, topic: str, code: str | None) -> Markup:
-        """Return the button that opens the text of a code. Return an empty text if the code has none."""
+        """Return the button that opens the text of a code. If the code has no text, return an empty text."""
         text = find_help(topic, code)
         if text is None:
             return Markup("")
@@ -43,12 +43,12 @@ class HelpOnPage:
 
 
 def help_id(topic: str, code: str) -> str:
-    """Return the id of the element that holds a text."""
+    """Return the id of the element that contains the text of a code."""
     return f"help-{Topic(topic)}-{code.lower().replace(' ', '-').replace('_', '-')}"
 
 
 @pass_context
 def help_button(context: Context, topic: str, code: str | None) -> Markup:
-    """Return the button that opens the help of a code. The page then contains the text of the help."""
+    """Return the button that opens the help text of a code, and add this text to the page."""
     help_on_page: HelpOnPage = context["help_on_page"]
     return help_on_page.button(topic, code)

@@ -1,6 +1,6 @@
-"""The page of a report whose filter has a wrong value.
+"""The page of a report after a filter got a wrong value.
 
-It shows the form as it was sent, with a message at each field.
+It shows the form as it was sent, with a message at each wrong field.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,15 +17,15 @@ from console.web.origins import SAFE_METHODS, is_api_request
 from console.web.pages.choices import list_offered_ids
 
 
-class _Form(NamedTuple):
-    """The part of a report that the macro `filter_bar` reads."""
+class _ReportForm(NamedTuple):
+    """The attributes of a report that the macro `filter_bar` reads."""
 
     title: str
     parameters: type[Any]
 
 
 def invalid_filter_page(request: Request, messages: Mapping[str, str], status: int, alert: str) -> Response | None:
-    """Return the page for wrong values of its filter, or None if the request is not for a page with a filter.
+    """Return the page that shows which filters are wrong, or None if the requested page has no filter.
 
     `messages` holds the message of each field. `alert` is shown above the form, because on phones the form is closed.
     """
@@ -41,7 +41,7 @@ def invalid_filter_page(request: Request, messages: Mapping[str, str], status: i
     return context.page(
         "invalid_filter.html",
         status,
-        report=_Form(navigation.label_of(path), parameters),
+        report=_ReportForm(navigation.label_of(path), parameters),
         sent=dict(request.query_params),
         address=path,
         messages=messages,
@@ -51,7 +51,7 @@ def invalid_filter_page(request: Request, messages: Mapping[str, str], status: i
 
 
 def query_models(dependant: Dependant) -> Iterator[type[BaseModel]]:
-    """Yield the models of the query and body parameters of a route and of its dependencies."""
+    """Yield the models of query and body parameters that a route and its dependencies declare."""
     for each in (*dependant.query_params, *dependant.body_params):
         annotation = each.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

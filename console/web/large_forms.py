@@ -1,4 +1,4 @@
-"""Forms with a checkbox for each row of a list. By default the web framework accepts only 1,000 fields."""
+"""Forms with a checkbox for each row of a list. They need a higher limit than the framework's 1,000 fields."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -7,14 +7,17 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 FIELDS_MAX = 100_000
-"""More clinics, exceptions or payments than a page lists."""
+"""Maximum number of fields of a form. No page lists as many clinics, exceptions or payments."""
 
 
 class LargeFormRoute(APIRoute):
-    """A route whose form may have up to FIELDS_MAX fields. Routes that read a list from a form need it."""
+    """A route whose form may have up to FIELDS_MAX fields.
+
+    A route that reads a list from a form must be of this class.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route. It reads the form with `_LargeFormRequest`."""
+        """Return the handler of the route. It reads forms as `_LargeFormRequest`."""
         handle = super().get_route_handler()
 
         async def handle_large_form(request: Request) -> Response:

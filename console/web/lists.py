@@ -1,4 +1,4 @@
-"""Lists on pages: what the user has chosen, the links to other pages and sorts of a list, and its periods."""
+"""Lists on pages: what the user has chosen, the links to other pages and sorts, and the periods to choose from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ from payments.store.db.keyset import Page, SortKey
 
 _Row = TypeVar("_Row")
 _Parameters = TypeVar("_Parameters")
-_POSITION = {"after": None, "before": None, "kept": None}
+_POSITION_PARAMETERS = {"after": None, "before": None, "kept": None}
 _COMPANIES_MAX = 500
 
 
 class Selection(NamedTuple):
-    """The parameters of a request, with the days of their period, and the user's scope narrowed by them."""
+    """The parameters of a request with their first and last day, and the user's scope limited by these parameters."""
 
     parameters: Any
     scope: Scope
@@ -44,7 +44,7 @@ def select(context: RequestContext, query: ReportQuery[Any]) -> Selection:
 
 
 class PageLinks(NamedTuple):
-    """The addresses of other pages of a list. An address is None if there is no such page."""
+    """The addresses of other pages of a list. An address is None if the page does not exist."""
 
     first: str | None
     previous: str | None
@@ -56,7 +56,7 @@ _NO_LINKS = PageLinks(None, None, None, None)
 
 
 class SortedList(NamedTuple):
-    """A page of a list, and the sort by which it was read. `notice` is a sentence for the user."""
+    """A page of a list, and the sort by which it was read. `notice` is a sentence for the user, or empty."""
 
     page: Page[Any]
     sort: Sort
@@ -70,9 +70,10 @@ def read_list(
     read: Callable[[Window, Sort], Page[Any]],
     limit: int,
 ) -> SortedList:
-    """Read the page of a list that a query asks for.
+    """Read the page of a list that a query requests.
 
-    If the list is too long for the sort, return its first page in the default order, with a notice for the user.
+    If the list is too long for the requested sort, return its first page in the default order, with a notice for the
+    user.
     """
     sort = report.sort_of(query.parameters)
     try:
@@ -86,7 +87,7 @@ def read_list(
 
 @dataclass(frozen=True)
 class ListView:
-    """The values that the page of a list shows around the rows: sort, notice, and links to other pages and files."""
+    """What a page shows around the rows of a list: the sort, a notice, and links to other pages and files."""
 
     context: RequestContext
     report: Report
@@ -101,9 +102,9 @@ class ListView:
     companies: Sequence[str] = ()
 
     def sort_link(self, column: Column) -> str | None:
-        """Return the address of the list sorted by a column, or in reverse order if it is sorted by the column already.
+        """Return the address of the list sorted by a column, or in reverse order if it already is.
 
-        Return None if the list cannot be sorted by the column.
+        Returns None if the list cannot be sorted by the column.
         """
         if column.sort is None:
             return None
@@ -111,7 +112,7 @@ class ListView:
         if self.sort.column == column.key:
             sort = Sort(column.key, not self.sort.is_descending)
         is_default = not self.is_short and sort == self.report.sort_of(None)
-        return self.context.link(**_POSITION, sort=None if is_default else sort)
+        return self.context.link(**_POSITION_PARAMETERS, sort=None if is_default else sort)
 
     def aria_sort(self, column: Column) -> str:
         """Return the value of aria-sort for the heading of a column."""
@@ -127,43 +128,47 @@ class ListView:
 
     @property
     def newer_address(self) -> str | None:
-        """The address that shows how many rows were added at the end where the list grows. None on other pages."""
+        """The address that returns the number of rows that were added where the list grows, or None on other pages."""
         if self.edge is None or getattr(self.chosen, "as_of", None):
             return None
-        given = dict(self.context.request.query_params) | _POSITION | self.edge
+        given = dict(self.context.request.query_params) | _POSITION_PARAMETERS | self.edge
         return url(f"{self.context.request.url.path}/newer", **given)
 
     @property
     def query_string(self) -> str:
-        """The parameters of the list without the position of a page."""
-        return self.context.link(**_POSITION).partition("?")[2]
+        """The parameters of the list as text, without the position of a page."""
+        return self.context.link(**_POSITION_PARAMETERS).partition("?")[2]
 
     @property
     def summary_address(self) -> str:
-        """The address that shows the number and the sum of all rows."""
-        given = dict(self.context.request.query_params) | _POSITION | {"sort": None}
+        """The address that returns the number and the sum of all rows."""
+        given = dict(self.context.request.query_params) | _POSITION_PARAMETERS | {"sort": None}
         return url(f"{self.context.request.url.path}/summary", **given)
 
     @property
     def files(self) -> list[tuple[str, str]]:
-        """The files to which the whole list can be exported: the name and the address of each."""
+        """The files as which the whole list can be exported: the name and the address of each."""
         path = f"{self.context.request.url.path}/export"
-        given = dict(self.context.request.query_params) | _POSITION
+        given = dict(self.context.request.query_params) | _POSITION_PARAMETERS
         return [(form.upper(), url(path, **given | {"form": form})) for form in FileFormat]
 
     @property
     def presets(self) -> list[tuple[str, str, bool]]:
-        """The periods to choose from: each with its name, its address, and whether it is chosen."""
+        """The periods to choose from: the name of each, its address, and whether it is chosen."""
         if not hasattr(self.chosen, "period"):
             return []
         dates = {"since": None, "until": None}
         is_dated = bool(self.chosen.since or self.chosen.until)
         chosen = None if is_dated else self.chosen.period
-        every = ("All", self.context.link(**_POSITION, **dates, period=None), chosen is None and not is_dated)
+        every = (
+            "All",
+            self.context.link(**_POSITION_PARAMETERS, **dates, period=None),
+            chosen is None and not is_dated,
+        )
         found = [
             (
                 each.replace("_", " ").capitalize(),
-                self.context.link(**_POSITION, **dates, period=each),
+                self.context.link(**_POSITION_PARAMETERS, **dates, period=each),
                 chosen is each,
             )
             for each in Period
@@ -179,7 +184,7 @@ def view_list(context: RequestContext, report: Report, query: ReportQuery[Any], 
         notice=found.notice,
         links=page_links(context, found.page),
         known=_summary_of(found.page, report),
-        edge=_edge(found, report),
+        edge=_newest_position(found, report),
     )
 
 
@@ -193,10 +198,10 @@ def view_whole_list(context: RequestContext, report: Report, query: ReportQuery[
     return ListView(context, report, query.parameters, sort, views=views, companies=companies)
 
 
-def _edge(found: SortedList, report: Report) -> dict[str, str] | None:
-    """Return the position after which new rows appear. Return None if the page does not show this end of the list.
+def _newest_position(found: SortedList, report: Report) -> dict[str, str] | None:
+    """Return the position after which new rows appear, or None if the page does not show this end of the list.
 
-    A list in the order of an index grows at its newest end. In another order, new rows may appear anywhere.
+    A list in the order of an index grows at its newest end. With any other sort, new rows may appear anywhere.
     """
     if report.column(found.sort.column).sort is not SortCost.INDEX:
         return None
@@ -210,7 +215,7 @@ def _edge(found: SortedList, report: Report) -> dict[str, str] | None:
 
 
 def _summary_of(page: Page[Any], report: Report) -> Summary | None:
-    """Return the summary of a list that the page shows as a whole, otherwise None."""
+    """Return the summary of the list if the page shows all of its rows, otherwise None."""
     if page.has_more or page.has_previous:
         return None
     amounts = (getattr(each.row, report.summed or "", None) for each in page.rows)
@@ -218,15 +223,15 @@ def _summary_of(page: Page[Any], report: Report) -> Summary | None:
 
 
 def page_links(context: RequestContext, page: Page[Any]) -> PageLinks:
-    """Return the addresses of the pages before and after a page."""
+    """Return the addresses of the pages before and after `page`."""
     if not page.rows:
-        return PageLinks(context.link(**_POSITION) if page.has_previous else None, None, None, None)
+        return PageLinks(context.link(**_POSITION_PARAMETERS) if page.has_previous else None, None, None, None)
     before, after = encode_position(page.rows[0].position), encode_position(page.rows[-1].position)
     return PageLinks(
-        first=context.link(**_POSITION) if page.has_previous else None,
-        previous=context.link(**_POSITION | {"before": before}) if page.has_previous else None,
-        next=context.link(**_POSITION | {"after": after}) if page.has_more else None,
-        last=context.link(**_POSITION | {"before": END}) if page.has_more else None,
+        first=context.link(**_POSITION_PARAMETERS) if page.has_previous else None,
+        previous=context.link(**_POSITION_PARAMETERS | {"before": before}) if page.has_previous else None,
+        next=context.link(**_POSITION_PARAMETERS | {"after": after}) if page.has_more else None,
+        last=context.link(**_POSITION_PARAMETERS | {"before": END}) if page.has_more else None,
     )
 
 
@@ -236,7 +241,7 @@ def read_rows(
     sorts: Mapping[str, Sequence[SortKey]],
     read: Callable[[Window, Sort], Page[Any]],
 ) -> Page[Any]:
-    """Read the page of a list that a program asks for. Raises PageError (422) if the list is too long for the sort."""
+    """Read the page of a list for a program. Raises PageError (422) if the list is too long for the sort."""
     sort = report.sort_of(query.parameters)
     try:
         return read(decode_window(query, sorts[sort.column], query.limit), sort)

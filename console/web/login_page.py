@@ -1,4 +1,4 @@
-"""The login page. It also replaces a page whose session has expired, and then keeps the form that the user has sent."""
+"""The login page. If a session has expired, it is shown instead of the requested page, and keeps a submitted form."""
 
 import json
 import secrets
@@ -18,12 +18,15 @@ from console.web.theme import chosen_theme
 
 _CSRF_COOKIE = "payments_login"
 _SECRET_LENGTH_MIN = 43
-_SENT_FORM = TypeAdapter(SentForm)
+_SENT_FORM_ADAPTER = TypeAdapter(SentForm)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoginView:
-    """The values that the login page shows. `sent` is the form that the user gets back after the login."""
+    """The values that the login page shows.
+
+    `sent` is a form that was submitted after the session expired. It is shown again after the login.
+    """
 
     next_page: str
     name: str = ""
@@ -33,7 +36,7 @@ class LoginView:
 
 
 def login_page(request: Request, view: LoginView) -> Response:
-    """Return the login page. Set the cookie for its CSRF token if the browser does not have the cookie yet."""
+    """Return the login page. If the browser does not have the cookie for the CSRF token, set it."""
     app = app_state(request)
     # All tabs of a browser share one secret, so opening the page in another tab leaves the form of the first one valid.
     known = login_secret(request)
@@ -55,26 +58,26 @@ def login_page(request: Request, view: LoginView) -> Response:
 
 
 def login_secret(request: Request) -> str:
-    """Return the secret of a browser's login forms. It is empty if the browser has none."""
+    """Return the secret that protects the login forms of a browser. It is empty if the browser has no cookie."""
     return request.cookies.get(cookie_name(app_state(request).settings, _CSRF_COOKIE), "")
 
 
 def parse_sent_form(text: str) -> SentForm | None:
-    """Return the form that a login page has kept, or None for an empty text.
+    """Return the submitted form that a login page has kept. For an empty text, return None.
 
     Raises PageError (422) for any other text.
     """
     if not text:
         return None
     try:
-        sent = _SENT_FORM.validate_json(text)
+        sent = _SENT_FORM_ADAPTER.validate_json(text)
     except ValidationError:
         raise PageError(422, "Your saved entry could not be restored.", "Log in, and fill in the form again.") from None
     return sent if own_address(sent.page) == sent.page else None
 
 
 def own_address(address: str) -> str:
-    """Return the address if it leads to a page of this console, otherwise the address of the overview."""
+    """Return the address unchanged if it leads to a page of this console, otherwise the address of the overview."""
     is_own = address.startswith("/") and address[1:2] not in {"/", "\\"} and address.isprintable()
     return address if is_own else "/"
 

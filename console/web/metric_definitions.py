@@ -1,7 +1,7 @@
-"""The metrics for Prometheus: names, help texts and labels.
+"""The metrics for Prometheus: their names, help texts and labels.
 
-An alarm never acts on a sum over companies, because in a sum one company can hide another. Metrics named
-`payments_company_*` are for alarms. The others measure the installation.
+Alarms use the metrics named `payments_company_*`, because in a sum over companies one company can hide another. The
+other metrics describe the installation.
 """
 
 from typing import NamedTuple
@@ -90,6 +90,6 @@ METRICS = {
 
 
 def new_metric(name: str, value: float | None = None) -> GaugeMetricFamily:
-    """Return a metric without samples, or with one sample without labels if a value is given."""
+    """Return a metric. If a value is given, the metric has one sample without labels, otherwise no samples."""
     meaning, labels = METRICS[name]
     return GaugeMetricFamily(name, meaning, value=value, labels=list(labels) or None)

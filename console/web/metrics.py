@@ -29,10 +29,10 @@ _T = TypeVar("_T")
 
 
 class CachedGauge(Generic[_T]):
-    """A value that is expensive to compute. It is cached for a hundred times the duration of its computation.
+    """A value that is expensive to compute. It is cached for a hundred times as long as its computation takes.
 
     So the computation uses at most 1 % of a processor, for any size of the ledger and any scrape interval. The value is
-    cached at least for a minimum time.
+    cached at least for `minimum`.
     """
 
     def __init__(self, compute: Callable[[AppState, datetime], _T], minimum: timedelta) -> None:
@@ -41,7 +41,7 @@ class CachedGauge(Generic[_T]):
         self._cached: tuple[datetime, _T] | None = None
 
     def read(self, app: AppState, now: datetime) -> _T:
-        """Return the cached value. If it has expired, compute it."""
+        """Return the cached value. Compute it first if it has expired."""
         with self._lock:
             if self._cached is None or now >= self._cached[0]:
                 started = app.clock()
@@ -51,9 +51,9 @@ class CachedGauge(Generic[_T]):
 
 
 def unexplained_by_company(app: AppState, now: datetime) -> Mapping[str | None, Unexplained]:
-    """Return the unexplained difference of each company in the last full week.
+    """Return, by company, the unexplained difference of the last full week.
 
-    A company that cannot be balanced is omitted. The nightly balancing of the workers reports it.
+    A company that cannot be balanced is left out. The nightly balancing reports it.
     """
     with app.transaction(ALL_COMPANIES) as tx:
         balances = balancing.balance_last_week(tx, now.date(), is_outage)
@@ -78,7 +78,7 @@ _UNEXPLAINED, _SUCCESSFUL = (
 
 
 class _Metrics(Collector):
-    """All metrics at one moment."""
+    """Collects all metrics at one moment."""
 
     def __init__(self, app: AppState, now: datetime) -> None:
         self._app, self._now = app, now
@@ -142,9 +142,9 @@ def _schedule_metrics(client: redis.Redis) -> Iterator[Metric]:
 
 
 def _count_by_status(successful: int, unsuccessful: Iterable[CompanyCount]) -> GaugeMetricFamily:
-    """Return the payments by status and reason.
+    """Return the number of payments by status and reason.
 
-    A reason without payments has 0, so that rates count its first payment.
+    A reason without payments has 0, so that rates include its first payment.
     """
     numbers = Counter({(reason.status.value, reason.value): 0 for reason in Reason})
     numbers.update({(Status.SUCCESSFUL.value, ""): successful, (Status.PENDING.value, ""): 0})
@@ -189,7 +189,7 @@ def _age_seconds(oldest: datetime | None, now: datetime) -> float:
 def _standby_metrics(replication: Replication | None) -> Iterator[Metric]:
     """Yield the metrics of the standbys.
 
-    They have no samples if PostgreSQL does not let the console see the standbys.
+    They have no samples if PostgreSQL does not permit the console to see the standbys.
     """
     yield new_metric("payments_standbys_synchronous", len(replication.synchronous) if replication else None)
     yield new_metric("payments_standbys_asynchronous", len(replication.asynchronous) if replication else None)

@@ -1,6 +1,6 @@
-"""The navigation of the console: its pages, grouped by job. A new page needs one item here.
+"""The navigation of the console: its pages, grouped by job. Each page in the navigation needs one item here.
 
-An item is shown if its page exists, and if the user has the right that the item names.
+An item is shown if its page exists and the user has the right that the item names.
 """
 
 from collections.abc import Collection, Iterator
@@ -39,7 +39,7 @@ class Section:
 
 
 FLOWER = "flower:"
-"""Stands for the address of Flower, which is a setting."""
+"""Placeholder for the address of Flower, which is a setting."""
 
 SECTIONS = (
     Section("", (Item("Overview", "/", "home"),)),
@@ -85,20 +85,20 @@ SECTIONS = (
 
 SEARCH = "/search"
 OWN_ACCOUNT = "/own-account"
-"""Pages that the header links to as soon as they exist."""
+"""Pages to which the header links if they exist."""
 
 
 def addresses() -> frozenset[str]:
-    """Return every address that belongs to an item."""
-    return frozenset(path for item in _items() for path in (item.path, *item.also))
+    """Return all addresses that belong to items."""
+    return frozenset(path for item in _all_items() for path in (item.path, *item.also))
 
 
 def label_of(path: str) -> str:
-    """Return the label of the item to which an address belongs. Return an empty text if it belongs to no item."""
-    return next((item.label for item in _items() if item.is_at(path)), "")
+    """Return the label of the item to which an address belongs. If there is none, return an empty text."""
+    return next((item.label for item in _all_items() if item.is_at(path)), "")
 
 
-def _items() -> Iterator[Item]:
+def _all_items() -> Iterator[Item]:
     return (item for section in SECTIONS for item in section.items)
 
 
@@ -119,8 +119,11 @@ class Group(NamedTuple):
 
 
 def groups_for(user: User, path: str, existing: Collection[str], flower_url: str) -> list[Group]:
-    """Return the navigation of a user at an address. `existing` holds the paths of the pages that exist."""
-    current = next((item for item in _items() if item.is_at(path)), None)
+    """Return the navigation that a user sees at the address `path`.
+
+    `existing` holds the paths of all pages that exist.
+    """
+    current = next((item for item in _all_items() if item.is_at(path)), None)
     groups = []
     for section in SECTIONS:
         items = [item for item in section.items if _is_shown(item, user, existing)]

@@ -1,4 +1,4 @@
-"""The number of rows that were added to a list after a page was read. The page asks for it, and moves no row."""
+"""The number of rows that were added to a list after a page was shown. The page requests it without moving its rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.keyset import SortKey
 
 COUNTED_MAX = 100
-"""The new rows that are counted at most."""
+"""Maximum number of new rows that are counted."""
 
 
 def show_newer(
@@ -26,9 +26,9 @@ def show_newer(
     sorts: Mapping[str, Sequence[SortKey]],
     count: Callable[[Transaction, Window, Sort], int],
 ) -> Response:
-    """Show how many rows are before or after the position of the query, with a link to them.
+    """Show how many rows are before or after the position in the query, with a link to these rows.
 
-    Answer 204 if there are none.
+    The answer is 204 if there are none.
     """
     sort = report.sort_of(query.parameters)
     with context.transaction() as tx:

@@ -31,7 +31,7 @@ def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters)
 
 
 def find_subjects(tx: Transaction, context: RequestContext, about: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return the kind and id that the parameters name, and the subjects that the user may see.
+    """Return the kind and id of what the parameters name, and the notes' subjects that the user may see.
 
     Raises PageError (422) if the parameters do not name either a payment or a patient. Raises AmbiguousIdError if
     several companies of the user have the payment.

@@ -1,11 +1,11 @@
-"""The origin of a request: the client's address, the referring page, and whether a page or a program has sent it."""
+"""The origin of a request: the client's address, the referring page, and whether a page or a program sent it."""
 
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""HTTP methods that change nothing."""
+"""The HTTP methods that change nothing."""
 
 BACKGROUND_HEADER = "x-payments-request"
 
@@ -16,7 +16,7 @@ def client_address(request: Request) -> str:
 
 
 def is_background(request: Request) -> bool:
-    """Return whether a page sent the request to refresh itself, without an action of its user.
+    """Return whether a page sent the request to refresh itself, without an action of the user.
 
     A background request does not keep a session alive. Scripts send the header with the value `refresh`.
     """
@@ -24,9 +24,9 @@ def is_background(request: Request) -> bool:
 
 
 def referring_page(request: Request) -> str | None:
-    """Return the page of this console from which the request came.
+    """Return the address of the page of this console on which the user was before.
 
-    Return None if it came from another site, or if the page only loads itself again.
+    Returns None if the user came from another site, or if the page only loads itself again.
     """
     try:
         referer = urlsplit(request.headers.get("referer", ""))

@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent
 
 
 def create_templates() -> Environment:
-    """Return the template environment. An undefined name in a template is an error."""
+    """Return the template environment. A template that uses an undefined name raises an error."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -71,8 +71,8 @@ def cells(
 ) -> Markup:
     """Return the cells of a row, in the order of the report's columns on a page.
 
-    `custom` holds macros by column key. A macro renders its cell from the whole row. `without` lists columns to omit.
-    This function is not a macro itself, because a page has hundreds of cells and Python is faster.
+    `custom` holds macros by column key: a macro renders its cell from the whole row. `without` lists columns to leave
+    out. This is not a template macro, because a page has hundreds of cells and Python is faster.
     """
     parts = []
     for column in report.page_columns:
@@ -99,18 +99,18 @@ def _format_value(context: Context, column: Column, row: Any) -> Markup:
 
 
 def offered_with(chosen: str | None, offered: Sequence[str]) -> Sequence[str]:
-    """Return the ids to choose from, including the chosen id. The chosen id may name a retired clinic."""
+    """Return the ids to choose from, together with the chosen id. The chosen id may be that of a retired clinic."""
     return offered if not chosen or chosen in offered else [chosen, *offered]
 
 
 def url(path: str, **query: object) -> str:
-    """Return an address of the console with query parameters. Parameters that are None or empty are omitted."""
+    """Return an address of the console with query parameters. Parameters that are None or empty are left out."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def payment_link(key: str | None, company: str | None, shown: str | None = None) -> Markup:
-    """Return a link to the timeline of a company's payment. The text of the link is `shown`, or the payment's key."""
+    """Return a link to the timeline of a payment. Its text is `shown`, or the key of the payment."""
     if not key:
         return Markup("")
     address = f"/timeline?payment={quote_plus(key)}{_company_query(company)}"
@@ -123,9 +123,9 @@ def payment_link(key: str | None, company: str | None, shown: str | None = None)
 
 
 def patient_link(patient: str | None, company: str | None, name: str | None = None) -> Markup:
-    """Return a link to the account of a company's patient. Return an empty text without a patient.
+    """Return a link to the account of a patient. Without a patient, return an empty text.
 
-    If the name is known, the text of the link is the name, and the id follows the link. Otherwise the text is the id.
+    If the name is known, the link shows the name, and the id follows the link. Otherwise the link shows the id.
     """
     if not patient:
         return Markup("")
@@ -137,17 +137,20 @@ def patient_link(patient: str | None, company: str | None, name: str | None = No
 
 
 def refused_event_link(key: str) -> Markup:
-    """Return a link to a refused event, by the printed key of its dead letter."""
+    """Return a link to a refused event. `key` is the printed key of its dead letter."""
     return Markup('<a class="note nowrap" href="/refused-events/{0}">Refused event {0}</a>').format(dead_letter_id(key))
 
 
 def _company_query(company: str | None) -> str:
-    """Return the query parameter `company`. Without it a link is ambiguous if another company has the same id."""
+    """Return the query parameter `company`. It makes a link unambiguous if another company has the same id."""
     return f"&amp;company={quote_plus(company)}" if company else ""
 
 
 def static_urls() -> Mapping[str, str]:
-    """Return the addresses of the static files. Each contains a hash of the file, so browsers may cache it forever."""
+    """Return the addresses of the static files.
+
+    Each contains a hash of the file, so browsers may cache the file forever.
+    """
     folder = FOLDER / "static"
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}

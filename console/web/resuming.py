@@ -1,6 +1,6 @@
-"""After a new login, show a form again with the values that its user entered before the session expired.
+"""After a new login, show a form again with the values that the user entered before the session expired.
 
-The entry travels in the pages between browser and console. It is never in a file, a cookie or a table.
+The values are kept only in the pages that browser and console exchange, never in a file, a cookie or a table.
 """
 
 from typing import Any
@@ -22,25 +22,27 @@ _HIDDEN_FIELDS = frozenset({"back", "version", "company", "seen"})
 
 
 async def resumed_page(request: Request, sent: SentForm, session_cookie: str) -> Response:
-    """Return the page of a form, filled in as it was sent. `session_cookie` is the cookie of the new session.
+    """Return the page of a form, filled in with the submitted values.
 
-    If the page no longer has the form, return a page that lists the entry.
+    `session_cookie` is the cookie of the new session.
+
+    If the page no longer contains the form, return a page that lists the values.
     """
     flash = f"{cookie_name(app_state(request).settings, FLASH_COOKIE)}={quote(_RESTORED_MESSAGE)}"
     cookies = _other_cookies(request, session_cookie, flash)
-    status, headers, body = await _get(request, sent.page, "; ".join([*cookies, session_cookie, flash]))
+    status, headers, body = await _get_page(request, sent.page, "; ".join([*cookies, session_cookie, flash]))
     is_page = status == 200 and headers.get("content-type", "").startswith("text/html")
     filled = fill_form(body.decode(), sent.path, sent.fields) if is_page else None
     if filled is None:
         theme = chosen_theme(request)
-        entries = [(name.replace("_", " "), value) for name, value in sent.fields if _is_shown(name, value)]
+        entries = [(name.replace("_", " "), value) for name, value in sent.fields if _is_listed(name, value)]
         filled = app_state(request).render("resumed.html", {"sent": sent, "entries": entries, "theme": theme})
     response = HTMLResponse(filled)
     response.delete_cookie(cookie_name(app_state(request).settings, FLASH_COOKIE))
     return response
 
 
-def _is_shown(name: str, value: str) -> bool:
+def _is_listed(name: str, value: str) -> bool:
     return bool(value.strip()) and name.partition("_")[0] not in _HIDDEN_FIELDS
 
 
@@ -49,8 +51,8 @@ def _other_cookies(request: Request, *replaced: str) -> list[str]:
     return [f"{name}={value}" for name, value in request.cookies.items() if name not in names]
 
 
-async def _get(request: Request, address: str, cookies: str) -> tuple[int, dict[str, str], bytes]:
-    """Return the status, headers and body of a page of this console, as a browser with these cookies gets it."""
+async def _get_page(request: Request, address: str, cookies: str) -> tuple[int, dict[str, str], bytes]:
+    """Request a page of this console as a browser with these cookies. Return its status, headers and body."""
     parts = urlsplit(address)
     kept = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path", "extensions")
     scope: dict[str, Any] = {name: request.scope[name] for name in kept if name in request.scope} | {

@@ -1,7 +1,7 @@
-"""Ids of rows in paths: `{exception_id:row}` matches digits only.
+"""Ids of rows in paths: `{exception_id:row}` matches only digits.
 
-Without the digits rule, `/exceptions/next` would also match the path of an exception. A method that `/exceptions/next`
-does not have is therefore answered with 405.
+Otherwise `/exceptions/next` would also match the path of an exception. So a request to `/exceptions/next` with a wrong
+method is answered with 405.
 """
 
 from starlette.convertors import StringConvertor, register_url_convertor
@@ -12,5 +12,5 @@ class _RowConvertor(StringConvertor):
 
 
 def register() -> None:
-    """Let the paths of routes use the convertor `row`."""
+    """Register the convertor `row` for the paths of routes."""
     register_url_convertor("row", _RowConvertor())

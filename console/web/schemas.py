@@ -1,4 +1,4 @@
-"""The models of the API's request and response bodies, from which OpenAPI is generated."""
+"""The models of request and response bodies of the API. OpenAPI is generated from them."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ ROWS_MAX = 1000
 
 
 class Body(BaseModel):
-    """Base of the request bodies. A body with an unknown key is refused."""
+    """Base class of request bodies. A body with an unknown key is refused."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -26,14 +26,14 @@ _GRACE_SECONDS = 10
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Serve the console until a signal ends it. Return the exit status: 78 for a configuration error."""
+    """Serve the console until a signal stops it. Return the exit status, which is 78 for a configuration error."""
     try:
         settings = read_settings(environ)
         configure_logging(settings, "console")
         engines = current_engines(settings)
         require_engines(settings, engines)
         require_isolation(settings, engines.database_url)
-        listener = _listen(settings.bind_address, settings.console_port)
+        listener = _listening_socket(settings.bind_address, settings.console_port)
     except (SettingsError, NotRunningError) as error:
         sys.stderr.write(f"console: {error}\n")
         return EXIT_MISCONFIGURED
@@ -71,7 +71,7 @@ def _server(settings: Settings, app: object) -> uvicorn.Config:
     )
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def _listening_socket(address: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only if the protocol is named; without it each page takes 40 ms longer.
     listener = socket.socket(address_family(address), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

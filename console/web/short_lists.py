@@ -1,4 +1,4 @@
-"""Lists that are read as a whole: their rows in the chosen order, their number, and their file."""
+"""Lists that are short enough to be read as a whole: their rows in the chosen order, their number, and their file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class ShortList(Generic[_Row]):
 def short_list(
     context: RequestContext, report: Report, sort: str | None, rows: Sequence[_Row], records: Sequence[Record]
 ) -> ShortList[_Row]:
-    """Return rows in the order that a request chooses. By default their order does not change.
+    """Return a list in the order that the request chooses. By default, the order of the rows does not change.
 
     Raises PageError (422) for a sort that the report does not have.
     """

@@ -1,4 +1,4 @@
-"""The parts of the start page that depend on the role: their order and their data."""
+"""The parts of the start page. The role of the user decides which parts are shown, and in which order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ PARTS = {
     Role.OPERATOR: ("nightly", "unposted", "runs", "today"),
     Role.ADMIN: ("unposted", "new_ids", "work_queue", "months", "nightly", "exceptions", "today"),
 }
-"""The parts of the start page of each role, in order."""
+"""By role: the parts of the start page, in order."""
 
 
 class PartRequest(NamedTuple):
-    """The arguments of a part: the transaction, the context of the request, and the day that the page shows."""
+    """What a part needs: the transaction, the context of the request, and the day that the page shows."""
 
     tx: Transaction
     context: RequestContext
@@ -38,9 +38,9 @@ class PartRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class WorkCount:
-    """The number of open exceptions of a work list.
+    """The number of open exceptions in a work list.
 
-    `work` is the list's choice of the filter Assignment, empty for all.
+    `work` is the value of the list's filter by work. It is empty for all exceptions.
     """
 
     label: str
@@ -49,7 +49,7 @@ class WorkCount:
 
 
 class NewIds(NamedTuple):
-    """The number of companies, clinics and patients that nobody confirmed, and of users who may log in."""
+    """The number of unconfirmed companies, clinics and patients, and the number of users who may log in."""
 
     unconfirmed: int
     users: int
@@ -57,7 +57,7 @@ class NewIds(NamedTuple):
 
 def read_part(name: str, request: PartRequest) -> Any:
     """Return the data of the part with this name."""
-    return _READERS[name](request)
+    return _READER_BY_PART[name](request)
 
 
 def _unposted_today(request: PartRequest) -> Any:
@@ -100,7 +100,7 @@ def _new_ids(request: PartRequest) -> NewIds:
     return NewIds(sum(each.retired_by is None for each in unconfirmed), len(users))
 
 
-_READERS: dict[str, Callable[[PartRequest], Any]] = {
+_READER_BY_PART: dict[str, Callable[[PartRequest], Any]] = {
     "unposted_today": _unposted_today,
     "work_queue": _work_queue,
     "months": _months,

@@ -1,6 +1,6 @@
 """Refuse unknown and repeated query parameters, form fields and keys of JSON bodies.
 
-Otherwise a misspelt name would be ignored, and the request would not have the intended effect.
+Without this, a misspelt name would be ignored, and the request would not have the intended effect.
 """
 
 import json
@@ -18,15 +18,15 @@ from console.web.errors import PageError
 from payments.contract.repeated_keys import count_repeated
 
 FORM_FIELDS = frozenset({"csrf"})
-"""Fields of every form that no route reads itself."""
+"""Fields that every form may have, although no route reads them."""
 _NAME_SHOWN_MAX = 60
 
 
 class StrictBodyRoute(APIRoute):
-    """A route that records repeated keys of its JSON body. A JSON parser alone keeps only the last value."""
+    """A route that records repeated keys of its JSON body, because a JSON parser alone keeps only the last value."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route. It reads the body with `_StrictRequest`."""
+        """Return the handler of the route. It reads bodies as `_StrictRequest`."""
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
@@ -37,23 +37,23 @@ class StrictBodyRoute(APIRoute):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        """Return the parsed body, and store the names of its repeated keys in the state of the request."""
+        """Return the parsed body. Store the names of its repeated keys in the state of the request."""
         repeated_keys: list[str] = []
 
-        def reject_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        def collect_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             repeated_keys.extend(count_repeated(name for name, _ in pairs))
             return dict(pairs)
 
-        parsed = json.loads(await self.body(), object_pairs_hook=reject_repeated)
+        parsed = json.loads(await self.body(), object_pairs_hook=collect_repeated_keys)
         self.state.repeated_keys = repeated_keys
         return parsed
 
 
 def check_names(request: Request, form: FormData) -> None:
-    """Check the names in a request. Raises PageError (422) if a name is repeated, or if the route does not read it.
+    """Check the names in a request: query parameters, form fields and repeated keys of a JSON body.
 
-    Names are query parameters, form fields and repeated keys of a JSON body. Unknown keys of a JSON body are refused by
-    its model.
+    Raises PageError (422) if a name is repeated, or if the route does not read it. Unknown keys of a JSON body are
+    refused by its model.
     """
     dependant: Dependant = request.scope["route"].dependant
     _check_names(request.query_params.multi_items(), read_names(dependant, "query_params"), "parameter")
@@ -70,7 +70,7 @@ def _fields_of(model: type[BaseModel]) -> dict[str, bool]:
 
 
 def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
-    """Return the names that a route and its dependencies read, and whether each may be repeated.
+    """Return, for each name that a route and its dependencies read, whether the name may be repeated.
 
     `source` is an attribute of Dependant: `query_params` or `body_params`.
     """
@@ -86,9 +86,9 @@ def read_names(dependant: Dependant, source: str) -> dict[str, bool]:
 
 
 def shown_name(name: str) -> str:
-    """Return a name from a request, shortened to fit a one-line message.
+    """Return a name from a request for a one-line message. A long name is shortened.
 
-    It is quoted if it is too long or not printable.
+    If the name is long or not printable, it is quoted.
     """
     return name if name.isprintable() and 0 < len(name) <= _NAME_SHOWN_MAX else repr(name[:_NAME_SHOWN_MAX])
 

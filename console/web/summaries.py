@@ -1,6 +1,6 @@
 """The number of rows of a list and the sum of their amounts, within a limit of rows or of time.
 
-A page does not wait for the summary: the page links to it, and a script loads the link.
+A page is shown without waiting for its summary. It links to the summary, and a script loads the link.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from payments.store.db.connection import Transaction
 
 _Filter = TypeVar("_Filter")
 TIME_LIMIT_MS = 2_000
-"""After this time PostgreSQL stops counting."""
+"""PostgreSQL stops counting after this time."""
 
 
 def show_summary(
@@ -29,11 +29,11 @@ def show_summary(
     *,
     exact: bool,
 ) -> Response:
-    """Show a summary of up to SORTED_ROWS_MAX rows. If `exact`, show the summary of all rows, within TIME_LIMIT_MS.
+    """Show the summary of up to SORTED_ROWS_MAX rows. If `exact`, show that of all rows, within TIME_LIMIT_MS.
 
-    `read` takes the filter and the limit of rows. A script receives the text alone, other readers a page.
+    `read` is called with the filter and the limit of rows. A script receives only the text, other clients a page.
     """
-    found = _read(context, lambda tx: read(tx, chosen, None if exact else SORTED_ROWS_MAX))
+    found = _read_summary(context, lambda tx: read(tx, chosen, None if exact else SORTED_ROWS_MAX))
     path, given = context.request.url.path, dict(context.request.query_params)
     is_part = context.request.headers.get("hx-request") == "true"
     return context.page(
@@ -47,8 +47,8 @@ def show_summary(
     )
 
 
-def _read(context: RequestContext, read: Callable[[Transaction], Summary]) -> Summary | None:
-    """Return a summary, or None if PostgreSQL needed longer than TIME_LIMIT_MS."""
+def _read_summary(context: RequestContext, read: Callable[[Transaction], Summary]) -> Summary | None:
+    """Return the summary, or None if PostgreSQL needed longer than TIME_LIMIT_MS."""
     try:
         with context.transaction() as tx:
             return reporting.within_time(tx, TIME_LIMIT_MS, read)

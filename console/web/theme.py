@@ -3,7 +3,7 @@
 from fastapi import Request
 
 THEME_COOKIE = "payments_theme"
-"""Set by `console.js`. Without scripts it is missing, and pages follow the system."""
+"""The cookie with the chosen colours, which `console.js` sets. Without it, pages use the colours of the system."""
 _THEMES = frozenset({"light", "dark"})
 
 
