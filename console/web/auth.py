@@ -136,7 +136,7 @@ def _sent_form(tx: Transaction, request: Request, form: FormData, credential: Cr
         return None
     if not is_csrf_token(request, form, credential.token):
         return None
-    name = authentication.user_of_expired_session(tx, credential.token)
+    name = authentication.find_user_of_expired_session(tx, credential.token)
     fields = tuple(
         (key, value) for key, value in form.multi_items() if isinstance(value, str) and not _is_secret_field(key)
     )

@@ -1,8 +1,8 @@
 """Manage users on behalf of an administrator, who may be limited to companies.
 
-An administrator of some companies manages the users who have no other companies, and grants nothing beyond these
-companies. An administrator of all companies manages every user. An administrator cannot see or change other users. One
-trace of them remains: names are unique in the installation, so a taken name is refused.
+An administrator of some companies manages the users who have no other companies, and cannot grant access to other
+companies. An administrator of all companies manages every user. An administrator cannot see or change other users, but
+can learn that a name is taken, because names are unique in the installation.
 """
 
 from collections.abc import Iterator
@@ -96,8 +96,8 @@ def audit_page(
 ) -> Page[AuditRow]:
     """Return a page of the audit history, by default newest first. Raises TooManyToSortError.
 
-    An administrator of some companies sees the entries of users who have only these companies, from the time at which
-    each user was given them. Entries that concern another company are omitted.
+    An administrator of some companies sees the actions of users who have no other companies, and only those that a user
+    performed after the user got these companies. Entries that concern another company are omitted.
     """
     visible = _visible_entries(administrator, query)
     if sort.column != audit.BY_TIME and not audit.summarize(tx, visible, SORTED_ROWS_MAX).is_complete:

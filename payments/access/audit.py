@@ -1,4 +1,4 @@
-"""The audit history: changes, exports and views, with the user. Rows are only inserted."""
+"""The audit history: the changes, exports and views of each user. Rows are only inserted."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from payments.store.reports.summary import Summary, first_rows, read_summary
 
 BY_TIME = "at"
 NEWEST_FIRST = Sort(BY_TIME, is_descending=True)
-_UNIQUE = SortKey("id", "bigint")
-SORTS = {BY_TIME: (_UNIQUE,)} | {
-    name: (SortKey(name, "text"), _UNIQUE) for name in ("who", "action", "subject", "address")
+_UNIQUE_SORT_KEY = SortKey("id", "bigint")
+SORTS = {BY_TIME: (_UNIQUE_SORT_KEY,)} | {
+    name: (SortKey(name, "text"), _UNIQUE_SORT_KEY) for name in ("who", "action", "subject", "address")
 }
-"""The sort keys of each column by which the history can be sorted. Ids grow with the time, and have an index."""
+"""The sort keys of each column by which the history can be sorted. BY_TIME sorts by id: ids grow with the time."""
 
 
 class AuditEntry(NamedTuple):
@@ -53,7 +53,7 @@ class AuditRow(NamedTuple):
 
 
 class ActionKind(StrEnum):
-    """The kind of an action. A READ is a view, search, export, login or logout. All other actions are a CHANGE."""
+    """The kind of an action. Views, searches, exports, logins and logouts are READ. All other actions are CHANGE."""
 
     CHANGE = "change"
     READ = "read"
@@ -63,7 +63,8 @@ class ActionKind(StrEnum):
 class AuditFilter:
     """Filter of the audit history. A field that is None does not restrict it. `since` is inclusive, `until` exclusive.
 
-    `companies` selects entries of users who have only these companies, from the time at which each user was given them.
+    `companies` selects the entries of users who have no other companies. Two kinds of entries are left out: those from
+    before the user got these companies, and those about another company.
     """
 
     who: str | None = None
@@ -80,8 +81,8 @@ _IS_READ = """
 (action ^@ 'viewed ' OR action ^@ 'exported ' AND action <> 'exported company'
     OR action IN ('searched', 'logged in', 'logged out', 'login failed'))
 """
-_OF_KIND = {None: "", ActionKind.READ: f"AND {_IS_READ}", ActionKind.CHANGE: f"AND NOT {_IS_READ}"}
-_OF_COMPANIES = """
+_CONDITION_BY_KIND = {None: "", ActionKind.READ: f"AND {_IS_READ}", ActionKind.CHANGE: f"AND NOT {_IS_READ}"}
+_BELONGS_TO_COMPANIES = """
 AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who
     AND cardinality(users.companies) > 0 AND users.companies <@ CAST(:companies AS text[])
     AND audit.at > coalesce(users.companies_since, '-infinity'))
@@ -126,7 +127,7 @@ def summarize(tx: Transaction, query: AuditFilter, limit: int | None = None) -> 
 
 
 def _matching(query: AuditFilter) -> str:
-    of_companies = "" if query.companies is None else _OF_COMPANIES
+    of_companies = "" if query.companies is None else _BELONGS_TO_COMPANIES
     sql_by_field = {
         "who": "who = :who",
         "action": "action = :action",
@@ -134,7 +135,7 @@ def _matching(query: AuditFilter) -> str:
         "since": "at >= :since",
         "until": "at < :until",
     }
-    return f"FROM audit WHERE true{conditions(query, sql_by_field)} {_OF_KIND[query.kind]} {of_companies}"
+    return f"FROM audit WHERE true{conditions(query, sql_by_field)} {_CONDITION_BY_KIND[query.kind]} {of_companies}"
 
 
 def _parameters(query: AuditFilter) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from payments.access import audit, sessions, users
 from payments.access.audit import AuditEntry
 from payments.access.grants import check_grant, choose_clinics, describe_scope
-from payments.access.login_attempts import LoginAttempt, check_blocked, count_failure, is_password_correct
+from payments.access.login_attempts import LoginAttempt, blocked_message, count_failure, is_password_correct
 from payments.access.passwords import HashCost, NewPassword, UserError, hash_password
 from payments.access.rights import User
 from payments.access.sessions import AuthenticatedUser, Credential, NewSession, SessionUse
@@ -32,12 +32,15 @@ __all__ = [
 ]
 
 TOKEN_LIFETIME = timedelta(days=365)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """The result of a login: the token of the new session and the user's name, or the message for a refused login."""
+    """The result of a login: the token of the new session and the user's name, or the message that refuses the login.
+
+    The token of a refused login is None.
+    """
 
     token: str | None = field(repr=False)
     message: str = ""
@@ -47,10 +50,10 @@ class LoginResult:
 def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, who: str) -> None:
     """Add a user.
 
-    Raises UserError if the name is invalid or taken, if the password cannot be used, or if `grants.check_grant` refuses
-    the scope.
+    Raises UserError if the name is invalid or taken, if `hash_password` refuses the password, or if `check_grant`
+    refuses the scope.
     """
-    if not _NAME.fullmatch(user.name):
+    if not _NAME_PATTERN.fullmatch(user.name):
         raise UserError("a name is 1 to 64 letters, digits, dots, hyphens, underscores or @", "name")
     check_grant(tx, user)
     if not users.add(tx, user, hash_password(password, user.name), now, who):
@@ -65,7 +68,7 @@ def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
     `seen` is the user as the caller saw it before, None to skip the comparison. Raises ChangedMeanwhileError if the
-    user has changed since. Raises UserError if there is no such user, or if `grants.check_grant` refuses the scope.
+    user has changed since. Raises UserError if there is no such user, or if `check_grant` refuses the scope.
     """
     before = lock_user(tx, user.name)
     user = replace(user, name=before.name)
@@ -82,7 +85,7 @@ def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User
 def set_password(tx: Transaction, name: str, password: NewPassword, now: datetime, who: str) -> None:
     """Set a user's password, and end all sessions and tokens of the user.
 
-    Raises UserError if there is no such user, or if the password cannot be used.
+    Raises UserError if there is no such user, or if `hash_password` refuses the password.
     """
     name = find_user(tx, name).name
     users.set_password(tx, name, hash_password(password, name), must_change=password.is_temporary)
@@ -124,8 +127,8 @@ def lock_user(tx: Transaction, name: str) -> User:
 
 
 def count_sessions(tx: Transaction, name: str, now: datetime) -> int:
-    """Return the number of valid sessions and tokens of a user. Raises UserError if there is no such user."""
-    return sessions.count_of(tx, find_user(tx, name).name, now)
+    """Return the number of a user's sessions and tokens that have not expired. Raises UserError for an unknown user."""
+    return sessions.count_by_user(tx, find_user(tx, name).name, now)
 
 
 def list_users(tx: Transaction) -> list[UserRow]:
@@ -139,13 +142,12 @@ def has_no_users(tx: Transaction) -> bool:
 
 
 def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: timedelta) -> LoginResult:
-    """Start a browser session if the name and the password are correct.
+    """Start a browser session if the name and the password are correct. Return its token, or the refusing message.
 
-    `lifetime` is the absolute lifetime of the session.
-
-    Failed logins are counted by name and by address, and delay further logins. Commit in either case.
+    `lifetime` is the time after which the session ends even if it is used. Failed logins are counted by name and by
+    address, and delay further logins. Commit even if the login is refused.
     """
-    if message := check_blocked(tx, attempt, now):
+    if message := blocked_message(tx, attempt, now):
         return LoginResult(None, message)
     row = users.find(tx, attempt.name)
     if not is_password_correct(row, attempt) or row is None:
@@ -180,16 +182,16 @@ def create_token(tx: Transaction, name: str, now: datetime, who: str) -> str:
 
 
 def authenticate(tx: Transaction, credential: Credential, use: SessionUse) -> AuthenticatedUser | None:
-    """Return the user of a session or token, and record the use. Return None if the session or token is not valid."""
+    """Return the user of a session or token, and record its use. Return None if it is not valid."""
     return sessions.authenticate(tx, credential, use)
 
 
-def user_of_expired_session(tx: Transaction, token: str) -> str | None:
+def find_user_of_expired_session(tx: Transaction, token: str) -> str | None:
     """Return the name of the user of an expired browser session. Call it after `authenticate` has refused the session.
 
     Returns None for any other token.
     """
-    return sessions.user_of_expired(tx, token)
+    return sessions.find_user_of_expired(tx, token)
 
 
 def record_audit(tx: Transaction, entry: AuditEntry) -> None:
@@ -198,7 +200,7 @@ def record_audit(tx: Transaction, entry: AuditEntry) -> None:
 
 
 def audited_actions(tx: Transaction) -> Sequence[str]:
-    """Return the distinct actions of recent audit entries, sorted, as values for a filter."""
+    """Return the actions of recent audit entries, each once and sorted, to offer them in a filter."""
     return audit.recent_actions(tx)
 
 

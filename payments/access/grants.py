@@ -1,6 +1,6 @@
 """Check and describe the scope of a user.
 
-Companies and clinics must exist, and all companies must be chosen explicitly.
+The companies and clinics of a scope must exist. A scope of all companies must be chosen explicitly.
 """
 
 from collections.abc import Collection, Iterable
@@ -36,15 +36,15 @@ def check_grant(tx: Transaction, user: User) -> None:
     found = clinics.list_keys(tx, scope)
     known_names = {key.clinic_id for key in found} if scope.clinic_keys is None else {":".join(key) for key in found}
     _refuse_unknown(
-        "clinic", "clinics", {*(scope.qualified_clinic_ids or ())} - known_names, f" in {_listed(scope.companies)}"
+        "clinic", "clinics", {*(scope.qualified_clinic_ids or ())} - known_names, f" in {_join_ids(scope.companies)}"
     )
 
 
 def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_refs: Iterable[str]) -> Scope:
     """Return the scope of clinics. A reference is a clinic id, or `company:clinic`.
 
-    `companies` are the companies of the user, None for the companies of the clinics. Raises UserError for an unknown
-    clinic, and for an id that several of the companies have.
+    `companies` are the companies of the user. If it is None, the scope has the companies of the clinics. Raises
+    UserError for an unknown clinic, and for an id that several of the companies have.
     """
     known = clinics.list_keys(tx, Scope(companies))
     chosen: set[ClinicKey] = set()
@@ -54,20 +54,19 @@ def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_ref
         if len(keys) > 1:
             owners = [key.company_id for key in keys]
             raise UserError(
-                f"{_listed(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example",
+                f"{_join_ids(owners)} each have a clinic {clinic_ref}; write {owners[0]}:{clinic_ref}, for example",
                 "clinic",
             )
         chosen.update(keys)
         unknown |= set() if keys else {clinic_ref}
-    _refuse_unknown("clinic", "clinics", unknown, f" in {_listed(companies)}" if companies else "")
+    _refuse_unknown("clinic", "clinics", unknown, f" in {_join_ids(companies)}" if companies else "")
     return Scope.of_clinic_keys(companies or {key.company_id for key in chosen}, chosen)
 
 
 def with_clinic_keys(tx: Transaction, user: User) -> User:
-    """Return a user with the scope that `choose_clinics` returns for the clinics of the user's scope.
+    """Return the user with the company of each clinic in the scope, as `choose_clinics` finds it.
 
-    A user of all companies, or of all clinics of their companies, is returned unchanged. Raises the errors of
-    `choose_clinics`.
+    A user who is not limited to clinics is returned unchanged. Raises the errors of `choose_clinics`.
     """
     scope = user.scope
     if not scope.companies or scope.clinics is None:
@@ -78,18 +77,18 @@ def with_clinic_keys(tx: Transaction, user: User) -> User:
 def describe_scope(scope: Scope) -> str:
     """Return the companies and clinics of a scope as text, for users and the audit history."""
     if scope.clinics is None:
-        return "all companies" if scope.companies is None else f"all clinics of {_listed(scope.companies)}"
+        return "all companies" if scope.companies is None else f"all clinics of {_join_ids(scope.companies)}"
     if scope.companies is not None and not scope.companies:
-        return f"no company; choose the companies of clinics {_listed(scope.clinics)}"
-    owners = "all companies" if scope.companies is None else _listed(scope.companies)
-    return f"clinics {_listed(scope.qualified_clinic_ids or ())} of {owners}"
+        return f"no company; choose the companies of clinics {_join_ids(scope.clinics)}"
+    owners = "all companies" if scope.companies is None else _join_ids(scope.companies)
+    return f"clinics {_join_ids(scope.qualified_clinic_ids or ())} of {owners}"
 
 
 def _refuse_unknown(one: str, several: str, ids: Collection[str], where: str = "") -> None:
     if ids:
         missing = f"is no {one}" if len(ids) == 1 else f"are no {several}"
-        raise UserError(f"there {missing} {_listed(ids)}{where}", one)
+        raise UserError(f"there {missing} {_join_ids(ids)}{where}", one)
 
 
-def _listed(ids: Iterable[str]) -> str:
+def _join_ids(ids: Iterable[str]) -> str:
     return ", ".join(sorted(ids))

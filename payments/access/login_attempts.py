@@ -16,8 +16,8 @@ _DELAYS_BY_NAME, _DELAYS_BY_ADDRESS = LoginDelays(), LoginDelays(free=20)
 class LoginAttempt:
     """A name and a password, submitted from an IP address.
 
-    For an unknown name, a dummy hash is verified at `cost`. Otherwise the response time would reveal that the name is
-    unknown.
+    `cost` is the cost of the dummy hash that is verified for an unknown name. Without a dummy hash, the response time
+    would reveal that the name is unknown.
     """
 
     name: str
@@ -31,8 +31,8 @@ class LoginAttempt:
         return f"name:{self.name[:64].casefold()}", f"address:{self.address}"
 
 
-def check_blocked(tx: Transaction, attempt: LoginAttempt, now: datetime) -> str:
-    """Return the message that refuses an attempt after too many wrong passwords. Empty if the attempt is permitted."""
+def blocked_message(tx: Transaction, attempt: LoginAttempt, now: datetime) -> str:
+    """Return the message that refuses an attempt after too many wrong passwords, or an empty text."""
     until = users.blocked_until(tx, attempt.subjects, now)
     if until is None:
         return ""

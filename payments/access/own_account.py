@@ -5,7 +5,7 @@ from datetime import datetime
 
 from payments.access import audit, sessions, users
 from payments.access.audit import AuditEntry
-from payments.access.login_attempts import LoginAttempt, check_blocked, count_failure, is_password_correct
+from payments.access.login_attempts import LoginAttempt, blocked_message, count_failure, is_password_correct
 from payments.access.passwords import NewPassword, UserError, hash_password
 from payments.access.rights import User
 from payments.access.sessions import SessionRow, SessionUse
@@ -29,14 +29,13 @@ class PasswordChange:
 def change_password(tx: Transaction, change: PasswordChange, now: datetime) -> UserError | None:
     """Replace a user's password, and end the user's other browser sessions. API tokens stay valid.
 
-    Locks the user's row.
-
-    Returns None, or the error if nothing was changed: the old password is wrong, or the new one cannot be used. A wrong
-    old password counts as a failed login. Commit in either case.
+    Returns None, or the error if nothing was changed: too many wrong passwords, a wrong old password, or a new password
+    that `hash_password` refuses. A wrong old password counts as a failed login, so commit even after an error. Locks
+    the user's row.
     """
     name = change.user.name
     attempt = LoginAttempt(name, change.old, change.address, change.new.cost)
-    if message := check_blocked(tx, attempt, now):
+    if message := blocked_message(tx, attempt, now):
         return UserError(message.removesuffix("."), "old_password")
     row = users.lock(tx, name)
     if not is_password_correct(row, attempt):
@@ -66,12 +65,12 @@ def load(tx: Transaction, user: User) -> UserRow:
 
 def list_sessions(tx: Transaction, user: User, use: SessionUse) -> list[SessionRow]:
     """Return the user's valid sessions and tokens, most recently used first."""
-    return sessions.list_of(tx, user.name, use)
+    return sessions.list_by_user(tx, user.name, use)
 
 
 def end_session(tx: Transaction, user: User, reference: str, now: datetime) -> str | None:
     """End one of the user's sessions or tokens. Return its kind, or None if it does not exist."""
-    kind = sessions.end_of_user(tx, user.name, reference)
+    kind = sessions.end_by_reference(tx, user.name, reference)
     if kind:
         audit.add(tx, AuditEntry(now, user.audit_name, f"own {kind} ended", user.name))
     return kind

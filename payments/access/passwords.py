@@ -9,12 +9,12 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1000
 # Control characters, and what is left of bytes that are not UTF-8.
-_UNTYPABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNTYPABLE_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _HASHER = PasswordHasher()
-_RATED_CHARACTERS = 72
+_RATED_CHARACTERS_MAX = 72
 # Of 0 to 4: fewer than 10^10 guesses are too few if the hashes leak.
-_STRENGTH_MIN = 3
-_OWN_WORDS = ("patient", "payments", "billing", "clinic", "console")
+_STRENGTH_SCORE_MIN = 3
+_GUESSABLE_WORDS = ("patient", "payments", "billing", "clinic", "console")
 # Verified for a name that does not exist, so the response time does not reveal whether there is such a user.
 _DUMMY_HASH = "$argon2id$v=19$m={},t={},p={}$6rXSD+/xiDtj1QX4bPdMiw$I4VkSEjW8s+jkpDnWbsDKJrje2Mn2BrJcqJvKUYVdbQ"
 
@@ -56,9 +56,10 @@ class NewPassword:
 def hash_password(password: NewPassword, name: str) -> str:
     """Return the hash of a new password. `name` is the user's name.
 
-    Raises UserError if the password is too short, too long or easy to guess, or if a login form cannot send it.
+    Raises UserError if the password is too short, too long or easy to guess, or contains a character that a login form
+    cannot send, such as a tab.
     """
-    _check_password(password.text)
+    _check_characters(password.text)
     check_strength(password.text, name)
     cost = password.cost
     hasher = PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=cost.lanes)
@@ -66,22 +67,20 @@ def hash_password(password: NewPassword, name: str) -> str:
 
 
 def check_strength(password: str, name: str) -> None:
-    """Check the strength of a password. Raises UserError if it is easy to guess.
-
-    Passwords that are common, leaked, repetitive or similar to the user's name are easy to guess.
-    """
+    """Check a password's strength. Raises UserError if it is common, leaked, repetitive or like the user's name."""
     from zxcvbn import zxcvbn  # noqa: PLC0415 (it loads its word lists, which only new passwords need)
 
     # The library rates 72 characters at most; the first ones of a longer password decide.
-    rated = zxcvbn(password[:_RATED_CHARACTERS], user_inputs=[name, *_OWN_WORDS], max_length=_RATED_CHARACTERS)
-    if rated["score"] < _STRENGTH_MIN:
+    beginning = password[:_RATED_CHARACTERS_MAX]
+    rated = zxcvbn(beginning, user_inputs=[name, *_GUESSABLE_WORDS], max_length=_RATED_CHARACTERS_MAX)
+    if rated["score"] < _STRENGTH_SCORE_MIN:
         warning = str(rated["feedback"]["warning"]).removesuffix(".")
         reason = f"{warning}. " if warning else ""
         raise UserError(f"the password is easy to guess. {reason}Choose four or more unusual words", "password")
 
 
 def verify_password(password_hash: str, password: str) -> bool:
-    """Return whether a password has this hash. A password above the length limit is not hashed, and never matches."""
+    """Return whether a password has this hash. For a password above the length limit, return False without hashing."""
     if len(password) > PASSWORD_LENGTH_MAX:
         return False
     try:
@@ -91,15 +90,15 @@ def verify_password(password_hash: str, password: str) -> bool:
 
 
 def dummy_hash(cost: HashCost) -> str:
-    """Return a hash of this cost, to verify if a user name does not exist."""
+    """Return a hash of this cost that no password has. A login verifies it if the user name does not exist."""
     return _DUMMY_HASH.format(cost.memory_kib, cost.passes, cost.lanes)
 
 
-def _check_password(password: str) -> None:
+def _check_characters(password: str) -> None:
     if len(password) < PASSWORD_LENGTH_MIN:
         raise UserError(f"the password must have at least {PASSWORD_LENGTH_MIN} characters", "password")
     if len(password) > PASSWORD_LENGTH_MAX:
         raise UserError(f"the password must have at most {PASSWORD_LENGTH_MAX:,} characters", "password")
-    if _UNTYPABLE.search(password):
+    if _UNTYPABLE_CHARACTER.search(password):
         sentence = "the password has a character that a login form cannot send, such as a tab or a line break"
         raise UserError(sentence, "password")

@@ -20,10 +20,10 @@ class Right(StrEnum):
     @property
     def phrase(self) -> str:
         """The actions that the right permits, for display: an infinitive without "to"."""
-        return _PHRASES[self]
+        return _RIGHT_PHRASES[self]
 
 
-_PHRASES = {
+_RIGHT_PHRASES = {
     Right.VIEW: "see payments and reports",
     Right.REQUEUE: "requeue payments",
     Right.EDIT: "accept or acknowledge exceptions, and close months",
@@ -35,7 +35,7 @@ _PHRASES = {
 
 
 class Role(StrEnum):
-    """A user's role. It decides the user's rights."""
+    """A user's role, which decides the user's rights."""
 
     FRONT_OFFICE = "front-office"
     BILLING = "billing"
@@ -46,10 +46,10 @@ class Role(StrEnum):
     @property
     def summary(self) -> str:
         """One sentence for display: who has the role, and what the role permits."""
-        return _SUMMARIES[self]
+        return _ROLE_SUMMARIES[self]
 
 
-_SUMMARIES = {
+_ROLE_SUMMARIES = {
     Role.FRONT_OFFICE: "The front desk sees payments and reports.",
     Role.BILLING: "Billers also requeue payments, decide exceptions, close months and export reports.",
     Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
@@ -87,9 +87,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class LoginDelays:
-    """Delays between logins after consecutive failures. The first `free` failures cause none.
+    """The delays before the next login after consecutive failures. The first `free` failures cause no delay.
 
-    The next failure delays by `first_seconds`. Each further one doubles the delay, up to `max_seconds`.
+    The next failure causes a delay of `first_seconds`. Each further failure doubles the delay, up to `max_seconds`.
     """
 
     free: int = 5

@@ -11,7 +11,7 @@ from payments.store.db.statement import text
 
 NAME_CHARACTERS_MAX, QUERY_CHARACTERS_MAX = 60, 2_000
 VIEWS_MAX = 200
-"""The views that a user sees at most."""
+"""The largest number of views that a user sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +39,33 @@ class SavedView:
     saved_at: datetime
 
     def may_be_deleted_by(self, user: User) -> bool:
-        """Return whether a user may delete the view. The owner may.
-
-        If the view is shared, administrators may as well.
-        """
+        """Return whether a user may delete the view: the owner may. Administrators may delete shared views."""
         return self.owner == user.name or (self.is_shared and user.may(Right.ADMINISTER))
 
 
-def _sees_clinic(user: User, view: SavedView) -> bool:
+def _may_see_clinic(user: User, view: SavedView) -> bool:
     clinic = dict(parse_qsl(view.query)).get("clinic")
     return clinic is None or view.owner == user.name or user.scope.may_see(view.company, clinic)
 
 
-_COLUMNS = "id, company_id AS company, list_name, name, query, owner, is_shared, saved_at"
+_VIEW_COLUMNS = "id, company_id AS company, list_name, name, query, owner, is_shared, saved_at"
 
 
 def list_visible(tx: Transaction, user: User, list_name: str | None = None) -> list[SavedView]:
-    """Return the views that a user sees, by name: the user's own views and shared views.
+    """Return the views that a user sees, sorted by name: the user's own views, and the shared views of their companies.
 
-    `list_name` limits them to one list.
-
-    Shared views of a clinic that the user may not see are omitted.
+    `list_name` limits them to one list. Shared views of a clinic that the user may not see are omitted.
     """
     of_list = "" if list_name is None else "AND list_name = :list_name"
-    query = f"SELECT {_COLUMNS} FROM saved_views {_visible(user)} {of_list} ORDER BY lower(name), id LIMIT {VIEWS_MAX}"
+    selected = f"SELECT {_VIEW_COLUMNS} FROM saved_views {_where_visible(user)} {of_list}"
+    query = f"{selected} ORDER BY lower(name), id LIMIT {VIEWS_MAX}"
     return _read(tx, user, query, {"list_name": list_name})
 
 
 def find(tx: Transaction, user: User, view_id: int) -> SavedView | None:
-    """Return a view that a user sees, or None."""
-    found = _read(tx, user, f"SELECT {_COLUMNS} FROM saved_views {_visible(user)} AND id = :id", {"id": view_id})
+    """Return the view with this id, or None if the user does not see it."""
+    query = f"SELECT {_VIEW_COLUMNS} FROM saved_views {_where_visible(user)} AND id = :id"
+    found = _read(tx, user, query, {"id": view_id})
     return found[0] if found else None
 
 
@@ -93,11 +90,11 @@ def delete(tx: Transaction, view: SavedView) -> None:
     )
 
 
-def _visible(user: User) -> str:
+def _where_visible(user: User) -> str:
     return f"WHERE (owner = :user OR is_shared){company_in_scope(user.scope, 'saved_views')}"
 
 
 def _read(tx: Transaction, user: User, query: str, parameters: dict[str, object]) -> list[SavedView]:
     given = parameters | {"user": user.name} | scope_parameters(user.scope)
     found = [SavedView(**row) for row in tx.execute(text(query), given).mappings()]
-    return [view for view in found if _sees_clinic(user, view)]
+    return [view for view in found if _may_see_clinic(user, view)]

@@ -10,16 +10,16 @@ from payments.access.users import user_of_row
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-KEPT_AFTER_EXPIRY = timedelta(days=1)
+RETENTION_AFTER_EXPIRY = timedelta(days=1)
 """The time for which an expired session is kept, so that its user may log in again and continue."""
-_USE_RECORDED_EVERY = timedelta(minutes=1)
+_USE_RECORDING_INTERVAL = timedelta(minutes=1)
 _REFERENCE_DIGITS = 16
 
 # A session without a last use was started by an earlier release. Tokens do not expire when they are unused.
 _IS_VALID = """
 expires_at > :now AND (kind = 'token' OR coalesce(last_used_at, begun_at) > CAST(:idle_since AS timestamptz))
 """
-_REFERENCE = f"left(encode(token_hash, 'hex'), {_REFERENCE_DIGITS})"
+_REFERENCE_SQL = f"left(encode(token_hash, 'hex'), {_REFERENCE_DIGITS})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,8 @@ class NewSession:
 class SessionUse:
     """A request that uses a session: its time and IP address.
 
-    `idle_limit` is the time for which a session may be unused.
-
-    A background request, such as the automatic refresh of a page, does not count as a use.
+    `idle_limit` is the time after which an unused session is no longer valid. A background request, such as the
+    automatic refresh of a page, does not count as a use.
     """
 
     at: datetime
@@ -57,7 +56,7 @@ class SessionUse:
 
     @property
     def idle_since(self) -> datetime:
-        """The earliest last use of a session that is still valid."""
+        """The earliest time at which a session that is still valid was last used."""
         return self.at - self.idle_limit
 
 
@@ -86,9 +85,10 @@ class SessionRow:
 
 
 def start(tx: Transaction, name: str, session: NewSession) -> None:
-    """Insert a session under the hash of its token. Delete sessions that expired more than KEPT_AFTER_EXPIRY ago."""
+    """Insert a session under its token hash. Delete sessions that expired more than RETENTION_AFTER_EXPIRY ago."""
     tx.execute(
-        text("DELETE FROM sessions WHERE expires_at <= :before"), {"before": session.started_at - KEPT_AFTER_EXPIRY}
+        text("DELETE FROM sessions WHERE expires_at <= :before"),
+        {"before": session.started_at - RETENTION_AFTER_EXPIRY},
     )
     tx.execute(
         text(
@@ -108,9 +108,9 @@ def start(tx: Transaction, name: str, session: NewSession) -> None:
 
 
 def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -> AuthenticatedUser | None:
-    """Return the user of a valid session, and record the use. At most one use is recorded per minute.
+    """Return the user of a valid session or token, and record the use. At most one use is recorded per minute.
 
-    Returns None if the session does not exist or has expired, or if the user is disabled.
+    Returns None if the session or token does not exist or has expired, or if the user is disabled.
     """
     found = tx.execute(
         text(
@@ -123,7 +123,7 @@ def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -
     if row is None:
         return None
     last, is_moved = row["last_used_at"], row["address"] != (request.address or None)
-    if not request.is_background and (last is None or is_moved or request.at - last >= _USE_RECORDED_EVERY):
+    if not request.is_background and (last is None or is_moved or request.at - last >= _USE_RECORDING_INTERVAL):
         tx.execute(
             text("UPDATE sessions SET last_used_at = :now, address = :address WHERE token_hash = :hash"),
             {"hash": _hash(credential.token), "now": request.at, "address": request.address or None},
@@ -131,10 +131,11 @@ def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -
     return AuthenticatedUser(user_of_row(row), row["must_change_password"])
 
 
-def user_of_expired(tx: Transaction, token: str) -> str | None:
-    """Return the name of the user of an expired browser session. The caller knows that the session is not valid.
+def find_user_of_expired(tx: Transaction, token: str) -> str | None:
+    """Return the name of the user of an expired browser session. Call it for a session that is not valid.
 
-    Returns None if the session was ended or expired long ago, or if the user is disabled.
+    Returns None if the session was ended, if it expired more than RETENTION_AFTER_EXPIRY ago, or if the user is
+    disabled.
     """
     found = tx.execute(
         text(
@@ -148,14 +149,14 @@ def user_of_expired(tx: Transaction, token: str) -> str | None:
 
 
 def end(tx: Transaction, token: str) -> None:
-    """End one session."""
+    """End the browser session with this token."""
     tx.execute(text("DELETE FROM sessions WHERE token_hash = :hash"), {"hash": _hash(token)})
 
 
-def end_of_user(tx: Transaction, name: str, reference: str) -> str | None:
+def end_by_reference(tx: Transaction, name: str, reference: str) -> str | None:
     """End one session or token of a user. Return its kind, or None if it does not exist."""
     found = tx.execute(
-        text(f"DELETE FROM sessions WHERE user_name = :name AND {_REFERENCE} = :reference RETURNING kind"),
+        text(f"DELETE FROM sessions WHERE user_name = :name AND {_REFERENCE_SQL} = :reference RETURNING kind"),
         {"name": name, "reference": reference},
     )
     return next(iter(found.scalars()), None)
@@ -174,12 +175,12 @@ def end_others(tx: Transaction, name: str, token: str) -> None:
     )
 
 
-def list_of(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]:
+def list_by_user(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]:
     """Return the valid sessions and tokens of a user, most recently used first."""
     columns = "kind, begun_at, last_used_at, expires_at, address"
     found = tx.execute(
         text(
-            f"SELECT {_REFERENCE} AS reference, {columns} FROM sessions WHERE user_name = :name AND {_IS_VALID} "
+            f"SELECT {_REFERENCE_SQL} AS reference, {columns} FROM sessions WHERE user_name = :name AND {_IS_VALID} "
             "ORDER BY coalesce(last_used_at, begun_at) DESC, token_hash"
         ),
         {"name": name, **_validity(request)},
@@ -187,8 +188,8 @@ def list_of(tx: Transaction, name: str, request: SessionUse) -> list[SessionRow]
     return [SessionRow(**row) for row in found.mappings()]
 
 
-def count_of(tx: Transaction, name: str, now: datetime) -> int:
-    """Return the number of a user's sessions and tokens that have not reached their absolute end."""
+def count_by_user(tx: Transaction, name: str, now: datetime) -> int:
+    """Return the number of a user's sessions and tokens that have not expired. Idle sessions count as well."""
     found = tx.execute(
         text("SELECT count(*) FROM sessions WHERE user_name = :name AND expires_at > :now"), {"name": name, "now": now}
     )
@@ -196,7 +197,7 @@ def count_of(tx: Transaction, name: str, now: datetime) -> int:
 
 
 def reference_of(token: str) -> str:
-    """Return the reference of the session with this token, as in its SessionRow."""
+    """Return the `reference` that the SessionRow of this token has."""
     return _hash(token).hex()[:_REFERENCE_DIGITS]
 
 

@@ -12,7 +12,7 @@ LOGS_PER_USER_MAX = 5
 
 
 class UploadedLog(NamedTuple):
-    """An uploaded file."""
+    """A Payment Log as it was uploaded."""
 
     id: int
     file_name: str
@@ -45,7 +45,7 @@ def add(tx: Transaction, user_name: str, file_name: str, body: bytes, now: datet
 
 
 def load(tx: Transaction, user_name: str, log_id: int, now: datetime) -> UploadedLog | None:
-    """Return a user's file, or None if the user has no file with this id or if it has expired."""
+    """Return a user's file, or None if the user has no file with this id, or if the file has expired."""
     found = tx.execute(
         text(
             "SELECT id, file_name, body, uploaded_at FROM uploaded_logs "
@@ -63,6 +63,6 @@ def remove(tx: Transaction, user_name: str, log_id: int) -> None:
 
 
 def delete_expired(tx: Transaction, now: datetime) -> int:
-    """Delete the expired files that the transaction may see. Return the number deleted."""
+    """Delete the expired files that row-level security shows to the transaction. Return their number."""
     query = "DELETE FROM uploaded_logs WHERE uploaded_at <= :until"
     return tx.execute(text(query), {"until": now - UPLOADED_LOG_RETENTION}).rowcount

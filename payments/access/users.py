@@ -56,7 +56,7 @@ def find(tx: Transaction, name: str) -> UserRow | None:
 
 
 def lock(tx: Transaction, name: str) -> UserRow | None:
-    """Lock a user, and return it as `find` does. Locks: the row FOR NO KEY UPDATE."""
+    """Lock a user and return the user, or None as `find` does. Locks: the row FOR NO KEY UPDATE."""
     return _find(tx, name, "FOR NO KEY UPDATE")
 
 
@@ -109,7 +109,7 @@ def enable(tx: Transaction, name: str) -> None:
 
 
 def change(tx: Transaction, user: User, now: datetime) -> None:
-    """Replace a user's role and scope. Open sessions continue with the new rights."""
+    """Replace a user's role and scope. The user's open sessions have the new rights immediately."""
     tx.execute(
         text(
             "UPDATE users SET role = :role, "
@@ -125,7 +125,7 @@ def change(tx: Transaction, user: User, now: datetime) -> None:
 def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> datetime | None:
     """Return the time at which logins are permitted again, or None if they are not blocked.
 
-    `subjects` are the name and the IP address. The longest block counts.
+    `subjects` are the name and the IP address. If both are blocked, the later time is returned.
     """
     found = tx.execute(
         text("SELECT max(blocked_until) FROM login_failures WHERE subject = ANY(:subjects) AND blocked_until > :now"),
@@ -136,7 +136,7 @@ def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> da
 
 
 def count_failure(tx: Transaction, subject: str, delays: LoginDelays, now: datetime) -> None:
-    """Count a failed login, and store the delay that follows it. The count restarts after a day without a failure."""
+    """Count a failed login, and store until when further logins are blocked. After a day without failures, restart."""
     failures = tx.execute(
         text(
             "INSERT INTO login_failures AS counted (subject, failures, last_at) VALUES (:subject, 1, :now) "
@@ -168,9 +168,8 @@ def _scope_columns(scope: Scope) -> dict[str, Any]:
 def _scope(row: RowMapping) -> Scope:
     """Return the scope of a user.
 
-    A console of an earlier release changes the clinics but not the other columns. `clinic_keys` that do not match the
-    clinics are then ignored. A user without companies sees nothing, because a clinic id alone may belong to any
-    company.
+    `clinic_keys` that do not match the clinics are ignored: a console of an earlier release changes the column
+    `clinics` only. A user without companies sees nothing, because a clinic id alone may belong to any company.
     """
     companies, clinics = (None if row[name] is None else frozenset(row[name]) for name in ("companies", "clinics"))
     if companies is None:
@@ -182,7 +181,7 @@ def _scope(row: RowMapping) -> Scope:
 
 
 def user_of_row(row: RowMapping) -> User:
-    """Return the user in a row of the table."""
+    """Return the name, the role and the scope in a row of the table as a User."""
     return User(name=row["name"], role=Role(row["role"]), scope=_scope(row))
 
 

@@ -1,3 +1,3 @@
-"""The consumer group with which Billing reads the streams of the feed."""
+"""The name of the consumer group with which Billing reads the streams of the feed."""
 
 GROUP = "billing"

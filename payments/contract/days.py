@@ -13,9 +13,11 @@ DAY_PATTERN = YEAR_PATTERN + r"-\d{2}-\d{2}"
 
 # Without re.ASCII, \d also matches the digits of other scripts. date.fromisoformat() alone would take 20261005 and
 # 2026-W41-1, and pydantic a number of seconds.
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT = re.compile(_DAY.pattern + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
-_SHOWN_MAX = 40
+_DAY_FORM = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT_FORM = re.compile(
+    _DAY_FORM.pattern + r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})?)?", re.ASCII
+)
+_SHOWN_CHARACTERS_MAX = 40
 _Parsed = TypeVar("_Parsed", date, datetime)
 
 
@@ -25,16 +27,16 @@ def parse_day(text: str) -> date:
     Raises ValueError for any other form, for a date that does not exist, and for a year before YEAR_FIRST or after
     YEAR_LAST.
     """
-    return _parse(text, _DAY, date.fromisoformat, "a date such as 2026-10-05")
+    return _parse(text, _DAY_FORM, date.fromisoformat, "a date such as 2026-10-05")
 
 
 def parse_moment(text: str) -> datetime:
     """Parse a date, optionally with a time of day and an offset, such as 2026-11-02T09:00:00Z.
 
-    A date without a time is midnight. A time has hours and minutes; seconds are optional. The offset is Z or such as
-    +02:00. A time without an offset is UTC. Raises ValueError like `parse_day`.
+    A date without a time is midnight. A time has hours and minutes; seconds are optional. The offset is Z, or has the
+    form +02:00. A time without an offset is UTC. Raises ValueError as `parse_day` does.
     """
-    moment = _parse(text, _MOMENT, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
+    moment = _parse(text, _MOMENT_FORM, datetime.fromisoformat, "a time such as 2026-11-02T09:00:00Z")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -44,7 +46,7 @@ def _parse(text: str, form: re.Pattern[str], read: Callable[[str], _Parsed], wha
     except ValueError:
         found = None
     if found is None:
-        raise ValueError(f"{text[:_SHOWN_MAX]!r} is not {what}")
+        raise ValueError(f"{text[:_SHOWN_CHARACTERS_MAX]!r} is not {what}")
     if not YEAR_FIRST <= found.year <= YEAR_LAST:
-        raise ValueError(f"{text[:_SHOWN_MAX]!r}: the year must be between {YEAR_FIRST} and {YEAR_LAST}")
+        raise ValueError(f"{text[:_SHOWN_CHARACTERS_MAX]!r}: the year must be between {YEAR_FIRST} and {YEAR_LAST}")
     return found

@@ -11,13 +11,13 @@ from pydantic_core import ErrorDetails
 from payments.contract.repeated_keys import find_repeated_key
 
 DEAD_LETTER_PREFIX = "refused:"
-"""The prefix of the printed key of a dead letter: `refused:` and its row id."""
+"""The beginning of the printed key of a dead letter. The row id of the dead letter follows it."""
 _SHOWN_CHARACTERS_MAX = 60
 _DEAD_LETTER_KEY = re.compile(rf"{DEAD_LETTER_PREFIX}([1-9][0-9]{{0,17}})")
 
 
 class EventError(ValueError):
-    """The body is not a valid event. `field` is the first invalid field; the message is `field: problem`."""
+    """The body is not a valid event. `field` is the first invalid field. The message is the field and the problem."""
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
@@ -74,7 +74,7 @@ def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> E
 
 
 def _json_problem(body: bytes, json_error: str) -> str:
-    """Return why a body is not JSON: a byte that is not UTF-8, a byte order mark, or otherwise the parser's message."""
+    """Return why a body is not JSON: it has a byte that is not UTF-8 or a byte order mark, or the parser's message."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:

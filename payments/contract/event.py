@@ -67,11 +67,11 @@ def _reject_bool(value: object) -> object:
     return value
 
 
-_NOT_CONTENT = {"schema_", "event_id", "saved_at", "patient_paid"}
+_FIELDS_NOT_HASHED = {"schema_", "event_id", "saved_at", "patient_paid"}
 
 
 def hash_of_content(text: bytes) -> bytes:
-    """Return the content hash of the JSON text of an event's content: its fields in the order of the model."""
+    """Return the content hash of an event. `text` is its content as JSON, with the fields in the order of the model."""
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
@@ -89,13 +89,13 @@ class _Event(BaseModel):
 
     @cached_property
     def content_hash(self) -> bytes:
-        """A hash of 16 bytes over all fields except those in `_NOT_CONTENT`.
+        """A hash of 16 bytes over all fields except those in `_FIELDS_NOT_HASHED`.
 
-        The hash is stored with the version. An event that repeats a version must have the same hash. Exclude every
-        field that is added to the contract later. Otherwise a repeated event that an earlier release imported would be
-        a version conflict.
+        The hash is stored with the version. An event that repeats a version must have the same hash. Add every new
+        field of the contract to `_FIELDS_NOT_HASHED`. Otherwise an event that an earlier release imported would be a
+        version conflict when it is repeated.
         """
-        return hash_of_content(self.model_dump_json(exclude=_NOT_CONTENT).encode())
+        return hash_of_content(self.model_dump_json(exclude=_FIELDS_NOT_HASHED).encode())
 
 
 class _LineEvent(_Event):
@@ -123,7 +123,7 @@ class PaymentDeleted(_LineEvent):
 
 
 class PaymentSaved(_LineEvent):
-    """The front desk saved a line, new or changed."""
+    """The front desk saved a new or changed line."""
 
     type: Literal["payment.saved"]
     charge_type: Annotated[ChargeType, Field(description="one of " + ", ".join(ChargeType))]
@@ -164,7 +164,7 @@ class PaymentSaved(_LineEvent):
 
     @property
     def amount(self) -> Money:
-        """The amount paid, in dollars. Billing should hold this amount if the line is eligible."""
+        """The amount paid, in dollars. If the line is eligible, Billing should hold this amount."""
         return self.amount_paid
 
     @property
@@ -174,7 +174,7 @@ class PaymentSaved(_LineEvent):
 
 
 class PatientSaved(_Event):
-    """A patient was saved in the EMR; from then on Billing knows the patient."""
+    """A patient was saved in the EMR. Billing knows the patient from then on."""
 
     type: Literal["patient.saved"]
     name: ShortText
@@ -224,8 +224,8 @@ _EVENT_TYPES: dict[str, type[BaseModel]] = {
 def read_event(body: bytes) -> Event:
     """Parse and validate an event from its bytes.
 
-    Raises EventError if a field is invalid, or if a key occurs twice. The error names the first such field and what was
-    expected there.
+    Raises EventError if a field is invalid, or if a key occurs twice. The error names the first invalid field and what
+    was expected there.
     """
     try:
         event = EVENT_CONTRACT.validate_json(body)

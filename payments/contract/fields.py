@@ -1,4 +1,4 @@
-"""Field types of the events: the accepted form of each, with its description for error messages and schemas."""
+"""Types of event fields. Each type has the accepted form and a description for error messages and schemas."""
 
 import re
 from datetime import date
@@ -35,7 +35,7 @@ class _MatchesPattern:
 
 
 class _AsciiFastPath:
-    """Accept an ASCII id without calling Python, to import faster. Other values are checked in Python."""
+    """Accept an ASCII id without calling a Python function, to import faster. A function checks all other values."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         in_ascii = core_schema.str_schema(strict=True, max_length=ID_CHARACTERS_MAX, pattern="^[!-~](?:[ -~]*[!-~])?$")
@@ -53,14 +53,14 @@ class _AsciiFastPath:
 def is_identifier(text: str) -> bool:
     """Return whether a text is printable and neither begins nor ends with a space. The length is not checked.
 
-    The space is the only white space that counts as printable. Invisible characters count as unprintable, because two
-    different ids could otherwise look the same. Ids are compared as written and never stripped.
+    No white space except the space counts as printable. Invisible characters count as unprintable, because two
+    different ids could otherwise look the same. Ids are compared as they are written: blanks are never removed.
     """
     return (
         text != ""
         and text.isprintable()
         and text.strip(" ") == text
-        and (text.isascii() or not _INVISIBLE.search(text))
+        and (text.isascii() or not _INVISIBLE_CHARACTER.search(text))
     )
 
 
@@ -93,21 +93,21 @@ def _empty_as_none(value: str) -> str | None:
 
 
 PRINTED_KEY_CHARACTERS_MAX = 3 * ID_CHARACTERS_MAX + len("//")
-_INVISIBLE = re.compile(
+_INVISIBLE_CHARACTER = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Letters, marks and symbols without a shape, such as the Hangul filler and the variation selectors."""
 _KEY_PART = rf"[^ ](?:.{{0,{ID_CHARACTERS_MAX - 2}}}[^ ])?"
 _PRINTED_KEY = re.compile(rf"{_KEY_PART}/{_KEY_PART}/{_KEY_PART}")
-"""Three ids joined by slashes. An id may contain slashes itself; then one of the readings has to fit."""
+"""Three ids joined by slashes. An id may contain slashes. The text matches if it can be split into three valid ids."""
 
 # For the JSON Schema: control, formatting and private characters, every space but the plain one, and the characters
 # without a shape, as far as they have four hexadecimal digits.
-_UNPRINTABLE = (
+_UNPRINTABLE_CHARACTERS = (
     r"\u0000-\u001f\u007f-\u00a0\u00ad\u034f\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     r"\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
 )
-_ALL_PRINTABLE = f"(?!.*[{_UNPRINTABLE}])"
+_ALL_PRINTABLE = f"(?!.*[{_UNPRINTABLE_CHARACTERS}])"
 _ID_PATTERN = "[^ ](?:.*[^ ])?"
 
 Identifier = Annotated[

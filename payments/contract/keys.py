@@ -1,11 +1,11 @@
-"""Keys of clinics, charges and charge lines. All ids mean something within their company only."""
+"""Keys of clinics, charges and charge lines. Every id is unique only within its company."""
 
 from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple, Self
 
 ID_CHARACTERS_MAX = 64
-"""The characters of an id of the event contract."""
+"""The largest number of characters of an id in an event."""
 
 
 class ClinicKey(NamedTuple):
@@ -40,8 +40,9 @@ class LocalKey(NamedTuple):
     def parse_all(cls, text: str) -> Iterator[Self]:
         """Yield every key that prints as `text`.
 
-        These are several keys if an id contains a slash, and none if the text has fewer than two slashes. Keys with a
-        part longer than ID_CHARACTERS_MAX are skipped. This limits the number of keys for a text with many slashes.
+        If the text has more than two slashes, an id contains a slash, and several keys are possible. If it has fewer,
+        there is no key. Keys with a part longer than ID_CHARACTERS_MAX are skipped. This limits the number of keys of a
+        text with many slashes.
         """
         slashes = [position for position, character in enumerate(text) if character == "/"]
         for first, second in combinations(slashes, 2):
@@ -51,14 +52,17 @@ class LocalKey(NamedTuple):
 
 
 class KeyReading(NamedTuple):
-    """One way to read the text of a key. `company_id` is None if this reading has no company."""
+    """One way to split the text of a key into ids. `company_id` is None if the text is read without a company."""
 
     company_id: str | None
     key: LocalKey
 
     @classmethod
     def parse_all(cls, text: str) -> Iterator[Self]:
-        """Yield every reading of `clinic/payment/line` or `company:clinic/payment/line`. Ids may contain colons."""
+        """Yield every reading of `clinic/payment/line` or `company:clinic/payment/line`.
+
+        Ids may contain colons. A text with a colon is therefore read both with and without a company.
+        """
         yield from (cls(None, key) for key in LocalKey.parse_all(text))
         for position, character in enumerate(text[: ID_CHARACTERS_MAX + 1]):
             if character == ":" and position:

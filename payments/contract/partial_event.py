@@ -13,7 +13,7 @@ from payments.contract.fields import Amount, Day, Flag, Identifier, Instant, Ver
 from payments.contract.keys import LocalKey
 from payments.contract.repeated_keys import without_repeated_keys
 from payments.contract.size_limit import EVENT_BYTES_MAX, KEPT_BYTES
-from payments.contract.whole_entry import partial_content, read_whole_entry
+from payments.contract.whole_entry import identifying_content, read_whole_entry
 
 _DIGITS_MAX = 100
 
@@ -49,12 +49,15 @@ def read_partial_event(body: bytes) -> PartialEvent:
     The body may also hold all fields of a stream entry (`payments.contract.whole_entry`).
     """
     try:
-        content = _content(body)
+        content = _parse_identifying(body)
     except (ValueError, RecursionError):
         return PartialEvent()
     if not isinstance(content, dict):
         return PartialEvent()
-    valid = {field: _valid_or_none(field, content.get(_JSON_KEYS.get(field, field))) for field in PartialEvent._fields}
+    valid = {
+        field: _valid_or_none(field, content.get(_JSON_KEY_BY_FIELD.get(field, field)))
+        for field in PartialEvent._fields
+    }
     ignored = _IGNORED_FIELDS.get(valid["event_type"], ("charge_id",))
     return PartialEvent(**valid | dict.fromkeys(ignored))
 
@@ -72,15 +75,15 @@ def _valid_or_none(field: str, value: object) -> Any:
         return None
 
 
-def _content(body: bytes) -> object:
+def _parse_identifying(body: bytes) -> object:
     if (fields := read_whole_entry(body)) is not None:
-        kept = partial_content(fields)
+        kept = identifying_content(fields)
         return _parse(kept) if isinstance(kept, bytes) else kept
     return _parse(body) if len(body) <= EVENT_BYTES_MAX else _parse_beginning(body)
 
 
 def _parse(body: bytes) -> object:
-    """Parse JSON, without the keys that occur twice. An integer of `_DIGITS_MAX` digits or more is returned as text."""
+    """Parse JSON. Keys that occur twice are omitted. An integer of `_DIGITS_MAX` digits or more becomes a text."""
     return json.loads(body, object_pairs_hook=without_repeated_keys, parse_int=_integer_or_text)
 
 
@@ -96,7 +99,7 @@ def _parse_beginning(body: bytes) -> object:
     return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 
 
-_JSON_KEYS = {"event_type": "type"}
+_JSON_KEY_BY_FIELD = {"event_type": "type"}
 _PAYMENT_FIELDS = ("payment_id", "line_id", "charge_type", "amount_paid", "transaction_date", "paid")
 # The fields that an event of a type does not have: the contract ignores them. Other types are read as payments.
 _IGNORED_FIELDS = {"patient.saved": ("clinic_id", "charge_id", *_PAYMENT_FIELDS), "charge.saved": _PAYMENT_FIELDS}

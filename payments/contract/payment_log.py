@@ -8,7 +8,7 @@ from payments.contract.money import Money
 
 
 class PaymentDetails(NamedTuple):
-    """Fields of a payment, besides its amount, in which the EMR and Billing can differ. None if unknown."""
+    """The fields of a payment, besides its amount, that are compared between the EMR and Billing. None if unknown."""
 
     day: date | None = None
     charge_type: str | None = None

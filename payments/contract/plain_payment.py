@@ -1,8 +1,8 @@
-"""Read the usual form of `payment.saved` without pydantic, in a third of the time.
+"""Parse the usual form of `payment.saved` without pydantic, in a third of the time.
 
-Nearly all events are payments in plain ASCII that refund nothing. For these, this module returns what `read_event`
-returns, with the same content hash. It returns None for any other body, valid or not: `read_event` defines the contract
-and words every refusal.
+Nearly all events are payments in plain ASCII that refund nothing. This module parses only such events. The result, with
+its content hash, equals that of `read_event`. All other bodies, valid or not, are left to `read_event`, which defines
+the contract and writes all error messages.
 """
 
 import re
@@ -57,9 +57,9 @@ class _Body(Struct, gc=False):
 
 _decode = json.Decoder(_Body).decode
 _encode = json.Encoder().encode
-_KEYS_REQUIRED = len(_Body.__struct_fields__) - len(_Body.__struct_defaults__)
-_NOT_TEXT = ("schema_", "version", "paid", "internal_payment", "date_of_service")
-_STRINGS_REQUIRED = 2 * _KEYS_REQUIRED - len(_NOT_TEXT)
+_REQUIRED_KEY_COUNT = len(_Body.__struct_fields__) - len(_Body.__struct_defaults__)
+_KEYS_OF_OTHER_TYPES = ("schema_", "version", "paid", "internal_payment", "date_of_service")
+_STRING_COUNT_MIN = 2 * _REQUIRED_KEY_COUNT - len(_KEYS_OF_OTHER_TYPES)
 """The number of JSON strings in an event without optional keys and without a date of service."""
 _set, _ALL_FIELDS = object.__setattr__, set(PaymentSaved.model_fields)
 _FIRST_DAY, _LAST_DAY = date(YEAR_FIRST, 1, 1), date(YEAR_LAST, 12, 31)
@@ -73,7 +73,10 @@ _TIME_AND_AMOUNTS = re.compile(
 
 
 def read_plain_payment(body: bytes) -> PaymentSaved | None:
-    """Return the payment that `read_event` returns, or None if the body needs `read_event`."""
+    """Parse a payment of the usual form. The result equals that of `read_event`.
+
+    Returns None for any other body. The caller then uses `read_event`.
+    """
     # Without escapes and control characters, each string ends at the next quotation mark, and every text is printable.
     if not body.isascii() or b"\\" in body or b"\x7f" in body:
         return None
@@ -86,8 +89,8 @@ def read_plain_payment(body: bytes) -> PaymentSaved | None:
 
 
 def _is_plain(found: _Body, body: bytes) -> bool:
-    """Return whether the values meet the contract, and the body has each key once and no unknown key."""
-    strings = _STRINGS_REQUIRED + (found.date_of_service is not None)
+    """Return whether the values are valid, and whether the body has no repeated and no unknown key."""
+    strings = _STRING_COUNT_MIN + (found.date_of_service is not None)
     for value in (found.case_id, found.provider_id, found.reference, found.memo, found.refund_of):
         if value is not UNSET:
             strings += 1 if value is None else 2
@@ -106,7 +109,7 @@ def _is_plain(found: _Body, body: bytes) -> bool:
 
 
 def _to_payment(found: _Body, saved_at: datetime) -> PaymentSaved:
-    """Return the event, with its content hash and its key. An empty text counts as no text, like a missing key."""
+    """Return the event with its content hash and its key. An empty text becomes None, as if the key were missing."""
     found.case_id = found.case_id or None
     found.provider_id = found.provider_id or None
     found.reference = found.reference or None
@@ -117,22 +120,22 @@ def _to_payment(found: _Body, saved_at: datetime) -> PaymentSaved:
     values["amount_paid"] = Decimal(found.amount_paid)
     values["amount_due"] = values["amount_paid"] if found.amount_due == found.amount_paid else Decimal(found.amount_due)
     # The values that the properties of these names would compute and keep.
-    values["content_hash"] = hash_of_content(_content(_encode(found)))
+    values["content_hash"] = hash_of_content(_without_fields_not_hashed(_encode(found)))
     values["key"] = LineKey(found.company_id, found.clinic_id, found.payment_id, found.line_id)
     return validated_payment(values)
 
 
-def _content(text: bytes) -> bytes:
-    """Return the JSON text of an event without the fields that are no content."""
+def _without_fields_not_hashed(text: bytes) -> bytes:
+    """Remove the fields that are not part of the content hash from the JSON text of an event."""
     _, first, content = text.partition(b'"company_id":')
     before, _, after = content.partition(b'"saved_at":"')
     return b"{" + first + before + after[after.index(b",") + 1 :]
 
 
 def validated_payment(values: dict[str, Any]) -> PaymentSaved:
-    """Return the payment with these values by field name, all of which were validated before. Keeps the dictionary.
+    """Return a payment with these values by field name. The values are not validated, and the dictionary is not copied.
 
-    It does what `PaymentSaved.model_construct` does, in a fifth of the time.
+    The function does the same as `PaymentSaved.model_construct` in a fifth of the time.
     """
     payment = PaymentSaved.__new__(PaymentSaved)
     _set(payment, "__dict__", values)

@@ -8,8 +8,8 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-Keys = Mapping[str, Mapping[str, bytes]]
-"""Secrets by company and key name. All keys of a company are valid, so that keys can be rotated."""
+SecretsByCompany = Mapping[str, Mapping[str, bytes]]
+"""The secrets of each company by the name of the key. All keys of a company are valid, so that keys can be rotated."""
 
 
 def signature_of(body: bytes, key: str, secret: bytes) -> str:
@@ -24,19 +24,19 @@ class Keyring:
     A company that has keys must sign its events. If `is_required`, events of all other companies are rejected.
     """
 
-    keys: Keys = field(default_factory=dict, repr=False)
+    keys: SecretsByCompany = field(default_factory=dict, repr=False)
     is_required: bool = False
 
     @property
     def is_used(self) -> bool:
-        """Whether signatures are checked at all. Without a key, every event is accepted as it is."""
+        """Whether signatures are checked. They are not checked if no company has a key and `is_required` is False."""
         return bool(self.keys) or self.is_required
 
     def signature_problem(self, company_id: str, body: bytes, signature: str | None) -> str | None:
         """Return why the signature of a company's event is not accepted, or None if it is accepted.
 
-        If the company has keys, or if `is_required`, a signature with one of the company's keys is needed. Otherwise
-        the event needs no signature, and any signature is accepted, except one made with another company's key.
+        If the company has keys, or if `is_required`, the event needs a signature made with one of the company's keys.
+        Otherwise it needs no signature. Only a signature made with another company's key is then not accepted.
         """
         company_keys = self.keys.get(company_id)
         if not company_keys and not self.is_required:

@@ -5,11 +5,11 @@ from typing import NamedTuple, Self
 
 EVENT_BYTES_MAX = 65_536
 KEPT_BYTES = 4_096
-"""Bytes kept of an oversized event."""
+"""The number of bytes that are stored of an oversized event."""
 
 
 class BodyDigest(NamedTuple):
-    """Digest of a complete event body: its size in bytes and its SHA-256."""
+    """The size in bytes and the SHA-256 of a complete event body."""
 
     byte_count: int
     sha256: bytes
@@ -21,7 +21,7 @@ class BodyDigest(NamedTuple):
 
     @property
     def size_error(self) -> str:
-        """Error message for an event above EVENT_BYTES_MAX."""
+        """The error message for an event that is larger than EVENT_BYTES_MAX."""
         return (
             f"{self.byte_count:,} bytes; expected at most {EVENT_BYTES_MAX:,}. "
             f"Kept are the first {KEPT_BYTES:,} and the SHA-256 {self.sha256.hex()}"

@@ -1,6 +1,6 @@
 """Stream entries: check which company signed an entry, and read its event.
 
-The signature is checked first, over the raw bytes. Until then, the event's company is the only field that is read.
+The signature of the raw bytes is checked first. Before this check, no field of the event except the company is used.
 """
 
 import json
@@ -16,7 +16,7 @@ from payments.contract.size_limit import EVENT_BYTES_MAX, BodyDigest
 from payments.contract.whole_entry import WHOLE_ENTRY_BYTES_MAX, malformed_entry_error, read_whole_entry
 
 _COMPANY_KEY = b'"company_id"'
-_COMPANY = re.compile(_COMPANY_KEY + rb'\s*:\s*("(?:[^"\\]|\\.)*")')
+_COMPANY_FIELD = re.compile(_COMPANY_KEY + rb'\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 class StreamEntry(NamedTuple):
@@ -39,22 +39,22 @@ class StreamEntry(NamedTuple):
 
     @property
     def oversize(self) -> BodyDigest | None:
-        """The digest of an event that exceeds the size limit and is therefore not parsed; None for other events."""
+        """The digest of an event that exceeds the size limit, otherwise None. An oversized event is not parsed."""
         if self.full_digest is None and len(self.body) > EVENT_BYTES_MAX and not self._is_whole_entry:
             return BodyDigest.of(self.body)
         return self.full_digest
 
     @property
     def _is_whole_entry(self) -> bool:
-        """Whether the body holds all fields of an entry. It may contain several events, so no size limit applies."""
+        """Whether the body holds all fields of an entry. The size limit of events does not apply to such a body."""
         return len(self.body) <= WHOLE_ENTRY_BYTES_MAX and read_whole_entry(self.body) is not None
 
 
 def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
-    """Return the event of an entry.
+    """Check the signature of an entry, then return its event.
 
-    First checks the signature: raises EventError if it is missing or wrong for the event's company. Also raises
-    EventError if the entry does not hold exactly one event, if the event is oversized, or if it violates the contract.
+    Raises EventError if the signature is missing or wrong for the event's company, if the entry does not hold exactly
+    one event, if the event is oversized, or if it violates the contract.
     """
     company_id = _check_signature(entry, keyring) if keyring.is_used else None
     if oversize := entry.oversize:
@@ -73,9 +73,9 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
 def is_authentic(entry: StreamEntry, keyring: Keyring) -> bool:
     """Return whether the entry comes from the company that it names, as far as the known keys can prove it.
 
-    Without any keys, every entry is authentic. With keys, an entry is not authentic if it names no company, or if
-    `Keyring.signature_problem` finds its signature missing or wrong. For a retried dead letter of an oversized event,
-    the result from when the dead letter was stored counts.
+    If no signatures are checked, every entry is authentic. Otherwise an entry is not authentic if it names no company,
+    or if `Keyring.signature_problem` finds its signature missing or wrong. The signature of an oversized event cannot
+    be checked again when its dead letter is retried: return the result that was stored with the dead letter.
     """
     if not keyring.is_used:
         return True
@@ -97,13 +97,13 @@ def _check_signature(entry: StreamEntry, keyring: Keyring) -> str | None:
 
 
 def named_company(body: bytes) -> str | None:
-    """Return the company id of an event, or None if it has no valid one.
+    """Return the company id of an event, or None if the event has no valid company id.
 
-    Usually the event is not parsed: if `"company_id"` occurs only once, the text after it is the value. The same key
-    may occur again, spelled with escapes. `read_entry` detects that, because it compares the result with the parsed
+    Usually the event is not parsed: if `"company_id"` occurs only once, the text after it is the value. If the key
+    occurs again, spelled with escapes, the result may be wrong. `read_entry` therefore compares it with the parsed
     event.
     """
-    if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY.search(body)):
+    if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY_FIELD.search(body)):
         try:
             return valid_company(json.loads(found[1].decode()))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Stream partitions: the stream of a company's events. Publishers in every language follow the same rule."""
+"""Stream partitions: compute the stream of a company's events. Publishers in every language follow the same rule."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ def stream_number(company_id: str, streams: int) -> int:
 
 
 def stream_for(name: str, streams: int, company_id: str | None) -> str:
-    """Return the stream for a company's event. If there is only one stream, or no company, it is `name`."""
+    """Return the stream for a company's event. If there is only one stream, or `company_id` is None, return `name`."""
     return name if streams == 1 or company_id is None else f"{name}:{stream_number(company_id, streams)}"
 
 

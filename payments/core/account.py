@@ -1,6 +1,6 @@
 """A patient's account while its payments are distributed: credits, charges and applied amounts (rule D8).
 
-An account is a patient of a company, with all cases together.
+Each patient of a company has one account, which includes all cases of the patient.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from payments.core.credit import Credit
 
 
 class AllocationRule(StrEnum):
-    """Rules that decide an allocation, in their default order."""
+    """The rule or the correction that caused an allocation."""
 
     CHARGE_LOWERED = "charge_lowered"
     PAYMENT_LOWERED = "payment_lowered"
@@ -28,11 +28,11 @@ class AllocationRule(StrEnum):
 
 
 class Charge(NamedTuple):
-    """The amount that a patient still owes for a date of service, in dollars, as the EMR saved it.
+    """A charge for a date of service, as the EMR saved it. Amounts are in dollars.
 
-    `balance` is the amount that is still owed after the patient's payments. `patient_paid` is the total of these
-    payments that `balance` already deducts, so `balance` plus `patient_paid` is the whole charge. If `patient_paid` is
-    None, the first distribution after the save sets it to the amount that is then applied to the charge.
+    `balance` is the amount that the patient still owes. `patient_paid` is the total of the patient's payments that
+    `balance` already deducts, so `balance` plus `patient_paid` is the whole charge. If `patient_paid` is None, the
+    first distribution after the save sets it to the amount that is then applied to the charge.
     """
 
     key: ChargeKey
@@ -44,7 +44,7 @@ class Charge(NamedTuple):
 
 
 class AppliedAmount(NamedTuple):
-    """An amount of a line that is applied to a charge, in dollars. A newer allocation has a higher id."""
+    """The amount of an earlier allocation that is still applied, in dollars. A newer allocation has a higher id."""
 
     line_ref: int
     charge: ChargeKey
@@ -53,9 +53,9 @@ class AppliedAmount(NamedTuple):
 
 
 class Allocation(NamedTuple):
-    """An amount that is applied to a charge, in dollars, and the rule that decided it.
+    """An amount of a line that is applied to a charge, in dollars, and the rule that decided it.
 
-    A negative amount is unapplied.
+    A negative amount means that money is unapplied from the charge.
     """
 
     line_ref: int
@@ -118,7 +118,7 @@ class Account:
             self.outstanding[charge.key] = charge.balance
 
     def allocate(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
-        """Apply an amount of a line to a charge, in dollars. A negative amount is unapplied."""
+        """Apply an amount of a line to a charge, in dollars. If the amount is negative, unapply it."""
         self.unapplied[line_ref] -= amount
         self.outstanding[charge] -= amount
         self.allocations.append(Allocation(line_ref, charge, amount, rule))

@@ -12,8 +12,8 @@ _DRAW_RANGE = 2**32
 def backoff_delay(schedule: BackoffSchedule, attempt: int, seed: str) -> timedelta | None:
     """Return the delay after the `attempt`-th failure (counted from 1), or None after the last step of the schedule.
 
-    The delay is between zero and the step (full jitter), so payments that failed together are not retried together.
-    It is derived from `seed`, so the same payment gets the same delay in every process.
+    The delay is between zero and the step of the schedule (full jitter), so payments that failed together are not
+    retried together. It is derived from `seed`, so the same payment gets the same delay in every process.
     """
     if attempt > len(schedule):
         return None

@@ -1,4 +1,4 @@
-"""A line of a balance: its amounts in the EMR and in Billing, and what accounts for their difference (rule D9)."""
+"""A line of a balance: its amounts in the EMR and in Billing, and the items that explain the difference (rule D9)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from payments.core.patient import NO_PATIENT, PatientOfLine
 
 
 class ReconcilingItem(StrEnum):
-    """Reasons why the EMR's total contains money that Billing's total does not contain, in the order of the report."""
+    """A reason why the EMR's total and Billing's total differ. The members are in the order of the report."""
 
     INTERNAL = "internal"
     NOT_SENT = "not_sent"
@@ -24,7 +24,7 @@ class ReconcilingItem(StrEnum):
 
 
 class LineGroup(StrEnum):
-    """A group of lines in a balance: lines that one of its amounts counts, or lines that differ in the same way."""
+    """A group of lines in a balance: the lines that make up one of its amounts, or that differ in the same way."""
 
     EMR = "emr"
     INTERNAL = "internal"
@@ -54,7 +54,7 @@ class BalancingNoteCode(StrEnum):
 class BalancingNote(NamedTuple):
     """A note about a line on which the EMR and Billing differ.
 
-    For the code DIFFERENT: the field that differs, and the values of this field in the EMR and in Billing.
+    With the code DIFFERENT, `field` names the field that differs, and `in_emr` and `in_billing` are its two values.
     """
 
     code: BalancingNoteCode
@@ -84,7 +84,7 @@ class BalancedLine:
 
     @property
     def unexplained(self) -> Money:
-        """The difference that no item accounts for."""
+        """The difference between the EMR and Billing that no reconciling item explains."""
         return self.emr - self.billing - total(self.items.values())
 
     @property

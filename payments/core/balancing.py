@@ -23,7 +23,7 @@ __all__ = ["BalancedLine", "BalancingNote", "BalancingNoteCode", "LineGroup", "R
 class LineComparison:
     """One line as the EMR has it and as Billing has it, for a range of days. Amounts are in dollars.
 
-    - `is_in_range`: whether the line's date of transaction is in the range.
+    - `is_in_range`: whether the line's transaction date is in the range.
     - `emr_amount`: the amount in the EMR, counted for the range.
     - `accepted_amount`: the amount in the newest version that Billing could evaluate.
     - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
@@ -78,12 +78,12 @@ class Balance:
 
     @property
     def unexplained(self) -> Money:
-        """The difference that no item accounts for; 0.00 unless something is wrong."""
+        """The difference between the totals that no item explains. It is 0.00 unless something is wrong."""
         return self.emr_total - self.billing_total - total(self.items.values())
 
     @property
     def unbalanced_lines(self) -> list[BalancedLine]:
-        """The lines with an unexplained difference. The differences of several lines may add up to 0.00."""
+        """The lines with an unexplained difference. Even if there are some, `unexplained` may add up to 0.00."""
         return [line for line in self.lines if line.unexplained]
 
     def add(self, line: BalancedLine) -> None:
@@ -102,9 +102,10 @@ class Balance:
 
 
 def reconcile(line: LineComparison) -> BalancedLine:
-    """Return a line with its reconciling items and notes.
+    """Compute the reconciling items and the notes of a line, and return the balanced line.
 
-    A line outside the range has at most one item: the date difference of its imports in the range.
+    A line whose transaction date is outside the range has at most one item: the amount that Billing imported in the
+    range, as a date difference.
     """
     items = _items_in_range(line) if line.is_in_range else {ReconcilingItem.DATE_DIFFERENCES: -line.imported_in_range}
     balanced = BalancedLine(
@@ -135,7 +136,7 @@ def _items_in_range(line: LineComparison) -> dict[ReconcilingItem, Money]:
 
 
 def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outcome: Outcome) -> None:
-    """Add the amount that the outcome keeps out of Billing.
+    """Add to `items` the amount that is not in Billing because of the outcome.
 
     For a closed month, also add the amount that is not posted yet because its exception is open.
     """

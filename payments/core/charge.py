@@ -1,4 +1,4 @@
-"""Charges: the amount that a patient owes for a date of service, at the newest version (rule D2, rows 1 to 3)."""
+"""Charges at their newest version: the amounts that patients owe for dates of service (rule D2, rows 1 to 3)."""
 
 from datetime import date
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from payments.core.version_check import VersionCheck, compare_versions
 class ChargeVersion(NamedTuple):
     """A charge at its newest version.
 
-    `patient_balance` and `patient_paid` are in dollars. `patient_paid` is None if the event did not state it, or until
-    a distribution has determined it.
+    `patient_balance` and `patient_paid` are in dollars. If the event did not state `patient_paid`, it is None until a
+    distribution determines it.
     """
 
     version: int
@@ -31,10 +31,8 @@ class ChargeVersion(NamedTuple):
 def recorded_version(event: ChargeSaved, before: ChargeVersion | None) -> ChargeVersion:
     """Return the version to record for a saved charge.
 
-    `before` is the charge that Billing holds, None for a new charge.
-
-    If the event does not state `patient_paid`, it is 0.00 for a new charge, and None for a known charge: the next
-    distribution determines it.
+    `before` is the charge that Billing holds, None for a new charge. If the event does not state `patient_paid`, it is
+    0.00 for a new charge. For a known charge it is None, and the next distribution determines it.
     """
     saved = ChargeVersion.of(event)
     return saved._replace(patient_paid=saved.patient_paid or ZERO) if before is None else saved

@@ -22,7 +22,7 @@ class ClosingError(ValueError):
 
 
 class MonthSum(NamedTuple):
-    """The number and the sum, in dollars, of a month's entries with the same method, charge type, clinic and user."""
+    """The sum in dollars, and the number, of a month's entries with the same method, charge type, clinic and user."""
 
     method: str
     charge_type: str
@@ -53,10 +53,10 @@ class Snapshot(NamedTuple):
 
 
 class CloseConditions(NamedTuple):
-    """The conditions that decide whether a month may be closed.
+    """The stored facts that decide whether a month may be closed.
 
     `state` is the stored state of the month. `lock_date` holds the company's locked months. `months_with_entries` are
-    the months with entries, up to this one, whose totals no close has stored.
+    the months up to this one that have entries and whose totals no close has stored.
     """
 
     state: MonthState

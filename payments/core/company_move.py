@@ -15,13 +15,13 @@ from payments.contract.money import Money, dollars, total
 from payments.core.month import Month
 
 MANIFEST_FORMAT = 1
-"""The version of the manifest's form."""
+"""The version of the manifest's format."""
 
 
 class MoveState(StrEnum):
     """The progress of a company's move in this installation.
 
-    LEFT: the company's rows were exported or are being exported. They no longer change here. ARRIVING: the company is
+    LEFT: the company's rows were exported or are being exported, and no longer change here. ARRIVING: the company is
     being imported here. ARRIVED: the company was imported here. A company that never moved has no state.
     """
 
@@ -35,7 +35,7 @@ class MoveError(ValueError):
 
 
 class ExportedTable(NamedTuple):
-    """A file of an export: the rows of one table, as the text format of COPY. `columns` is the order of the columns."""
+    """A file of an export: the rows of one table in the text format of COPY. `columns` are in the order of the file."""
 
     table: str
     columns: tuple[str, ...]
@@ -53,7 +53,7 @@ class LedgerDay(NamedTuple):
 
 
 class ClosedMonthTotal(NamedTuple):
-    """A closed month as the close stored it: its total in dollars, and the hash of its totals (hexadecimal)."""
+    """The values that the close of a month stored: the total in dollars, and the hash of the totals (hexadecimal)."""
 
     month: Month
     payments_total: Money
@@ -68,7 +68,7 @@ class IdRange(NamedTuple):
 
 
 class LedgerTotals(NamedTuple):
-    """The totals of a company's ledger, which the old and the new installation each compute from the company's rows."""
+    """The totals of a company's ledger. The old and the new installation compute and compare them."""
 
     days: tuple[LedgerDay, ...]
     closed_months: tuple[ClosedMonthTotal, ...]
@@ -88,7 +88,7 @@ class Manifest(NamedTuple):
     """The description of a complete export.
 
     `schema` is the version of the database schema. `ids` holds the range of row ids by table. `move_id` identifies the
-    move. It stays the same if a company that has left is exported again unchanged.
+    move. If a company that has left is exported again, `move_id` stays the same.
     """
 
     company_id: str
@@ -106,7 +106,7 @@ class Manifest(NamedTuple):
         return sum(each.rows for each in self.tables)
 
     def to_json(self) -> str:
-        """Return the manifest as the text of its file, with a checksum of itself."""
+        """Return the text of the manifest's file. The text includes a checksum of the other values."""
         content: dict[str, Any] = {"format": MANIFEST_FORMAT, **self._asdict()}
         content["tables"] = [each._asdict() for each in self.tables]
         content["ids"] = {table: ids._asdict() for table, ids in self.ids.items()}
@@ -120,7 +120,7 @@ class Manifest(NamedTuple):
 
     @classmethod
     def from_json(cls, written: str) -> Self:
-        """Return the manifest in the text of its file.
+        """Parse the text of a manifest's file.
 
         Raises MoveError if the text is not a manifest, has another format version, or differs from its checksum.
         """
@@ -138,7 +138,7 @@ class Manifest(NamedTuple):
 
 
 def check_ledger(expected: LedgerTotals, found: LedgerTotals) -> None:
-    """Check that the totals of two ledgers are equal. Raises MoveError with the first difference."""
+    """Check that the totals of two ledgers are equal. Otherwise raises MoveError, which names the first difference."""
     _check_equal("deposit date", expected.days, found.days)
     _check_equal("closed month", expected.closed_months, found.closed_months)
 

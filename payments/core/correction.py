@@ -1,6 +1,6 @@
 """Corrections: the entries that make the ledger agree with the EMR.
 
-Every correction of money is d = T - P: target less posted (rule D1).
+Every correction of an amount is d = T - P: the target less the posted amount (rule D1).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,9 +13,8 @@ def correcting_postings(posted: Sequence[LedgerPosting], target: LedgerPosting |
     """Return the postings that correct `posted` to `target` in open months (rule D3).
 
     `posted` are all postings of the line, oldest first. `target` is None if nothing should remain posted. If only the
-    amount changed, the result is the difference. If a dimension changed, the result is a reversal with the old
-    dimensions and a posting with the new ones. Reversals come first. If `posted` already equals the target, the result
-    is empty.
+    amount changed, return one posting of the difference. If a dimension changed, return reversals with the old
+    dimensions, then a posting with the new ones. If `posted` already equals the target, return nothing.
     """
     if not posted:  # fast path for new lines
         return tuple(LedgerPosting(part, target.dimensions) for part in _split(target.amount)) if target else ()
@@ -31,8 +30,9 @@ def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | N
     """Return the adjusting entries that correct `posted` to `target` after a month was closed (rule D4).
 
     `target` is None if nothing should remain posted. The entries of the closed month stay as they are. If only the
-    amount changed, the result is one entry of d = T - P. If another dimension changed, it is a pair. If only the date
-    or a note changed, it is empty. A biller chooses the deposit date on acceptance.
+    amount changed, return one entry of d = T - P. If a dimension other than the deposit date changed, return a reversal
+    and a new entry. If only the deposit date or a note changed, return nothing. A biller chooses the deposit date on
+    acceptance.
     """
     differences = _differences(posted, target)
     change = sum_by_key((_zero_adjustment(dimensions), amount) for dimensions, amount in differences)
@@ -43,7 +43,7 @@ def adjusting_entries(posted: Sequence[LedgerPosting], target: LedgerPosting | N
 def _differences(
     posted: Iterable[LedgerPosting], target: LedgerPosting | None
 ) -> Iterator[tuple[EntryDimensions, Money]]:
-    """Yield the reversal of each posting, then the target."""
+    """Yield a reversal of each posting, then the target. Amounts with equal dimensions are added up."""
     for amount, dimensions in posted:
         yield dimensions, -amount
     if target:
@@ -62,7 +62,7 @@ def _zero_adjustment(dimensions: EntryDimensions) -> Adjustment:
 
 
 def _split(amount: Money) -> Iterator[Money]:
-    """Yield the amount in parts that fit into one entry each. Usually there is one part; 0.00 has none."""
+    """Split an amount into parts that do not exceed the limit of an entry. 0.00 has no part."""
     while abs(amount) > AMOUNT_MAX:
         part = AMOUNT_MAX.copy_sign(amount)
         yield part

@@ -1,4 +1,4 @@
-"""Compute the credit of a line on a patient's account from its ledger entries (rule D8)."""
+"""Compute the credit of a line, which is its amount on a patient's account, from its ledger entries (rule D8)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -35,13 +35,11 @@ class EntryGroup(NamedTuple):
 
 
 def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
-    """Return the credit of a line: the sum of its posted entries.
+    """Return the credit of a line: the sum of its posted entries. An amount that is not posted yet does not count.
 
-    `groups` are the line's entries, grouped. Changes in an open exception are not posted and do not count.
-
-    The entries may differ in charge type or date of service. The credit then has the charge type and date with the
-    largest remaining amount. Its deposit date is the oldest one with a remaining amount; the hold period starts on that
-    date.
+    `groups` are the line's entries, grouped. They may differ in charge type or date of service. The credit then has the
+    charge type and date with the largest remaining amount. Its deposit date is the oldest one with a remaining amount.
+    The hold period starts on that date.
     """
     amount, entry_id = total(group.amount for group in groups), min(group.entry_id for group in groups)
     if len(groups) == 1:
@@ -62,7 +60,7 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
 
 
 def _largest_remaining_type_and_date(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
-    """Return the charge type and date of service of the entries with the largest remaining sum."""
+    """Return the charge type and date of service whose entries have the largest sum after reversals."""
     remaining = sum_by_key(((group.charge_type, group.date_of_service), group.amount) for group in groups)
     return max(remaining, key=lambda type_and_date: remaining[type_and_date] * amount)
 

@@ -14,19 +14,19 @@ NIGHT_BEGINS = timedelta(hours=2)
 
 
 def nightly_run_date(local: datetime) -> date:
-    """Return the day whose nightly run is due at this local time of a company."""
+    """Return the date of the nightly run that is due at this local time of a company."""
     return (local - NIGHT_BEGINS).date()
 
 
 def distribute(account: Account) -> list[Allocation]:
-    """Return the allocations that bring an account up to date, in order.
+    """Apply and unapply the money of an account by rule D8. Return the new allocations in order.
 
-    On every account, applied plus unapplied amounts equal the sum of the ledger entries.
+    After each allocation, the applied plus the unapplied amounts equal the sum of the ledger entries.
     """
     newly_saved = {charge.key for charge in account.newly_saved}
     _unapply_lowered_charges(account, newly_saved)
     _unapply_lowered_payments(account)
-    _net_refunds(account)
+    _offset_refunds(account)
     if newly_saved:
         account.determine_paid()
         _unapply_lowered_charges(account)
@@ -39,7 +39,7 @@ def distribute(account: Account) -> list[Allocation]:
 
 
 def _apply_rules(account: Account) -> None:
-    """Apply the four rules in order. Each rule covers every payment, by deposit date, before the next rule starts."""
+    """Apply the four rules in order. Each rule is applied to all payments by deposit date before the next rule."""
     ordinary = [credit for credit in account.credits if not credit.on_account]
     rules = (
         [_allocate_to_own_date, _allocate_without_date]
@@ -52,17 +52,14 @@ def _apply_rules(account: Account) -> None:
 
 
 def _unapply_lowered_payments(account: Account) -> None:
-    """If more of a payment is applied than its amount, unapply the excess."""
+    """Unapply the excess if the applied part of a payment exceeds the payment."""
     for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.line_ref == line_ref]
         account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
 
 
 def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozenset()) -> None:
-    """If more is applied to a charge than the patient owes for it, unapply the excess.
-
-    Skip the charges in `omitted`.
-    """
+    """Unapply the excess if more is applied to a charge than the patient owes for it. Skip the charges in `omitted`."""
     by_charge: dict[ChargeKey, list[AppliedAmount]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
@@ -71,11 +68,11 @@ def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozens
             account.unapply(applied, -account.outstanding[charge], AllocationRule.CHARGE_LOWERED)
 
 
-def _net_refunds(account: Account) -> None:
-    """Set each refund off against the unapplied amount of the payment that it refunds.
+def _offset_refunds(account: Account) -> None:
+    """Deduct each refund from the unapplied amount of the payment that it refunds.
 
-    If that amount is too small, money of the payment is unapplied from charges. The money of other payments is not
-    touched. If a refund exceeds its payment, the excess stays as a negative unapplied amount of the refund.
+    If that amount is too small, first unapply money of the payment from charges. Money of other payments stays applied.
+    If a refund exceeds its payment, the excess remains as a negative unapplied amount of the refund.
     """
     for refund in account.credits:
         missing = -account.unapplied[refund.line_ref]
@@ -104,8 +101,8 @@ def _allocate_to_own_date(account: Account, credit: Credit) -> None:
 def _allocate_remainder(account: Account, credit: Credit) -> None:
     """Apply the remainder of a payment to the oldest charges (rule 3).
 
-    A payment without a date of service is skipped. So is a payment as long as a charge of its date of service is open
-    to insurance.
+    Skip a payment without a date of service. Also skip a payment while a charge of its date of service is open to
+    insurance.
     """
     own = [charge for charge in account.charges if charge.date_of_service == credit.date_of_service]
     if credit.date_of_service is not None and not any(charge.insurance_open for charge in own):

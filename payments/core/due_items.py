@@ -1,4 +1,4 @@
-"""The selection of due lines or dead letters for a retry."""
+"""Select due lines or dead letters for a retry, and report which were selected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class DueItems:
     """The selection of due items for a retry: up to `limit` items, the earliest first.
 
-    If `only` is set, only items with these row ids are selected. The retry sets `taken` to the row ids that it works
-    on. If the retry fails, one of these items is the cause.
+    If `only` is set, only items with these row ids are selected. The retry sets `taken` to the row ids of the selected
+    items. If the retry fails, the caller searches these items for the cause.
     """
 
     limit: int

@@ -19,20 +19,20 @@ class ClinicSettings(NamedTuple):
 
 
 NO_SETTINGS = ClinicSettings(integration=False, charge_types=frozenset())
-"""The settings of a clinic for which nobody has set any: it sends nothing."""
+"""The settings of a clinic that nobody has configured. Such a clinic sends nothing."""
 
 
 class SettingsChange(NamedTuple):
-    """A clinic's settings, and the moment from which they are in force."""
+    """A clinic's settings, and the moment from which they apply."""
 
     since: datetime
     settings: ClinicSettings
 
 
 def settings_as_of(changes: Sequence[SettingsChange], as_of: datetime) -> ClinicSettings:
-    """Return the settings in force at `as_of`, given the clinic's changes in order of time.
+    """Return the settings that applied at `as_of`. `changes` are all changes of the clinic's settings, oldest first.
 
-    A clinic's first settings also apply to payments that were saved before them (decision 0003).
+    A clinic's first settings also apply to payments that were saved earlier (decision 0003).
     """
     if not changes:
         return NO_SETTINGS
@@ -65,8 +65,8 @@ Verdict = Ineligible | NeedsReview | Eligible
 def check_eligibility(saved: PaymentSaved, before: Line | None, settings: ClinicSettings) -> Verdict:
     """Check a saved line against the settings of its clinic (rule D2, rows 5 to 9). The first matching row decides.
 
-    `before` is the line at its previous version, None for a new line. `settings` are the settings in force when the
-    line was saved. If it was requeued later, they are the settings in force at the requeue.
+    `before` is the line at its previous version, None for a new line. `settings` are the clinic's settings at the time
+    of the save or, if the line was requeued later, at the time of the requeue.
     """
     if not saved.paid:
         return Ineligible(None)
@@ -89,10 +89,9 @@ def exclusion_reason(settings: ClinicSettings, charge_type: str) -> Reason | Non
 def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
     """Return whether the line stays eligible under its charge type, regardless of the current settings (rule D2).
 
-    The line stays eligible in two cases: Billing holds money for it under this charge type, or the previous evaluation
-    decided that Billing should. Without this rule, an edited memo would reverse a payment whose charge type was
-    deselected. Money under another charge type does not count: the EMR has changed the line's type. This is so even if
-    a closed month keeps an entry under the old type.
+    The line stays eligible if Billing holds money for it under this charge type, or if the previous evaluation decided
+    that Billing should. Without this rule, an edited memo would reverse a payment whose charge type was deselected
+    later. If the EMR changes the charge type, money under the earlier type does not count.
     """
     if before is None or before.content is None:
         return False

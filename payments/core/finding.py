@@ -15,7 +15,7 @@ from payments.core.outcome import ClosedCase, ClosedMonth, NotSent, Outcome, Pos
 class DecisionError(ValueError):
     """A finding cannot be decided, assigned or reopened as requested. Nothing was changed.
 
-    `problem` is the message without the finding.
+    `problem` is the message without the finding's number.
     """
 
     def __init__(self, finding_id: int, problem: str) -> None:
@@ -41,7 +41,7 @@ class FindingReason(StrEnum):
 
 
 class FindingNote(StrEnum):
-    """Code of a note for the biller about a finding. The column `findings.note` joins several codes with `;`."""
+    """The code of a note for the biller about a finding. In the column `findings.note`, `;` separates several codes."""
 
     LATE_ARRIVAL = "late_arrival"  # followed by `:` and the month that was closed after the save
     NOTHING_TO_POST = "nothing_to_post"  # only the date or a note differs
@@ -73,8 +73,8 @@ _STATUS_WORDS = {
 class Finding:
     """A finding about a line at its newest version.
 
-    Amounts are in dollars: `amount_before` in Billing, `amount_now` in the EMR. `case` is set for a closed month,
-    otherwise None. `proposal` holds the entries that are posted when a biller accepts the finding.
+    `amount_before` is the amount in Billing, `amount_now` the amount in the EMR, both in dollars. `case` is set for a
+    closed month, otherwise None. `proposal` holds the entries that are posted when a biller accepts the finding.
     """
 
     reason: FindingReason
@@ -90,7 +90,7 @@ class Finding:
 
 
 def needs_review(outcome: Outcome) -> bool:
-    """Return whether a line with this outcome has a finding (rule D6)."""
+    """Return whether this outcome requires a finding (rule D6)."""
     return isinstance(outcome, ClosedMonth | ZeroDue) or outcome.reason is Reason.PATIENT_NOT_FOUND
 
 
@@ -116,21 +116,18 @@ def version_conflict_finding(line: Line, amount_now: Money | None) -> Finding:
 
 
 def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
-    """Return the adjusting entries that make Billing agree with the EMR (rule D4); none if only notes differ."""
+    """Return the adjusting entries that correct Billing to the EMR's amount (rule D4). If only notes differ, none."""
     return adjusting_entries(effective_postings(line.postings), _target_posting(line))
 
 
 def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
-    """Return the postings that import an accepted line with an Amount Due of 0.00.
-
-    Its months must be open (rule D6).
-    """
+    """Return the postings of an accepted line with an Amount Due of 0.00. Its months must be open (rule D6)."""
     return correcting_postings(line.postings, _target_posting(line))
 
 
 def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
     """Return the line after its finding was accepted. `posted` are the entries that the acceptance posted."""
-    target = _target(line)
+    target = _target_amount(line)
     if target:
         is_update = bool(effective_postings(line.postings))
         outcome: Outcome = Posted(target, is_update=is_update, is_accepted=True)
@@ -143,7 +140,7 @@ def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
 def apply_acknowledgement(line: Line) -> Line:
     """Return the line after its finding was acknowledged.
 
-    If only notes or dates differ, the difference counts as agreed from then on.
+    If only notes or dates differ, `acknowledged_hash` is updated, so that this difference opens no finding again.
     """
     found = required_finding(line)
     if found is None or found.case is None or found.proposal or line.content is None:
@@ -153,11 +150,11 @@ def apply_acknowledgement(line: Line) -> Line:
 
 def _target_posting(line: Line) -> LedgerPosting | None:
     """Return the posting that Billing should hold for the line; None if it should hold nothing."""
-    target = _target(line)
+    target = _target_amount(line)
     return LedgerPosting(target, EntryDimensions.of(line.content)) if line.content and target != ZERO else None
 
 
-def _target(line: Line) -> Money:
+def _target_amount(line: Line) -> Money:
     return _amount_paid(line) if line.outcome.target is None else line.outcome.target
 
 

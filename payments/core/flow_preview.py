@@ -10,10 +10,10 @@ from payments.core.outcome import ClosedMonth, Held, HoldCause, NotSent, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowPreview:
-    """The outcome that the import rule gives a payment, or the error of an invalid payment.
+    """The expected outcome of a payment, or the error of an invalid payment.
 
     If the payment is invalid, `error` is the message of the event contract and `outcome` is None. `patient_id` is None
-    if no patient was named; the patient then counts as known. `is_adjusted_automatically` says whether the company's
+    if no patient was named. The patient then counts as known. `is_adjusted_automatically` tells whether the company's
     policy accepts exceptions of closed months automatically.
     """
 
@@ -45,14 +45,14 @@ class FlowPreview:
 
     @property
     def would_be_sent(self) -> bool:
-        """Whether the payment would reach Billing, immediately or after a hold."""
+        """Whether Billing would receive the payment, immediately or after a hold."""
         return self.status in {Status.SUCCESSFUL, Status.PENDING}
 
     @property
     def would_be_posted(self) -> bool:
         """Whether the amount would be posted without a decision by a biller.
 
-        A payment of a CLOSING month counts as posted.
+        If the payment's month is CLOSING, this is assumed.
         """
         match self.outcome:
             case Posted():

@@ -21,7 +21,7 @@ Params = dict[str, Any]
 
 
 class HistoryCode(StrEnum):
-    """The kind of an event in a payment's history. The parameters of each code are in brackets."""
+    """The kind of an event in a payment's history. The comment beside a code names its parameters in parentheses."""
 
     RECEIVED = "received"  # without effect (cause, version, current)
     IMPORTED = "imported"  # (detail); on reading also (postings, posted), from the ledger
@@ -48,7 +48,7 @@ class HistoryCode(StrEnum):
 
 
 EXCEPTION_CODES = tuple(code for code in HistoryCode if code.startswith("exception_"))
-"""The codes of the events in the life of a Billing Exception."""
+"""The codes of all events that concern a Billing Exception."""
 
 
 class NoEffectCause(StrEnum):

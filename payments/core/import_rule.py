@@ -38,15 +38,15 @@ from payments.core.outcome import (
     ZeroDue,
 )
 
-_NOT_EVALUATED = NeverSent()
+_OUTCOME_BEFORE_EVALUATION = NeverSent()
 
 
 class ImportContext(NamedTuple):
     """The data, besides the line itself, that an evaluation depends on, as of `now`.
 
-    `settings` are the clinic's settings as of `Line.settings_as_of`. `months` holds the state of each month of the
-    company that is not open. `patient_schedule` holds the delays while the patient is unknown. If it is None,
-    `backoff_schedule` applies, which holds the delays after a fault.
+    `settings` are the clinic's settings as of `Line.settings_as_of`. `months` holds the states of the company's months;
+    a month without a state is open. `backoff_schedule` holds the delays after a fault, and `patient_schedule` the
+    delays while the patient is unknown. If `patient_schedule` is None, `backoff_schedule` applies to both.
     """
 
     now: datetime
@@ -62,7 +62,7 @@ class ImportContext(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The line after an evaluation, and the entries to post for it."""
+    """The result of an evaluation: the line with its new outcome, and the entries to post for it."""
 
     line: Line
     postings: tuple[LedgerPosting, ...] = ()
@@ -90,7 +90,7 @@ def decide(
         saved_on=event.saved_at.date(),  # the day in the offset that the clinic wrote
         content_hash=content_hash,
         content=event if isinstance(event, PaymentSaved) else previous_content,
-        outcome=_NOT_EVALUATED,
+        outcome=_OUTCOME_BEFORE_EVALUATION,
         attempts=1 + (before.attempts if before and before.version == event.version else 0),
         requeued_at=requeued_at,
         postings=before.postings if before else (),
@@ -101,12 +101,12 @@ def decide(
 
 
 def decide_again(line: Line, context: ImportContext) -> Decision:
-    """Return the decision on a held or requeued line, which is evaluated again."""
+    """Evaluate a held or requeued line again, and return the decision."""
     return _evaluate(line._replace(attempts=line.attempts + 1), line, context)
 
 
 def decide_failed(line: Line, context: ImportContext, error: str) -> Decision:
-    """Return the decision on a line whose evaluation failed: hold the line, or end its retries.
+    """Return the decision on a line whose evaluation failed: hold the line or, after its last retry, mark it Not Sent.
 
     `error` is the error's text.
     """
@@ -116,9 +116,10 @@ def decide_failed(line: Line, context: ImportContext, error: str) -> Decision:
 
 
 class _Evaluation(NamedTuple):
-    """A version under evaluation.
+    """The evaluation of a version of a line.
 
-    `before` is the line before it, and `hold` the hold that ends with the evaluation, if any.
+    `before` is the line before the evaluation, None for a new line. `hold` is the hold of this version that ends with
+    the evaluation, None if there was none.
     """
 
     line: Line
@@ -128,10 +129,10 @@ class _Evaluation(NamedTuple):
 
     @property
     def days(self) -> set[date]:
-        """The dates whose months must be open for a correction of what is posted. Empty if nothing is posted.
+        """The dates whose months must be open for a correction of the posted entries. Empty if nothing is posted.
 
-        These are the posted deposit dates and the previous transaction date. The caller adds the new transaction date,
-        unless the line is removed.
+        They are the posted deposit dates and the previous transaction date. If the line is not removed, the caller adds
+        the new transaction date.
         """
         days = self.line.posted_deposit_dates
         if days and self.before and self.before.content:
@@ -140,23 +141,23 @@ class _Evaluation(NamedTuple):
 
     @property
     def was_sent(self) -> bool:
-        """Whether an earlier version reached Billing, as a posting or as an exception."""
+        """Whether Billing received an earlier version: it was successful, or entries were posted for it."""
         was_successful = self.before is not None and self.before.outcome.status is Status.SUCCESSFUL
         return was_successful or bool(self.line.postings)
 
 
 def _evaluate(line: Line, before: Line | None, context: ImportContext) -> Decision:
-    """Return the decision on a deletion, or on a save by its eligibility (rule D2, rows 4 to 11)."""
+    """Return the decision on a deleted or saved line (rule D2, rows 4 to 11)."""
     is_same_version = before is not None and before.version == line.version
     hold = before.outcome if before and is_same_version and isinstance(before.outcome, Held) else None
     evaluation = _Evaluation(line, context, before, hold)
     if line.deleted or line.content is None:
         return _remove(evaluation, NothingToPost())
     verdict = check_eligibility(line.content, before, context.settings)
-    return _apply(evaluation, line.content, verdict)
+    return _apply_verdict(evaluation, line.content, verdict)
 
 
-def _apply(evaluation: _Evaluation, saved: PaymentSaved, verdict: Verdict) -> Decision:
+def _apply_verdict(evaluation: _Evaluation, saved: PaymentSaved, verdict: Verdict) -> Decision:
     match verdict:
         case Ineligible(reason):
             unpaid = NothingToPost() if evaluation.was_sent else NeverSent()

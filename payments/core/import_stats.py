@@ -49,11 +49,11 @@ class RunContext:
 
 @dataclass(slots=True)
 class ImportStats:
-    """Counts of an import run. `str()` returns the line that operators read.
+    """The counts of an import run. `str()` returns the line that operators read.
 
     - `evaluated`: all payments; `failed`: payments that stay pending after an error.
     - `refused`: events stored as dead letters; `unchanged`: events and evaluations without effect.
-    - `released`: held lines whose patient arrived; `noted`: patients and charges.
+    - `released`: held lines that became due because their patient was saved; `noted`: saved patients and charges.
     - `changed`: events and evaluations that changed a line, a patient, a charge or a dead letter.
     - `to_examine`: lines whose exceptions may have changed.
     - `to_distribute`: accounts whose money is distributed immediately.

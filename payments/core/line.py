@@ -16,7 +16,7 @@ IMPORT_USER = "Integration Import, Not mapped to a user"
 
 
 class EntryKind(StrEnum):
-    """Origin of a ledger entry."""
+    """The kind of a ledger entry: what posted it."""
 
     IMPORT = "import"
     ADJUSTMENT = "adjustment"
@@ -54,7 +54,7 @@ class LedgerPosting(NamedTuple):
 
 
 class Adjustment(NamedTuple):
-    """A proposed adjusting entry for a closed month, in dollars. Its deposit date is chosen on acceptance (rule D4)."""
+    """A proposed adjusting entry for a closed month, in dollars. The biller chooses its deposit date (rule D4)."""
 
     amount: Money
     patient_id: str
@@ -79,16 +79,16 @@ class Adjustment(NamedTuple):
 def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting, ...]:
     """Return the postings of a line that are not reversed, with their remaining amounts. `postings` are oldest first.
 
-    A posting cancels earlier postings of the opposite sign. Their dimensions must be equal, except for the deposit
-    date. Postings with the same deposit date are cancelled first, then the newest ones. In this way an adjustment
-    reverses an entry of a closed month (rule D4).
+    A posting cancels earlier postings of the opposite sign whose dimensions, except for the deposit date, are the same.
+    It cancels postings with the same deposit date first, then the newest ones. In this way an adjustment reverses an
+    entry of a closed month (rule D4).
     """
     if not postings:
         return ()
     remaining: dict[EntryDimensions, dict[date, Money]] = {}
     for amount, dimensions in postings:
         by_date = remaining.setdefault(dimensions._replace(deposit_date=date.min), {})
-        _add(by_date, dimensions.deposit_date, amount)
+        _add_or_cancel(by_date, dimensions.deposit_date, amount)
     return tuple(
         LedgerPosting(amount, undated._replace(deposit_date=day))
         for undated, by_date in remaining.items()
@@ -96,8 +96,8 @@ def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting
     )
 
 
-def _add(by_date: dict[date, Money], day: date, amount: Money) -> None:
-    """Add an amount to the amount of a date, after it has cancelled amounts of the opposite sign."""
+def _add_or_cancel(by_date: dict[date, Money], day: date, amount: Money) -> None:
+    """Cancel amounts of the opposite sign with an amount. Add the remainder to the amount of its date."""
     for other in [day, *reversed(by_date)] if amount else ():
         opposite = by_date.get(other, ZERO)
         if opposite * amount < ZERO:

@@ -7,14 +7,11 @@ from typing import NamedTuple, Self
 
 from payments.contract.days import YEAR_PATTERN
 
-_PATTERN = re.compile(rf"({YEAR_PATTERN})-(0[1-9]|1[0-2])", re.ASCII)
+_MONTH_PATTERN = re.compile(rf"({YEAR_PATTERN})-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class MonthState(StrEnum):
-    """State of a company's month. A SCHEDULED month still counts as open.
-
-    While a month is CLOSING, its payments are held.
-    """
+    """The state of a company's month. A SCHEDULED month still counts as open. Payments of a CLOSING month are held."""
 
     OPEN = "OPEN"
     SCHEDULED = "SCHEDULED"
@@ -40,7 +37,7 @@ class Month(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Parse YYYY-MM. Raises ValueError for any other form and for years outside 1900 to 2999."""
-        match = _PATTERN.fullmatch(text)
+        match = _MONTH_PATTERN.fullmatch(text)
         if not match:
             raise ValueError(f"month: expected YYYY-MM, e.g. 2026-10; got {text!r}")
         return cls(int(match[1]), int(match[2]))
@@ -51,7 +48,7 @@ class Month(NamedTuple):
         return date(self.year, self.number, 1)
 
     def plus(self, months: int) -> "Month":
-        """Return the month `months` months later, or earlier if `months` is negative."""
+        """Return the month that is `months` months later. A negative number returns an earlier month."""
         years, index = divmod(self.number - 1 + months, 12)
         return Month(self.year + years, index + 1)
 
@@ -66,7 +63,7 @@ class Month(NamedTuple):
 class LockedMonths(NamedTuple):
     """The latest CLOSED month and the latest CLOSING month of a company; None if there is none.
 
-    Every month up to the latest CLOSED month counts as closed, whether or not it was closed itself (rule D7). Every
+    Every month up to the latest CLOSED month counts as closed, even if it was never closed itself (rule D7). Every
     later month up to the latest CLOSING month counts as closing.
     """
 
@@ -78,7 +75,7 @@ class LockedMonths(NamedTuple):
         return self.closed_through is not None and month <= self.closed_through
 
     def state(self, month: Month, stored: MonthState = MonthState.OPEN) -> MonthState:
-        """Return the effective state of a month, given its stored state."""
+        """Return the state that a month counts as. `stored` is its own stored state."""
         if self.is_closed(month):
             return MonthState.CLOSED
         is_closing = self.closing_through is not None and month <= self.closing_through

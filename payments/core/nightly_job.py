@@ -17,7 +17,7 @@ class NightlyJob(StrEnum):
 
 
 class Progress(NamedTuple):
-    """The work that a job did for a company, in one transaction or in one night.
+    """The amount of work that a job did for a company, in one transaction or in one night.
 
     - `examined`: the number of accounts in a distribution, of clinics in a balancing.
     - `found`: the number of allocations in a distribution, of unexplained lines in a balancing.
@@ -51,11 +51,11 @@ class NightlyResult(NamedTuple):
 
 
 OVERDUE_AFTER = timedelta(hours=4)
-"""The time after the beginning of its night from which a job counts as overdue."""
+"""The time after the beginning of the night after which a job counts as overdue."""
 
 
 def nightly_state(done: date, due: date, local: datetime, *, is_running: bool) -> NightlyState:
-    """Return the state of a nightly job, unless it failed.
+    """Return the state of a nightly job that has not failed: DONE, RUNNING, DUE or OVERDUE. The caller detects FAILED.
 
     `done` is the date of the last night for which the job is complete. `due` is the date of the latest night that has
     begun. `local` is the current time in the time zone of these dates.

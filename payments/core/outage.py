@@ -1,4 +1,4 @@
-"""The reasons why no payment can be imported at present."""
+"""The reasons for which no payment can be imported at present."""
 
 from enum import StrEnum
 
@@ -21,13 +21,13 @@ class OutageReason(StrEnum):
 
     @property
     def may_concern_one_payment(self) -> bool:
-        """Whether a single payment can be the cause, for example because another session has locked its row."""
+        """Whether a single payment may be the cause, for example if another session has locked its row."""
         return self in {self.LOCK_TIMEOUT, self.TIME_LIMIT, self.OUT_OF_MEMORY, self.CONFLICT}
 
     @property
     def affects_every_payment(self) -> bool:
-        """Whether the outage affects every payment. It is then over as soon as any payment is posted.
+        """Whether the outage affects every payment. Such an outage is over as soon as any payment is posted.
 
-        A missing table or permission does not affect every payment: only the payments that need it fail.
+        A missing table or permission affects only the payments that need it.
         """
         return self in {self.DATABASE_UNAVAILABLE, self.READ_ONLY, self.NOT_REPLICATED, self.FEED_UNAVAILABLE}

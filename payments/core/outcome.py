@@ -1,8 +1,8 @@
 """The outcome of one version of a payment: how far it was transmitted, and what Billing did with it (rule D5).
 
-An outcome is one of eight small values. Each value has these attributes: `status` is the status on the Claims Feed.
-`reason` is set if the payment is Not Sent. `application` says what Billing did with the payment. `target` is the amount
-in dollars that Billing should hold for the line (T in rule D1), None while it is undecided.
+An outcome is a value of one of eight classes, which all have four attributes. `status` is the status on the Claims
+Feed. `reason` is set if the payment is Not Sent. `application` says what Billing did with the payment. `target` is the
+amount in dollars that Billing should hold for the line (T in rule D1), None while it is undecided.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from payments.contract.money import ZERO, Money
 
 
 class Status(StrEnum):
-    """Transmission status on the Claims Feed. Each value is the term that users see."""
+    """The transmission status on the Claims Feed. Each value is the term that users see."""
 
     PENDING = "Transmission Pending"
     SUCCESSFUL = "Transmission Successful"
@@ -23,7 +23,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """Reason for Not Sent or Validation Failed. `docs/reference/not-sent-reasons.md` explains each."""
+    """The reason for Not Sent or Validation Failed. `docs/reference/not-sent-reasons.md` explains each reason."""
 
     TYPE_NOT_SELECTED = "type_not_selected"
     INTEGRATION_OFF = "integration_off"
@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 
 # Reasons of lines whose retries ended before their target was decided.
-_UNDECIDED = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
+_REASONS_WITHOUT_TARGET = frozenset({Reason.RETRIES_EXHAUSTED, Reason.PATIENT_NOT_FOUND})
 
 
 class Application(StrEnum):
@@ -58,7 +58,7 @@ class Application(StrEnum):
 
 
 class HoldCause(StrEnum):
-    """The cause for which a payment is held."""
+    """The cause of a hold."""
 
     PATIENT_NOT_FOUND = "patient_not_found"
     MONTH_CLOSING = "month_closing"
@@ -76,7 +76,7 @@ class ClosedCase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The ledger holds `amount`, the EMR's amount in dollars.
+    """The EMR's amount is posted. `amount` is in dollars.
 
     `is_update` tells whether the line had entries before. `is_accepted` tells whether a biller posted the amount by
     accepting an exception.
@@ -151,10 +151,10 @@ class ZeroDue:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The line waits, and is evaluated again at `due_at` (rule D5).
+    """The line is held, and is evaluated again at `due_at` (rule D5).
 
-    `retry_count` is the number of consecutive holds for the same kind of cause. `error` is the text of a technical
-    fault, empty if there was none.
+    `retry_count` is the number of consecutive holds of the same kind: for an unknown patient, or for any other cause.
+    `error` is the text of a technical fault, empty if there was none.
     """
 
     status: ClassVar[Status] = Status.PENDING
@@ -170,7 +170,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The line stays out of Billing for this reason. Nothing is posted for it.
+    """The line is not sent to Billing for this reason. Nothing is posted for it.
 
     `error` is the text of the technical fault that ended the retries, empty if there was none.
     """
@@ -184,12 +184,12 @@ class NotSent:
     @property
     def target(self) -> Money | None:
         """0.00, or None if the retries ended before the target was decided."""
-        return None if self.reason in _UNDECIDED else ZERO
+        return None if self.reason in _REASONS_WITHOUT_TARGET else ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class NothingToPost:
-    """The line was transmitted, but it needs no entries: for example a deletion of a line that was never posted."""
+    """The line was transmitted but needs no entries, for example the deletion of a line that was never posted."""
 
     status: ClassVar[Status] = Status.SUCCESSFUL
     reason: ClassVar[None] = None

@@ -7,7 +7,7 @@ from payments.core.version_check import VersionCheck, compare_versions
 
 
 class PatientVersion(NamedTuple):
-    """A patient at the newest version. The content of a version is the name."""
+    """A patient at the newest version. Two events with the same version must have the same name."""
 
     version: int
     name: str | None

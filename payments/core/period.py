@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class DateRange(NamedTuple):
-    """A range of days. Both ends are inclusive. None is no limit."""
+    """A range of days, including its first and its last day. None means no limit."""
 
     since: date | None = None
     until: date | None = None

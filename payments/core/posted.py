@@ -1,7 +1,7 @@
 """The posted state of a payment: whether its money is in the Billing ledger and, if not, why (rule D5).
 
-A payment has two states. The Transmission status tells whether Billing has received the payment. The posted state tells
-whether the ledger holds the amount of the newest version. The first matching rule decides.
+The Transmission status of a payment tells whether Billing has received the payment. The posted state tells whether the
+ledger holds the amount of the newest version. The first matching rule of POSTED_RULES decides it.
 `payments/store/feed/posted.py` renders the same rules as SQL.
 """
 
@@ -13,7 +13,7 @@ from payments.core.outcome import Application, Reason, Status
 
 
 class PostedState(StrEnum):
-    """The posting state of a payment's newest version: in the ledger, or the cause why it is not."""
+    """The posted state of a payment's newest version: POSTED, or the cause for which it is not in the ledger."""
 
     POSTED = "posted"
     CLOSED_MONTH = "closed_month"
@@ -40,7 +40,7 @@ NOT_IN_BILLING = frozenset(
 
 
 class PostedFilter(StrEnum):
-    """A filter for payments by posted state: one state, or all states of NOT_IN_BILLING."""
+    """A filter by posted state. Its value is one state, or stands for all states in NOT_IN_BILLING."""
 
     NOT_IN_BILLING = "not_in_billing"
     POSTED = "posted"
@@ -60,9 +60,9 @@ class PostedFilter(StrEnum):
 
 
 class PostedFacts(NamedTuple):
-    """The stored codes that decide the posted state of a payment on the Claims Feed.
+    """The stored facts that decide the posted state of a payment on the Claims Feed.
 
-    - `is_undecided`: whether the target is undecided.
+    - `is_undecided`: whether the outcome has no target.
     - `is_acknowledged`: whether a biller acknowledged the exception of this attempt.
     - `has_emr_amount`: whether the target is the EMR's amount and the ledger holds it.
     """
@@ -78,29 +78,29 @@ class PostedFacts(NamedTuple):
 class PostedRule(NamedTuple):
     """A rule: a payment has `state` if all conditions in `when` hold.
 
-    `when` maps the name of a fact to the values that match. Facts without an entry do not matter.
+    `when` maps the name of a fact to the values that match. A fact that is not in `when` may have any value.
     """
 
     state: PostedState
     when: Mapping[str, tuple[object, ...]]
 
 
-_EXCEPTION: dict[str, tuple[object, ...]] = {"application": (Application.EXCEPTION,)}
-_NOT_SENT: dict[str, tuple[object, ...]] = {"status": (Status.NOT_SENT,)}
+_IS_EXCEPTION: dict[str, tuple[object, ...]] = {"application": (Application.EXCEPTION,)}
+_IS_NOT_SENT: dict[str, tuple[object, ...]] = {"status": (Status.NOT_SENT,)}
 
 POSTED_RULES = (
     PostedRule(PostedState.PENDING, {"status": (Status.PENDING,)}),
     PostedRule(PostedState.INVALID, {"status": (Status.VALIDATION_FAILED,)}),
     # Only a date or a note differs, and a biller has agreed.
-    PostedRule(PostedState.POSTED, _EXCEPTION | {"is_acknowledged": (True,), "has_emr_amount": (True,)}),
-    PostedRule(PostedState.ACKNOWLEDGED, _EXCEPTION | {"is_acknowledged": (True,)}),
-    PostedRule(PostedState.ZERO_DUE, _EXCEPTION | {"is_undecided": (True,)}),
-    PostedRule(PostedState.CLOSED_MONTH, _EXCEPTION),
-    PostedRule(PostedState.INTERNAL_PAYMENT, _NOT_SENT | {"reason": (Reason.INTERNAL_PAYMENT,)}),
+    PostedRule(PostedState.POSTED, _IS_EXCEPTION | {"is_acknowledged": (True,), "has_emr_amount": (True,)}),
+    PostedRule(PostedState.ACKNOWLEDGED, _IS_EXCEPTION | {"is_acknowledged": (True,)}),
+    PostedRule(PostedState.ZERO_DUE, _IS_EXCEPTION | {"is_undecided": (True,)}),
+    PostedRule(PostedState.CLOSED_MONTH, _IS_EXCEPTION),
+    PostedRule(PostedState.INTERNAL_PAYMENT, _IS_NOT_SENT | {"reason": (Reason.INTERNAL_PAYMENT,)}),
     PostedRule(
-        PostedState.ACKNOWLEDGED, _NOT_SENT | {"reason": (Reason.PATIENT_NOT_FOUND,), "is_acknowledged": (True,)}
+        PostedState.ACKNOWLEDGED, _IS_NOT_SENT | {"reason": (Reason.PATIENT_NOT_FOUND,), "is_acknowledged": (True,)}
     ),
-    PostedRule(PostedState.NOT_SENT, _NOT_SENT),
+    PostedRule(PostedState.NOT_SENT, _IS_NOT_SENT),
     PostedRule(PostedState.POSTED, {"application": (Application.IMPORTED, Application.UPDATED)}),
     PostedRule(PostedState.NOTHING_TO_POST, {}),
 )

@@ -1,4 +1,4 @@
-"""Items of recurring work: which items a sweep selects, and when a failed item is tried again."""
+"""Items of recurring work, their selection by a sweep, and the delays after failed attempts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
+_RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 
 
 class WorkKind(StrEnum):
-    """A kind of recurring work. The note below each value says what its `item_id` is. The values are stored."""
+    """A kind of recurring work. The text below each member describes the `item_id` of its items. Values are stored."""
 
     DETECT_EXCEPTION = "detect_exception"
     """The row id of a line."""
@@ -37,7 +37,7 @@ class WorkKind(StrEnum):
 
         The delays of CLOSE_MONTH are short, because payments are held while a month is CLOSING.
         """
-        return _DELAYS[:3] if self is WorkKind.CLOSE_MONTH else _DELAYS
+        return _RETRY_DELAYS[:3] if self is WorkKind.CLOSE_MONTH else _RETRY_DELAYS
 
 
 class WorkItem(NamedTuple):
@@ -55,8 +55,7 @@ class Selection:
     """The selection of items for a sweep.
 
     If `only` is set, the sweep selects these items. If it is None, the sweep selects all items that are due and not
-    postponed. The sweep sets `taken` to the items that it works on. If the sweep fails, one of these items is the
-    cause.
+    postponed. The sweep sets `taken` to the selected items. If the sweep fails, the caller searches them for the cause.
     """
 
     only: Sequence[WorkItem] | None = None

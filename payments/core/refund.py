@@ -8,7 +8,7 @@ from payments.contract.money import ZERO, Money
 
 
 class RefundProblem(StrEnum):
-    """The reason why a biller should check a refund: its payment is not on the account, or the refund exceeds it."""
+    """The reason why a biller should check a refund: its payment is not on the account, or is smaller."""
 
     NOT_FOUND = "refunded_payment_not_found"
     ABOVE_PAYMENT = "refund_above_payment"
@@ -28,7 +28,10 @@ class AccountLine(NamedTuple):
 
 
 class RefundToCheck(NamedTuple):
-    """A refund with a problem. `uncovered` is the part that no payment of the account covers, in dollars."""
+    """A refund that a biller should check. `uncovered` is the part that exceeds the refunded payment, in dollars.
+
+    If the payment is not on the account, `uncovered` is the whole refund.
+    """
 
     refund: AccountLine
     problem: RefundProblem
@@ -39,8 +42,7 @@ def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[
     """Return a map from the row id of each refund to the row id of the line that it refunds.
 
     `keys` maps the row id of each line of one account to its printed key. `refunds` maps the row id of each refund to
-    the key that it names. A refund is omitted if no other line of the account has that key, or if several lines have
-    it.
+    the key of the line that it refunds. A refund is omitted unless exactly one other line of the account has that key.
     """
     refs_by_key: dict[str, list[int]] = {}
     for ref, key in keys.items():
@@ -50,7 +52,7 @@ def refunded_lines(keys: Mapping[int, str], refunds: Mapping[int, str]) -> dict[
 
 
 def refunds_to_check(lines: Sequence[AccountLine]) -> list[RefundToCheck]:
-    """Return the refunds that no payment of the account covers in full.
+    """Return the refunds whose payment is not on the account, or is smaller than the refunded amounts.
 
     `lines` are the refunds of one account and the lines that they refund. The refunds are in the order of distribution.
     """

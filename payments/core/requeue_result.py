@@ -23,15 +23,15 @@ class RequeueResult(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The position in a list of results: the payments that reach Billing come first."""
+        """The position in a list of results. Results of payments that reach Billing come first."""
         return list(RequeueResult).index(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ResultCount:
-    """The number of payments with a result, and their sum in dollars.
+    """The number of requeued payments with the same result, and their sum in dollars.
 
-    `reason` is set for payments that are not sent. For dead letters, it is the reason from before the requeue.
+    `reason` is set for payments that are not sent. For dead letters, it is the reason that they had before the requeue.
     """
 
     result: RequeueResult

@@ -11,12 +11,13 @@ from payments.contract.keys import ClinicKey
 class Scope:
     """The companies and clinics whose data may be seen. Data must be within all three limits.
 
-    - None is no limit. `Scope()` permits everything: all clinics of all companies.
+    - None means no limit. `Scope()` permits everything: all clinics of all companies.
     - An empty set permits nothing.
     - `clinics` holds clinic ids. The scope of a user with some clinics also has their companies in `companies`. If
-      `companies` is None, the ids count in every company. Only a report of a user of all companies can have this scope.
-    - `clinic_keys` is needed if several companies may have the same clinic id. It limits the scope to these pairs of a
-      company and a clinic.
+      `companies` is None, the scope includes these clinic ids in every company. Only a report of a user of all
+      companies can have such a scope.
+    - `clinic_keys` limits the scope to pairs of a company and a clinic. It is needed if several companies of the scope
+      may have the same clinic id.
     """
 
     companies: frozenset[str] | None = None
@@ -86,7 +87,7 @@ class Scope:
     def includes(self, other: "Scope") -> bool:
         """Return whether this scope permits everything that the other scope permits.
 
-        Only EVERYTHING includes an empty scope: data without a company belongs to the users of no company.
+        Only EVERYTHING includes an empty scope.
         """
         if other.is_empty and self != EVERYTHING:
             return False

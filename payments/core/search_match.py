@@ -10,14 +10,14 @@ from enum import StrEnum
 from itertools import product
 
 SIMILARITY_PERCENT_MIN = 75
-"""The least `difflib.SequenceMatcher.ratio`, in percent, with which two words count as similar."""
+"""Two words count as similar from this `difflib.SequenceMatcher.ratio` on, in percent."""
 _TERM_CHARACTERS = 3
 _SIMILAR_WORD_CHARACTERS_MIN = 4
 _SIMILAR_WORDS_MAX = 3
 
 
 class Match(StrEnum):
-    """The way in which a search hit matches the text. The best match comes first."""
+    """The way in which a search hit matches the text. The members are in order, the best match first."""
 
     ID = "id"
     CHECK_NUMBER = "check_number"
@@ -63,11 +63,10 @@ def _match_words(words: Sequence[str], name: str, patient_id: str) -> Match | No
 
 
 def part_terms(wanted: str) -> list[str]:
-    """Return the index terms of every word of a search.
+    """Return the index terms of a search for parts of words.
 
-    A patient whose name and id contain all words has all these terms.
-
-    A word of one or two characters is found only at the beginning of a word.
+    If each word occurs in a patient's name or id, the patient has all these terms. A search word of one or two
+    characters is found only at the beginning of a word.
     """
     parts = (word if len(word) >= _TERM_CHARACTERS else f"  {word}" for word in wanted.split())
     return sorted({term for part in parts for term in _terms(part)})
@@ -76,8 +75,8 @@ def part_terms(wanted: str) -> list[str]:
 def similar_terms(wanted: str) -> list[list[str]]:
     """Return lists of index terms for a search with mistyped words. A similar name has all terms of at least one list.
 
-    The lists assume that the first or the second half of each word is right. Words of fewer than four characters are
-    ignored. The result is empty if no word remains, or more than three.
+    The lists assume that the first or the second half of each word is correct. Words of fewer than four characters are
+    ignored. If no word remains, or more than three words remain, the result is empty.
     """
     words = [word for word in wanted.split() if len(word) >= _SIMILAR_WORD_CHARACTERS_MIN]
     if not 0 < len(words) <= _SIMILAR_WORDS_MAX:

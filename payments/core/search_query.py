@@ -9,13 +9,13 @@ from payments.contract.keys import ID_CHARACTERS_MAX, KeyReading, LocalKey
 from payments.contract.money import Money, parse_amount
 
 TEXT_CHARACTERS_MAX = 300
-"""The characters of a search text that are read. A printed key with its company is shorter."""
+"""The largest number of characters of a search text that are read. Every printed key with its company is shorter."""
 _KEYS_MAX = 50
 
 # 25, 25.5, 25.00, 1,250.00, $25, -$25.00 and ($25.00). A comma separates thousands only, so 25,00 is no amount.
-_AMOUNT = re.compile(r"(-?)\$?(\d{1,10}|\d{1,3}(?:,\d{3})+)(\.\d{1,2})?", re.ASCII)
-_IN_PARENTHESES = re.compile(r"\((.+)\)")
-_NUMBER_WORDS = re.compile(
+_AMOUNT_PATTERN = re.compile(r"(-?)\$?(\d{1,10}|\d{1,3}(?:,\d{3})+)(\.\d{1,2})?", re.ASCII)
+_PARENTHESES_PATTERN = re.compile(r"\((.+)\)")
+_WORDS_BEFORE_NUMBER = re.compile(
     r"^(?:(?:check|cheque|chk|ck|ref|reference)\b\.?\s*)?(?:(?:number|no)\b\.?)?\s*#?\s*", re.IGNORECASE
 )
 _REFERENCE_FORMS = ("{}", "#{}", "check {}", "Check {}", "check #{}", "Check #{}", "ck {}", "CK {}")
@@ -40,40 +40,40 @@ class SearchQuery:
 
     @property
     def has_digit(self) -> bool:
-        """Whether the text has a digit, as nearly every id of a payment has."""
+        """Whether the text has a digit. Nearly every payment id has one."""
         return any(map(str.isdigit, self.text))
 
     @property
     def is_amount_only(self) -> bool:
-        """Whether the text has a currency sign. It is then no name, id or check number."""
+        """Whether the text can only be an amount, because it begins with a currency sign."""
         return self.amount is not None and not self.payment_ids
 
     @property
     def is_empty(self) -> bool:
-        """Whether the text was empty or blank."""
+        """Whether the search text was empty or blank."""
         return not self.text
 
 
 def parse_search(text: str) -> SearchQuery:
-    """Return the ways in which a search text can be read. Characters beyond TEXT_CHARACTERS_MAX are ignored."""
+    """Parse a search text in every possible way. Characters beyond TEXT_CHARACTERS_MAX are ignored."""
     text = text[:TEXT_CHARACTERS_MAX].strip()
     if not text:
         return SearchQuery("")
     if text.lstrip("-(").startswith("$"):
-        return SearchQuery(text, amount=_amount(text))
+        return SearchQuery(text, amount=_parse_amount(text))
     return SearchQuery(
         text,
-        payment_ids=_forms_of_id(text),
-        keys=tuple(islice(_keys(text), _KEYS_MAX)),
-        references=_references(text),
-        amount=_amount(text),
+        payment_ids=_id_spellings(text),
+        keys=tuple(islice(_possible_keys(text), _KEYS_MAX)),
+        references=_reference_spellings(text),
+        amount=_parse_amount(text),
     )
 
 
-def _amount(text: str) -> Money | None:
-    """Return the amount in a text, or None. A minus sign or parentheses make the amount negative."""
-    inner = _IN_PARENTHESES.fullmatch(text)
-    found = _AMOUNT.fullmatch(inner[1] if inner else text)
+def _parse_amount(text: str) -> Money | None:
+    """Return the amount in a text, or None if it is no amount. A minus sign or parentheses make it negative."""
+    inner = _PARENTHESES_PATTERN.fullmatch(text)
+    found = _AMOUNT_PATTERN.fullmatch(inner[1] if inner else text)
     if found is None:
         return None
     sign, dollars, cents = found.groups()
@@ -83,15 +83,15 @@ def _amount(text: str) -> Money | None:
         return None  # more than an amount may be
 
 
-def _forms_of_id(text: str) -> tuple[str, ...]:
-    """Return the text as an id, and the text in upper and in lower case. Return nothing if it is too long for an id."""
+def _id_spellings(text: str) -> tuple[str, ...]:
+    """Return the text as it is, in upper case and in lower case. If it is too long for an id, return nothing."""
     return tuple(dict.fromkeys((text, text.upper(), text.lower()))) if len(text) <= ID_CHARACTERS_MAX else ()
 
 
-def _keys(text: str) -> Iterator[KeyReading]:
-    """Yield the keys that a text can mean.
+def _possible_keys(text: str) -> Iterator[KeyReading]:
+    """Yield the keys that a text can mean. Without a slash, the text is no key.
 
-    The text is `clinic/payment/line`, `clinic/payment` or `payment/line`. The first two may follow `company:`.
+    The form is `clinic/payment/line`, `clinic/payment` or `payment/line`. `company:` may precede the first two forms.
     """
     if "/" not in text:
         return
@@ -103,11 +103,11 @@ def _keys(text: str) -> Iterator[KeyReading]:
             yield KeyReading(None, LocalKey("", key.payment_id, key.line_id))
 
 
-def _references(text: str) -> tuple[str, ...]:
+def _reference_spellings(text: str) -> tuple[str, ...]:
     """Return the spellings in which a check number may be stored. Words before it, such as `check no.`, are dropped.
 
     A text without a digit is returned only as it was typed.
     """
-    number = _NUMBER_WORDS.sub("", text, count=1)
+    number = _WORDS_BEFORE_NUMBER.sub("", text, count=1)
     forms = _REFERENCE_FORMS if any(map(str.isdigit, number)) else ()
     return tuple(dict.fromkeys((text, *(form.format(number) for form in forms))))

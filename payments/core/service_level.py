@@ -1,4 +1,4 @@
-"""Due dates of Billing Exceptions: a company's service level in business days (rule D6)."""
+"""Compute due dates of Billing Exceptions. A company's service level is a number of business days (rule D6)."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""The order of a list, a position in it, and the part of the list that a page shows."""
+"""The order of a list, a position in the list, and the part of the list that a page shows."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ Position = tuple[SortValue, ...]
 """The values of a row's sort keys. The last ones are unique, so that a position identifies one row."""
 
 SORTED_ROWS_MAX = 10_000
-"""The rows that a page sorts by a column without an index. Longer lists are sorted by their indexed columns only."""
+"""The largest number of rows that a page sorts by a column without an index."""
 
 
 class Sort(NamedTuple):

@@ -1,12 +1,12 @@
-"""The names of time zones that a company may choose (rule D1)."""
+"""Check the time zone of a company (rule D1)."""
 
 from functools import cache
 from zoneinfo import available_timezones
 
 DEFAULT_TIMEZONE = "UTC"
-"""The time zone of a company for which none was chosen, unless the installation has another default."""
+"""The default time zone of new companies, unless the installation has another default."""
 # Entries of the time zone database that are not locations.
-_NO_LOCATION = frozenset({"localtime", "Factory", "posixrules"})
+_NAMES_WITHOUT_LOCATION = frozenset({"localtime", "Factory", "posixrules"})
 
 
 class TimezoneError(ValueError):
@@ -19,7 +19,7 @@ class TimezoneError(ValueError):
 @cache
 def known_timezones() -> frozenset[str]:
     """Return the IANA names of all time zones that this system knows."""
-    return frozenset(available_timezones() - _NO_LOCATION)
+    return frozenset(available_timezones() - _NAMES_WITHOUT_LOCATION)
 
 
 def check_timezone(name: str) -> str:

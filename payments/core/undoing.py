@@ -44,14 +44,14 @@ def _reversal(entry: PostedEntry, open_days: Collection[date], today: date) -> R
 
 
 def is_accepted(line: Line) -> bool:
-    """Return whether the line still has the outcome of an acceptance: it was neither saved nor evaluated again."""
+    """Return whether the line still has the outcome of an acceptance. It has not if it was saved or evaluated again."""
     return isinstance(line.outcome, Posted | Removed) and line.outcome.is_accepted
 
 
 def undo_acceptance(
     line: Line, reason: FindingReason, reversed_by: Sequence[LedgerPosting], hash_before: bytes | None
 ) -> Line:
-    """Return an accepted line after its acceptance was undone. It needs a decision again.
+    """Return an accepted line after its acceptance was undone. The line has an outcome that needs a decision again.
 
     `reason` is the finding's reason. `reversed_by` are the postings that reversed the acceptance. `hash_before` is the
     line's `acknowledged_hash` from before the acceptance.

@@ -18,7 +18,7 @@ class VersionCheck(StrEnum):
 
 
 class Versioned(Protocol):
-    """A patient or charge at a version. Two values are equal if version and content are equal."""
+    """A patient or charge at a version. Two values are equal if their versions and contents are equal."""
 
     @property
     def version(self) -> int:
@@ -26,7 +26,7 @@ class Versioned(Protocol):
 
 
 def compare_versions(new: Versioned, before: Versioned | None) -> VersionCheck:
-    """Compare a saved patient or charge with the version that Billing holds. `before` is None if Billing holds none."""
+    """Compare a saved patient or charge with `before`, the version that Billing holds, None if it holds none."""
     if before is None or new.version > before.version:
         return VersionCheck.NEW
     if new.version < before.version:

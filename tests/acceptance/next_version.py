@@ -38,7 +38,7 @@ def upgrade() -> None:
 # File, text that must occur exactly once, replacement.
 CHANGES = (
     ("payments/contract/event.py", "    refund_of: PrintedKey\n", "    refund_of: PrintedKey\n    tip: ShortText\n"),
-    ("payments/contract/event.py", '_NOT_CONTENT = {"schema_", ', '_NOT_CONTENT = {"tip", "schema_", '),
+    ("payments/contract/event.py", '_FIELDS_NOT_HASHED = {"schema_", ', '_FIELDS_NOT_HASHED = {"tip", "schema_", '),
     (
         "tasks/importing.py",
         '    reply_to: str = "",\n',

@@ -20,7 +20,7 @@ from console.web.origins import client_address
 from console.web.resuming import resumed_page
 from payments.access import authentication
 from payments.access.authentication import LoginAttempt, LoginResult
-from payments.access.sessions import KEPT_AFTER_EXPIRY
+from payments.access.sessions import RETENTION_AFTER_EXPIRY
 from payments.store.db.isolation import AUTHENTICATION_ACCESS
 
 router = APIRouter(include_in_schema=False)
@@ -110,7 +110,7 @@ def log_out(context: OwnAccount) -> Response:
 def _set_session_cookie(request: Request, response: Response, token: str) -> None:
     """Set the cookie of a new session. It outlives the session, so that its user can log in again and continue."""
     settings = app_state(request).settings
-    kept = timedelta(hours=settings.session_hours) + KEPT_AFTER_EXPIRY
+    kept = timedelta(hours=settings.session_hours) + RETENTION_AFTER_EXPIRY
     response.set_cookie(
         cookie_name(settings, SESSION_COOKIE),
         token,
