@@ -95,7 +95,7 @@ def _migrate_to(url: str, revision: str) -> None:
 
 
 def _create_partitions(url: str) -> None:
-    for table in retention.TABLES:
+    for table in retention.PARTITIONED_TABLES:
         with _open_transaction(url) as tx:
             retention.create_partitions(tx, table, datetime.now(UTC).date())
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from payments.journeys import analyzing
-from payments.journeys.retention import TABLES
+from payments.journeys.retention import PARTITIONED_TABLES
 from payments.store.db.connection import Database, Transaction, transaction
 from tasks.isolation import is_locked, is_outage
 
@@ -27,7 +27,7 @@ def change_tables(database: Database, change: Callable[[Transaction, str], int],
     If a table fails, its error is logged and the next table is changed; the first error is raised at the end. An error
     that is an outage is raised immediately.
     """
-    partitions, blocked = 0, list(TABLES)
+    partitions, blocked = 0, list(PARTITIONED_TABLES)
     errors: list[Exception] = []
     for _ in range(passes):
         results = {table: _try_change(database, change, table) for table in blocked}

@@ -90,7 +90,7 @@ def _wait_for_older_writers(database: Database) -> None:
     from payments.store.db.connection import transaction
 
     with transaction(database) as tx:
-        own = company_export.new_transaction_id(tx)
+        own = company_export.assign_transaction_id(tx)
 
     def is_alone() -> bool:
         with transaction(database) as tx:
@@ -120,7 +120,7 @@ def _copy_rows(database: Database, move: tuple[str, UUID], folder: Path) -> Mani
         tables = [
             export_folder.write_table(
                 folder,
-                (table, company_export.column_names(table)),
+                (table, company_export.copied_columns(table)),
                 company_export.copy_rows(tx, table, move[0]),
                 on_bytes,
             )

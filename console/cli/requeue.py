@@ -87,14 +87,14 @@ def requeue(  # noqa: PLR0913 (each parameter is an option)
 
 
 def _parse_requeueable_status(text: str) -> Status:
-    from payments.journeys.requeueing import REQUEUEABLE
+    from payments.journeys.requeueing import REQUEUEABLE_STATUSES
 
     try:
         status = parse_status(text)
     except typer.BadParameter:
-        return parse_choice(sorted(REQUEUEABLE), text, "status", "--status")
-    if status not in REQUEUEABLE:
-        problem = f"{status} payments are in Billing; choose from: {', '.join(sorted(REQUEUEABLE))}"
+        return parse_choice(sorted(REQUEUEABLE_STATUSES), text, "status", "--status")
+    if status not in REQUEUEABLE_STATUSES:
+        problem = f"{status} payments are in Billing; choose from: {', '.join(sorted(REQUEUEABLE_STATUSES))}"
         raise typer.BadParameter(problem, param_hint="'--status'")
     return status
 

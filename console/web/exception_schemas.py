@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from console.reports.exceptions import QueueChoice
 from console.web.filters import STORABLE_PATTERN, Day, Storable, Text
 from console.web.schemas import Body, PostedEntry
-from payments.journeys.noting import CHARACTERS_MAX
+from payments.journeys.noting import NOTE_CHARACTERS_MAX
 
 
 class UndoRequestBody(Body):
@@ -75,7 +75,7 @@ class ExceptionLife(BaseModel):
 class NoteBody(Body):
     """The text of a note on an exception."""
 
-    text: Annotated[str, Field(min_length=1, max_length=CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
+    text: Annotated[str, Field(min_length=1, max_length=NOTE_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
 
 
 class SubjectNoteBody(NoteBody):

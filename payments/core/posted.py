@@ -40,7 +40,7 @@ NOT_IN_BILLING = frozenset(
 
 
 class PostedFilter(StrEnum):
-    """A filter by posted state. Its value is one state, or stands for all states in NOT_IN_BILLING."""
+    """A filter by posted state: one state, or `not_in_billing` for all states in NOT_IN_BILLING."""
 
     NOT_IN_BILLING = "not_in_billing"
     POSTED = "posted"

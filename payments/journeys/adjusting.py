@@ -39,7 +39,7 @@ from payments.store.ledger.findings import Decision, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
 AUTO_POLICY = "company policy: auto"
-"""The user of entries that a company's policy accepts."""
+"""The user of entries that were accepted by a company's policy."""
 
 
 class AcceptanceResult(NamedTuple):
@@ -56,8 +56,8 @@ class AcceptanceResult(NamedTuple):
 def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: datetime, who: str) -> AcceptanceResult:
     """Post the entries that an exception proposes. A second call posts nothing.
 
-    `deposit_date` is in an open month. It defaults to today in the company's time zone. `who` is the user for the audit
-    history. The call locks the line, then share-locks the months of the entries until the commit.
+    `deposit_date` must be in an open month. It defaults to today in the company's time zone. `who` is the user of the
+    entries. The call locks the line, then share-locks the months of the entries until the commit.
 
     Raises DecisionError if the exception cannot be accepted, if the payment has changed since the exception was opened,
     or if the date is in the future or in a month that is not open. Also raises it if the Amount Due is 0.00 and the
@@ -87,12 +87,12 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
     findings.decide(tx, finding_id, FindingStatus.RESOLVED, Decision(now, who, line.acknowledged_hash))
     params = {"postings": posting_params(postings)}
-    _record(tx, line, finding, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
+    _record_history(tx, line, finding, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
     return AcceptanceResult(str(line.key), postings)
 
 
 class SeenException(NamedTuple):
-    """An exception as a user saw it: its id, and the version of the payment that it showed."""
+    """An exception as a user saw it: its id, and the version of its payment at that time."""
 
     finding_id: int
     version: int
@@ -140,7 +140,7 @@ def list_acceptable(tx: Transaction, company_id: str | None) -> list[int]:
 def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
     """Return the closed-month exceptions of companies whose policy accepts them automatically (rule D4).
 
-    An exception whose acceptance failed is omitted until its next attempt is due.
+    An exception is omitted if its acceptance has failed and the next attempt is not due yet.
     """
     found = acceptable_findings.load(tx, None, policy="auto")
     return postponed_work.drop_postponed(tx, WorkKind.ACCEPT_EXCEPTION, found, now)
@@ -149,7 +149,7 @@ def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
 def accept_by_policy(tx: Transaction, exception: WorkItem, now: datetime) -> None:
     """Accept an exception of `list_auto_acceptable`, and delete the record of its failed attempts.
 
-    Raises as `accept`.
+    Raises the errors of `accept`.
     """
     accept(tx, int(exception.item_id), None, now, AUTO_POLICY)
     postponed_work.clear(tx, WorkKind.ACCEPT_EXCEPTION, exception)
@@ -182,7 +182,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         lines.write(tx, [settled], now)
     findings.decide(tx, finding_id, FindingStatus.ACKNOWLEDGED, Decision(now, who, line.acknowledged_hash))
     event = HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, line.company_id, detail=reason.strip())
-    _record(tx, line, finding, event)
+    _record_history(tx, line, finding, event)
     return str(line.key)
 
 
@@ -208,5 +208,5 @@ def _are_open(tx: Transaction, line: Line, days: set[date]) -> bool:
     return locked_findings.open_days(tx, line, days) == days
 
 
-def _record(tx: Transaction, line: Line, finding: StoredFinding, event: HistoryEvent) -> None:
+def _record_history(tx: Transaction, line: Line, finding: StoredFinding, event: HistoryEvent) -> None:
     history.add(tx, [event._replace(line_ref=line.id, version=line.version, finding_ref=finding.id)])

@@ -16,7 +16,7 @@ from payments.store.reports import exceptions as exception_report
 from payments.store.reports.exceptions import ExceptionFilter, ExceptionRow
 
 NO_OWNER = ""
-"""The owner that a user saw on an exception without one."""
+"""The value of `Assignment.seen_owner` for an exception that had no owner."""
 
 
 class Assignment(NamedTuple):
@@ -34,9 +34,9 @@ class Assignment(NamedTuple):
 def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> None:
     """Change the owner of an open exception. If the exception already has this owner, nothing changes.
 
-    Locks the exception. Raises DecisionError if the exception is not open, or if its owner is not the one that the
-    caller saw. Also raises it if the new owner does not exist, is disabled, may not decide exceptions, or may not see
-    this one.
+    Locks the exception. Raises DecisionError if the exception is not open, or if its owner has changed since the caller
+    saw it. Also raises it if the new owner does not exist, is disabled, may not decide exceptions, or may not see this
+    exception.
     """
     finding_id, owner, seen_owner = assignment
     found = findings.read_locked(tx, finding_id)
@@ -60,11 +60,9 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
 def claim_next(
     tx: Transaction, exception_filter: ExceptionFilter, owner: User, now: datetime, who: str
 ) -> ExceptionRow | None:
-    """Assign the oldest matching open exception without an owner to a user, and return it.
+    """Assign the oldest matching open exception without an owner to a user.
 
-    Return None if there is none.
-
-    Users who call this simultaneously get different exceptions.
+    Return the exception, or None if there is none. Users who call this simultaneously get different exceptions.
     """
     finding_id = exception_queue.claim_next(tx, exception_filter, owner.name, now)
     if finding_id is None:
@@ -84,7 +82,7 @@ def find_owner(tx: Transaction, name: str) -> User | None:
 
 
 def list_owners(tx: Transaction, scope: Scope) -> list[User]:
-    """Return the users who may decide exceptions and belong to companies of a scope only, by name."""
+    """Return the users who may decide exceptions and who see no company outside the scope, sorted by name."""
     return [
         row.user
         for row in users.list_all(tx)

@@ -23,23 +23,23 @@ __all__ = ["Balance", "BalanceFilter", "BalancedLine", "LineGroup"]
 
 
 class BalancedClinic(NamedTuple):
-    """Company and clinic of one balance. Both ids are None for events whose company or clinic is unreadable."""
+    """The company and the clinic of one balance. An id is None for events in which it is unreadable."""
 
     company_id: str | None
     clinic_id: str | None
 
 
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLogRow] | None = None) -> Balance:
-    """Balance the payments of a period and its clinics. `log`, if given, replaces the feed as the EMR's side.
+    """Balance the payments that a filter selects. If `log` is given, it replaces the feed as the EMR's side.
 
-    The result lists the lines on which the EMR and Billing differ, unexplained lines first. It takes constant memory.
+    The result lists the lines on which the EMR and Billing differ, unexplained lines first. Memory use is constant.
 
     Raises AmbiguousIdError if the log names a clinic that several companies of the scope have.
     """
     if log is not None:
         emr_log.create_temporary_tables(tx, log, balance_filter.scope)
-    balance = Balance(lines=SortedRows(_worst_first))
-    for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=log is not None)):
+    balance = Balance(lines=SortedRows(_largest_first))
+    for line in _reconcile_by_clinic(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
     return balance
 
@@ -47,19 +47,17 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLog
 def differing_lines(
     tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLogRow] | None = None
 ) -> Iterator[BalancedLine]:
-    """Yield the lines that `balance` lists, by company, clinic, payment and line.
+    """Yield the lines that `balance` lists, sorted by company, clinic, payment and line.
 
-    Payments without a line in Billing come last.
+    Payments without a line in Billing come last. Raises AmbiguousIdError as `balance` does.
 
-    Without a period, a log or an earlier moment, lines are yielded while several statements read the ledger. The
-    transaction must therefore be a snapshot, and stay open until the last line. Otherwise all lines are compared before
-    the first one is yielded.
-
-    Raises AmbiguousIdError as `balance` does.
+    If there is no log, and the filter has neither a period nor `as_of`, several statements read the ledger while the
+    lines are yielded. The transaction must then be a snapshot and stay open until the last line. In all other cases all
+    lines are compared before the first one is yielded.
     """
     if log is not None:
         emr_log.create_temporary_tables(tx, log, balance_filter.scope)
-    for line in _reconcile_compared(balancing.stream(tx, balance_filter, with_log=log is not None)):
+    for line in _reconcile_by_clinic(balancing.stream(tx, balance_filter, with_log=log is not None)):
         if not line.is_equal:
             yield line
 
@@ -67,10 +65,10 @@ def differing_lines(
 def lines_of_group(
     tx: Transaction, balance_filter: BalanceFilter, group: LineGroup, log: Iterable[EmrLogRow] | None = None
 ) -> Iterator[BalancedLine]:
-    """Yield the lines of a group of the balance, in the order of their keys.
+    """Yield the lines of a group of the balance, sorted by their keys.
 
-    The group EMR also has the lines on which the EMR and Billing agree. The other arguments are those of
-    `differing_lines`.
+    The group EMR also has the lines on which the EMR and Billing agree. The arguments besides `group` and the errors
+    are those of `differing_lines`.
     """
     if group is not LineGroup.EMR:
         yield from (line for line in differing_lines(tx, balance_filter, log) if group in line.groups)
@@ -81,17 +79,14 @@ def lines_of_group(
     yield from (line for line in map(reconcile, compared) if group in line.groups)
 
 
-def _worst_first(line: BalancedLine) -> tuple[Money, bool, str]:
+def _largest_first(line: BalancedLine) -> tuple[Money, bool, str]:
     return -abs(line.unexplained), not line.notes, line.payment or ""
 
 
 def balance_clinics(tx: Transaction, balance_filter: BalanceFilter) -> dict[BalancedClinic, Balance]:
-    """Return the balance of each clinic.
-
-    The sums count all lines. `Balance.lines` stays empty, to save memory.
-    """
+    """Return the balance of each clinic. To save memory, `Balance.lines` stays empty. The sums include all lines."""
     balances: dict[BalancedClinic, Balance] = defaultdict(lambda: Balance(lines=deque(maxlen=0)))
-    for line in _reconcile_compared(balancing.compare(tx, balance_filter, with_log=False)):
+    for line in _reconcile_by_clinic(balancing.compare(tx, balance_filter, with_log=False)):
         balances[BalancedClinic(line.company, line.clinic)].add(line)
     return dict(balances)
 
@@ -102,7 +97,7 @@ def balance_last_week(
     """Return the balance of each clinic for the last full week before a day.
 
     All companies are balanced together. If that fails, each company is balanced separately, and companies that fail are
-    omitted. Raises any error for which `is_outage` returns True.
+    omitted. An error for which `is_outage` returns True is raised.
     """
     together = _try_balance(tx, BalanceFilter(*last_full_week(day)), is_outage)
     if together is not None:
@@ -116,11 +111,12 @@ def balance_next_due(
 ) -> dict[BalancedClinic, Balance] | None:
     """Balance the last full week of the next companies in tonight's run. Return the balance of each clinic.
 
-    Returns None if no run is due, or if another transaction holds the advisory lock of the job. The companies together
-    have at most `lines_max` lines, except that a single company may have more. Postponed companies are omitted. Sets
-    `selection.taken` to the companies. Stores the results and the progress of the run.
+    Returns None if no run is due, or if another transaction holds the advisory lock of the job. So many companies are
+    balanced that they have at most `lines_max` lines together, but at least one company. Postponed companies are
+    omitted. Sets `selection.taken` to the companies. Stores the results and the progress of the run.
 
-    An event whose company cannot be read is in no balance. It is a dead letter, which explains its whole amount.
+    An event whose company cannot be read is in no balance. It would not add to the unexplained amount, because the
+    amount of a dead letter is always explained.
     """
     run = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if run is None:
@@ -135,7 +131,7 @@ def balance_next_due(
 
 
 def balance_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> dict[BalancedClinic, Balance]:
-    """Balance the last full week before tonight's run for these companies. Return the balance of each clinic.
+    """Balance the last full week of these companies again, as tonight's run does. Return the balance of each clinic.
 
     Stores the result of each company.
     """
@@ -154,7 +150,7 @@ def _progress(balances: Sequence[Balance]) -> Progress:
 
 
 def skip_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:
-    """Let tonight's run continue after these companies, which failed. Locks the job as `balance_next_due` does."""
+    """Store that tonight's run has passed these companies, which failed. Locks the job as `balance_next_due` does."""
     if run := job_runs.lock_due(tx, InstallationJob.BALANCE, now):
         job_runs.record_progress(tx, run, companies[-1].company_id)
 
@@ -162,9 +158,9 @@ def skip_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]
 def _try_balance(
     tx: Transaction, balance_filter: BalanceFilter, is_outage: Callable[[Exception], bool]
 ) -> dict[BalancedClinic, Balance] | None:
-    """Return the balance of each clinic, or None after an error.
+    """Return the balance of each clinic, or None after an error. Raises an error for which `is_outage` returns True.
 
-    The error is rolled back to a savepoint, so the transaction can still be used.
+    After an error, the transaction is rolled back to a savepoint, so it can still be used.
     """
     try:
         with savepoint(tx):
@@ -179,5 +175,5 @@ def _week_of(day: date, *company_ids: str) -> BalanceFilter:
     return BalanceFilter(*last_full_week(day), scope=Scope.of_companies(*company_ids))
 
 
-def _reconcile_compared(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:
+def _reconcile_by_clinic(compared: Iterable[LineComparison | BalancedLine]) -> Iterator[BalancedLine]:
     return (reconcile(each) if isinstance(each, LineComparison) else each for each in compared)

@@ -1,4 +1,4 @@
-"""Choose the part of a user's scope that a report, a page or a command names."""
+"""Limit a user's scope to the company and the clinic that a report, a page or a command names."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -12,7 +12,7 @@ from payments.store.ledger import clinics, owners
 
 
 class ScopeChoice(NamedTuple):
-    """The company, the clinic and the patient that a request names. An id is None if the request does not name it."""
+    """The company, the clinic and the patient that a request names. An id that it does not name is None."""
 
     company: str | None = None
     clinic: str | None = None
@@ -39,10 +39,10 @@ def choose_scope(tx: Transaction, scope: Scope, choice: ScopeChoice) -> Scope:
     """Return the part of a scope that belongs to the chosen company and clinic.
 
     - Raises OutOfScopeError if a limited scope does not include the company or the clinic.
-    - Raises UnknownNameError if Billing does not have it. Without this error, the report of a misspelt clinic would be
-      empty and look balanced.
-    - Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with the chosen id. A
-      report would otherwise add up the payments of different clinics or people.
+    - Raises UnknownNameError if Billing does not have the company or the clinic. Without this error, the report of a
+      misspelt clinic would be empty and look balanced.
+    - Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with the chosen id.
+      Without this error, a report would add up the payments of different clinics or people.
     """
     narrowed = _of_company(tx, scope, choice.company)
     if choice.clinic is not None:
@@ -67,10 +67,7 @@ def _of_company(tx: Transaction, scope: Scope, company: str | None) -> Scope:
 
 
 def _display_id(name: str) -> str:
-    """Return an id for a message.
-
-    It is quoted if it is empty, or contains blanks at its ends or invisible characters.
-    """
+    """Return an id as a message shows it: quoted if it is empty, has blanks at its ends or invisible characters."""
     return name if name.isprintable() and name.strip() == name != "" else repr(name)
 
 
@@ -84,7 +81,7 @@ def current_day(tx: Transaction, scope: Scope, now: datetime) -> date:
 
 
 def zone_of(tx: Transaction, scope: Scope, default: str) -> ZoneInfo:
-    """Return the time zone of the companies in a scope. If there is none, or several, return the default."""
+    """Return the time zone that all companies in a scope have. If there is none, or several, return the default."""
     zones = clinics.list_timezones(tx, scope)
     return ZoneInfo(zones[0] if len(zones) == 1 else default)
 

@@ -23,7 +23,10 @@ __all__ = ["CloseWarning", "ClosingError", "MonthRow", "Snapshot"]
 
 
 class Verification(NamedTuple):
-    """Result of adding up a closed month again: whether the totals match, the current totals, and the stored total."""
+    """The result of adding up a closed month again.
+
+    `matches` tells whether the current totals equal the stored ones. `snapshot` holds the current totals.
+    """
 
     matches: bool
     snapshot: Snapshot
@@ -31,10 +34,10 @@ class Verification(NamedTuple):
 
 
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
-    """Schedule a month to be closed in the coming night. Return the warnings to resolve before.
+    """Schedule a month to be closed in the coming night. Return the warnings that should be resolved before.
 
     Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, if it is
-    CLOSING, if it is or counts as closed, or if an earlier month with entries is not closed.
+    CLOSING, if it is closed or counts as closed, or if an earlier month with entries is not closed.
     """
     _check_is_here(tx, company_id, month)
     state = month_close.lock_state(tx, company_id, month)
@@ -59,7 +62,7 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
 
 
 def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[CloseWarning]]:
-    """Return the totals that a close would store, and the warnings to resolve before it. Takes no lock.
+    """Return the totals that a close would store, and the warnings that should be resolved before. Takes no lock.
 
     Raises ClosingError as `begin_close` does.
     """
@@ -68,7 +71,7 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return the warnings to resolve before a month is closed. The month need not have ended."""
+    """Return the warnings that should be resolved before a month is closed. The month may still be running."""
     return warnings_report.close_warnings(tx, company_id, month)
 
 
@@ -77,8 +80,8 @@ def begin_close(tx: Transaction, company_id: str, month: Month, now: datetime, w
 
     `who` is None for the nightly task. Waits for running imports, then locks the month and the earlier open months.
 
-    Raises ClosingError if Billing has no such company, if the month has not ended, if it is or counts as closed, or if
-    an earlier month with entries is not closed.
+    Raises ClosingError if Billing has no such company, if the month has not ended, if it is closed or counts as closed,
+    or if an earlier month with entries is not closed.
     """
     _check_is_here(tx, company_id, month)
     state = month_close.lock_states_through(tx, company_id, month)
@@ -103,9 +106,10 @@ def finish_close(tx: Transaction, company_id: str, month: Month, now: datetime) 
 
 
 def due_months(tx: Transaction, now: datetime) -> list[tuple[str, Month]]:
-    """Return the months to close now: months left in CLOSING, and months scheduled before the company's current day.
+    """Return the months to close now.
 
-    A month whose close failed is omitted until its next attempt is due.
+    These are the months whose close was interrupted, and the months that were scheduled before the company's current
+    day. A month is omitted if its close has failed and the next attempt is not due yet.
     """
     due = {
         work_item(each.company_id, each.month): (each.company_id, each.month)
@@ -121,7 +125,7 @@ def work_item(company_id: str, month: Month) -> WorkItem:
 
 
 def month_totals(tx: Transaction, company_id: str, month: Month) -> Snapshot:
-    """Return a month's totals: the stored totals if it is closed, otherwise the current sums."""
+    """Return a month's totals: the stored totals of a closed month, otherwise the current totals."""
     return month_close.load_snapshot(tx, company_id, month) or month_close.compute_snapshot(tx, company_id, month)
 
 
@@ -152,11 +156,9 @@ class DueMonth(NamedTuple):
 
 
 def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[DueMonth]:
-    """Return, for each company of a scope, its oldest month that has ended and is not closed.
+    """Return the oldest month of each company of a scope that has ended and is not closed.
 
-    Return at most `limit` months.
-
-    The oldest month comes first.
+    Return at most `limit` months, sorted by month.
     """
     found = []
     for each in months.oldest_open(tx, scope, limit):
@@ -167,7 +169,7 @@ def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) ->
 
 
 def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the effective state of a month, whether or not the month has a row (rule D7). Takes no lock."""
+    """Return the state that a month counts as, even if it has no row (rule D7). Takes no lock."""
     return months.load_state(tx, company_id, month)
 
 

@@ -24,12 +24,12 @@ from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 __all__ = ["MoveError", "RefusedEvent"]
 
 CLOCK_DIFFERENCE_MAX = timedelta(hours=1)
-"""The largest difference between the clocks of a worker and of the exporting machine. Events that were refused up to
-this long before the export also count as late. Publishing an event twice does no harm."""
+"""The largest expected difference between the clocks of a worker and of the exporting machine. Events that were refused
+up to this time before the export also count as late, because publishing an event twice does no harm."""
 
 
 def check_has_company(tx: Transaction, company_id: str) -> None:
-    """Check that this installation has the company and may export it. Raises MoveError otherwise.
+    """Check that this installation has the company and may export it. Otherwise raises MoveError.
 
     Locks the company's row.
     """
@@ -38,7 +38,7 @@ def check_has_company(tx: Transaction, company_id: str) -> None:
 
 
 def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
-    """Check that `move_id`, from a complete export, is the company's current move. Raises MoveError otherwise.
+    """Check that `move_id`, from a complete export, is the company's current move. Otherwise raises MoveError.
 
     Locks the company's row.
     """
@@ -48,12 +48,12 @@ def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
 
 
 def mark_left(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID:
-    """Mark a company as having left, and return the id of its move. A second call changes nothing.
+    """Mark a company as LEFT, and return the id of its move. A second call changes nothing.
 
     From the commit on, the company's events are Not Sent (`unknown_company`), sweeps omit its rows, and PostgreSQL
     refuses changes of these rows by users. After the commit, wait until `has_older_writer` returns False.
 
-    Waits for imports in progress. New imports wait for the commit. The audit history records the export.
+    Waits for running imports. New imports wait for the commit. Adds the export to the audit history.
 
     Locks: ADMISSION, then the company's row. Raises MoveError if Billing does not have the company, or if it is being
     imported.
@@ -71,7 +71,7 @@ def mark_left(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID
 def cancel_move(tx: Transaction, company_id: str, now: datetime, who: str) -> None:
     """Cancel the move of a company that has left. Its events are imported here again, and its rows may change.
 
-    The audit history records the change. Locks: ADMISSION, then the company's row. Raises MoveError if the company has
+    Adds the change to the audit history. Locks: ADMISSION, then the company's row. Raises MoveError if the company has
     not left.
     """
     acquire(tx, AdvisoryLock.ADMISSION)
@@ -81,15 +81,18 @@ def cancel_move(tx: Transaction, company_id: str, now: datetime, who: str) -> No
     audit.add(tx, AuditEntry(now, who, "cancelled export of company", company_id, company_id=company_id))
 
 
-def new_transaction_id(tx: Transaction) -> str:
-    """Return an id for `has_older_writer`. Call it in a new transaction, after the commit of `mark_left`."""
-    return company_moves.new_transaction_id(tx)
+def assign_transaction_id(tx: Transaction) -> str:
+    """Assign an id to this transaction, and return it for `has_older_writer`.
+
+    Call it in a new transaction after the commit of `mark_left`.
+    """
+    return company_moves.assign_transaction_id(tx)
 
 
 def has_older_writer(tx: Transaction, transaction_id: str) -> bool:
-    """Return whether a transaction that began before `transaction_id` is still writing.
+    """Return whether a transaction with a lower id than `transaction_id` is still writing.
 
-    Such a transaction may not see that the company has left.
+    Such a transaction may not have seen that the company has left, and may still change the company's rows.
     """
     return company_moves.has_older_writer(tx, transaction_id)
 
@@ -105,8 +108,8 @@ def copy_rows(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
     return copying.copy_out(tx, table, company_id)
 
 
-def column_names(table: str) -> tuple[str, ...]:
-    """Return the names of a table's columns, in the order of `copy_rows`."""
+def copied_columns(table: str) -> tuple[str, ...]:
+    """Return the names of the columns that `copy_rows` copies, in the same order."""
     return columns_of(MOVED_TABLES[table])
 
 
@@ -132,10 +135,10 @@ def build_manifest(
 
 
 def late_events(tx: Transaction, company_id: str) -> list[RefusedEvent]:
-    """Return the events that were refused here because the company has left, oldest first. Each is as it was published.
+    """Return the events that were refused here because the company has left, as they were published, oldest first.
 
-    Events that break the contract are omitted, because the new installation would reject them as well. Raises MoveError
-    if the company has not left.
+    Invalid events are omitted, because the new installation would reject them as well. Raises MoveError if the company
+    has not left.
     """
     move = _lock(tx, company_id)
     if move.state is not MoveState.LEFT or move.moved_at is None:

@@ -1,8 +1,8 @@
 """Import a company that another installation has exported.
 
-`begin` marks the company as arriving, so that its events are not imported meanwhile. `reserve_row_ids` reserves free
+`begin` marks the company as ARRIVING, so that its events are not imported meanwhile. `reserve_row_ids` reserves free
 ids for its rows. Then one transaction calls `begin_insert`, inserts the rows of all tables with `insert_rows`, and
-calls `verify`. So either all rows of the company arrive, or none.
+calls `verify`. Therefore either all rows of the company are inserted, or none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,10 +23,10 @@ _ID_MAX = 2**62
 
 
 def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
-    """Mark the company as arriving. Return False if this move has already arrived, so that there is nothing to import.
+    """Mark the company as ARRIVING. Return False if the rows of this move are already imported.
 
-    Until the company has arrived, its events are Not Sent (`unknown_company`) and can be requeued. Waits for imports in
-    progress. New imports wait for the commit.
+    Until the import has ended, the company's events are Not Sent (`unknown_company`) and can be requeued. Waits for
+    running imports of events. New ones wait for the commit.
 
     Locks: ADMISSION, then the company's row. Raises MoveError if the database schemas differ, or if this installation
     has data of the company.
@@ -57,9 +57,9 @@ def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
 
 
 def reserve_row_ids(tx: Transaction, table: str, ids: IdRange) -> int:
-    """Reserve row ids of a table for `ids`. Return the number to add to each of them. Commit immediately.
+    """Reserve row ids of a table for the id range of the export. Return the number to add to each of its ids.
 
-    See `row_ids`.
+    Commit immediately (see `row_ids.reserve`).
     """
     return row_ids.reserve(tx, table, ids)
 
@@ -67,7 +67,7 @@ def reserve_row_ids(tx: Transaction, table: str, ids: IdRange) -> int:
 def begin_insert(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
     """Begin the transaction that inserts the rows. Return False if another transaction has already inserted them.
 
-    Locks the company's row until the commit. Raises MoveError if the company is no longer marked as arriving.
+    Locks the company's row until the commit. Raises MoveError if the company is no longer ARRIVING.
     """
     present = company_moves.lock(tx, manifest.company_id)
     state = present.state if present and present.move_id == manifest.move_id else None
@@ -85,7 +85,7 @@ def begin_insert(tx: Transaction, manifest: Manifest, now: datetime, who: str) -
 def insert_rows(
     tx: Transaction, manifest: Manifest, exported: ExportedTable, blocks: Iterable[bytes], shifts: Mapping[str, int]
 ) -> None:
-    """Insert the rows of a table. `shifts` maps each table to the result of `reserve_row_ids`.
+    """Insert the rows of a table, which `blocks` contain. `shifts` maps each table to the result of `reserve_row_ids`.
 
     Raises MoveError if rows are missing, or if a row belongs or refers to another company.
     """
@@ -97,7 +97,7 @@ def insert_rows(
 def verify(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> None:
     """Check that the ledger's totals equal those of the export, and that closed months equal their stored totals.
 
-    The audit history records the import. Raises MoveError if totals differ.
+    Marks the company as ARRIVED, and adds the import to the audit history. Raises MoveError if totals differ.
     """
     check_ledger(manifest.ledger, ledger_figures.load_ledger(tx, manifest.company_id))
     detail = f"{manifest.rows} rows exported on {manifest.exported_at:%Y-%m-%d %H:%M:%S%z}"

@@ -75,7 +75,7 @@ def set_company(
 ) -> CompanyRow:
     """Change a company's settings, and return the new settings. This confirms the company.
 
-    An unknown company is created, with the default time zone. Locks the company's row.
+    An unknown company is created with the default time zone. Locks the company's row.
 
     Raises TimezoneError if this system or PostgreSQL does not know the time zone, ChangedMeanwhileError if the settings
     are not those that the user saw, and MoveError if the company has moved to another installation.
@@ -87,13 +87,13 @@ def set_company(
     if confirmation.confirm(tx, NamedClinic(update.company_id, None), now, who):
         audit.add(tx, AuditEntry(now, who, "confirmed company", update.company_id, company_id=update.company_id))
     before = clinics.lock_company(tx, update.company_id)
-    if update.seen is not None and (changes := _changes(update.seen, before)):
+    if update.seen is not None and (changes := _changed_columns(update.seen, before)):
         raise ChangedMeanwhileError(f"company {update.company_id}", changes)
     wanted = {name: value for name, value in update._asdict().items() if name not in {"company_id", "seen"}}
     chosen = {name: value for name, value in wanted.items() if value is not None}
     chosen |= {"timezone_chosen": True} if update.timezone is not None else {}
     after = clinics.change_company(tx, update.company_id, chosen)
-    if changes := _changes(before, after):
+    if changes := _changed_columns(before, after):
         company_id = update.company_id
         audit.add(tx, AuditEntry(now, who, "changed company", company_id, changes, company_id=company_id))
     return after
@@ -104,8 +104,8 @@ def set_clinic(
 ) -> ClinicRow:
     """Change a clinic's settings from `now` on, and return the new settings. This confirms the clinic.
 
-    An unknown clinic is created, as is an unknown company, with the default time zone. If the latest stored change is
-    later than `now`, the new change takes effect at that later time. Locks the clinic's row.
+    An unknown clinic is created. An unknown company is created with the default time zone. If the clinic's latest
+    change is later than `now`, the new change takes effect at that later time. Locks the clinic's row.
 
     Raises ClinicOfOtherCompanyError if another company has a clinic with this id, ChangedMeanwhileError if the settings
     are not those that the user saw, and MoveError if the company has moved to another installation.
@@ -143,9 +143,9 @@ def list_clinic_settings(
 
 
 def unconfigured_clinic_ids(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
-    """Return the given ids that are not configured.
+    """Return the given clinic ids that are not configured, because nobody has set their integration or charge types.
 
-    Such an id names no clinic of the company, or a clinic whose integration is off and that has no charge types.
+    These are ids of no clinic of the company, and of clinics that have no charge types and whose integration is off.
     """
     rows = list_clinic_settings(tx, now, scope=Scope.of_companies(company_id))
     known = {row.clinic for row in rows if row.integration or row.types}
@@ -178,15 +178,12 @@ def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRo
 
 
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None = None) -> list[CompanyRow]:
-    """Return the companies for which nobody has chosen a time zone.
-
-    `company_ids` limits the result to these companies.
-    """
+    """Return the companies for which nobody has chosen a time zone. `company_ids` limits them to these companies."""
     return clinics.companies_without_timezone(tx, company_ids)
 
 
 def lock_clinics(tx: Transaction, keys: Collection[ClinicKey]) -> None:
-    """Lock several clinics before they are changed. They are locked in a fixed order, which prevents deadlocks."""
+    """Lock clinics that will be changed in one transaction. The fixed order of the locks prevents deadlocks."""
     clinics.lock(tx, keys)
 
 
@@ -208,7 +205,7 @@ def _differences(before: ClinicSettings, after: ClinicSettings) -> str:
     return "; ".join(f"{name}: {text}" for name, text in parts.items() if text)
 
 
-def _changes(before: CompanyRow, after: CompanyRow) -> str:
+def _changed_columns(before: CompanyRow, after: CompanyRow) -> str:
     both = zip(CompanyRow._fields, before, after, strict=True)
     return ", ".join(f"{name}: {old} to {new}" for name, old, new in both if old != new)
 

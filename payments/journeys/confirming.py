@@ -1,4 +1,4 @@
-"""Confirm the companies and clinics that events added, and retire empty ones that came from a mistyped id."""
+"""Confirm companies and clinics that events added. Retire empty ones that were added because of a mistyped id."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from payments.store.ledger.confirmation import Contents, UnconfirmedRow
 __all__ = ["NamedClinic", "UnconfirmedRow"]
 
 LISTED_ROWS_MAX = 200
-"""The companies, clinics and patients that are listed, of each kind."""
+"""The largest number of companies, of clinics and of patients that are listed."""
 
 
 class ConfirmationError(ValueError):
@@ -28,14 +28,14 @@ def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[Unconfi
 
 
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
-    """Confirm a company, or a clinic with its company. A retired one is restored. The audit history records it.
+    """Confirm a company, or a clinic with its company. If it was retired, it is restored. Adds an audit entry.
 
     An unfinished import of the company from another installation is cancelled. Locks the rows of the company and the
     clinic.
 
     Raises ConfirmationError if Billing does not have the company or clinic in this scope, or if the company has moved
-    to another installation. Also raises it if the company is retired or arriving and the scope does not include all
-    companies: only an operator may reverse an operator's decision.
+    to another installation. Also raises it if the company is retired or ARRIVING and the scope does not include all
+    companies, because only an operator may reverse an operator's decision.
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
@@ -45,28 +45,24 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope:
         )
     company_moves.clear_arrival(tx, named.company_id)
     confirmation.confirm(tx, named, now, who)
-    _record(tx, "confirmed", named, now, who)
+    _record_audit(tx, "confirmed", named, now, who)
 
 
 def may_restore(scope: Scope) -> bool:
-    """Return whether a user with this scope may confirm a company that is retired or arriving.
-
-    The scope must be unlimited.
-    """
+    """Return whether a user with this scope may confirm a company that is retired or ARRIVING: it must be unlimited."""
     return scope.companies is None
 
 
 def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
-    """Retire an empty company or clinic. The audit history records it.
+    """Retire an empty company or clinic. Adds an audit entry.
 
-    Until it is confirmed again, its events are Not Sent. Waits for imports in progress. New imports wait for the
-    commit.
+    Until it is confirmed again, its events are Not Sent. Waits for running imports. New imports wait for the commit.
 
     Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is already retired, if
     Billing does not have it in this scope, or if its company has moved to another installation.
 
-    Locks: ADMISSION, then the row. Imports of all companies wait for ADMISSION, so everything is checked before it is
-    locked. A quick check afterwards finds what an import has added meanwhile.
+    Locks: ADMISSION, then the row. The contents are counted before ADMISSION is locked, because imports of all
+    companies wait for it. A quick check after the lock detects data that an import has added meanwhile.
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
@@ -78,7 +74,7 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: 
         raise ConfirmationError(f"{_describe(named)} is not empty: an import has just added to it; nothing was changed")
     if not confirmation.retire(tx, named, now, who):
         raise ConfirmationError(f"{_describe(named)} is retired already")
-    _record(tx, "retired", named, now, who)
+    _record_audit(tx, "retired", named, now, who)
 
 
 def describe_contents(contents: Contents) -> str:
@@ -110,7 +106,7 @@ def _check_has_not_left(tx: Transaction, company_id: str) -> None:
         )
 
 
-def _record(tx: Transaction, action: str, named: NamedClinic, now: datetime, who: str) -> None:
+def _record_audit(tx: Transaction, action: str, named: NamedClinic, now: datetime, who: str) -> None:
     kind = "company" if named.clinic_id is None else "clinic"
     subject = named.clinic_id or named.company_id
     audit.add(tx, AuditEntry(now, who, f"{action} {kind}", subject, company_id=named.company_id))

@@ -41,16 +41,16 @@ __all__ = [
 ]
 
 GAUGE_PERIOD = timedelta(minutes=5)
-"""The period of the retry and chunk figures."""
+"""The period that the figures of retries and import chunks cover."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The figures of the overview page for one day.
 
-    `feed` counts the payments that were saved on the day, in the clinics' local time. `flow` is the activity of each
-    hour. `exceptions` counts the open exceptions. `unposted` sums all payments that are not in Billing, by cause. It
-    includes the Internal Payments, which stay in the EMR.
+    `feed` counts the payments that were saved on the day, in the clinics' local time. `flow` holds the payment counts
+    of each hour. `exceptions` counts the open exceptions. `unposted` sums all payments that are not in Billing, by
+    cause. It includes the Internal Payments, which stay in the EMR.
     """
 
     day: date
@@ -64,7 +64,7 @@ class Overview:
 class Gauges:
     """The figures of the ledger for Prometheus. `retries` and `chunks` cover the last five minutes.
 
-    `replication` is None if the database role may not read it.
+    `replication` is None if the database role may not read the state of the standbys, or if the server is a standby.
     """
 
     companies: Sequence[str]
@@ -96,7 +96,7 @@ def trends(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[
 
 
 def read_gauges(tx: Transaction, now: datetime) -> Gauges:
-    """Return the figures of the whole ledger that indexes can answer."""
+    """Return the figures of the whole ledger. They are read from indexes, so the call is quick."""
     return Gauges(
         companies=clinics.list_company_ids(tx),
         unsuccessful=dashboard.unsuccessful_by_company(tx),

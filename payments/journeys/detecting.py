@@ -1,7 +1,7 @@
 """Open, recompute and close Billing Exceptions (rules D3 and D6).
 
-The sweep is idempotent. It may run at any time, and in two processes simultaneously. Each run also finds what an
-earlier run missed.
+The sweep is idempotent. It may run at any time, even in two processes simultaneously. Each run also repairs the
+exceptions that an earlier run missed.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class DetectionStats:
 def detect(
     tx: Transaction, now: datetime, worker: str, limit: int, selection: Selection | None = None
 ) -> DetectionStats:
-    """Update the exceptions of up to `limit` lines. Skip lines that another transaction has locked.
+    """Open, recompute or close the exceptions of up to `limit` lines. Skip lines that another transaction has locked.
 
     `selection.only` limits the lines. The call sets `selection.taken` to the lines that it examines. Locks the lines
     (FOR UPDATE SKIP LOCKED), then writes exceptions and history.
@@ -72,7 +72,7 @@ def detect(
     closed = HistoryCode.EXCEPTION_CLOSED
     described += [(closed, each.id, locked[ref], {"reason": each.reason}) for ref, each in resolved.items()]
     event = HistoryEvent(now, closed, worker, None)
-    history.add(tx, [_history_event(event, *each) for each in described])
+    history.add(tx, [_event_of_finding(event, *each) for each in described])
     return DetectionStats(len(locked), len(opened), len(recomputed), len(resolved))
 
 
@@ -132,7 +132,9 @@ def _history_params(examination: Examination) -> Params:
     }
 
 
-def _history_event(event: HistoryEvent, code: HistoryCode, finding_id: int, line: Line, params: Params) -> HistoryEvent:
+def _event_of_finding(
+    event: HistoryEvent, code: HistoryCode, finding_id: int, line: Line, params: Params
+) -> HistoryEvent:
     return event._replace(
         code=code,
         company_id=line.company_id,

@@ -1,7 +1,4 @@
-"""Apply patients' money to their charges, account by account (rule D8).
-
-Money is unapplied if a payment or a charge was lowered.
-"""
+"""Apply patients' money to their charges (rule D8). If a payment or a charge was lowered, unapply the excess."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -31,11 +28,11 @@ from payments.store.reports.account import AccountRow, AllocationRow, RefundRow
 __all__ = ["AccountRow", "AllocationRow", "DistributionResult", "PatientKey", "RefundRow"]
 
 BEFORE_FIRST_ACCOUNT: PatientKey = ("", "")
-"""Pass it as `last` to start with the first account."""
+"""The value of `last` with which the distribution starts at the first account."""
 
 
 class DistributionResult(NamedTuple):
-    """Allocations of a batch of accounts. `last` is the last account of the batch, None if no account remains."""
+    """The allocations of a batch of accounts. `last` is the last account of the batch, None if the batch is empty."""
 
     last: PatientKey | None
     allocations: list[tuple[PatientKey, Allocation]]
@@ -62,7 +59,7 @@ def distribute_accounts(
 def distribute_accounts_of_company(
     tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
 ) -> DistributionResult:
-    """Distribute accounts as `distribute_accounts` does, but only accounts of the company of `last`.
+    """Distribute up to `limit` accounts after `last` as `distribute_accounts` does, but only those of its company.
 
     To start with the company's first account, pass `(company_id, "")` as `last`.
     """
@@ -125,7 +122,7 @@ def distribute_queued(
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[int, str]:
-    """Return the printed key, in a scope, of each payment whose money was moved, by line id."""
+    """Return the printed keys of the payments in these allocations, by row id of the line."""
     line_refs = (allocation.line_ref for each in moved for _, allocation in each.allocations)
     return lines.printed_keys(tx, line_refs, scope)
 
@@ -133,7 +130,7 @@ def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult]
 def show_account(
     tx: Transaction, patient_id: str, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[AccountRow]:
-    """Return the sums of a patient's account, over all cases: one row per company. Only payments in the scope count."""
+    """Return the sums of a patient's accounts, one row per company. Only payments in the scope count."""
     return account.summaries(tx, patient_id, scope, as_of)
 
 
@@ -147,7 +144,10 @@ def show_allocations(
 def show_refunds_to_check(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account in a scope that no payment of the account covers in full."""
+    """Return the refunds of an account that a biller should check, as far as they are in the scope.
+
+    The payment of such a refund is not on the account, or is smaller than the refund.
+    """
     return account.refunds_to_check(tx, row, scope, as_of)
 
 

@@ -1,4 +1,4 @@
-"""Find out which recurring tasks have work to do, so that the other tasks are not run."""
+"""Find out which recurring tasks have work to do. The other tasks need not run."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from payments.store.feed import backlog, requeue_runs
 
 
 class DueWork(NamedTuple):
-    """Whether payments are due for a retry, accounts are queued for distribution, and requeue runs are unfinished."""
+    """The kinds of work that are due: retries of payments, queued distributions, and unfinished requeue runs."""
 
     has_retries: bool
     has_accounts: bool

@@ -1,6 +1,6 @@
-"""Preview, before a payment is saved in the EMR, what Billing would do with it.
+"""Preview what Billing would do with a payment that is not saved in the EMR yet.
 
-The payment is read by the event contract and evaluated by the import rule, as an event would be.
+The payment is validated by the event contract and evaluated by the import rule, as an event would be.
 """
 
 import json
@@ -21,8 +21,8 @@ from payments.store.ledger import clinics, months, patients
 from payments.store.ledger.clinics import Clinic
 
 _ONE_DOLLAR = Money("1.00")
-_SCHEDULE = (timedelta(minutes=15),)
-"""A delay, so that what waits is held. Its length is not shown."""
+_RETRY_SCHEDULE = (timedelta(minutes=15),)
+"""One retry delay, so that a payment that must wait gets the outcome Held. The length of the delay is not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,8 @@ class PaymentToSave:
 def preview_payment(tx: Transaction, scope: Scope, payment: PaymentToSave, now: datetime) -> FlowPreview:
     """Return the outcome that this payment would have if it were saved now.
 
-    `scope` is limited to one clinic id: the clinic of the payment. A clinic that is retired, or that Billing does not
-    have, counts as switched off. Raises AmbiguousIdError if several companies of the scope have the clinic.
+    `scope` must be limited to one clinic id: the clinic of the payment. For a retired clinic, or one that Billing does
+    not have, the integration counts as off. Raises AmbiguousIdError if several companies of the scope have the clinic.
     """
     clinic_id = scope.only_clinic or ""
     preview = FlowPreview(
@@ -69,21 +69,21 @@ def _evaluate(
     (company,) = clinics.list_companies(tx, Scope.of_companies(company_id))
     preview = replace(preview, month_state=state, is_adjusted_automatically=company.adjustments == "auto")
     try:
-        event = _event(clinic, payment, now)
+        event = _event_of_payment(clinic, payment, now)
     except EventError as error:
         return replace(preview, outcome=None, error=str(error))
     context = ImportContext(
         now=now,
-        backoff_schedule=_SCHEDULE,
+        backoff_schedule=_RETRY_SCHEDULE,
         settings=clinic.settings_at(now),
         patient_known=payment.patient_id is None or bool(patients.find_known(tx, [(company_id, payment.patient_id)])),
         months={preview.month: state},
-        patient_schedule=_SCHEDULE,
+        patient_schedule=_RETRY_SCHEDULE,
     )
     return replace(preview, outcome=import_rule.decide(event, b"", None, context).line.outcome)
 
 
-def _event(clinic: Clinic, payment: PaymentToSave, now: datetime) -> PaymentSaved:
+def _event_of_payment(clinic: Clinic, payment: PaymentToSave, now: datetime) -> PaymentSaved:
     """Return the event that the EMR would publish. Raises EventError if the payment violates the contract."""
     is_on_account = payment.charge_type is ChargeType.PAYMENT_ON_ACCOUNT
     fields = {

@@ -16,12 +16,12 @@ from payments.store.reports.owed_charges import OwedCharge
 __all__ = ["DayRow", "OwedCharge"]
 
 ROWS_MAX = 2_000
-"""The payments of a day at most."""
+"""The largest number of payments of a day that are returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class MethodSum:
-    """The payments with one method: their number, the amount taken and the amount that Billing holds, in dollars."""
+    """The sum of the payments with one method: their number, the amount taken and the amount in Billing, in dollars."""
 
     method: str | None
     count: int
@@ -40,15 +40,15 @@ class DaySheet:
     def sums(self) -> list[MethodSum]:
         """The sums by method. Dead letters, whose method is unknown, come last."""
         methods = sorted({row.method for row in self.rows}, key=lambda method: (method is None, method or ""))
-        return [self._sum(method, [row for row in self.rows if row.method == method]) for method in methods]
+        return [self._method_sum(method, [row for row in self.rows if row.method == method]) for method in methods]
 
     @property
     def total(self) -> MethodSum:
-        """The sum over all methods."""
-        return self._sum(None, self.rows)
+        """The sum of the payments of all methods."""
+        return self._method_sum(None, self.rows)
 
     @staticmethod
-    def _sum(method: str | None, rows: Sequence[DayRow]) -> MethodSum:
+    def _method_sum(method: str | None, rows: Sequence[DayRow]) -> MethodSum:
         taken = total(row.amount or ZERO for row in rows)
         return MethodSum(method, len(rows), taken, total(row.posted_amount for row in rows))
 

@@ -1,4 +1,4 @@
-"""Import saved payments into the billing ledger: post, hold, or mark each Not Sent with a reason.
+"""Import saved payments into the billing ledger. Each one is posted, held, or marked Not Sent with a reason.
 
 One transaction handles a whole chunk; the caller opens and commits it. Locks are taken in this order: new clinics,
 patients, lines, charges, company months.
@@ -43,8 +43,9 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
     """Import acknowledged entries again, because their commits may be lost. Payments that Billing has are not changed.
 
-    Entries that are stored as dead letters are omitted, whether open or closed. So are entries of companies that have
-    moved to another installation. All others are imported like new entries. Raises the errors of `import_events`.
+    Two kinds of entries are omitted: entries that are stored as dead letters, open or closed, and entries of companies
+    that have moved to another installation. All others are imported like new entries. Raises the errors of
+    `import_events`.
     """
     moved = company_moves.moved_companies(tx)
     missing = [
@@ -56,11 +57,10 @@ def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
 
 def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Process requeued dead letters again. Only one transaction at a time does this.
+    """Process requeued dead letters again. If another transaction is doing this, do nothing.
 
-    For other transactions, none is due.
-
-    The dead letters are locked last, as in an import. Raises the errors of `import_events`.
+    Sets `selection.taken` to the ids of the dead letters. They are locked last, as in an import. Raises the errors of
+    `import_events`.
     """
     letters = dead_letters.select_due(tx, run.now, selection)
     selection.taken = [letter.id for letter in letters]
@@ -73,8 +73,8 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
 def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
     """Reject the events whose company or clinic is refused. Return the other events as a batch, with their clinics.
 
-    Missing clinics are created. This check comes before any write, so a refused event leaves nothing but its dead
-    letter. Takes a shared advisory lock, so that no company or clinic is retired before the transaction ends.
+    Missing clinics are created. The check comes before any write, so a refused event adds no row but its dead letter.
+    Takes a shared advisory lock, so that no company or clinic is retired before the transaction ends.
     """
     admission.share_lock(tx)
     found = clinics.load(tx, batch.clinics)
@@ -97,10 +97,10 @@ def _process(
     run: RunContext,
     closing: Sequence[int] = (),
 ) -> ImportStats:
-    """Apply the import rule to each line, its versions in order, and write the result.
+    """Apply the import rule to the versions of each line in order, and write the results.
 
-    `seen` are the events that were processed before, with their content at that time. `closing` are the dead letters
-    that the batch retries.
+    `seen` holds the events that were processed before, with their content at that time. `closing` holds the ids of the
+    dead letters that the batch retries.
     """
     known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
     waiting, conflicting, changed = _save_patients(tx, batch, versions, run)
@@ -134,8 +134,8 @@ def _process(
 class _SavedPatients(NamedTuple):
     """The result of saving patients.
 
-    `waiting` are the payments that wait for these patients. `conflicting` are the entries in conflict, each with its
-    error. `changed` is the number of patients that changed.
+    `waiting` holds the keys of the lines that wait for these patients. `conflicting` holds the entries with a version
+    conflict, each with its error. `changed` is the number of patients that changed.
     """
 
     waiting: set[LineKey]
@@ -146,11 +146,9 @@ class _SavedPatients(NamedTuple):
 def _save_patients(
     tx: Transaction, batch: ImportBatch, current: dict[PatientKey, PatientVersion], run: RunContext
 ) -> _SavedPatients:
-    """Save patients before their payments, so that a payment in the same chunk finds its patient.
+    """Save the newest version of each patient. The payments of the chunk come afterwards, so they find their patients.
 
-    The newest version wins.
-
-    `current` are the versions that Billing holds.
+    `current` holds the versions that Billing has.
     """
     newest: dict[PatientKey, PatientSaved] = {}
     changed = 0
@@ -174,9 +172,9 @@ def _save_patients(
 def _record_charges(
     writes: WriteBatch, saved: Sequence[tuple[StreamEntry, ChargeSaved]], current: dict[ChargeKey, ChargeVersion]
 ) -> None:
-    """Record charges, the versions of each charge in order. The newest version wins, as for a payment.
+    """Record the versions of each charge in order, except versions that are older than the recorded one.
 
-    `current` are the versions that Billing holds.
+    `current` holds the versions that Billing has.
     """
     for entry, event in sorted(saved, key=lambda each: (each[1].key, each[1].version)):
         before = current.get(event.key)

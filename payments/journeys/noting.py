@@ -17,7 +17,7 @@ from payments.store.reports import exceptions as exception_report
 
 __all__ = ["Note", "NoteSubject"]
 
-CHARACTERS_MAX = 2000
+NOTE_CHARACTERS_MAX = 2000
 
 
 class NoteError(ValueError):
@@ -27,7 +27,7 @@ class NoteError(ValueError):
 class NewNote(NamedTuple):
     """A note to add. `about` is the printed key of the payment or the id of the patient, for the audit history.
 
-    `address` is the IP address from which it is written, empty for a command.
+    `address` is the user's IP address, empty for a note that a command adds.
     """
 
     subject: NoteSubject
@@ -37,12 +37,12 @@ class NewNote(NamedTuple):
 
 
 def add_note(tx: Transaction, note: NewNote, now: datetime, who: str) -> Note:
-    """Add a note with an audit entry, which does not have the text. Raises NoteError if the note cannot be added."""
+    """Add a note, and an audit entry without the note's text. Raises NoteError if the note cannot be added."""
     subject, body = note.subject, note.body.strip()
     if not body:
         raise NoteError("the note is empty")
-    if len(body) > CHARACTERS_MAX:
-        raise NoteError(f"the note has {len(body):,} characters; at most {CHARACTERS_MAX:,} are kept")
+    if len(body) > NOTE_CHARACTERS_MAX:
+        raise NoteError(f"the note has {len(body):,} characters; at most {NOTE_CHARACTERS_MAX:,} are kept")
     if not company_moves.has_not_moved(tx, subject.company_id):
         raise NoteError(f"company {subject.company_id} has moved to another installation; nothing was changed")
     note_id = notes.add(tx, subject, body, now, who)
@@ -65,7 +65,7 @@ def exception_subject(tx: Transaction, finding_id: int, scope: Scope) -> NoteSub
 
 
 def payment_subjects(tx: Transaction, key: str, scope: Scope) -> list[NoteSubject]:
-    """Return the payment with this printed key as the subject of a note, or nothing if Billing does not have it.
+    """Return the payment with this printed key as the only subject of notes. Return nothing for an unknown key.
 
     Raises AmbiguousIdError if several companies of the scope have the key.
     """
@@ -79,7 +79,7 @@ def account_subjects(tx: Transaction, patient_id: str, scope: Scope) -> list[Not
 
 
 def only_subject(found: Iterable[NoteSubject], named: str) -> NoteSubject | None:
-    """Return the only subject, or None if there is none. Raises AmbiguousIdError if there are several.
+    """Return the single subject in `found`, or None if there is none. Raises AmbiguousIdError if there are several.
 
     `named` is the kind and the id for the error message, such as `patient 17`.
     """

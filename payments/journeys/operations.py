@@ -18,9 +18,9 @@ from payments.store.reports.operations import CompanyNight, DeadLetterCount, Pos
 
 __all__ = ["DeadLetterCount", "PostponedRow", "TaskEvent"]
 
-POSTPONED_MAX = 500
-RECENT_CLOSES = timedelta(days=1)
-_WORK_OF_JOB = {
+POSTPONED_ROWS_MAX = 500
+RECENT_CLOSE_AGE_MAX = timedelta(days=1)
+_WORK_KIND_BY_JOB = {
     NightlyJob.DISTRIBUTION: WorkKind.DISTRIBUTE_COMPANY,
     NightlyJob.BALANCING: WorkKind.BALANCE_COMPANY,
     NightlyJob.CLOSE: WorkKind.CLOSE_MONTH,
@@ -67,15 +67,15 @@ def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
     """
     if scope.clinics is not None:
         return Operations((), (), operations.dead_letters(tx, scope))
-    postponed = operations.postponed_work(tx, scope, POSTPONED_MAX)
+    postponed = operations.postponed_work(tx, scope, POSTPONED_ROWS_MAX)
     results = {(each.company_id, each.job): each for each in nightly_results.newest(tx, scope)}
     failed = {(each.company, each.kind): each for each in postponed if not each.item}
     rows: list[NightlyRow] = []
     for company in operations.company_nights(tx, scope):
-        rows += _nights_of(company, results, now)
-    rows += _closes(tx, now, scope, postponed)
+        rows += _latest_nights(company, results, now)
+    rows += _close_rows(tx, now, scope, postponed)
     rows = [_with_failures(row, failed, postponed) for row in rows]
-    rows += _failed_at_first(rows, failed.values())
+    rows += _failed_without_result(rows, failed.values())
     in_order = sorted(rows, key=lambda row: (not row.has_problem, row.company, row.job))
     return Operations(in_order, postponed, operations.dead_letters(tx, scope))
 
@@ -85,10 +85,10 @@ def read_task_events(tx: Transaction, task_id: str, scope: Scope, limit: int) ->
     return import_tasks.events(tx, task_id, scope, limit)
 
 
-def _nights_of(
+def _latest_nights(
     company: CompanyNight, results: dict[tuple[str, NightlyJob], NightlyResult], now: datetime
 ) -> Iterator[NightlyRow]:
-    """Yield the distribution and the balancing of a company, in their latest night. Jobs that never ran are omitted."""
+    """Yield the rows of a company's distribution and balancing in the latest night. Jobs that never ran are omitted."""
     local = now.astimezone(ZoneInfo(company.timezone))
     distributed = results.get((company.company_id, NightlyJob.DISTRIBUTION))
     if company.distributed_on is not None:
@@ -107,10 +107,12 @@ def _row(company_id: str, job: NightlyJob, day: date, state: NightlyState, resul
     return NightlyRow(company_id, job, day, state, finished_at, result.progress if result and is_of_day else None)
 
 
-def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[PostponedRow]) -> Iterable[NightlyRow]:
-    """Yield the months that were closed within the last day, that are being closed, and whose close failed."""
+def _close_rows(
+    tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[PostponedRow]
+) -> Iterable[NightlyRow]:
+    """Yield the rows of recent closes: finished within the last day, in progress, or failed."""
     failed = {(each.company, each.item): each for each in postponed if each.kind == WorkKind.CLOSE_MONTH}
-    closed = operations.recent_closes(tx, scope, now - RECENT_CLOSES)
+    closed = operations.recent_closes(tx, scope, now - RECENT_CLOSE_AGE_MAX)
     for each in closed:
         month = Month.of(each.month)
         if each.closed_at is not None:
@@ -126,11 +128,11 @@ def _closes(tx: Transaction, now: datetime, scope: Scope, postponed: Sequence[Po
         yield row._replace(month=Month.parse(work.item), error=work.error, next_try_at=work.next_try_at)
 
 
-def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow]) -> Iterator[NightlyRow]:
-    """Yield the failed jobs that have no row in `rows`, because they never had a result."""
+def _failed_without_result(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow]) -> Iterator[NightlyRow]:
+    """Yield rows for failed jobs that are not in `rows`, because they never had a result."""
     known = {(row.company, row.job) for row in rows}
     for work in failed:
-        job = next((job for job, kind in _WORK_OF_JOB.items() if kind == work.kind), None)
+        job = next((job for job, kind in _WORK_KIND_BY_JOB.items() if kind == work.kind), None)
         if job is not None and (work.company, job) not in known:
             day = work.first_failed_at.astimezone(UTC).date()
             row = NightlyRow(work.company, job, day, NightlyState.FAILED, None, None)
@@ -140,8 +142,8 @@ def _failed_at_first(rows: Sequence[NightlyRow], failed: Iterable[PostponedRow])
 def _with_failures(
     row: NightlyRow, failed: dict[tuple[str, str], PostponedRow], postponed: Sequence[PostponedRow]
 ) -> NightlyRow:
-    """Return the row with the error of its job, or with the number of accounts that failed in it."""
-    if work := failed.get((row.company, _WORK_OF_JOB[row.job])):
+    """Return the row with the error of its job or, if the job continued, with the number of accounts that failed."""
+    if work := failed.get((row.company, _WORK_KIND_BY_JOB[row.job])):
         return row._replace(state=NightlyState.FAILED, error=work.error, next_try_at=work.next_try_at)
     if row.job is NightlyJob.DISTRIBUTION:
         kind = WorkKind.DISTRIBUTE_ACCOUNT

@@ -1,4 +1,4 @@
-"""Postpone items of recurring work that fail, so that a sweep continues with all others."""
+"""Postpone items of recurring work that fail, so that a sweep continues with the other items."""
 
 from datetime import datetime
 

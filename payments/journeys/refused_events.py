@@ -1,4 +1,4 @@
-"""Read refused events as they came."""
+"""Read the events that were refused, with their original bytes."""
 
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Transaction

@@ -1,4 +1,4 @@
-"""Record replays of kept entries in the audit history. The import itself is in `payments.journeys.importing`."""
+"""Record replays of kept entries in the audit history. `payments.journeys.importing` imports the entries."""
 
 from datetime import datetime
 
@@ -17,5 +17,5 @@ def record_start(tx: Transaction, since: datetime, until: datetime | None, now: 
 
 
 def record_end(tx: Transaction, read: int, changed: int, now: datetime, who: str) -> None:
-    """Record the number of entries that a replay has read, and the number of entries that changed something."""
+    """Record the end of a replay: the number of entries that it read, and how many of them changed the ledger."""
     audit.add(tx, AuditEntry(now, who, "ended replay", detail=f"read {read}, changed {changed}"))

@@ -94,12 +94,12 @@ def claims_feed_page(
 
 
 def claims_feed_summary(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
-    """Count and add up the matching payments. With `limit`, stop after that many payments."""
+    """Return the number and the sum of the matching payments. With `limit`, stop after that many payments."""
     return feed_report.summarize(tx, feed_filter, limit)
 
 
 def selected_payments_summary(tx: Transaction, keys: Sequence[str], scope: Scope) -> Summary:
-    """Count and add up the payments of the Claims Feed with these printed keys. Unknown keys are ignored."""
+    """Return the number and the sum of the payments with these printed keys. Unknown keys are ignored."""
     pages = (feed_report.read_page(tx, FeedFilter(payment=key, scope=scope), Window(1)) for key in keys)
     rows = [each.row for page in pages for each in page]
     return Summary(len(rows), total(row.amount for row in rows if row.amount is not None))
@@ -132,7 +132,7 @@ def payment_log(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None
 def expanded_payment_log(
     tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = None
 ) -> Iterator[tuple[PaymentLogRow, Sequence[AppliedRow]]]:
-    """Yield the rows of `payment_log`, each with the charges that its payment was applied to."""
+    """Yield the rows of `payment_log`, each with the amounts of its payment that are applied to charges."""
     return log_report.stream_applied(tx, log_filter, sort)
 
 
@@ -146,7 +146,7 @@ def payment_log_page(
 
 
 def payment_log_summary(tx: Transaction, log_filter: PaymentLogFilter, limit: int | None = None) -> Summary:
-    """Count and add up the matching entries. With `limit`, stop after that many entries."""
+    """Return the number and the sum of the matching entries. With `limit`, stop after that many entries."""
     return log_report.summarize(tx, log_filter, limit)
 
 
@@ -177,7 +177,7 @@ def exceptions_page(
 
 
 def exceptions_summary(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
-    """Count the matching exceptions, and add up their differences. With `limit`, stop after that many exceptions."""
+    """Return the number of matching exceptions and the sum of their differences. With `limit`, stop after that many."""
     return exception_report.summarize(tx, exception_filter, limit)
 
 
@@ -205,7 +205,7 @@ def exception_entries(tx: Transaction, rows: Sequence[ExceptionRow]) -> dict[int
 
 
 def exception_work(tx: Transaction, scope: Scope, owner: str, now: datetime) -> ExceptionWork:
-    """Return the number of open exceptions of a scope in each queue, and the number that `owner` has."""
+    """Return the number of open exceptions of a scope in each work queue. One queue has the exceptions of `owner`."""
     return exception_queue.count_work(tx, scope, owner, now)
 
 
@@ -227,7 +227,7 @@ def timeline(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Sequence[T
 
 
 def payment_facts(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> PaymentFacts | None:
-    """Return the method, the dates and the reference of the payment with this printed key, as last saved.
+    """Return the method, the dates and the reference that were last saved for the payment with this printed key.
 
     Returns None for an invalid event, or if the scope does not include the payment.
     """
@@ -238,7 +238,7 @@ def payment_facts(tx: Transaction, key: str, scope: Scope = EVERYTHING) -> Payme
 
 
 def load_backlog(tx: Transaction, now: datetime) -> Backlog:
-    """Return the number of payments that are due now, and of payments that wait for a later retry."""
+    """Return the number of items that wait for a worker: due now, due later, and lines to examine for exceptions."""
     return backlog.load(tx, now)
 
 

@@ -1,7 +1,7 @@
 """Requeue runs: requeue all payments that match a filter, chunk by chunk, and report the results.
 
-A run and its progress are a row in PostgreSQL. The back office requeues the payments of a run, so a run survives the
-end of any process. A command may also requeue them itself. If the command ends early, the back office continues.
+A run and its progress are stored as a row in PostgreSQL. The back office requeues the payments of a run, so no run is
+lost when a process ends. A command may also requeue them itself. If the command ends early, the back office continues.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from payments.store.ledger import admission, postponed_work
 __all__ = ["RUNNING", "RequeueRun"]
 
 EVALUATION_TIME_MAX = timedelta(days=1)
-"""After this time the outcome of a finished run is stored although some payments still wait, such as those of a company
-that has moved away."""
+"""The time after which the outcome of a finished run is stored even if some payments still wait. Payments of a company
+that has moved to another installation wait forever."""
 
 
 class MoreThanConfirmedError(ValueError):
@@ -52,7 +52,7 @@ class RunPage(NamedTuple):
 def start_run(
     tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str, confirmed: int | None = None
 ) -> StartedRun:
-    """Start a run that requeues all payments that match now. `requeue_next_chunk` then requeues them.
+    """Store a run for all payments that match now. Return its id and their number. `requeue_next_chunk` requeues them.
 
     `confirmed` is the number of payments that the user has seen and confirmed. Raises MoreThanConfirmedError if more
     payments match now.
@@ -78,12 +78,12 @@ def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> 
 
 
 def read_outcome(tx: Transaction, run: RequeueRun) -> Sequence[ResultCount]:
-    """Return the results of the payments that a run has requeued: as stored or, if none are stored, as of now."""
+    """Return the results of the payments that a run has requeued: the stored ones or, before that, the current ones."""
     return run.outcome if run.outcome is not None else requeue_items.count_results(tx, run.id)
 
 
 def has_unfinished_run(tx: Transaction) -> bool:
-    """Return whether there is a run to continue, or a run whose outcome is not stored."""
+    """Return whether a run has payments to requeue, or an outcome that is not stored yet."""
     return requeue_runs.has_unfinished_run(tx)
 
 
@@ -100,10 +100,10 @@ def requeue_next_chunk(tx: Transaction, run_id: int, now: datetime, limit: int) 
 
 
 def requeue_chunk_of_next_run(tx: Transaction, now: datetime, limit: int, selection: Selection) -> bool:
-    """Requeue up to `limit` payments of the run that has waited longest. Return False if no run is running.
+    """Requeue up to `limit` payments of the run that has waited longest, so that the runs take turns.
 
-    In this way the runs take turns. Postponed runs, and runs that another transaction has locked, are skipped. Sets
-    `selection.taken` to the run. Locks the run's row.
+    Return False if there is no run to continue. Postponed runs, and runs that another transaction has locked, are
+    skipped. Sets `selection.taken` to the run. Locks the run's row.
     """
     admission.share_lock(tx)
     if selection.only is None:
@@ -140,7 +140,7 @@ def _requeue_chunk(tx: Transaction, run: RequeueRun, now: datetime, limit: int) 
 
 
 def stop_run(tx: Transaction, run_id: int, now: datetime) -> None:
-    """Stop a run between two chunks. Payments that the run has requeued stay requeued. Locks the run's row."""
+    """Stop a run before its next chunk. Payments that it has requeued stay requeued. Locks the run's row."""
     run = requeue_runs.load(tx, run_id, lock=True)
     if run is not None and run.state == RUNNING:
         requeue_runs.update(tx, replace(run, state=STOPPED, updated_at=now, finished_at=now))
@@ -156,7 +156,7 @@ def resume_run(tx: Transaction, run_id: int, now: datetime) -> None:
 def store_outcomes(tx: Transaction, now: datetime) -> int:
     """Store the outcome of each finished run whose payments were all evaluated. Return the number of these runs.
 
-    Locks these runs.
+    Locks the rows of the runs.
     """
     stored = 0
     for run in requeue_runs.lock_finished(tx):

@@ -25,7 +25,7 @@ from payments.store.ledger import admission, clinics
 
 __all__ = ["FeedFilter"]
 
-REQUEUEABLE = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAILED})
+REQUEUEABLE_STATUSES = frozenset({Status.NOT_SENT, Status.PENDING, Status.VALIDATION_FAILED})
 """The statuses of payments that can be requeued."""
 
 
@@ -59,13 +59,12 @@ def requeue(tx: Transaction, keys: Sequence[str], now: datetime, who: str, scope
 
 @dataclass(slots=True)
 class ExpectedResult:
-    """The expected result of a requeue for a group of payments.
+    """The payments that would have the same result after a requeue.
 
-    `count` is the number of payments, `total` their sum in dollars, `months` the months of their transaction dates. The
-    total and the months leave out dead letters, whose fields are unreliable. `previous_reasons` counts the current
-    reasons.
-
-    `reason` is set for payments that would not be sent. For dead letters, it is their current reason.
+    `reason` is set for payments that would not be sent. For dead letters, it is their current reason. `count` is the
+    number of payments, `total` their sum in dollars, `months` the months of their transaction dates. The total and the
+    months do not include dead letters, because their fields are unreliable. `previous_reasons` counts the payments by
+    their current reason.
     """
 
     result: RequeueResult
@@ -88,7 +87,7 @@ class RequeuePreview(NamedTuple):
 
     @property
     def total(self) -> Money:
-        """The sum of the payments in dollars. Dead letters, whose amounts are unreliable, add nothing."""
+        """The sum of the payments in dollars, without dead letters, because their amounts are unreliable."""
         return total(each.total for each in self.results)
 
     @property
@@ -103,7 +102,7 @@ class RequeuePreview(NamedTuple):
 
 
 def preview_requeue(tx: Transaction, feed_filter: FeedFilter, now: datetime) -> RequeuePreview:
-    """Return the expected results of a requeue run, with the current settings, patients and months."""
+    """Return the results that a requeue run would have with the current settings, patients and months."""
     groups = requeue_candidates.group_candidates(tx, feed_filter)
     known = clinics.load(tx, {group.clinic for group in groups})
     settings = {key: clinic.settings_at(now) for key, clinic in known.items()}
@@ -135,7 +134,7 @@ def _exclusion_reason(group: RequeueGroup, settings: ClinicSettings) -> Reason |
 def expected_result(group: RequeueGroup, reason: Reason | None) -> RequeueResult:
     """Return the expected result of a group of lines (rule D2, rows 4 to 11).
 
-    `reason` is the reason for which the settings exclude the lines, None if they do not.
+    `reason` is the reason why the settings exclude the lines, None if the settings do not exclude them.
     """
     if reason:
         return RequeueResult.NOT_SENT
@@ -145,7 +144,10 @@ def expected_result(group: RequeueGroup, reason: Reason | None) -> RequeueResult
         return RequeueResult.ZERO_DUE
     if not group.is_patient_known:
         return RequeueResult.PATIENT_NOT_FOUND
-    return _BY_MONTH.get(group.month_state, RequeueResult.IMPORTED)
+    return _RESULT_BY_MONTH_STATE.get(group.month_state, RequeueResult.IMPORTED)
 
 
-_BY_MONTH = {MonthState.CLOSED: RequeueResult.CLOSED_MONTH, MonthState.CLOSING: RequeueResult.MONTH_CLOSING}
+_RESULT_BY_MONTH_STATE = {
+    MonthState.CLOSED: RequeueResult.CLOSED_MONTH,
+    MonthState.CLOSING: RequeueResult.MONTH_CLOSING,
+}

@@ -11,18 +11,18 @@ from payments.store.feed import requeue_items
 from payments.store.ledger import import_tasks, nightly_results
 
 MONTHS_AHEAD = 3
-TABLES = partitions.TABLES
+PARTITIONED_TABLES = partitions.PARTITIONED_TABLES
 """The tables that are partitioned by month."""
 
 REQUEUE_ITEMS_RETENTION = timedelta(days=30)
 """The time for which the payments of a finished requeue run are kept. The outcome of the run is kept indefinitely."""
 IMPORT_TASKS_RETENTION = timedelta(days=7)
-"""The time for which the tasks of imports are kept. Flower remembers the last 20,000 tasks."""
+"""The time for which the rows of `import_tasks` are kept. Flower remembers the last 20,000 tasks."""
 NIGHTLY_RESULTS_RETENTION = timedelta(days=90)
 
 
 class Retention(NamedTuple):
-    """Retention in full months before the current one. None keeps data indefinitely."""
+    """The number of full months, before the current one, for which data are kept. None keeps data indefinitely."""
 
     events: int | None = None
     history: int | None = None
@@ -38,8 +38,8 @@ class Retention(NamedTuple):
 def create_partitions(tx: Transaction, table: str, today: date) -> int:
     """Create a table's missing partitions up to MONTHS_AHEAD months ahead. Return the number created.
 
-    Call it in a separate transaction for each table, so that readers of one table do not delay the others. Waits up to
-    half a second for another transaction's lock, then raises DBAPIError (55P03).
+    Call it in a separate transaction for each table, so that no table stays locked while another one is waited for.
+    Waits up to half a second for another transaction's lock, then raises DBAPIError (55P03).
     """
     month = Month.of(today)
     return partitions.create(tx, table, month.plus(-1).first_day, month.plus(MONTHS_AHEAD).first_day)
@@ -55,7 +55,7 @@ def drop_expired(tx: Transaction, table: str, today: date, retention: Retention)
 
 
 def delete_short_lived(tx: Transaction, now: datetime) -> int:
-    """Delete rows that are kept only for some days. Return the number deleted."""
+    """Delete expired rows of the tables whose rows are kept for days, not months. Return the number deleted."""
     return (
         requeue_items.drop_before(tx, now - REQUEUE_ITEMS_RETENTION)
         + import_tasks.drop_before(tx, now - IMPORT_TASKS_RETENTION)

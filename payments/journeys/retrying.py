@@ -15,11 +15,11 @@ from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
 
-UNKNOWN_ERROR = "Unable to determine reason. Please contact Support."
+UNKNOWN_ERROR_MESSAGE = "Unable to determine reason. Please contact Support."
 
 
 def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Re-evaluate held or requeued lines that are due. Sets `selection.taken` to their ids.
+    """Re-evaluate held or requeued lines that are due. Return the statistics. Sets `selection.taken` to their row ids.
 
     Locks the lines (FOR NO KEY UPDATE SKIP LOCKED).
     """
@@ -42,8 +42,8 @@ def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportSt
 def postpone_line(tx: Transaction, run: RunContext, line_ref: int, error: str) -> ImportStats:
     """Postpone a line whose evaluation failed. `error` is the error's text. Locks the line.
 
-    The line waits for the next step of its backoff schedule. After the last step it is Not Sent. If another worker has
-    evaluated the line meanwhile, it is no longer due and stays unchanged.
+    The line is held until the next step of its backoff schedule. After the last step it is Not Sent. If another worker
+    has evaluated the line meanwhile, the line is no longer due and is not changed.
     """
     due = lines.lock_due(tx, run.now, DueItems(1, only=[line_ref]))
     writes = WriteBatch(run, load_reference_data(tx, map(LookupScope.of_line, due.values()), run), dict(due))
@@ -67,20 +67,20 @@ def reject_dead_letter_again(tx: Transaction, run: RunContext, dead_letter_id: i
 def dead_letter(
     tx: Transaction, entries: Sequence[StreamEntry], run: RunContext, *, with_fields: bool = True
 ) -> ImportStats:
-    """Store entries as dead letters after their last attempt. They are shown as Not Sent and can be requeued.
+    """Store entries as dead letters after their last attempt. Users see them as Not Sent, and can requeue them.
 
     With `with_fields=False`, only the raw bytes are stored, and no field is parsed.
     """
     errors = history.last_errors(tx, [entry.entry_id for entry in entries])
     writes = WriteBatch(run, load_reference_data(tx, (), run), {})
     for entry in entries:
-        error = errors.get(entry.entry_id, UNKNOWN_ERROR)
+        error = errors.get(entry.entry_id, UNKNOWN_ERROR_MESSAGE)
         writes.reject(entry, Reason.RETRIES_EXHAUSTED, error, with_fields=with_fields)
     return writes.write(tx)
 
 
 def record_failure(tx: Transaction, entries: Sequence[StreamEntry], error: str, run: RunContext) -> None:
-    """Record in the history that an attempt at these entries failed. They stay pending on the stream."""
+    """Record in the history that an attempt at these entries failed. The entries stay pending on the stream."""
     duration_ms = run.elapsed_ms()
     history.add(
         tx,

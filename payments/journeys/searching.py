@@ -17,11 +17,11 @@ from payments.store.reports.found_rows import FoundPayment
 __all__ = ["Match", "PatientHit", "PaymentHit", "SearchResult"]
 
 PATIENTS_MAX, PAYMENTS_MAX = 20, 50
-"""The number of hits that are returned."""
+"""The largest numbers of patients and of payments that are returned."""
 _PATIENTS_WITH_PAYMENTS, _PAYMENTS_OF_PATIENT = 5, 10
-"""Of so many of the best patients, so many of the newest payments are hits as well."""
+"""The number of best patients whose newest payments are hits as well, and the number of these payments per patient."""
 _CANDIDATES_MAX, _SIMILAR_MAX = 1_000, 300
-"""The number of patients that are compared with the text, and with a mistyped one."""
+"""The largest numbers of patients that are compared with the text, and with the text as a mistyped name."""
 _BEGINNING_CHARACTERS_MIN = 3
 
 
@@ -61,18 +61,15 @@ def search(tx: Transaction, wanted: str, scope: Scope) -> SearchResult:
 
 
 def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tuple[PatientKey, Match]]:
-    """Return the matching patients, best first.
-
-    Patients with a similar name are returned only if nobody else matches.
-    """
+    """Return the matching patients, best first. Patients with similar names count only if nobody else matches."""
     if query.is_amount_only:
         return []
     plain = found_patients.plain_text(tx, query.text)
-    found = _matching(tx, scope, plain, [part_terms(plain)], _CANDIDATES_MAX)
-    return found or _matching(tx, scope, plain, similar_terms(plain), _SIMILAR_MAX)
+    found = _match_candidates(tx, scope, plain, [part_terms(plain)], _CANDIDATES_MAX)
+    return found or _match_candidates(tx, scope, plain, similar_terms(plain), _SIMILAR_MAX)
 
 
-def _matching(
+def _match_candidates(
     tx: Transaction, scope: Scope, plain: str, term_sets: Sequence[Sequence[str]], limit: int
 ) -> list[tuple[PatientKey, Match]]:
     candidates: dict[PatientKey, PatientCandidate] = {}
@@ -87,7 +84,7 @@ def _matching(
 
 
 class _PaymentMatches(NamedTuple):
-    """Lines and dead letters with their best match."""
+    """The lines and the dead letters that were found, each with its best match."""
 
     lines: dict[LineKey, Match]
     dead_letters: dict[int, Match]
@@ -100,14 +97,14 @@ class _PaymentMatches(NamedTuple):
 def _find_payments(
     tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey]
 ) -> list[PaymentHit]:
-    """Return the matching payments and the newest payments of these patients, best first."""
+    """Return the payments that match the text, and the newest payments of the given patients, best first."""
     found = _PaymentMatches({}, {})
-    found.add(Match.ID, found_payments.find_by_keys(tx, scope, _readings(query)))
+    found.add(Match.ID, found_payments.find_by_keys(tx, scope, _wanted_keys(query)))
     if query.references:
         found.add(Match.CHECK_NUMBER, found_payments.find_by_references(tx, scope, query.references))
     if query.amount is not None:
         found.add(Match.AMOUNT, found_payments.find_by_amount(tx, scope, query.amount))
-    if _searches_parts(query):
+    if _is_long_enough_for_parts(query):
         _add_beginnings(tx, scope, query, found)
         if not found.lines and (query.has_digit or not patients):
             found.add(Match.PART, found_payments.find_by_id_part(tx, scope, query.text))
@@ -119,13 +116,13 @@ def _find_payments(
     return sorted(hits, key=lambda hit: hit.match.rank)
 
 
-def _readings(query: SearchQuery) -> list[KeyReading]:
-    """Return the keys that the text can mean. They include each payment id at any clinic."""
+def _wanted_keys(query: SearchQuery) -> list[KeyReading]:
+    """Return the keys that the text can mean. A payment id alone stands for this id at any clinic."""
     return [*query.keys, *(KeyReading(None, LocalKey("", payment_id, "")) for payment_id in query.payment_ids)]
 
 
-def _searches_parts(query: SearchQuery) -> bool:
-    """Return whether the text is also searched at the beginning of ids and check numbers, and inside of ids."""
+def _is_long_enough_for_parts(query: SearchQuery) -> bool:
+    """Return whether the text is long enough for partial matches: prefixes of ids and check numbers, parts of ids."""
     return bool(query.payment_ids) and len(query.text) >= _BEGINNING_CHARACTERS_MIN
 
 
@@ -138,14 +135,14 @@ def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _P
 def _add_dead_letters(
     tx: Transaction, scope: Scope, query: SearchQuery, patients: Sequence[PatientKey], found: _PaymentMatches
 ) -> None:
-    part = query.text if _searches_parts(query) else None
-    wanted = DeadLetterQuery(_readings(query), part, query.amount, patients)
+    part = query.text if _is_long_enough_for_parts(query) else None
+    wanted = DeadLetterQuery(_wanted_keys(query), part, query.amount, patients)
     for match, dead_letter_id in found_payments.find_dead_letters(tx, scope, wanted):
         found.dead_letters.setdefault(dead_letter_id, match)
 
 
 def _match_of(found: _PaymentMatches, payment: FoundPayment) -> Match:
-    """Return how a payment matches. A dead letter matches itself, or through the line that it supersedes."""
+    """Return the best match of a payment: that of its line, or that of the dead letter that supersedes the line."""
     of_line = found.lines.get(payment.key)
     of_dead_letter = found.dead_letters.get(payment.dead_letter_id or 0)
     return min((match for match in (of_line, of_dead_letter) if match), key=lambda match: match.rank)

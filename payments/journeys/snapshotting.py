@@ -14,7 +14,7 @@ __all__ = ["Queue", "QueueSize"]
 
 
 def snapshot_next_due(tx: Transaction, now: datetime, selection: Selection) -> bool | None:
-    """Take the snapshot of the next company in tonight's run. Return None if no run is due.
+    """Take the snapshot of the next company in tonight's run. Return True, or None if no run is due.
 
     Postponed companies are omitted. Sets `selection.taken` to the company, and stores the progress of the run. A
     repeated snapshot of a day replaces the earlier one. Locks: tries the advisory lock of the job, and returns None if
@@ -42,7 +42,7 @@ def snapshot_company(tx: Transaction, now: datetime, selection: Selection) -> bo
 
 
 def skip_company(tx: Transaction, now: datetime, company: WorkItem) -> None:
-    """Let tonight's run continue after a company whose snapshot failed. Locks the job as `snapshot_next_due` does."""
+    """Store that tonight's run has passed a company, which failed. Locks the job as `snapshot_next_due` does."""
     if run := job_runs.lock_due(tx, InstallationJob.SNAPSHOT, now):
         job_runs.record_progress(tx, run, company.company_id)
 

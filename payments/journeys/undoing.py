@@ -19,9 +19,9 @@ from payments.store.ledger.history import HistoryEvent
 class UndoRequest(NamedTuple):
     """The exception whose decision is undone, and the reason.
 
-    `decided_at` is the time of the decision that the user saw, None if the user did not look. `deposit_date` is the
-    deposit date of the reversing entries. If it is None, each reversing entry has the date of the entry that it
-    reverses, or the current day if the month of that date is closed.
+    `decided_at` is the time of the decision that the user saw, None to skip this check. `deposit_date` is the deposit
+    date of the reversing entries. If it is None, each reversing entry has the date of the entry that it reverses, or
+    the current day if the month of that date is closed.
     """
 
     finding_id: int
@@ -33,7 +33,7 @@ class UndoRequest(NamedTuple):
 class UndoResult(NamedTuple):
     """Result of an undo: the payment's printed key, and the reversing entries.
 
-    `was_undone_before` is True if an earlier call undid the decision. Nothing changed then.
+    If an earlier call undid the decision, `was_undone_before` is True, and nothing was changed.
     """
 
     payment: str
@@ -42,7 +42,7 @@ class UndoResult(NamedTuple):
 
 
 def undo(tx: Transaction, request: UndoRequest, now: datetime, who: str) -> UndoResult:
-    """Undo the acceptance or acknowledgement of an exception, which is then open. A second call changes nothing.
+    """Undo the acceptance or acknowledgement of an exception, and open the exception. A second call changes nothing.
 
     The entries of an acceptance stay in the ledger. New entries in open months reverse them. Locks the line, then
     share-locks the months of the entries until the commit.
@@ -84,10 +84,7 @@ def _check_decision(tx: Transaction, line: Line, finding: StoredFinding, request
 def _reverse(
     tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest, header: EntryHeader
 ) -> tuple[LedgerPosting, ...]:
-    """Post the entries that reverse an acceptance, and open the exception with its current proposal.
-
-    Return the postings.
-    """
+    """Post the entries that reverse an acceptance, and return them. Open the exception with its current proposal."""
     if not is_accepted(line):
         raise DecisionError(finding.id, f"{line.key} has changed since it was accepted; correct the payment in the EMR")
     today, now = clinics.local_date(tx, line.company_id, header.posted_at), header.posted_at

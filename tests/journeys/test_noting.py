@@ -7,7 +7,7 @@ import pytest
 from payments.core.ambiguity import AmbiguousIdError
 from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import noting
-from payments.journeys.noting import CHARACTERS_MAX, NewNote, NoteError, NoteSubject
+from payments.journeys.noting import NOTE_CHARACTERS_MAX, NewNote, NoteError, NoteSubject
 from payments.store.db.connection import Transaction
 from tests.builders.events import saved_payment
 from tests.builders.office import BILLER, Office
@@ -56,7 +56,10 @@ def test_notes_of_an_account_do_not_include_notes_on_its_payments(office: Office
 
 def test_note_is_neither_blank_nor_too_long(office: Office) -> None:
     subject = NoteSubject("company", patient_id="patient")
-    for body, problem in ((" \n", "the note is empty"), ("x" * (CHARACTERS_MAX + 1), "the note has 2,001 characters")):
+    for body, problem in (
+        (" \n", "the note is empty"),
+        ("x" * (NOTE_CHARACTERS_MAX + 1), "the note has 2,001 characters"),
+    ):
         with pytest.raises(NoteError, match=problem):
             noting.add_note(office.tx, NewNote(subject, body, PAYMENT), office.now, BILLER)
 

@@ -176,7 +176,7 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
 def test_exhausted_event_without_a_known_error_shows_undetermined_reason(tx):
     retrying.dead_letter(tx, stream_entries([saved_payment("25.00")]), run_context())
 
-    assert feed_rows(tx)[PAYMENT_KEY].detail == retrying.UNKNOWN_ERROR
+    assert feed_rows(tx)[PAYMENT_KEY].detail == retrying.UNKNOWN_ERROR_MESSAGE
 
 
 def test_requeued_dead_letter_uses_the_current_settings(tx):

@@ -87,7 +87,7 @@ def test_rows_that_row_level_security_hides_are_refused_instead_of_left_out(data
 def test_transaction_that_was_writing_before_is_waited_for(database):
     with database.connect() as writer, database.connect() as other:
         writer.execute(text("INSERT INTO companies (company_id) VALUES ('acme')"))
-        own = company_moves.new_transaction_id(other)
+        own = company_moves.assign_transaction_id(other)
         other.commit()
 
         assert company_moves.has_older_writer(other, own)

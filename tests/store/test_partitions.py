@@ -19,7 +19,7 @@ from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 6, 10)
-BY_MONTH = retention.TABLES
+BY_MONTH = retention.PARTITIONED_TABLES
 
 
 def create_partitions(tx, today):

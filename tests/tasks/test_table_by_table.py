@@ -42,7 +42,7 @@ def partition_months(tx: Transaction, table: str) -> list[str]:
     return [name[-7:] for name in tx.execute(text(names), {"table": table}).scalars() if name[-7:-3].isdigit()]
 
 
-@pytest.mark.parametrize("table", retention.TABLES)
+@pytest.mark.parametrize("table", retention.PARTITIONED_TABLES)
 def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Database, table: str) -> None:
     with snapshot_transaction(ledger) as reader:
         reader.execute(text(f"SELECT count(*) FROM {table}"))
@@ -52,10 +52,10 @@ def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Dat
             import_chunk(tx, saved_payment("25.00"))
             import_chunk(tx, deleted_payment(version=2))
 
-    assert changed == ChangeResult(3 * (len(retention.TABLES) - 1), [table])
+    assert changed == ChangeResult(3 * (len(retention.PARTITIONED_TABLES) - 1), [table])
     assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(3, [])
     with transaction(ledger) as tx:
-        assert {tuple(partition_months(tx, each)[-3:]) for each in retention.TABLES} == {
+        assert {tuple(partition_months(tx, each)[-3:]) for each in retention.PARTITIONED_TABLES} == {
             ("2026_10", "2026_11", "2026_12")
         }
 
@@ -64,7 +64,9 @@ def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: 
     with transaction(ledger) as tx:
         import_chunk(tx, saved_payment("25.00"))
         import_chunk(tx, deleted_payment(version=2))
-        assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(3 * len(retention.TABLES), [])
+        assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(
+            3 * len(retention.PARTITIONED_TABLES), []
+        )
 
 
 def test_later_passes_try_the_blocked_table_again(ledger: Database) -> None:
@@ -78,8 +80,8 @@ def test_later_passes_try_the_blocked_table_again(ledger: Database) -> None:
                 reader.rollback()
             return retention.create_partitions(tx, table, LATER_DAY)
 
-        assert change_tables(ledger, create, passes=3) == ChangeResult(3 * len(retention.TABLES), [])
-    assert attempts == [*retention.TABLES, "history"]
+        assert change_tables(ledger, create, passes=3) == ChangeResult(3 * len(retention.PARTITIONED_TABLES), [])
+    assert attempts == [*retention.PARTITIONED_TABLES, "history"]
 
 
 def test_table_that_fails_stops_no_other_table_and_its_error_is_raised(ledger: Database) -> None:
@@ -94,7 +96,7 @@ def test_table_that_fails_stops_no_other_table_and_its_error_is_raised(ledger: D
     with capture_logs() as log, pytest.raises(LookupError, match="history"):
         change_tables(ledger, change)
 
-    assert changed == [each for each in retention.TABLES if each != "history"]
+    assert changed == [each for each in retention.PARTITIONED_TABLES if each != "history"]
     assert [(each["event"], each["table"]) for each in log] == [("table_failed", "history")]
 
 

@@ -22,7 +22,7 @@ from payments.access.rights import Right
 from payments.contract.errors import dead_letter_id
 from payments.journeys import reporting, requeueing
 from payments.journeys.reporting import FEED_SORTS, FeedRow, Page, Sort, Window
-from payments.journeys.requeueing import REQUEUEABLE
+from payments.journeys.requeueing import REQUEUEABLE_STATUSES
 from payments.store.db.connection import Transaction
 from tasks import enqueue
 
@@ -63,7 +63,7 @@ def show(query: FeedQuery, context: Viewer) -> Response:
         rows=[_page_row(each.row) for each in found.page.rows],
         offered=offered,
         can_requeue=context.may(Right.REQUEUE) and chosen.as_of is None,
-        can_requeue_all=chosen.status in REQUEUEABLE or (chosen.status is None and chosen.reason is not None),
+        can_requeue_all=chosen.status in REQUEUEABLE_STATUSES or (chosen.status is None and chosen.reason is not None),
     )
 
 
@@ -149,5 +149,5 @@ def _page_row(row: FeedRow) -> dict[str, Any]:
         "key": row.payment if row.refused is None else row.refused,
         "shown": row.payment or f"Refused event {dead_letter_id(row.refused or '')}",
         "sentence": wording.reason(row.reason),
-        "may_requeue": row.status in REQUEUEABLE,
+        "may_requeue": row.status in REQUEUEABLE_STATUSES,
     }

@@ -46,7 +46,7 @@ class _AssignForm(ReturnForm):
 
 
 class _NoteForm(ReturnForm):
-    text: Annotated[str, Field(max_length=noting.CHARACTERS_MAX)] = ""
+    text: Annotated[str, Field(max_length=noting.NOTE_CHARACTERS_MAX)] = ""
 
 
 @router.get("/exceptions/{exception_id:row}")

@@ -19,7 +19,7 @@ class _NoteForm(ReturnForm):
     payment: Text | None = None
     patient: Text | None = None
     company: Text | None = None
-    text: Annotated[str, Field(max_length=noting.CHARACTERS_MAX)] = ""
+    text: Annotated[str, Field(max_length=noting.NOTE_CHARACTERS_MAX)] = ""
 
 
 @router.post("/notes")

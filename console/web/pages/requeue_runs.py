@@ -26,7 +26,7 @@ from console.web.filters import PageQuery, ReportQuery, RowId, report_form, repo
 from console.web.rendering import url
 from payments.journeys import requeue_runs, requeueing
 from payments.journeys.requeue_runs import RUNNING, RequeueRun, StartedRun
-from payments.journeys.requeueing import REQUEUEABLE, FeedFilter
+from payments.journeys.requeueing import REQUEUEABLE_STATUSES, FeedFilter
 from payments.store.db.connection import Transaction
 from tasks import enqueue
 
@@ -185,7 +185,7 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
     chosen = query.parameters
     if chosen.as_of is not None:
         raise PageError(422, "A requeue uses the current data.", "Clear “Report as of”.")
-    if chosen.status not in REQUEUEABLE and not (chosen.status is None and chosen.reason):
+    if chosen.status not in REQUEUEABLE_STATUSES and not (chosen.status is None and chosen.reason):
         raise PageError(
             422,
             "Choose a Transmission status (Not Sent, Transmission Pending or Validation Failed) or a reason.",

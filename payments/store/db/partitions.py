@@ -9,7 +9,7 @@ from payments.store.tables import VERSIONED, audit, events, history, versions_ta
 EVENTS = (events.name,)
 HISTORY = (history.name, *(versions_table(table.name) for table in VERSIONED))
 AUDIT = (audit.name,)
-TABLES = (*EVENTS, *HISTORY, *AUDIT)
+PARTITIONED_TABLES = (*EVENTS, *HISTORY, *AUDIT)
 
 
 def create(tx: Transaction, table: str, first: date, through: date) -> int:

@@ -79,7 +79,7 @@ def clear_arrival(tx: Transaction, company_id: str) -> None:
     )
 
 
-def new_transaction_id(tx: Transaction) -> str:
+def assign_transaction_id(tx: Transaction) -> str:
     """Return the id of this transaction. Every transaction that has begun to write earlier has a lower id."""
     return str(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
