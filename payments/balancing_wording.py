@@ -29,13 +29,13 @@ NOTE_KINDS = {
     BalancingNoteCode.WRONG_IN_BILLING: "Contradicts the import rules",
     BalancingNoteCode.DIFFERENT: "A field differs",
 }
-"""The names of the kinds of differences."""
+"""The name of each kind of difference."""
 _FIELD_LABELS: Final = {"day": "Transaction date", "internal_payment": "Internal Payment"}
-"""Labels of the fields of PaymentDetails whose names are not already what people read."""
+"""The labels of the fields of PaymentDetails whose labels differ from their names."""
 
 
 def balancing_notes(notes: Iterable[BalancingNote]) -> str:
-    """Return the notes on a line of a balance as one text."""
+    """Return all notes on a line of a balance as one text."""
     return "; ".join(
         BALANCING_NOTES[note.code].format(
             label=_FIELD_LABELS.get(note.field) or note.field.replace("_", " ").capitalize(),

@@ -27,24 +27,24 @@ class FlowAnswer(NamedTuple):
 
 
 def flow_answer(preview: FlowPreview) -> FlowAnswer:
-    """Return the answer for users to a preview."""
+    """Return the answer to "Will it flow?" that users see for a preview."""
     match preview.outcome:
         case None:
             return FlowAnswer(f"Validation Failed: {preview.error}.", "Correct it before you save the payment.")
         case Held(cause=cause):
-            return _held(cause, preview)
+            return _held_answer(cause, preview)
         case ClosedMonth():
-            return FlowAnswer(_in_closed_month(preview), _date_step(preview))
+            return FlowAnswer(_closed_month_answer(preview), _date_step(preview))
         case NotSent(reason):
-            return _not_sent(reason, preview)
+            return _not_sent_answer(reason, preview)
         case Posted():
-            return FlowAnswer(_when_posted(preview), "" if preview.patient_id else _PATIENT_STEP)
+            return FlowAnswer(_posted_sentence(preview), "" if preview.patient_id else _KNOWN_PATIENT_STEP)
         case _:
-            return _WITHOUT_POSTING[type(preview.outcome)]
+            return _ANSWERS_WITHOUT_POSTING[type(preview.outcome)]
 
 
-_PATIENT_STEP = "This assumes that the patient is in Billing."
-_WITHOUT_POSTING: dict[type[Outcome], FlowAnswer] = {
+_KNOWN_PATIENT_STEP = "This assumes that the patient is in Billing."
+_ANSWERS_WITHOUT_POSTING: dict[type[Outcome], FlowAnswer] = {
     ZeroDue: FlowAnswer(
         "Will be sent, but not posted: the Amount Due is 0.00, so a biller must decide.",
         "If something is due, enter the Amount Due before you save the payment.",
@@ -56,7 +56,7 @@ _WITHOUT_POSTING: dict[type[Outcome], FlowAnswer] = {
 }
 
 
-def _held(cause: HoldCause, preview: FlowPreview) -> FlowAnswer:
+def _held_answer(cause: HoldCause, preview: FlowPreview) -> FlowAnswer:
     if cause is HoldCause.PATIENT_NOT_FOUND:
         return FlowAnswer(
             f"Will be sent once Billing knows patient {preview.patient_id}. Until then it is Transmission Pending.",
@@ -65,14 +65,14 @@ def _held(cause: HoldCause, preview: FlowPreview) -> FlowAnswer:
     return FlowAnswer(f"Will be sent once {preview.month} is closed.", _date_step(preview))
 
 
-def _when_posted(preview: FlowPreview) -> str:
+def _posted_sentence(preview: FlowPreview) -> str:
     posted = f"It is posted with the deposit date {preview.day}"
     if preview.month_state is MonthState.SCHEDULED:
         return f"Will be sent. {posted}, if it is saved today: {preview.month} is scheduled to be closed tonight."
     return f"Will be sent. {posted}."
 
 
-def _in_closed_month(preview: FlowPreview) -> str:
+def _closed_month_answer(preview: FlowPreview) -> str:
     if preview.is_adjusted_automatically:
         return f"Will be sent. {preview.month} is closed, so it is posted automatically with today's deposit date."
     return f"Will be sent. {preview.month} is closed, so a biller must accept an exception before it is posted."
@@ -82,7 +82,7 @@ def _date_step(preview: FlowPreview) -> str:
     return f"Check that the date {preview.day} is right."
 
 
-def _not_sent(reason: Reason, preview: FlowPreview) -> FlowAnswer:
+def _not_sent_answer(reason: Reason, preview: FlowPreview) -> FlowAnswer:
     match reason:
         case Reason.TYPE_NOT_SELECTED:
             return FlowAnswer(

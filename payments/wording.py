@@ -1,7 +1,7 @@
 """Wording: render stored codes as text for users. It decides nothing.
 
-Text that is not a known code is returned unchanged. It is the text of a technical error, or a sentence that was stored
-before migration 0014.
+A text that is not a known code is returned unchanged. It is the message of a technical error, or a sentence that was
+stored before migration 0014.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ HISTORY_CODES = {
     HistoryCode.EXCEPTION_REOPENED: "Exception reopened",
     HistoryCode.EXCEPTION_ASSIGNED: "Exception assigned",
 }
-NO_EFFECT = {
+NO_EFFECT_CAUSES = {
     NoEffectCause.SAME_EVENT: "Duplicate event ignored",
     NoEffectCause.SAME_VERSION: "Version {version} repeated; ignored",
     NoEffectCause.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
@@ -174,18 +174,18 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
     """
     values = params or {}
     if code == HistoryCode.EXCEPTION_UNDONE:
-        return f"{_postings(values)}. Reason: {text}"
+        return f"{_postings_text(values)}. Reason: {text}"
     if text or code in _FIXED_DETAILS:
         return text or _FIXED_DETAILS[HistoryCode(code)]
     match code:
         case HistoryCode.RECEIVED:
-            found = NO_EFFECT[NoEffectCause(values["cause"])].format(**values)
+            found = NO_EFFECT_CAUSES[NoEffectCause(values["cause"])].format(**values)
         case HistoryCode.EXCEPTION_OPENED | HistoryCode.EXCEPTION_RECOMPUTED:
             found = _finding_detail(values)
         case HistoryCode.EXCEPTION_CLOSED:
             found = finding_reason(values["reason"])
         case HistoryCode.EXCEPTION_ACCEPTED:
-            found = _postings(values)
+            found = _postings_text(values)
         case HistoryCode.EXCEPTION_ASSIGNED:
             found = f"To {values['owner']}" if values["owner"] else "To nobody"
         case _:
@@ -193,7 +193,7 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
     return found
 
 
-def _postings(values: Mapping[str, Any]) -> str:
+def _postings_text(values: Mapping[str, Any]) -> str:
     postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
     return "; ".join(postings) or "Nothing to post"
 

@@ -34,7 +34,7 @@ WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
     (BalancingNoteCode, balancing_wording.BALANCING_NOTES),
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
-    (NoEffectCause, wording.NO_EFFECT),
+    (NoEffectCause, wording.NO_EFFECT_CAUSES),
     (NightlyJob, operations_wording.JOBS),
     (WorkKind, operations_wording.WORK_KINDS),
     (RequeueResult, operations_wording.REQUEUE_RESULTS),

@@ -26,10 +26,10 @@ class Topic(StrEnum):
     @property
     def heading(self) -> str:
         """The heading of the topic."""
-        return _TITLES[self]
+        return _HEADINGS[self]
 
 
-_TITLES = {
+_HEADINGS = {
     Topic.STATUS: "Statuses",
     Topic.REASON: "Reasons for Not Sent and Validation Failed",
     Topic.EXCEPTION: "Billing Exceptions",
@@ -37,7 +37,7 @@ _TITLES = {
 }
 
 
-_TEXTS: Mapping[Topic, Mapping[str, HelpText]] = {
+_TEXTS_BY_TOPIC: Mapping[Topic, Mapping[str, HelpText]] = {
     Topic.STATUS: STATUSES,
     Topic.REASON: REASONS,
     Topic.EXCEPTION: EXCEPTIONS,
@@ -47,9 +47,9 @@ _TEXTS: Mapping[Topic, Mapping[str, HelpText]] = {
 
 def help_texts(topic: Topic) -> Mapping[str, HelpText]:
     """Return the texts of a topic by code."""
-    return _TEXTS[topic]
+    return _TEXTS_BY_TOPIC[topic]
 
 
 def find_help(topic: str, code: str | None) -> HelpText | None:
     """Return the text of a code, or None if it has none."""
-    return _TEXTS[Topic(topic)].get(code or "")
+    return _TEXTS_BY_TOPIC[Topic(topic)].get(code or "")

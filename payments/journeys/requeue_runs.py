@@ -72,7 +72,7 @@ def show_run(tx: Transaction, run_id: int, scope: Scope) -> RequeueRun | None:
 
 def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> RunPage:
     """Return a page of the runs that a scope includes, newest first. A page may have fewer than `limit` runs."""
-    found = requeue_runs.page(tx, before, limit)
+    found = requeue_runs.list_page(tx, before, limit)
     visible = [run for run in found if scope.includes(run.feed_filter.scope)]
     return RunPage(visible, found[-1].id if len(found) == limit else None)
 

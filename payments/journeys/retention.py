@@ -30,9 +30,9 @@ class Retention(NamedTuple):
 
     def retention_months(self, table: str) -> int | None:
         """Return the retention of a table, in months."""
-        if table in partitions.EVENTS:
+        if table in partitions.EVENT_TABLES:
             return self.events
-        return self.audit if table in partitions.AUDIT else self.history
+        return self.audit if table in partitions.AUDIT_TABLES else self.history
 
 
 def create_partitions(tx: Transaction, table: str, today: date) -> int:

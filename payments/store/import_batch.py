@@ -19,7 +19,7 @@ from payments.store.ledger.patients import PatientKey
 class ParsedLineEvent(NamedTuple):
     """A line event with its stream entry, its key, and its content hash.
 
-    `requeued_at` is the time of its requeue, if any.
+    `requeued_at` is the time at which a user requeued it, None for a new entry.
     """
 
     entry: StreamEntry
@@ -45,14 +45,14 @@ class ImportBatch(NamedTuple):
 
     @property
     def content_by_event(self) -> dict[EventKey, LineEventContent]:
-        """The save time and the content hash of each line event. If an id repeats, the first event counts."""
+        """The save time and the content hash of each line event. If events have the same id, the first one counts."""
         return {
             each.event_key: LineEventContent(each.event.saved_at, each.content_hash) for each in reversed(self.lines)
         }
 
     @property
     def clinics(self) -> set[ClinicKey]:
-        """The clinics of the payments and charges in this chunk."""
+        """The keys of the clinics of the payments and charges."""
         return {each.event.clinic_key for each in self.lines} | {event.clinic_key for _, event in self.charges}
 
     @property
@@ -62,17 +62,17 @@ class ImportBatch(NamedTuple):
 
     @property
     def referenced_patients(self) -> set[PatientKey]:
-        """The patients of the payments and charges in this chunk."""
+        """The keys of the patients of the payments and charges."""
         events = (*(each.event for each in self.lines), *(event for _, event in self.charges))
         return {(event.company_id, event.patient_id) for event in events}
 
     @property
     def saved_patients(self) -> set[PatientKey]:
-        """The patients of the `patient.saved` events."""
+        """The keys of the patients of the `patient.saved` events."""
         return {(event.company_id, event.patient_id) for _, event in self.patients}
 
     def without_refused(self, refused: Mapping[NamedClinic, Refusal]) -> "ImportBatch":
-        """Return the batch without the events of refused companies and clinics, which are rejected with the reason."""
+        """Return the batch with the events of refused companies and clinics among its rejected events."""
         if not refused:
             return self
         refusals = [(entry, refused.get(clinic_of(event))) for entry, event in self.events]

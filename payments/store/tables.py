@@ -1,6 +1,7 @@
 """The database schema. The migrations create it in a new database; a test compares the two.
 
-Any other database reaches it in two steps, between which the keys of earlier releases exist as well (docs/upgrades.md).
+A database of an earlier release is upgraded in two steps. Between them, it also has the earlier keys
+(docs/upgrades.md).
 
 Amounts are NUMERIC(12,2) dollars, totals NUMERIC(18,2). Business dates are plain dates, times are timestamps with time
 zone. Tables and columns are not renamed, because old and new workers run side by side during an upgrade
@@ -46,7 +47,7 @@ Dollars = Numeric(12, 2)
 Sum = Numeric(18, 2)
 
 MAY_BE_UNPOSTED = "status <> 'Transmission Successful' OR application = 'exception'"
-"""A condition that every line meets whose money is not in Billing (`payments/store/feed/posted.py`)."""
+"""The condition of the lines that may not be in Billing. `payments/store/feed/posted.py` decides about each line."""
 
 
 def _id() -> Column[int]:
@@ -54,7 +55,7 @@ def _id() -> Column[int]:
 
 
 def _changed_at() -> Column[datetime]:
-    """Return the column for the time of a row's last change. It is null in rows that are older than the column."""
+    """Return a column for the time of a row's last change. It is null in rows from before the column existed."""
     return Column("changed_at", Moment)
 
 

@@ -1,4 +1,4 @@
-"""The write side of an import: collect decisions line by line, then write them in a few bulk statements."""
+"""Collect the decisions of an import line by line, then write them in a few bulk statements."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from payments.store.ledger.reference_data import ReferenceData
 
 
 class _PendingHistory(NamedTuple):
-    """A history event of a line whose row id is not known yet."""
+    """A history event of a line that may not have a row id yet."""
 
     key: LineKey
     version: int
@@ -39,7 +39,7 @@ class WriteBatch:
     """The lines of a batch in their current state, and everything that must be written for them.
 
     `lines` holds the lines that this transaction has locked. `record` replaces a line by its new state. Call `write`
-    once, at the end.
+    once, after all decisions.
     """
 
     def __init__(self, run: RunContext, reference: ReferenceData, lines_before: dict[LineKey, Line]) -> None:
@@ -72,7 +72,7 @@ class WriteBatch:
     def record_unchanged(self, line: Line, cause: NoEffectCause, version: int, entry_id: str) -> None:
         """Record that an event had no effect on its line. `cause` is the reason, `version` the event's version.
 
-        In a replay, a repeat of the same event is not recorded, because the history already has its first import.
+        In a replay, an event that Billing already has is not recorded, because the history has its first import.
         """
         self.stats.evaluated += 1
         self.stats.unchanged += 1
@@ -84,7 +84,8 @@ class WriteBatch:
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Record a new version of a charge. Its account is distributed immediately.
 
-        If the charge belonged to another account before, that account is distributed as well, to unapply its money.
+        `before` is the recorded charge, None for a new one. If it belonged to another account, this account is
+        distributed as well, to unapply its money.
         """
         self.stats.changed += 1
         self._charges[event.key] = event
@@ -106,13 +107,13 @@ class WriteBatch:
         )
 
     def _is_authentic(self, entry: StreamEntry, *, with_fields: bool) -> bool:
-        """Return whether an entry's company is certain. Without its fields, only a stored dead letter can tell."""
+        """Return whether the entry comes from its company. Without its fields, return the stored result of a retry."""
         if with_fields:
             return is_authentic(entry, self.run.keyring)
         return not self.run.keyring.is_used if entry.was_authentic is None else entry.was_authentic
 
     def close_dead_letters(self, ids: Sequence[int]) -> None:
-        """Record that these due dead letters were retried. If one is rejected again, it is reopened."""
+        """Record that these due dead letters were retried. `write` closes them, and reopens those rejected again."""
         self._closing = ids
 
     def write(self, tx: Transaction) -> ImportStats:

@@ -125,7 +125,7 @@ def plan_of(tx: Transaction, query: str) -> list[dict[str, Any]]:
     return nodes
 
 
-@pytest.mark.parametrize(("table", "query"), [("lines", lines._DUE), ("set_aside", dead_letters._DUE)])
+@pytest.mark.parametrize(("table", "query"), [("lines", lines._DUE_QUERY), ("set_aside", dead_letters._DUE_QUERY)])
 def test_only_the_selected_rows_are_read(tx: Transaction, table: str, query: str) -> None:
     add_due(tx, table, "other", 3)
 

@@ -1,1 +1,1 @@
-"""The database connection, bulk statements, as-of queries and maintenance. Nothing here is specific to payments."""
+"""The database connection, bulk statements, as-of queries and maintenance of the database."""

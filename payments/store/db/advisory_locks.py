@@ -1,7 +1,7 @@
 """The ids of all PostgreSQL advisory locks of the project. Each lock is held until the end of its transaction.
 
-No other module and no migration names an id. An id is never reused for another purpose, because processes of the
-previous release run beside new ones during an upgrade.
+No other module and no migration contains such an id. An id is never reused for another purpose, because processes of
+the previous release run beside new ones during an upgrade.
 """
 
 from enum import IntEnum
@@ -11,10 +11,7 @@ from payments.store.db.statement import text
 
 
 class AdvisoryLock(IntEnum):
-    """The purpose of an advisory lock. The value is the lock's id.
-
-    For a lock per company, it is the first half of the id.
-    """
+    """An advisory lock. The value is its id. For a lock per company, the value is the first half of the id."""
 
     MIGRATION = 7_250_001
     DISTRIBUTION = 7_250_002

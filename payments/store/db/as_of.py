@@ -14,24 +14,24 @@ _EXISTED_CONDITION = {
     patients.name: "(named_at IS NULL OR named_at <= :as_of)",
 }
 # Earlier versions of patients are not stored. A version that was imported later is unknown at the moment.
-_UNKNOWN_BEFORE_CHANGE = {"version", "saved_at"}
-_SELECTED_COLUMNS = {
+_COLUMNS_UNKNOWN_BEFORE_CHANGE = {"version", "saved_at"}
+_AS_OF_COLUMN_LISTS = {
     patients.name: ", ".join(
         f"CASE WHEN changed_at > :as_of THEN NULL ELSE {column.name} END AS {column.name}"
-        if column.name in _UNKNOWN_BEFORE_CHANGE
+        if column.name in _COLUMNS_UNKNOWN_BEFORE_CHANGE
         else column.name
         for column in patients.columns
     )
 }
-_COLUMNS = {table.name: ", ".join(column.name for column in table.columns) for table in VERSIONED}
+_COLUMN_LISTS = {table.name: ", ".join(column.name for column in table.columns) for table in VERSIONED}
 
 
 def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
     """Return the query, changed so that it reads these tables as of the parameter `:as_of`.
 
-    `tables` are table names separated by spaces. Each becomes a CTE of the same name, so the text of the query stays
-    the same. The moment of a change is the time at which the worker or user started it, not the time of the commit. If
-    `as_of` is None, the query is returned unchanged.
+    `tables` are table names separated by spaces. A CTE of the same name replaces each table, so the text of the query
+    stays the same. The moment of a change is the time at which the worker or user started it, not the time of the
+    commit. If `as_of` is None, the query is returned unchanged.
     """
     if as_of is None:
         return query
@@ -41,18 +41,18 @@ def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
 
 
 def changed_at(table: str, moment: str = ":now") -> str:
-    """Return the assignment to `changed_at`. Every UPDATE of a table in `VERSIONED` contains it.
+    """Return the SQL assignment to `changed_at` that every UPDATE of a table in `VERSIONED` must contain.
 
-    `moment` is an SQL expression. The time of a row never decreases, even if the clocks of two machines differ.
+    `moment` is an SQL expression. The `changed_at` of a row never decreases, even if the clocks of two machines differ.
     """
     return f"changed_at = greatest({table}.changed_at, {moment})"
 
 
 def _rows_as_of(table: str) -> str:
     if table in _EXISTED_CONDITION:
-        return f"SELECT {_SELECTED_COLUMNS.get(table, '*')} FROM {table} WHERE {_EXISTED_CONDITION[table]}"
+        return f"SELECT {_AS_OF_COLUMN_LISTS.get(table, '*')} FROM {table} WHERE {_EXISTED_CONDITION[table]}"
     valid_from = "(changed_at IS NULL OR changed_at <= :as_of)"
-    columns = _COLUMNS[table]
+    columns = _COLUMN_LISTS[table]
     return (
         f"SELECT {columns} FROM {table} WHERE {valid_from} "
         f"UNION ALL SELECT {columns} FROM {versions_table(table)} WHERE {VALID_TO} > :as_of AND {valid_from}"

@@ -29,26 +29,24 @@ def _type(column: Column[Any]) -> str:
 
 
 def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the values of rows as one list per column: the parameters of `unnest_item`.
+    """Return the parameters of `unnest_item`: the values of these rows as one list per column.
 
-    Keys of the rows are column names.
+    `rows` map column names to values.
     """
     return {name: [row[name] for row in rows] for name in columns}
 
 
 def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str:
-    """Return an INSERT of the rows of `unnest_item`, in order. `end` is appended to it, for example ON CONFLICT."""
+    """Return an INSERT statement for the rows of `unnest_item`, in order. `end` is appended, such as ON CONFLICT."""
     names = ", ".join(columns)
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnest_item(table, columns)} {end}"
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Append rows by COPY.
+    """Append rows by COPY or, if row-level security applies to this role, by INSERT, because PostgreSQL refuses COPY.
 
-    If row-level security applies to this role, use INSERT, because PostgreSQL then refuses COPY.
-
-    The values of each row are in the order of `columns`. Raises DBAPIError. Raises ConcurrentWriteError if PostgreSQL
-    refuses COPY for the first time: the repeated transaction uses INSERT.
+    The values of each row are in the order of `columns`. Raises DBAPIError. When PostgreSQL refuses COPY for the first
+    time, raises ConcurrentWriteError: the repeated transaction uses INSERT.
     """
     if refuses_copy(tx):
         _insert(tx, table, columns, rows)

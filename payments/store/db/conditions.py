@@ -1,6 +1,6 @@
 """SQL conditions for a filter object or a scope.
 
-A field of the filter that is None adds no condition, so that indexes apply.
+A field of the filter that is None adds no condition, so that PostgreSQL can use indexes.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,20 +12,20 @@ from payments.core.scope import Scope
 IN_MONTH = "{0} >= :month AND {0} < CAST(CAST(:month AS date) + interval '1 month' AS date)"
 """The condition that a date is in the month that begins at the parameter `month`."""
 HAS_MOVED = "move_state IN ('left', 'arriving')"
-"""The condition that a row of `companies` is of a company whose data are in another installation."""
+"""The condition that the data of a company, a row of `companies`, are in another installation."""
 
 
 def has_not_moved(table: str) -> str:
     """Return the condition that the company of a row has not moved to another installation.
 
-    A null company counts as here.
+    A row without a company meets the condition.
     """
     return (
         f"NOT EXISTS (SELECT FROM companies AS moved WHERE moved.company_id = {table}.company_id AND moved.{HAS_MOVED})"
     )
 
 
-_CLINIC_KEYS = "SELECT * FROM unnest(CAST(:key_companies AS text[]), CAST(:key_clinics AS text[]))"
+_CLINIC_KEYS_QUERY = "SELECT * FROM unnest(CAST(:key_companies AS text[]), CAST(:key_clinics AS text[]))"
 
 
 def conditions(filter_object: Any, parts: Mapping[str, str]) -> str:
@@ -48,10 +48,12 @@ def parameters_of(filter_object: Any) -> dict[str, Any]:
 def in_scope(scope: Scope, table: str) -> str:
     """Return the conditions, each preceded by AND, that a row of a table belongs to a scope.
 
-    The table has the columns `company_id` and `clinic_id`. A row in which one of them is null is in no limited scope.
+    The table has the columns `company_id` and `clinic_id`. A row in which a limited column is null is not in the scope.
     """
     of_clinics = _one_of(f"{table}.clinic_id", "clinics", scope.clinics)
-    of_keys = "" if scope.clinic_keys is None else f" AND ({table}.company_id, {table}.clinic_id) IN ({_CLINIC_KEYS})"
+    of_keys = (
+        "" if scope.clinic_keys is None else f" AND ({table}.company_id, {table}.clinic_id) IN ({_CLINIC_KEYS_QUERY})"
+    )
     return company_in_scope(scope, table) + of_clinics + of_keys
 
 
@@ -61,7 +63,7 @@ def company_in_scope(scope: Scope, table: str) -> str:
 
 
 def scope_parameters(scope: Scope) -> dict[str, list[str]]:
-    """Return the parameters of the conditions on a scope: its limits, as sorted lists."""
+    """Return the parameters of `in_scope` and `company_in_scope`: the limits of the scope as sorted lists."""
     limits = {"companies": scope.companies, "clinics": scope.clinics}
     parameters = {name: sorted(ids) for name, ids in limits.items() if ids is not None}
     if scope.clinic_keys is not None:
@@ -79,7 +81,7 @@ def in_optional_scope(company: str, clinic: str) -> str:
     return (
         f"(CAST(:companies AS text[]) IS NULL OR {company} = ANY(:companies)) "
         f"AND (CAST(:clinics AS text[]) IS NULL OR {clinic} = ANY(:clinics)) "
-        f"AND (CAST(:key_clinics AS text[]) IS NULL OR ({company}, {clinic}) IN ({_CLINIC_KEYS}))"
+        f"AND (CAST(:key_clinics AS text[]) IS NULL OR ({company}, {clinic}) IN ({_CLINIC_KEYS_QUERY}))"
     )
 
 
@@ -98,9 +100,9 @@ def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:
 
 
 def _one_of(column: str, parameter: str, ids: Collection[str] | None) -> str:
-    """Return the condition, preceded by AND, that a column contains one of the ids in an array parameter.
+    """Return the condition, preceded by AND, that a column has one of the ids in an array parameter.
 
-    A single id is compared with `=`. An index that begins with the column can then also supply the order.
+    A single id is compared with `=`, because an index that begins with the column can then also supply the order.
     """
     if ids is None:
         return ""

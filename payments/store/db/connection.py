@@ -28,7 +28,8 @@ Transaction = Connection
 """A connection with an open transaction, as store functions and journeys receive it."""
 
 SESSION_NAME_SUFFIX = " (company keys)"
-"""The end of `application_name` of sessions of this release. `workers.migrate --finish` waits for all others to end."""
+"""The suffix of `application_name` in sessions of this release. `workers.migrate --finish` waits until all sessions
+without it have ended."""
 _TRANSIENT_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
 """Prefixes of SQLSTATE codes of transient errors: lost connection, read-only standby, idle-in-transaction timeout,
 rollback, insufficient resources, lock not available, shutdown, disk error."""
@@ -47,7 +48,7 @@ _CONNECT_ARGS: dict[str, str | int] = {
 
 
 class UnsuitableDatabaseError(Exception):
-    """The server refuses the URL, or the database cannot be used as it is. The message says what to change."""
+    """The server refuses the URL, or the database is not set up for this program. The message says what to change."""
 
 
 class ConcurrentWriteError(Exception):
@@ -64,8 +65,8 @@ def connect(
 ) -> Engine:
     """Return an engine for this process. It connects when the first transaction starts.
 
-    PostgreSQL ends a transaction that is idle for `idle_in_transaction_seconds`. Workers set it. Consoles do not,
-    because a person may read a report for any length of time. Processes that look up single rows set `allow_seqscan` to
+    PostgreSQL ends a transaction that is idle for `idle_in_transaction_seconds`. Workers set this limit. Consoles do
+    not, because a person may take any time to read a report. Processes that look up single rows set `allow_seqscan` to
     False. If the URL has the option `pgbouncer=true`, sessions keep no state between transactions.
     """
     url, is_pooled = split_pooler(database_url)
@@ -97,7 +98,7 @@ def connect(
 def require_utf8(engine: Engine) -> None:
     """Check the encoding of each new connection of this engine.
 
-    Connecting raises UnsuitableDatabaseError unless the database is in UTF-8. The check costs no query, because
+    If the database is not in UTF-8, connecting raises UnsuitableDatabaseError. The check needs no query, because
     PostgreSQL sends its encoding when a session starts.
     """
     # First of all listeners: SQLAlchemy's own one fails on text from a database in SQL_ASCII.
@@ -127,8 +128,8 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
     prepared statements, so the transaction can be repeated. Raises UnknownCommitError if no standby confirmed the
     commit. The caller must then acknowledge nothing, and repeat the work.
 
-    If the server has ended the session or has become read-only, as in a failover, all connections of the pool are
-    replaced. New connections may reach the new primary.
+    If the server has ended the session or has become read-only, as after a failover, all connections of the pool are
+    replaced, because new connections may reach the new primary.
     """
     # `begin` first: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
     with engine.connect() as connection:
@@ -146,10 +147,7 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
 
 
 def savepoint(tx: Transaction) -> AbstractContextManager[object]:
-    """Open a savepoint in a transaction.
-
-    If an exception is raised, only the part after the savepoint is rolled back.
-    """
+    """Open a savepoint in a transaction. If an exception is raised, roll back to the savepoint and raise it again."""
     return tx.begin_nested()
 
 
@@ -180,24 +178,21 @@ def is_reachable(engine: Engine) -> bool:
 
 
 def accepts_no_writes(engine: Engine) -> bool:
-    """Return whether the server or the database is read-only. A standby is."""
+    """Return whether the server or the database is read-only. A standby is always read-only."""
     with engine.connect() as connection:
         setting = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one()
     return bool(setting == "on")
 
 
 def _is_outdated_plan(error: DBAPIError) -> bool:
-    """Return whether the result columns of a prepared statement have changed since it was prepared."""
+    """Return whether an error says that a migration has changed the result columns of a prepared statement."""
     # The SQLSTATE says only "feature not supported"; the C function that raised the error is specific.
     diagnosis = getattr(error.orig, "diag", None)
     return getattr(diagnosis, "source_function", None) == "RevalidateCachedQuery"
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Return whether the transaction was rolled back because of a concurrent one.
-
-    It may succeed if repeated immediately.
-    """
+    """Return whether a concurrent transaction caused the error. The work may succeed if it is repeated immediately."""
     if isinstance(error, ConcurrentWriteError):
         return True
     state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
@@ -205,7 +200,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the transaction may succeed later, for example after a lost connection or a full disk."""
+    """Return whether the cause of the error may pass, such as a lost connection or a full disk."""
     if isinstance(error, ConcurrentWriteError | UnknownCommitError | InterfaceError):
         return True
     if not isinstance(error, DBAPIError):

@@ -12,9 +12,9 @@ _Row = TypeVar("_Row")
 
 
 class SortedRows(Generic[_Row]):
-    """A collection of rows, sorted by a key. It is filled first and iterated afterwards.
+    """A collection of rows that is filled first, and then yields the rows sorted by a key.
 
-    At most `run_rows` rows are in memory. The temporary file is deleted with the collection.
+    At most `run_rows` rows are in memory. The temporary file is deleted together with the collection.
     """
 
     def __init__(self, key: Callable[[_Row], Any], run_rows: int = RUN_ROWS) -> None:

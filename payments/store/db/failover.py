@@ -1,4 +1,4 @@
-"""Failovers of PostgreSQL: which connections are replaced, and which commits are uncertain.
+"""Detect connections to the wrong server after a failover of PostgreSQL, and commits that a failover may lose.
 
 A synchronous primary confirms a COMMIT when a standby has received it. If this wait is cancelled, the transaction is
 committed on the primary only. PostgreSQL then reports success with a warning, and a failover loses the transaction
@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-_UNREPLICATED = "payments_unreplicated_commit"
-"""The key in the pool's `info` of a connection. Set while its last COMMIT was not confirmed by a standby."""
-_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
-"""The C function that waits for a standby and warns. Unlike the message, its name is the same in every language."""
+_UNREPLICATED_COMMIT_KEY = "payments_unreplicated_commit"
+"""The key in a connection's `info` that is set if no standby confirmed the connection's last COMMIT."""
+_STANDBY_WAIT_FUNCTION = "SyncRepWaitForLSN"
+"""The C function that waits for a standby and reports the warning. Its name, unlike the message, is not translated."""
 _WRONG_SERVER_STATES = ("08", "25006", "57P01", "57P02", "57P03", "57P04", "57P05")
 """Prefixes of SQLSTATE codes: connection exceptions, read-only server, shutdown by an administrator, crash of the
 server, starting or in recovery, dropped database, idle session."""
@@ -33,25 +33,25 @@ class Diagnosis(Protocol):
 
 def is_unreplicated_commit(notice: Diagnosis) -> bool:
     """Return whether a notice says that a COMMIT stopped waiting for its standby (a warning with SQLSTATE 01000)."""
-    return notice.source_function == _WAITS_FOR_STANDBY
+    return notice.source_function == _STANDBY_WAIT_FUNCTION
 
 
 def watch_commits(engine: Engine) -> None:
-    """Make new connections of this engine remember whether a standby confirmed their last COMMIT.
+    """Record for each new connection of this engine whether a standby confirmed its last COMMIT.
 
-    See `require_replicated`.
+    `require_replicated` reads the record.
     """
     event.listen(engine, "connect", _watch)
 
 
 def require_replicated(connection: Connection) -> None:
     """Check that a standby confirmed the last COMMIT of this connection. Raises UnknownCommitError if not."""
-    if connection.info.pop(_UNREPLICATED, False):
+    if connection.info.pop(_UNREPLICATED_COMMIT_KEY, False):
         raise UnknownCommitError("the wait for a standby was cancelled: the outcome of the commit is unknown")
 
 
 def met_wrong_server(error: DBAPIError) -> bool:
-    """Return whether an error shows that this connection's server has ended the session or is not the primary.
+    """Return whether an error shows that the server has ended the session or is not the primary.
 
     All connections of the pool must then be replaced, because they lead to the same server.
     """
@@ -62,6 +62,6 @@ def met_wrong_server(error: DBAPIError) -> bool:
 def _watch(connection: Any, record: Any) -> None:
     def remember_unreplicated(notice: Diagnosis) -> None:
         if is_unreplicated_commit(notice):
-            record.info[_UNREPLICATED] = True
+            record.info[_UNREPLICATED_COMMIT_KEY] = True
 
     connection.add_notice_handler(remember_unreplicated)

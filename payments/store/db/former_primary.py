@@ -3,9 +3,9 @@
 After a failover, a hanging machine or a load balancer can keep old connections open. It still acknowledges packets, so
 no keep-alive ends the connection, and the client waits forever for an answer.
 
-A thread watches the connections of an engine. If a connection waits in SILENT_CHECKS checks in a row, the thread opens
-a new connection to the URL and asks that server whether it has the session of the old connection. If it does not, the
-old connection is closed, and its transaction fails like any other whose connection is lost.
+A thread checks the connections of an engine every CHECK_SECONDS. If a connection is in the same wait in SILENT_CHECKS
+consecutive checks, the thread opens a new connection to the URL and asks its server whether it has the session of the
+old connection. If it does not, the old connection is closed, and its transaction fails with a lost connection.
 """
 
 import os
@@ -22,7 +22,7 @@ from sqlalchemy import Engine, event
 log = structlog.get_logger(__name__)
 
 CHECK_SECONDS, SILENT_CHECKS, ANSWER_SECONDS = 1, 10, 5
-_HAS_SESSION = (
+_HAS_SESSION_QUERY = (
     "SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND application_name = %s)"
 )
 
@@ -30,7 +30,7 @@ _HAS_SESSION = (
 class WatchedConnection(psycopg.Connection[Any]):
     """A connection that numbers its waits for the server.
 
-    `current_wait` is the number of its wait, 0 while it does not wait.
+    `waits` is the number of waits so far. `current_wait` is the number of the current wait, 0 if there is none.
     """
 
     current_wait = waits = 0
@@ -53,17 +53,14 @@ class _AskingConnection(psycopg.Connection[Any]):
 
 
 class _Watch:
-    """The connections of an engine, and the thread that watches them.
-
-    The thread runs while there are open connections.
-    """
+    """The connections of an engine, and a thread that checks them as long as any of them is open."""
 
     def __init__(self) -> None:
         self._lock, self._connections = threading.Lock(), WeakSet[WatchedConnection]()
         self._watching_pid = 0
 
     def connect(self, _dialect: object, _record: object, arguments: Any, parameters: Any) -> WatchedConnection:
-        """Open a connection and watch it. This method handles SQLAlchemy's event `do_connect`."""
+        """Open a connection, and let the thread check it. This method handles SQLAlchemy's event `do_connect`."""
         connection = WatchedConnection.connect(*arguments, **parameters)
         with self._lock:
             self._connections.add(connection)
@@ -96,16 +93,16 @@ class _Watch:
             return found
 
     def _examine(self, connection: WatchedConnection, arguments: Any, parameters: Any) -> bool:
-        """Close a connection if a new connection reaches a server that does not have its session.
+        """Ask the server of a new connection for the session of this connection, and close this one if it has none.
 
-        Returns whether a server has answered.
+        Return whether the server has answered.
         """
         wait = connection.current_wait
         try:
             # A server that is being shut down or is not reachable tells nothing.
             with _AskingConnection.connect(*arguments, **parameters, autocommit=True) as other:
                 session = [connection.info.backend_pid, parameters.get("application_name")]
-                (has_session,) = other.execute(_HAS_SESSION, session).fetchone() or (True,)
+                (has_session,) = other.execute(_HAS_SESSION_QUERY, session).fetchone() or (True,)
         except psycopg.Error:
             return False
         if not has_session and connection.current_wait == wait:
@@ -116,8 +113,8 @@ class _Watch:
 
 
 def watch_connections(engine: Engine) -> None:
-    """Watch the new connections of this engine.
+    """Check the new connections of this engine as the module describes.
 
-    Do not use it behind PgBouncer, whose sessions PostgreSQL does not know.
+    Do not use it behind PgBouncer, because PostgreSQL does not know the sessions of PgBouncer.
     """
     event.listen(engine, "do_connect", _Watch().connect)

@@ -16,18 +16,18 @@ from payments.store.db.connection import Database, UnsuitableDatabaseError, conn
 from payments.store.db.policies import COMPANIES, CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, UNLIMITED, USERS
 
 _ACCESS, _REFUSES_COPY = "payments_access", "payments_refuses_copy"
-_MIGRATE = "run `python -m workers.migrate`"
+_MIGRATE_HINT = "run `python -m workers.migrate`"
 _INSUFFICIENT_PRIVILEGE, _NO_SUCH_ROLE = "42501", "22023"
 
 # One statement, so that a transaction costs one round trip more.
-_BEGIN = (
+_SET_ACCESS = (
     f"SELECT set_config('role', '{CONSOLE_ROLE}', true), set_config('{USERS}', %(users)s, true), "
     f"set_config('{COMPANIES}', CASE WHEN %(every)s THEN '{UNLIMITED}' "
     "ELSE CAST(CAST(%(companies)s AS text[]) AS text) END, true)"
 )
 _SET_CONSOLE_ROLE = f"SELECT set_config('role', '{CONSOLE_ROLE}', true)"
 # `row_security_active` is false for a superuser, for a role with BYPASSRLS and for the owner of the table.
-_UNPROTECTED = f"""
+_UNPROTECTED_TABLE_QUERY = f"""
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
     AND NOT relispartition AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE')
     AND (relname IN {RESTRICTED_TABLES} OR EXISTS (
@@ -36,7 +36,7 @@ SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND rel
         SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND polname = 'companies' AND {IS_INTACT}))
 ORDER BY relname LIMIT 1
 """
-_READABLE = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') IS TRUE"
+_MAY_READ_TABLES_QUERY = "SELECT has_table_privilege(to_regclass('public.lines'), 'SELECT') IS TRUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +54,26 @@ class Access:
 NO_ACCESS = Access(frozenset())
 """The access of a transaction for which no access was stated."""
 AUTHENTICATION_ACCESS = Access(frozenset(), all_users=True)
-"""Users, sessions and failed logins, and no company's data: for logging in, and to find the user of a request."""
+"""The access for a login, and to find the user of a request: users, sessions and failed logins, but no company."""
 ALL_COMPANIES = Access(None)
-"""All companies: for figures about the whole installation."""
+"""The access for figures about the whole installation: the data of all companies."""
 
 
 def connect_isolated(database_url: str, *, application_name: str, pool_size: int) -> Database:
-    """Return an engine whose transactions run as CONSOLE_ROLE. They see nothing, unless `with_access` states an access.
+    """Return an engine whose transactions run as CONSOLE_ROLE. Without `with_access`, they see no data.
 
     A new connection raises UnsuitableDatabaseError if the role or a policy is missing, or if the user of the URL may
-    not become the role. The console must not work without them.
+    not become the role, because the console must not work without isolation.
     """
     engine = connect(database_url, application_name=application_name, pool_size=pool_size)
     engine.update_execution_options(**{_ACCESS: NO_ACCESS, _REFUSES_COPY: True})
     event.listen(engine, "connect", _check)
-    event.listen(engine, "begin", _limit)
+    event.listen(engine, "begin", _apply_access)
     return engine
 
 
 def with_access(engine: Database, access: Access) -> Database:
-    """Return the engine, with this access for its transactions. Both engines share the connection pool."""
+    """Return an engine whose transactions have this access. It uses the connection pool of the given engine."""
     return engine.execution_options(**{_ACCESS: access})
 
 
@@ -99,10 +99,10 @@ def check_isolation(database_url: str, *, application_name: str) -> None:
         engine.dispose()
 
 
-def _limit(connection: Connection) -> None:
+def _apply_access(connection: Connection) -> None:
     access: Access = connection.get_execution_options()[_ACCESS]
     connection.exec_driver_sql(
-        _BEGIN,
+        _SET_ACCESS,
         {
             "users": UNLIMITED if access.all_users else "",
             "every": access.companies is None,
@@ -114,7 +114,7 @@ def _limit(connection: Connection) -> None:
 def _check(connection: Any, _record: object) -> None:
     """Check a new connection before it is used. Errors of the driver are wrapped as SQLAlchemy wraps them."""
     try:
-        if problem := _problem(connection):
+        if problem := _missing_isolation(connection):
             connection.close()
             raise UnsuitableDatabaseError(problem)
         connection.rollback()
@@ -122,21 +122,23 @@ def _check(connection: Any, _record: object) -> None:
         raise DBAPIError.instance(_SET_CONSOLE_ROLE, None, error, psycopg.Error, connection_invalidated=True) from error
 
 
-def _problem(connection: Any) -> str | None:
+def _missing_isolation(connection: Any) -> str | None:
     """Return why PostgreSQL does not isolate companies on this connection, or None if it does."""
     try:
         connection.execute(_SET_CONSOLE_ROLE)
     except psycopg.Error as error:
         if error.sqlstate == _NO_SUCH_ROLE:
-            return f"the role {CONSOLE_ROLE} does not exist: {_MIGRATE}"
+            return f"the role {CONSOLE_ROLE} does not exist: {_MIGRATE_HINT}"
         if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
             user = connection.info.user
             return f"role {user} may not become {CONSOLE_ROLE}: {grant_statement(user, connection.info.server_version)}"
         raise
-    if not connection.execute(_READABLE).fetchone()[0]:
-        return f"the role {CONSOLE_ROLE} may not read the tables: {_MIGRATE}"
-    found = connection.execute(_UNPROTECTED).fetchone()
-    return f"row-level security does not limit {CONSOLE_ROLE} on the table {found[0]}: {_MIGRATE}" if found else None
+    if not connection.execute(_MAY_READ_TABLES_QUERY).fetchone()[0]:
+        return f"the role {CONSOLE_ROLE} may not read the tables: {_MIGRATE_HINT}"
+    found = connection.execute(_UNPROTECTED_TABLE_QUERY).fetchone()
+    return (
+        f"row-level security does not limit {CONSOLE_ROLE} on the table {found[0]}: {_MIGRATE_HINT}" if found else None
+    )
 
 
 def grant_statement(user: str, server_version: int) -> str:

@@ -1,6 +1,7 @@
 """Keyset pagination: read the rows of a sorted list that come after or before a position.
 
-Every page costs the same. Rows that are added meanwhile do not move other rows to another page.
+The time to read a page does not depend on its position in the list. Rows that are added between two requests do not
+move other rows to another page.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,8 +11,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from payments.core.sorting import Position, Sort, Window
 
 _Row = TypeVar("_Row")
-_LARGEST = {"date": "DATE '9999-12-31'", "timestamptz": "TIMESTAMPTZ '9999-12-31 00:00+00'", "numeric": "9999999999.99"}
-_MISSING = {"text": "''", "bigint": "0"} | _LARGEST
+_LARGEST_VALUES = {
+    "date": "DATE '9999-12-31'",
+    "timestamptz": "TIMESTAMPTZ '9999-12-31 00:00+00'",
+    "numeric": "9999999999.99",
+}
+_SORTED_VALUE_OF_NULL = {"text": "''", "bigint": "0"} | _LARGEST_VALUES
 
 
 class SortKey(NamedTuple):
@@ -26,7 +31,7 @@ class SortKey(NamedTuple):
 
         A null text sorts as empty, any other null as the largest value.
         """
-        return cls(f"coalesce({expression}, {_MISSING[sql_type]})", sql_type)
+        return cls(f"coalesce({expression}, {_SORTED_VALUE_OF_NULL[sql_type]})", sql_type)
 
 
 class PositionedRow(NamedTuple, Generic[_Row]):
@@ -82,7 +87,7 @@ class Keyset:
 
     @property
     def reads_descending(self) -> bool:
-        """Whether the query reads the rows in descending order. A page before a position is read backwards."""
+        """Whether the query reads the rows in descending order. It reads a page before a position backwards."""
         return self.is_descending != self.window.is_backward
 
     @property
@@ -104,13 +109,13 @@ class Keyset:
     def limit(self) -> str:
         """The LIMIT clause, with one row more than the page shows.
 
-        The number is written out. With a parameter, PostgreSQL would plan the query of each page again.
+        The number is part of the text. With a parameter, PostgreSQL would plan the query of each page again.
         """
         return f"LIMIT {self.window.limit:d}"
 
     @property
     def condition(self) -> str:
-        """The condition, preceded by AND, that a row is on the wanted side of the position."""
+        """The condition, preceded by AND, that a row is on the page's side of the position."""
         if self.window.position is None:
             return ""
         keys = ", ".join(key.expression for key in self.keys)
@@ -123,7 +128,7 @@ class Keyset:
         return {f"position_{index}": value for index, value in enumerate(self.window.position or ())}
 
     def positioned(self, row: Sequence[Any], make: Callable[[Sequence[Any]], _Row]) -> PositionedRow[_Row]:
-        """Return a row of the query with its position. `make` builds the row from the columns after `columns`."""
+        """Return a row of the query with its position. `make` builds the row from the columns that follow the keys."""
         return PositionedRow(tuple(row[: len(self.keys)]), make(row[len(self.keys) :]))
 
     def in_order(self, rows: Iterable[_Row]) -> list[_Row]:

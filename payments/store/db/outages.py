@@ -6,7 +6,7 @@ from payments.core.outage import OutageReason
 from payments.store.db.connection import ConcurrentWriteError, is_transient
 from payments.store.db.failover import UnknownCommitError
 
-_BY_STATE = (
+_REASONS_BY_STATE = (
     ("25006", OutageReason.READ_ONLY),
     ("28", OutageReason.PERMISSION_DENIED),
     ("3D", OutageReason.SCHEMA_MISMATCH),  # the database does not exist
@@ -20,14 +20,14 @@ _BY_STATE = (
     ("57014", OutageReason.TIME_LIMIT),
     ("58", OutageReason.DISK_ERROR),
 )
-"""The reason by the beginning of the SQLSTATE. The first match counts."""
+"""Beginnings of SQLSTATE codes with their reason. The first match counts."""
 
 
 def outage_reason(error: BaseException) -> OutageReason | None:
     """Return why PostgreSQL refuses all work at present, or None if the error concerns the rows of this transaction.
 
-    A lock timeout or a cancelled statement counts as an outage, although a single row may cause it. Only a second
-    transaction with other rows can tell the difference.
+    A lock timeout or a cancelled statement counts as an outage, although a single row may cause it. Only a transaction
+    with other rows can show whether it is an outage.
     """
     if isinstance(error, ConcurrentWriteError):
         return OutageReason.CONFLICT
@@ -38,5 +38,5 @@ def outage_reason(error: BaseException) -> OutageReason | None:
     if not isinstance(error, DBAPIError):
         return None
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    found = (reason for prefix, reason in _BY_STATE if state.startswith(prefix))
+    found = (reason for prefix, reason in _REASONS_BY_STATE if state.startswith(prefix))
     return next(found, OutageReason.DATABASE_UNAVAILABLE if is_transient(error) else None)

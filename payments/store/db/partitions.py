@@ -6,17 +6,17 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import VERSIONED, audit, events, history, versions_table
 
-EVENTS = (events.name,)
-HISTORY = (history.name, *(versions_table(table.name) for table in VERSIONED))
-AUDIT = (audit.name,)
-PARTITIONED_TABLES = (*EVENTS, *HISTORY, *AUDIT)
+EVENT_TABLES = (events.name,)
+HISTORY_TABLES = (history.name, *(versions_table(table.name) for table in VERSIONED))
+AUDIT_TABLES = (audit.name,)
+PARTITIONED_TABLES = (*EVENT_TABLES, *HISTORY_TABLES, *AUDIT_TABLES)
 
 
 def create(tx: Transaction, table: str, first: date, through: date) -> int:
     """Create the missing partitions of a table up to the month of `through`. Return the number created.
 
-    If the table has no partition yet, the first one is that of the month of `first`. Rows of earlier months, and of
-    months without a partition, go to two catch-all partitions.
+    If the table has no partition yet, the first one is for the month of `first`. One more partition takes the rows of
+    earlier months, and the default partition takes the rows of months without a partition.
 
     Locks: SHARE UPDATE EXCLUSIVE on the table, and ACCESS EXCLUSIVE on its default partition. If the default partition
     has rows of the new months, ACCESS EXCLUSIVE on the table as well. Raises DBAPIError (55P03) after waiting half a

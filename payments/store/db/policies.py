@@ -1,4 +1,4 @@
-"""The policies of row-level security, and how to recognize a policy that differs from its definition.
+"""The policies of row-level security, and the detection of policies that differ from their definition.
 
 Each table has two policies. `everyone` admits any role with rights on the table, so that workers, commands and
 processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone. The owner of
@@ -10,61 +10,63 @@ So each policy has a comment with POLICY_VERSION and a fingerprint of the stored
 
 CONSOLE_ROLE = "payments_console"
 COMPANIES, USERS = "payments.companies", "payments.users"
-"""The settings of a transaction that the policies read. `*` means all of them, an empty text none."""
+"""The settings of a transaction that the policies read. `*` means all companies or users, an empty text means none."""
 UNLIMITED = "*"
 RESTRICTED_TABLES = ("sessions", "uploaded_logs", "users")
-"""Tables without a company that have a policy as well; so has every table with the column `company_id`."""
+"""Tables that have policies although they have no column `company_id`. All tables with this column have policies."""
 POLICY_VERSION = 1
-"""The version of all policies. Increase it with each change of a policy: then `workers.migrate` replaces them."""
+"""The version of the policies. Increase it when a policy changes, so that `workers.migrate` replaces the policies."""
 
 # A subquery is evaluated once in a statement, and not for each row. A member of CONSOLE_ROLE that inherits its rights
 # (before PostgreSQL 16 every member does) is subject to its policies, but sees everything until it becomes the role.
 _IS_UNLIMITED = f"current_setting('{COMPANIES}', true) = '{UNLIMITED}' OR current_user <> '{CONSOLE_ROLE}'"
 _SEES_ALL = f"(SELECT {_IS_UNLIMITED})"
-_LIST = f"nullif(nullif(current_setting('{COMPANIES}', true), '{UNLIMITED}'), '')::text[]"
-_COMPANIES = f"(SELECT {_LIST})::text[]"
+_COMPANY_ARRAY = f"nullif(nullif(current_setting('{COMPANIES}', true), '{UNLIMITED}'), '')::text[]"
+_COMPANIES_OF_TRANSACTION = f"(SELECT {_COMPANY_ARRAY})::text[]"
 _SEES_ALL_USERS = f"(SELECT {_IS_UNLIMITED} OR current_setting('{USERS}', true) = '{UNLIMITED}')"
-_SEES_SOME = f"(SELECT cardinality({_LIST}) > 0)"
-_OWN_COMPANY = f"company_id = ANY ({_COMPANIES})"
+_SEES_SOME = f"(SELECT cardinality({_COMPANY_ARRAY}) > 0)"
+_IS_OWN_COMPANY = f"company_id = ANY ({_COMPANIES_OF_TRANSACTION})"
 
-_BY_COMPANY = f"{_SEES_ALL} OR {_OWN_COMPANY}"
-_VISIBLE = {
+_IS_VISIBLE_COMPANY = f"{_SEES_ALL} OR {_IS_OWN_COMPANY}"
+_VISIBLE_CONDITIONS = {
     # An attempt at a stream entry that failed before its company could be read. It holds no data of the event.
-    "history": (f"{_BY_COMPANY} OR {_SEES_SOME} AND company_id IS NULL AND line_ref IS NULL AND set_aside_ref IS NULL"),
+    "history": (
+        f"{_IS_VISIBLE_COMPANY} OR {_SEES_SOME} AND company_id IS NULL AND line_ref IS NULL AND set_aside_ref IS NULL"
+    ),
     # The entry of a user's action belongs to the user's companies, even if the entry names none. `users` has a
     # policy of its own.
     "audit": (
-        f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_OWN_COMPANY}) "
+        f"{_SEES_ALL} OR {_SEES_SOME} AND (company_id IS NULL OR {_IS_OWN_COMPANY}) "
         "AND EXISTS (SELECT FROM users WHERE 'user:' || users.name = audit.who)"
     ),
     # The filter of a run has the companies from which it selects; without them it selects from all. An empty list is
     # part of every list, so a run or a user without a company is visible only to those who see everything.
     "requeue_runs": (
-        f"{_SEES_ALL} OR choice -> 'companies' <> '[]' AND choice -> 'companies' <@ (SELECT to_jsonb({_LIST}))"
+        f"{_SEES_ALL} OR choice -> 'companies' <> '[]' AND choice -> 'companies' <@ (SELECT to_jsonb({_COMPANY_ARRAY}))"
     ),
-    "users": f"{_SEES_ALL_USERS} OR cardinality(companies) > 0 AND companies <@ {_COMPANIES}",
+    "users": f"{_SEES_ALL_USERS} OR cardinality(companies) > 0 AND companies <@ {_COMPANIES_OF_TRANSACTION}",
     "sessions": f"{_SEES_ALL_USERS} OR EXISTS (SELECT FROM users WHERE users.name = sessions.user_name)",
     "uploaded_logs": (
         f"{_SEES_ALL} OR {_SEES_SOME} AND EXISTS (SELECT FROM users WHERE users.name = uploaded_logs.user_name)"
     ),
 }
-"""By table, which rows are visible; in other tables, those of the companies."""
-_WRITABLE = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_OWN_COMPANY}"}
-"""By table, which rows may be written; in other tables, those that are visible."""
+"""The condition of the visible rows, by table. In all other tables, the rows of the visible companies are visible."""
+_WRITABLE_CONDITIONS = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_IS_OWN_COMPANY}"}
+"""The condition of the rows that may be written, by table. In all other tables, visible rows may be written."""
 
 _FINGERPRINT = """
 encode(sha256(convert_to(concat_ws(' ', polname, polpermissive, polcmd, CAST(CAST(polroles AS regrole[]) AS text),
     pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), 'UTF8')), 'hex')
 """
-_COMMENT = "obj_description(pg_policy.oid, 'pg_policy')"
-_VERSION_OF_COMMENT = f"substring({_COMMENT} FROM '^payments policy ([0-9]{{1,9}}) ')"
+_POLICY_COMMENT = "obj_description(pg_policy.oid, 'pg_policy')"
+_VERSION_OF_COMMENT = f"substring({_POLICY_COMMENT} FROM '^payments policy ([0-9]{{1,9}}) ')"
 IS_INTACT = f"""
 (CAST({_VERSION_OF_COMMENT} AS integer) >= {POLICY_VERSION}
-    AND {_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_FINGERPRINT}))
+    AND {_POLICY_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_FINGERPRINT}))
 """
-"""The condition on a row of `pg_policy` that the policy is as this release or a later one created it.
+"""The condition on a row of `pg_policy` that nobody has changed the policy since this or a later release created it.
 
-A later release replaces the policies while processes of this one still work, so they accept its version.
+A later release replaces the policies while processes of this release still work. They accept the later version.
 """
 
 
@@ -73,8 +75,8 @@ def policies(table: str) -> dict[str, str]:
 
     A definition is the text after the name in CREATE POLICY.
     """
-    visible = _VISIBLE.get(table, _BY_COMPANY)
-    writable = _WRITABLE.get(table, visible)
+    visible = _VISIBLE_CONDITIONS.get(table, _IS_VISIBLE_COMPANY)
+    writable = _WRITABLE_CONDITIONS.get(table, visible)
     # The planner assumes that IS NOT NULL is true for nearly all rows, so its row estimates depend on the conditions of
     # the query only. Without this form, each policy would halve the estimate.
     visible = f"nullif({visible}, false) IS NOT NULL"

@@ -1,4 +1,4 @@
-"""The standbys of PostgreSQL, as the primary sees them: whether commits wait for one, and how far each is behind."""
+"""The standbys of PostgreSQL, as the primary sees them: their lag, and whether commits wait for them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,10 +8,10 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 LAG_MAX = timedelta(seconds=30)
-"""A standby that stores the write-ahead log later than this is reported."""
+"""The largest lag of a standby that is not reported."""
 
-_MAY_SEE = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AND NOT pg_is_in_recovery()"
-_STANDBYS = """
+_MAY_SEE_STANDBYS_QUERY = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AND NOT pg_is_in_recovery()"
+_STANDBYS_QUERY = """
 SELECT application_name AS name, sync_state IN ('sync', 'quorum') AS is_synchronous,
     coalesce(flush_lag, interval '0') AS lag
 FROM pg_stat_replication LEFT JOIN pg_replication_slots ON active_pid = pid AND slot_type = 'logical'
@@ -58,7 +58,7 @@ def read_replication(tx: Transaction) -> Replication | None:
 
     Returns None if the server is itself a standby, or if the role is not in `pg_read_all_stats`.
     """
-    if not tx.execute(text(_MAY_SEE)).scalar_one():
+    if not tx.execute(text(_MAY_SEE_STANDBYS_QUERY)).scalar_one():
         return None
     names = str(tx.execute(text("SHOW synchronous_standby_names")).scalar_one())
-    return Replication(bool(names.strip()), [Standby(**row) for row in tx.execute(text(_STANDBYS)).mappings()])
+    return Replication(bool(names.strip()), [Standby(**row) for row in tx.execute(text(_STANDBYS_QUERY)).mappings()])

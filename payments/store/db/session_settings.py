@@ -1,7 +1,7 @@
-"""The settings of PostgreSQL sessions: start-up options or, behind PgBouncer, settings of each transaction.
+"""The settings of PostgreSQL sessions. They are start-up options or, behind PgBouncer, set in each transaction.
 
-PgBouncer in transaction mode gives each transaction any of its server sessions. A session therefore keeps neither
-settings nor prepared statements. PgBouncer also drops start-up options.
+PgBouncer in transaction mode runs each transaction in any of its server sessions. Settings and prepared statements
+therefore do not last beyond a transaction. PgBouncer also drops start-up options.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ _KEEPALIVES = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "15s",
 }
-"""Within this time PostgreSQL notices that the client's machine is gone, and releases its locks. By default it sends
-the first probe after two hours. Behind PgBouncer, the client of PostgreSQL is PgBouncer."""
+"""With these settings PostgreSQL soon notices that a client's machine is gone, and releases its locks. By default it
+sends the first probe after two hours. Behind PgBouncer, the client of PostgreSQL is PgBouncer."""
 
 
 def session_settings(*, idle_in_transaction_seconds: int | None, allow_seqscan: bool) -> dict[str, str]:
-    """Return the settings of a process's transactions, by name. See `payments.store.db.connection.connect`."""
+    """Return the settings of a process's transactions, by name. The arguments are those of `connection.connect`."""
     # Compiling a query that PostgreSQL takes for an expensive one takes longer than our queries, most of all in tables
     # without statistics.
     settings = {"lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s", "timezone": "UTC", "jit": "off"}
@@ -60,7 +60,7 @@ def split_pooler(database_url: str) -> tuple[URL, bool]:
 
 
 class TransactionSettings:
-    """Applies settings when a transaction begins. It is a handler of SQLAlchemy's event `begin`."""
+    """The settings of each transaction of an engine. It handles SQLAlchemy's event `begin`."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._statement = transaction_settings(settings)
@@ -71,4 +71,4 @@ class TransactionSettings:
 
 
 NO_PREPARED_STATEMENTS: dict[str, Any] = {"prepare_threshold": None}
-"""Argument of psycopg's connections behind PgBouncer."""
+"""The argument of psycopg's connections that disables prepared statements, for connections behind PgBouncer."""

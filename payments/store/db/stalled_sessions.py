@@ -26,7 +26,7 @@ class StalledSession(NamedTuple):
 def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
     """Return the backends that wait for their client now.
 
-    Only backends with these application names, of the current user, and in the current database are returned.
+    Only backends of the current user in the current database that have one of these application names are returned.
     """
     found = tx.execute(
         text(
@@ -40,9 +40,9 @@ def find(tx: Transaction, applications: Collection[str]) -> set[StalledSession]:
 
 
 def terminate(tx: Transaction, sessions: Collection[StalledSession]) -> int:
-    """Terminate those of these backends that still wait in the same statement. Return the number terminated.
+    """Terminate the backends that still wait in the same statement, which rolls back their transactions.
 
-    Their transactions roll back.
+    Return the number terminated.
     """
     found = tx.execute(
         text(

@@ -8,8 +8,8 @@ from sqlalchemy import TextClause
 
 @lru_cache(maxsize=1_000)
 def text(statement: str) -> TextClause:
-    """Return the statement object of an SQL text, from a cache.
+    """Return the statement object of an SQL text. Objects are cached, so each text is parsed and compiled once.
 
-    Finding the parameters and compiling take 10-20 % of a short statement's time.
+    Without the cache, this takes 10-20 % of a short statement's time.
     """
     return sqlalchemy.text(statement)

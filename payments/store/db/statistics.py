@@ -1,13 +1,13 @@
-"""The planner statistics of tables to which many rows were added before autovacuum analyzed them."""
+"""Find and analyze tables whose planner statistics are outdated, because many rows were added before autovacuum ran."""
 
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 ROWS_MIN, BYTES_MIN = 10_000, 1 << 20
-"""Smaller changes and tables are left to autovacuum: a plan that is bad for them takes milliseconds."""
+"""Autovacuum analyzes tables with fewer changes or rows in time. A bad plan for them costs only milliseconds."""
 
 # A table without statistics of any column was never analyzed, or was restored. Only its owner may analyze a table.
-_STALE = """
+_STALE_TABLES_QUERY = """
 SELECT pg_class.oid::regclass::text FROM pg_class LEFT JOIN pg_stat_user_tables AS activity ON relid = pg_class.oid
 WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND pg_has_role(relowner, 'USAGE') AND (
     n_mod_since_analyze > greatest(:rows_min, reltuples / 2)
@@ -18,11 +18,11 @@ ORDER BY 1
 
 
 def stale_tables(tx: Transaction) -> list[str]:
-    """Return the tables and partitions that were never analyzed, or of which more than half has changed since.
+    """Return the tables and partitions that were never analyzed, or most of whose rows have changed since.
 
-    Small tables and small changes are omitted.
+    Small tables, and tables with few changes, are omitted.
     """
-    return [*tx.execute(text(_STALE), {"rows_min": ROWS_MIN, "bytes_min": BYTES_MIN}).scalars()]
+    return [*tx.execute(text(_STALE_TABLES_QUERY), {"rows_min": ROWS_MIN, "bytes_min": BYTES_MIN}).scalars()]
 
 
 def analyze(tx: Transaction, table: str) -> None:

@@ -17,15 +17,15 @@ from payments.store.db.connection import (
 )
 from payments.store.db.statement import text
 
-BEHIND_PGBOUNCER = "behind PgBouncer, add pgbouncer=true to the URL"
+PGBOUNCER_HINT = "behind PgBouncer, add pgbouncer=true to the URL"
 _INSUFFICIENT_PRIVILEGE = "42501"
-_REFUSED = re.compile(
+_REFUSAL_MESSAGES = re.compile(
     "authentication failed|no password supplied|role .+ does not exist|database .+ does not exist|pg_hba.conf"
     "|permission denied|not permitted to log in|does not support SSL|certificate|^invalid |does not allow connections"
     "|not currently accepting connections|unsupported startup parameter"
 )
-"""Failures to connect that end when the URL or the server is changed, and not by waiting. libpq gives no SQLSTATE for
-them. Others, and those of a server whose messages are in another language, count as unreachable."""
+"""Messages of failed connections for which the URL or the server must be changed. libpq gives them no SQLSTATE. All
+other failures, and failures whose message is in another language, count as unreachable."""
 
 
 class UnreachableDatabaseError(Exception):
@@ -60,7 +60,7 @@ def translate_connection_errors() -> Iterator[None]:
     except DBAPIError as error:
         reason = first_line(error.orig or error)
         if "unsupported startup parameter" in reason:
-            reason = f"{reason}; {BEHIND_PGBOUNCER}"
+            reason = f"{reason}; {PGBOUNCER_HINT}"
         if is_refusal(error):
             raise UnsuitableDatabaseError(reason) from None
         if is_transient(error):
@@ -69,15 +69,15 @@ def translate_connection_errors() -> Iterator[None]:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return whether PostgreSQL refuses the connection or the role lacks rights. Waiting does not help then."""
+    """Return whether PostgreSQL refuses the connection or the role lacks rights, so that waiting does not help."""
     if not isinstance(error, DBAPIError):
         return False
     is_denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
-    return is_denied or _REFUSED.search(first_line(error.orig)) is not None
+    return is_denied or _REFUSAL_MESSAGES.search(first_line(error.orig)) is not None
 
 
 def durability_risks(database: Database) -> list[str]:
-    """Return the settings, as `name=off`, with which PostgreSQL may lose a committed transaction."""
+    """Return the server's settings, as `name=off`, because of which PostgreSQL may lose a committed transaction."""
     with database.connect() as tx:
         found = tx.execute(
             text(
@@ -89,16 +89,13 @@ def durability_risks(database: Database) -> list[str]:
 
 
 def first_line(error: object) -> str:
-    """Return the first line of a driver's message, without psycopg's words before the message of libpq."""
+    """Return the first line of a driver's message, without the words that psycopg adds before libpq's message."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
     return re.sub(r"^connection (failed|is bad): ", "", line)
 
 
 def check_schema(tx: Transaction) -> None:
-    """Check that this session finds and creates tables in the schema `public`.
-
-    Raises UnsuitableDatabaseError if not.
-    """
+    """Raise UnsuitableDatabaseError unless this session finds and creates tables in the schema `public`."""
     row = tx.execute(text("SELECT current_user, current_schema()")).one()
     user, schema = row
     if schema is None:
@@ -112,7 +109,7 @@ def check_schema(tx: Transaction) -> None:
 def _check_settings(tx: Transaction) -> None:
     """Check that no pooler drops the session's settings. Raises UnsuitableDatabaseError if one does."""
     if tx.execute(text("SHOW lock_timeout")).scalar_one() != f"{LOCK_TIMEOUT_SECONDS}s":
-        raise UnsuitableDatabaseError(f"the start-up options do not arrive; {BEHIND_PGBOUNCER}")
+        raise UnsuitableDatabaseError(f"the start-up options do not arrive; {PGBOUNCER_HINT}")
 
 
 def _check_rights(tx: Transaction) -> None:

@@ -9,7 +9,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 _Result = TypeVar("_Result")
-_CANCELED = "57014"
+_QUERY_CANCELED_STATE = "57014"
 
 
 class TimeLimitError(Exception):
@@ -25,6 +25,6 @@ def within_time(tx: Transaction, milliseconds: int, read: Callable[[Transaction]
     try:
         return read(tx)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _CANCELED:
+        if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED_STATE:
             raise TimeLimitError from error
         raise

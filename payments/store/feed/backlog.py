@@ -1,4 +1,4 @@
-"""The work that waits in PostgreSQL for a worker."""
+"""Count the work that waits in PostgreSQL for a worker."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from payments.store.ledger import acceptable_findings, distribution_queue, findi
 class Backlog(NamedTuple):
     """The number of items that wait for a worker.
 
-    `due` is the number that can be done now: lines, dead letters, accounts to distribute, and exceptions to accept by
-    policy. `later` is the number of lines held until a later retry. `to_examine` is the number of lines whose findings
-    are out of date.
+    `due` is the number of items that are due now: lines, dead letters, accounts to distribute, and exceptions to accept
+    by policy. `later` is the number of lines that are held until a later retry. `to_examine` is the number of lines
+    whose findings are outdated.
     """
 
     due: int
@@ -44,18 +44,18 @@ def load(tx: Transaction, now: datetime) -> Backlog:
     return Backlog(counts.due + len(set(by_policy) - waiting), counts.later, finding_candidates.count(tx))
 
 
-_HAS_DUE = f"SELECT EXISTS ({due_rows('lines')}) OR EXISTS ({due_rows_with_unknown_company('set_aside')})"
-_HAS_QUEUED = (
+_HAS_DUE_QUERY = f"SELECT EXISTS ({due_rows('lines')}) OR EXISTS ({due_rows_with_unknown_company('set_aside')})"
+_HAS_QUEUED_QUERY = (
     f"SELECT EXISTS (SELECT FROM account_marks WHERE {has_not_moved('account_marks')} "
     f"AND NOT {distribution_queue.IS_POSTPONED})"
 )
 
 
 def has_due_items(tx: Transaction, now: datetime) -> bool:
-    """Return whether a line or a dead letter is due. Probes an index once for each company with held payments."""
-    return bool(tx.execute(text(_HAS_DUE), {"now": now, "limit": 1}).scalar_one())
+    """Return whether a line or a dead letter is due. Reads an index once for each company with held payments."""
+    return bool(tx.execute(text(_HAS_DUE_QUERY), {"now": now, "limit": 1}).scalar_one())
 
 
 def has_queued_accounts(tx: Transaction) -> bool:
     """Return whether an account waits for its immediate distribution. Postponed accounts do not count."""
-    return bool(tx.execute(text(_HAS_QUEUED)).scalar_one())
+    return bool(tx.execute(text(_HAS_QUEUED_QUERY)).scalar_one())

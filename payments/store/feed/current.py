@@ -13,7 +13,7 @@
 
 from payments.contract.keys import LineKey
 
-_KEY = ", ".join(LineKey._fields)
+_KEY_LIST = ", ".join(LineKey._fields)
 _SAME_KEY = " AND ".join(f"{{0}}.{name} = {{1}}.{name}" for name in LineKey._fields)
 _HAS_NO_KEY = f"num_nulls({', '.join(f'{{0}}.{name}' for name in LineKey._fields)}) > 0"
 # The dead letter has nothing to do with the line that exists under its key.
@@ -39,31 +39,31 @@ def current_dead_letters_cte(where: str = "") -> str:
 
     Its columns are the columns of the table, `line_ref` (the id of the line that the dead letter supersedes, or null)
     and `key_line_ref` (the id of the line with the same key). `where` is an SQL condition that starts with AND. It
-    excludes rows before the newest row is chosen.
+    selects rows before the newest row of each line is chosen.
     """
     return f"""
     current_dead_letters AS (
-        SELECT DISTINCT ON ({_KEY}, CASE WHEN is_unrelated THEN id END) candidates.*,
+        SELECT DISTINCT ON ({_KEY_LIST}, CASE WHEN is_unrelated THEN id END) candidates.*,
             CASE WHEN NOT is_unrelated THEN key_line_ref END AS line_ref
         FROM (
             SELECT set_aside.*, lines.id AS key_line_ref, is_unrelated,
                 CASE WHEN set_aside.version IS NULL THEN set_aside.saved_at ELSE max(set_aside.saved_at)
                     FILTER (WHERE set_aside.version IS NOT NULL AND NOT is_unrelated)
-                    OVER (PARTITION BY {_KEY}) END AS ordered_at
-            FROM set_aside LEFT JOIN lines USING ({_KEY}),
+                    OVER (PARTITION BY {_KEY_LIST}) END AS ordered_at
+            FROM set_aside LEFT JOIN lines USING ({_KEY_LIST}),
                 LATERAL (SELECT {_HAS_NO_KEY.format("set_aside")} OR {_IS_UNRELATED.format("set_aside")}
                     AS is_unrelated) AS relation
             WHERE set_aside.closed_at IS NULL {where} AND NOT {_IS_SAVED_AGAIN}
                 AND (is_unrelated OR lines.id IS NULL OR {_IS_NEWER.format("set_aside")})
         ) AS candidates
-        ORDER BY {_KEY}, CASE WHEN is_unrelated THEN id END, ordered_at DESC NULLS LAST,
+        ORDER BY {_KEY_LIST}, CASE WHEN is_unrelated THEN id END, ordered_at DESC NULLS LAST,
             version DESC NULLS LAST, id DESC
     )
     """
 
 
 def _supersedes_its_line(dead_letter: str) -> str:
-    """Return the SQL condition that an open dead letter with a key has no line, or an older one."""
+    """Return the SQL condition that a dead letter is open, has a key, and is newer than its line, if any."""
     return (
         f"{dead_letter}.closed_at IS NULL AND NOT {_HAS_NO_KEY.format(dead_letter)} AND NOT EXISTS (SELECT FROM lines "
         f"WHERE {_SAME_KEY.format('lines', dead_letter)} "
@@ -76,14 +76,17 @@ NOT EXISTS (
     SELECT FROM set_aside WHERE {_SAME_KEY.format("set_aside", "lines")} AND set_aside.closed_at IS NULL
         AND NOT ({_IS_UNRELATED.format("set_aside")}) AND {_IS_NEWER.format("set_aside")})
 """
-"""Condition on one row of `lines`: no dead letter supersedes it. Uses indexes only."""
+"""The condition on one row of `lines` that no dead letter supersedes it. Uses indexes only."""
 LINE_IS_CURRENT = f"""
 status IS NOT NULL AND {LINE_IS_NEWEST.lstrip()}"""
-"""Condition on one row of `lines`: it is on the Claims Feed, and no dead letter supersedes it. Uses indexes only."""
+"""The condition on one row of `lines` that it is on the Claims Feed: it has a status, and is the newest.
+
+Uses indexes only.
+"""
 
 LINE_IS_CURRENT_IN_ORDER = f"{LINE_IS_CURRENT.rstrip().removesuffix(')')} OFFSET 0)"
-"""The same for rows that are read in the order of an index. OFFSET makes PostgreSQL look up each row. Otherwise it may
-join the two tables as sets, and read the whole of both before the first row."""
+"""LINE_IS_CURRENT for rows that are read in the order of an index. OFFSET makes PostgreSQL look up each row. Otherwise
+it may join the two tables as sets, and read both tables completely before it returns the first row."""
 
 DEAD_LETTER_IS_CURRENT = f"""
 closed_at IS NULL AND NOT {_IS_SAVED_AGAIN} AND (
@@ -104,4 +107,4 @@ closed_at IS NULL AND NOT {_IS_SAVED_AGAIN} AND (
                     AND third.version IS NOT NULL AND {_SAVED_AT.format("third")} >= {_SAVED_AT.format("other")})
         END))
 """
-"""Condition on one row of `set_aside`: it is a row of the Claims Feed. Uses indexes only."""
+"""The condition on one row of `set_aside` that it is a row of the Claims Feed. Uses indexes only."""

@@ -3,8 +3,8 @@
 Users see them on the Claims Feed as *Validation Failed*. If their retries are exhausted, or Billing does not have their
 company or clinic, users see *Not Sent*. The table is named `set_aside` (see `tables.py`).
 
-If the company of a dead letter is not certain, the dead letter has no fields. It belongs to no company, clinic or
-payment. The fields that it states are in its body only.
+If it is not certain that an entry comes from its company, its dead letter has no company and no other fields of the
+event. They are in the body only.
 """
 
 import hashlib
@@ -30,29 +30,28 @@ from payments.store.db.fair_shares import due_rows_with_unknown_company
 from payments.store.db.statement import text
 from payments.store.tables import dead_letters
 
-_COLUMNS = (
+_ENTRY_COLUMNS = (
     "body body_hash whole_bytes signature entry_id status reason error received_at attempts saved_on changed_at".split()
     + list(PartialEvent._fields)
 )
 
 
-_KEY = ["company_id", "body_hash"]
-_DUE = due_rows_with_unknown_company("set_aside")
-_DUE_AMONG = (
+_KEY_COLUMNS = ["company_id", "body_hash"]
+_DUE_QUERY = due_rows_with_unknown_company("set_aside")
+_DUE_AMONG_QUERY = (
     f"SELECT * FROM set_aside WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('set_aside')} "
     "ORDER BY due_at, id LIMIT :limit"
 )
 _HASH_BYTES = 32
-_NOT_AUTHENTIC = b"\0"
-"""Follows the hash of a body that is not authentic, so that it never changes the dead letter of the real event."""
+_NOT_AUTHENTIC_SUFFIX = b"\0"
+"""The suffix of the hash of a body that is not authentic. It keeps such a body apart from the company's own event."""
 
 
 class Rejection(NamedTuple):
     """A stream entry that cannot be processed, with the reason and the error message.
 
-    If `with_fields` is False, only the bytes of the entry are stored, because the database refuses a field that was
-    read from them. An existing dead letter keeps its fields. An entry that is not authentic is always stored as bytes
-    only.
+    If `with_fields` is False, only the bytes of the entry are stored, because the database refuses one of its fields.
+    An existing dead letter keeps its fields. Of an entry that is not authentic, only the bytes are stored.
     """
 
     entry: StreamEntry
@@ -85,9 +84,9 @@ class RefusedEvent(NamedTuple):
 def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list[DeadLetter]:
     """Store rejected entries as dead letters, and return the dead letters.
 
-    A body is stored once for each company, and once without a company. If a stored body is rejected again, its dead
-    letter is opened again: its attempts are incremented, and its status, reason and error are replaced. Only the
-    beginning of an oversized event is stored. Locks: the rows, in ascending order of the body's hash.
+    Each body is stored once per company, and once without a company. If a stored body is rejected again, its dead
+    letter is reopened: its attempts are incremented, and its status, reason and error are replaced. Only the beginning
+    of an oversized event is stored. Locks: the rows, in ascending order of the body's hash.
     """
     if not rejections:
         return []
@@ -102,15 +101,17 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
         f"{changed_at('set_aside', 'excluded.changed_at')} RETURNING set_aside.*"
     )
     sorted_rows = [rows[key] for key in sorted(rows)]
-    added = tx.execute(text(insert_statement(dead_letters, _COLUMNS, again)), column_arrays(sorted_rows, _COLUMNS))
+    added = tx.execute(
+        text(insert_statement(dead_letters, _ENTRY_COLUMNS, again)), column_arrays(sorted_rows, _ENTRY_COLUMNS)
+    )
     return [_dead_letter(row) for row in added.mappings()]
 
 
 def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
     """Return the entries that are not stored as dead letters, open or closed. Bodies are compared.
 
-    Without any keys, authenticity is unknown. A dead letter that was not authentic when it was stored then counts as
-    well.
+    If no signatures are checked, it is unknown whether an entry is authentic. An entry is then also omitted if it was
+    stored as not authentic.
     """
     wanted = [(entry, _stored_keys(entry, keyring)) for entry in entries]
     keys = sorted({key for _, keys in wanted for key in keys}, key=lambda key: (key[0] or "", key[1]))
@@ -119,12 +120,12 @@ def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Key
     found = tx.execute(
         text(
             "SELECT company_id, body_hash FROM "
-            f"(SELECT * FROM {unnest_item(dead_letters, _KEY)}) AS wanted, "
+            f"(SELECT * FROM {unnest_item(dead_letters, _KEY_COLUMNS)}) AS wanted, "
             "LATERAL (SELECT FROM set_aside WHERE set_aside.company_id = wanted.company_id "
             "AND set_aside.body_hash = wanted.body_hash LIMIT 1) AS stored UNION ALL "
             "SELECT company_id, body_hash FROM set_aside WHERE company_id IS NULL AND body_hash = ANY(:body_hash)"
         ),
-        column_arrays([dict(zip(_KEY, key, strict=True)) for key in keys], _KEY),
+        column_arrays([dict(zip(_KEY_COLUMNS, key, strict=True)) for key in keys], _KEY_COLUMNS),
     )
     stored = {(row.company_id, bytes(row.body_hash)) for row in found}
     return [entry for entry, keys in wanted if not stored.intersection(keys)]
@@ -135,19 +136,19 @@ def _stored_keys(entry: StreamEntry, keyring: Keyring) -> list[tuple[str | None,
     body_hash = hashlib.sha256(entry.body).digest()
     authentic = [(None, body_hash), (read_partial_event(entry.body).company_id, body_hash)]
     if not keyring.is_used:
-        return [*authentic, (None, body_hash + _NOT_AUTHENTIC)]
-    return authentic if is_authentic(entry, keyring) else [(None, body_hash + _NOT_AUTHENTIC)]
+        return [*authentic, (None, body_hash + _NOT_AUTHENTIC_SUFFIX)]
+    return authentic if is_authentic(entry, keyring) else [(None, body_hash + _NOT_AUTHENTIC_SUFFIX)]
 
 
 def select_due(tx: Transaction, now: datetime, selection: DueItems) -> list[DeadLetter]:
     """Return the selected dead letters that are requeued and due. If another transaction is retrying some, return none.
 
-    Companies get equal shares of the limit. The dead letters without a company share like one company. The rows are not
+    Companies get equal shares of the limit. All dead letters without a company together get one share. The rows are not
     locked yet: a retry locks them last, in `close_due`. Locks: one advisory lock, without waiting.
     """
     if not try_acquire(tx, AdvisoryLock.DEAD_LETTER_RETRY):
         return []
-    query, only = (_DUE, {}) if selection.only is None else (_DUE_AMONG, {"only": list(selection.only)})
+    query, only = (_DUE_QUERY, {}) if selection.only is None else (_DUE_AMONG_QUERY, {"only": list(selection.only)})
     found = tx.execute(text(query), {"now": now, "limit": selection.limit} | only)
     return [_dead_letter(row) for row in found.mappings()]
 
@@ -176,7 +177,7 @@ def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
 def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
     """Close a dead letter, so that the Claims Feed no longer shows it.
 
-    If the same body is rejected again, it reopens.
+    If the same body is rejected again, the dead letter is reopened.
     """
     tx.execute(
         text(f"UPDATE set_aside SET closed_at = :now, due_at = NULL, {changed_at('set_aside')} WHERE id = :id"),
@@ -185,7 +186,7 @@ def close(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
 
 
 def reopen(tx: Transaction, dead_letter_id: int, now: datetime) -> None:
-    """Open a closed dead letter again, so that the Claims Feed shows it."""
+    """Open a closed dead letter again, so that the Claims Feed shows it again."""
     tx.execute(
         text(f"UPDATE set_aside SET closed_at = NULL, {changed_at('set_aside')} WHERE id = :id"),
         {"id": dead_letter_id, "now": now},
@@ -235,7 +236,7 @@ def _row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     body_hash = oversize.sha256 if oversize else hashlib.sha256(entry.body).digest()
     return partial._asdict() | {
         "body": entry.body[:KEPT_BYTES] if oversize else entry.body,
-        "body_hash": body_hash if rejection.is_authentic else body_hash + _NOT_AUTHENTIC,
+        "body_hash": body_hash if rejection.is_authentic else body_hash + _NOT_AUTHENTIC_SUFFIX,
         "whole_bytes": oversize.byte_count if oversize else None,
         "signature": entry.signature,
         "entry_id": entry.entry_id,

@@ -13,9 +13,9 @@ from payments.store.tables import events
 EventKey = tuple[str, UUID]
 """The key of an event: its company and its id."""
 
-_KEY = ["company_id", "event_id", "saved_month"]
-_COLUMNS = [*_KEY, "content_hash"]
-_OF_UNKNOWN_COMPANY = ""  # recorded by an earlier release
+_KEY_COLUMNS = ["company_id", "event_id", "saved_month"]
+_COLUMNS = [*_KEY_COLUMNS, "content_hash"]
+_UNKNOWN_COMPANY_ID = ""  # recorded by an earlier release
 
 
 class LineEventContent(NamedTuple):
@@ -26,15 +26,13 @@ class LineEventContent(NamedTuple):
 
 
 def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) -> dict[EventKey, LineEventContent]:
-    """Record events with their content hashes.
-
-    Return the events that were recorded before, with their recorded content.
+    """Record events with their content hashes. Return the events that were recorded before, with their earlier content.
 
     The table is partitioned by the month of the save. A repeated event has the same save time, so it is in the same
     partition. Ids are inserted in ascending order. Locks: waits for another transaction that is inserting the same id.
     """
-    added = sorted(events_by_key.items(), key=_order)
-    columns = _arrays(added)
+    added = sorted(events_by_key.items(), key=_sort_key)
+    columns = _key_arrays(added)
     statement = insert_statement(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
     created = tx.execute(text(statement), columns | {"content_hash": [each.content_hash for _, each in added]})
     if created.rowcount == len(added):
@@ -42,28 +40,29 @@ def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) 
     seen = set(events_by_key).difference(map(tuple, created))
     found = tx.execute(
         text(
-            f"SELECT new.company_id, event_id, events.content_hash FROM events JOIN {unnest_item(events, _KEY)} "
+            "SELECT new.company_id, event_id, events.content_hash "
+            f"FROM events JOIN {unnest_item(events, _KEY_COLUMNS)} "
             "USING (event_id, saved_month) WHERE events.company_id = ANY(ARRAY[new.company_id, :unknown])"
         ),
-        _arrays([each for each in added if each[0] in seen]) | {"unknown": _OF_UNKNOWN_COMPANY},
+        _key_arrays([each for each in added if each[0] in seen]) | {"unknown": _UNKNOWN_COMPANY_ID},
     )
     hashes = {(row.company_id, row.event_id): row.content_hash for row in found}
     return {key: events_by_key[key]._replace(content_hash=content_hash) for key, content_hash in hashes.items()}
 
 
-def _order(event: tuple[EventKey, LineEventContent]) -> tuple[str, int]:
-    """Return a sort key that orders events as their keys do. Comparing numbers is faster than comparing UUIDs."""
+def _sort_key(event: tuple[EventKey, LineEventContent]) -> tuple[str, int]:
+    """Return a sort key by which events are sorted by their keys. Numbers are compared faster than UUIDs."""
     company_id, event_id = event[0]
     return company_id, event_id.int
 
 
-def _arrays(events_to_find: Sequence[tuple[EventKey, LineEventContent]]) -> dict[str, list[Any]]:
+def _key_arrays(events_to_find: Sequence[tuple[EventKey, LineEventContent]]) -> dict[str, list[Any]]:
     return {
         "company_id": [company_id for (company_id, _), _ in events_to_find],
         "event_id": [event_id for (_, event_id), _ in events_to_find],
-        "saved_month": [_month(each.saved_at) for _, each in events_to_find],
+        "saved_month": [_first_of_month(each.saved_at) for _, each in events_to_find],
     }
 
 
-def _month(moment: datetime) -> date:
+def _first_of_month(moment: datetime) -> date:
     return moment.astimezone(UTC).date().replace(day=1)

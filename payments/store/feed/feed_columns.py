@@ -16,14 +16,14 @@ from payments.store.feed.posted import (
     line_posted_state,
 )
 
-DEAD_LETTER_AT = "coalesce(saved_at, received_at)"
-"""The time at which a dead letter is in the feed: that of the save or, if it cannot be read, of the arrival."""
+DEAD_LETTER_TIME = "coalesce(saved_at, received_at)"
+"""The time of a dead letter in the feed: the time of the save or, if it cannot be read, the time of the arrival."""
 DEAD_LETTER_DAY = "coalesce(saved_on, (received_at AT TIME ZONE 'UTC')::date)"
 """The clinic-local day of a dead letter in the feed."""
 LINE_AMOUNT = "CASE WHEN deleted THEN 0.00 ELSE amount_paid END"
 """The amount of a line in the feed, in dollars."""
 
-_LINE = f"""
+_LINE_COLUMNS = f"""
 saved_at AS cursor_at, 0 AS cursor_source, id AS cursor_id, {{payment}} AS payment, version,
 clinic_id AS clinic, patient_id AS patient,
 charge_type, {LINE_AMOUNT} AS amount, saved_at, status, reason, attempts,
@@ -32,8 +32,8 @@ application, detail, due_at AS next_try_at, NULL::text AS refused, company_id AS
 {LINE_EMR_AMOUNT.format("lines")} - {LINE_POSTED_AMOUNT} AS difference,
 {LINE_EMR_AMOUNT.format("lines")} AS emr_amount, saved_on
 """
-_DEAD_LETTER = f"""
-{DEAD_LETTER_AT} AS cursor_at, 1 AS cursor_source, id AS cursor_id, {{payment}} AS payment, version,
+_DEAD_LETTER_COLUMNS = f"""
+{DEAD_LETTER_TIME} AS cursor_at, 1 AS cursor_source, id AS cursor_id, {{payment}} AS payment, version,
 clinic_id AS clinic, patient_id AS patient,
 charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
 'none' AS application, error AS detail, due_at AS next_try_at, 'refused:' || id AS refused, company_id AS company,
@@ -46,21 +46,23 @@ charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
 def line_columns(scope: Scope, *, as_of: bool = False) -> str:
     """Return the feed columns of rows of `lines`. `as_of` tells whether the query reads an earlier moment.
 
-    `scope` decides whether printed keys name the company.
+    `scope` decides whether printed keys begin with the company.
     """
-    return _LINE.format(payment=printed_key(scope), posted=line_posted_state(as_of=as_of))
+    return _LINE_COLUMNS.format(payment=printed_key(scope), posted=line_posted_state(as_of=as_of))
 
 
 def dead_letter_columns(scope: Scope) -> str:
-    """Return the feed columns of rows of `set_aside`. `scope` decides whether printed keys name the company."""
-    return _DEAD_LETTER.format(payment=printed_key(scope), table="set_aside", posted_amount=DEAD_LETTER_POSTED_AMOUNT)
+    """Return the feed columns of rows of `set_aside`. `scope` decides whether printed keys begin with the company."""
+    return _DEAD_LETTER_COLUMNS.format(
+        payment=printed_key(scope), table="set_aside", posted_amount=DEAD_LETTER_POSTED_AMOUNT
+    )
 
 
 def current_dead_letter_columns(scope: Scope) -> str:
     """Return the feed columns of rows of `current_dead_letters_cte`.
 
-    `scope` decides whether printed keys name the company.
+    `scope` decides whether printed keys begin with the company.
     """
     table = "current_dead_letters"
     posted_amount = SUPERSEDED_POSTED_AMOUNT.format(table)
-    return _DEAD_LETTER.format(payment=printed_key(scope), table=table, posted_amount=posted_amount)
+    return _DEAD_LETTER_COLUMNS.format(payment=printed_key(scope), table=table, posted_amount=posted_amount)

@@ -1,4 +1,4 @@
-"""The filter of the Claims Feed, as SQL conditions. Criteria that are not given add no condition, so indexes apply."""
+"""The filter of the Claims Feed as SQL conditions. Criteria that are not given add no condition, so indexes apply."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,23 +41,25 @@ class FeedFilter:
 
 # A printed key can be split in several ways, because ids may contain slashes. An index finds each of them: the key of
 # the lines in each company that has the clinic.
-_NAMED = "unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[])) AS named(clinic_id, payment_id)"
+_NAMED_PAYMENTS = "unnest(CAST(:of_clinic AS text[]), CAST(:of_payment AS text[])) AS named(clinic_id, payment_id)"
 _NAMES_LINE = (
-    f"(company_id, clinic_id, payment_id) IN (SELECT company_id, clinic_id, payment_id FROM {_NAMED} "
+    f"(company_id, clinic_id, payment_id) IN (SELECT company_id, clinic_id, payment_id FROM {_NAMED_PAYMENTS} "
     "JOIN clinics USING (clinic_id))"
 )
-_NAMES_DEAD_LETTER = f"(clinic_id, payment_id) IN (SELECT * FROM {_NAMED})"
-_OF_PAYMENT = "clinic_id || '/' || payment_id"
-_FORMS = [
-    f"{company}{_OF_PAYMENT}{line}" for company in ("", "company_id || ':' || ") for line in ("", " || '/' || line_id")
+_NAMES_DEAD_LETTER = f"(clinic_id, payment_id) IN (SELECT * FROM {_NAMED_PAYMENTS})"
+_CLINIC_AND_PAYMENT = "clinic_id || '/' || payment_id"
+_PRINTED_FORMS = [
+    f"{company}{_CLINIC_AND_PAYMENT}{line}"
+    for company in ("", "company_id || ':' || ")
+    for line in ("", " || '/' || line_id")
 ]
-_IS_WHOLE_KEY = f"AND :of_key IN ({', '.join(_FORMS)})"
+_IS_WHOLE_KEY = f"AND :of_key IN ({', '.join(_PRINTED_FORMS)})"
 
 
 def line_conditions(feed_filter: FeedFilter) -> str:
-    """Return the conditions on `lines`, each preceded by AND. The conditions of the scope are not among them.
+    """Return the conditions on `lines`, each preceded by AND, without the conditions of the scope.
 
-    The caller adds the conditions of the scope, because it may read each clinic through a separate index.
+    The caller adds the conditions of the scope, because it may read `lines` clinic by clinic.
     """
     # A clinic's local day differs from the UTC day of `saved_at`, which is indexed, by one day at most. Row-level
     # security keeps PostgreSQL from using the index for a comparison with another type.

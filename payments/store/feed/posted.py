@@ -1,7 +1,7 @@
 """The posted state of payments in SQL, and the amounts of payments in the EMR and in Billing (rules D5 and D9).
 
-The rules of `payments/core/posted.py` are rendered as an SQL expression. Other expressions are for rows of `lines`, and
-for the dead letters of a table that the caller names.
+The rules of `payments/core/posted.py` are rendered as an SQL expression. There are expressions for rows of `lines`, and
+for dead letters in a table that the caller names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ LINE_EMR_AMOUNT = "CASE WHEN {0}.paid AND NOT {0}.deleted THEN {0}.amount_paid E
 DEAD_LETTER_EMR_AMOUNT = "CASE WHEN {0}.paid IS FALSE THEN 0.00 ELSE {0}.amount_paid END"
 """The amount in dollars that a dead letter states for its payment; null if it cannot be read."""
 
-_ENTRIES_OF = (
+_SUM_OF_ENTRIES = (
     "coalesce((SELECT sum(entries.amount) FROM entries "
     "WHERE entries.company_id = {0}.company_id AND entries.line_ref = {0}.{1}), 0.00)"
 )
@@ -25,31 +25,33 @@ _ENTRIES_OF = (
 LINE_POSTED_AMOUNT = f"""
 CASE WHEN lines.application IN ('imported', 'updated', 'removed')
     OR lines.application = 'none' AND lines.target IS NOT NULL
-    THEN lines.target ELSE {_ENTRIES_OF.format("lines", "id")} END
+    THEN lines.target ELSE {_SUM_OF_ENTRIES.format("lines", "id")} END
 """
 """The amount in dollars that the ledger holds for a line."""
 
-SUPERSEDED_POSTED_AMOUNT = _ENTRIES_OF.format("{0}", "line_ref")
+SUPERSEDED_POSTED_AMOUNT = _SUM_OF_ENTRIES.format("{0}", "line_ref")
 """The amount that the ledger holds for the line that a dead letter of `current_dead_letters_cte` supersedes."""
 
 DEAD_LETTER_POSTED_AMOUNT = f"""
-coalesce((SELECT {_ENTRIES_OF.format("lines", "id")} FROM lines WHERE lines.company_id = set_aside.company_id
+coalesce((SELECT {_SUM_OF_ENTRIES.format("lines", "id")} FROM lines WHERE lines.company_id = set_aside.company_id
     AND lines.clinic_id = set_aside.clinic_id AND lines.payment_id = set_aside.payment_id
     AND lines.line_id = set_aside.line_id AND num_nulls(set_aside.version, set_aside.saved_at) < 2), 0.00)
 """
 """The amount that the ledger holds for the line that a row of `set_aside` supersedes."""
 
-_ACKNOWLEDGED = (
+_HAS_ACKNOWLEDGED_FINDING = (
     "EXISTS (SELECT FROM findings WHERE findings.company_id = lines.company_id AND findings.line_ref = lines.id "
     "AND findings.version = lines.version AND findings.status = 'acknowledged' AND findings.set_aside_ref IS NULL "
     "AND {0})"
 )
 # An OR makes PostgreSQL look up each line by an index. Equations let it read the findings once, as a set, which is
 # right for an earlier moment: no index serves the versions of rows.
-_IS_ACKNOWLEDGED = _ACKNOWLEDGED.format("(findings.attempts IS NULL OR findings.attempts = lines.attempts)")
-_WAS_ACKNOWLEDGED = (
-    f"({_ACKNOWLEDGED.format('findings.attempts = lines.attempts')} "
-    f"OR {_ACKNOWLEDGED.format('findings.attempts IS NULL')})"
+_IS_ACKNOWLEDGED_NOW = _HAS_ACKNOWLEDGED_FINDING.format(
+    "(findings.attempts IS NULL OR findings.attempts = lines.attempts)"
+)
+_WAS_ACKNOWLEDGED_AT_MOMENT = (
+    f"({_HAS_ACKNOWLEDGED_FINDING.format('findings.attempts = lines.attempts')} "
+    f"OR {_HAS_ACKNOWLEDGED_FINDING.format('findings.attempts IS NULL')})"
 )
 _HAS_EMR_AMOUNT = (
     f"({LINE_EMR_AMOUNT.format('lines')} = {LINE_POSTED_AMOUNT} "
@@ -88,20 +90,21 @@ def _quoted(values: Iterable[object]) -> str:
 
 
 _LINE_STATE, _LINE_STATE_AS_OF = (
-    render_rules(_LINE_FACTS | {"is_acknowledged": each}) for each in (_IS_ACKNOWLEDGED, _WAS_ACKNOWLEDGED)
+    render_rules(_LINE_FACTS | {"is_acknowledged": each})
+    for each in (_IS_ACKNOWLEDGED_NOW, _WAS_ACKNOWLEDGED_AT_MOMENT)
 )
 
 DEAD_LETTER_POSTED_STATE = f"CASE WHEN {IS_NO_PAYMENT} THEN NULL ELSE {render_rules(_DEAD_LETTER_FACTS)} END"
 """The posted state of a dead letter; null for a refused patient or charge."""
 
 NEEDS_NO_ACTION = {PostedState.POSTED, PostedState.NOTHING_TO_POST}
-"""The states of lines that the partial indexes with the condition MAY_BE_UNPOSTED may lack."""
+"""The states of the lines that need not be in the partial indexes with the condition MAY_BE_UNPOSTED."""
 
 IS_NOT_IN_BILLING = f"posted IN ({_quoted(sorted(NOT_IN_BILLING))})"
 """The condition that a row of the feed has one of the states NOT_IN_BILLING."""
 
 REASON_OF_STATE = f"CASE WHEN posted IN ('{PostedState.NOT_SENT}', '{PostedState.INVALID}') THEN reason END"
-"""The reason of a row of the feed, if the reason tells more than its posted state; otherwise null."""
+"""The reason of a feed row whose posted state is NOT_SENT or INVALID. For any other row, null."""
 
 
 def line_posted_state(*, as_of: bool) -> str:

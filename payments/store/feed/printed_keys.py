@@ -26,20 +26,20 @@ class NamedPayments(NamedTuple):
     dead_letter_ids: Sequence[int] = ()
 
 
-_KEY = list(LocalKey._fields)
-_NAMED = ", ".join(f"named.{name}" for name in _KEY)
+_KEY_COLUMNS = list(LocalKey._fields)
+_NAMED_COLUMNS = ", ".join(f"named.{name}" for name in _KEY_COLUMNS)
 _LINE, _OPEN, _CLOSED, _OF_NOBODY = range(4)
-"""The ranks of what a key may name: a line, an open or a closed dead letter, and one whose company cannot be read."""
+"""The ranks of rows that a key may name: line, open dead letter, closed dead letter, dead letter without a company."""
 # The lines of each company that has the clinic, through the index of their key.
-_FOUND = f"""
-WITH named AS (SELECT DISTINCT * FROM {unnest_item(lines, _KEY)})
-SELECT {_LINE} AS rank, {_NAMED}, clinics.company_id, NULL::bigint AS id
+_FIND_QUERY = f"""
+WITH named AS (SELECT DISTINCT * FROM {unnest_item(lines, _KEY_COLUMNS)})
+SELECT {_LINE} AS rank, {_NAMED_COLUMNS}, clinics.company_id, NULL::bigint AS id
 FROM named JOIN clinics USING (clinic_id), LATERAL (
     SELECT FROM lines WHERE lines.company_id = clinics.company_id AND lines.clinic_id = named.clinic_id
         AND lines.payment_id = named.payment_id AND lines.line_id = named.line_id LIMIT 1) AS line
 UNION ALL
 SELECT CASE WHEN company_id IS NULL THEN {_OF_NOBODY} WHEN closed_at IS NULL THEN {_OPEN} ELSE {_CLOSED} END,
-    {_NAMED}, company_id, letter.id FROM named, LATERAL (
+    {_NAMED_COLUMNS}, company_id, letter.id FROM named, LATERAL (
     SELECT company_id, id, closed_at FROM set_aside WHERE set_aside.clinic_id = named.clinic_id
         AND set_aside.payment_id = named.payment_id AND set_aside.line_id = named.line_id OFFSET 0) AS letter
 ORDER BY rank, company_id, id
@@ -55,12 +55,15 @@ def find(tx: Transaction, texts: Iterable[str], scope: Scope = EVERYTHING) -> di
     rows = [reading.key._asdict() for each in readings.values() for reading in each]
     if not rows:
         return dict.fromkeys(readings, NamedPayments())
-    found = tx.execute(text(_FOUND), column_arrays(rows, _KEY)).all()
+    found = tx.execute(text(_FIND_QUERY), column_arrays(rows, _KEY_COLUMNS)).all()
     visible = [row for row in found if scope.may_see(row.company_id, row.clinic_id)]
-    return {each: _named(each, [row for row in visible if _is_read(row, own)]) for each, own in readings.items()}
+    return {
+        each: _named_payments(each, [row for row in visible if _matches_reading(row, own)])
+        for each, own in readings.items()
+    }
 
 
-def _is_read(row: Row[Any], readings: Sequence[KeyReading]) -> bool:
+def _matches_reading(row: Row[Any], readings: Sequence[KeyReading]) -> bool:
     key = _local_key(row)
     return KeyReading(None, key) in readings or KeyReading(row.company_id, key) in readings
 
@@ -75,11 +78,11 @@ def dead_letters_in_scope(tx: Transaction, ids: Sequence[int], scope: Scope) -> 
     return list(tx.execute(text(query), {"ids": list(ids), **scope_parameters(scope)}).scalars())
 
 
-def _named(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
+def _named_payments(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
     """Return the payments that a key names. `found` are the rows with this key, sorted by rank.
 
-    Closed dead letters are history: they do not make the key of another company ambiguous. A company that has only
-    closed dead letters with this key therefore counts only if no other company has the key.
+    A company that has only closed dead letters with this key counts only if no other company has the key. Otherwise
+    old dead letters would make the key of another company ambiguous.
     """
     open_companies = {row.company_id for row in found if row.rank in {_LINE, _OPEN}}
     companies = open_companies or {row.company_id for row in found if row.rank == _CLOSED}

@@ -22,11 +22,11 @@ class RequeueCandidate(NamedTuple):
 
 
 class RequeueGroup(NamedTuple):
-    """Lines that a requeue would treat alike, with their number and total in dollars.
+    """Lines that would get the same result from a requeue, with their number and total in dollars.
 
     `month` is the first day of the month of their transaction dates, None if Billing knows only deletions of the lines.
-    `month_state` is the state of that month. `is_due` tells whether their Amount Due is other than 0.00, and
-    `has_amount` whether the amount paid is.
+    `month_state` is the state of this month. `is_due` is False if their Amount Due is 0.00. `has_amount` is False if
+    their amount paid is 0.00.
     """
 
     company_id: str
@@ -50,7 +50,7 @@ class RequeueGroup(NamedTuple):
 
 
 class RowIds(NamedTuple):
-    """A range of row ids: above `after`, up to and including `last`."""
+    """A range of row ids: the ids that are higher than `after`, up to and including `last`."""
 
     after: int
     last: int
@@ -74,7 +74,7 @@ def count_dead_letters(tx: Transaction, feed_filter: FeedFilter) -> int:
     return int(found.scalar_one())
 
 
-_GROUPS = f"""
+_GROUPS_QUERY = f"""
 WITH selected AS (
     SELECT company_id, clinic_id, patient_id, charge_type, internal_payment, reason,
         date_trunc('month', transaction_date)::date AS month, coalesce(paid, false) AND NOT deleted AS is_sent,
@@ -99,8 +99,12 @@ FROM grouped LEFT JOIN company_months
 
 
 def group_candidates(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
-    """Return the lines that a requeue run would select, grouped by everything that decides the result."""
-    found = tx.execute(text(_GROUPS.format(line_conditions_in_scope(feed_filter))), parameters(feed_filter))
+    """Return the lines that a requeue run would select, in groups.
+
+    All lines of a group would get the same result, because clinic, charge type, Internal Payment, reason, month, and
+    whether the patient is known and amounts are 0.00, are the same.
+    """
+    found = tx.execute(text(_GROUPS_QUERY.format(line_conditions_in_scope(feed_filter))), parameters(feed_filter))
     return [
         RequeueGroup(
             **{**row}
@@ -166,7 +170,7 @@ class LastIds(NamedTuple):
 
 
 def last_ids(tx: Transaction) -> LastIds:
-    """Return the current highest row ids of lines and dead letters."""
+    """Return the highest row ids that lines and dead letters have now."""
     found = tx.execute(
         text(
             "SELECT (SELECT coalesce(max(id), 0) FROM lines) AS line, "

@@ -8,7 +8,7 @@ from payments.core.requeue_result import RequeueResult, ResultCount
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_LINE_RESULT = """
+_LINE_RESULT_EXPRESSION = """
 CASE WHEN lines.application = 'held' THEN CASE lines.detail
         WHEN 'requeued' THEN 'waiting'
         WHEN 'patient_not_found' THEN 'patient_not_found'
@@ -21,9 +21,9 @@ CASE WHEN lines.application = 'held' THEN CASE lines.detail
     ELSE 'nothing_to_post' END
 """
 # A dead letter that was processed is closed, and its payment is the line with its key.
-_OUTCOME = f"""
+_COUNT_RESULTS_QUERY = f"""
 WITH found AS (
-    SELECT {_LINE_RESULT} AS result, lines.reason,
+    SELECT {_LINE_RESULT_EXPRESSION} AS result, lines.reason,
         CASE WHEN lines.deleted THEN 0.00 ELSE lines.amount_paid END AS amount
     FROM requeue_items AS item JOIN lines ON lines.company_id = item.company_id AND lines.id = item.line_ref
     WHERE item.run_id = :run_id
@@ -31,7 +31,7 @@ WITH found AS (
     SELECT CASE WHEN set_aside.due_at IS NOT NULL THEN 'waiting'
             WHEN set_aside.closed_at IS NULL THEN 'not_sent'
             WHEN lines.id IS NULL THEN 'processed_again'
-            ELSE {_LINE_RESULT} END,
+            ELSE {_LINE_RESULT_EXPRESSION} END,
         CASE WHEN set_aside.closed_at IS NULL THEN set_aside.reason ELSE lines.reason END,
         CASE WHEN set_aside.closed_at IS NULL OR lines.id IS NULL OR lines.deleted THEN 0.00
             ELSE lines.amount_paid END
@@ -46,7 +46,7 @@ SELECT result, CASE WHEN result = 'not_sent' THEN reason END AS reason, count(*)
     coalesce(sum(amount), 0.00) AS total
 FROM found GROUP BY 1, 2
 """
-_ADD = """
+_INSERT_ITEMS = """
 INSERT INTO requeue_items (company_id, run_id, line_ref, set_aside_ref)
 SELECT company_id, :run_id, id, CAST(NULL AS bigint) FROM lines WHERE id = ANY(:line_refs)
 UNION ALL
@@ -57,23 +57,22 @@ SELECT company_id, :run_id, CAST(NULL AS bigint), id FROM set_aside WHERE id = A
 def add(tx: Transaction, run_id: int, line_refs: Sequence[int], dead_letter_ids: Sequence[int]) -> None:
     """Store the lines and dead letters that a run has requeued, by their row ids."""
     if line_refs or dead_letter_ids:
-        tx.execute(text(_ADD), {"run_id": run_id, "line_refs": list(line_refs), "dead_letters": list(dead_letter_ids)})
+        tx.execute(
+            text(_INSERT_ITEMS), {"run_id": run_id, "line_refs": list(line_refs), "dead_letters": list(dead_letter_ids)}
+        )
 
 
 def count_results(tx: Transaction, run_id: int) -> list[ResultCount]:
     """Return the current results of a run's payments, counted by result and reason. Imported payments come first."""
     found = [
         ResultCount(RequeueResult(row.result), Reason(row.reason) if row.reason else None, row.lines, row.total)
-        for row in tx.execute(text(_OUTCOME), {"run_id": run_id})
+        for row in tx.execute(text(_COUNT_RESULTS_QUERY), {"run_id": run_id})
     ]
     return sorted(found, key=lambda each: (each.result.rank, each.reason or ""))
 
 
 def drop_before(tx: Transaction, moment: datetime) -> int:
-    """Delete the stored payments of runs that finished before `moment`. Return the number deleted.
-
-    The outcomes of the runs stay.
-    """
+    """Delete the rows of runs that finished before `moment`. Return the number deleted. The runs' outcomes stay."""
     dropped = tx.execute(
         text(
             "DELETE FROM requeue_items WHERE run_id IN "

@@ -1,4 +1,4 @@
-"""Requeue runs: a run requeues everything that a filter selects, chunk by chunk, and can be stopped and resumed."""
+"""Requeue runs. A run requeues all payments that a filter selects, chunk by chunk. It can be stopped and resumed."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from payments.store.feed.feed_filter import FeedFilter
 from payments.store.feed.requeue_candidates import LastIds, RowIds
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
-_LIMITS = ("companies", "clinics", "key_companies", "key_clinics")
+_SCOPE_KEYS = ("companies", "clinics", "key_companies", "key_clinics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | No
 
 
 def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRun | None:
-    """Return the running run that has waited longest, or None. Locks its row FOR UPDATE; locked rows are skipped."""
+    """Return the RUNNING run that has waited longest, or None. Locks its row FOR UPDATE. Locked runs are skipped."""
     found = tx.execute(
         text(
             "SELECT * FROM requeue_runs WHERE state = 'running' AND NOT id = ANY(:exclude) "
@@ -114,7 +114,7 @@ def has_unfinished_run(tx: Transaction) -> bool:
 
 
 def lock_finished(tx: Transaction) -> list[RequeueRun]:
-    """Return the finished runs whose outcome is not stored. Locks their rows FOR UPDATE; locked rows are skipped."""
+    """Return the finished runs whose outcome is not stored. Locks their rows FOR UPDATE. Locked runs are skipped."""
     found = tx.execute(
         text(
             "SELECT * FROM requeue_runs WHERE finished_at IS NOT NULL AND outcome IS NULL "
@@ -124,7 +124,7 @@ def lock_finished(tx: Transaction) -> list[RequeueRun]:
     return [_run(row) for row in found.mappings()]
 
 
-def page(tx: Transaction, before: int | None, limit: int) -> list[RequeueRun]:
+def list_page(tx: Transaction, before: int | None, limit: int) -> list[RequeueRun]:
     """Return up to `limit` runs with ids below `before`, newest first."""
     found = tx.execute(
         text(
@@ -171,7 +171,7 @@ def _run(row: RowMapping) -> RequeueRun:
         state=row["state"],
         company_id=row["company_id"],
         finished_at=row["finished_at"],
-        outcome=None if row["outcome"] is None else [_count(each) for each in row["outcome"]],
+        outcome=None if row["outcome"] is None else [_count_from_json(each) for each in row["outcome"]],
     )
 
 
@@ -179,13 +179,13 @@ def _count_to_json(each: ResultCount) -> dict[str, Any]:
     return asdict(each) | {"total": str(each.total)}
 
 
-def _count(stored: dict[str, Any]) -> ResultCount:
+def _count_from_json(stored: dict[str, Any]) -> ResultCount:
     reason = Reason(stored["reason"]) if stored["reason"] else None
     return ResultCount(RequeueResult(stored["result"]), reason, stored["count"], dollars(stored["total"]))
 
 
 def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
-    """Return the given criteria as the column stores them. A requeue always selects from the current feed.
+    """Return the criteria of a filter as the column stores them. `as_of` is not stored, because a requeue has none.
 
     The scope is stored as its limits. Criteria that are not given are omitted, so that a process of another release,
     which may not know them, can read the row.
@@ -208,9 +208,9 @@ def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
     given = {
         name: value if value is None else readers.get(name, str)(value)
         for name, value in stored.items()
-        if name not in _LIMITS
+        if name not in _SCOPE_KEYS
     }
-    companies, clinics = (None if stored.get(name) is None else frozenset(stored[name]) for name in _LIMITS[:2])
-    pairs = zip(*(stored[name] for name in _LIMITS[2:]), strict=True) if "key_clinics" in stored else None
+    companies, clinics = (None if stored.get(name) is None else frozenset(stored[name]) for name in _SCOPE_KEYS[:2])
+    pairs = zip(*(stored[name] for name in _SCOPE_KEYS[2:]), strict=True) if "key_clinics" in stored else None
     keys = None if pairs is None else frozenset(map(ClinicKey._make, pairs))
     return FeedFilter(scope=Scope(companies, clinics, keys), **given)

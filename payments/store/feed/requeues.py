@@ -17,8 +17,8 @@ from payments.store.ledger import history
 from payments.store.ledger.history import HistoryEvent
 from payments.store.tables import lines
 
-_KEY = list(LineKey._fields)
-_KEY_LIST = ", ".join(_KEY)
+_KEY_COLUMNS = list(LineKey._fields)
+_KEY_LIST = ", ".join(_KEY_COLUMNS)
 # Due since the save, or since receipt: if the clock is set back, `now` would lie in the future.
 # Locked first, in the order of the keys, as everywhere.
 _REQUEUE_LINES = (
@@ -41,14 +41,16 @@ _IS_REQUEUEABLE = f"status IN ('Not Sent', 'Transmission Pending') AND {has_not_
 
 
 def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: str) -> list[LineKey]:
-    """Make the lines with these keys due if they are Not Sent or pending. Return the keys of the requeued lines.
+    """Make the lines with these keys due if they are Not Sent or pending. Return the keys of these lines.
 
     Locks: the lines FOR NO KEY UPDATE, in the order of their keys.
     """
-    join = f"JOIN {unnest_item(lines, _KEY)} USING ({_KEY_LIST}) WHERE {_IS_REQUEUEABLE}"
+    join = f"JOIN {unnest_item(lines, _KEY_COLUMNS)} USING ({_KEY_LIST}) WHERE {_IS_REQUEUEABLE}"
     rows = [key._asdict() for key in sorted(keys)]
-    found = tx.execute(text(_REQUEUE_LINES.format(join)), column_arrays(rows, _KEY) | {"now": now}).mappings().all()
-    _record_lines(tx, found, now, who)
+    found = (
+        tx.execute(text(_REQUEUE_LINES.format(join)), column_arrays(rows, _KEY_COLUMNS) | {"now": now}).mappings().all()
+    )
+    _record_requeued_lines(tx, found, now, who)
     return [_key(row) for row in found]
 
 
@@ -64,17 +66,17 @@ def requeue_dead_letters(
     found = tx.execute(
         text(
             _REQUEUE_DEAD_LETTERS.format(
-                f"id = ANY(:ids) OR ({_KEY_LIST}) IN (SELECT * FROM {unnest_item(lines, _KEY)})"
+                f"id = ANY(:ids) OR ({_KEY_LIST}) IN (SELECT * FROM {unnest_item(lines, _KEY_COLUMNS)})"
             )
         ),
-        column_arrays(rows, _KEY) | {"now": now, "ids": list(ids)},
+        column_arrays(rows, _KEY_COLUMNS) | {"now": now, "ids": list(ids)},
     )
     requeued = found.mappings().all()
     _record_requeued_dead_letters(tx, requeued, now, who)
     return [row["id"] if row["id"] in ids else _key(row) for row in requeued]
 
 
-def _record_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
+def _record_requeued_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
     code = HistoryCode.RESUBMITTED
     return _record(
         tx,
@@ -103,4 +105,4 @@ def _record(tx: Transaction, events: Iterable[HistoryEvent]) -> int:
 
 
 def _key(row: RowMapping) -> LineKey:
-    return LineKey(*(row[name] for name in _KEY))
+    return LineKey(*(row[name] for name in _KEY_COLUMNS))

@@ -33,7 +33,7 @@ _KEY_LIST = ", ".join(_KEY)
 _OTHER_COLUMNS = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _WRITTEN_COLUMNS = [*_KEY, *_OTHER_COLUMNS, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
-_DUE = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
+_DUE_QUERY = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
 _DUE_AMONG = (
     f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('lines')} "
     "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
@@ -71,7 +71,7 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
 
     Locks: FOR NO KEY UPDATE. Lines that another transaction has locked are skipped.
     """
-    query, only = (_DUE, {}) if due.only is None else (_DUE_AMONG, {"only": list(due.only)})
+    query, only = (_DUE_QUERY, {}) if due.only is None else (_DUE_AMONG, {"only": list(due.only)})
     found = tx.execute(text(query), {"now": now, "limit": due.limit} | only)
     return _lines_of(tx, found.mappings().all())
 

@@ -15,7 +15,7 @@ from payments.store.db.conditions import company_in_scope, in_scope, scope_param
 from payments.store.db.connection import Transaction
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
-from payments.store.db.streaming import read_as_sets, read_batches
+from payments.store.db.streaming import disable_nested_loops, read_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def summaries(
         f"{'' if scope.clinics is None else has_data} ORDER BY company_id"
     )
     statement = as_of_query(as_of, "patients entries charges allocations lines", query)
-    read_as_sets(tx)
+    disable_nested_loops(tx)
     found = tx.execute(text(statement), _parameters(patient_id, scope, as_of))
     return [AccountRow(**row) for row in found.mappings()]
 

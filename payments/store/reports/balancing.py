@@ -23,7 +23,7 @@ from payments.store.db.conditions import optional_scope_parameters, scope_parame
 from payments.store.db.connection import Transaction
 from payments.store.db.printed_key import shared_clinic_ids
 from payments.store.db.statement import text
-from payments.store.db.streaming import read_as_sets, read_batches
+from payments.store.db.streaming import disable_nested_loops, read_batches
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns
 from payments.store.reports import balancing_query
 
@@ -90,7 +90,7 @@ def stream(
     parameters, shared = _parameters(balance_filter), shared_clinic_ids(tx, scope)
     of_line_refs = balancing_query.of_line_refs()
     for lines in read_batches(tx, balancing_query.scanned_lines(scope), scope_parameters(scope)):
-        read_as_sets(tx)
+        disable_nested_loops(tx)
         if line_refs := [line.id for line in lines if line.may_differ]:
             found = tx.execute(text(of_line_refs), parameters | {"line_refs": line_refs})
             yield from (_comparison(row, _printed_key(row, shared), with_log=False) for row in found.mappings())
@@ -122,7 +122,7 @@ def _run(
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
     if balance_filter.since is None or balance_filter.until is None:
-        read_as_sets(tx)
+        disable_nested_loops(tx)
     statement = as_of_query(balance_filter.as_of, "lines set_aside entries", query)
     shared = shared_clinic_ids(tx, balance_filter.scope)
     # Closes the cursor even if a row cannot be read, because the transaction may continue.

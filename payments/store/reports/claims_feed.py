@@ -10,7 +10,7 @@ from payments.core.sorting import Sort, Window
 from payments.store.db.connection import Transaction
 from payments.store.db.keyset import Keyset, PositionedRow, order_by
 from payments.store.db.statement import text
-from payments.store.db.streaming import read_as_sets, read_batches
+from payments.store.db.streaming import disable_nested_loops, read_batches
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.feed_filter import FeedFilter, parameters
 from payments.store.reports import claims_feed_query as query
@@ -42,7 +42,7 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
         lines = query.lines_one_by_one(feed_filter)
     else:
         lines = f"WITH {current_dead_letters_cte()} {query.whole_lines(feed_filter)}"
-        read_as_sets(tx)
+        disable_nested_loops(tx)
     dead_letters = f"WITH {current_dead_letters_cte()} {query.whole_dead_letters(feed_filter)}"
     oldest = "ORDER BY saved_at NULLS LAST, cursor_id"
     sources = [
@@ -54,7 +54,7 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
 
 def stream_sorted(tx: Transaction, feed_filter: FeedFilter, sort: Sort) -> Iterator[FeedRow]:
     """Yield all matching rows in the order of a column. Without an index, PostgreSQL sorts all of them first."""
-    read_as_sets(tx)
+    disable_nested_loops(tx)
     return _read_rows(
         tx, feed_filter, f"{query.whole_feed(feed_filter, FIELDS)} {NAMES} {order_by(SORTS[sort.column], sort)}"
     )
@@ -73,7 +73,7 @@ def read_page(
     """Return the rows of a page. Unless the sort is BY_SAVE, the query reads all matching rows."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     if feed_filter.as_of is not None:
-        read_as_sets(tx)
+        disable_nested_loops(tx)
         fields = f"{keyset.columns}, {FIELDS}"
         rows = f"{query.whole_feed(feed_filter, fields)} {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
     elif sort.column == BY_SAVE:
@@ -87,7 +87,7 @@ def read_page(
 def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None) -> Summary:
     """Count the matching rows and add up their amounts. With `limit`, stop after that many rows."""
     if limit is None or feed_filter.as_of is not None:
-        read_as_sets(tx)
+        disable_nested_loops(tx)
         rows = query.whole_feed(feed_filter, _TOTALS)
     else:
         rows = f"SELECT {_TOTALS} FROM ({query.first_amounts(feed_filter, limit)}) AS first_ones"
@@ -97,7 +97,7 @@ def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None
 def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the sums of the feed by status and reason, the largest group first."""
     totals = f"status, reason, {_TOTALS}"
-    read_as_sets(tx)
+    disable_nested_loops(tx)
     grouped = f"{query.whole_feed(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
     found = tx.execute(text(query.as_of(feed_filter, grouped)), parameters(feed_filter))
     return [FeedSum(**row) for row in found.mappings()]

@@ -15,7 +15,7 @@ from payments.store.db.keyset import Keyset, SortKey
 from payments.store.db.patient_names import join_names
 from payments.store.feed.current import DEAD_LETTER_IS_CURRENT, LINE_IS_CURRENT_IN_ORDER, current_dead_letters_cte
 from payments.store.feed.feed_columns import (
-    DEAD_LETTER_AT,
+    DEAD_LETTER_TIME,
     LINE_AMOUNT,
     current_dead_letter_columns,
     dead_letter_columns,
@@ -145,8 +145,8 @@ def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
         lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {order}")
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
-        f"{_beyond(keyset, DEAD_LETTER_AT, DEAD_LETTER)} "
-        f"ORDER BY {DEAD_LETTER_AT} {direction}, id {direction} {keyset.limit}"
+        f"{_beyond(keyset, DEAD_LETTER_TIME, DEAD_LETTER)} "
+        f"ORDER BY {DEAD_LETTER_TIME} {direction}, id {direction} {keyset.limit}"
     )
     of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
     return (

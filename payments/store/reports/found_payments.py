@@ -15,7 +15,7 @@ from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.feed.feed_columns import DEAD_LETTER_AT
+from payments.store.feed.feed_columns import DEAD_LETTER_TIME
 from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
 from payments.store.reports.found_patients import clinic_ids, companies_in
 from payments.store.tables import patients
@@ -154,7 +154,7 @@ WITH wanted AS (
     SELECT * FROM {_WANTED}
 ), newest AS (
     SELECT * FROM set_aside WHERE closed_at IS NULL{{scope}}
-    ORDER BY {DEAD_LETTER_AT} DESC, id DESC LIMIT {NEWEST_MAX}
+    ORDER BY {DEAD_LETTER_TIME} DESC, id DESC LIMIT {NEWEST_MAX}
 ), matching AS (
     SELECT id, CASE WHEN EXISTS (SELECT FROM wanted WHERE wanted.payment_id = newest.payment_id
                 AND wanted.company_id IN ('', newest.company_id) AND wanted.clinic_id IN ('', newest.clinic_id)
@@ -163,7 +163,7 @@ WITH wanted AS (
             WHEN starts_with(lower(payment_id), lower(:part)) THEN '{Match.ID_BEGINNING}'
             WHEN strpos(lower(payment_id), lower(:part)) > 0 THEN '{Match.PART}'
             WHEN (company_id, patient_id) IN (SELECT * FROM {{patients}}) THEN '{Match.PATIENT}' END AS match,
-        {DEAD_LETTER_AT} AS at
+        {DEAD_LETTER_TIME} AS at
     FROM newest
 )
 SELECT match, id FROM matching WHERE match IS NOT NULL ORDER BY at DESC, id DESC LIMIT :most
