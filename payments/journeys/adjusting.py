@@ -85,7 +85,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
     added = [NewEntry(line, posting, part, today, origin) for part, posting in enumerate(postings, first)]
     entries.post(tx, added, refs, header)
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)
-    findings.decide(tx, finding_id, FindingStatus.RESOLVED, Decision(now, who, line.acknowledged_hash))
+    findings.store_decision(tx, finding_id, FindingStatus.RESOLVED, Decision(now, who, line.acknowledged_hash))
     params = {"postings": posting_params(postings)}
     _record_history(tx, line, finding, HistoryEvent(now, HistoryCode.EXCEPTION_ACCEPTED, who, line.company_id, params))
     return AcceptanceResult(str(line.key), postings)
@@ -162,7 +162,7 @@ def default_deposit_dates(tx: Transaction, company_ids: Iterable[str], now: date
 
 def list_companies_of_exceptions(tx: Transaction, finding_ids: Sequence[int]) -> list[str]:
     """Return the companies of these exceptions, sorted. Unknown ids are ignored."""
-    return findings.companies(tx, finding_ids)
+    return findings.list_companies(tx, finding_ids)
 
 
 def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, who: str) -> str:
@@ -180,7 +180,7 @@ def acknowledge(tx: Transaction, finding_id: int, reason: str, now: datetime, wh
         dead_letters.close(tx, finding.dead_letter_id, now)
     if finding.version == line.version and (settled := apply_acknowledgement(line)) is not line:
         lines.write(tx, [settled], now)
-    findings.decide(tx, finding_id, FindingStatus.ACKNOWLEDGED, Decision(now, who, line.acknowledged_hash))
+    findings.store_decision(tx, finding_id, FindingStatus.ACKNOWLEDGED, Decision(now, who, line.acknowledged_hash))
     event = HistoryEvent(now, HistoryCode.EXCEPTION_ACKNOWLEDGED, who, line.company_id, detail=reason.strip())
     _record_history(tx, line, finding, event)
     return str(line.key)

@@ -24,7 +24,7 @@ class ConfirmationError(ValueError):
 
 def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[UnconfirmedRow]:
     """Return the companies, clinics and patients of a scope that nobody has confirmed, and the retired ones."""
-    return confirmation.unconfirmed(tx, scope, LISTED_ROWS_MAX)
+    return confirmation.list_unconfirmed(tx, scope, LISTED_ROWS_MAX)
 
 
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
@@ -66,7 +66,7 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: 
     """
     _check_exists(tx, named, scope)
     _check_has_not_left(tx, named.company_id)
-    if held := describe_contents(confirmation.contents(tx, named)):
+    if held := describe_contents(confirmation.count_contents(tx, named)):
         raise ConfirmationError(f"{_describe(named)} is not empty: {held}; nothing was changed")
     acquire(tx, AdvisoryLock.ADMISSION)
     _check_has_not_left(tx, named.company_id)

@@ -22,7 +22,7 @@ from payments.core.outcome import Held
 from payments.core.postponed_work import Selection
 from payments.store.db.connection import Transaction
 from payments.store.ledger import finding_candidates, findings, history, lines, months
-from payments.store.ledger.finding_candidates import FindingCandidate
+from payments.store.ledger.finding_candidates import OutdatedFinding
 from payments.store.ledger.findings import Examination, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 from payments.store.ledger.months import CompanyMonth
@@ -76,7 +76,7 @@ def detect(
     return DetectionStats(len(locked), len(opened), len(recomputed), len(resolved))
 
 
-def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, FindingCandidate]) -> dict[int, Examination]:
+def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, OutdatedFinding]) -> dict[int, Examination]:
     closing_times = months.closing_times(tx, {month for line in locked.values() for month in _months(line)})
     found: dict[int, Examination] = {}
     for ref, line in locked.items():

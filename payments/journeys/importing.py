@@ -105,7 +105,7 @@ def _process(
     known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
     waiting, conflicting, changed = _save_patients(tx, batch, versions, run)
     held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
-    released = lines.release(tx, (held[key] for key in waiting if key in held), run.now)
+    released = lines.make_due(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]

@@ -82,7 +82,7 @@ def read_operations(tx: Transaction, now: datetime, scope: Scope) -> Operations:
 
 def read_task_events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> Sequence[TaskEvent]:
     """Return up to `limit` history events that a Celery task added, in order, for the payments of a scope."""
-    return import_tasks.events(tx, task_id, scope, limit)
+    return import_tasks.list_events(tx, task_id, scope, limit)
 
 
 def _latest_nights(
@@ -96,7 +96,7 @@ def _latest_nights(
         state = nightly_state(company.distributed_on, nightly_run_date(local), local, is_running=is_running)
         yield _row(company.company_id, NightlyJob.DISTRIBUTION, company.distributed_on, state, distributed)
     if balanced := results.get((company.company_id, NightlyJob.BALANCING)):
-        westernmost = now.astimezone(job_runs.WESTERNMOST)
+        westernmost = now.astimezone(job_runs.WESTERNMOST_TIMEZONE)
         state = nightly_state(balanced.day, job_runs.current_day(now), westernmost, is_running=False)
         yield _row(company.company_id, NightlyJob.BALANCING, balanced.day, state, balanced)
 

@@ -54,4 +54,4 @@ def test_company_is_empty_if_its_counts_are_zero(tx: Transaction, named: NamedCl
     import_chunk(tx, *([event] if event else []))
     detecting.detect(tx, NOW, "tests-1", 100)
 
-    assert confirmation.is_empty(tx, named) == (not any(confirmation.contents(tx, named))) == (event is None)
+    assert confirmation.is_empty(tx, named) == (not any(confirmation.count_contents(tx, named))) == (event is None)

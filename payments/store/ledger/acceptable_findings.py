@@ -10,8 +10,8 @@ from payments.store.db.statement import text
 def load(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[WorkItem]:
     """Return the open findings that can be accepted, oldest first, as items of recurring work.
 
-    `company_id` limits them to one company. `policy` limits them to companies with this policy for adjustments, and to
-    closed-month findings with a proposal. Findings whose decision was undone are then omitted (rule D6).
+    `company_id` limits them to one company. `policy` limits them to the findings that a policy may accept: closed-month
+    findings with a proposal, in companies with this policy, whose decision was not undone (rule D6).
     """
     found = tx.execute(
         text(

@@ -1,7 +1,8 @@
-"""Admission: decide whether events may name a company and a clinic. The check runs before an event inserts any row.
+"""Admission: decide, before anything is written, whether the events of a company and clinic are imported or refused.
 
-An event is refused if its company or clinic is retired, or if its company has left for another installation or has not
-arrived yet. With `PAYMENTS_UNKNOWN_COMPANIES=refuse`, an event of an unknown company or clinic is refused as well.
+An event is refused if its company or clinic is retired, if its company has moved to another installation, or if the
+company is still being imported from another installation. With `PAYMENTS_UNKNOWN_COMPANIES=refuse`, an event of an
+unknown company or clinic is refused as well.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,8 +17,8 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.clinics import Clinic
 
-_MISSING = "missing"
-_PREDICATES = {
+_MISSING_PROBLEM = "missing"
+_PREDICATE_BY_PROBLEM = {
     "retired": "is retired",
     MoveState.LEFT: "has moved to another installation; publish the event there",
     MoveState.ARRIVING: "is being imported; requeue the event when the import has finished",
@@ -25,10 +26,7 @@ _PREDICATES = {
 
 
 class NamedClinic(NamedTuple):
-    """The company and the clinic that an event names.
-
-    `clinic_id` is None for a saved patient, which names no clinic.
-    """
+    """The company and the clinic that an event names. `clinic_id` is None for a `patient.saved` event."""
 
     company_id: str
     clinic_id: str | None
@@ -46,7 +44,7 @@ def find_refused(
 ) -> dict[NamedClinic, Refusal]:
     """Return the companies and clinics that are refused. Their events are Not Sent.
 
-    `loaded` are the named clinics that exist. With `creates_unknown`, unknown companies and clinics are admitted,
+    `loaded` holds the named clinics that exist. With `creates_unknown`, unknown companies and clinics are not refused,
     because an import creates them. Call `share_lock` before the clinics are loaded.
     """
     accepted = {NamedClinic(*key) for key, clinic in loaded.items() if not clinic.is_retired}
@@ -69,7 +67,7 @@ def find_refused(
     problems = {NamedClinic(company_id, clinic_id): problem for company_id, clinic_id, problem in found}
     if creates_unknown and not any(problems.values()):
         return {}
-    refusals = {each: _refusal(each, problems, creates_unknown=creates_unknown) for each in wanted}
+    refusals = {each: _find_refusal(each, problems, creates_unknown=creates_unknown) for each in wanted}
     return {each: refusal for each, refusal in refusals.items() if refusal}
 
 
@@ -81,21 +79,21 @@ def share_lock(tx: Transaction) -> None:
     acquire_shared(tx, AdvisoryLock.ADMISSION)
 
 
-def _refusal(
+def _find_refusal(
     named: NamedClinic, problems: Mapping[NamedClinic, str | None], *, creates_unknown: bool
 ) -> Refusal | None:
-    """Return why an event is refused, or None.
+    """Return the refusal of an event, or None if it is not refused.
 
-    The keys of `problems` are the companies and clinics that Billing has.
+    `problems` holds every company and clinic that Billing has, with the problem for which it is refused, if any.
     """
-    missing = None if creates_unknown else _MISSING
+    missing = None if creates_unknown else _MISSING_PROBLEM
     company, clinic = f"company {named.company_id}", f"clinic {named.clinic_id}"
     if problem := problems.get(NamedClinic(named.company_id, None), missing):
-        return Refusal(Reason.UNKNOWN_COMPANY, f"company_id: {_sentence(problem, 'Billing', company)}")
+        return Refusal(Reason.UNKNOWN_COMPANY, f"company_id: {_refusal_sentence(problem, 'Billing', company)}")
     if problem := problems.get(named, missing):
-        return Refusal(Reason.UNKNOWN_CLINIC, f"clinic_id: {_sentence(problem, company, clinic)}")
+        return Refusal(Reason.UNKNOWN_CLINIC, f"clinic_id: {_refusal_sentence(problem, company, clinic)}")
     return None
 
 
-def _sentence(problem: str, owner: str, subject: str) -> str:
-    return f"{owner} has no {subject}" if problem == _MISSING else f"{subject} {_PREDICATES[problem]}"
+def _refusal_sentence(problem: str, owner: str, subject: str) -> str:
+    return f"{owner} has no {subject}" if problem == _MISSING_PROBLEM else f"{subject} {_PREDICATE_BY_PROBLEM[problem]}"

@@ -15,10 +15,10 @@ from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import charges
 
-_KEY = list(ChargeKey._fields)
-_COLUMNS = [*_KEY, *ChargeVersion._fields]
-_WRITTEN_COLUMNS = [*_COLUMNS, "saved_at", "changed_at"]
-_IS_SAME = " AND ".join(f"charges.{name} = new.{name}" for name in _KEY)
+_KEY_COLUMNS = list(ChargeKey._fields)
+_VERSION_COLUMNS = [*_KEY_COLUMNS, *ChargeVersion._fields]
+_WRITTEN_COLUMNS = [*_VERSION_COLUMNS, "saved_at", "changed_at"]
+_HAS_SAME_KEY = " AND ".join(f"charges.{name} = new.{name}" for name in _KEY_COLUMNS)
 
 
 def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVersion]:
@@ -31,11 +31,11 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
         return {}
     found = tx.execute(
         text(
-            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(charges, _KEY)} ORDER BY 1, 2, 3) AS wanted, LATERAL "
-            f"(SELECT {', '.join(_COLUMNS)} FROM charges WHERE company_id = wanted.company_id "
+            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(charges, _KEY_COLUMNS)} ORDER BY 1, 2, 3) AS wanted, "
+            f"LATERAL (SELECT {', '.join(_VERSION_COLUMNS)} FROM charges WHERE company_id = wanted.company_id "
             "AND clinic_id = wanted.clinic_id AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
-        column_arrays(wanted, _KEY),
+        column_arrays(wanted, _KEY_COLUMNS),
     )
     return {_key(row): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields}) for row in found.mappings()}
 
@@ -43,8 +43,8 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
     """Insert the charges whose keys are in `new`, and update the others, which this transaction has locked.
 
-    Nothing is applied to a new charge yet, so its `patient_paid` is 0.00 unless the event states it. For an updated
-    charge that does not state it, the next distribution determines it.
+    If an event does not state `patient_paid`, it is 0.00 for a new charge, because nothing is applied to it yet. For an
+    updated charge it is null until the next distribution determines it.
 
     Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the new charges,
     in the order of their keys.
@@ -61,18 +61,18 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
         tx.execute(
             text(
                 f"UPDATE charges SET {values}, {changed_at('charges', 'new.changed_at')} "
-                f"FROM {unnest_item(charges, _WRITTEN_COLUMNS)} WHERE {_IS_SAME} AND charges.version < new.version"
+                f"FROM {unnest_item(charges, _WRITTEN_COLUMNS)} WHERE {_HAS_SAME_KEY} AND charges.version < new.version"
             ),
             column_arrays(changed, _WRITTEN_COLUMNS),
         )
 
 
 def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: datetime) -> None:
-    """Store the `patient_paid` that a distribution determined, in dollars. Charges that were saved again are skipped.
+    """Store the `patient_paid` that a distribution determined, in dollars. Skip charges that were saved again.
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
-    columns = [*_KEY, "version", "patient_paid"]
+    columns = [*_KEY_COLUMNS, "version", "patient_paid"]
     rows = [dict(zip(columns, (*charge.key, charge.version, paid), strict=True)) for charge, paid in determined.items()]
     if rows:
         lock(tx, (charge.key for charge in determined))
@@ -80,15 +80,15 @@ def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: dateti
             text(
                 f"UPDATE charges SET patient_paid = new.patient_paid, {changed_at('charges')} "
                 f"FROM {unnest_item(charges, columns)} "
-                f"WHERE {_IS_SAME} AND charges.patient_paid IS NULL AND charges.version = new.version"
+                f"WHERE {_HAS_SAME_KEY} AND charges.patient_paid IS NULL AND charges.version = new.version"
             ),
             column_arrays(rows, columns) | {"now": now},
         )
 
 
 def _row(event: ChargeSaved) -> dict[str, Any]:
-    return {name: getattr(event, name) for name in (*_COLUMNS, "saved_at")}
+    return {name: getattr(event, name) for name in (*_VERSION_COLUMNS, "saved_at")}
 
 
 def _key(row: Mapping[Any, Any]) -> ChargeKey:
-    return ChargeKey(*(row[name] for name in _KEY))
+    return ChargeKey(*(row[name] for name in _KEY_COLUMNS))

@@ -1,7 +1,7 @@
-"""Refuse clinic ids that another company has, until the upgrade is finished.
+"""Refuse clinic ids that another company has, as long as the upgrade to keys by company is not finished.
 
 Until then the primary key of `clinics` does not contain the company (docs/upgrades.md). The release after the next one
-needs neither this module nor its callers.
+does not need this module.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from payments.contract.keys import ClinicKey
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-_IDS_ARE_GLOBAL = (
+_HAS_GLOBAL_CLINIC_IDS = (
     "EXISTS (SELECT FROM pg_index WHERE indrelid = CAST('clinics' AS regclass) AND indisunique AND indnkeyatts = 1)"
 )
 
@@ -28,11 +28,11 @@ def refusal_message(clinic_id: str) -> str:
 
 
 def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
-    """Return the keys whose clinic id no other company has, either stored or earlier among the keys.
+    """Return the keys whose clinic id is not taken by another company, in Billing or in an earlier key.
 
     After the upgrade, all keys are returned, because each company has its own clinic ids.
     """
-    if not tx.execute(text(f"SELECT {_IDS_ARE_GLOBAL}")).scalar_one():
+    if not tx.execute(text(f"SELECT {_HAS_GLOBAL_CLINIC_IDS}")).scalar_one():
         return list(dict.fromkeys(keys))
     by_id: dict[str, ClinicKey] = {}
     for key in keys:

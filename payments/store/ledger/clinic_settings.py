@@ -20,7 +20,7 @@ class SettingsRow(NamedTuple):
 
 
 def add(tx: Transaction, key: ClinicKey, settings: ClinicSettings, *, since: datetime, who: str) -> None:
-    """Add a version to a clinic's settings, in force from `since` on."""
+    """Add a version to a clinic's settings, which applies from `since` on."""
     tx.execute(
         text(
             "INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by) "

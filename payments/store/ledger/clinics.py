@@ -21,7 +21,7 @@ from payments.store.tables import clinics as clinics_table
 class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
-    `timezone` is an IANA name. Unless `timezone_chosen`, it is the default of the installation. `hold_days` and
+    `timezone` is an IANA name. If `timezone_chosen` is False, it is the default of the installation. `hold_days` and
     `dos_first` belong to rule D8. `adjustments` is `review` or `auto`. `exception_days` is the number of business days
     within which an exception must be decided (rule D6).
     """
@@ -48,12 +48,12 @@ class Clinic:
     changes: tuple[SettingsChange, ...] = ()
 
     def settings_at(self, moment: datetime) -> ClinicSettings:
-        """Return the settings in force at the moment (rule D2)."""
+        """Return the settings that applied at this moment (rule D2)."""
         return settings_as_of(self.changes, moment)
 
 
-_KEY = list(ClinicKey._fields)
-_COMPANY = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
+_KEY_COLUMNS = list(ClinicKey._fields)
+_COMPANY_COLUMNS = "company_id AS company, timezone, hold_days, dos_first, adjustments, timezone_chosen, exception_days"
 # A retired clinic, or a clinic of a company that is retired or has moved to another installation, is in no list and has
 # no settings: it counts as switched off.
 _IS_COMPANY_LISTED = f"(companies.retired_at IS NULL AND (companies.{HAS_MOVED}) IS NOT TRUE)"
@@ -63,8 +63,8 @@ _IS_LISTED = f"(clinics.retired_at IS NULL AND {_IS_COMPANY_LISTED})"
 def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
     """Return the clinics that exist under these keys, by key."""
     rows = _rows(keys)
-    wanted = f"JOIN {unnest_item(clinics_table, _KEY)} USING (company_id, clinic_id)"
-    return _load(tx, wanted, column_arrays(rows, _KEY)) if rows else {}
+    wanted = f"JOIN {unnest_item(clinics_table, _KEY_COLUMNS)} USING (company_id, clinic_id)"
+    return _load(tx, wanted, column_arrays(rows, _KEY_COLUMNS)) if rows else {}
 
 
 def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, Clinic]:
@@ -102,7 +102,7 @@ def local_dates(tx: Transaction, company_ids: Iterable[str], now: datetime) -> d
 
 
 def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
-    """Create clinics and their companies, and return these clinics. Existing clinics are left unchanged.
+    """Create clinics and their companies, and return these clinics. Existing clinics are not changed.
 
     A clinic whose id another company has is neither created nor returned.
     """
@@ -111,8 +111,8 @@ def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) ->
         return {}
     create_companies(tx, (key.company_id for key in missing), default_timezone)
     tx.execute(
-        text(insert_statement(clinics_table, _KEY, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
-        column_arrays(_rows(missing), _KEY),
+        text(insert_statement(clinics_table, _KEY_COLUMNS, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
+        column_arrays(_rows(missing), _KEY_COLUMNS),
     )
     return load(tx, missing)
 
@@ -124,15 +124,15 @@ def lock(tx: Transaction, keys: Iterable[ClinicKey]) -> None:
     """
     tx.execute(
         text(
-            f"SELECT FROM clinics JOIN {unnest_item(clinics_table, _KEY)} USING (company_id, clinic_id) "
+            f"SELECT FROM clinics JOIN {unnest_item(clinics_table, _KEY_COLUMNS)} USING (company_id, clinic_id) "
             "ORDER BY company_id, clinic_id FOR NO KEY UPDATE OF clinics"
         ),
-        column_arrays(_rows(keys), _KEY),
+        column_arrays(_rows(keys), _KEY_COLUMNS),
     )
 
 
 def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezone: str) -> None:
-    """Create companies, with a time zone that counts as not chosen. Existing ones are left unchanged."""
+    """Create companies with the default time zone, which counts as not chosen. Existing companies are not changed."""
     tx.execute(
         text(
             "INSERT INTO companies (company_id, timezone) SELECT unnest(CAST(:ids AS text[])), :timezone "
@@ -149,7 +149,7 @@ def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | Non
     """
     found = tx.execute(
         text(
-            f"SELECT {_COMPANY} FROM companies WHERE NOT timezone_chosen AND {_IS_COMPANY_LISTED} "
+            f"SELECT {_COMPANY_COLUMNS} FROM companies WHERE NOT timezone_chosen AND {_IS_COMPANY_LISTED} "
             "AND (CAST(:ids AS text[]) IS NULL OR company_id = ANY(:ids)) ORDER BY company_id"
         ),
         {"ids": None if company_ids is None else list(company_ids)},
@@ -160,17 +160,17 @@ def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | Non
 def lock_company(tx: Transaction, company_id: str) -> CompanyRow:
     """Lock a company, and return it. Locks: its row FOR NO KEY UPDATE. Raises NoResultFound if it does not exist."""
     found = tx.execute(
-        text(f"SELECT {_COMPANY} FROM companies WHERE company_id = :company_id FOR NO KEY UPDATE"),
+        text(f"SELECT {_COMPANY_COLUMNS} FROM companies WHERE company_id = :company_id FOR NO KEY UPDATE"),
         {"company_id": company_id},
     )
     return CompanyRow(**found.mappings().one())
 
 
 def change_company(tx: Transaction, company_id: str, changes: Mapping[str, object]) -> CompanyRow:
-    """Update columns of a company, and return the whole row. `changes` maps column names to values."""
+    """Change columns of a company, and return the company. `changes` maps column names to values."""
     assignments = ", ".join(f"{name} = :{name}" for name in ("company_id", *changes))
     found = tx.execute(
-        text(f"UPDATE companies SET {assignments} WHERE company_id = :company_id RETURNING {_COMPANY}"),
+        text(f"UPDATE companies SET {assignments} WHERE company_id = :company_id RETURNING {_COMPANY_COLUMNS}"),
         {"company_id": company_id, **changes},
     )
     return CompanyRow(**found.mappings().one())
@@ -200,7 +200,7 @@ def list_companies(tx: Transaction, scope: Scope = EVERYTHING) -> list[CompanyRo
 
     If the scope is limited to clinics, these are the companies of the clinics.
     """
-    query = f"SELECT {_COMPANY} FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id"
+    query = f"SELECT {_COMPANY_COLUMNS} FROM companies WHERE {_is_company_in(scope)} ORDER BY company_id"
     return [CompanyRow(**row) for row in tx.execute(text(query), scope_parameters(scope)).mappings()]
 
 

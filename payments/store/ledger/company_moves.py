@@ -45,10 +45,7 @@ def load_state(tx: Transaction, company_id: str) -> MoveState | None:
 
 
 def has_not_moved(tx: Transaction, company_id: str) -> bool:
-    """Return whether the rows of a company may change here. They may not if it has left or is arriving.
-
-    Takes no lock.
-    """
+    """Return whether the rows of a company may change here: the company is neither LEFT nor ARRIVING. Takes no lock."""
     return load_state(tx, company_id) not in {MoveState.LEFT, MoveState.ARRIVING}
 
 
@@ -66,9 +63,9 @@ def set_move(tx: Transaction, company_id: str, move: CompanyMove) -> None:
 
 
 def clear_arrival(tx: Transaction, company_id: str) -> None:
-    """Clear the state ARRIVING of a company; another state stays. Locks: the row of an arriving company.
+    """Clear the state of a company if it is ARRIVING. Locks: the row of such a company.
 
-    Waits for an import of the company in progress.
+    Waits for a running import of the company.
     """
     tx.execute(
         text(
@@ -80,7 +77,7 @@ def clear_arrival(tx: Transaction, company_id: str) -> None:
 
 
 def assign_transaction_id(tx: Transaction) -> str:
-    """Return the id of this transaction. Every transaction that has begun to write earlier has a lower id."""
+    """Assign an id to this transaction, and return it. Transactions that started writing before have lower ids."""
     return str(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
 

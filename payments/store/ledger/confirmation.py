@@ -1,7 +1,8 @@
 """Confirmed and retired companies and clinics.
 
-An event or a person adds a company or a clinic. It is confirmed when a person changes its settings or confirms it. If a
-mistyped id added it, it can be retired while it is empty: it disappears from lists, and its events are Not Sent.
+An event or a person adds a company or a clinic. It is confirmed when a person changes its settings or confirms it. If
+it was added because of a mistyped id, it can be retired while it is empty. It then disappears from lists, and its
+events are Not Sent.
 """
 
 from datetime import datetime
@@ -15,9 +16,9 @@ from payments.store.ledger.admission import NamedClinic
 
 
 class Contents(NamedTuple):
-    """The contents of a company or clinic: its numbers of ledger entries, open payments, charges and exceptions.
+    """The numbers of ledger entries, open payments, charges and open exceptions of a company or clinic.
 
-    A payment is open while it has no final status.
+    A payment is open if it is pending or due for another attempt.
     """
 
     entries: int
@@ -27,9 +28,10 @@ class Contents(NamedTuple):
 
 
 class UnconfirmedRow(NamedTuple):
-    """A company, clinic or patient that nobody has confirmed, or that is retired. `kind` says which, `id` is its id.
+    """A company, clinic or patient that nobody has confirmed, or a retired company or clinic.
 
-    `payments` is the number of all its payments. The EMR confirms a patient by saving the patient.
+    `kind` is `company`, `clinic` or `patient`. `payments` is the number of all its payments. The EMR confirms a patient
+    by saving the patient.
     """
 
     kind: str
@@ -44,24 +46,28 @@ class UnconfirmedRow(NamedTuple):
 
     @property
     def contents(self) -> Contents:
-        """The counts that prevent the company, clinic or patient from being retired."""
+        """The counts that must all be 0 before the company or clinic can be retired."""
         return Contents(self.entries, self.open_payments, self.charges, self.exceptions)
 
 
 _IS_RETIRED = "retired_at IS NOT NULL"
 _HAS_SETTINGS = "EXISTS (SELECT FROM settings_changes WHERE settings_changes.company_id = {0}.company_id {1})"
-_OF_CLINIC = "AND settings_changes.clinic_id = {0}.clinic_id"
-_NEW_CLINIC = f"clinics.confirmed_at IS NULL AND NOT {_HAS_SETTINGS.format('clinics', _OF_CLINIC.format('clinics'))}"
+_SETTINGS_OF_CLINIC = "AND settings_changes.clinic_id = {0}.clinic_id"
+_IS_NEW_CLINIC = (
+    f"clinics.confirmed_at IS NULL AND NOT {_HAS_SETTINGS.format('clinics', _SETTINGS_OF_CLINIC.format('clinics'))}"
+)
 _IS_CHANGED = "timezone_chosen OR dos_first OR hold_days <> 30 OR adjustments <> 'review' OR exception_days <> 5"
-_NEW_COMPANY = f"companies.confirmed_at IS NULL AND NOT ({_IS_CHANGED}) AND NOT {_HAS_SETTINGS.format('companies', '')}"
+_IS_NEW_COMPANY = (
+    f"companies.confirmed_at IS NULL AND NOT ({_IS_CHANGED}) AND NOT {_HAS_SETTINGS.format('companies', '')}"
+)
 _IS_OPEN = "(status = 'Transmission Pending' OR due_at IS NOT NULL)"
-_FINDINGS = "FROM findings WHERE findings.company_id = lines.company_id AND line_ref = lines.id"
+_FROM_FINDINGS = "FROM findings WHERE findings.company_id = lines.company_id AND line_ref = lines.id"
 _HAS_EXCEPTION = f"""
-CASE WHEN EXISTS (SELECT {_FINDINGS}) THEN EXISTS (SELECT {_FINDINGS} AND findings.status = 'open')
+CASE WHEN EXISTS (SELECT {_FROM_FINDINGS}) THEN EXISTS (SELECT {_FROM_FINDINGS} AND findings.status = 'open')
     ELSE application = 'exception' END
 """
 # The counts of each clinic of `named`, through indexes that begin with the clinic.
-_COUNTED = f"""
+_COUNTED_CTE = f"""
 counted AS (
     SELECT named.*, payments, open_payments, entries, charges, exceptions FROM named, LATERAL (
         SELECT count(*) AS payments,
@@ -76,11 +82,11 @@ counted AS (
     ) AS of_charges
 )
 """
-_COUNTS = "payments entries open_payments charges exceptions".split()
-_SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in _COUNTS)
+_COUNT_COLUMNS = "payments entries open_payments charges exceptions".split()
+_SUM_COLUMNS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in _COUNT_COLUMNS)
 
 
-def contents(tx: Transaction, named: NamedClinic) -> Contents:
+def count_contents(tx: Transaction, named: NamedClinic) -> Contents:
     """Count the entries, open payments, charges and exceptions of a clinic, or of all clinics of a company.
 
     Takes no locks.
@@ -88,7 +94,8 @@ def contents(tx: Transaction, named: NamedClinic) -> Contents:
     found = tx.execute(
         text(
             "WITH named AS (SELECT company_id, clinic_id FROM clinics WHERE company_id = :company_id "
-            f"AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id)), {_COUNTED} SELECT {_SUMS} FROM counted"
+            "AND (CAST(:clinic_id AS text) IS NULL OR clinic_id = :clinic_id)), "
+            f"{_COUNTED_CTE} SELECT {_SUM_COLUMNS} FROM counted"
         ),
         named._asdict(),
     )
@@ -96,10 +103,10 @@ def contents(tx: Transaction, named: NamedClinic) -> Contents:
 
 
 def is_empty(tx: Transaction, named: NamedClinic) -> bool:
-    """Return whether a company or clinic may be retired: all counts of its Contents are 0. Takes no locks.
+    """Return whether all counts of a company's or clinic's Contents are 0, so that it may be retired. Takes no locks.
 
-    The query counts nothing and ends at the first row. Entries are found through their lines, because an index of
-    `entries` begins with the company and the line.
+    The query does not count, but ends at the first row that it finds. It finds entries through their lines, because an
+    index of `entries` begins with the company and the line.
     """
     where = _condition(named)
     has_entry = "SELECT FROM entries WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id"
@@ -113,7 +120,7 @@ def is_empty(tx: Transaction, named: NamedClinic) -> bool:
     return bool(found.scalar_one())
 
 
-def unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRow]:
+def list_unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRow]:
     """Return companies, clinics and patients that nobody has confirmed, and retired ones: up to `limit` of each kind.
 
     A scope that is limited to clinics has no company and no patient.
@@ -121,15 +128,16 @@ def unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[UnconfirmedRo
     clinics = f"""
         WITH named AS MATERIALIZED (
             SELECT clinics.company_id, clinic_id, clinics.retired_by FROM clinics
-            WHERE ({_NEW_CLINIC} OR {_IS_RETIRED}){in_scope(scope, "clinics")} ORDER BY 1, 2 LIMIT :limit), {_COUNTED}
+            WHERE ({_IS_NEW_CLINIC} OR {_IS_RETIRED}){in_scope(scope, "clinics")} ORDER BY 1, 2 LIMIT :limit),
+        {_COUNTED_CTE}
         SELECT 'clinic', company_id, clinic_id, payments, entries, open_payments, charges, exceptions, retired_by
         FROM counted ORDER BY company_id, clinic_id"""
     companies = f"""
         WITH new AS MATERIALIZED (
-            SELECT company_id, retired_by FROM companies WHERE ({_NEW_COMPANY} OR {_IS_RETIRED})
+            SELECT company_id, retired_by FROM companies WHERE ({_IS_NEW_COMPANY} OR {_IS_RETIRED})
                 {company_in_scope(scope, "companies")} ORDER BY 1 LIMIT :limit),
-        named AS (SELECT new.*, clinic_id FROM new JOIN clinics USING (company_id)), {_COUNTED}
-        SELECT 'company', company_id, company_id, {_SUMS}, new.retired_by
+        named AS (SELECT new.*, clinic_id FROM new JOIN clinics USING (company_id)), {_COUNTED_CTE}
+        SELECT 'company', company_id, company_id, {_SUM_COLUMNS}, new.retired_by
         FROM new LEFT JOIN counted USING (company_id) GROUP BY company_id, new.retired_by ORDER BY company_id"""
     patients = f"""
         SELECT 'patient', company_id, patient_id, payments, 0, 0, charges, 0, NULL FROM (

@@ -18,17 +18,17 @@ from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import lines
-from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
+from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.tables import allocations, patients
 
-_ALLOCATION = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
+_ALLOCATION_COLUMNS = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
 
 _IS_NIGHTLY_ACCOUNT_POSTPONED = is_postponed(WorkKind.DISTRIBUTE_ACCOUNT, "patients.company_id", "patients.patient_id")
 
 
 def lock(tx: Transaction) -> None:
-    """Serialize distributions: acquire the advisory lock DISTRIBUTION. Imports do not take it."""
+    """Acquire the advisory lock DISTRIBUTION, so that only one distribution runs. Imports do not take this lock."""
     acquire(tx, AdvisoryLock.DISTRIBUTION)
 
 
@@ -60,7 +60,7 @@ def load_accounts(
 
     With `immediate_only`, the policy of the accounts skips rules 1 to 4.
     """
-    rows = column_arrays(patient_rows(keys), PATIENT_KEY)
+    rows = column_arrays(patient_rows(keys), PATIENT_KEY_COLUMNS)
     policies = _policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
     credits_ = _credits(tx, rows)
     charges = _charges(tx, rows)
@@ -74,7 +74,7 @@ def add_allocations(
     accounts: Mapping[PatientKey, Account],
     now: datetime,
 ) -> None:
-    """Insert the allocations in `moved`, in this order. `accounts` holds the day of the run of each account."""
+    """Insert the allocations in `moved` in this order. `accounts` provides the day of the run of each account."""
     rows = [
         {
             "line_ref": allocation.line_ref,
@@ -88,7 +88,7 @@ def add_allocations(
         for (company_id, patient_id), allocation in moved
     ]
     if rows:
-        tx.execute(text(insert_statement(allocations, _ALLOCATION)), column_arrays(rows, _ALLOCATION))
+        tx.execute(text(insert_statement(allocations, _ALLOCATION_COLUMNS)), column_arrays(rows, _ALLOCATION_COLUMNS))
 
 
 def _policies(
@@ -123,7 +123,7 @@ def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
             SELECT entries.company_id, entries.patient_id, line_ref, min(lines.refund_of) AS refund_of,
                 entries.charge_type, entries.date_of_service, deposit_date, sum(amount) AS amount,
                 min(entries.id) AS first_entry_id
-            FROM entries JOIN {unnest_item(patients, PATIENT_KEY)} USING (company_id, patient_id)
+            FROM entries JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)} USING (company_id, patient_id)
                 JOIN lines ON lines.company_id = entries.company_id AND lines.id = line_ref
             GROUP BY entries.company_id, entries.patient_id, line_ref, entries.charge_type, entries.date_of_service,
                 deposit_date
@@ -156,8 +156,8 @@ def _refunded_lines(
 ) -> dict[int, int]:
     """Return a map from the row id of each refund to the row id of the line of the same account that it refunds.
 
-    `accounts` holds the row ids of each account's lines. `refunds` maps the row id of each refund to the key that it
-    names.
+    `accounts` holds the row ids of each account's lines. `refunds` maps the row id of each refund to the key of the
+    line that it refunds.
     """
     with_refunds = [by_line for by_line in accounts if refunds.keys() & by_line.keys()]
     keys = lines.local_keys(tx, (ref for by_line in with_refunds for ref in by_line))
@@ -173,7 +173,7 @@ def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, li
         text(
             "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, patient_paid, "
             "insurance_open, version FROM charges "
-            f"JOIN {unnest_item(patients, PATIENT_KEY)} USING (company_id, patient_id)"
+            f"JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)} USING (company_id, patient_id)"
         ),
         rows,
     )
@@ -195,7 +195,7 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, line_ref, clinic_id, charge_id, sum(amount) AS amount, max(id) AS last_id "
-            f"FROM allocations JOIN {unnest_item(patients, PATIENT_KEY)} USING (company_id, patient_id) "
+            f"FROM allocations JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)} USING (company_id, patient_id) "
             "GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0"
         ),
         rows,

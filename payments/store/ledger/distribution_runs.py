@@ -1,4 +1,4 @@
-"""The progress of each company's nightly distribution. It is stored in PostgreSQL, so no lost message skips a run."""
+"""The progress of each company's nightly distribution. It is stored, so a lost message does not skip a run."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -17,9 +17,9 @@ _IS_POSTPONED = is_postponed(WorkKind.DISTRIBUTE_COMPANY, "companies.company_id"
 
 
 class DistributionRun(NamedTuple):
-    """The nightly run of a company. `day` is its date. `last_patient` is the last patient that was distributed.
+    """The nightly run of a company. `day` is its date.
 
-    `last_patient` is empty if the run has not started.
+    `last_patient` is the last patient that was distributed, empty if the run has not started.
     """
 
     company_id: str
@@ -31,8 +31,8 @@ def lock_due(tx: Transaction, now: datetime, selection: Selection | None = None)
     """Return the first nightly distribution that is due and not complete, or None if none is due.
 
     A new company is recorded as complete for the current night, so its first run is in the next night. A company whose
-    run failed is omitted until its next attempt is due. Before a company is examined, `selection.taken` is set to it.
-    So the caller knows which company an error concerns, for example an unknown time zone.
+    run has failed is omitted until its next attempt is due. `selection.taken` is set to each company before it is
+    examined, so that the caller knows which company an error concerns, such as an unknown time zone.
 
     Locks: tries the advisory lock NIGHTLY_DISTRIBUTION. Returns None if another transaction holds it.
     """

@@ -15,16 +15,16 @@ from payments.store.db.statement import text
 from payments.store.ledger.findings import StoredFinding
 from payments.store.tables import entries
 
-_COLUMNS = (
+_WRITTEN_COLUMNS = (
     "line_ref version part kind amount company_id clinic_id patient_id charge_type method provider_id "
     "date_of_service reference deposit_date posting_date posted_at entered_by"
 ).split()
 
 
 class EntryOrigin(NamedTuple):
-    """The decision that posts an entry: the row id of the exception.
+    """The decision that posts an entry. `finding_ref` is the row id of the exception.
 
-    For a reversal, also the row id of the entry that it reverses, and the reason.
+    For a reversal, `reverses` is the row id of the entry that it reverses, and `reason` is the user's reason.
     """
 
     finding_ref: int
@@ -54,24 +54,22 @@ class EntryHeader(NamedTuple):
 
 
 def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], header: EntryHeader) -> None:
-    """Insert entries. `line_refs` maps the key of each line to its row id.
+    """Insert entries. `line_refs` maps the key of each line to its row id. Either all entries have an origin, or none.
 
-    Either all entries have an origin, or none has.
-
-    If a deposit date lies in a closed month, a trigger refuses all entries: raises DBAPIError (rule D7).
+    Raises DBAPIError if a deposit date lies in a closed month, because a trigger then refuses all entries (rule D7).
     """
     if not added:
         return
     rows = (_values(new, line_refs[new.line.key], header) for new in added)
     if added[0].origin is None:
-        append(tx, entries, _COLUMNS, rows)
+        append(tx, entries, _WRITTEN_COLUMNS, rows)
     else:
         origins = (new.origin or () for new in added)
-        append(tx, entries, [*_COLUMNS, *EntryOrigin._fields], map(operator.add, rows, origins))
+        append(tx, entries, [*_WRITTEN_COLUMNS, *EntryOrigin._fields], map(operator.add, rows, origins))
 
 
 def list_posted_by_acceptance(tx: Transaction, company_id: str, finding: StoredFinding) -> list[PostedEntry]:
-    """Return the entries that the acceptance of an exception posted and that were not reversed, oldest first.
+    """Return the entries that the acceptance of an exception posted, except reversed ones, oldest first.
 
     Entries from before the column `finding_ref` existed are found by the version and the time of the acceptance.
     """
@@ -98,7 +96,7 @@ def _posting(row: Any) -> LedgerPosting:
 
 
 def _values(new: NewEntry, line_ref: int, header: EntryHeader) -> tuple[object, ...]:
-    """Return the values of an entry in the order of `_COLUMNS`."""
+    """Return the values of an entry in the order of `_WRITTEN_COLUMNS`."""
     line, (amount, dimensions) = new.line, new.posting
     return (
         line_ref,

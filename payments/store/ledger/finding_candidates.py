@@ -1,7 +1,7 @@
-"""Finding candidates: the lines whose findings must be opened, recomputed or closed (rule D6).
+"""Find the lines whose findings must be opened, recomputed or closed (rule D6).
 
-The query compares the findings that each line needs with the findings that it has. So a run also repairs what an
-earlier run missed.
+The query compares the findings that each line needs with the findings that it has. Therefore a run also repairs the
+findings that an earlier run missed.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from payments.store.ledger.postponed_work import is_postponed
 # A finding without `attempts` was stored before that column existed, and matches any attempt.
 # No line of a company that has moved to another installation is a candidate.
 # NOT EXISTS, because PostgreSQL runs it as a hash join of any size, but NOT IN only if the hash fits into memory.
-_CANDIDATES = f"""
+_CANDIDATE_CTES = f"""
 WITH required_by_line AS (
     SELECT company_id, id, version, attempts, CASE
         WHEN reason = 'patient_not_found' THEN 'patient_not_found'
@@ -78,14 +78,14 @@ _IS_NOT_POSTPONED = "NOT " + is_postponed(
 )
 
 
-class FindingCandidate(NamedTuple):
-    """A line whose findings are out of date.
+class OutdatedFinding(NamedTuple):
+    """A line that lacks the finding that it needs, or has an open finding that it does not need.
 
     - `line_ref`: the row id of the line.
-    - `attempts`: the number of the line's attempt for which a finding must be written. It is None if the line's open
-      finding must be closed.
+    - `attempts`: the number of the attempt for which a finding must be written, None if the open finding must be
+      closed. For a version conflict, it is an attempt at the dead letter, otherwise an attempt at the line.
     - `dead_letter_id`, `conflicting_amount`: for a version conflict, the row id of the conflicting dead letter and its
-      amount in dollars. `attempts` is then the number of its attempt. Otherwise both are None.
+      amount in dollars, otherwise None.
     """
 
     company_id: str
@@ -100,23 +100,21 @@ class FindingCandidate(NamedTuple):
         return WorkItem(self.company_id, str(self.line_ref))
 
 
-def load(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[FindingCandidate]:
-    """Return up to `limit` candidates that are not postponed.
+def load(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[OutdatedFinding]:
+    """Return up to `limit` lines with outdated findings that are not postponed. Takes no locks.
 
-    If `only` is given, return the candidates among these lines.
-
-    Takes no locks.
+    If `only` is given, return those of its lines whose findings are outdated, even if they are postponed.
     """
-    columns = ", ".join(FindingCandidate._fields)
+    columns = ", ".join(OutdatedFinding._fields)
     if only is None:
         selected, parameters = _IS_NOT_POSTPONED, {}
     else:
         selected, parameters = "line_ref = ANY(:line_refs)", {"line_refs": [int(item.item_id) for item in only]}
-    query = f"{_CANDIDATES} SELECT {columns} FROM candidates WHERE {selected} LIMIT :limit"
-    return [FindingCandidate(**row) for row in tx.execute(text(query), parameters | {"limit": limit}).mappings()]
+    query = f"{_CANDIDATE_CTES} SELECT {columns} FROM candidates WHERE {selected} LIMIT :limit"
+    return [OutdatedFinding(**row) for row in tx.execute(text(query), parameters | {"limit": limit}).mappings()]
 
 
 def count(tx: Transaction) -> int:
-    """Count all candidates that are not postponed."""
-    query = f"{_CANDIDATES} SELECT count(*) FROM candidates WHERE {_IS_NOT_POSTPONED}"
+    """Count all lines with outdated findings that are not postponed."""
+    query = f"{_CANDIDATE_CTES} SELECT count(*) FROM candidates WHERE {_IS_NOT_POSTPONED}"
     return int(tx.execute(text(query)).scalar_one())

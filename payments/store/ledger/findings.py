@@ -16,18 +16,18 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
 
-_EXAMINED = (
+_CONTENT_COLUMNS = (
     "line_ref company_id set_aside_ref version attempts reason_code closed_case amount_before amount_now proposal note"
 ).split()
-_STORED = (
+_STORED_COLUMNS = (
     "id, line_ref, set_aside_ref, version, attempts, reason_code, status, ended_at, undone_at, "
     "settled_notes_before, owner"
 )
-_OPENED = [*_EXAMINED, "status", "opened_at", "changed_at"]
+_INSERTED_COLUMNS = [*_CONTENT_COLUMNS, "status", "opened_at", "changed_at"]
 
 
 class Examination(NamedTuple):
-    """The result of examining one attempt at a line: the finding, with the codes of a note for the biller.
+    """The result of examining one attempt at a line: its finding, and the codes of a note for the biller.
 
     For a version conflict, `dead_letter_id` and `attempts` are those of the conflicting dead letter.
     """
@@ -44,7 +44,7 @@ class StoredFinding:
     """A finding as it is stored. For a version conflict, `dead_letter_id` is the conflicting dead letter.
 
     `undone_at` is the time at which a user undid the last decision. `hash_before` is the line's `acknowledged_hash`
-    from before the decision. It is None without a decision, and for a decision that is older than the column. `owner`
+    from before the decision. It is None if there is no decision, or if the decision is older than the column. `owner`
     is a user's name.
     """
 
@@ -73,7 +73,7 @@ def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFind
     """Return the open findings of lines that this transaction has locked, by row id of the line."""
     found = tx.execute(
         text(
-            f"SELECT {_STORED} FROM "
+            f"SELECT {_STORED_COLUMNS} FROM "
             "(SELECT company_id AS company, id AS ref FROM lines WHERE id = ANY(:refs)) AS asked, "
             "LATERAL (SELECT * FROM findings "
             "WHERE company_id = company AND line_ref = ref AND status = 'open' OFFSET 0) AS open"
@@ -86,7 +86,7 @@ def load_open(tx: Transaction, line_refs: Iterable[int]) -> dict[int, StoredFind
 def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
     """Return findings by their ids, open or not."""
     found = tx.execute(
-        text(f"SELECT {_STORED} FROM findings WHERE id = ANY(:ids)"),
+        text(f"SELECT {_STORED_COLUMNS} FROM findings WHERE id = ANY(:ids)"),
         {"ids": list(ids)},
     )
     return {row["id"]: _to_finding(row) for row in found.mappings()}
@@ -94,12 +94,12 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
 
 def read_locked(tx: Transaction, finding_id: int) -> StoredFinding | None:
     """Lock a finding and return it, or None if there is none with this id. Locks: the finding FOR NO KEY UPDATE."""
-    query = f"SELECT {_STORED} FROM findings WHERE id = :id FOR NO KEY UPDATE"
+    query = f"SELECT {_STORED_COLUMNS} FROM findings WHERE id = :id FOR NO KEY UPDATE"
     row = tx.execute(text(query), {"id": finding_id}).mappings().one_or_none()
     return _to_finding(row) if row else None
 
 
-def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
+def list_companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
     """Return the companies of findings, sorted."""
     found = tx.execute(
         text("SELECT DISTINCT company_id FROM findings WHERE findings.id = ANY(:ids) ORDER BY 1"),
@@ -109,17 +109,15 @@ def companies(tx: Transaction, ids: Sequence[int]) -> list[str]:
 
 
 def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> dict[int, int]:
-    """Open findings for lines that this transaction has locked.
+    """Open findings for lines that this transaction has locked. Return the ids of the findings by row id of the line.
 
-    Return the id of each new finding by row id of its line.
-
-    If a line already has the same finding, no finding is added for it.
+    If a line already has the same finding, none is added.
     """
     if not examinations:
         return {}
     rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in examinations]
-    statement = insert_statement(findings, _OPENED, "ON CONFLICT DO NOTHING RETURNING line_ref, id")
-    return {row.line_ref: row.id for row in tx.execute(text(statement), column_arrays(rows, _OPENED))}
+    statement = insert_statement(findings, _INSERTED_COLUMNS, "ON CONFLICT DO NOTHING RETURNING line_ref, id")
+    return {row.line_ref: row.id for row in tx.execute(text(statement), column_arrays(rows, _INSERTED_COLUMNS))}
 
 
 def update(tx: Transaction, examinations: Mapping[int, Examination], now: datetime) -> None:
@@ -128,8 +126,8 @@ def update(tx: Transaction, examinations: Mapping[int, Examination], now: dateti
     This transaction has locked the lines of the findings.
     """
     rows = [_row(each) | {"id": finding_id} for finding_id, each in examinations.items()]
-    columns = ["id", *_EXAMINED]
-    assignments = ", ".join(f"{name} = new.{name}" for name in _EXAMINED)
+    columns = ["id", *_CONTENT_COLUMNS]
+    assignments = ", ".join(f"{name} = new.{name}" for name in _CONTENT_COLUMNS)
     if rows:
         tx.execute(
             text(
@@ -154,7 +152,7 @@ def close(tx: Transaction, ids: Sequence[int], status: FindingStatus, now: datet
     return list(closed.scalars())
 
 
-def decide(tx: Transaction, finding_id: int, status: FindingStatus, decision: Decision) -> None:
+def store_decision(tx: Transaction, finding_id: int, status: FindingStatus, decision: Decision) -> None:
     """Give an open finding the status that a user has decided. This transaction has locked its line."""
     tx.execute(
         text(
@@ -166,9 +164,9 @@ def decide(tx: Transaction, finding_id: int, status: FindingStatus, decision: De
 
 
 def reopen(tx: Transaction, finding_id: int, found: Finding | None, now: datetime) -> None:
-    """Open a finding whose decision a user has undone. This transaction has locked its line.
+    """Open a finding again, because a user has undone its decision. This transaction has locked its line.
 
-    `found` is the finding's new content. None leaves the content unchanged.
+    `found` is the finding's new content. If it is None, the content is not changed.
     """
     content = (
         ""
@@ -178,7 +176,7 @@ def reopen(tx: Transaction, finding_id: int, found: Finding | None, now: datetim
             "proposal = CAST(:proposal AS jsonb), "
         )
     )
-    values = {} if found is None else _content(found)
+    values = {} if found is None else _content_row(found)
     tx.execute(
         text(
             f"UPDATE findings SET {content}status = 'open', ended_at = NULL, ended_by = NULL, undone_at = :now, "
@@ -214,11 +212,11 @@ def _row(examination: Examination) -> dict[str, Any]:
         "attempts": examination.attempts,
         "reason_code": finding.reason,
         "note": examination.note,
-        **_content(finding),
+        **_content_row(finding),
     }
 
 
-def _content(finding: Finding) -> dict[str, Any]:
+def _content_row(finding: Finding) -> dict[str, Any]:
     return {
         "closed_case": finding.case,
         "amount_before": finding.amount_before,

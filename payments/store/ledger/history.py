@@ -14,8 +14,8 @@ from payments.store.db.statement import text
 from payments.store.tables import history
 
 _COLUMNS = "at what company_id line_ref set_aside_ref entry_id version detail who duration_ms error params".split()
-_FIELDS = "at code company_id line_ref dead_letter_id entry_id version detail who duration_ms error".split()
-_field_values = attrgetter(*_FIELDS)
+_EVENT_FIELDS = "at code company_id line_ref dead_letter_id entry_id version detail who duration_ms error".split()
+_field_values = attrgetter(*_EVENT_FIELDS)
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -57,7 +57,7 @@ def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
     """Return the error of the last failed attempt at each stream entry, by entry id.
 
-    Only attempts that failed before the event could be read are considered.
+    Only attempts that failed before the entry's event was read are considered.
     """
     found = tx.execute(
         text(

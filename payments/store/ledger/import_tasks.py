@@ -27,7 +27,7 @@ class TaskEvent(NamedTuple):
     company: str
 
 
-def events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> list[TaskEvent]:
+def list_events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> list[TaskEvent]:
     """Return up to `limit` events that a task added to the history, in order, for the payments of a scope."""
     query = (
         f"SELECT history.at, what, {printed_key(scope, 'lines')}, lines.company_id FROM import_tasks "
@@ -40,5 +40,5 @@ def events(tx: Transaction, task_id: str, scope: Scope, limit: int) -> list[Task
 
 
 def drop_before(tx: Transaction, moment: datetime) -> int:
-    """Delete the rows from before `moment`, and return the number deleted."""
+    """Delete the tasks of transactions before `moment`. Return the number deleted."""
     return tx.execute(text("DELETE FROM import_tasks WHERE at < :moment"), {"moment": moment}).rowcount

@@ -13,7 +13,7 @@ from payments.store.db.advisory_locks import AdvisoryLock, try_acquire
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
-WESTERNMOST = timezone(timedelta(hours=-12))
+WESTERNMOST_TIMEZONE = timezone(timedelta(hours=-12))
 
 
 class InstallationJob(StrEnum):
@@ -23,7 +23,7 @@ class InstallationJob(StrEnum):
     SNAPSHOT = "snapshot"
 
 
-_LOCKS = {
+_LOCK_BY_JOB = {
     InstallationJob.BALANCE: AdvisoryLock.NIGHTLY_BALANCE,
     InstallationJob.SNAPSHOT: AdvisoryLock.NIGHTLY_SNAPSHOT,
 }
@@ -40,10 +40,10 @@ class JobRun(NamedTuple):
 def lock_due(tx: Transaction, job: InstallationJob, now: datetime) -> JobRun | None:
     """Return the run of a job if it is due and not complete, otherwise None.
 
-    A job is due once the night has begun in every time zone, unless it has already run for that day. Returns None as
-    well if another transaction is running the job. Locks: the advisory lock of the job.
+    A job is due once the night has begun in every time zone, unless it has already run for that night. Also returns
+    None if another transaction is running the job. Locks: the advisory lock of the job.
     """
-    if not try_acquire(tx, _LOCKS[job]):
+    if not try_acquire(tx, _LOCK_BY_JOB[job]):
         return None
     day = current_day(now)
     stored = tx.execute(
@@ -58,7 +58,7 @@ def lock_due(tx: Transaction, job: InstallationJob, now: datetime) -> JobRun | N
 
 def current_day(now: datetime) -> date:
     """Return the day of the latest night that has begun in every time zone."""
-    return nightly_run_date(now.astimezone(WESTERNMOST))
+    return nightly_run_date(now.astimezone(WESTERNMOST_TIMEZONE))
 
 
 def record_progress(tx: Transaction, run: JobRun, last_company: str) -> None:

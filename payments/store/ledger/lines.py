@@ -24,22 +24,29 @@ from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
 from payments.store.tables import lines
 
-_CONTENT = (
+_CONTENT_COLUMNS = (
     "charge_type amount_due amount_paid paid internal_payment method transaction_date date_of_service "
     "case_id provider_id reference memo refund_of"
 ).split()
-_KEY = list(LineKey._fields)
-_KEY_LIST = ", ".join(_KEY)
+_KEY_COLUMNS = list(LineKey._fields)
+_KEY_LIST = ", ".join(_KEY_COLUMNS)
 _OTHER_COLUMNS = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
-_WRITTEN_COLUMNS = [*_KEY, *_OTHER_COLUMNS, "settled_notes", *_CONTENT, *OutcomeColumns._fields, "changed_at"]
+_WRITTEN_COLUMNS = [
+    *_KEY_COLUMNS,
+    *_OTHER_COLUMNS,
+    "settled_notes",
+    *_CONTENT_COLUMNS,
+    *OutcomeColumns._fields,
+    "changed_at",
+]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _DUE_QUERY = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
-_DUE_AMONG = (
+_DUE_AMONG_QUERY = (
     f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('lines')} "
     "ORDER BY due_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"
 )
-_rest_values, _content_values = attrgetter(*_OTHER_COLUMNS, "acknowledged_hash"), attrgetter(*_CONTENT)
-_NO_CONTENT = (None,) * len(_CONTENT)
+_rest_values, _content_values = attrgetter(*_OTHER_COLUMNS, "acknowledged_hash"), attrgetter(*_CONTENT_COLUMNS)
+_NO_CONTENT = (None,) * len(_CONTENT_COLUMNS)
 
 
 # All locks are FOR NO KEY UPDATE. An allocation or a finding has a foreign key to its line, and inserting one does not
@@ -57,11 +64,11 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
     found = tx.execute(
         text(
             # Row by row through the index. Otherwise the planner scans the whole table while it is small.
-            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY)} ORDER BY 1, 2, 3, 4) AS wanted, LATERAL "
-            "(SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
+            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY_COLUMNS)} ORDER BY 1, 2, 3, 4) AS wanted, "
+            "LATERAL (SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
             "AND payment_id = wanted.payment_id AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
-        column_arrays(wanted, _KEY),
+        column_arrays(wanted, _KEY_COLUMNS),
     )
     return _lines_of(tx, found.mappings().all())
 
@@ -71,7 +78,7 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
 
     Locks: FOR NO KEY UPDATE. Lines that another transaction has locked are skipped.
     """
-    query, only = (_DUE_QUERY, {}) if due.only is None else (_DUE_AMONG, {"only": list(due.only)})
+    query, only = (_DUE_QUERY, {}) if due.only is None else (_DUE_AMONG_QUERY, {"only": list(due.only)})
     found = tx.execute(text(query), {"now": now, "limit": due.limit} | only)
     return _lines_of(tx, found.mappings().all())
 
@@ -100,7 +107,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
     ids = {line.key: line.id for line in changed if line.id is not None}
     existing = [line for line in changed if line.id is not None]
     if existing:
-        columns = ["id", *_WRITTEN_COLUMNS[len(_KEY) :]]
+        columns = ["id", *_WRITTEN_COLUMNS[len(_KEY_COLUMNS) :]]
         assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:-1])
         tx.execute(
             # The second condition on the id makes PostgreSQL use the index instead of scanning the table.
@@ -120,7 +127,7 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
 
 
 def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey, int]:
-    """Insert lines by COPY, which is faster than INSERT ... ON CONFLICT."""
+    """Insert lines by COPY, which is faster than INSERT ... ON CONFLICT. Return their row ids by key."""
     if not new:
         return {}
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
@@ -151,11 +158,11 @@ def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str
     return {LineKey(**row) for row in found.mappings()}
 
 
-def release(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make lines due that still wait for a patient. Return the number of these lines.
+def make_due(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
+    """Make those of these lines due that still wait for a patient. Return their number.
 
-    This transaction has locked the lines. `due_at` is set to the save time if that is before `now`. If the clock is set
-    back later, a `due_at` of `now` would be in the future.
+    This transaction has locked the lines. `due_at` is set to the save time or to `now`, whichever is earlier. With
+    `now` alone, a clock that is set back later would delay the lines.
     """
     refs = [line.id for line in waiting]
     if not refs:
@@ -211,7 +218,7 @@ def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line
 
 
 def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
-    key = LineKey(*(row[name] for name in _KEY))
+    key = LineKey(*(row[name] for name in _KEY_COLUMNS))
     return Line(
         key=key,
         patient_id=row["patient_id"],
@@ -232,7 +239,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
 
 def _content(row: RowMapping) -> PaymentSaved:
     """Return the content that was last saved. It was validated on receipt, so it is not validated again."""
-    named = {name: row[name] for name in (*_KEY, "patient_id", "version", "saved_at", *_CONTENT)}
+    named = {name: row[name] for name in (*_KEY_COLUMNS, "patient_id", "version", "saved_at", *_CONTENT_COLUMNS)}
     named["charge_type"] = ChargeType(row["charge_type"])
     named["method"] = Method(row["method"])
     return validated_payment(named | {"type": "payment.saved"})
@@ -246,4 +253,4 @@ def _values(line: Line) -> tuple[object, ...]:
 
 def _values_by_id(line: Line) -> tuple[object, ...]:
     """Return the values of a line with its row id in place of its key."""
-    return (line.id, *_values(line)[len(_KEY) :])
+    return (line.id, *_values(line)[len(_KEY_COLUMNS) :])

@@ -1,6 +1,6 @@
 """Lock an exception for a decision: first its line, then the months of the entries to post.
 
-Every decision takes the locks in this order.
+Every decision takes the locks in this order, so that decisions cannot deadlock.
 """
 
 from collections.abc import Iterable
@@ -30,14 +30,14 @@ def lock(tx: Transaction, finding_id: int) -> tuple[Line, StoredFinding]:
 
 
 def open_days(tx: Transaction, line: Line, days: Iterable[date]) -> set[date]:
-    """Return those of the days whose months are open. Share-locks the months of all days until the commit (rule D7)."""
+    """Return the days whose months are open. Share-locks the months of all given days until the commit (rule D7)."""
     months_of = {day: (line.company_id, Month.of(day)) for day in days}
     states = months.share_lock(tx, months_of.values())
     return {day for day, month in months_of.items() if states[month] in {MonthState.OPEN, MonthState.SCHEDULED}}
 
 
 def check_deposit_date(tx: Transaction, line: Line, finding_id: int, day: date, today: date) -> None:
-    """Check a deposit date, and share-lock its month.
+    """Check the deposit date of a decision, and share-lock its month.
 
     Raises DecisionError if the day is in the future, too early, or in a month that is not open.
     """

@@ -32,7 +32,7 @@ class MonthRow:
 
 
 class SnapshotCheck(NamedTuple):
-    """Whether the stored totals of a closed month equal its current totals, and the stored total in dollars."""
+    """The comparison of a closed month's stored and current totals. `payments_total` is the stored total in dollars."""
 
     is_unchanged: bool
     payments_total: Money
@@ -44,7 +44,7 @@ def lock_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
     Locks: the company's advisory lock MONTH_STATES, then the month's row FOR UPDATE. Waits for every import that has
     share-locked the month.
     """
-    _begin_change(tx, company_id, month)
+    _lock_month_states(tx, company_id, month)
     return _lock_rows(tx, company_id, month, "month = :month")[month]
 
 
@@ -57,14 +57,14 @@ def lock_states_through(tx: Transaction, company_id: str, month: Month) -> Month
     - the company's advisory lock MONTH_ROWS, which waits for imports that add months
     - the months that these imports added
     """
-    _begin_change(tx, company_id, month)
+    _lock_month_states(tx, company_id, month)
     through = "(month = :month OR month < :month AND state <> 'CLOSED')"
     _lock_rows(tx, company_id, month, through)
     acquire_for(tx, AdvisoryLock.MONTH_ROWS, company_id)
     return _lock_rows(tx, company_id, month, through)[month]
 
 
-def _begin_change(tx: Transaction, company_id: str, month: Month) -> None:
+def _lock_month_states(tx: Transaction, company_id: str, month: Month) -> None:
     acquire_for(tx, AdvisoryLock.MONTH_STATES, company_id)
     tx.execute(
         text("INSERT INTO company_months (company_id, month) VALUES (:company_id, :month) ON CONFLICT DO NOTHING"),
@@ -112,7 +112,7 @@ def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: dateti
 
 
 def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapshot, now: datetime) -> None:
-    """Close a month that this transaction has locked, and store its totals."""
+    """Set a month that this transaction has locked to CLOSED, and store its totals."""
     tx.execute(
         text(
             "UPDATE company_months SET state = 'CLOSED', closed_at = :now, payments_total = :total, "
@@ -186,7 +186,7 @@ def load_close_conditions(tx: Transaction, company_id: str, month: Month, state:
 
 
 class MonthToClose(NamedTuple):
-    """A month that is scheduled, or whose close was interrupted. `since` is the time at which it entered this state."""
+    """A SCHEDULED or CLOSING month. `since` is the time at which it entered this state."""
 
     company_id: str
     month: Month

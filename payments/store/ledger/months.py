@@ -14,14 +14,14 @@ from payments.store.tables import company_months
 
 CompanyMonth = tuple[str, Month]
 """(company, month)."""
-_KEY = ["company_id", "month"]
+_KEY_COLUMNS = ["company_id", "month"]
 
 
 def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    """Return the effective states of months. They cannot change until the transaction ends (rules D3 and D7).
+    """Share-lock months, and return the states that they count as until the transaction ends (rules D3 and D7).
 
-    Months without a row are inserted as OPEN, unless they lie before the company's lock date. Locks: FOR SHARE, in the
-    order (company, month). Waits for a close in progress.
+    Months without a row are inserted as OPEN, unless a later month of the company is closed. Locks: FOR SHARE, in the
+    order (company, month). Waits for a running close.
     """
     keys = sorted(set(wanted))
     if not keys:
@@ -34,7 +34,10 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
         dates = lock_dates(tx, companies)
         missing = [(company_id, month) for company_id, month in missing if not dates[company_id].is_closed(month)]
         rows = _rows(missing)
-        tx.execute(text(insert_statement(company_months, _KEY, "ON CONFLICT DO NOTHING")), column_arrays(rows, _KEY))
+        tx.execute(
+            text(insert_statement(company_months, _KEY_COLUMNS, "ON CONFLICT DO NOTHING")),
+            column_arrays(rows, _KEY_COLUMNS),
+        )
         found |= _share_lock(tx, missing)
     # Read after the rows are locked: a close that had them locked may have changed the dates.
     dates = lock_dates(tx, companies)
@@ -42,7 +45,7 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
 
 
 def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the effective state of a month. Takes no lock."""
+    """Return the state that a month counts as. Takes no lock."""
     stored = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         {"company_id": company_id, "month": month.first_day},
@@ -57,10 +60,7 @@ def lock_date(tx: Transaction, company_id: str) -> LockedMonths:
 
 
 def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockedMonths]:
-    """Return the latest closed month and the latest closing month of each company.
-
-    Takes no row lock.
-    """
+    """Return the latest closed month and the latest closing month of each company. Takes no row lock."""
     found = tx.execute(
         text(
             "SELECT company_id, months_closed_through(company_id) AS closed, months_closing_through(company_id) "
@@ -102,10 +102,10 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
     found = tx.execute(
         text(
             "SELECT company_months.company_id, company_months.month, state FROM company_months "
-            f"JOIN {unnest_item(company_months, _KEY)} USING (company_id, month) "
+            f"JOIN {unnest_item(company_months, _KEY_COLUMNS)} USING (company_id, month) "
             "ORDER BY 1, 2 FOR SHARE OF company_months"
         ),
-        column_arrays(rows, _KEY),
+        column_arrays(rows, _KEY_COLUMNS),
     )
     return {(row.company_id, Month.of(row.month)): MonthState(row.state) for row in found}
 
@@ -115,11 +115,11 @@ def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[Compa
     found = tx.execute(
         text(
             "SELECT new.company_id, new.month, min(closed_at) AS closed_at "
-            f"FROM {unnest_item(company_months, _KEY)} JOIN company_months AS closed "
+            f"FROM {unnest_item(company_months, _KEY_COLUMNS)} JOIN company_months AS closed "
             "ON closed.company_id = new.company_id AND closed.month >= new.month "
             "WHERE closed_at IS NOT NULL GROUP BY 1, 2"
         ),
-        column_arrays(_rows(sorted(set(wanted))), _KEY),
+        column_arrays(_rows(sorted(set(wanted))), _KEY_COLUMNS),
     )
     return {(row.company_id, Month.of(row.month)): row.closed_at for row in found}
 

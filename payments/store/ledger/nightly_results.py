@@ -19,7 +19,7 @@ class JobNight(NamedTuple):
 
 
 def add(tx: Transaction, night: JobNight, now: datetime, progress: Progress) -> None:
-    """Add the progress of one transaction to the result of a night."""
+    """Add the progress of one transaction to the result of a job in a night."""
     tx.execute(
         text(
             "INSERT INTO nightly_results AS stored (company_id, job, day, started_at, examined, found, amount) "

@@ -22,12 +22,12 @@ from payments.core.outcome import (
 )
 
 ACCEPTED, ZERO_DUE = "accepted", "zero_due"
-_HOLD_CAUSES = {cause.value: cause for cause in HoldCause if cause is not HoldCause.ERROR}
-_CASES = {case.value: case for case in ClosedCase}
-_REASONS = {reason.value for reason in Reason}
+_HOLD_CAUSE_BY_CODE = {cause.value: cause for cause in HoldCause if cause is not HoldCause.ERROR}
+_CASE_BY_CODE = {case.value: case for case in ClosedCase}
+_REASON_CODES = {reason.value for reason in Reason}
 
 # Rows that were written before migration 0014, or by an old process, hold these sentences.
-_LEGACY_CODES = {
+_CODE_BY_SENTENCE = {
     "The patient is not known to Billing.": HoldCause.PATIENT_NOT_FOUND.value,
     "The month is being closed.": HoldCause.MONTH_CLOSING.value,
     "Requeued": HoldCause.REQUEUED.value,
@@ -63,9 +63,9 @@ def to_columns(outcome: Outcome) -> OutcomeColumns:
 
 
 def outcome_detail(outcome: Outcome) -> str:
-    """Return the detail of an outcome: a code, or the text of a technical error.
+    """Return the value of `lines.detail` for an outcome: a code, the text of a technical error, or an empty text.
 
-    Empty if the application says everything.
+    It is empty if the application alone describes the outcome.
     """
     detail = ""
     match outcome:
@@ -89,7 +89,7 @@ def outcome_detail(outcome: Outcome) -> str:
 def from_columns(columns: OutcomeColumns) -> Outcome:
     """Return the outcome that the columns hold."""
     reason = Reason(columns.reason) if columns.reason else None
-    detail = _LEGACY_CODES.get(columns.detail, columns.detail)
+    detail = _CODE_BY_SENTENCE.get(columns.detail, columns.detail)
     is_accepted = detail == ACCEPTED
     match Application(columns.application):
         case Application.IMPORTED | Application.UPDATED as application:
@@ -98,20 +98,20 @@ def from_columns(columns: OutcomeColumns) -> Outcome:
         case Application.REMOVED:
             return Removed(reason, is_accepted=is_accepted)
         case Application.EXCEPTION:
-            return _exception(columns.target, detail, reason)
+            return _exception_outcome(columns.target, detail, reason)
         case Application.HELD:
-            cause = _HOLD_CAUSES.get(detail, HoldCause.ERROR)
+            cause = _HOLD_CAUSE_BY_CODE.get(detail, HoldCause.ERROR)
             return Held(columns.due_at, columns.waits, cause, detail if cause is HoldCause.ERROR else "")
         case Application.NONE if reason:
-            return NotSent(reason, "" if detail in _REASONS else detail)
+            return NotSent(reason, "" if detail in _REASON_CODES else detail)
         case Application.NONE:
             return NothingToPost() if columns.status == Status.SUCCESSFUL else NeverSent()
 
 
-def _exception(target: Money | None, detail: str, reason: Reason | None) -> Outcome:
+def _exception_outcome(target: Money | None, detail: str, reason: Reason | None) -> Outcome:
     if target is None:
         return ZeroDue()
-    return ClosedMonth(_CASES.get(detail, ClosedCase.EDITED if target else ClosedCase.DELETED), target, reason)
+    return ClosedMonth(_CASE_BY_CODE.get(detail, ClosedCase.EDITED if target else ClosedCase.DELETED), target, reason)
 
 
 def outcome_of(row: Any) -> Outcome:

@@ -7,14 +7,14 @@ from payments.store.db.statement import text
 
 
 def knows_company(tx: Transaction, company_id: str) -> bool:
-    """Return whether Billing has the company, even a retired one, or has refused an event that names it."""
+    """Return whether Billing has the company, even if it is retired, or has refused an event that names it."""
     tables = ("companies", "set_aside")
     found = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE company_id = :company_id)" for table in tables)
     return bool(tx.execute(text(f"SELECT {found}"), {"company_id": company_id}).scalar_one())
 
 
 def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
-    """Return whether a company of the scope has the clinic, even a retired one, or a refused event names it there."""
+    """Return whether a company of the scope has the clinic, even if it is retired, or a refused event names both."""
     found = " OR ".join(
         f"EXISTS (SELECT FROM {table} WHERE clinic_id = :clinic_id{in_scope(scope, table)})"
         for table in ("clinics", "set_aside")
@@ -25,7 +25,8 @@ def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
 def companies_with_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> list[str]:
     """Return the companies of a scope that have this clinic, sorted.
 
-    A company that has moved away keeps its rows, so it counts. A retired clinic or company is empty and does not count.
+    A company that has moved to another installation counts, because its rows are still here. A retired clinic or
+    company does not count, because it is empty.
     """
     query = (
         "SELECT company_id FROM clinics JOIN companies USING (company_id) WHERE clinic_id = :clinic_id "

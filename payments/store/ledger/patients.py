@@ -12,14 +12,14 @@ from payments.store.db.statement import text
 from payments.store.tables import patients
 
 PatientKey = tuple[str, str]
-"""(company, patient)."""
+"""The company and the id of a patient."""
 
-PATIENT_KEY = ["company_id", "patient_id"]
+PATIENT_KEY_COLUMNS = ["company_id", "patient_id"]
 """The columns of a PatientKey."""
-_NAMED = [*PATIENT_KEY, "named_at"]
-_WRITTEN_COLUMNS = [*_NAMED, "known_at", "version", "name", "saved_at", "changed_at"]
+_NAMED_COLUMNS = [*PATIENT_KEY_COLUMNS, "named_at"]
+_WRITTEN_COLUMNS = [*_NAMED_COLUMNS, "known_at", "version", "name", "saved_at", "changed_at"]
 # Looked up row by row through the index. Otherwise the planner scans the whole table while it is small.
-_LOOKUP = (
+_LOOKUP_QUERY = (
     "SELECT known_at, version, name FROM patients "
     "WHERE company_id = wanted.company_id AND patient_id = wanted.patient_id"
 )
@@ -35,11 +35,11 @@ class LockedPatients(NamedTuple):
 def lock(
     tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
 ) -> LockedPatients:
-    """Return which of these patients Billing knows. Lock the unknown patients, and the patients being saved.
+    """Lock the unknown patients and the patients being saved. Return which of all these patients Billing knows.
 
     `paying` are the patients of payments and charges, `saving` the patients of `patient.saved` events. Missing rows are
-    inserted. If another worker imports a `patient.saved` meanwhile, its import waits for this transaction, and then
-    finds the payments that it must release.
+    inserted. If another worker imports a `patient.saved` event meanwhile, it waits for this transaction, and then finds
+    the payments that wait for the patient.
 
     Locks: unknown paying patients FOR SHARE, saved patients FOR NO KEY UPDATE. All are locked in one statement, in the
     order (company, patient), so that two workers cannot deadlock.
@@ -51,7 +51,8 @@ def lock(
         return LockedPatients(in_billing, {})
     named = [row | {"named_at": now} for row in to_lock]
     tx.execute(
-        text(insert_statement(patients, _NAMED, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")), column_arrays(named, _NAMED)
+        text(insert_statement(patients, _NAMED_COLUMNS, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")),
+        column_arrays(named, _NAMED_COLUMNS),
     )
     locked = tx.execute(
         text(
@@ -59,10 +60,10 @@ def lock(
             "own.version, own.name FROM "
             "(SELECT * FROM unnest(CAST(:company_id AS text[]), CAST(:patient_id AS text[]), CAST(:saves AS bool[])) "
             "AS new(company_id, patient_id, saves) ORDER BY 1, 2) AS wanted "
-            f"LEFT JOIN LATERAL ({_LOOKUP} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
-            f"LEFT JOIN LATERAL ({_LOOKUP} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
+            f"LEFT JOIN LATERAL ({_LOOKUP_QUERY} AND wanted.saves LIMIT 1 FOR NO KEY UPDATE) AS own ON true "
+            f"LEFT JOIN LATERAL ({_LOOKUP_QUERY} AND NOT wanted.saves LIMIT 1 FOR SHARE) AS shared ON true"
         ),
-        column_arrays(to_lock, PATIENT_KEY)
+        column_arrays(to_lock, PATIENT_KEY_COLUMNS)
         | {"saves": [(row["company_id"], row["patient_id"]) in saved for row in to_lock]},
     ).all()
     known_now = {(row.company_id, row.patient_id) for row in locked if row.known_at}
@@ -73,9 +74,9 @@ def lock(
 
 
 def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
-    """Return which of these patients Billing knows, and which another transaction is saving now.
+    """Lock patients without waiting. Return which of them Billing knows, and which another transaction is saving now.
 
-    Locks: all other patients FOR SHARE, as `lock` does. Never waits.
+    Locks: FOR SHARE, as `lock` does, except for the patients that another transaction is saving.
     """
     wanted = set(paying)
     in_billing = find_known(tx, wanted)
@@ -85,10 +86,10 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id, own.known_at FROM "
-            f"(SELECT * FROM {unnest_item(patients, PATIENT_KEY)}) AS wanted, "
-            f"LATERAL ({_LOOKUP} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
+            f"(SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted, "
+            f"LATERAL ({_LOOKUP_QUERY} LIMIT 1 FOR SHARE SKIP LOCKED) AS own"
         ),
-        column_arrays(unknown, PATIENT_KEY),
+        column_arrays(unknown, PATIENT_KEY_COLUMNS),
     )
     locked = {(row.company_id, row.patient_id): row.known_at for row in found}
     saved_now = wanted - in_billing - set(locked)
@@ -117,14 +118,14 @@ def find_known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]
     found = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id "
-            f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY)}) AS wanted, "
-            f"LATERAL ({_LOOKUP} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
+            f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted, "
+            f"LATERAL ({_LOOKUP_QUERY} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
         ),
-        column_arrays(patient_rows(wanted), PATIENT_KEY),
+        column_arrays(patient_rows(wanted), PATIENT_KEY_COLUMNS),
     )
     return {(row.company_id, row.patient_id) for row in found}
 
 
 def patient_rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:
-    """Return the distinct keys, sorted, as rows with the columns PATIENT_KEY."""
+    """Return the distinct keys, sorted, as rows with the columns PATIENT_KEY_COLUMNS."""
     return [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in sorted(set(keys))]

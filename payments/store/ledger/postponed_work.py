@@ -1,4 +1,4 @@
-"""Items of recurring work that failed, and the times of their next attempts. Other items are processed meanwhile."""
+"""Items of recurring work that failed, and the times of their next attempts."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ class PostponedCount(NamedTuple):
 
 
 def is_postponed(kind: WorkKind, company_id: str, item_id: str, *, at: str | None = None) -> str:
-    """Return the condition that an item has failed and has not succeeded since.
+    """Return the SQL condition that an item has failed and has not succeeded since.
 
     `company_id`, `item_id` and `at` are SQL expressions. With `at`, the item's next attempt must also be later than
     `at`.

@@ -20,7 +20,7 @@ from payments.store.ledger.patients import PatientKey
 
 
 class LookupScope(NamedTuple):
-    """The reference data that a line or event needs: its clinic, and the dates whose months are relevant (rule D3)."""
+    """The scope of the reference data for a line or event: its clinic, and the dates of the needed months (rule D3)."""
 
     clinic: ClinicKey
     days: frozenset[date] = frozenset()

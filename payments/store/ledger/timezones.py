@@ -5,6 +5,6 @@ from payments.store.db.statement import text
 
 
 def is_timezone_known(tx: Transaction, name: str) -> bool:
-    """Return whether PostgreSQL knows a time zone. Its time zone database may differ from this system's."""
+    """Return whether PostgreSQL knows a time zone. Its list of time zones may differ from that of this system."""
     found = tx.execute(text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)"), {"name": name})
     return bool(found.scalar_one())

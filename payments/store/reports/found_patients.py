@@ -10,7 +10,7 @@ from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
+from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.tables import patients
 
 _OF_COMPANY_MIN = 20
@@ -77,13 +77,14 @@ def read(tx: Transaction, scope: Scope, keys: Sequence[PatientKey]) -> dict[Pati
     of_patient = "{0}.company_id = patients.company_id AND {0}.patient_id = patients.patient_id"
     query = (
         "SELECT patients.company_id, patients.patient_id, name, known_at IS NOT NULL AS is_known, of_lines.count, "
-        f"of_entries.total, of_lines.newest FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY)}) AS wanted "
+        "of_entries.total, of_lines.newest "
+        f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted "
         "JOIN patients USING (company_id, patient_id), LATERAL (SELECT count(*) AS count, "
         f"max(transaction_date) AS newest FROM lines WHERE {of_patient.format('lines')}{in_scope(scope, 'lines')}) "
         "AS of_lines, LATERAL (SELECT coalesce(sum(amount), 0.00) AS total FROM entries "
         f"WHERE {of_patient.format('entries')}{in_scope(scope, 'entries')}) AS of_entries"
     )
-    found = tx.execute(text(query), column_arrays(patient_rows(keys), PATIENT_KEY) | scope_parameters(scope))
+    found = tx.execute(text(query), column_arrays(patient_rows(keys), PATIENT_KEY_COLUMNS) | scope_parameters(scope))
     return {(row[0], row[1]): FoundPatient._make(row) for row in found}
 
 

@@ -16,7 +16,7 @@ from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.feed.feed_columns import DEAD_LETTER_TIME
-from payments.store.ledger.patients import PATIENT_KEY, PatientKey, patient_rows
+from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.reports.found_patients import clinic_ids, companies_in
 from payments.store.tables import patients
 
@@ -113,9 +113,9 @@ def find_by_amount(tx: Transaction, scope: Scope, amount: Money) -> list[LineKey
 
 def find_by_patients(tx: Transaction, scope: Scope, keys: Sequence[PatientKey], limit: int) -> list[LineKey]:
     """Return the newest lines of these patients, up to `limit` of each patient."""
-    wanted = unnest_item(patients, PATIENT_KEY)
+    wanted = unnest_item(patients, PATIENT_KEY_COLUMNS)
     statement = _OF_PATIENTS.format(key=_LINE_KEY, wanted=wanted, scope=in_scope(scope, "lines"))
-    return _keys(tx, statement, scope, most=limit, **column_arrays(patient_rows(keys), PATIENT_KEY))
+    return _keys(tx, statement, scope, most=limit, **column_arrays(patient_rows(keys), PATIENT_KEY_COLUMNS))
 
 
 def _of_companies(tx: Transaction, scope: Scope, condition: str, **given: Any) -> list[LineKey]:
@@ -187,8 +187,10 @@ def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> 
 
     NEWEST_MAX open ones are searched.
     """
-    statement = _OF_DEAD_LETTERS.format(scope=in_scope(scope, "set_aside"), patients=unnest_item(patients, PATIENT_KEY))
-    of_patients = column_arrays(patient_rows(query.patients), PATIENT_KEY)
+    statement = _OF_DEAD_LETTERS.format(
+        scope=in_scope(scope, "set_aside"), patients=unnest_item(patients, PATIENT_KEY_COLUMNS)
+    )
+    of_patients = column_arrays(patient_rows(query.patients), PATIENT_KEY_COLUMNS)
     given: dict[str, Any] = {"part": query.part, "amount": query.amount, "most": FOUND_MAX}
     given |= _arrays_of(query.readings) | of_patients | scope_parameters(scope)
     return [(Match(row.match), row.id) for row in tx.execute(text(statement), given)]
