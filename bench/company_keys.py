@@ -13,7 +13,7 @@ import psycopg
 from config.database_urls import libpq_url
 from payments.store.db.connection import Database, connect, transaction
 from payments.store.migrations import online, upgrade
-from payments.store.migrations.backfill import TABLES
+from payments.store.migrations.backfill import BACKFILLED_TABLES
 from payments.store.migrations.statements import create_index
 from workers.runtime import company_backfill, company_keys
 
@@ -77,7 +77,7 @@ def migrate(url: str) -> list[tuple[str, float]]:
     try:
         steps += [
             (f"company of {table}", _seconds(partial(company_backfill.backfill_table, database, table)))
-            for table in TABLES
+            for table in BACKFILLED_TABLES
         ]
         steps += _create_indexes(database)
         steps.append(("foreign keys and checks", _seconds(lambda: company_keys.create_keys(database))))

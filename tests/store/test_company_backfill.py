@@ -142,7 +142,7 @@ def test_interrupted_backfill_resumes_after_the_last_batch(earlier_database, eng
     unfilled = "SELECT count(*) FROM history WHERE company_id IS NULL AND line_ref IS NOT NULL"
     assert query(earlier_database, unfilled) == [(4,)]
     counted = query(earlier_database, "SELECT table_name, finished FROM backfills ORDER BY 1")
-    assert counted == [(table, True) for table in sorted(backfill.TABLES)]
+    assert counted == [(table, True) for table in sorted(backfill.BACKFILLED_TABLES)]
 
 
 def test_rows_of_processes_of_the_previous_release_get_their_company(earlier_database):

@@ -19,7 +19,7 @@ def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> No
 
     Raises DBAPIError if a batch fails several times.
     """
-    for table in backfill.TABLES:
+    for table in backfill.BACKFILLED_TABLES:
         backfill_table(database, table, batch_rows)
 
 

@@ -15,7 +15,7 @@ from payments.store.db.session_settings import split_pooler
 from payments.store.db.suitability import check_schema
 from payments.store.migrations import online, row_security
 
-_PARTITION = re.compile(r"_(default|before|\d{4}_\d{2})$")
+_PARTITION_SUFFIX = re.compile(r"_(default|before|\d{4}_\d{2})$")
 
 
 def alembic_config() -> Config:
@@ -28,9 +28,8 @@ def alembic_config() -> Config:
 def upgrade(database_url: str) -> None:
     """Apply all pending migrations in one transaction.
 
-    Does nothing if the schema is current, or newer because a later version has migrated it. A new database gets the
-    final keys and row-level security. For any other database, `workers.migrate` creates both afterwards, while
-    processes work.
+    Does nothing if the schema is current, or if a later release has migrated it. A new database gets the final keys and
+    row-level security. For any other database, `workers.migrate` creates both afterwards, while other processes work.
 
     Locks: the advisory lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError
     if the database is not in UTF-8, or if the session's schema is not public. For a new database, it also raises the
@@ -57,8 +56,8 @@ def upgrade(database_url: str) -> None:
 
 
 def is_in_tables(name: str | None, kind: str) -> bool:
-    """Return whether `tables.py` describes an object of this name and kind. It does not describe partitions."""
-    return kind != "table" or not _PARTITION.search(name or "")
+    """Return whether `tables.py` defines an object of this name and kind. Partitions are not defined there."""
+    return kind != "table" or not _PARTITION_SUFFIX.search(name or "")
 
 
 def is_current(engine: Engine) -> bool:

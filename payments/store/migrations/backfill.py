@@ -1,7 +1,7 @@
 """Fill the company of rows that earlier releases inserted, batch by batch, while all processes work.
 
-Each batch is one transaction and stores the progress, so an interrupted run continues from there. The version triggers
-store no row version, because `changed_at` stays unchanged.
+Each batch is one transaction and stores the progress, so an interrupted run continues from there. `changed_at` does not
+change, so the triggers store no row versions.
 """
 
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import findings
 
-_OF_LINE = "(SELECT company_id FROM lines WHERE id = batch.line_ref)"
-_OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_ref)"
+_COMPANY_OF_LINE = "(SELECT company_id FROM lines WHERE id = batch.line_ref)"
+_COMPANY_OF_DEAD_LETTER = "(SELECT company_id FROM set_aside WHERE id = batch.set_aside_ref)"
 
 
-class _Source(NamedTuple):
-    """The way to find the company of a table's rows.
+class _CompanySource(NamedTuple):
+    """A description of how to find the companies of a table's rows.
 
     `key` maps the key columns to their SQL types. The scan starts after the key `first`. `columns` are the columns to
     read, and `company` is the SQL expression of the company.
@@ -27,18 +27,20 @@ class _Source(NamedTuple):
     company: str
 
 
-_SOURCES = {
-    "findings": _Source({"id": "bigint"}, ["0"], "line_ref", _OF_LINE),
-    "findings_was": _Source({"until": "timestamptz", "id": "bigint"}, ["-infinity", "0"], "line_ref", _OF_LINE),
-    "history": _Source(
+_SOURCE_BY_TABLE = {
+    "findings": _CompanySource({"id": "bigint"}, ["0"], "line_ref", _COMPANY_OF_LINE),
+    "findings_was": _CompanySource(
+        {"until": "timestamptz", "id": "bigint"}, ["-infinity", "0"], "line_ref", _COMPANY_OF_LINE
+    ),
+    "history": _CompanySource(
         {"at": "timestamptz", "id": "bigint"},
         ["-infinity", "0"],
         "line_ref, set_aside_ref",
-        f"coalesce({_OF_LINE}, {_OF_DEAD_LETTER})",
+        f"coalesce({_COMPANY_OF_LINE}, {_COMPANY_OF_DEAD_LETTER})",
     ),
 }
-TABLES = tuple(_SOURCES)
-"""The tables to fill, in this order."""
+BACKFILLED_TABLES = tuple(_SOURCE_BY_TABLE)
+"""The tables to fill, in the order in which they are filled."""
 
 
 class BackfillProgress(NamedTuple):
@@ -56,16 +58,15 @@ class BackfillProgress(NamedTuple):
 def unfinished_tables(tx: Transaction) -> list[str]:
     """Return the tables that may have rows without their company."""
     done = set(tx.execute(text("SELECT table_name FROM backfills WHERE finished")).scalars())
-    return [table for table in TABLES if table not in done]
+    return [table for table in BACKFILLED_TABLES if table not in done]
 
 
 def fill_batch(tx: Transaction, table: str, limit: int) -> BackfillProgress:
     """Set `company_id` in up to `limit` further rows of a table, in the order of its key. Return the progress.
 
-    If the company of a row is unknown, the row is left without one. Locks: the table's row in `backfills`, and the
-    rows.
+    If the company of a row is unknown, `company_id` stays null. Locks: the table's row in `backfills`, and the rows.
     """
-    source = _SOURCES[table]
+    source = _SOURCE_BY_TABLE[table]
     tx.execute(
         text(
             "INSERT INTO backfills (table_name, position, rows_done, finished) VALUES (:table, :first, 0, false) "
@@ -98,8 +99,8 @@ def fill_batch(tx: Transaction, table: str, limit: int) -> BackfillProgress:
 
 
 def _fill(tx: Transaction, table: str, after: list[str], limit: int) -> tuple[int, list[str] | None]:
-    """Fill the rows that follow a key. Return the number of rows examined, and the key of the last row."""
-    key, _, columns, company = _SOURCES[table]
+    """Fill up to `limit` rows that follow the key `after`. Return the number of these rows and the key of the last."""
+    key, _, columns, company = _SOURCE_BY_TABLE[table]
     names = ", ".join(key)
     values = [f"CAST(:after_{name} AS {sql_type})" for name, sql_type in key.items()]
     first_name, *_ = key

@@ -1,7 +1,7 @@
 """The keys and indexes that begin with the company, and the earlier keys and indexes that they replace.
 
-`online.py` creates the new ones while all processes work. It drops the earlier ones when no process of an earlier
-release is left. In between, both exist. A new database gets the final state with its first migration.
+`online.py` creates the new keys and indexes while all processes work. It drops the earlier ones when no process of an
+earlier release is left. In between, both exist. A new database gets the final state with its first migration.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from payments.store.tables import MAY_BE_UNPOSTED
 
 
 class KeyIndex(NamedTuple):
-    """An index to create. With `nulls`, rows without a company are unique among each other (NULLS NOT DISTINCT)."""
+    """An index to create. With `nulls`, null values count as equal in a unique index (NULLS NOT DISTINCT)."""
 
     name: str
     table: str
@@ -21,7 +21,7 @@ class KeyIndex(NamedTuple):
     method: str = "btree"
 
     def create_statement(self, *, concurrently: bool = False) -> str:
-        """Return the statement that creates the index on its table."""
+        """Return the statement that creates the index on its table. `concurrently` adds CONCURRENTLY."""
         return self._create_statement(self.name, self.table, "CONCURRENTLY" if concurrently else "", "")
 
     def creation_on_parent(self) -> str:
@@ -113,10 +113,10 @@ FOREIGN_KEYS = (
     ForeignKey("allocations", "company_id, line_ref", "lines (company_id, id)"),
 )
 
-NOT_NULL = ("findings", "findings_was")
-"""Tables of which every row has a company after the backfill, but whose column allows null before."""
+NOT_NULL_TABLES = ("findings", "findings_was")
+"""The tables whose column `company_id` allows null until the backfill has filled every row."""
 
-PRIMARY_KEYS = {
+PRIMARY_KEY_INDEXES = {
     "clinics": "clinics_of_company",
     "account_marks": "account_marks_key",
     "lines": "lines_id_key",
@@ -125,7 +125,7 @@ PRIMARY_KEYS = {
     "entries": "entries_id_key",
     "allocations": "allocations_id_key",
 }
-"""By table, the index that becomes the primary key, under the name of the earlier one."""
+"""The index of each table that becomes the primary key. It then gets the name of the earlier primary key."""
 
 DROPPED_CONSTRAINTS = {
     "findings": ("findings_line_ref_fkey", "findings_set_aside_ref_fkey"),
@@ -136,7 +136,7 @@ DROPPED_CONSTRAINTS = {
     "events": ("events_pkey",),
     "history": ("history_pkey",),
 }
-"""Constraints of earlier releases, in the order in which they are dropped."""
+"""The constraints of earlier releases by table, in the order in which they are dropped."""
 
 DROPPED_INDEXES = (
     "findings_one_open",

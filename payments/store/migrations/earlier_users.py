@@ -1,4 +1,4 @@
-"""Users without companies: a console of an earlier release, which knows no companies, limited them to clinics."""
+"""Find the companies of users whom a console of an earlier release limited to clinics. It did not set companies."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 _LACKS_COMPANIES = "users.companies IS NULL AND users.clinics IS NOT NULL"
-_FILL = f"""
+_FILL_STATEMENT = f"""
 WITH found AS (
     SELECT users.name, array_agg(DISTINCT company_id ORDER BY company_id) AS companies, count(*) AS pairs,
         count(DISTINCT clinic_id) AS clinics, jsonb_agg(jsonb_build_array(company_id, clinic_id)) AS keys
@@ -21,12 +21,12 @@ RETURNING users.name
 
 
 def fill_companies(tx: Transaction, now: datetime) -> list[str]:
-    """Give these users the companies of their clinics, and return their names.
+    """Add the companies of their clinics to users without companies. Return the names of these users.
 
-    From `now` on, administrators of these companies see what the users do. A user is skipped if one of the clinics is
+    Administrators of these companies see what the users do from `now` on. A user is skipped if one of the clinics is
     unknown or belongs to several companies. Locks: the changed rows.
     """
-    return sorted(tx.execute(text(_FILL), {"now": now}).scalars())
+    return sorted(tx.execute(text(_FILL_STATEMENT), {"now": now}).scalars())
 
 
 def users_without_companies(tx: Transaction) -> list[str]:

@@ -13,51 +13,53 @@ from payments.store.migrations.company_keys import (
     DROPPED_TRIGGERS,
     FOREIGN_KEYS,
     INDEXES,
-    NOT_NULL,
-    PRIMARY_KEYS,
+    NOT_NULL_TABLES,
+    PRIMARY_KEY_INDEXES,
     ForeignKey,
     KeyIndex,
 )
 
-_COMPANY_CHECK = "company_is_known"
-_COMPANY_FIRST = """
+_COMPANY_CHECK_NAME = "company_is_known"
+_IS_COMPANY_FIRST_QUERY = """
 SELECT EXISTS (
     SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
     WHERE indrelid = CAST(:table AS regclass) AND indisprimary AND attname = 'company_id')
 """
-_INDEX_STATE = """
+_IS_INDEX_VALID_QUERY = """
 SELECT indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE relname = :name AND relnamespace = current_schema()::regnamespace
 """
-_PARTITIONS_WITHOUT = """
+_PARTITIONS_WITHOUT_INDEX_QUERY = """
 SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:table AS regclass) AND NOT EXISTS (
     SELECT FROM pg_index JOIN pg_inherits AS attached ON attached.inhrelid = indexrelid
     WHERE indrelid = pg_inherits.inhrelid AND attached.inhparent = CAST(:index AS regclass))
 ORDER BY 1
 """
-_EARLIER_SESSIONS = """
+_EARLIER_SESSIONS_QUERY = """
 SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()
     AND application_name LIKE 'payments %' AND application_name NOT LIKE '%' || :generation ORDER BY 1
 """
 
 
 def missing_indexes(tx: Transaction) -> list[KeyIndex]:
-    """Return the indexes that do not exist, or are not complete."""
-    return [index for index in INDEXES if not _is_primary_key(tx, index) and not _is_valid(tx, index.name)]
+    """Return the indexes that do not exist or are not complete."""
+    return [
+        index for index in INDEXES if not _is_primary_key(tx, index) and not _exists_and_is_complete(tx, index.name)
+    ]
 
 
 def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
     """Yield the statements that create an index while other sessions read and write its table.
 
-    Execute each statement outside a transaction, before the next one is taken from the iterator. An index that an
-    interrupted run left incomplete is dropped first.
+    Execute each statement outside a transaction, before you take the next one from the iterator. If an interrupted run
+    left the index incomplete, it is dropped first.
     """
     if not _is_partitioned(tx, index.table):
         yield from _creation_steps(tx, index.name, index.create_statement(concurrently=True))
         return
-    if _state(tx, index.name) is None:
+    if _is_index_complete(tx, index.name) is None:
         yield index.creation_on_parent()
-    for partition in _names(tx, _PARTITIONS_WITHOUT, table=index.table, index=index.name):
+    for partition in _names(tx, _PARTITIONS_WITHOUT_INDEX_QUERY, table=index.table, index=index.name):
         name = index.name_on(partition)
         yield from _creation_steps(tx, name, index.creation_on_partition(partition))
         yield f"ALTER INDEX {index.name} ATTACH PARTITION {name}"
@@ -72,9 +74,9 @@ def missing_constraints(tx: Transaction) -> list[str]:
         for table, name, definition in (
             *((key.table, key.name, _definition(key)) for key in FOREIGN_KEYS),
             *(
-                (table, _COMPANY_CHECK, "CHECK (company_id IS NOT NULL)")
-                for name in NOT_NULL
-                for table in _leaves(tx, name)
+                (table, _COMPANY_CHECK_NAME, "CHECK (company_id IS NOT NULL)")
+                for name in NOT_NULL_TABLES
+                for table in _leaf_tables(tx, name)
             ),
         )
         for statement in _constraint_steps(tx, table, name, definition)
@@ -82,8 +84,8 @@ def missing_constraints(tx: Transaction) -> list[str]:
 
 
 def earlier_sessions(tx: Transaction, generation: str) -> list[str]:
-    """Return the application names of the project's sessions that do not end in `generation`."""
-    return _names(tx, _EARLIER_SESSIONS, generation=generation)
+    """Return the application names of the project's sessions that do not end in `generation`, a release's suffix."""
+    return _names(tx, _EARLIER_SESSIONS_QUERY, generation=generation)
 
 
 def drop_steps(tx: Transaction) -> list[list[str]]:
@@ -98,12 +100,14 @@ def drop_steps(tx: Transaction) -> list[list[str]]:
     for table, trigger in DROPPED_TRIGGERS.items():
         function = f"fill_company_of_{table}"
         steps.append([f"DROP TRIGGER IF EXISTS {trigger} ON {table}", f"DROP FUNCTION IF EXISTS {function}"])
-    for table in NOT_NULL:
-        checks = [f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_COMPANY_CHECK}" for leaf in _leaves(tx, table)]
+    for table in NOT_NULL_TABLES:
+        checks = [
+            f"ALTER TABLE {leaf} DROP CONSTRAINT IF EXISTS {_COMPANY_CHECK_NAME}" for leaf in _leaf_tables(tx, table)
+        ]
         steps.append([f"ALTER TABLE {table} ALTER company_id SET NOT NULL", *checks])
     for table, constraints in DROPPED_CONSTRAINTS.items():
         steps += [[f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"] for name in constraints]
-    for table, index in PRIMARY_KEYS.items():
+    for table, index in PRIMARY_KEY_INDEXES.items():
         if not _is_company_first(tx, table):
             name = f"{table}_pkey"
             added = f"ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {index}"
@@ -123,7 +127,7 @@ def apply_to_new_database(tx: Transaction) -> None:
 
 
 def _creation_steps(tx: Transaction, name: str, creation: str) -> Iterator[str]:
-    state = _state(tx, name)
+    state = _is_index_complete(tx, name)
     if state is False:
         yield f"DROP INDEX CONCURRENTLY {name}"
     if not state:
@@ -144,25 +148,28 @@ def _definition(key: ForeignKey) -> str:
 
 
 def _is_primary_key(tx: Transaction, index: KeyIndex) -> bool:
-    """Return whether the index is already its table's primary key, under the name of the earlier key."""
-    return PRIMARY_KEYS.get(index.table) == index.name and _is_company_first(tx, index.table)
+    """Return whether the index has already become its table's primary key.
+
+    PostgreSQL then renames it to `<table>_pkey`, the name of the earlier key.
+    """
+    return PRIMARY_KEY_INDEXES.get(index.table) == index.name and _is_company_first(tx, index.table)
 
 
 def _is_company_first(tx: Transaction, table: str) -> bool:
-    return bool(tx.execute(text(_COMPANY_FIRST), {"table": table}).scalar_one())
+    return bool(tx.execute(text(_IS_COMPANY_FIRST_QUERY), {"table": table}).scalar_one())
 
 
-def _is_valid(tx: Transaction, name: str) -> bool:
-    return bool(_state(tx, name))
+def _exists_and_is_complete(tx: Transaction, name: str) -> bool:
+    return bool(_is_index_complete(tx, name))
 
 
-def _state(tx: Transaction, name: str) -> bool | None:
+def _is_index_complete(tx: Transaction, name: str) -> bool | None:
     """Return whether an index is complete, or None if it does not exist."""
-    state: bool | None = tx.execute(text(_INDEX_STATE), {"name": name}).scalar_one_or_none()
+    state: bool | None = tx.execute(text(_IS_INDEX_VALID_QUERY), {"name": name}).scalar_one_or_none()
     return state
 
 
-def _leaves(tx: Transaction, table: str) -> list[str]:
+def _leaf_tables(tx: Transaction, table: str) -> list[str]:
     """Return the partitions of a table. If it is not partitioned, return the table itself."""
     found = _names(tx, "SELECT relid::text FROM pg_partition_tree(CAST(:table AS regclass)) WHERE isleaf", table=table)
     return found or [table]

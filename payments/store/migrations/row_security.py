@@ -1,7 +1,7 @@
 """Row-level security: the role of the console, its rights, and the policies of all tables of company data.
 
-`workers.migrate` runs these steps on every start, and not once as a numbered migration. Roles belong to the whole
-PostgreSQL cluster, so a database that was restored elsewhere may lack them. Each step skips what exists.
+`workers.migrate` runs these steps on every start, not once like a numbered migration. Roles belong to the whole
+PostgreSQL cluster, so a database that was restored elsewhere may lack them. Each step skips what already exists.
 
 `payments/store/db/policies.py` defines the policies. A policy that differs from its definition is replaced.
 """
@@ -15,7 +15,7 @@ from payments.store.db.statement import text
 from payments.store.migrations.online import earlier_sessions
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT, INSERT, UPDATE, DELETE"
-_RIGHTS = {
+_RIGHTS_BY_TABLE = {
     **dict.fromkeys(("alembic_version", "postponed_work"), _READ),
     **dict.fromkeys(("daily_queues", "nightly_results", "import_tasks", "requeue_items"), _READ),
     **dict.fromkeys(("allocations", "audit", "entries", "history", "notes", "settings_changes"), _ADD),
@@ -24,10 +24,10 @@ _RIGHTS = {
     **dict.fromkeys(("patients", "charges", "requeue_runs", "users"), _CHANGE),
     **dict.fromkeys(("sessions", "uploaded_logs", "login_failures", "saved_views"), _REMOVE),
 }
-"""The rights of CONSOLE_ROLE: no table that is missing here, no partition, no DELETE of payments, no DDL."""
+"""The rights of CONSOLE_ROLE. It has none on other tables and on partitions, no DELETE of payments, and no DDL."""
 _WITHDRAWN_TABLES = ("job_runs",)
-"""Tables on which CONSOLE_ROLE had rights once. They have no policy, and the console does not read them."""
-_SEQUENCES = ("history_id_seq", "audit_id_seq")
+"""The tables on which CONSOLE_ROLE had rights in earlier releases. They have no policy, and the console reads none."""
+_SEQUENCE_NAMES = ("history_id_seq", "audit_id_seq")
 
 # Another database of the cluster may create the role at the same time.
 _CREATE_ROLE = f"""
@@ -38,13 +38,13 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
 END $$
 """
-_STATE = f"""
+_ROLE_STATE_QUERY = f"""
 SELECT current_user, current_setting('server_version_num')::integer AS server_version,
     EXISTS (SELECT FROM pg_roles WHERE rolname = '{CONSOLE_ROLE}') AS has_role,
     has_schema_privilege('public', 'CREATE') AS may_migrate
 """
-_IS_MEMBER = f"SELECT pg_has_role(current_user, '{CONSOLE_ROLE}', :kind)"
-_TABLES = f"""
+_IS_MEMBER_QUERY = f"SELECT pg_has_role(current_user, '{CONSOLE_ROLE}', :kind)"
+_POLICIES_BY_TABLE_QUERY = f"""
 SELECT relname::text AS name, relrowsecurity AS is_enabled,
     ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = pg_class.oid AND {IS_INTACT}) AS intact
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
@@ -52,18 +52,18 @@ FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', '
         SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id' AND NOT attisdropped))
 ORDER BY relname
 """
-_LACKS_RIGHTS = f"""
+_LACKS_RIGHTS_QUERY = f"""
 SELECT NOT bool_and(has_table_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), kind))
 FROM unnest(CAST(:kinds AS text[])) AS kind
 """
-_EXCESSIVE_RIGHTS = f"""
+_EXCESSIVE_RIGHTS_QUERY = f"""
 SELECT name FROM unnest(CAST(:tables AS text[])) AS name
 WHERE has_table_privilege('{CONSOLE_ROLE}', name, 'SELECT, INSERT, UPDATE, DELETE')
 """
-_LACKS_SEQUENCE = f"SELECT NOT has_sequence_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), 'USAGE')"
-_LACKS_SCHEMA = f"SELECT NOT has_schema_privilege('{CONSOLE_ROLE}', 'public', 'USAGE')"
+_LACKS_SEQUENCE_QUERY = f"SELECT NOT has_sequence_privilege('{CONSOLE_ROLE}', CAST(:table AS regclass), 'USAGE')"
+_LACKS_SCHEMA_QUERY = f"SELECT NOT has_schema_privilege('{CONSOLE_ROLE}', 'public', 'USAGE')"
 # Roles that import, and that row-level security would keep from using COPY.
-_IMPORTERS = f"""
+_IMPORTERS_QUERY = f"""
 SELECT DISTINCT rolname::text FROM pg_class, aclexplode(relacl) AS acl JOIN pg_roles ON pg_roles.oid = acl.grantee
 WHERE relname = 'entries' AND relnamespace = 'public'::regnamespace AND privilege_type = 'INSERT'
     AND rolname <> '{CONSOLE_ROLE}' AND NOT (rolsuper OR rolbypassrls OR pg_has_role(pg_roles.oid, relowner, 'USAGE'))
@@ -74,15 +74,15 @@ ORDER BY 1
 def prepare_roles(tx: Transaction) -> list[str]:
     """Create CONSOLE_ROLE, let the current user become it, and give BYPASSRLS to the other roles that import.
 
-    Returns the importing roles that did not get BYPASSRLS. Row-level security refuses COPY for them, so they insert
-    rows more slowly.
+    Returns the importing roles that did not get BYPASSRLS. They insert rows more slowly, because PostgreSQL refuses
+    COPY to a role that is subject to row-level security.
 
     Raises UnsuitableDatabaseError, with the statements for an administrator, if the current user may not create the
     role or become it. Also raises it if processes of an earlier release work as an importing role without BYPASSRLS,
     because they need COPY.
     """
     tx.execute(text(_CREATE_ROLE))
-    user, version, has_role, may_migrate = tx.execute(text(_STATE)).one()
+    user, version, has_role, may_migrate = tx.execute(text(_ROLE_STATE_QUERY)).one()
     if not may_migrate:
         return []  # the migrations fail, and their message says why
     if not has_role:
@@ -91,9 +91,9 @@ def prepare_roles(tx: Transaction) -> list[str]:
             f"{grant_statement(user, version)}"
         )
     kind = "SET" if version >= 16_00_00 else "MEMBER"
-    if not tx.execute(text(_IS_MEMBER), {"kind": kind}).scalar_one():
-        _attempt(tx, grant_statement(_quoted(tx, user), version))
-        if not tx.execute(text(_IS_MEMBER), {"kind": kind}).scalar_one():
+    if not tx.execute(text(_IS_MEMBER_QUERY), {"kind": kind}).scalar_one():
+        _run_if_permitted(tx, grant_statement(_quoted(tx, user), version))
+        if not tx.execute(text(_IS_MEMBER_QUERY), {"kind": kind}).scalar_one():
             raise UnsuitableDatabaseError(
                 f"role {user} may not become {CONSOLE_ROLE}; as an administrator run: {grant_statement(user, version)}"
             )
@@ -107,19 +107,19 @@ def missing_steps(tx: Transaction) -> Iterator[list[str]]:
     definition is replaced within one transaction, so no other session sees the table without it. Each transaction locks
     one table exclusively for a moment. Call `prepare_roles` first.
     """
-    tables = {name: (is_enabled, intact) for name, is_enabled, intact in tx.execute(text(_TABLES))}
+    tables = {name: (is_enabled, intact) for name, is_enabled, intact in tx.execute(text(_POLICIES_BY_TABLE_QUERY))}
     for name, (is_enabled, intact) in tables.items():
         steps = [each for policy in policies(name) if policy not in intact for each in replacement(name, policy)]
         # Rights and policies come into force together: CONSOLE_ROLE never reads a table without its policy.
         steps += [] if is_enabled else [f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"]
         if steps := [*steps, *_missing_rights(tx, name)]:
             yield steps
-    if tx.execute(text(_LACKS_SCHEMA)).scalar_one():
+    if tx.execute(text(_LACKS_SCHEMA_QUERY)).scalar_one():
         yield [f"GRANT USAGE ON SCHEMA public TO {CONSOLE_ROLE}"]
-    undue = tx.execute(text(_EXCESSIVE_RIGHTS), {"tables": list(_WITHDRAWN_TABLES)}).scalars()
+    undue = tx.execute(text(_EXCESSIVE_RIGHTS_QUERY), {"tables": list(_WITHDRAWN_TABLES)}).scalars()
     if steps := [f"REVOKE ALL ON {name} FROM {CONSOLE_ROLE}" for name in undue]:
         yield steps
-    others = [*(name for name in _RIGHTS if name not in tables), *_SEQUENCES]
+    others = [*(name for name in _RIGHTS_BY_TABLE if name not in tables), *_SEQUENCE_NAMES]
     if steps := [statement for name in others for statement in _missing_rights(tx, name)]:
         yield steps
 
@@ -136,18 +136,18 @@ def apply_to_new_database(tx: Transaction) -> None:
 
 
 def _missing_rights(tx: Transaction, name: str) -> Iterator[str]:
-    if name in _SEQUENCES:
-        if tx.execute(text(_LACKS_SEQUENCE), {"table": name}).scalar_one():
+    if name in _SEQUENCE_NAMES:
+        if tx.execute(text(_LACKS_SEQUENCE_QUERY), {"table": name}).scalar_one():
             yield f"GRANT USAGE ON SEQUENCE {name} TO {CONSOLE_ROLE}"
-    elif (rights := _RIGHTS.get(name)) and tx.execute(
-        text(_LACKS_RIGHTS), {"table": name, "kinds": rights.split(", ")}
+    elif (rights := _RIGHTS_BY_TABLE.get(name)) and tx.execute(
+        text(_LACKS_RIGHTS_QUERY), {"table": name, "kinds": rights.split(", ")}
     ).scalar_one():
         yield f"GRANT {rights} ON {name} TO {CONSOLE_ROLE}"
 
 
 def _let_importers_copy(tx: Transaction) -> list[str]:
     for role in _importers_without_copy(tx):
-        _attempt(tx, f"ALTER ROLE {_quoted(tx, role)} BYPASSRLS")
+        _run_if_permitted(tx, f"ALTER ROLE {_quoted(tx, role)} BYPASSRLS")
     left = _importers_without_copy(tx)
     if left and (sessions := earlier_sessions(tx, SESSION_NAME_SUFFIX)):
         raise UnsuitableDatabaseError(
@@ -158,14 +158,11 @@ def _let_importers_copy(tx: Transaction) -> list[str]:
 
 
 def _importers_without_copy(tx: Transaction) -> list[str]:
-    return list(tx.execute(text(_IMPORTERS)).scalars())
+    return list(tx.execute(text(_IMPORTERS_QUERY)).scalars())
 
 
-def _attempt(tx: Transaction, statement: str) -> None:
-    """Run a statement.
-
-    Ignore that the current user lacks the right, or that another session has just run the same statement.
-    """
+def _run_if_permitted(tx: Transaction, statement: str) -> None:
+    """Run a statement. Ignore the error if the user lacks the right, or if another session has run it meanwhile."""
     expected = "insufficient_privilege OR unique_violation"
     tx.execute(text(f"DO $$ BEGIN {statement}; EXCEPTION WHEN {expected} THEN NULL; END $$"))
 

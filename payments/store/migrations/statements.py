@@ -32,7 +32,7 @@ def create_index(database: Database, index: KeyIndex) -> None:
 def add_constraint(database: Database, statement: str) -> str | None:
     """Add or validate a constraint. Return None, or the database's message if earlier rows violate the constraint.
 
-    The constraint then applies to new rows only. Raises DBAPIError as `run_together` does.
+    If they do, the constraint applies to new rows only. Raises DBAPIError as `run_together` does.
     """
     try:
         run_together(database, [statement])

@@ -15,21 +15,22 @@ from sqlalchemy.exc import DBAPIError
 from payments.core.company_move import ExportedTable, Manifest, MoveError
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
-from payments.store.moving.moved_tables import COMPANY, MOVE_COLUMNS, MOVED_TABLES, columns_of, id_columns
+from payments.store.moving.moved_tables import COMPANY_COLUMN, MOVE_COLUMNS, MOVED_TABLES, columns_of, id_columns
 from payments.store.tables import companies, company_months, dead_letters
 
-_STAGING = "moved_rows"
-_UNCHANGED = "nothing was imported"
-_DEAD_LETTERS_OF_SAME_EVENTS = (
-    f"DELETE FROM {dead_letters.name} USING {_STAGING} WHERE {dead_letters.name}.{COMPANY} = {_STAGING}.{COMPANY} "
-    f"AND {dead_letters.name}.body_hash = {_STAGING}.body_hash"
+_STAGING_TABLE = "moved_rows"
+_NOTHING_IMPORTED = "nothing was imported"
+_DELETE_SAME_DEAD_LETTERS = (
+    f"DELETE FROM {dead_letters.name} USING {_STAGING_TABLE} "
+    f"WHERE {dead_letters.name}.{COMPANY_COLUMN} = {_STAGING_TABLE}.{COMPANY_COLUMN} "
+    f"AND {dead_letters.name}.body_hash = {_STAGING_TABLE}.body_hash"
 )
 
 
 def prepare(tx: Transaction) -> None:
-    """Set the format of dates and numbers in the rows' text, until the transaction ends.
+    """Set the text format of dates and numbers until the transaction ends.
 
-    From then on, a query fails if row-level security would hide rows from this user.
+    Also make every query fail if row-level security would hide rows from this user.
     """
     for setting in ("row_security = off", "DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'"):
         tx.execute(text(f"SET LOCAL {setting}"))
@@ -38,7 +39,10 @@ def prepare(tx: Transaction) -> None:
 def copy_out(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
     """Yield the rows of a company in the text format of COPY, in blocks of whole rows. Raises DBAPIError."""
     query = sql.SQL("COPY (SELECT {} FROM {} WHERE {} = {}) TO STDOUT").format(
-        _names(columns_of(MOVED_TABLES[table])), sql.Identifier(table), sql.Identifier(COMPANY), sql.Literal(company_id)
+        _names(columns_of(MOVED_TABLES[table])),
+        sql.Identifier(table),
+        sql.Identifier(COMPANY_COLUMN),
+        sql.Literal(company_id),
     )
     cursor: Any = tx.connection.cursor()
     with _wrapped_errors(), cursor.copy(query) as copy:
@@ -52,57 +56,61 @@ def copy_in(
     """Insert the rows that `copy_out` yielded for an exported table. Return the number inserted.
 
     `shifts` maps the tables to the number that is added to their row ids. The row of the company itself is updated,
-    because it already exists. A dead letter of an event that arrived during the import is replaced by the moving dead
-    letter of the same event. Months that were created by inserting the entries are replaced.
+    because it already exists. If an event arrived here during the import, the dead letter from the export replaces the
+    dead letter of the same event. Months that were created when the entries were inserted are replaced as well.
 
-    Raises MoveError if a row belongs to another company than the manifest's. Also raises it if the row's own id, or the
-    id of a row that it refers to, is outside the ranges of the manifest: the id could identify a row of another company
-    here. Raises DBAPIError. Locks: the inserted rows.
+    Raises MoveError if a row belongs to a company other than the manifest's. Also raises it if the row's own id, or the
+    id of a row that it refers to, is outside the ranges of the manifest, because this id could identify a row of
+    another company here. Raises DBAPIError. Locks: the inserted rows.
     """
     table, names = MOVED_TABLES[exported.table], exported.columns
-    tx.execute(text(f"CREATE TEMPORARY TABLE {_STAGING} (LIKE {table.name})"))
+    tx.execute(text(f"CREATE TEMPORARY TABLE {_STAGING_TABLE} (LIKE {table.name})"))
     if table is companies:
         for own in MOVE_COLUMNS:
-            tx.execute(text(f"ALTER TABLE {_STAGING} DROP COLUMN {own}"))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_STAGING), _names(names))
+            tx.execute(text(f"ALTER TABLE {_STAGING_TABLE} DROP COLUMN {own}"))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_STAGING_TABLE), _names(names))
     cursor: Any = tx.connection.cursor()
     with _wrapped_errors(), cursor.copy(statement) as copy:
         for block in blocks:
             copy.write(block)
     _check_owner(tx, table, manifest)
     count = tx.execute(text(_insertion(tx, table, names, shifts))).rowcount
-    tx.execute(text(f"DROP TABLE {_STAGING}"))
+    tx.execute(text(f"DROP TABLE {_STAGING_TABLE}"))
     return count
 
 
 def _check_owner(tx: Transaction, table: Table, manifest: Manifest) -> None:
-    """Check that all staged rows, and all rows that they refer to, belong to the manifest's company.
-
-    Raises MoveError if not.
-    """
-    is_foreign = f"SELECT EXISTS (SELECT FROM {_STAGING} WHERE {COMPANY} IS DISTINCT FROM :company_id)"
+    """Raise MoveError unless all rows in the staging table, and all rows that they refer to, belong to the company."""
+    is_foreign = f"SELECT EXISTS (SELECT FROM {_STAGING_TABLE} WHERE {COMPANY_COLUMN} IS DISTINCT FROM :company_id)"
     if tx.execute(text(is_foreign), {"company_id": manifest.company_id}).scalar_one():
-        raise MoveError(f"{table.name}: a row belongs to another company than {manifest.company_id}; {_UNCHANGED}")
+        raise MoveError(
+            f"{table.name}: a row belongs to another company than {manifest.company_id}; {_NOTHING_IMPORTED}"
+        )
     for column, target in id_columns(table).items():
         # Without a range the company has no row in the target, and a reference to one is never right.
         first, last = manifest.ids.get(target, (1, 0))
-        is_outside = f"SELECT EXISTS (SELECT FROM {_STAGING} WHERE {column} NOT BETWEEN :first AND :last)"
+        is_outside = f"SELECT EXISTS (SELECT FROM {_STAGING_TABLE} WHERE {column} NOT BETWEEN :first AND :last)"
         if tx.execute(text(is_outside), {"first": first, "last": last}).scalar_one():
-            raise MoveError(f"{table.name}: {column} is outside of the ids that the manifest names; {_UNCHANGED}")
+            raise MoveError(
+                f"{table.name}: {column} is outside of the ids that the manifest names; {_NOTHING_IMPORTED}"
+            )
 
 
 def _insertion(tx: Transaction, table: Table, names: tuple[str, ...], shifts: Mapping[str, int]) -> str:
     if table is companies:
-        values = ", ".join(f"{name} = {_STAGING}.{name}" for name in names)
-        return f"UPDATE companies SET {values} FROM {_STAGING} WHERE companies.{COMPANY} = {_STAGING}.{COMPANY}"
+        values = ", ".join(f"{name} = {_STAGING_TABLE}.{name}" for name in names)
+        is_same = f"companies.{COMPANY_COLUMN} = {_STAGING_TABLE}.{COMPANY_COLUMN}"
+        return f"UPDATE companies SET {values} FROM {_STAGING_TABLE} WHERE {is_same}"
     if table is dead_letters:
-        tx.execute(text(_DEAD_LETTERS_OF_SAME_EVENTS))
+        tx.execute(text(_DELETE_SAME_DEAD_LETTERS))
     if table is company_months:
-        added = f"SELECT {COMPANY} FROM {_STAGING}"
-        tx.execute(text(f"DELETE FROM {table.name} WHERE {COMPANY} IN ({added})"))
+        added = f"SELECT {COMPANY_COLUMN} FROM {_STAGING_TABLE}"
+        tx.execute(text(f"DELETE FROM {table.name} WHERE {COMPANY_COLUMN} IN ({added})"))
     ids = {name: shifts.get(target, 0) for name, target in id_columns(table).items()}
     values = ", ".join(f"{name} + {ids[name]}" if ids.get(name) else name for name in names)
-    return f"INSERT INTO {table.name} ({', '.join(names)}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {_STAGING}"
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {_STAGING_TABLE}"
+    )
 
 
 def _names(columns: Iterable[str]) -> sql.Composed:

@@ -1,16 +1,16 @@
-"""The totals of a company's ledger, which are compared before and after a move, and the preconditions of an import."""
+"""The totals of a company's ledger, which are compared before and after a move. Also the preconditions of a move."""
 
 from payments.core.company_move import ClosedMonthTotal, LedgerDay, LedgerTotals, MoveError
 from payments.core.month import Month
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger import month_close
-from payments.store.moving.moved_tables import COMPANY, MOVED_TABLES
+from payments.store.moving.moved_tables import COMPANY_COLUMN, MOVED_TABLES
 from payments.store.tables import VERSIONED, audit, companies, dead_letters, history, versions_table
 
 # Refused events leave rows in these tables before a company arrives. A table of row versions has rows only if its table
 # has some.
-_NO_DATA = {
+_TABLES_NOT_COUNTED = {
     companies.name,
     audit.name,
     dead_letters.name,
@@ -55,10 +55,11 @@ def has_data(tx: Transaction, company_id: str) -> bool:
     """Return whether a company has data here. Dead letters of refused events and audit entries do not count."""
     return any(
         tx.execute(
-            text(f"SELECT EXISTS (SELECT FROM {table} WHERE {COMPANY} = :company_id)"), {"company_id": company_id}
+            text(f"SELECT EXISTS (SELECT FROM {table} WHERE {COMPANY_COLUMN} = :company_id)"),
+            {"company_id": company_id},
         ).scalar_one()
         for table in MOVED_TABLES
-        if table not in _NO_DATA
+        if table not in _TABLES_NOT_COUNTED
     )
 
 

@@ -1,6 +1,7 @@
-"""The tables whose rows move with a company, and the row ids in them. Both are derived from the schema.
+"""The tables whose rows move with a company, and their columns with row ids. Both are derived from the schema.
 
-A new table with a company moves without an entry here. Each table that does not move is listed with the reason.
+A new table with the column `company_id` moves without a change in this module. Only the tables that do not move are
+listed, with the reason.
 """
 
 from sqlalchemy import Table
@@ -17,8 +18,8 @@ from payments.store.tables import (
     versions_table,
 )
 
-COMPANY = "company_id"
-STAYING = {
+COMPANY_COLUMN = "company_id"
+STAYING_TABLES = {
     "backfills": "the progress of a migration of this database",
     "import_tasks": "the Celery tasks of this installation",
     "daily_queues": "counts of this installation; the other one counts from its first night on",
@@ -36,15 +37,15 @@ STAYING = {
 """The tables that do not move, with the reason."""
 
 MOVE_COLUMNS = ("move_state", "moved_by", "move_id", "moved_at")
-"""The columns of `companies` that describe the move itself. Each installation has its own."""
+"""The columns of `companies` that describe the move itself. They do not move: each installation has its own values."""
 
-_REFERENCES = {
+_TABLE_BY_REFERENCE = {
     "line_ref": lines.name,
     "set_aside_ref": dead_letters.name,
     "finding_ref": findings.name,
     "reverses": entries.name,
 }
-_BASE_TABLES = {versions_table(table.name): table.name for table in VERSIONED}
+_TABLE_BY_VERSIONS_TABLE = {versions_table(table.name): table.name for table in VERSIONED}
 
 
 def _moved_tables() -> dict[str, Table]:
@@ -53,7 +54,7 @@ def _moved_tables() -> dict[str, Table]:
     A table comes after the tables that its foreign keys refer to. The months come last, because the ledger accepts no
     entries of a closed month: a company's months are closed only after its entries were imported.
     """
-    found = [each for each in metadata.sorted_tables if each.name not in STAYING and each is not company_months]
+    found = [each for each in metadata.sorted_tables if each.name not in STAYING_TABLES and each is not company_months]
     return {table.name: table for table in (*found, company_months)}
 
 
@@ -63,13 +64,13 @@ def columns_of(table: Table) -> tuple[str, ...]:
 
 
 def id_columns(table: Table) -> dict[str, str]:
-    """Return the columns of a table that contain row ids. Each is mapped to the table whose rows the ids identify."""
-    found = {name: target for name, target in _REFERENCES.items() if name in table.columns}
+    """Return the columns of a table that contain row ids, each with the table whose rows the ids identify."""
+    found = {name: target for name, target in _TABLE_BY_REFERENCE.items() if name in table.columns}
     if "id" in table.columns:
-        found["id"] = _BASE_TABLES.get(table.name, table.name)
+        found["id"] = _TABLE_BY_VERSIONS_TABLE.get(table.name, table.name)
     return found
 
 
 MOVED_TABLES = _moved_tables()
 NUMBERED_TABLES = sorted({target for table in MOVED_TABLES.values() for target in id_columns(table).values()})
-"""The tables whose rows have ids, drawn from a sequence of the table."""
+"""The tables whose rows have an id from a sequence."""

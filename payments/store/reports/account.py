@@ -22,9 +22,8 @@ from payments.store.db.streaming import disable_nested_loops, read_batches
 class AccountRow:
     """A patient's account in dollars: all payments, their unassigned part, and the amount that the patient still owes.
 
-    `balance` is the sum of the amounts owed for each charge. An overpaid charge does not reduce the amount owed for
-    others: `credit` is the sum of the overpaid amounts. `patient_name` is the current name, None if the EMR has not
-    sent it.
+    `balance` is the sum of the amounts owed for each charge. `credit` is the sum of the amounts by which charges are
+    overpaid, which `balance` does not deduct. `patient_name` is the current name, None if the EMR has not sent it.
     """
 
     patient: str
@@ -37,7 +36,7 @@ class AccountRow:
 
 
 class AllocationRow(NamedTuple):
-    """An amount of a payment, in dollars, that was applied to a charge. A negative amount was unapplied."""
+    """An amount of a payment, in dollars, that was applied to a charge. If it is negative, it was unapplied."""
 
     company: str
     payment: str
@@ -49,9 +48,9 @@ class AllocationRow(NamedTuple):
 
 
 class RefundRow(NamedTuple):
-    """A refund whose payment is not on the account, or that exceeds its payment.
+    """A refund whose payment is not on the account, or is smaller than the refund.
 
-    `amount` is the refund. `uncovered` is the part of the refund that the payment does not cover. Both are in dollars.
+    `amount` is the refund. `uncovered` is the part of the refund that exceeds the payment. Both are in dollars.
     `problem` is the code of a RefundProblem.
     """
 
@@ -78,7 +77,7 @@ _LINE_OF_ALLOCATION = (
     "(SELECT * FROM lines WHERE lines.id = allocations.line_ref OFFSET 0) AS lines "
     "WHERE lines.company_id = allocations.company_id"
 )
-_CHARGED = """
+_CHARGE_SUMS = """
 LATERAL (SELECT coalesce(sum(greatest(owed, 0.00)), 0.00) AS balance,
     coalesce(sum(greatest(-owed, 0.00)), 0.00) AS credit, count(*) AS count
 FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 0.00) AS owed
@@ -87,8 +86,8 @@ FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 
         GROUP BY 1, 2) AS moved USING (clinic_id, charge_id)
     WHERE charges.company_id = patients.company_id AND charges.patient_id = patients.patient_id {}) AS owing)
 """
-_LOCAL_KEY = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
-_CHARGE_KEY = "allocations.clinic_id || '/' || allocations.charge_id"
+_LOCAL_KEY_SQL = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
+_CHARGE_KEY_SQL = "allocations.clinic_id || '/' || allocations.charge_id"
 
 
 def summaries(
@@ -97,14 +96,14 @@ def summaries(
     """Return the accounts of a patient, as they are now or as they were at `as_of`.
 
     There is one account per company that has the patient id. If the scope is limited to clinics, an account includes
-    only the payments and charges of these clinics. It is omitted if they have sent no payment or charge of the patient.
+    only the payments and charges of these clinics. An account without any of these is omitted.
     """
     sums = (
         "LATERAL (SELECT coalesce(sum({0}), 0.00) AS total, count(*) AS count FROM {1} "
         "WHERE {1}.company_id = patients.company_id AND {1}.patient_id = patients.patient_id {2})"
     )
     paid = sums.format("amount", "entries", in_scope(scope, "entries"))
-    charged = _CHARGED.format(in_scope(scope, "charges"))
+    charged = _CHARGE_SUMS.format(in_scope(scope, "charges"))
     of_payment = f"AND EXISTS (SELECT FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')})"
     applied = sums.format("amount", "allocations", "" if scope.clinics is None else of_payment)
     has_data = (
@@ -133,7 +132,7 @@ def allocations(
 ) -> Iterator[AllocationRow]:
     """Yield the allocations of an account in order, for the payments in the scope."""
     query = (
-        f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY} AS charge, "
+        f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY_SQL} AS charge, "
         "charges.date_of_service, allocations.amount, rule, distribution_date "
         f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment "
         f"FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')}) AS line "
@@ -146,7 +145,7 @@ def allocations(
         yield from map(AllocationRow._make, found)
 
 
-_APPLIED = """
+_APPLIED_AMOUNTS_QUERY = """
 SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
     SELECT asked.line_ref, own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
         LATERAL (SELECT company_id FROM lines WHERE lines.id = asked.line_ref OFFSET 0) AS line,
@@ -160,12 +159,12 @@ SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of
 def load_applied_amounts(
     tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
 ) -> dict[tuple[int, str], list[AppliedRow]]:
-    """Return the amounts of these lines that are applied to charges, by row id of the line and patient.
+    """Return the amounts of these lines that are applied to charges.
 
-    The amounts of each key are sorted by date of service.
+    The keys are row ids of lines with the patient. The amounts of each key are sorted by date of service.
     """
-    charge = _CHARGE_KEY.replace("allocations", "applied")
-    query = _APPLIED.format(charge=charge, charges=_charges_of("applied", as_of))
+    charge = _CHARGE_KEY_SQL.replace("allocations", "applied")
+    query = _APPLIED_AMOUNTS_QUERY.format(charge=charge, charges=_charges_of("applied", as_of))
     statement = as_of_query(as_of, "charges allocations", query)
     found: dict[tuple[int, str], list[AppliedRow]] = {}
     for line_ref, patient_id, *applied in tx.execute(text(statement), {"line_refs": line_refs, "as_of": as_of}):
@@ -186,7 +185,7 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
 
 
 def _lines_of_entries(as_of: datetime | None) -> str:
-    """Return the JOIN clause that joins entries with their lines: current ones through the index of their key."""
+    """Return the JOIN clause that joins entries with their lines. Current lines are found through their key's index."""
     is_same = "lines.company_id = entries.company_id AND lines.id = line_ref"
     if as_of is not None:
         return f"JOIN lines ON {is_same}"
@@ -196,11 +195,14 @@ def _lines_of_entries(as_of: datetime | None) -> str:
 def refunds_to_check(
     tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account in the scope that no payment of the account covers in full."""
+    """Return the account's refunds that need checking. Only refunds in the scope are returned.
+
+    The refunded payment is not on the account, or is smaller than what was refunded.
+    """
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("
-        f"SELECT line_ref, {_LOCAL_KEY} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
+        f"SELECT line_ref, {_LOCAL_KEY_SQL} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
         "sum(entries.amount) AS amount, "
         f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
         f"AS is_visible FROM entries {_lines_of_entries(as_of)} "

@@ -1,4 +1,4 @@
-"""The companies that the nightly balancing compares in one transaction, so that each transaction is short."""
+"""Choose the companies that the nightly balancing compares in one transaction, so that each transaction is short."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ from payments.store.ledger.postponed_work import is_postponed
 _IS_POSTPONED = is_postponed(WorkKind.BALANCE_COMPANY, "companies.company_id", "''")
 
 # Counted by clinic id, because an index holds it. A clinic id that companies share counts for each of them.
-_NEXT_COMPANIES = f"""
+_NEXT_COMPANIES_QUERY = f"""
 WITH of_clinics AS (
     SELECT clinic_id, count(*) AS line_count FROM lines
     WHERE transaction_date BETWEEN :since AND :until GROUP BY clinic_id
@@ -31,12 +31,10 @@ SELECT company_id FROM remaining WHERE position = 1 OR line_count <= :lines_max 
 
 
 def next_companies(tx: Transaction, after: str, since: date, until: date, lines_max: int) -> list[WorkItem]:
-    """Return the next companies after a company id.
+    """Return the next companies after a company id. Together they have at most `lines_max` lines.
 
-    Together they have at most `lines_max` lines from `since` to `until`.
-
-    The first company is returned even if it has more lines. Companies whose balancing is postponed are omitted. If no
-    company follows, the result is empty.
+    Only lines with a transaction date from `since` to `until` count. The first company is returned even if it has more
+    lines. Companies whose balancing is postponed are omitted. If no company follows, the result is empty.
     """
     parameters = {"after": after, "since": since, "until": until, "lines_max": lines_max}
-    return [WorkItem(company_id) for company_id in tx.execute(text(_NEXT_COMPANIES), parameters).scalars()]
+    return [WorkItem(company_id) for company_id in tx.execute(text(_NEXT_COMPANIES_QUERY), parameters).scalars()]

@@ -1,8 +1,8 @@
 """Payment Balancing (rule D9): the EMR's amounts and the ledger's entries, line by line.
 
-One statement reads both sides, so both are of the same moment. The database counts and sums the lines on which the
-sides agree. Only the other lines are returned individually. `stream` returns them without the sums, each as soon as it
-is read.
+One statement reads both sides, so that both are read at the same moment. The database counts and sums the lines on
+which the sides agree. Only the other lines are returned individually. `stream` returns only these lines, each as soon
+as it is read.
 """
 
 from collections.abc import Collection, Iterator
@@ -78,9 +78,9 @@ def stream(
 ) -> Iterator[LineComparison | BalancedLine]:
     """Yield the comparisons of `compare` in the order of the lines' keys. Payments without a line come last.
 
-    The sums of lines that agree may be missing. If the filter has no period and no `as_of`, and `with_log` is False,
-    comparisons are yielded while several statements read the ledger. The transaction then needs a snapshot. In all
-    other cases the first comparison is yielded after all rows have been compared.
+    The sums of equal lines may be missing. If the filter has no period and no `as_of`, and `with_log` is False, several
+    statements read the ledger while comparisons are yielded. The transaction must then be a snapshot. In all other
+    cases all lines are compared before the first comparison is yielded.
     """
     if with_log or balance_filter.as_of or not balance_filter.has_all_days:
         query = balancing_query.in_key_order(_query(balance_filter, with_log=with_log))
@@ -115,9 +115,9 @@ def _parameters(balance_filter: BalanceFilter) -> dict[str, Any]:
 def _run(
     tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool, sums_equal_lines: bool = True
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield the rows of a query of `balancing_query`.
+    """Yield the rows of a query of `balancing_query` as comparisons.
 
-    With `sums_equal_lines`, a row of equal lines is their sum.
+    With `sums_equal_lines`, a row of equal lines is the sum of several lines.
     """
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))

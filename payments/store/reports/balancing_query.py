@@ -8,17 +8,17 @@ from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.posted import DEAD_LETTER_EMR_AMOUNT, LINE_EMR_AMOUNT
 from payments.store.reports.emr_log import LOGGED_LINES
 
-_LINE_KEY = ", ".join(LineKey._fields)
+_LINE_KEY_LIST = ", ".join(LineKey._fields)
 _IN_RANGE = "{0} BETWEEN :since AND :until AND " + in_optional_scope("{1}.company_id", "{1}.clinic_id")
-_OF_COMPANIES = "(CAST(:companies AS text[]) IS NULL OR company_id = ANY(:companies))"
+_IS_OF_COMPANIES = "(CAST(:companies AS text[]) IS NULL OR company_id = ANY(:companies))"
 
 # A dead letter counts if its amount and day are readable, and its version or time decides that it is newer.
-_READABLE = """
+_IS_COMPARABLE = """
 AND set_aside.amount_paid IS NOT NULL AND set_aside.transaction_date IS NOT NULL
 AND (lines.id IS NULL OR num_nulls(set_aside.version, set_aside.saved_at) < 2)
 """
-_CURRENT_DEAD_LETTERS = current_dead_letters_cte(_READABLE)
-_SUMS_OF_KINDS = """
+_CURRENT_DEAD_LETTERS_CTE = current_dead_letters_cte(_IS_COMPARABLE)
+_SUMS_BY_KIND = """
 sum(amount) FILTER (WHERE kind = 'import') AS imported, sum(amount) FILTER (WHERE kind <> 'import') AS adjusted
 """
 
@@ -41,20 +41,20 @@ _LINES_OF_DEAD_LETTERS = """
 """
 _POSTED_BY_LINE = f"""
 emr_side LEFT JOIN LATERAL (
-    SELECT sum(amount) FILTER (WHERE {_IS_IMPORTED_IN_RANGE}) AS imported_in_range, {_SUMS_OF_KINDS} FROM entries
+    SELECT sum(amount) FILTER (WHERE {_IS_IMPORTED_IN_RANGE}) AS imported_in_range, {_SUMS_BY_KIND} FROM entries
     WHERE entries.company_id = line_company_id AND entries.line_ref = emr_side.line_ref) AS posted ON true
 """
 
 # Of all days: each table is read once, as a whole.
-_ALL_LINES = f"SELECT * FROM lines WHERE {_OF_COMPANIES}"
+_ALL_LINES = f"SELECT * FROM lines WHERE {_IS_OF_COMPANIES}"
 _ALL_POSTED = f"""
 emr_side LEFT JOIN (
-    SELECT line_ref, sum(amount) FILTER (WHERE kind = 'import') AS imported_in_range, {_SUMS_OF_KINDS} FROM entries
-    WHERE line_ref IS NOT NULL AND {_OF_COMPANIES} GROUP BY line_ref) AS posted USING (line_ref)
+    SELECT line_ref, sum(amount) FILTER (WHERE kind = 'import') AS imported_in_range, {_SUMS_BY_KIND} FROM entries
+    WHERE line_ref IS NOT NULL AND {_IS_OF_COMPANIES} GROUP BY line_ref) AS posted USING (line_ref)
 """
 
 # The outer join adds the dead letters that supersede no line. It is a hash or merge join even without statistics.
-_EMR_LINES = f"""
+_EMR_LINES_CTE = f"""
 emr_lines AS (
     SELECT line.id AS line_ref, line.company_id AS line_company_id,
         coalesce(line.company_id, dead.company_id) AS company_id,
@@ -78,7 +78,7 @@ emr_lines AS (
             {DEAD_LETTER_EMR_AMOUNT.format("dead")} AS rejected_amount) AS amounts
 ),
 """
-_LOGGED_LINES = f"UNION SELECT company_id, id FROM lines JOIN logged_lines USING ({_LINE_KEY})"
+_LOGGED_LINES = f"UNION SELECT company_id, id FROM lines JOIN logged_lines USING ({_LINE_KEY_LIST})"
 _EMR_SIDE_FROM_FEED = f"""
 emr_side AS (
     SELECT feed.*, coalesce({_IN_RANGE.format("day", "feed")}, false) AS is_in_range,
@@ -87,20 +87,21 @@ emr_side AS (
     FROM emr_lines AS feed
 ),
 """
-_IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope("company_id", "clinic_id")
+_IS_IN_LOG = "log.day BETWEEN :since AND :until AND " + in_optional_scope("company_id", "clinic_id")
 _EMR_SIDE_FROM_LOG = f"""
 emr_side AS (
-    SELECT line_ref, line_company_id, {_LINE_KEY}, patient_id, dead_letter_id, feed.day, latest_amount, accepted_amount,
-        rejected_status, status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
+    SELECT line_ref, line_company_id, {_LINE_KEY_LIST}, patient_id, dead_letter_id, feed.day, latest_amount,
+        accepted_amount, rejected_status,
+        status, reason, application, target, feed.charge_type, feed.internal_payment, feed.version,
         coalesce({_IN_RANGE.format("feed.day", "feed")}, false) AS is_in_range,
         log.amount AS log_amount, log.day AS log_day, log.charge_type AS log_charge_type,
         log.internal_payment AS log_internal_payment, log.version AS log_version,
-        coalesce({_IN_LOG}, false) AS is_logged,
+        coalesce({_IS_IN_LOG}, false) AS is_logged,
         (log.amount, log.day, log.charge_type, log.internal_payment, coalesce(log.version, feed.version))
             IS NOT DISTINCT FROM
             (latest_amount, feed.day, feed.charge_type, feed.internal_payment, feed.version)
         OR log.day IS NULL AND latest_amount = 0 AS is_same
-    FROM emr_lines AS feed FULL JOIN logged_lines AS log USING ({_LINE_KEY})
+    FROM emr_lines AS feed FULL JOIN logged_lines AS log USING ({_LINE_KEY_LIST})
 ),
 """
 _LINE_COLUMNS = (
@@ -108,7 +109,7 @@ _LINE_COLUMNS = (
     "imported_elsewhere adjusted day charge_type internal_payment version is_logged log_amount log_day "
     "log_charge_type log_internal_payment log_version line_ref patient_id patient_name"
 ).split()
-_COMPARISON = """
+_COMPARISON_CTE = """
 comparison AS (
     SELECT compared.*, coalesce(imported, 0) - imported_in_range AS imported_elsewhere,
         is_in_range AND is_same AND coalesce(
@@ -125,14 +126,14 @@ _EVERY_LINE = f"""
 SELECT 1 AS line_count, is_equal, company_id, clinic_id, latest_amount, imported_in_range, {", ".join(_LINE_COLUMNS)}
 FROM comparison {join_names("comparison")}
 """
-_LINES = f"{_EVERY_LINE} WHERE NOT is_equal"
+_DIFFERING_LINES = f"{_EVERY_LINE} WHERE NOT is_equal"
 _SUMS_OF_EQUAL_LINES = f"""
 UNION ALL
 SELECT count(*), true, company_id, clinic_id, sum(latest_amount), sum(imported_in_range),
     {", ".join("NULL" for _ in _LINE_COLUMNS)}
 FROM comparison WHERE is_equal GROUP BY company_id, clinic_id
 """
-_IN_KEY_ORDER = f" ORDER BY line_ref IS NULL, {_LINE_KEY}, dead_letter_id"
+_ORDER_BY_KEY = f" ORDER BY line_ref IS NULL, {_LINE_KEY_LIST}, dead_letter_id"
 
 # No index serves IS NOT DISTINCT FROM. Otherwise PostgreSQL might read all dead letters of a company by another index.
 _HAS_KEY_OF_LINE = " AND ".join(f"set_aside.{each} = lines.{each}" for each in LocalKey._fields) + (
@@ -146,12 +147,12 @@ SELECT id, CASE WHEN transaction_date IS NULL THEN coalesce(imported <> 0, false
         AND coalesce(adjusted, 0) = 0, false)
     END OR EXISTS (
         SELECT FROM set_aside WHERE closed_at IS NULL AND {_HAS_KEY_OF_LINE} OFFSET 0) AS may_differ
-FROM lines, LATERAL (SELECT {_SUMS_OF_KINDS} FROM entries
+FROM lines, LATERAL (SELECT {_SUMS_BY_KIND} FROM entries
     WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id) AS own
 WHERE true{{scope}} ORDER BY {", ".join(f"lines.{name}" for name in LineKey._fields)}
 """
 # Each CTE replaces the table of the same name in the statement that follows.
-_OF_LINE_REFS = f"""
+_CTES_OF_LINE_REFS = f"""
 lines AS MATERIALIZED (
     SELECT own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
         LATERAL (SELECT * FROM lines WHERE lines.id = asked.line_ref OFFSET 0) AS own
@@ -171,11 +172,11 @@ entries AS MATERIALIZED (
 def of_range(*, with_log: bool) -> str:
     """Return the query for a range of days: each line that may differ, and the sums of the equal lines by clinic.
 
-    Its parameters are those of `in_optional_scope`, `since` and `until`. With `with_log`, the EMR's side is the Payment
-    Log.
+    Its parameters are those of `in_optional_scope`, `since` and `until`. With `with_log`, the EMR's amounts are those
+    of the Payment Log.
     """
     lines = _LINES_OF_RANGE.format(logged=_LOGGED_LINES if with_log else "")
-    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_LINES}{_SUMS_OF_EQUAL_LINES}"
+    return f"WITH {_ctes(lines, _POSTED_BY_LINE, with_log=with_log)}{_DIFFERING_LINES}{_SUMS_OF_EQUAL_LINES}"
 
 
 def of_every_line(*, with_log: bool) -> str:
@@ -185,22 +186,19 @@ def of_every_line(*, with_log: bool) -> str:
 
 
 def of_all_days(*, with_log: bool) -> str:
-    """Return the query for all days. It reads each table as a whole.
-
-    Its rows and parameters are those of `of_range`.
-    """
-    return f"WITH {_ctes(_ALL_LINES, _ALL_POSTED, with_log=with_log)}{_LINES}{_SUMS_OF_EQUAL_LINES}"
+    """Return the query for all days. It reads whole tables. Its rows and parameters are those of `of_range`."""
+    return f"WITH {_ctes(_ALL_LINES, _ALL_POSTED, with_log=with_log)}{_DIFFERING_LINES}{_SUMS_OF_EQUAL_LINES}"
 
 
 def in_key_order(query: str) -> str:
     """Return the query with its rows sorted by the lines' keys. Rows without a line come last."""
-    return f"SELECT * FROM ({query}) AS found{_IN_KEY_ORDER}"
+    return f"SELECT * FROM ({query}) AS found{_ORDER_BY_KEY}"
 
 
 def scanned_lines(scope: Scope) -> str:
-    """Return the query for the ids of all lines of a scope, sorted by key, each with whether the line may differ.
+    """Return the query that finds out which lines of a scope may differ: it returns the id of each line and a flag.
 
-    Its parameters are those of `scope_parameters`.
+    The lines are sorted by key. The parameters of the query are those of `scope_parameters`.
     """
     return _SCANNED_LINES.format(scope=in_scope(scope, "lines"))
 
@@ -210,12 +208,14 @@ def of_line_refs() -> str:
 
     It compares the lines on all days, without the sums of the equal lines.
     """
-    return f"WITH {_OF_LINE_REFS}{_ctes(_ALL_LINES, _ALL_POSTED)}{_LINES}{_IN_KEY_ORDER}"
+    return f"WITH {_CTES_OF_LINE_REFS}{_ctes(_ALL_LINES, _ALL_POSTED)}{_DIFFERING_LINES}{_ORDER_BY_KEY}"
 
 
 def of_dead_letters_alone() -> str:
-    """Return the query for the dead letters of all days that supersede no line. It has the parameters of `of_range`."""
-    return f"WITH {_ctes(_LINES_OF_DEAD_LETTERS, _POSTED_BY_LINE)}{_LINES} AND line_ref IS NULL{_IN_KEY_ORDER}"
+    """Return the query for the dead letters of all days that supersede no line, with the parameters of `of_range`."""
+    return (
+        f"WITH {_ctes(_LINES_OF_DEAD_LETTERS, _POSTED_BY_LINE)}{_DIFFERING_LINES} AND line_ref IS NULL{_ORDER_BY_KEY}"
+    )
 
 
 def _ctes(lines: str, posted: str, *, with_log: bool = False) -> str:
@@ -224,5 +224,5 @@ def _ctes(lines: str, posted: str, *, with_log: bool = False) -> str:
     `lines` is the query that selects the lines. `posted` joins the sums of their entries.
     """
     logged, emr_side = (LOGGED_LINES, _EMR_SIDE_FROM_LOG) if with_log else ("", _EMR_SIDE_FROM_FEED)
-    comparison = _COMPARISON.format(posted=posted)
-    return f"{logged}{_CURRENT_DEAD_LETTERS},relevant_lines AS ({lines}),{_EMR_LINES}{emr_side}{comparison}"
+    comparison = _COMPARISON_CTE.format(posted=posted)
+    return f"{logged}{_CURRENT_DEAD_LETTERS_CTE},relevant_lines AS ({lines}),{_EMR_LINES_CTE}{emr_side}{comparison}"

@@ -33,7 +33,7 @@ class FeedSum:
 
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-_TOTALS = "count(*) AS count, coalesce(sum(amount), 0.00) AS total"
+_TOTAL_COLUMNS = "count(*) AS count, coalesce(sum(amount), 0.00) AS total"
 
 
 def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
@@ -70,7 +70,7 @@ def _read_rows(tx: Transaction, feed_filter: FeedFilter, statement: str) -> Iter
 def read_page(
     tx: Transaction, feed_filter: FeedFilter, window: Window, sort: Sort = NEWEST_FIRST
 ) -> list[PositionedRow[FeedRow]]:
-    """Return the rows of a page. Unless the sort is BY_SAVE, the query reads all matching rows."""
+    """Return the rows of a page. The query reads all matching rows, unless the feed is sorted by BY_SAVE."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     if feed_filter.as_of is not None:
         disable_nested_loops(tx)
@@ -88,15 +88,15 @@ def summarize(tx: Transaction, feed_filter: FeedFilter, limit: int | None = None
     """Count the matching rows and add up their amounts. With `limit`, stop after that many rows."""
     if limit is None or feed_filter.as_of is not None:
         disable_nested_loops(tx)
-        rows = query.whole_feed(feed_filter, _TOTALS)
+        rows = query.whole_feed(feed_filter, _TOTAL_COLUMNS)
     else:
-        rows = f"SELECT {_TOTALS} FROM ({query.first_amounts(feed_filter, limit)}) AS first_ones"
+        rows = f"SELECT {_TOTAL_COLUMNS} FROM ({query.first_amounts(feed_filter, limit)}) AS first_ones"
     return read_summary(tx, query.as_of(feed_filter, rows), parameters(feed_filter), limit)
 
 
 def sums(tx: Transaction, feed_filter: FeedFilter) -> list[FeedSum]:
     """Return the sums of the feed by status and reason, the largest group first."""
-    totals = f"status, reason, {_TOTALS}"
+    totals = f"status, reason, {_TOTAL_COLUMNS}"
     disable_nested_loops(tx)
     grouped = f"{query.whole_feed(feed_filter, totals)} GROUP BY status, reason ORDER BY count(*) DESC, status, reason"
     found = tx.execute(text(query.as_of(feed_filter, grouped)), parameters(feed_filter))

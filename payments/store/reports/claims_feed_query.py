@@ -1,7 +1,7 @@
 """The rows of the Claims Feed as parts of SQL queries: one row per line, with its newest version.
 
-A rule decides which dead letters are current (`payments.store.feed.current`). Pages apply it row by row, through an
-index. Sums, and the feed as of an earlier moment, apply it to all dead letters together.
+`payments.store.feed.current` defines which dead letters are current. Pages check this for each row, through an index.
+Sums, and the feed as of an earlier moment, select all current dead letters together.
 """
 
 from datetime import datetime
@@ -66,23 +66,30 @@ class FeedRow(NamedTuple):
 
 FIELDS = ", ".join(FeedRow._fields)
 BY_SAVE = "saved_at"
-_UNIQUE = (SortKey("cursor_source", "integer"), SortKey("cursor_id", "bigint"))
+_UNIQUE_SORT_KEYS = (SortKey("cursor_source", "integer"), SortKey("cursor_id", "bigint"))
 SORTS = (
     {
-        BY_SAVE: (SortKey("cursor_at", "timestamptz"), *_UNIQUE),
+        BY_SAVE: (SortKey("cursor_at", "timestamptz"), *_UNIQUE_SORT_KEYS),
         # Patients are in the order of their names; those without a name come first, in the order of their ids.
-        "patient": (SortKey.of_nullable("patient_name", "text"), SortKey.of_nullable("patient", "text"), *_UNIQUE),
-        "attempts": (SortKey("attempts", "bigint"), *_UNIQUE),
+        "patient": (
+            SortKey.of_nullable("patient_name", "text"),
+            SortKey.of_nullable("patient", "text"),
+            *_UNIQUE_SORT_KEYS,
+        ),
+        "attempts": (SortKey("attempts", "bigint"), *_UNIQUE_SORT_KEYS),
     }
-    | {name: (SortKey.of_nullable(name, "numeric"), *_UNIQUE) for name in ("amount", "posted_amount", "difference")}
     | {
-        name: (SortKey.of_nullable(name, "text"), *_UNIQUE)
+        name: (SortKey.of_nullable(name, "numeric"), *_UNIQUE_SORT_KEYS)
+        for name in ("amount", "posted_amount", "difference")
+    }
+    | {
+        name: (SortKey.of_nullable(name, "text"), *_UNIQUE_SORT_KEYS)
         for name in ("payment", "clinic", "charge_type", "status", "reason", "company", "posted")
     }
 )
-"""The sort keys of each column by which the feed can be sorted. Indexes have the order BY_SAVE only."""
+"""The sort keys of each column by which the feed can be sorted. Only the order BY_SAVE has indexes."""
 NAMES = join_names("feed", "company", "patient")
-_IN_WHOLE_FEED = (
+_IS_IN_WHOLE_FEED = (
     "status IS NOT NULL "
     "AND NOT EXISTS (SELECT FROM current_dead_letters "
     "WHERE current_dead_letters.company_id = lines.company_id AND current_dead_letters.line_ref = lines.id)"
@@ -90,7 +97,7 @@ _IN_WHOLE_FEED = (
 
 
 def whole_feed(feed_filter: FeedFilter, fields: str) -> str:
-    """Return the query of all rows. It selects the current dead letters once, as a set."""
+    """Return the query of all rows. It selects the current dead letters once, for all rows together."""
     return (
         f"WITH {current_dead_letters_cte()} SELECT {fields} FROM ("
         f"{whole_lines(feed_filter)} UNION ALL {whole_dead_letters(feed_filter)}) AS feed"
@@ -100,7 +107,7 @@ def whole_feed(feed_filter: FeedFilter, fields: str) -> str:
 def whole_lines(feed_filter: FeedFilter) -> str:
     """Return the query of all rows that are lines. It needs the CTE of the current dead letters."""
     columns = line_columns(feed_filter.scope, as_of=feed_filter.as_of is not None)
-    return f"SELECT {columns} FROM lines WHERE {_IN_WHOLE_FEED} {line_conditions_in_scope(feed_filter)}"
+    return f"SELECT {columns} FROM lines WHERE {_IS_IN_WHOLE_FEED} {line_conditions_in_scope(feed_filter)}"
 
 
 def whole_dead_letters(feed_filter: FeedFilter) -> str:
@@ -110,16 +117,13 @@ def whole_dead_letters(feed_filter: FeedFilter) -> str:
 
 
 def lines_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
-    """Return the query of all rows that are lines.
-
-    For each line, an index finds the dead letters that may supersede it.
-    """
+    """Return the query of all rows that are lines. For each line, it finds the superseding dead letters by an index."""
     where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions_in_scope(feed_filter)}"
     return f"SELECT {columns or line_columns(feed_filter.scope)} FROM lines WHERE {where}"
 
 
 def first_amounts(feed_filter: FeedFilter, limit: int) -> str:
-    """Return the query of the amounts that are counted up to a limit. It stops reading after that many rows."""
+    """Return the query of the amounts of the matching rows. With a limit, it stops reading after that many rows."""
     first = first_rows(limit)
     return (
         f"SELECT amount FROM (({lines_one_by_one(feed_filter, f'{LINE_AMOUNT} AS amount')} {first}) UNION ALL "
@@ -128,7 +132,7 @@ def first_amounts(feed_filter: FeedFilter, limit: int) -> str:
 
 
 def sorted_rows(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
-    """Return the query of a page in an order that no index has. It reads all matching rows."""
+    """Return the query of a page in an order without an index. It reads all matching rows."""
     return (
         f"SELECT {keyset.columns}, {fields} FROM ({lines_one_by_one(feed_filter)} UNION ALL "
         f"{_dead_letters_one_by_one(feed_filter)}) AS feed {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
@@ -136,16 +140,16 @@ def sorted_rows(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
 
 
 def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
-    """Return the query of a page in the order of the save. It takes two index scans, however far the page is."""
+    """Return the query of a page in the order of the save. It takes two index scans, regardless of the position."""
     direction = "DESC" if keyset.reads_descending else "ASC"
-    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_beyond(keyset, 'saved_at', LINE)}"
+    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_is_beyond_position(keyset, 'saved_at', LINE)}"
     order = f"ORDER BY saved_at {direction}, id {direction} {keyset.limit}"
     lines = f"SELECT * FROM lines WHERE {where} {order}"
     if feed_filter.scope != EVERYTHING:
         lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {order}")
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
-        f"{_beyond(keyset, DEAD_LETTER_TIME, DEAD_LETTER)} "
+        f"{_is_beyond_position(keyset, DEAD_LETTER_TIME, DEAD_LETTER)} "
         f"ORDER BY {DEAD_LETTER_TIME} {direction}, id {direction} {keyset.limit}"
     )
     of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
@@ -165,8 +169,8 @@ def _dead_letters_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:
     return f"SELECT {columns or dead_letter_columns(feed_filter.scope)} FROM set_aside WHERE {where}"
 
 
-def _beyond(keyset: Keyset, moment: str, source: int) -> str:
-    """Return the condition that a row of one source is beyond the position. An index can evaluate the condition."""
+def _is_beyond_position(keyset: Keyset, moment: str, source: int) -> str:
+    """Return the condition that a row of one source is beyond the position of a page. An index supports it."""
     if keyset.window.position is None:
         return ""
     _, source_of_position, _ = keyset.window.position

@@ -11,7 +11,7 @@ from payments.store.feed.current import current_dead_letters_cte
 from payments.store.tables import MAY_BE_UNPOSTED
 
 # The lines are found by partial indexes. An OR of both conditions would read all lines of the company.
-_LINES = f"""
+_UNRESOLVED_LINES_QUERY = f"""
 SELECT line_ref AS id FROM findings WHERE company_id = :company_id AND status = 'open'
 UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED})
     AND (status = 'Transmission Pending' OR reason IN ('retries_exhausted', 'patient_not_found'))
@@ -20,7 +20,7 @@ UNION SELECT id FROM lines WHERE company_id = :company_id AND ({MAY_BE_UNPOSTED}
 
 @dataclass(frozen=True, slots=True)
 class CloseWarning:
-    """A payment to resolve before the close: its key and its amount in dollars.
+    """A payment that should be resolved before the close: its key and its amount in dollars.
 
     `what` is the payment's status, or the reason of its exception. `company` is None for a dead letter whose company is
     unreadable.
@@ -37,8 +37,8 @@ class CloseWarning:
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, failed, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter
-    without a company is included if it cannot belong to another company.
+    A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter whose
+    company is unreadable is included only if there is no other company in the installation.
     """
     found = tx.execute(
         text(
@@ -48,7 +48,8 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                 open.id IS NOT NULL AS is_exception,
                 clinic_id || '/' || payment_id || '/' || line_id AS payment, lines.detail, amount_paid AS amount,
                 lines.company_id AS company
-            FROM ({_LINES}) AS unresolved JOIN lines ON lines.company_id = :company_id AND lines.id = unresolved.id
+            FROM ({_UNRESOLVED_LINES_QUERY}) AS unresolved
+                JOIN lines ON lines.company_id = :company_id AND lines.id = unresolved.id
                 LEFT JOIN LATERAL (SELECT id, reason_code FROM findings WHERE findings.company_id = lines.company_id
                     AND line_ref = lines.id AND findings.status = 'open' OFFSET 0) AS open ON true
             WHERE ({IN_MONTH.format("transaction_date")} OR EXISTS (

@@ -76,9 +76,9 @@ _IS_RETRY = (
     "(history_code(what) = 'failed' OR history_code(what) = 'held' AND params ->> 'detail' NOT IN "
     "('patient_not_found', 'month_closing', 'requeued'))"
 )
-_LINES = " JOIN lines ON lines.company_id = history.company_id AND lines.id = history.line_ref"
+_JOIN_LINES = " JOIN lines ON lines.company_id = history.company_id AND lines.id = history.line_ref"
 # The index of the history by time finds the rows of the day.
-_FLOW = f"""
+_HOURLY_FLOW_QUERY = f"""
 WITH events AS (
     SELECT width_bucket(at, CAST(:hours AS timestamptz[])) AS hour, history_code(what) AS code,
         {_IS_RETRY} AS is_retry
@@ -94,11 +94,11 @@ done AS (
 )
 SELECT hour, imported, retried, not_sent FROM done ORDER BY hour
 """
-_UNSUCCESSFUL = (
+_UNSUCCESSFUL_LINES_QUERY = (
     f"SELECT company_id, status, reason FROM lines WHERE status <> 'Transmission Successful' AND {LINE_IS_CURRENT} "
     f"UNION ALL SELECT company_id, status, reason FROM set_aside WHERE {DEAD_LETTER_IS_CURRENT}"
 )
-_AGES = """
+_EXCEPTIONS_BY_AGE_QUERY = """
 SELECT age, count(*) AS count FROM (
     SELECT CASE WHEN opened_at > :now - interval '1 day' THEN 'under 1 day'
         WHEN opened_at > :now - interval '3 days' THEN '1 to 2 days'
@@ -111,9 +111,9 @@ AGE_GROUPS = ("under 1 day", "1 to 2 days", "3 to 6 days", "7 days or more")
 
 
 class DayHours(NamedTuple):
-    """A day in a time zone: the moments at which its hours begin, and the first moment of the next day.
+    """A day in a time zone: the moments at which its hours begin, and the moment at which the next day begins.
 
-    The hours are computed here, because PostgreSQL may not know the time zone.
+    The hours are computed in Python, because PostgreSQL may not know the time zone.
     """
 
     hours: Sequence[datetime]
@@ -121,7 +121,7 @@ class DayHours(NamedTuple):
 
     @classmethod
     def of(cls, day: date, zone: ZoneInfo) -> Self:
-        """Return a day. It has 23 or 25 hours when the clocks change."""
+        """Return the hours of a day in a time zone. When the clocks change, it has 23 or 25 hours."""
         begin, end = (datetime.combine(each, time(), zone).astimezone(UTC) for each in (day, day + timedelta(days=1)))
         quarters = (begin + timedelta(minutes=15) * number for number in range((end - begin) // timedelta(minutes=15)))
         hours = [each for each in quarters if each == begin or each.astimezone(zone).minute == 0]
@@ -129,14 +129,16 @@ class DayHours(NamedTuple):
 
 
 def hourly_flow(tx: Transaction, day: DayHours, scope: Scope, saved: Iterable[HourlyStatus]) -> list[HourlyFlow]:
-    """Return the payment counts of each hour of a day. `saved` are the counts of payments that were saved on the day.
+    """Return the payment counts of each hour of a day. `saved` holds the counts of the payments saved on the day.
 
     When the clocks change, the repeated hour is counted as one hour, and the skipped hour has no payments.
     """
     parameters = {"hours": list(day.hours), "begin": day.hours[0], "end": day.end} | scope_parameters(scope)
     # Only the line knows the clinic.
-    lines = "" if scope.clinics is None else _LINES
-    done = tx.execute(text(_FLOW.format(lines, in_scope(scope, "lines" if lines else "history"))), parameters)
+    lines = "" if scope.clinics is None else _JOIN_LINES
+    done = tx.execute(
+        text(_HOURLY_FLOW_QUERY.format(lines, in_scope(scope, "lines" if lines else "history"))), parameters
+    )
     counts = [(row.hour, (0, *row[1:])) for row in done] + [(each.hour, (each.count, 0, 0, 0)) for each in saved]
     flow = {hour: HourlyFlow(hour, 0, 0, 0, 0) for hour in range(24)}
     for number, added in counts:
@@ -147,7 +149,7 @@ def hourly_flow(tx: Transaction, day: DayHours, scope: Scope, saved: Iterable[Ho
 
 def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[ExceptionAgeCount]:
     """Return the number of open exceptions in each age group, the youngest group first."""
-    query = _AGES.format(in_scope(scope, "lines"))
+    query = _EXCEPTIONS_BY_AGE_QUERY.format(in_scope(scope, "lines"))
     found = tx.execute(text(query), {"now": now} | scope_parameters(scope)).mappings()
     counts = {row["age"]: row["count"] for row in found}
     return [ExceptionAgeCount(age, counts.get(age, 0)) for age in AGE_GROUPS]
@@ -156,7 +158,7 @@ def exceptions_by_age(tx: Transaction, now: datetime, scope: Scope) -> list[Exce
 def unsuccessful_by_company(tx: Transaction) -> list[CompanyCount]:
     """Count the rows of the Claims Feed that are not successful, by company, status and reason."""
     columns = "company_id AS company, status, reason, count(*) AS count"
-    query = f"SELECT {columns} FROM ({_UNSUCCESSFUL}) AS own GROUP BY 1, 2, 3"
+    query = f"SELECT {columns} FROM ({_UNSUCCESSFUL_LINES_QUERY}) AS own GROUP BY 1, 2, 3"
     return [CompanyCount(**row) for row in tx.execute(text(query)).mappings()]
 
 
@@ -184,7 +186,7 @@ def retry_backlog(tx: Transaction) -> RetryBacklog:
 
 
 def retry_count(tx: Transaction, since: datetime) -> int:
-    """Return the number of import attempts since a moment that failed and are tried again."""
+    """Return the number of import attempts that have failed since a moment and led to a retry."""
     counted = tx.execute(text(f"SELECT count(*) FROM history WHERE at >= :since AND {_IS_RETRY}"), {"since": since})
     return int(counted.scalar_one())
 

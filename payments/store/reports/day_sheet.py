@@ -37,27 +37,28 @@ class DayRow(NamedTuple):
     patient_name: str | None
 
 
-_COLUMNS = (
+_ROW_COLUMNS = (
     "payment, clinic, patient, charge_type, method, reference, emr_amount AS amount, status, reason, posted, "
     "posted_amount, refused, company"
 )
 # A refused event without a readable transaction date counts on the day of its save.
-_IS_DAY_OF_LETTER = f"coalesce(transaction_date, {DEAD_LETTER_DAY}) = :day"
+_IS_DEAD_LETTER_OF_DAY = f"coalesce(transaction_date, {DEAD_LETTER_DAY}) = :day"
 _MAY_BE_PAYMENT = f"({IS_NO_PAYMENT.format('set_aside')}) IS NOT TRUE"
 
 
 def read(tx: Transaction, scope: Scope, day: date, limit: int) -> list[DayRow]:
-    """Return up to `limit` payments of a day in a scope, first save first. Payments of 0.00 are omitted."""
+    """Return up to `limit` payments of a day in a scope, oldest save first. Payments of 0.00 are omitted."""
     lines = (
         f"SELECT {line_columns(scope)}, method, reference FROM lines "
         f"WHERE transaction_date = :day AND {LINE_IS_CURRENT_IN_ORDER}{in_scope(scope, 'lines')}"
     )
     letters = (
         f"SELECT {dead_letter_columns(scope)}, NULL::text, NULL::text FROM set_aside "
-        f"WHERE {_IS_DAY_OF_LETTER} AND {_MAY_BE_PAYMENT} AND {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}"
+        f"WHERE {_IS_DEAD_LETTER_OF_DAY} AND {_MAY_BE_PAYMENT} AND {DEAD_LETTER_IS_CURRENT}"
+        f"{in_scope(scope, 'set_aside')}"
     )
     query = (
-        f"SELECT {_COLUMNS}, patient_name FROM ({lines} UNION ALL {letters}) AS day "
+        f"SELECT {_ROW_COLUMNS}, patient_name FROM ({lines} UNION ALL {letters}) AS day "
         f"{join_names('day', 'company', 'patient')} "
         "WHERE emr_amount IS NULL OR emr_amount <> 0 OR posted_amount <> 0 "
         "ORDER BY cursor_at, cursor_source, cursor_id LIMIT :limit"

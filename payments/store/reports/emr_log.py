@@ -32,11 +32,11 @@ _clinics = Table("emr_log_clinics", _metadata, Column("clinic_id", Text), Column
 LOGGED_LINES = """
 logged_lines AS NOT MATERIALIZED (SELECT emr_log.*, company_id FROM emr_log JOIN emr_log_clinics USING (clinic_id)),
 """
-"""A CTE with the rows of the log and their company, for statements after `load`."""
+"""A CTE of the log's rows with their companies, for statements after `create_temporary_tables`."""
 
 # The log names no company. A clinic is that of the company which has it or, if none has, whose events of it were
 # refused.
-_COMPANIES = f"""
+_COMPANIES_BY_CLINIC_QUERY = f"""
 WITH logged AS (SELECT DISTINCT clinic_id FROM emr_log),
 known AS (
     SELECT company_id, clinic_id FROM clinics JOIN logged USING (clinic_id)
@@ -55,8 +55,8 @@ FROM logged LEFT JOIN (TABLE known UNION ALL TABLE refused) AS found USING (clin
 def create_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Scope) -> None:
     """Copy the EMR's Payment Log into temporary tables that exist until the transaction ends.
 
-    A clinic in the log belongs to a company of the scope. Raises AmbiguousIdError if several of these companies have
-    the clinic.
+    The log names no companies. Each of its clinics is assigned to the company of the scope that has the clinic. Raises
+    AmbiguousIdError if several of these companies have the clinic.
     """
     for table in (_emr_log, _clinics):
         columns = ", ".join(f"{column.name} {column.type.compile()}" for column in table.columns)
@@ -68,7 +68,7 @@ def create_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Sc
         tx.execute(text(insert_statement(_emr_log, log_columns)), column_arrays(chunk, log_columns))
     companies = [
         {"clinic_id": row.clinic_id, "company_id": _company(row.clinic_id, row.companies, scope)}
-        for row in tx.execute(text(_COMPANIES), optional_scope_parameters(scope))
+        for row in tx.execute(text(_COMPANIES_BY_CLINIC_QUERY), optional_scope_parameters(scope))
     ]
     clinic_columns = [column.name for column in _clinics.columns]
     tx.execute(text(insert_statement(_clinics, clinic_columns)), column_arrays(companies, clinic_columns))

@@ -41,19 +41,19 @@ class LifeEvent(NamedTuple):
 
 
 # Events from before the column `finding_ref` are those of the line between the opening and the end of the exception.
-_ASKED = "(SELECT *, id AS asked_id FROM findings WHERE findings.id = ANY(:ids)) AS asked"
-_EVENTS = f"""
+_WANTED_EXCEPTIONS = "(SELECT *, id AS asked_id FROM findings WHERE findings.id = ANY(:ids)) AS asked"
+_EVENTS_QUERY = f"""
 SELECT history.at, what AS code, history.version, detail, who, params
-FROM {_ASKED} JOIN history ON history.company_id = asked.company_id AND history.line_ref = asked.line_ref
+FROM {_WANTED_EXCEPTIONS} JOIN history ON history.company_id = asked.company_id AND history.line_ref = asked.line_ref
 WHERE what = ANY(:codes) AND (finding_ref = asked_id OR finding_ref IS NULL
     AND at >= opened_at AND (ended_at IS NULL OR at <= ended_at))
 ORDER BY at, history.id
 """
 # Entries from before the column `finding_ref` have the time of the acceptance, or are named by a reversal.
-_ENTRIES = f"""
+_ENTRIES_QUERY = f"""
 SELECT asked_id, own.id, own.amount, own.patient_id AS patient, own.charge_type, own.method, own.deposit_date,
     own.posting_date, own.posted_at, own.entered_by, own.reverses, own.reason
-FROM {_ASKED} JOIN entries AS own ON own.company_id = asked.company_id AND own.line_ref = asked.line_ref
+FROM {_WANTED_EXCEPTIONS} JOIN entries AS own ON own.company_id = asked.company_id AND own.line_ref = asked.line_ref
 WHERE own.finding_ref = asked_id OR own.finding_ref IS NULL AND (
     asked.status = 'resolved' AND own.posted_at = ended_at AND own.version = asked.version
     OR EXISTS (SELECT FROM entries AS later WHERE later.company_id = asked.company_id
@@ -64,13 +64,16 @@ ORDER BY own.id
 
 def events(tx: Transaction, finding_id: int) -> list[LifeEvent]:
     """Return the events of an exception, in order."""
-    found = tx.execute(text(_EVENTS), {"ids": [finding_id], "codes": list(EXCEPTION_CODES)})
+    found = tx.execute(text(_EVENTS_QUERY), {"ids": [finding_id], "codes": list(EXCEPTION_CODES)})
     return [LifeEvent(**row) for row in found.mappings()]
 
 
 def entries(tx: Transaction, finding_ids: Sequence[int]) -> dict[int, list[DecisionEntry]]:
-    """Return the entries that acceptances and their reversals posted, oldest first, by exception id."""
+    """Return the entries that acceptances of these exceptions and undone acceptances posted, by exception id.
+
+    The entries of each exception are sorted, oldest first.
+    """
     found: dict[int, list[DecisionEntry]] = {finding_id: [] for finding_id in finding_ids}
-    for asked_id, *values in tx.execute(text(_ENTRIES), {"ids": list(finding_ids)}) if finding_ids else ():
+    for asked_id, *values in tx.execute(text(_ENTRIES_QUERY), {"ids": list(finding_ids)}) if finding_ids else ():
         found[asked_id].append(DecisionEntry(*values))
     return found

@@ -13,10 +13,10 @@ from payments.store.db.conditions import in_scope, parameters_of, scope_paramete
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.reports.exceptions import (
-    DUE,
     HAS_PROPOSAL,
     IS_OVERDUE,
-    LINES,
+    JOIN_DUE_DATE,
+    JOIN_LINES,
     ExceptionFilter,
     finding_joins,
     where,
@@ -24,7 +24,7 @@ from payments.store.reports.exceptions import (
 
 
 class ExceptionWork(NamedTuple):
-    """The number of open exceptions: all, with a proposal, of one user, without an owner, and overdue."""
+    """The number of open exceptions in each queue: all, with a proposal, of one user, without an owner, overdue."""
 
     open: int
     to_post: int
@@ -34,7 +34,7 @@ class ExceptionWork(NamedTuple):
 
 
 def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, now: datetime) -> int | None:
-    """Give the oldest matching open exception without an owner to a user. Return its id, or None if there is none.
+    """Make a user the owner of the oldest matching open exception without one. Return its id, None if there is none.
 
     Two users never get the same exception. Locks: the exception FOR NO KEY UPDATE. Locked exceptions are skipped.
     """
@@ -66,7 +66,7 @@ def count_work(tx: Transaction, scope: Scope, owner: str, now: datetime) -> Exce
     own = {"to_post": HAS_PROPOSAL, "mine": "owner = :owner", "unassigned": "owner IS NULL", "overdue": IS_OVERDUE}
     counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in own.items())
     query = (
-        f"SELECT count(*) AS open, {counts} FROM findings {LINES} {DUE} "
+        f"SELECT count(*) AS open, {counts} FROM findings {JOIN_LINES} {JOIN_DUE_DATE} "
         f"WHERE findings.status = 'open'{in_scope(scope, 'lines')}"
     )
     found = tx.execute(text(query), {"owner": owner, "overdue_at": now, **scope_parameters(scope)})

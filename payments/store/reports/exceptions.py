@@ -1,4 +1,4 @@
-"""The Billing Exceptions, oldest first, and the number of each kind."""
+"""The list of Billing Exceptions, and the number of exceptions of each kind."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class ExceptionFilter:
     """Filter of the Billing Exceptions. A field that is None does not restrict them.
 
     `since` and `until` are inclusive transaction dates. `as_of` is a moment: the exceptions are read as they were then.
-    `owner` is a user's name; `is_unassigned` selects exceptions without an owner. `overdue_at` selects those that are
-    overdue at that moment, in the company's time zone. `has_proposal` selects those with or those without proposed
-    entries.
+    `owner` is a user's name. `is_unassigned` selects exceptions without an owner. `overdue_at` selects exceptions that
+    are overdue at that moment, in the company's time zone. `has_proposal` selects exceptions with proposed entries if
+    it is True, and without proposed entries if it is False.
     """
 
     status: FindingStatus | None = FindingStatus.OPEN
@@ -48,9 +48,9 @@ class ExceptionFilter:
 class ExceptionRow:
     """A row of the Billing Exceptions. Amounts are in dollars.
 
-    An entry of `proposal` has a `patient` only if it differs from the payment's current patient. `patient_name` is the
-    current name, None if the EMR has not sent it. `owner` is a user's name. `due_on` is the date by which the exception
-    must be decided (rule D6).
+    An entry of `proposal` has a `patient` only if its patient is not the payment's current patient. `patient_name` is
+    the current name, None if the EMR has not sent it. `owner` is a user's name. `due_on` is the date by which the
+    exception must be decided (rule D6).
     """
 
     id: int
@@ -90,49 +90,49 @@ class ExceptionCount:
 
 
 # Row versions from before migration 0014 have a sentence only.
-_REASON = "coalesce(findings.reason_code, finding_code(findings.reason))"
-LINES = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
+_REASON_CODE = "coalesce(findings.reason_code, finding_code(findings.reason))"
+JOIN_LINES = "JOIN lines ON lines.company_id = findings.company_id AND lines.id = line_ref"
 # `due_date` of `payments/core/service_level.py`: Monday has the number 0.
 _OPENED_ON = "CAST(opened_at AT TIME ZONE companies.timezone AS date)"
 HAS_PROPOSAL = "jsonb_array_length(proposal) > 0"
 IS_OVERDUE = "due_on < CAST(CAST(:overdue_at AS timestamptz) AT TIME ZONE companies.timezone AS date)"
-DUE = (
+JOIN_DUE_DATE = (
     "JOIN companies ON companies.company_id = findings.company_id, "
     f"LATERAL (SELECT {_OPENED_ON} - greatest(CAST(extract(isodow FROM {_OPENED_ON}) AS integer) - 5, 0) AS weekday) "
     "AS opened, LATERAL (SELECT weekday + exception_days + 2 * "
     "((CAST(extract(isodow FROM weekday) AS integer) - 1 + exception_days) / 5) AS due_on) AS due"
 )
-_ROWS = (
-    f"SELECT {{positions}}findings.id, 'Payment' AS type, {_REASON} AS reason, closed_case AS case, "
+_ROWS_QUERY = (
+    f"SELECT {{positions}}findings.id, 'Payment' AS type, {_REASON_CODE} AS reason, closed_case AS case, "
     "{payment} AS payment, patient_id AS patient, amount_before, "
     "amount_now, amount_now - amount_before AS difference, transaction_date, findings.status, proposal, "
     "lines.company_id AS company, clinic_id AS clinic, charge_type, method, "
     "findings.version, note, opened_at, ended_at, ended_by, patient_name, owner, due_on "
-    f"FROM findings {LINES} {join_names('lines')} {DUE} "
+    f"FROM findings {JOIN_LINES} {join_names('lines')} {JOIN_DUE_DATE} "
 )
-_PROPOSED = ("amount", "method", "charge_type")
+_PROPOSED_FIELDS = ("amount", "method", "charge_type")
 BY_ID = "id"
 OLDEST_FIRST = Sort(BY_ID)
-_UNIQUE = SortKey("findings.id", "bigint")
+_UNIQUE_SORT_KEY = SortKey("findings.id", "bigint")
 SORTS = {
-    BY_ID: (_UNIQUE,),
-    "amount_before": (SortKey("amount_before", "numeric"), _UNIQUE),
-    "amount_now": (SortKey("amount_now", "numeric"), _UNIQUE),
-    "difference": (SortKey("(amount_now - amount_before)", "numeric"), _UNIQUE),
-    "transaction_date": (SortKey.of_nullable("transaction_date", "date"), _UNIQUE),
-    "opened_at": (SortKey("opened_at", "timestamptz"), _UNIQUE),
-    "ended_at": (SortKey.of_nullable("ended_at", "timestamptz"), _UNIQUE),
-    "reason": (SortKey.of_nullable(_REASON, "text"), _UNIQUE),
-    "status": (SortKey("findings.status", "text"), _UNIQUE),
-    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("patient_id", "text"), _UNIQUE),
-    "clinic": (SortKey("clinic_id", "text"), _UNIQUE),
-    "company": (SortKey("lines.company_id", "text"), _UNIQUE),
-    "charge_type": (SortKey.of_nullable("charge_type", "text"), _UNIQUE),
-    "method": (SortKey.of_nullable("method", "text"), _UNIQUE),
-    "owner": (SortKey.of_nullable("owner", "text"), _UNIQUE),
-    "due_on": (SortKey("due_on", "date"), _UNIQUE),
+    BY_ID: (_UNIQUE_SORT_KEY,),
+    "amount_before": (SortKey("amount_before", "numeric"), _UNIQUE_SORT_KEY),
+    "amount_now": (SortKey("amount_now", "numeric"), _UNIQUE_SORT_KEY),
+    "difference": (SortKey("(amount_now - amount_before)", "numeric"), _UNIQUE_SORT_KEY),
+    "transaction_date": (SortKey.of_nullable("transaction_date", "date"), _UNIQUE_SORT_KEY),
+    "opened_at": (SortKey("opened_at", "timestamptz"), _UNIQUE_SORT_KEY),
+    "ended_at": (SortKey.of_nullable("ended_at", "timestamptz"), _UNIQUE_SORT_KEY),
+    "reason": (SortKey.of_nullable(_REASON_CODE, "text"), _UNIQUE_SORT_KEY),
+    "status": (SortKey("findings.status", "text"), _UNIQUE_SORT_KEY),
+    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("patient_id", "text"), _UNIQUE_SORT_KEY),
+    "clinic": (SortKey("clinic_id", "text"), _UNIQUE_SORT_KEY),
+    "company": (SortKey("lines.company_id", "text"), _UNIQUE_SORT_KEY),
+    "charge_type": (SortKey.of_nullable("charge_type", "text"), _UNIQUE_SORT_KEY),
+    "method": (SortKey.of_nullable("method", "text"), _UNIQUE_SORT_KEY),
+    "owner": (SortKey.of_nullable("owner", "text"), _UNIQUE_SORT_KEY),
+    "due_on": (SortKey("due_on", "date"), _UNIQUE_SORT_KEY),
 }
-"""The sort keys of each column by which exceptions can be sorted. An index has the order BY_ID only."""
+"""The sort keys of each column by which exceptions can be sorted. Only the order BY_ID has an index."""
 
 
 def stream(tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = OLDEST_FIRST) -> Iterator[ExceptionRow]:
@@ -147,7 +147,7 @@ def stream(tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = OLDE
 def read_page(
     tx: Transaction, exception_filter: ExceptionFilter, window: Window, sort: Sort = OLDEST_FIRST
 ) -> list[PositionedRow[ExceptionRow]]:
-    """Return the rows of a page. Unless the sort is BY_ID, the query reads all matching exceptions."""
+    """Return the rows of a page. The query reads all matching exceptions, unless they are sorted by BY_ID."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     rows = _rows(exception_filter.scope, f"{keyset.columns}, ")
     query = f"{rows} {where(exception_filter)}{keyset.condition} {keyset.order_by}"
@@ -161,7 +161,7 @@ def read_page(
 
 def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
     """Count the matching exceptions and add up their differences. With `limit`, stop after that many."""
-    matching = f"FROM findings {LINES} {_due(exception_filter)} {where(exception_filter)}"
+    matching = f"FROM findings {JOIN_LINES} {_due(exception_filter)} {where(exception_filter)}"
     first = f"SELECT amount_now - amount_before AS difference {matching} {first_rows(limit)}"
     query = f"SELECT count(*) AS count, coalesce(sum(difference), 0.00) AS total FROM ({first}) AS first_ones"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
@@ -176,10 +176,10 @@ def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | N
 
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
-    """Return the number of exceptions of each kind: by number, largest first, then by reason and case."""
+    """Return the number of exceptions of each reason and case. The largest number comes first."""
     join = finding_joins(exception_filter)
     query = (
-        f"SELECT {_REASON} AS reason, closed_case AS case, count(*) AS count, "
+        f"SELECT {_REASON_CODE} AS reason, closed_case AS case, count(*) AS count, "
         "sum(amount_now - amount_before) AS difference "
         f"FROM findings {join} {where(exception_filter)} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     )
@@ -191,7 +191,7 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
 
 def _rows(scope: Scope, positions: str = "") -> str:
     """Return the query of the rows up to its FROM clause. The columns `positions` precede the others."""
-    return _ROWS.format(payment=printed_key(scope, "lines"), positions=positions)
+    return _ROWS_QUERY.format(payment=printed_key(scope, "lines"), positions=positions)
 
 
 def _positioned(row: Mapping[Any, Any], keys: int) -> PositionedRow[ExceptionRow]:
@@ -205,18 +205,18 @@ def _row(row: Mapping[Any, Any]) -> ExceptionRow:
 
 
 def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | None]:
-    """Return a proposed entry. It has a `patient` only if it differs from the payment's current patient."""
+    """Return a proposed entry. It has a `patient` only if this is not the payment's current patient."""
     other = {"patient": entry["patient_id"]} if entry["patient_id"] != patient_id else {}
-    return {name: entry[name] for name in _PROPOSED} | other
+    return {name: entry[name] for name in _PROPOSED_FIELDS} | other
 
 
 def finding_joins(exception_filter: ExceptionFilter) -> str:
     """Return the joins to `findings` that the conditions of a filter need."""
-    return f"{LINES if _has_line_filter(exception_filter) else ''} {_due(exception_filter)}"
+    return f"{JOIN_LINES if _has_line_filter(exception_filter) else ''} {_due(exception_filter)}"
 
 
 def _due(exception_filter: ExceptionFilter) -> str:
-    return DUE if exception_filter.overdue_at else ""
+    return JOIN_DUE_DATE if exception_filter.overdue_at else ""
 
 
 def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
@@ -225,7 +225,7 @@ def _has_line_filter(exception_filter: ExceptionFilter) -> bool:
 
 
 def where(exception_filter: ExceptionFilter) -> str:
-    """Return the WHERE clause of a filter, for `findings` with its `joins`."""
+    """Return the WHERE clause of a filter, for `findings` with the joins that `finding_joins` returns."""
     # The status is written out, because the planner uses a partial index for a literal only. The enum checks it.
     status = f"findings.status = '{FindingStatus(exception_filter.status)}'" if exception_filter.status else ""
     # OFFSET lets PostgreSQL look up the patient's lines once. Without statistics it would do so for each exception.
@@ -234,7 +234,7 @@ def where(exception_filter: ExceptionFilter) -> str:
     )
     sql_by_field = {
         "status": status,
-        "reason": f"{_REASON} = :reason",
+        "reason": f"{_REASON_CODE} = :reason",
         "case": "closed_case = :case",
         "patient": f"(findings.company_id, line_ref) IN ({of_patient} OFFSET 0)",
         "since": "transaction_date >= :since",

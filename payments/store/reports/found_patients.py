@@ -1,4 +1,4 @@
-"""Find patients by a part of their name or id, and count their payments."""
+"""Find patients by parts of their name or id, and read the number and sum of their payments."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,8 +13,8 @@ from payments.store.db.statement import text
 from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.tables import patients
 
-_OF_COMPANY_MIN = 20
-_SCOPES_COMPANIES = "ARRAY(SELECT company_id FROM companies WHERE true{0} ORDER BY 1)"
+_PATIENTS_OF_COMPANY_MIN = 20
+_COMPANY_ARRAY = "ARRAY(SELECT company_id FROM companies WHERE true{0} ORDER BY 1)"
 
 
 class PatientCandidate(NamedTuple):
@@ -40,7 +40,7 @@ class FoundPatient(NamedTuple):
     transaction_date: date | None
 
 
-_HAS_DATA = """
+_HAS_DATA_CONDITION = """
 (EXISTS (SELECT FROM lines WHERE lines.company_id = patients.company_id AND lines.patient_id = patients.patient_id{0})
     OR EXISTS (SELECT FROM charges WHERE charges.company_id = patients.company_id
         AND charges.patient_id = patients.patient_id{1}))
@@ -63,7 +63,7 @@ def find_candidates(tx: Transaction, scope: Scope, terms: Sequence[str], limit: 
         "SELECT patients.company_id, patients.patient_id, search_text(patients.patient_id) AS plain_id, "
         f"coalesce(search_text(name), '') AS plain_name FROM (SELECT {companies_in(scope)} AS ids) AS own, "
         "find_patients(own.ids, CAST(:clinic_ids AS text[]), :terms, "
-        f"greatest(:most / greatest(cardinality(own.ids), 1), {_OF_COMPANY_MIN})) AS found "
+        f"greatest(:most / greatest(cardinality(own.ids), 1), {_PATIENTS_OF_COMPANY_MIN})) AS found "
         "JOIN patients ON patients.company_id = found.company AND patients.patient_id = found.patient "
         f"WHERE true{company_in_scope(scope, 'patients')}{limited}"
     )
@@ -73,7 +73,7 @@ def find_candidates(tx: Transaction, scope: Scope, terms: Sequence[str], limit: 
 
 
 def read(tx: Transaction, scope: Scope, keys: Sequence[PatientKey]) -> dict[PatientKey, FoundPatient]:
-    """Return these patients of a scope by their keys."""
+    """Return these patients by key, with their payments in the scope."""
     of_patient = "{0}.company_id = patients.company_id AND {0}.patient_id = patients.patient_id"
     query = (
         "SELECT patients.company_id, patients.patient_id, name, known_at IS NOT NULL AS is_known, of_lines.count, "
@@ -90,7 +90,7 @@ def read(tx: Transaction, scope: Scope, keys: Sequence[PatientKey]) -> dict[Pati
 
 def companies_in(scope: Scope) -> str:
     """Return the SQL expression of the ids of a scope's companies, as an array."""
-    return _SCOPES_COMPANIES.format(company_in_scope(scope, "companies"))
+    return _COMPANY_ARRAY.format(company_in_scope(scope, "companies"))
 
 
 def clinic_ids(scope: Scope) -> list[str] | None:
@@ -99,4 +99,4 @@ def clinic_ids(scope: Scope) -> list[str] | None:
 
 
 def _has_data(scope: Scope) -> str:
-    return _HAS_DATA.format(in_scope(scope, "lines"), in_scope(scope, "charges"))
+    return _HAS_DATA_CONDITION.format(in_scope(scope, "lines"), in_scope(scope, "charges"))

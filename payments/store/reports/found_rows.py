@@ -18,10 +18,10 @@ from payments.store.tables import lines
 
 
 class FoundPayment(NamedTuple):
-    """A row of the Claims Feed, with the key of its line and the id of its dead letter.
+    """A row of the Claims Feed with the key of its line or, for a dead letter, the id of the dead letter.
 
-    The status of the row is empty for a line that was never sent. For a dead letter, a part of `key` is empty if the
-    event does not name it.
+    The status of the row is empty for a line that was never sent. If the event of a dead letter does not name an id,
+    this part of `key` is empty.
     """
 
     key: LineKey
@@ -31,14 +31,17 @@ class FoundPayment(NamedTuple):
     row: FeedRow
 
 
-_KEY = list(LineKey._fields)
-_KEYS = ", ".join(_KEY)
+_KEY_COLUMNS = list(LineKey._fields)
+_KEY_LIST = ", ".join(_KEY_COLUMNS)
 _FEED_FIELDS = ", ".join(FeedRow._fields)
-_BY_KEY = " AND ".join(f"{{0}}.{name} = wanted.{name}" for name in _KEY)
-_WANTED = f"(SELECT * FROM {unnest_item(lines, _KEY)}) AS wanted"
-_LINES = f"SELECT own.* FROM {_WANTED}, LATERAL (SELECT * FROM lines WHERE {_BY_KEY.format('lines')} OFFSET 0) AS own"
-_DEAD_LETTERS = f"""
-(SELECT own.* FROM {_WANTED}, LATERAL (SELECT * FROM set_aside WHERE {_BY_KEY.format("set_aside")} OFFSET 0) AS own
+_HAS_WANTED_KEY = " AND ".join(f"{{0}}.{name} = wanted.{name}" for name in _KEY_COLUMNS)
+_WANTED_KEYS = f"(SELECT * FROM {unnest_item(lines, _KEY_COLUMNS)}) AS wanted"
+_LINES_QUERY = f"""
+SELECT own.* FROM {_WANTED_KEYS}, LATERAL (SELECT * FROM lines WHERE {_HAS_WANTED_KEY.format("lines")} OFFSET 0) AS own
+"""
+_DEAD_LETTERS_QUERY = f"""
+(SELECT own.* FROM {_WANTED_KEYS}, LATERAL (
+        SELECT * FROM set_aside WHERE {_HAS_WANTED_KEY.format("set_aside")} OFFSET 0) AS own
     UNION SELECT * FROM set_aside WHERE id = ANY(:dead_letters))
 """
 
@@ -46,14 +49,15 @@ _DEAD_LETTERS = f"""
 def read(tx: Transaction, scope: Scope, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[FoundPayment]:
     """Return these payments of a scope, newest save first. A dead letter replaces the line that it supersedes."""
     statement = (
-        f"SELECT {_FEED_FIELDS}, dead_letter_id, transaction_date, reference, {_KEYS} FROM ("
-        f"SELECT {line_columns(scope)}, NULL::bigint AS dead_letter_id, transaction_date, reference, {_KEYS} "
-        f"FROM ({_LINES}) AS lines WHERE {LINE_IS_NEWEST}{in_scope(scope, 'lines')} UNION ALL "
-        f"SELECT {dead_letter_columns(scope)}, id, transaction_date, NULL, {_KEYS} "
-        f"FROM {_DEAD_LETTERS} AS set_aside WHERE {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}) AS feed "
+        f"SELECT {_FEED_FIELDS}, dead_letter_id, transaction_date, reference, {_KEY_LIST} FROM ("
+        f"SELECT {line_columns(scope)}, NULL::bigint AS dead_letter_id, transaction_date, reference, {_KEY_LIST} "
+        f"FROM ({_LINES_QUERY}) AS lines WHERE {LINE_IS_NEWEST}{in_scope(scope, 'lines')} UNION ALL "
+        f"SELECT {dead_letter_columns(scope)}, id, transaction_date, NULL, {_KEY_LIST} "
+        f"FROM {_DEAD_LETTERS_QUERY} AS set_aside "
+        f"WHERE {DEAD_LETTER_IS_CURRENT}{in_scope(scope, 'set_aside')}) AS feed "
         f"{join_names('feed', 'company', 'patient')} ORDER BY cursor_at DESC, cursor_id DESC"
     )
-    given: dict[str, Any] = column_arrays([key._asdict() for key in keys], _KEY) | {
+    given: dict[str, Any] = column_arrays([key._asdict() for key in keys], _KEY_COLUMNS) | {
         "dead_letters": list(dead_letter_ids)
     }
     found = tx.execute(text(statement), given | scope_parameters(scope))

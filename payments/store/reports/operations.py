@@ -16,7 +16,7 @@ from payments.store.feed.current import DEAD_LETTER_IS_CURRENT
 class CompanyNight(NamedTuple):
     """A company's time zone, and the date of its last complete nightly distribution.
 
-    `is_distributing` tells whether the next distribution has begun.
+    `is_distributing` tells whether a later distribution has begun.
     """
 
     company_id: str
@@ -72,7 +72,7 @@ def company_nights(tx: Transaction, scope: Scope) -> Sequence[CompanyNight]:
 
 
 def postponed_work(tx: Transaction, scope: Scope, limit: int) -> Sequence[PostponedRow]:
-    """Return up to `limit` postponed items of recurring work in a scope. The item that failed last comes first."""
+    """Return up to `limit` postponed items of recurring work in a scope, the last failure first."""
     found = tx.execute(
         text(
             "SELECT company_id, kind, item_id, failed_attempts, error, first_failed_at, failed_at, next_try_at "

@@ -12,7 +12,7 @@ from payments.store.reports.account import AccountRow
 
 
 class OwedCharge(NamedTuple):
-    """A charge, and the amount in dollars that the patient still owes for it, after the applied payments."""
+    """A charge, and the amount in dollars that the patient still owes for it. Applied payments are deducted."""
 
     clinic: str
     charge: str
@@ -22,7 +22,7 @@ class OwedCharge(NamedTuple):
 
 
 # The amount is that of `summaries` in `account.py`.
-_OWED = """
+_OWED_CHARGES_QUERY = """
 SELECT clinic_id, charge_id, date_of_service, owed, insurance_open FROM (
     SELECT charges.*, patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 0.00) AS owed
     FROM charges LEFT JOIN (SELECT clinic_id, charge_id, sum(amount) AS applied FROM allocations
@@ -34,7 +34,7 @@ SELECT clinic_id, charge_id, date_of_service, owed, insurance_open FROM (
 
 
 def read(tx: Transaction, account: AccountRow, scope: Scope) -> list[OwedCharge]:
-    """Return the charges of an account in a scope that are not fully paid, by date of service."""
-    query = _OWED.format(scope=in_scope(scope, "charges"))
+    """Return the charges of an account in a scope for which the patient still owes money, by date of service."""
+    query = _OWED_CHARGES_QUERY.format(scope=in_scope(scope, "charges"))
     of_account = {"company_id": account.company, "patient_id": account.patient, **scope_parameters(scope)}
     return [OwedCharge._make(row) for row in tx.execute(text(query), of_account)]

@@ -86,29 +86,29 @@ class PaymentLogSum:
 
 BY_DEPOSIT_DATE = "deposit_date"
 NEWEST_FIRST = Sort(BY_DEPOSIT_DATE, is_descending=True)
-_UNIQUE = SortKey("entries.id", "bigint")
+_UNIQUE_SORT_KEY = SortKey("entries.id", "bigint")
 SORTS = {
-    BY_DEPOSIT_DATE: (SortKey("deposit_date", "date"), _UNIQUE),
-    "posting_date": (SortKey("posting_date", "date"), _UNIQUE),
-    "amount": (SortKey("amount", "numeric"), _UNIQUE),
-    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("entries.patient_id", "text"), _UNIQUE),
-    "user": (SortKey("entered_by", "text"), _UNIQUE),
-    "clinic": (SortKey("clinic_id", "text"), _UNIQUE),
-    "company": (SortKey("company_id", "text"), _UNIQUE),
-    "reference": (SortKey.of_nullable("reference", "text"), _UNIQUE),
-} | {name: (SortKey(name, "text"), _UNIQUE) for name in ("charge_type", "method", "kind")}
-"""The sort keys of each column by which the log can be sorted. Indexes have the order BY_DEPOSIT_DATE only."""
-_FIELDS_OF_ENTRIES = (
+    BY_DEPOSIT_DATE: (SortKey("deposit_date", "date"), _UNIQUE_SORT_KEY),
+    "posting_date": (SortKey("posting_date", "date"), _UNIQUE_SORT_KEY),
+    "amount": (SortKey("amount", "numeric"), _UNIQUE_SORT_KEY),
+    "patient": (SortKey.of_nullable("patient_name", "text"), SortKey("entries.patient_id", "text"), _UNIQUE_SORT_KEY),
+    "user": (SortKey("entered_by", "text"), _UNIQUE_SORT_KEY),
+    "clinic": (SortKey("clinic_id", "text"), _UNIQUE_SORT_KEY),
+    "company": (SortKey("company_id", "text"), _UNIQUE_SORT_KEY),
+    "reference": (SortKey.of_nullable("reference", "text"), _UNIQUE_SORT_KEY),
+} | {name: (SortKey(name, "text"), _UNIQUE_SORT_KEY) for name in ("charge_type", "method", "kind")}
+"""The sort keys of each column by which the log can be sorted. Only the order BY_DEPOSIT_DATE has indexes."""
+_ENTRY_COLUMNS = (
     "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id, "
     "clinic_id, reference"
 )
-_NAMES = join_names("entries")
-_SHOWN_COLUMNS = slice(2, 10)
-"""The columns of an entry that are columns of its row as well: from the patient to the user."""
+_JOIN_NAMES = join_names("entries")
+_SHOWN_SLICE = slice(2, 10)
+"""The part of _ENTRY_COLUMNS, from the patient to the user, that is also in PaymentLogRow."""
 # The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
 # oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
 # the condition: a plan without statistics cannot be a bad one.
-_DETAILS_OF_LINES = """
+_LINE_DETAILS_QUERY = """
 SELECT id, payment, CASE
     WHEN sign(left_over) <> sign(amount) THEN 0.00
     WHEN amount > 0 THEN greatest(0.00, least(amount, left_over - later))
@@ -128,7 +128,7 @@ FROM (
 ) AS of_lines
 WHERE id IS NOT NULL
 """
-_SQL_OF_GROUPS = {
+_EXPRESSION_BY_GROUP = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",
     GroupBy.METHOD: "entries.method",
@@ -148,9 +148,9 @@ def stream(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = No
 def stream_applied(
     tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = None
 ) -> Iterator[tuple[PaymentLogRow, Sequence[AppliedRow]]]:
-    """Yield the matching entries in the order of `stream`, each with its applied amounts.
+    """Yield the matching entries in the order of `stream`, each with the applied amounts of its line.
 
-    These are the amounts of the entry's line that are applied to charges of the entry's patient.
+    Only amounts that are applied to charges of the entry's patient are included.
     """
     for entries in _batches(tx, log_filter, sort):
         applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
@@ -161,18 +161,18 @@ def stream_applied(
 def read_page(
     tx: Transaction, log_filter: PaymentLogFilter, window: Window, sort: Sort = NEWEST_FIRST
 ) -> list[PositionedRow[PaymentLogRow]]:
-    """Return the rows of a page. Unless the sort is BY_DEPOSIT_DATE, the query reads all matching entries."""
+    """Return the rows of a page. The query reads all matching entries, unless they are sorted by BY_DEPOSIT_DATE."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
-    fields = f"{_FIELDS_OF_ENTRIES}, patient_name, {keyset.columns}"
+    fields = f"{_ENTRY_COLUMNS}, patient_name, {keyset.columns}"
     if sort.column != BY_DEPOSIT_DATE:
-        query = f"SELECT {fields} FROM entries {_NAMES} {_where(log_filter)}{keyset.condition} {keyset.order_by}"
+        query = f"SELECT {fields} FROM entries {_JOIN_NAMES} {_where(log_filter)}{keyset.condition} {keyset.order_by}"
     else:
         where = f"true{_conditions(log_filter)}{keyset.condition}"
         rows = f"SELECT * FROM entries WHERE {where} {keyset.order_by}"
         if log_filter.scope != EVERYTHING:
             each = rows_of_each_clinic(log_filter.scope, "entries", f"{where} {keyset.order_by}")
             rows = f"SELECT * FROM ({each}) AS entries {keyset.order_by}"
-        query = f"SELECT {fields} FROM ({rows}) AS entries {_NAMES} {keyset.order_by}"
+        query = f"SELECT {fields} FROM ({rows}) AS entries {_JOIN_NAMES} {keyset.order_by}"
     entries = keyset.in_order(_execute(tx, log_filter, query, keyset.parameters))
     positions = (tuple(each[-len(keyset.keys) :]) for each in entries)
     return [*map(PositionedRow, positions, _rows(tx, log_filter, entries))]
@@ -188,7 +188,7 @@ def summarize(tx: Transaction, log_filter: PaymentLogFilter, limit: int | None =
 def sums(tx: Transaction, log_filter: PaymentLogFilter, group_by: GroupBy) -> list[PaymentLogSum]:
     """Return the sums of the matching entries by a column, sorted by that column."""
     is_by_clinic = group_by is GroupBy.CLINIC
-    group = printed_clinic(log_filter.scope, "entries") if is_by_clinic else _SQL_OF_GROUPS[group_by]
+    group = printed_clinic(log_filter.scope, "entries") if is_by_clinic else _EXPRESSION_BY_GROUP[group_by]
     totals = f"SELECT {group} AS key, count(*) AS count, sum(amount) AS total"
     found = _execute(tx, log_filter, f"{totals} FROM entries {_where(log_filter)} GROUP BY 1 ORDER BY 1")
     return [PaymentLogSum(**row) for row in found.mappings()]
@@ -196,7 +196,7 @@ def sums(tx: Transaction, log_filter: PaymentLogFilter, group_by: GroupBy) -> li
 
 def _batches(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None) -> Iterator[Sequence[Row[Any]]]:
     order = order_by(SORTS[sort.column], sort) if sort else "ORDER BY deposit_date, charge_type, amount, id"
-    query = f"SELECT {_FIELDS_OF_ENTRIES}, patient_name FROM entries {_NAMES} {_where(log_filter)} {order}"
+    query = f"SELECT {_ENTRY_COLUMNS}, patient_name FROM entries {_JOIN_NAMES} {_where(log_filter)} {order}"
     is_selective = log_filter.patient_id is not None
     return read_batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
 
@@ -204,14 +204,14 @@ def _batches(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None) -
 def _rows(tx: Transaction, log_filter: PaymentLogFilter, entries: Sequence[Row[Any]]) -> Iterator[PaymentLogRow]:
     """Yield the rows of these entries, with the columns of their lines. One query reads all the lines."""
     line_refs = [*{entry.line_ref for entry in entries} - {None}]
-    details_of_lines = _DETAILS_OF_LINES.format(payment=printed_key(log_filter.scope, "lines"))
+    details_of_lines = _LINE_DETAILS_QUERY.format(payment=printed_key(log_filter.scope, "lines"))
     found = _execute(tx, log_filter, details_of_lines, {"line_refs": line_refs}) if line_refs else ()
     details = {entry_id: of_line for entry_id, *of_line in found}
     for entry in entries:
         # A manual entry has no line.
         payment, unassigned = details.get(entry.id, (None, entry.amount))
         of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference)
-        yield PaymentLogRow._make((payment, *entry[_SHOWN_COLUMNS], unassigned, *of_entry))
+        yield PaymentLogRow._make((payment, *entry[_SHOWN_SLICE], unassigned, *of_entry))
 
 
 def _where(log_filter: PaymentLogFilter) -> str:
@@ -219,7 +219,7 @@ def _where(log_filter: PaymentLogFilter) -> str:
 
 
 def _conditions(log_filter: PaymentLogFilter) -> str:
-    """Return the conditions on `entries`, each preceded by AND. The conditions of the scope are not among them."""
+    """Return the conditions on `entries`, each preceded by AND, without the conditions of the scope."""
     sql_by_field = {
         "patient_id": "entries.patient_id = :patient_id",
         "since": "deposit_date >= :since",

@@ -1,6 +1,6 @@
 """The number and amounts of payments by posted state, and the payments of a day by status and hour.
 
-The current rows of the Claims Feed are found one by one through partial indexes, which contain few of all lines.
+Partial indexes, which contain only a small part of the lines, find the current rows of the Claims Feed one by one.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from payments.store.tables import MAY_BE_UNPOSTED
 
 @dataclass(frozen=True, slots=True)
 class UnpostedSum:
-    """The payments that are not posted for one cause: their number, amounts in dollars, and the oldest save.
+    """The payments that are not posted for the same cause: number, amounts in dollars, and time of the oldest save.
 
     `posted` is the posted state. `reason` is set if the state is NOT_SENT or INVALID. `difference` is the EMR's amount
-    less the amount that Billing holds. Events with an unreadable amount add nothing to the amounts.
+    less the amount that Billing holds. Events with an unreadable amount count, but add nothing to the amounts.
     """
 
     posted: str
@@ -44,14 +44,14 @@ class HourlyStatus:
     count: int
 
 
-_UNPOSTED_SUMS = f"""
+_UNPOSTED_SUMS_QUERY = f"""
 SELECT posted, {REASON_OF_STATE} AS reason, count(*) AS count,
     coalesce(sum(emr_amount), 0.00) AS emr_amount, coalesce(sum(posted_amount), 0.00) AS posted_amount,
     coalesce(sum(difference), 0.00) AS difference, min(cursor_at) AS oldest_at
 FROM ({{feed}}) AS feed WHERE posted <> 'posted' AND posted <> 'nothing_to_post'
 GROUP BY 1, 2 ORDER BY oldest_at, posted, reason
 """
-_DAY = """
+_DAY_BY_STATUS_QUERY = """
 SELECT status, greatest(1, least(cardinality(CAST(:hours AS timestamptz[])),
     width_bucket(cursor_at, CAST(:hours AS timestamptz[])))) AS hour, count(*) AS count
 FROM ({feed}) AS feed GROUP BY 1, 2
@@ -63,7 +63,7 @@ def unposted_sums(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]
 
     The cause with the oldest payment comes first.
     """
-    query = _UNPOSTED_SUMS.format(feed=unposted_rows(feed_filter))
+    query = _UNPOSTED_SUMS_QUERY.format(feed=unposted_rows(feed_filter))
     return [UnpostedSum(*row) for row in tx.execute(text(query), parameters(feed_filter))]
 
 
@@ -75,12 +75,13 @@ def unposted_rows(feed_filter: FeedFilter) -> str:
 def day_by_status(tx: Transaction, day: date, hours: Sequence[datetime], scope: Scope) -> list[HourlyStatus]:
     """Count the payments of the Claims Feed that were saved on a clinic-local day, by status and hour.
 
-    `hours` are the moments at which the hours begin. A clinic in another time zone may have saved a payment of this day
-    outside of these hours. That payment counts in the first or the last hour.
+    `hours` are the moments at which the hours begin. If a clinic in another time zone saved a payment of this day
+    before or after these hours, the payment counts in the first or the last hour.
     """
     feed_filter = FeedFilter(since=day, until=day, scope=scope)
     found = tx.execute(
-        text(_DAY.format(feed=current_rows(feed_filter))), parameters(feed_filter) | {"hours": list(hours)}
+        text(_DAY_BY_STATUS_QUERY.format(feed=current_rows(feed_filter))),
+        parameters(feed_filter) | {"hours": list(hours)},
     )
     return [HourlyStatus(*row) for row in found]
 

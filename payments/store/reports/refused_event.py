@@ -1,4 +1,4 @@
-"""A refused event as it came: one dead letter with its body."""
+"""A refused event: one dead letter, with the body as it was received."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from payments.store.db.statement import text
 
 
 class RefusedEventRow(NamedTuple):
-    """A refused event. `error` names the first wrong field and what was expected.
+    """A refused event. `error` names the first invalid field and what was expected.
 
-    `payment` is the printed key, None if it cannot be read. `key` is the printed key of the dead letter, for a requeue.
-    Company, clinic, patient, type, version and save time are None where they cannot be read. `is_open` is False after
-    the event was requeued with success, or replaced. `byte_count` and `sha256` are of the whole event; if it was
-    oversized, `body` is only its beginning.
+    `payment` is the printed key of the payment. It is None if it cannot be read, and so are company, clinic, patient,
+    type, version and save time. `key` is the printed key of the dead letter, for a requeue. `is_open` is False after
+    the event was requeued successfully or replaced. `byte_count` and `sha256` describe the whole event. The body of an
+    oversized event is only its beginning.
     """
 
     id: int

@@ -22,15 +22,15 @@ class Summary:
 
 
 def first_rows(limit: int | None) -> str:
-    """Return the LIMIT clause of the rows that are counted: one more than the limit, or all without a limit.
+    """Return the LIMIT clause of the rows that are counted: one more than the limit. Without a limit, return no clause.
 
-    The number is written out, so that PostgreSQL keeps the plan.
+    The number is part of the text, so that PostgreSQL can reuse the plan.
     """
     return "" if limit is None else f"LIMIT {limit + 1:d}"
 
 
 def read_summary(tx: Transaction, query: str, parameters: Mapping[str, object], limit: int | None) -> Summary:
-    """Return the summary that a query computes from `first_rows(limit)`. It has the columns `count` and `total`."""
+    """Run a query that returns `count` and `total` of the rows in `first_rows(limit)`, and return their summary."""
     count, amount = tx.execute(text(query), parameters).one()
     if limit is not None and count > limit:
         return Summary(limit, None, is_complete=False)

@@ -15,8 +15,7 @@ class TimelineRow(NamedTuple):
     """An event in the history of a payment.
 
     - `code`: a HistoryCode, or a sentence in a row from before migration 0014.
-    - `params`: the values that belong to the code. For an import they include its postings, which are read from the
-      ledger.
+    - `params`: the values that belong to the code. For an import they include the postings, read from the ledger.
     - `duration_ms`, `error`: set for an import attempt.
     - `task`: the id of the Celery task that made the attempt; None if it is no longer stored.
     - `patient_name`: the current name of the payment's patient, the same in each row.
@@ -39,7 +38,7 @@ class TimelineRow(NamedTuple):
 
 
 class PaymentFacts(NamedTuple):
-    """The method, the dates and the reference of a payment, as last saved.
+    """The method, the dates and the reference of a payment, as they were last saved.
 
     `reference` is a check number, for example.
     """
@@ -50,14 +49,14 @@ class PaymentFacts(NamedTuple):
     reference: str | None
 
 
-_FACTS = f"""
+_FACTS_QUERY = f"""
 SELECT {", ".join(PaymentFacts._fields)} FROM lines
 WHERE company_id = :company_id AND clinic_id = :clinic_id AND payment_id = :payment_id AND line_id = :line_id
 """
 _POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
 
 # The entries that an import posted carry its version and its time.
-_WITH_POSTINGS = """
+_PARAMS_WITH_POSTINGS = """
 CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false) THEN coalesce(params, '{}') || (
     SELECT jsonb_build_object(
         'postings', coalesce(
@@ -76,7 +75,7 @@ CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false
 
 # An attempt that failed before the payment could be read is stored with its stream entry only, and joins by it. The ids
 # are looked up first, so that each part of the history is read through its own index.
-_IDS = """
+_NAMED_IDS_CTES = """
 WITH named AS (
     SELECT * FROM unnest(
         CAST(:companies AS text[]), CAST(:clinics AS text[]), CAST(:payments AS text[]), CAST(:lines AS text[])
@@ -89,7 +88,7 @@ SELECT false, found.id FROM named, LATERAL (SELECT id FROM set_aside WHERE {0} O
     "company_id = named.company_id AND clinic_id = named.clinic_id AND payment_id = named.payment_id "
     "AND line_id = named.line_id"
 )
-_TIMELINE = f"""
+_TIMELINE_QUERY = f"""
 WITH own AS (
     SELECT found.* FROM lines, LATERAL (
         SELECT * FROM history WHERE company_id = lines.company_id AND line_ref = lines.id OFFSET 0) AS found
@@ -112,7 +111,7 @@ of_patient AS (
     ) AS payment {join_names("payment")}
     WHERE patient_name IS NOT NULL ORDER BY rank LIMIT 1
 )
-SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-6])}, {_WITH_POSTINGS},
+SELECT at, what AS code, {", ".join(TimelineRow._fields[2:-6])}, {_PARAMS_WITH_POSTINGS},
     coalesce(company_id, (SELECT max(company_id) FROM own)) AS company,
     (SELECT patient_name FROM of_patient) AS patient_name,
     (SELECT task_id FROM import_tasks WHERE import_tasks.at = events.at AND import_tasks.who = events.who) AS task,
@@ -129,14 +128,14 @@ FROM (
 
 def read_facts(tx: Transaction, key: LineKey) -> PaymentFacts | None:
     """Return the facts of the line with this key. Returns None if only invalid events name the key."""
-    row = tx.execute(text(_FACTS), key._asdict()).one_or_none()
+    row = tx.execute(text(_FACTS_QUERY), key._asdict()).one_or_none()
     return PaymentFacts._make(row) if row else None
 
 
 def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int]) -> list[TimelineRow]:
     """Return the events of the lines with these keys and of these dead letters, in order."""
     found = tx.execute(
-        text(_IDS),
+        text(_NAMED_IDS_CTES),
         {
             "companies": [key.company_id for key in keys],
             "clinics": [key.clinic_id for key in keys],
@@ -148,5 +147,5 @@ def read(tx: Transaction, keys: Sequence[LineKey], dead_letter_ids: Sequence[int
         "line_refs": [row_id for is_line, row_id in found if is_line],
         "dead_letters": [*dead_letter_ids, *(row_id for is_line, row_id in found if not is_line)],
     }
-    events = tx.execute(text(_TIMELINE), ids | {"posting_codes": list(_POSTING_CODES)})
+    events = tx.execute(text(_TIMELINE_QUERY), ids | {"posting_codes": list(_POSTING_CODES)})
     return [TimelineRow._make(event) for event in events]

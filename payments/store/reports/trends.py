@@ -22,10 +22,10 @@ class TrendGroup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrendRow:
-    """Payments that were saved in a week, or in a clinic. Amounts are in dollars.
+    """The payments that were saved in one week or in one clinic. Amounts are in dollars.
 
-    `week` is a Monday. `company` and `clinic` are None if they are unreadable. `paid` is the EMR's amount. It is the
-    sum of `in_billing`, `not_in_billing` and `internal` (the Internal Payments).
+    `week` is a Monday. `company` and `clinic` are None if they are unreadable. `paid` is the amount in the EMR: the sum
+    of `in_billing`, `not_in_billing` and `internal` (the Internal Payments).
     """
 
     week: date | None
@@ -40,19 +40,19 @@ class TrendRow:
 
     @property
     def share(self) -> Money | None:
-        """The percentage that Billing holds of the payments that it should hold. None if there are no such payments."""
+        """The percentage of the paid amount, except Internal Payments, that Billing holds. None if that amount is 0."""
         wanted = self.in_billing + self.not_in_billing
         return (self.in_billing * 100 / wanted).quantize(Money("0.1")) if wanted > ZERO else None
 
 
-_KEYS = {
+_KEY_COLUMNS_BY_GROUP = {
     TrendGroup.WEEK: (
         "date_trunc('week', saved_on)::date AS week, NULL::text AS company, NULL::text AS clinic",
         "week",
     ),
     TrendGroup.CLINIC: ("NULL::date AS week, company, clinic", "company, clinic"),
 }
-_TRENDS = f"""
+_TRENDS_QUERY = f"""
 SELECT {{keys}}, count(*) AS count, coalesce(sum(emr_amount), 0.00) AS paid,
     coalesce(sum(posted_amount), 0.00) AS in_billing,
     count(*) FILTER (WHERE {IS_NOT_IN_BILLING}) AS not_in_billing_count,
@@ -63,7 +63,7 @@ FROM ({{feed}}) AS feed GROUP BY {{order}} ORDER BY {{order}}
 
 
 def read(tx: Transaction, feed_filter: FeedFilter, group: TrendGroup) -> list[TrendRow]:
-    """Return the matching payments of the Claims Feed, by week or clinic."""
-    keys, order = _KEYS[group]
-    query = _TRENDS.format(keys=keys, order=order, feed=current_rows(feed_filter))
+    """Return the sums of the matching payments of the Claims Feed, by week or clinic."""
+    keys, order = _KEY_COLUMNS_BY_GROUP[group]
+    query = _TRENDS_QUERY.format(keys=keys, order=order, feed=current_rows(feed_filter))
     return [TrendRow(*row) for row in tx.execute(text(query), parameters(feed_filter))]

@@ -137,7 +137,9 @@ def test_count_of_a_long_list_is_bounded(browser: Browser, monkeypatch: pytest.M
 
 def test_count_that_takes_too_long_is_stopped(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.web.summaries.TIME_LIMIT_MS", 1)
-    monkeypatch.setattr("payments.store.reports.claims_feed._TOTALS", "count(*) AS count, sum(pg_sleep(1)::text::int)")
+    monkeypatch.setattr(
+        "payments.store.reports.claims_feed._TOTAL_COLUMNS", "count(*) AS count, sum(pg_sleep(1)::text::int)"
+    )
 
     assert "More rows than can be counted" in browser.get("/claims-feed/summary", clinic=CLINIC, exact="true").text
 

@@ -6,7 +6,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-_VERSIONED = {
+_KEY_BY_TABLE = {
     "lines": "id",
     "set_aside": "id",
     "findings": "id",
@@ -15,7 +15,7 @@ _VERSIONED = {
 
 
 def upgrade() -> None:
-    for table, key in _VERSIONED.items():
+    for table, key in _KEY_BY_TABLE.items():
         op.add_column(table, sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
         # `until` comes first, so that a later migration can append a column to both tables.
         op.execute(f"CREATE TABLE {table}_was (until timestamptz NOT NULL, LIKE {table})")

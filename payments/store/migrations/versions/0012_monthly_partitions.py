@@ -21,12 +21,12 @@ _PARTITION_KEYS = {
 
 
 def upgrade() -> None:
-    _events()
+    _partition_events()
     for table, key in _PARTITION_KEYS.items():
         if table != "events":
-            _partition(table, key)
-    _history()
-    _audit()
+            _partition_table(table, key)
+    _create_history_constraints()
+    _create_audit_constraints()
     for table in (table for table in _PARTITION_KEYS if table.endswith("_was")):
         op.create_index(f"{table}_until", table, ["until"])
     op.execute(_MAKE_PARTITIONS)
@@ -35,7 +35,7 @@ def upgrade() -> None:
     op.execute("REVOKE ALL ON FUNCTION drop_partitions(text, date) FROM PUBLIC")
 
 
-def _events() -> None:
+def _partition_events() -> None:
     # The month of the save is unknown for earlier ids, so they are dropped. A repeat is recognized by its version.
     op.drop_table("events")
     op.execute(
@@ -45,10 +45,10 @@ def _events() -> None:
     op.execute("CREATE TABLE events_default PARTITION OF events DEFAULT")
 
 
-def _partition(table: str, key: str) -> None:
-    """Copy a table into a partitioned one.
+def _partition_table(table: str, key: str) -> None:
+    """Replace a table by a partitioned one with the same rows.
 
-    The rows stay in its default partition until monthly partitions are created.
+    The rows stay in the default partition until monthly partitions are created.
     """
     op.execute(f"ALTER TABLE {table} RENAME TO {table}_whole")
     op.execute(f"CREATE TABLE {table} (LIKE {table}_whole) PARTITION BY RANGE ({key})")
@@ -64,7 +64,7 @@ def _id_sequence(table: str) -> None:
     op.execute(f"ALTER TABLE {table} ALTER COLUMN id SET DEFAULT nextval('{table}_id_seq')")
 
 
-def _history() -> None:
+def _create_history_constraints() -> None:
     _id_sequence("history")
     op.create_primary_key("history_pkey", "history", ["at", "id"])
     op.create_index("history_by_line", "history", ["line_ref"])
@@ -74,7 +74,7 @@ def _history() -> None:
     op.create_index("history_by_entry", "history", ["entry_id"], postgresql_where=of_entries_only)
 
 
-def _audit() -> None:
+def _create_audit_constraints() -> None:
     _id_sequence("audit")
     op.create_primary_key("audit_pkey", "audit", ["id", "at"])
     op.create_index("audit_by_who", "audit", ["who", "id"])

@@ -1,8 +1,8 @@
 """Store codes instead of sentences. Only the findings are rewritten, because they are few.
 
-Old and new processes can work side by side. `findings.reason` keeps its sentence for old processes. A trigger keeps it
-consistent with `reason_code`, whichever of the two a process writes. `history.what`, `allocations.rule`, `lines.detail`
-and `findings.note` contain codes from now on. Their earlier sentences are shown unchanged.
+Old and new processes can work side by side. `findings.reason` keeps its sentence for old processes. When a process
+writes `findings.reason` or `reason_code`, a trigger sets the other column. `history.what`, `allocations.rule`,
+`lines.detail` and `findings.note` contain codes from now on. Earlier sentences in these columns are shown unchanged.
 """
 
 import sqlalchemy as sa
@@ -12,13 +12,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 revision = "0014"
 down_revision = "0013"
 
-_FINDINGS = {
+_SENTENCE_BY_REASON_CODE = {
     "closed_month": "Payment added/edited/deleted when month is closed",
     "zero_due": "Amount Due is 0.00",
     "patient_not_found": "Patient not found",
     "version_conflict": "Version conflict",
 }
-_HISTORY = {
+_HISTORY_CODE_BY_WORD = {
     "Received": "received",
     "Imported": "imported",
     "Updated": "updated",
@@ -45,9 +45,9 @@ def upgrade() -> None:
     for table in ("findings", "findings_was"):
         op.add_column(table, sa.Column("reason_code", sa.Text(), nullable=True))
     # For rows from before this migration: the code of what they hold as a sentence.
-    _translate("history_code", _HISTORY)
-    _translate("finding_code", {sentence: code for code, sentence in _FINDINGS.items()})
-    _translate("finding_sentence", _FINDINGS)
+    _translate("history_code", _HISTORY_CODE_BY_WORD)
+    _translate("finding_code", {sentence: code for code, sentence in _SENTENCE_BY_REASON_CODE.items()})
+    _translate("finding_sentence", _SENTENCE_BY_REASON_CODE)
     op.execute("UPDATE findings SET reason_code = finding_code(reason)")
     op.execute(
         """

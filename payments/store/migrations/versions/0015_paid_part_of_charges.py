@@ -1,6 +1,6 @@
-"""Add the amount that the patient paid and that the balance of a charge already deducts.
+"""Add `charges.patient_paid`: the part of the patient's payments that the EMR has already deducted from the balance.
 
-Earlier, a balance was read as the amount before any payment. Existing rows keep that meaning: they deduct 0.00.
+Before, a balance was taken as the amount before any payment, so existing rows get 0.00.
 """
 
 import sqlalchemy as sa

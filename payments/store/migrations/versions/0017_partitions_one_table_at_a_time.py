@@ -7,7 +7,7 @@ from payments.store.db.advisory_locks import AdvisoryLock
 revision = "0017"
 down_revision = "0016"
 
-_TABLES = "'events', 'history', 'audit', 'lines_was', 'set_aside_was', 'findings_was', 'charges_was'"
+_TABLE_LIST = "'events', 'history', 'audit', 'lines_was', 'set_aside_was', 'findings_was', 'charges_was'"
 # Shorter than deadlock_timeout (1 s), so that a session which waits for this one is not the one to fail.
 _LOCK_TIMEOUT = "500ms"
 
@@ -32,7 +32,7 @@ DECLARE
     past date;  -- the first day after the missing months
     has_strays boolean;
 BEGIN
-    IF parent <> ALL (ARRAY[{_TABLES}]) THEN
+    IF parent <> ALL (ARRAY[{_TABLE_LIST}]) THEN
         RAISE EXCEPTION 'table % is not partitioned by month', parent;
     END IF;
     IF through > first + 1000 THEN
@@ -82,7 +82,7 @@ END $$
 _MAKE_PARTITIONS = f"""
 CREATE OR REPLACE FUNCTION make_partitions(first date, through date) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT sum(make_partitions_of(parent, first, through))::integer FROM unnest(ARRAY[{_TABLES}]) AS parent
+    SELECT sum(make_partitions_of(parent, first, through))::integer FROM unnest(ARRAY[{_TABLE_LIST}]) AS parent
 $$
 """
 

@@ -12,7 +12,7 @@ revision = "0019"
 down_revision = "0018"
 
 _MOMENT = sa.DateTime(timezone=True)
-_ADDED: dict[str, dict[str, Any]] = {
+_ADDED_COLUMNS: dict[str, dict[str, Any]] = {
     "patients": {"saved_at": _MOMENT, "changed_at": _MOMENT},
     "charges": {"saved_at": _MOMENT},
     "charges_was": {"saved_at": _MOMENT},
@@ -22,6 +22,6 @@ _ADDED: dict[str, dict[str, Any]] = {
 
 
 def upgrade() -> None:
-    for table, columns in _ADDED.items():
+    for table, columns in _ADDED_COLUMNS.items():
         for name, column_type in columns.items():
             op.add_column(table, sa.Column(name, column_type, nullable=True))

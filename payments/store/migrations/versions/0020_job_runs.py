@@ -1,4 +1,4 @@
-"""Record when a job of the whole installation last ran, so that no file of the scheduler decides whether it is due."""
+"""Record the last run of each job of the whole installation. A lost file of the scheduler then skips no run."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,10 +1,10 @@
 """Store the company of every row of company data, so that keys can begin with it.
 
-Rows of earlier releases are filled afterwards, in batches (`migrations/backfill.py`); triggers fill rows that processes
-of the previous release insert meanwhile. `workers.migrate --finish` drops these triggers.
+Rows of earlier releases are filled afterwards, in batches (`migrations/backfill.py`). Triggers fill the rows that
+processes of the previous release insert meanwhile. `workers.migrate --finish` drops these triggers.
 
-The settings of clinics go to a new table: the previous release joins `clinic_settings` with `clinics` and names
-`company_id` without a table, which a second column of that name would make ambiguous.
+The settings of clinics are moved to a new table. `clinic_settings` itself cannot get a column `company_id`: a query of
+the previous release, which joins it with `clinics`, would fail because the column would be ambiguous.
 """
 
 import sqlalchemy as sa
@@ -14,11 +14,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 revision = "0021"
 down_revision = "0020"
 
-_NULLABLE = ("findings", "findings_was", "history", "audit", "requeue_runs")
+_NULLABLE_TABLES = ("findings", "findings_was", "history", "audit", "requeue_runs")
 
 
 def upgrade() -> None:
-    for table in _NULLABLE:
+    for table in _NULLABLE_TABLES:
         op.add_column(table, sa.Column("company_id", sa.Text(), nullable=True))
     # No row says which company an earlier event id belongs to. '' is no company.
     op.add_column("events", sa.Column("company_id", sa.Text(), nullable=False, server_default=""))
@@ -40,10 +40,10 @@ def upgrade() -> None:
         sa.Column("rows_done", sa.BigInteger, nullable=False),
         sa.Column("finished", sa.Boolean, nullable=False),
     )
-    _settings_changes()
+    _create_settings_changes()
 
 
-def _settings_changes() -> None:
+def _create_settings_changes() -> None:
     op.create_index("clinics_of_company", "clinics", ["company_id", "clinic_id"], unique=True)
     op.create_table(
         "settings_changes",
@@ -72,11 +72,12 @@ def _settings_changes() -> None:
     op.execute(
         "WITH copied AS MATERIALIZED (SELECT clinics.company_id, clinic_settings.* FROM clinic_settings "
         "JOIN clinics USING (clinic_id)) "
-        f"INSERT INTO settings_changes (company_id, {_SETTINGS}) SELECT company_id, {_SETTINGS} FROM copied ORDER BY id"
+        f"INSERT INTO settings_changes (company_id, {_SETTINGS_COLUMNS}) "
+        f"SELECT company_id, {_SETTINGS_COLUMNS} FROM copied ORDER BY id"
     )
 
 
-_SETTINGS = "clinic_id, since, integration, charge_types, set_by"
+_SETTINGS_COLUMNS = "clinic_id, since, integration, charge_types, set_by"
 _COMPANY_OF_FINDING = """
 CREATE FUNCTION fill_company_of_findings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -98,14 +99,14 @@ END $$
 _COPY_SETTINGS = f"""
 CREATE FUNCTION copy_clinic_settings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO settings_changes (company_id, {_SETTINGS})
+    INSERT INTO settings_changes (company_id, {_SETTINGS_COLUMNS})
         SELECT company_id, clinic_id, NEW.since, NEW.integration, NEW.charge_types, NEW.set_by
         FROM clinics WHERE clinic_id = NEW.clinic_id;
     RETURN NULL;
 END $$;
 CREATE FUNCTION copy_settings_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO clinic_settings ({_SETTINGS})
+    INSERT INTO clinic_settings ({_SETTINGS_COLUMNS})
         VALUES (NEW.clinic_id, NEW.since, NEW.integration, NEW.charge_types, NEW.set_by);
     RETURN NULL;
 END $$

@@ -1,6 +1,7 @@
-"""Let a dead letter keep its company while dead letters are unique by body as well as by company and body.
+"""Add a trigger that keeps the company of a dead letter, as long as dead letters are unique by body alone.
 
-Another release may read another company from the same body. `workers.migrate --finish` drops the trigger.
+Without it, a release that reads another company from the same body would change the company. `workers.migrate
+--finish` drops the trigger.
 """
 
 from alembic import op

@@ -9,8 +9,8 @@ from alembic import op
 revision = "0025"
 down_revision = "0024"
 
-_INSERTED = ("entries", "findings", "company_months", "settings_changes", "allocations")
-_UPDATED = ("findings", "company_months")
+_TABLES_WITH_INSERTS = ("entries", "findings", "company_months", "settings_changes", "allocations")
+_TABLES_WITH_UPDATES = ("findings", "company_months")
 
 
 def upgrade() -> None:
@@ -21,7 +21,7 @@ def upgrade() -> None:
     is_moved = sa.text("move_state IN ('left', 'arriving')")
     op.create_index("companies_moved", "companies", ["company_id"], postgresql_where=is_moved)
     op.execute(_REFUSE_ROWS)
-    for event, tables in (("INSERT", _INSERTED), ("UPDATE", _UPDATED)):
+    for event, tables in (("INSERT", _TABLES_WITH_INSERTS), ("UPDATE", _TABLES_WITH_UPDATES)):
         for table in tables:
             op.execute(
                 f"CREATE TRIGGER {table}_moved_{event.lower()} AFTER {event} ON {table} "

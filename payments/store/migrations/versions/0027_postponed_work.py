@@ -1,6 +1,6 @@
 """Add the table of recurring work that failed and is tried again later.
 
-An earlier release does not read it. Its sweeps try this work in every run, as before.
+An earlier release does not read the table. Its sweeps try failed work again in every run.
 """
 
 import sqlalchemy as sa

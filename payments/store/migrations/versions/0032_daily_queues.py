@@ -1,6 +1,6 @@
 """Add the daily snapshot of the work queues: the payments that are not in Billing, and the open exceptions.
 
-An earlier release neither writes nor reads it.
+An earlier release neither writes nor reads these snapshots.
 """
 
 import sqlalchemy as sa

@@ -1,8 +1,7 @@
 """Add the functions that the search uses.
 
-`company_keys.py` declares its indexes, which are created while processes work.
-
-No extension is needed. In some databases, only an administrator could install `pg_trgm`.
+`company_keys.py` declares the indexes of the search, which are created while processes work. The functions need no
+extension: in some databases, only an administrator could install `pg_trgm`.
 """
 
 from alembic import op
@@ -40,7 +39,7 @@ $$
 # Row-level security keeps the console from using an index for an operator that is not leakproof, such as those of
 # arrays and amounts. These functions run as the owner of the tables, who is not subject to it. They return keys of rows
 # only, and only of companies that the caller may see; the query that reads the rows is subject to the policies again.
-_VISIBLE = """
+_CHECK_MAY_READ = """
     IF NOT has_table_privilege(session_user, 'lines', 'SELECT') THEN
         RAISE EXCEPTION 'permission denied to search' USING ERRCODE = 'insufficient_privilege';
     END IF;
@@ -52,16 +51,16 @@ _VISIBLE = """
         );
     END IF;
 """
-_AS_OWNER = """
+_OWNER_OPTIONS = """
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off
 """
 # `wanted` are the terms without the company. With `clinics`, the patient has a payment or a charge at one of them.
 _FIND_PATIENTS = f"""
 CREATE FUNCTION find_patients(companies text[], clinics text[], wanted text[], most integer)
-RETURNS TABLE (company text, patient text) {_AS_OWNER} AS $$
+RETURNS TABLE (company text, patient text) {_OWNER_OPTIONS} AS $$
 DECLARE own text;
 BEGIN
-    {_VISIBLE}
+    {_CHECK_MAY_READ}
     FOREACH own IN ARRAY companies LOOP
         RETURN QUERY SELECT patients.company_id, patients.patient_id FROM patients
         WHERE patient_terms(patients.company_id, patients.patient_id, patients.name)
@@ -78,10 +77,10 @@ END $$
 # The newest lines of an amount in each company.
 _LINES_OF_AMOUNT = f"""
 CREATE FUNCTION lines_of_amount(companies text[], clinics text[], wanted numeric, most integer)
-RETURNS TABLE (company text, line_id bigint) {_AS_OWNER} AS $$
+RETURNS TABLE (company text, line_id bigint) {_OWNER_OPTIONS} AS $$
 DECLARE own text;
 BEGIN
-    {_VISIBLE}
+    {_CHECK_MAY_READ}
     FOREACH own IN ARRAY companies LOOP
         RETURN QUERY SELECT lines.company_id, lines.id FROM lines
         WHERE lines.company_id = own AND amount_paid = wanted AND NOT deleted
