@@ -217,5 +217,5 @@ def _outcome_detail(values: Mapping[str, Any]) -> str:
 
 
 def no_timezone_chosen(company: str, timezone: str) -> str:
-    """Return the warning that a company follows the default time zone."""
+    """Return the warning that nobody has chosen a company's time zone."""
     return f"No time zone was chosen for company {company}; its days and months follow the time zone {timezone}."
