@@ -31,14 +31,8 @@ _CONTENT_COLUMNS = (
 _KEY_COLUMNS = list(LineKey._fields)
 _KEY_LIST = ", ".join(_KEY_COLUMNS)
 _OTHER_COLUMNS = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
-_WRITTEN_COLUMNS = [
-    *_KEY_COLUMNS,
-    *_OTHER_COLUMNS,
-    "settled_notes",
-    *_CONTENT_COLUMNS,
-    *OutcomeColumns._fields,
-    "changed_at",
-]
+_OUTCOME_COLUMNS = OutcomeColumns._fields
+_WRITTEN_COLUMNS = [*_KEY_COLUMNS, *_OTHER_COLUMNS, "settled_notes", *_CONTENT_COLUMNS, *_OUTCOME_COLUMNS, "changed_at"]
 _WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _DUE_QUERY = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
 _DUE_AMONG_QUERY = (
