@@ -135,7 +135,7 @@ class _ChoiceParser:
         self._parameter = parameter
 
     def __call__(self, text: str) -> StrEnum:
-        return parse_choice(self._parameter.command_choices(), text, self._parameter.label.lower())
+        return parse_choice(self._parameter.command_choices(), text, self._parameter.name.replace("_", " "))
 
     @property
     def help(self) -> str:
