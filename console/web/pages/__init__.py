@@ -1,4 +1,4 @@
-"""The console's pages, one module per page. Every page declares the right that it requires."""
+"""The pages of the console, one module per page. Every page declares the right that it requires."""
 
 from console.web import row_paths
 

@@ -27,7 +27,7 @@ def show(
     query: Annotated[ReportQuery[AccountParameters] | None, Depends(optional_report_query(AccountParameters))],
     context: Viewer,
 ) -> Response:
-    """Show the account of a patient, or the search form."""
+    """Show the account of a patient. Without a patient, show the search form."""
     reports: dict[str, Any] = {"report": ACCOUNT, "payments": PAYMENT_LOG, "applied": APPLIED, "refunds": REFUNDS}
     if query is None:
         with context.transaction() as tx:
@@ -56,7 +56,7 @@ def show(
 
 
 class _Account(NamedTuple):
-    """An account with its entries. If two companies use the same patient id, each has its own account."""
+    """An account with its entries. If two companies use the same patient id, each company has its own account."""
 
     sums: AccountRow
     lines: Sequence[PaymentLogRow]

@@ -1,4 +1,4 @@
-"""The API for programs: reports, requeues and decisions on exceptions as JSON, with the rights of the pages."""
+"""The API for programs: reports, requeues and decisions on exceptions as JSON. The rights are those of the pages."""
 
 from typing import Annotated, Any
 

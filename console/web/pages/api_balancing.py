@@ -1,4 +1,4 @@
-"""The API of Payment Balancing: the lines of a term, and the comparison with a Payment Log of the EMR."""
+"""The Payment Balancing API: the lines that differ, and the comparison with a Payment Log of the EMR."""
 
 from collections.abc import AsyncIterator
 from itertools import islice
@@ -35,7 +35,7 @@ _CSV_BODY: dict[str, Any] = {
 
 
 async def read_file(request: Request, _: Viewer) -> AsyncIterator[IO[bytes]]:
-    """Yield the body of a request as a file. It is read after the user and the right have been checked."""
+    """Yield the body of a request as a file. The user and the right are checked before the body is read."""
     with SpooledTemporaryFile(_MEMORY_BYTES) as file:
         async for chunk in request.stream():
             file.write(chunk)
@@ -49,7 +49,7 @@ async def read_file(request: Request, _: Viewer) -> AsyncIterator[IO[bytes]]:
 def lines(query: BalanceQuery, context: Viewer, group: LineGroup | None = None) -> Response:
     """Return the lines on which the EMR and Billing differ.
 
-    `group` selects the lines of one term or kind of difference.
+    `group` selects the lines of one total, one reconciling item or one kind of difference.
     """
     balance_filter = query.parameters.query(balanced_scope(query, context))
     with context.snapshot_transaction() as tx:

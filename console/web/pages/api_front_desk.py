@@ -1,4 +1,4 @@
-"""The API of the front desk: whether a payment would flow, the payments of a day, and a patient's open charges."""
+"""The API of the front desk: whether a payment would be sent, the payments of a day, and a patient's open charges."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The API's figures of the overview: the payments that are not in Billing, by cause."""
+"""The numbers of the overview in the API: the payments that are not in Billing, by cause, and the trends."""
 
 from fastapi import APIRouter, Response
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRout
 
 @router.get("/not-in-billing", responses=success_response(Rows))
 def not_in_billing(query: NotInBillingQuery, context: Viewer) -> Response:
-    """Return the payments that Billing does not hold in full, by cause.
+    """Return the payments that are not fully in Billing, by cause.
 
     The cause with the oldest payment comes first.
     """

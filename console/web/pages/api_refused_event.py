@@ -1,4 +1,4 @@
-"""The API of refused events: an event as it came, and the error that names the wrong field."""
+"""The API of refused events: the unchanged event, and the error that names the wrong field."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -15,6 +15,6 @@ router = APIRouter(prefix="/api", responses=PROBLEMS)
 
 @router.get("/refused-events/{event_id}", responses=success_response(RefusedEvent))
 def refused_event(event_id: RowId, context: Requeuer) -> Response:
-    """Return a refused event as it came. `error` says what is wrong, and `field` where."""
+    """Return a refused event unchanged. `error` says what is wrong, and `field` names the wrong field."""
     record = refused_event_record(read_audited(context, event_id, "viewed refused event", "API"))
     return JSONResponse({key: to_json_value(record[key]) for key in REFUSED_EVENT.keys})

@@ -1,4 +1,4 @@
-"""The search as an API call."""
+"""The API call of the search."""
 
 from typing import Annotated
 

@@ -22,7 +22,7 @@ from payments.store.db.keyset import Page
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 100
-_KINDS = {
+_KIND_BY_CHOICE = {
     ShownActions.CHANGES: ActionKind.CHANGE,
     ShownActions.ACCESS: ActionKind.READ,
     ShownActions.ALL: None,
@@ -34,8 +34,8 @@ AuditQuery = Annotated[ReportQuery[AuditParameters], Depends(report_query(AuditP
 
 @router.get("/audit")
 def show(query: AuditQuery, context: Administrator) -> Response:
-    """Show a page of the audit history, by default newest first."""
-    audit_filter = _filter(query, context)
+    """Show a page of the audit history. The default order is newest first."""
+    audit_filter = _audit_filter(query, context)
     with context.transaction() as tx:
 
         def read(window: Window, sort: Sort) -> Page[AuditRow]:
@@ -56,7 +56,7 @@ def show(query: AuditQuery, context: Administrator) -> Response:
 @router.get("/audit/summary")
 def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -> Response:
     """Show the number of matching entries."""
-    audit_filter = _filter(query, context)
+    audit_filter = _audit_filter(query, context)
 
     def read(tx: Transaction, wanted: AuditFilter, limit: int | None) -> Summary:
         return administration.summarize_audit(tx, context.user, wanted, limit)
@@ -67,7 +67,7 @@ def summary(query: AuditQuery, context: Administrator, *, exact: bool = False) -
 @router.get("/audit/export")
 def export(query: AuditQuery, context: Administrator, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the matching entries as a file."""
-    audit_filter, sort = _filter(query, context), AUDIT.sort_of(query.parameters)
+    audit_filter, sort = _audit_filter(query, context), AUDIT.sort_of(query.parameters)
     return send_file(
         context,
         Export(
@@ -80,7 +80,7 @@ def export(query: AuditQuery, context: Administrator, form: FileFormat = FileFor
     )
 
 
-def _filter(query: ReportQuery[AuditParameters], context: RequestContext) -> AuditFilter:
+def _audit_filter(query: ReportQuery[AuditParameters], context: RequestContext) -> AuditFilter:
     chosen, _ = select(context, query)
     since, until = context.day_bounds(chosen.since, chosen.until)
     return AuditFilter(
@@ -90,5 +90,5 @@ def _filter(query: ReportQuery[AuditParameters], context: RequestContext) -> Aud
         since=since,
         until=until,
         # A named action is shown also if it changes nothing.
-        kind=None if chosen.action else _KINDS[chosen.show],
+        kind=None if chosen.action else _KIND_BY_CHOICE[chosen.show],
     )

@@ -1,4 +1,4 @@
-"""Payment Balancing: the EMR total against the Billing total, with every difference explained."""
+"""The page Payment Balancing: the EMR total against the Billing total, with every difference explained."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +49,7 @@ def show(
 ) -> Response:
     """Balance the selected days, and list the differences or the lines of one term. Default: the last full week."""
     scope = balanced_scope(query, context)
-    chosen = chosen_days(query, context, scope)
+    chosen = with_default_days(query, context, scope)
     balance_filter = chosen.query(scope)
     with context.snapshot_transaction() as tx:
         uploaded = load_log(tx, context, log) if log else None
@@ -88,7 +88,7 @@ def _lines(
     group: LineGroup | None,
     uploaded: UploadedLog | None,
 ) -> Iterator[BalancedLine]:
-    """Yield the lines that the page lists. `balance` already holds the lines that differ."""
+    """Yield the lines that the page lists. Lines that differ come from `balance`, others are read."""
     if group is LineGroup.EMR:
         with reading_log(uploaded) as rows:
             yield from balancing.lines_of_group(tx, balance_filter, group, rows)
@@ -107,7 +107,7 @@ def _page_links(context: RequestContext, after: int, *, has_more: bool) -> PageL
 
 
 def _group_amount(balance: Balance, group: LineGroup | None) -> Money | None:
-    """Return the sum of a group's lines, as the term of the sum shows it."""
+    """Return the sum of a group's lines, as the reconciliation shows it. Without a group, return None."""
     if group is None:
         return None
     if group is LineGroup.EMR:
@@ -115,8 +115,13 @@ def _group_amount(balance: Balance, group: LineGroup | None) -> Money | None:
     return total(line.amount_in(group) for line in balance.lines if group in line.groups)
 
 
-def chosen_days(query: ReportQuery[BalancingParameters], context: RequestContext, scope: Scope) -> BalancingParameters:
-    """Return the parameters of a query with the days to balance. Default: the last full week of the scope."""
+def with_default_days(
+    query: ReportQuery[BalancingParameters], context: RequestContext, scope: Scope
+) -> BalancingParameters:
+    """Return the parameters of a query with the days to balance.
+
+    By default, these are the last full week of the scope.
+    """
     since, until = _days(query.parameters, context.today_in(scope))
     return replace(query.parameters, since=since, until=until)
 
@@ -156,9 +161,9 @@ def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:
 
 
 def _shifted_period(balance_filter: BalanceFilter, days: int) -> tuple[date | None, date] | None:
-    """Return the period moved by some days. An open start stays None.
+    """Return the period moved by some days. If the period has no start, the moved period has none.
 
-    Return None if the moved period ends outside the supported days.
+    Returns None if the moved period ends outside the supported days.
     """
     since, until = balance_filter.since or FIRST_DAY, balance_filter.until or LAST_DAY
     first, last = since + timedelta(days), until + timedelta(days)

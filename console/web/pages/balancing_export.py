@@ -1,4 +1,4 @@
-"""The differences between the EMR and Billing as a file."""
+"""Export the lines on which the EMR and Billing differ as a file."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from console.reports.output import Record
 from console.web.auth import Exporter
 from console.web.exporting import Export, FileFormat, send_file
 from console.web.filters import RowId
-from console.web.pages.balancing import BalanceQuery, balanced_scope, chosen_days
+from console.web.pages.balancing import BalanceQuery, balanced_scope, with_default_days
 from console.web.pages.uploaded import load_log, reading_log
 from payments.journeys import balancing
 from payments.journeys.balancing import LineGroup
@@ -26,12 +26,12 @@ def export(
     log: RowId | None = None,
     group: LineGroup | None = None,
 ) -> Response:
-    """Export as a file the differences, or the lines of one group.
+    """Export the lines that differ, or the lines of one group, as a file.
 
-    An uploaded Payment Log replaces the feed if `log` is given.
+    If `log` is given, the uploaded Payment Log is compared instead of the feed.
     """
     scope = balanced_scope(query, context)
-    balance_filter = chosen_days(query, context, scope).query(scope)
+    balance_filter = with_default_days(query, context, scope).query(scope)
 
     def records(tx: Transaction) -> Iterator[Record]:
         with reading_log(load_log(tx, context, log) if log else None) as rows:

@@ -1,4 +1,4 @@
-"""The clinic and company ids that filters on pages suggest."""
+"""The ids of clinics and companies that the filters of pages offer."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ from payments.journeys import configuring
 from payments.store.db.connection import Transaction
 
 OFFERED_MAX = 500
-"""Each page contains the ids that it offers. A field with so many suggests them, and accepts any other known id."""
+"""Maximum number of ids that a page contains. In a field with this many, any other known id can be entered too."""
 CHOSEN_MAX = 100
-"""Up to so many ids are a list to choose from. In a longer one, people find an id faster by typing."""
+"""Up to this number, ids are a list to choose from. In a longer list, typing an id is faster than finding it."""
 
 
 class OfferedIds(NamedTuple):
@@ -24,7 +24,7 @@ class OfferedIds(NamedTuple):
 
 
 def list_offered_ids(tx: Transaction, context: RequestContext) -> OfferedIds:
-    """Return the clinics and companies that the user may see, sorted, and at most OFFERED_MAX of each."""
+    """Return the clinics and companies that the user may see, sorted. Return at most OFFERED_MAX of each."""
     scope = context.user.scope
     return OfferedIds(
         configuring.list_clinic_ids(tx, scope, OFFERED_MAX),

@@ -29,9 +29,9 @@ from tasks import enqueue
 router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 PAGE_ROWS = 50
-_NOTHING_SELECTED = "No payments are selected."
+_NOTHING_SELECTED_MESSAGE = "No payments are selected."
 _ADDED_UP_MAX = 500
-"""Selected payments that are added up at most. A page lists PAGE_ROWS."""
+"""Maximum number of selected payments that are added up. A page lists PAGE_ROWS."""
 
 
 class _RequeueForm(ReturnForm):
@@ -106,10 +106,10 @@ def export(query: FeedQuery, context: Exporter, form: FileFormat = FileFormat.CS
 
 @router.post("/claims-feed/selected")
 def show_selected(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Response:
-    """Show how many payments are selected and their sum. Users without scripts confirm the requeue on this page."""
+    """Show the number and the sum of the selected payments. Users without scripts confirm the requeue on this page."""
     keys, scope = list(dict.fromkeys(form.payment)), context.user.scope.narrowed_to_company(form.company)
     if not keys:
-        raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
+        raise PageError(422, _NOTHING_SELECTED_MESSAGE, "Go back and select the payments to requeue.")
     with context.transaction() as tx:
         summary = reporting.selected_payments_summary(tx, keys, scope) if len(keys) <= _ADDED_UP_MAX else None
     return context.page("requeue_selected.html", form=form, keys=keys, summary=summary)
@@ -120,7 +120,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
     """Requeue the selected payments."""
     keys = form.payment
     if not keys:
-        raise PageError(422, _NOTHING_SELECTED, "Go back and select the payments to requeue.")
+        raise PageError(422, _NOTHING_SELECTED_MESSAGE, "Go back and select the payments to requeue.")
     requeued = requeue_keys(context, keys, form.company or None)
     skipped = f"; {len(requeued.skipped)} skipped (already imported or not found)" if requeued.skipped else ""
     message = f"{requeued.count} of {len(keys)} payment{'' if len(keys) == 1 else 's'} requeued{skipped}."
@@ -128,7 +128,7 @@ def requeue(form: Annotated[_RequeueForm, Form()], context: Requeuer) -> Respons
 
 
 def requeue_keys(context: RequestContext, keys: list[str], company: str | None) -> requeueing.RequeueSummary:
-    """Requeue the payments that the user may see, and ask the importer to retry them. Other payments are skipped.
+    """Requeue payments by their keys, and enqueue their retry. Payments that the user may not see are skipped.
 
     `company` limits the payments to one company. Raises AmbiguousIdError if a key names payments of several companies.
     """

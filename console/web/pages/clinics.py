@@ -33,7 +33,7 @@ from payments.store.db.connection import Transaction
 router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
 _NAMED_MAX = 20
-"""Clinics that a message names; of more it says the number."""
+"""Maximum number of clinics that a message names. If there are more, the message contains their number."""
 
 
 class _Choice(PageQuery):
@@ -51,7 +51,7 @@ def _split(texts: list[str]) -> list[str]:
 
 
 class _SeenForm(PageQuery):
-    """A form of a clinic, with the settings that the page showed. Without these settings, no conflict is detected."""
+    """Base class of the clinic forms, with the settings that the page showed, to detect concurrent changes."""
 
     clinic: Text = ""
     company: Text | None = None
@@ -60,7 +60,7 @@ class _SeenForm(PageQuery):
 
     @property
     def seen(self) -> ClinicSettings | None:
-        """The settings that the page showed when the user opened it."""
+        """The settings that the page showed. Without them, no conflict is detected."""
         if self.seen_integration is None:
             return None
         return ClinicSettings(self.seen_integration == "on", frozenset(self.seen_types))
@@ -77,13 +77,13 @@ class _SettingsForm(_SeenForm):
 
 
 class _CopyForm(_SeenForm):
-    """The clinic to copy from, and the clinics to copy to. Each is an id, or `company:id`."""
+    """The clinic whose settings are copied, and the clinics that get them. Each is an id, or `company:id`."""
 
     to: list[Text] = Field(default_factory=list)
 
 
 class _Conflict(NamedTuple):
-    """Settings that were not saved, and the error that names what another user has saved meanwhile."""
+    """Settings that were not saved, and the error that lists what another user has saved meanwhile."""
 
     chosen: ClinicSettings
     error: ChangedMeanwhileError
@@ -92,7 +92,7 @@ class _Conflict(NamedTuple):
 @router.get("/clinics")
 def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If the user compares with a clinic, the differences from it are highlighted."""
-    chosen = _select(context, choice)
+    chosen = _select_clinics(context, choice)
     return context.page(
         "clinics.html",
         report=SETTINGS,
@@ -108,7 +108,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 @router.get("/clinics/export")
 def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the settings of the matching clinics as a file."""
-    return send_records(context, SETTINGS, form, _select(context, choice).found.records)
+    return send_records(context, SETTINGS, form, _select_clinics(context, choice).found.records)
 
 
 class _Selected(NamedTuple):
@@ -119,7 +119,7 @@ class _Selected(NamedTuple):
     names: dict[ClinicKey, str]
 
 
-def _select(context: RequestContext, choice: _Choice) -> _Selected:
+def _select_clinics(context: RequestContext, choice: _Choice) -> _Selected:
     with context.transaction() as tx:
         visible = configuring.list_clinic_settings(tx, context.now, scope=context.user.scope)
     like = next((row for row in visible if choice.like in {row.clinic, ":".join(row.key)}), None)
@@ -131,7 +131,7 @@ def _select(context: RequestContext, choice: _Choice) -> _Selected:
 
 
 @router.get("/clinic")
-def show_one(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def show_clinic(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
     """Show one clinic: its settings, their history, and its Not Sent payments that could be requeued."""
     return _show(context, ClinicName(choice.clinic or "", choice.company), changed=choice.changed)
 
@@ -172,7 +172,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     try:
         with context.transaction() as tx:
             before = find_clinic(tx, context, ClinicName(form.clinic, form.company))
-            after = _save(tx, context, before, form.settings, form.seen)
+            after = _save_settings(tx, context, before, form.settings, form.seen)
     except ChangedMeanwhileError as error:
         return _show(context, ClinicName(form.clinic, form.company), conflict=_Conflict(form.settings, error))
     sends_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
@@ -200,13 +200,13 @@ def copy(form: Annotated[_CopyForm, Form()], context: Configurer) -> Response:
                 "Go back and reload the page.",
             )
         for row in targets:
-            _save(tx, context, row, settings)
+            _save_settings(tx, context, row, settings)
     copied = ", ".join(form.to) if len(form.to) <= _NAMED_MAX else plural(len(form.to), "clinic")
     message = f"Settings of clinic {source.clinic} copied to {copied}."
     return context.redirect(url("/clinics", like=":".join(source.key)), message)
 
 
-def _save(
+def _save_settings(
     tx: Transaction,
     context: RequestContext,
     row: ClinicRow,
@@ -225,9 +225,9 @@ def _save(
 
 @dataclass(frozen=True)
 class _NotSent:
-    """The number of payments that are Not Sent for a reason.
+    """The number of payments that are Not Sent for one reason.
 
-    `sendable` is the number of these payments that would be sent with the current settings.
+    `sendable` is how many of them would be sent with the current settings.
     """
 
     reason: Reason

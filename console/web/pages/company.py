@@ -82,7 +82,7 @@ def _show(
     entered: _SettingsForm | None = None,
     error: TimezoneError | ChangedMeanwhileError | None = None,
 ) -> Response:
-    _check_sees(context)
+    _require_whole_companies(context)
     with context.transaction() as tx:
         rows = {each.company: each for each in configuring.list_companies(tx, context.user.scope)}
     if company and company not in rows:
@@ -110,7 +110,7 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     If another user has changed the settings since the page was shown, nothing is saved. The page then lists these
     changes and keeps the user's choices (409). An unknown time zone is refused at its field (422).
     """
-    _check_sees(context)
+    _require_whole_companies(context)
     with context.transaction() as tx:
         if form.company not in {row.company for row in configuring.list_companies(tx, context.user.scope)}:
             raise PageError(404, f"There is no company {form.company}.", "Choose a company from the list.")
@@ -122,8 +122,11 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     return context.redirect(url("/company", company=form.company), f"Settings of company {form.company} saved.")
 
 
-def _check_sees(context: RequestContext) -> None:
-    """Check that the user is not limited to clinics: the settings apply to a whole company. Raises PageError (403)."""
+def _require_whole_companies(context: RequestContext) -> None:
+    """Check that the user is not limited to clinics, because the settings apply to a whole company.
+
+    Raises PageError (403).
+    """
     if context.user.scope.clinics is not None:
         sentence = "These settings apply to a whole company; your account is limited to clinics."
         raise PageError(403, sentence, "Ask a user with access to all clinics.")

@@ -17,7 +17,7 @@ from payments.journeys.reporting import Sort
 router = APIRouter(include_in_schema=False)
 
 ROWS_MAX = 2_000
-"""The entries of a slip at most: those of a clinic on one day."""
+"""Maximum number of entries on a slip. A clinic has fewer on one day."""
 
 
 @router.get("/deposit-slip")

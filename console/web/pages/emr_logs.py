@@ -1,4 +1,4 @@
-"""Upload the EMR's Payment Log, and preview how it was read before it is compared with Billing."""
+"""Upload the EMR's Payment Log. A preview shows how the file was read, before it is compared with Billing."""
 
 import io
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""One Billing Exception: its whole life, and the actions of a biller."""
+"""The page of one Billing Exception: its history, and the actions of a biller."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -80,7 +80,7 @@ def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: E
         accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
         return exception_actions.message(exception_id, accepted.payment, exception_actions.accepted_result(accepted))
 
-    return _answer(context, exception_id, form, act)
+    return _act_and_answer(context, exception_id, form, act)
 
 
 @router.post("/exceptions/{exception_id}/acknowledge")
@@ -92,7 +92,7 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
         payment = exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
         return exception_actions.message(exception_id, payment, exception_actions.ACKNOWLEDGED_RESULT)
 
-    return _answer(context, exception_id, form, act)
+    return _act_and_answer(context, exception_id, form, act)
 
 
 @router.post("/exceptions/{exception_id}/undo")
@@ -103,7 +103,7 @@ def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Edito
         undone = exception_actions.undo(context, UndoRequest(exception_id, form.reason, form.decided_at))
         return exception_actions.message(exception_id, undone.payment, exception_actions.undone_result(undone))
 
-    return _answer(context, exception_id, form, act)
+    return _act_and_answer(context, exception_id, form, act)
 
 
 @router.post("/exceptions/{exception_id}/assign")
@@ -117,33 +117,33 @@ def assign(exception_id: RowId, form: Annotated[_AssignForm, Form()], context: E
         row = exception_actions.assign(context, Assignment(exception_id, form.owner or None, form.seen_owner))
         return exception_actions.message(exception_id, row.payment, exception_actions.assigned_result(form.owner))
 
-    return _answer(context, exception_id, form, act)
+    return _act_and_answer(context, exception_id, form, act)
 
 
 @router.post("/exceptions/{exception_id}/note")
 def add_note(exception_id: RowId, form: Annotated[_NoteForm, Form()], context: Viewer) -> Response:
     """Add an internal note to an exception."""
     exception_actions.add_note(context, exception_id, form.text)
-    return context.redirect(_back(form, exception_id), "Note added.")
+    return context.redirect(_return_address(form, exception_id), "Note added.")
 
 
-def _answer(context: RequestContext, exception_id: int, form: ReturnForm, act: Callable[[], str]) -> Response:
-    """Do an action on an exception, and show its current row: to a script the row alone, otherwise the page.
+def _act_and_answer(context: RequestContext, exception_id: int, form: ReturnForm, act: Callable[[], str]) -> Response:
+    """Perform an action on an exception, then show its current row. A script gets only the row, other clients the page.
 
-    `act` does the action, and returns the message about it.
+    `act` performs the action, and returns the message about it.
     """
     if context.request.headers.get("hx-request") != "true":
         message = act()
-        return context.redirect(address_keeping_row(_back(form, exception_id), exception_id), message)
+        return context.redirect(address_keeping_row(_return_address(form, exception_id), exception_id), message)
     try:
         message, problem = act(), ""
     except DecisionError as error:
         message, problem = "", capitalized(f"{error}.")
     with context.transaction() as tx:
         row = exception_actions.visible_exception(tx, context, exception_id)
-        values = row_values(tx, context, [row], _back(form, exception_id))
+        values = row_values(tx, context, [row], _return_address(form, exception_id))
     return context.page("exception_row.html", row=row, done=message, problem=problem, **values)
 
 
-def _back(form: ReturnForm, exception_id: int) -> str:
+def _return_address(form: ReturnForm, exception_id: int) -> str:
     return form.return_to("/exceptions", f"/exceptions/{exception_id}")

@@ -1,4 +1,4 @@
-"""Billing Exceptions: the differences between Billing and the EMR that a biller accepts or acknowledges."""
+"""The list of Billing Exceptions: differences between Billing and the EMR that a biller accepts or acknowledges."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -73,7 +73,7 @@ def show(query: ExceptionsQuery, context: Viewer, kept: _Kept = None) -> Respons
 
 
 def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: ExceptionWork) -> list[Tab]:
-    """Return the tabs of the queues: each with its text, its address, whether it is shown, and its number of rows."""
+    """Return the tabs of the queues. A tab is its text, its address, whether it is shown, and its number of rows."""
     shown = (chosen.queue, chosen.work)
     # A tab counts what is open in a clinic or company; it has no other filter.
     cleared = dict.fromkeys(set(context.request.query_params) - {"clinic", "company"})
@@ -131,7 +131,7 @@ def export(query: ExceptionsQuery, context: Exporter, form: FileFormat = FileFor
 
 @router.post("/exceptions/next")
 def claim_next(form: Annotated[ReturnForm, Form()], context: Editor) -> Response:
-    """Assign the next exception of the list to the user, and show it. No two users get the same exception."""
+    """Assign the next exception of the list to the user, and show it. Two users never get the same exception."""
     back = form.return_to("/exceptions")
     chosen, scope = select(context, query_of_address(ExceptionsParameters, back))
     row = exception_actions.claim_next(context, replace(chosen.query(scope), owner=None))

@@ -1,4 +1,4 @@
-"""Decide or assign several Billing Exceptions: a page to confirm, then the result of each."""
+"""Decide or assign several Billing Exceptions: a page to confirm, then a page with the result of each."""
 
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -31,13 +31,13 @@ router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 log = structlog.get_logger()
 
 ROWS_MAX = 500
-"""The most exceptions that one request decides."""
-_SEEN_FORM = r"^[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}$"
-_Seen = list[Annotated[str, Field(pattern=_SEEN_FORM)]]
+"""Maximum number of exceptions that one request decides."""
+_SEEN_PATTERN = r"^[1-9][0-9]{0,17}\.[1-9][0-9]{0,17}$"
+_Seen = list[Annotated[str, Field(pattern=_SEEN_PATTERN)]]
 
 
 class BulkAction(StrEnum):
-    """The action on several exceptions."""
+    """An action that can be performed on several exceptions."""
 
     ACCEPT = "accept"
     ACKNOWLEDGE = "acknowledge"
@@ -45,19 +45,22 @@ class BulkAction(StrEnum):
 
 
 class _MatchingForm(ReturnForm):
-    """An action on all exceptions of the list to which the form returns."""
+    """An action on all exceptions that match a list's filter.
+
+    The filter is in `back`, the address of the list.
+    """
 
     action: BulkAction = BulkAction.ACCEPT
 
 
 class _SelectionForm(_MatchingForm):
-    """The selected exceptions, each as its id and the version that was shown: `17.2`."""
+    """The selected exceptions. Each is its id and the version of the payment that was shown: `17.2`."""
 
     exception: _Seen = Field(default_factory=list)
 
 
 class _DecisionForm(_SelectionForm):
-    """The confirmed exceptions, with the values that the action needs."""
+    """The confirmed exceptions, and the values that the action needs."""
 
     deposit_date: Day | None = None
     reason: Annotated[str, Field(max_length=500)] = ""
@@ -65,7 +68,7 @@ class _DecisionForm(_SelectionForm):
 
 
 class BulkSummary(NamedTuple):
-    """The effect of an action: its exceptions, and the number of exceptions that it omits. Amounts are in dollars."""
+    """The exceptions of an action, and the number of exceptions that it leaves out. Amounts are in dollars."""
 
     rows: list[ExceptionRow]
     left_out: int
@@ -100,10 +103,10 @@ def show_selected(form: Annotated[_SelectionForm, Form()], context: Editor) -> R
     if not form.exception:
         raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
     with context.transaction() as tx:
-        versions = {seen.finding_id: seen.version for seen in _seen(form.exception)}
+        versions = {seen.finding_id: seen.version for seen in _parse_seen(form.exception)}
         found = (reporting.exception(tx, each, context.user.scope) for each in [*versions][:ROWS_MAX])
         rows = [row for row in found if row is not None and row.version == versions[row.id]]
-        return _confirm(tx, context, form, rows, len(versions))
+        return _confirmation_page(tx, context, form, rows, len(versions))
 
 
 @router.post("/exceptions/matching")
@@ -119,16 +122,16 @@ def show_matching(form: Annotated[_MatchingForm, Form()], context: Editor) -> Re
             rows.append(row)
             if len(rows) == ROWS_MAX:
                 break
-        return _confirm(tx, context, _SelectionForm(action=form.action, back=back), rows, count)
+        return _confirmation_page(tx, context, _SelectionForm(action=form.action, back=back), rows, count)
 
 
 @router.post("/exceptions/decide")
 def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
-    """Do the confirmed action with each exception in its own transaction.
+    """Perform the confirmed action on each exception, in separate transactions.
 
-    Exceptions that have changed since are skipped.
+    Exceptions that have changed meanwhile are skipped.
     """
-    selected = _seen(form.exception)[:ROWS_MAX]
+    selected = _parse_seen(form.exception)[:ROWS_MAX]
     if not selected:
         raise PageError(422, "No exceptions are selected.", "Go back and select exceptions.")
     results = act_on_each(selected, _action(context, form))
@@ -148,7 +151,7 @@ def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
 
 
 def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException], str]) -> list[ItemResult]:
-    """Call `act` with each exception, and return the results. After an unexpected error the rest is not attempted."""
+    """Call `act` with each exception, and return the results. After an unexpected error, the others are not tried."""
     results: list[ItemResult] = []
     is_interrupted = False
     for seen in selected:
@@ -175,9 +178,9 @@ def _sentence(text: str) -> str:
 
 
 def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenException], str]:
-    """Return the function that does the action with one exception.
+    """Return a function that performs the action on one exception.
 
-    The function returns what it did. The exception and the payment are in other columns.
+    The function returns a text that says what it did, without the exception and the payment.
     """
 
     def accept(seen: SeenException) -> str:
@@ -197,7 +200,7 @@ def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenExcep
     return actions[form.action]
 
 
-def _confirm(
+def _confirmation_page(
     tx: Transaction, context: RequestContext, form: _SelectionForm, rows: list[ExceptionRow], count: int
 ) -> Response:
     usable = [
@@ -222,6 +225,6 @@ def _can_accept(row: ExceptionRow) -> bool:
     return FindingReason(row.reason).can_be_accepted
 
 
-def _seen(texts: Iterable[str]) -> list[SeenException]:
+def _parse_seen(texts: Iterable[str]) -> list[SeenException]:
     pairs = [text.split(".") for text in dict.fromkeys(texts)]
     return [SeenException(finding_id=int(id_), version=int(version)) for id_, version in pairs]

@@ -17,9 +17,10 @@ log = structlog.get_logger()
 
 @router.get("/alive")
 async def alive() -> Response:
-    """Answer while the console runs, even if its database does not answer. The endpoint needs no login.
+    """Answer as long as the console runs, even if its database does not answer. The endpoint needs no login.
 
-    A supervisor that restarts a console without an answer uses this endpoint. A restart would not help the database.
+    A supervisor that restarts a console without an answer requests this endpoint. A restart would not help the
+    database.
     """
     return JSONResponse({"status": "alive"})
 
@@ -41,7 +42,7 @@ def health(request: Request) -> Response:
 
 @router.get("/metrics")
 def metrics(request: Request) -> Response:
-    """Return the metrics. The request must carry the token of PAYMENTS_METRICS_TOKEN."""
+    """Return the metrics. The request must contain the token of PAYMENTS_METRICS_TOKEN."""
     app = app_state(request)
     token = app.settings.metrics_token
     if token is None:

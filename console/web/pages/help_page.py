@@ -1,4 +1,4 @@
-"""The help texts of every term on one page."""
+"""The page with the help texts of all terms."""
 
 from fastapi import APIRouter, Response
 

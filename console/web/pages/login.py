@@ -1,4 +1,4 @@
-"""Logging in and out. A user whose session has expired gets back the form that was sent after it."""
+"""Log in and out. If a form was submitted after the session expired, it is shown again after the login."""
 
 from datetime import timedelta
 from typing import Annotated, NamedTuple
@@ -26,10 +26,10 @@ from payments.store.db.isolation import AUTHENTICATION_ACCESS
 router = APIRouter(include_in_schema=False)
 
 CONCURRENT_LOGINS = 2
-"""Passwords checked at the same time: each check takes memory, a connection and every core on purpose."""
+"""Number of passwords that are checked at the same time. Each check intentionally takes much memory and time."""
 WAITING_MAX = 500
-"""Logins that may wait for a check; more are refused."""
-_OTHER_USER = "A form that another user left unfinished was discarded. Nothing was changed."
+"""Number of logins that may wait for a check. Further logins are refused."""
+_OTHER_USERS_FORM_DISCARDED = "A form that another user left unfinished was discarded. Nothing was changed."
 
 
 class _LoginForm(BaseModel):
@@ -41,8 +41,8 @@ class _LoginForm(BaseModel):
     sent: Annotated[str, Storable] = Field(default="", repr=False)
 
 
-class _Checked(NamedTuple):
-    """The result of a login attempt, and the form that the user gets back."""
+class _CheckedLogin(NamedTuple):
+    """The result of a login attempt, and the submitted form to show again."""
 
     result: LoginResult
     sent: SentForm | None
@@ -50,7 +50,7 @@ class _Checked(NamedTuple):
 
 @router.get("/login")
 def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/") -> Response:
-    """Show the login form. Set the cookie for its CSRF token if the browser does not have the cookie yet."""
+    """Show the login form. If the browser does not have the cookie for the CSRF token, set it."""
     with app_state(request).transaction(AUTHENTICATION_ACCESS) as tx:
         has_no_users = authentication.has_no_users(tx)
     return login_page(request, LoginView(next_page=own_address(next_page), has_no_users=has_no_users))
@@ -58,7 +58,7 @@ def show(request: Request, next_page: Annotated[str, Query(alias="next")] = "/")
 
 @router.post("/login")
 async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Response:
-    """Log in, and redirect to the page `next`. If the user had sent a form before, show that form again.
+    """Log in, and redirect to the page `next`. If there is a submitted form, show it again instead.
 
     Raises PageError (503) if too many logins wait.
     """
@@ -66,7 +66,7 @@ async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Respo
     limiter: CapacityLimiter = request.app.state.login_limiter
     if limiter.statistics().tasks_waiting >= WAITING_MAX:
         raise PageError(503, "Too many people are logging in.", "Try again in a minute.")
-    result, sent = await to_thread.run_sync(_check, request, form, limiter=limiter)
+    result, sent = await to_thread.run_sync(_check_login, request, form, limiter=limiter)
     next_page = own_address(form.next_page)
     if result.token is None:
         view = LoginView(next_page=next_page, name=form.name.strip(), problem=result.message, sent=sent)
@@ -77,12 +77,12 @@ async def log_in(request: Request, form: Annotated[_LoginForm, Form()]) -> Respo
     else:
         response = RedirectResponse("/" if sent else next_page, 303)
         if sent:
-            set_flash(response, app_state(request).settings, _OTHER_USER)
+            set_flash(response, app_state(request).settings, _OTHER_USERS_FORM_DISCARDED)
     _set_session_cookie(request, response, result.token)
     return response
 
 
-def _check(request: Request, form: _LoginForm) -> _Checked:
+def _check_login(request: Request, form: _LoginForm) -> _CheckedLogin:
     app = app_state(request)
     secret = login_secret(request)
     if not secret or form.csrf != csrf_token(secret):
@@ -91,12 +91,12 @@ def _check(request: Request, form: _LoginForm) -> _Checked:
     attempt = LoginAttempt(form.name.strip(), form.password, client_address(request))
     with app.transaction(AUTHENTICATION_ACCESS) as tx:
         result = authentication.log_in(tx, attempt, app.clock(), timedelta(hours=app.settings.session_hours))
-    return _Checked(result, sent)
+    return _CheckedLogin(result, sent)
 
 
 @router.post("/logout")
 def log_out(context: OwnAccount) -> Response:
-    """End the session. Raises PageError (403) for a program's token, because a token is not a session."""
+    """End the session. Raises PageError (403) for an API token, because it is not a session."""
     if context.kind == "token":
         step = "It stays valid. Disable its user or set a new password to end it."
         raise PageError(403, "A token cannot log out.", step)
@@ -108,7 +108,11 @@ def log_out(context: OwnAccount) -> Response:
 
 
 def _set_session_cookie(request: Request, response: Response, token: str) -> None:
-    """Set the cookie of a new session. It outlives the session, so that its user can log in again and continue."""
+    """Set the cookie of a new session.
+
+    The cookie outlives the session, so that a form that is submitted later can be kept until the user has logged in
+    again.
+    """
     settings = app_state(request).settings
     kept = timedelta(hours=settings.session_hours) + RETENTION_AFTER_EXPIRY
     response.set_cookie(

@@ -1,4 +1,4 @@
-"""The page of the months: show their states and the payments to resolve; schedule, cancel and close a month."""
+"""The page of the months: show their states and the payments to resolve, and schedule, cancel or close a month."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
         selected=str(selected) if selected else None,
         state=state,
         settings=settings.get(company or ""),
-        close=_read_close(context, company, selected) if company and selected else None,
+        close=_read_month_details(context, company, selected) if company and selected else None,
     )
 
 
@@ -89,7 +89,9 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Schedule a month to be closed in the coming night."""
     company, month = _read_month(form, context)
     with context.transaction() as tx:
-        warnings = _visible(context, closing.schedule(tx, company, month, context.now, context.user.audit_name))
+        warnings = _visible_warnings(
+            context, closing.schedule(tx, company, month, context.now, context.user.audit_name)
+        )
         context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve", company)
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
     message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
@@ -110,7 +112,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
 def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
     """Close a month now.
 
-    Raises PageError (422) if the user did not type the month's name, and PageError (503) after an interruption.
+    Raises PageError (422) if the user did not type the name of the month, and PageError (503) after an interruption.
     """
     company, month = _read_month(form, context)
     if form.confirm != str(month):
@@ -121,9 +123,9 @@ def close(form: Annotated[_CloseForm, Form()], context: Editor) -> Response:
 
 
 def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
-    """Close a month in two transactions, and record the user.
+    """Close a month in two transactions, and record the user who closed it.
 
-    Raises ClosingError if the month may not be closed, and PageError (503) if another error interrupts the close.
+    Raises ClosingError if the month must not be closed, and PageError (503) if another error interrupts the close.
     """
     try:
         with context.transaction() as tx:
@@ -143,7 +145,7 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
 
 
 def check_sees_company(context: RequestContext, company: str | None) -> None:
-    """Check that the user may see everything of a company. None is always allowed.
+    """Check that the user may see all of a company. If `company` is None, nothing is checked.
 
     Raises PageError (404) if the company is not one of the user's companies. Raises PageError (403) if the user is
     limited to clinics, because a month belongs to a whole company.
@@ -159,20 +161,20 @@ def check_sees_company(context: RequestContext, company: str | None) -> None:
         raise PageError(404, f"There is no company {company}.", "Choose a company on the Months page.")
 
 
-def _visible(context: RequestContext, warnings: Sequence[CloseWarning]) -> list[CloseWarning]:
+def _visible_warnings(context: RequestContext, warnings: Sequence[CloseWarning]) -> list[CloseWarning]:
     """Return the warnings that the user may see.
 
-    A dead letter without a company is only for users who see all companies.
+    A dead letter without a company is shown only to users who see all companies.
     """
     return [each for each in warnings if context.user.scope.may_see_company(each.company)]
 
 
 @dataclass(frozen=True)
-class _Close:
-    """The totals of a closed month as stored, or of another month as they are now.
+class _MonthDetails:
+    """The totals of a month: for a closed month as stored at its close, otherwise the current ones.
 
-    `problem` is the reason why the month cannot be closed now. `is_intact` is None for a month that is not closed,
-    otherwise whether the ledger still matches the stored totals.
+    `problem` is the reason why the month cannot be closed now. `is_intact` says whether the ledger still matches the
+    stored totals. It is None for a month that is not closed.
     """
 
     snapshot: Snapshot | None = None
@@ -191,26 +193,26 @@ def _methods_of(sums: Sequence[MonthSum]) -> list[str]:
     return sorted({each.method for each in sums})
 
 
-def _read_close(context: RequestContext, company: str, month: Month) -> _Close:
+def _read_month_details(context: RequestContext, company: str, month: Month) -> _MonthDetails:
     try:
         with context.transaction() as tx:
             snapshot, warnings = closing.preview_close(tx, company, month, context.now)
-        return _Close(snapshot, warning_records(_visible(context, warnings)))
+        return _MonthDetails(snapshot, warning_records(_visible_warnings(context, warnings)))
     except ClosingError as error:
         problem = error
     with context.transaction() as tx:
         try:
             verified = closing.verify(tx, company, month)
         except ClosingError:
-            warnings = _visible(context, closing.close_warnings(tx, company, month))
-            return _Close(warnings=warning_records(warnings), problem=problem)
-    return _Close(verified.snapshot, is_intact=verified.matches)
+            warnings = _visible_warnings(context, closing.close_warnings(tx, company, month))
+            return _MonthDetails(warnings=warning_records(warnings), problem=problem)
+    return _MonthDetails(verified.snapshot, is_intact=verified.matches)
 
 
 def _read_month(form: _MonthForm, context: RequestContext) -> tuple[str, Month]:
-    """Return the company and month of a form.
+    """Return the company and the month that a form names.
 
-    Raises PageError: 403 for a user limited to clinics, 404 for an unknown company, 422 for an invalid month.
+    Raises PageError: 403 for a user who is limited to clinics, 404 for an unknown company, 422 for an invalid month.
     """
     check_sees_company(context, form.company or None)
     with context.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Names of clinics on pages: the id, or `company:id` if several of the user's companies have the id."""
+"""Names of clinics on pages. A name is the id, or `company:id` if several of the user's companies have the id."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,15 +14,18 @@ from payments.store.db.connection import Transaction
 
 
 class ClinicName(NamedTuple):
-    """The clinic that a request names. `text` is its id or `company:id`; the company may also be given separately."""
+    """The clinic that a request names.
+
+    `text` is its id or `company:id`. `company` is given if the request names the company separately.
+    """
 
     text: str
     company: str | None = None
 
     def readings(self) -> list[str]:
-        """Return the ids that the text may name: the whole text, and the text after each colon.
+        """Return the clinic ids that the text may mean: the whole text, and the text after each colon.
 
-        Ids may contain colons.
+        Ids may contain colons, so there may be several.
         """
         company = self.text[: ID_CHARACTERS_MAX + 1]
         starts = [0, *(position + 1 for position, character in enumerate(company) if character == ":")]
@@ -30,7 +33,7 @@ class ClinicName(NamedTuple):
 
 
 def names_of(keys: Iterable[ClinicKey]) -> dict[ClinicKey, str]:
-    """Return the name of each clinic: its id, or `company:id` if several of these clinics have the id."""
+    """Return the name of each clinic. It is the id, or `company:id` if several of these clinics have the id."""
     keys = list(keys)
     counts = Counter(key.clinic_id for key in keys)
     return {key: ":".join(key) if counts[key.clinic_id] > 1 else key.clinic_id for key in keys}
@@ -39,11 +42,11 @@ def names_of(keys: Iterable[ClinicKey]) -> dict[ClinicKey, str]:
 def find_clinic(tx: Transaction, context: RequestContext, name: ClinicName) -> ClinicRow:
     """Return the clinic that a request names. Raises PageError (404) if it is unknown or the user may not see it.
 
-    Raises AmbiguousIdError if several companies of the user have the clinic, and the name does not include a company.
+    Raises AmbiguousIdError if several companies of the user have the clinic, and the request names no company.
     """
     scope = context.user.scope.narrowed_to_company(name.company)
     found = [row for each in name.readings() for row in configuring.list_clinic_settings(tx, context.now, each, scope)]
-    return _only(name, [row for row in found if name.text in {row.clinic, ":".join(row.key)}])
+    return _only_match(name, [row for row in found if name.text in {row.clinic, ":".join(row.key)}])
 
 
 def find_clinics(tx: Transaction, context: RequestContext, texts: Iterable[str]) -> list[ClinicRow]:
@@ -52,10 +55,10 @@ def find_clinics(tx: Transaction, context: RequestContext, texts: Iterable[str])
     for row in configuring.list_clinic_settings(tx, context.now, scope=context.user.scope):
         for text in {row.clinic, ":".join(row.key)}:
             named[text].append(row)
-    return [_only(ClinicName(text), named[text]) for text in texts]
+    return [_only_match(ClinicName(text), named[text]) for text in texts]
 
 
-def _only(name: ClinicName, rows: list[ClinicRow]) -> ClinicRow:
+def _only_match(name: ClinicName, rows: list[ClinicRow]) -> ClinicRow:
     if not rows:
         sentence = f"There is no clinic {name.text}." if name.text else "No clinic was selected."
         raise PageError(404, sentence, "Choose a clinic from the list.")

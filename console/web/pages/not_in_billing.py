@@ -1,4 +1,4 @@
-"""Export the payments that are not in Billing, by cause. The start page shows them."""
+"""Export the payments that are not in Billing, by cause. The start page lists them."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ NotInBillingQuery = Annotated[
 
 @router.get("/not-in-billing/export")
 def export(query: NotInBillingQuery, context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
-    """Export the payments that Billing does not hold in full, by cause.
+    """Export the payments that are not fully in Billing, by cause.
 
     The cause with the oldest payment comes first.
     """

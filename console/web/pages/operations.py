@@ -19,14 +19,14 @@ TASK_EVENTS_MAX = 500
 
 @router.get("/operations", include_in_schema=False)
 def show(context: Operator) -> Response:
-    """Show the health of the installation. The page refreshes, so it sends no message to a worker."""
+    """Show the health of the installation. The page refreshes itself, so it sends no pings to workers."""
     found = _read(context)
     return context.page("operations.html", found=found, reports=SECTIONS)
 
 
 @router.get("/import-tasks/{task_id}", include_in_schema=False)
 def show_task(task_id: Text, context: Operator) -> Response:
-    """Show the payments that a Celery task imported or evaluated. Flower's page of the task links here."""
+    """Show the payments that a Celery task imported or evaluated. Flower's page of the task links to this page."""
     with context.transaction() as tx:
         events = read_task_events(tx, task_id, context.user.scope, TASK_EVENTS_MAX + 1)
         context.audit(tx, "viewed task", task_id)

@@ -1,6 +1,6 @@
-"""The start page: the payments that are not in Billing, and the parts for the user's role.
+"""The start page: the payments that are not in Billing, and the parts for the role of the user.
 
-Only users who see all companies see the number of waiting events: a waiting event may belong to any company.
+Only users who see all companies see the number of waiting events, because a waiting event may belong to any company.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class _OverviewQuery(PageQuery):
 
 
 @dataclass(frozen=True)
-class _Unposted:
+class _UnpostedPayments:
     """The payments that are not in Billing by cause, oldest first. Internal Payments are separate."""
 
     rows: Sequence[UnpostedSum]
@@ -45,7 +45,7 @@ class _Unposted:
     now: datetime
 
     @classmethod
-    def of(cls, sums: Sequence[UnpostedSum], now: datetime) -> "_Unposted":
+    def from_sums(cls, sums: Sequence[UnpostedSum], now: datetime) -> "_UnpostedPayments":
         internal = [each for each in sums if each.posted == PostedState.INTERNAL_PAYMENT]
         return cls([each for each in sums if each not in internal], internal[0] if internal else None, now)
 
@@ -63,7 +63,7 @@ class _Unposted:
 
 @dataclass(frozen=True)
 class _Today:
-    """The payments of a day by status and by hour."""
+    """The payments of a day, by status and by hour."""
 
     day: date
     zone: ZoneInfo
@@ -78,8 +78,8 @@ class _Today:
 
 
 @dataclass(frozen=True)
-class _Exceptions:
-    """The number of open exceptions by age."""
+class _OpenExceptions:
+    """The number of open exceptions, by age."""
 
     ages: Sequence[ExceptionAgeCount]
 
@@ -90,7 +90,7 @@ class _Exceptions:
 
 @dataclass(frozen=True)
 class _ImportProblem:
-    """The reason why payments do not arrive now, and what to do."""
+    """The reason why no payments arrive at present, and what to do."""
 
     what: str
     next_step: str
@@ -121,19 +121,19 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
 
 
 def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> dict[str, Any]:
-    """Return the data of the parts that show the figures of the overview, by name.
+    """Return the data of the parts that show numbers of the overview, by the name of the part.
 
-    `queue` is the figures of the feed. It is None for users who may not see them.
+    `queue` is the state of the feed. It is None for users who may not see it.
     """
     return {
-        "unposted": _Unposted.of(seen.unposted, now),
-        "exceptions": _Exceptions(seen.exceptions),
+        "unposted": _UnpostedPayments.from_sums(seen.unposted, now),
+        "exceptions": _OpenExceptions(seen.exceptions),
         "today": _Today(seen.day, zone, seen.feed, seen.flow, queue),
     }
 
 
 def _import_problem(context: RequestContext, figures: FeedFigures | None) -> _ImportProblem | None:
-    """Return the reason why payments do not arrive now, or None if they arrive."""
+    """Return the reason why payments do not arrive at present, or None if they arrive."""
     next_step = "See Health." if context.may(Right.OPERATE) else "Tell an operator."
     if figures is None:
         return _ImportProblem("The payment feed is unavailable. No payments are arriving.", next_step, is_urgent=True)

@@ -1,4 +1,4 @@
-"""The account of the user: change the password, and show and end the user's sessions."""
+"""The user's own account: change the password, and show and end sessions."""
 
 from typing import Annotated
 
@@ -63,7 +63,7 @@ def _show(context: RequestContext, next_page: str, problem: UserError | None = N
 
 @router.post("/own-account/password")
 def change_password(form: Annotated[_PasswordForm, Form()], context: OwnAccount) -> Response:
-    """Change the user's password, and end the user's other sessions.
+    """Change the user's password, and end all other sessions of the user.
 
     If a field is wrong, show the page with a message.
     """
@@ -97,7 +97,7 @@ def end_session(form: Annotated[_SessionForm, Form()], context: OwnAccount) -> R
 def _check_session(context: RequestContext) -> None:
     """Check that the request has a session.
 
-    Raises PageError (403) for a program's token: only a logged-in person may continue.
+    Raises PageError (403) for an API token, because only a person who has logged in may continue.
     """
     if context.kind == "token":
         raise PageError(403, "A token cannot change its user's account.", "Log in to the console.")

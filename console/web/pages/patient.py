@@ -1,4 +1,4 @@
-"""The printable page of a patient's balance and payments. The front desk shows it to the patient."""
+"""The printable page of a patient's balance and payments, which the front desk shows to the patient."""
 
 from typing import Annotated, NamedTuple
 

@@ -1,4 +1,4 @@
-"""The Patient Payment Log: every entry of the ledger, filtered, grouped, and exported as a file."""
+"""The page of the Patient Payment Log: the entries of the ledger, filtered, grouped, and exported as a file."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ LogQuery = Annotated[ReportQuery[PaymentLogParameters], Depends(report_query(Pay
 
 @router.get("/payment-log")
 def show(query: LogQuery, context: Viewer) -> Response:
-    """Show a page of the log, or its sums."""
+    """Show a page of the log, or its sums if the user groups by a column."""
     chosen, scope = select(context, query)
     log_filter, group = chosen.query(scope), chosen.group_by
     with context.transaction() as tx:

@@ -1,4 +1,4 @@
-"""A refused event: the event as it came, and the error that names the wrong field."""
+"""The page of a refused event: the unchanged event, and the error that names the wrong field."""
 
 from fastapi import APIRouter, Response
 
@@ -38,7 +38,7 @@ def download(event_id: RowId, context: Requeuer) -> Response:
 def read_audited(context: RequestContext, event_id: int, action: str, detail: str = "") -> RefusedEventRow:
     """Return a refused event, and record in the audit history that the user has read it.
 
-    Raises PageError (404) if the user's scope contains no event with this id.
+    Raises PageError (404) if there is no event with this id in the user's scope.
     """
     with context.transaction() as tx:
         event = refused_events.read_event(tx, event_id, context.user.scope)

@@ -1,4 +1,4 @@
-"""Requeue runs: preview all payments that match a filter; after confirmation the back office requeues them."""
+"""Requeue runs: preview all payments that match a filter. After a confirmation, the back office requeues them."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -35,19 +35,19 @@ router = APIRouter(include_in_schema=False)
 FeedQuery = ReportQuery[ClaimsFeedParameters]
 
 STALLED_AFTER = timedelta(minutes=1)
-"""The time without progress after which a run waits for the back office."""
+"""After this time without progress, the page says that the run waits for the back office."""
 PAGE_ROWS = 50
 
 
 class RunsQuery(PageQuery):
-    """The page of the list of runs. It has the runs whose ids are below `before`."""
+    """Which runs the page lists: those with ids below `before`."""
 
     before: RowId | None = None
 
 
 @router.get("/requeue-runs")
 def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Response:
-    """Show the runs, newest first. A run is listed if the user may see everything that it selects."""
+    """Show the runs, newest first. A run is listed only if the user may see all payments that it selects."""
     with context.transaction() as tx:
         page = requeue_runs.list_runs(tx, context.user.scope, query.before, PAGE_ROWS)
     next_page = context.link(before=page.next_before) if page.next_before else None
@@ -59,7 +59,7 @@ def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Respons
 
 @router.get("/requeue-runs/new")
 def preview(query: Annotated[FeedQuery, Depends(report_query(ClaimsFeedParameters))], context: Requeuer) -> Response:
-    """Preview a run: how many payments match, and their expected results."""
+    """Preview a run: show how many payments match, and their expected results."""
     feed_filter = requeue_filter(query, context)
     with context.transaction() as tx:
         expected = requeueing.preview_requeue(tx, feed_filter, context.now)
@@ -158,7 +158,7 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
 
 
 def stop_run(context: RequestContext, run_id: int) -> RequeueRun:
-    """Cancel a run, and return it. Raises PageError (404) if the user may not see everything that it selects."""
+    """Cancel a run, and return it. Raises PageError (404) if the user may not see all payments that it selects."""
     with context.transaction() as tx:
         visible_run(tx, context, run_id)
         requeue_runs.stop_run(tx, run_id, context.now)
@@ -168,7 +168,7 @@ def stop_run(context: RequestContext, run_id: int) -> RequeueRun:
 
 
 def visible_run(tx: Transaction, context: RequestContext, run_id: int) -> RequeueRun:
-    """Return a run. Raises PageError (404) if the user may not see everything that it selects."""
+    """Return a run. Raises PageError (404) if the user may not see all payments that it selects."""
     run = requeue_runs.show_run(tx, run_id, context.user.scope)
     if run is None:
         raise PageError(404, f"There is no requeue run {run_id}.", "Choose a run on the page Requeue runs.")
@@ -180,7 +180,7 @@ def requeue_filter(query: FeedQuery, context: RequestContext) -> FeedFilter:
 
     - Raises PageError (422) if the filter has an `as_of` time, has neither a status nor a reason, or has a status that
       cannot be requeued.
-    - Raises AmbiguousIdError if it searches for a patient whom several companies have.
+    - Raises AmbiguousIdError if the filter names a patient whom several companies have.
     """
     chosen = query.parameters
     if chosen.as_of is not None:

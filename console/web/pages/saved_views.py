@@ -1,4 +1,4 @@
-"""Saved views: the filters and the sort of a list under a name, for oneself or shared with a company."""
+"""Saved views: the filter and the sort of a list, stored under a name. A view is private or shared with a company."""
 
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -25,8 +25,8 @@ from payments.store.db.connection import Transaction
 router = APIRouter(include_in_schema=False)
 
 LISTS = {"/claims-feed": CLAIMS_FEED, "/exceptions": EXCEPTIONS, "/payment-log": PAYMENT_LOG, "/audit": AUDIT}
-"""The lists whose views can be saved, by address."""
-_RIGHTS = {"/audit": Right.ADMINISTER}
+"""By address: the lists whose views can be saved."""
+_RIGHT_BY_LIST = {"/audit": Right.ADMINISTER}
 _Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=STORABLE_PATTERN),
@@ -56,15 +56,15 @@ def show(context: Viewer) -> Response:
 
 @router.get("/views/{view_id:row}")
 def open_view(view_id: RowId, context: Viewer) -> Response:
-    """Redirect to the list with the filters of a view. This address of the view is permanent."""
+    """Redirect to the list with the filter of a view. The address of this route is a permanent link to the view."""
     with context.transaction() as tx:
-        view = _find(tx, context, view_id)
+        view = _find_view(tx, context, view_id)
     return context.redirect(f"{view.list_name}?{view.query}")
 
 
 @router.post("/views")
 def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
-    """Save a view. It replaces the user's view with the same name."""
+    """Save a view. If the user already has a view with this name, replace it."""
     if form.list_name not in LISTS or not _may_open(context, form.list_name):
         raise PageError(422, "Views of this list cannot be saved.", "Open a list and save its view there.")
     company = form.company or context.user.scope.only_company
@@ -82,9 +82,9 @@ def save(form: Annotated[_ViewForm, Form()], context: Viewer) -> Response:
 
 @router.post("/views/delete")
 def delete(form: Annotated[_IdForm, Form()], context: Viewer) -> Response:
-    """Delete a view. Raises PageError (403) for a view of another user. Administrators may delete it."""
+    """Delete a view. Administrators may also delete views of others. Other users get a PageError (403)."""
     with context.transaction() as tx:
-        view = _find(tx, context, form.view)
+        view = _find_view(tx, context, form.view)
         if not view.may_be_deleted_by(context.user):
             raise PageError(403, f"The view {view.name} belongs to {view.owner}.", "Ask the owner to delete it.")
         saved_views.delete(tx, view)
@@ -92,7 +92,7 @@ def delete(form: Annotated[_IdForm, Form()], context: Viewer) -> Response:
     return context.redirect("/views", f"View {view.name} deleted.")
 
 
-def _find(tx: Transaction, context: RequestContext, view_id: int) -> SavedView:
+def _find_view(tx: Transaction, context: RequestContext, view_id: int) -> SavedView:
     view = saved_views.find(tx, context.user, view_id)
     if view is None or not _may_open(context, view.list_name):
         raise PageError(404, f"There is no view {view_id}.", "Choose a view from the list.")
@@ -100,4 +100,4 @@ def _find(tx: Transaction, context: RequestContext, view_id: int) -> SavedView:
 
 
 def _may_open(context: RequestContext, list_name: str) -> bool:
-    return list_name in LISTS and context.user.may(_RIGHTS.get(list_name, Right.VIEW))
+    return list_name in LISTS and context.user.may(_RIGHT_BY_LIST.get(list_name, Right.VIEW))

@@ -1,4 +1,4 @@
-"""The search of the header: patients and payments by name, id, key, check number or amount."""
+"""The page of the search in the header: patients and payments by name, id, key, check number or amount."""
 
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ def show(
     query: Annotated[ReportQuery[SearchParameters] | None, Depends(optional_report_query(SearchParameters))],
     context: Viewer,
 ) -> Response:
-    """Show the patients and payments that a text finds. Without a text, show the search form."""
+    """Show the patients and payments that match a text. Without a text, show the search form."""
     chosen = query.parameters if query else None
     with context.transaction() as tx:
         found = searching.search(tx, chosen.q, chosen.scope(context.user.scope)) if chosen else None

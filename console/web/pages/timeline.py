@@ -1,4 +1,4 @@
-"""The timeline of one payment: every event with its user, duration and result."""
+"""The page of a payment's timeline: every event with its user, duration and result."""
 
 from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from payments.store.db.connection import Transaction
 
 router = APIRouter(include_in_schema=False)
 
-_FEED = "/claims-feed"
+_FEED_PAGE = "/claims-feed"
 
 
 @router.get("/timeline")
@@ -74,22 +74,26 @@ def export(
 
 
 class ListPage(NamedTuple):
-    """The list from which a user came, with its filter."""
+    """The list from which the user came, with its filter in the address."""
 
     address: str
     label: str
 
 
 def list_page(referring: str | None) -> ListPage:
-    """Return the list to which the page links back: the referring list, or the Claims Feed."""
-    address = referring or _FEED
+    """Return the list to which the page links back: the list from which the user came, or the Claims Feed."""
+    address = referring or _FEED_PAGE
     path = urlsplit(address).path
     is_list = path in navigation.addresses() and path not in {"/", "/timeline"}
-    return ListPage(address, navigation.label_of(path)) if is_list else ListPage(_FEED, navigation.label_of(_FEED))
+    return (
+        ListPage(address, navigation.label_of(path))
+        if is_list
+        else ListPage(_FEED_PAGE, navigation.label_of(_FEED_PAGE))
+    )
 
 
 def timeline_rows(tx: Transaction, scope: Scope, key: str) -> list[TimelineRow]:
-    """Return the timeline of a payment. Raises PageError (404) if the scope does not include it."""
+    """Return the timeline of a payment. Raises PageError (404) if the payment is not in the scope."""
     rows = list(reporting.timeline(tx, key, scope))
     if not rows:
         step = "Enter the key as clinic/payment/line; the Claims Feed shows it."

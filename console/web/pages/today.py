@@ -1,4 +1,4 @@
-"""The payments of a clinic on one day, to look at and to print: delivered, posted, and summed by method."""
+"""The payments of a clinic on one day, on a page that can be printed: delivered, posted, and summed by method."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ DayQuery = Annotated[ReportQuery[DaySheetParameters], Depends(report_query(DaySh
 
 @router.get("/today")
 def show(query: DayQuery, context: Viewer) -> Response:
-    """Show the payments of a clinic's day, by default of the current day. Without a clinic, show the form."""
+    """Show the payments of a clinic on one day, by default the current day. Without a clinic, show the form."""
     chosen, scope = query.parameters, context.scope_of(query.choice)
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)

@@ -1,4 +1,4 @@
-"""Trends: payments by week and clinic over the last weeks, and the size of the work queues by day."""
+"""Trends: the payments of the last weeks by week or clinic, and the size of the work queues by day."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta

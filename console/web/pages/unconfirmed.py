@@ -1,4 +1,4 @@
-"""Companies, clinics and patients that events added and nobody confirmed. Confirm them, or retire empty ones."""
+"""Companies, clinics and patients that events added and nobody confirmed. Users confirm them or retire empty ones."""
 
 from typing import Annotated, Literal
 
@@ -33,7 +33,7 @@ class _ListQuery(PageQuery):
 
 @router.get("/new-ids")
 def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Response:
-    """Show the companies, clinics and patients that nobody confirmed, and retired companies and clinics."""
+    """Show the companies, clinics and patients that are unconfirmed, and the companies and clinics that are retired."""
     found = _list_unconfirmed(context, choice.sort)
     held = [confirming.describe_contents(row.contents) for row in found.rows]
     shown = list(zip(found.rows, held, strict=True))

@@ -1,4 +1,4 @@
-"""The Payment Log that a user uploaded, as the EMR's side of a balance."""
+"""A Payment Log that a user uploaded. It is the EMR's side of a balance."""
 
 import io
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from payments.store.db.connection import Transaction
 
 
 def load_log(tx: Transaction, context: RequestContext, log_id: int) -> UploadedLog:
-    """Return a file that the user uploaded. Raises PageError (404) if there is no such file, or if it has expired."""
+    """Return a file that the user uploaded. Raises PageError (404) if the file does not exist or has expired."""
     found = uploaded_logs.load(tx, context.user.name, log_id, context.now)
     if found is None:
         raise PageError(404, "The uploaded file is no longer kept.", "Upload it again on the page Payment Balancing.")
@@ -23,7 +23,10 @@ def load_log(tx: Transaction, context: RequestContext, log_id: int) -> UploadedL
 
 @contextmanager
 def reading_log(log: UploadedLog | None) -> Iterator[Iterator[EmrLogRow] | None]:
-    """Yield the rows of a file, or None if there is no file. Raises PageError (422) for a row that cannot be read."""
+    """Yield the rows of an uploaded file, or None if there is no file.
+
+    Raises PageError (422) for a row that cannot be read.
+    """
     if log is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Users of the console: their roles, companies and clinics. For administrators."""
+"""The form of a user of the console: role, companies and clinics. For administrators."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from payments.journeys import configuring
 
 router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 
-_On = Literal["on"] | None
+_Checkbox = Literal["on"] | None
 _Names = Annotated[list[Text], Field(default_factory=list)]
 
 
@@ -37,8 +37,8 @@ class _PasswordForm(_NameForm):
 
 
 @dataclass(frozen=True)
-class _Entered:
-    """The values in the form of a user, as they were entered.
+class _EnteredUser:
+    """The values that were entered in the form of a user.
 
     `companies` and `clinics` hold names. They are None for all companies and for all clinics.
     """
@@ -49,7 +49,7 @@ class _Entered:
     clinics: frozenset[str] | None
 
     @classmethod
-    def of(cls, user: User, names: Mapping[ClinicKey, str]) -> "_Entered":
+    def from_user(cls, user: User, names: Mapping[ClinicKey, str]) -> "_EnteredUser":
         """Return the values of a stored user."""
         scope = user.scope
         clinics = None if scope.clinics is None else frozenset(names[key] for key in names if scope.may_see(*key))
@@ -58,40 +58,40 @@ class _Entered:
 
 class _RoleForm(_NameForm):
     role: Role
-    all_companies: _On = None
+    all_companies: _Checkbox = None
     company: _Names
-    all_clinics: _On = None
+    all_clinics: _Checkbox = None
     clinic: _Names
 
     def user(self) -> User:
-        """Return the user with this role and scope. The clinics of its scope are the names that the page shows.
+        """Return a user with this role and scope. Its clinics are named as the page shows them.
 
-        Raises UserError if the companies or the clinics are not chosen, neither all nor some.
+        Raises UserError if neither all nor some companies are chosen, or neither all nor some clinics.
         """
-        companies = _limit("company", "companies", self.company, everything=self.all_companies)
-        clinics = _limit("clinic", "clinics", self.clinic, everything=self.all_clinics)
+        companies = _selected_ids("company", "companies", self.company, everything=self.all_companies)
+        clinics = _selected_ids("clinic", "clinics", self.clinic, everything=self.all_clinics)
         return User(self.name, self.role, Scope(companies, clinics))
 
     @property
-    def entered(self) -> _Entered:
-        """The values as they were entered, even if they cannot be saved."""
+    def entered(self) -> _EnteredUser:
+        """The values as they were entered, even if they are invalid."""
         companies = None if self.all_companies and not self.company else frozenset(self.company)
         clinics = None if self.all_clinics and not self.clinic else frozenset(self.clinic)
-        return _Entered(self.name, self.role, companies, clinics)
+        return _EnteredUser(self.name, self.role, companies, clinics)
 
 
 class _ChangeForm(_RoleForm):
     # The values that the page showed; without them nothing is checked.
     seen_role: Role | None = None
-    seen_all_companies: _On = None
+    seen_all_companies: _Checkbox = None
     seen_company: _Names
-    seen_all_clinics: _On = None
+    seen_all_clinics: _Checkbox = None
     seen_clinic_company: _Names
     seen_clinic: _Names
 
     @property
     def seen(self) -> User | None:
-        """The role and scope that the page showed, as a user. None if the form does not include them."""
+        """The role and scope that the page showed, as a user. None if the form does not contain them."""
         if self.seen_role is None:
             return None
         companies = None if self.seen_all_companies else frozenset(self.seen_company)
@@ -108,14 +108,17 @@ class _NewUserForm(_RoleForm):
 
 @dataclass(frozen=True)
 class _Refusal:
-    """An entry that was not saved, and the error: a field is wrong, or another administrator has changed the user."""
+    """Entered values that were not saved, with the error.
 
-    entered: _Entered | None
+    The error is that a field is wrong, or that another administrator has changed the user.
+    """
+
+    entered: _EnteredUser | None
     error: UserError | ChangedMeanwhileError
 
     @property
     def status(self) -> int:
-        """The HTTP status of the answer."""
+        """The HTTP status of the response."""
         return 409 if isinstance(self.error, ChangedMeanwhileError) else 422
 
     @property
@@ -125,15 +128,15 @@ class _Refusal:
 
     @property
     def messages(self) -> dict[str, str]:
-        """The message by field. The field is empty for a message about no single field."""
+        """The messages by field. A message that concerns no single field has an empty key."""
         if isinstance(self.error, ChangedMeanwhileError):
             return {}
         return {self.error.field: capitalized(f"{self.error}.")}
 
 
 @router.get("/user")
-def show_one(choice: Annotated[_NameForm, Query()], context: Administrator) -> Response:
-    """Show the form of a user. Without a name, show the form of a new user."""
+def show_user_form(choice: Annotated[_NameForm, Query()], context: Administrator) -> Response:
+    """Show the form of a user. Without a name, show the form for a new user."""
     return _show_form(context, choice.name)
 
 
@@ -150,7 +153,7 @@ def _show_form(context: RequestContext, name: str, refusal: _Refusal | None = No
         "user.html",
         refusal.status if refusal else 200,
         row=row,
-        entered=(refusal and refusal.entered) or _Entered.of(stored, clinics),
+        entered=(refusal and refusal.entered) or _EnteredUser.from_user(stored, clinics),
         companies=companies,
         clinics=clinics,
         roles=list(Role),
@@ -162,14 +165,14 @@ def _show_form(context: RequestContext, name: str, refusal: _Refusal | None = No
 
 
 def _first_scope(context: RequestContext, companies: Sequence[str]) -> Scope:
-    """Return the scope in the form of a new user: the only company of the administrator, otherwise no companies."""
+    """Return the scope that the form of a new user shows: the administrator's only company, otherwise no companies."""
     is_only = len(companies) == 1 and context.user.scope.companies is not None
     return Scope(companies=frozenset(companies if is_only else ()))
 
 
 @router.post("/users")
 def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Response:
-    """Add a user. If a field is wrong, the page keeps the entry, with a message at the field (422)."""
+    """Add a user. If a field is wrong, show the entered values with a message at the field (422)."""
     try:
         user = form.user()
         with context.transaction() as tx:
@@ -181,11 +184,11 @@ def add(form: Annotated[_NewUserForm, Form()], context: Administrator) -> Respon
 
 @router.post("/users/change")
 def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Response:
-    """Change a user's role and scope. Raises UserError for one's own account.
+    """Change a user's role and scope. Raises UserError if it is the administrator's own account.
 
-    If a field is wrong, the page keeps the entry, with a message at the field (422). If another administrator has
-    changed the user since the page was shown, nothing is saved. The page then lists these changes and keeps the entry
-    (409).
+    If a field is wrong, the page shows the entered values with a message at the field (422). If another administrator
+    has changed the user since the page was shown, nothing is saved. The page then lists these changes and keeps the
+    entered values (409).
     """
     try:
         user = form.user()
@@ -200,7 +203,7 @@ def change(form: Annotated[_ChangeForm, Form()], context: Administrator) -> Resp
 
 @router.post("/users/disable")
 def disable(form: Annotated[_NameForm, Form()], context: Administrator) -> Response:
-    """Disable a user immediately. Raises UserError for one's own account."""
+    """Disable a user immediately. Raises UserError if it is the administrator's own account."""
     with context.transaction() as tx:
         administration.disable_user(tx, context.user, form.name, context.now)
     return context.redirect("/users", f"User {form.name} disabled. All sessions and tokens have ended.")
@@ -216,7 +219,10 @@ def enable(form: Annotated[_NameForm, Form()], context: Administrator) -> Respon
 
 @router.post("/users/password")
 def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator) -> Response:
-    """Set a user's password. The user must change it at the next login. Raises UserError for one's own account."""
+    """Set a user's password, which the user must change at the next login.
+
+    Raises UserError if it is the administrator's own account.
+    """
     try:
         with context.transaction() as tx:
             administration.set_password(tx, context.user, form.name, NewPassword(form.password), context.now)
@@ -228,10 +234,10 @@ def set_password(form: Annotated[_PasswordForm, Form()], context: Administrator)
     return context.redirect("/users", f"{done} At the next login the user chooses a new one.")
 
 
-def _limit(field: str, what: str, ids: Sequence[str], *, everything: str | None) -> frozenset[str] | None:
-    """Return the selected ids, or None for all.
+def _selected_ids(field: str, what: str, ids: Sequence[str], *, everything: str | None) -> frozenset[str] | None:
+    """Return the selected ids, or None if all are selected.
 
-    Raises UserError if nothing is selected, or if both all and some are.
+    Raises UserError if nothing is selected, or if both all and single ids are selected.
     """
     if bool(ids) == bool(everything):
         sentence = f"all {what} and single {what} are both selected" if ids else f"no {what} are selected"

@@ -1,4 +1,4 @@
-"""The page *Payment preview*: what would happen to a payment, before the front desk saves it."""
+"""The page *Will it flow?*: what would happen to a payment that the front desk is about to save."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from payments.flow_wording import flow_answer
 router = APIRouter(include_in_schema=False)
 
 
-class _Form(PageQuery):
+class _FlowForm(PageQuery):
     """The fields of the form. They are empty when the page is opened."""
 
     clinic: Text | None = None
@@ -37,12 +37,12 @@ class _Form(PageQuery):
 
 
 @router.get("/will-it-flow")
-def show(form: Annotated[_Form, Query()], context: Viewer) -> Response:
-    """Show whether a payment would be sent and posted, and what to do. Without a complete form, show the form."""
+def show(form: Annotated[_FlowForm, Query()], context: Viewer) -> Response:
+    """Show whether a payment would be sent and posted, and what to do. If the form is incomplete, show the form."""
     with context.transaction() as tx:
         offered = list_offered_ids(tx, context)
     clinic = form.clinic or (offered.clinics[0] if len(offered.clinics) == 1 else None)
-    day = form.date or _today(context, clinic)
+    day = form.date or _default_day(context, clinic)
     asked = form.model_copy(update={"date": day}).asked(clinic)
     preview = preview_flow(context, asked) if asked else None
     return context.page(
@@ -57,5 +57,5 @@ def show(form: Annotated[_Form, Query()], context: Viewer) -> Response:
     )
 
 
-def _today(context: RequestContext, clinic: str | None) -> object:
+def _default_day(context: RequestContext, clinic: str | None) -> object:
     return context.today_in(context.user.scope.narrowed_to_clinic(clinic))

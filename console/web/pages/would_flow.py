@@ -1,4 +1,4 @@
-"""The payment preview: what Billing would do with a payment that the front desk will save."""
+"""The preview of *Will it flow?*: what Billing would do with a payment that the front desk is about to save."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -18,7 +18,7 @@ _ANY_AMOUNT = dollars("1.00")
 
 
 class FlowQuery(PageQuery):
-    """A payment as the front desk would save it."""
+    """Query parameters of the transmission preview: a payment that the front desk would save."""
 
     clinic: Text
     company: Text | None = None
@@ -35,24 +35,24 @@ class FlowQuery(PageQuery):
     @property
     def payment(self) -> PaymentToSave:
         """The payment to preview."""
-        amount_paid = _first(self.amount_paid, self.amount_due if self.paid else None, _ANY_AMOUNT)
+        amount_paid = _first_given(self.amount_paid, self.amount_due if self.paid else None, _ANY_AMOUNT)
         return PaymentToSave(
             charge_type=self.charge_type,
             day=self.date,
             amount_paid=amount_paid,
-            amount_due=_first(self.amount_due, amount_paid),
+            amount_due=_first_given(self.amount_due, amount_paid),
             paid=self.paid,
             internal_payment=self.internal_payment,
             patient_id=self.patient,
         )
 
 
-def _first(*amounts: Decimal | None) -> Decimal:
+def _first_given(*amounts: Decimal | None) -> Decimal:
     return next(each for each in amounts if each is not None)
 
 
 def preview_flow(context: RequestContext, query: FlowQuery) -> FlowPreview:
-    """Return the preview of a payment in the user's scope."""
+    """Return what would happen to the payment. Only the user's scope is searched for the clinic and the patient."""
     scope = context.scope_of(ScopeChoice(query.company, query.clinic))
     with context.transaction() as tx:
         return eligibility_preview.preview_payment(tx, scope, query.payment, context.now)
