@@ -27,7 +27,7 @@ class FlowAnswer(NamedTuple):
 
 
 def flow_answer(preview: FlowPreview) -> FlowAnswer:
-    """Return the answer to "Will it flow?" that users see for a preview."""
+    """Return the sentence and the next step that users see for a preview."""
     match preview.outcome:
         case None:
             return FlowAnswer(f"Validation Failed: {preview.error}.", "Correct it before you save the payment.")

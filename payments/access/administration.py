@@ -64,8 +64,8 @@ def change_user(tx: Transaction, administrator: User, user: User, now: datetime,
 def set_password(tx: Transaction, administrator: User, name: str, password: NewPassword, now: datetime) -> None:
     """Set a user's password, and end all sessions and tokens. The user must change the password at the next login.
 
-    Locks the user's row. Raises UserError if there is no such user, or if the password cannot be used. Also raises it
-    for the administrator's own account, whose password `own_account.change_password` changes.
+    Locks the user's row. Raises UserError if there is no such user, or if `passwords.hash_password` refuses the
+    password. Also raises it for the administrator's own account, because `own_account.change_password` changes that.
     """
     if _lock_managed(tx, administrator, name).name == administrator.name:
         raise UserError("change your own password on the page Your account")
@@ -127,9 +127,9 @@ def _lock_managed(tx: Transaction, administrator: User, name: str) -> User:
 
 
 def _check_may_grant(own: Scope, granted: Scope) -> None:
-    """Check that a scope is within an administrator's own. Raises UserError if not.
+    """Raise UserError unless an administrator's own scope includes the scope to grant.
 
-    The message does not tell unknown companies from companies of others.
+    The message is the same for a company that does not exist and for a company that the administrator may not see.
     """
     if own.companies is None:
         return

@@ -104,7 +104,7 @@ def add(tx: Transaction, entry: AuditEntry) -> None:
 def read_page(
     tx: Transaction, query: AuditFilter, window: Window, sort: Sort = NEWEST_FIRST
 ) -> list[PositionedRow[AuditRow]]:
-    """Return the rows of a page. Unless the sort is BY_TIME, the query reads all matching entries."""
+    """Return the rows of a page. The query reads all matching entries, unless they are sorted by BY_TIME."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     fields = ", ".join(AuditRow._fields)
     statement = f"SELECT {keyset.columns}, {fields} {_matching(query)}{keyset.condition} {keyset.order_by}"
@@ -144,7 +144,7 @@ def _parameters(query: AuditFilter) -> dict[str, Any]:
 
 
 def recent_actions(tx: Transaction) -> list[str]:
-    """Return the distinct actions among the newest 10,000 entries, sorted. Only visible entries count."""
+    """Return the distinct actions of the visible entries among the newest 10,000 entries, sorted."""
     # The sequence bounds what is read. A limit of rows would read the whole history of an installation for the 10,000
     # entries that row-level security shows to the administrator of a small company.
     newest = "SELECT pg_sequence_last_value(CAST('audit_id_seq' AS regclass))"

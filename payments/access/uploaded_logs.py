@@ -8,7 +8,7 @@ from payments.store.db.statement import text
 
 UPLOADED_LOG_RETENTION = timedelta(days=1)
 LOGS_PER_USER_MAX = 5
-"""A user's older files are deleted when the user uploads another one."""
+"""The number of files that are kept for each user. Older files are deleted when the user uploads another one."""
 
 
 class UploadedLog(NamedTuple):

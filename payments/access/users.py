@@ -30,7 +30,7 @@ class UserRow:
 
 
 def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str) -> bool:
-    """Insert a user. Return False if the name is taken, perhaps in another case."""
+    """Insert a user. Return False if the name is taken, even if only in another case."""
     added = tx.execute(
         text(
             "INSERT INTO users (name, role, companies, clinics, clinic_keys, password_hash, added_at, added_by) "
@@ -51,7 +51,7 @@ def add(tx: Transaction, user: User, password_hash: str, now: datetime, who: str
 
 
 def find(tx: Transaction, name: str) -> UserRow | None:
-    """Return a user, or None if there is no user with this name. An exact match precedes a match in another case."""
+    """Return a user, or None if no user has this name. If several names differ only by case, prefer the exact match."""
     return _find(tx, name, "")
 
 
@@ -136,7 +136,7 @@ def blocked_until(tx: Transaction, subjects: Sequence[str], now: datetime) -> da
 
 
 def count_failure(tx: Transaction, subject: str, delays: LoginDelays, now: datetime) -> None:
-    """Count a failed login, and store until when further logins are blocked. After a day without failures, restart."""
+    """Count a failed login, and store the end of the delay. After a day without failures, the count restarts."""
     failures = tx.execute(
         text(
             "INSERT INTO login_failures AS counted (subject, failures, last_at) VALUES (:subject, 1, :now) "

@@ -1,4 +1,4 @@
-"""Partial events: the valid fields of an invalid event, so that the Claims Feed can show it with its line."""
+"""Partial events: the valid fields of an invalid event, with which the Claims Feed can show the event at its line."""
 
 import json
 from datetime import date, datetime

@@ -8,7 +8,10 @@ from payments.contract.money import Money
 
 
 class PaymentDetails(NamedTuple):
-    """The fields of a payment, besides its amount, that are compared between the EMR and Billing. None if unknown."""
+    """The fields of a payment, besides its amount, that are compared between the EMR and Billing.
+
+    An unknown field is None.
+    """
 
     day: date | None = None
     charge_type: str | None = None

@@ -24,11 +24,12 @@ class LineComparison:
     """One line as the EMR has it and as Billing has it, for a range of days. Amounts are in dollars.
 
     - `is_in_range`: whether the line's transaction date is in the range.
-    - `emr_amount`: the amount in the EMR, counted for the range.
+    - `emr_amount`: the amount in the EMR, 0.00 if it is not in the range.
     - `accepted_amount`: the amount in the newest version that Billing could evaluate.
     - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
     - `rejected_status`: the status of the newest event if it is a dead letter, otherwise None.
-    - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries.
+    - `imported_in_range`, `imported_elsewhere`: sums of the import entries with a deposit date in or outside the range.
+    - `adjusted`: the sum of all other entries.
     - `feed`: the line's details in the feed; `log`: the line's details in the EMR's Payment Log, if it is compared.
     """
 

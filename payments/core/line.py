@@ -16,7 +16,7 @@ IMPORT_USER = "Integration Import, Not mapped to a user"
 
 
 class EntryKind(StrEnum):
-    """The kind of a ledger entry: what posted it."""
+    """The origin of a ledger entry: an import, an adjustment, or a manual entry."""
 
     IMPORT = "import"
     ADJUSTMENT = "adjustment"

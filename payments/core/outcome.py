@@ -96,7 +96,7 @@ class Posted:
 
     @property
     def application(self) -> Application:
-        """Whether the posting updated earlier entries or imported a new payment."""
+        """UPDATED if the line had entries before, otherwise IMPORTED."""
         return Application.UPDATED if self.is_update else Application.IMPORTED
 
 

@@ -1,4 +1,4 @@
-"""Refunds: the line that each refund names, and the refunds that a biller should check (rules D2 and D8)."""
+"""Find the line that each refund refunds, and the refunds that a biller should check (rules D2 and D8)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -8,7 +8,7 @@ from payments.contract.money import ZERO, Money
 
 
 class RefundProblem(StrEnum):
-    """The reason why a biller should check a refund: its payment is not on the account, or is smaller."""
+    """The reason to check a refund: the refunded payment is not on the account, or is smaller than the refund."""
 
     NOT_FOUND = "refunded_payment_not_found"
     ABOVE_PAYMENT = "refund_above_payment"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import product
 
 SIMILARITY_PERCENT_MIN = 75
-"""Two words count as similar from this `difflib.SequenceMatcher.ratio` on, in percent."""
+"""The least similarity of two words that count as similar: `difflib.SequenceMatcher.ratio` in percent."""
 _TERM_CHARACTERS = 3
 _SIMILAR_WORD_CHARACTERS_MIN = 4
 _SIMILAR_WORDS_MAX = 3

@@ -44,7 +44,7 @@ def _reversal(entry: PostedEntry, open_days: Collection[date], today: date) -> R
 
 
 def is_accepted(line: Line) -> bool:
-    """Return whether the line still has the outcome of an acceptance. It has not if it was saved or evaluated again."""
+    """Return whether the line still has the outcome of an acceptance, and was not saved or evaluated again since."""
     return isinstance(line.outcome, Posted | Removed) and line.outcome.is_accepted
 
 

@@ -26,7 +26,7 @@ class Versioned(Protocol):
 
 
 def compare_versions(new: Versioned, before: Versioned | None) -> VersionCheck:
-    """Compare a saved patient or charge with `before`, the version that Billing holds, None if it holds none."""
+    """Compare a saved patient or charge with `before`: the version that Billing holds, or None for a new one."""
     if before is None or new.version > before.version:
         return VersionCheck.NEW
     if new.version < before.version:

@@ -22,8 +22,7 @@ NO_OWNER = ""
 class Assignment(NamedTuple):
     """An exception and its new owner: the name of a user, or None for no owner.
 
-    `seen_owner` is the owner that the caller saw, NO_OWNER if the exception had none. It is None if the caller did not
-    look.
+    `seen_owner` is the owner that the caller saw, NO_OWNER if the exception had none. None skips the comparison.
     """
 
     finding_id: int

@@ -111,9 +111,9 @@ def balance_next_due(
 ) -> dict[BalancedClinic, Balance] | None:
     """Balance the last full week of the next companies in tonight's run. Return the balance of each clinic.
 
-    Returns None if no run is due, or if another transaction holds the advisory lock of the job. So many companies are
-    balanced that they have at most `lines_max` lines together, but at least one company. Postponed companies are
-    omitted. Sets `selection.taken` to the companies. Stores the results and the progress of the run.
+    Returns None if no run is due, or if another transaction holds the advisory lock of the job. The companies together
+    have at most `lines_max` lines. A company that has more lines is balanced alone. Postponed companies are omitted.
+    Sets `selection.taken` to the companies. Stores the results and the progress of the run.
 
     An event whose company cannot be read is in no balance. It would not add to the unexplained amount, because the
     amount of a dead letter is always explained.

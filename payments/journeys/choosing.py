@@ -67,7 +67,7 @@ def _of_company(tx: Transaction, scope: Scope, company: str | None) -> Scope:
 
 
 def _display_id(name: str) -> str:
-    """Return an id as a message shows it: quoted if it is empty, has blanks at its ends or invisible characters."""
+    """Return an id for a message. Quote it if it is empty, has blanks at its ends or invisible characters."""
     return name if name.isprintable() and name.strip() == name != "" else repr(name)
 
 

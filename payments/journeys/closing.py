@@ -1,7 +1,7 @@
 """Close a company's month (rule D7): schedule it, close it, and verify the stored totals.
 
-A close takes two transactions. The first one sets the state CLOSING. It waits for the imports that hold the month;
-later imports wait for the close. When the second one adds up the ledger, no import writes to the month.
+A close takes two transactions. The first one sets the state CLOSING. It waits for the imports that have locked the
+month, and later imports wait for the close. When the second one adds up the ledger, no import writes to the month.
 """
 
 from datetime import datetime
@@ -71,7 +71,7 @@ def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime)
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return the warnings that should be resolved before a month is closed. The month may still be running."""
+    """Return the warnings that should be resolved before a month is closed. The month need not have ended."""
     return warnings_report.close_warnings(tx, company_id, month)
 
 

@@ -1,8 +1,8 @@
 """Export a company, to move it to another installation.
 
 `mark_left` freezes the company's rows. When all older transactions have ended, the rows are copied in one snapshot.
-Other companies are imported meanwhile. The copy can be repeated until the company is imported elsewhere: it always has
-the same payments. `cancel_move` cancels the move.
+Events of other companies are imported meanwhile. The copy can be repeated until the company is imported elsewhere, and
+always has the same payments. `cancel_move` cancels the move.
 """
 
 from collections.abc import Iterable, Iterator

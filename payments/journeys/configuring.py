@@ -40,7 +40,7 @@ class ClinicRow(NamedTuple):
 class SettingsUpdate(NamedTuple):
     """The settings to change for a clinic. None leaves a setting unchanged.
 
-    `seen` are the settings that the user saw before the change, None if the user did not look.
+    `seen` are the settings that the user saw before the change, None to skip the comparison.
     """
 
     clinic_id: str
@@ -58,7 +58,7 @@ class SettingsUpdate(NamedTuple):
 class CompanyUpdate(NamedTuple):
     """The settings to change for a company. None leaves a setting unchanged.
 
-    `seen` are the settings that the user saw before the change, None if the user did not look.
+    `seen` are the settings that the user saw before the change, None to skip the comparison.
     """
 
     company_id: str

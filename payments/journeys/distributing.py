@@ -144,9 +144,9 @@ def show_allocations(
 def show_refunds_to_check(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account that a biller should check, as far as they are in the scope.
+    """Return the refunds of an account in the scope that a biller should check.
 
-    The payment of such a refund is not on the account, or is smaller than the refund.
+    The refunded payment is not on the account, or is smaller than what was refunded.
     """
     return account.refunds_to_check(tx, row, scope, as_of)
 

@@ -43,7 +43,7 @@ class StartedRun(NamedTuple):
 
 
 class RunPage(NamedTuple):
-    """A page of requeue runs, newest first. The next page begins after the id `next_before`, None on the last page."""
+    """A page of requeue runs, newest first. `next_before` is the argument for the next page, None on the last page."""
 
     runs: Sequence[RequeueRun]
     next_before: int | None

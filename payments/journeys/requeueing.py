@@ -1,6 +1,6 @@
 """Requeue payments that were not imported: a worker re-evaluates them with the current settings.
 
-The request is stored in PostgreSQL, so it survives an outage of Redis. Repeating it is harmless.
+The request is stored in PostgreSQL, so it survives an outage of Redis. A repeated request does no harm.
 """
 
 from collections import Counter

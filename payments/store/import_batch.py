@@ -30,7 +30,7 @@ class ParsedLineEvent(NamedTuple):
 
 
 class ImportBatch(NamedTuple):
-    """Stream entries, parsed and grouped by event type. `known_clinics` are the clinics of the payments and charges."""
+    """Stream entries, parsed and grouped by event type. `known_clinics` holds the loaded clinics of these events."""
 
     lines: list[ParsedLineEvent]
     patients: list[tuple[StreamEntry, PatientSaved]]
@@ -72,7 +72,7 @@ class ImportBatch(NamedTuple):
         return {(event.company_id, event.patient_id) for _, event in self.patients}
 
     def without_refused(self, refused: Mapping[NamedClinic, Refusal]) -> "ImportBatch":
-        """Return the batch with the events of refused companies and clinics among its rejected events."""
+        """Return a batch in which the events of these refused companies and clinics are among the rejected events."""
         if not refused:
             return self
         refusals = [(entry, refused.get(clinic_of(event))) for entry, event in self.events]

@@ -107,7 +107,11 @@ class WriteBatch:
         )
 
     def _is_authentic(self, entry: StreamEntry, *, with_fields: bool) -> bool:
-        """Return whether the entry comes from its company. Without its fields, return the stored result of a retry."""
+        """Return whether the entry comes from the company that it names.
+
+        Without `with_fields`, the signature is not checked: return the stored result of a retried dead letter. For any
+        other entry, return whether no signatures are checked at all.
+        """
         if with_fields:
             return is_authentic(entry, self.run.keyring)
         return not self.run.keyring.is_used if entry.was_authentic is None else entry.was_authentic

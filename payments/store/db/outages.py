@@ -1,4 +1,4 @@
-"""Distinguish outages of PostgreSQL from errors of a single row, by the SQLSTATE of an error."""
+"""Distinguish outages of PostgreSQL from errors that a single row causes, by the SQLSTATE of an error."""
 
 from sqlalchemy.exc import DBAPIError, InterfaceError
 

@@ -11,8 +11,8 @@ from sqlalchemy import URL, Connection, make_url
 
 LOCK_TIMEOUT_SECONDS = 15
 IDLE_IN_TRANSACTION_SECONDS_MAX = 12
-"""After this time PostgreSQL ends a worker's idle transaction. Otherwise a frozen worker would keep its locks forever.
-The value is below the lock timeout, so that waiting transactions get the lock without a retry."""
+"""The time after which PostgreSQL ends a worker's idle transaction. Otherwise a frozen worker would keep its locks
+forever. The value is below the lock timeout, so that waiting transactions get the lock without a retry."""
 
 _POOLER_OPTION = "pgbouncer"
 _KEEPALIVES = {

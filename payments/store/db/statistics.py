@@ -4,7 +4,8 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 ROWS_MIN, BYTES_MIN = 10_000, 1 << 20
-"""Autovacuum analyzes tables with fewer changes or rows in time. A bad plan for them costs only milliseconds."""
+"""The least number of changed rows, and the least size of a table, for which `stale_tables` returns the table. For
+smaller tables and changes, a bad plan costs only milliseconds until autovacuum analyzes the table."""
 
 # A table without statistics of any column was never analyzed, or was restored. Only its owner may analyze a table.
 _STALE_TABLES_QUERY = """

@@ -38,8 +38,8 @@ def current_dead_letters_cte(where: str = "") -> str:
     """Return the SQL of a CTE `current_dead_letters`, for reports that read the whole feed.
 
     Its columns are the columns of the table, `line_ref` (the id of the line that the dead letter supersedes, or null)
-    and `key_line_ref` (the id of the line with the same key). `where` is an SQL condition that starts with AND. It
-    selects rows before the newest row of each line is chosen.
+    and `key_line_ref` (the id of the line with the same key). `where` is an SQL condition that starts with AND. It is
+    applied before the newest dead letter of each line is chosen.
     """
     return f"""
     current_dead_letters AS (
@@ -79,7 +79,7 @@ NOT EXISTS (
 """The condition on one row of `lines` that no dead letter supersedes it. Uses indexes only."""
 LINE_IS_CURRENT = f"""
 status IS NOT NULL AND {LINE_IS_NEWEST.lstrip()}"""
-"""The condition on one row of `lines` that it is on the Claims Feed: it has a status, and is the newest.
+"""The condition on one row of `lines` that it is on the Claims Feed: it has a status, and no dead letter supersedes it.
 
 Uses indexes only.
 """

@@ -101,8 +101,8 @@ FROM grouped LEFT JOIN company_months
 def group_candidates(tx: Transaction, feed_filter: FeedFilter) -> list[RequeueGroup]:
     """Return the lines that a requeue run would select, in groups.
 
-    All lines of a group would get the same result, because clinic, charge type, Internal Payment, reason, month, and
-    whether the patient is known and amounts are 0.00, are the same.
+    All lines of a group would get the same result, because all fields of RequeueGroup except the number and the total
+    are the same.
     """
     found = tx.execute(text(_GROUPS_QUERY.format(line_conditions_in_scope(feed_filter))), parameters(feed_filter))
     return [

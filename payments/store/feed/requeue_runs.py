@@ -29,7 +29,7 @@ class RequeueRun:
     """A requeue run.
 
     - `total`, `done`: the number of payments that the run selected and has requeued.
-    - `lines`, `dead_letters`: the row ids that remain to be requeued.
+    - `lines`, `dead_letters`: the ranges of row ids that remain to be requeued.
     - `state`: RUNNING, STOPPED or DONE.
     - `company_id`: None if the filter selects payments of several companies.
     - `outcome`: None until all requeued payments were evaluated.

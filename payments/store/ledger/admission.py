@@ -42,7 +42,7 @@ class Refusal(NamedTuple):
 def find_refused(
     tx: Transaction, named: Iterable[NamedClinic], loaded: Mapping[ClinicKey, Clinic], *, creates_unknown: bool
 ) -> dict[NamedClinic, Refusal]:
-    """Return the companies and clinics that are refused. Their events are Not Sent.
+    """Return which of the named companies and clinics are refused, with the reason. Their events are Not Sent.
 
     `loaded` holds the named clinics that exist. With `creates_unknown`, unknown companies and clinics are not refused,
     because an import creates them. Call `share_lock` before the clinics are loaded.
@@ -84,7 +84,7 @@ def _find_refusal(
 ) -> Refusal | None:
     """Return the refusal of an event, or None if it is not refused.
 
-    `problems` holds every company and clinic that Billing has, with the problem for which it is refused, if any.
+    `problems` maps every named company and clinic that Billing has to the problem for which it is refused, or to None.
     """
     missing = None if creates_unknown else _MISSING_PROBLEM
     company, clinic = f"company {named.company_id}", f"clinic {named.clinic_id}"

@@ -28,7 +28,7 @@ def refusal_message(clinic_id: str) -> str:
 
 
 def without_taken(tx: Transaction, keys: Iterable[ClinicKey]) -> list[ClinicKey]:
-    """Return the keys whose clinic id is not taken by another company, in Billing or in an earlier key.
+    """Return the keys whose clinic id no other company has, neither in Billing nor in an earlier one of these keys.
 
     After the upgrade, all keys are returned, because each company has its own clinic ids.
     """

@@ -153,7 +153,7 @@ def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str
 
 
 def make_due(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make those of these lines due that still wait for a patient. Return their number.
+    """Make lines due if they still wait for a patient. Return the number of lines that were made due.
 
     This transaction has locked the lines. `due_at` is set to the save time or to `now`, whichever is earlier. With
     `now` alone, a clock that is set back later would delay the lines.

@@ -13,7 +13,7 @@ from payments.store.db.statement import text
 from payments.store.tables import company_months
 
 CompanyMonth = tuple[str, Month]
-"""(company, month)."""
+"""The id of a company, and a month."""
 _KEY_COLUMNS = ["company_id", "month"]
 
 
@@ -83,7 +83,7 @@ class OpenMonth(NamedTuple):
 
 
 def oldest_open(tx: Transaction, scope: Scope, limit: int) -> list[OpenMonth]:
-    """Return, for up to `limit` companies of a scope, the oldest month with payments that is not closed."""
+    """Return the oldest month with payments that is not closed of up to `limit` companies in a scope."""
     query = (
         "SELECT DISTINCT ON (company_id) company_id, month, state, timezone FROM company_months AS own "
         "JOIN companies USING (company_id) WHERE state <> 'CLOSED' "
@@ -111,7 +111,7 @@ def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMo
 
 
 def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:
-    """Return the time since which each month counts as closed. Open months are omitted."""
+    """Return the time from which on each month counts as closed. Open months are omitted."""
     found = tx.execute(
         text(
             "SELECT new.company_id, new.month, min(closed_at) AS closed_at "

@@ -14,7 +14,7 @@ def knows_company(tx: Transaction, company_id: str) -> bool:
 
 
 def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
-    """Return whether a company of the scope has the clinic, even if it is retired, or a refused event names both."""
+    """Return whether a company of the scope has the clinic, even if retired, or a refused event names both."""
     found = " OR ".join(
         f"EXISTS (SELECT FROM {table} WHERE clinic_id = :clinic_id{in_scope(scope, table)})"
         for table in ("clinics", "set_aside")

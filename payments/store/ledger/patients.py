@@ -97,7 +97,7 @@ def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[Patient
 
 
 def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetime) -> None:
-    """Insert or update patients that this transaction has locked. Each is newer than the version that Billing holds."""
+    """Insert or update patients that this transaction has locked. Each must be newer than the version in Billing."""
     rows = [
         {"company_id": company_id, "patient_id": patient_id, "named_at": now, "known_at": now, "changed_at": now}
         | {"version": event.version, "name": event.name, "saved_at": event.saved_at}

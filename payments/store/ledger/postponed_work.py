@@ -89,10 +89,10 @@ def load_waiting(tx: Transaction, kind: WorkKind, now: datetime) -> set[WorkItem
 
 
 def drop_postponed(tx: Transaction, kind: WorkKind, items: Collection[WorkItem], now: datetime) -> list[WorkItem]:
-    """Return the items of a kind that may be tried now, in their order.
+    """Remove the postponed items from `items`, and return the others in the same order.
 
-    `items` are all items of this kind that need work. Records of other items are deleted, because they need no further
-    attempt.
+    `items` must be all items of this kind that need work. Records of failed attempts at other items are deleted,
+    because these items need no further attempt.
     """
     for item in load(tx, kind) - set(items):
         clear(tx, kind, item)

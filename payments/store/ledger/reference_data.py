@@ -20,7 +20,7 @@ from payments.store.ledger.patients import PatientKey
 
 
 class LookupScope(NamedTuple):
-    """The scope of the reference data for a line or event: its clinic, and the dates of the needed months (rule D3)."""
+    """The keys of the reference data for a line or event: its clinic, and the dates of the needed months (rule D3)."""
 
     clinic: ClinicKey
     days: frozenset[date] = frozenset()

@@ -1,4 +1,4 @@
-"""Find the companies of users whom a console of an earlier release limited to clinics. It did not set companies."""
+"""Set the companies of users whom a console of an earlier release limited to clinics, without setting companies."""
 
 from datetime import datetime
 

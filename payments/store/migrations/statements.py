@@ -1,6 +1,6 @@
 """Run statements of a migration while processes work.
 
-They wait for locks only briefly, and are repeated if necessary.
+The statements wait for locks only briefly, and are repeated if a lock is not free.
 """
 
 from collections.abc import Callable, Sequence

@@ -161,7 +161,7 @@ def load_applied_amounts(
 ) -> dict[tuple[int, str], list[AppliedRow]]:
     """Return the amounts of these lines that are applied to charges.
 
-    The keys are row ids of lines with the patient. The amounts of each key are sorted by date of service.
+    Each key of the result is the row id of a line and a patient. Its amounts are sorted by date of service.
     """
     charge = _CHARGE_KEY_SQL.replace("allocations", "applied")
     query = _APPLIED_AMOUNTS_QUERY.format(charge=charge, charges=_charges_of("applied", as_of))
@@ -195,9 +195,9 @@ def _lines_of_entries(as_of: datetime | None) -> str:
 def refunds_to_check(
     tx: Transaction, account: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the account's refunds that need checking. Only refunds in the scope are returned.
+    """Return the account's refunds that need checking: the refunded payment is not on the account, or is smaller.
 
-    The refunded payment is not on the account, or is smaller than what was refunded.
+    Only refunds in the scope are returned.
     """
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (

@@ -115,9 +115,9 @@ def _parameters(balance_filter: BalanceFilter) -> dict[str, Any]:
 def _run(
     tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool, sums_equal_lines: bool = True
 ) -> Iterator[LineComparison | BalancedLine]:
-    """Yield the rows of a query of `balancing_query` as comparisons.
+    """Run a query of `balancing_query`, and yield a comparison for each line.
 
-    With `sums_equal_lines`, a row of equal lines is the sum of several lines.
+    With `sums_equal_lines`, the query returns the sum of equal lines as one row. Yield it as a balanced line.
     """
     # All rows are fetched; by default PostgreSQL plans a cursor for its first rows only.
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))

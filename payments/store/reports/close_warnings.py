@@ -35,7 +35,7 @@ class CloseWarning:
 
 
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
-    """Return the payments of a month that are pending, failed, Not Sent after the last attempt, or open exceptions.
+    """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
 
     A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter whose
     company is unreadable is included only if there is no other company in the installation.

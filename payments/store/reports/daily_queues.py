@@ -20,7 +20,7 @@ from payments.store.ledger.postponed_work import is_postponed
 from payments.store.reports.posted_sums import unposted_rows
 
 SNAPSHOT_RETENTION = timedelta(days=400)
-"""The age at which a snapshot is deleted, when the next one is written."""
+"""The age from which on a snapshot is deleted. It is deleted when another snapshot is written."""
 
 
 class Queue(StrEnum):

@@ -139,7 +139,7 @@ def _read_keys(tx: Transaction, statement: str, scope: Scope, **given: Any) -> l
 
 
 def _text_after_beginning(beginning: str) -> str:
-    """Return a text that sorts after all texts with this beginning, in any collation: "p-13" for "p-12".
+    """Return a text that sorts after all texts with this beginning, in every collation. For "p-12", return "p-13".
 
     Only the last digit or letter is replaced by its successor, because the order of other characters depends on the
     collation. Texts with another beginning may therefore lie between.

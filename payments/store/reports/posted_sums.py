@@ -1,6 +1,7 @@
 """The number and amounts of payments by posted state, and the payments of a day by status and hour.
 
-Partial indexes, which contain only a small part of the lines, find the current rows of the Claims Feed one by one.
+The queries find the current rows of the Claims Feed one by one, through partial indexes that contain only a small part
+of the lines.
 """
 
 from collections.abc import Sequence

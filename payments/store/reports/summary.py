@@ -30,7 +30,7 @@ def first_rows(limit: int | None) -> str:
 
 
 def read_summary(tx: Transaction, query: str, parameters: Mapping[str, object], limit: int | None) -> Summary:
-    """Run a query that returns `count` and `total` of the rows in `first_rows(limit)`, and return their summary."""
+    """Run a query that returns `count` and `total` of the rows in `first_rows(limit)`. Return them as a summary."""
     count, amount = tx.execute(text(query), parameters).one()
     if limit is not None and count > limit:
         return Summary(limit, None, is_complete=False)

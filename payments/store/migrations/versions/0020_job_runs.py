@@ -1,4 +1,4 @@
-"""Record the last run of each job of the whole installation. A lost file of the scheduler then skips no run."""
+"""Record the last run of each job of the installation, so that no run is skipped if the scheduler loses its file."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,7 @@
 """Add the pairs of a company and a clinic to users of several companies who are limited to clinics.
 
-An earlier release ignores them. If it changes the clinics of a user, they no longer match, and are ignored too.
+An earlier release ignores the pairs. If it changes the clinics of a user, the pairs no longer match the clinics, and
+this release ignores them as well.
 """
 
 import sqlalchemy as sa
