@@ -107,26 +107,26 @@ def read_page(
     """Return the rows of a page. The query reads all matching entries, unless they are sorted by BY_TIME."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     fields = ", ".join(AuditRow._fields)
-    statement = f"SELECT {keyset.columns}, {fields} {_matching(query)}{keyset.condition} {keyset.order_by}"
+    statement = f"SELECT {keyset.columns}, {fields} {_from_clause(query)}{keyset.condition} {keyset.order_by}"
     found = tx.execute(text(statement), _parameters(query) | keyset.parameters)
     return keyset.in_order(keyset.positioned(row, AuditRow._make) for row in found)
 
 
 def stream(tx: Transaction, query: AuditFilter, sort: Sort = NEWEST_FIRST) -> Iterator[AuditRow]:
     """Yield all matching entries, in the order of a column."""
-    statement = f"SELECT {', '.join(AuditRow._fields)} {_matching(query)} {order_by(SORTS[sort.column], sort)}"
+    statement = f"SELECT {', '.join(AuditRow._fields)} {_from_clause(query)} {order_by(SORTS[sort.column], sort)}"
     for some in read_batches(tx, statement, _parameters(query)):
         yield from map(AuditRow._make, some)
 
 
 def summarize(tx: Transaction, query: AuditFilter, limit: int | None = None) -> Summary:
     """Count the matching entries. With `limit`, stop after that many."""
-    first = f"SELECT 1 {_matching(query)} {first_rows(limit)}"
+    first = f"SELECT 1 {_from_clause(query)} {first_rows(limit)}"
     counted = f"SELECT count(*) AS count, CAST(NULL AS numeric) AS total FROM ({first}) AS first_ones"
     return read_summary(tx, counted, _parameters(query), limit)
 
 
-def _matching(query: AuditFilter) -> str:
+def _from_clause(query: AuditFilter) -> str:
     of_companies = "" if query.companies is None else _BELONGS_TO_COMPANIES
     sql_by_field = {
         "who": "who = :who",

@@ -59,13 +59,13 @@ def list_visible(tx: Transaction, user: User, list_name: str | None = None) -> l
     of_list = "" if list_name is None else "AND list_name = :list_name"
     selected = f"SELECT {_VIEW_COLUMNS} FROM saved_views {_where_visible(user)} {of_list}"
     query = f"{selected} ORDER BY lower(name), id LIMIT {VIEWS_MAX}"
-    return _read(tx, user, query, {"list_name": list_name})
+    return _read_views(tx, user, query, {"list_name": list_name})
 
 
 def find(tx: Transaction, user: User, view_id: int) -> SavedView | None:
     """Return the view with this id, or None if the user does not see it."""
     query = f"SELECT {_VIEW_COLUMNS} FROM saved_views {_where_visible(user)} AND id = :id"
-    found = _read(tx, user, query, {"id": view_id})
+    found = _read_views(tx, user, query, {"id": view_id})
     return found[0] if found else None
 
 
@@ -94,7 +94,7 @@ def _where_visible(user: User) -> str:
     return f"WHERE (owner = :user OR is_shared){company_in_scope(user.scope, 'saved_views')}"
 
 
-def _read(tx: Transaction, user: User, query: str, parameters: dict[str, object]) -> list[SavedView]:
+def _read_views(tx: Transaction, user: User, query: str, parameters: dict[str, object]) -> list[SavedView]:
     given = parameters | {"user": user.name} | scope_parameters(user.scope)
     found = [SavedView(**row) for row in tx.execute(text(query), given).mappings()]
     return [view for view in found if _may_see_clinic(user, view)]

@@ -117,7 +117,7 @@ def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -
             "SELECT users.*, last_used_at, address FROM sessions JOIN users ON users.name = user_name "
             f"WHERE token_hash = :hash AND kind = :kind AND disabled_at IS NULL AND {_IS_VALID}"
         ),
-        {"hash": _hash(credential.token), "kind": credential.kind, **_validity(request)},
+        {"hash": _hash(credential.token), "kind": credential.kind, **_validity_parameters(request)},
     )
     row = found.mappings().one_or_none()
     if row is None:
@@ -183,7 +183,7 @@ def list_by_user(tx: Transaction, name: str, request: SessionUse) -> list[Sessio
             f"SELECT {_REFERENCE_SQL} AS reference, {columns} FROM sessions WHERE user_name = :name AND {_IS_VALID} "
             "ORDER BY coalesce(last_used_at, begun_at) DESC, token_hash"
         ),
-        {"name": name, **_validity(request)},
+        {"name": name, **_validity_parameters(request)},
     )
     return [SessionRow(**row) for row in found.mappings()]
 
@@ -201,7 +201,7 @@ def reference_of(token: str) -> str:
     return _hash(token).hex()[:_REFERENCE_DIGITS]
 
 
-def _validity(request: SessionUse) -> dict[str, Any]:
+def _validity_parameters(request: SessionUse) -> dict[str, Any]:
     """Return the parameters of _IS_VALID."""
     return {"now": request.at, "idle_since": request.idle_since}
 

@@ -69,12 +69,12 @@ def _find(tx: Transaction, name: str, locking: str) -> UserRow | None:
         {"name": name},
     )
     row = found.mappings().one_or_none()
-    return _user_row(row) if row else None
+    return _to_user_row(row) if row else None
 
 
 def list_all(tx: Transaction) -> list[UserRow]:
     """Return all users, by name."""
-    return [_user_row(row) for row in tx.execute(text("SELECT * FROM users ORDER BY name")).mappings()]
+    return [_to_user_row(row) for row in tx.execute(text("SELECT * FROM users ORDER BY name")).mappings()]
 
 
 def is_empty(tx: Transaction) -> bool:
@@ -165,7 +165,7 @@ def _scope_columns(scope: Scope) -> dict[str, Any]:
     return {name: None if ids is None else sorted(ids) for name, ids in limits.items()} | {"keys": keys}
 
 
-def _scope(row: RowMapping) -> Scope:
+def _scope_of_row(row: RowMapping) -> Scope:
     """Return the scope of a user.
 
     `clinic_keys` that do not match the clinics are ignored: a console of an earlier release changes the column
@@ -182,10 +182,10 @@ def _scope(row: RowMapping) -> Scope:
 
 def user_of_row(row: RowMapping) -> User:
     """Return the name, the role and the scope in a row of the table as a User."""
-    return User(name=row["name"], role=Role(row["role"]), scope=_scope(row))
+    return User(name=row["name"], role=Role(row["role"]), scope=_scope_of_row(row))
 
 
-def _user_row(row: RowMapping) -> UserRow:
+def _to_user_row(row: RowMapping) -> UserRow:
     return UserRow(
         user=user_of_row(row),
         password_hash=row["password_hash"],

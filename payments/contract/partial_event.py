@@ -49,7 +49,7 @@ def read_partial_event(body: bytes) -> PartialEvent:
     The body may also hold all fields of a stream entry (`payments.contract.whole_entry`).
     """
     try:
-        content = _parse_identifying(body)
+        content = _parse_body(body)
     except (ValueError, RecursionError):
         return PartialEvent()
     if not isinstance(content, dict):
@@ -75,14 +75,14 @@ def _valid_or_none(field: str, value: object) -> Any:
         return None
 
 
-def _parse_identifying(body: bytes) -> object:
+def _parse_body(body: bytes) -> object:
     if (fields := read_whole_entry(body)) is not None:
         kept = identifying_content(fields)
-        return _parse(kept) if isinstance(kept, bytes) else kept
-    return _parse(body) if len(body) <= EVENT_BYTES_MAX else _parse_beginning(body)
+        return _parse_json(kept) if isinstance(kept, bytes) else kept
+    return _parse_json(body) if len(body) <= EVENT_BYTES_MAX else _parse_beginning(body)
 
 
-def _parse(body: bytes) -> object:
+def _parse_json(body: bytes) -> object:
     """Parse JSON. Keys that occur twice are omitted. An integer of `_DIGITS_MAX` digits or more becomes a text."""
     return json.loads(body, object_pairs_hook=without_repeated_keys, parse_int=_integer_or_text)
 

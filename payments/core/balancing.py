@@ -175,11 +175,11 @@ def _notes(line: LineComparison, unexplained: Money) -> tuple[BalancingNote, ...
         return (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),)
     if line.log is None and line.is_in_range and line.emr_amount != line.latest_amount:
         return (BalancingNote(BalancingNoteCode.ONLY_IN_BILLING),)
-    differences = _differences(line, line.log) if line.log else ()
+    differences = _difference_notes(line, line.log) if line.log else ()
     return (BalancingNote(BalancingNoteCode.WRONG_IN_BILLING),) if unexplained and not differences else differences
 
 
-def _differences(line: LineComparison, log: PaymentDetails) -> tuple[BalancingNote, ...]:
+def _difference_notes(line: LineComparison, log: PaymentDetails) -> tuple[BalancingNote, ...]:
     sides = [(name, getattr(log, name), getattr(line.feed, name)) for name in PaymentDetails._fields]
     if line.is_in_range and log.day == line.feed.day:
         sides.insert(0, ("amount", line.emr_amount, line.latest_amount))

@@ -53,7 +53,7 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
     if owner is not None:
         _check_owner(tx, owner, row)
     exception_queue.set_owner(tx, finding_id, owner, now)
-    _record(tx, found.line_ref, row, owner, HistoryEvent(now, HistoryCode.EXCEPTION_ASSIGNED, who, row.company))
+    _record_history(tx, found.line_ref, row, owner, HistoryEvent(now, HistoryCode.EXCEPTION_ASSIGNED, who, row.company))
 
 
 def claim_next(
@@ -70,7 +70,7 @@ def claim_next(
     (found,) = findings.load(tx, [finding_id]).values()
     if row is not None:
         event = HistoryEvent(now, HistoryCode.EXCEPTION_ASSIGNED, who, row.company)
-        _record(tx, found.line_ref, row, owner.name, event)
+        _record_history(tx, found.line_ref, row, owner.name, event)
     return row
 
 
@@ -99,6 +99,6 @@ def _check_owner(tx: Transaction, name: str, row: ExceptionRow) -> None:
         raise DecisionError(row.id, f"user {name} may not see payments of clinic {row.clinic}")
 
 
-def _record(tx: Transaction, line_ref: int, row: ExceptionRow, owner: str | None, event: HistoryEvent) -> None:
+def _record_history(tx: Transaction, line_ref: int, row: ExceptionRow, owner: str | None, event: HistoryEvent) -> None:
     event = event._replace(params={"owner": owner}, line_ref=line_ref, version=row.version, finding_ref=row.id)
     history.add(tx, [event])

@@ -44,7 +44,7 @@ def choose_scope(tx: Transaction, scope: Scope, choice: ScopeChoice) -> Scope:
     - Raises AmbiguousIdError if several companies of the scope have the clinic, or a patient with the chosen id.
       Without this error, a report would add up the payments of different clinics or people.
     """
-    narrowed = _of_company(tx, scope, choice.company)
+    narrowed = _company_scope(tx, scope, choice.company)
     if choice.clinic is not None:
         narrowed = narrowed.narrowed_to_clinic(choice.clinic)
         if not owners.knows_clinic(tx, choice.clinic, narrowed):
@@ -57,7 +57,7 @@ def choose_scope(tx: Transaction, scope: Scope, choice: ScopeChoice) -> Scope:
     return narrowed
 
 
-def _of_company(tx: Transaction, scope: Scope, company: str | None) -> Scope:
+def _company_scope(tx: Transaction, scope: Scope, company: str | None) -> Scope:
     narrowed = scope.narrowed_to_company(company)
     if company is not None and narrowed.is_empty:
         raise OutOfScopeError(f"company {company}")

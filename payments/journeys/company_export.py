@@ -34,7 +34,7 @@ def check_has_company(tx: Transaction, company_id: str) -> None:
     Locks the company's row.
     """
     ledger_figures.schema_version(tx)
-    _lock(tx, company_id)
+    _lock_company(tx, company_id)
 
 
 def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
@@ -42,7 +42,7 @@ def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
 
     Locks the company's row.
     """
-    move = _lock(tx, company_id)
+    move = _lock_company(tx, company_id)
     if (move.state, move.move_id) != (MoveState.LEFT, move_id):
         raise MoveError(f"the directory holds an earlier export of company {company_id}; choose another directory")
 
@@ -59,7 +59,7 @@ def mark_left(tx: Transaction, company_id: str, now: datetime, who: str) -> UUID
     imported.
     """
     acquire(tx, AdvisoryLock.ADMISSION)
-    move = _lock(tx, company_id)
+    move = _lock_company(tx, company_id)
     if move.state is MoveState.LEFT and move.move_id:
         return move.move_id
     move_id = uuid4()
@@ -75,7 +75,7 @@ def cancel_move(tx: Transaction, company_id: str, now: datetime, who: str) -> No
     not left.
     """
     acquire(tx, AdvisoryLock.ADMISSION)
-    if _lock(tx, company_id).state is not MoveState.LEFT:
+    if _lock_company(tx, company_id).state is not MoveState.LEFT:
         raise MoveError(f"company {company_id} has not left this installation; nothing was changed")
     company_moves.set_move(tx, company_id, CompanyMove(None, None, None, None))
     audit.add(tx, AuditEntry(now, who, "cancelled export of company", company_id, company_id=company_id))
@@ -140,13 +140,13 @@ def late_events(tx: Transaction, company_id: str) -> list[RefusedEvent]:
     Invalid events are omitted, because the new installation would reject them as well. Raises MoveError if the company
     has not left.
     """
-    move = _lock(tx, company_id)
+    move = _lock_company(tx, company_id)
     if move.state is not MoveState.LEFT or move.moved_at is None:
         raise MoveError(f"company {company_id} has not left this installation")
     return dead_letters.refused_since(tx, company_id, move.moved_at - CLOCK_DIFFERENCE_MAX)
 
 
-def _lock(tx: Transaction, company_id: str) -> CompanyMove:
+def _lock_company(tx: Transaction, company_id: str) -> CompanyMove:
     move = company_moves.lock(tx, company_id)
     if move is None:
         raise MoveError(f"Billing has no company {company_id}")

@@ -126,7 +126,7 @@ def set_clinic(
     )
     if not clinic.changes or settings != before:
         clinic_settings.add(tx, update.key, settings, since=since, who=who)
-    return _row(update.key, settings)
+    return _clinic_row(update.key, settings)
 
 
 def _check_is_here(tx: Transaction, company_id: str) -> None:
@@ -139,7 +139,7 @@ def list_clinic_settings(
 ) -> list[ClinicRow]:
     """Return the current settings of the clinics in a scope. `clinic_id` limits them to clinics with this id."""
     found = clinics.load_all(tx, clinic_id)
-    return [_row(key, clinic.settings_at(now)) for key, clinic in found.items() if scope.may_see(*key)]
+    return [_clinic_row(key, clinic.settings_at(now)) for key, clinic in found.items() if scope.may_see(*key)]
 
 
 def unconfigured_clinic_ids(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
@@ -210,6 +210,6 @@ def _changed_columns(before: CompanyRow, after: CompanyRow) -> str:
     return ", ".join(f"{name}: {old} to {new}" for name, old, new in both if old != new)
 
 
-def _row(key: ClinicKey, settings: ClinicSettings) -> ClinicRow:
+def _clinic_row(key: ClinicKey, settings: ClinicSettings) -> ClinicRow:
     types = [kind for kind in ChargeType if kind in settings.charge_types]
     return ClinicRow(key.clinic_id, key.company_id, settings.integration, types)

@@ -94,14 +94,16 @@ def _latest_nights(
     if company.distributed_on is not None:
         is_running = company.is_distributing
         state = nightly_state(company.distributed_on, nightly_run_date(local), local, is_running=is_running)
-        yield _row(company.company_id, NightlyJob.DISTRIBUTION, company.distributed_on, state, distributed)
+        yield _nightly_row(company.company_id, NightlyJob.DISTRIBUTION, company.distributed_on, state, distributed)
     if balanced := results.get((company.company_id, NightlyJob.BALANCING)):
         westernmost = now.astimezone(job_runs.WESTERNMOST_TIMEZONE)
         state = nightly_state(balanced.day, job_runs.current_day(now), westernmost, is_running=False)
-        yield _row(company.company_id, NightlyJob.BALANCING, balanced.day, state, balanced)
+        yield _nightly_row(company.company_id, NightlyJob.BALANCING, balanced.day, state, balanced)
 
 
-def _row(company_id: str, job: NightlyJob, day: date, state: NightlyState, result: NightlyResult | None) -> NightlyRow:
+def _nightly_row(
+    company_id: str, job: NightlyJob, day: date, state: NightlyState, result: NightlyResult | None
+) -> NightlyRow:
     is_of_day = result is not None and result.day == day
     finished_at = result.finished_at if result and is_of_day else None
     return NightlyRow(company_id, job, day, state, finished_at, result.progress if result and is_of_day else None)

@@ -112,7 +112,7 @@ def _find_payments(
         found.add(Match.PATIENT, found_payments.find_by_patients(tx, scope, patients, _PAYMENTS_OF_PATIENT))
     _add_dead_letters(tx, scope, query, patients, found)
     rows = found_rows.read(tx, scope, [*found.lines], [*found.dead_letters])
-    hits = [PaymentHit(_match_of(found, each), each) for each in rows]
+    hits = [PaymentHit(_best_match(found, each), each) for each in rows]
     return sorted(hits, key=lambda hit: hit.match.rank)
 
 
@@ -141,7 +141,7 @@ def _add_dead_letters(
         found.dead_letters.setdefault(dead_letter_id, match)
 
 
-def _match_of(found: _PaymentMatches, payment: FoundPayment) -> Match:
+def _best_match(found: _PaymentMatches, payment: FoundPayment) -> Match:
     """Return the best match of a payment: that of its line, or that of the dead letter that supersedes the line."""
     of_line = found.lines.get(payment.key)
     of_dead_letter = found.dead_letters.get(payment.dead_letter_id or 0)

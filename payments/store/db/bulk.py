@@ -19,12 +19,12 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 def unnest_item(table: Table, columns: Sequence[str]) -> str:
     """Return the FROM item `unnest(...) AS new(...)` for these columns. `column_arrays` builds its parameters."""
-    column_arrays = ", ".join(f"CAST(:{name} AS {_type(table.c[name])}[])" for name in columns)
+    column_arrays = ", ".join(f"CAST(:{name} AS {_sql_type(table.c[name])}[])" for name in columns)
     return f"unnest({column_arrays}) AS new({', '.join(columns)})"
 
 
 @cache
-def _type(column: Column[Any]) -> str:
+def _sql_type(column: Column[Any]) -> str:
     return column.type.compile(_DIALECT)
 
 

@@ -50,7 +50,7 @@ def in_scope(scope: Scope, table: str) -> str:
 
     The table has the columns `company_id` and `clinic_id`. A row in which a limited column is null is not in the scope.
     """
-    of_clinics = _one_of(f"{table}.clinic_id", "clinics", scope.clinics)
+    of_clinics = _is_one_of(f"{table}.clinic_id", "clinics", scope.clinics)
     of_keys = (
         "" if scope.clinic_keys is None else f" AND ({table}.company_id, {table}.clinic_id) IN ({_CLINIC_KEYS_QUERY})"
     )
@@ -59,7 +59,7 @@ def in_scope(scope: Scope, table: str) -> str:
 
 def company_in_scope(scope: Scope, table: str) -> str:
     """Return the condition, preceded by AND, that the company of a row belongs to a scope."""
-    return _one_of(f"{table}.company_id", "companies", scope.companies)
+    return _is_one_of(f"{table}.company_id", "companies", scope.companies)
 
 
 def scope_parameters(scope: Scope) -> dict[str, list[str]]:
@@ -99,7 +99,7 @@ def rows_of_each_clinic(scope: Scope, table: str, query: str) -> str:
     return f"SELECT own.* FROM clinics AS seen, LATERAL ({own}) AS own WHERE true{in_scope(scope, 'seen')}"
 
 
-def _one_of(column: str, parameter: str, ids: Collection[str] | None) -> str:
+def _is_one_of(column: str, parameter: str, ids: Collection[str] | None) -> str:
     """Return the condition, preceded by AND, that a column has one of the ids in an array parameter.
 
     A single id is compared with `=`, because an index that begins with the column can then also supply the order.

@@ -41,7 +41,7 @@ def watch_commits(engine: Engine) -> None:
 
     `require_replicated` reads the record.
     """
-    event.listen(engine, "connect", _watch)
+    event.listen(engine, "connect", _watch_notices)
 
 
 def require_replicated(connection: Connection) -> None:
@@ -59,7 +59,7 @@ def met_wrong_server(error: DBAPIError) -> bool:
     return error.connection_invalidated or str(state or "").startswith(_WRONG_SERVER_STATES)
 
 
-def _watch(connection: Any, record: Any) -> None:
+def _watch_notices(connection: Any, record: Any) -> None:
     def remember_unreplicated(notice: Diagnosis) -> None:
         if is_unreplicated_commit(notice):
             record.info[_UNREPLICATED_COMMIT_KEY] = True

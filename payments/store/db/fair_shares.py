@@ -41,7 +41,7 @@ def due_rows(table: str, locking: str = "") -> str:
 
     `locking` is a locking clause for the selected rows. No other rows are locked.
     """
-    return _select(
+    return _build_query(
         table, "", _ROWS_OF_SHARE.format(table=table, is_of_company="company_id = shares.company_id", locking=locking)
     )
 
@@ -55,10 +55,10 @@ def due_rows_with_unknown_company(table: str) -> str:
         _ROWS_OF_SHARE.format(table=table, is_of_company=condition, locking="")
         for condition in ("company_id = shares.company_id", "shares.company_id IS NULL AND company_id IS NULL")
     )
-    return _select(table, _ROW_WITHOUT_COMPANY.format(table=table), "UNION ALL".join(rows))
+    return _build_query(table, _ROW_WITHOUT_COMPANY.format(table=table), "UNION ALL".join(rows))
 
 
-def _select(table: str, without_company: str, rows: str) -> str:
+def _build_query(table: str, without_company: str, rows: str) -> str:
     return _DUE_ROWS_QUERY.format(
         table=table, without_company=without_company, has_not_moved=has_not_moved("first_due"), rows=rows
     )

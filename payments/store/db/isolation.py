@@ -67,7 +67,7 @@ def connect_isolated(database_url: str, *, application_name: str, pool_size: int
     """
     engine = connect(database_url, application_name=application_name, pool_size=pool_size)
     engine.update_execution_options(**{_ACCESS: NO_ACCESS, _REFUSES_COPY: True})
-    event.listen(engine, "connect", _check)
+    event.listen(engine, "connect", _check_connection)
     event.listen(engine, "begin", _apply_access)
     return engine
 
@@ -111,7 +111,7 @@ def _apply_access(connection: Connection) -> None:
     )
 
 
-def _check(connection: Any, _record: object) -> None:
+def _check_connection(connection: Any, _record: object) -> None:
     """Check a new connection before it is used. Errors of the driver are wrapped as SQLAlchemy wraps them."""
     try:
         if problem := _missing_isolation(connection):

@@ -90,7 +90,7 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
     """
     if not rejections:
         return []
-    rows = {(row["body_hash"], row["company_id"] or ""): row for row in (_row(each, now) for each in rejections)}
+    rows = {(row["body_hash"], row["company_id"] or ""): row for row in (_to_row(each, now) for each in rejections)}
     again = (
         "ON CONFLICT (company_id, body_hash) DO UPDATE "
         "SET attempts = set_aside.attempts + 1, status = excluded.status, "
@@ -104,7 +104,7 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
     added = tx.execute(
         text(insert_statement(dead_letters, _ENTRY_COLUMNS, again)), column_arrays(sorted_rows, _ENTRY_COLUMNS)
     )
-    return [_dead_letter(row) for row in added.mappings()]
+    return [_to_dead_letter(row) for row in added.mappings()]
 
 
 def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
@@ -150,7 +150,7 @@ def select_due(tx: Transaction, now: datetime, selection: DueItems) -> list[Dead
         return []
     query, only = (_DUE_QUERY, {}) if selection.only is None else (_DUE_AMONG_QUERY, {"only": list(selection.only)})
     found = tx.execute(text(query), {"now": now, "limit": selection.limit} | only)
-    return [_dead_letter(row) for row in found.mappings()]
+    return [_to_dead_letter(row) for row in found.mappings()]
 
 
 def close_due(tx: Transaction, ids: Sequence[int], now: datetime) -> None:
@@ -209,7 +209,7 @@ def refused_since(tx: Transaction, company_id: str, since: datetime) -> list[Ref
     return [RefusedEvent(bytes(row.body), row.signature) for row in found]
 
 
-def _dead_letter(row: RowMapping) -> DeadLetter:
+def _to_dead_letter(row: RowMapping) -> DeadLetter:
     body_hash, was_authentic = row["body_hash"], len(row["body_hash"]) == _HASH_BYTES
     full_digest = BodyDigest(row["whole_bytes"], body_hash[:_HASH_BYTES]) if row["whole_bytes"] else None
     return DeadLetter(
@@ -225,7 +225,7 @@ def _dead_letter(row: RowMapping) -> DeadLetter:
     )
 
 
-def _row(rejection: Rejection, now: datetime) -> dict[str, Any]:
+def _to_row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     entry = rejection.entry
     is_read = rejection.with_fields and rejection.is_authentic
     partial = read_partial_event(entry.body) if is_read else PartialEvent()

@@ -73,11 +73,11 @@ IS_NO_PAYMENT = "{0}.event_type IN ('patient.saved', 'charge.saved')"
 
 def render_rules(facts: Mapping[str, str]) -> str:
     """Return the CASE expression of the rules. `facts` maps each fact to its SQL."""
-    arms = (f"WHEN {_condition(rule, facts)} THEN '{rule.state}'" for rule in POSTED_RULES[:-1])
+    arms = (f"WHEN {_rule_condition(rule, facts)} THEN '{rule.state}'" for rule in POSTED_RULES[:-1])
     return f"CASE {' '.join(arms)} ELSE '{POSTED_RULES[-1].state}' END"
 
 
-def _condition(rule: PostedRule, facts: Mapping[str, str]) -> str:
+def _rule_condition(rule: PostedRule, facts: Mapping[str, str]) -> str:
     return " AND ".join(_is_one_of(facts[name], values) for name, values in rule.when.items())
 
 
@@ -121,13 +121,13 @@ def line_is_in(chosen: PostedFilter, *, as_of: bool) -> str:
     `as_of` tells whether the query reads an earlier moment.
     """
     first = "" if chosen.states & NEEDS_NO_ACTION else f"({MAY_BE_UNPOSTED}) AND "
-    return f"{first}{line_posted_state(as_of=as_of)} {_in(chosen)}"
+    return f"{first}{line_posted_state(as_of=as_of)} {_in_list(chosen)}"
 
 
 def dead_letter_is_in(chosen: PostedFilter, table: str) -> str:
     """Return the condition that the posted state of a dead letter in `table` is one of the chosen states."""
-    return f"{DEAD_LETTER_POSTED_STATE.format(table)} {_in(chosen)}"
+    return f"{DEAD_LETTER_POSTED_STATE.format(table)} {_in_list(chosen)}"
 
 
-def _in(chosen: PostedFilter) -> str:
+def _in_list(chosen: PostedFilter) -> str:
     return f"IN ({_quoted(sorted(chosen.states))})"

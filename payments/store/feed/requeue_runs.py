@@ -86,7 +86,7 @@ def load(tx: Transaction, run_id: int, *, lock: bool = False) -> RequeueRun | No
         text(f"SELECT * FROM requeue_runs WHERE id = :id {'FOR UPDATE' if lock else ''}"), {"id": run_id}
     )
     row = found.mappings().one_or_none()
-    return None if row is None else _run(row)
+    return None if row is None else _to_run(row)
 
 
 def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRun | None:
@@ -99,7 +99,7 @@ def lock_next_running(tx: Transaction, exclude: Sequence[int] = ()) -> RequeueRu
         {"exclude": list(exclude)},
     )
     row = found.mappings().one_or_none()
-    return None if row is None else _run(row)
+    return None if row is None else _to_run(row)
 
 
 def has_unfinished_run(tx: Transaction) -> bool:
@@ -121,7 +121,7 @@ def lock_finished(tx: Transaction) -> list[RequeueRun]:
             "ORDER BY id FOR UPDATE SKIP LOCKED"
         )
     )
-    return [_run(row) for row in found.mappings()]
+    return [_to_run(row) for row in found.mappings()]
 
 
 def list_page(tx: Transaction, before: int | None, limit: int) -> list[RequeueRun]:
@@ -133,7 +133,7 @@ def list_page(tx: Transaction, before: int | None, limit: int) -> list[RequeueRu
         ),
         {"before": before, "limit": limit},
     )
-    return [_run(row) for row in found.mappings()]
+    return [_to_run(row) for row in found.mappings()]
 
 
 def update(tx: Transaction, run: RequeueRun) -> None:
@@ -157,12 +157,12 @@ def update(tx: Transaction, run: RequeueRun) -> None:
     )
 
 
-def _run(row: RowMapping) -> RequeueRun:
+def _to_run(row: RowMapping) -> RequeueRun:
     return RequeueRun(
         id=row["id"],
         started_at=row["begun_at"],
         started_by=row["begun_by"],
-        feed_filter=_feed_filter(row["choice"]),
+        feed_filter=_filter_from_json(row["choice"]),
         total=row["total"],
         done=row["done"],
         lines=RowIds(row["line_reached"], row["line_last"]),
@@ -195,7 +195,7 @@ def _filter_to_json(feed_filter: FeedFilter) -> dict[str, Any]:
     return given | scope_parameters(feed_filter.scope)
 
 
-def _feed_filter(stored: dict[str, Any]) -> FeedFilter:
+def _filter_from_json(stored: dict[str, Any]) -> FeedFilter:
     readers: dict[str, Any] = {
         "since": date.fromisoformat,
         "until": date.fromisoformat,

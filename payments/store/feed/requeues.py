@@ -51,7 +51,7 @@ def requeue_lines(tx: Transaction, keys: Sequence[LineKey], now: datetime, who: 
         tx.execute(text(_REQUEUE_LINES.format(join)), column_arrays(rows, _KEY_COLUMNS) | {"now": now}).mappings().all()
     )
     _record_requeued_lines(tx, found, now, who)
-    return [_key(row) for row in found]
+    return [_key_of_row(row) for row in found]
 
 
 def requeue_dead_letters(
@@ -73,12 +73,12 @@ def requeue_dead_letters(
     )
     requeued = found.mappings().all()
     _record_requeued_dead_letters(tx, requeued, now, who)
-    return [row["id"] if row["id"] in ids else _key(row) for row in requeued]
+    return [row["id"] if row["id"] in ids else _key_of_row(row) for row in requeued]
 
 
 def _record_requeued_lines(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
     code = HistoryCode.RESUBMITTED
-    return _record(
+    return _record_history(
         tx,
         (
             HistoryEvent(now, code, who, row["company_id"], version=row["version"], line_ref=row["id"])
@@ -89,7 +89,7 @@ def _record_requeued_lines(tx: Transaction, requeued: Sequence[RowMapping], now:
 
 def _record_requeued_dead_letters(tx: Transaction, requeued: Sequence[RowMapping], now: datetime, who: str) -> int:
     code = HistoryCode.DEAD_LETTER_RESUBMITTED
-    return _record(
+    return _record_history(
         tx,
         (
             HistoryEvent(now, code, who, row["company_id"], version=row["version"], dead_letter_id=row["id"])
@@ -98,11 +98,11 @@ def _record_requeued_dead_letters(tx: Transaction, requeued: Sequence[RowMapping
     )
 
 
-def _record(tx: Transaction, events: Iterable[HistoryEvent]) -> int:
+def _record_history(tx: Transaction, events: Iterable[HistoryEvent]) -> int:
     added = list(events)
     history.add(tx, added)
     return len(added)
 
 
-def _key(row: RowMapping) -> LineKey:
+def _key_of_row(row: RowMapping) -> LineKey:
     return LineKey(*(row[name] for name in _KEY_COLUMNS))

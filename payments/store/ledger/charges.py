@@ -37,7 +37,10 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
         ),
         column_arrays(wanted, _KEY_COLUMNS),
     )
-    return {_key(row): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields}) for row in found.mappings()}
+    return {
+        _key_of_row(row): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields})
+        for row in found.mappings()
+    }
 
 
 def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container[ChargeKey], now: datetime) -> None:
@@ -49,9 +52,9 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
     Raises ConcurrentWriteError if another worker has created one of the new charges meanwhile. Locks: the new charges,
     in the order of their keys.
     """
-    rows = [_row(event) | {"changed_at": now} for _, event in sorted(saved.items())]
-    created = [row | {"patient_paid": row["patient_paid"] or ZERO} for row in rows if _key(row) in new]
-    changed = [row for row in rows if _key(row) not in new]
+    rows = [_to_row(event) | {"changed_at": now} for _, event in sorted(saved.items())]
+    created = [row | {"patient_paid": row["patient_paid"] or ZERO} for row in rows if _key_of_row(row) in new]
+    changed = [row for row in rows if _key_of_row(row) not in new]
     if created:
         statement = insert_statement(charges, _WRITTEN_COLUMNS, "ON CONFLICT DO NOTHING")
         if tx.execute(text(statement), column_arrays(created, _WRITTEN_COLUMNS)).rowcount < len(created):
@@ -86,9 +89,9 @@ def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: dateti
         )
 
 
-def _row(event: ChargeSaved) -> dict[str, Any]:
+def _to_row(event: ChargeSaved) -> dict[str, Any]:
     return {name: getattr(event, name) for name in (*_VERSION_COLUMNS, "saved_at")}
 
 
-def _key(row: Mapping[Any, Any]) -> ChargeKey:
+def _key_of_row(row: Mapping[Any, Any]) -> ChargeKey:
     return ChargeKey(*(row[name] for name in _KEY_COLUMNS))

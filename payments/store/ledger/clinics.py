@@ -62,7 +62,7 @@ _IS_LISTED = f"(clinics.retired_at IS NULL AND {_IS_COMPANY_LISTED})"
 
 def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
     """Return the clinics that exist under these keys, by key."""
-    rows = _rows(keys)
+    rows = _key_rows(keys)
     wanted = f"JOIN {unnest_item(clinics_table, _KEY_COLUMNS)} USING (company_id, clinic_id)"
     return _load(tx, wanted, column_arrays(rows, _KEY_COLUMNS)) if rows else {}
 
@@ -112,7 +112,7 @@ def create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) ->
     create_companies(tx, (key.company_id for key in missing), default_timezone)
     tx.execute(
         text(insert_statement(clinics_table, _KEY_COLUMNS, "ORDER BY company_id, clinic_id ON CONFLICT DO NOTHING")),
-        column_arrays(_rows(missing), _KEY_COLUMNS),
+        column_arrays(_key_rows(missing), _KEY_COLUMNS),
     )
     return load(tx, missing)
 
@@ -127,7 +127,7 @@ def lock(tx: Transaction, keys: Iterable[ClinicKey]) -> None:
             f"SELECT FROM clinics JOIN {unnest_item(clinics_table, _KEY_COLUMNS)} USING (company_id, clinic_id) "
             "ORDER BY company_id, clinic_id FOR NO KEY UPDATE OF clinics"
         ),
-        column_arrays(_rows(keys), _KEY_COLUMNS),
+        column_arrays(_key_rows(keys), _KEY_COLUMNS),
     )
 
 
@@ -243,5 +243,5 @@ def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[Clini
     return clinics
 
 
-def _rows(keys: Iterable[ClinicKey]) -> list[dict[str, str]]:
+def _key_rows(keys: Iterable[ClinicKey]) -> list[dict[str, str]]:
     return [key._asdict() for key in sorted(set(keys))]

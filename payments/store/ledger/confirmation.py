@@ -108,7 +108,7 @@ def is_empty(tx: Transaction, named: NamedClinic) -> bool:
     The query does not count, but ends at the first row that it finds. It finds entries through their lines, because an
     index of `entries` begins with the company and the line.
     """
-    where = _condition(named)
+    where = _is_named(named)
     has_entry = "SELECT FROM entries WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id"
     found = tx.execute(
         text(
@@ -164,8 +164,8 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool
     """Retire a company or a clinic. Return False if it does not exist or is already retired. Locks: its row."""
     retired = tx.execute(
         text(
-            f"UPDATE {_table(named)} SET retired_at = :now, retired_by = :who, confirmed_at = NULL, "
-            f"confirmed_by = NULL WHERE {_condition(named)} AND retired_at IS NULL"
+            f"UPDATE {_table_name(named)} SET retired_at = :now, retired_by = :who, confirmed_at = NULL, "
+            f"confirmed_by = NULL WHERE {_is_named(named)} AND retired_at IS NULL"
         ),
         named._asdict() | {"now": now, "who": who},
     )
@@ -174,7 +174,9 @@ def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool
 
 def exists(tx: Transaction, named: NamedClinic) -> bool:
     """Return whether Billing has this company, or this clinic of the company. A retired one counts."""
-    found = tx.execute(text(f"SELECT EXISTS (SELECT FROM {_table(named)} WHERE {_condition(named)})"), named._asdict())
+    found = tx.execute(
+        text(f"SELECT EXISTS (SELECT FROM {_table_name(named)} WHERE {_is_named(named)})"), named._asdict()
+    )
     return bool(found.scalar_one())
 
 
@@ -190,11 +192,11 @@ def lock_closed(tx: Transaction, company_id: str) -> bool:
 def _confirm(tx: Transaction, table: str, named: NamedClinic, now: datetime, who: str) -> bool:
     found = tx.execute(
         text(
-            f"WITH before AS (SELECT retired_at FROM {table} WHERE {_condition(named)} "
+            f"WITH before AS (SELECT retired_at FROM {table} WHERE {_is_named(named)} "
             "AND (confirmed_at IS NULL OR retired_at IS NOT NULL) FOR NO KEY UPDATE) "
             f"UPDATE {table} SET confirmed_at = coalesce(confirmed_at, :now), "
             "confirmed_by = coalesce(confirmed_by, :who), "
-            f"retired_at = NULL, retired_by = NULL FROM before WHERE {_condition(named)} "
+            f"retired_at = NULL, retired_by = NULL FROM before WHERE {_is_named(named)} "
             "RETURNING before.retired_at IS NOT NULL"
         ),
         named._asdict() | {"now": now, "who": who},
@@ -202,9 +204,9 @@ def _confirm(tx: Transaction, table: str, named: NamedClinic, now: datetime, who
     return bool(found.scalar_one_or_none())
 
 
-def _table(named: NamedClinic) -> str:
+def _table_name(named: NamedClinic) -> str:
     return "companies" if named.clinic_id is None else "clinics"
 
 
-def _condition(named: NamedClinic) -> str:
+def _is_named(named: NamedClinic) -> str:
     return "company_id = :company_id" + ("" if named.clinic_id is None else " AND clinic_id = :clinic_id")

@@ -61,9 +61,9 @@ def load_accounts(
     With `immediate_only`, the policy of the accounts skips rules 1 to 4.
     """
     rows = column_arrays(patient_rows(keys), PATIENT_KEY_COLUMNS)
-    policies = _policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
-    credits_ = _credits(tx, rows)
-    charges = _charges(tx, rows)
+    policies = _load_policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
+    credits_ = _load_credits(tx, rows)
+    charges = _load_charges(tx, rows)
     applied = _load_applied(tx, rows)
     return {key: Account(policies[key[0]], credits_[key], charges[key], applied[key]) for key in keys}
 
@@ -91,7 +91,7 @@ def add_allocations(
         tx.execute(text(insert_statement(allocations, _ALLOCATION_COLUMNS)), column_arrays(rows, _ALLOCATION_COLUMNS))
 
 
-def _policies(
+def _load_policies(
     tx: Transaction, company_ids: Iterable[str], as_of: date | None, now: datetime, *, immediate_only: bool
 ) -> dict[str, DistributionPolicy]:
     found = tx.execute(
@@ -116,7 +116,7 @@ def _policies(
     return policies
 
 
-def _credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Credit]]:
+def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Credit]]:
     found = tx.execute(
         text(
             f"""
@@ -168,7 +168,7 @@ def _refunded_lines(
     return targets
 
 
-def _charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Charge]]:
+def _load_charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[Charge]]:
     found = tx.execute(
         text(
             "SELECT company_id, patient_id, clinic_id, charge_id, date_of_service, patient_balance, patient_paid, "

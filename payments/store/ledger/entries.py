@@ -60,7 +60,7 @@ def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey,
     """
     if not added:
         return
-    rows = (_values(new, line_refs[new.line.key], header) for new in added)
+    rows = (_entry_values(new, line_refs[new.line.key], header) for new in added)
     if added[0].origin is None:
         append(tx, entries, _WRITTEN_COLUMNS, rows)
     else:
@@ -86,16 +86,16 @@ def list_posted_by_acceptance(tx: Transaction, company_id: str, finding: StoredF
             **{name: getattr(finding, name) for name in ("line_ref", "id", "version", "ended_at")},
         },
     )
-    return [PostedEntry(row.id, _posting(row), EntryKind(row.kind)) for row in found]
+    return [PostedEntry(row.id, _to_posting(row), EntryKind(row.kind)) for row in found]
 
 
-def _posting(row: Any) -> LedgerPosting:
+def _to_posting(row: Any) -> LedgerPosting:
     named = {name: getattr(row, name) for name in EntryDimensions._fields}
     named |= {"charge_type": ChargeType(row.charge_type), "method": Method(row.method)}
     return LedgerPosting(row.amount, EntryDimensions(**named))
 
 
-def _values(new: NewEntry, line_ref: int, header: EntryHeader) -> tuple[object, ...]:
+def _entry_values(new: NewEntry, line_ref: int, header: EntryHeader) -> tuple[object, ...]:
     """Return the values of an entry in the order of `_WRITTEN_COLUMNS`."""
     line, (amount, dimensions) = new.line, new.posting
     return (

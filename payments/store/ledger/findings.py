@@ -115,7 +115,9 @@ def add(tx: Transaction, examinations: Sequence[Examination], now: datetime) -> 
     """
     if not examinations:
         return {}
-    rows = [_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in examinations]
+    rows = [
+        _to_row(each) | {"status": FindingStatus.OPEN, "opened_at": now, "changed_at": now} for each in examinations
+    ]
     statement = insert_statement(findings, _INSERTED_COLUMNS, "ON CONFLICT DO NOTHING RETURNING line_ref, id")
     return {row.line_ref: row.id for row in tx.execute(text(statement), column_arrays(rows, _INSERTED_COLUMNS))}
 
@@ -125,7 +127,7 @@ def update(tx: Transaction, examinations: Mapping[int, Examination], now: dateti
 
     This transaction has locked the lines of the findings.
     """
-    rows = [_row(each) | {"id": finding_id} for finding_id, each in examinations.items()]
+    rows = [_to_row(each) | {"id": finding_id} for finding_id, each in examinations.items()]
     columns = ["id", *_CONTENT_COLUMNS]
     assignments = ", ".join(f"{name} = new.{name}" for name in _CONTENT_COLUMNS)
     if rows:
@@ -202,7 +204,7 @@ def _to_finding(row: RowMapping) -> StoredFinding:
     )
 
 
-def _row(examination: Examination) -> dict[str, Any]:
+def _to_row(examination: Examination) -> dict[str, Any]:
     finding = examination.finding
     return {
         "line_ref": examination.line.id,

@@ -64,7 +64,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
         ),
         column_arrays(wanted, _KEY_COLUMNS),
     )
-    return _lines_of(tx, found.mappings().all())
+    return _load_lines(tx, found.mappings().all())
 
 
 def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
@@ -74,7 +74,7 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
     """
     query, only = (_DUE_QUERY, {}) if due.only is None else (_DUE_AMONG_QUERY, {"only": list(due.only)})
     found = tx.execute(text(query), {"now": now, "limit": due.limit} | only)
-    return _lines_of(tx, found.mappings().all())
+    return _load_lines(tx, found.mappings().all())
 
 
 def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict[LineKey, Line]:
@@ -90,7 +90,7 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
         ),
         {"refs": sorted(set(line_refs))},
     )
-    return _lines_of(tx, found.mappings().all())
+    return _load_lines(tx, found.mappings().all())
 
 
 def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineKey, int]:
@@ -127,7 +127,7 @@ def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey
     reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
     ids = dict(zip((line.key for line in new), tx.execute(reserved, {"count": len(new)}).scalars(), strict=True))
     try:
-        append(tx, lines, ["id", *_WRITTEN_COLUMNS], ((ids[line.key], *_values(line), now) for line in new))
+        append(tx, lines, ["id", *_WRITTEN_COLUMNS], ((ids[line.key], *_line_values(line), now) for line in new))
     except IntegrityError as error:
         if isinstance(error.orig, UniqueViolation):
             raise ConcurrentWriteError(f"one of {len(new)} new lines was created by another worker") from error
@@ -185,7 +185,7 @@ def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
     return {row_id: str(LocalKey(*key)) for row_id, *key in found}
 
 
-def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
+def _load_lines(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
     postings: dict[int, list[LedgerPosting]] = {row["id"]: [] for row in rows}
     if postings:
         found = tx.execute(
@@ -207,11 +207,11 @@ def _lines_of(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line
                 deposit_date=row.deposit_date,
             )
             postings[row.line_ref].append(LedgerPosting(row.amount, dimensions))
-    found_lines = (_line(row, tuple(postings[row["id"]])) for row in rows)
+    found_lines = (_to_line(row, tuple(postings[row["id"]])) for row in rows)
     return {line.key: line for line in found_lines}
 
 
-def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
+def _to_line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
     key = LineKey(*(row[name] for name in _KEY_COLUMNS))
     return Line(
         key=key,
@@ -221,7 +221,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
         saved_at=row["saved_at"],
         saved_on=row["saved_on"],
         content_hash=row["content_hash"],
-        content=_content(row) if row["charge_type"] else None,
+        content=_to_content(row) if row["charge_type"] else None,
         outcome=outcome_of(row),
         attempts=row["attempts"],
         requeued_at=row["requeued_at"],
@@ -231,7 +231,7 @@ def _line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
     )
 
 
-def _content(row: RowMapping) -> PaymentSaved:
+def _to_content(row: RowMapping) -> PaymentSaved:
     """Return the content that was last saved. It was validated on receipt, so it is not validated again."""
     named = {name: row[name] for name in (*_KEY_COLUMNS, "patient_id", "version", "saved_at", *_CONTENT_COLUMNS)}
     named["charge_type"] = ChargeType(row["charge_type"])
@@ -239,7 +239,7 @@ def _content(row: RowMapping) -> PaymentSaved:
     return validated_payment(named | {"type": "payment.saved"})
 
 
-def _values(line: Line) -> tuple[object, ...]:
+def _line_values(line: Line) -> tuple[object, ...]:
     """Return the values of a line, in the order of `_WRITTEN_COLUMNS` without `changed_at`."""
     content = _content_values(line.content) if line.content else _NO_CONTENT
     return (*line.key, *_rest_values(line), *content, *to_columns(line.outcome))
@@ -247,4 +247,4 @@ def _values(line: Line) -> tuple[object, ...]:
 
 def _values_by_id(line: Line) -> tuple[object, ...]:
     """Return the values of a line with its row id in place of its key."""
-    return (line.id, *_values(line)[len(_KEY_COLUMNS) :])
+    return (line.id, *_line_values(line)[len(_KEY_COLUMNS) :])

@@ -68,7 +68,7 @@ def _lock_month_states(tx: Transaction, company_id: str, month: Month) -> None:
     acquire_for(tx, AdvisoryLock.MONTH_STATES, company_id)
     tx.execute(
         text("INSERT INTO company_months (company_id, month) VALUES (:company_id, :month) ON CONFLICT DO NOTHING"),
-        _key(company_id, month),
+        _key_parameters(company_id, month),
     )
 
 
@@ -78,7 +78,7 @@ def _lock_rows(tx: Transaction, company_id: str, month: Month, condition: str) -
             f"SELECT month, state FROM company_months WHERE company_id = :company_id AND {condition} "
             "ORDER BY month FOR UPDATE"
         ),
-        _key(company_id, month),
+        _key_parameters(company_id, month),
     )
     return {Month.of(row.month): MonthState(row.state) for row in found}
 
@@ -87,7 +87,7 @@ def load_stored_state(tx: Transaction, company_id: str, month: Month) -> MonthSt
     """Return the stored state of a month. Without a row, it is OPEN. Takes no lock."""
     found = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
-        _key(company_id, month),
+        _key_parameters(company_id, month),
     )
     return MonthState(found.scalar_one_or_none() or MonthState.OPEN)
 
@@ -107,7 +107,7 @@ def set_state(tx: Transaction, key: CompanyMonth, state: MonthState, now: dateti
             f"UPDATE company_months SET state = :state, {changes[state]} "
             "WHERE company_id = :company_id AND month = :month"
         ),
-        _key(*key) | {"state": state, "now": now, "who": who},
+        _key_parameters(*key) | {"state": state, "now": now, "who": who},
     )
 
 
@@ -119,7 +119,7 @@ def set_closed(tx: Transaction, company_id: str, month: Month, snapshot: Snapsho
             "snapshot = CAST(:snapshot AS jsonb), snapshot_hash = :hash "
             "WHERE company_id = :company_id AND month = :month"
         ),
-        _key(company_id, month)
+        _key_parameters(company_id, month)
         | {
             "now": now,
             "total": snapshot.payments_total,
@@ -138,7 +138,7 @@ def compute_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot
             f"WHERE company_id = :company_id AND {IN_MONTH.format('deposit_date')} "
             "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         ),
-        _key(company_id, month),
+        _key_parameters(company_id, month),
     )
     return Snapshot(tuple(MonthSum(**row) for row in found.mappings()))
 
@@ -147,7 +147,7 @@ def load_snapshot(tx: Transaction, company_id: str, month: Month) -> Snapshot | 
     """Return the totals stored at the close, or None if the month is not closed."""
     found = tx.execute(
         text("SELECT snapshot FROM company_months WHERE company_id = :company_id AND month = :month"),
-        _key(company_id, month),
+        _key_parameters(company_id, month),
     )
     stored = found.scalar_one_or_none()
     if stored is None:
@@ -163,7 +163,7 @@ def check_snapshot(tx: Transaction, company_id: str, month: Month, snapshot: Sna
             "AS is_unchanged, payments_total FROM company_months "
             "WHERE company_id = :company_id AND month = :month AND state = 'CLOSED'"
         ),
-        _key(company_id, month)
+        _key_parameters(company_id, month)
         | {"total": snapshot.payments_total, "snapshot": snapshot.to_canonical_json(), "hash": snapshot.hash()},
     )
     row = found.mappings().one_or_none()
@@ -179,7 +179,7 @@ def load_close_conditions(tx: Transaction, company_id: str, month: Month, state:
             "AND deposit_date >= earlier.month AND deposit_date < CAST(earlier.month + interval '1 month' AS date)) "
             "ORDER BY month"
         ),
-        _key(company_id, month),
+        _key_parameters(company_id, month),
     )
     with_entries = [Month.of(first_day) for first_day in months.scalars()]
     return CloseConditions(state, lock_date(tx, company_id), tuple(with_entries))
@@ -226,5 +226,5 @@ def list_months(tx: Transaction, company_id: str) -> list[MonthRow]:
     ]
 
 
-def _key(company_id: str, month: Month) -> dict[str, object]:
+def _key_parameters(company_id: str, month: Month) -> dict[str, object]:
     return {"company_id": company_id, "month": month.first_day}

@@ -33,7 +33,7 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
         # No lock is needed for a month that counts as closed: it remains so.
         dates = lock_dates(tx, companies)
         missing = [(company_id, month) for company_id, month in missing if not dates[company_id].is_closed(month)]
-        rows = _rows(missing)
+        rows = _key_rows(missing)
         tx.execute(
             text(insert_statement(company_months, _KEY_COLUMNS, "ON CONFLICT DO NOTHING")),
             column_arrays(rows, _KEY_COLUMNS),
@@ -96,7 +96,7 @@ def oldest_open(tx: Transaction, scope: Scope, limit: int) -> list[OpenMonth]:
 
 
 def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    rows = _rows(keys)
+    rows = _key_rows(keys)
     if not rows:
         return {}
     found = tx.execute(
@@ -119,10 +119,10 @@ def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[Compa
             "ON closed.company_id = new.company_id AND closed.month >= new.month "
             "WHERE closed_at IS NOT NULL GROUP BY 1, 2"
         ),
-        column_arrays(_rows(sorted(set(wanted))), _KEY_COLUMNS),
+        column_arrays(_key_rows(sorted(set(wanted))), _KEY_COLUMNS),
     )
     return {(row.company_id, Month.of(row.month)): row.closed_at for row in found}
 
 
-def _rows(keys: Iterable[CompanyMonth]) -> list[dict[str, object]]:
+def _key_rows(keys: Iterable[CompanyMonth]) -> list[dict[str, object]]:
     return [{"company_id": company_id, "month": month.first_day} for company_id, month in keys]

@@ -59,7 +59,7 @@ def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
         return
     if _is_index_complete(tx, index.name) is None:
         yield index.creation_on_parent()
-    for partition in _names(tx, _PARTITIONS_WITHOUT_INDEX_QUERY, table=index.table, index=index.name):
+    for partition in _read_names(tx, _PARTITIONS_WITHOUT_INDEX_QUERY, table=index.table, index=index.name):
         name = index.name_on(partition)
         yield from _creation_steps(tx, name, index.creation_on_partition(partition))
         yield f"ALTER INDEX {index.name} ATTACH PARTITION {name}"
@@ -72,7 +72,7 @@ def missing_constraints(tx: Transaction) -> list[str]:
     return [
         statement
         for table, name, definition in (
-            *((key.table, key.name, _definition(key)) for key in FOREIGN_KEYS),
+            *((key.table, key.name, _foreign_key_definition(key)) for key in FOREIGN_KEYS),
             *(
                 (table, _COMPANY_CHECK_NAME, "CHECK (company_id IS NOT NULL)")
                 for name in NOT_NULL_TABLES
@@ -85,7 +85,7 @@ def missing_constraints(tx: Transaction) -> list[str]:
 
 def earlier_sessions(tx: Transaction, generation: str) -> list[str]:
     """Return the application names of the project's sessions that do not end in `generation`, a release's suffix."""
-    return _names(tx, _EARLIER_SESSIONS_QUERY, generation=generation)
+    return _read_names(tx, _EARLIER_SESSIONS_QUERY, generation=generation)
 
 
 def drop_steps(tx: Transaction) -> list[list[str]]:
@@ -143,7 +143,7 @@ def _constraint_steps(tx: Transaction, table: str, name: str, definition: str) -
         yield f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}"
 
 
-def _definition(key: ForeignKey) -> str:
+def _foreign_key_definition(key: ForeignKey) -> str:
     return f"FOREIGN KEY ({key.columns}) REFERENCES {key.target}"
 
 
@@ -171,7 +171,9 @@ def _is_index_complete(tx: Transaction, name: str) -> bool | None:
 
 def _leaf_tables(tx: Transaction, table: str) -> list[str]:
     """Return the partitions of a table. If it is not partitioned, return the table itself."""
-    found = _names(tx, "SELECT relid::text FROM pg_partition_tree(CAST(:table AS regclass)) WHERE isleaf", table=table)
+    found = _read_names(
+        tx, "SELECT relid::text FROM pg_partition_tree(CAST(:table AS regclass)) WHERE isleaf", table=table
+    )
     return found or [table]
 
 
@@ -180,5 +182,5 @@ def _is_partitioned(tx: Transaction, table: str) -> bool:
     return bool(tx.execute(text(query), {"table": table}).scalar_one())
 
 
-def _names(tx: Transaction, query: str, **parameters: str) -> list[str]:
+def _read_names(tx: Transaction, query: str, **parameters: str) -> list[str]:
     return list(tx.execute(text(query), parameters).scalars())

@@ -39,7 +39,7 @@ def prepare(tx: Transaction) -> None:
 def copy_out(tx: Transaction, table: str, company_id: str) -> Iterator[bytes]:
     """Yield the rows of a company in the text format of COPY, in blocks of whole rows. Raises DBAPIError."""
     query = sql.SQL("COPY (SELECT {} FROM {} WHERE {} = {}) TO STDOUT").format(
-        _names(columns_of(MOVED_TABLES[table])),
+        _column_list(columns_of(MOVED_TABLES[table])),
         sql.Identifier(table),
         sql.Identifier(COMPANY_COLUMN),
         sql.Literal(company_id),
@@ -68,13 +68,13 @@ def copy_in(
     if table is companies:
         for own in MOVE_COLUMNS:
             tx.execute(text(f"ALTER TABLE {_STAGING_TABLE} DROP COLUMN {own}"))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_STAGING_TABLE), _names(names))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_STAGING_TABLE), _column_list(names))
     cursor: Any = tx.connection.cursor()
     with _wrapped_errors(), cursor.copy(statement) as copy:
         for block in blocks:
             copy.write(block)
     _check_owner(tx, table, manifest)
-    count = tx.execute(text(_insertion(tx, table, names, shifts))).rowcount
+    count = tx.execute(text(_insert_statement(tx, table, names, shifts))).rowcount
     tx.execute(text(f"DROP TABLE {_STAGING_TABLE}"))
     return count
 
@@ -96,7 +96,7 @@ def _check_owner(tx: Transaction, table: Table, manifest: Manifest) -> None:
             )
 
 
-def _insertion(tx: Transaction, table: Table, names: tuple[str, ...], shifts: Mapping[str, int]) -> str:
+def _insert_statement(tx: Transaction, table: Table, names: tuple[str, ...], shifts: Mapping[str, int]) -> str:
     if table is companies:
         values = ", ".join(f"{name} = {_STAGING_TABLE}.{name}" for name in names)
         is_same = f"companies.{COMPANY_COLUMN} = {_STAGING_TABLE}.{COMPANY_COLUMN}"
@@ -113,7 +113,7 @@ def _insertion(tx: Transaction, table: Table, names: tuple[str, ...], shifts: Ma
     )
 
 
-def _names(columns: Iterable[str]) -> sql.Composed:
+def _column_list(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 

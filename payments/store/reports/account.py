@@ -136,7 +136,7 @@ def allocations(
         "charges.date_of_service, allocations.amount, rule, distribution_date "
         f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment "
         f"FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')}) AS line "
-        f"{_charges_of('allocations', as_of)} "
+        f"{_join_charges('allocations', as_of)} "
         "WHERE allocations.company_id = :company_id AND allocations.patient_id = :patient_id ORDER BY allocations.id"
     )
     statement = as_of_query(as_of, "charges allocations", query)
@@ -164,7 +164,7 @@ def load_applied_amounts(
     Each key of the result is the row id of a line and a patient. Its amounts are sorted by date of service.
     """
     charge = _CHARGE_KEY_SQL.replace("allocations", "applied")
-    query = _APPLIED_AMOUNTS_QUERY.format(charge=charge, charges=_charges_of("applied", as_of))
+    query = _APPLIED_AMOUNTS_QUERY.format(charge=charge, charges=_join_charges("applied", as_of))
     statement = as_of_query(as_of, "charges allocations", query)
     found: dict[tuple[int, str], list[AppliedRow]] = {}
     for line_ref, patient_id, *applied in tx.execute(text(statement), {"line_refs": line_refs, "as_of": as_of}):
@@ -172,7 +172,7 @@ def load_applied_amounts(
     return found
 
 
-def _charges_of(table: str, as_of: datetime | None) -> str:
+def _join_charges(table: str, as_of: datetime | None) -> str:
     """Return the JOIN clause that joins a table with its charges.
 
     Current charges are found through the index of their key, regardless of the planner statistics. Earlier versions of
@@ -184,7 +184,7 @@ def _charges_of(table: str, as_of: datetime | None) -> str:
     return f"CROSS JOIN LATERAL (SELECT charge_id, date_of_service FROM charges WHERE {is_same} OFFSET 0) AS charges"
 
 
-def _lines_of_entries(as_of: datetime | None) -> str:
+def _join_lines(as_of: datetime | None) -> str:
     """Return the JOIN clause that joins entries with their lines. Current lines are found through their key's index."""
     is_same = "lines.company_id = entries.company_id AND lines.id = line_ref"
     if as_of is not None:
@@ -205,7 +205,7 @@ def refunds_to_check(
         f"SELECT line_ref, {_LOCAL_KEY_SQL} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
         "sum(entries.amount) AS amount, "
         f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
-        f"AS is_visible FROM entries {_lines_of_entries(as_of)} "
+        f"AS is_visible FROM entries {_join_lines(as_of)} "
         "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3, 4) "
         "SELECT line_ref, payment, printed, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
         "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"

@@ -62,13 +62,13 @@ def compare(
     With `with_log`, the EMR's side is the Payment Log in the tables of `emr_log.create_temporary_tables`. Otherwise it
     is the feed.
     """
-    yield from _run(tx, balance_filter, _query(balance_filter, with_log=with_log), with_log=with_log)
+    yield from _read_comparisons(tx, balance_filter, _query(balance_filter, with_log=with_log), with_log=with_log)
 
 
 def read_every_line(tx: Transaction, balance_filter: BalanceFilter, *, with_log: bool) -> Iterator[LineComparison]:
     """Yield the comparison of each line, including lines on which the sides agree, in the order of the keys."""
     query = balancing_query.in_key_order(balancing_query.of_every_line(with_log=with_log))
-    for row in _run(tx, balance_filter, query, with_log=with_log, sums_equal_lines=False):
+    for row in _read_comparisons(tx, balance_filter, query, with_log=with_log, sums_equal_lines=False):
         assert isinstance(row, LineComparison)  # noqa: S101 (no line is summed)
         yield row
 
@@ -84,7 +84,7 @@ def stream(
     """
     if with_log or balance_filter.as_of or not balance_filter.has_all_days:
         query = balancing_query.in_key_order(_query(balance_filter, with_log=with_log))
-        yield from _run(tx, balance_filter, query, with_log=with_log)
+        yield from _read_comparisons(tx, balance_filter, query, with_log=with_log)
         return
     scope = balance_filter.scope
     parameters, shared = _parameters(balance_filter), shared_clinic_ids(tx, scope)
@@ -94,7 +94,7 @@ def stream(
         if line_refs := [line.id for line in lines if line.may_differ]:
             found = tx.execute(text(of_line_refs), parameters | {"line_refs": line_refs})
             yield from (_comparison(row, _printed_key(row, shared), with_log=False) for row in found.mappings())
-    yield from _run(tx, balance_filter, balancing_query.of_dead_letters_alone(), with_log=False)
+    yield from _read_comparisons(tx, balance_filter, balancing_query.of_dead_letters_alone(), with_log=False)
 
 
 def _query(balance_filter: BalanceFilter, *, with_log: bool) -> str:
@@ -112,7 +112,7 @@ def _parameters(balance_filter: BalanceFilter) -> dict[str, Any]:
     }
 
 
-def _run(
+def _read_comparisons(
     tx: Transaction, balance_filter: BalanceFilter, query: str, *, with_log: bool, sums_equal_lines: bool = True
 ) -> Iterator[LineComparison | BalancedLine]:
     """Run a query of `balancing_query`, and yield a comparison for each line.
@@ -131,12 +131,12 @@ def _run(
     ) as found:
         for row in found.mappings():
             if row["is_equal"] and sums_equal_lines:
-                yield _sum(row)
+                yield _sum_of_equal_lines(row)
             else:
                 yield _comparison(row, _printed_key(row, shared), with_log=with_log)
 
 
-def _sum(row: RowMapping) -> BalancedLine:
+def _sum_of_equal_lines(row: RowMapping) -> BalancedLine:
     return BalancedLine(
         payment=None,
         company=row["company_id"],

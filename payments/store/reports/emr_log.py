@@ -67,7 +67,7 @@ def create_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Sc
     while chunk := list(islice(rows, _CHUNK_ROWS)):
         tx.execute(text(insert_statement(_emr_log, log_columns)), column_arrays(chunk, log_columns))
     companies = [
-        {"clinic_id": row.clinic_id, "company_id": _company(row.clinic_id, row.companies, scope)}
+        {"clinic_id": row.clinic_id, "company_id": _company_of_clinic(row.clinic_id, row.companies, scope)}
         for row in tx.execute(text(_COMPANIES_BY_CLINIC_QUERY), optional_scope_parameters(scope))
     ]
     clinic_columns = [column.name for column in _clinics.columns]
@@ -76,7 +76,7 @@ def create_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Sc
         tx.execute(text(f"ANALYZE {table.name}"))
 
 
-def _company(clinic_id: str, companies: list[str], scope: Scope) -> str | None:
+def _company_of_clinic(clinic_id: str, companies: list[str], scope: Scope) -> str | None:
     """Return the company of a clinic in the log.
 
     If no company has the clinic, return the first company of the scope, or None for a scope of all companies. Raises

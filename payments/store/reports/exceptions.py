@@ -137,11 +137,11 @@ SORTS = {
 
 def stream(tx: Transaction, exception_filter: ExceptionFilter, sort: Sort = OLDEST_FIRST) -> Iterator[ExceptionRow]:
     """Yield the matching exceptions, in the order of a column."""
-    query = f"{_rows(exception_filter.scope)} {where(exception_filter)} {order_by(SORTS[sort.column], sort)}"
+    query = f"{_select_rows(exception_filter.scope)} {where(exception_filter)} {order_by(SORTS[sort.column], sort)}"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
     is_selective = sort.column != BY_ID or exception_filter.patient is not None
     for rows in read_batches(tx, statement, parameters_of(exception_filter), is_selective=is_selective):
-        yield from (_row(row._mapping) for row in rows)
+        yield from (_to_row(row._mapping) for row in rows)
 
 
 def read_page(
@@ -149,7 +149,7 @@ def read_page(
 ) -> list[PositionedRow[ExceptionRow]]:
     """Return the rows of a page. The query reads all matching exceptions, unless they are sorted by BY_ID."""
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
-    rows = _rows(exception_filter.scope, f"{keyset.columns}, ")
+    rows = _select_rows(exception_filter.scope, f"{keyset.columns}, ")
     query = f"{rows} {where(exception_filter)}{keyset.condition} {keyset.order_by}"
     found = tx.execute(
         text(as_of_query(exception_filter.as_of, "findings lines", query)),
@@ -161,7 +161,7 @@ def read_page(
 
 def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | None = None) -> Summary:
     """Count the matching exceptions and add up their differences. With `limit`, stop after that many."""
-    matching = f"FROM findings {JOIN_LINES} {_due(exception_filter)} {where(exception_filter)}"
+    matching = f"FROM findings {JOIN_LINES} {_join_due_date(exception_filter)} {where(exception_filter)}"
     first = f"SELECT amount_now - amount_before AS difference {matching} {first_rows(limit)}"
     query = f"SELECT count(*) AS count, coalesce(sum(difference), 0.00) AS total FROM ({first}) AS first_ones"
     statement = as_of_query(exception_filter.as_of, "findings lines", query)
@@ -170,9 +170,9 @@ def summarize(tx: Transaction, exception_filter: ExceptionFilter, limit: int | N
 
 def read_one(tx: Transaction, finding_id: int, scope: Scope) -> ExceptionRow | None:
     """Return one exception, or None if there is none with this id in the scope."""
-    query = f"{_rows(scope)} WHERE findings.id = :id{in_scope(scope, 'lines')}"
+    query = f"{_select_rows(scope)} WHERE findings.id = :id{in_scope(scope, 'lines')}"
     row = tx.execute(text(query), {"id": finding_id, **scope_parameters(scope)}).mappings().one_or_none()
-    return _row(row) if row else None
+    return _to_row(row) if row else None
 
 
 def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[ExceptionCount]:
@@ -189,7 +189,7 @@ def counts(tx: Transaction, exception_filter: ExceptionFilter) -> list[Exception
     return [ExceptionCount(**row) for row in found.mappings()]
 
 
-def _rows(scope: Scope, positions: str = "") -> str:
+def _select_rows(scope: Scope, positions: str = "") -> str:
     """Return the query of the rows up to its FROM clause. The columns `positions` precede the others."""
     return _ROWS_QUERY.format(payment=printed_key(scope, "lines"), positions=positions)
 
@@ -197,10 +197,10 @@ def _rows(scope: Scope, positions: str = "") -> str:
 def _positioned(row: Mapping[Any, Any], keys: int) -> PositionedRow[ExceptionRow]:
     """Return a row with its position. The first `keys` columns are its sort keys."""
     items = [*row.items()]
-    return PositionedRow(tuple(value for _, value in items[:keys]), _row(dict(items[keys:])))
+    return PositionedRow(tuple(value for _, value in items[:keys]), _to_row(dict(items[keys:])))
 
 
-def _row(row: Mapping[Any, Any]) -> ExceptionRow:
+def _to_row(row: Mapping[Any, Any]) -> ExceptionRow:
     return ExceptionRow(**{**row, "proposal": [_proposed(entry, row["patient"]) for entry in row["proposal"]]})
 
 
@@ -212,10 +212,10 @@ def _proposed(entry: dict[str, str | None], patient_id: str) -> dict[str, str | 
 
 def finding_joins(exception_filter: ExceptionFilter) -> str:
     """Return the joins to `findings` that the conditions of a filter need."""
-    return f"{JOIN_LINES if _has_line_filter(exception_filter) else ''} {_due(exception_filter)}"
+    return f"{JOIN_LINES if _has_line_filter(exception_filter) else ''} {_join_due_date(exception_filter)}"
 
 
-def _due(exception_filter: ExceptionFilter) -> str:
+def _join_due_date(exception_filter: ExceptionFilter) -> str:
     return JOIN_DUE_DATE if exception_filter.overdue_at else ""
 
 

@@ -61,9 +61,9 @@ def read(tx: Transaction, scope: Scope, keys: Sequence[LineKey], dead_letter_ids
         "dead_letters": list(dead_letter_ids)
     }
     found = tx.execute(text(statement), given | scope_parameters(scope))
-    return [_found(row) for row in found]
+    return [_to_found_payment(row) for row in found]
 
 
-def _found(row: Sequence[Any]) -> FoundPayment:
+def _to_found_payment(row: Sequence[Any]) -> FoundPayment:
     feed, (dead_letter_id, day, reference, *key) = row[: len(FeedRow._fields)], row[len(FeedRow._fields) :]
     return FoundPayment(LineKey(*(part or "" for part in key)), dead_letter_id, day, reference, FeedRow._make(feed))
