@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import growth, search
+from bench.documents import write_table
 from bench.search import SearchTiming
 from bench.testbed import Testbed, WrongResultError, running, start_testbed, wait_for
 from config.database_urls import libpq_url
@@ -70,7 +71,10 @@ class PageTiming(NamedTuple):
 
 
 def main() -> int:
-    """Run the measurements and print the tables. Return 1 if a page or a search exceeds its limit, otherwise 0."""
+    """Measure, print the tables and write them into the documentation.
+
+    Return 1 if a page or a search exceeds its limit, otherwise 0. Only figures of PAYMENTS payments are written.
+    """
     asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)
     with start_testbed() as testbed:
@@ -79,13 +83,24 @@ def main() -> int:
     table = Table(title=f"A page of {ROWS} rows, milliseconds in the median of {ROUNDS} rounds", title_justify="left")
     for heading in ("", "bare query", "reading", "reading / bare", "answer over HTTP"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name, each in found.items():
-        table.add_row(name, f"{each.bare:.2f}", f"{each.reading:.2f}", f"{each.ratio:.1f}", f"{each.answer:.1f}")
+    for row in page_rows(found):
+        table.add_row(*row)
     console = Console(width=120)
     console.print(table)
     console.print(search.table(searches))
+    if payments == PAYMENTS:
+        write_table("Console pages", page_rows(found))
+        write_table("Search", search.rows(searches))
     is_slow = max(each.ratio for each in found.values()) > TIME_RATIO_MAX
     return int(is_slow or max(each.slowest for each in searches.values()) > search.LIMIT_MS)
+
+
+def page_rows(found: dict[str, PageTiming]) -> list[tuple[str, ...]]:
+    """Return the rows of the table in the documentation."""
+    return [
+        (name, f"{each.bare:.2f}", f"{each.reading:.2f}", f"{each.ratio:.1f}", f"{each.answer:.1f}")
+        for name, each in found.items()
+    ]
 
 
 def measure(testbed: Testbed, payments: int) -> dict[str, PageTiming]:

@@ -92,10 +92,17 @@ def table(found: Mapping[str, SearchTiming]) -> Table:
     shown = Table(title=f"A search, milliseconds in the median of {ROUNDS} rounds", title_justify="left")
     for heading in ("", "hits in two clinics", "all companies", "a company", "two clinics", "answer over HTTP"):
         shown.add_column(heading, justify="left" if not heading else "right")
-    for wanted, each in found.items():
-        times = (each.all_companies, each.company, each.clinics, each.answer)
-        shown.add_row(wanted, str(each.hits), *(f"{each:.1f}" for each in times))
+    for row in rows(found):
+        shown.add_row(*row)
     return shown
+
+
+def rows(found: Mapping[str, SearchTiming]) -> list[tuple[str, ...]]:
+    """Return the rows of the table: the text, the number of hits, and the times."""
+    times = {wanted: (each.all_companies, each.company, each.clinics, each.answer) for wanted, each in found.items()}
+    return [
+        (wanted, str(found[wanted].hits), *(f"{time_ms:.1f}" for time_ms in each)) for wanted, each in times.items()
+    ]
 
 
 def measure(testbed: Testbed, client: httpx.Client) -> dict[str, SearchTiming]:

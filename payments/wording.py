@@ -4,6 +4,7 @@ A text that is not a known code is returned unchanged. It is the message of a te
 stored before migration 0014.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -106,6 +107,9 @@ NO_EFFECT_CAUSES = {
     NoEffectCause.SAME_VERSION: "Version {version} repeated; ignored",
     NoEffectCause.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
 }
+WORKERS = {"importer": "Import", "retrier": "Import retry", "backoffice": "Exception check"}
+"""The workers that write the history, by service, as users know their work."""
+_WORKER = re.compile(rf"({'|'.join(WORKERS)})-[0-9]+")
 _FIXED_DETAILS = {
     HistoryCode.FAILED: "Will be tried again",
     HistoryCode.RESUBMITTED: "Will be evaluated with the current settings",
@@ -160,6 +164,20 @@ def finding_note(codes: str) -> str:
 def allocation_rule(code: str) -> str:
     """Return the label of a code in `allocations.rule`. Unknown text is returned unchanged."""
     return next((text for rule, text in ALLOCATION_RULES.items() if rule == code), code)
+
+
+def actor(signature: str) -> str:
+    """Return who acted, as users know it: the work of a worker, such as `Import` for `importer-4671`.
+
+    The signatures of users, commands and policies are returned unchanged.
+    """
+    found = _WORKER.fullmatch(signature)
+    return WORKERS[found[1]] if found else signature
+
+
+def worker(signature: str) -> str | None:
+    """Return the name of the worker process that acted, for operators, or None if no worker acted."""
+    return signature if _WORKER.fullmatch(signature) else None
 
 
 def history(code: str) -> str:

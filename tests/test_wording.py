@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from payments import balancing_wording, operations_wording, posted_wording, wording
+from payments import audit_wording, balancing_wording, operations_wording, posted_wording, wording
 from payments.core.account import AllocationRule
 from payments.core.balancing import BalancingNote, BalancingNoteCode, ReconcilingItem
 from payments.core.finding import FindingNote, FindingReason
@@ -21,6 +21,8 @@ from payments.core.postponed_work import WorkKind
 from payments.core.refund import RefundProblem
 from payments.core.requeue_result import RequeueResult
 from payments.help_texts import Topic, help_texts
+from payments.journeys.configuring import CompanyRow
+from tasks.resources import WorkerName
 
 ROOT = Path(wording.__file__).parents[1]
 WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
@@ -46,6 +48,50 @@ WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
 def test_every_code_has_display_text(codes: type[StrEnum], words: Mapping[Any, str]) -> None:
     assert set(words) == set(codes)
     assert all(words.values())
+
+
+def test_every_worker_has_display_text() -> None:
+    assert set(wording.WORKERS) == set(get_args(WorkerName))
+
+
+@pytest.mark.parametrize(
+    ("signature", "shown", "worker"),
+    [
+        ("importer-4671", "Import", "importer-4671"),
+        ("retrier-7", "Import retry", "retrier-7"),
+        ("backoffice-1", "Exception check", "backoffice-1"),
+        ("user:importer-1", "user:importer-1", None),
+        ("cli:0 (root)", "cli:0 (root)", None),
+        ("company policy: auto", "company policy: auto", None),
+    ],
+)
+def test_worker_is_shown_as_its_work(signature: str, shown: str, worker: str | None) -> None:
+    assert (wording.actor(signature), wording.worker(signature)) == (shown, worker)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("timezone_chosen: False to True", "Choice of the time zone: open to made"),
+        (
+            "timezone: UTC to America/Denver, timezone_chosen: False to True, hold_days: 30 to 3",
+            "Time zone: UTC to America/Denver, hold days: 30 to 3",
+        ),
+        ("dos_first: False to True", "Own date of service first: no to yes"),
+        (
+            "adjustments: review to auto",
+            "Adjustments of closed months: reviewed by a biller to accepted automatically",
+        ),
+        ("a note from before", "a note from before"),
+    ],
+)
+def test_company_changes_are_shown_with_labels(stored: str, shown: str) -> None:
+    assert audit_wording.detail("changed company", stored) == shown
+    assert audit_wording.detail("user changed", stored) == stored
+
+
+def test_every_company_setting_has_a_label() -> None:
+    assert {"company", *audit_wording.COMPANY_SETTINGS} == set(CompanyRow._fields)
 
 
 def test_every_hold_cause_except_an_error_has_display_text() -> None:

@@ -108,7 +108,7 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
             f"--address={settings.bind_address}",
             f"--port={settings.flower_port}",
             "--read_only=true",
-            *_persistence_options(settings.home / "flower"),
+            *persistence_options(settings.home / "flower"),
             f"--max_tasks={_TASKS_MAX}",
             f"--tasks_columns={','.join(_TASK_COLUMNS)}",
             "--natural_time=false",
@@ -117,7 +117,7 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
     )
 
 
-def _persistence_options(folder: Path) -> list[str]:
+def persistence_options(folder: Path) -> list[str]:
     """Return the options that make Flower store its tasks in this folder. If it is not writable, nothing is stored."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

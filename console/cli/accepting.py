@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from console.cli.confirmation import confirm
-from console.cli.session import current_user
+from console.cli.exception_rows import find_exception
+from console.cli.session import current_actor
 from console.cli.terminal import print_error, print_line
 from console.plurals import plural
 
@@ -35,13 +36,12 @@ class Acceptance:
     confirmed: dict[int, AcceptanceResult] = field(default_factory=dict)
 
     def preview(self) -> int:
-        """Print the entries that each exception would post. Return the number of exceptions that can be accepted.
+        """Print the entries that each exception would post, and return how many can be accepted. Changes nothing."""
+        from payments import exception_wording as wording
 
-        Nothing changes.
-        """
         self.confirmed = self._previews()
         for exception_id, done in self.confirmed.items():
-            print_line(_result_sentence(exception_id, done, is_preview=True))
+            print_line(wording.sentence(exception_id, done.payment, wording.acceptance_preview(done)))
         return len(self.confirmed)
 
     def run(self, *, has_to_ask: bool) -> int:
@@ -81,9 +81,11 @@ class Acceptance:
         return {exception_id: done for exception_id, done in found.items() if done}
 
     def _accept(self, exception_id: int) -> bool:
+        from payments import exception_wording as wording
+
         done = self._accept_in_transaction(exception_id, is_preview=False)
         if done:
-            print_line(_result_sentence(exception_id, done))
+            print_line(wording.sentence(exception_id, done.payment, wording.accepted_result(done)))
         return done is not None
 
     def _accept_in_transaction(self, exception_id: int, *, is_preview: bool) -> AcceptanceResult | None:
@@ -91,15 +93,14 @@ class Acceptance:
 
         Returns None if the exception cannot be accepted.
         """
+        from console import exception_actions
         from payments.core.finding import DecisionError
-        from payments.journeys import adjusting, reporting
         from payments.store.db.connection import transaction
 
         try:
             with transaction(self.database) as tx:
-                done = adjusting.accept(tx, exception_id, self.deposit_date, datetime.now(UTC), current_user())
-                if row := reporting.exception(tx, exception_id, self.scope):
-                    done = done._replace(payment=row.payment)
+                row = find_exception(tx, exception_id, self.scope)
+                done = exception_actions.accept(tx, current_actor(), row, self.deposit_date)
                 is_changed = done.postings != (self.confirmed.get(exception_id) or done).postings
                 if is_preview or is_changed:
                     tx.rollback()
@@ -115,16 +116,3 @@ def _sum_of_entries(accepted: Iterable[AcceptanceResult]) -> Money:
     from payments.contract.money import total
 
     return total(posting.amount for done in accepted for posting in done.postings)
-
-
-def _result_sentence(exception_id: int, done: AcceptanceResult, *, is_preview: bool = False) -> str:
-    subject = f"Exception {exception_id} of {done.payment}"
-    if done.was_accepted_before:
-        return f"{subject} was accepted before; {'nothing to post' if is_preview else 'nothing was posted'}."
-    if not done.postings:
-        return (
-            f"{subject} would be accepted; nothing to post." if is_preview else f"{subject} accepted; nothing to post."
-        )
-    moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
-    day = done.postings[0].dimensions.deposit_date
-    return f"{subject}: {'would post' if is_preview else 'posted'} {moved} with deposit date {day}."

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import time
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
@@ -104,6 +108,18 @@ def _show_result(context: CliContext, result: _Import) -> None:
 def _show_next_steps() -> None:
     stdout().print()
     print_line("What to try next:", "bold")
-    print_line("  payments up                                         a permanent stack with the console and Flower")
-    print_line("  payments emr simulate --clinics 5 --days 14         the same two weeks there, from a second terminal")
-    print_line("  payments report claims-feed --status not-sent       payments that were Not Sent, with the reason")
+    command = command_name()
+    for arguments, purpose in (
+        ("up", "a permanent stack with the console and Flower"),
+        ("emr simulate --clinics 5 --days 14", "the last two weeks there, from a second terminal"),
+        ("report claims-feed --status not-sent", "payments that were Not Sent, with the reason"),
+    ):
+        print_line(f"  {command} {arguments:39} {purpose}")
+
+
+def command_name() -> str:
+    """Return how a shell starts `payments` here: its name, or its path in this folder if it is not on the PATH."""
+    command = Path(sys.executable).with_name("payments")
+    if shutil.which("payments") or not command.exists():
+        return "payments"
+    return os.path.relpath(command)

@@ -17,7 +17,7 @@ import typer
 
 from console.cli.arguments import parse_date
 from console.cli.progress import counter
-from console.cli.session import CliContext, current_context, current_user, open_transaction
+from console.cli.session import CliContext, current_actor, current_context, open_transaction
 from console.cli.terminal import print_line
 from console.plurals import plural
 
@@ -156,11 +156,16 @@ def publish_simulation(context: CliContext, simulation: Simulation, rate: int | 
     from emr.simulator import simulate as simulated
     from payments.journeys import configuring
 
-    now, settings = datetime.now(UTC), context.settings
+    now, timezone, changed = datetime.now(UTC), context.settings.default_timezone, []
     with open_transaction(context.engines) as tx:
+        before = {row.key: row for row in configuring.list_clinic_settings(tx, now)}
         for clinic in clinics_of(simulation.clinics, simulation.seed):
             update = configuring.SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, clinic.types)
-            configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=settings.default_timezone)
+            row = configuring.set_clinic(tx, update, now=now, who="simulator", default_timezone=timezone)
+            if before.get(row.key, row) != row:
+                changed.append(row.clinic)
+    if changed:
+        print_line(f"Settings replaced by those of the simulation: {', '.join(changed)}.")
     events = (each.event for each in simulated(*simulation))
     return _publish_events(context, _limit_rate(events, rate) if rate else events, rate)
 
@@ -170,15 +175,16 @@ def _turn_integrations_on(context: CliContext, clinics: Iterable[str], company: 
 
     Return the number of these clinics.
     """
+    from console import recorded_actions
     from payments.contract.event import ChargeType
     from payments.journeys import configuring
 
-    now, timezone = datetime.now(UTC), context.settings.default_timezone
+    actor, timezone = current_actor(), context.settings.default_timezone
     with open_transaction(context.engines) as tx:
-        missing = configuring.unconfigured_clinic_ids(tx, company, clinics, now)
+        missing = configuring.unconfigured_clinic_ids(tx, company, clinics, actor.now)
         for clinic in missing:
             update = configuring.SettingsUpdate(clinic, company, integration=True, charge_types=list(ChargeType))
-            configuring.set_clinic(tx, update, now=now, who=current_user(), default_timezone=timezone)
+            recorded_actions.set_clinic(tx, actor, update, timezone)
     return len(missing)
 
 

@@ -11,8 +11,9 @@ import typer
 
 from console.cli.arguments import FormatOption, RawOption, parse_date, parse_id
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.exception_rows import find_exception
 from console.cli.printing import Output, print_pieces, show
-from console.cli.session import current_user, open_database, open_snapshot, open_transaction
+from console.cli.session import current_actor, current_user, open_database, open_snapshot, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.exception_life import ENTRIES, EVENTS, entry_records, life_records
@@ -22,8 +23,7 @@ from console.reports.output import OutputFormat, array_pieces, object_pieces, to
 from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
-    from payments.journeys.reporting import ExceptionRow
-    from payments.journeys.undoing import UndoResult
+    from payments.journeys.undoing import UndoRequest, UndoResult
     from payments.store.db.connection import Transaction
 
 app = typer.Typer()
@@ -46,7 +46,7 @@ def show_one(
     output = Output(output_format, is_raw=raw)
     output.check()
     with open_snapshot() as tx:
-        row = _row(tx, exception_id)
+        row = find_exception(tx, exception_id)
         life = reporting.exception_life(tx, row)
         subject = noting.exception_subject(tx, exception_id, EVERYTHING)
         notes = note_records(noting.list_notes(tx, [subject] if subject else []))
@@ -77,15 +77,18 @@ def assign(
     nobody: Annotated[bool, typer.Option("--nobody", help="Remove the owner.")] = False,
 ) -> None:
     """Assign open exceptions to a user of the console who may decide them. All of them change, or none."""
-    from payments.journeys import assigning
+    from console import exception_actions
+    from payments import exception_wording
+    from payments.journeys.assigning import Assignment
 
     if (to is None) is not nobody:
         raise CommandError("name the user with --to, or choose --nobody", exit_status=2)
-    now = datetime.now(UTC)
+    actor = current_actor()
     with open_transaction() as tx:
         for exception_id in dict.fromkeys(exception_ids):
-            assigning.assign(tx, assigning.Assignment(exception_id, to), now, current_user())
-            print_line(f"Exception {exception_id} of {_row(tx, exception_id).payment}: owner {to or 'nobody'}.")
+            row = find_exception(tx, exception_id)
+            exception_actions.assign(tx, actor, row, Assignment(exception_id, to))
+            print_line(exception_wording.sentence(row.id, row.payment, exception_wording.assigned_result(to)))
 
 
 @app.command("next", epilog="Example: payments exceptions next --to ann --company acme")
@@ -98,16 +101,17 @@ def claim_next(
     raw: RawOption = False,
 ) -> None:
     """Assign the oldest open exception without an owner to a user, and show it. No two users get the same exception."""
+    from console import exception_actions
     from payments.journeys import assigning
 
-    output, now = Output(output_format, is_raw=raw), datetime.now(UTC)
+    output = Output(output_format, is_raw=raw)
     output.check()
     with open_transaction() as tx:
         user = assigning.find_owner(tx, to)
         if user is None:
             raise CommandError(f"there is no active user {to} who may decide exceptions")
         query = ExceptionsParameters(company=company, queue=queue).query(user.scope)
-        row = assigning.claim_next(tx, query, user, now, current_user())
+        row = exception_actions.claim_next(tx, current_actor(), query, user)
     show(exception_records([row] if row else []), EXCEPTIONS, output)
 
 
@@ -121,7 +125,7 @@ def note(
     from payments.journeys import noting
 
     with open_transaction() as tx:
-        row = _row(tx, exception_id)
+        row = find_exception(tx, exception_id)
         subject = noting.exception_subject(tx, exception_id, EVERYTHING)
         assert subject  # noqa: S101 (the row was found)
         added = noting.add_note(tx, noting.NewNote(subject, text, row.payment), datetime.now(UTC), current_user())
@@ -152,13 +156,11 @@ def undo(
     from payments.journeys import undoing
     from payments.store.db.connection import transaction
 
-    now, who = datetime.now(UTC), current_user()
     request = undoing.UndoRequest(exception_id, reason, deposit_date=deposit_date)
     with open_database() as opened:
         if dry_run or must_ask(yes=yes):
             with transaction(opened) as tx:
-                done = undoing.undo(tx, request, now, who)
-                expected = _undone(tx, exception_id, done, is_preview=True)
+                expected, done = _undo(tx, request, is_preview=True)
                 tx.rollback()
             if dry_run:
                 print_line(f"{expected} Nothing was changed.")
@@ -166,26 +168,15 @@ def undo(
             if not done.was_undone_before:
                 confirm(f"{expected} Undo?")
         with transaction(opened) as tx:
-            print_line(_undone(tx, exception_id, undoing.undo(tx, request, now, who)))
+            print_line(_undo(tx, request)[0])
 
 
-def _row(tx: Transaction, exception_id: int) -> ExceptionRow:
-    from payments.journeys import reporting
+def _undo(tx: Transaction, request: UndoRequest, *, is_preview: bool = False) -> tuple[str, UndoResult]:
+    """Undo a decision. Return the sentence about it, and its result."""
+    from console import exception_actions
+    from payments import exception_wording
 
-    row = reporting.exception(tx, exception_id)
-    if row is None:
-        raise CommandError(f"exception {exception_id}: there is no exception with this number")
-    return row
-
-
-def _undone(tx: Transaction, exception_id: int, done: UndoResult, *, is_preview: bool = False) -> str:
-    """Return a sentence about what an undo has changed, or in a preview would change."""
-    subject = f"Exception {exception_id} of {_row(tx, exception_id).payment}"
-    if done.was_undone_before:
-        return f"{subject} was undone before{'.' if is_preview else '; nothing was changed.'}"
-    opened = f"{subject} would be opened again" if is_preview else f"{subject} is open again"
-    if not done.postings:
-        return f"{opened}; nothing to reverse."
-    moved = ", ".join(f"{each.amount:,} {each.dimensions.method}" for each in done.postings)
-    days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in done.postings}))
-    return f"{opened}, and {moved} posted with deposit date {days}."
+    row = find_exception(tx, request.finding_id)
+    undone = exception_actions.undo(tx, current_actor(), row, request)
+    result = exception_wording.undone_result(undone, is_preview=is_preview)
+    return exception_wording.sentence(row.id, row.payment, result), undone

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +13,10 @@ import typer
 from console.cli.accepting import Acceptance
 from console.cli.arguments import parse_date, parse_id
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
+from console.cli.exception_rows import find_exception
 from console.cli.parameters import chosen_filter, report_command
 from console.cli.printing import Output, show
-from console.cli.session import current_user, open_database, open_report, warn_without_timezone
+from console.cli.session import current_actor, open_database, open_report, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.exceptions import EXCEPTIONS, ExceptionsParameters, exception_records
@@ -120,10 +121,11 @@ def acknowledge(
 
     On a terminal the command asks for confirmation and shows the remaining difference between the EMR and Billing.
     """
-    from payments.journeys import adjusting, reporting
+    from console import exception_actions
+    from payments import exception_wording
     from payments.store.db.connection import transaction
 
-    now, who, seen = datetime.now(UTC), current_user(), None
+    seen = None
     with open_database() as opened:
         if dry_run or must_ask(yes=yes):
             expected, seen = _preview_acknowledge(opened, exception_id, reason)
@@ -132,13 +134,9 @@ def acknowledge(
                 return
             confirm(f"{expected} Acknowledge it?")
         with transaction(opened) as tx:
-            if seen:
-                adjusting.acknowledge_if_unchanged(tx, seen, reason, now, who)
-            else:
-                adjusting.acknowledge(tx, exception_id, reason, now, who)
-            row = reporting.exception(tx, exception_id)
-    payment = row.payment if row else ""
-    print_line(f"Exception {exception_id} of {payment} acknowledged. Nothing was posted.")
+            row = find_exception(tx, exception_id)
+            exception_actions.acknowledge(tx, current_actor(), row, reason, seen)
+    print_line(exception_wording.sentence(row.id, row.payment, exception_wording.ACKNOWLEDGED_RESULT))
 
 
 def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tuple[str, SeenException]:
@@ -146,14 +144,14 @@ def _preview_acknowledge(opened: Database, exception_id: int, reason: str) -> tu
 
     Raises DecisionError if the exception cannot be acknowledged.
     """
-    from payments.journeys import adjusting, reporting
+    from console import exception_actions
+    from payments.journeys import adjusting
     from payments.store.db.connection import transaction
 
     with transaction(opened) as tx:
-        row = reporting.exception(tx, exception_id)
-        adjusting.acknowledge(tx, exception_id, reason, datetime.now(UTC), current_user())
+        row = find_exception(tx, exception_id)
+        exception_actions.acknowledge(tx, current_actor(), row, reason)
         tx.rollback()
-    assert row  # noqa: S101 (it was acknowledged)
     rest = f"the EMR and Billing would still differ by {row.difference:,}" if row.difference else "the amounts agree"
     expected = f"Exception {exception_id} of {row.payment} would be closed and nothing posted; {rest}."
     return expected, adjusting.SeenException(exception_id, row.version)

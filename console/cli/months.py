@@ -14,7 +14,7 @@ from console.cli.arguments import FormatOption, RawOption
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.parameters import report_command
 from console.cli.printing import Output, show
-from console.cli.session import current_user, open_database, open_transaction, warn_without_timezone
+from console.cli.session import current_actor, open_database, open_transaction, warn_without_timezone
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.plurals import plural
@@ -30,8 +30,11 @@ from console.reports.months import (
 from console.reports.output import OutputFormat
 
 if TYPE_CHECKING:
+    from console.actor import Actor
+    from console.recorded_actions import CompanyMonth
     from payments.core.month import Month
     from payments.journeys.closing import CloseWarning, Snapshot, Verification
+    from payments.store.db.connection import Database
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -74,6 +77,8 @@ def show_month(
 @app.command(epilog="Example: payments months schedule acme 2026-10")
 def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunOption = False) -> None:
     """Schedule a month to be closed in the coming night, and list the payments to resolve before then."""
+    from console import recorded_actions
+    from console.recorded_actions import CompanyMonth
     from payments.journeys import closing
 
     chosen, now = _month(month), datetime.now(UTC)
@@ -82,7 +87,7 @@ def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunO
         if dry_run:
             _print_preview(*closing.preview_close(tx, company, chosen, now))
             return
-        warnings = closing.schedule(tx, company, chosen, now, current_user())
+        warnings = recorded_actions.schedule_close(tx, current_actor(), CompanyMonth(company, chosen))
     print_line(f"{company} {chosen} closes tonight. Until then, `payments months cancel` cancels it.")
     _print_warnings(warnings)
 
@@ -90,11 +95,12 @@ def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunO
 @app.command(epilog="Example: payments months cancel acme 2026-10")
 def cancel(company: CompanyArgument, month: MonthArgument) -> None:
     """Cancel the closing of a scheduled month."""
-    from payments.journeys import closing
+    from console import recorded_actions
+    from console.recorded_actions import CompanyMonth
 
     chosen = _month(month)
     with open_transaction() as tx:
-        closing.cancel(tx, company, chosen, datetime.now(UTC), current_user())
+        recorded_actions.cancel_close(tx, current_actor(), CompanyMonth(company, chosen))
     print_line(f"Closing of {company} {chosen} cancelled. The month is open.")
 
 
@@ -108,9 +114,9 @@ def close(
 
     On a terminal the command asks for confirmation, with the month's total and the number of payments to resolve.
     """
+    from console.recorded_actions import CompanyMonth
     from payments.journeys import closing
     from payments.store.db.connection import transaction
-    from tasks.closing import close as close_month
 
     chosen, now, confirmed = _month(month), datetime.now(UTC), None
     with open_database() as opened:
@@ -124,7 +130,7 @@ def close(
                 return
             confirmed = expected.payments_total
             confirm(_close_question(f"{company} {chosen}", expected, warnings))
-        closed = close_month(opened, company, chosen, now, current_user()).payments_total
+        closed = _close(opened, current_actor(), CompanyMonth(company, chosen)).payments_total
     since = "" if confirmed in {None, closed} else f" It was {confirmed:,} when you confirmed."
     print_line(f"{company} {chosen} closed. Payments total: {closed:,}.{since}")
 
@@ -151,6 +157,18 @@ def _differences(verified: Verification) -> str:
     if now != then:
         return f"the payments total is {now:,} now and was {then:,} then; call the operator"
     return "the total is unchanged, but amounts by method, charge type, clinic or user differ; call the operator"
+
+
+def _close(opened: Database, actor: Actor, month: CompanyMonth) -> Snapshot:
+    from console import recorded_actions
+    from payments.journeys import closing
+    from payments.store.db.connection import transaction
+
+    with transaction(opened) as tx:
+        closing.begin_close(tx, month.company_id, month.month, actor.now, actor.name)
+    # Imports that held the month have committed, so no entry of the month is later than its close.
+    with transaction(opened) as tx:
+        return recorded_actions.finish_close(tx, actor, month, datetime.now(UTC))
 
 
 def _month(text: str) -> Month:

@@ -14,7 +14,7 @@ import typer
 from console.cli.arguments import FormatOption, RawOption, parse_choice, parse_reason, parse_status
 from console.cli.confirmation import DryRunOption, YesOption, confirm, must_ask
 from console.cli.printing import Output, show
-from console.cli.session import CliContext, current_context, current_user, open_database, open_transaction
+from console.cli.session import CliContext, current_actor, current_context, open_database, open_transaction
 from console.cli.tables import print_table
 from console.cli.terminal import print_line, print_note
 from console.errors import CommandError
@@ -100,10 +100,11 @@ def _parse_requeueable_status(text: str) -> Status:
 
 
 def _requeue_keys(context: CliContext, keys: Sequence[str], scope: Scope, *, dry_run: bool) -> None:
-    from payments.journeys import reporting, requeueing
+    from console import recorded_actions
+    from payments.journeys import reporting
 
     with open_transaction(context.engines) as tx:
-        done = requeueing.requeue(tx, keys, datetime.now(UTC), current_user(), scope)
+        done = recorded_actions.requeue(tx, current_actor(), keys, scope)
         unknown = [key for key in done.skipped if not reporting.timeline(tx, key, scope)]
         if dry_run:
             tx.rollback()
@@ -160,12 +161,13 @@ def _continue_here(opened: Database, chosen: FeedFilter, confirmed: int | None) 
     So the command works even if the back office does not run. If the back office runs, it continues the same run: the
     row of the run is locked for each chunk. If this process ends early, the back office continues the run alone.
     """
+    from console import recorded_actions
     from payments.core.scope import EVERYTHING
     from payments.journeys import requeue_runs
     from payments.store.db.connection import transaction
 
     with transaction(opened) as tx:
-        started = requeue_runs.start_run(tx, chosen, datetime.now(UTC), current_user(), confirmed)
+        started = recorded_actions.start_requeue_run(tx, current_actor(), chosen, confirmed)
         if not started.matching:
             tx.rollback()
             return 0
@@ -199,6 +201,7 @@ def requeue_runs_report(
     raw: RawOption = False,
 ) -> None:
     """List the latest requeue runs, or show the results of one run by reason."""
+    from console import recorded_actions
     from payments.journeys import requeue_runs
 
     if stop and run is None:
@@ -210,9 +213,10 @@ def requeue_runs_report(
             found = requeue_runs.list_runs(tx, EVERYTHING, None, _RUNS_LISTED)
             show(run_records(found.runs), REQUEUE_RUNS, output)
             return
-        if stop:
-            requeue_runs.stop_run(tx, run, datetime.now(UTC))
         chosen = requeue_runs.show_run(tx, run, EVERYTHING)
+        if chosen and stop:
+            recorded_actions.stop_requeue_run(tx, current_actor(), run, chosen.company_id)
+            chosen = requeue_runs.show_run(tx, run, EVERYTHING)
         if chosen is None:
             raise CommandError(f"there is no requeue run {run}; payments requeue-runs lists them")
         show(outcome_records(requeue_runs.read_outcome(tx, chosen)), REQUEUE_OUTCOME, output)

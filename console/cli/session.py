@@ -9,11 +9,13 @@ import pwd
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from config.engines import Engines
     from config.settings import Settings
+    from console.actor import Actor
     from payments.store.db.connection import Database, Transaction
 
 
@@ -111,6 +113,13 @@ def warn_without_timezone(tx: Transaction, companies: Sequence[str] | None = Non
         print_warning(f"{wording.no_timezone_chosen(row.company, row.timezone)} {next_step}")
     if more := found[_WARNINGS_MAX:]:
         print_warning(f"{plural(len(more), 'more company', 'more companies')} without a chosen time zone")
+
+
+def current_actor() -> Actor:
+    """Return this process's user and the current time, for actions that the audit history records."""
+    from console.actor import Actor
+
+    return Actor(datetime.now(UTC), current_user())
 
 
 def current_user() -> str:

@@ -14,7 +14,7 @@ from console.cli import confirming
 from console.cli.arguments import FormatOption, RawOption, parse_charge_types, parse_identifier
 from console.cli.confirmation import YesOption
 from console.cli.printing import Output, show
-from console.cli.session import current_user, default_timezone, open_transaction
+from console.cli.session import current_actor, default_timezone, open_transaction
 from console.cli.terminal import print_line
 from console.errors import CommandError
 from console.reports.output import OutputFormat
@@ -59,6 +59,7 @@ def set_clinic(
 
     A clinic's first settings also apply to earlier payments.
     """
+    from console import recorded_actions
     from payments.journeys import configuring
 
     update = configuring.SettingsUpdate(
@@ -68,9 +69,7 @@ def set_clinic(
         None if types is None else parse_charge_types(types),
     )
     with open_transaction() as tx:
-        row = configuring.set_clinic(
-            tx, update, now=datetime.now(UTC), who=current_user(), default_timezone=default_timezone()
-        )
+        row = recorded_actions.set_clinic(tx, current_actor(), update, default_timezone())
     charge_types = ", ".join(row.types) or "no charge types (name them with --types)"
     print_line(f"Clinic {row.clinic} of company {row.company}: integration {_on_or_off(row)}; {charge_types}.")
 

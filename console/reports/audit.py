@@ -1,11 +1,13 @@
 """The audit history: which user changed, exported or viewed what."""
 
+# ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
+
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from console.reports.definition import Column, ColumnKind, Report, SortCost
 from console.reports.parameters import ParameterKind, first_day, last_day, parameter, period, sort_by
@@ -14,6 +16,7 @@ from payments.core.sorting import Sort
 if TYPE_CHECKING:
     from datetime import date
 
+    from payments.access.audit import AuditRow
     from payments.core.period import Period
 
 
@@ -76,3 +79,11 @@ AUDIT = Report(
     parameters=AuditParameters,
     order=Sort("at", is_descending=True),
 )
+
+
+def audit_record(row: AuditRow) -> dict[str, Any]:
+    """Return an audit entry as a record. Actions and changes are rendered as words."""
+    from payments import audit_wording
+
+    words = {"action": audit_wording.action(row.action), "detail": audit_wording.detail(row.action, row.detail)}
+    return row._asdict() | words

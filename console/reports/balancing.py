@@ -31,6 +31,19 @@ ITEMS = tuple(ITEM_HEADINGS)
 """The reconciling items in the order of their subtraction."""
 _ITEM_COLUMNS = tuple(Column(key, heading, ColumnKind.MONEY) for key, heading in ITEM_HEADINGS.items())
 
+EMR_LOG_HEADINGS = {
+    "clinic_id": "Clinic",
+    "payment_id": "Payment",
+    "line_id": "Line",
+    "transaction_date": "Transaction date",
+    "amount_paid": "Amount paid",
+    "charge_type": "Charge type",
+    "internal_payment": "Internal Payment",
+    "paid": "Paid",
+    "version": "Version",
+}
+"""The labels of the columns of the EMR's Payment Log."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BalancingParameters:

@@ -21,6 +21,7 @@ EVENTS = Report(
         Column("version", "Version", ColumnKind.COUNT),
         Column("detail", "Detail", wraps=True, css_class="why"),
         Column("who", "User", wraps=True),
+        Column("worker", "Worker"),
     ),
     table=("at", "what", "version", "detail", "who"),
     noun="event",
@@ -57,7 +58,8 @@ def life_records(rows: Iterable[LifeEvent]) -> list[Record]:
             "what": wording.history(row.code),
             "version": row.version,
             "detail": wording.history_detail(row.code, row.params, row.detail),
-            "who": row.who,
+            "who": wording.actor(row.who),
+            "worker": wording.worker(row.who),
         }
         for row in rows
     ]

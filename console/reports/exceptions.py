@@ -236,6 +236,8 @@ def exception_records(rows: Iterable[ExceptionRow]) -> Iterator[Record]:
     from payments import wording
 
     return (
-        asdict(row) | {"reason": wording.finding_reason(row.reason), "note": wording.finding_note(row.note)}
+        asdict(row)
+        | {"reason": wording.finding_reason(row.reason), "note": wording.finding_note(row.note)}
+        | {"ended_by": row.ended_by and wording.actor(row.ended_by)}
         for row in rows
     )

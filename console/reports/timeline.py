@@ -46,6 +46,7 @@ TIMELINE = Report(
         Column("task", "Task"),
         Column("exception", "Exception", ColumnKind.COUNT),
         Column("refused_event", "Refused event", ColumnKind.COUNT),
+        Column("worker", "Worker"),
     ),
     table=("at", "what", "version", "detail", "who", "duration_ms"),
     noun="event",
@@ -78,7 +79,7 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "what": wording.history(row.code),
         "version": row.version,
         "detail": wording.history_detail(row.code, row.params, row.detail),
-        "who": row.who,
+        "who": wording.actor(row.who),
         "duration_ms": row.duration_ms,
         "error": row.error,
         "company": row.company,
@@ -86,4 +87,5 @@ def event_record(row: TimelineRow) -> dict[str, Any]:
         "task": row.task,
         "exception": row.exception,
         "refused_event": row.dead_letter,
+        "worker": wording.worker(row.who),
     }

@@ -15,6 +15,7 @@ from jinja2 import Environment
 
 from config.engines import Engines
 from config.settings import Settings
+from console.actor import Actor
 from console.web import navigation
 from console.web.csrf import csrf_token
 from console.web.errors import PageError
@@ -22,8 +23,6 @@ from console.web.flash import delete_flash, read_flash, set_flash
 from console.web.help_on_page import HelpOnPage
 from console.web.origins import client_address
 from console.web.theme import chosen_theme
-from payments.access import authentication
-from payments.access.authentication import AuditEntry
 from payments.access.rights import Right, User
 from payments.core.scope import Scope
 from payments.core.timezone import known_timezones
@@ -37,7 +36,6 @@ from tasks.feed.streams import FeedStats, Streams
 
 ZONE_COOKIE = "payments_zone"
 """The cookie with the browser's time zone. A script sets it. Without the cookie, times are shown in UTC."""
-_SUBJECT_MAX, _DETAIL_MAX = 300, 1000
 
 
 class FeedFigures(NamedTuple):
@@ -129,6 +127,11 @@ class RequestContext:
         return self.app.snapshot_transaction(self.access)
 
     @property
+    def actor(self) -> Actor:
+        """The user with the time and the IP address of the request, for actions that the audit history records."""
+        return Actor(self.now, self.user.audit_name, client_address(self.request))
+
+    @property
     def csrf(self) -> str:
         """The CSRF token for forms of this session."""
         return csrf_token(self.token)
@@ -189,10 +192,7 @@ class RequestContext:
 
         `company_id` is the company of the subject. It is None if the subject is the installation or several companies.
         """
-        address = client_address(self.request)
-        subject, detail = subject[:_SUBJECT_MAX], detail[:_DETAIL_MAX]
-        entry = AuditEntry(self.now, self.user.audit_name, action, subject, detail, address, company_id)
-        authentication.record_audit(tx, entry)
+        self.actor.record(tx, action, subject, detail, company_id)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """Render a page. If the previous page has set a flash message, show it once."""

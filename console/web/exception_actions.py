@@ -3,15 +3,13 @@
 Each is one transaction that includes its audit entry.
 """
 
-from collections.abc import Sequence
 from datetime import date
 
+from console import exception_actions
 from console.web.context import RequestContext
 from console.web.errors import PageError
-from console.web.formats import format_dollars
 from console.web.origins import client_address
-from payments.core.line import LedgerPosting
-from payments.journeys import adjusting, assigning, noting, reporting, undoing
+from payments.journeys import noting, reporting
 from payments.journeys.adjusting import AcceptanceResult, SeenException
 from payments.journeys.assigning import Assignment
 from payments.journeys.noting import NewNote, Note
@@ -28,11 +26,7 @@ def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_da
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, seen.finding_id)
-        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, context.now, context.user.audit_name)
-        accepted = accepted._replace(payment=row.payment)
-        detail = message(seen.finding_id, row.payment, accepted_result(accepted))
-        context.audit(tx, "accepted exception", row.payment, detail, row.company)
-    return accepted
+        return exception_actions.accept(tx, context.actor, row, deposit_date, seen)
 
 
 def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reason: str) -> str:
@@ -42,8 +36,7 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, seen.finding_id)
-        adjusting.acknowledge_if_unchanged(tx, seen, reason, context.now, context.user.audit_name)
-        context.audit(tx, "acknowledged exception", row.payment, reason, row.company)
+        exception_actions.acknowledge(tx, context.actor, row, reason, seen)
     return row.payment
 
 
@@ -54,10 +47,7 @@ def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, request.finding_id)
-        undone = undoing.undo(tx, request, context.now, context.user.audit_name)._replace(payment=row.payment)
-        sentence = message(request.finding_id, row.payment, undone_result(undone))
-        context.audit(tx, "undid exception", row.payment, f"{sentence} Reason: {request.reason.strip()}", row.company)
-    return undone
+        return exception_actions.undo(tx, context.actor, row, request)
 
 
 def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
@@ -67,8 +57,7 @@ def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, assignment.finding_id)
-        assigning.assign(tx, assignment, context.now, context.user.audit_name)
-        context.audit(tx, "assigned exception", row.payment, f"to {assignment.owner or 'nobody'}", row.company)
+        exception_actions.assign(tx, context.actor, row, assignment)
     return row
 
 
@@ -78,10 +67,7 @@ def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> Ex
     Returns None if there is no such exception.
     """
     with context.transaction() as tx:
-        row = assigning.claim_next(tx, exception_filter, context.user, context.now, context.user.audit_name)
-        if row is not None:
-            context.audit(tx, "assigned exception", row.payment, f"to {context.user.name}", row.company)
-    return row
+        return exception_actions.claim_next(tx, context.actor, exception_filter, context.user)
 
 
 def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
@@ -103,39 +89,3 @@ def visible_exception(tx: Transaction, context: RequestContext, finding_id: int)
     if row is None:
         raise PageError(404, f"There is no exception {finding_id}.", "Reload Billing Exceptions.")
     return row
-
-
-def message(finding_id: int, payment: str, result: str) -> str:
-    """Return a message about an action on an exception. It names the exception and the payment."""
-    return f"Exception {finding_id} of {payment} {result}."
-
-
-def accepted_result(accepted: AcceptanceResult) -> str:
-    """Return the part of the message that says what accepting an exception did."""
-    if accepted.was_accepted_before:
-        return "was accepted before; nothing was posted"
-    if not accepted.postings:
-        return "accepted; there was nothing to post"
-    return f"accepted: {_posted_text(accepted.postings)}"
-
-
-def assigned_result(owner: str | None) -> str:
-    """Return the part of the message that says to whom an exception was assigned."""
-    return f"assigned to {owner or 'nobody'}"
-
-
-ACKNOWLEDGED_RESULT = "acknowledged; nothing was posted"
-"""The part of the message that says what acknowledging an exception did."""
-
-
-def undone_result(undone: UndoResult) -> str:
-    """Return the part of the message that says what undoing a decision did."""
-    if undone.was_undone_before:
-        return "was undone before; nothing was changed"
-    return f"is open again: {_posted_text(undone.postings)}" if undone.postings else "is open again"
-
-
-def _posted_text(postings: Sequence[LedgerPosting]) -> str:
-    entries = ", ".join(f"{format_dollars(each.amount)} {each.dimensions.method}" for each in postings)
-    days = ", ".join(sorted({str(each.dimensions.deposit_date) for each in postings}))
-    return f"posted {entries} with deposit date {days}"

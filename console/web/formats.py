@@ -1,15 +1,16 @@
 """Template filters that format money, times, states and names."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
 
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from console.reports.health import format_seconds
-from payments import posted_wording
+from payments import posted_wording, wording
 from payments.contract.money import ZERO, Money
 from payments.core.finding import FindingStatus
 from payments.core.posted import NOT_IN_BILLING, PostedState
@@ -42,6 +43,8 @@ _STATE_WORDS = {each.value: each.words for each in FindingStatus} | {
     "check": "needs attention",
     "front-office": "front office",
 }
+_HYPHENATED = re.compile(r"(?<![^\s(;])(?=\S*\d)(?=\S*-)[\w$,./-]{2,16}(?=[\s)&<;:,.!?]|$)")
+"""A short word with a hyphen and a digit: a date, an amount or an id."""
 _NO_VALUE = Markup('<span class="none">&ndash;</span>')
 
 
@@ -55,9 +58,12 @@ def format_money(amount: Decimal | None) -> Markup:
     return Markup(f"${amount:,.2f}")  # noqa: S704
 
 
-def format_dollars(amount: Decimal) -> str:
-    """Return dollars with thousands separators for use in a sentence, such as `-$1,234.00`."""
-    return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
+def unbroken(text: object) -> Markup:
+    """Return text whose dates, amounts and short ids do not break at their hyphens. Markup is returned unchanged."""
+    if isinstance(text, Markup):
+        return text
+    # The text is escaped, and the pattern matches no part of a tag.
+    return Markup(_HYPHENATED.sub(r'<span class="nowrap">\g<0></span>', str(escape(text))))  # noqa: S704
 
 
 def format_money_text(amount: str) -> Markup:
@@ -129,8 +135,8 @@ def user_cell(signature: str | None) -> Markup:
 
 
 def user_name(signature: str | None) -> str:
-    """Return the name that a signature contains: `ann` for `user:ann`."""
-    return (signature or "").removeprefix("user:")
+    """Return the name in a signature: `ann` for `user:ann`, `Import` for a worker of an importer."""
+    return wording.actor(signature or "").removeprefix("user:")
 
 
 def format_number(count: int | None) -> str:

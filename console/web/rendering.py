@@ -18,7 +18,7 @@ from console.reports.parameters import parameters_of
 from console.web import formats
 from console.web.active_filters import active_filters, field_text, is_filtered
 from console.web.help_on_page import help_button
-from payments import balancing_wording, operations_wording, posted_wording, wording
+from payments import audit_wording, balancing_wording, operations_wording, posted_wording, wording
 from payments.contract.errors import dead_letter_id
 
 FOLDER = Path(__file__).parent
@@ -39,7 +39,7 @@ def create_templates() -> Environment:
     environment.filters |= {"datetime": formats.format_datetime}
     environment.filters["datetime_seconds"] = formats.format_datetime_seconds
     environment.filters |= {"badge": formats.badge, "humanize": formats.humanize, "user_name": formats.user_name}
-    environment.filters |= {"format_utc_input": formats.format_utc_input}
+    environment.filters |= {"format_utc_input": formats.format_utc_input, "unbroken": formats.unbroken}
     environment.filters |= {"reason": wording.reason, "reason_term": wording.reason_term, "detail": wording.detail}
     environment.filters |= {"finding_reason": wording.finding_reason, "finding_note": wording.finding_note}
     environment.filters |= {"allocation_rule": wording.allocation_rule, "item_label": ITEM_HEADINGS.__getitem__}
@@ -47,6 +47,7 @@ def create_templates() -> Environment:
     environment.filters |= {"age": formats.format_age, "posted_cause": posted_wording.posted_cause}
     environment.filters |= {"posted_badge": formats.posted_badge, "posted_state": posted_wording.posted_state}
     environment.filters |= {"balancing_notes": balancing_wording.balancing_notes, "job_name": operations_wording.job}
+    environment.filters |= {"company_changes": audit_wording.company_changes}
     environment.globals |= {"cells": cells}
     environment.globals |= {
         "parameters_of": parameters_of,
@@ -95,7 +96,7 @@ def _format_value(context: Context, column: Column, row: Any) -> Markup:
         case ColumnKind.DATE | ColumnKind.MOMENT:
             return formats.format_datetime(context, value)
         case _:
-            return escape("" if value is None else value)
+            return formats.unbroken("" if value is None else value)
 
 
 def offered_with(chosen: str | None, offered: Sequence[str]) -> Sequence[str]:
@@ -131,8 +132,8 @@ def patient_link(patient: str | None, company: str | None, name: str | None = No
         return Markup("")
     address = f"/account?patient={quote_plus(patient)}{_company_query(company)}"
     of_name = f' <span class="note patient-id" title="{escape(patient)}">{escape(patient)}</span>' if name else ""
-    css_class = "" if name else ' class="key"'
-    link = f'<a{css_class} href="{address}" title="{escape(patient)}">{escape(name or patient)}</a>'
+    css_class, title = ("patient", f"{name} {patient}") if name else ("key", patient)
+    link = f'<a class="{css_class}" href="{address}" title="{escape(title)}">{escape(name or patient)}</a>'
     return Markup(link + of_name)  # noqa: S704
 
 

@@ -14,6 +14,7 @@ from payments.store.db.statement import text
 from payments.store.db.streaming import read_batches
 from payments.store.reports.summary import Summary, first_rows, read_summary
 
+_SUBJECT_MAX, _DETAIL_MAX = 300, 1000
 BY_TIME = "at"
 NEWEST_FIRST = Sort(BY_TIME, is_descending=True)
 _UNIQUE_SORT_KEY = SortKey("id", "bigint")
@@ -91,13 +92,13 @@ AND (audit.company_id IS NULL OR audit.company_id = ANY(CAST(:companies AS text[
 
 
 def add(tx: Transaction, entry: AuditEntry) -> None:
-    """Insert an audit entry."""
+    """Insert an audit entry. A long subject or detail is cut off."""
     tx.execute(
         text(
             "INSERT INTO audit (at, who, action, subject, detail, address, company_id) "
             "VALUES (:at, :who, :action, :subject, :detail, :address, :company_id)"
         ),
-        entry._asdict(),
+        entry._replace(subject=entry.subject[:_SUBJECT_MAX], detail=entry.detail[:_DETAIL_MAX])._asdict(),
     )
 
 

@@ -37,6 +37,22 @@ OUTSIDE = """() => {
     }
     return found.slice(0, 3);
 }"""
+BROKEN = r"""() => {
+    const found = [], texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const node = texts.currentNode;
+        if (node.parentElement.closest(".raw, .visually-hidden, option, script, svg")) continue;
+        for (const each of node.data.matchAll(/\d{4}-\d\d(-\d\d)?|-?\$[\d,]+\.\d\d/g)) {
+            const range = document.createRange();
+            range.setStart(node, each.index);
+            range.setEnd(node, each.index + each[0].length);
+            const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+            if (lines.size > 1) found.push(`on two lines: ${each[0]} in ${node.parentElement.outerHTML.slice(0, 160)}`);
+        }
+    }
+    return found.slice(0, 3);
+}"""
+"""Dates and amounts that are broken at a hyphen."""
 CHANGES_IN_PLACE = "(number) => [...document.forms][number].hasAttribute('hx-post') && Boolean(window.htmx)"
 BUTTONS = """() => [...document.forms].map((form) => [...form.elements].filter((each) => each.type === "submit")
     .map((each) => `${each.name}=${each.name && each.value} ${each.getAttribute("formaction") || ""}`))"""
@@ -79,6 +95,7 @@ class BrowserCrawler:
         self._shapes: Counter[str] = Counter()
         self._paths: Counter[str] = Counter()
         self._waiting: deque[str] = deque(["/", *starts])
+        self._deletions: list[str] = []
         page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._complain(str(error)))
         page.on("response", self._check_status)
@@ -86,10 +103,15 @@ class BrowserCrawler:
     def crawl(self) -> None:
         """Log in, open every page, and submit every form. The forms that end the session are last."""
         self._log_in()
-        while self._waiting:
-            address = self._waiting.popleft()
-            self.page.goto(address)
-            self._read_page(address)
+        while self._waiting or self._deletions:
+            while self._waiting:
+                address = self._waiting.popleft()
+                self.page.goto(address)
+                self._read_page(address)
+            if self._deletions:
+                address = self._deletions.pop()
+                self.page.goto(address)
+                self._press_buttons(address)
         for action, address in LAST.items() if self.with_forms else ():
             self.page.goto(address)
             if "/login" in self.page.url:
@@ -115,6 +137,9 @@ class BrowserCrawler:
         for form in page.forms:
             if form.method.lower() == "get":
                 self._queue(address, _search_address(form))
+        self._press_buttons(address)
+
+    def _press_buttons(self, address: str) -> None:
         # A form may change the page, or remove it with everything on it.
         while self.with_forms and (button := self._next_button(address)):
             self._press(address, button)
@@ -125,7 +150,7 @@ class BrowserCrawler:
     def _check_layout(self) -> None:
         for width, height in SIZES.items():
             self.page.set_viewport_size({"width": width, "height": height})
-            for problem in self.page.evaluate(OUTSIDE):
+            for problem in [*self.page.evaluate(OUTSIDE), *self.page.evaluate(BROKEN)]:
                 self._complain(f"at {width} px: {problem}")
 
     def _queue(self, seen_on: str, link: str) -> None:
@@ -151,6 +176,10 @@ class BrowserCrawler:
             for at, button in enumerate(buttons):
                 kind = f"{form_kind(form)} {button}"
                 is_skipped = form.action in LAST or form.action == "/login" or kind in self.submitted
+                if form.action.endswith("/delete") and self._waiting:
+                    # Other pages link to what the form deletes.
+                    self._deletions += [] if is_skipped or address in self._deletions else [address]
+                    continue
                 if form.method.lower() == "post" and not is_skipped:
                     return Button(number, at, kind)
         return None

@@ -193,6 +193,18 @@ def test_headings_of_a_table_stay_below_the_header_while_the_page_scrolls(logged
     assert page.get_by_role("link", name="Next page").bounding_box()["y"] < 800
 
 
+@pytest.mark.parametrize("wrong", ["since=2026-13-01", "clinic=no-such-clinic", "find=%00"])
+def test_error_at_a_filter_leaves_the_button_beside_the_fields(admin_page: Page, wrong: str) -> None:
+    page = admin_page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"/claims-feed?{wrong}")
+
+    error = page.locator(".filter-fields .form-error").bounding_box()
+    field, button = page.get_by_label("To", exact=True).bounding_box(), page.get_by_role("button", name="Show")
+    assert error["height"] > 0
+    assert abs(button.bounding_box()["y"] - field["y"]) < 5
+
+
 def test_user_is_added_in_a_dialog_on_the_list(logged_in: Callable[..., Page]) -> None:
     page = logged_in("ann")
     page.goto("/users")

@@ -86,7 +86,7 @@ class Company(CommittedLedger):
         now = self.now()
         with transaction(self.database) as tx:
             importing.import_events(tx, stream_entries(events), run_context(now))
-            detecting.detect(tx, now, "tests-1", BATCH)
+            detecting.detect(tx, now, "backoffice-1", BATCH)
 
     def distribute(self) -> None:
         """Distribute every account by the four rules, like the nightly run."""

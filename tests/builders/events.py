@@ -134,7 +134,7 @@ def stream_entries(events: Iterable[Event | bytes]) -> list[StreamEntry]:
 
 def run_context(now: datetime = NOW, backoff_schedule: BackoffSchedule = BACKOFF) -> RunContext:
     """Return the context of a worker's run."""
-    return RunContext(now, "tests-1", backoff_schedule, fixed_stopwatch())
+    return RunContext(now, "importer-1", backoff_schedule, fixed_stopwatch())
 
 
 def fixed_stopwatch() -> Callable[[], int]:

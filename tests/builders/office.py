@@ -81,7 +81,7 @@ class Office:
         while retrying.retry_due(self.tx, run_context(self.now), DueItems(BATCH)).evaluated:
             self.now += timedelta(microseconds=1)
         importing.retry_dead_letters(self.tx, run_context(self.now), DueItems(BATCH))
-        while detecting.detect(self.tx, self.now, "tests-1", BATCH).examined == BATCH:
+        while detecting.detect(self.tx, self.now, "backoffice-1", BATCH).examined == BATCH:
             pass
         distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH)
 

@@ -1,7 +1,7 @@
 """Every report shows and counts the same current dead letter of a line."""
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from payments.core.scope import Scope
 from payments.core.sorting import Window
-from payments.journeys import balancing
+from payments.journeys import balancing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, Transaction
 from payments.store.feed import requeue_candidates
 from payments.store.reports import claims_feed, dashboard
-from tests.builders.events import event_body, payment_fields
+from tests.builders.events import NOW, event_body, payment_fields, saved_payment
+from tests.builders.ledger import create_clinic, import_chunk
 from tests.builders.office import Office
 from tests.examples import example_count
 
@@ -91,6 +92,17 @@ def test_dead_letter_with_version_or_time_is_in_the_row_of_its_line(tx: Transact
 
     assert [str(row.amount) for row in claims_feed.stream(tx, FeedFilter())] == ["1.00", "2.00"]
     assert str(balancing.balance(tx, BalanceFilter()).emr_total) == "1.00"
+
+
+def test_refused_event_without_a_time_is_sorted_by_its_arrival(tx: Transaction) -> None:
+    create_clinic(tx)
+    import_chunk(tx, b"no time")
+    for payment_id, hours in (("later", 1), ("earlier", -1)):
+        import_chunk(tx, saved_payment(payment_id=payment_id, saved_at=(NOW + timedelta(hours=hours)).isoformat()))
+
+    page = reporting.claims_feed_page(tx, FeedFilter(), Window(9))
+
+    assert [each.row.payment for each in page.rows] == ["clinic/later/1", None, "clinic/earlier/1"]
 
 
 def test_event_naming_a_line_of_another_company_leaves_its_feed_unchanged(tx: Transaction) -> None:

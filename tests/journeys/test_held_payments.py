@@ -142,4 +142,4 @@ def test_timeline_shows_each_attempt_and_the_next_time(tx):
     assert all(
         "sent automatically. next attempt 2026-06-10" in str(row["detail"]) for row in timeline_records(rows[:2])
     )
-    assert {(row.who, row.version, row.duration_ms) for row in rows} == {("tests-1", 1, 7)}
+    assert {(row.who, row.version, row.duration_ms) for row in rows} == {("importer-1", 1, 7)}

@@ -67,9 +67,9 @@ def test_requeue_uses_the_current_settings(tx):
 
     assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
     assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT_KEY)] == [
-        ("Not Sent", "tests-1"),
+        ("Not Sent", "importer-1"),
         ("Requeued", WHO),
-        ("Imported", "tests-1"),
+        ("Imported", "importer-1"),
     ]
 
 

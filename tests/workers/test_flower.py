@@ -75,6 +75,15 @@ HOSTILE = {
 }
 
 
+def test_flower_keeps_its_tasks_at_a_restart_where_it_can_write(tmp_path):
+    home, not_a_folder = tmp_path / "home", tmp_path / "file"
+    not_a_folder.touch()
+
+    assert flower.persistence_options(home)[:2] == ["--persistent=true", f"--db={home / 'tasks'}"]
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert flower.persistence_options(not_a_folder / "home") == ["--persistent=false"]
+
+
 @contextmanager
 def running_flower(folder, environment):
     """Run Flower with a login in this folder, and yield the port. Flower's output goes to the file `out`."""

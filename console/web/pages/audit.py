@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from console.reports.audit import AUDIT, AuditParameters, ShownActions
+from console.reports.audit import AUDIT, AuditParameters, ShownActions, audit_record
 from console.web.auth import Administrator
 from console.web.context import RequestContext
 from console.web.exporting import Export, FileFormat, send_file
 from console.web.filters import ReportQuery, report_query
 from console.web.lists import read_list, select, view_list
 from console.web.summaries import show_summary
+from payments import audit_wording
 from payments.access import administration, authentication
 from payments.access.audit import SORTS as AUDIT_SORTS
 from payments.access.audit import ActionKind, AuditFilter, AuditRow
@@ -48,8 +49,8 @@ def show(query: AuditQuery, context: Administrator) -> Response:
         report=AUDIT,
         chosen=query.parameters,
         list=view_list(context, AUDIT, query, found),
-        rows=[each.row for each in found.page.rows],
-        actions=actions,
+        rows=[audit_record(each.row) for each in found.page.rows],
+        actions={each: audit_wording.action(each) for each in actions},
     )
 
 
@@ -74,7 +75,7 @@ def export(query: AuditQuery, context: Administrator, form: FileFormat = FileFor
             AUDIT,
             form,
             lambda tx: administration.summarize_audit(tx, context.user, audit_filter).count,
-            lambda tx: (row._asdict() for row in administration.stream_audit(tx, context.user, audit_filter, sort)),
+            lambda tx: (audit_record(row) for row in administration.stream_audit(tx, context.user, audit_filter, sort)),
             query.parameters.subject or "",
         ),
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Response
 from pydantic import Field
 
+from console import recorded_actions
 from console.reports.claims_feed import CLAIMS_FEED, ClaimsFeedParameters, feed_records
 from console.web.auth import Exporter, Requeuer, Viewer
 from console.web.context import RequestContext
@@ -134,10 +135,7 @@ def requeue_keys(context: RequestContext, keys: list[str], company: str | None) 
     """
     wanted, scope = list(dict.fromkeys(keys)), context.user.scope.narrowed_to_company(company)
     with context.transaction() as tx:
-        requeued = requeueing.requeue(tx, wanted, context.now, context.user.audit_name, scope)
-        for key in wanted:
-            if key not in requeued.skipped:
-                context.audit(tx, "requeued", key)
+        requeued = recorded_actions.requeue(tx, context.actor, wanted, scope)
     enqueue.enqueue_retry_due(context.app.engines)
     return requeued
 

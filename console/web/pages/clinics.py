@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Form, Query, Response
 from pydantic import BeforeValidator, Field
 
+from console import recorded_actions
 from console.plurals import plural
 from console.reports.settings import SETTINGS, SETTINGS_HISTORY, settings_records
 from console.web.auth import Configurer, Exporter, Viewer
@@ -214,13 +215,7 @@ def _save_settings(
     seen: ClinicSettings | None = None,
 ) -> ClinicRow:
     update = SettingsUpdate(row.clinic, row.company, settings.integration, settings.charge_types, seen)
-    after = configuring.set_clinic(
-        tx, update, now=context.now, who=context.user.audit_name, default_timezone=context.app.settings.default_timezone
-    )
-    switch = "on" if after.integration else "off"
-    detail = f"{switch}; {', '.join(after.types) or 'no types'}"
-    context.audit(tx, "changed clinic settings", row.clinic, detail, row.company)
-    return after
+    return recorded_actions.set_clinic(tx, context.actor, update, context.app.settings.default_timezone)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Response, UploadFile
 
+from console.reports.balancing import EMR_LOG_HEADINGS
 from console.web.auth import Viewer
 from console.web.body_limit import FILE_BYTES_MAX, too_large
 from console.web.errors import PageError
@@ -53,7 +54,7 @@ def show(log_id: RowId, context: Viewer) -> Response:
         "emr_log.html",
         log=log,
         survey=survey,
-        columns=COLUMNS,
+        columns={column: EMR_LOG_HEADINGS[column] for column in COLUMNS},
         known=[clinic for clinic in survey.clinics if clinic in known],
         unknown=[clinic for clinic in survey.clinics if clinic not in known],
         offered=offered,

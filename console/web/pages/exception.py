@@ -14,6 +14,7 @@ from console.web.errors import capitalized
 from console.web.exception_rows import address_keeping_row, row_values
 from console.web.filters import Day, Moment, RowId, Text
 from console.web.forms import ReturnForm
+from payments import exception_wording
 from payments.core.finding import DecisionError
 from payments.journeys import noting, reporting
 from payments.journeys.adjusting import SeenException
@@ -78,7 +79,7 @@ def accept(exception_id: RowId, form: Annotated[_AcceptForm, Form()], context: E
     def act() -> str:
         seen = SeenException(finding_id=exception_id, version=form.version)
         accepted = exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
-        return exception_actions.message(exception_id, accepted.payment, exception_actions.accepted_result(accepted))
+        return exception_wording.sentence(exception_id, accepted.payment, exception_wording.accepted_result(accepted))
 
     return _act_and_answer(context, exception_id, form, act)
 
@@ -90,7 +91,7 @@ def acknowledge(exception_id: RowId, form: Annotated[_AcknowledgeForm, Form()], 
     def act() -> str:
         seen = SeenException(finding_id=exception_id, version=form.version)
         payment = exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
-        return exception_actions.message(exception_id, payment, exception_actions.ACKNOWLEDGED_RESULT)
+        return exception_wording.sentence(exception_id, payment, exception_wording.ACKNOWLEDGED_RESULT)
 
     return _act_and_answer(context, exception_id, form, act)
 
@@ -101,7 +102,7 @@ def undo(exception_id: RowId, form: Annotated[_UndoForm, Form()], context: Edito
 
     def act() -> str:
         undone = exception_actions.undo(context, UndoRequest(exception_id, form.reason, form.decided_at))
-        return exception_actions.message(exception_id, undone.payment, exception_actions.undone_result(undone))
+        return exception_wording.sentence(exception_id, undone.payment, exception_wording.undone_result(undone))
 
     return _act_and_answer(context, exception_id, form, act)
 
@@ -115,7 +116,7 @@ def assign(exception_id: RowId, form: Annotated[_AssignForm, Form()], context: E
 
     def act() -> str:
         row = exception_actions.assign(context, Assignment(exception_id, form.owner or None, form.seen_owner))
-        return exception_actions.message(exception_id, row.payment, exception_actions.assigned_result(form.owner))
+        return exception_wording.sentence(exception_id, row.payment, exception_wording.assigned_result(form.owner))
 
     return _act_and_answer(context, exception_id, form, act)
 

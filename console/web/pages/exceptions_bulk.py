@@ -19,6 +19,7 @@ from console.web.filters import Day, Text, query_of_address
 from console.web.forms import ReturnForm
 from console.web.large_forms import LargeFormRoute
 from console.web.lists import select
+from payments import exception_wording
 from payments.contract.money import Money, dollars, total
 from payments.core.finding import DecisionError, FindingReason
 from payments.journeys import adjusting, reporting
@@ -184,17 +185,17 @@ def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenExcep
     """
 
     def accept(seen: SeenException) -> str:
-        return exception_actions.accepted_result(
+        return exception_wording.accepted_result(
             exception_actions.accept_if_unchanged(context, seen, form.deposit_date)
         )
 
     def acknowledge(seen: SeenException) -> str:
         exception_actions.acknowledge_if_unchanged(context, seen, form.reason)
-        return exception_actions.ACKNOWLEDGED_RESULT
+        return exception_wording.ACKNOWLEDGED_RESULT
 
     def assign(seen: SeenException) -> str:
         exception_actions.assign(context, Assignment(seen.finding_id, form.owner or None))
-        return exception_actions.assigned_result(form.owner)
+        return exception_wording.assigned_result(form.owner)
 
     actions = {BulkAction.ACCEPT: accept, BulkAction.ACKNOWLEDGE: acknowledge, BulkAction.ASSIGN: assign}
     return actions[form.action]

@@ -7,6 +7,8 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Form, Query, Response
 
+from console import recorded_actions
+from console.recorded_actions import CompanyMonth
 from console.reports.months import CLOSE_WARNINGS, MONTHS, month_records, warning_records
 from console.reports.output import Record
 from console.web.auth import Editor, Exporter, Viewer
@@ -89,10 +91,8 @@ def schedule(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Schedule a month to be closed in the coming night."""
     company, month = _read_month(form, context)
     with context.transaction() as tx:
-        warnings = _visible_warnings(
-            context, closing.schedule(tx, company, month, context.now, context.user.audit_name)
-        )
-        context.audit(tx, "scheduled month", f"{company} {month}", f"{len(warnings)} payments to resolve", company)
+        found = recorded_actions.schedule_close(tx, context.actor, CompanyMonth(company, month))
+    warnings = _visible_warnings(context, found)
     open_items = f" Payments to resolve before closing: {len(warnings)}." if warnings else ""
     message = f"{company} {month} closes tonight. You can cancel until then.{open_items}"
     return _redirect(context, company, month, message)
@@ -103,8 +103,7 @@ def cancel(form: Annotated[_MonthForm, Form()], context: Editor) -> Response:
     """Cancel the closing of a scheduled month."""
     company, month = _read_month(form, context)
     with context.transaction() as tx:
-        closing.cancel(tx, company, month, context.now, context.user.audit_name)
-        context.audit(tx, "cancelled month closing", f"{company} {month}", company_id=company)
+        recorded_actions.cancel_close(tx, context.actor, CompanyMonth(company, month))
     return _redirect(context, company, month, f"Closing of {company} {month} cancelled. The month is open.")
 
 
@@ -132,9 +131,8 @@ def _close_now(context: RequestContext, company: str, month: Month) -> Snapshot:
             closing.begin_close(tx, company, month, context.now, context.user.audit_name)
         # Imports that held the month have committed, so no entry of the month is later than its close.
         with context.transaction() as tx:
-            snapshot = closing.finish_close(tx, company, month, context.app.clock())
-            paid = f"payments of {snapshot.payments_total}"
-            context.audit(tx, "closed month", f"{company} {month}", paid, company)
+            closed = CompanyMonth(company, month)
+            snapshot = recorded_actions.finish_close(tx, context.actor, closed, context.app.clock())
     except ClosingError:
         raise
     except Exception as error:

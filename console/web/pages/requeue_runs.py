@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from console import recorded_actions
 from console.plurals import plural
 from console.reports.claims_feed import ClaimsFeedParameters
 from console.reports.parameters import with_period_days
@@ -133,8 +134,7 @@ def resume(run_id: RowId, context: Requeuer) -> Response:
     """Resume a run that was cancelled."""
     with context.transaction() as tx:
         run = visible_run(tx, context, run_id)
-        requeue_runs.resume_run(tx, run_id, context.now)
-        context.audit(tx, "requeue resumed", f"run {run_id}", company_id=run.company_id)
+        recorded_actions.resume_requeue_run(tx, context.actor, run_id, run.company_id)
     enqueue.enqueue_requeue_runs(context.app.engines)
     return context.redirect(f"/requeue-runs/{run_id}")
 
@@ -145,14 +145,7 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
     Raises MoreThanConfirmedError if more payments match than `confirmed`.
     """
     with context.transaction() as tx:
-        started = requeue_runs.start_run(tx, feed_filter, context.now, context.user.audit_name, confirmed)
-        context.audit(
-            tx,
-            "requeued by filter",
-            f"run {started.run_id}",
-            ", ".join(criteria(feed_filter)),
-            feed_filter.scope.only_company,
-        )
+        started = recorded_actions.start_requeue_run(tx, context.actor, feed_filter, confirmed)
     enqueue.enqueue_requeue_runs(context.app.engines)
     return started
 
@@ -160,11 +153,9 @@ def start_run(context: RequestContext, feed_filter: FeedFilter, confirmed: int |
 def stop_run(context: RequestContext, run_id: int) -> RequeueRun:
     """Cancel a run, and return it. Raises PageError (404) if the user may not see all payments that it selects."""
     with context.transaction() as tx:
-        visible_run(tx, context, run_id)
-        requeue_runs.stop_run(tx, run_id, context.now)
         run = visible_run(tx, context, run_id)
-        context.audit(tx, "requeue stopped", f"run {run_id}", company_id=run.company_id)
-    return run
+        recorded_actions.stop_requeue_run(tx, context.actor, run_id, run.company_id)
+        return visible_run(tx, context, run_id)
 
 
 def visible_run(tx: Transaction, context: RequestContext, run_id: int) -> RequeueRun:

@@ -41,13 +41,13 @@ def test_undo_reverses_the_entries_and_opens_the_exception(company: ClosedAprilC
 
     preview = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one", "--dry-run").out
     assert preview.startswith(
-        f"Exception {exception_id} of {company.id}/payment/1 would be opened again, and -10.00 Cash posted"
+        f"Exception {exception_id} of {company.id}/payment/1 would be opened again, and -$10.00 Cash posted"
     )
     assert len(company.ledger_entries()) == 2
     done = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one").out
     again = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one").out
 
-    assert done.endswith(f"is open again, and -10.00 Cash posted with deposit date {TODAY}.\n")
+    assert done.endswith(f"is open again, and -$10.00 Cash posted with deposit date {TODAY}.\n")
     assert again.endswith("was undone before; nothing was changed.\n")
     assert min(company.ledger_entries()) == ("-10.00", "Cash", TODAY)
     assert [row["status"] for row in company.exceptions("--status", "all")] == ["open"]
@@ -62,9 +62,7 @@ def test_undo_asks_whether_the_exception_is_to_be_opened_again(
 
     result = terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one")
 
-    opened = (
-        f"Exception {exception_id} of {company.id}/payment/1 would be opened again, and -10.00 Cash posted with deposit"
-    )
+    opened = f"Exception {exception_id} of {company.id}/payment/1 would be opened again, and -$10.00 Cash posted"
     assert result.err.startswith(opened)
     assert " Undo? [y/N] " in result.err
     assert company.exceptions() == []
@@ -111,6 +109,34 @@ def test_next_gives_an_exception_to_a_user_once(company: ClosedAprilCompany, ter
     assert company.exceptions("--work", "overdue") == []
 
 
+def test_every_action_on_an_exception_is_audited_once(
+    company: ClosedAprilCompany, terminal: Terminal, biller: str, ledger_database: Database
+) -> None:
+    exception_id, payment = company.exception_id(), f"{company.id}/payment/1"
+    of_company = ("--company", company.id)
+    terminal.run("exceptions", "accept", "--all", *of_company, "--dry-run")
+    terminal.run("exceptions", "undo", exception_id, "--reason", "a preview", "--dry-run")
+    terminal.run("exceptions", "next", "--to", biller, *of_company)
+    terminal.run("exceptions", "assign", exception_id, "--nobody")
+    terminal.run("exceptions", "accept", exception_id)
+    terminal.run("exceptions", "undo", exception_id, "--reason", "wrong one")
+    terminal.run("exceptions", "acknowledge", exception_id, "--reason", "agreed", "--dry-run")
+    terminal.run("exceptions", "acknowledge", exception_id, "--reason", "agreed")
+
+    with transaction(ledger_database) as tx:
+        query = "SELECT action, detail, subject, who FROM audit WHERE company_id = :id AND action LIKE '%exception' "
+        found = tx.execute(text(query + "ORDER BY id"), {"id": company.id}).all()
+    subject, day = f"Exception {exception_id} of {payment}", f"with deposit date {TODAY}."
+    assert [(action, detail) for action, detail, *_ in found] == [
+        ("assigned exception", f"to {biller}"),
+        ("assigned exception", "to nobody"),
+        ("accepted exception", f"{subject} accepted: posted $10.00 Cash {day}"),
+        ("undid exception", f"{subject} is open again, and -$10.00 Cash posted {day} Reason: wrong one"),
+        ("acknowledged exception", "agreed"),
+    ]
+    assert {(subject, who) for *_, subject, who in found} == {(payment, current_user())}
+
+
 def test_assignment_changes_all_exceptions_or_none(
     company: ClosedAprilCompany, terminal: Terminal, biller: str
 ) -> None:
@@ -124,7 +150,7 @@ def test_assignment_changes_all_exceptions_or_none(
         refused = terminal.run("exceptions", "assign", exception_id, *arguments)
         assert "name the user with --to, or choose --nobody" in refused.err
     mine = terminal.run("report", "exceptions", "--work", "mine")
-    assert "unknown work 'mine'; choose from: unassigned, overdue" in mine.err
+    assert "unknown assignment 'mine'; choose from: unassigned, overdue" in mine.err
 
 
 def test_notes_on_payments_and_accounts_are_listed(company: ClosedAprilCompany, terminal: Terminal) -> None:

@@ -48,7 +48,7 @@ def test_exceptions_report_shows_open_or_all(company: ClosedAprilCompany) -> Non
 
     assert [row["status"] for row in company.exceptions()] == ["open"]
     ended = [(row["case"], row["status"], row["ended_by"]) for row in company.exceptions("--status", "all")]
-    assert ended == [("edited", "auto_closed", "tests-1"), ("deleted", "open", None)]
+    assert ended == [("edited", "auto_closed", "Exception check"), ("deleted", "open", None)]
 
 
 def test_exceptions_table_fits_the_screen_with_proposals(
@@ -81,7 +81,7 @@ def test_accept_posts_the_proposal_once(company: ClosedAprilCompany, terminal: T
 
     first, second = (terminal.run("exceptions", "accept", exception_id) for _ in range(2))
 
-    posted = f"Exception {exception_id} of {payment}: posted -25.00 Cash with deposit date {TODAY}.\n"
+    posted = f"Exception {exception_id} of {payment} accepted: posted -$25.00 Cash with deposit date {TODAY}.\n"
     assert (first.status, first.out) == (0, posted)
     assert (second.status, second.out) == (
         0,
@@ -98,7 +98,7 @@ def test_accept_continues_after_a_failed_exception(company: ClosedAprilCompany, 
 
     assert result.status == 1
     assert result.err == "payments: exception 999999999: there is no exception with this number\n"
-    assert result.out.count("posted -25.00 Cash") == 1
+    assert result.out.count("posted -$25.00 Cash") == 1
 
 
 def test_accept_uses_the_given_deposit_date(company: ClosedAprilCompany, terminal: Terminal) -> None:
@@ -153,8 +153,9 @@ def test_accept_dry_run_changes_nothing(company: ClosedAprilCompany, terminal: T
 
     result = terminal.run("exceptions", "accept", "--all", "--company", company.id, "--dry-run")
 
+    expected = f"would be accepted: would post -$25.00 Cash with deposit date {TODAY}."
     assert result.out.splitlines() == [
-        f"Exception {exception_id} of {company.id}/payment/1: would post -25.00 Cash with deposit date {TODAY}.",
+        f"Exception {exception_id} of {company.id}/payment/1 {expected}",
         "1 of 1 exception would be accepted; the sum of the entries is -25.00. Nothing was changed.",
     ]
     assert (company.exceptions(), len(company.ledger_entries())) == (found, 1)
@@ -196,7 +197,7 @@ def test_acknowledge_posts_nothing_and_records_user_and_reason(company: ClosedAp
 
     result = terminal.run("exceptions", "acknowledge", exception_id, "--reason", "agreed with the patient")
 
-    assert (result.status, result.out.endswith("acknowledged. Nothing was posted.\n")) == (0, True)
+    assert (result.status, result.out.endswith("acknowledged; nothing was posted.\n")) == (0, True)
     assert len(company.ledger_entries()) == 1
     (row,) = company.exceptions("--status", "all")
     assert (row["status"], str(row["ended_by"])[:4]) == ("acknowledged", "cli:")

@@ -18,7 +18,9 @@ LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
     "patient_name clinic reference"
 ).split()
-TIMELINE_KEYS = "at what version detail who duration_ms error company patient_name task exception refused_event".split()
+TIMELINE_KEYS = (
+    "at what version detail who duration_ms error company patient_name task exception refused_event worker".split()
+)
 
 INTEGRATION = "Integration Import, Not mapped to a user"
 
@@ -119,9 +121,9 @@ def test_timeline_lists_events_in_order(terminal: Terminal, billing: CommittedLe
     rows = terminal.run(*"timeline story/payment/1 --format json".split()).rows
 
     assert [list(row) for row in rows] == [TIMELINE_KEYS] * 2
-    assert [(row["version"], row["who"], row["duration_ms"], row["error"]) for row in rows] == [
-        (1, "tests-1", 7, None),
-        (2, "tests-1", 7, None),
+    assert [(row["version"], row["who"], row["worker"], row["duration_ms"], row["error"]) for row in rows] == [
+        (1, "Import", "importer-1", 7, None),
+        (2, "Import", "importer-1", 7, None),
     ]
 
 

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from config.redis_urls import default_broker_url
+from console.cli.demo import command_name
 from tests.builders.kept_entries import keep
 from tests.console.conftest import NOWHERE, Terminal
 from tests.engines import scratch_database
@@ -106,4 +107,14 @@ def test_demo_uses_its_own_engines_and_removes_them(tmp_path: Path, named: dict[
     assert "Claims Feed by status and reason" in done.stdout
     assert "Patient Payment Log by method" in done.stdout
     assert "payments a second" in done.stdout
+    assert f"\n  {command_name()} up " in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_on_the_path", [True, False])
+def test_next_steps_of_the_demo_can_be_pasted(monkeypatch: pytest.MonkeyPatch, is_on_the_path: bool) -> None:
+    folder = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", str(folder) if is_on_the_path else "/nowhere")
+    monkeypatch.chdir(folder.parents[1])
+
+    assert command_name() == ("payments" if is_on_the_path else f"{folder.parent.name}/bin/payments")

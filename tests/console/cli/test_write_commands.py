@@ -161,6 +161,20 @@ def test_simulate_sets_up_clinics_and_is_deterministic(terminal: Terminal, feed:
     assert terminal.run(*"settings show clinic-001 --format json".split()).rows[0]["integration"] == "on"
 
 
+@pytest.mark.usefixtures("feed")
+def test_simulate_names_the_clinics_whose_settings_it_replaces(terminal: Terminal) -> None:
+    line = "emr simulate --clinics 1 --days 1 --seed 3 --first-day 2026-06-01".split()
+    terminal.run(*line)
+    again = terminal.run(*line).out
+    (row,) = terminal.run(*"settings show clinic-001 --format json".split()).rows
+    terminal.run(*f"settings set clinic-001 --company {row['company']} --types Other".split())
+
+    replacing = terminal.run(*line).out
+
+    assert "replaced" not in again
+    assert replacing.startswith("Settings replaced by those of the simulation: clinic-001.\n")
+
+
 def write_synthea_export(folder: Path, *more: str) -> None:
     columns = "ID CLAIMID CHARGEID PATIENTID TYPE METHOD FROMDATE PLACEOFSERVICE NOTES TRANSFERTYPE PAYMENTS PROVIDERID"
     rows = (

@@ -36,8 +36,8 @@ _VALUES = {
 }
 """A valid value of each text field that a user fills in."""
 EMR_LOG = (
-    b"payment_id,line_id,clinic_id,patient_id,charge_type,method,amount_paid,transaction_date\n"
-    b"sent-0,1,north,patient,Copay,Cash,25.00,2026-06-05\n"
+    b"payment_id,line_id,clinic_id,patient_id,charge_type,method,amount_paid,transaction_date,internal_payment,paid\n"
+    b"sent-0,1,north,patient,Copay,Cash,25.00,2026-06-05,false,true\n"
 )
 """A file of the EMR, which the form of balancing takes."""
 _NEXT_PASSWORD = "another correct horse"  # noqa: S105 (as PASSWORD)
@@ -59,10 +59,15 @@ class Crawler:
         self._known: set[str] = set()
         self._shapes: Counter[str] = Counter()
         self._password = PASSWORD
+        # Other pages link to what these forms delete.
+        self._deletions: list[tuple[HtmlPage, FormOnPage]] = []
         self._waiting: deque[tuple[str, str]] = deque((each, "the start") for each in ("/", *starts))
 
     def crawl(self) -> None:
         """Open every page and submit every form. Submit forms that end the session last."""
+        self._open_queued_pages()
+        for page, form in self._deletions:
+            self._post(page, form)
         self._open_queued_pages()
         for last, address in _LAST.items():
             page = HtmlPage(address, self.browser.get(address).text)
@@ -111,6 +116,8 @@ class Crawler:
             self._add_problem(page.address, f"the form's action {form.action!r} is not well-formed")
         elif form.method.lower() == "get":
             self._search(page, form)
+        elif form.action.endswith("/delete"):
+            self._deletions.append((page, form))
         else:
             self._post(page, form)
 
@@ -133,12 +140,6 @@ class Crawler:
                 self._known.add(address)
                 self._waiting.append((address, page.address))
 
-    def _forget_deleted(self, action: str) -> None:
-        """Remove the page that a form deletes from the queue."""
-        if action.endswith("/delete"):
-            deleted = action.removesuffix("/delete")
-            self._waiting = deque(each for each in self._waiting if urlsplit(each[0]).path != deleted)
-
     def _post(self, page: HtmlPage, form: FormOnPage) -> None:
         """Submit a form, and read the page of the response. Do nothing if a form of its kind was submitted before."""
         name = f"POST {address_shape(form.action)} {sorted(each.name for each in form.fields)}"
@@ -152,7 +153,6 @@ class Crawler:
         form = same[0]
         self._submitted.add(name)
         self.reached.add(f"POST {address_shape(form.action)}")
-        self._forget_deleted(form.action)
         fields = form_values(form)
         if "old_password" in fields:
             fields |= {"old_password": self._password, "password": _NEXT_PASSWORD, "password_again": _NEXT_PASSWORD}

@@ -47,7 +47,7 @@ def fill_ledger(database: Database) -> None:
         ledger.import_events(saved_patient(PATIENT, company_id=company), *payments)
     ledger.set_clinic(OTHER_CLINIC, ChargeType.SUPPLIES, company_id=RIGHT)
     with transaction(database) as tx:
-        detecting.detect(tx, datetime.now(UTC), "tests-1", 500)
+        detecting.detect(tx, datetime.now(UTC), "backoffice-1", 500)
 
 
 @contextmanager

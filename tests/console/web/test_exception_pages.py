@@ -99,6 +99,36 @@ def test_exception_has_an_address_after_it_was_decided(logged_in: LoggedIn, ledg
     assert "Called the clinic." in timeline
 
 
+def test_histories_name_the_work_and_show_the_worker_to_operators_only(
+    logged_in: LoggedIn, ledger: ClinicLedger
+) -> None:
+    number = open_exception(logged_in("billing"), ledger, "who-acted")
+    shown = {
+        name: [
+            page_text(logged_in(name).get("/timeline", payment="who-acted/payment/1").text),
+            page_text(logged_in(name).get(f"/exceptions/{number}").text),
+        ]
+        for name in ("billing", "admin")
+    }
+
+    timeline, exception = shown["billing"]
+    assert "Imported" in timeline
+    assert all(work in timeline for work in (" Import ", " Exception check "))
+    assert " Exception check " in exception
+    assert not any(name in page for page in shown["billing"] for name in ("importer-1", "backoffice-1"))
+    assert all(name in shown["admin"][0] for name in ("importer-1", "backoffice-1"))
+    assert "backoffice-1" in shown["admin"][1]
+
+
+def test_exception_page_shows_payment_and_patient_once(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+    number = open_exception(logged_in("billing"), ledger, "once")
+
+    page = logged_in("billing").get(f"/exceptions/{number}").text
+
+    assert page.count('href="/timeline?payment=once%2Fpayment%2F1') == 1
+    assert page.count('href="/account?patient=') == 1
+
+
 def test_next_opens_an_unassigned_exception_of_the_list(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     billing = logged_in("billing")
     number = open_exception(billing, ledger, "next-page")

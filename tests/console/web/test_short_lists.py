@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from console.web import exporting
 from payments.contract.event import ChargeType
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
@@ -81,3 +82,21 @@ def test_timeline_and_requeue_preview_are_exported(logged_in: LoggedIn, ledger: 
 
     assert "Not Sent" in {row["what"] for row in events}
     assert (preview["count"], preview["total"]) == ("1", "9.00")
+
+
+def test_list_that_is_too_long_for_a_spreadsheet_is_refused_with_the_next_step(
+    logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.publish(
+        "too-long", saved_patient("p-too-long"), saved_payment(clinic_id="too-long", patient_id="p-too-long")
+    )
+    monkeypatch.setattr(exporting, "ROWS_MAX", 0)
+    billing = logged_in("billing")
+
+    refused = billing.get("/claims-feed/export", form="xlsx", clinic="too-long")
+    as_csv = billing.get("/claims-feed/export", form="csv", clinic="too-long")
+
+    assert refused.status_code == 422
+    assert "narrow the filter and export again" in refused.text
+    assert "Decide" not in refused.text
+    assert (as_csv.status_code, "too-long/payment/1" in as_csv.text) == (200, True)

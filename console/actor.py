@@ -1,0 +1,29 @@
+"""The user of a page, of the API or of a command, and the audit entry of an action."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.access import authentication
+from payments.access.authentication import AuditEntry
+from payments.store.db.connection import Transaction
+
+
+class Actor(NamedTuple):
+    """The user who acts, as the histories show the name, and the time.
+
+    `address` is the IP address, empty for a command.
+    """
+
+    now: datetime
+    name: str
+    address: str = ""
+
+    def record(
+        self, tx: Transaction, action: str, subject: str = "", detail: str = "", company_id: str | None = None
+    ) -> None:
+        """Record an action in the audit history.
+
+        `company_id` is the company of the subject. It is None for the installation, or if there are several companies.
+        """
+        entry = AuditEntry(self.now, self.name, action, subject, detail, self.address, company_id)
+        authentication.record_audit(tx, entry)

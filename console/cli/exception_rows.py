@@ -1,0 +1,27 @@
+"""Find the Billing Exception that a command names."""
+
+# ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from payments.core.finding import DecisionError
+from payments.core.scope import EVERYTHING, Scope
+
+if TYPE_CHECKING:
+    from payments.journeys.reporting import ExceptionRow
+    from payments.store.db.connection import Transaction
+
+
+def find_exception(tx: Transaction, exception_id: int, scope: Scope = EVERYTHING) -> ExceptionRow:
+    """Return an exception. `scope` limits the companies; the printed key of its payment depends on them.
+
+    Raises DecisionError if there is no such exception.
+    """
+    from payments.journeys import reporting
+
+    row = reporting.exception(tx, exception_id, scope)
+    if row is None:
+        raise DecisionError(exception_id, "there is no exception with this number")
+    return row

@@ -1,0 +1,79 @@
+"""Actions on Billing Exceptions by users of the console and of the command line, each with its audit entry.
+
+Pages, the API and commands decide and assign exceptions here only, so no action is missing in the audit history.
+"""
+
+from datetime import date
+
+from console.actor import Actor
+from payments import exception_wording as wording
+from payments.access.rights import User
+from payments.journeys import adjusting, assigning, undoing
+from payments.journeys.adjusting import AcceptanceResult, SeenException
+from payments.journeys.assigning import Assignment
+from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+from payments.journeys.undoing import UndoRequest, UndoResult
+from payments.store.db.connection import Transaction
+
+
+def accept(
+    tx: Transaction, actor: Actor, row: ExceptionRow, deposit_date: date | None, seen: SeenException | None = None
+) -> AcceptanceResult:
+    """Accept an exception. With `seen`, its payment must still be at the version that the user saw.
+
+    Raises DecisionError as `adjusting.accept`.
+    """
+    if seen is None:
+        accepted = adjusting.accept(tx, row.id, deposit_date, actor.now, actor.name)
+    else:
+        accepted = adjusting.accept_if_unchanged(tx, seen, deposit_date, actor.now, actor.name)
+    accepted = accepted._replace(payment=row.payment)
+    detail = wording.sentence(row.id, row.payment, wording.accepted_result(accepted))
+    _record(tx, actor, "accepted exception", row, detail)
+    return accepted
+
+
+def acknowledge(
+    tx: Transaction, actor: Actor, row: ExceptionRow, reason: str, seen: SeenException | None = None
+) -> None:
+    """Acknowledge an exception. With `seen`, its payment must still be at the version that the user saw.
+
+    Raises DecisionError as `adjusting.acknowledge`.
+    """
+    if seen is None:
+        adjusting.acknowledge(tx, row.id, reason, actor.now, actor.name)
+    else:
+        adjusting.acknowledge_if_unchanged(tx, seen, reason, actor.now, actor.name)
+    _record(tx, actor, "acknowledged exception", row, reason)
+
+
+def undo(tx: Transaction, actor: Actor, row: ExceptionRow, request: UndoRequest) -> UndoResult:
+    """Undo the decision on an exception, and return the reversing entries.
+
+    Raises DecisionError if its decision cannot be undone.
+    """
+    undone = undoing.undo(tx, request, actor.now, actor.name)._replace(payment=row.payment)
+    done = wording.sentence(row.id, row.payment, wording.undone_result(undone))
+    _record(tx, actor, "undid exception", row, f"{done} Reason: {request.reason.strip()}")
+    return undone
+
+
+def assign(tx: Transaction, actor: Actor, row: ExceptionRow, assignment: Assignment) -> None:
+    """Change the owner of an exception. Raises DecisionError if the assignment is not possible."""
+    assigning.assign(tx, assignment, actor.now, actor.name)
+    _record(tx, actor, "assigned exception", row, f"to {assignment.owner or 'nobody'}")
+
+
+def claim_next(tx: Transaction, actor: Actor, exception_filter: ExceptionFilter, owner: User) -> ExceptionRow | None:
+    """Assign the oldest open exception without an owner that matches the filter to a user, and return the exception.
+
+    Return None if no such exception is left.
+    """
+    row = assigning.claim_next(tx, exception_filter, owner, actor.now, actor.name)
+    if row is not None:
+        _record(tx, actor, "assigned exception", row, f"to {owner.name}")
+    return row
+
+
+def _record(tx: Transaction, actor: Actor, action: str, row: ExceptionRow, detail: str) -> None:
+    actor.record(tx, action, row.payment, detail, row.company)
