@@ -38,7 +38,7 @@ def acceptance_preview(accepted: AcceptanceResult) -> str:
 
 def assigned_result(owner: str | None) -> str:
     """Return what assigning an exception did. Without an owner, nobody owns it now."""
-    return f"assigned to {owner or 'nobody'}"
+    return f"assigned to {owner}" if owner else "now without an owner"
 
 
 def undone_result(undone: UndoResult, *, is_preview: bool = False) -> str:

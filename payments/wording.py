@@ -205,7 +205,7 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
         case HistoryCode.EXCEPTION_ACCEPTED:
             found = _postings_text(values)
         case HistoryCode.EXCEPTION_ASSIGNED:
-            found = f"To {values['owner']}" if values["owner"] else "To nobody"
+            found = f"To {values['owner']}" if values["owner"] else "No owner"
         case _:
             found = _outcome_detail(values)
     return found

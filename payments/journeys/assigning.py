@@ -47,7 +47,8 @@ def assign(tx: Transaction, assignment: Assignment, now: datetime, who: str) -> 
     if found.owner == owner:
         return
     if seen_owner is not None and seen_owner != (found.owner or NO_OWNER):
-        raise DecisionError(finding_id, f"it was assigned to {found.owner or 'nobody'} meanwhile")
+        now_owned = f"it was assigned to {found.owner}" if found.owner else "its owner was removed"
+        raise DecisionError(finding_id, f"{now_owned} meanwhile")
     if not company_moves.has_not_moved(tx, row.company):
         raise DecisionError(finding_id, f"company {row.company} has moved to another installation")
     if owner is not None:
