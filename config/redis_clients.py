@@ -1,12 +1,19 @@
 """Create Redis clients from normalized URLs. A client uses one server, or the primary that Sentinels name."""
 
+from functools import cache
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.sentinel import (
+    MasterNotFoundError,
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 from config.redis_urls import SentinelUrl, split_sentinel_url
 
@@ -27,15 +34,22 @@ def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> 
     `socket_timeout` is the time in seconds that it waits for a reply. `options` are other connection options of
     redis-py. Options in the URL take precedence.
 
+    If the server refuses a write because it cannot write, the client closes that connection. Its next command opens a
+    new one, which reaches the new primary through the address that moved or through the Sentinels.
+
     A client of Sentinels asks them for the primary at each new connection, and waits at most
     FAILOVER_SOCKET_TIMEOUT_SECONDS for replies. Its commands raise MasterNotFoundError, a ConnectionError, if no
     Sentinel names a primary, and AuthenticationError if the Sentinels refuse the login.
     """
     options = {"protocol": 2, "retry": Retry(NoBackoff(), 0)} | options
     if (sentinel := split_sentinel_url(url)) is None:
+        connection_class = parse_url(url).get("connection_class", redis.Connection)  # type: ignore[no-untyped-call]  # redis-py has none here
+        options["connection_class"] = _leaving(connection_class)
         return redis.Redis.from_url(url, socket_timeout=socket_timeout, **options)
     options["socket_timeout"] = min(socket_timeout, FAILOVER_SOCKET_TIMEOUT_SECONDS)
     options |= _connection_options(sentinel.primary_url)
+    managed = SentinelManagedSSLConnection if options.get("ssl") else SentinelManagedConnection
+    options["connection_class"] = _leaving(managed)
     finder: Any = _PrimaryFinder(sentinel.hosts, sentinel_kwargs=_sentinel_options(sentinel))  # type: ignore[no-untyped-call]
     client: redis.Redis = finder.master_for(sentinel.service, **options)
     return client
@@ -80,7 +94,7 @@ def primary_address(client: redis.Redis) -> str | None:
     return f"{host}:{port}"
 
 
-def says_cannot_write(error: Exception) -> bool:
+def says_cannot_write(error: BaseException) -> bool:
     """Return whether an error of Redis means that the server accepts no writes at present.
 
     The server is a replica, has too few replicas (`min-replicas-to-write`), or became a replica while a command was
@@ -89,13 +103,27 @@ def says_cannot_write(error: Exception) -> bool:
     return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE_ERRORS)
 
 
-def drop_connections_to_replica(client: redis.Redis, error: Exception) -> None:
-    """If the error means that the server accepts no writes, close the client's connections.
+class _Leaving:
+    """Mixin for connections of redis-py: close the connection after a reply that the server cannot write.
 
-    A new connection reaches the new primary, because the address has moved or because the Sentinels name it.
+    The command, or the pipeline, still reads its other replies.
     """
-    if says_cannot_write(error):
-        client.connection_pool.disconnect()
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """Read a reply."""
+        connection: Any = self
+        try:
+            return super().read_response(*arguments, **options)  # type: ignore[misc]  # of the class it is mixed into
+        except redis.ResponseError as error:
+            if says_cannot_write(error):
+                connection.mark_for_reconnect()
+            raise
+
+
+@cache
+def _leaving(base: type[Any]) -> type[Any]:
+    """Return a subclass of a connection class with `_Leaving`."""
+    return type(f"Leaving{base.__name__}", (_Leaving, base), {})
 
 
 def _connection_options(url: str) -> dict[str, Any]:

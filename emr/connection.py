@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import redis
 from redis.exceptions import AuthorizationError
 
-from config.redis_clients import drop_connections_to_replica, make_redis_client
+from config.redis_clients import make_redis_client
 from config.redis_urls import describe_redis, normalize_redis_url
 from emr.errors import FeedRefusedError, FeedUnreachableError
 
@@ -41,13 +41,11 @@ class FeedConnection:
     def translating_errors(self, confirmed_count: int) -> Iterator[None]:
         """Translate errors of Redis that occur in the block.
 
-        Raises FeedRefusedError if Redis replies with an error, and FeedUnreachableError if it does not reply. If the
-        reply shows that the server is a replica, the next command opens a new connection.
+        Raises FeedRefusedError if Redis replies with an error, and FeedUnreachableError if it does not reply.
         """
         try:
             yield
         except (redis.AuthenticationError, AuthorizationError, redis.ResponseError) as refused:
-            drop_connections_to_replica(self.redis, refused)
             error = FeedRefusedError(self.server, str(refused), confirmed_count)
             error.may_concern_event = type(refused) is redis.ResponseError and not _STATE_CODE_PATTERN.match(
                 str(refused)

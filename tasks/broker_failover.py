@@ -1,34 +1,68 @@
-"""Let Celery reconnect if the broker accepts no writes, as Celery does if the broker does not answer.
+"""Let Celery reconnect if the broker accepts no writes, as it does if the broker does not answer.
 
-A server replies READONLY if a failover has moved the broker's address to another server. It replies NOREPLICAS while
-`min-replicas-to-write` is not met. kombu treats both replies as errors of a command, which would end a worker.
+A server answers READONLY after a failover behind an address that moved. It answers NOREPLICAS while
+`min-replicas-to-write` is not met. kombu treats both as errors of a command, which would end a worker.
 """
 
+import contextlib
+import os
+import socket
 from typing import Any
+from weakref import WeakValueDictionary
 
 import redis
 from kombu.transport.redis import Channel, SentinelChannel
 
 from config.redis_clients import says_cannot_write
 
+_CONNECTIONS: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""All connections with `_Reconnecting` in this process."""
+
 
 class _Reconnecting:
-    """Mixin for connections of redis-py: disconnect if the server accepts no writes, so that the caller reconnects."""
+    """Mixin for connections of redis-py: reconnect if the server accepts no writes.
+
+    The other connections of this process to that server end too, as after the loss of a server. A worker could not
+    acknowledge its last message, so it reads no further ones, and would never notice that the server cannot write.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        _CONNECTIONS[id(self)] = self
 
     def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """Read a reply. If the server accepts no writes, disconnect and raise ConnectionError."""
-        connection: Any = super()
+        """Read a reply. If the server accepts no writes, disconnect and raise ConnectionResetError.
+
+        redis-py would repeat a transaction without end after its own ConnectionError, always with the same server.
+        """
+        connection: Any = self
         try:
-            return connection.read_response(*arguments, **options)
-        except redis.ResponseError as error:
-            if not says_cannot_write(error):
+            return super().read_response(*arguments, **options)  # type: ignore[misc]  # of the class it is mixed into
+        except (redis.ResponseError, redis.ConnectionError) as error:
+            # redis-py replaces the error of a replica if Sentinels named the server.
+            refusal = error if isinstance(error, redis.ResponseError) else error.__context__
+            if refusal is None or not says_cannot_write(refusal):
                 raise
+            _end_connections(connection.host, connection.port)
             connection.disconnect()
-            raise redis.ConnectionError(str(error)) from error
+            raise ConnectionResetError(str(refusal)) from error
+
+
+def _end_connections(host: str, port: int) -> None:
+    """End the connections of this process to a server.
+
+    Their sockets stay open, so that an event loop sees their end.
+    """
+    for each in [reference() for reference in _CONNECTIONS.valuerefs()]:
+        if each is None or (each.host, each.port) != (host, port) or each.pid != os.getpid():
+            continue
+        if (opened := each._sock) is not None:  # redis-py can close a socket only
+            with contextlib.suppress(OSError):  # it has ended already
+                opened.shutdown(socket.SHUT_RDWR)
 
 
 def reconnect_after_failover() -> None:
-    """Make kombu use connections with `_Reconnecting` for all channels that it opens later, except on Unix sockets."""
+    """Use connections with `_Reconnecting` for all channels that kombu opens from now on, except Unix sockets."""
     for channel in (Channel, SentinelChannel):
         for name in ("connection_class", "connection_class_ssl"):
             base = getattr(channel, name)

@@ -21,7 +21,6 @@ from kombu.exceptions import OperationalError
 
 from config.celery import IMPORTS, KEY_PREFIX, celery_settings
 from config.engines import Engines
-from config.redis_clients import drop_connections_to_replica
 from config.settings import Settings
 from payments.contract.signature import NO_KEYS, Keyring
 from payments.core.outage import OutageReason
@@ -116,7 +115,6 @@ class Dispatcher:
             except (redis.RedisError, OperationalError) as error:
                 log.warning("feed_unavailable", error_class=type(error).__name__, error=str(error))
                 self.on_progress(False)  # noqa: FBT003 (as above)
-                drop_connections_to_replica(self.feed, error)
                 if not self.import_unrequested():
                     self.stopping.wait(RECONNECT_SECONDS)
                     self._recreate_groups()

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import redis
 import structlog
 
-from config.redis_clients import drop_connections_to_replica
 from payments.core.outage import OutageReason
 from tasks.feed.attempt_errors import IsolatedEntryError, Witness, outage_of
 
@@ -42,7 +41,6 @@ def report_outages(client: redis.Redis) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        drop_connections_to_replica(client, error)
         if reason := outage_of(error):
             report(client, reason, error.witness if isinstance(error, IsolatedEntryError) else None)
         raise

@@ -11,7 +11,6 @@ from sqlalchemy import text
 
 from config.database_urls import libpq_url
 from config.engines import Engines
-from config.redis_clients import drop_connections_to_replica
 from config.settings import read_settings
 from devstack.engines import embedded_valkey
 from payments.store.db.connection import transaction
@@ -82,21 +81,22 @@ def test_backoffice_may_scan_tables(open_resources):
         assert tx.execute(text("SHOW enable_seqscan")).scalar_one() == "on"
 
 
-def test_connections_to_a_replica_are_dropped(tmp_path: Path) -> None:
+def test_connection_is_closed_after_a_refused_write(tmp_path: Path) -> None:
     """A server that becomes a replica refuses writes on old connections.
 
     A promoted server accepts them on new connections.
     """
     with embedded_valkey(tmp_path, durable=False) as url, connect_redis(url) as client, connect_redis(url) as other:
-        client.ping()
+        client.set("text", "text")
         kept = client.connection_pool
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            client.lpush("text", "other errors keep the connection")
+        assert [each.is_connected for each in kept._available_connections] == [True]
         other.replicaof("127.0.0.1", 1)
-        with pytest.raises(redis.ReadOnlyError) as refused:
-            client.set("key", 1)
 
-        drop_connections_to_replica(client, refused.value)
-        drop_connections_to_replica(client, redis.ResponseError("OOM command not allowed"))
+        replies = client.pipeline(transaction=False).set("key", 1).get("text").execute(raise_on_error=False)
 
+        assert [type(replies[0]), replies[1]] == [redis.ReadOnlyError, b"text"]
         assert [each.is_connected for each in kept._available_connections] == [False]
         other.replicaof("NO", "ONE")
         assert client.set("key", 1)
