@@ -141,9 +141,12 @@ class ReplicatedValkey:
             node.process.send_signal(signal.SIGCONT)
 
     def switch_primary(self) -> None:
-        """Let the Sentinels replace the primary, as an operator does before maintenance."""
+        """Let the Sentinels replace the primary, as an operator does before maintenance.
+
+        The primary first pauses its clients, and gives its place to a replica that has all of its writes.
+        """
         with closing(self.sentinels[0].client()) as client:
-            client.execute_command("SENTINEL", "FAILOVER", SERVICE)
+            client.execute_command("SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
 
     def wait_for_new_primary(self, old: Node) -> Node:
         """Wait until the Sentinels name another primary than `old`, and until it takes writes.
