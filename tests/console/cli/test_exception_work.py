@@ -150,7 +150,7 @@ def test_assignment_changes_all_exceptions_or_none(
         refused = terminal.run("exceptions", "assign", exception_id, *arguments)
         assert "name the user with --to, or choose --nobody" in refused.err
     mine = terminal.run("report", "exceptions", "--work", "mine")
-    assert "unknown assignment 'mine'; choose from: unassigned, overdue" in mine.err
+    assert "unknown work 'mine'; choose from: unassigned, overdue" in mine.err
 
 
 def test_notes_on_payments_and_accounts_are_listed(company: ClosedAprilCompany, terminal: Terminal) -> None:
