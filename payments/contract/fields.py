@@ -35,7 +35,7 @@ class _MatchesPattern:
 
 
 class _AsciiFastPath:
-    """Accept an ASCII id without calling a Python function, to import faster. A function checks all other values."""
+    """Check an ASCII id without calling a Python function, which is faster. A function checks all other values."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         in_ascii = core_schema.str_schema(strict=True, max_length=ID_CHARACTERS_MAX, pattern="^[!-~](?:[ -~]*[!-~])?$")

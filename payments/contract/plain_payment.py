@@ -1,7 +1,7 @@
 """Parse the usual form of `payment.saved` without pydantic, in a third of the time.
 
 Nearly all events are payments in plain ASCII that refund nothing. This module parses only such events. The result, with
-its content hash, equals that of `read_event`. All other bodies, valid or not, are left to `read_event`, which defines
+its content hash, equals that of `read_event`. All other bodies, valid or not, are parsed by `read_event`, which defines
 the contract and writes all error messages.
 """
 

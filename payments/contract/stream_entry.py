@@ -24,8 +24,8 @@ class StreamEntry(NamedTuple):
 
     If the entry does not hold exactly one event, `body` holds all of its fields (`payments.contract.whole_entry`).
 
-    Three fields are set only when a dead letter is retried: `full_digest` is the digest of an oversized event, of which
-    `body` is only the beginning. `was_authentic` is the result of `is_authentic` when the dead letter was stored.
+    Three fields are set only when a dead letter is retried. `full_digest` is the digest of an oversized event; `body`
+    is then only its beginning. `was_authentic` is the result of `is_authentic` when the dead letter was stored.
     `stored_company` is the company stored with the dead letter, or None.
     """
 

@@ -60,7 +60,7 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
 
 
 def _largest_remaining_type_and_date(groups: Sequence[EntryGroup], amount: Money) -> tuple[str, date | None]:
-    """Return the charge type and date of service whose entries have the largest sum after reversals."""
+    """Return the charge type and date of service whose entries have the largest sum with the sign of `amount`."""
     remaining = sum_by_key(((group.charge_type, group.date_of_service), group.amount) for group in groups)
     return max(remaining, key=lambda type_and_date: remaining[type_and_date] * amount)
 

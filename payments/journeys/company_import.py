@@ -65,9 +65,10 @@ def reserve_row_ids(tx: Transaction, table: str, ids: IdRange) -> int:
 
 
 def begin_insert(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
-    """Begin the transaction that inserts the rows. Return False if another transaction has already inserted them.
+    """Begin the transaction that inserts the rows, and mark the company as ARRIVED.
 
-    Locks the company's row until the commit. Raises MoveError if the company is no longer ARRIVING.
+    Returns False if another transaction has already inserted the rows. Locks the company's row until the commit. Raises
+    MoveError if the company is no longer ARRIVING.
     """
     present = company_moves.lock(tx, manifest.company_id)
     state = present.state if present and present.move_id == manifest.move_id else None
@@ -97,7 +98,7 @@ def insert_rows(
 def verify(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> None:
     """Check that the ledger's totals equal those of the export, and that closed months equal their stored totals.
 
-    Marks the company as ARRIVED, and adds the import to the audit history. Raises MoveError if totals differ.
+    Adds the import to the audit history. Raises MoveError if totals differ.
     """
     check_ledger(manifest.ledger, ledger_figures.load_ledger(tx, manifest.company_id))
     detail = f"{manifest.rows} rows exported on {manifest.exported_at:%Y-%m-%d %H:%M:%S%z}"

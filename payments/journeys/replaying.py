@@ -17,5 +17,5 @@ def record_start(tx: Transaction, since: datetime, until: datetime | None, now: 
 
 
 def record_end(tx: Transaction, read: int, changed: int, now: datetime, who: str) -> None:
-    """Record the end of a replay: the number of entries that it read, and how many of them changed the ledger."""
+    """Record the end of a replay: the number of entries that it read, and how many of them changed data."""
     audit.add(tx, AuditEntry(now, who, "ended replay", detail=f"read {read}, changed {changed}"))

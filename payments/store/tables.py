@@ -47,7 +47,7 @@ Dollars = Numeric(12, 2)
 Sum = Numeric(18, 2)
 
 MAY_BE_UNPOSTED = "status <> 'Transmission Successful' OR application = 'exception'"
-"""The condition of the lines that may not be in Billing. `payments/store/feed/posted.py` decides about each line."""
+"""The condition of lines that are possibly not in Billing. `payments/store/feed/posted.py` decides for each line."""
 
 
 def _id() -> Column[int]:

@@ -1,8 +1,8 @@
 """The policies of row-level security, and the detection of policies that differ from their definition.
 
-Each table has two policies. `everyone` admits any role with rights on the table, so that workers, commands and
-processes of earlier releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone. The owner of
-the tables and roles with BYPASSRLS are subject to neither policy.
+Each table has two policies. `everyone` is permissive for all roles, so that workers, commands and processes of earlier
+releases see all rows. `companies` is restrictive and applies to CONSOLE_ROLE alone. Neither policy applies to the owner
+of the tables and to roles with BYPASSRLS.
 
 PostgreSQL stores expressions in its own form, which depends on its release and cannot be compared with the text here.
 So each policy has a comment with POLICY_VERSION and a fingerprint of the stored form.

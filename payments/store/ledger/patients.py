@@ -74,9 +74,9 @@ def lock(
 
 
 def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
-    """Lock patients without waiting. Return which of them Billing knows, and which another transaction is saving now.
+    """Lock unknown patients without waiting. Return which patients Billing knows, and which are being saved now.
 
-    Locks: FOR SHARE, as `lock` does, except for the patients that another transaction is saving.
+    Locks: unknown patients FOR SHARE, as `lock` does. Patients that another transaction is saving are skipped.
     """
     wanted = set(paying)
     in_billing = find_known(tx, wanted)

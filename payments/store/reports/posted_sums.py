@@ -69,7 +69,7 @@ def unposted_sums(tx: Transaction, feed_filter: FeedFilter) -> list[UnpostedSum]
 
 
 def unposted_rows(feed_filter: FeedFilter) -> str:
-    """Return the query of the matching feed rows that may not be posted. It has the columns of `feed_columns`."""
+    """Return the query of the matching feed rows that are possibly not posted. It has the columns of `feed_columns`."""
     return current_rows(feed_filter, f"AND ({MAY_BE_UNPOSTED})")
 
 
