@@ -1,7 +1,7 @@
 """The reference page of the roles and their rights, from `payments.access.rights`."""
 
 from docgen.markdown import code, heading, table
-from payments.access.rights import RIGHTS, Right, Role
+from payments.access.rights import RIGHTS_BY_ROLE, Right, Role
 
 _INTRODUCTION = """
 Each user of the console has one role. A token for the API has the role of its user.
@@ -18,4 +18,4 @@ def render_page() -> str:
 
 
 def _marks_of_role(role: Role) -> list[str]:
-    return ["yes" if right in RIGHTS[role] else "" for right in Right]
+    return ["yes" if right in RIGHTS_BY_ROLE[role] else "" for right in Right]

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
-from payments.contract.consumer_group import GROUP
+from payments.contract.consumer_group import CONSUMER_GROUP
 
 MEASURE_MS = 1_000
 """A measurement that is older is repeated."""
@@ -109,6 +109,6 @@ def _unprocessed_count(length: int, groups: list[dict[str, Any]]) -> int:
     `length` is the length of the stream. If Redis does not report the number of undelivered entries, all entries on the
     stream count. This happens with Redis up to 6.2, and with later versions after entries were deleted.
     """
-    group = next((each for each in groups if each["name"] == GROUP.encode()), {})
+    group = next((each for each in groups if each["name"] == CONSUMER_GROUP.encode()), {})
     lag = group.get("lag")
     return length if lag is None else min(length, int(lag) + int(group["pending"]))

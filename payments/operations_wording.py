@@ -9,12 +9,12 @@ from payments.core.outcome import Reason
 from payments.core.postponed_work import WorkKind
 from payments.core.requeue_result import RequeueResult
 
-JOBS: Mapping[NightlyJob, str] = {
+JOB_NAMES: Mapping[NightlyJob, str] = {
     NightlyJob.DISTRIBUTION: "Nightly distribution",
     NightlyJob.BALANCING: "Nightly balancing",
     NightlyJob.CLOSE: "Month close",
 }
-WORK_KINDS: Mapping[WorkKind, str] = {
+WORK_KIND_NAMES: Mapping[WorkKind, str] = {
     WorkKind.DETECT_EXCEPTION: "Detect an exception",
     WorkKind.ACCEPT_EXCEPTION: "Accept an exception by policy",
     WorkKind.APPLY_IMMEDIATELY: "Apply an account's money immediately",
@@ -25,7 +25,7 @@ WORK_KINDS: Mapping[WorkKind, str] = {
     WorkKind.CLOSE_MONTH: "Close a month",
     WorkKind.REQUEUE_RUN: "Continue a requeue run",
 }
-REQUEUE_RESULTS: Mapping[RequeueResult, str] = {
+REQUEUE_RESULT_SENTENCES: Mapping[RequeueResult, str] = {
     RequeueResult.IMPORTED: "Imported.",
     RequeueResult.ZERO_DUE: "Exception: Amount Due is 0.00. A biller decides.",
     RequeueResult.CLOSED_MONTH: "Exception: the month is closed. A biller decides.",
@@ -41,17 +41,19 @@ REQUEUE_RESULTS: Mapping[RequeueResult, str] = {
 
 def job(kind: NightlyJob, month: Month | None) -> str:
     """Return the name of a nightly job. `month` is the month of a close, otherwise None."""
-    return f"{JOBS[kind]} {month}" if month else JOBS[kind]
+    return f"{JOB_NAMES[kind]} {month}" if month else JOB_NAMES[kind]
 
 
 def work_kind(kind: str) -> str:
     """Return the name of a kind of recurring work. An unknown kind, of a later release, is returned unchanged."""
-    return WORK_KINDS[WorkKind(kind)] if kind in set(WorkKind) else kind
+    return WORK_KIND_NAMES[WorkKind(kind)] if kind in set(WorkKind) else kind
 
 
 def requeue_result(result: RequeueResult, reason: Reason | None) -> str:
     """Return the result of requeued payments as a sentence. `reason` is the reason of payments that are not sent."""
-    words = f"Still {reason.status}." if result is RequeueResult.NOT_SENT and reason else REQUEUE_RESULTS[result]
+    words = (
+        f"Still {reason.status}." if result is RequeueResult.NOT_SENT and reason else REQUEUE_RESULT_SENTENCES[result]
+    )
     return " ".join(filter(None, (words, wording.reason(reason))))
 
 

@@ -37,9 +37,9 @@ WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
     (FindingNote, wording.FINDING_NOTES),
     (HistoryCode, wording.HISTORY_CODES),
     (NoEffectCause, wording.NO_EFFECT_CAUSES),
-    (NightlyJob, operations_wording.JOBS),
-    (WorkKind, operations_wording.WORK_KINDS),
-    (RequeueResult, operations_wording.REQUEUE_RESULTS),
+    (NightlyJob, operations_wording.JOB_NAMES),
+    (WorkKind, operations_wording.WORK_KIND_NAMES),
+    (RequeueResult, operations_wording.REQUEUE_RESULT_SENTENCES),
     (PostedFilter, posted_wording.POSTED_TERMS),
 ]
 

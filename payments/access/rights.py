@@ -58,7 +58,7 @@ _ROLE_SUMMARIES = {
 }
 
 
-RIGHTS: dict[Role, frozenset[Right]] = {
+RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.FRONT_OFFICE: frozenset({Right.VIEW}),
     Role.BILLING: frozenset({Right.VIEW, Right.REQUEUE, Right.EDIT, Right.EXPORT}),
     Role.SUPPORT: frozenset({Right.VIEW, Right.REQUEUE, Right.CONFIGURE}),
@@ -77,7 +77,7 @@ class User:
 
     def may(self, right: Right) -> bool:
         """Return whether the user's role has the right."""
-        return right in RIGHTS[self.role]
+        return right in RIGHTS_BY_ROLE[self.role]
 
     @property
     def audit_name(self) -> str:

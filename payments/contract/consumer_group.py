@@ -1,3 +1,3 @@
 """The name of the consumer group with which Billing reads the streams of the feed."""
 
-GROUP = "billing"
+CONSUMER_GROUP = "billing"

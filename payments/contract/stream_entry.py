@@ -38,7 +38,7 @@ class StreamEntry(NamedTuple):
     stored_company: str | None = None
 
     @property
-    def oversize(self) -> BodyDigest | None:
+    def oversized_digest(self) -> BodyDigest | None:
         """The digest of an event that exceeds the size limit, otherwise None. An oversized event is not parsed."""
         if self.full_digest is None and len(self.body) > EVENT_BYTES_MAX and not self._is_whole_entry:
             return BodyDigest.of(self.body)
@@ -57,7 +57,7 @@ def read_entry(entry: StreamEntry, keyring: Keyring) -> Event:
     one event, if the event is oversized, or if it violates the contract.
     """
     company_id = _check_signature(entry, keyring) if keyring.is_used else None
-    if oversize := entry.oversize:
+    if oversize := entry.oversized_digest:
         raise EventError("event", oversize.size_error)
     try:
         event = read_plain_payment(entry.body) or read_event(entry.body)

@@ -1,4 +1,4 @@
-"""Match patients with a search text, and compute the terms by which the index `patients_by_term` finds them.
+"""MatchKind patients with a search text, and compute the terms by which the index `patients_by_term` finds them.
 
 Texts are compared as the SQL function `search_text` returns them: lower case, without accents, words separated by
 blanks.
@@ -16,7 +16,7 @@ _SIMILAR_WORD_CHARACTERS_MIN = 4
 _SIMILAR_WORDS_MAX = 3
 
 
-class Match(StrEnum):
+class MatchKind(StrEnum):
     """The way in which a search hit matches the text. The members are in order, the best match first."""
 
     ID = "id"
@@ -33,32 +33,32 @@ class Match(StrEnum):
     @property
     def rank(self) -> int:
         """The position of this match in the order of hits; 0 is the best."""
-        return [*Match].index(self)
+        return [*MatchKind].index(self)
 
 
-def match_patient(wanted: str, patient_id: str, name: str) -> Match | None:
+def match_patient(wanted: str, patient_id: str, name: str) -> MatchKind | None:
     """Return how a patient matches the text of a search, or None if the patient does not match.
 
     All three arguments are texts as `search_text` returns them. `name` is empty if it is unknown.
     """
     if wanted == patient_id:
-        return Match.ID
+        return MatchKind.ID
     if wanted == name:
-        return Match.NAME
+        return MatchKind.NAME
     if patient_id.startswith(wanted):
-        return Match.ID_BEGINNING
+        return MatchKind.ID_BEGINNING
     return _match_words(wanted.split(), name, patient_id)
 
 
-def _match_words(words: Sequence[str], name: str, patient_id: str) -> Match | None:
+def _match_words(words: Sequence[str], name: str, patient_id: str) -> MatchKind | None:
     name_words = name.split()
     if all(any(each.startswith(word) for each in name_words) for word in words):
-        return Match.NAME_BEGINNING
+        return MatchKind.NAME_BEGINNING
     known = f"{name} {patient_id}"
     if all(word in known for word in words):
-        return Match.PART
+        return MatchKind.PART
     if all(_is_similar(word, name_words) for word in words):
-        return Match.SIMILAR
+        return MatchKind.SIMILAR
     return None
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from payments.contract.keys import KeyReading, LineKey, LocalKey
 from payments.core.scope import Scope
-from payments.core.search_match import Match, match_patient, part_terms, similar_terms
+from payments.core.search_match import MatchKind, match_patient, part_terms, similar_terms
 from payments.core.search_query import SearchQuery, parse_search
 from payments.store.db.connection import Transaction
 from payments.store.ledger.patients import PatientKey
@@ -14,7 +14,7 @@ from payments.store.reports.found_patients import FoundPatient, PatientCandidate
 from payments.store.reports.found_payments import DeadLetterQuery
 from payments.store.reports.found_rows import FoundPayment
 
-__all__ = ["Match", "PatientHit", "PaymentHit", "SearchResult"]
+__all__ = ["MatchKind", "PatientHit", "PaymentHit", "SearchResult"]
 
 PATIENTS_MAX, PAYMENTS_MAX = 20, 50
 """The largest numbers of patients and of payments that are returned."""
@@ -28,14 +28,14 @@ _BEGINNING_CHARACTERS_MIN = 3
 class PatientHit(NamedTuple):
     """A patient found by a search, and how the patient matches."""
 
-    match: Match
+    match: MatchKind
     patient: FoundPatient
 
 
 class PaymentHit(NamedTuple):
     """A payment found by a search, and how it matches."""
 
-    match: Match
+    match: MatchKind
     payment: FoundPayment
 
 
@@ -60,7 +60,7 @@ def search(tx: Transaction, wanted: str, scope: Scope) -> SearchResult:
     return SearchResult(hits, payments[:PAYMENTS_MAX], has_more)
 
 
-def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tuple[PatientKey, Match]]:
+def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tuple[PatientKey, MatchKind]]:
     """Return the matching patients, best first. Patients with similar names count only if nobody else matches."""
     if query.is_amount_only:
         return []
@@ -71,7 +71,7 @@ def _find_patients(tx: Transaction, scope: Scope, query: SearchQuery) -> list[tu
 
 def _match_candidates(
     tx: Transaction, scope: Scope, plain: str, term_sets: Sequence[Sequence[str]], limit: int
-) -> list[tuple[PatientKey, Match]]:
+) -> list[tuple[PatientKey, MatchKind]]:
     candidates: dict[PatientKey, PatientCandidate] = {}
     for terms in term_sets:
         if terms:
@@ -86,10 +86,10 @@ def _match_candidates(
 class _PaymentMatches(NamedTuple):
     """The lines and the dead letters that were found, each with its best match."""
 
-    lines: dict[LineKey, Match]
-    dead_letters: dict[int, Match]
+    lines: dict[LineKey, MatchKind]
+    dead_letters: dict[int, MatchKind]
 
-    def add(self, match: Match, keys: Iterable[LineKey]) -> None:
+    def add(self, match: MatchKind, keys: Iterable[LineKey]) -> None:
         for key in keys:
             self.lines.setdefault(key, match)
 
@@ -99,17 +99,17 @@ def _find_payments(
 ) -> list[PaymentHit]:
     """Return the payments that match the text, and the newest payments of the given patients, best first."""
     found = _PaymentMatches({}, {})
-    found.add(Match.ID, found_payments.find_by_keys(tx, scope, _wanted_keys(query)))
+    found.add(MatchKind.ID, found_payments.find_by_keys(tx, scope, _wanted_keys(query)))
     if query.references:
-        found.add(Match.CHECK_NUMBER, found_payments.find_by_references(tx, scope, query.references))
+        found.add(MatchKind.CHECK_NUMBER, found_payments.find_by_references(tx, scope, query.references))
     if query.amount is not None:
-        found.add(Match.AMOUNT, found_payments.find_by_amount(tx, scope, query.amount))
+        found.add(MatchKind.AMOUNT, found_payments.find_by_amount(tx, scope, query.amount))
     if _is_long_enough_for_parts(query):
         _add_beginnings(tx, scope, query, found)
         if not found.lines and (query.has_digit or not patients):
-            found.add(Match.PART, found_payments.find_by_id_part(tx, scope, query.text))
+            found.add(MatchKind.PART, found_payments.find_by_id_part(tx, scope, query.text))
     if patients:
-        found.add(Match.PATIENT, found_payments.find_by_patients(tx, scope, patients, _PAYMENTS_OF_PATIENT))
+        found.add(MatchKind.PATIENT, found_payments.find_by_patients(tx, scope, patients, _PAYMENTS_OF_PATIENT))
     _add_dead_letters(tx, scope, query, patients, found)
     rows = found_rows.read(tx, scope, [*found.lines], [*found.dead_letters])
     hits = [PaymentHit(_best_match(found, each), each) for each in rows]
@@ -128,8 +128,8 @@ def _is_long_enough_for_parts(query: SearchQuery) -> bool:
 
 def _add_beginnings(tx: Transaction, scope: Scope, query: SearchQuery, found: _PaymentMatches) -> None:
     for beginning in query.payment_ids:
-        found.add(Match.ID_BEGINNING, found_payments.find_by_id_beginning(tx, scope, beginning))
-    found.add(Match.CHECK_NUMBER_BEGINNING, found_payments.find_by_reference_beginning(tx, scope, query.text))
+        found.add(MatchKind.ID_BEGINNING, found_payments.find_by_id_beginning(tx, scope, beginning))
+    found.add(MatchKind.CHECK_NUMBER_BEGINNING, found_payments.find_by_reference_beginning(tx, scope, query.text))
 
 
 def _add_dead_letters(
@@ -141,7 +141,7 @@ def _add_dead_letters(
         found.dead_letters.setdefault(dead_letter_id, match)
 
 
-def _best_match(found: _PaymentMatches, payment: FoundPayment) -> Match:
+def _best_match(found: _PaymentMatches, payment: FoundPayment) -> MatchKind:
     """Return the best match of a payment: that of its line, or that of the dead letter that supersedes the line."""
     of_line = found.lines.get(payment.key)
     of_dead_letter = found.dead_letters.get(payment.dead_letter_id or 0)

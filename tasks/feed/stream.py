@@ -10,7 +10,7 @@ from payments.contract import consumer_group
 from payments.contract.stream_entry import StreamEntry
 from tasks.feed.entries import entries_by_stream, stream_entry
 
-GROUP = consumer_group.GROUP
+GROUP = consumer_group.CONSUMER_GROUP
 IMPORTER, RETRY = "importer", "retry"
 """The consumers of the group. IMPORTER has the entries that are being imported, RETRY those that wait for a retry.
 

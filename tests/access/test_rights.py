@@ -2,12 +2,12 @@
 
 import pytest
 
-from payments.access.rights import RIGHTS, LoginDelays, Right, Role, User
+from payments.access.rights import RIGHTS_BY_ROLE, LoginDelays, Right, Role, User
 from payments.core.scope import Scope
 
 
 def test_every_role_may_view_and_only_admins_may_administer() -> None:
-    assert all(Right.VIEW in rights for rights in RIGHTS.values())
+    assert all(Right.VIEW in rights for rights in RIGHTS_BY_ROLE.values())
     assert [role for role in Role if User("ann", role).may(Right.ADMINISTER)] == [Role.ADMIN]
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.core.search_match import Match, match_patient, part_terms, similar_terms
+from payments.core.search_match import MatchKind, match_patient, part_terms, similar_terms
 
 NAME, ID = "robert garcia lopez", "p 1042"
 
@@ -12,32 +12,32 @@ NAME, ID = "robert garcia lopez", "p 1042"
 @pytest.mark.parametrize(
     ("wanted", "match"),
     [
-        ("p 1042", Match.ID),
-        ("robert garcia lopez", Match.NAME),
-        ("p 10", Match.ID_BEGINNING),
-        ("robert", Match.NAME_BEGINNING),
-        ("rob gar", Match.NAME_BEGINNING),
-        ("lopez robert", Match.NAME_BEGINNING),
-        ("garc", Match.NAME_BEGINNING),
-        ("arci", Match.PART),
-        ("1042", Match.PART),
-        ("robert 1042", Match.PART),
-        ("robert garzia", Match.SIMILAR),
-        ("gracia", Match.SIMILAR),
-        ("roberto", Match.SIMILAR),
+        ("p 1042", MatchKind.ID),
+        ("robert garcia lopez", MatchKind.NAME),
+        ("p 10", MatchKind.ID_BEGINNING),
+        ("robert", MatchKind.NAME_BEGINNING),
+        ("rob gar", MatchKind.NAME_BEGINNING),
+        ("lopez robert", MatchKind.NAME_BEGINNING),
+        ("garc", MatchKind.NAME_BEGINNING),
+        ("arci", MatchKind.PART),
+        ("1042", MatchKind.PART),
+        ("robert 1042", MatchKind.PART),
+        ("robert garzia", MatchKind.SIMILAR),
+        ("gracia", MatchKind.SIMILAR),
+        ("roberto", MatchKind.SIMILAR),
         ("miller", None),
         ("robert miller", None),
     ],
 )
-def test_patient_matches_by_the_best_rule(wanted: str, match: Match | None) -> None:
+def test_patient_matches_by_the_best_rule(wanted: str, match: MatchKind | None) -> None:
     assert match_patient(wanted, ID, NAME) is match
 
 
 def test_ranks_put_whole_ids_before_beginnings_and_similar_names_last() -> None:
-    ranked = sorted(Match, key=lambda match: match.rank)
+    ranked = sorted(MatchKind, key=lambda match: match.rank)
 
-    assert ranked.index(Match.ID) < ranked.index(Match.ID_BEGINNING) < ranked.index(Match.PART)
-    assert ranked.index(Match.PART) < ranked.index(Match.SIMILAR)
+    assert ranked.index(MatchKind.ID) < ranked.index(MatchKind.ID_BEGINNING) < ranked.index(MatchKind.PART)
+    assert ranked.index(MatchKind.PART) < ranked.index(MatchKind.SIMILAR)
 
 
 def index_terms(text: str) -> set[str]:

@@ -9,7 +9,7 @@ import redis
 from emr import backlog_limit
 from emr.client import PaymentFeed
 from emr.errors import FeedFullError, FeedRefusedError
-from payments.contract.consumer_group import GROUP
+from payments.contract.consumer_group import CONSUMER_GROUP
 from payments.contract.stream_partition import stream_for
 from tests.builders.events import saved_patient
 
@@ -19,7 +19,7 @@ EVENT = saved_patient()
 @pytest.fixture
 def stream(server: redis.Redis, stream: str) -> str:
     """A new stream with Billing's consumer group."""
-    server.xgroup_create(stream, GROUP, id="0", mkstream=True)
+    server.xgroup_create(stream, CONSUMER_GROUP, id="0", mkstream=True)
     return stream
 
 
@@ -30,7 +30,7 @@ def _measure_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deliver(server: redis.Redis, stream: str, count: int) -> list[bytes]:
     """Deliver entries to the consumer group, and return their ids."""
-    answer: Any = server.xreadgroup(GROUP, "importer", {stream: ">"}, count=count)
+    answer: Any = server.xreadgroup(CONSUMER_GROUP, "importer", {stream: ">"}, count=count)
     return [entry_id for _, entries in answer for entry_id, _ in entries]
 
 
@@ -65,7 +65,7 @@ def test_publishing_continues_when_events_are_acknowledged(
         with pytest.raises(FeedFullError):
             feed.publish(EVENT)
 
-        server.xack(stream, GROUP, *delivered)
+        server.xack(stream, CONSUMER_GROUP, *delivered)
         if not is_kept:
             server.xdel(stream, *delivered)
         feed.publish(EVENT)

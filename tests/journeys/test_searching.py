@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from payments.contract.event import ChargeType
 from payments.core.scope import EVERYTHING, Scope
-from payments.core.search_match import Match
+from payments.core.search_match import MatchKind
 from payments.journeys import searching
 from payments.store.db.connection import Transaction
 from tests.builders.events import saved_charge, saved_patient, saved_payment
@@ -46,66 +46,66 @@ def ledger(tx: Transaction) -> Transaction:
     return tx
 
 
-def patients(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str, Match]]:
+def patients(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str, MatchKind]]:
     return [(hit.patient.patient, hit.match) for hit in searching.search(tx, wanted, scope).patients]
 
 
-def payments(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str | None, Match]]:
+def payments(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str | None, MatchKind]]:
     found = searching.search(tx, wanted, scope).payments
-    return [(hit.payment.row.payment, hit.match) for hit in found if hit.match is not Match.PATIENT]
+    return [(hit.payment.row.payment, hit.match) for hit in found if hit.match is not MatchKind.PATIENT]
 
 
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ("robert garcia", [("P-1042", Match.NAME)]),
-        ("GARCÍA", [("P-1042", Match.NAME_BEGINNING)]),
-        ("garcia, robert", [("P-1042", Match.NAME_BEGINNING)]),
-        ("rob ga", [("P-1042", Match.NAME_BEGINNING), ("P-104", Match.NAME_BEGINNING)]),
-        ("arci", [("P-1042", Match.PART)]),
-        ("oneil", [("MRN/77", Match.NAME_BEGINNING)]),
-        ("O\u2019Neil", [("MRN/77", Match.NAME_BEGINNING)]),
-        ("łukasz", [("MRN/77", Match.NAME_BEGINNING)]),
-        ("Garzia", [("P-1042", Match.SIMILAR)]),
-        ("p-104", [("P-104", Match.ID), ("P-1042", Match.ID_BEGINNING)]),
-        ("1042", [("P-1042", Match.PART)]),
-        ("MRN/77", [("MRN/77", Match.ID)]),
-        ("anna", [("anna", Match.ID)]),
+        ("robert garcia", [("P-1042", MatchKind.NAME)]),
+        ("GARCÍA", [("P-1042", MatchKind.NAME_BEGINNING)]),
+        ("garcia, robert", [("P-1042", MatchKind.NAME_BEGINNING)]),
+        ("rob ga", [("P-1042", MatchKind.NAME_BEGINNING), ("P-104", MatchKind.NAME_BEGINNING)]),
+        ("arci", [("P-1042", MatchKind.PART)]),
+        ("oneil", [("MRN/77", MatchKind.NAME_BEGINNING)]),
+        ("O\u2019Neil", [("MRN/77", MatchKind.NAME_BEGINNING)]),
+        ("łukasz", [("MRN/77", MatchKind.NAME_BEGINNING)]),
+        ("Garzia", [("P-1042", MatchKind.SIMILAR)]),
+        ("p-104", [("P-104", MatchKind.ID), ("P-1042", MatchKind.ID_BEGINNING)]),
+        ("1042", [("P-1042", MatchKind.PART)]),
+        ("MRN/77", [("MRN/77", MatchKind.ID)]),
+        ("anna", [("anna", MatchKind.ID)]),
         ("%", []),
         ("_", []),
         ("nobody at all", []),
     ],
 )
-def test_patient_is_found_by_name_or_id(ledger: Transaction, wanted: str, found: list[tuple[str, Match]]) -> None:
+def test_patient_is_found_by_name_or_id(ledger: Transaction, wanted: str, found: list[tuple[str, MatchKind]]) -> None:
     assert patients(ledger, wanted) == found
 
 
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ("EMR-2026-001", [("clinic/EMR-2026-001/1", Match.ID)]),
-        ("emr-2026-001", [("clinic/EMR-2026-001/1", Match.ID)]),
-        ("clinic/EMR-2026-001/1", [("clinic/EMR-2026-001/1", Match.ID)]),
-        ("company:clinic/EMR-2026-001", [("clinic/EMR-2026-001/1", Match.ID)]),
-        ("EMR-2026-001/1", [("clinic/EMR-2026-001/1", Match.ID)]),
+        ("EMR-2026-001", [("clinic/EMR-2026-001/1", MatchKind.ID)]),
+        ("emr-2026-001", [("clinic/EMR-2026-001/1", MatchKind.ID)]),
+        ("clinic/EMR-2026-001/1", [("clinic/EMR-2026-001/1", MatchKind.ID)]),
+        ("company:clinic/EMR-2026-001", [("clinic/EMR-2026-001/1", MatchKind.ID)]),
+        ("EMR-2026-001/1", [("clinic/EMR-2026-001/1", MatchKind.ID)]),
         ("south/EMR-2026-001/1", []),
-        ("EMR-2026", [(f"clinic/EMR-2026-00{each}/1", Match.ID_BEGINNING) for each in (2, 1)]),
-        ("26-002", [("clinic/EMR-2026-002/1", Match.PART)]),
-        ("5501", [("clinic/EMR-2026-001/1", Match.CHECK_NUMBER)]),
-        ("check #5502", [("clinic/EMR-2026-002/1", Match.CHECK_NUMBER)]),
-        ("#5502", [("clinic/EMR-2026-002/1", Match.CHECK_NUMBER)]),
-        ("550", [("clinic/EMR-2026-001/1", Match.CHECK_NUMBER_BEGINNING)]),
-        ("$1,250.50", [("clinic/EMR-2026-002/1", Match.AMOUNT)]),
-        ("9", [("clinic/emr-3/1", Match.AMOUNT)]),
-        ("broken-7", [("clinic/broken-7/1", Match.ID)]),
-        ("clinic/broken-7/1", [("clinic/broken-7/1", Match.ID)]),
-        ("broken", [("clinic/broken-7/1", Match.ID_BEGINNING)]),
-        ("unpaid", [("clinic/unpaid/1", Match.ID)]),
+        ("EMR-2026", [(f"clinic/EMR-2026-00{each}/1", MatchKind.ID_BEGINNING) for each in (2, 1)]),
+        ("26-002", [("clinic/EMR-2026-002/1", MatchKind.PART)]),
+        ("5501", [("clinic/EMR-2026-001/1", MatchKind.CHECK_NUMBER)]),
+        ("check #5502", [("clinic/EMR-2026-002/1", MatchKind.CHECK_NUMBER)]),
+        ("#5502", [("clinic/EMR-2026-002/1", MatchKind.CHECK_NUMBER)]),
+        ("550", [("clinic/EMR-2026-001/1", MatchKind.CHECK_NUMBER_BEGINNING)]),
+        ("$1,250.50", [("clinic/EMR-2026-002/1", MatchKind.AMOUNT)]),
+        ("9", [("clinic/emr-3/1", MatchKind.AMOUNT)]),
+        ("broken-7", [("clinic/broken-7/1", MatchKind.ID)]),
+        ("clinic/broken-7/1", [("clinic/broken-7/1", MatchKind.ID)]),
+        ("broken", [("clinic/broken-7/1", MatchKind.ID_BEGINNING)]),
+        ("unpaid", [("clinic/unpaid/1", MatchKind.ID)]),
         ("$25,00", []),
     ],
 )
 def test_payment_is_found_by_id_key_check_number_or_amount(
-    ledger: Transaction, wanted: str, found: list[tuple[str, Match]]
+    ledger: Transaction, wanted: str, found: list[tuple[str, MatchKind]]
 ) -> None:
     assert payments(ledger, wanted) == found
 
@@ -113,7 +113,7 @@ def test_payment_is_found_by_id_key_check_number_or_amount(
 def test_payments_of_a_patient_found_follow_with_their_states(ledger: Transaction) -> None:
     (hit,) = searching.search(ledger, "oneil", EVERYTHING).payments
 
-    assert (hit.payment.row.payment, hit.match) == ("clinic/emr-3/1", Match.PATIENT)
+    assert (hit.payment.row.payment, hit.match) == ("clinic/emr-3/1", MatchKind.PATIENT)
     assert (hit.payment.row.status, hit.payment.row.reason) == ("Not Sent", "type_not_selected")
     assert hit.payment.row.posted_amount == 0
 
@@ -135,7 +135,7 @@ def test_payment_that_is_not_marked_paid_is_found_without_a_status(ledger: Trans
 
 
 def test_patient_of_a_held_payment_is_found_by_id(ledger: Transaction) -> None:
-    assert patients(ledger, "p-unknown") == [("P-unknown", Match.ID)]
+    assert patients(ledger, "p-unknown") == [("P-unknown", MatchKind.ID)]
 
 
 @pytest.mark.parametrize("wanted", ["García", "P-1042", "EMR-2026-001", "5501", "$25.00", "EMR-20", "26-001", "Garzia"])
@@ -156,13 +156,13 @@ def test_patient_with_only_a_charge_at_a_clinic_is_found_by_its_users(ledger: Tr
     set_clinic_settings(ledger, settings_with_types(ChargeType.COPAY), SETTINGS_SINCE, "south")
     import_chunk(ledger, saved_charge("c-1", "40.00", clinic_id="south", patient_id="anna"))
 
-    assert patients(ledger, "ann", Scope.of_clinic("company", "south")) == [("anna", Match.ID_BEGINNING)]
+    assert patients(ledger, "ann", Scope.of_clinic("company", "south")) == [("anna", MatchKind.ID_BEGINNING)]
 
 
 def test_new_name_is_found_and_the_earlier_one_is_not(ledger: Transaction) -> None:
     import_chunk(ledger, saved_patient("P-104", version=2, name="Roberta Smith"))
 
-    assert patients(ledger, "smith") == [("P-104", Match.NAME_BEGINNING)]
+    assert patients(ledger, "smith") == [("P-104", MatchKind.NAME_BEGINNING)]
     assert patients(ledger, "gardner") == []
 
 

@@ -12,7 +12,7 @@ from console.web.filters import PageQuery, Text
 from console.web.short_lists import ShortList, short_list
 from payments.access import administration
 from payments.access.authentication import UserRow
-from payments.access.rights import RIGHTS, Right, Role
+from payments.access.rights import RIGHTS_BY_ROLE, Right, Role
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,7 +32,7 @@ def show(choice: Annotated[_ListQuery, Query()], context: Administrator) -> Resp
         rows=found.rows,
         roles=list(Role),
         rights=list(Right),
-        table=RIGHTS,
+        table=RIGHTS_BY_ROLE,
     )
 
 

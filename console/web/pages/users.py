@@ -16,7 +16,7 @@ from console.web.pages.named_clinics import names_of
 from payments.access import administration
 from payments.access.authentication import NewPassword, UserError
 from payments.access.passwords import PASSWORD_LENGTH_MIN
-from payments.access.rights import RIGHTS, Role, User
+from payments.access.rights import RIGHTS_BY_ROLE, Role, User
 from payments.contract.keys import ClinicKey
 from payments.core.conflict import ChangedMeanwhileError
 from payments.core.scope import Scope
@@ -157,7 +157,7 @@ def _show_form(context: RequestContext, name: str, refusal: _Refusal | None = No
         companies=companies,
         clinics=clinics,
         roles=list(Role),
-        rights=RIGHTS,
+        rights=RIGHTS_BY_ROLE,
         password_length_min=PASSWORD_LENGTH_MIN,
         conflict=refusal.conflict if refusal else None,
         problems=refusal.messages if refusal else {},

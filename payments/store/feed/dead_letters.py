@@ -232,7 +232,7 @@ def _to_row(rejection: Rejection, now: datetime) -> dict[str, Any]:
     if rejection.is_authentic and entry.was_authentic:
         # The key of the stored dead letter, even if another company is read from its body now.
         partial = partial._replace(company_id=entry.stored_company)
-    oversize = entry.oversize
+    oversize = entry.oversized_digest
     body_hash = oversize.sha256 if oversize else hashlib.sha256(entry.body).digest()
     return partial._asdict() | {
         "body": entry.body[:KEPT_BYTES] if oversize else entry.body,

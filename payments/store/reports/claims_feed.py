@@ -14,10 +14,18 @@ from payments.store.db.streaming import disable_nested_loops, read_batches
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.feed_filter import FeedFilter, parameters
 from payments.store.reports import claims_feed_query as query
-from payments.store.reports.claims_feed_query import BY_SAVE, DEAD_LETTER, FIELDS, LINE, NAMES, SORTS, FeedRow
+from payments.store.reports.claims_feed_query import (
+    BY_SAVE,
+    DEAD_LETTER_SOURCE,
+    FEED_FIELDS,
+    JOIN_NAMES,
+    LINE_SOURCE,
+    SORTS,
+    FeedRow,
+)
 from payments.store.reports.summary import Summary, read_summary
 
-__all__ = ["BY_SAVE", "DEAD_LETTER", "LINE", "SORTS", "FeedRow"]
+__all__ = ["BY_SAVE", "DEAD_LETTER_SOURCE", "LINE_SOURCE", "SORTS", "FeedRow"]
 
 NEWEST_FIRST = Sort(BY_SAVE, is_descending=True)
 
@@ -46,7 +54,7 @@ def stream(tx: Transaction, feed_filter: FeedFilter) -> Iterator[FeedRow]:
     dead_letters = f"WITH {current_dead_letters_cte()} {query.whole_dead_letters(feed_filter)}"
     oldest = "ORDER BY saved_at NULLS LAST, cursor_id"
     sources = [
-        _read_rows(tx, feed_filter, f"SELECT {FIELDS} FROM ({source}) AS feed {NAMES} {oldest}")
+        _read_rows(tx, feed_filter, f"SELECT {FEED_FIELDS} FROM ({source}) AS feed {JOIN_NAMES} {oldest}")
         for source in (lines, dead_letters)
     ]
     return heapq.merge(*sources, key=lambda row: row.saved_at or _END_OF_TIME)
@@ -56,7 +64,9 @@ def stream_sorted(tx: Transaction, feed_filter: FeedFilter, sort: Sort) -> Itera
     """Yield all matching rows in the order of a column. Without an index, PostgreSQL sorts all of them first."""
     disable_nested_loops(tx)
     return _read_rows(
-        tx, feed_filter, f"{query.whole_feed(feed_filter, FIELDS)} {NAMES} {order_by(SORTS[sort.column], sort)}"
+        tx,
+        feed_filter,
+        f"{query.whole_feed(feed_filter, FEED_FIELDS)} {JOIN_NAMES} {order_by(SORTS[sort.column], sort)}",
     )
 
 
@@ -74,12 +84,12 @@ def read_page(
     keyset = Keyset(SORTS[sort.column], sort.is_descending, window)
     if feed_filter.as_of is not None:
         disable_nested_loops(tx)
-        fields = f"{keyset.columns}, {FIELDS}"
-        rows = f"{query.whole_feed(feed_filter, fields)} {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
+        fields = f"{keyset.columns}, {FEED_FIELDS}"
+        rows = f"{query.whole_feed(feed_filter, fields)} {JOIN_NAMES} WHERE true{keyset.condition} {keyset.order_by}"
     elif sort.column == BY_SAVE:
-        rows = query.rows_by_save(feed_filter, FIELDS, keyset)
+        rows = query.rows_by_save(feed_filter, FEED_FIELDS, keyset)
     else:
-        rows = query.sorted_rows(feed_filter, FIELDS, keyset)
+        rows = query.sorted_rows(feed_filter, FEED_FIELDS, keyset)
     found = tx.execute(text(query.as_of(feed_filter, rows)), parameters(feed_filter) | keyset.parameters)
     return keyset.in_order(keyset.positioned(row, FeedRow._make) for row in found)
 

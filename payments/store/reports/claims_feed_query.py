@@ -29,7 +29,7 @@ from payments.store.feed.feed_filter import (
 )
 from payments.store.reports.summary import first_rows
 
-LINE, DEAD_LETTER = 0, 1
+LINE_SOURCE, DEAD_LETTER_SOURCE = 0, 1
 """The source of a row: a line that was processed, or a dead letter."""
 
 
@@ -64,7 +64,7 @@ class FeedRow(NamedTuple):
     patient_name: str | None
 
 
-FIELDS = ", ".join(FeedRow._fields)
+FEED_FIELDS = ", ".join(FeedRow._fields)
 BY_SAVE = "saved_at"
 _UNIQUE_SORT_KEYS = (SortKey("cursor_source", "integer"), SortKey("cursor_id", "bigint"))
 SORTS = (
@@ -88,7 +88,7 @@ SORTS = (
     }
 )
 """The sort keys of each column by which the feed can be sorted. Only the order BY_SAVE has indexes."""
-NAMES = join_names("feed", "company", "patient")
+JOIN_NAMES = join_names("feed", "company", "patient")
 _IS_IN_WHOLE_FEED = (
     "status IS NOT NULL "
     "AND NOT EXISTS (SELECT FROM current_dead_letters "
@@ -135,27 +135,28 @@ def sorted_rows(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
     """Return the query of a page in an order without an index. It reads all matching rows."""
     return (
         f"SELECT {keyset.columns}, {fields} FROM ({lines_one_by_one(feed_filter)} UNION ALL "
-        f"{_dead_letters_one_by_one(feed_filter)}) AS feed {NAMES} WHERE true{keyset.condition} {keyset.order_by}"
+        f"{_dead_letters_one_by_one(feed_filter)}) AS feed {JOIN_NAMES} WHERE true{keyset.condition} {keyset.order_by}"
     )
 
 
 def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
     """Return the query of a page in the order of the save. It takes two index scans, regardless of the position."""
     direction = "DESC" if keyset.reads_descending else "ASC"
-    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {_is_beyond_position(keyset, 'saved_at', LINE)}"
+    is_beyond = _is_beyond_position(keyset, "saved_at", LINE_SOURCE)
+    where = f"{LINE_IS_CURRENT_IN_ORDER} {line_conditions(feed_filter)} {is_beyond}"
     order = f"ORDER BY saved_at {direction}, id {direction} {keyset.limit}"
     lines = f"SELECT * FROM lines WHERE {where} {order}"
     if feed_filter.scope != EVERYTHING:
         lines = rows_of_each_clinic(feed_filter.scope, "lines", f"{where} {order}")
     dead_letters = (
         f"{DEAD_LETTER_IS_CURRENT} {dead_letter_conditions(feed_filter)} "
-        f"{_is_beyond_position(keyset, DEAD_LETTER_TIME, DEAD_LETTER)} "
+        f"{_is_beyond_position(keyset, DEAD_LETTER_TIME, DEAD_LETTER_SOURCE)} "
         f"ORDER BY {DEAD_LETTER_TIME} {direction}, id {direction} {keyset.limit}"
     )
     of_line, of_dead_letter = line_columns(feed_filter.scope), dead_letter_columns(feed_filter.scope)
     return (
         f"SELECT {keyset.columns}, {fields} FROM ((SELECT {of_line} FROM ({lines}) AS lines {order}) UNION ALL "
-        f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed {NAMES} {keyset.order_by}"
+        f"(SELECT {of_dead_letter} FROM set_aside WHERE {dead_letters})) AS feed {JOIN_NAMES} {keyset.order_by}"
     )
 
 

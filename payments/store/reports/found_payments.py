@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from payments.contract.keys import KeyReading, LineKey
 from payments.contract.money import Money
 from payments.core.scope import Scope
-from payments.core.search_match import Match
+from payments.core.search_match import MatchKind
 from payments.store.db.bulk import column_arrays, unnest_item
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
@@ -160,11 +160,11 @@ WITH wanted AS (
 ), matching AS (
     SELECT id, CASE WHEN EXISTS (SELECT FROM wanted WHERE wanted.payment_id = newest.payment_id
                 AND wanted.company_id IN ('', newest.company_id) AND wanted.clinic_id IN ('', newest.clinic_id)
-                AND wanted.line_id IN ('', newest.line_id)) THEN '{Match.ID}'
-            WHEN amount_paid = :amount THEN '{Match.AMOUNT}'
-            WHEN starts_with(lower(payment_id), lower(:part)) THEN '{Match.ID_BEGINNING}'
-            WHEN strpos(lower(payment_id), lower(:part)) > 0 THEN '{Match.PART}'
-            WHEN (company_id, patient_id) IN (SELECT * FROM {{patients}}) THEN '{Match.PATIENT}' END AS match,
+                AND wanted.line_id IN ('', newest.line_id)) THEN '{MatchKind.ID}'
+            WHEN amount_paid = :amount THEN '{MatchKind.AMOUNT}'
+            WHEN starts_with(lower(payment_id), lower(:part)) THEN '{MatchKind.ID_BEGINNING}'
+            WHEN strpos(lower(payment_id), lower(:part)) > 0 THEN '{MatchKind.PART}'
+            WHEN (company_id, patient_id) IN (SELECT * FROM {{patients}}) THEN '{MatchKind.PATIENT}' END AS match,
         {DEAD_LETTER_TIME} AS at
     FROM newest
 )
@@ -184,7 +184,7 @@ class DeadLetterQuery(NamedTuple):
     patients: Sequence[PatientKey]
 
 
-def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[Match, int]]:
+def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[MatchKind, int]]:
     """Return the matching dead letters of a scope with the kind of match, newest first.
 
     The newest NEWEST_MAX open dead letters are searched.
@@ -195,4 +195,4 @@ def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> 
     of_patients = column_arrays(patient_rows(query.patients), PATIENT_KEY_COLUMNS)
     given: dict[str, Any] = {"part": query.part, "amount": query.amount, "most": FOUND_MAX}
     given |= _reading_arrays(query.readings) | of_patients | scope_parameters(scope)
-    return [(Match(row.match), row.id) for row in tx.execute(text(statement), given)]
+    return [(MatchKind(row.match), row.id) for row in tx.execute(text(statement), given)]

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from console.web import pages
 from console.web.app import PAGES
 from console.web.auth import RequireRight
-from payments.access.rights import RIGHTS, Right, Role
+from payments.access.rights import RIGHTS_BY_ROLE, Right, Role
 from tests.console.web.conftest import METRICS_TOKEN, Browser
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ def test_every_role_has_exactly_its_rights(endpoint: Endpoint, role: Role, logge
     answer = _request(logged_in(role.value), endpoint)
 
     is_refused = answer.status_code == 403 and "does not include the right" in answer.text
-    assert is_refused == (endpoint.rights[0] not in RIGHTS[role]), answer.text
+    assert is_refused == (endpoint.rights[0] not in RIGHTS_BY_ROLE[role]), answer.text
     assert answer.status_code < 500
 
 
