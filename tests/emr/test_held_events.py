@@ -11,7 +11,7 @@ from emr import backlog_limit
 from emr.client import PaymentFeed
 from emr.errors import FeedFullError
 from emr.outbox import Relay, refused, waiting
-from payments.contract.consumer_group import GROUP
+from payments.contract.consumer_group import CONSUMER_GROUP
 from payments.contract.stream_partition import stream_for
 from tests.emr.test_relay import numbers_on, save_visits, stop_when_empty
 
@@ -26,14 +26,14 @@ def _measure_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def acknowledge_all(server: redis.Redis, stream: str) -> None:
     """Acknowledge every entry of a stream, and keep it on the stream."""
-    answer: Any = server.xreadgroup(GROUP, "importer", {stream: ">"})
-    server.xack(stream, GROUP, *(entry_id for _, entries in answer for entry_id, _ in entries))
+    answer: Any = server.xreadgroup(CONSUMER_GROUP, "importer", {stream: ">"})
+    server.xack(stream, CONSUMER_GROUP, *(entry_id for _, entries in answer for entry_id, _ in entries))
 
 
 def test_events_of_a_full_stream_stay_in_the_outbox_in_order(emr: Connection, redis_url: str, stream: str) -> None:
     save_visits(emr, *range(10))
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream, unprocessed_max=4) as feed:
-        server.xgroup_create(stream, GROUP, id="0", mkstream=True)
+        server.xgroup_create(stream, CONSUMER_GROUP, id="0", mkstream=True)
         relay = Relay(emr, feed, chunk=3)
         assert [relay.publish_chunk() for _ in range(2)] == [3, 3]
         with pytest.raises(FeedFullError):

@@ -27,7 +27,7 @@ def query_plan(tx, window):
 
 
 def test_page_reads_lines_and_dead_letters_in_index_order(tx):
-    positions = (None, (NOW, claims_feed.LINE, 4711), (NOW, claims_feed.DEAD_LETTER, 4711))
+    positions = (None, (NOW, claims_feed.LINE_SOURCE, 4711), (NOW, claims_feed.DEAD_LETTER_SOURCE, 4711))
     for position, is_backward in product(positions, (False, True)):
         found = query_plan(tx, Window(50, position, is_backward))
 
