@@ -29,6 +29,7 @@ def describe_error(error: BaseException) -> str | None:
     from payments.core.company_move import MoveError
     from payments.core.conflict import ChangedMeanwhileError
     from payments.core.finding import DecisionError
+    from payments.core.manual_entry import EntryError
     from payments.core.timezone import TimezoneError
     from payments.journeys.choosing import UnknownNameError
     from payments.journeys.closing import ClosingError
@@ -38,19 +39,9 @@ def describe_error(error: BaseException) -> str | None:
     from payments.journeys.requeue_runs import MoreThanConfirmedError
     from payments.store.db.connection import UnsuitableDatabaseError
 
-    usage_errors = (
-        MoreThanConfirmedError,
-        ChangedMeanwhileError,
-        ClinicOfOtherCompanyError,
-        ConfirmationError,
-        NoteError,
-        TimezoneError,
-        UnknownNameError,
-        DecisionError,
-        ClosingError,
-        MoveError,
-        UserError,
-    )
+    refused = (MoreThanConfirmedError, ChangedMeanwhileError, ClinicOfOtherCompanyError, ConfirmationError, NoteError)
+    undecided = (DecisionError, EntryError, ClosingError, MoveError)
+    usage_errors = (*refused, *undecided, TimezoneError, UnknownNameError, UserError)
     engine_errors = (SettingsError, NotRunningError, FeedError, UnsuitableDatabaseError)
     anticipated = (CommandError, ExportError, *engine_errors, *usage_errors)
     if isinstance(error, AmbiguousIdError):

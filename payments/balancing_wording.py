@@ -13,6 +13,7 @@ ITEM_SENTENCES = {
     ReconcilingItem.ZERO_DUE: "Exceptions with Amount Due 0.00, not accepted",
     ReconcilingItem.CLOSED_MONTH: "Exceptions of closed months, not accepted",
     ReconcilingItem.PRIOR_PERIOD: "Adjustments posted for this period's payments (not counted as imports)",
+    ReconcilingItem.MANUAL: "Manual entries that a biller linked to this period's payments (not counted as imports)",
     ReconcilingItem.DATE_DIFFERENCES: (
         "Payments whose transaction date was changed: only the EMR or only Billing has them in this period"
     ),

@@ -63,6 +63,7 @@ HOLD_CAUSES = {
 ALLOCATION_RULES = {
     AllocationRule.CHARGE_LOWERED: "Unassigned again: charge reduced",
     AllocationRule.PAYMENT_LOWERED: "Unassigned again: payment reduced",
+    AllocationRule.NEGATIVE_ENTRY: "Unassigned again: negative manual entry",
     AllocationRule.REFUNDED: "Unassigned again: payment refunded",
     AllocationRule.ON_ACCOUNT: "Payment on Account: immediately, oldest date of service first",
     AllocationRule.NO_DATE: "Rule 1: no date of service, oldest charge first",
@@ -100,6 +101,8 @@ HISTORY_CODES = {
     HistoryCode.EXCEPTION_ACKNOWLEDGED: "Exception acknowledged",
     HistoryCode.EXCEPTION_UNDONE: "Acceptance undone",
     HistoryCode.EXCEPTION_REOPENED: "Exception reopened",
+    HistoryCode.EXCEPTION_ENTRY_LINKED: "Manual entry linked",
+    HistoryCode.EXCEPTION_ENTRY_UNLINKED: "Manual entry unlinked",
     HistoryCode.EXCEPTION_ASSIGNED: "Exception assigned",
 }
 NO_EFFECT_CAUSES = {
@@ -193,6 +196,8 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
     values = params or {}
     if code == HistoryCode.EXCEPTION_UNDONE:
         return f"{_postings_text(values)}. Reason: {text}"
+    if code == HistoryCode.EXCEPTION_ENTRY_UNLINKED:
+        return f"{_entry(values)}. Reason: {text}"
     if text or code in _FIXED_DETAILS:
         return text or _FIXED_DETAILS[HistoryCode(code)]
     match code:
@@ -204,6 +209,8 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
             found = finding_reason(values["reason"])
         case HistoryCode.EXCEPTION_ACCEPTED:
             found = _postings_text(values)
+        case HistoryCode.EXCEPTION_ENTRY_LINKED:
+            found = _entry(values)
         case HistoryCode.EXCEPTION_ASSIGNED:
             found = f"To {values['owner']}" if values["owner"] else "No owner"
         case _:
@@ -214,6 +221,10 @@ def history_detail(code: str, params: Mapping[str, Any] | None, text: str) -> st
 def _postings_text(values: Mapping[str, Any]) -> str:
     postings = (f"{amount} {method}, deposit date {day}" for amount, method, _, day in values["postings"])
     return "; ".join(postings) or "Nothing to post"
+
+
+def _entry(values: Mapping[str, Any]) -> str:
+    return f"Entry {values['entry']}: {_postings_text(values)}"
 
 
 def _finding_detail(values: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ from console.reports.payment_log import PAYMENT_LOG, log_records
 from payments.core.scope import EVERYTHING
 
 if TYPE_CHECKING:
+    from payments.core.credit import SourceId
     from payments.journeys.distributing import AccountRow, DistributionResult
     from payments.journeys.reporting import PaymentLogRow
     from payments.store.db.connection import Transaction
@@ -161,7 +162,7 @@ def _question(expected: Iterable[DistributionResult]) -> str:
     return f"{allocations} with a sum of {net:,} would be made. Allocations cannot be deleted. Distribute?"
 
 
-def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Record]:
+def _records(moved: DistributionResult, payments: Mapping[SourceId, str]) -> list[Record]:
     from payments import wording
 
     return [
@@ -171,7 +172,7 @@ def _records(moved: DistributionResult, payments: Mapping[int, str]) -> list[Rec
             "charge": str(allocation.charge),
             "amount": allocation.amount,
             "rule": wording.ALLOCATION_RULES[allocation.rule],
-            "payment": payments[allocation.line_ref],
+            "payment": payments.get(allocation.source),
         }
         for (company, patient), allocation in moved.allocations
     ]

@@ -18,6 +18,7 @@ from console.cli import (
     company,
     demo,
     emr,
+    entries,
     exception_work,
     exceptions,
     months,
@@ -120,6 +121,13 @@ app.add_typer(
     rich_help_panel=_CHANGE,
     help="Add and show internal notes on payments and accounts.",
     epilog="Example: payments notes list --payment north/p-1001/1",
+)
+app.add_typer(
+    entries.app,
+    name="entries",
+    rich_help_panel=_CHANGE,
+    help="Make manual entries, link them to payments, and reverse them.",
+    epilog="Example: payments entries list --patient P-1042",
 )
 app.add_typer(
     months.app,

@@ -80,6 +80,7 @@ APPLIED = Report(
         Column("amount", "Amount", ColumnKind.MONEY),
         Column("rule", "Rule", wraps=True),
         Column("distribution_date", "Distributed", ColumnKind.DATE),
+        Column("entry", "Entry"),
     ),
     table=("payment", "charge", "date_of_service", "rule", "distribution_date", "amount"),
     noun="allocation",

@@ -25,11 +25,17 @@ ITEM_HEADINGS = {
     "zero_due": "Amount Due is 0.00",
     "closed_month": "Closed month",
     "prior_period": "Adjustments",
+    "manual": "Posted by hand",
     "date_differences": "Date differences",
 }
 ITEMS = tuple(ITEM_HEADINGS)
 """The reconciling items in the order of their subtraction."""
-_ITEM_COLUMNS = tuple(Column(key, heading, ColumnKind.MONEY) for key, heading in ITEM_HEADINGS.items())
+_LATER_ITEM = "manual"
+_ITEM_COLUMNS = tuple(
+    Column(key, heading, ColumnKind.MONEY) for key, heading in ITEM_HEADINGS.items() if key != _LATER_ITEM
+)
+# Programs read the columns by position, so an item that was added later is at the end.
+_LATER_ITEM_COLUMN = Column(_LATER_ITEM, ITEM_HEADINGS[_LATER_ITEM], ColumnKind.MONEY)
 
 EMR_LOG_HEADINGS = {
     "clinic_id": "Clinic",
@@ -83,6 +89,8 @@ BALANCING = Report(
         Column("differing_lines", "Differing payments", ColumnKind.COUNT),
         Column("unexplained_lines", "Unexplained payments", ColumnKind.COUNT),
         Column("company", "Company"),
+        _LATER_ITEM_COLUMN,
+        Column("manual_entries", "All manual entries", ColumnKind.MONEY),
     ),
     table=("emr_total", "billing_total", *ITEMS, "unexplained"),
     noun="balance",
@@ -103,6 +111,7 @@ DIFFERENCES = Report(
         Column("company", "Company"),
         Column("patient", "Patient", css_class="whose"),
         Column("patient_name", "Name", from_width=150),
+        _LATER_ITEM_COLUMN,
     ),
     table=("payment", "patient_name", "emr", "billing", "note", "unexplained"),
     page=("payment", "patient", "transaction_date", "charge_type", "emr", "billing", "note", "unexplained"),
@@ -117,7 +126,7 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
 
     Unexplained amounts of opposite sign can add up to 0.00, so the record also counts the unexplained payments.
     """
-    return {
+    record = {
         "emr_total": balance.emr_total,
         "billing_total": balance.billing_total,
         **{item.value: amount for item, amount in balance.items.items()},
@@ -129,7 +138,9 @@ def balance_record(balance: Balance, balance_filter: BalanceFilter) -> Record:
         "differing_lines": balance.different,
         "unexplained_lines": balance.unexplained_count,
         "company": balance_filter.scope.only_company,
+        "manual_entries": balance.manual_entries,
     }
+    return {key: record[key] for key in BALANCING.keys}
 
 
 def difference_record(line: BalancedLine) -> Record:

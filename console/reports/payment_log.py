@@ -128,6 +128,7 @@ PAYMENT_LOG = Report(
         Column("patient_name", "Name", from_width=200, wraps=True),
         Column("clinic", "Clinic", sort=SortCost.ROWS),
         Column("reference", "Check number", sort=SortCost.ROWS),
+        Column("entry", "Entry"),
     ),
     table=(
         *(
@@ -163,9 +164,9 @@ def _applied_in_short(record: Record) -> Value:
 EXPANDED_PAYMENT_LOG = replace(
     PAYMENT_LOG,
     columns=(
-        *PAYMENT_LOG.columns[:-4],
+        *PAYMENT_LOG.columns[:-5],
         Column("applied", "Charges", wraps=True, text=_applied_in_short),
-        *PAYMENT_LOG.columns[-4:],
+        *PAYMENT_LOG.columns[-5:],
     ),
     table=(*PAYMENT_LOG.table, "applied"),
 )

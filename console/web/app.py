@@ -17,6 +17,7 @@ from console.web.pages import (
     account,
     api,
     api_balancing,
+    api_entries,
     api_exceptions,
     api_front_desk,
     api_overview,
@@ -37,6 +38,7 @@ from console.web.pages import (
     health,
     help_page,
     login,
+    manual_entries,
     months,
     not_in_billing,
     notes,
@@ -65,8 +67,8 @@ PAGES = (
     *(overview, claims_feed, requeue_runs, exceptions, exceptions_bulk, exception, notes, account, payment_log),
     *(balancing, months, clinics, timeline, company, deposit_slip, saved_views, unconfirmed, user_list, users),
     *(audit, login, own_account, health, help_page, operations),
-    *(api, api_exceptions, api_front_desk, api_overview, api_requeue),
-    *(trends, search, api_search, not_in_billing),
+    *(api, api_entries, api_exceptions, api_front_desk, api_overview, api_requeue),
+    *(trends, search, api_search, not_in_billing, manual_entries),
     *(balancing_export, emr_logs, api_balancing, today, will_it_flow, patient, refused_event, api_refused_event),
 )
 _POOL_SIZE = 8

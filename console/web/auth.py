@@ -90,6 +90,7 @@ OwnAccount = Annotated[RequestContext, Depends(RequireRight(Right.VIEW, with_any
 Viewer = Annotated[RequestContext, Depends(RequireRight(Right.VIEW))]
 Requeuer = Annotated[RequestContext, Depends(RequireRight(Right.REQUEUE))]
 Editor = Annotated[RequestContext, Depends(RequireRight(Right.EDIT))]
+EntryPoster = Annotated[RequestContext, Depends(RequireRight(Right.POST_ENTRIES))]
 Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
 Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
 Operator = Annotated[RequestContext, Depends(RequireRight(Right.OPERATE))]

@@ -12,6 +12,7 @@ class Right(StrEnum):
     VIEW = "view"
     REQUEUE = "requeue"
     EDIT = "edit"
+    POST_ENTRIES = "post_entries"
     CONFIGURE = "configure"
     EXPORT = "export"
     OPERATE = "operate"
@@ -27,6 +28,7 @@ _RIGHT_PHRASES = {
     Right.VIEW: "see payments and reports",
     Right.REQUEUE: "requeue payments",
     Right.EDIT: "accept or acknowledge exceptions, and close months",
+    Right.POST_ENTRIES: "make, link and reverse manual entries",
     Right.CONFIGURE: "change clinic and company settings",
     Right.EXPORT: "export reports",
     Right.OPERATE: "view running tasks in Flower",
@@ -51,7 +53,9 @@ class Role(StrEnum):
 
 _ROLE_SUMMARIES = {
     Role.FRONT_OFFICE: "The front desk sees payments and reports.",
-    Role.BILLING: "Billers also requeue payments, decide exceptions, close months and export reports.",
+    Role.BILLING: (
+        "Billers also requeue payments, decide exceptions, make manual entries, close months and export reports."
+    ),
     Role.SUPPORT: "Support also requeues payments and changes clinic settings.",
     Role.OPERATOR: "Operators also requeue payments and view running tasks in Flower.",
     Role.ADMIN: "Administrators may do everything. Only they manage users and read the audit history.",
@@ -60,7 +64,7 @@ _ROLE_SUMMARIES = {
 
 RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.FRONT_OFFICE: frozenset({Right.VIEW}),
-    Role.BILLING: frozenset({Right.VIEW, Right.REQUEUE, Right.EDIT, Right.EXPORT}),
+    Role.BILLING: frozenset({Right.VIEW, Right.REQUEUE, Right.EDIT, Right.POST_ENTRIES, Right.EXPORT}),
     Role.SUPPORT: frozenset({Right.VIEW, Right.REQUEUE, Right.CONFIGURE}),
     Role.OPERATOR: frozenset({Right.VIEW, Right.REQUEUE, Right.OPERATE}),
     Role.ADMIN: frozenset(Right),

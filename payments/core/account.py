@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO, Money, sum_by_key
-from payments.core.credit import Credit
+from payments.core.credit import Credit, SourceId
 
 
 class AllocationRule(StrEnum):
@@ -20,6 +20,7 @@ class AllocationRule(StrEnum):
     CHARGE_LOWERED = "charge_lowered"
     PAYMENT_LOWERED = "payment_lowered"
     REFUNDED = "refunded"
+    NEGATIVE_ENTRY = "negative_entry"
     ON_ACCOUNT = "on_account"
     NO_DATE = "no_date"
     OWN_DATE = "own_date"
@@ -44,9 +45,9 @@ class Charge(NamedTuple):
 
 
 class AppliedAmount(NamedTuple):
-    """The amount of an earlier allocation that is still applied, in dollars. A newer allocation has a higher id."""
+    """An amount of a source that is applied to a charge, in dollars. A newer allocation has a higher id."""
 
-    line_ref: int
+    source: SourceId
     charge: ChargeKey
     amount: Money
     allocation_id: int
@@ -58,7 +59,7 @@ class Allocation(NamedTuple):
     A negative amount means that money is unapplied from the charge.
     """
 
-    line_ref: int
+    source: SourceId
     charge: ChargeKey
     amount: Money
     rule: AllocationRule
@@ -81,9 +82,9 @@ class DistributionPolicy:
 class Account:
     """A patient's account while its allocations are computed.
 
-    `unapplied` holds the unapplied amount of each line. `outstanding` holds the amount that the patient still owes for
-    each charge. `determined_paid` holds the `patient_paid` that `determine_paid` computed for newly saved charges. All
-    amounts are in dollars.
+    `unapplied` holds the unapplied amount of each source. `outstanding` holds the amount that the patient still owes
+    for each charge. `determined_paid` holds the `patient_paid` that `determine_paid` computed for newly saved charges.
+    All amounts are in dollars.
     """
 
     def __init__(
@@ -97,12 +98,12 @@ class Account:
         self.credits = sorted(credits_, key=lambda credit: (credit.deposit_date, credit.entry_id))
         self.charges = sorted(charges, key=lambda charge: (charge.date_of_service, charge.key))
         self.applied = sorted(applied, key=lambda each: each.allocation_id, reverse=True)
-        self.unapplied = {credit.line_ref: credit.amount for credit in self.credits}
+        self.unapplied = {credit.source: credit.amount for credit in self.credits}
         self.outstanding = {charge.key: charge.balance + (charge.patient_paid or ZERO) for charge in self.charges}
         self.determined_paid: dict[Charge, Money] = {}
         self.allocations: list[Allocation] = []
         for each in self.applied:
-            self.unapplied[each.line_ref] = self.unapplied.get(each.line_ref, ZERO) - each.amount
+            self.unapplied[each.source] = self.unapplied.get(each.source, ZERO) - each.amount
             self.outstanding[each.charge] = self.outstanding.get(each.charge, ZERO) - each.amount
 
     @property
@@ -117,27 +118,27 @@ class Account:
             self.determined_paid[charge] = applied.get(charge.key, ZERO)
             self.outstanding[charge.key] = charge.balance
 
-    def allocate(self, line_ref: int, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
-        """Apply an amount of a line to a charge, in dollars. If the amount is negative, unapply it."""
-        self.unapplied[line_ref] -= amount
+    def allocate(self, source: SourceId, charge: ChargeKey, amount: Money, rule: AllocationRule) -> None:
+        """Apply an amount of a source to a charge, in dollars. A negative amount is unapplied."""
+        self.unapplied[source] -= amount
         self.outstanding[charge] -= amount
-        self.allocations.append(Allocation(line_ref, charge, amount, rule))
+        self.allocations.append(Allocation(source, charge, amount, rule))
 
     def unapply(self, applied: Sequence[AppliedAmount], amount: Money, rule: AllocationRule) -> None:
         """Unapply up to `amount` dollars from the given applied amounts, newest first."""
         for index, each in enumerate(self.applied):
             part = min(each.amount, amount)
             if each in applied and part > ZERO:
-                self.allocate(each.line_ref, each.charge, -part, rule)
+                self.allocate(each.source, each.charge, -part, rule)
                 self.applied[index] = each._replace(amount=each.amount - part)
                 amount -= part
 
     def apply(self, credit: Credit, charges: Iterable[Charge], rule: AllocationRule) -> None:
         """Apply the unapplied amount of a credit to charges, in order, up to the outstanding amount of each."""
         for charge in charges:
-            part = min(self.unapplied[credit.line_ref], self.outstanding[charge.key])
+            part = min(self.unapplied[credit.source], self.outstanding[charge.key])
             if part > ZERO:
-                self.allocate(credit.line_ref, charge.key, part, rule)
+                self.allocate(credit.source, charge.key, part, rule)
 
     def charges_due_from_patient(self) -> Iterator[Charge]:
         """Yield the charges that are not open to insurance, oldest first."""

@@ -20,6 +20,7 @@ class ReconcilingItem(StrEnum):
     ZERO_DUE = "zero_due"
     CLOSED_MONTH = "closed_month"
     PRIOR_PERIOD = "prior_period"
+    MANUAL = "manual"
     DATE_DIFFERENCES = "date_differences"
 
 
@@ -34,6 +35,7 @@ class LineGroup(StrEnum):
     ZERO_DUE = "zero_due"
     CLOSED_MONTH = "closed_month"
     PRIOR_PERIOD = "prior_period"
+    MANUAL = "manual"
     DATE_DIFFERENCES = "date_differences"
     UNEXPLAINED = "unexplained"
     ONLY_IN_EMR = "only_in_emr"

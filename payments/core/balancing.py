@@ -28,8 +28,8 @@ class LineComparison:
     - `accepted_amount`: the amount in the newest version that Billing could evaluate.
     - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
     - `rejected_status`: the status of the newest event if it is a dead letter, otherwise None.
-    - `imported_in_range`, `imported_elsewhere`: sums of the import entries with a deposit date in or outside the range.
-    - `adjusted`: the sum of all other entries.
+    - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries of the
+      line; `linked`: manual entries that a user linked to it.
     - `feed`: the line's details in the feed; `log`: the line's details in the EMR's Payment Log, if it is compared.
     """
 
@@ -45,6 +45,7 @@ class LineComparison:
     imported_in_range: Money
     imported_elsewhere: Money = ZERO
     adjusted: Money = ZERO
+    linked: Money = ZERO
     feed: PaymentDetails = UNKNOWN_DETAILS
     log: PaymentDetails | None = None
     patient: PatientOfLine = NO_PATIENT
@@ -65,7 +66,9 @@ class Balance:
     """The sums of all lines, and the lines on which the EMR and Billing differ. Amounts are in dollars.
 
     `equal`, `different` and `unexplained_count` are numbers of lines. An unexplained line also counts as different.
-    `counts` holds the number of differing lines in each group. `lines` holds the differing lines.
+    `counts` holds the number of differing lines in each group. `lines` holds the differing lines. `manual_entries` is
+    the sum of the manual entries with a deposit date in the range. They are no money of the EMR, so no other amount
+    contains them, except that `items` has those that belong to payments.
     """
 
     emr_total: Money = ZERO
@@ -76,6 +79,7 @@ class Balance:
     unexplained_count: int = 0
     counts: Counter[LineGroup] = field(default_factory=Counter)
     lines: LineCollection = field(default_factory=list[BalancedLine])
+    manual_entries: Money = ZERO
 
     @property
     def unexplained(self) -> Money:
@@ -132,6 +136,7 @@ def _items_in_range(line: LineComparison) -> dict[ReconcilingItem, Money]:
     if line.outcome:
         _add_outcome(items, line, line.outcome)
     items[ReconcilingItem.PRIOR_PERIOD] += line.adjusted
+    items[ReconcilingItem.MANUAL] += line.linked
     items[ReconcilingItem.DATE_DIFFERENCES] += line.imported_elsewhere
     return items
 
@@ -141,7 +146,7 @@ def _add_outcome(items: dict[ReconcilingItem, Money], line: LineComparison, outc
 
     For a closed month, also add the amount that is not posted yet because its exception is open.
     """
-    posted = line.imported_in_range + line.imported_elsewhere + line.adjusted
+    posted = line.imported_in_range + line.imported_elsewhere + line.adjusted + line.linked
     target = posted if outcome.target is None else outcome.target
     if item := _exclusion_item(outcome):
         items[item] += line.accepted_amount - target

@@ -1,4 +1,4 @@
-"""Compute the credit of a line, which is its amount on a patient's account, from its ledger entries (rule D8)."""
+"""Compute the credit of a line, or of a manual entry, on a patient's account from ledger entries (rule D8)."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,24 +8,39 @@ from payments.contract.event import ChargeType
 from payments.contract.money import ZERO, Money, sum_by_key, total
 
 
-class Credit(NamedTuple):
-    """The amount of a line on an account, in dollars.
+class EntrySource(NamedTuple):
+    """A manual entry as a source of money: its row id. It belongs to no line. Its reversal belongs to this source."""
 
-    `entry_id` is the line's first entry. It orders lines with the same deposit date. `refund_of` is the row id of the
-    line that this line refunds, None if it is not a refund.
+    entry_ref: int
+
+
+SourceId = int | EntrySource
+"""A source of money on an account: the row id of a line, or a manual entry. The rules do not look inside."""
+
+
+class Credit(NamedTuple):
+    """The amount of a line or a manual entry on an account, in dollars.
+
+    `entry_id` is the first entry of the source. It orders sources with the same deposit date. `refund_of` is the source
+    that this one refunds, None if it is not a refund.
     """
 
-    line_ref: int
+    source: SourceId
     entry_id: int
     amount: Money
     deposit_date: date
     date_of_service: date | None
     on_account: bool
-    refund_of: int | None = None
+    refund_of: SourceId | None = None
+
+    @property
+    def is_of_entry(self) -> bool:
+        """Whether the money is that of a manual entry that belongs to no line."""
+        return isinstance(self.source, EntrySource)
 
 
 class EntryGroup(NamedTuple):
-    """Entries of a line with the same charge type and dates: their sum in dollars, and the id of the first entry."""
+    """Entries of a source with the same charge type and dates: their sum in dollars, and the id of the first entry."""
 
     charge_type: str
     date_of_service: date | None
@@ -34,12 +49,14 @@ class EntryGroup(NamedTuple):
     entry_id: int
 
 
-def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None = None) -> Credit:
-    """Return the credit of a line: the sum of its posted entries. An amount that is not posted yet does not count.
+def credit_of(source: SourceId, groups: Sequence[EntryGroup], refund_of: SourceId | None = None) -> Credit:
+    """Return the credit of a source: the sum of its posted entries.
 
-    `groups` are the line's entries, grouped. They may differ in charge type or date of service. The credit then has the
-    charge type and date with the largest remaining amount. Its deposit date is the oldest one with a remaining amount.
-    The hold period starts on that date.
+    `groups` are the entries of the source, grouped. Changes in an open exception are not posted and do not count.
+
+    The entries may differ in charge type or date of service. The credit then has the charge type and date with the
+    largest remaining amount. Its deposit date is the oldest one with a remaining amount; the hold period starts on that
+    date.
     """
     amount, entry_id = total(group.amount for group in groups), min(group.entry_id for group in groups)
     if len(groups) == 1:
@@ -49,7 +66,7 @@ def credit_of(line_ref: int, groups: Sequence[EntryGroup], refund_of: int | None
         deposited = _oldest_remaining_date(groups, amount)
     on_account = charge_type == ChargeType.PAYMENT_ON_ACCOUNT
     return Credit(
-        line_ref=line_ref,
+        source=source,
         entry_id=entry_id,
         amount=amount,
         deposit_date=deposited,

@@ -5,7 +5,7 @@ from collections.abc import Set
 from datetime import date, datetime, timedelta
 
 from payments.contract.keys import ChargeKey
-from payments.contract.money import ZERO
+from payments.contract.money import ZERO, total
 from payments.core.account import Account, Allocation, AllocationRule, AppliedAmount
 from payments.core.credit import Credit
 
@@ -27,6 +27,7 @@ def distribute(account: Account) -> list[Allocation]:
     _unapply_lowered_charges(account, newly_saved)
     _unapply_lowered_payments(account)
     _offset_refunds(account)
+    _net_negative_entries(account)
     if newly_saved:
         account.determine_paid()
         _unapply_lowered_charges(account)
@@ -52,10 +53,10 @@ def _apply_rules(account: Account) -> None:
 
 
 def _unapply_lowered_payments(account: Account) -> None:
-    """Unapply the excess if the applied part of a payment exceeds the payment."""
-    for line_ref in [line_ref for line_ref, unapplied in account.unapplied.items() if unapplied < ZERO]:
-        own = [each for each in account.applied if each.line_ref == line_ref]
-        account.unapply(own, -account.unapplied[line_ref], AllocationRule.PAYMENT_LOWERED)
+    """If more of a payment is applied than its amount, unapply the excess."""
+    for source in [source for source, unapplied in account.unapplied.items() if unapplied < ZERO]:
+        own = [each for each in account.applied if each.source == source]
+        account.unapply(own, -account.unapplied[source], AllocationRule.PAYMENT_LOWERED)
 
 
 def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozenset()) -> None:
@@ -75,15 +76,35 @@ def _offset_refunds(account: Account) -> None:
     If a refund exceeds its payment, the excess remains as a negative unapplied amount of the refund.
     """
     for refund in account.credits:
-        missing = -account.unapplied[refund.line_ref]
+        missing = -account.unapplied[refund.source]
         target = refund.refund_of
         if missing <= ZERO or target is None or target not in account.unapplied:
             continue
-        own = [each for each in account.applied if each.line_ref == target]
+        own = [each for each in account.applied if each.source == target]
         account.unapply(own, missing - max(account.unapplied[target], ZERO), AllocationRule.REFUNDED)
         netted = max(ZERO, min(missing, account.unapplied[target]))
-        account.unapplied[refund.line_ref] += netted
+        account.unapplied[refund.source] += netted
         account.unapplied[target] -= netted
+
+
+def _net_negative_entries(account: Account) -> None:
+    """Set each negative manual entry off against the account, because it belongs to no payment.
+
+    It takes the unapplied amounts of the account first, oldest first, then money that is applied to charges, newest
+    first. If the account has less money, the rest stays as a negative unapplied amount of the entry.
+    """
+    for entry in account.credits:
+        missing = -account.unapplied[entry.source]
+        if missing <= ZERO or not entry.is_of_entry:
+            continue
+        free = total(max(account.unapplied[each.source], ZERO) for each in account.credits)
+        own = [each for each in account.applied if each.source in account.unapplied]
+        account.unapply(own, missing - min(missing, free), AllocationRule.NEGATIVE_ENTRY)
+        for each in account.credits:
+            netted = min(missing, max(account.unapplied[each.source], ZERO))
+            account.unapplied[each.source] -= netted
+            account.unapplied[entry.source] += netted
+            missing -= netted
 
 
 def _allocate_without_date(account: Account, credit: Credit) -> None:

@@ -44,6 +44,8 @@ class HistoryCode(StrEnum):
     EXCEPTION_ACKNOWLEDGED = "exception_acknowledged"  # the detail is the user's text
     EXCEPTION_UNDONE = "exception_undone"  # an acceptance (postings); the detail is the user's reason
     EXCEPTION_REOPENED = "exception_reopened"  # after an acknowledgement; the detail is the user's reason
+    EXCEPTION_ENTRY_LINKED = "exception_entry_linked"  # a manual entry (entry, postings)
+    EXCEPTION_ENTRY_UNLINKED = "exception_entry_unlinked"  # as linked; the detail is the user's reason
     EXCEPTION_ASSIGNED = "exception_assigned"  # (owner), null if it has none any more
 
 

@@ -96,6 +96,7 @@ def decide(
         postings=before.postings if before else (),
         acknowledged_hash=before.acknowledged_hash if before else None,
         id=before.id if before else None,
+        linked_count=before.linked_count if before else 0,
     )
     return _evaluate(line, before, context)
 

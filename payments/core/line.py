@@ -121,8 +121,9 @@ class Line(NamedTuple):
 
     `saved_on` is the save date in the clinic's offset. `content` is the last save in the EMR, None if Billing knows
     only a deletion of the line. `attempts` is the number of evaluations of this version. `postings` are all entries of
-    the line, oldest first. `acknowledged_hash` is the `nonmonetary_hash` at the last posting or acknowledgement. `id`
-    is None until the line is stored.
+    the line, oldest first; `linked_count` of them are manual entries that a user linked to the line. A linked entry
+    without a provider or a date of service counts with those of the line. `acknowledged_hash` is the
+    `nonmonetary_hash` at the last posting or acknowledgement. `id` is None until the line is stored.
     """
 
     key: LineKey
@@ -139,6 +140,7 @@ class Line(NamedTuple):
     postings: tuple[LedgerPosting, ...] = ()
     acknowledged_hash: bytes | None = None
     id: int | None = None
+    linked_count: int = 0
 
     @property
     def company_id(self) -> str:
@@ -149,6 +151,11 @@ class Line(NamedTuple):
     def posted(self) -> Money:
         """The sum of the line's entries in dollars (P in rule D1)."""
         return total(posting.amount for posting in self.postings)
+
+    @property
+    def next_part(self) -> int:
+        """The number of the line's next entry. The numbers are consecutive; linked entries have none."""
+        return len(self.postings) - self.linked_count + 1
 
     @property
     def posted_deposit_dates(self) -> set[date]:

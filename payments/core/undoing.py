@@ -57,7 +57,7 @@ def undo_acceptance(
     line's `acknowledged_hash` from before the acceptance.
     """
     line = line._replace(postings=line.postings + tuple(reversed_by), acknowledged_hash=hash_before)
-    return line._replace(outcome=_outcome_to_decide(line, reason))
+    return line._replace(outcome=outcome_to_decide(line, reason))
 
 
 def undo_acknowledgement(line: Line, hash_before: bytes | None) -> Line:
@@ -69,7 +69,8 @@ def undo_acknowledgement(line: Line, hash_before: bytes | None) -> Line:
     return line._replace(acknowledged_hash=hash_before) if is_changed else line
 
 
-def _outcome_to_decide(line: Line, reason: FindingReason) -> Outcome:
+def outcome_to_decide(line: Line, reason: FindingReason) -> Outcome:
+    """Return the outcome of a line that needs a decision for this reason; its target stays."""
     if reason is FindingReason.ZERO_DUE:
         return ZeroDue()
     target = line.outcome.target or ZERO

@@ -66,6 +66,13 @@ BALANCING: dict[str, HelpText] = {
         "Entries that a biller or the company's policy posted for payments of this period. Balancing counts imports, "
         "so they are subtracted here.",
     ),
+    ReconcilingItem.MANUAL: HelpText(
+        "Posted by hand",
+        ITEM_SENTENCES[ReconcilingItem.MANUAL],
+        "A biller had posted the payment by hand, and linked the entry to its exception. Balancing counts imports, so "
+        "the entry is subtracted here. Manual entries that belong to no payment are no money of the EMR: the sum of "
+        "all manual entries is shown apart.",
+    ),
     ReconcilingItem.DATE_DIFFERENCES: HelpText(
         "Date differences",
         ITEM_SENTENCES[ReconcilingItem.DATE_DIFFERENCES],

@@ -81,7 +81,7 @@ def accept(tx: Transaction, finding_id: int, deposit_date: date | None, now: dat
         header = EntryHeader(EntryKind.ADJUSTMENT, who, now)
     refs = lines.write(tx, [apply_acceptance(line, postings)], now)
     # Entries of a line are numbered consecutively: a version may be adjusted, requeued and adjusted again.
-    first, origin = len(line.postings) + 1, EntryOrigin(finding.id)
+    first, origin = line.next_part, EntryOrigin(finding.id)
     added = [NewEntry(line, posting, part, today, origin) for part, posting in enumerate(postings, first)]
     entries.post(tx, added, refs, header)
     distribution_queue.enqueue(tx, {(line.company_id, each.dimensions.patient_id) for each in postings}, now)

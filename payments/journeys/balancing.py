@@ -16,7 +16,7 @@ from payments.store.db.external_sort import SortedRows
 from payments.store.ledger import clinics, job_runs, nightly_results
 from payments.store.ledger.job_runs import InstallationJob
 from payments.store.ledger.nightly_results import JobNight
-from payments.store.reports import balance_batches, balancing, emr_log
+from payments.store.reports import balance_batches, balancing, emr_log, manual_sums
 from payments.store.reports.balancing import BalanceFilter
 
 __all__ = ["Balance", "BalanceFilter", "BalancedLine", "LineGroup"]
@@ -38,7 +38,7 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLog
     """
     if log is not None:
         emr_log.create_temporary_tables(tx, log, balance_filter.scope)
-    balance = Balance(lines=SortedRows(_largest_first))
+    balance = Balance(lines=SortedRows(_largest_first), manual_entries=manual_sums.total_of(tx, balance_filter))
     for line in _reconcile_by_clinic(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
     return balance

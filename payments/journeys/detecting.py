@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from payments.core.finding import (
-    Finding,
-    FindingNote,
     FindingReason,
     FindingStatus,
     required_finding,
@@ -17,15 +15,13 @@ from payments.core.finding import (
 )
 from payments.core.history import HistoryCode, Params
 from payments.core.line import Line
-from payments.core.month import Month
 from payments.core.outcome import Held
 from payments.core.postponed_work import Selection
 from payments.store.db.connection import Transaction
-from payments.store.ledger import finding_candidates, findings, history, lines, months
+from payments.store.ledger import examinations, finding_candidates, findings, history, lines
 from payments.store.ledger.finding_candidates import OutdatedFinding
 from payments.store.ledger.findings import Examination, StoredFinding
 from payments.store.ledger.history import HistoryEvent
-from payments.store.ledger.months import CompanyMonth
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ def detect(
 
     changes = [(HistoryCode.EXCEPTION_OPENED, each_id, found[ref]) for ref, each_id in opened.items()]
     changes += [(HistoryCode.EXCEPTION_RECOMPUTED, each_id, each) for each_id, each in recomputed.items()]
-    described = [(code, each_id, each.line, _history_params(each)) for code, each_id, each in changes]
+    described = [(code, each_id, each.line, examinations.history_params(each)) for code, each_id, each in changes]
     closed = HistoryCode.EXCEPTION_CLOSED
     described += [(closed, each.id, locked[ref], {"reason": each.reason}) for ref, each in resolved.items()]
     event = HistoryEvent(now, closed, worker, None)
@@ -77,7 +73,7 @@ def detect(
 
 
 def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, OutdatedFinding]) -> dict[int, Examination]:
-    closing_times = months.closing_times(tx, {month for line in locked.values() for month in _months(line)})
+    closing_times = examinations.closing_times(tx, locked.values())
     found: dict[int, Examination] = {}
     for ref, line in locked.items():
         candidate = work[ref]
@@ -88,13 +84,9 @@ def _examine(tx: Transaction, locked: dict[int, Line], work: dict[int, OutdatedF
             version_conflict_finding(line, candidate.conflicting_amount) if is_conflict else required_finding(line)
         )
         if finding:
-            found[ref] = Examination(
-                line=line,
-                finding=finding,
-                note=_note_codes(line, finding, closing_times),
-                attempts=candidate.attempts if is_conflict else line.attempts,
-                dead_letter_id=candidate.dead_letter_id,
-            )
+            note = examinations.note_codes(line, finding, closing_times)
+            attempts = candidate.attempts if is_conflict else line.attempts
+            found[ref] = Examination(line, finding, note, attempts, candidate.dead_letter_id)
     return found
 
 
@@ -104,32 +96,6 @@ def _may_close(line: Line, finding: StoredFinding) -> bool:
     While a line is held, its findings stay open, except version conflicts.
     """
     return not isinstance(line.outcome, Held) or finding.reason is FindingReason.VERSION_CONFLICT
-
-
-def _months(line: Line) -> set[CompanyMonth]:
-    """Return the months of a line's transaction date and of its posted entries."""
-    return {(line.company_id, Month.of(day)) for day in line.transaction_and_deposit_dates}
-
-
-def _note_codes(line: Line, finding: Finding, closing_times: dict[CompanyMonth, datetime]) -> str:
-    """Return the codes of the notes for a finding, as `findings.note` stores them."""
-    if finding.reason is not FindingReason.CLOSED_MONTH:
-        return ""
-    missed = sorted(month for month in _months(line) if month in closing_times and line.saved_at < closing_times[month])
-    late = f"{FindingNote.LATE_ARRIVAL}:{missed[0][1]}" if missed else ""
-    nothing = "" if finding.proposal else FindingNote.NOTHING_TO_POST
-    return ";".join(filter(None, (late, nothing)))
-
-
-def _history_params(examination: Examination) -> Params:
-    finding = examination.finding
-    return {
-        "reason": finding.reason,
-        "case": finding.case,
-        "before": str(finding.amount_before),
-        "now": str(finding.amount_now),
-        "note": examination.note,
-    }
 
 
 def _event_of_finding(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from payments.contract.money import Money, total
 from payments.core.account import Allocation
+from payments.core.credit import SourceId
 from payments.core.distribution import distribute
 from payments.core.nightly_job import NightlyJob, Progress
 from payments.core.postponed_work import Selection, WorkItem, WorkKind
@@ -121,10 +122,14 @@ def distribute_queued(
     return _distribute(tx, selection.taken, as_of, now, immediate_only=True)
 
 
-def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[int, str]:
-    """Return the printed keys of the payments in these allocations, by row id of the line."""
-    line_refs = (allocation.line_ref for each in moved for _, allocation in each.allocations)
-    return lines.printed_keys(tx, line_refs, scope)
+def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[SourceId, str]:
+    """Return the key of each payment whose money moved as it is printed in a scope, by line id.
+
+    The money of manual entries that belong to no payment has no key.
+    """
+    sources = (allocation.source for each in moved for _, allocation in each.allocations)
+    found = lines.printed_keys(tx, (each for each in sources if isinstance(each, int)), scope)
+    return dict(found.items())
 
 
 def show_account(

@@ -27,7 +27,7 @@ from payments.store.reports import exception_queue, posted_sums
 from payments.store.reports import exceptions as exception_report
 from payments.store.reports import payment_log as log_report
 from payments.store.reports import timeline as timeline_report
-from payments.store.reports.account import AppliedRow
+from payments.store.reports.applied_amounts import AppliedRow
 from payments.store.reports.claims_feed import FeedRow, FeedSum
 from payments.store.reports.exception_life import DecisionEntry, LifeEvent
 from payments.store.reports.exception_queue import ExceptionWork

@@ -97,7 +97,7 @@ def _reverse(
         locked_findings.check_deposit_date(tx, line, finding.id, day, today)
     postings = tuple(each.posting for each in reversed_by)
     reopened = undo_acceptance(line, finding.reason, postings, finding.hash_before)
-    refs, first = lines.write(tx, [reopened], now), len(line.postings) + 1
+    refs, first = lines.write(tx, [reopened], now), line.next_part
     origin = EntryOrigin(finding.id, reason=request.reason.strip())
     for kind, group in groupby(enumerate(reversed_by, first), lambda each: each[1].kind):
         added = [

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -361,7 +362,7 @@ entries = Table(
     "entries",
     metadata,
     _id(),
-    Column("line_ref", BigInteger),  # null for a manual entry
+    Column("line_ref", BigInteger),  # null for a manual entry; `entry_links` may link it to a line
     Column("version", BigInteger),
     Column("part", Integer, nullable=False),
     Column("kind", Text, nullable=False),
@@ -390,12 +391,49 @@ entries = Table(
     Index("entries_by_day", "deposit_date", "id"),
 )
 
-# Money of a payment applied to a charge, or unapplied (negative). Append-only. Closed months do not block it (rule D8).
+# What only a manual entry has. `request_key` names the request that made it: repeated, it posts nothing. Append-only.
+manual_entries = Table(
+    "manual_entries",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    Column("entry_ref", BigInteger, nullable=False),
+    Column("purpose", Text, nullable=False),  # payment, adjustment or error_correction
+    Column("request_key", Text, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),  # of what was requested
+    PrimaryKeyConstraint("company_id", "entry_ref"),
+    ForeignKeyConstraint(["company_id", "entry_ref"], [entries.c.company_id, entries.c.id]),
+    Index("manual_entries_by_request", "company_id", "request_key", unique=True),
+)
+
+# The line that a manual entry belongs to. A link is ended, and never changed or deleted.
+entry_links = Table(
+    "entry_links",
+    metadata,
+    Column("company_id", Text, nullable=False),
+    _id(),
+    Column("entry_ref", BigInteger, nullable=False),
+    Column("line_ref", BigInteger, nullable=False),
+    Column("finding_ref", BigInteger),  # the exception for which a user made the link
+    Column("linked_at", Moment, nullable=False),
+    Column("linked_by", Text, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", Text),
+    Column("end_reason", Text),
+    PrimaryKeyConstraint("company_id", "id"),
+    ForeignKeyConstraint(["company_id", "entry_ref"], [entries.c.company_id, entries.c.id]),
+    ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    ForeignKeyConstraint(["company_id", "finding_ref"], [findings.c.company_id, findings.c.id]),
+    Index("entry_links_of_entry", "company_id", "entry_ref", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("entry_links_of_line", "company_id", "line_ref"),
+)
+
+# Money applied to a charge, or unapplied (negative). It is that of a line or, if `line_ref` is null, of a manual entry
+# that belongs to no line. Append-only. Closed months do not block it (rule D8).
 allocations = Table(
     "allocations",
     metadata,
     _id(),
-    Column("line_ref", BigInteger, nullable=False),
+    Column("line_ref", BigInteger),
     Column("clinic_id", Text, nullable=False),
     Column("charge_id", Text, nullable=False),
     Column("company_id", Text, nullable=False),
@@ -404,10 +442,14 @@ allocations = Table(
     Column("rule", Text, nullable=False),
     Column("distribution_date", Date, nullable=False),
     Column("made_at", Moment, nullable=False),
+    Column("entry_ref", BigInteger),
     Index("allocations_by_patient", "company_id", "patient_id"),
     PrimaryKeyConstraint("company_id", "id"),
     ForeignKeyConstraint(["company_id", "line_ref"], [lines.c.company_id, lines.c.id]),
+    ForeignKeyConstraint(["company_id", "entry_ref"], [entries.c.company_id, entries.c.id]),
     Index("allocations_of_line", "company_id", "line_ref"),
+    CheckConstraint("num_nonnulls(line_ref, entry_ref) = 1", name="allocations_source"),
+    Index("allocations_of_entry", "company_id", "entry_ref", postgresql_where=text("entry_ref IS NOT NULL")),
 )
 
 # The timeline of payments: each attempt with its worker, duration and error, each requeue with its user.

@@ -145,7 +145,7 @@ class WriteBatch:
         line, postings = decision.line, decision.postings
         posting_date = self.reference.posting_date(line.company_id)
         # `part` counts all entries of the line, because a version can be removed and, after a requeue, posted again.
-        first_part = len(line.postings) - len(postings) + 1
+        first_part = line.next_part - len(postings)
         self._entries += [
             NewEntry(line, posting, part, posting_date) for part, posting in enumerate(postings, first_part)
         ]

@@ -2,9 +2,12 @@
 
 from datetime import date, timedelta
 
-from payments.contract.event import ChargeType, Event
+from payments.contract.event import ChargeType, Event, Method
+from payments.contract.money import dollars
 from payments.core.scope import EVERYTHING
-from payments.journeys import adjusting, configuring, noting, undoing
+from payments.journeys import adjusting, configuring, linking, manual_entries, noting, undoing
+from payments.journeys.linking import LinkRequest, Unlinking
+from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget, Reversal
 from payments.journeys.noting import NewNote, NoteSubject
 from payments.journeys.undoing import UndoRequest
 from payments.store.db.connection import Database, transaction
@@ -53,7 +56,7 @@ def _decide_exceptions(office: Office, edited: list[Event]) -> None:
     """
     office.publish(*(next_version(each, amount_due="30.00", amount_paid="30.00") for each in edited))
     office.now += timedelta(minutes=1)
-    accepted, acknowledged, _ = adjusting.list_acceptable(office.tx, office.company_id)
+    accepted, acknowledged, open_one = adjusting.list_acceptable(office.tx, office.company_id)
     adjusting.accept(office.tx, accepted, None, office.now, BILLER)
     adjusting.acknowledge(office.tx, acknowledged, "agreed", office.now, BILLER)
     undoing.undo(office.tx, UndoRequest(accepted, "a mistake"), office.now, BILLER)
@@ -63,6 +66,20 @@ def _decide_exceptions(office: Office, edited: list[Event]) -> None:
     account = NoteSubject(office.company_id, patient_id="patient")
     for note in (NewNote(subject, "Called the clinic.", ""), NewNote(account, "Moved.", "patient")):
         noting.add_note(office.tx, note, office.now, BILLER)
+    _post_by_hand(office, open_one)
+
+
+def _post_by_hand(office: Office, exception_id: int) -> None:
+    """Post two manual entries: one was linked to an exception for a while, the other is reversed."""
+    for key in ("linked", "reversed"):
+        draft = EntryDraft(EntryPurpose.PAYMENT, dollars("3.00"), Method.CASH, office.company_id, CLINIC, "patient")
+        posted = manual_entries.post(office.tx, EntryRequest(key, draft), office.now, BILLER).entry
+        if key == "linked":
+            request = LinkRequest(posted.id, LinkTarget(finding_id=exception_id))
+            linking.link(office.tx, request, office.now, BILLER)
+            linking.unlink(office.tx, Unlinking(posted.id, "another payment"), office.now, BILLER)
+        else:
+            manual_entries.reverse(office.tx, Reversal(posted.id, "typed twice"), office.now, BILLER)
 
 
 def _import_june(office: Office, ids: dict[str, str]) -> None:

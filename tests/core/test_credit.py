@@ -58,4 +58,4 @@ def test_credit_is_the_remaining_money_of_the_line(
         credit = credit_of(7, groups, refund_of=3)
 
         assert (str(credit.amount), credit.deposit_date, credit.date_of_service, credit.on_account) == expected
-        assert (credit.line_ref, credit.entry_id, credit.refund_of) == (7, parts[0].entry_id, 3)
+        assert (credit.source, credit.entry_id, credit.refund_of) == (7, parts[0].entry_id, 3)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from payments.contract.money import dollars
 from payments.core.account import Account, Allocation, AllocationRule, AppliedAmount, Charge, DistributionPolicy
-from payments.core.credit import Credit
+from payments.core.credit import Credit, EntrySource, SourceId
 from payments.core.distribution import distribute
 
 TODAY = date(2026, 6, 30)
@@ -101,8 +101,8 @@ def test_rule_1_precedes_rule_2_unless_dos_first_is_on() -> None:
         distribute(Account(DistributionPolicy(TODAY, dos_first=chosen), paid, charges, [])) for chosen in (False, True)
     )
 
-    assert [(each.line_ref, str(each.amount)) for each in by_default] == [(2, "40.00")]
-    assert [(each.line_ref, str(each.amount)) for each in dos_first] == [(1, "30.00"), (2, "10.00")]
+    assert [(each.source, str(each.amount)) for each in by_default] == [(2, "40.00")]
+    assert [(each.source, str(each.amount)) for each in dos_first] == [(1, "30.00"), (2, "10.00")]
 
 
 def test_immediate_run_applies_payments_on_account_only() -> None:
@@ -110,7 +110,7 @@ def test_immediate_run_applies_payments_on_account_only() -> None:
 
     moved = distribute(Account(DistributionPolicy(TODAY, immediate_only=True), paid, OWES_BOTH, []))
 
-    assert [(each.line_ref, each.rule) for each in moved] == [(2, AllocationRule.ON_ACCOUNT)]
+    assert [(each.source, each.rule) for each in moved] == [(2, AllocationRule.ON_ACCOUNT)]
 
 
 def test_w6_lowered_payment_is_unapplied_newest_first() -> None:
@@ -147,7 +147,7 @@ days = st.sampled_from([MAY, JUNE, date(2026, 6, 25)])
 credits_ = st.lists(
     st.builds(
         Credit,
-        line_ref=st.just(0),
+        source=st.sampled_from([0, 0, 1]),  # 1: a manual entry
         entry_id=st.just(0),
         amount=money,
         deposit_date=days,
@@ -156,7 +156,14 @@ credits_ = st.lists(
         refund_of=st.none() | st.integers(1, 4),
     ),
     max_size=5,
-).map(lambda found: [each._replace(line_ref=place, entry_id=place) for place, each in enumerate(found, 1)])
+).map(
+    lambda found: [
+        each._replace(source=EntrySource(place), entry_id=place, refund_of=None)
+        if each.source
+        else each._replace(source=place, entry_id=place)
+        for place, each in enumerate(found, 1)
+    ]
+)
 charges_ = st.lists(
     st.tuples(days, st.integers(0, 80), st.booleans()),
     max_size=4,
@@ -184,21 +191,27 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
     assert unapplied + applied == sum((each.amount for each in paid), Decimal(0))
     for each in sum_allocations(evening.allocations + moved):
         # The refunded amount pays for no charge.
-        refunds = sum(other.amount for other in paid if other.refund_of == each.line_ref and other.amount < 0)
-        line = next(other for other in paid if other.line_ref == each.line_ref)
+        refunds = sum(other.amount for other in paid if other.refund_of == each.source and other.amount < 0)
+        line = next(other for other in paid if other.source == each.source)
         assert each.amount <= line.amount + refunds
+    negative = sum((each.amount for each in paid if each.is_of_entry and each.amount < 0), Decimal(0))
+    free = {each.source: night.unapplied[each.source] for each in paid}
+    if any(free[each.source] < 0 for each in paid if each.is_of_entry):
+        # Negative entries have taken everything that was left.
+        assert negative < 0
+        assert all(amount <= 0 for amount in free.values())
     assert all(outstanding >= 0 for outstanding in night.outstanding.values())
     assert distribute(Account(terms, paid, then + shrunk, sum_allocations(evening.allocations + moved))) == []
 
 
 def sum_allocations(allocations: list[Allocation]) -> list[AppliedAmount]:
-    """Return the sum of the allocations of each line and charge, as the store does.
+    """Return the sum of the allocations of each source and charge, as the store does.
 
     Each sum has the number of its newest allocation.
     """
-    standing: dict[tuple[int, tuple[str, str]], AppliedAmount] = {}
-    for number, (line_ref, charge_key, amount, _) in enumerate(allocations, 1):
-        before = standing.get((line_ref, charge_key))
+    standing: dict[tuple[SourceId, tuple[str, str]], AppliedAmount] = {}
+    for number, (source, charge_key, amount, _) in enumerate(allocations, 1):
+        before = standing.get((source, charge_key))
         total = amount + (before.amount if before else 0)
-        standing[line_ref, charge_key] = AppliedAmount(line_ref, charge_key, total, number)
+        standing[source, charge_key] = AppliedAmount(source, charge_key, total, number)
     return [each for each in standing.values() if each.amount]

@@ -52,16 +52,16 @@ def test_refund_unapplies_no_payment_but_its_own(
 
     moved = distribute(account)
 
-    assert [(each.line_ref, str(each.amount)) for each in moved] == expected
-    assert [str(account.unapplied[each.line_ref]) for each in lines] == left
+    assert [(each.source, str(each.amount)) for each in moved] == expected
+    assert [str(account.unapplied[each.source]) for each in lines] == left
 
 
 @given(credits_, charges_, st.booleans())
 def test_refund_without_its_payment_changes_nothing_for_other_payments(
     paid: list[Credit], owed: list[Charge], dos_first: bool
 ) -> None:
-    refunds = [each for each in paid if each.amount < 0]
-    others = [each._replace(refund_of=None) for each in paid if each.amount >= 0]
+    refunds = [each for each in paid if each.amount < 0 and not each.is_of_entry]
+    others = [each._replace(refund_of=None) for each in paid if each not in refunds]
     unlinked = [each._replace(refund_of=None) for each in refunds]
     policy = DistributionPolicy(TODAY, dos_first=dos_first)
 

@@ -14,10 +14,16 @@ from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import ExceptionFilter, FeedFilter
 from payments.store.db.connection import Transaction
 
+# The entries of each line with the manual entries that are linked to it, and those of manual entries without a line.
+_SOURCES = """
+SELECT entries.*, coalesce(entries.line_ref, link.line_ref) AS of_line,
+    CASE WHEN coalesce(entries.line_ref, link.line_ref) IS NULL THEN coalesce(reverses, entries.id) END AS of_entry
+FROM entries LEFT JOIN entry_links AS link ON link.entry_ref = entries.id AND ended_at IS NULL
+"""
 # Evaluated lines without an exception whose posted amount differs from the target.
-OFF_TARGET = """
+OFF_TARGET = f"""
 SELECT payment_id, target, posted FROM lines, LATERAL (
-    SELECT coalesce(sum(amount), 0) AS posted FROM entries WHERE line_ref = lines.id) AS standing
+    SELECT coalesce(sum(amount), 0) AS posted FROM ({_SOURCES}) AS own WHERE of_line = lines.id) AS standing
 WHERE application NOT IN ('exception', 'held') AND reason IS DISTINCT FROM 'patient_not_found' AND target <> posted
 """
 # Lines that need an exception and have none that is open or acknowledged for this attempt.
@@ -27,7 +33,7 @@ SELECT payment_id FROM lines WHERE (application = 'exception' OR reason = 'patie
         AND (findings.version, findings.attempts) = (lines.version, lines.attempts))
 """
 # Charges or payments with more applied than is owed or paid, or less than nothing.
-OVERAPPLIED = """
+OVERAPPLIED = f"""
 SELECT 'charge', charge_id, patient_id, sum(amount) FROM allocations LEFT JOIN charges USING (charge_id, patient_id)
 GROUP BY 2, 3, patient_balance, patient_paid
 HAVING sum(amount) NOT BETWEEN 0 AND greatest(0, coalesce(patient_balance + patient_paid, 0))
@@ -38,7 +44,12 @@ SELECT 'payment', payment_id, moved.patient_id, applied FROM (
     SELECT line_ref, patient_id, sum(amount) AS applied FROM allocations GROUP BY 1, 2
 ) AS moved JOIN lines ON lines.id = line_ref
 WHERE applied NOT BETWEEN 0 AND greatest(0, (
-    SELECT sum(amount) FROM entries WHERE entries.line_ref = moved.line_ref AND entries.patient_id = moved.patient_id))
+    SELECT sum(amount) FROM ({_SOURCES}) AS own WHERE of_line = moved.line_ref AND own.patient_id = moved.patient_id))
+UNION ALL
+SELECT 'entry', entry_ref::text, patient_id, applied FROM (
+    SELECT entry_ref, patient_id, sum(amount) AS applied FROM allocations WHERE entry_ref IS NOT NULL GROUP BY 1, 2
+) AS moved WHERE applied NOT BETWEEN 0 AND greatest(0, (
+    SELECT sum(amount) FROM ({_SOURCES}) AS own WHERE of_entry = entry_ref))
 """
 
 
@@ -64,11 +75,13 @@ def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
     """
     rows = list(reporting.claims_feed(tx, FeedFilter()))
     balance = balancing.balance(tx, BalanceFilter())
-    posted = tx.execute(text("SELECT coalesce(sum(amount), 0.00) FROM entries")).scalar_one()
+    sum_of_lines = f"SELECT coalesce(sum(amount), 0.00) FROM ({_SOURCES}) AS own WHERE of_line IS NOT NULL"
+    posted = tx.execute(text(sum_of_lines)).scalar_one()
 
     assert sum((row.posted_amount for row in rows), ZERO) == posted
     assert sum((row.difference for row in rows), ZERO) == balance.emr_total - posted
-    assert balance.billing_total + balance.items[ReconcilingItem.PRIOR_PERIOD] == posted
+    adjusted = balance.items[ReconcilingItem.PRIOR_PERIOD] + balance.items[ReconcilingItem.MANUAL]
+    assert balance.billing_total + adjusted == posted
     differing = {PostedState(row.posted) for row in rows if row.difference}
     assert differing <= {*NOT_IN_BILLING, PostedState.INTERNAL_PAYMENT}
     for choice in PostedFilter:
@@ -89,7 +102,8 @@ def check_applied_plus_unassigned(tx: Transaction, patient_id: str) -> None:
     assert account.payments_total == sum((row.amount for row in log), ZERO)
     assert account.unassigned == account.payments_total - applied
     assert account.unassigned == sum((row.unassigned for row in log), ZERO)
-    # Only a refund that its payment does not cover makes an account negative.
+    # Only a refund that its payment does not cover, or a negative manual entry, makes an account negative.
     uncovered = distributing.show_refunds_to_check(tx, account)
-    assert account.unassigned >= -sum((each.uncovered for each in uncovered), ZERO)
+    negative = sum((row.amount for row in log if row.kind == "manual" and row.amount < 0), ZERO)
+    assert account.unassigned >= negative - sum((each.uncovered for each in uncovered), ZERO)
     assert account.balance >= 0

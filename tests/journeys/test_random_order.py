@@ -6,6 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from payments.store.db.connection import Database
 from tests.examples import example_count
+from tests.journeys.manual_entry_state_machine import ManualEntryStateMachine
 from tests.journeys.office_state_machine import OfficeStateMachine
 
 EXAMPLES = example_count(4)
@@ -13,11 +14,14 @@ PARTS = max(1, EXAMPLES // 250)  # lets several processes share a long run
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("machine", [OfficeStateMachine, ManualEntryStateMachine])
 @pytest.mark.parametrize("part", range(PARTS))
-def test_closed_totals_stay_and_lines_match_their_newest_version(database: Database, part: int) -> None:
-    OfficeStateMachine.database = database
+def test_closed_totals_stay_and_lines_match_their_newest_version(
+    database: Database, part: int, machine: type[OfficeStateMachine]
+) -> None:
+    machine.database = database
     run_state_machine_as_test(
-        OfficeStateMachine,
+        machine,
         settings=settings(
             max_examples=EXAMPLES // PARTS,
             stateful_step_count=16,

@@ -29,7 +29,9 @@ from tests.store.test_partitions import BY_MONTH, create_partitions
 pytestmark = pytest.mark.acceptance
 
 GRANTS = str(ROOT / "docs/ops/grants/grants.sql")
-APPEND_ONLY = {*"entries allocations history audit lines_was set_aside_was findings_was charges_was notes".split()}
+APPEND_ONLY = {
+    *"entries allocations manual_entries history audit lines_was set_aside_was findings_was charges_was notes".split()
+}
 TABLE_RIGHTS = """
     SELECT relname, relispartition, (
         SELECT coalesce(string_agg(right_, ' ' ORDER BY place), '')

@@ -11,7 +11,8 @@ from payments.core.sorting import Window
 from payments.journeys.importing import import_events
 from payments.store.db.connection import Transaction
 from payments.store.reports import account, payment_log
-from payments.store.reports.account import AccountRow, AppliedRow
+from payments.store.reports.account import AccountRow
+from payments.store.reports.applied_amounts import AppliedRow
 from payments.store.reports.payment_log import PaymentLogFilter
 from tests.builders.events import (
     deleted_payment,

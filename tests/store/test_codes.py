@@ -46,7 +46,10 @@ def test_update_of_the_code_replaces_the_sentence(tx_with_finding: Transaction, 
     assert stored_reasons(tx_with_finding) == [(SENTENCES[reason], reason)]
 
 
-NEW_CODES = {HistoryCode.EXCEPTION_UNDONE, HistoryCode.EXCEPTION_REOPENED, HistoryCode.EXCEPTION_ASSIGNED}
+NEW_CODES = {
+    *(HistoryCode.EXCEPTION_UNDONE, HistoryCode.EXCEPTION_REOPENED, HistoryCode.EXCEPTION_ASSIGNED),
+    *(HistoryCode.EXCEPTION_ENTRY_LINKED, HistoryCode.EXCEPTION_ENTRY_UNLINKED),
+}
 # The sentences that the history held before it held codes; some of them have been reworded.
 OLD_SENTENCES = {code: words for code, words in HISTORY_CODES.items() if code not in NEW_CODES} | {
     HistoryCode.EXCEPTION_CLOSED: "Exception closed by itself",

@@ -24,6 +24,12 @@ CHANGES = {
             posting_date, posted_at, entered_by)
         VALUES (1, 'manual', 1, 'company', 'clinic', 'patient', 'Copay', 'Cash', '2020-06-10', '2020-06-10',
             '2020-06-10', 'user:biller')""",
+    "new manual entry": """
+        INSERT INTO manual_entries (company_id, entry_ref, purpose, request_key, request_hash)
+        SELECT company_id, id, 'payment', 'key', '' FROM entries LIMIT 1""",
+    "new link": """
+        INSERT INTO entry_links (company_id, entry_ref, line_ref, linked_at, linked_by)
+        SELECT company_id, id, line_ref, '2020-06-10', 'user:biller' FROM entries LIMIT 1""",
     "settings of a clinic": """
         INSERT INTO settings_changes (company_id, clinic_id, since, integration, charge_types, set_by)
         VALUES ('company', 'clinic', '2020-06-10', false, '{}', 'user:admin')""",

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 PAYMENTS = 20_000
 NOW = datetime(2026, 6, 2, 12, tzinfo=ZoneInfo("America/Denver"))
 TODAY = NOW.date()
-SMALL = ("patients", "import_tasks")
+SMALL = ("patients", "import_tasks", "entry_links")
 # A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
 LIMIT = "20s"
 LARGE = "lines|entries|charges|allocations|findings|set_aside|history"

@@ -80,7 +80,7 @@ def test_every_key_begins_with_the_company(catalog):
 def test_every_foreign_key_begins_with_the_company(catalog):
     keys = catalog(FOREIGN_KEYS)
 
-    assert len(keys) == 6
+    assert len(keys) == 11
     assert [name for _, name, valid, own, other in keys if not (valid and own and other)] == []
 
 

@@ -23,6 +23,7 @@ class AdvisoryLock(IntEnum):
     NIGHTLY_BALANCE = 7_250_008
     ADMISSION = 7_250_009  # shared by imports; retiring a company or clinic waits for them
     NIGHTLY_SNAPSHOT = 7_250_010
+    MANUAL_ENTRY = 7_250_011  # per request key: the same request at the same time posts one entry
 
 
 def acquire(tx: Transaction, lock: AdvisoryLock) -> None:

@@ -6,22 +6,29 @@ version of a row to a row-version table, with the time at which its validity end
 
 from datetime import datetime
 
-from payments.store.tables import VALID_TO, VERSIONED, allocations, entries, patients, versions_table
+from payments.store.tables import VALID_TO, VERSIONED, allocations, entries, entry_links, patients, versions_table
 
 _EXISTED_CONDITION = {
     entries.name: "posted_at <= :as_of",
     allocations.name: "made_at <= :as_of",
+    entry_links.name: "linked_at <= :as_of",
     patients.name: "(named_at IS NULL OR named_at <= :as_of)",
 }
 # Earlier versions of patients are not stored. A version that was imported later is unknown at the moment.
 _COLUMNS_UNKNOWN_BEFORE_CHANGE = {"version", "saved_at"}
 _AS_OF_COLUMN_LISTS = {
+    entry_links.name: ", ".join(
+        "CASE WHEN ended_at > :as_of THEN NULL ELSE ended_at END AS ended_at"
+        if column.name == "ended_at"
+        else column.name
+        for column in entry_links.columns
+    ),
     patients.name: ", ".join(
         f"CASE WHEN changed_at > :as_of THEN NULL ELSE {column.name} END AS {column.name}"
         if column.name in _COLUMNS_UNKNOWN_BEFORE_CHANGE
         else column.name
         for column in patients.columns
-    )
+    ),
 }
 _COLUMN_LISTS = {table.name: ", ".join(column.name for column in table.columns) for table in VERSIONED}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from payments.core.outcome import Application
 from payments.core.posted import NOT_IN_BILLING, POSTED_RULES, PostedFilter, PostedRule, PostedState
+from payments.store.db.line_entries import linked_amount
 from payments.store.tables import MAY_BE_UNPOSTED
 
 LINE_EMR_AMOUNT = "CASE WHEN {0}.paid AND NOT {0}.deleted THEN {0}.amount_paid ELSE 0.00 END"
@@ -17,8 +18,9 @@ DEAD_LETTER_EMR_AMOUNT = "CASE WHEN {0}.paid IS FALSE THEN 0.00 ELSE {0}.amount_
 """The amount in dollars that a dead letter states for its payment; null if it cannot be read."""
 
 _SUM_OF_ENTRIES = (
-    "coalesce((SELECT sum(entries.amount) FROM entries "
-    "WHERE entries.company_id = {0}.company_id AND entries.line_ref = {0}.{1}), 0.00)"
+    "(coalesce((SELECT sum(entries.amount) FROM entries "
+    "WHERE entries.company_id = {0}.company_id AND entries.line_ref = {0}.{1}), 0.00) + "
+    f"{linked_amount('{0}.company_id', '{0}.{1}')})"
 )
 
 # Where the outcome is decided, the ledger holds the target (rule D1). Elsewhere the entries are summed.

@@ -9,20 +9,23 @@ from zoneinfo import ZoneInfo
 from payments.contract.keys import ChargeKey
 from payments.contract.money import ZERO
 from payments.core.account import Account, Allocation, AppliedAmount, Charge, DistributionPolicy
-from payments.core.credit import Credit, EntryGroup, credit_of
+from payments.core.credit import Credit, EntryGroup, EntrySource, SourceId, credit_of
 from payments.core.postponed_work import WorkItem, WorkKind
 from payments.core.refund import refunded_lines
 from payments.store.db.advisory_locks import AdvisoryLock, acquire
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
+from payments.store.db.line_entries import ACTIVE_LINK
 from payments.store.db.statement import text
 from payments.store.ledger import lines
 from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
 from payments.store.tables import allocations, patients
 
-_ALLOCATION_COLUMNS = "line_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
+_ALLOCATION_COLUMNS = (
+    "line_ref entry_ref clinic_id charge_id company_id patient_id amount rule distribution_date made_at".split()
+)
 
 _IS_NIGHTLY_ACCOUNT_POSTPONED = is_postponed(WorkKind.DISTRIBUTE_ACCOUNT, "patients.company_id", "patients.patient_id")
 
@@ -77,7 +80,7 @@ def add_allocations(
     """Insert the allocations in `moved` in this order. `accounts` provides the day of the run of each account."""
     rows = [
         {
-            "line_ref": allocation.line_ref,
+            **_source_columns(allocation.source),
             **allocation.charge._asdict(),
             "patient_id": patient_id,
             "amount": allocation.amount,
@@ -89,6 +92,20 @@ def add_allocations(
     ]
     if rows:
         tx.execute(text(insert_statement(allocations, _ALLOCATION_COLUMNS)), column_arrays(rows, _ALLOCATION_COLUMNS))
+
+
+def _source_columns(source: SourceId) -> dict[str, int | None]:
+    if isinstance(source, EntrySource):
+        return {"line_ref": None, "entry_ref": source.entry_ref}
+    return {"line_ref": source, "entry_ref": None}
+
+
+def _source(line_ref: int | None, entry_ref: int | None) -> SourceId:
+    """Return the source of a row. An entry or an allocation belongs to a line or, without one, to a manual entry."""
+    if line_ref is not None:
+        return line_ref
+    assert entry_ref is not None  # noqa: S101 (a constraint of the table)
+    return EntrySource(entry_ref)
 
 
 def _load_policies(
@@ -120,18 +137,24 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
     found = tx.execute(
         text(
             f"""
-            SELECT entries.company_id, entries.patient_id, line_ref, min(lines.refund_of) AS refund_of,
-                entries.charge_type, entries.date_of_service, deposit_date, sum(amount) AS amount,
-                min(entries.id) AS first_entry_id
-            FROM entries JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)} USING (company_id, patient_id)
-                JOIN lines ON lines.company_id = entries.company_id AND lines.id = line_ref
-            GROUP BY entries.company_id, entries.patient_id, line_ref, entries.charge_type, entries.date_of_service,
-                deposit_date
+            SELECT entries.company_id, entries.patient_id, own.line_ref, own.entry_ref,
+                min(lines.refund_of) AS refund_of, entries.charge_type, entries.date_of_service, deposit_date,
+                sum(amount) AS amount, min(entries.id) AS first_entry_id
+            FROM entries JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)}
+                ON entries.company_id = new.company_id AND entries.patient_id = new.patient_id
+                {ACTIVE_LINK}
+                CROSS JOIN LATERAL (SELECT coalesce(entries.line_ref, link.line_ref) AS line_ref,
+                    coalesce(entries.reverses, entries.id) AS entry_ref) AS source
+                CROSS JOIN LATERAL (SELECT source.line_ref,
+                    CASE WHEN source.line_ref IS NULL THEN source.entry_ref END AS entry_ref) AS own
+                LEFT JOIN lines ON lines.company_id = entries.company_id AND lines.id = own.line_ref
+            GROUP BY entries.company_id, entries.patient_id, own.line_ref, own.entry_ref, entries.charge_type,
+                entries.date_of_service, deposit_date
             """
         ),
         rows,
     )
-    groups: dict[PatientKey, dict[int, list[EntryGroup]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[PatientKey, dict[SourceId, list[EntryGroup]]] = defaultdict(lambda: defaultdict(list))
     refunds: dict[int, str] = {}
     for row in found:
         group = EntryGroup(
@@ -141,30 +164,30 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
             amount=row.amount,
             entry_id=row.first_entry_id,
         )
-        groups[row.company_id, row.patient_id][row.line_ref].append(group)
+        groups[row.company_id, row.patient_id][_source(row.line_ref, row.entry_ref)].append(group)
         if row.refund_of:
             refunds[row.line_ref] = row.refund_of
     refunded = _refunded_lines(tx, groups.values(), refunds) if refunds else {}
     credits_: dict[PatientKey, list[Credit]] = defaultdict(list)
-    for key, by_line in groups.items():
-        credits_[key] = [credit_of(ref, own, refunded.get(ref)) for ref, own in by_line.items()]
+    for key, by_source in groups.items():
+        credits_[key] = [credit_of(source, own, refunded.get(source)) for source, own in by_source.items()]
     return credits_
 
 
 def _refunded_lines(
-    tx: Transaction, accounts: Iterable[Mapping[int, object]], refunds: Mapping[int, str]
-) -> dict[int, int]:
+    tx: Transaction, accounts: Iterable[Mapping[SourceId, object]], refunds: Mapping[int, str]
+) -> dict[SourceId, int]:
     """Return a map from the row id of each refund to the row id of the line of the same account that it refunds.
 
-    `accounts` holds the row ids of each account's lines. `refunds` maps the row id of each refund to the key of the
-    line that it refunds.
+    `accounts` holds the sources of each account. `refunds` maps the row id of each refund to the key that it names.
     """
-    with_refunds = [by_line for by_line in accounts if refunds.keys() & by_line.keys()]
+    by_line_ids = [[source for source in each if isinstance(source, int)] for each in accounts]
+    with_refunds = [by_line for by_line in by_line_ids if refunds.keys() & set(by_line)]
     keys = lines.local_keys(tx, (ref for by_line in with_refunds for ref in by_line))
-    targets: dict[int, int] = {}
+    targets: dict[SourceId, int] = {}
     for by_line in with_refunds:
         own = {ref: refunds[ref] for ref in by_line if ref in refunds}
-        targets |= refunded_lines({ref: keys[ref] for ref in by_line}, own)
+        targets.update(refunded_lines({ref: keys[ref] for ref in by_line}, own).items())
     return targets
 
 
@@ -194,9 +217,10 @@ def _load_charges(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
 def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKey, list[AppliedAmount]]:
     found = tx.execute(
         text(
-            "SELECT company_id, patient_id, line_ref, clinic_id, charge_id, sum(amount) AS amount, max(id) AS last_id "
+            "SELECT company_id, patient_id, line_ref, entry_ref, clinic_id, charge_id, sum(amount) AS amount, "
+            "max(id) AS last_id "
             f"FROM allocations JOIN {unnest_item(patients, PATIENT_KEY_COLUMNS)} USING (company_id, patient_id) "
-            "GROUP BY 1, 2, 3, 4, 5 HAVING sum(amount) <> 0"
+            "GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(amount) <> 0"
         ),
         rows,
     )
@@ -205,7 +229,7 @@ def _load_applied(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
         charge_key = ChargeKey(row.company_id, row.clinic_id, row.charge_id)
         applied[row.company_id, row.patient_id].append(
             AppliedAmount(
-                line_ref=row.line_ref, charge=charge_key, amount=row.amount or ZERO, allocation_id=row.last_id
+                _source(row.line_ref, row.entry_ref), charge_key, row.amount or ZERO, allocation_id=row.last_id
             )
         )
     return applied

@@ -92,6 +92,25 @@ def load(tx: Transaction, ids: Sequence[int]) -> dict[int, StoredFinding]:
     return {row["id"]: _to_finding(row) for row in found.mappings()}
 
 
+def newest_of_line(tx: Transaction, company_id: str, line_ref: int) -> int | None:
+    """Return the id of the newest finding of a line, open or not; None if it had none."""
+    query = "SELECT max(id) FROM findings WHERE company_id = :company_id AND line_ref = :line_ref"
+    newest: int | None = tx.execute(text(query), {"company_id": company_id, "line_ref": line_ref}).scalar_one()
+    return newest
+
+
+def decided_of_attempt(tx: Transaction, line: Line) -> StoredFinding | None:
+    """Return the closed-month finding of the present attempt at a line that a user has decided; None without one."""
+    query = (
+        f"SELECT {_STORED_COLUMNS} FROM findings WHERE company_id = :company_id AND line_ref = :line_ref "
+        "AND version = :version AND (attempts IS NULL OR attempts = :attempts) AND reason_code = 'closed_month' "
+        "AND status IN ('acknowledged', 'resolved') ORDER BY id DESC LIMIT 1"
+    )
+    of_attempt = {name: getattr(line, name) for name in ("company_id", "version", "attempts")}
+    row = tx.execute(text(query), of_attempt | {"line_ref": line.id}).mappings().one_or_none()
+    return _to_finding(row) if row else None
+
+
 def read_locked(tx: Transaction, finding_id: int) -> StoredFinding | None:
     """Lock a finding and return it, or None if there is none with this id. Locks: the finding FOR NO KEY UPDATE."""
     query = f"SELECT {_STORED_COLUMNS} FROM findings WHERE id = :id FOR NO KEY UPDATE"

@@ -1,5 +1,6 @@
 """Lines: loaded and locked together with their postings, and written back in bulk."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -19,6 +20,7 @@ from payments.store.db.bulk import append, column_arrays, unnest_item
 from payments.store.db.conditions import has_not_moved, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.fair_shares import due_rows
+from payments.store.db.line_entries import entries_of_line
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
@@ -29,7 +31,7 @@ _CONTENT_COLUMNS = (
     "case_id provider_id reference memo refund_of"
 ).split()
 _KEY_COLUMNS = list(LineKey._fields)
-_KEY_LIST = ", ".join(_KEY_COLUMNS)
+_KEY_LIST, _ENTRIES_ASKED = ", ".join(_KEY_COLUMNS), entries_of_line("asked.company_id", "asked.ref")
 _OTHER_COLUMNS = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _OUTCOME_COLUMNS = OutcomeColumns._fields
 _WRITTEN_COLUMNS = [*_KEY_COLUMNS, *_OTHER_COLUMNS, "settled_notes", *_CONTENT_COLUMNS, *_OUTCOME_COLUMNS, "changed_at"]
@@ -41,7 +43,6 @@ _DUE_AMONG_QUERY = (
 )
 _rest_values, _content_values = attrgetter(*_OTHER_COLUMNS, "acknowledged_hash"), attrgetter(*_CONTENT_COLUMNS)
 _NO_CONTENT = (None,) * len(_CONTENT_COLUMNS)
-
 
 # All locks are FOR NO KEY UPDATE. An allocation or a finding has a foreign key to its line, and inserting one does not
 # wait for this lock.
@@ -186,32 +187,30 @@ def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
 
 
 def _load_lines(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
-    postings: dict[int, list[LedgerPosting]] = {row["id"]: [] for row in rows}
+    by_ref = {row["id"]: row for row in rows}
+    postings: dict[int, list[LedgerPosting]] = {ref: [] for ref in by_ref}
+    linked: Counter[int] = Counter()
     if postings:
         found = tx.execute(
             text(
-                "SELECT line_ref, amount, patient_id, charge_type, method, provider_id, date_of_service, deposit_date "
-                "FROM unnest(CAST(:companies AS text[]), CAST(:refs AS bigint[])) AS asked(company_id, ref), LATERAL "
-                "(SELECT * FROM entries WHERE company_id = asked.company_id AND line_ref = asked.ref OFFSET 0) AS own "
-                "ORDER BY id"
+                "SELECT ref, own.* FROM unnest(CAST(:companies AS text[]), CAST(:refs AS bigint[])) "
+                f"AS asked(company_id, ref), LATERAL ({_ENTRIES_ASKED}) AS own ORDER BY id"
             ),
             {"companies": [row["company_id"] for row in rows], "refs": list(postings)},
         )
-        for row in found:
-            dimensions = EntryDimensions(
-                patient_id=row.patient_id,
-                charge_type=ChargeType(row.charge_type),
-                method=Method(row.method),
-                provider_id=row.provider_id,
-                date_of_service=row.date_of_service,
-                deposit_date=row.deposit_date,
-            )
-            postings[row.line_ref].append(LedgerPosting(row.amount, dimensions))
-    found_lines = (_to_line(row, tuple(postings[row["id"]])) for row in rows)
+        for entry in found:
+            row = by_ref[entry.ref]
+            provider_id = entry.provider_id or (row["provider_id"] if entry.is_linked else None)
+            served_on = entry.date_of_service or (row["date_of_service"] if entry.is_linked else None)
+            charge_type, method = ChargeType(entry.charge_type), Method(entry.method)
+            own = EntryDimensions(entry.patient_id, charge_type, method, provider_id, served_on, entry.deposit_date)
+            postings[entry.ref].append(LedgerPosting(entry.amount, own))
+            linked[entry.ref] += entry.is_linked
+    found_lines = (_to_line(row, tuple(postings[row["id"]]), linked[row["id"]]) for row in rows)
     return {line.key: line for line in found_lines}
 
 
-def _to_line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
+def _to_line(row: RowMapping, postings: tuple[LedgerPosting, ...], linked_count: int) -> Line:
     key = LineKey(*(row[name] for name in _KEY_COLUMNS))
     return Line(
         key=key,
@@ -228,6 +227,7 @@ def _to_line(row: RowMapping, postings: tuple[LedgerPosting, ...]) -> Line:
         postings=postings,
         acknowledged_hash=row["settled_notes"],
         id=row["id"],
+        linked_count=linked_count,
     )
 
 

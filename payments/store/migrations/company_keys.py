@@ -100,6 +100,7 @@ INDEXES = (
     KeyIndex("entries_of_line", "entries", "company_id, line_ref, version, kind, part", unique=True),
     KeyIndex("allocations_id_key", "allocations", "company_id, id", unique=True),
     KeyIndex("allocations_of_line", "allocations", "company_id, line_ref"),
+    KeyIndex("allocations_of_entry", "allocations", "company_id, entry_ref", where="entry_ref IS NOT NULL"),
     # Rows arrive in the order of time. A BRIN index costs the import nothing.
     KeyIndex("history_by_time", "history", "at", method="brin"),
     KeyIndex("history_of_line", "history", "company_id, line_ref"),
@@ -113,8 +114,20 @@ FOREIGN_KEYS = (
     ForeignKey("allocations", "company_id, line_ref", "lines (company_id, id)"),
 )
 
+LATER_FOREIGN_KEYS = (
+    ForeignKey("allocations", "company_id, entry_ref", "entries (company_id, id)"),
+    ForeignKey("manual_entries", "company_id, entry_ref", "entries (company_id, id)"),
+    ForeignKey("entry_links", "company_id, entry_ref", "entries (company_id, id)"),
+    ForeignKey("entry_links", "company_id, line_ref", "lines (company_id, id)"),
+    ForeignKey("entry_links", "company_id, finding_ref", "findings (company_id, id)"),
+)
+"""Foreign keys of tables and columns that were added after the keys by company."""
+
+LATER_CHECKS = (("allocations", "allocations_source", "CHECK (num_nonnulls(line_ref, entry_ref) = 1)"),)
+"""By table and name, checks that were added after the keys by company."""
+
 NOT_NULL_TABLES = ("findings", "findings_was")
-"""The tables whose column `company_id` allows null until the backfill has filled every row."""
+"""Tables of which every row has a company after the backfill, but whose column allows null before."""
 
 PRIMARY_KEY_INDEXES = {
     "clinics": "clinics_of_company",

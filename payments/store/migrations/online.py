@@ -13,6 +13,8 @@ from payments.store.migrations.company_keys import (
     DROPPED_TRIGGERS,
     FOREIGN_KEYS,
     INDEXES,
+    LATER_CHECKS,
+    LATER_FOREIGN_KEYS,
     NOT_NULL_TABLES,
     PRIMARY_KEY_INDEXES,
     ForeignKey,
@@ -67,17 +69,15 @@ def index_steps(tx: Transaction, index: KeyIndex) -> Iterator[str]:
 
 def missing_constraints(tx: Transaction) -> list[str]:
     """Return the statements that add and validate foreign keys and checks. Execute each in a separate transaction."""
-    if _is_company_first(tx, "findings"):
-        return []
+    is_finished = _is_company_first(tx, "findings")
+    keys = LATER_FOREIGN_KEYS if is_finished else FOREIGN_KEYS + LATER_FOREIGN_KEYS
+    unchecked = [] if is_finished else [leaf for name in NOT_NULL_TABLES for leaf in _leaf_tables(tx, name)]
     return [
         statement
         for table, name, definition in (
-            *((key.table, key.name, _foreign_key_definition(key)) for key in FOREIGN_KEYS),
-            *(
-                (table, _COMPANY_CHECK_NAME, "CHECK (company_id IS NOT NULL)")
-                for name in NOT_NULL_TABLES
-                for table in _leaf_tables(tx, name)
-            ),
+            *((key.table, key.name, _foreign_key_definition(key)) for key in keys),
+            *((table, _COMPANY_CHECK_NAME, "CHECK (company_id IS NOT NULL)") for table in unchecked),
+            *LATER_CHECKS,
         )
         for statement in _constraint_steps(tx, table, name, definition)
     ]

@@ -18,10 +18,11 @@ _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPD
 _RIGHTS_BY_TABLE = {
     **dict.fromkeys(("alembic_version", "postponed_work"), _READ),
     **dict.fromkeys(("daily_queues", "nightly_results", "import_tasks", "requeue_items"), _READ),
-    **dict.fromkeys(("allocations", "audit", "entries", "history", "notes", "settings_changes"), _ADD),
+    **dict.fromkeys(("allocations", "audit", "entries", "history", "manual_entries"), _ADD),
+    **dict.fromkeys(("notes", "settings_changes"), _ADD),
     **dict.fromkeys(("lines_was", "set_aside_was", "findings_was", "charges_was", "account_marks"), _ADD),
     **dict.fromkeys(("companies", "clinics", "company_months", "lines", "set_aside", "findings"), _CHANGE),
-    **dict.fromkeys(("patients", "charges", "requeue_runs", "users"), _CHANGE),
+    **dict.fromkeys(("patients", "charges", "entry_links", "requeue_runs", "users"), _CHANGE),
     **dict.fromkeys(("sessions", "uploaded_logs", "login_failures", "saved_views"), _REMOVE),
 }
 """The rights of CONSOLE_ROLE. It has none on other tables and on partitions, no DELETE of payments, and no DDL."""

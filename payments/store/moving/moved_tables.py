@@ -44,6 +44,7 @@ _TABLE_BY_REFERENCE = {
     "set_aside_ref": dead_letters.name,
     "finding_ref": findings.name,
     "reverses": entries.name,
+    "entry_ref": entries.name,
 }
 _TABLE_BY_VERSIONS_TABLE = {versions_table(table.name): table.name for table in VERSIONED}
 

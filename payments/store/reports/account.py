@@ -1,11 +1,10 @@
 """A patient's account: its sums, its allocations between payments and charges, and the applied amounts by payment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from payments.contract.keys import ChargeKey
 from payments.contract.money import Money
 from payments.core import refund
 from payments.core.refund import AccountLine
@@ -13,9 +12,11 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.as_of import as_of_query
 from payments.store.db.conditions import company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.line_entries import ACTIVE_LINK
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.db.streaming import disable_nested_loops, read_batches
+from payments.store.reports.applied_amounts import CHARGE_KEY, charges_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,19 @@ class AccountRow:
 
 
 class AllocationRow(NamedTuple):
-    """An amount of a payment, in dollars, that was applied to a charge. If it is negative, it was unapplied."""
+    """An amount of a payment, in dollars, that was applied to a charge. A negative amount was unapplied.
+
+    `payment` is None for the money of a manual entry that belonged to no payment. Then `entry` is its id.
+    """
 
     company: str
-    payment: str
+    payment: str | None
     charge: str
     date_of_service: date
     amount: Money
     rule: str
     distribution_date: date
+    entry: int | None = None
 
 
 class RefundRow(NamedTuple):
@@ -62,20 +67,15 @@ class RefundRow(NamedTuple):
     problem: str
 
 
-class AppliedRow(NamedTuple):
-    """The part of a payment, in dollars, that is applied to one charge."""
-
-    charge: str
-    date_of_service: date
-    amount: Money
-
-
 # The amount owed for a charge: its balance and the paid part that the balance has deducted, less what is applied to it.
 # Until a distribution has determined the paid part, it is what is applied.
 # The line is found by its row id alone. Without statistics, PostgreSQL may choose an index of a company's clinics.
 _LINE_OF_ALLOCATION = (
     "(SELECT * FROM lines WHERE lines.id = allocations.line_ref OFFSET 0) AS lines "
     "WHERE lines.company_id = allocations.company_id"
+)
+_ENTRY_OF_ALLOCATION = (
+    "entries WHERE entries.company_id = allocations.company_id AND entries.id = allocations.entry_ref"
 )
 _CHARGE_SUMS = """
 LATERAL (SELECT coalesce(sum(greatest(owed, 0.00)), 0.00) AS balance,
@@ -87,7 +87,6 @@ FROM (SELECT patient_balance + coalesce(patient_paid - coalesce(applied, 0.00), 
     WHERE charges.company_id = patients.company_id AND charges.patient_id = patients.patient_id {}) AS owing)
 """
 _LOCAL_KEY_SQL = "lines.clinic_id || '/' || lines.payment_id || '/' || lines.line_id"
-_CHARGE_KEY_SQL = "allocations.clinic_id || '/' || allocations.charge_id"
 
 
 def summaries(
@@ -104,7 +103,10 @@ def summaries(
     )
     paid = sums.format("amount", "entries", in_scope(scope, "entries"))
     charged = _CHARGE_SUMS.format(in_scope(scope, "charges"))
-    of_payment = f"AND EXISTS (SELECT FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')})"
+    of_payment = (
+        f"AND (EXISTS (SELECT FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')}) "
+        f"OR EXISTS (SELECT FROM {_ENTRY_OF_ALLOCATION} {in_scope(scope, 'entries')}))"
+    )
     applied = sums.format("amount", "allocations", "" if scope.clinics is None else of_payment)
     has_data = (
         "AND (paid.count + charged.count > 0 OR EXISTS (SELECT FROM lines WHERE lines.company_id = patients.company_id "
@@ -132,11 +134,12 @@ def allocations(
 ) -> Iterator[AllocationRow]:
     """Yield the allocations of an account in order, for the payments in the scope."""
     query = (
-        f"SELECT allocations.company_id AS company, payment, {_CHARGE_KEY_SQL} AS charge, "
-        "charges.date_of_service, allocations.amount, rule, distribution_date "
-        f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment "
-        f"FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')}) AS line "
-        f"{_join_charges('allocations', as_of)} "
+        f"SELECT allocations.company_id AS company, payment, {CHARGE_KEY} AS charge, "
+        "charges.date_of_service, allocations.amount, rule, distribution_date, entry "
+        f"FROM allocations CROSS JOIN LATERAL (SELECT {printed_key(scope, 'lines')} AS payment, NULL::bigint AS entry "
+        f"FROM {_LINE_OF_ALLOCATION} {in_scope(scope, 'lines')} UNION ALL "
+        f"SELECT NULL, entries.id FROM {_ENTRY_OF_ALLOCATION} {in_scope(scope, 'entries')}) AS source "
+        f"{charges_of('allocations', as_of)} "
         "WHERE allocations.company_id = :company_id AND allocations.patient_id = :patient_id ORDER BY allocations.id"
     )
     statement = as_of_query(as_of, "charges allocations", query)
@@ -145,51 +148,15 @@ def allocations(
         yield from map(AllocationRow._make, found)
 
 
-_APPLIED_AMOUNTS_QUERY = """
-SELECT applied.line_ref, applied.patient_id, {charge} AS charge, charges.date_of_service, applied.amount FROM (
-    SELECT asked.line_ref, own.* FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
-        LATERAL (SELECT company_id FROM lines WHERE lines.id = asked.line_ref OFFSET 0) AS line,
-        LATERAL (SELECT company_id, patient_id, clinic_id, charge_id, sum(amount) AS amount FROM allocations
-            WHERE allocations.company_id = line.company_id AND allocations.line_ref = asked.line_ref
-            GROUP BY company_id, patient_id, clinic_id, charge_id HAVING sum(amount) <> 0) AS own
-) AS applied {charges} ORDER BY date_of_service, charge
-"""
-
-
-def load_applied_amounts(
-    tx: Transaction, line_refs: Sequence[int], as_of: datetime | None = None
-) -> dict[tuple[int, str], list[AppliedRow]]:
-    """Return the amounts of these lines that are applied to charges.
-
-    Each key of the result is the row id of a line and a patient. Its amounts are sorted by date of service.
-    """
-    charge = _CHARGE_KEY_SQL.replace("allocations", "applied")
-    query = _APPLIED_AMOUNTS_QUERY.format(charge=charge, charges=_join_charges("applied", as_of))
-    statement = as_of_query(as_of, "charges allocations", query)
-    found: dict[tuple[int, str], list[AppliedRow]] = {}
-    for line_ref, patient_id, *applied in tx.execute(text(statement), {"line_refs": line_refs, "as_of": as_of}):
-        found.setdefault((line_ref, patient_id), []).append(AppliedRow._make(applied))
-    return found
-
-
-def _join_charges(table: str, as_of: datetime | None) -> str:
-    """Return the JOIN clause that joins a table with its charges.
-
-    Current charges are found through the index of their key, regardless of the planner statistics. Earlier versions of
-    charges have no index on the key, so they are joined without one.
-    """
-    is_same = " AND ".join(f"charges.{name} = {table}.{name}" for name in ChargeKey._fields)
-    if as_of is not None:
-        return f"JOIN charges ON {is_same}"
-    return f"CROSS JOIN LATERAL (SELECT charge_id, date_of_service FROM charges WHERE {is_same} OFFSET 0) AS charges"
-
-
 def _join_lines(as_of: datetime | None) -> str:
-    """Return the JOIN clause that joins entries with their lines. Current lines are found through their key's index."""
-    is_same = "lines.company_id = entries.company_id AND lines.id = line_ref"
+    """Return the JOIN clause that joins entries with their lines: current ones through the index of their key.
+
+    The line of a manual entry is the one that it is linked to.
+    """
+    is_same = "lines.company_id = entries.company_id AND lines.id = coalesce(entries.line_ref, link.line_ref)"
     if as_of is not None:
-        return f"JOIN lines ON {is_same}"
-    return f"CROSS JOIN LATERAL (SELECT * FROM lines WHERE {is_same} OFFSET 0) AS lines"
+        return f"{ACTIVE_LINK} JOIN lines ON {is_same}"
+    return f"{ACTIVE_LINK} CROSS JOIN LATERAL (SELECT * FROM lines WHERE {is_same} OFFSET 0) AS lines"
 
 
 def refunds_to_check(
@@ -202,15 +169,15 @@ def refunds_to_check(
     # The refunds of the account and the lines that they name, in the order in which they are distributed.
     query = (
         "WITH posted AS MATERIALIZED ("
-        f"SELECT line_ref, {_LOCAL_KEY_SQL} AS payment, {printed_key(scope, 'lines')} AS printed, lines.refund_of, "
-        "sum(entries.amount) AS amount, "
+        f"SELECT lines.id AS line_ref, {_LOCAL_KEY_SQL} AS payment, {printed_key(scope, 'lines')} AS printed, "
+        "lines.refund_of, sum(entries.amount) AS amount, "
         f"min(deposit_date) AS first_day, min(entries.id) AS first_id, bool_and(true {in_scope(scope, 'lines')}) "
         f"AS is_visible FROM entries {_join_lines(as_of)} "
         "WHERE entries.company_id = :company_id AND entries.patient_id = :patient_id GROUP BY 1, 2, 3, 4) "
         "SELECT line_ref, payment, printed, refund_of, amount, is_visible FROM posted WHERE refund_of IS NOT NULL "
         "OR payment IN (SELECT refund_of FROM posted) ORDER BY first_day, first_id"
     )
-    statement = as_of_query(as_of, "entries lines", query)
+    statement = as_of_query(as_of, "entries entry_links lines", query)
     found = tx.execute(text(statement), _parameters(account.patient, scope, as_of) | {"company_id": account.company})
     rows = {row.line_ref: row for row in found}
     refunds = refund.refunds_to_check(

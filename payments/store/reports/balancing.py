@@ -123,7 +123,7 @@ def _read_comparisons(
     tx.execute(text("SET LOCAL cursor_tuple_fraction = 1"))
     if balance_filter.since is None or balance_filter.until is None:
         disable_nested_loops(tx)
-    statement = as_of_query(balance_filter.as_of, "lines set_aside entries", query)
+    statement = as_of_query(balance_filter.as_of, "lines set_aside entries entry_links", query)
     shared = shared_clinic_ids(tx, balance_filter.scope)
     # Closes the cursor even if a row cannot be read, because the transaction may continue.
     with tx.execute(
@@ -163,6 +163,7 @@ def _comparison(row: RowMapping, payment: str, *, with_log: bool) -> LineCompari
         imported_in_range=row["imported_in_range"],
         imported_elsewhere=row["imported_elsewhere"],
         adjusted=row["adjusted"],
+        linked=row["linked"],
         feed=PaymentDetails(row["day"], row["charge_type"], row["internal_payment"], row["version"]),
         log=_log_details(row) if row["log_day"] else None,
         patient=PatientOfLine(row["patient_id"], row["patient_name"]),

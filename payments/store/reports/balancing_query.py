@@ -3,6 +3,7 @@
 from payments.contract.keys import LineKey, LocalKey
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_optional_scope, in_scope
+from payments.store.db.line_entries import LINKED_AMOUNTS, entries_of_line, linked_amount
 from payments.store.db.patient_names import join_names
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.feed.posted import DEAD_LETTER_EMR_AMOUNT, LINE_EMR_AMOUNT
@@ -41,7 +42,8 @@ _LINES_OF_DEAD_LETTERS = """
 """
 _POSTED_BY_LINE = f"""
 emr_side LEFT JOIN LATERAL (
-    SELECT sum(amount) FILTER (WHERE {_IS_IMPORTED_IN_RANGE}) AS imported_in_range, {_SUMS_BY_KIND} FROM entries
+    SELECT sum(amount) FILTER (WHERE {_IS_IMPORTED_IN_RANGE}) AS imported_in_range, {_SUMS_BY_KIND},
+        {linked_amount("line_company_id", "emr_side.line_ref")} AS linked FROM entries
     WHERE entries.company_id = line_company_id AND entries.line_ref = emr_side.line_ref) AS posted ON true
 """
 
@@ -51,6 +53,7 @@ _ALL_POSTED = f"""
 emr_side LEFT JOIN (
     SELECT line_ref, sum(amount) FILTER (WHERE kind = 'import') AS imported_in_range, {_SUMS_BY_KIND} FROM entries
     WHERE line_ref IS NOT NULL AND {_IS_OF_COMPANIES} GROUP BY line_ref) AS posted USING (line_ref)
+    LEFT JOIN (SELECT line_ref, linked FROM ({LINKED_AMOUNTS}) AS links) AS linked_to USING (line_ref)
 """
 
 # The outer join adds the dead letters that supersede no line. It is a hash or merge join even without statistics.
@@ -106,7 +109,7 @@ emr_side AS (
 """
 _LINE_COLUMNS = (
     "payment_id line_id dead_letter_id is_in_range accepted_amount rejected_status status reason application target "
-    "imported_elsewhere adjusted day charge_type internal_payment version is_logged log_amount log_day "
+    "imported_elsewhere adjusted linked day charge_type internal_payment version is_logged log_amount log_day "
     "log_charge_type log_internal_payment log_version line_ref patient_id patient_name"
 ).split()
 _COMPARISON_CTE = """
@@ -114,10 +117,10 @@ comparison AS (
     SELECT compared.*, coalesce(imported, 0) - imported_in_range AS imported_elsewhere,
         is_in_range AND is_same AND coalesce(
             latest_amount = accepted_amount AND accepted_amount = target AND target = imported_in_range
-            AND coalesce(imported, 0) = imported_in_range AND adjusted = 0, false) AS is_equal
+            AND coalesce(imported, 0) = imported_in_range AND adjusted = 0 AND linked = 0, false) AS is_equal
     FROM (
         SELECT emr_side.*, coalesce(imported_in_range, 0.00) AS imported_in_range, imported,
-            coalesce(adjusted, 0.00) AS adjusted
+            coalesce(adjusted, 0.00) AS adjusted, coalesce(linked, 0.00) AS linked
         FROM {posted} WHERE is_in_range OR is_logged OR imported_in_range <> 0
     ) AS compared
 )
@@ -146,7 +149,8 @@ SELECT id, CASE WHEN transaction_date IS NULL THEN coalesce(imported <> 0, false
         {LINE_EMR_AMOUNT.format("lines")} = target AND target = coalesce(imported, 0)
         AND coalesce(adjusted, 0) = 0, false)
     END OR EXISTS (
-        SELECT FROM set_aside WHERE closed_at IS NULL AND {_HAS_KEY_OF_LINE} OFFSET 0) AS may_differ
+        SELECT FROM set_aside WHERE closed_at IS NULL AND {_HAS_KEY_OF_LINE} OFFSET 0
+    ) OR {linked_amount("lines.company_id", "lines.id")} <> 0 AS may_differ
 FROM lines, LATERAL (SELECT {_SUMS_BY_KIND} FROM entries
     WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id) AS own
 WHERE true{{scope}} ORDER BY {", ".join(f"lines.{name}" for name in LineKey._fields)}
@@ -162,9 +166,7 @@ set_aside AS MATERIALIZED (
         SELECT * FROM set_aside WHERE {_HAS_KEY_OF_LINE} OFFSET 0) AS own
 ),
 entries AS MATERIALIZED (
-    SELECT own.* FROM lines, LATERAL (
-        SELECT * FROM entries WHERE entries.company_id = lines.company_id AND entries.line_ref = lines.id
-        OFFSET 0) AS own
+    SELECT own.* FROM lines, LATERAL ({entries_of_line("lines.company_id", "lines.id")}) AS own
 ),
 """
 

@@ -162,7 +162,7 @@ def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
 
 def as_of(feed_filter: FeedFilter, query: str) -> str:
     """Return the query, changed to read the moment of the filter."""
-    return as_of_query(feed_filter.as_of, "lines set_aside patients charges entries findings", query)
+    return as_of_query(feed_filter.as_of, "lines set_aside patients charges entries entry_links findings", query)
 
 
 def _dead_letters_one_by_one(feed_filter: FeedFilter, columns: str = "") -> str:

@@ -6,6 +6,7 @@ from payments.contract.money import Money
 from payments.core.month import Month
 from payments.store.db.conditions import IN_MONTH
 from payments.store.db.connection import Transaction
+from payments.store.db.line_entries import links_of_line
 from payments.store.db.statement import text
 from payments.store.feed.current import current_dead_letters_cte
 from payments.store.tables import MAY_BE_UNPOSTED
@@ -37,8 +38,8 @@ class CloseWarning:
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to each month in which it is posted. A dead letter whose
-    company is unreadable is included only if there is no other company in the installation.
+    A payment belongs to the month of its transaction date, and to each month in which it is posted, by linked manual
+    entries too. A dead letter without a company is included if it cannot belong to another company.
     """
     found = tx.execute(
         text(
@@ -54,7 +55,9 @@ def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[Close
                     AND line_ref = lines.id AND findings.status = 'open' OFFSET 0) AS open ON true
             WHERE ({IN_MONTH.format("transaction_date")} OR EXISTS (
                     SELECT FROM entries WHERE entries.company_id = lines.company_id AND line_ref = lines.id
-                        AND {IN_MONTH.format("deposit_date")}))
+                        AND {IN_MONTH.format("deposit_date")})
+                OR EXISTS (SELECT FROM {links_of_line("lines.company_id", "lines.id")}
+                    WHERE {IN_MONTH.format("linked.deposit_date")}))
             UNION ALL
             SELECT status, false, coalesce(clinic_id || '/' || payment_id || '/' || line_id, 'refused:' || id), error,
                 amount_paid, company_id

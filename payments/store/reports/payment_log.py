@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import CursorResult, Row
 
 from payments.contract.money import Money
+from payments.core.line import EntryKind
 from payments.core.scope import EVERYTHING, Scope
 from payments.core.sorting import Sort, Window
 from payments.store.db.as_of import as_of_query
@@ -16,10 +17,11 @@ from payments.store.db.conditions import conditions, in_scope, parameters_of, ro
 from payments.store.db.connection import Transaction
 from payments.store.db.keyset import Keyset, PositionedRow, SortKey, order_by
 from payments.store.db.patient_names import join_names
-from payments.store.db.printed_key import printed_clinic, printed_key
+from payments.store.db.printed_key import printed_clinic
 from payments.store.db.statement import text
 from payments.store.db.streaming import read_batches
-from payments.store.reports.account import AppliedRow, load_applied_amounts
+from payments.store.reports import payment_log_details
+from payments.store.reports.applied_amounts import AppliedRow
 from payments.store.reports.summary import Summary, first_rows, read_summary
 
 
@@ -56,7 +58,7 @@ class PaymentLogRow(NamedTuple):
     """An entry of the ledger as the Patient Payment Log shows it. Amounts are in dollars.
 
     `patient_name` is the current name of the patient, None if the EMR has not sent it. `reference` is the check number,
-    if the EMR sent one.
+    if the EMR sent one. `entry` is the id of a manual entry, None for the others.
     """
 
     payment: str | None
@@ -73,6 +75,7 @@ class PaymentLogRow(NamedTuple):
     patient_name: str | None
     clinic: str
     reference: str | None
+    entry: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +103,11 @@ SORTS = {
 """The sort keys of each column by which the log can be sorted. Only the order BY_DEPOSIT_DATE has indexes."""
 _ENTRY_COLUMNS = (
     "id, line_ref, patient_id, charge_type, amount, method, deposit_date, posting_date, kind, entered_by, company_id, "
-    "clinic_id, reference"
+    "clinic_id, reference, reverses"
 )
 _JOIN_NAMES = join_names("entries")
 _SHOWN_SLICE = slice(2, 10)
-"""The part of _ENTRY_COLUMNS, from the patient to the user, that is also in PaymentLogRow."""
-# The part of a line that is not applied to a charge appears on the patient's newest entries of the line, because the
-# oldest money is applied first (rule D8). Each table is read by its index of lines, which is the only one that serves
-# the condition: a plan without statistics cannot be a bad one.
-_LINE_DETAILS_QUERY = """
-SELECT id, payment, CASE
-    WHEN sign(left_over) <> sign(amount) THEN 0.00
-    WHEN amount > 0 THEN greatest(0.00, least(amount, left_over - later))
-    ELSE least(0.00, greatest(amount, left_over - later)) END AS unassigned
-FROM (
-    SELECT id, payment, amount, sum(amount) OVER (PARTITION BY line_ref, patient_id) AS left_over,
-        coalesce(sum(amount) OVER (PARTITION BY line_ref, patient_id, id IS NULL, sign(amount) ORDER BY id DESC
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.00) AS later
-    FROM unnest(CAST(:line_refs AS bigint[])) AS asked(line_ref),
-        LATERAL (SELECT company_id, {payment} AS payment FROM lines
-            WHERE lines.id = asked.line_ref OFFSET 0) AS line,
-        LATERAL (SELECT id, patient_id, amount FROM entries
-            WHERE entries.company_id = line.company_id AND entries.line_ref = asked.line_ref
-            UNION ALL
-            SELECT NULL, patient_id, -amount FROM allocations
-            WHERE allocations.company_id = line.company_id AND allocations.line_ref = asked.line_ref) AS moved
-) AS of_lines
-WHERE id IS NOT NULL
-"""
+"""The columns of an entry that are columns of its row as well: from the patient to the user."""
 _EXPRESSION_BY_GROUP = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",
@@ -142,7 +122,7 @@ def stream(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None = No
     Without `sort`, sort by deposit date, charge type and amount.
     """
     for entries in _batches(tx, log_filter, sort):
-        yield from _rows(tx, log_filter, entries)
+        yield from _rows(entries, _details(tx, log_filter, entries))
 
 
 def stream_applied(
@@ -153,9 +133,9 @@ def stream_applied(
     Only amounts that are applied to charges of the entry's patient are included.
     """
     for entries in _batches(tx, log_filter, sort):
-        applied = load_applied_amounts(tx, [*{each.line_ref for each in entries} - {None}], log_filter.as_of)
-        for entry, row in zip(entries, _rows(tx, log_filter, entries), strict=True):
-            yield row, applied.get((entry.line_ref, entry.patient_id), ())
+        details = _details(tx, log_filter, entries)
+        applied = payment_log_details.load_applied(tx, entries, details, log_filter.as_of)
+        yield from zip(_rows(entries, details), applied, strict=True)
 
 
 def read_page(
@@ -175,7 +155,7 @@ def read_page(
         query = f"SELECT {fields} FROM ({rows}) AS entries {_JOIN_NAMES} {keyset.order_by}"
     entries = keyset.in_order(_execute(tx, log_filter, query, keyset.parameters))
     positions = (tuple(each[-len(keyset.keys) :]) for each in entries)
-    return [*map(PositionedRow, positions, _rows(tx, log_filter, entries))]
+    return [*map(PositionedRow, positions, _rows(entries, _details(tx, log_filter, entries)))]
 
 
 def summarize(tx: Transaction, log_filter: PaymentLogFilter, limit: int | None = None) -> Summary:
@@ -201,17 +181,20 @@ def _batches(tx: Transaction, log_filter: PaymentLogFilter, sort: Sort | None) -
     return read_batches(tx, _as_of(log_filter, query), parameters_of(log_filter), is_selective=is_selective)
 
 
-def _rows(tx: Transaction, log_filter: PaymentLogFilter, entries: Sequence[Row[Any]]) -> Iterator[PaymentLogRow]:
-    """Yield the rows of these entries, with the columns of their lines. One query reads all the lines."""
-    line_refs = [*{entry.line_ref for entry in entries} - {None}]
-    details_of_lines = _LINE_DETAILS_QUERY.format(payment=printed_key(log_filter.scope, "lines"))
-    found = _execute(tx, log_filter, details_of_lines, {"line_refs": line_refs}) if line_refs else ()
-    details = {entry_id: of_line for entry_id, *of_line in found}
+def _rows(
+    entries: Sequence[Row[Any]], details: Mapping[int, payment_log_details.EntryDetails]
+) -> Iterator[PaymentLogRow]:
     for entry in entries:
-        # A manual entry has no line.
-        payment, unassigned = details.get(entry.id, (None, entry.amount))
-        of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference)
-        yield PaymentLogRow._make((payment, *entry[_SHOWN_SLICE], unassigned, *of_entry))
+        entry_id = entry.id if entry.kind == EntryKind.MANUAL else None
+        of_entry = (entry.company_id, entry.patient_name, entry.clinic_id, entry.reference, entry_id)
+        found = details[entry.id]
+        yield PaymentLogRow._make((found.payment, *entry[_SHOWN_SLICE], found.unassigned, *of_entry))
+
+
+def _details(
+    tx: Transaction, log_filter: PaymentLogFilter, entries: Sequence[Row[Any]]
+) -> dict[int, payment_log_details.EntryDetails]:
+    return payment_log_details.load(tx, entries, log_filter.scope, log_filter.as_of)
 
 
 def _where(log_filter: PaymentLogFilter) -> str:

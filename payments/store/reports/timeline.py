@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from payments.contract.keys import LineKey
 from payments.core.history import HistoryCode
 from payments.store.db.connection import Transaction
+from payments.store.db.line_entries import amount_linked_at
 from payments.store.db.patient_names import join_names
 from payments.store.db.statement import text
 
@@ -55,15 +56,16 @@ WHERE company_id = :company_id AND clinic_id = :clinic_id AND payment_id = :paym
 """
 _POSTING_CODES = (HistoryCode.IMPORTED, HistoryCode.UPDATED, HistoryCode.REMOVED, HistoryCode.REMOVED_NOT_SENT)
 
-# The entries that an import posted carry its version and its time.
-_PARAMS_WITH_POSTINGS = """
-CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false) THEN coalesce(params, '{}') || (
+# The entries that an import posted carry its version and its time. The total has the entries that were linked then.
+_PARAMS_WITH_POSTINGS = f"""
+CASE WHEN what = ANY(:posting_codes) AND NOT coalesce(params ? 'postings', false) THEN coalesce(params, '{{}}') || (
     SELECT jsonb_build_object(
         'postings', coalesce(
             jsonb_agg(jsonb_build_array(amount::text, method, charge_type, deposit_date::text) ORDER BY id), '[]'
         ),
         'posted', (
-            SELECT sum(amount)::text FROM entries AS until_then
+            SELECT (sum(amount) + {amount_linked_at("events.company_id", "events.line_ref", "events.at")})::text
+            FROM entries AS until_then
             WHERE company_id = events.company_id AND line_ref = events.line_ref AND until_then.id <= max(entries.id)
         )
     )

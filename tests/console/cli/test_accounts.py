@@ -10,7 +10,7 @@ from payments.contract.event import Event
 from payments.journeys import distributing, reporting
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.store.db.connection import Database, transaction
-from payments.store.reports import payment_log
+from payments.store.reports import payment_log_details
 from tests.builders.committed import LONG_AGO, Company
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.console.conftest import CommitBeforeCall, Terminal
@@ -18,7 +18,7 @@ from tests.console.conftest import CommitBeforeCall, Terminal
 ACCOUNT_KEYS = "patient payments_total unassigned balance".split()
 LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
-    "patient_name clinic reference"
+    "patient_name clinic reference entry"
 ).split()
 OWN_DATE = "Rule 2: charges of the payment's date of service"
 RULE_3 = "Rule 3: remainder to other dates of service, oldest charge first"
@@ -98,7 +98,7 @@ def test_expanded_log_adds_up_despite_concurrent_distribution(
         with transaction(company.database) as tx:
             distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, date(2020, 5, 5), company.now(), 5000)
 
-    commit_before_call(payment_log, "load_applied_amounts", distribute)
+    commit_before_call(payment_log_details, "load_applied_amounts", distribute)
     log = ("report", "payment-log", "--patient", owing_patient_ids["patient_id"], "--expand", "--format", "json")
     rows = terminal.run(*log).rows
 

@@ -24,7 +24,7 @@ from tests.console.conftest import Terminal
 
 KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
-    "patient_name clinic reference"
+    "patient_name clinic reference entry"
 ).split()
 CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 # Day 0 of spreadsheet dates.
@@ -144,7 +144,7 @@ def test_expanded_log_shows_dates_of_service(company: CompanyWithLog) -> None:
 
     first, second = company.rows("--expand")
 
-    assert list(first) == [*KEYS[:-4], "applied", *KEYS[-4:]]
+    assert list(first) == [*KEYS[:-5], "applied", *KEYS[-5:]]
     applied = [("2020-03-02", f"{company.id}/old", "10.00"), ("2020-04-08", f"{company.id}/new", "15.00")]
     assert first["applied"] == [
         {"date_of_service": day, "charge": key, "amount": amount} for day, key, amount in applied

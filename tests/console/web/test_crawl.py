@@ -16,11 +16,24 @@ from console.web.pages import audit, claims_feed, exceptions, payment_log
 from payments.access import authentication
 from payments.access.authentication import NewPassword
 from payments.access.rights import Right, Role, User
+from payments.contract.event import Method
+from payments.contract.money import dollars
+from payments.core.finding import FindingReason
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import adjusting, closing, confirming, distributing, requeue_runs
+from payments.journeys import (
+    adjusting,
+    closing,
+    confirming,
+    distributing,
+    manual_entries,
+    reporting,
+    requeue_runs,
+)
 from payments.journeys.confirming import NamedClinic
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
+from payments.journeys.manual_entries import EntryDraft, EntryPurpose, EntryRequest, LinkTarget
+from payments.journeys.reporting import ExceptionFilter
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
@@ -105,6 +118,22 @@ def add_odd_events(ledger: ClinicLedger, now: datetime) -> None:
         confirming.retire(tx, NamedClinic("typo", None), now, "user:admin")
 
 
+def add_manual_entries(database: Database) -> None:
+    """Post manual entries of a patient with an exception of a closed month. One of them is linked to the exception."""
+    now = datetime.now(UTC)
+    with transaction(database) as tx:
+        found = [
+            each
+            for each in reporting.exceptions(tx, ExceptionFilter(reason=FindingReason.CLOSED_MONTH))
+            if each.clinic == "north" and each.patient == "patient"
+        ]
+        for number, target in enumerate((LinkTarget(found[0].id), None, None)):
+            draft = EntryDraft(
+                EntryPurpose.PAYMENT, dollars("1.00"), Method.CASH, COMPANY, "north", "patient", reference="1021"
+            )
+            manual_entries.post(tx, EntryRequest(f"seed-{number}", draft, target), now, "user:billing")
+
+
 def add_users(database: Database) -> None:
     with transaction(database) as tx:
         for user in USERS:
@@ -122,6 +151,7 @@ def site(
         app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.named(url, redis_url))
         with opened_as_owner(app) as database:
             fill_ledger(database)
+            add_manual_entries(database)
             add_users(database)
         yield app
         app.state.console.database.dispose()

@@ -43,6 +43,13 @@ REQUIRED = {
         GET /api/exceptions/{exception_id} | POST /api/exceptions/{exception_id}/note
         GET /api/notes | POST /api/notes | POST /notes
         GET /exceptions/{exception_id} | POST /exceptions/{exception_id}/note
+        GET /api/entries | GET /api/entries/{entry_id} | GET /entries/{entry_id}
+    """,
+    Right.POST_ENTRIES: """
+        POST /api/entries | POST /api/entries/{entry_id}/reverse
+        POST /api/entries/{entry_id}/link | POST /api/entries/{entry_id}/unlink
+        GET /entries/new | POST /entries | POST /entries/{entry_id}/reverse
+        POST /entries/{entry_id}/link | POST /entries/{entry_id}/unlink
     """,
     Right.REQUEUE: """
         POST /claims-feed/selected | GET /refused-events/{event_id} | GET /refused-events/{event_id}/file

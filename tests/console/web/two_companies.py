@@ -15,6 +15,7 @@ from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
 from tests.console.web.balancing_probes import add_log
+from tests.console.web.entry_probes import AMOUNT, add_entry
 from tests.console.web.exception_probes import add_note
 from tests.console.web.list_probes import add_views
 from tests.console.web.operations_rows import add_operations
@@ -38,6 +39,7 @@ SECRETS = (
     "91.87",
     "67.31",
     "88.53",
+    AMOUNT,
 )
 ASKED = {*SECRETS[:3], "beta-", "Beatrix", "73.19"}  # the audit history shows what a user has asked for
 ADMIN = "operator-of-all"
@@ -55,7 +57,7 @@ FIGURES_ONLY = {
 
 
 class Ids(NamedTuple):
-    """Row ids of the other company: an exception, requeue runs, and dead letters.
+    """Row ids of the other company: an exception, requeue runs, dead letters, and a manual entry.
 
     The last run selects payments of the other company. The filter of the first run selects payments without a company.
     """
@@ -63,6 +65,7 @@ class Ids(NamedTuple):
     exception: int
     runs: list[int]
     dead_letters: list[int]
+    entry: int
 
 
 def publish(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
@@ -107,6 +110,7 @@ def _add_work(database: Database, now: datetime) -> None:
     """Add a note, requeue runs, users, audit entries and an uploaded file of the other company."""
     with transaction(database) as tx:
         add_note(tx, FOREIGN, now)
+        add_entry(tx, FOREIGN, FOREIGN_CLINIC, now)
         for scope in (Scope(frozenset()), Scope.of_companies(FOREIGN)):
             chosen = FeedFilter(reason="invalid_event", find=FOREIGN_PATIENT, scope=scope)
             requeue_runs.start_run(tx, chosen, now, f"user:{FOREIGN_USER}")

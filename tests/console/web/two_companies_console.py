@@ -65,8 +65,9 @@ def foreign_ids(database: Database) -> Ids:
         exception = tx.execute(text("SELECT min(id) FROM findings")).scalar_one()
         runs = list(tx.execute(text("SELECT id FROM requeue_runs ORDER BY id")).scalars())
         dead_letters = list(tx.execute(text("SELECT id FROM set_aside ORDER BY id")).scalars())
+        entry = tx.execute(text("SELECT min(entry_ref) FROM manual_entries")).scalar_one()
     assert len(dead_letters) == 4
-    return Ids(exception, runs, dead_letters)
+    return Ids(exception, runs, dead_letters, entry)
 
 
 def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:

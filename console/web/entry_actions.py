@@ -1,0 +1,58 @@
+"""Actions of users on manual entries, from pages and the API: each is one transaction, with its audit entry."""
+
+from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
+from console.web.context import RequestContext
+from console.web.errors import PageError
+from payments.journeys import linking, manual_entries
+from payments.journeys.linking import Linked, LinkRequest, Unlinking
+from payments.journeys.manual_entries import EntryError, EntryRequest, PostedEntry, Reversal, Reversed
+from payments.store.db.connection import Transaction
+
+
+def post(context: RequestContext, request: EntryRequest) -> PostedEntry:
+    """Post a manual entry. Raises EntryError if a rule refuses it, or if the user may not see what it names."""
+    with context.transaction() as tx:
+        posted = manual_entries.post(tx, request, context.now, context.user.audit_name, context.user.scope)
+        _audit(tx, context, "posted manual entry", posted, posted_message(posted))
+    return posted
+
+
+def reverse(context: RequestContext, request: Reversal) -> Reversed:
+    """Reverse a manual entry. Raises EntryError, and PageError (404) if the user may not see the entry."""
+    with context.transaction() as tx:
+        entry = visible_entry(tx, context, request.entry_id)
+        done = manual_entries.reverse(tx, request, context.now, context.user.audit_name, context.user.scope)
+        message = f"{reversed_message(done)} Reason: {request.reason.strip()}"
+        _audit(tx, context, "reversed manual entry", entry, message)
+    return done
+
+
+def link(context: RequestContext, request: LinkRequest) -> Linked:
+    """Link a manual entry to a payment. Raises EntryError, and PageError (404) if the user may not see the entry."""
+    with context.transaction() as tx:
+        entry = visible_entry(tx, context, request.entry_id)
+        done = linking.link(tx, request, context.now, context.user.audit_name, context.user.scope)
+        _audit(tx, context, "linked manual entry", entry, linked_message(request.entry_id, done))
+    return done
+
+
+def unlink(context: RequestContext, request: Unlinking) -> Linked:
+    """End the link of a manual entry. Raises EntryError, and PageError (404) if the user may not see the entry."""
+    with context.transaction() as tx:
+        entry = visible_entry(tx, context, request.entry_id)
+        done = linking.unlink(tx, request, context.now, context.user.audit_name, context.user.scope)
+        message = f"{unlinked_message(request.entry_id, done)} Reason: {request.reason.strip()}"
+        _audit(tx, context, "unlinked manual entry", entry, message)
+    return done
+
+
+def visible_entry(tx: Transaction, context: RequestContext, entry_id: int) -> PostedEntry:
+    """Return a manual entry with its payment. Raises PageError (404) if the user may not see it."""
+    try:
+        return manual_entries.show(tx, entry_id, context.user.scope)
+    except EntryError as error:
+        raise PageError(404, f"There is no manual entry {entry_id}.", "Reload the account.") from error
+
+
+def _audit(tx: Transaction, context: RequestContext, action: str, posted: PostedEntry, message: str) -> None:
+    context.audit(tx, action, f"entry {posted.entry.id}", message, posted.entry.content.company_id)

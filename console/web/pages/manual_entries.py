@@ -1,0 +1,181 @@
+"""Manual entries: the form for a new one, and the page of one with its link to a payment and its reversal."""
+
+from datetime import date
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Form, Query, Response
+from pydantic import Field
+
+from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
+from console.reports.manual_entries import MANUAL_ENTRIES, manual_entry_records
+from console.web import entry_actions, exception_actions
+from console.web.auth import EntryPoster, Viewer
+from console.web.context import RequestContext
+from console.web.entry_schemas import GivenReason, Reason, Reference, RequestKey
+from console.web.filters import Amount, Day, PageQuery, RowId, Text
+from console.web.pages.choices import list_offered_ids
+from payments.contract.event import ChargeType, Method
+from payments.core.finding import FindingReason, FindingStatus
+from payments.journeys import reporting
+from payments.journeys.linking import LinkRequest, Unlinking
+from payments.journeys.manual_entries import (
+    EntryDraft,
+    EntryPurpose,
+    EntryRequest,
+    LinkTarget,
+    PostedEntry,
+    Reversal,
+)
+from payments.journeys.reporting import ExceptionFilter, ExceptionRow
+from payments.store.db.connection import Transaction
+
+router = APIRouter(include_in_schema=False)
+
+PURPOSES = {
+    EntryPurpose.PAYMENT: "Payment",
+    EntryPurpose.ADJUSTMENT: "Adjustment",
+    EntryPurpose.ERROR_CORRECTION: "Error correction",
+}
+
+
+class _NewEntry(PageQuery):
+    """What the form for a new entry is opened for: the account of a patient, or an exception."""
+
+    company: Text | None = None
+    patient: Text | None = None
+    exception: RowId | None = None
+
+
+class _EntryForm(PageQuery):
+    """The fields of a new entry. An empty field is one that the user left open."""
+
+    request_key: RequestKey
+    kind: EntryPurpose
+    amount: Annotated[Amount, Field(title="Amount")]
+    method: Method
+    charge_type: ChargeType
+    deposit_date: Day
+    company: Text | None = None
+    clinic: Text | None = None
+    patient: Text | None = None
+    date_of_service: Day | None = None
+    reference: Reference | None = None
+    reason: Reason = ""
+    exception: RowId | None = None
+
+    def request(self) -> EntryRequest:
+        draft = EntryDraft(
+            purpose=self.kind,
+            amount=self.amount,
+            method=self.method,
+            company_id=self.company,
+            clinic_id=self.clinic,
+            patient_id=self.patient,
+            deposit_date=self.deposit_date,
+            charge_type=self.charge_type,
+            reference=self.reference,
+            reason=self.reason,
+            date_of_service=self.date_of_service,
+        )
+        return EntryRequest(self.request_key, draft, LinkTarget(self.exception) if self.exception else None)
+
+
+class _ReversalForm(PageQuery):
+    reason: GivenReason
+    deposit_date: Day | None = None
+
+
+class _LinkForm(PageQuery):
+    exception: RowId
+
+
+class _UnlinkForm(PageQuery):
+    reason: GivenReason
+
+
+@router.get("/entries/new")
+def new(query: Annotated[_NewEntry, Query()], context: EntryPoster) -> Response:
+    """Show the form for a new manual entry."""
+    with context.transaction() as tx:
+        offered = list_offered_ids(tx, context)
+        row = exception_actions.visible_exception(tx, context, query.exception) if query.exception else None
+    company = row.company if row else query.company or (offered.companies[0] if len(offered.companies) == 1 else None)
+    return context.page(
+        "manual_entry_new.html",
+        row=row,
+        is_settled=row is not None and not can_be_posted_by_hand(row),
+        company=company,
+        patient=row.patient if row else query.patient,
+        offered=offered,
+        purposes=PURPOSES,
+        methods=list(Method),
+        charge_types=list(ChargeType),
+        today=_today(context, company),
+        request_key=uuid4().hex,
+    )
+
+
+@router.post("/entries")
+def post(form: Annotated[_EntryForm, Form()], context: EntryPoster) -> Response:
+    """Post a manual entry. The key in the form makes a second click harmless."""
+    posted = entry_actions.post(context, form.request())
+    return context.redirect(f"/entries/{posted.entry.id}", posted_message(posted))
+
+
+@router.get("/entries/{entry_id}")
+def show(entry_id: RowId, context: Viewer) -> Response:
+    """Show a manual entry, and what a biller does with it."""
+    with context.transaction() as tx:
+        posted = entry_actions.visible_entry(tx, context, entry_id)
+        may_change = context.may("post_entries") and posted.entry.reversed_by is None and posted.entry.reverses is None
+        open_exceptions = _open_exceptions(tx, context, posted) if may_change and not posted.payment else []
+        context.audit(tx, "viewed manual entry", f"entry {entry_id}", "", posted.entry.content.company_id)
+    (record,) = manual_entry_records([posted])
+    return context.page(
+        "manual_entry.html",
+        report=MANUAL_ENTRIES,
+        entry=record,
+        purposes=PURPOSES,
+        may_change=may_change,
+        open_exceptions=open_exceptions,
+        today=_today(context, posted.entry.content.company_id),
+    )
+
+
+@router.post("/entries/{entry_id}/reverse")
+def reverse(entry_id: RowId, form: Annotated[_ReversalForm, Form()], context: EntryPoster) -> Response:
+    """Reverse a manual entry."""
+    done = entry_actions.reverse(context, Reversal(entry_id, form.reason, form.deposit_date))
+    return context.redirect(f"/entries/{entry_id}", reversed_message(done))
+
+
+@router.post("/entries/{entry_id}/link")
+def link(entry_id: RowId, form: Annotated[_LinkForm, Form()], context: EntryPoster) -> Response:
+    """Link a manual entry to the payment of an exception."""
+    done = entry_actions.link(context, LinkRequest(entry_id, LinkTarget(form.exception)))
+    return context.redirect(f"/entries/{entry_id}", linked_message(entry_id, done))
+
+
+@router.post("/entries/{entry_id}/unlink")
+def unlink(entry_id: RowId, form: Annotated[_UnlinkForm, Form()], context: EntryPoster) -> Response:
+    """End the link of a manual entry to a payment."""
+    done = entry_actions.unlink(context, Unlinking(entry_id, form.reason))
+    return context.redirect(f"/entries/{entry_id}", unlinked_message(entry_id, done))
+
+
+def can_be_posted_by_hand(row: ExceptionRow) -> bool:
+    """Return whether an exception may have a difference that a manual entry settles."""
+    return row.reason == FindingReason.CLOSED_MONTH and row.status in {FindingStatus.OPEN, FindingStatus.ACKNOWLEDGED}
+
+
+def _today(context: RequestContext, company: str | None) -> date:
+    return context.today_in(context.user.scope.narrowed_to_company(company))
+
+
+def _open_exceptions(tx: Transaction, context: RequestContext, posted: PostedEntry) -> list[ExceptionRow]:
+    """Return the open exceptions of closed months to which an entry may be linked."""
+    content = posted.entry.content
+    scope = context.user.scope.narrowed_to_company(content.company_id)
+    chosen = ExceptionFilter(reason=FindingReason.CLOSED_MONTH, patient=content.patient_id, scope=scope)
+    return [each for each in reporting.exceptions(tx, chosen) if each.clinic == content.clinic_id]

@@ -1,0 +1,66 @@
+"""Link manual entries to payments of closed months that were posted by hand, and unlink them (rule D4)."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from payments.core.manual_entry import EntryError
+from payments.core.scope import EVERYTHING, Scope
+from payments.store.db.connection import Transaction
+from payments.store.feed import link_targets
+from payments.store.feed.link_targets import LinkTarget
+from payments.store.ledger import clinics, linked_entries, manual_entries
+from payments.store.ledger.linked_entries import Linked
+from payments.store.ledger.manual_entries import Posting
+
+__all__ = ["EntryError", "LinkTarget", "Linked"]
+
+
+class LinkRequest(NamedTuple):
+    """Which manual entry to link, and to what."""
+
+    entry_id: int
+    target: LinkTarget
+
+
+def link(tx: Transaction, request: LinkRequest, now: datetime, who: str, scope: Scope = EVERYTHING) -> Linked:
+    """Link a manual entry to the payment of an exception: it was posted by hand. A second call changes nothing.
+
+    Raises EntryError if the entry was reversed, is linked to another payment, or belongs to another patient or clinic,
+    and if the payment has no difference of a closed month. Locks the entry, then the line.
+    """
+    manual_entries.lock(tx, str(request.entry_id))
+    entry = manual_entries.find(tx, request.entry_id, scope)
+    line = link_targets.lock(tx, request.target, scope)
+    if entry.line_ref == line.id:
+        return linked_entries.linked(line, was_changed_before=True)
+    if entry.line_ref is not None:
+        raise EntryError(f"entry {entry.id} is linked to another payment; unlink it first")
+    if entry.reversed_by is not None or entry.reverses is not None:
+        raise EntryError(f"entry {entry.id} was reversed or is a reversal; it belongs to no payment")
+    linked_entries.check_belongs(entry.content, line)
+    today = clinics.local_date(tx, line.company_id, now)
+    return linked_entries.attach(tx, entry, line, request.target.finding_id, Posting(today, now, who))
+
+
+class Unlinking(NamedTuple):
+    """Which manual entry to unlink from its payment, and why."""
+
+    entry_id: int
+    reason: str
+
+
+def unlink(tx: Transaction, request: Unlinking, now: datetime, who: str, scope: Scope = EVERYTHING) -> Linked:
+    """End the link of a manual entry. The payment's exception opens again if Billing lacks the amount then.
+
+    Raises EntryError without a reason, and if the entry is not linked. Locks the entry, then the line.
+    """
+    reason = request.reason.strip()
+    if not reason:
+        raise EntryError("a reason is needed to unlink an entry")
+    manual_entries.lock(tx, str(request.entry_id))
+    entry = manual_entries.find(tx, request.entry_id, scope)
+    if entry.line_ref is None:
+        raise EntryError(f"entry {entry.id} is not linked to a payment")
+    manual_entries.check_is_here(tx, entry.content.company_id)
+    today = clinics.local_date(tx, entry.content.company_id, now)
+    return linked_entries.detach(tx, entry, reason, Posting(today, now, who))

@@ -1,0 +1,211 @@
+"""Manual entries: post one, and reverse one that was a mistake (rule D4).
+
+Locks, in this order: the request or the entry, the line of a link, the months of the entries.
+"""
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from payments.contract.event import ChargeType
+from payments.core.line import Line
+from payments.core.manual_entry import (
+    REQUEST_KEY_CHARACTERS_MAX,
+    EntryDraft,
+    EntryError,
+    EntryPurpose,
+    ManualEntry,
+    check_day,
+    check_entry,
+)
+from payments.core.month import Month, MonthState
+from payments.core.scope import EVERYTHING, Scope
+from payments.store.db.connection import Transaction
+from payments.store.feed import link_targets
+from payments.store.feed.link_targets import LinkTarget
+from payments.store.ledger import (
+    clinics,
+    distribution_queue,
+    lines,
+    linked_entries,
+    manual_entries,
+    months,
+)
+from payments.store.ledger.linked_entries import Linked
+from payments.store.ledger.manual_entries import Posting, Request, StoredEntry
+
+__all__ = ["EntryDraft", "EntryError", "EntryPurpose", "LinkTarget", "Linked", "ManualEntry", "StoredEntry"]
+
+
+class EntryRequest(NamedTuple):
+    """A request for a manual entry. The same `key` in the same company posts once; the content must be the same.
+
+    `target` is the exception or the payment that the entry is for, None if it belongs to none.
+    """
+
+    key: str
+    draft: EntryDraft
+    target: LinkTarget | None = None
+
+
+class PostedEntry(NamedTuple):
+    """The result of a request: the entry, and the printed key of the payment that it is linked to, if any.
+
+    `was_posted_before` is True if an earlier request with the same key posted it; then nothing changed.
+    """
+
+    entry: StoredEntry
+    payment: str | None = None
+    was_posted_before: bool = False
+
+
+def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope: Scope = EVERYTHING) -> PostedEntry:
+    """Post a manual entry, and link it to a payment if the request names one.
+
+    Raises EntryError if a rule refuses it, and if the request's key was used for another entry. `scope` limits what
+    the user may name.
+    """
+    if not 0 < len(request.key.strip()) <= REQUEST_KEY_CHARACTERS_MAX:
+        raise EntryError(f"a request key has 1 to {REQUEST_KEY_CHARACTERS_MAX} characters")
+    line = link_targets.lock(tx, request.target, scope) if request.target else None
+    company_id = request.draft.company_id or (line.company_id if line else None)
+    if company_id is None:
+        raise EntryError("name the company of the entry")
+    manual_entries.lock(tx, f"{company_id}:{request.key}")
+    asked = Request(request.key, request.draft.request_hash(request.target))
+    if before := manual_entries.find_requested(tx, company_id, request.key):
+        return _posted_before(tx, before, asked, scope)
+    today = clinics.local_date(tx, company_id, now)
+    entry = _complete(tx, request.draft._replace(company_id=company_id), line, today, scope)
+    _check_place(tx, entry, scope)
+    if line is not None:
+        linked_entries.check_belongs(entry, line)
+    check_entry(entry, today)
+    check_month(tx, company_id, entry.deposit_date)
+    stamp = Posting(today, now, who)
+    entry_id = manual_entries.add(tx, entry, asked, stamp)
+    distribution_queue.enqueue(tx, {(company_id, entry.patient_id)}, now)
+    if line is None or request.target is None:
+        return PostedEntry(manual_entries.find(tx, entry_id))
+    stored = manual_entries.find(tx, entry_id)
+    linked_entries.attach(tx, stored, line, request.target.finding_id, stamp)
+    stored = manual_entries.find(tx, entry_id)
+    return PostedEntry(stored, linked_entries.payment_of(tx, stored, scope))
+
+
+class Reversal(NamedTuple):
+    """Which entry to reverse, and why.
+
+    `deposit_date` is by default that of the entry, or the current day if that month is closed.
+    """
+
+    entry_id: int
+    reason: str
+    deposit_date: date | None = None
+
+
+class Reversed(NamedTuple):
+    """The entry that was reversed, and the entry that reverses it.
+
+    `was_reversed_before` is True if an earlier call reversed it; then nothing changed.
+    """
+
+    entry: StoredEntry
+    reversal: StoredEntry
+    was_reversed_before: bool = False
+
+
+def reverse(tx: Transaction, reversal: Reversal, now: datetime, who: str, scope: Scope = EVERYTHING) -> Reversed:
+    """Reverse a manual entry by another entry, which names it and the reason. The entry's link to a payment ends.
+
+    A second call changes nothing. Raises EntryError without a reason, for a reversal, and if the month is not open.
+    """
+    reason = reversal.reason.strip()
+    if not reason:
+        raise EntryError("a reason is needed to reverse an entry")
+    manual_entries.lock(tx, str(reversal.entry_id))
+    entry = manual_entries.find(tx, reversal.entry_id, scope)
+    if entry.reversed_by is not None:
+        return Reversed(entry, manual_entries.find(tx, entry.reversed_by), was_reversed_before=True)
+    if entry.reverses is not None:
+        raise EntryError(f"entry {entry.id} reverses entry {entry.reverses}; post another entry instead")
+    company_id, today = entry.content.company_id, clinics.local_date(tx, entry.content.company_id, now)
+    manual_entries.check_is_here(tx, company_id)
+    stamp = Posting(today, now, who, reverses=entry.id)
+    if entry.line_ref is not None:
+        linked_entries.detach(tx, entry, reason, stamp)
+    day = reversal.deposit_date or entry.content.deposit_date
+    if reversal.deposit_date is None and not _is_open(tx, company_id, day):
+        day = today
+    content = entry.content._replace(amount=-entry.content.amount, deposit_date=day, reason=reason)
+    check_day(day, today)
+    check_month(tx, company_id, day)
+    added = manual_entries.add(tx, content, Request(f"reversal of {entry.id}", b""), stamp)
+    distribution_queue.enqueue(tx, {(company_id, content.patient_id)}, now)
+    return Reversed(manual_entries.find(tx, entry.id), manual_entries.find(tx, added))
+
+
+def show(tx: Transaction, entry_id: int, scope: Scope = EVERYTHING) -> PostedEntry:
+    """Return a manual entry with its payment. Raises EntryError if there is none with this id in the scope."""
+    entry = manual_entries.find(tx, entry_id, scope)
+    return PostedEntry(entry, linked_entries.payment_of(tx, entry, scope))
+
+
+def of_account(tx: Transaction, patient_id: str, scope: Scope = EVERYTHING) -> list[PostedEntry]:
+    """Return the manual entries of a patient in a scope, newest first, with their payments."""
+    found = manual_entries.of_patient(tx, patient_id, scope)
+    keys = lines.printed_keys(tx, [each.line_ref for each in found if each.line_ref is not None], scope)
+    return [PostedEntry(each, keys.get(each.line_ref) if each.line_ref is not None else None) for each in found]
+
+
+def check_month(tx: Transaction, company_id: str, day: date) -> None:
+    """Raise EntryError if the month of a day is not open. Share-locks it until the commit (rule D7)."""
+    if not _is_open(tx, company_id, day):
+        closed_through = months.lock_date(tx, company_id).closed_through
+        until = f", as is every month up to {closed_through}" if closed_through else ""
+        raise EntryError(f"deposit date {day}: that month is closed{until}; choose a date in an open month")
+
+
+def _is_open(tx: Transaction, company_id: str, day: date) -> bool:
+    key = (company_id, Month.of(day))
+    return months.share_lock(tx, [key])[key] in {MonthState.OPEN, MonthState.SCHEDULED}
+
+
+def _posted_before(tx: Transaction, before: StoredEntry, asked: Request, scope: Scope) -> PostedEntry:
+    visible = manual_entries.load(tx, before.id, scope)
+    if visible is None or bytes(before.request_hash) != asked.hash:
+        raise EntryError("this request key was used for another entry; use a new key")
+    return PostedEntry(visible, linked_entries.payment_of(tx, visible, scope), was_posted_before=True)
+
+
+def _complete(tx: Transaction, draft: EntryDraft, line: Line | None, today: date, scope: Scope) -> ManualEntry:
+    """Return the entry of a draft. What the draft leaves open is that of its payment (rule D4)."""
+    content = line.content if line else None
+    given: dict[str, Any] = {name: value for name, value in draft._asdict().items() if value is not None}
+    if line is not None:
+        given = {"clinic_id": line.key.clinic_id, "patient_id": line.patient_id} | given
+    if content is not None:
+        given = {"charge_type": content.charge_type, "date_of_service": content.service_date} | given
+        given["provider_id"] = content.provider_id
+    if "patient_id" not in given:
+        raise EntryError("name the patient of the entry")
+    if "clinic_id" not in given:
+        given["clinic_id"] = _only_clinic(tx, given["company_id"], scope)
+    defaults: dict[str, Any] = {"charge_type": ChargeType.OTHER, "deposit_date": today}
+    return ManualEntry(**(defaults | given))
+
+
+def _only_clinic(tx: Transaction, company_id: str, scope: Scope) -> str:
+    visible = [each for each in manual_entries.clinic_ids(tx, company_id) if scope.may_see(company_id, each)]
+    if len(visible) != 1:
+        raise EntryError("name the clinic of the entry")
+    return visible[0]
+
+
+def _check_place(tx: Transaction, entry: ManualEntry, scope: Scope) -> None:
+    """Raise EntryError unless Billing has the clinic and the patient, and the user may see the clinic."""
+    is_known = entry.clinic_id in manual_entries.clinic_ids(tx, entry.company_id)
+    if not is_known or not scope.may_see(entry.company_id, entry.clinic_id):
+        raise EntryError(f"there is no clinic {entry.clinic_id} in company {entry.company_id}")
+    if not manual_entries.has_patient(tx, entry.company_id, entry.patient_id):
+        raise EntryError(f"there is no patient {entry.patient_id} in company {entry.company_id}")
+    manual_entries.check_is_here(tx, entry.company_id)

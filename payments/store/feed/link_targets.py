@@ -1,0 +1,50 @@
+"""The payment that a manual entry is linked to: that of an exception, or the one with a printed key."""
+
+from typing import NamedTuple
+
+from payments.core.line import Line
+from payments.core.manual_entry import EntryError
+from payments.core.scope import Scope
+from payments.store.db.connection import Transaction
+from payments.store.feed import printed_keys
+from payments.store.ledger import company_moves, findings, lines, manual_entries
+
+
+class LinkTarget(NamedTuple):
+    """What an entry is linked to: a Billing Exception by its id, or a payment by its printed key."""
+
+    finding_id: int | None = None
+    payment: str | None = None
+
+
+def lock(tx: Transaction, target: LinkTarget, scope: Scope) -> Line:
+    """Lock the line of an exception or of a printed key, and return it.
+
+    Raises EntryError if there is none in the scope, or if its company has moved to another installation.
+    """
+    found = lines.lock_by_id(tx, [_line_ref(tx, target, scope)], wait=True)
+    (line,) = found.values()
+    if not scope.may_see(line.company_id, line.key.clinic_id):
+        raise _no_target(target)
+    if not company_moves.has_not_moved(tx, line.company_id):
+        raise EntryError(f"company {line.company_id} has moved to another installation")
+    return line
+
+
+def _line_ref(tx: Transaction, target: LinkTarget, scope: Scope) -> int:
+    if target.finding_id is not None:
+        found = findings.load(tx, [target.finding_id]).get(target.finding_id)
+        if found is None:
+            raise _no_target(target)
+        return found.line_ref
+    key = target.payment or ""
+    refs = manual_entries.line_ids(tx, printed_keys.find(tx, [key], scope)[key].keys)
+    if len(refs) != 1:
+        raise _no_target(target)
+    return refs[0]
+
+
+def _no_target(target: LinkTarget) -> EntryError:
+    if target.finding_id is not None:
+        return EntryError(f"there is no exception {target.finding_id}")
+    return EntryError(f"there is no payment {target.payment}")
