@@ -36,10 +36,10 @@ _FAILOVERS = """
 ## Commits lost in a failover
 
 - **Synchronous standby of PostgreSQL:** nothing is lost (`tests/store/test_failover.py`).
-- **Asynchronous standby, `PAYMENTS_KEEP_ENTRIES` set:** the latest commits are lost until `payments replay` brings back
-  exactly these, also beside running importers (`tests/tasks/test_replay.py`). The test copies the database, imports
-  further events, replays them on the copy, and compares both. A second replay leaves the content of every table as it
-  is ([decision 0027](../decisions/0027-keep-entries-for-a-replay.md)).
+- **Asynchronous standby, `PAYMENTS_KEEP_ENTRIES` set:** the latest commits are lost until `payments replay` restores
+  exactly these, also while importers run (`tests/tasks/test_replay.py`). The test copies the database, imports further
+  events, replays them on the copy, and compares both. A second replay changes no table ([decision
+  0027](../decisions/0027-keep-entries-for-a-replay.md)).
 - **Asynchronous standby, `PAYMENTS_KEEP_ENTRIES` at `0`:** the latest commits are lost. The EMR publishes again.
 """
 _SOAK = """
