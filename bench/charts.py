@@ -25,11 +25,11 @@ def draw(path: Path, title: str, bars: Sequence[tuple[str, float, bool]]) -> Non
         parts += [
             f'<text x="{LABEL - 8}" y="{middle:.0f}" text-anchor="end" font-size="13">{escape(name)}</text>',
             f'<rect x="{LABEL}" y="{top}" width="{length}" height="{BAR}" fill="{OURS if is_ours else OTHERS}"/>',
-            f'<text x="{LABEL + length + 6}" y="{middle:.0f}" font-size="13">{_figure(value)}</text>',
+            f'<text x="{LABEL + length + 6}" y="{middle:.0f}" font-size="13">{_number_text(value)}</text>',
         ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*parts, "</svg>", ""]))
 
 
-def _figure(value: float) -> str:
+def _number_text(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

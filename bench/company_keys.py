@@ -72,16 +72,16 @@ def fill_database(url: str, payments: int) -> None:
 
 def migrate(url: str) -> list[tuple[str, float]]:
     """Migrate the database as `workers.migrate --finish` does. Return the name and the seconds of each step."""
-    steps = [("columns and triggers", _seconds(lambda: upgrade(url)))]
+    steps = [("columns and triggers", _measure_seconds(lambda: upgrade(url)))]
     database = connect(url, application_name="payments migrate", pool_size=1)
     try:
         steps += [
-            (f"company of {table}", _seconds(partial(company_backfill.backfill_table, database, table)))
+            (f"company of {table}", _measure_seconds(partial(company_backfill.backfill_table, database, table)))
             for table in BACKFILLED_TABLES
         ]
         steps += _create_indexes(database)
-        steps.append(("foreign keys and checks", _seconds(lambda: company_keys.create_keys(database))))
-        steps.append(("finish", _seconds(lambda: company_keys.finish(database))))
+        steps.append(("foreign keys and checks", _measure_seconds(lambda: company_keys.create_keys(database))))
+        steps.append(("finish", _measure_seconds(lambda: company_keys.finish(database))))
     finally:
         database.dispose()
     return steps
@@ -90,10 +90,10 @@ def migrate(url: str) -> list[tuple[str, float]]:
 def _create_indexes(database: Database) -> list[tuple[str, float]]:
     with transaction(database) as tx:
         missing = online.missing_indexes(tx)
-    return [(f"index {index.name}", _seconds(partial(create_index, database, index))) for index in missing]
+    return [(f"index {index.name}", _measure_seconds(partial(create_index, database, index))) for index in missing]
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _measure_seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

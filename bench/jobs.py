@@ -43,10 +43,12 @@ class Contender:
 
 
 _THIS_PYTHON = Path(sys.executable)
-_CELERY = ("-m", "bench.contenders.with_celery", "work")
+_CELERY_COMMAND = ("-m", "bench.contenders.with_celery", "work")
 CONTENDERS = (
-    Contender("Celery, our settings", "with_celery", _THIS_PYTHON, _CELERY, 600),
-    Contender("Celery, as it comes", "with_celery", _THIS_PYTHON, _CELERY, 1_500, env={"BENCH_SETTINGS": "bare"}),
+    Contender("Celery, our settings", "with_celery", _THIS_PYTHON, _CELERY_COMMAND, 600),
+    Contender(
+        "Celery, as it comes", "with_celery", _THIS_PYTHON, _CELERY_COMMAND, 1_500, env={"BENCH_SETTINGS": "bare"}
+    ),
     Contender(
         "Dramatiq",
         "with_dramatiq",
@@ -98,14 +100,14 @@ def run(testbed: Testbed, contender: Contender) -> float:
             for number in range(contender.workers)
         ]
         _enqueue(testbed, contender, env, 0, WARM_UP)
-        wait_for(lambda: _count(done_file) == WARM_UP, f"{contender.name} to do {WARM_UP} jobs")
+        wait_for(lambda: _count_finished(done_file) == WARM_UP, f"{contender.name} to do {WARM_UP} jobs")
         for leader in leaders:
             signal_group(leader, signal.SIGSTOP)
         _enqueue(testbed, contender, env, WARM_UP, jobs)
         started = time.perf_counter()
         for leader in leaders:
             signal_group(leader, signal.SIGCONT)
-        wait_for(lambda: _count(done_file) >= WARM_UP + jobs, f"{contender.name} to do {jobs:,} jobs")
+        wait_for(lambda: _count_finished(done_file) >= WARM_UP + jobs, f"{contender.name} to do {jobs:,} jobs")
         seconds = time.perf_counter() - started
         time.sleep(0.1)  # in which a job that ran twice would show
     numbers = sorted(map(int, done_file.read_text().split()))
@@ -148,5 +150,5 @@ def _enqueue(testbed: Testbed, contender: Contender, env: dict[str, str], first:
         raise WrongResultError(f"{contender.name} could not put jobs on its queue: {completed.stderr[-1_000:]}")
 
 
-def _count(done_file: Path) -> int:
+def _count_finished(done_file: Path) -> int:
     return done_file.stat().st_size // LINE_BYTES

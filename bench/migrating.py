@@ -54,8 +54,8 @@ def _measure_partitioning(url: str, rows: int) -> None:
     _execute(url, _FILLING_STATEMENTS, rows)
     print(f"{rows:,} rows of history, of {DAYS} days")
     with _measured_reader(url) as waits:
-        step = _seconds(lambda: _migrate_to(url, "0012"))
-        room = _seconds(lambda: _create_partitions(url))
+        step = _measure_seconds(lambda: _migrate_to(url, "0012"))
+        room = _measure_seconds(lambda: _create_partitions(url))
     _check_row_counts(url, rows)
     print(f"0012: {step:.1f} s; room for the months: {room:.1f} s; a reader waited at most {max(waits):.1f} s")
 
@@ -127,10 +127,10 @@ def _measured_reader(url: str) -> Iterator[list[float]]:
 def _read_repeatedly(url: str, waits: list[float], ended: threading.Event) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         while not ended.wait(ASK_SECONDS):
-            waits.append(_seconds(partial(connection.execute, _TIMED_QUERY)))
+            waits.append(_measure_seconds(partial(connection.execute, _TIMED_QUERY)))
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def _measure_seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

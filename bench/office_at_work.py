@@ -93,7 +93,7 @@ class Desk:
 
     def __init__(self, company: Company, send: Callable[[bytes], object], a_second: int) -> None:
         self.company, self._send, self._pause = company, send, 1 / a_second
-        self._ended, self._thread = threading.Event(), threading.Thread(target=self._work)
+        self._ended, self._thread = threading.Event(), threading.Thread(target=self._save_repeatedly)
         self._error: BaseException | None = None
         self._thread.start()
 
@@ -104,7 +104,7 @@ class Desk:
         if self._error:
             raise self._error
 
-    def _work(self) -> None:
+    def _save_repeatedly(self) -> None:
         try:
             while not self._ended.wait(self._pause):
                 self._send(self.company.save())

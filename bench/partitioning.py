@@ -48,7 +48,7 @@ def main() -> None:
         psycopg.connect(libpq_url(url), autocommit=True) as connection,
     ):
         for table in ("whole", "divided"):
-            _fill(connection, table, months)
+            _fill_table(connection, table, months)
         print(f"{ROWS:,} rows of {PATIENTS:,} patients, {months} months; medians of {TURNS} turns, milliseconds")
         for name in _QUERY_BY_NAME:
             found = [
@@ -59,7 +59,7 @@ def main() -> None:
             print(f"{name:18} whole {whole:8.2f}   divided {divided:8.2f}   {divided / whole:5.1f} times", flush=True)
 
 
-def _fill(connection: psycopg.Connection, table: str, months: int) -> None:
+def _fill_table(connection: psycopg.Connection, table: str, months: int) -> None:
     divided = table == "divided"
     end = "PARTITION BY RANGE (line_ref)" if divided else ""
     connection.execute(f"CREATE TABLE {table} ({_COLUMN_DEFINITIONS}, UNIQUE (line_ref, version, kind, part)) {end}")

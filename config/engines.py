@@ -90,7 +90,7 @@ def running_stack(home: Path) -> StackFile | None:
     Returns None if there is no file, or if the supervisor of the stack is not running.
     """
     try:
-        content = json.loads(_stack_file(home).read_text())
+        content = json.loads(_stack_file_path(home).read_text())
         stack = StackFile(**content | {"engines": Engines(**content["engines"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -99,7 +99,7 @@ def running_stack(home: Path) -> StackFile | None:
 
 def write_running_stack(home: Path, stack: StackFile) -> None:
     """Write the stack file atomically. Only its owner may read it, because the URLs contain passwords."""
-    path = _stack_file(home)
+    path = _stack_file_path(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
@@ -110,8 +110,8 @@ def write_running_stack(home: Path, stack: StackFile) -> None:
 
 def remove_running_stack(home: Path) -> None:
     """Remove the stack file after the stack has stopped."""
-    _stack_file(home).unlink(missing_ok=True)
+    _stack_file_path(home).unlink(missing_ok=True)
 
 
-def _stack_file(home: Path) -> Path:
+def _stack_file_path(home: Path) -> Path:
     return home / "run" / "stack.json"

@@ -9,14 +9,14 @@ from config.durations import Duration, DurationOrZero, Durations, parse_duration
 from config.home import default_home
 from config.setting_types import STREAMS_MAX, DatabaseUrl, Name, Names, PathName, RedisUrl
 
-PREFIX = "PAYMENTS_"
-UNPREFIXED = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
+VARIABLE_PREFIX = "PAYMENTS_"
+UNPREFIXED_FIELDS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
 def variable(field: str) -> str:
     """Return the name of the environment variable for a field of the settings."""
     name = field.upper()
-    return name if name in UNPREFIXED else PREFIX + name
+    return name if name in UNPREFIXED_FIELDS else VARIABLE_PREFIX + name
 
 
 class SettingGroup(BaseModel):

@@ -15,7 +15,7 @@ from pydantic import (
 
 from config.addresses import LOOPBACK, local_host
 from config.service_links import is_service_link
-from config.setting_groups import PREFIX, UNPREFIXED, EngineSettings, FeedSettings, variable
+from config.setting_groups import UNPREFIXED_FIELDS, VARIABLE_PREFIX, EngineSettings, FeedSettings, variable
 from config.setting_types import (
     Address,
     LogFormat,
@@ -136,7 +136,7 @@ class Settings(FeedSettings, EngineSettings):
 
 
 VARIABLES: tuple[str, ...] = tuple(variable(field) for field in Settings.model_fields)
-SECRETS = (*UNPREFIXED, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
+SECRETS = (*UNPREFIXED_FIELDS, "PAYMENTS_METRICS_TOKEN", "PAYMENTS_FLOWER_PASSWORD")
 _FILE_SUFFIX = "_FILE"
 """Suffix of the variable that names a file with the value of a secret setting."""
 
@@ -147,7 +147,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Variables that Kubernetes adds for its services are ignored. Raises SettingsError if a setting is misspelt or
     invalid.
     """
-    links = sorted(name for name, value in environ.items() if name.startswith(PREFIX) and is_service_link(name, value))
+    links = sorted(
+        name for name, value in environ.items() if name.startswith(VARIABLE_PREFIX) and is_service_link(name, value)
+    )
     environ = {name: value for name, value in environ.items() if name not in links}
     _reject_misspelt(environ)
     given = _read_secret_files(environ) | {
@@ -175,10 +177,10 @@ def _reject_misspelt(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name in VARIABLES or name.removesuffix(_FILE_SUFFIX) in SECRETS:
             continue
-        if name.startswith(PREFIX):
+        if name.startswith(VARIABLE_PREFIX):
             raise SettingsError(f"{name}: there is no such setting{suggestion(name, VARIABLES, 0.6)}")
         # A misspelt URL would start an embedded engine instead of using the intended one.
-        unset = tuple(real for real in UNPREFIXED if not environ.get(real))
+        unset = tuple(real for real in UNPREFIXED_FIELDS if not environ.get(real))
         if hint := suggestion(name, unset, 0.88):
             raise SettingsError(f"{name}: there is no such setting{hint}")
 

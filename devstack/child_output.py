@@ -55,7 +55,7 @@ class ChildOutput:
         self._files.clear()
 
     def _write_line(self, name: str, line: bytes) -> None:
-        self._file(name).write(line + b"\n")
+        self._log_file(name).write(line + b"\n")
         if self._stream is None:
             return
         text = line.decode(errors="replace")
@@ -83,7 +83,7 @@ class ChildOutput:
             prefix = f"\x1b[{self._child_colours[name]}m{prefix}\x1b[0m"
         return f"{prefix} {text}"
 
-    def _file(self, name: str) -> BinaryIO:
+    def _log_file(self, name: str) -> BinaryIO:
         path = self._folder / f"{name}.log"
         file = self._files.get(name)
         if file is not None and file.tell() > _FILE_BYTES_MAX:

@@ -49,7 +49,7 @@ class EmbeddedValkey:
         """Return the server as a child process. On SIGTERM, the server writes its data to disk and stops."""
         return Child(
             self.name,
-            (str(get_binary_path()), str(_configuration(self.folder))),
+            (str(get_binary_path()), str(_configuration_path(self.folder))),
             cwd=self.folder,
             grace_seconds=8.0,
             tier=0,
@@ -79,11 +79,11 @@ def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
     port = endpoint.port if endpoint and is_port_free(endpoint.port) else free_port()
     endpoint = _Endpoint(port, password)
     _write_private(folder / "access.json", json.dumps(asdict(endpoint)))
-    _write_private(_configuration(folder), _configuration_text(folder, endpoint, durable=durable))
+    _write_private(_configuration_path(folder), _configuration_text(folder, endpoint, durable=durable))
     return EmbeddedValkey(folder, endpoint)
 
 
-def _configuration(folder: Path) -> Path:
+def _configuration_path(folder: Path) -> Path:
     return folder / "valkey.conf"
 
 
@@ -122,7 +122,7 @@ def _read_endpoint(folder: Path) -> _Endpoint | None:
         return None
 
 
-def _client(endpoint: _Endpoint) -> redis.Redis:
+def _make_client(endpoint: _Endpoint) -> redis.Redis:
     return redis.Redis(
         host="127.0.0.1",
         port=endpoint.port,
@@ -134,14 +134,14 @@ def _client(endpoint: _Endpoint) -> redis.Redis:
 
 def _serves(folder: Path, endpoint: _Endpoint) -> bool:
     """Return whether a server listens on this port, accepts the password, and uses this data folder."""
-    with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
+    with _make_client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return Path(str(client.config_get("dir")["dir"])) == folder.resolve()
     return False
 
 
 def _has_loaded_data(endpoint: _Endpoint) -> bool:
     """Return whether the server accepts all commands. While it loads its data, it answers only CONFIG GET."""
-    with _client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
+    with _make_client(endpoint) as client, contextlib.suppress(redis.RedisError, OSError):
         return bool(client.ping())
     return False
 
@@ -154,6 +154,6 @@ def _stop_leftover(folder: Path, endpoint: _Endpoint) -> None:
             raise EngineError(
                 f"an earlier Valkey still serves {folder} on port {endpoint.port}; end it, then start again"
             )
-        with _client(endpoint) as client, contextlib.suppress(redis.RedisError):
+        with _make_client(endpoint) as client, contextlib.suppress(redis.RedisError):
             client.shutdown(nosave=True)
         time.sleep(0.02)

@@ -83,7 +83,7 @@ def _run_stack(settings: Settings) -> None:
             raise
         upgrade_schema(engines.database_url, settings)
         _warn_of_losses(engines)
-        running = _stack_file(settings, engines)
+        running = _make_stack_file(settings, engines)
         supervisor.on_exit(functools.partial(remove_running_stack, settings.home))
         write_running_stack(settings.home, running)
         for name in SERVICES:
@@ -132,7 +132,7 @@ def _warn_of_losses(engines: Engines) -> None:
         sys.stderr.write(f"payments up: warning: {warning}\n")
 
 
-def _stack_file(settings: Settings, engines: Engines) -> StackFile:
+def _make_stack_file(settings: Settings, engines: Engines) -> StackFile:
     return StackFile(
         supervisor_pid=os.getpid(),
         engines=engines,

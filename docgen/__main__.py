@@ -35,7 +35,7 @@ def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
         sys.stderr.write("usage: python -m docgen [--check]\n")
         return 2
     texts = render_documents()
-    stale = [name for name, text in texts.items() if _read(folder / name) != text]
+    stale = [name for name, text in texts.items() if _read_existing(folder / name) != text]
     for name in stale:
         if is_check:
             sys.stderr.write(f"docs/{name} is out of date; run `make docs-reference`\n")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str], folder: Path = DOCS) -> int:
     return int(is_check and bool(stale))
 
 
-def _read(path: Path) -> str | None:
+def _read_existing(path: Path) -> str | None:
     return path.read_text("utf-8") if path.is_file() else None
 
 

@@ -21,7 +21,7 @@ field`, `since: given more than once`. Dates are `YYYY-MM-DD`, amounts plain dec
 trimmed: an id with a blank at an end is unknown or refused.
 
 """
-_METHODS = ("get", "post", "put", "patch", "delete")
+_HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 Json = dict[str, Any]
 
 
@@ -31,7 +31,7 @@ def render_page() -> str:
     calls = list(_operations(described))
     overview = table(("Call", "Purpose"), [(code(name), call["description"]) for name, call in calls])
     sections = "".join(_call_section(name, call) for name, call in calls)
-    errors = table(("Status", "Meaning"), _errors(calls))
+    errors = table(("Status", "Meaning"), _error_rows(calls))
     objects = "".join(_object_section(*each) for each in sorted(described["components"]["schemas"].items()))
     return (
         f"{heading('API', 'the routes of the console')}{_INTRODUCTION}{overview}{sections}\n## Errors\n\n"
@@ -47,14 +47,14 @@ def describe() -> Json:
 
 def _operations(described: Json) -> Iterator[tuple[str, Json]]:
     for path, methods in described["paths"].items():
-        for method in _METHODS:
+        for method in _HTTP_METHODS:
             if method in methods:
                 yield f"{method.upper()} {path}", methods[method]
 
 
 def _call_section(name: str, call: Json) -> str:
     parameters = [
-        (code(each["name"]), describe_type(each["schema"]), _default(each)) for each in call.get("parameters", [])
+        (code(each["name"]), describe_type(each["schema"]), _default_text(each)) for each in call.get("parameters", [])
     ]
     parts = [f"\n## {name}\n", f"{call['description']}\n"]
     if parameters:
@@ -71,14 +71,14 @@ def _json_schema_of(content: Json) -> Json:
     return schema
 
 
-def _default(parameter: Json) -> str:
+def _default_text(parameter: Json) -> str:
     if parameter["required"]:
         return "required"
     value = parameter["schema"].get("default")
     return code(str(value).lower() if isinstance(value, bool) else value) if value is not None else ""
 
 
-def _errors(calls: list[tuple[str, Json]]) -> list[tuple[str, str]]:
+def _error_rows(calls: list[tuple[str, Json]]) -> list[tuple[str, str]]:
     found = {status: answer["description"] for _, call in calls for status, answer in call["responses"].items()}
     return sorted((status, meaning) for status, meaning in found.items() if status != "200")
 

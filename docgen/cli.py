@@ -27,13 +27,15 @@ Give an option once, unless its description says that it may be repeated. Dates 
 such as `25.00`. A time is in UTC, unless it has an offset. Ids are not trimmed: an id with a blank at an end is unknown
 or refused.
 """
-_BUILT_IN = {"--help", "--install-completion", "--show-completion"}
+_BUILT_IN_OPTIONS = {"--help", "--install-completion", "--show-completion"}
 
 
 def render_page() -> str:
     """Return the page: an overview of all commands, and a section for each."""
     commands = list(_walk("payments", command()))
-    overview = [(f"[`{path}`](#{path.replace(' ', '-')})", _summary(each)) for path, each in commands if _is_leaf(each)]
+    overview = [
+        (f"[`{path}`](#{path.replace(' ', '-')})", _first_paragraph(each)) for path, each in commands if _is_leaf(each)
+    ]
     sections = "".join(_section(path, each) for path, each in commands)
     title = heading("Commands", "the command line in console/cli")
     return f"{title}{_INTRODUCTION}\n{table(('Command', 'Purpose'), overview)}{sections}"
@@ -50,7 +52,7 @@ def _is_leaf(each: Any) -> bool:
     return not hasattr(each, "commands")
 
 
-def _summary(each: Any) -> str:
+def _first_paragraph(each: Any) -> str:
     return (each.help or "").strip().partition("\n\n")[0]
 
 
@@ -58,7 +60,7 @@ def _section(path: str, each: Any) -> str:
     list_choices(each)
     context = typer.Context(each, info_name=path)
     usage = " ".join([path, *each.collect_usage_pieces(context)])
-    parameters = [_parameter(each, context) for each in each.params if not _BUILT_IN & set(each.opts)]
+    parameters = [_parameter_row(each, context) for each in each.params if not _BUILT_IN_OPTIONS & set(each.opts)]
     parts = [f"\n## {path}\n", _wrapped(each.help or "") + "\n", f"```text\n{usage}\n```\n"]
     if parameters:
         parts.append(table(("Argument or option", "Meaning"), parameters))
@@ -73,7 +75,7 @@ def _wrapped(text: str) -> str:
     return "\n\n".join(paragraphs).strip()
 
 
-def _parameter(parameter: Any, context: typer.Context) -> tuple[str, str]:
+def _parameter_row(parameter: Any, context: typer.Context) -> tuple[str, str]:
     usage, meaning = parameter.get_help_record(context)
     return code(usage), meaning
 

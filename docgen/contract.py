@@ -110,7 +110,7 @@ def asyncapi() -> Json:
                 "security": [{"type": "userPassword"}],
             }
         },
-        "channels": {"payments": _channel(), "paymentsOfACompany": _numbered_channel()},
+        "channels": {"payments": _main_channel(), "paymentsOfACompany": _numbered_channel()},
         "operations": {
             "importEvent": {
                 "action": "receive",
@@ -122,7 +122,7 @@ def asyncapi() -> Json:
     }
 
 
-def _channel() -> Json:
+def _main_channel() -> Json:
     return {
         "address": STREAM_DEFAULT,
         "title": "The event stream",

@@ -15,10 +15,10 @@ def render_page() -> str:
 
     A mark names the topic of a part, which ends at the next heading.
     """
-    return _GENERATED_PART.sub(lambda found: f"{found[1]}\n{_terms(Topic(found[2]))}", PAGE.read_text("utf-8"))
+    return _GENERATED_PART.sub(lambda found: f"{found[1]}\n{_terms_of_topic(Topic(found[2]))}", PAGE.read_text("utf-8"))
 
 
-def _terms(topic: Topic) -> str:
+def _terms_of_topic(topic: Topic) -> str:
     return table(("term", "meaning"), [(text.term, _meaning(text)) for text in help_texts(topic).values()])
 
 

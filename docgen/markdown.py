@@ -11,11 +11,11 @@ def heading(title: str, source: str) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table. In a cell, line breaks become spaces, and `|` is escaped."""
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(_cell(cell) for cell in row) for row in rows]
+    lines += [" | ".join(_escaped_cell(cell) for cell in row) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)
 
 
-def _cell(text: str) -> str:
+def _escaped_cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 

@@ -61,7 +61,7 @@ def render_page() -> str:
     """Return the page of the settings."""
     schemas = Settings.model_json_schema()["properties"]
     rows = [
-        (code(name), _default(name), f"{field.description}{_limits(schemas[name])}")
+        (code(name), _default_text(name), f"{field.description}{_limits(schemas[name])}")
         for name, field in zip(VARIABLES, Settings.model_fields.values(), strict=True)
     ]
     secrets = ", ".join(code(name) for name in SECRETS)
@@ -75,7 +75,7 @@ def _limits(schema: dict[str, Any]) -> str:
     return f" ({describe_type(form)})" if {"enum", "minimum"} & form.keys() else ""
 
 
-def _default(name: str) -> str:
+def _default_text(name: str) -> str:
     if name == "PAYMENTS_HOME":
         return "`.payments/` in the checkout"
     field = list(Settings.model_fields.values())[VARIABLES.index(name)]

@@ -11,7 +11,7 @@ from payments.contract.event import ChargeSaved, Event, PatientSaved, PaymentDel
 from payments.contract.money import dollars
 from payments.contract.signature import signature_of
 
-_EVENT_IDS = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
+_EVENT_ID_NAMESPACE = UUID("5b0f3c0e-6a2b-5c5e-9d8f-0b6a9f1d7c11")
 
 Publishable = Event | Mapping[str, object] | bytes
 """An event model, a mapping of the event's keys, or the bytes of an event, which are sent unchanged."""
@@ -37,7 +37,7 @@ def event_id_for(event_type: str, *key: str, version: int) -> UUID:
     So a publisher can repeat an event with its id without storing the id. `key` identifies the record: clinic, payment
     and line, or company and patient.
     """
-    return uuid5(_EVENT_IDS, json.dumps([event_type, *key, version]))
+    return uuid5(_EVENT_ID_NAMESPACE, json.dumps([event_type, *key, version]))
 
 
 def body_of(event: Publishable) -> bytes:

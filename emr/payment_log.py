@@ -15,9 +15,9 @@ from payments.contract.keys import ID_CHARACTERS_MAX, LineKey, LocalKey
 from payments.contract.money import ZERO, Money, parse_amount
 from payments.contract.payment_log import EmrLogRow, PaymentDetails
 
-REQUIRED = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
-OPTIONAL = ["version"]
-COLUMNS = [*REQUIRED, *OPTIONAL]
+REQUIRED_COLUMNS = "clinic_id payment_id line_id transaction_date amount_paid charge_type internal_payment paid".split()
+OPTIONAL_COLUMNS = ["version"]
+COLUMNS = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
 
 # What a spreadsheet makes of a long number, of a narrow column and of an error, and what some exports write so that a
 # spreadsheet keeps leading zeros.
@@ -56,7 +56,7 @@ def write_payment_log(events: Iterable[Event], file: TextIO) -> int:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     saves = newest_saves(events)
-    writer.writerows([_cell(getattr(save, name)) for name in COLUMNS] for save in saves)
+    writer.writerows([_cell_text(getattr(save, name)) for name in COLUMNS] for save in saves)
     return len(saves)
 
 
@@ -66,7 +66,7 @@ def read_payment_log(file: BinaryIO) -> Iterator[EmrLogRow]:
     Its columns may be in any order. Columns other than COLUMNS are ignored. A log with only a header is valid and has
     no lines. Raises PaymentLogError at the first invalid row or cell, and if a line occurs twice.
     """
-    with _converting_table_errors(), open_table(file, REQUIRED, OPTIONAL) as table:
+    with _converting_table_errors(), open_table(file, REQUIRED_COLUMNS, OPTIONAL_COLUMNS) as table:
         for line in scan_payment_log(table):
             if isinstance(line, TableError):
                 raise line
@@ -119,7 +119,7 @@ def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
     """
     divided = {column: cells for column, cells in error.rejoined_cells() if _may_be_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")
-    if column not in REQUIRED or (len(divided) > 1 and column != "amount_paid"):
+    if column not in REQUIRED_COLUMNS or (len(divided) > 1 and column != "amount_paid"):
         return None
     return error.divided_cell_error(column, divided[column][column])
 
@@ -129,11 +129,11 @@ def _may_be_divided(column: str, cells: Mapping[str, str]) -> bool:
 
     This is so if the cell may contain a separator and all other cells are valid.
     """
-    if column in REQUIRED and column not in _COLUMNS_WITH_SEPARATORS:
+    if column in REQUIRED_COLUMNS and column not in _COLUMNS_WITH_SEPARATORS:
         return False
     if column == "amount_paid" and not _NUMBER_WITH_SEPARATORS.fullmatch(cells[column]):
         return False
-    return all(_is_readable(name, cells[name]) for name in REQUIRED if name != column)
+    return all(_is_readable(name, cells[name]) for name in REQUIRED_COLUMNS if name != column)
 
 
 def _is_readable(column: str, cell: str) -> bool:
@@ -152,13 +152,13 @@ def _parse_line(row: Row) -> EmrLogRow:
         except ValueError as error:
             raise row.error(column, f"expected {error}; got {_shorten(cell)}") from None
 
-    key = LocalKey(*(read(column, _identifier) for column in LocalKey._fields))
-    day, amount = read("transaction_date", _day), read("amount_paid", _amount)
-    paid, internal = read("paid", _flag), read("internal_payment", _flag)
+    key = LocalKey(*(read(column, _parse_identifier) for column in LocalKey._fields))
+    day, amount = read("transaction_date", _parse_day), read("amount_paid", _parse_amount_cell)
+    paid, internal = read("paid", _parse_flag), read("internal_payment", _parse_flag)
     return EmrLogRow(
         key,
         amount if paid else ZERO,
-        PaymentDetails(day, read("charge_type", _charge_type), internal, read("version", _version)),
+        PaymentDetails(day, read("charge_type", _parse_charge_type), internal, read("version", _parse_version)),
     )
 
 
@@ -167,7 +167,7 @@ def _shorten(cell: str) -> str:
     return repr(cell) if len(cell) <= _SHOWN_CHARACTERS_MAX else f"{cell[:_SHOWN_CHARACTERS_MAX]!r}..."
 
 
-def _identifier(text: str) -> str:
+def _parse_identifier(text: str) -> str:
     """Return an id unchanged. Raises ValueError if the id is invalid, for example if it begins or ends with a blank."""
     if len(text) > ID_CHARACTERS_MAX or not is_identifier(text):
         raise ValueError("text of 1 to 64 printable characters, without white space at its ends")
@@ -176,35 +176,35 @@ def _identifier(text: str) -> str:
     return text
 
 
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         return parse_day(text.strip())
     except ValueError:
         raise ValueError("a date such as 2026-10-05") from None
 
 
-def _amount(text: str) -> Money:
+def _parse_amount_cell(text: str) -> Money:
     try:
         return parse_amount(text)
     except ValueError:
         raise ValueError("dollars such as 25.00") from None
 
 
-def _flag(text: str) -> bool:
+def _parse_flag(text: str) -> bool:
     word = text.strip().casefold()
     if word not in _FLAG_BY_WORD:
         raise ValueError("true or false")
     return _FLAG_BY_WORD[word]
 
 
-def _charge_type(text: str) -> ChargeType:
+def _parse_charge_type(text: str) -> ChargeType:
     word = text.strip().casefold()
     if word not in _TYPE_BY_NAME:
         raise ValueError(f"one of {', '.join(ChargeType)}")
     return _TYPE_BY_NAME[word]
 
 
-def _version(text: str) -> int | None:
+def _parse_version(text: str) -> int | None:
     digits = text.strip()
     if not digits:
         return None
@@ -214,16 +214,16 @@ def _version(text: str) -> int | None:
 
 
 _PARSER_BY_COLUMN: dict[str, Callable[[str], object]] = {
-    **dict.fromkeys(LocalKey._fields, _identifier),
-    "transaction_date": _day,
-    "amount_paid": _amount,
-    "charge_type": _charge_type,
-    "internal_payment": _flag,
-    "paid": _flag,
+    **dict.fromkeys(LocalKey._fields, _parse_identifier),
+    "transaction_date": _parse_day,
+    "amount_paid": _parse_amount_cell,
+    "charge_type": _parse_charge_type,
+    "internal_payment": _parse_flag,
+    "paid": _parse_flag,
 }
 
 
-def _cell(value: object) -> str:
+def _cell_text(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from emr.csv_records import heading_key
 from emr.csv_table import HeaderError, Table, TableError, open_table
-from emr.payment_log import COLUMNS, OPTIONAL, REQUIRED, scan_payment_log
+from emr.payment_log import COLUMNS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, scan_payment_log
 from payments.contract.money import ZERO, Money
 from payments.contract.payment_log import EmrLogRow
 
@@ -39,7 +39,7 @@ class LogSurvey:
     @property
     def missing(self) -> list[str]:
         """The required columns that the file lacks."""
-        return [column for column in REQUIRED if column not in self.columns]
+        return [column for column in REQUIRED_COLUMNS if column not in self.columns]
 
     def add(self, line: EmrLogRow | TableError) -> None:
         """Add a line to the survey, or the problem of a row."""
@@ -63,7 +63,7 @@ def survey_payment_log(file: BinaryIO) -> LogSurvey:
     """Read a Payment Log to its end, and return the survey. Problems of the file are part of the survey."""
     survey = LogSurvey()
     try:
-        with open_table(file, REQUIRED, OPTIONAL) as table:
+        with open_table(file, REQUIRED_COLUMNS, OPTIONAL_COLUMNS) as table:
             survey.separator, survey.encoding = SEPARATOR_NAMES[table.separator], _encoding_name(table)
             _add_headings(survey, table.headings)
             for line in scan_payment_log(table):

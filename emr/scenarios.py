@@ -99,8 +99,8 @@ def _first_save(visit: Visit, line_id: str, scenario: Scenario, rng: Random) -> 
         "payment_id": visit.payment_id,
         "line_id": line_id,
         "charge_type": charge_type,
-        "amount_due": _amount(due_cents),
-        "amount_paid": _amount(paid_cents),
+        "amount_due": _amount_text(due_cents),
+        "amount_paid": _amount_text(paid_cents),
         "paid": scenario is not Scenario.PAID_LATER,
         "internal_payment": scenario is Scenario.INTERNAL,
         "method": method,
@@ -108,7 +108,7 @@ def _first_save(visit: Visit, line_id: str, scenario: Scenario, rng: Random) -> 
         "date_of_service": None if charge_type is ChargeType.PAYMENT_ON_ACCOUNT else day.isoformat(),
         "case_id": f"{visit.patient_id}-case" if chance(rng, 90) else None,
         "provider_id": f"{visit.clinic_id}-therapist-{rng.randrange(1, 5)}",
-        "reference": _reference(method, rng),
+        "reference": _random_reference(method, rng),
         "memo": "Taken at check-in" if chance(rng, 20) else None,
     }
 
@@ -134,14 +134,14 @@ def _changes(first: Fields, scenario: Scenario, rng: Random) -> list[Fields | No
 def _other_amount(first: Fields, rng: Random) -> Fields:
     amounts = AMOUNTS_CENTS[first["charge_type"]]
     cents = rng.choice(amounts)
-    if _amount(cents) == first["amount_due"]:
+    if _amount_text(cents) == first["amount_due"]:
         cents = amounts[0] if cents != amounts[0] else amounts[-1]
-    return {"amount_due": _amount(cents), "amount_paid": _amount(cents)}
+    return {"amount_due": _amount_text(cents), "amount_paid": _amount_text(cents)}
 
 
 def _other_method(first: Fields, rng: Random) -> Fields:
     method = pick(rng, {method: weight for method, weight in METHOD_WEIGHTS.items() if method is not first["method"]})
-    return {"method": method, "reference": _reference(method, rng)}
+    return {"method": method, "reference": _random_reference(method, rng)}
 
 
 def _refund(visit: Visit, first: Fields, at: datetime) -> Fields:
@@ -183,14 +183,14 @@ def _deliver(
         repeated = chance(rng, REPEATED_PERCENT)
         # Draw saves after the last day too, so that the rest of the day does not depend on `last_day`.
         if version <= newest:
-            event = _event(visit, saves[0].fields or {}, save, version)
+            event = _make_event(visit, saves[0].fields or {}, save, version)
             arrival = SimulatedEvent(event, arrives_at, scenario, delivery, is_newest=version == newest)
             yield arrival
             if repeated:
                 yield replace(arrival, arrives_at=again_at, delivery=Delivery.REPEATED)
 
 
-def _event(visit: Visit, first: Fields, save: _Save, version: int) -> PaymentSaved | PaymentDeleted:
+def _make_event(visit: Visit, first: Fields, save: _Save, version: int) -> PaymentSaved | PaymentDeleted:
     contract = PaymentDeleted if save.fields is None else PaymentSaved
     key = (visit.clinic_id, first["payment_id"], first["line_id"])
     kind = "payment.deleted" if save.fields is None else "payment.saved"
@@ -211,11 +211,11 @@ def _event(visit: Visit, first: Fields, save: _Save, version: int) -> PaymentSav
     )
 
 
-def _amount(cents: int) -> str:
+def _amount_text(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
 
 
-def _reference(method: Method, rng: Random) -> str | None:
+def _random_reference(method: Method, rng: Random) -> str | None:
     match method:
         case Method.CHECK:
             return str(rng.randrange(101, 9_999))

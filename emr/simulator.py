@@ -56,7 +56,7 @@ def clinics_of(clinics: int, seed: int) -> list[SimulatedClinic]:
     """
     if clinics < 1:
         raise ValueError(f"a simulation needs 1 clinic or more, not {clinics}")
-    return [_clinic(number, seed) for number in range(clinics)]
+    return [_make_clinic(number, seed) for number in range(clinics)]
 
 
 def simulate(clinics: int, days: int, seed: int, first_day: date) -> Iterator[SimulatedEvent]:
@@ -87,15 +87,15 @@ def _arrivals(roster: list[SimulatedClinic], days: Sequence[date], seed: int) ->
         yield heappop(under_way)[2]
 
 
-def _clinic(number: int, seed: int) -> SimulatedClinic:
+def _make_clinic(number: int, seed: int) -> SimulatedClinic:
     clinic_id, company_id = f"clinic-{number + 1:03d}", f"company-{number // CLINICS_A_COMPANY + 1}"
-    rng = _generator(seed, clinic_id)
+    rng = _random_generator(seed, clinic_id)
     unselected = rng.sample([kind for kind in ChargeType if kind is not ChargeType.COPAY], pick(rng, TYPES_UNSELECTED))
-    switched_off = _generator(seed, "switched off").randrange(1, CLINICS_A_COMPANY)
+    switched_off = _random_generator(seed, "switched off").randrange(1, CLINICS_A_COMPANY)
     return SimulatedClinic(
         clinic_id=clinic_id,
         company_id=company_id,
-        timezone=_generator(seed, company_id).choice(_TIMEZONES),
+        timezone=_random_generator(seed, company_id).choice(_TIMEZONES),
         integration=number % CLINICS_A_SWITCHED_OFF_ONE != switched_off,
         types=tuple(kind for kind in ChargeType if kind not in unselected),
     )
@@ -104,10 +104,10 @@ def _clinic(number: int, seed: int) -> SimulatedClinic:
 def _events_of_day(
     clinic: SimulatedClinic, day: date, last_day: date, seed: int, met: set[str]
 ) -> Iterator[SimulatedEvent]:
-    rng = _generator(seed, clinic.clinic_id, day.isoformat())
+    rng = _random_generator(seed, clinic.clinic_id, day.isoformat())
     visit_count = rng.choice(VISITS_A_WEEKEND_DAY if day.weekday() >= 5 else VISITS_A_DAY)
     # In time order, so that a patient's record comes with the first of two visits.
-    for number, at in enumerate(sorted(_within_opening_hours(day, clinic.timezone, rng) for _ in range(visit_count))):
+    for number, at in enumerate(sorted(_random_opening_time(day, clinic.timezone, rng) for _ in range(visit_count))):
         visit = Visit(
             company_id=clinic.company_id,
             clinic_id=clinic.clinic_id,
@@ -128,13 +128,13 @@ def _patient_in_care(clinic: SimulatedClinic, day: date, seed: int, rng: Random)
     return f"{clinic.clinic_id}-s{seed}-p{first + rng.randrange(PATIENTS_IN_CARE)}"
 
 
-def _within_opening_hours(day: date, timezone: str, rng: Random) -> datetime:
+def _random_opening_time(day: date, timezone: str, rng: Random) -> datetime:
     opened = time(rng.randrange(7, 18), rng.randrange(60), rng.randrange(60), tzinfo=ZoneInfo(timezone))
     return datetime.combine(day, opened)
 
 
 def _patient_record(visit: Visit, seed: int) -> Iterator[SimulatedEvent]:
-    rng = _generator(seed, visit.patient_id)
+    rng = _random_generator(seed, visit.patient_id)
     saved_at = visit.at - timedelta(seconds=rng.randrange(120, 900))
     share = rng.randrange(100)
     if share < PATIENT_NEVER_PERCENT:
@@ -157,6 +157,6 @@ def _patient_record(visit: Visit, seed: int) -> Iterator[SimulatedEvent]:
     yield SimulatedEvent(event, arrives_at, None, Delivery.LATE if late else Delivery.PROMPT, is_newest=True)
 
 
-def _generator(seed: int, *names: str) -> Random:
+def _random_generator(seed: int, *names: str) -> Random:
     # One generator per name keeps each clinic independent of the number of clinics.
     return Random("/".join((str(seed), *names)))

@@ -103,7 +103,7 @@ def _patients(file: Path, company_id: str) -> Iterator[PatientSaved]:
             "saved_at": f"{patient.born}T00:00:00Z",
             "name": patient.name,
         }
-        yield cast("PatientSaved", _event(file, patient.row, patient.patient_id, keys))
+        yield cast("PatientSaved", _make_event(file, patient.row, patient.patient_id, keys))
 
 
 def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
@@ -178,10 +178,10 @@ def _payment_event(file: Path, company_id: str, payment: _PatientPayment) -> Pay
         "provider_id": step.provider_id,
         "memo": step.notes or None,
     }
-    return cast("PaymentSaved", _event(file, step.row, step.row_id, keys))
+    return cast("PaymentSaved", _make_event(file, step.row, step.row_id, keys))
 
 
-def _event(file: Path, row: int, row_id: str, keys: Mapping[str, object]) -> Event:
+def _make_event(file: Path, row: int, row_id: str, keys: Mapping[str, object]) -> Event:
     try:
         return read_event(body_of({"schema": 1, "version": 1, **keys}))
     except EventError as refused:

@@ -75,7 +75,7 @@ def read_patients(file: Path) -> Iterator[Patient]:
 def read_steps(file: Path) -> Iterator[Step]:
     """Yield all rows of the claims file. Raises ExportError for an invalid row or a repeated id."""
     with _converting_errors(file):
-        yield from map(_step, _rows(file, _TRANSACTION_COLUMNS))
+        yield from map(_parse_step, _rows(file, _TRANSACTION_COLUMNS))
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _check_surrounding_whitespace(row: Row) -> None:
             raise row.error(column, f"expected no blanks at the ends; got {cell!r}")
 
 
-def _step(row: Row) -> Step:
+def _parse_step(row: Row) -> Step:
     cells = row.cells
     _require_valid(row, "ID", "an id", is_valid=bool(cells["ID"]))
     _require_valid(row, "CLAIMID", "the id of a claim", is_valid=bool(cells["CLAIMID"]))
@@ -132,7 +132,7 @@ def _step(row: Row) -> Step:
         type=intern(cells["TYPE"]),
         method=intern(cells["METHOD"]),
         debtor=intern(cells["TRANSFERTYPE"]),
-        amount=_amount(row) if cells["TYPE"] == "PAYMENT" else ZERO,
+        amount=_parse_payment(row) if cells["TYPE"] == "PAYMENT" else ZERO,
         patient_id=intern(cells["PATIENTID"]),
         clinic_id=intern(cells["PLACEOFSERVICE"]),
         provider_id=intern(cells["PROVIDERID"]),
@@ -141,7 +141,7 @@ def _step(row: Row) -> Step:
     )
 
 
-def _amount(row: Row) -> Money:
+def _parse_payment(row: Row) -> Money:
     is_valid = _can_parse(parse_amount, row.cells["PAYMENTS"])
     _require_valid(row, "PAYMENTS", "dollars such as 25.00", is_valid=is_valid)
     return parse_amount(row.cells["PAYMENTS"])

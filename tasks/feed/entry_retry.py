@@ -125,7 +125,7 @@ class _RetrySteps:
 
 def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
     """Claim and import undecided entries. If this importer is lost too, each entry is later imported alone."""
-    entries = resources.streams.claim(_ids(chunk), LEASE_MS)
+    entries = resources.streams.claim(_entry_ids(chunk), LEASE_MS)
     if not entries:
         return NOTHING_IMPORTED
     log.info("entries_claimed", entries=len(entries))
@@ -134,7 +134,7 @@ def _import_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> Import
 
 def _dead_letter_chunk(resources: Resources, chunk: Sequence[PendingEntry]) -> ImportStats:
     log.warning("entries_dead_lettered", entries=len(chunk))
-    return dead_letter(resources, _ids(chunk), LEASE_MS)
+    return dead_letter(resources, _entry_ids(chunk), LEASE_MS)
 
 
 def _import_alone(resources: Resources, pending: PendingEntry) -> ImportStats:
@@ -170,5 +170,5 @@ def _chunks(resources: Resources, entries: Sequence[PendingEntry]) -> Iterable[S
     return (entries[first : first + size] for first in range(0, len(entries), size))
 
 
-def _ids(entries: Sequence[PendingEntry]) -> list[str]:
+def _entry_ids(entries: Sequence[PendingEntry]) -> list[str]:
     return [entry.entry_id for entry in entries]

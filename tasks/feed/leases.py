@@ -58,7 +58,7 @@ class LeaseRenewal:
         now_ms = _now_ms()
         self._held = _HeldLeases(streams, entry_ids, since_ms=now_ms, renewed_ms=now_ms)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="lease-renewal", daemon=True)
+            self._thread = threading.Thread(target=self._renew_repeatedly, name="lease-renewal", daemon=True)
             self._thread.start()
         self._is_holding.set()
         try:
@@ -68,7 +68,7 @@ class LeaseRenewal:
                 self._is_holding.clear()
                 self._held = None
 
-    def _run(self) -> None:
+    def _renew_repeatedly(self) -> None:
         while True:
             self._is_holding.wait()
             time.sleep(RENEWAL_SECONDS)

@@ -28,10 +28,10 @@ class WaitingEvents:
 def waiting_by_company(streams: Streams, now: datetime, scope: Scope = EVERYTHING) -> list[WaitingEvents]:
     """Return the waiting events of each company in the scope. The company that has waited longest comes first.
 
-    From each stream, only the oldest `pending.PAGE` pending entries and the oldest `pending.PAGE` undelivered entries
-    are read. A company whose events are all younger may therefore be missing. An entry whose id contains no plausible
-    time counts as new. The numbers are those of whole companies, so the result is empty for a scope that is limited to
-    clinics. Raises RedisError.
+    From each stream, at most the oldest `pending.PAGE_SIZE` pending and as many undelivered entries are read. A company
+    whose events are all younger may therefore be missing. An entry whose id contains no plausible time counts as new.
+    The numbers are those of whole companies, so the result is empty for a scope that is limited to clinics. Raises
+    RedisError.
     """
     if scope.clinics is not None or scope.clinic_keys is not None:
         return []
@@ -47,7 +47,7 @@ def _oldest_entries(streams: Streams) -> Iterator[tuple[str, bytes]]:
     """Yield the plain id and the event of the oldest unprocessed entries of each stream."""
     client = streams.client
     for name, state in zip(streams.names, read_states(client, streams.names), strict=True):
-        undelivered = entries_between(client, name, f"({state.last_delivered_id}", "+", pending.PAGE)
+        undelivered = entries_between(client, name, f"({state.last_delivered_id}", "+", pending.PAGE_SIZE)
         yield from ((entry_id, fields.get(b"event", b"")) for entry_id, fields in next(undelivered, []))
         if state.pending:
             ids = [each.entry_id for each in pending.first_pending(client, name)]

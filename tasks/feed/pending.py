@@ -14,7 +14,7 @@ from tasks.feed.stream import GROUP, RETRY, bodies, xclaim
 
 ISOLATED_DELIVERIES = 2
 """After this many deliveries an entry is imported alone, because it may be the one that makes its chunk fail."""
-PAGE = 1_000
+PAGE_SIZE = 1_000
 FIRST_POSITION = "-"
 
 
@@ -22,7 +22,7 @@ class PageRequest(NamedTuple):
     """The page of pending entries to read: at most `size` entries from the position `first` on."""
 
     first: str = FIRST_POSITION
-    size: int = PAGE
+    size: int = PAGE_SIZE
 
 
 FIRST_PAGE = PageRequest()
@@ -42,7 +42,7 @@ def pending_entries(client: redis.Redis, stream: str, min_idle_ms: int) -> list[
 
 
 def first_pending(client: redis.Redis, stream: str) -> list[PendingEntry]:
-    """Return up to PAGE pending entries with the lowest ids."""
+    """Return up to PAGE_SIZE pending entries with the lowest ids."""
     return _read_page(client, stream, 0, None, FIRST_PAGE)
 
 

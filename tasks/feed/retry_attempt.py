@@ -27,7 +27,7 @@ class _DueItemKind(NamedTuple):
     postpone: Callable[[Transaction, RunContext, int, str], ImportStats]
 
 
-_KINDS = (
+_DUE_ITEM_KINDS = (
     _DueItemKind(retrying.retry_due, retrying.postpone_line),
     _DueItemKind(importing.retry_dead_letters, retrying.reject_dead_letter_again),
 )
@@ -42,7 +42,7 @@ def retry_due(
     large requeue. Raises errors that are outages.
     """
     stats, ends_at = ImportStats(), time.monotonic() + time_slice_seconds
-    kinds = list(_KINDS)
+    kinds = list(_DUE_ITEM_KINDS)
     while kinds:
         for kind in list(kinds):
             batch = _retry_or_bisect(resources, kind, DueItems(limit))

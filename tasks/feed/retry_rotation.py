@@ -20,7 +20,7 @@ class RotationPage(NamedTuple):
 class RetryRotation:
     """The current position in the waiting entries of all streams. A page has up to `page_size` entries."""
 
-    def __init__(self, page_size: int = pending.PAGE) -> None:
+    def __init__(self, page_size: int = pending.PAGE_SIZE) -> None:
         self._stream_number, self._page = 0, PageRequest(size=page_size)
 
     @property

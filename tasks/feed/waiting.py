@@ -56,7 +56,7 @@ def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState
             pipeline.xinfo_groups(stream)
             pipeline.xinfo_stream(stream)
         answers = pipeline.execute(raise_on_error=False)
-    return [_state(*each) for each in zip(answers[::2], answers[1::2], strict=True)]
+    return [_stream_state(*each) for each in zip(answers[::2], answers[1::2], strict=True)]
 
 
 def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEntries]:
@@ -112,7 +112,7 @@ def entries_between(
         first = f"({answer[-1][0].decode()}"
 
 
-def _state(groups: Any, stream: Any) -> StreamState:
+def _stream_state(groups: Any, stream: Any) -> StreamState:
     for answer in (groups, stream):
         if isinstance(answer, Exception):
             if "no such key" in str(answer):

@@ -28,7 +28,7 @@ class Heartbeat(NamedTuple):
 
 def write_heartbeat(home: Path, service: str, heartbeat: Heartbeat) -> None:
     """Write the heartbeat of a process to `run/SERVICE-PID.heartbeat`, atomically. Raises OSError."""
-    path = _path(home, service, heartbeat.pid)
+    path = _heartbeat_path(home, service, heartbeat.pid)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
     # Unrounded: a time that is rounded up lies in the future of the next probe.
@@ -49,7 +49,7 @@ def read_heartbeats(home: Path, service: str) -> list[Heartbeat]:
 
 def remove_heartbeat(home: Path, service: str) -> None:
     """Remove the heartbeat file of this process if it exists. Raises OSError."""
-    _path(home, service, os.getpid()).unlink(missing_ok=True)
+    _heartbeat_path(home, service, os.getpid()).unlink(missing_ok=True)
 
 
 def remove_ended(home: Path, service: str) -> None:
@@ -62,7 +62,7 @@ def remove_ended(home: Path, service: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _path(home: Path, service: str, pid: int) -> Path:
+def _heartbeat_path(home: Path, service: str, pid: int) -> Path:
     return home / "run" / f"{service}-{pid}.heartbeat"
 
 

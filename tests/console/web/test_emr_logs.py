@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from httpx import Response
 
 from console.web import body_limit
-from emr.payment_log import REQUIRED
+from emr.payment_log import REQUIRED_COLUMNS
 from payments.store.db.isolation import ALL_COMPANIES
 from payments.store.db.statement import text
 from tests.builders.committed import ClinicLedger
@@ -210,7 +210,7 @@ def test_api_compares_a_log_without_storing_it(logged_in: LoggedIn, week: str) -
     assert [line["payment"] for line in answer.json()["lines"]][:2] == [f"{week}/lost/1", f"{week}/changed/1"]
     assert (wrong.status_code, wrong.json()["error"]) == (
         422,
-        f"Payment Log, row 1, column clinic_id: missing; expected a header with {', '.join(REQUIRED)}.",
+        f"Payment Log, row 1, column clinic_id: missing; expected a header with {', '.join(REQUIRED_COLUMNS)}.",
     )
 
 
