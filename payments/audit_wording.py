@@ -20,14 +20,14 @@ ACTIONS = {
 """The label of each action that is not stored with its verb first."""
 COMPANY_SETTINGS = {
     "timezone": "time zone",
-    "timezone_chosen": "choice of the time zone",
+    "timezone_chosen": "time zone",
     "hold_days": "hold days",
     "dos_first": "own date of service first",
     "adjustments": "adjustments of closed months",
     "exception_days": "days for an exception",
 }
 _VALUES = {
-    "timezone_chosen": {"False": "open", "True": "made"},
+    "timezone_chosen": {"False": "not chosen", "True": "chosen"},
     "dos_first": {"False": "no", "True": "yes"},
     "adjustments": {"review": "reviewed by a biller", "auto": "accepted automatically"},
 }

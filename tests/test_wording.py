@@ -72,7 +72,7 @@ def test_worker_is_shown_as_its_work(signature: str, shown: str, worker: str | N
 @pytest.mark.parametrize(
     ("stored", "shown"),
     [
-        ("timezone_chosen: False to True", "Choice of the time zone: open to made"),
+        ("timezone_chosen: False to True", "Time zone: not chosen to chosen"),
         (
             "timezone: UTC to America/Denver, timezone_chosen: False to True, hold_days: 30 to 3",
             "Time zone: UTC to America/Denver, hold days: 30 to 3",
