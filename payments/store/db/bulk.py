@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from payments.store.db.connection import ConcurrentWriteError, Transaction
+from payments.store.db.copy_format import register_dumpers, type_oid
 from payments.store.db.isolation import refuses_copy, remember_refusal
 from payments.store.db.statement import text
 
@@ -28,12 +29,23 @@ def _sql_type(column: Column[Any]) -> str:
     return column.type.compile(_DIALECT)
 
 
+@cache
+def _type_oids(table: Table, columns: tuple[str, ...]) -> list[int]:
+    return [type_oid(_sql_type(table.c[name])) for name in columns]
+
+
 def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Any]]:
     """Return the parameters of `unnest_item`: the values of these rows as one list per column.
 
     `rows` map column names to values.
     """
     return {name: [row[name] for row in rows] for name in columns}
+
+
+def key_arrays(keys: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the values of keys as one list per column. The values are in the order of `columns`."""
+    by_column = zip(*keys, strict=True) if keys else ((),) * len(columns)
+    return {name: list(values) for name, values in zip(columns, by_column, strict=True)}
 
 
 def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str:
@@ -45,16 +57,18 @@ def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Append rows by COPY or, if row-level security applies to this role, by INSERT, because PostgreSQL refuses COPY.
 
-    The values of each row are in the order of `columns`. Raises DBAPIError. When PostgreSQL refuses COPY for the first
-    time, raises ConcurrentWriteError: the repeated transaction uses INSERT.
+    The values of each row are in the order of `columns`; JSON is text. Raises DBAPIError. When PostgreSQL refuses COPY
+    for the first time, raises ConcurrentWriteError: the repeated transaction uses INSERT.
     """
     if refuses_copy(tx):
         _insert(tx, table, columns, rows)
         return
-    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
     cursor: Any = tx.connection.cursor()
+    register_dumpers(cursor)
     try:
         with cursor.copy(statement) as copy:
+            copy.set_types(_type_oids(table, tuple(columns)))
             for row in rows:
                 copy.write_row(row)
     except psycopg.Error as error:

@@ -10,7 +10,7 @@ from payments.contract.money import ZERO, Money
 from payments.core.account import Charge
 from payments.core.charge import ChargeVersion
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.bulk import column_arrays, insert_statement, key_arrays, unnest_item
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.statement import text
 from payments.store.tables import charges
@@ -26,7 +26,7 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
-    wanted = [key._asdict() for key in sorted(set(keys))]
+    wanted = sorted(set(keys))
     if not wanted:
         return {}
     found = tx.execute(
@@ -35,7 +35,7 @@ def lock(tx: Transaction, keys: Iterable[ChargeKey]) -> dict[ChargeKey, ChargeVe
             f"LATERAL (SELECT {', '.join(_VERSION_COLUMNS)} FROM charges WHERE company_id = wanted.company_id "
             "AND clinic_id = wanted.clinic_id AND charge_id = wanted.charge_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
-        column_arrays(wanted, _KEY_COLUMNS),
+        key_arrays(wanted, _KEY_COLUMNS),
     )
     return {
         _key_of_row(row): ChargeVersion(**{name: row[name] for name in ChargeVersion._fields})

@@ -16,7 +16,7 @@ from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import append, column_arrays, unnest_item
+from payments.store.db.bulk import append, column_arrays, key_arrays, unnest_item
 from payments.store.db.conditions import has_not_moved, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.fair_shares import due_rows
@@ -53,7 +53,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
-    wanted = [key._asdict() for key in sorted(set(keys))]
+    wanted = sorted(set(keys))
     if not wanted:
         return {}
     found = tx.execute(
@@ -63,7 +63,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
             "LATERAL (SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
             "AND payment_id = wanted.payment_id AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
         ),
-        column_arrays(wanted, _KEY_COLUMNS),
+        key_arrays(wanted, _KEY_COLUMNS),
     )
     return _load_lines(tx, found.mappings().all())
 

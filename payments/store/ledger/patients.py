@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payments.contract.event import PatientSaved
 from payments.core.patient import PatientVersion
-from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
+from payments.store.db.bulk import column_arrays, insert_statement, key_arrays, unnest_item
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import patients
@@ -115,15 +115,17 @@ def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetim
 
 def find_known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
     """Return which of these patients Billing knows. Takes no locks."""
-    found = tx.execute(
+    keys = sorted(set(wanted))
+    # The others are returned, because usually there are none.
+    unknown = tx.execute(
         text(
             "SELECT wanted.company_id, wanted.patient_id "
-            f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted, "
-            f"LATERAL ({_LOOKUP_QUERY} LIMIT 1) AS own WHERE own.known_at IS NOT NULL"
+            f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted "
+            f"LEFT JOIN LATERAL ({_LOOKUP_QUERY} LIMIT 1) AS own ON true WHERE own.known_at IS NULL"
         ),
-        column_arrays(patient_rows(wanted), PATIENT_KEY_COLUMNS),
+        key_arrays(keys, PATIENT_KEY_COLUMNS),
     )
-    return {(row.company_id, row.patient_id) for row in found}
+    return set(keys).difference(map(tuple, unknown))
 
 
 def patient_rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:
