@@ -68,7 +68,7 @@ def show_month(
 
     output = Output(output_format, is_raw=raw)
     output.check()
-    chosen = _month(month)
+    chosen = _parse_month(month)
     with open_transaction() as tx:
         sums = closing.month_totals(tx, company, chosen).sums
     show(month_sum_records(sums), MONTH_SUMS, output)
@@ -81,7 +81,7 @@ def schedule(company: CompanyArgument, month: MonthArgument, *, dry_run: DryRunO
     from console.recorded_actions import CompanyMonth
     from payments.journeys import closing
 
-    chosen, now = _month(month), datetime.now(UTC)
+    chosen, now = _parse_month(month), datetime.now(UTC)
     with open_transaction() as tx:
         warn_without_timezone(tx, [company])
         if dry_run:
@@ -98,7 +98,7 @@ def cancel(company: CompanyArgument, month: MonthArgument) -> None:
     from console import recorded_actions
     from console.recorded_actions import CompanyMonth
 
-    chosen = _month(month)
+    chosen = _parse_month(month)
     with open_transaction() as tx:
         recorded_actions.cancel_close(tx, current_actor(), CompanyMonth(company, chosen))
     print_line(f"Closing of {company} {chosen} cancelled. The month is open.")
@@ -118,7 +118,7 @@ def close(
     from payments.journeys import closing
     from payments.store.db.connection import transaction
 
-    chosen, now, confirmed = _month(month), datetime.now(UTC), None
+    chosen, now, confirmed = _parse_month(month), datetime.now(UTC), None
     with open_database() as opened:
         with transaction(opened) as tx:
             warn_without_timezone(tx, [company])
@@ -140,7 +140,7 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
     """Compare a closed month's ledger totals with the totals stored at its close. Exits with 1 if they differ."""
     from payments.journeys import closing
 
-    chosen = _month(month)
+    chosen = _parse_month(month)
     with open_transaction() as tx:
         verified = closing.verify(tx, company, chosen)
     if not verified.matches:
@@ -171,7 +171,7 @@ def _close(opened: Database, actor: Actor, month: CompanyMonth) -> Snapshot:
         return recorded_actions.finish_close(tx, actor, month, datetime.now(UTC))
 
 
-def _month(text: str) -> Month:
+def _parse_month(text: str) -> Month:
     from payments.core.month import Month
 
     try:

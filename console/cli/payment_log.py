@@ -55,12 +55,12 @@ def payment_log(
     Days are deposit dates.
     """
     with open_report() as tx:
-        records, report = _read(tx, parameters, expand=expand)
+        records, report = _read_records(tx, parameters, expand=expand)
         if xlsx:
             count = _write_xlsx(xlsx, output.limit_records(records), report)
             print_line(f"{count:,} rows are in {xlsx}.")
         else:
-            show(records, report, output, None if parameters.group_by else lambda: _totals(tx, parameters))
+            show(records, report, output, None if parameters.group_by else lambda: _read_totals(tx, parameters))
 
 
 def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
@@ -79,10 +79,12 @@ def _write_xlsx(path: Path, records: Iterable[Record], report: Report) -> int:
         raise
 
 
-def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) -> tuple[Iterable[Record], Report]:
+def _read_records(
+    tx: Transaction, parameters: PaymentLogParameters, *, expand: bool
+) -> tuple[Iterable[Record], Report]:
     from payments.journeys import reporting
 
-    query, group = _query(tx, parameters), parameters.group_by
+    query, group = _log_filter(tx, parameters), parameters.group_by
     sort = PAYMENT_LOG.sort_of(parameters) if parameters.sort else None
     if group:
         return log_sum_records(reporting.payment_log_sums(tx, query, group), group), payment_log_sums(group)
@@ -91,13 +93,13 @@ def _read(tx: Transaction, parameters: PaymentLogParameters, *, expand: bool) ->
     return log_records(reporting.payment_log(tx, query, sort)), PAYMENT_LOG
 
 
-def _totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
+def _read_totals(tx: Transaction, parameters: PaymentLogParameters) -> Totals:
     from payments.journeys import reporting
 
-    sums = reporting.payment_log_sums(tx, _query(tx, parameters), reporting.GroupBy.METHOD)
+    sums = reporting.payment_log_sums(tx, _log_filter(tx, parameters), reporting.GroupBy.METHOD)
     return Totals(sum(each.count for each in sums), sum((each.total for each in sums), Decimal("0.00")))
 
 
-def _query(tx: Transaction, parameters: PaymentLogParameters) -> PaymentLogFilter:
+def _log_filter(tx: Transaction, parameters: PaymentLogParameters) -> PaymentLogFilter:
     found: PaymentLogFilter = chosen_filter(tx, parameters)
     return found

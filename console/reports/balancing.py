@@ -70,7 +70,7 @@ class BalancingParameters:
         )
 
 
-def _explanation(record: Record) -> Value:
+def _explanation_text(record: Record) -> Value:
     items = [f"{ITEM_HEADINGS[key]} {record[key]:,.2f}" for key in ITEMS if record[key]]
     return "; ".join(filter(None, [*items, str(record["note"] or "")]))
 
@@ -105,7 +105,7 @@ DIFFERENCES = Report(
         Column("billing", "Billing", ColumnKind.MONEY),
         *_ITEM_COLUMNS,
         Column("unexplained", "Unexplained", ColumnKind.MONEY),
-        Column("note", "Explanation", wraps=True, text=_explanation, css_class="why"),
+        Column("note", "Explanation", wraps=True, text=_explanation_text, css_class="why"),
         Column("transaction_date", "Transaction date", ColumnKind.DATE),
         Column("charge_type", "Charge type"),
         Column("company", "Company"),

@@ -121,7 +121,7 @@ class ClaimsFeedParameters:
         )
 
 
-def _key(record: Record) -> Value:
+def _key_text(record: Record) -> Value:
     """Return the key with which a user requeues a payment. For an unreadable event, it is `refused:ID`."""
     return record["payment"] or record["refused"]
 
@@ -136,7 +136,7 @@ def _posted_text(record: Record) -> Value:
 CLAIMS_FEED = Report(
     title="Claims Feed",
     columns=(
-        Column("payment", "Payment", wraps=True, text=_key, css_class="pay", sort=SortCost.ROWS),
+        Column("payment", "Payment", wraps=True, text=_key_text, css_class="pay", sort=SortCost.ROWS),
         Column("version", "Version", ColumnKind.COUNT, from_width=170),
         Column("clinic", "Clinic", sort=SortCost.ROWS),
         Column("patient", "Patient", from_width=160, css_class="whose", sort=SortCost.ROWS),

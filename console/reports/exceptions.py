@@ -182,10 +182,10 @@ def _exception_text(record: Record) -> Value:
 
 
 def _proposal_text(record: Record) -> Value:
-    return [_entry(each) for each in nested_records(record["proposal"])] or None
+    return [_entry_text(each) for each in nested_records(record["proposal"])] or None
 
 
-def _entry(proposed: NestedRecord) -> str:
+def _entry_text(proposed: NestedRecord) -> str:
     patient = f" (patient {proposed['patient']})" if "patient" in proposed else ""
     return f"{Decimal(proposed['amount'] or 0):,} {proposed['method']}{patient}"
 

@@ -27,18 +27,18 @@ def format_seconds(seconds: int | None) -> str:
     return f"{seconds} s"
 
 
-def _seen(record: Record) -> Value:
+def _seen_text(record: Record) -> Value:
     seconds = record["seen_seconds"]
     return f"{format_seconds(seconds)} ago" if isinstance(seconds, int) else None
 
 
-def _success(record: Record) -> Value:
+def _success_text(record: Record) -> Value:
     seconds = record["success_seconds"]
     late = " (late)" if record["is_late"] else ""
     return f"{format_seconds(seconds)} ago{late}" if isinstance(seconds, int) else None
 
 
-def _age(record: Record) -> Value:
+def _age_text(record: Record) -> Value:
     seconds = record["oldest_seconds"]
     return format_seconds(seconds) if isinstance(seconds, int) else None
 
@@ -53,7 +53,7 @@ HEALTH = Report(
         Column("next_step", "Next step", wraps=True, from_width=100),
         Column("replicas", "Replicas", ColumnKind.COUNT, from_width=120),
         Column("silent", "Not responding", ColumnKind.COUNT, from_width=160),
-        Column("seen_seconds", "Last seen", from_width=120, text=_seen),
+        Column("seen_seconds", "Last seen", from_width=120, text=_seen_text),
     ),
     table=("name", "state", "detail", "replicas", "silent", "seen_seconds", "next_step"),
     page=("name", "state", "replicas", "seen_seconds", "detail", "next_step"),
@@ -65,7 +65,7 @@ RECURRING_TASKS = Report(
     columns=(
         Column("task", "Task"),
         Column("every_seconds", "Interval", text=lambda record: format_seconds(int(str(record["every_seconds"])))),
-        Column("success_seconds", "Last success", text=_success),
+        Column("success_seconds", "Last success", text=_success_text),
         Column("is_late", "Late"),
     ),
     table=("task", "every_seconds", "success_seconds"),
@@ -84,7 +84,7 @@ WAITING_EVENTS = Report(
     columns=(
         Column("company", "Company"),
         Column("count", "Waiting", ColumnKind.COUNT),
-        Column("oldest_seconds", "Oldest", text=_age),
+        Column("oldest_seconds", "Oldest", text=_age_text),
     ),
     table=("company", "count", "oldest_seconds"),
     noun="company",

@@ -85,11 +85,11 @@ def month_sum_records(sums: Iterable[MonthSum]) -> list[Record]:
 
 def warning_records(warnings: Iterable[CloseWarning]) -> list[Record]:
     """Return the payments to resolve before a close as records, sorted by kind and payment."""
-    records = [_warning(each) for each in warnings]
+    records = [_warning_record(each) for each in warnings]
     return sorted(records, key=lambda record: (str(record["what"]), str(record["payment"])))
 
 
-def _warning(warning: CloseWarning) -> Record:
+def _warning_record(warning: CloseWarning) -> Record:
     from payments import wording
 
     what = f"Exception: {wording.finding_reason(warning.what)}" if warning.is_exception else warning.what

@@ -35,7 +35,7 @@ class NotInBillingParameters:
         return FeedFilter(since=self.since, until=self.until, scope=scope.narrowed_to_company(self.company))
 
 
-def _cause(record: Record) -> Value:
+def _cause_text(record: Record) -> Value:
     from payments import posted_wording
 
     reason = record["reason"]
@@ -45,7 +45,7 @@ def _cause(record: Record) -> Value:
 NOT_IN_BILLING_REPORT = Report(
     title="Payments not in Billing",
     columns=(
-        Column("posted", "Cause", wraps=True, text=_cause),
+        Column("posted", "Cause", wraps=True, text=_cause_text),
         Column("reason", "Reason"),
         Column("count", "Payments", ColumnKind.COUNT),
         Column("emr_amount", "Amount in the EMR", ColumnKind.MONEY),

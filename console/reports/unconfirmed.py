@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from payments.journeys.confirming import UnconfirmedRow
 
 
-def _state(record: Record) -> Value:
+def _state_text(record: Record) -> Value:
     retired_by = record["retired_by"]
     return f"retired by {retired_by}" if retired_by else "not confirmed"
 
@@ -28,7 +28,7 @@ UNCONFIRMED = Report(
         Column("open_payments", "Pending", ColumnKind.COUNT, sort=SortCost.ROWS),
         Column("charges", "Charges", ColumnKind.COUNT, sort=SortCost.ROWS),
         Column("exceptions", "Exceptions", ColumnKind.COUNT, sort=SortCost.ROWS),
-        Column("retired_by", "State", text=_state, sort=SortCost.ROWS),
+        Column("retired_by", "State", text=_state_text, sort=SortCost.ROWS),
     ),
     table=("kind", "company", "id", "payments", "entries", "open_payments", "charges", "exceptions", "retired_by"),
     noun="id",

@@ -21,7 +21,7 @@ def _clinics_in_short(record: Record) -> Value:
     return "all" if record["clinics"] is None else record["clinics"]
 
 
-def _state(record: Record) -> Value:
+def _state_text(record: Record) -> Value:
     disabled_at = record["disabled_at"]
     return f"disabled {disabled_at:%Y-%m-%d %H:%M} UTC" if isinstance(disabled_at, datetime) else "active"
 
@@ -35,7 +35,7 @@ USERS = Report(
         Column("clinics", "Clinics", wraps=True, text=_clinics_in_short, sort=SortCost.ROWS),
         Column("added_at", "Added", ColumnKind.MOMENT, from_width=120, sort=SortCost.ROWS),
         Column("added_by", "Added by", sort=SortCost.ROWS),
-        Column("disabled_at", "State", text=_state, sort=SortCost.ROWS),
+        Column("disabled_at", "State", text=_state_text, sort=SortCost.ROWS),
     ),
     table=("name", "role", "companies", "clinics", "added_at", "disabled_at"),
     page=("name", "role", "companies", "clinics", "added_at", "added_by", "disabled_at"),

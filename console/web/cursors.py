@@ -19,7 +19,7 @@ _SEPARATOR = "~"
 
 def encode_position(position: Position) -> str:
     """Encode a position as text."""
-    return _SEPARATOR.join(quote(_text(value), safe=":") for value in position)
+    return _SEPARATOR.join(quote(_position_text(value), safe=":") for value in position)
 
 
 def decode_window(query: ReportQuery[Any], keys: Sequence[SortKey], limit: int) -> Window:
@@ -44,7 +44,7 @@ def _decode_position(text: str, keys: Sequence[SortKey]) -> Position:
         raise PageError(422, "This page of the list cannot be found.", "Start again from its first page.") from None
 
 
-def _text(value: SortValue) -> str:
+def _position_text(value: SortValue) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return str(value)

@@ -75,10 +75,10 @@ def compare(query: BalanceQuery, context: Viewer, file: Annotated[IO[bytes], Dep
     record = balance_record(found, balance_filter)
     return JSONResponse(
         {key: to_json_value(value) for key, value in record.items()}
-        | {"lines": [_row(line) for line in islice(found.lines, ROWS_MAX)]}
+        | {"lines": [_row_json(line) for line in islice(found.lines, ROWS_MAX)]}
     )
 
 
-def _row(line: BalancedLine) -> dict[str, Any]:
+def _row_json(line: BalancedLine) -> dict[str, Any]:
     record = difference_record(line)
     return {key: to_json_value(record[key]) for key in DIFFERENCES.keys}

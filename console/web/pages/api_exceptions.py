@@ -49,10 +49,10 @@ def life(exception_id: RowId, context: Viewer) -> Response:
         context.audit(tx, "viewed exception", row.payment, f"API {exception_id}", row.company)
     return JSONResponse(
         {
-            "exception": _exception(row),
-            "events": _json(life_records(found.events)),
-            "entries": _json(entry_records(found.entries)),
-            "notes": _json(note_records(notes)),
+            "exception": _exception_json(row),
+            "events": _records_json(life_records(found.events)),
+            "entries": _records_json(entry_records(found.entries)),
+            "notes": _records_json(note_records(notes)),
         }
     )
 
@@ -63,7 +63,7 @@ def claim_next(body: NextRequest, context: Editor) -> Response:
     parameters = ExceptionsParameters(company=body.company, queue=body.queue)
     scope = context.scope_of(ScopeChoice(body.company))
     row = exception_actions.claim_next(context, parameters.query(scope))
-    return JSONResponse({"exception": row and _exception(row)})
+    return JSONResponse({"exception": row and _exception_json(row)})
 
 
 @router.post("/exceptions/{exception_id}/assign", responses=success_response(AssignResult))
@@ -89,7 +89,7 @@ def undo(exception_id: RowId, body: UndoRequestBody, context: Editor) -> Respons
 @router.post("/exceptions/{exception_id}/note", responses=success_response(NoteResult))
 def add_exception_note(exception_id: RowId, body: NoteBody, context: Viewer) -> Response:
     """Add an internal note to an exception."""
-    return _note(exception_actions.add_note(context, exception_id, body.text))
+    return _note_json(exception_actions.add_note(context, exception_id, body.text))
 
 
 @router.get("/notes", responses=success_response(Rows))
@@ -109,17 +109,17 @@ def list_notes(
 def add_note(body: SubjectNoteBody, context: Viewer) -> Response:
     """Add an internal note to a payment or to the account of a patient."""
     about = NotesParameters(payment=body.payment, patient=body.patient, company=body.company)
-    return _note(note_actions.add_note(context, about, body.text))
+    return _note_json(note_actions.add_note(context, about, body.text))
 
 
-def _exception(row: ExceptionRow) -> dict[str, Any]:
+def _exception_json(row: ExceptionRow) -> dict[str, Any]:
     (record,) = exception_records([row])
     return {key: to_json_value(record[key]) for key in EXCEPTIONS.keys}
 
 
-def _json(records: Iterable[Record]) -> list[dict[str, Any]]:
+def _records_json(records: Iterable[Record]) -> list[dict[str, Any]]:
     return [{key: to_json_value(value) for key, value in record.items()} for record in records]
 
 
-def _note(note: Note) -> Response:
+def _note_json(note: Note) -> Response:
     return JSONResponse({"id": note.id, "written_at": note.written_at.isoformat(), "written_by": note.written_by})

@@ -53,7 +53,7 @@ def preview(
             "count": expected.total_count,
             "total": f"{expected.total:.2f}",
             "flowing": expected.imported_count,
-            "results": [_result(each) for each in preview_records(expected)],
+            "results": [_result_json(each) for each in preview_records(expected)],
         }
     )
 
@@ -87,7 +87,7 @@ def show(run_id: RowId, context: Requeuer) -> Response:
         run = visible_run(tx, context, run_id)
         outcome = outcome_records(requeue_runs.read_outcome(tx, run))
     progress = {"run": run.id, "state": run.state, "total": run.total, "done": run.done}
-    return JSONResponse(progress | {"outcome": [_result(each) for each in outcome]})
+    return JSONResponse(progress | {"outcome": [_result_json(each) for each in outcome]})
 
 
 @router.post("/requeue-runs/{run_id}/stop", responses=success_response(RequeueRunStopped))
@@ -97,5 +97,5 @@ def stop(run_id: RowId, context: Requeuer) -> Response:
     return JSONResponse({"run": run.id, "state": run.state, "done": run.done})
 
 
-def _result(record: Record) -> dict[str, Any]:
+def _result_json(record: Record) -> dict[str, Any]:
     return {key: to_json_value(record[key]) for key in ("code", "reason", "count", "total", "result")}

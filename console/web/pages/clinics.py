@@ -37,7 +37,7 @@ _NAMED_MAX = 20
 """Maximum number of clinics that a message names. If there are more, the message contains their number."""
 
 
-class _Choice(PageQuery):
+class _ClinicsQuery(PageQuery):
     clinic: Text | None = None
     company: Text | None = None
     find: Text | None = None
@@ -91,7 +91,7 @@ class _Conflict(NamedTuple):
 
 
 @router.get("/clinics")
-def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def show(choice: Annotated[_ClinicsQuery, Query()], context: Viewer) -> Response:
     """Show the settings of all clinics. If the user compares with a clinic, the differences from it are highlighted."""
     chosen = _select_clinics(context, choice)
     return context.page(
@@ -107,7 +107,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 
 @router.get("/clinics/export")
-def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
+def export(choice: Annotated[_ClinicsQuery, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export the settings of the matching clinics as a file."""
     return send_records(context, SETTINGS, form, _select_clinics(context, choice).found.records)
 
@@ -120,7 +120,7 @@ class _Selected(NamedTuple):
     names: dict[ClinicKey, str]
 
 
-def _select_clinics(context: RequestContext, choice: _Choice) -> _Selected:
+def _select_clinics(context: RequestContext, choice: _ClinicsQuery) -> _Selected:
     with context.transaction() as tx:
         visible = configuring.list_clinic_settings(tx, context.now, scope=context.user.scope)
     like = next((row for row in visible if choice.like in {row.clinic, ":".join(row.key)}), None)
@@ -132,7 +132,7 @@ def _select_clinics(context: RequestContext, choice: _Choice) -> _Selected:
 
 
 @router.get("/clinic")
-def show_clinic(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def show_clinic(choice: Annotated[_ClinicsQuery, Query()], context: Viewer) -> Response:
     """Show one clinic: its settings, their history, and its Not Sent payments that could be requeued."""
     return _show(context, ClinicName(choice.clinic or "", choice.company), changed=choice.changed)
 

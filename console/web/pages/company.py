@@ -22,7 +22,7 @@ HOLD_DAYS_MAX = 3650
 _Policy = Literal["review", "auto"]
 
 
-class _Choice(PageQuery):
+class _CompanyQuery(PageQuery):
     company: Text | None = None
 
 
@@ -71,7 +71,7 @@ class _SettingsForm(PageQuery):
 
 
 @router.get("/company")
-def show(choice: Annotated[_Choice, Query()], context: Configurer) -> Response:
+def show(choice: Annotated[_CompanyQuery, Query()], context: Configurer) -> Response:
     """Show the settings of a company. Without a company in the address, show the first company."""
     return _show(context, choice.company)
 

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 router = APIRouter(include_in_schema=False)
 
 
-class _Choice(PageQuery):
+class _MonthsQuery(PageQuery):
     company: Text | None = None
     month: Text | None = None
     sort: Text | None = None
@@ -45,7 +45,7 @@ class _CloseForm(_MonthForm):
 
 
 @router.get("/months")
-def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
+def show(choice: Annotated[_MonthsQuery, Query()], context: Viewer) -> Response:
     """Show a company's months. Also show the totals of the selected month, and the payments to resolve."""
     check_sees_company(context, choice.company)
     with context.transaction() as tx:
@@ -75,7 +75,7 @@ def show(choice: Annotated[_Choice, Query()], context: Viewer) -> Response:
 
 
 @router.get("/months/export")
-def export(choice: Annotated[_Choice, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
+def export(choice: Annotated[_MonthsQuery, Query()], context: Exporter, form: FileFormat = FileFormat.CSV) -> Response:
     """Export a company's months as a file."""
     check_sees_company(context, choice.company)
     with context.transaction() as tx:

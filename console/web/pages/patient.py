@@ -35,7 +35,7 @@ def show(
     scope = context.user.scope.narrowed_to_company(chosen.company)
     with context.snapshot_transaction() as tx:
         rows = distributing.show_account(tx, chosen.patient, scope)
-        accounts = [_read(tx, row, scope) for row in rows]
+        accounts = [_read_patient_account(tx, row, scope) for row in rows]
         offered = list_offered_ids(tx, context)
         context.audit(tx, "viewed account", chosen.patient)
     if not accounts:
@@ -61,7 +61,7 @@ class _PatientAccount(NamedTuple):
     has_more: bool
 
 
-def _read(tx: Transaction, row: AccountRow, scope: Scope) -> _PatientAccount:
+def _read_patient_account(tx: Transaction, row: AccountRow, scope: Scope) -> _PatientAccount:
     of_company = scope.narrowed_to_company(row.company)
     page = reporting.claims_feed_page(tx, FeedFilter(patient=row.patient, scope=of_company), Window(PAYMENTS_MAX))
     return _PatientAccount(
