@@ -1,4 +1,4 @@
-"""Write measured figures into the tables of docs/explanation/performance.md."""
+"""Write measured results into the tables of docs/explanation/performance.md."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ PERFORMANCE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "pe
 
 
 def write_table(heading: str, rows: Iterable[Sequence[str]], document: Path = PERFORMANCE) -> None:
-    """Replace the rows of the first table below a heading. The heading and the alignment of its columns stay.
+    """Replace the rows of the first table below a heading. The heading and the alignment of the columns do not change.
 
     Raises ValueError if there is no such heading, or no table below it.
     """

@@ -1,4 +1,4 @@
-"""The user of a page, of the API or of a command, and the audit entry of an action."""
+"""The user who acts on a page, by the API or with a command, and the audit entry of an action."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -9,9 +9,9 @@ from payments.store.db.connection import Transaction
 
 
 class Actor(NamedTuple):
-    """The user who acts, as the histories show the name, and the time.
+    """The user who performs an action, and the time. `name` is the name that the histories show.
 
-    `address` is the IP address, empty for a command.
+    `address` is the user's IP address. It is empty for a command.
     """
 
     now: datetime
@@ -23,7 +23,7 @@ class Actor(NamedTuple):
     ) -> None:
         """Record an action in the audit history.
 
-        `company_id` is the company of the subject. It is None for the installation, or if there are several companies.
+        `company_id` is the company of the subject. It is None if the subject is the installation or several companies.
         """
         entry = AuditEntry(self.now, self.name, action, subject, detail, self.address, company_id)
         authentication.record_audit(tx, entry)

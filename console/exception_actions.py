@@ -1,6 +1,7 @@
-"""Actions on Billing Exceptions by users of the console and of the command line, each with its audit entry.
+"""Actions of users on Billing Exceptions. Each action includes its audit entry.
 
-Pages, the API and commands decide and assign exceptions here only, so no action is missing in the audit history.
+Pages, the API and commands decide and assign exceptions only with these functions, so no action is missing in the audit
+history.
 """
 
 from datetime import date
@@ -19,9 +20,9 @@ from payments.store.db.connection import Transaction
 def accept(
     tx: Transaction, actor: Actor, row: ExceptionRow, deposit_date: date | None, seen: SeenException | None = None
 ) -> AcceptanceResult:
-    """Accept an exception. With `seen`, its payment must still be at the version that the user saw.
+    """Accept an exception. If `seen` is given, its payment must still have the version that the user saw.
 
-    Raises DecisionError as `adjusting.accept`.
+    Raises the DecisionError of `adjusting.accept`.
     """
     if seen is None:
         accepted = adjusting.accept(tx, row.id, deposit_date, actor.now, actor.name)
@@ -36,9 +37,9 @@ def accept(
 def acknowledge(
     tx: Transaction, actor: Actor, row: ExceptionRow, reason: str, seen: SeenException | None = None
 ) -> None:
-    """Acknowledge an exception. With `seen`, its payment must still be at the version that the user saw.
+    """Acknowledge an exception. If `seen` is given, its payment must still have the version that the user saw.
 
-    Raises DecisionError as `adjusting.acknowledge`.
+    Raises the DecisionError of `adjusting.acknowledge`.
     """
     if seen is None:
         adjusting.acknowledge(tx, row.id, reason, actor.now, actor.name)
@@ -65,9 +66,9 @@ def assign(tx: Transaction, actor: Actor, row: ExceptionRow, assignment: Assignm
 
 
 def claim_next(tx: Transaction, actor: Actor, exception_filter: ExceptionFilter, owner: User) -> ExceptionRow | None:
-    """Assign the oldest open exception without an owner that matches the filter to a user, and return the exception.
+    """Assign the oldest open exception without an owner that matches the filter to a user. Return the exception.
 
-    Return None if no such exception is left.
+    Returns None if there is no such exception.
     """
     row = assigning.claim_next(tx, exception_filter, owner, actor.now, actor.name)
     if row is not None:

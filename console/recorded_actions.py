@@ -1,7 +1,7 @@
-"""Changes of clinics, months and requeued payments by users of the console and of the command line.
+"""Actions of users on clinics, months and requeued payments. Each action includes its audit entry.
 
-Each change has its audit entry. Pages, the API and commands change these only here, so no change is missing in the
-audit history. `console.exception_actions` does the same for Billing Exceptions.
+Pages, the API and commands change these only with these functions, so no change is missing in the audit history.
+`console.exception_actions` does the same for Billing Exceptions.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from payments.store.db.connection import Transaction
 
 
 class CompanyMonth(NamedTuple):
-    """A month of a company, as the audit history names it."""
+    """A month of a company. Its text is the name of the month in the audit history."""
 
     company_id: str
     month: Month
@@ -40,7 +40,10 @@ def set_clinic(tx: Transaction, actor: Actor, update: SettingsUpdate, default_ti
 
 
 def schedule_close(tx: Transaction, actor: Actor, month: CompanyMonth) -> list[CloseWarning]:
-    """Schedule a month to be closed in the coming night. Return the warnings to resolve before. Raises ClosingError."""
+    """Schedule a month to be closed in the coming night. Return the warnings about payments to resolve before.
+
+    Raises ClosingError.
+    """
     warnings = closing.schedule(tx, *month, actor.now, actor.name)
     actor.record(tx, "scheduled month", str(month), f"{len(warnings)} payments to resolve", month.company_id)
     return warnings
@@ -53,7 +56,7 @@ def cancel_close(tx: Transaction, actor: Actor, month: CompanyMonth) -> None:
 
 
 def finish_close(tx: Transaction, actor: Actor, month: CompanyMonth, now: datetime) -> Snapshot:
-    """Close a month after `closing.begin_close`, and return its totals. `now` is the time of the close.
+    """Close a month for which `closing.begin_close` was called. Return its totals. `now` is the time of the close.
 
     Raises ClosingError if the month is not CLOSING.
     """
@@ -63,7 +66,7 @@ def finish_close(tx: Transaction, actor: Actor, month: CompanyMonth, now: dateti
 
 
 def requeue(tx: Transaction, actor: Actor, keys: Sequence[str], scope: Scope) -> RequeueSummary:
-    """Requeue payments by their printed keys. Raises AmbiguousIdError as `requeueing.requeue`."""
+    """Requeue payments by their printed keys. Raises the AmbiguousIdError of `requeueing.requeue`."""
     requeued = requeueing.requeue(tx, keys, actor.now, actor.name, scope)
     skipped = set(requeued.skipped)
     for key in dict.fromkeys(keys):

@@ -1,4 +1,4 @@
-"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. The first call of a task opens them."""
+"""The resources of a worker process: PostgreSQL, Redis, settings and tracing. The first `get_resources` opens them."""
 
 import gc
 import os

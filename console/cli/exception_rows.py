@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_exception(tx: Transaction, exception_id: int, scope: Scope = EVERYTHING) -> ExceptionRow:
-    """Return an exception. `scope` limits the companies; the printed key of its payment depends on them.
+    """Return the exception with this id. `scope` limits its companies, and determines how the payment's key is printed.
 
     Raises DecisionError if there is no such exception.
     """

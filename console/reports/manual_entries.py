@@ -1,4 +1,4 @@
-"""Manual entries of a patient's account."""
+"""The report of the manual entries of a patient's account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ManualEntriesParameters:
-    """The account whose manual entries are shown."""
+    """The patient whose manual entries are shown, and the company."""
 
     patient: str = parameter("Patient", "The patient's id.", metavar="PATIENT", required=True, size=20, is_search=True)
     company: str | None = company()

@@ -1,4 +1,4 @@
-"""Actions of users on manual entries, from pages and the API: each is one transaction, with its audit entry."""
+"""Actions of users on manual entries, for pages and the API. Each is one transaction that includes its audit entry."""
 
 from console.manual_entry_wording import linked_message, posted_message, reversed_message, unlinked_message
 from console.web.context import RequestContext

@@ -188,7 +188,7 @@ class AcknowledgeResult(BaseModel):
 
 
 class RefusedEvent(BaseModel):
-    """A refused event as it came. `field` is the wrong field, or null if the event was valid.
+    """A refused event, unchanged. `field` is the wrong field, or null if the event was valid.
 
     `body` is the text of the event, or null if its bytes are not UTF-8. `body_base64` has all bytes. If `is_whole` is
     false, the event was too large, and only its beginning is kept. `byte_count` and `sha256` are of the whole event.

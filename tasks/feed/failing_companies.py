@@ -1,6 +1,6 @@
 """Remember the companies whose payments mostly failed during the last seconds in this worker process.
 
-Their payments are imported after those of the others. If they fail again, they are left to the retrier. So a fault of
+Their payments are imported after those of the others. If they fail again, only the retrier tries them. So a fault of
 one company costs the other companies only one failed transaction per chunk.
 """
 

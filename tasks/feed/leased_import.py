@@ -1,9 +1,9 @@
 """Import entries that were read or claimed, in one transaction, and isolate the entries that fail.
 
 If a chunk fails, the entries of each company are imported separately. Parts that fail again are halved, so that an
-entry that cannot be processed does not stop the others. After DIVISIONS_MAX divisions, the remaining entries are left
-to the retrier, so that one company's failing payments do not delay the others. An outage ends the import: the entries
-that are not imported stay pending, and no attempt is counted.
+entry that cannot be processed does not stop the others. After DIVISIONS_MAX divisions, the retrier must import the
+remaining entries, so that one company's failing payments do not delay the others. An outage ends the import: the
+entries that are not imported stay pending, and no attempt is counted.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Manual entries: the form for a new one, and the page of one with its link to a payment and its reversal."""
+"""The pages of manual entries: a form for a new entry, and the page of an entry with its link and its reversal."""
 
 from datetime import date
 from typing import Annotated
@@ -40,7 +40,7 @@ PURPOSES = {
 
 
 class _NewEntry(PageQuery):
-    """What the form for a new entry is opened for: the account of a patient, or an exception."""
+    """What the new entry is for: the account of a patient, or an exception."""
 
     company: Text | None = None
     patient: Text | None = None
@@ -48,7 +48,7 @@ class _NewEntry(PageQuery):
 
 
 class _EntryForm(PageQuery):
-    """The fields of a new entry. An empty field is one that the user left open."""
+    """The fields of a new entry. A field that the user did not fill in is empty."""
 
     request_key: RequestKey
     kind: EntryPurpose
@@ -125,7 +125,7 @@ def post(form: Annotated[_EntryForm, Form()], context: EntryPoster) -> Response:
 
 @router.get("/entries/{entry_id}")
 def show(entry_id: RowId, context: Viewer) -> Response:
-    """Show a manual entry, and what a biller does with it."""
+    """Show a manual entry, and the actions that a biller can perform on it."""
     with context.transaction() as tx:
         posted = entry_actions.visible_entry(tx, context, entry_id)
         may_change = context.may("post_entries") and posted.entry.reversed_by is None and posted.entry.reverses is None
