@@ -32,7 +32,7 @@ def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
     page.screenshot(path=screenshot_folder / "support-1-not-sent.png")
 
     row.get_by_role("link", name=line_key(clinic, "shoes")).click()
-    page.get_by_role("link", name="Clinic settings").click()
+    page.get_by_role("main").get_by_role("link", name="Clinic settings").click()
     page.get_by_label("Supplies").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("1 payment of this clinic is Not Sent")).to_be_visible()

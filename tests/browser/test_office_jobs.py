@@ -84,7 +84,7 @@ def test_administrator_adds_a_limited_user_who_changes_the_password(
     user.sees("Choose a new password.")
     user.fill_field("Current password", PASSWORD)
     user.fill_field("New password", OWN_PASSWORD)
-    user.fill_field("New password again", OWN_PASSWORD)
+    user.fill_field("Repeat new password", OWN_PASSWORD)
     user.click("Change password")
     expect(user.page.get_by_role("heading", name="Overview")).to_be_visible()
     user.is_done(desk=2, phone=2)
@@ -95,5 +95,5 @@ def test_administrator_adds_a_limited_user_who_changes_the_password(
 
 
 def log_in(user: Person, name: str, password: str) -> None:
-    user.fill("Name", name)
+    user.fill("User name", name)
     user.fill("Password", password, enter=True)
