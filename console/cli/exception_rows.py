@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from payments.core.finding import DecisionError
 from payments.core.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ def find_exception(tx: Transaction, exception_id: int, scope: Scope = EVERYTHING
 
     Raises DecisionError if there is no such exception.
     """
+    from payments.core.finding import DecisionError
     from payments.journeys import reporting
 
     row = reporting.exception(tx, exception_id, scope)
