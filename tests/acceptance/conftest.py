@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack. It must stop cleanly and leave no process behind."""
-    _flush()
+    _empty_redis()
     # Log everything, because a test checks the log for secrets.
     stack = Stack(tmp_path_factory.mktemp("stack"), REDIS_DATABASE, PAYMENTS_LOG_LEVEL="debug")
     try:
@@ -37,10 +37,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         assert stack.processes() == []
     finally:
         stack.kill_remaining()
-        _flush()
+        _empty_redis()
 
 
-def _flush() -> None:
+def _empty_redis() -> None:
     if server := os.environ.get("REDIS_URL"):
         for number in (REDIS_DATABASE, REDIS_DATABASE + 1):
             with redis.Redis.from_url(with_redis_database(server, number)) as client:

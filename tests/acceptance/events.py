@@ -6,14 +6,14 @@ from tests.builders.events import event_fields, paid, payment_fields
 
 COMPANY = "acme"
 ALL_TYPES = "Copay,Deductible,Wellness,Supplies,Other,Coinsurance,Payment on Account"
-DAY = "2026-10-05"
+PAYMENT_DAY = "2026-10-05"
 
 Event = dict[str, object]
 
 
 def patient(patient_id: str) -> Event:
     """Return the save of a patient."""
-    saved_at = f"{DAY}T08:00:00-07:00"
+    saved_at = f"{PAYMENT_DAY}T08:00:00-07:00"
     return event_fields(
         "patient.saved", company_id=COMPANY, patient_id=patient_id, saved_at=saved_at, name="Ada Abbott"
     )
@@ -21,22 +21,22 @@ def patient(patient_id: str) -> Event:
 
 def payment(clinic: str, payment_id: str, amount: str = "25.00", *, version: int = 1, **more: object) -> Event:
     """Return the save of a paid Copay of the clinic's patient; `amount` is both due and paid."""
-    return payment_fields(**_line(clinic, payment_id, version) | paid(amount, DAY) | more)
+    return payment_fields(**_line_fields(clinic, payment_id, version) | paid(amount, PAYMENT_DAY) | more)
 
 
 def deletion(clinic: str, payment_id: str, *, version: int) -> Event:
     """Return the deletion of a payment."""
-    return event_fields("payment.deleted", **_line(clinic, payment_id, version))
+    return event_fields("payment.deleted", **_line_fields(clinic, payment_id, version))
 
 
-def _line(clinic: str, payment_id: str, version: int) -> Event:
+def _line_fields(clinic: str, payment_id: str, version: int) -> Event:
     return {
         "company_id": COMPANY,
         "clinic_id": clinic,
         "patient_id": f"{clinic}-ada",
         "payment_id": payment_id,
         "version": version,
-        "saved_at": f"{DAY}T10:{version:02}:00-07:00",
+        "saved_at": f"{PAYMENT_DAY}T10:{version:02}:00-07:00",
     }
 
 

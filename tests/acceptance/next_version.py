@@ -1,4 +1,4 @@
-"""A simulated next release: a copy of the program with a new migration, event field and task argument."""
+"""Simulate the next release: a copy of the program with a new migration, event field and task argument."""
 
 import os
 import shutil
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from tests.acceptance.stack import Stack
 
-ROOT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("config", "console", "emr", "payments", "tasks", "workers")
-NEWER = "newer-importer"
-"""The name of its importer, by which Flower and the history distinguish the two versions."""
+NEWER_IMPORTER = "newer-importer"
+"""The name of the newer importer. Flower and the history distinguish the two versions by it."""
 ARGUMENT, VALUE = "asked_by", "a newer intake"
-REVISION = "9001"
-"""Higher than any real migration."""
-DOWN_SECONDS_MAX = 30
+MIGRATION_REVISION = "9001"
+"""A revision number that is higher than that of any real migration."""
+STOP_SECONDS_MAX = 30
 
-STEP = '''"""Additions of a later release: a column, a table, an index."""
+MIGRATION_SOURCE = '''"""Additions of a later release: a column, a table, an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,7 +36,7 @@ def upgrade() -> None:
 '''
 
 # File, text that must occur exactly once, replacement.
-CHANGES = (
+SOURCE_REPLACEMENTS = (
     ("payments/contract/event.py", "    refund_of: PrintedKey\n", "    refund_of: PrintedKey\n    tip: ShortText\n"),
     ("payments/contract/event.py", '_FIELDS_NOT_HASHED = {"schema_", ', '_FIELDS_NOT_HASHED = {"tip", "schema_", '),
     (
@@ -49,7 +49,7 @@ CHANGES = (
         "(wire_names.IMPORT_EVENTS, reply_to=",
         f'(wire_names.IMPORT_EVENTS, {ARGUMENT}="{VALUE}", reply_to=',
     ),
-    ("workers/importer.py", 'run_worker("importer", ', f'run_worker("{NEWER}", '),
+    ("workers/importer.py", 'run_worker("importer", ', f'run_worker("{NEWER_IMPORTER}", '),
 )
 
 
@@ -66,17 +66,19 @@ class NextVersion:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def write(self) -> None:
-        """Copy the current source, and replace some texts. Fail if a text to replace does not occur exactly once."""
+        """Copy the current source with SOURCE_REPLACEMENTS. Fail if a text to replace does not occur exactly once."""
         for package in PACKAGES:
-            shutil.copytree(ROOT / package, self.folder / package)
-        for name, old, new in CHANGES:
+            shutil.copytree(CHECKOUT / package, self.folder / package)
+        for name, old, new in SOURCE_REPLACEMENTS:
             path = self.folder / name
             text = path.read_text()
             assert text.count(old) == 1, f"{name} has changed: {old!r} occurs {text.count(old)} times, not once"
             path.write_text(text.replace(old, new))
         steps = self.folder / "payments" / "store" / "migrations" / "versions"
         head = max(path.name for path in steps.glob("*.py"))[:4]
-        (steps / f"{REVISION}_tips.py").write_text(STEP.format(revision=REVISION, head=head))
+        (steps / f"{MIGRATION_REVISION}_tips.py").write_text(
+            MIGRATION_SOURCE.format(revision=MIGRATION_REVISION, head=head)
+        )
 
     def migrate(self) -> None:
         """Migrate the database to the next version, as an operator does."""
@@ -108,7 +110,7 @@ class NextVersion:
         """Stop the processes of the next version, and return their exit statuses."""
         for process in self.running:
             os.killpg(process.pid, signal.SIGTERM)
-        return [process.wait(DOWN_SECONDS_MAX) for process in self.running]
+        return [process.wait(STOP_SECONDS_MAX) for process in self.running]
 
     def kill_remaining(self) -> None:
         """Kill the remaining processes and wait for them, so that a failed test does not affect others."""

@@ -15,10 +15,10 @@ from typing import Any
 from config.redis_urls import with_redis_database
 from tests.acceptance import commands
 
-PAYMENTS = str(Path(sys.executable).with_name("payments"))
+PAYMENTS_PROGRAM = str(Path(sys.executable).with_name("payments"))
 UP_SECONDS_MAX, DOWN_SECONDS_MAX, SETTLED_SECONDS_MAX = 120, 30, 120
 
-Row = dict[str, Any]
+JsonRow = dict[str, Any]
 
 
 class Stack:
@@ -43,7 +43,7 @@ class Stack:
         self.home.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [PAYMENTS, "up"],
+                [PAYMENTS_PROGRAM, "up"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -76,18 +76,20 @@ class Stack:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
     def processes(self, module: str = "") -> list[int]:
-        """Return the pids of the stack's processes; if `module` is given, only of the processes that run it."""
-        return [pid for pid in _all_pids() if self._is_ours(pid) and module in _read_proc_file(pid, "cmdline")]
+        """Return the pids of the stack's processes. If `module` is given, return only those that run it."""
+        return [
+            pid for pid in _all_pids() if self._is_process_of_stack(pid) and module in _read_proc_file(pid, "cmdline")
+        ]
 
     def group_leader_pid(self, module: str) -> int:
         """Return the pid of the process that the supervisor started for this module."""
         return next(pid for pid in self.processes(module) if os.getpgid(pid) == pid)
 
-    def _is_ours(self, pid: int) -> bool:
+    def _is_process_of_stack(self, pid: int) -> bool:
         has_home_setting = f"PAYMENTS_HOME={self.home}\0" in _read_proc_file(pid, "environ")
-        return has_home_setting or str(self.home) in _read_proc_file(pid, "cmdline") or self._has_its_folder_as_cwd(pid)
+        return has_home_setting or str(self.home) in _read_proc_file(pid, "cmdline") or self._runs_in_home(pid)
 
-    def _has_its_folder_as_cwd(self, pid: int) -> bool:
+    def _runs_in_home(self, pid: int) -> bool:
         try:
             return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(self.home)
         except OSError:  # it has ended, or belongs to another user
@@ -110,15 +112,15 @@ class Stack:
     def wait_until_idle(self) -> None:
         self.run_successfully("wait", "--timeout", SETTLED_SECONDS_MAX)
 
-    def report(self, *arguments: object) -> list[Row]:
-        rows: list[Row] = json.loads(self.run_successfully("report", *arguments, "--format", "json"))
+    def report(self, *arguments: object) -> list[JsonRow]:
+        rows: list[JsonRow] = json.loads(self.run_successfully("report", *arguments, "--format", "json"))
         return rows
 
-    def feed(self, clinic: str) -> dict[str, Row]:
+    def feed(self, clinic: str) -> dict[str, JsonRow]:
         """Return the Claims Feed rows of a clinic by payment key."""
         return {row["payment"]: row for row in self.report("claims-feed", "--clinic", clinic)}
 
-    def ledger(self, clinic: str) -> list[Row]:
+    def ledger(self, clinic: str) -> list[JsonRow]:
         """Return the Payment Log rows of a clinic."""
         return [row for row in self.report("payment-log") if row["payment"].startswith(f"{clinic}/")]
 

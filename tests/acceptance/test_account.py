@@ -4,12 +4,22 @@ import json
 import time
 from decimal import Decimal
 
-from tests.acceptance.events import ALL_TYPES, COMPANY, DAY, Event, deletion, line_key, patient, payment, total_amount
-from tests.acceptance.stack import Row, Stack
+from tests.acceptance.events import (
+    ALL_TYPES,
+    COMPANY,
+    PAYMENT_DAY,
+    Event,
+    deletion,
+    line_key,
+    patient,
+    payment,
+    total_amount,
+)
+from tests.acceptance.stack import JsonRow, Stack
 from tests.builders.events import event_fields
 
-IMMEDIATE_SECONDS_MAX = 8
-"""Long enough for a busy machine, and too short for the nightly distribution."""
+IMMEDIATE_DISTRIBUTION_SECONDS_MAX = 8
+"""The longest wait for an immediate distribution: enough for a busy machine, and too short for the nightly one."""
 
 
 def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int = 1) -> Event:
@@ -21,14 +31,14 @@ def charge(clinic: str, charge_id: str, balance: str, day: str, *, version: int 
         patient_id=f"{clinic}-ada",
         charge_id=charge_id,
         version=version,
-        saved_at=f"{DAY}T12:00:00-07:00",
+        saved_at=f"{PAYMENT_DAY}T12:00:00-07:00",
         date_of_service=day,
         patient_balance=balance,
         insurance_open=False,
     )
 
 
-def account(stack: Stack, clinic: str) -> Row:
+def account(stack: Stack, clinic: str) -> JsonRow:
     """Return the account of a clinic's patient. Check that its amounts add up."""
     (row,) = stack.report("account", f"{clinic}-ada")
     applied = sum(Decimal(each["amount"]) for each in row["applied"])
@@ -37,9 +47,9 @@ def account(stack: Stack, clinic: str) -> Row:
     return row
 
 
-def wait_for_account(stack: Stack, clinic: str, unassigned: str, balance: str) -> Row:
+def wait_for_account(stack: Stack, clinic: str, unassigned: str, balance: str) -> JsonRow:
     """Wait until the account has this unassigned amount and balance."""
-    deadline = time.monotonic() + IMMEDIATE_SECONDS_MAX
+    deadline = time.monotonic() + IMMEDIATE_DISTRIBUTION_SECONDS_MAX
     while ((row := account(stack, clinic))["unassigned"], row["balance"]) != (unassigned, balance):
         assert time.monotonic() < deadline, row
         time.sleep(0.1)
@@ -76,10 +86,10 @@ def test_payment_on_account_is_applied_and_unapplied_immediately(
     wait_for_account(stack, clinic, "9.00", "15.00")
 
 
-def test_other_payments_are_distributed_nightly_as_the_dry_run_shows(stack: Stack) -> None:
+def test_distribution_does_what_its_dry_run_shows(stack: Stack) -> None:
     clinic = "by-night"
     stack.set_clinic(clinic, ALL_TYPES)
-    owed = charge(clinic, "visit", "15.00", DAY)
+    owed = charge(clinic, "visit", "15.00", PAYMENT_DAY)
     stack.publish(patient(f"{clinic}-ada"), owed, payment(clinic, "visit", "9.00"))
     stack.wait_until_idle()
     before = account(stack, clinic)

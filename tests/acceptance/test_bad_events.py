@@ -1,4 +1,4 @@
-"""Invalid events do not stop valid events. They are shown with the invalid field."""
+"""Invalid events do not stop valid events. The reports show each invalid event with its invalid field."""
 
 import json
 
@@ -9,7 +9,7 @@ CLINIC = "mixed"
 
 
 def _invalid_events() -> dict[str, tuple[bytes, str]]:
-    """Return a dictionary from a name to an invalid event and the name of the event's invalid field."""
+    """Return invalid events by name. Each value is the event and the name of its invalid field."""
 
     def changed(name: str, field: str, value: object) -> tuple[bytes, str]:
         return json.dumps(payment(CLINIC, name) | {field: value}).encode(), field

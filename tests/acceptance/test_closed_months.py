@@ -1,4 +1,4 @@
-"""Changes to a closed month become exceptions. Accepting these adjusts the current month."""
+"""Changes to a closed month become exceptions. Accepting an exception adjusts the current month."""
 
 import json
 import time
@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from tests.acceptance.events import Event, deletion, line_key, patient, payment, total_amount
-from tests.acceptance.stack import Row, Stack
+from tests.acceptance.stack import JsonRow, Stack
 
 COMPANY = CLINIC = "closing"
 DAY = {"transaction_date": "2020-05-13", "date_of_service": "2020-05-13"}
 
 
-def months(stack: Stack) -> dict[str, Row]:
+def months(stack: Stack) -> dict[str, JsonRow]:
     rows = json.loads(stack.run_successfully("months", "list", "--company", COMPANY, "--format", "json"))
     return {row["month"]: row for row in rows}
 
@@ -23,7 +23,7 @@ def publish(stack: Stack, *events: Event) -> None:
     stack.wait_until_idle()
 
 
-def exceptions(stack: Stack, *arguments: str) -> list[Row]:
+def exceptions(stack: Stack, *arguments: str) -> list[JsonRow]:
     return [row for row in stack.report("exceptions", *arguments) if row["company"] == COMPANY]
 
 

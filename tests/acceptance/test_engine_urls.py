@@ -21,11 +21,11 @@ from tests.faults.replicated_valkey import SENTINEL_PASSWORD, ReplicatedValkey
 from tests.proxies import make_certificate, port_of_socket, tls_proxy
 
 PASSWORD = "#?/@%:&=+;,sEcr3t"  # noqa: S105 (a password of these tests)
-LOGIN = f":{quote(PASSWORD, safe='')}"
+REDIS_LOGIN = f":{quote(PASSWORD, safe='')}"
 
 # Each documented form of DATABASE_URL and of REDIS_URL, in pairs. The broker has the next database of the same server,
 # except where it is named.
-FORMS = {
+URL_FORMS = {
     "tcp": {"DATABASE_URL": "postgresql://{user}@127.0.0.1:{port}/{name}", "REDIS_URL": "redis://{redis}/2"},
     "option-db": {
         "DATABASE_URL": "postgres://{user}@/{name}?host={folder}&port=5432",
@@ -51,13 +51,13 @@ FORMS = {
     },
 }
 
-SLOW_FORMS = {"tcp", "option-db", "sentinel", "sentinel-with-tls"}
-"""Forms that only long runs start a stack with. The others need the same code."""
+SLOW_URL_FORMS = {"tcp", "option-db", "sentinel", "sentinel-with-tls"}
+"""Forms that are tested in long runs only. The other forms cover the same code."""
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
-    """Run PostgreSQL and Redis servers, and yield the parts of their URLs."""
+    """Run a PostgreSQL server and Redis servers, and yield the parts of their URLs."""
     if missing := [program for program in ("openssl", "redis-server") if shutil.which(program) is None]:
         pytest.skip(f"{missing[0]} is not installed")
     folder = tmp_path_factory.mktemp("servers")
@@ -76,10 +76,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
             "encoded_folder": quote(str(sockets), safe=""),
             "port": stack.enter_context(port_of_socket(sockets / ".s.PGSQL.5432")),
             "closed": free_port(),
-            "login": LOGIN,
-            "redis": f"{LOGIN}@127.0.0.1:{port}",
+            "login": REDIS_LOGIN,
+            "redis": f"{REDIS_LOGIN}@127.0.0.1:{port}",
             "socket": socket,
-            "tls": f"{LOGIN}@127.0.0.1:{stack.enter_context(tls_proxy(certificate, ('127.0.0.1', port)))}",
+            "tls": f"{REDIS_LOGIN}@127.0.0.1:{stack.enter_context(tls_proxy(certificate, ('127.0.0.1', port)))}",
             "ca": certificate[0],
             "sentinel": replicated.url(2),
             "encrypted_sentinel": encrypted.url(2),
@@ -108,7 +108,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=pytest.mark.long if form in SLOW_FORMS else ()) for form in FORMS]
+    "form", [pytest.param(form, marks=pytest.mark.long if form in SLOW_URL_FORMS else ()) for form in URL_FORMS]
 )
 def test_stack_imports_a_payment_with_every_documented_form_of_url(
     form: str, servers: Mapping[str, object], tmp_path: Path
@@ -116,7 +116,7 @@ def test_stack_imports_a_payment_with_every_documented_form_of_url(
     with scratch_database(str(servers["postgres"])) as database:
         name = database.partition("?")[0].rpartition("/")[2]
         stack = Stack(tmp_path / "home", 0)
-        stack.environment |= {key: url.format(name=name, **servers) for key, url in FORMS[form].items()}
+        stack.environment |= {key: url.format(name=name, **servers) for key, url in URL_FORMS[form].items()}
         try:
             stack.start()
             stack.set_clinic("north", "Copay")

@@ -5,9 +5,9 @@ import time
 import urllib.request
 
 from tests.acceptance.events import patient, payment
-from tests.acceptance.stack import Row, Stack
+from tests.acceptance.stack import JsonRow, Stack
 
-SUMMARY = "imported 1, updated 0, held 0, not sent 1"
+IMPORT_SUMMARY = "imported 1, updated 0, held 0, not sent 1"
 
 
 def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
@@ -18,7 +18,7 @@ def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
 
     # Flower receives the result after the commit, so it may be missing for a moment.
     deadline = time.monotonic() + 5
-    while SUMMARY not in json.dumps([task["result"] for task in _import_tasks(stack)]):
+    while IMPORT_SUMMARY not in json.dumps([task["result"] for task in _import_tasks(stack)]):
         assert time.monotonic() < deadline, f"Flower shows no import with its summary, only {_import_tasks(stack)}"
         time.sleep(0.1)
     assert {task["routing_key"] for task in _import_tasks(stack)} == {"imports"}
@@ -28,10 +28,10 @@ def test_flower_lists_tasks_with_their_results(stack: Stack) -> None:
     assert "Abbott" not in json.dumps(_tasks(stack))
 
 
-def _import_tasks(stack: Stack) -> list[Row]:
+def _import_tasks(stack: Stack) -> list[JsonRow]:
     return [task for task in _tasks(stack) if task["name"] == "payments.import_events"]
 
 
-def _tasks(stack: Stack) -> list[Row]:
+def _tasks(stack: Stack) -> list[JsonRow]:
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.flower_port}/api/tasks") as answer:
         return list(json.load(answer).values())

@@ -3,10 +3,10 @@
 import time
 
 from tests.acceptance.events import deletion, line_key, patient, payment, total_amount
-from tests.acceptance.stack import Row, Stack
+from tests.acceptance.stack import JsonRow, Stack
 
 
-def invalid_events_without_clinic(stack: Stack) -> list[Row]:
+def invalid_events_without_clinic(stack: Stack) -> list[JsonRow]:
     return [row for row in stack.report("claims-feed", "--status", "Validation Failed") if not row["clinic"]]
 
 

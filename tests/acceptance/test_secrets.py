@@ -19,9 +19,9 @@ from tests.acceptance.stack import Stack
 
 CLINIC = COMPANY = "written"
 NAME, MEMO, REFERENCE = "Zenobia Quillfeather", "knee brace xylophone", "cheque 90817263"
-PRIVATE = (NAME, "Quillfeather", MEMO, "xylophone", REFERENCE, "Abbott")
+PRIVATE_TEXTS = (NAME, "Quillfeather", MEMO, "xylophone", REFERENCE, "Abbott")
 # PostgreSQL quotes the row in its error, as it does for a violated constraint.
-QUOTING_TRIGGER = """
+ROW_QUOTING_TRIGGER = """
 CREATE OR REPLACE FUNCTION quote_the_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION 'this row breaks a rule' USING DETAIL = 'Failing row contains ' || NEW::text;
 END $$;
@@ -39,7 +39,7 @@ def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack
     engines = json.loads((stack.home / "run" / "stack.json").read_text())["engines"]
     stack.run_successfully("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     with psycopg.connect(libpq_url(engines["database_url"]), autocommit=True) as database:
-        database.execute(QUOTING_TRIGGER)
+        database.execute(ROW_QUOTING_TRIGGER)
         try:
             with monitor_commands(engines["redis_url"]) as commands:
                 publish_every_outcome(stack)
@@ -54,7 +54,7 @@ def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack
     assert "payments.import_events" in flower
     queued = "\n".join(line for line in commands if not line.startswith("XADD "))
     assert "LPUSH payments:imports" in queued
-    assert {word for word in PRIVATE if word in logs + queued + flower} == set()
+    assert {word for word in PRIVATE_TEXTS if word in logs + queued + flower} == set()
     # Passwords may appear in Redis logins and in the environment, but not in logs or Flower.
     passwords = {urlsplit(url).password for url in engines.values()} - {None}
     # The embedded Redis has a password; an external server may have none.
@@ -63,7 +63,7 @@ def test_logs_queues_and_flower_contain_no_names_memos_or_passwords(stack: Stack
 
 
 def publish_every_outcome(stack: Stack) -> None:
-    """Publish events with every outcome: imported, updated, deleted, invalid, in conflict, held and failed."""
+    """Publish events for every outcome: imported, updated, deleted, invalid, in conflict, held and failed."""
     stack.publish(
         with_private_data(patient(f"{CLINIC}-ada")),
         with_private_data(payment(CLINIC, "good")),
@@ -94,7 +94,7 @@ def wait_for_failed_import(stack: Stack, database: psycopg.Connection[tuple[obje
 
 @contextmanager
 def monitor_commands(redis_url: str) -> Iterator[list[str]]:
-    """Collect all commands that the Redis server receives during the block, with MONITOR, and yield their list."""
+    """Yield a list. During the block, MONITOR adds to it each command that the Redis server receives."""
     commands: list[str] = []
     with redis.Redis.from_url(redis_url, protocol=2) as client, client.monitor() as monitor:
 
@@ -114,14 +114,14 @@ def monitor_commands(redis_url: str) -> Iterator[list[str]]:
 
 def flower_pages(port: int) -> Iterator[str]:
     paths = ["api/tasks", "api/workers?refresh=1", "workers", "tasks", "broker"]
-    workers = json.loads(page(port, paths[1]))
-    tasks = json.loads(page(port, paths[0]))
+    workers = json.loads(get_page(port, paths[1]))
+    tasks = json.loads(get_page(port, paths[0]))
     paths += [f"worker/{name}" for name in workers] + [f"task/{name}" for name in [*tasks][:20]]
     for path in paths:
-        yield page(port, path)
+        yield get_page(port, path)
 
 
-def page(port: int, path: str) -> str:
+def get_page(port: int, path: str) -> str:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=20) as answer:
             return str(answer.read().decode())

@@ -16,16 +16,16 @@ from emr.synthea import read_export
 from tests.acceptance.events import total_amount
 from tests.acceptance.stack import Stack
 
-EXPORT = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared" / "data" / "synthea"))
+EXPORT_FOLDER = Path(os.environ.get("SYNTHEA_DIR", Path(__file__).parents[3] / "shared" / "data" / "synthea"))
 
 
 @pytest.mark.skipif(
-    not (EXPORT / "claims_transactions.csv").exists(),
-    reason=f"no Synthea export in {EXPORT}; SYNTHEA_DIR may name one",
+    not (EXPORT_FOLDER / "claims_transactions.csv").exists(),
+    reason=f"no Synthea export in {EXPORT_FOLDER}; SYNTHEA_DIR may name one",
 )
-def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
+def test_export_that_is_imported_twice_is_posted_once_to_the_cent(stack: Stack) -> None:
     money, clinics = _patient_payments(), {row["PLACEOFSERVICE"] for row in _rows()}
-    stack.run_successfully("emr", "replay-synthea", EXPORT)
+    stack.run_successfully("emr", "replay-synthea", EXPORT_FOLDER)
     stack.wait_until_idle()
 
     feed = {row["payment"]: row for row in stack.report("claims-feed") if row["clinic"] in clinics}
@@ -38,7 +38,7 @@ def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
     before = [row for row in stack.report("payment-log") if row["payment"] in feed]
     assert total_amount(before) == sum(amount for payment_id, amount in money.items() if payment_id in sent)
 
-    export = read_export(EXPORT)
+    export = read_export(EXPORT_FOLDER)
     events = [body_of(event) for event in (*export.patients(), *export.payments())]
     for seed in (1, 2):
         random.Random(seed).shuffle(events)
@@ -49,14 +49,14 @@ def test_repeated_export_is_posted_once_to_the_cent(stack: Stack) -> None:
 
 
 def _rows() -> list[dict[str, str]]:
-    with (EXPORT / "claims_transactions.csv").open(encoding="utf-8", newline="") as lines:
+    with (EXPORT_FOLDER / "claims_transactions.csv").open(encoding="utf-8", newline="") as lines:
         return sorted(csv.DictReader(lines), key=lambda row: (row["CLAIMID"], int(row["CHARGEID"])))
 
 
 def _patient_payments() -> dict[str, Decimal]:
     """Compute the amounts of the patient payments from the export, without the tested code. Return them by payment id.
 
-    The last CHARGE or TRANSFERIN of a claim names who owes the money; `p` is the patient. A copay is always paid by
+    The last CHARGE or TRANSFERIN row of a claim names the debtor; `p` is the patient. A copay is always paid by
     the patient.
     """
     money: dict[str, Decimal] = {}

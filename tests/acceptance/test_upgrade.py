@@ -13,8 +13,8 @@ import pytest
 
 from config.redis_urls import with_redis_database
 from tests.acceptance.events import ALL_TYPES, Event, patient, payment
-from tests.acceptance.next_version import ARGUMENT, NEWER, NextVersion
-from tests.acceptance.stack import Row, Stack
+from tests.acceptance.next_version import ARGUMENT, NEWER_IMPORTER, NextVersion
+from tests.acceptance.stack import JsonRow, Stack
 from tests.engines import empty_redis
 
 # Databases on the server of REDIS_URL, if it is set. No other test uses them, and both are emptied.
@@ -25,7 +25,7 @@ ALL_COMBINATIONS = {(newer_worker, newer_message) for newer_worker in (True, Fal
 
 @pytest.fixture
 def old_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A running stack of the current version. Its chunks are small, so that workers of both versions get messages."""
+    """A running stack of the current version. Its small chunks let workers of both versions get messages."""
     server, settings = os.environ.get("REDIS_URL"), {"PAYMENTS_CHUNK_EVENTS": "10"}
     urls = [with_redis_database(server, number) for number in (FEED, BROKER)] if server else []
     if urls:
@@ -59,7 +59,7 @@ def test_old_and_new_versions_work_side_by_side_after_a_migration(old_stack: Sta
     old_stack.wait_until_idle()
 
     next_version.migrate()
-    second = correct_amounts(first)
+    second = corrected_payments(first)
     old_stack.publish(*second)
     old_stack.wait_until_idle()
     assert old_stack.run("health").returncode == 0
@@ -90,11 +90,11 @@ def migrate_again(stack: Stack) -> None:
 
 
 def wave_of_payments(number: int) -> list[Event]:
-    """Return one wave of payments. Each payment has a field that only the next version knows."""
+    """Return the payments of one wave. Each payment has a field that only the next version knows."""
     return [payment(CLINIC, f"{number}-{each}", tip="2.00") for each in range(EVENTS_A_WAVE)]
 
 
-def correct_amounts(events: list[Event]) -> list[Event]:
+def corrected_payments(events: list[Event]) -> list[Event]:
     return [payment(CLINIC, str(event["payment_id"]), "30.00", version=2, tip="3.00") for event in events]
 
 
@@ -113,11 +113,11 @@ def publish_until_all_combinations(stack: Stack, known: list[Event]) -> int:
 
 
 def worker_and_message_versions(stack: Stack) -> set[tuple[bool, bool]]:
-    """Return the pairs (taken by a newer worker, has the newer argument) of all import messages in Flower."""
+    """Return the pairs (worker is newer, message has the newer argument) of all import messages in Flower."""
     with urllib.request.urlopen(f"http://127.0.0.1:{stack.flower_port}/api/tasks") as answer:
-        tasks: list[Row] = list(json.load(answer).values())
+        tasks: list[JsonRow] = list(json.load(answer).values())
     return {
-        (task["worker"].startswith(NEWER), ARGUMENT in task["kwargs"])
+        (task["worker"].startswith(NEWER_IMPORTER), ARGUMENT in task["kwargs"])
         for task in tasks
         # A message that no worker has taken yet has no worker.
         if task["name"] == "payments.import_events" and task.get("worker") and task["kwargs"]

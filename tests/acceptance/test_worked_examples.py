@@ -6,13 +6,13 @@ from collections import defaultdict
 import pytest
 
 from tests.acceptance.events import ALL_TYPES, Event, deletion, line_key, patient, payment
-from tests.acceptance.stack import Row, Stack
+from tests.acceptance.stack import JsonRow, Stack
 from tests.acceptance.test_account import charge
 from tests.builders.worked_examples import EXAMPLES, W3, W6, W15, Example
 
 CLINIC = COMPANY = "worked"
 MONTHS = ("2020-04", "2020-05", "2020-06")
-ROWS = {example.name.split()[0]: example for example in EXAMPLES}
+EXAMPLE_BY_NAME = {example.name.split()[0]: example for example in EXAMPLES}
 
 
 def with_example_ids(event: Event, name: str) -> Event:
@@ -21,30 +21,30 @@ def with_example_ids(event: Event, name: str) -> Event:
     return about | {"patient_id": f"{CLINIC}-{name}"} if "patient_id" in about else about
 
 
-def save_event(name: str, version: int, saved_at: str, content: dict) -> Event:
+def payment_saved_event(name: str, version: int, saved_at: str, content: dict) -> Event:
     return with_example_ids(payment(CLINIC, name, version=version, saved_at=saved_at, **content), name)
 
 
 def change_event(name: str, example: Example) -> Event:
     """Return the event that changes an example after the months were closed."""
     if example.now:
-        return save_event(name, 2, example.saved_at, example.now)
+        return payment_saved_event(name, 2, example.saved_at, example.now)
     return with_example_ids(deletion(CLINIC, name, version=2), name) | {"saved_at": example.saved_at}
 
 
-def totals(stack: Stack) -> list[str]:
+def month_totals(stack: Stack) -> list[str]:
     """Return the total payments of April, May and June."""
     rows = json.loads(stack.run_successfully("months", "list", "--company", COMPANY, "--format", "json"))
     found = {row["month"]: row["payments_total"] for row in rows}
     return [found.get(month, "0.00") for month in MONTHS]
 
 
-def exceptions(stack: Stack) -> dict[str, Row]:
+def exceptions_by_payment(stack: Stack) -> dict[str, JsonRow]:
     rows = stack.report("exceptions")
     return {row["payment"].split("/")[1]: row for row in rows if row["company"] == COMPANY}
 
 
-def entries(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
+def entries_by_payment(stack: Stack) -> dict[str, list[tuple[str, str, str]]]:
     """Return the ledger entries of each payment as (deposit date, amount, method)."""
     found = defaultdict(list)
     for row in stack.ledger(CLINIC):
@@ -57,10 +57,10 @@ def stack_with_changes(stack: Stack) -> Stack:
     """The stack on June 15, after the EMR has changed payments of the closed April and May."""
     stack.run_successfully("settings", "set", CLINIC, "--company", COMPANY, "--integration", "on", "--types", ALL_TYPES)
     stack.publish(
-        *(with_example_ids(patient("any"), name) for name in (*ROWS, "W16")),
+        *(with_example_ids(patient("any"), name) for name in (*EXAMPLE_BY_NAME, "W16")),
         *(
-            save_event(name, 1, "2020-05-13T10:00:00-07:00", example.before)
-            for name, example in ROWS.items()
+            payment_saved_event(name, 1, "2020-05-13T10:00:00-07:00", example.before)
+            for name, example in EXAMPLE_BY_NAME.items()
             if example.before
         ),
         with_example_ids(charge(CLINIC, "C1", "30.00", "2020-05-13"), "W6"),
@@ -70,17 +70,21 @@ def stack_with_changes(stack: Stack) -> Stack:
     stack.run_successfully("distribute", "--as-of", "2020-05-25")
     for month in MONTHS[:2]:
         stack.run_successfully("months", "close", COMPANY, month)
-    stack.publish(*(change_event(name, example) for name, example in ROWS.items()))
+    stack.publish(*(change_event(name, example) for name, example in EXAMPLE_BY_NAME.items()))
     stack.wait_until_idle()
     return stack
 
 
 def test_adjustments_of_closed_months_post_in_the_current_month(stack_with_changes: Stack) -> None:
-    posted, found, before = entries(stack_with_changes), exceptions(stack_with_changes), totals(stack_with_changes)
+    posted, found, before = (
+        entries_by_payment(stack_with_changes),
+        exceptions_by_payment(stack_with_changes),
+        month_totals(stack_with_changes),
+    )
     assert {name: (row["case"], row["difference"]) for name, row in found.items()} == {
-        name: (example.case, example.difference) for name, example in ROWS.items()
+        name: (example.case, example.difference) for name, example in EXAMPLE_BY_NAME.items()
     }
-    for name, example in ROWS.items():
+    for name, example in EXAMPLE_BY_NAME.items():
         proposal = [(entry["amount"], entry["method"]) for entry in found[name]["proposal"]]
         assert proposal == [row[1:] for row in example.posted]
     assert found["W15"]["note"] == "Late arrival: saved before 2020-05 was closed"
@@ -93,9 +97,11 @@ def test_adjustments_of_closed_months_post_in_the_current_month(stack_with_chang
     )
     stack_with_changes.wait_until_idle()
 
-    assert exceptions(stack_with_changes) == {}
-    assert entries(stack_with_changes) == {name: posted[name] + example.posted for name, example in ROWS.items()}
-    assert totals(stack_with_changes) == ["85.00", "90.00", "15.00"]
+    assert exceptions_by_payment(stack_with_changes) == {}
+    assert entries_by_payment(stack_with_changes) == {
+        name: posted[name] + example.posted for name, example in EXAMPLE_BY_NAME.items()
+    }
+    assert month_totals(stack_with_changes) == ["85.00", "90.00", "15.00"]
     for month in MONTHS[:2]:
         assert "matches its closing" in stack_with_changes.run_successfully("months", "verify", COMPANY, month)
     check_w6_unapplied(stack_with_changes)
@@ -119,15 +125,15 @@ def check_w6_unapplied(stack: Stack) -> None:
 def check_w8_edit_after_acceptance(stack: Stack) -> None:
     """Check W8: an edit after acceptance is compared with the posted amount."""
     again = (W3.now or {}) | {"amount_due": "55.00", "amount_paid": "55.00"}
-    stack.publish(save_event("W3", 3, "2020-06-20T10:00:00-07:00", again))
+    stack.publish(payment_saved_event("W3", 3, "2020-06-20T10:00:00-07:00", again))
     stack.wait_until_idle()
-    found = exceptions(stack)["W3"]
+    found = exceptions_by_payment(stack)["W3"]
     assert (found["case"], found["amount_before"], found["amount_now"]) == ("edited", "45.00", "55.00")
 
     stack.run_successfully("exceptions", "accept", found["id"], "--deposit-date", "2020-06-22")
 
-    assert entries(stack)["W3"][-1] == ("2020-06-22", "10.00", "Cash")
-    assert totals(stack) == ["85.00", "90.00", "25.00"]
+    assert entries_by_payment(stack)["W3"][-1] == ("2020-06-22", "10.00", "Cash")
+    assert month_totals(stack) == ["85.00", "90.00", "25.00"]
 
 
 def check_w16_edit_in_open_month(stack: Stack) -> None:
@@ -135,11 +141,11 @@ def check_w16_edit_in_open_month(stack: Stack) -> None:
     day = {"transaction_date": "2020-06-05", "date_of_service": "2020-06-05"}
     for version, amount, june in ((1, "25.00", "50.00"), (2, "35.00", "60.00")):
         content = {"amount_due": amount, "amount_paid": amount, **day}
-        stack.publish(save_event("W16", version, f"2020-06-{4 + version:02}T10:00:00-07:00", content))
+        stack.publish(payment_saved_event("W16", version, f"2020-06-{4 + version:02}T10:00:00-07:00", content))
         stack.wait_until_idle()
-        assert totals(stack) == ["85.00", "90.00", june]
+        assert month_totals(stack) == ["85.00", "90.00", june]
 
-    assert (exceptions(stack), {day for day, *_ in entries(stack)["W16"]}) == ({}, {"2020-06-05"})
+    assert (exceptions_by_payment(stack), {day for day, *_ in entries_by_payment(stack)["W16"]}) == ({}, {"2020-06-05"})
     steps = json.loads(stack.run_successfully("timeline", line_key(CLINIC, "W16"), "--format", "json"))
     assert [step["what"] for step in steps] == ["Imported", "Updated"]
     assert "25.00" in steps[0]["detail"]

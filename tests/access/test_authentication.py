@@ -45,7 +45,7 @@ def test_session_ends_on_expiry_logout_and_disabling(tx: Transaction) -> None:
     assert log_in(tx, name, PASSWORD) is None
 
 
-def test_session_ends_when_it_is_unused_and_lives_while_it_is_used(tx: Transaction) -> None:
+def test_session_expires_when_unused_and_stays_valid_while_used(tx: Transaction) -> None:
     token = log_in(tx, add_user(tx), PASSWORD)
     step = timedelta(minutes=50)
 
@@ -63,14 +63,14 @@ def test_background_request_does_not_keep_a_session_alive(tx: Transaction) -> No
     assert not is_valid(tx, token, at=NOW + timedelta(minutes=70))
 
 
-def test_api_token_does_not_end_when_it_is_unused(tx: Transaction) -> None:
+def test_api_token_does_not_expire_when_unused(tx: Transaction) -> None:
     token = authentication.create_token(tx, add_user(tx), NOW, "tests")
 
     assert is_valid(tx, token, "token", NOW + timedelta(days=300))
 
 
 @pytest.mark.parametrize("typed", ["KIM.north", "kim.NORTH", "Kim.North"])
-def test_names_are_compared_without_case(tx: Transaction, typed: str) -> None:
+def test_user_name_is_case_insensitive(tx: Transaction, typed: str) -> None:
     authentication.add_user(tx, User("Kim.North", Role.BILLING), NewPassword(PASSWORD, CHEAP), NOW, "tests")
 
     with pytest.raises(UserError, match=r"user Kim\.North already exists"):
@@ -85,7 +85,7 @@ def test_names_are_compared_without_case(tx: Transaction, typed: str) -> None:
     assert [row.disabled_at is None for row in authentication.list_users(tx)] == [False]
 
 
-def test_namesake_of_an_earlier_release_logs_in_with_the_exact_name(tx: Transaction) -> None:
+def test_user_whose_name_differs_only_in_case_is_found_by_the_exact_name(tx: Transaction) -> None:
     authentication.add_user(tx, User("kim", Role.BILLING), NewPassword(PASSWORD, CHEAP), NOW, "tests")
     tx.exec_driver_sql(
         "INSERT INTO users (name, role, password_hash, added_at, added_by, is_namesake) "
@@ -158,7 +158,7 @@ def test_passwords_and_tokens_are_stored_as_hashes(tx: Transaction) -> None:
     assert "$argon2id$" in str(stored)
 
 
-def test_login_takes_as_long_for_unknown_names(tx: Transaction) -> None:
+def test_login_with_an_unknown_name_takes_as_long_as_with_a_known_name(tx: Transaction) -> None:
     authentication.add_user(tx, User("ann", Role.BILLING), NewPassword(PASSWORD), NOW, "tests")
 
     stored = tx.exec_driver_sql("SELECT password_hash FROM users WHERE name = 'ann'").scalar_one()

@@ -15,7 +15,7 @@ from tests.console.web.conftest import CHEAP, PASSWORD
 pytestmark = pytest.mark.slow
 
 NOW, LIFETIME, IDLE = datetime(2026, 6, 10, 15, tzinfo=UTC), timedelta(hours=12), timedelta(hours=1)
-ANOTHER = "quite another horse"
+ANOTHER_PASSWORD = "quite another horse"  # noqa: S105 (it opens nothing but these tests)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def is_valid(tx: Transaction, token: str, kind: str = "session") -> bool:
 
 
 def change(tx: Transaction, session: tuple[User, str], old: str, new: str, now: datetime = NOW) -> str:
-    """Change the user's password. Return the refused field with the error."""
+    """Change the user's password. If this is refused, return the name of the refused field and the error."""
     wanted = PasswordChange(*session, old, NewPassword(new, CHEAP), "10.0.0.1")
     problem = own_account.change_password(tx, wanted, now)
     return f"{problem.field}: {problem}" if problem else ""
@@ -47,18 +47,18 @@ def test_new_password_ends_the_other_sessions_and_is_no_longer_temporary(tx: Tra
     token = authentication.create_token(tx, user.name, NOW, "tests")
     assert own_account.load(tx, user).must_change_password
 
-    assert change(tx, (user, current), PASSWORD, ANOTHER) == ""
+    assert change(tx, (user, current), PASSWORD, ANOTHER_PASSWORD) == ""
 
     assert (is_valid(tx, current), is_valid(tx, other), is_valid(tx, token, "token")) == (True, False, True)
     assert not own_account.load(tx, user).must_change_password
     assert log_in(tx, user) == ""
-    assert log_in(tx, user, ANOTHER)
+    assert log_in(tx, user, ANOTHER_PASSWORD)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("wrong", ANOTHER, "old_password: this is not your current password"),
+        ("wrong", ANOTHER_PASSWORD, "old_password: this is not your current password"),
         (PASSWORD, PASSWORD, "password: the new password is the same"),
         (PASSWORD, "short", "password: the password must have at least 12 characters"),
         (PASSWORD, "passwordpassword", "password: the password is easy to guess"),
@@ -75,12 +75,12 @@ def test_refused_password_change_changes_nothing(tx: Transaction, user: User, ol
 def test_wrong_old_passwords_are_delayed_like_failed_logins(tx: Transaction, user: User) -> None:
     current = log_in(tx, user)
     for _ in range(LoginDelays().free):
-        change(tx, (user, current), "wrong", ANOTHER)
+        change(tx, (user, current), "wrong", ANOTHER_PASSWORD)
 
-    refused = change(tx, (user, current), PASSWORD, ANOTHER, NOW + timedelta(seconds=1))
+    refused = change(tx, (user, current), PASSWORD, ANOTHER_PASSWORD, NOW + timedelta(seconds=1))
 
     assert refused.startswith("old_password: Too many failed logins.")
-    assert change(tx, (user, current), PASSWORD, ANOTHER, NOW + timedelta(seconds=3)) == ""
+    assert change(tx, (user, current), PASSWORD, ANOTHER_PASSWORD, NOW + timedelta(seconds=3)) == ""
 
 
 def test_sessions_are_listed_with_their_last_use_and_end_one_by_one(tx: Transaction, user: User) -> None:

@@ -1,11 +1,11 @@
-"""Publish changes to a closed month, for several browser tests."""
+"""Publish changes to payments of a closed month, for several browser tests."""
 
 from tests.acceptance.events import ALL_TYPES, deletion, patient, payment
 from tests.acceptance.stack import Stack
 
 
 def change_a_closed_month(stack: Stack, clinic: str, company: str) -> None:
-    """Add, edit and delete a payment of a closed month."""
+    """Publish three changes to a closed month: an added, an edited and a deleted payment."""
     here = {"company_id": company, "transaction_date": "2026-05-05", "date_of_service": "2026-05-05"}
     stack.run_successfully("settings", "set", clinic, "--company", company, "--integration", "on", "--types", ALL_TYPES)
     known = patient(f"{clinic}-ada") | {"company_id": company}

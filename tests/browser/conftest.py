@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.acceptance.stack import Stack
-from tests.browser.person import CLICKS, Person
+from tests.browser.person import CLICKS_BY_JOB, Person
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "correct horse battery"  # noqa: S105 (it opens nothing but these tests)
 REDIS_DATABASE = 11
-ZONE = "America/Los_Angeles"
+BROWSER_TIME_ZONE = "America/Los_Angeles"
 USERS = {
     "sue": "support",
     "bill": "billing",
@@ -23,7 +23,7 @@ USERS = {
     "fay": "front-office",
     "olga": "operator",
 }
-WIDTHS = {"desk": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
+SCREEN_SIZES = {"desk": (1280, 800), "tablet": (820, 1180), "phone": (390, 844)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,9 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how many clicks each job took."""
-    if CLICKS:
+    if CLICKS_BY_JOB:
         terminalreporter.write_sep("-", "clicks of each job")
-    for job, counts in sorted(CLICKS.items()):
+    for job, counts in sorted(CLICKS_BY_JOB.items()):
         terminalreporter.write_line(f"{job:40} {'  '.join(f'{width} {count}' for width, count in counts.items())}")
 
 
@@ -76,7 +76,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def admin_page(chromium: Browser, address: str) -> Iterator[Page]:
     """A page where an administrator is logged in, shared by the tests of a module."""
-    with chromium.new_context(base_url=address, timezone_id=ZONE) as context:
+    with chromium.new_context(base_url=address, timezone_id=BROWSER_TIME_ZONE) as context:
         yield log_in_by_keyboard(context.new_page(), "ann.miller")
 
 
@@ -93,12 +93,12 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
     contexts, errors = [], []
 
     def log_in(name: str, width: str = "desk", *, javascript: bool = True) -> Page:
-        size = WIDTHS[width]
+        size = SCREEN_SIZES[width]
         context = chromium.new_context(
             base_url=address,
             viewport={"width": size[0], "height": size[1]},
             java_script_enabled=javascript,
-            timezone_id=ZONE,
+            timezone_id=BROWSER_TIME_ZONE,
         )
         contexts.append(context)
         page = context.new_page()
@@ -113,8 +113,8 @@ def logged_in(chromium: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def start(logged_in: Callable[..., Page], screenshot_folder: Path) -> Callable[[str, str, str], Person]:
-    """Return a function that logs in a user, and returns the user at the first page.
+def log_in_person(logged_in: Callable[..., Page], screenshot_folder: Path) -> Callable[[str, str, str], Person]:
+    """Return a function that logs in a user and returns the Person, who sees the first page.
 
     The function takes the user's name, the job, and the width of the screen.
     """
@@ -122,7 +122,7 @@ def start(logged_in: Callable[..., Page], screenshot_folder: Path) -> Callable[[
 
 
 def log_in_by_keyboard(page: Page, name: str) -> Page:
-    """Log in with the keyboard only, and return the page. The page then shows the overview."""
+    """Log in with the keyboard only. Return the page, which then shows the overview."""
     page.goto("/login")
     page.get_by_label("Name").focus()
     page.keyboard.type(name)
@@ -135,7 +135,7 @@ def log_in_by_keyboard(page: Page, name: str) -> Page:
 
 @pytest.fixture(scope="session")
 def screenshot_folder() -> Path:
-    """The folder for screenshots: the variable SCREENSHOTS, or `.screenshots/` in the checkout."""
+    """The folder for screenshots: the value of the variable SCREENSHOTS, or else `.screenshots/` in the checkout."""
     folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).resolve().parents[2] / ".screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

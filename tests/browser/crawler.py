@@ -10,13 +10,13 @@ from tests.browser.conftest import PASSWORD
 from tests.console.web.crawler import EMR_LOG, address_shape, form_kind, form_values, valid_value
 from tests.console.web.html_page import FormOnPage, HtmlPage
 
-SIZES = {1280: 800, 390: 844}
-PAGES_OF_A_PATH = 3
+SCREEN_HEIGHT_BY_WIDTH = {1280: 800, 390: 844}
+PAGES_PER_PATH_MAX = 3
 NEXT_PASSWORD = "another correct horse"  # noqa: S105 (it opens nothing but this test)
-LAST = {"/logout": "/", "/own-account/password": "/own-account", "/own-account/sessions/end": "/own-account"}
-"""Forms that end the session or change the password, and the pages that have them."""
+LAST_FORMS = {"/logout": "/", "/own-account/password": "/own-account", "/own-account/sessions/end": "/own-account"}
+"""Forms that end the session or change the password, and the page of each form. They are submitted last."""
 # What is cut off on purpose: the link to the content and texts for screen readers.
-OUTSIDE = """() => {
+ELEMENTS_OUTSIDE_SCRIPT = """() => {
     const clipped = (each) => {
         for (let box = each.parentElement; box; box = box.parentElement) {
             const style = getComputedStyle(box);
@@ -37,7 +37,7 @@ OUTSIDE = """() => {
     }
     return found.slice(0, 3);
 }"""
-BROKEN = r"""() => {
+BROKEN_VALUES_SCRIPT = r"""() => {
     const found = [], texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
         const node = texts.currentNode;
@@ -52,11 +52,11 @@ BROKEN = r"""() => {
     }
     return found.slice(0, 3);
 }"""
-"""Dates and amounts that are broken at a hyphen."""
-CHANGES_IN_PLACE = "(number) => [...document.forms][number].hasAttribute('hx-post') && Boolean(window.htmx)"
-BUTTONS = """() => [...document.forms].map((form) => [...form.elements].filter((each) => each.type === "submit")
+"""Returns the dates and amounts that are broken at a hyphen."""
+CHANGES_IN_PLACE_SCRIPT = "(number) => [...document.forms][number].hasAttribute('hx-post') && Boolean(window.htmx)"
+BUTTONS_SCRIPT = """() => [...document.forms].map((form) => [...form.elements].filter((each) => each.type === "submit")
     .map((each) => `${each.name}=${each.name && each.value} ${each.getAttribute("formaction") || ""}`))"""
-SUBMIT = """([number, at, values]) => {
+SUBMIT_SCRIPT = """([number, at, values]) => {
     const form = [...document.forms][number];
     for (const field of form.elements) {
         if (field.name.startsWith("all_")) field.checked = false;
@@ -82,9 +82,9 @@ class Button(NamedTuple):
 class BrowserCrawler:
     """Crawls the console in one browser page. `problems` lists each problem with its address.
 
-    Every page is laid out at each width. One page of each shape is opened. Each button of one form of each kind is
-    pressed. Without forms, only PAGES_OF_A_PATH pages of each path are opened: most shapes differ only in their
-    filters.
+    The crawler opens one page of each shape, and checks its layout at each width. It presses each button of one form of
+    each kind. Without forms, it opens only PAGES_PER_PATH_MAX pages of each path, because most shapes differ only in
+    their filters.
     """
 
     def __init__(self, page: Page, user: str, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
@@ -96,12 +96,12 @@ class BrowserCrawler:
         self._paths: Counter[str] = Counter()
         self._waiting: deque[str] = deque(["/", *starts])
         self._deletions: list[str] = []
-        page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self._complain(str(error)))
+        page.on("console", lambda message: self._add_problem(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._add_problem(str(error)))
         page.on("response", self._check_status)
 
     def crawl(self) -> None:
-        """Log in, open every page, and submit every form. The forms that end the session are last."""
+        """Log in, open every page, and submit every form. Submit the forms that end the session last."""
         self._log_in()
         while self._waiting or self._deletions:
             while self._waiting:
@@ -112,7 +112,7 @@ class BrowserCrawler:
                 address = self._deletions.pop()
                 self.page.goto(address)
                 self._press_buttons(address)
-        for action, address in LAST.items() if self.with_forms else ():
+        for action, address in LAST_FORMS.items() if self.with_forms else ():
             self.page.goto(address)
             if "/login" in self.page.url:
                 self._log_in()
@@ -148,17 +148,17 @@ class BrowserCrawler:
             self.page.goto(address)
 
     def _check_layout(self) -> None:
-        for width, height in SIZES.items():
+        for width, height in SCREEN_HEIGHT_BY_WIDTH.items():
             self.page.set_viewport_size({"width": width, "height": height})
-            for problem in [*self.page.evaluate(OUTSIDE), *self.page.evaluate(BROKEN)]:
-                self._complain(f"at {width} px: {problem}")
+            for problem in [*self.page.evaluate(ELEMENTS_OUTSIDE_SCRIPT), *self.page.evaluate(BROKEN_VALUES_SCRIPT)]:
+                self._add_problem(f"at {width} px: {problem}")
 
     def _queue(self, seen_on: str, link: str) -> None:
         whole = urldefrag(urljoin(seen_on, link)).url
         shape, path = address_shape(whole), address_shape(urlsplit(whole).path)
         if link.startswith(self.elsewhere) or urlsplit(whole).netloc or self._shapes[shape]:
             return
-        if not self.with_forms and self._paths[path] == PAGES_OF_A_PATH:
+        if not self.with_forms and self._paths[path] == PAGES_PER_PATH_MAX:
             return
         self._shapes[shape] += 1
         self._paths[path] += 1
@@ -168,14 +168,13 @@ class BrowserCrawler:
         return HtmlPage(address, self.page.content()).forms
 
     def _next_button(self, address: str) -> Button | None:
-        """Return a button of the page that submits a form, and whose kind was not pressed before.
-
-        Return None if there is none.
-        """
-        for number, (form, buttons) in enumerate(zip(self._forms(address), self.page.evaluate(BUTTONS), strict=True)):
+        """Return a button that submits a form and whose kind was not pressed before, or None if the page has none."""
+        for number, (form, buttons) in enumerate(
+            zip(self._forms(address), self.page.evaluate(BUTTONS_SCRIPT), strict=True)
+        ):
             for at, button in enumerate(buttons):
                 kind = f"{form_kind(form)} {button}"
-                is_skipped = form.action in LAST or form.action == "/login" or kind in self.submitted
+                is_skipped = form.action in LAST_FORMS or form.action == "/login" or kind in self.submitted
                 if form.action.endswith("/delete") and self._waiting:
                     # Other pages link to what the form deletes.
                     self._deletions += [] if is_skipped or address in self._deletions else [address]
@@ -196,16 +195,16 @@ class BrowserCrawler:
                 log = {"name": "week.csv", "mimeType": "text/csv", "buffer": EMR_LOG}
                 self.page.locator("form").nth(button.form).locator("input[type=file]").set_input_files(log)
         entered = [button.form, button.at, values]
-        if self.page.evaluate(CHANGES_IN_PLACE, button.form):
+        if self.page.evaluate(CHANGES_IN_PLACE_SCRIPT, button.form):
             with self.page.expect_response(lambda response: response.request.method == "POST"):
-                self.page.evaluate(SUBMIT, entered)
+                self.page.evaluate(SUBMIT_SCRIPT, entered)
             return
         with self.page.expect_navigation(wait_until="load") as shown:
-            self.page.evaluate(SUBMIT, entered)
+            self.page.evaluate(SUBMIT_SCRIPT, entered)
         self._read_answer(shown.value)
 
     def _read_answer(self, answer: Response) -> None:
-        """Read the page that follows a form, if no page of its shape is known. Its address may not exist later."""
+        """Read the page that follows a form immediately, because its address may not exist later. Skip known shapes."""
         after = urlsplit(answer.url)
         address = f"{after.path}?{after.query}" if after.query else after.path
         if answer.request.method == "POST":  # not an address of its own: a question, or the result of each item
@@ -218,18 +217,18 @@ class BrowserCrawler:
 
     def _check_status(self, response: Response) -> None:
         if response.status >= 400:
-            self._complain(f"{response.request.method} {response.url} answers {response.status}")
+            self._add_problem(f"{response.request.method} {response.url} answers {response.status}")
 
-    def _complain(self, problem: str) -> None:
+    def _add_problem(self, problem: str) -> None:
         found = f"on {urlsplit(self.page.url).path}?{urlsplit(self.page.url).query}: {problem}"
         if found not in self.problems:
             self.problems.append(found)
 
 
 def _search_address(form: FormOnPage) -> str:
-    """Return the address that a search opens.
+    """Return the address that a search form opens, with the form's current values.
 
-    It has the values that the form shows, and valid values of required fields.
+    An empty required field gets a valid value.
     """
     values = {each.name: each.chosen for each in form.fields if each.kind != "checkbox"}
     values |= {each.name: valid_value(each, form) for each in form.fields if each.required and not each.chosen}

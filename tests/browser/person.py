@@ -1,4 +1,4 @@
-"""A person at the console, whose clicks are counted. On a phone the pages are in a menu."""
+"""A simulated user of the console, whose clicks are counted. On a phone the navigation is in a menu."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-CLICKS: dict[str, dict[str, int]] = defaultdict(dict)
+CLICKS_BY_JOB: dict[str, dict[str, int]] = defaultdict(dict)
 """The clicks of each job, by the width of the screen. `conftest.py` prints them after the tests."""
 
 
 class Person:
-    """Works at a page. Clicks, choices, files and the Enter key count as one click each; typing does not count."""
+    """A user at a page. Each click, choice, file and Enter key counts as one click; typing does not count."""
 
     def __init__(self, page: Page, job: str, width: str, screenshots: Path) -> None:
         self.page, self.job, self.width, self.clicks = page, job, width, 0
@@ -50,7 +50,7 @@ class Person:
         self.clicks += 1
 
     def choose_file(self, label: str, name: str, content: bytes) -> None:
-        """Choose a file of the computer."""
+        """Choose a file of the user's computer."""
         file = {"name": name, "mimeType": "text/csv", "buffer": content}
         self.page.get_by_label(label).set_input_files(file)
         self.clicks += 1
@@ -74,6 +74,6 @@ class Person:
 
     def is_done(self, *, desk: int, phone: int) -> None:
         """Check that the job took at most `desk` or `phone` clicks. Record the clicks, and save a screenshot."""
-        CLICKS[self.job][self.width] = self.clicks
+        CLICKS_BY_JOB[self.job][self.width] = self.clicks
         self.page.screenshot(path=self._screenshots / f"job-{self.job[:1]}-{self.width}.png", full_page=True)
         assert self.clicks <= {"desk": desk, "phone": phone}[self.width]

@@ -17,19 +17,19 @@ from console.web.app import page_paths
 from console.web.navigation import SECTIONS
 from tests.acceptance.stack import Stack
 from tests.browser.conftest import log_in_by_keyboard
-from tests.browser.test_balancing_job import log_of
+from tests.browser.test_balancing_job import payment_log_of
 from tests.browser.three_weeks import COMPANY, ThreeWeeks
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-GALLERY = FOLDER.parent / "reference" / "screenshots.md"
+SCREENSHOTS_FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+GALLERY_PAGE = SCREENSHOTS_FOLDER.parent / "reference" / "screenshots.md"
 BYTES_MAX, QUALITY_PERCENT = 60_000, 50
-LOOKS = {"": ("light", 1280, 800), "-dark": ("dark", 1280, 800), "-phone": ("light", 390, 844)}
-"""The suffix of a file, with its colours and the size of the screen."""
+LOOK_BY_SUFFIX = {"": ("light", 1280, 800), "-dark": ("dark", 1280, 800), "-phone": ("light", 390, 844)}
+"""The colours and the screen size of each look, by the suffix of its file names."""
 PATIENT, WEEK = "P-1037", "since=2026-10-05&until=2026-10-11"
-CLOSED = "Payment+added%2Fedited%2Fdeleted+when+month+is+closed"
+CLOSED_MONTH_REASON = "Payment+added%2Fedited%2Fdeleted+when+month+is+closed"
 
 # Three weeks are published within seconds. Move each import to shortly after its save, as on a real day.
-IMPORT_AFTER_SAVE = """
+SET_IMPORT_TIMES = """
     UPDATE history SET at = saved_at + step * interval '3 seconds' FROM
         (SELECT id, at, line_ref, row_number() OVER (PARTITION BY line_ref ORDER BY id) AS step FROM history) AS steps
         JOIN lines ON lines.id = steps.line_ref
@@ -39,13 +39,13 @@ IMPORT_AFTER_SAVE = """
 
 @pytest.fixture(scope="module")
 def filled_stack(console_stack: Stack) -> Stack:
-    """A stack with three weeks of four clinics, a closed August and September, and later corrections of September."""
+    """A stack with three weeks of payments of four clinics. August and September are closed, with late corrections."""
     stack, weeks = console_stack, ThreeWeeks()
     weeks.publish(stack)
     with psycopg.connect(
         libpq_url(current_engines(read_settings(stack.environment)).database_url), autocommit=True
     ) as connection:
-        connection.execute(IMPORT_AFTER_SAVE)
+        connection.execute(SET_IMPORT_TIMES)
     for month in ("2026-08", "2026-09"):
         stack.run_successfully("months", "close", COMPANY, month)
     stack.publish(*weeks.late_corrections(), *weeks.charges_of(PATIENT))
@@ -56,9 +56,9 @@ def filled_stack(console_stack: Stack) -> Stack:
 
 @pytest.fixture(scope="module")
 def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict[str, Page]]:
-    """For each look, a page where an administrator is logged in. Its time zone is the one of the clinics."""
+    """By look, a page where an administrator is logged in. The browser has the time zone of the clinics."""
     opened = {}
-    for suffix, (colors, width, height) in LOOKS.items():
+    for suffix, (colors, width, height) in LOOK_BY_SUFFIX.items():
         context = chromium.new_context(
             base_url=address,
             viewport={"width": width, "height": height},
@@ -73,14 +73,14 @@ def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict
 
 
 # Pages by the name of their files. Pages with a long history of work are in the test below.
-ADDRESSES = {
+ADDRESS_BY_NAME = {
     "overview": "/?day=2026-10-08",
     "search": "/search?q=P-103",
     "today": "/today?clinic=north&day=2026-10-08",
     "will-it-flow": "/will-it-flow?clinic=east&charge_type=Wellness&date=2026-10-08",
     "patient": f"/patient?patient={PATIENT}",
     "claims-feed": "/claims-feed?status=Not+Sent&clinic=east",
-    "exceptions": f"/exceptions?clinic=north&reason={CLOSED}",
+    "exceptions": f"/exceptions?clinic=north&reason={CLOSED_MONTH_REASON}",
     "exception": "/exceptions/1",
     "payment-log": f"/payment-log?{WEEK}&group_by=method",
     "payment-log-rows": f"/payment-log?{WEEK}&clinic=north",
@@ -102,15 +102,15 @@ ADDRESSES = {
     "no-such-page": "/no-such-page",
 }
 # Pages of the navigation without an address of their own above are taken as they open.
-OTHER_ADDRESSES = {
+NAVIGATION_ADDRESS_BY_NAME = {
     item.path.strip("/"): item.path
     for section in SECTIONS
     for item in section.items
-    if item.path in page_paths() and not any(urlsplit(each).path == item.path for each in ADDRESSES.values())
+    if item.path in page_paths() and not any(urlsplit(each).path == item.path for each in ADDRESS_BY_NAME.values())
 }
 
 
-@pytest.mark.parametrize(("name", "path"), [*ADDRESSES.items(), *OTHER_ADDRESSES.items()])
+@pytest.mark.parametrize(("name", "path"), [*ADDRESS_BY_NAME.items(), *NAVIGATION_ADDRESS_BY_NAME.items()])
 def test_page_is_saved_as_screenshots(pages: dict[str, Page], screenshot_folder: Path, name: str, path: str) -> None:
     for suffix, page in pages.items():
         page.goto(path)
@@ -161,21 +161,21 @@ def test_steps_of_several_exceptions_and_of_a_file_are_saved_as_screenshots(
     pages: dict[str, Page], screenshot_folder: Path
 ) -> None:
     for suffix, page in pages.items():
-        page.goto(ADDRESSES["exceptions"])
+        page.goto(ADDRESS_BY_NAME["exceptions"])
         page.get_by_role("checkbox", name="Select all rows").check()
         page.get_by_role("button", name=re.compile("^Accept [0-9]+ selected")).click()
         save_screenshot(page, f"exceptions-selected{suffix}", screenshot_folder)
 
-        page.goto(ADDRESSES["balancing"])
+        page.goto(ADDRESS_BY_NAME["balancing"])
         page.locator("summary", has_text="Compare with the EMR's own Payment Log").click()
-        log = {"name": "week.csv", "mimeType": "text/csv", "buffer": log_of("north", {"p-1001": "25.00"})}
+        log = {"name": "week.csv", "mimeType": "text/csv", "buffer": payment_log_of("north", {"p-1001": "25.00"})}
         page.get_by_label("CSV file of the EMR").set_input_files(log)
         page.get_by_role("button", name="Upload and preview").click()
         save_screenshot(page, f"uploaded-file{suffix}", screenshot_folder)
 
 
 def test_login_page_is_saved_as_screenshots(chromium: Browser, address: str, screenshot_folder: Path) -> None:
-    for suffix, (colors, width, height) in LOOKS.items():
+    for suffix, (colors, width, height) in LOOK_BY_SUFFIX.items():
         size = {"width": width, "height": height}
         with chromium.new_context(
             base_url=address, viewport=size, color_scheme="dark" if colors == "dark" else "light"
@@ -191,13 +191,15 @@ def save_screenshot(page: Page, name: str, screenshot_folder: Path) -> None:
     options = {"format": "webp", "quality": QUALITY_PERCENT}
     picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", options)["data"])
     assert len(picture) < BYTES_MAX
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.webp").write_bytes(picture)
+    SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
+    (SCREENSHOTS_FOLDER / f"{name}.webp").write_bytes(picture)
 
 
 def test_gallery_shows_every_screenshot() -> None:
-    """Write the page of the documentation that shows the screenshots. It runs last."""
-    names = sorted(path.stem for path in FOLDER.glob("*.webp") if not path.stem.endswith(("-dark", "-phone")))
+    """Write the page of the documentation that shows the screenshots. This test runs last."""
+    names = sorted(
+        path.stem for path in SCREENSHOTS_FOLDER.glob("*.webp") if not path.stem.endswith(("-dark", "-phone"))
+    )
     lines = ["# Screenshots", "", "Every page of the console, made by `make screenshots` from simulated weeks.", ""]
     for name in names:
         words = name.replace("-", " ").capitalize()
@@ -205,4 +207,4 @@ def test_gallery_shows_every_screenshot() -> None:
         for suffix, look in (("", "light"), ("-dark", "dark"), ("-phone", "on a phone")):
             lines.append(f"![{words}, {look}](../screenshots/{name}{suffix}.webp)")
         lines.append("")
-    GALLERY.write_text("\n".join(lines))
+    GALLERY_PAGE.write_text("\n".join(lines))

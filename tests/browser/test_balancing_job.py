@@ -5,22 +5,24 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.acceptance.events import ALL_TYPES, DAY, line_key, patient, payment
+from tests.acceptance.events import ALL_TYPES, PAYMENT_DAY, line_key, patient, payment
 from tests.acceptance.stack import Stack
 from tests.browser.person import Person
 
-COLUMNS = "clinic_id,payment_id,line_id,transaction_date,amount_paid,charge_type,internal_payment,paid"
+LOG_COLUMNS = "clinic_id,payment_id,line_id,transaction_date,amount_paid,charge_type,internal_payment,paid"
 
 
-def log_of(clinic: str, amounts: dict[str, str]) -> bytes:
+def payment_log_of(clinic: str, amounts: dict[str, str]) -> bytes:
     """Return the EMR's Payment Log of a clinic, with the amount of each payment."""
-    rows = [f"{clinic},{payment_id},1,{DAY},{amount},Copay,false,true" for payment_id, amount in amounts.items()]
-    return "\n".join([COLUMNS, *rows, ""]).encode()
+    rows = [
+        f"{clinic},{payment_id},1,{PAYMENT_DAY},{amount},Copay,false,true" for payment_id, amount in amounts.items()
+    ]
+    return "\n".join([LOG_COLUMNS, *rows, ""]).encode()
 
 
 @pytest.mark.parametrize("width", ["desk", "phone"])
-def test_biller_balances_a_week_with_a_file_that_differs(
-    console_stack: Stack, start: Callable[[str, str, str], Person], width: str
+def test_biller_finds_the_differences_between_an_emr_log_and_billing(
+    console_stack: Stack, log_in_person: Callable[[str, str, str], Person], width: str
 ) -> None:
     clinic = f"file-{width}"
     console_stack.set_clinic(clinic, ALL_TYPES)
@@ -29,12 +31,14 @@ def test_biller_balances_a_week_with_a_file_that_differs(
         patient(f"{clinic}-ada"), *(payment(clinic, payment_id, amount) for payment_id, amount in known.items())
     )
     console_stack.wait_until_idle()
-    biller = start("bill", "c: balance a week with a file", width)
+    biller = log_in_person("bill", "c: balance a week with a file", width)
     page = biller.page
 
     biller.go("Payment Balancing")
     biller.click(page.locator("summary", has_text="Compare with the EMR's own Payment Log"))
-    biller.choose_file("CSV file of the EMR", "week.csv", log_of(clinic, {"equal": "25.00", "changed": "35.00"}))
+    biller.choose_file(
+        "CSV file of the EMR", "week.csv", payment_log_of(clinic, {"equal": "25.00", "changed": "35.00"})
+    )
     biller.click("Upload and preview")
     biller.sees("2 rows were read")
     page.get_by_label("From").fill("2026-10-05")

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser
 
 from payments.access.rights import Role, User
-from tests.browser.conftest import ZONE
+from tests.browser.conftest import BROWSER_TIME_ZONE
 from tests.browser.crawler import BrowserCrawler
 from tests.console.web.conftest import serve
 from tests.console.web.test_crawl import USERS, task_pages
@@ -19,8 +19,10 @@ BRIEFLY_CRAWLED_USERS = [user for user in USERS if user.name in {f"{Role.FRONT_O
 
 
 def crawl(chromium: Browser, address: str, user: User, **how: bool) -> BrowserCrawler:
-    """Open every page as a user. `how` holds `scripts` and `with_forms`."""
-    with chromium.new_context(base_url=address, java_script_enabled=how["scripts"], timezone_id=ZONE) as context:
+    """Crawl the console as a user. `how` are the options `scripts` and `with_forms`."""
+    with chromium.new_context(
+        base_url=address, java_script_enabled=how["scripts"], timezone_id=BROWSER_TIME_ZONE
+    ) as context:
         flower = ("http://127.0.0.1:5555",)
         crawler = BrowserCrawler(context.new_page(), user.name, flower, *task_pages(user), with_forms=how["with_forms"])
         crawler.crawl()

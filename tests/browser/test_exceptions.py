@@ -11,12 +11,12 @@ from tests.acceptance.events import ALL_TYPES, line_key, patient, payment
 from tests.acceptance.stack import Stack
 from tests.browser.person import Person
 
-LogIn = Callable[..., Page]
-Start = Callable[[str, str, str], Person]
+LogInFunction = Callable[..., Page]
+LogInPersonFunction = Callable[[str, str, str], Person]
 
 
 def raise_payments_of_a_closed_month(stack: Stack, clinic: str, count: int) -> None:
-    """Publish payments of 20.00 of a month, and close the month. Then raise the payments to 21.00, 22.00 and so on."""
+    """Publish payments of 20.00, and close their month. Then raise the payments to 21.00, 22.00 and so on."""
     here = {"company_id": clinic, "transaction_date": "2026-05-05", "date_of_service": "2026-05-05"}
     stack.run_successfully("settings", "set", clinic, "--company", clinic, "--integration", "on", "--types", ALL_TYPES)
     first = (payment(clinic, f"p{number:02}", "20.00", **here) for number in range(count))
@@ -42,10 +42,12 @@ def accept_button(row: Locator) -> Locator:
 
 
 @pytest.mark.parametrize("width", ["desk", "phone"])
-def test_biller_works_ten_exceptions(console_stack: Stack, start: Start, width: str) -> None:
+def test_biller_decides_ten_exceptions_one_by_one(
+    console_stack: Stack, log_in_person: LogInPersonFunction, width: str
+) -> None:
     clinic = f"ten-{width}"
     raise_payments_of_a_closed_month(console_stack, clinic, 10)
-    biller = start("bill", "b: work ten exceptions", width)
+    biller = log_in_person("bill", "b: work ten exceptions", width)
     page = biller.page
 
     biller.go("Billing Exceptions")
@@ -73,11 +75,11 @@ def test_biller_works_ten_exceptions(console_stack: Stack, start: Start, width: 
 
 @pytest.mark.parametrize("width", ["desk", "phone"])
 def test_biller_accepts_ten_exceptions_together(
-    console_stack: Stack, start: Start, screenshot_folder: Path, width: str
+    console_stack: Stack, log_in_person: LogInPersonFunction, screenshot_folder: Path, width: str
 ) -> None:
     clinic = f"together-{width}"
     raise_payments_of_a_closed_month(console_stack, clinic, 10)
-    biller = start("bill", "b: accept ten exceptions together", width)
+    biller = log_in_person("bill", "b: accept ten exceptions together", width)
     page = biller.page
 
     biller.go("Billing Exceptions")
@@ -94,7 +96,7 @@ def test_biller_accepts_ten_exceptions_together(
     assert adjustments(console_stack, clinic) == sorted(f"{number}.00" for number in range(1, 11))
 
 
-def test_two_quick_clicks_at_one_point_accept_one_exception(console_stack: Stack, logged_in: LogIn) -> None:
+def test_two_quick_clicks_at_one_point_accept_one_exception(console_stack: Stack, logged_in: LogInFunction) -> None:
     clinic = "quick"
     raise_payments_of_a_closed_month(console_stack, clinic, 3)
     page = logged_in("bill")
@@ -115,7 +117,7 @@ def test_two_quick_clicks_at_one_point_accept_one_exception(console_stack: Stack
     assert adjustments(console_stack, clinic) == ["1.00"]
 
 
-def test_row_stays_and_can_be_undone_without_scripts(console_stack: Stack, logged_in: LogIn) -> None:
+def test_decided_row_stays_and_can_be_undone_without_scripts(console_stack: Stack, logged_in: LogInFunction) -> None:
     clinic = "quick-plain"
     raise_payments_of_a_closed_month(console_stack, clinic, 3)
     page = logged_in("bill", javascript=False)
@@ -133,8 +135,8 @@ def test_row_stays_and_can_be_undone_without_scripts(console_stack: Stack, logge
     assert adjustments(console_stack, clinic) == ["-2.00", "2.00"]
 
 
-def test_biller_takes_the_next_exception_and_reads_its_life(
-    console_stack: Stack, logged_in: LogIn, screenshot_folder: Path
+def test_biller_opens_the_next_exception_and_reads_its_history(
+    console_stack: Stack, logged_in: LogInFunction, screenshot_folder: Path
 ) -> None:
     clinic = "taken"
     raise_payments_of_a_closed_month(console_stack, clinic, 1)

@@ -10,18 +10,18 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.events import ALL_TYPES, line_key, patient, payment
 from tests.acceptance.stack import Stack
-from tests.browser.conftest import PASSWORD, ZONE
+from tests.browser.conftest import BROWSER_TIME_ZONE, PASSWORD
 from tests.browser.person import Person
 
-SIZES = ("desk", "phone")
-Start = Callable[[str, str, str], Person]
+SCREEN_NAMES = ("desk", "phone")
+LogInPersonFunction = Callable[[str, str, str], Person]
 
 
 def open_clinic(stack: Stack, clinic: str, types: str) -> str:
     """Add a company with a clinic, and a user of its front desk who sees this clinic only. Return the user's name."""
     name, company = f"desk.of.{clinic}", f"{clinic}-co"
     stack.run_successfully("settings", "set", clinic, "--company", company, "--integration", "on", "--types", types)
-    stack.run_successfully("company", "set", company, "--timezone", ZONE)
+    stack.run_successfully("company", "set", company, "--timezone", BROWSER_TIME_ZONE)
     limits = ("--role", "front-office", "--company", company, "--clinic", clinic)
     stack.run_successfully("users", "add", name, *limits, "--password-stdin", stdin=f"{PASSWORD}\n".encode())
     return name
@@ -29,7 +29,7 @@ def open_clinic(stack: Stack, clinic: str, types: str) -> str:
 
 def take_payments_of_today(stack: Stack, clinic: str) -> str:
     """Publish two payments of the current day, and return the day. One of them is Not Sent."""
-    day = str(datetime.now(ZoneInfo(ZONE)).date())
+    day = str(datetime.now(ZoneInfo(BROWSER_TIME_ZONE)).date())
     here = {"company_id": f"{clinic}-co", "transaction_date": day, "date_of_service": day}
     stack.publish(
         patient(f"{clinic}-ada") | {"company_id": f"{clinic}-co"},
@@ -41,7 +41,7 @@ def take_payments_of_today(stack: Stack, clinic: str) -> str:
 
 
 def print_page(person: Person, screenshots: Path, name: str) -> Page:
-    """Print with the button of the page. Return the page as the printer gets it."""
+    """Print with the button of the page. Return the page as the printer receives it."""
     person.page.evaluate("window.print = () => { document.body.dataset.printed = 'yes' }")
     person.click("Print", exact=True)
     assert person.page.locator("body").get_attribute("data-printed") == "yes"
@@ -52,12 +52,14 @@ def print_page(person: Person, screenshots: Path, name: str) -> Page:
     return person.page
 
 
-@pytest.mark.parametrize("width", SIZES)
-def test_front_desk_prints_the_day(console_stack: Stack, start: Start, screenshot_folder: Path, width: str) -> None:
+@pytest.mark.parametrize("width", SCREEN_NAMES)
+def test_front_desk_prints_the_payments_of_the_day(
+    console_stack: Stack, log_in_person: LogInPersonFunction, screenshot_folder: Path, width: str
+) -> None:
     clinic = f"print-{width}"
     name = open_clinic(console_stack, clinic, "Copay")
     day = take_payments_of_today(console_stack, clinic)
-    desk = start(name, "d: print the day", width)
+    desk = log_in_person(name, "d: print the day", width)
 
     desk.go("Payments of the day")
     expect(desk.page.get_by_role("heading", name="Payments of the day")).to_contain_text(f"{clinic}, {day}")
@@ -72,14 +74,14 @@ def test_front_desk_prints_the_day(console_stack: Stack, start: Start, screensho
     desk.is_done(desk=2, phone=3)
 
 
-@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("width", SCREEN_NAMES)
 def test_biller_prints_the_deposit_slip_of_the_day(
-    console_stack: Stack, start: Start, screenshot_folder: Path, width: str
+    console_stack: Stack, log_in_person: LogInPersonFunction, screenshot_folder: Path, width: str
 ) -> None:
     clinic = f"slip-{width}"
     open_clinic(console_stack, clinic, "Copay")
     day = take_payments_of_today(console_stack, clinic)
-    biller = start("bill", "d: print the deposit slip", width)
+    biller = log_in_person("bill", "d: print the deposit slip", width)
 
     biller.go("Patient Payment Log")
     biller.click("Deposit slip", "link")
@@ -95,11 +97,13 @@ def test_biller_prints_the_deposit_slip_of_the_day(
     biller.is_done(desk=5, phone=6)
 
 
-@pytest.mark.parametrize("width", SIZES)
-def test_front_desk_asks_whether_a_payment_would_flow(console_stack: Stack, start: Start, width: str) -> None:
+@pytest.mark.parametrize("width", SCREEN_NAMES)
+def test_front_desk_asks_whether_a_payment_would_flow(
+    console_stack: Stack, log_in_person: LogInPersonFunction, width: str
+) -> None:
     clinic = f"ask-{width}"
     name = open_clinic(console_stack, clinic, ALL_TYPES.replace("Supplies,", ""))
-    desk = start(name, "h: ask whether a payment would flow", width)
+    desk = log_in_person(name, "h: ask whether a payment would flow", width)
 
     desk.go("Payment preview")
     desk.choose("Charge type", "Supplies")

@@ -10,11 +10,11 @@ from tests.acceptance.events import line_key, patient, payment
 from tests.acceptance.stack import Stack
 from tests.browser.closed_month import change_a_closed_month
 
-LogIn = Callable[..., Page]
+LogInFunction = Callable[..., Page]
 
 
 def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
-    console_stack: Stack, logged_in: LogIn, screenshot_folder: Path
+    console_stack: Stack, logged_in: LogInFunction, screenshot_folder: Path
 ) -> None:
     clinic = "shoe-shop"
     console_stack.set_clinic(clinic, "Copay")
@@ -52,7 +52,7 @@ def test_support_requeues_a_not_sent_payment_after_selecting_its_type(
 
 
 def test_biller_resolves_added_edited_and_deleted_exceptions(
-    console_stack: Stack, logged_in: LogIn, screenshot_folder: Path
+    console_stack: Stack, logged_in: LogInFunction, screenshot_folder: Path
 ) -> None:
     clinic = "closed-clinic"
     change_a_closed_month(console_stack, clinic, "closed-co")
@@ -89,7 +89,7 @@ def test_biller_resolves_added_edited_and_deleted_exceptions(
 
 
 def test_biller_balances_a_week_and_follows_a_difference(
-    console_stack: Stack, logged_in: LogIn, screenshot_folder: Path
+    console_stack: Stack, logged_in: LogInFunction, screenshot_folder: Path
 ) -> None:
     clinic = "weekly"
     console_stack.set_clinic(clinic, "Copay")
@@ -123,7 +123,7 @@ def test_biller_balances_a_week_and_follows_a_difference(
     expect(page.get_by_role("region", name="Current state")).to_contain_text("Not Sent")
 
 
-def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogIn) -> None:
+def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogInFunction) -> None:
     clinic = "no-scripts"
     console_stack.set_clinic(clinic, "Copay")
     console_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "shoes", "9.00", charge_type="Supplies"))
@@ -138,7 +138,7 @@ def test_requeue_works_without_scripts(console_stack: Stack, logged_in: LogIn) -
     expect(page.get_by_role("status").first).to_contain_text("1 of 1 payment requeued")
 
 
-def test_operator_reaches_flower_and_returns(logged_in: LogIn, screenshot_folder: Path) -> None:
+def test_operator_reaches_flower_and_returns(logged_in: LogInFunction, screenshot_folder: Path) -> None:
     page = logged_in("ann")
 
     page.get_by_role("link", name="Flower").click()

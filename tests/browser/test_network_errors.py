@@ -8,7 +8,7 @@ from tests.browser.conftest import log_in_by_keyboard
 CLINIC = "network-errors"
 
 
-def open_clinic(chromium: Browser, address: str, stack: Stack) -> Page:
+def open_clinic_page(chromium: Browser, address: str, stack: Stack) -> Page:
     stack.run_successfully("settings", "set", CLINIC, "--company", "network", "--integration", "on", "--types", "Copay")
     page = log_in_by_keyboard(chromium.new_context(base_url=address).new_page(), "ann")
     page.clock.install()
@@ -17,7 +17,7 @@ def open_clinic(chromium: Browser, address: str, stack: Stack) -> Page:
 
 
 def test_button_works_again_after_a_network_error(chromium: Browser, address: str, console_stack: Stack) -> None:
-    page = open_clinic(chromium, address, console_stack)
+    page = open_clinic_page(chromium, address, console_stack)
     posts: list[str] = []
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
     page.route("**/clinic", lambda route: route.abort("aborted"))

@@ -8,24 +8,24 @@ from playwright.sync_api import Browser, expect
 
 from tests.acceptance.events import patient, payment
 from tests.acceptance.stack import Stack
-from tests.browser.conftest import PASSWORD, WIDTHS, ZONE
+from tests.browser.conftest import BROWSER_TIME_ZONE, PASSWORD, SCREEN_SIZES
 from tests.browser.person import Person
 
-SIZES = ("desk", "phone")
+SCREEN_NAMES = ("desk", "phone")
 OWN_PASSWORD = "quite another horse"  # noqa: S105 (it opens nothing but these tests)
-Start = Callable[[str, str, str], Person]
-Visit = Callable[[str, str], Person]
+LogInPersonFunction = Callable[[str, str, str], Person]
+OpenLoginPageFunction = Callable[[str, str], Person]
 
 
 @pytest.fixture
-def visit(chromium: Browser, address: str, screenshot_folder: Path) -> Iterator[Visit]:
-    """Return a function that returns a person at the login page."""
+def open_login_page(chromium: Browser, address: str, screenshot_folder: Path) -> Iterator[OpenLoginPageFunction]:
+    """Return a function that opens the login page in a new browser and returns the Person there."""
     contexts = []
 
     def begin(job: str, width: str) -> Person:
-        across, down = WIDTHS[width]
+        across, down = SCREEN_SIZES[width]
         viewport = {"width": across, "height": down}
-        contexts.append(chromium.new_context(base_url=address, viewport=viewport, timezone_id=ZONE))
+        contexts.append(chromium.new_context(base_url=address, viewport=viewport, timezone_id=BROWSER_TIME_ZONE))
         page = contexts[-1].new_page()
         page.goto("/")
         return Person(page, job, width, screenshot_folder)
@@ -35,8 +35,8 @@ def visit(chromium: Browser, address: str, screenshot_folder: Path) -> Iterator[
         context.close()
 
 
-@pytest.mark.parametrize("width", SIZES)
-def test_manager_closes_a_month(console_stack: Stack, start: Start, width: str) -> None:
+@pytest.mark.parametrize("width", SCREEN_NAMES)
+def test_manager_closes_a_month(console_stack: Stack, log_in_person: LogInPersonFunction, width: str) -> None:
     clinic, company = f"month-{width}", f"month-co-{width}"
     here = {"company_id": company, "transaction_date": "2026-05-05", "date_of_service": "2026-05-05"}
     console_stack.run_successfully(
@@ -44,7 +44,7 @@ def test_manager_closes_a_month(console_stack: Stack, start: Start, width: str) 
     )
     console_stack.publish(patient(f"{clinic}-ada") | {"company_id": company}, payment(clinic, "visit", "25.00", **here))
     console_stack.wait_until_idle()
-    manager = start("bill", "e: close a month", width)
+    manager = log_in_person("bill", "e: close a month", width)
 
     row = manager.page.get_by_role("region", name="Months to close").get_by_role("row").filter(has_text=company)
     manager.click(row.get_by_role("link", name="2026-05"))
@@ -57,16 +57,16 @@ def test_manager_closes_a_month(console_stack: Stack, start: Start, width: str) 
     manager.is_done(desk=3, phone=3)
 
 
-@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("width", SCREEN_NAMES)
 def test_administrator_adds_a_limited_user_who_changes_the_password(
-    console_stack: Stack, start: Start, visit: Visit, width: str
+    console_stack: Stack, log_in_person: LogInPersonFunction, open_login_page: OpenLoginPageFunction, width: str
 ) -> None:
     company, name = f"users-co-{width}", f"kim-{width}"
     for clinic in (f"own-{width}", f"other-{width}"):
         console_stack.run_successfully(
             "settings", "set", clinic, "--company", company, "--integration", "on", "--types", "Copay"
         )
-    admin = start("ann", "f: add a limited user", width)
+    admin = log_in_person("ann", "f: add a limited user", width)
 
     admin.go("Users")
     admin.click("Add user", "link")
@@ -79,7 +79,7 @@ def test_administrator_adds_a_limited_user_who_changes_the_password(
     admin.sees(f"User {name} added.")
     admin.is_done(desk=6, phone=7)
 
-    user = visit("f: change the own password", width)
+    user = open_login_page("f: change the own password", width)
     log_in(user, name, PASSWORD)
     user.sees("Choose a new password.")
     user.fill_field("Current password", PASSWORD)

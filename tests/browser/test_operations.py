@@ -17,11 +17,11 @@ from tests.acceptance.events import line_key, patient, payment
 from tests.acceptance.stack import Stack
 from tests.browser.person import Person
 
-LogIn = Callable[..., Page]
+LogInFunction = Callable[..., Page]
 COMPANY, ERROR, TASK = "unlucky-co", "ValueError: Unknown time zone", "6f1c1a52-0000-4000-8000-000000000001"
 
 
-ADD_FAILURES = """
+INSERT_FAILURES = """
 INSERT INTO postponed_work (company_id, kind, item_id, failed_attempts, error, first_failed_at, failed_at, next_try_at)
 VALUES (%s, 'balance_company', '', 2, %s, now(), now(), now() + interval '1 hour')
 """
@@ -36,7 +36,7 @@ def failed_night(console_stack: Stack) -> Iterator[None]:
         psycopg.connect(libpq_url(stack.engines.database_url), autocommit=True) as connection,
         connect_redis(stack.engines.redis_url) as feed,
     ):
-        connection.execute(ADD_FAILURES, (COMPANY, ERROR))
+        connection.execute(INSERT_FAILURES, (COMPANY, ERROR))
         failed_tasks.record(feed, FailedTask("billing.balance", TASK, datetime.now(UTC), "ValueError", "backoffice-1"))
         yield
         connection.execute("DELETE FROM postponed_work WHERE company_id = %s", (COMPANY,))
@@ -45,8 +45,8 @@ def failed_night(console_stack: Stack) -> Iterator[None]:
 
 @pytest.mark.usefixtures("failed_night")
 @pytest.mark.parametrize("width", ["desk", "phone"])
-def test_operator_finds_last_nights_failures(start: Callable[[str, str, str], Person], width: str) -> None:
-    operator = start("olga", "g: find what failed last night", width)
+def test_operator_finds_last_nights_failures(log_in_person: Callable[[str, str, str], Person], width: str) -> None:
+    operator = log_in_person("olga", "g: find what failed last night", width)
     page = operator.page
 
     failed = page.get_by_role("region", name="Nightly jobs with a problem").get_by_role("row").filter(has_text=COMPANY)
@@ -64,7 +64,7 @@ def test_operator_finds_last_nights_failures(start: Callable[[str, str, str], Pe
     operator.is_done(desk=1, phone=1)
 
 
-def test_payment_links_to_its_task_in_flower_and_back(console_stack: Stack, logged_in: LogIn) -> None:
+def test_payment_links_to_its_task_in_flower_and_back(console_stack: Stack, logged_in: LogInFunction) -> None:
     clinic = "traced"
     console_stack.set_clinic(clinic, "Copay")
     console_stack.publish(patient(f"{clinic}-ada"), payment(clinic, "visit"))

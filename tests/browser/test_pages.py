@@ -14,7 +14,7 @@ from config.settings import read_settings
 from tests.acceptance.events import ALL_TYPES, payment
 from tests.acceptance.stack import Stack
 from tests.browser.closed_month import change_a_closed_month
-from tests.browser.conftest import WIDTHS
+from tests.browser.conftest import SCREEN_SIZES
 
 CLOSED, STRANGE = "pages-closed", "pages-strange"
 PAGES = {
@@ -70,11 +70,11 @@ PAGES = {
 }
 LOOKS = (("light", "desk"), ("dark", "desk"), ("light", "phone"), ("dark", "phone"), ("light", "tablet"))
 AXE_LOOKS = LOOKS[:3]
-"""A page has the same contrasts at all widths, and the same elements in light and dark colours."""
-STATUS = {"refused": 404, "no-such-page": 404}
+"""The looks that axe checks. Contrasts are the same at all widths, and elements the same in light and dark."""
+STATUS_BY_PAGE = {"refused": 404, "no-such-page": 404}
 
 # Accessibility problems that the page reports about itself.
-PROBLEMS = """() => {
+LAYOUT_PROBLEMS_SCRIPT = """() => {
     const named = (each) => each.labels?.length || each.getAttribute("aria-label") || each.textContent.trim();
     const shown = (each) => each.offsetParent !== null && each.type !== "hidden";
     const controls = [...document.querySelectorAll("input, select, button, a, summary")].filter(shown);
@@ -120,10 +120,10 @@ def test_page_fits_every_screen_width_and_is_accessible(
 ) -> None:
     answer, problems = admin_page.goto(PAGES[name]), {}
     for colors, width in LOOKS:
-        across, down = WIDTHS[width]
+        across, down = SCREEN_SIZES[width]
         admin_page.emulate_media(color_scheme=colors, reduced_motion="reduce")
         admin_page.set_viewport_size({"width": across, "height": down})
-        found = admin_page.evaluate(PROBLEMS)
+        found = admin_page.evaluate(LAYOUT_PROBLEMS_SCRIPT)
         if (colors, width) in AXE_LOOKS:
             admin_page.screenshot(path=screenshot_folder / f"{name}-{width}-{colors}.png", full_page=True)
             violations = axe.run(admin_page, options={"resultTypes": ["violations"]}).response["violations"]
@@ -131,7 +131,7 @@ def test_page_fits_every_screen_width_and_is_accessible(
         problems[f"{width} {colors}"] = found
 
     assert answer
-    assert answer.status == STATUS.get(name, 200)
+    assert answer.status == STATUS_BY_PAGE.get(name, 200)
     assert {where: found for where, found in problems.items() if found} == {}
 
 

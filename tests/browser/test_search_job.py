@@ -14,7 +14,7 @@ from tests.browser.person import Person
 
 @pytest.mark.parametrize("width", ["desk", "phone"])
 def test_support_finds_a_missing_copay_by_the_patients_name(
-    console_stack: Stack, start: Callable[[str, str, str], Person], screenshot_folder: Path, width: str
+    console_stack: Stack, log_in_person: Callable[[str, str, str], Person], screenshot_folder: Path, width: str
 ) -> None:
     clinic, family = f"missing-{width}", {"desk": "Vanderbilt", "phone": "Quackenbush"}[width]
     console_stack.set_clinic(clinic, "Deductible")
@@ -22,7 +22,7 @@ def test_support_finds_a_missing_copay_by_the_patients_name(
         patient(f"{clinic}-ada") | {"name": f"Renée {family}"}, payment(clinic, "copay", "41.50", reference="7731")
     )
     console_stack.wait_until_idle()
-    support = start("sue", "a: find a missing copay by the name", width)
+    support = log_in_person("sue", "a: find a missing copay by the name", width)
     page = support.page
 
     support.fill("Search everywhere", f"renee {family[:5].lower()}", enter=True)

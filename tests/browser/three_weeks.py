@@ -13,13 +13,13 @@ from tests.acceptance.stack import Stack
 from tests.builders.events import event_fields
 
 COMPANY, DAYS, SEED, FIRST_DAY = "acme", 21, 7, date(2026, 9, 21)
-CLINICS = {"clinic-001": "north", "clinic-002": "south", "clinic-003": "east", "clinic-004": "west"}
-SEPTEMBER_CASES = 9
+CLINIC_NAMES = {"clinic-001": "north", "clinic-002": "south", "clinic-003": "east", "clinic-004": "west"}
+SEPTEMBER_CORRECTIONS = 9
 _PATIENT, _PAYMENT = re.compile(r"clinic-\d{3}-s7-p\d+(?!\d|-case)"), re.compile(r"s7-20\d{6}-\d{3}")
 
 
 class ThreeWeeks:
-    """The events that the EMR publishes in three weeks, in order. Each run generates the same events."""
+    """The EMR's events of three weeks, in order of publication. Each run generates the same events."""
 
     @cached_property
     def events(self) -> list[Event]:
@@ -36,7 +36,7 @@ class ThreeWeeks:
             return names.setdefault(found[0], f"p-{1001 + sum(name.startswith('p-') for name in names.values())}")
 
         body = _PAYMENT.sub(rename_payment, _PATIENT.sub(rename_patient, body)).replace("company-1", COMPANY)
-        for simulated, clinic in CLINICS.items():
+        for simulated, clinic in CLINIC_NAMES.items():
             body = body.replace(simulated, clinic)
         event: Event = json.loads(body)
         return event
@@ -44,8 +44,8 @@ class ThreeWeeks:
     def publish(self, stack: Stack) -> None:
         """Publish all events, and wait until they are imported."""
         stack.run_successfully("company", "set", COMPANY, "--timezone", "America/Phoenix")
-        for clinic in clinics_of(len(CLINICS), SEED):
-            name, switch = CLINICS[clinic.clinic_id], "on" if clinic.integration else "off"
+        for clinic in clinics_of(len(CLINIC_NAMES), SEED):
+            name, switch = CLINIC_NAMES[clinic.clinic_id], "on" if clinic.integration else "off"
             types = ",".join(clinic.types)
             stack.run_successfully(
                 "settings", "set", name, "--company", COMPANY, "--integration", switch, "--types", types
@@ -57,7 +57,7 @@ class ThreeWeeks:
         """Yield events that edit, delete and add payments of the closed September."""
         now = datetime.now(UTC).isoformat()
         saved = [each for each in self.events if each["type"] == "payment.saved" and each["clinic_id"] == "north"]
-        whole = [each for each in saved if self._is_in_september(each)][5 : 5 + SEPTEMBER_CASES]
+        whole = [each for each in saved if self._is_in_september(each)][5 : 5 + SEPTEMBER_CORRECTIONS]
         for number, event in enumerate(whole):
             later = event | {
                 "event_id": f"00000000-0000-4000-8000-{number:012}",
@@ -74,7 +74,7 @@ class ThreeWeeks:
                     yield later | {"payment_id": f"p-{1900 + number}", "version": 1}
 
     def charges_of(self, patient_id: str) -> Iterator[Event]:
-        """Yield open charges of this patient for some of the visits."""
+        """Yield charges of this patient for some visits. The patient still owes money for each."""
         paid = [each for each in self.events if each["patient_id"] == patient_id and each.get("date_of_service")]
         days = sorted({str(each["date_of_service"]) for each in paid})
         for number, day in enumerate(days):
