@@ -1,4 +1,4 @@
-"""Hooks that pytest calls during a test run. `tests/engines.py` defines the fixtures for all tests."""
+"""Hooks that pytest calls during a test run. `tests/engines.py` defines the fixtures that all tests share."""
 
 import gc
 import importlib

@@ -1,4 +1,4 @@
-"""Fixtures for real PostgreSQL and Redis servers. Without DATABASE_URL and REDIS_URL, the servers are temporary."""
+"""Fixtures for PostgreSQL and Redis. The servers are temporary unless DATABASE_URL and REDIS_URL name others."""
 
 import logging
 import os
@@ -84,7 +84,7 @@ def _restore_logging() -> Iterator[None]:
 
 
 class PersistentStatements(PrepareManager):
-    """Keeps prepared statements after the rollback at the end of each test. Therefore no test may change the schema."""
+    """Prepared statements that survive the rollback at the end of each test. So no test may change the schema."""
 
     prepare_threshold = 1
     prepared_max = 1_000

@@ -1,4 +1,4 @@
-"""Proxies in front of a server: one that adds TLS, and one that gives a Unix socket a port of 127.0.0.1."""
+"""Proxies in front of a server: one adds TLS, and one gives a Unix socket a port of 127.0.0.1."""
 
 import socket
 import ssl
@@ -23,27 +23,27 @@ def tls_proxy(certificate: tuple[Path, Path], target: tuple[str, int]) -> Iterat
     """Run a TLS proxy in front of a server, and yield its port. `certificate` is the result of `make_certificate`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
-    with _proxy(
+    with _run_proxy(
         lambda client: context.wrap_socket(client, server_side=True), lambda: socket.create_connection(target)
     ) as port:
         yield port
 
 
 @contextmanager
-def port_of_socket(path: Path) -> Iterator[int]:
-    """Run a proxy in front of a server that listens on a Unix socket, and yield its port."""
+def socket_proxy(path: Path) -> Iterator[int]:
+    """Run a proxy in front of a server that listens on a Unix socket. Yield the proxy's port."""
 
     def connect() -> socket.socket:
         upstream = socket.socket(socket.AF_UNIX)
         upstream.connect(str(path))
         return upstream
 
-    with _proxy(lambda client: client, connect) as port:
+    with _run_proxy(lambda client: client, connect) as port:
         yield port
 
 
 @contextmanager
-def _proxy(wrap: Callable[[socket.socket], socket.socket], connect: Callable[[], socket.socket]) -> Iterator[int]:
+def _run_proxy(wrap: Callable[[socket.socket], socket.socket], connect: Callable[[], socket.socket]) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept_clients() -> None:

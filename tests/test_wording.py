@@ -25,7 +25,7 @@ from payments.journeys.configuring import CompanyRow
 from tasks.resources import WorkerName
 
 ROOT = Path(wording.__file__).parents[1]
-WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
+WORDS_BY_CODES: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
     (Reason, wording.REASONS),
     (Reason, wording.REASON_TERMS),
     (ClosedCase, wording.CLOSED_CASES),
@@ -44,7 +44,7 @@ WORDS: list[tuple[type[StrEnum], Mapping[Any, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("codes", "words"), WORDS)
+@pytest.mark.parametrize(("codes", "words"), WORDS_BY_CODES)
 def test_every_code_has_display_text(codes: type[StrEnum], words: Mapping[Any, str]) -> None:
     assert set(words) == set(codes)
     assert all(words.values())
@@ -130,7 +130,7 @@ def test_stored_sentence_of_old_history_is_shown_unchanged() -> None:
     assert wording.history_detail("Failed", None, "Stays pending") == "Stays pending"
 
 
-EVENTS = [
+HISTORY_DETAILS = [
     (HistoryCode.FAILED, None, "Will be tried again"),
     (HistoryCode.RECEIVED, {"cause": "same_event", "version": 2, "current": 2}, "Duplicate event ignored"),
     (
@@ -171,7 +171,7 @@ EVENTS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "params", "detail"), EVENTS)
+@pytest.mark.parametrize(("code", "params", "detail"), HISTORY_DETAILS)
 def test_history_detail_is_rendered_from_its_parameters(
     code: HistoryCode, params: dict[str, Any] | None, detail: str
 ) -> None:
@@ -179,7 +179,7 @@ def test_history_detail_is_rendered_from_its_parameters(
 
 
 def test_rules_and_queries_contain_no_display_sentences() -> None:
-    sentences = {text for _, words in WORDS for text in words.values() if " " in text}
+    sentences = {text for _, words in WORDS_BY_CODES for text in words.values() if " " in text}
     sentences -= set(Status)  # the values of statuses are the given terms
     found = []
     for folder in ("payments/core", "payments/journeys", "payments/store/feed", "payments/store/reports"):

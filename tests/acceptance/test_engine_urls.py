@@ -18,7 +18,7 @@ from tests.acceptance.stack import Stack, free_port
 from tests.engines import scratch_database
 from tests.faults.processes import wait_for
 from tests.faults.replicated_valkey import SENTINEL_PASSWORD, ReplicatedValkey
-from tests.proxies import make_certificate, port_of_socket, tls_proxy
+from tests.proxies import make_certificate, socket_proxy, tls_proxy
 
 PASSWORD = "#?/@%:&=+;,sEcr3t"  # noqa: S105 (a password of these tests)
 REDIS_LOGIN = f":{quote(PASSWORD, safe='')}"
@@ -74,7 +74,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, obje
             "user": postgres.partition("://")[2].partition("@")[0],
             "folder": sockets,
             "encoded_folder": quote(str(sockets), safe=""),
-            "port": stack.enter_context(port_of_socket(sockets / ".s.PGSQL.5432")),
+            "port": stack.enter_context(socket_proxy(sockets / ".s.PGSQL.5432")),
             "closed": free_port(),
             "login": REDIS_LOGIN,
             "redis": f"{REDIS_LOGIN}@127.0.0.1:{port}",

@@ -1,19 +1,19 @@
-"""Fill a ledger by bulk statements, and leave PostgreSQL without statistics of the tables."""
+"""Fill a ledger with bulk statements. PostgreSQL then has no statistics of its tables."""
 
 from sqlalchemy import text
 
 from payments.store.db.connection import Database, transaction
 
-TABLES = ("lines", "entries", "charges", "allocations", "findings", "set_aside", "patients")
+FILLED_TABLES = ("lines", "entries", "charges", "allocations", "findings", "set_aside", "patients")
 PATIENT, CLINIC, COMPANY = "busy", "clinic", "company"
-_DEAD_LETTERS = """
+_INSERT_DEAD_LETTERS = """
 INSERT INTO set_aside (body, body_hash, entry_id, status, reason, error, received_at, attempts, company_id, clinic_id,
     payment_id, line_id, patient_id, version, saved_at, saved_on, amount_paid, transaction_date)
 SELECT '', decode(md5(id::text), 'hex'), '0-0', 'Validation Failed', 'invalid_event', '', now(), 1,
     company_id, clinic_id, payment_id, line_id, patient_id, 2, saved_at, saved_on, amount_paid + 1, transaction_date
 FROM lines WHERE id % 4 = 0
 """
-_FILL = (
+_FILL_STATEMENTS = (
     "INSERT INTO companies (company_id) VALUES ('company') ON CONFLICT DO NOTHING",
     "INSERT INTO clinics (clinic_id, company_id) VALUES ('clinic', 'company') ON CONFLICT DO NOTHING",
     "INSERT INTO patients (company_id, patient_id, known_at, version) VALUES ('company', 'busy', now(), 1)",
@@ -47,7 +47,7 @@ _FILL = (
         status, opened_at)
     SELECT company_id, id, 1, 'zero_due', 0.00, 12.00, '[]', '', 'open', now() FROM lines
     """,
-    _DEAD_LETTERS,
+    _INSERT_DEAD_LETTERS,
     """
     INSERT INTO history (at, what, company_id, line_ref, version, detail, who)
     SELECT now(), 'imported', company_id, id, 1, '', 'tests' FROM lines
@@ -60,14 +60,14 @@ _FILL = (
 
 
 def fill_ledger(database: Database, payments: int) -> None:
-    """Add payments of one patient. Each has an entry, a charge and an exception.
+    """Add this number of payments of one patient. Each has an entry, a charge and an exception.
 
-    Each fourth payment has a newer dead letter with another amount. Autovacuum is turned off for the tables, so the
-    planner has no statistics.
+    Each fourth payment has a newer dead letter with another amount. Autovacuum is turned off for the tables, so that
+    the planner gets no statistics.
     """
     with transaction(database) as tx:
-        for table in TABLES:
+        for table in FILLED_TABLES:
             tx.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
     with transaction(database) as tx:
-        for statement in _FILL:
+        for statement in _FILL_STATEMENTS:
             tx.execute(text(statement), {"payments": payments})

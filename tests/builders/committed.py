@@ -17,14 +17,14 @@ from tests.builders.events import run_context, stream_entries
 from tests.builders.office import Office
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-BATCH = 500
+BATCH_SIZE = 500
 
 
 class CommittedLedger:
     """A ledger whose methods commit. Tests share the database, so each test uses separate clinic or company ids."""
 
     def __init__(self, database: Database, now: datetime | None = None) -> None:
-        """Use the time `now` for every change. If it is None, use the current time."""
+        """Create the ledger. Every change happens at the time `now`, or at the current time if `now` is None."""
         self.database, self._now = database, now
 
     def now(self) -> datetime:
@@ -34,7 +34,7 @@ class CommittedLedger:
     def set_clinic(
         self, clinic_id: str, *types: ChargeType, company_id: str = "company", since: datetime | None = None
     ) -> None:
-        """Select these charge types of a clinic (default: all), for payments saved at or after `since`."""
+        """Let a clinic send these charge types (default: all), for payments saved at or after `since`."""
         update = SettingsUpdate(clinic_id, company_id, integration=True, charge_types=types or list(ChargeType))
         with transaction(self.database) as tx:
             configuring.set_clinic(tx, update, now=since or self.now(), who="user:admin")
@@ -48,12 +48,12 @@ class CommittedLedger:
 
 
 class ClinicLedger(CommittedLedger):
-    """A committed ledger with methods to publish events of single clinics."""
+    """A committed ledger with methods that each work on one clinic."""
 
     def office(
         self, clinic: str, work: Callable[[Office], Any], *types: ChargeType, company_id: str = "company"
     ) -> None:
-        """Set a clinic's charge types (default: all), and call `work` with the clinic's office."""
+        """Let a clinic send these charge types (default: all), and call `work` with the clinic's office."""
         now = self.now()
         with transaction(self.database) as tx:
             work(Office(tx, now, company_id, clinic))
@@ -64,7 +64,7 @@ class ClinicLedger(CommittedLedger):
         has_more = True
         while has_more:
             with transaction(self.database) as tx:
-                has_more = requeue_runs.requeue_chunk_of_next_run(tx, self.now(), BATCH, Selection())
+                has_more = requeue_runs.requeue_chunk_of_next_run(tx, self.now(), BATCH_SIZE, Selection())
 
     def publish(self, clinic: str, *events: Event | bytes) -> None:
         """Import events of a clinic that sends all charge types, and run the sweeps."""
@@ -86,7 +86,7 @@ class Company(CommittedLedger):
         now = self.now()
         with transaction(self.database) as tx:
             importing.import_events(tx, stream_entries(events), run_context(now))
-            detecting.detect(tx, now, "backoffice-1", BATCH)
+            detecting.detect(tx, now, "backoffice-1", BATCH_SIZE)
 
     def distribute(self) -> None:
         """Distribute every account by the four rules, like the nightly run."""
@@ -95,10 +95,10 @@ class Company(CommittedLedger):
             distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, now.date(), now, 5000)
 
     def distribute_queued(self) -> None:
-        """Distribute the accounts that recent events changed."""
+        """Distribute the accounts that are queued because an event changed them."""
         now = self.now()
         with transaction(self.database) as tx:
-            distributing.distribute_queued(tx, now.date(), now, BATCH)
+            distributing.distribute_queued(tx, now.date(), now, BATCH_SIZE)
 
     def close_month(self, month: str) -> None:
         """Close a month."""

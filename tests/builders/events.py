@@ -50,7 +50,7 @@ _PAYMENT_FIELDS: dict[str, Any] = {
     "transaction_date": "2026-06-05",
     "date_of_service": "2026-06-05",
 }
-_KEYS_OF = {
+_KEYS_BY_EVENT_TYPE = {
     "payment.deleted": "schema type company_id clinic_id patient_id payment_id line_id version saved_at".split(),
     "charge.saved": "schema type company_id clinic_id patient_id version saved_at".split(),
     "patient.saved": "schema type company_id patient_id version saved_at".split(),
@@ -67,24 +67,24 @@ def payment_fields(**changes: object) -> dict[str, Any]:
 
 def event_fields(event_type: str, **changes: object) -> dict[str, Any]:
     """Return the JSON object of an event other than `payment.saved`, with the required keys of its type."""
-    content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_OF[event_type]}
+    content = {name: _PAYMENT_FIELDS.get(name) for name in _KEYS_BY_EVENT_TYPE[event_type]}
     return {**content, "type": event_type, "event_id": str(uuid4()), **changes}
 
 
 def event_body(content: Event | dict[str, Any]) -> bytes:
-    """Return an event as the bytes that the EMR puts on the stream."""
+    """Return the JSON object of an event as the bytes that the EMR publishes."""
     return (
         json.dumps(content).encode() if isinstance(content, dict) else content.model_dump_json(by_alias=True).encode()
     )
 
 
 def paid(amount: str, day: str, **more: Any) -> dict[str, Any]:
-    """Return the fields of a payment: `amount` is due and paid, `day` is the transaction date and date of service."""
+    """Return fields of a payment: `amount` is due and paid, and `day` is the transaction date and date of service."""
     return {"amount_due": amount, "amount_paid": amount, "transaction_date": day, "date_of_service": day, **more}
 
 
 def saved_payment(amount: str | None = None, **changes: object) -> PaymentSaved:
-    """Return a `payment.saved` event. `amount` is both due and paid. Each call makes a new event id."""
+    """Return a `payment.saved` event with a new event id. `amount` is both due and paid."""
     amounts = {} if amount is None else {"amount_due": amount, "amount_paid": amount}
     event = read_event(event_body(payment_fields(**amounts, **changes)))
     assert isinstance(event, PaymentSaved)

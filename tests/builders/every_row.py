@@ -20,9 +20,9 @@ _ODD_MEMO = 'a "quote",\ta tab, a back\\slash and\na line'
 
 
 def add_company_with_every_row(database: Database, company_id: str) -> None:
-    """Commit a company with closed months, exceptions in each status, dead letters, held and applied payments.
+    """Commit a company with closed months, exceptions of each status, dead letters, and held and applied payments.
 
-    Two such companies use the same clinic, patient, payment and charge ids.
+    Each company that this function adds has the same clinic, patient, payment and charge ids.
     """
     ids = {"company_id": company_id, "clinic_id": CLINIC}
     with transaction(database) as tx:
@@ -49,10 +49,9 @@ def _import_april(office: Office, ids: dict[str, str]) -> list[Event]:
 
 
 def _decide_exceptions(office: Office, edited: list[Event]) -> None:
-    """Decide two of three exceptions, and add notes.
+    """Accept, undo and accept again one exception, acknowledge a second one, and add notes.
 
-    One exception is accepted, undone and accepted again. Another exception is acknowledged. The third exception stays
-    open.
+    The third exception stays open.
     """
     office.publish(*(next_version(each, amount_due="30.00", amount_paid="30.00") for each in edited))
     office.now += timedelta(minutes=1)

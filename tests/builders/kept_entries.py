@@ -1,4 +1,4 @@
-"""Entries of the feed whose import was acknowledged and then lost, for example in a failover of PostgreSQL."""
+"""Publish entries as they are after a failover of PostgreSQL has lost their acknowledged import."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from tests.builders.events import event_body
 STREAM = "emr:payments"
 
 
-def keep(feed: redis.Redis, *events: Event | bytes) -> list[str]:
+def publish_kept_entries(feed: redis.Redis, *events: Event | bytes) -> list[str]:
     """Publish events, acknowledge them without importing them, and return the ids of their entries."""
     stream.ensure_group(feed, STREAM)
     for event in events:

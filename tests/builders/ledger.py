@@ -27,12 +27,12 @@ def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id:
 
 
 def add_earlier_clinic_key(tx: Transaction) -> None:
-    """Make clinic ids unique across companies, as they are before an upgrade is finished."""
+    """Add the index that makes clinic ids unique across companies, as before an upgrade is finished."""
     tx.execute(text("CREATE UNIQUE INDEX earlier_clinic_key ON clinics (clinic_id)"))
 
 
 def set_clinic_settings(tx: Transaction, settings: ClinicSettings, since: datetime, clinic_id: str = "clinic") -> None:
-    """Set a clinic's settings for payments saved at or after `since`."""
+    """Set the settings of a clinic, for payments saved at or after `since`."""
     update = SettingsUpdate(clinic_id, "company", settings.integration, settings.charge_types)
     configuring.set_clinic(tx, update, now=since, who="user:admin")
 
@@ -73,7 +73,7 @@ def feed_rows(tx: Transaction, clinic_id: str = "clinic") -> dict[str, FeedRow]:
 
 
 def transmission_of(tx: Transaction, payment: str = PAYMENT_KEY) -> tuple[str, str | None, str]:
-    """Return the status, reason and application of a payment."""
+    """Return the status, the reason and the application of the payment with this printed key."""
     row = feed_rows(tx)[payment]
     return row.status, row.reason, row.application
 

@@ -1,4 +1,4 @@
-"""An office without Redis and Celery. Tests call it to import events, to run the sweeps and to act as a biller."""
+"""An office that works without Redis and Celery. Its methods import events, run the sweeps and act as a biller."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -32,14 +32,14 @@ from payments.store.ledger.month_close import compute_snapshot
 from tests.builders.events import run_context, saved_patient, stream_entries
 
 BILLER = "user:biller"
-BATCH = 500
+BATCH_SIZE = 500
 
 
 class Office:
-    """One company with one clinic, on one transaction of a database. The clinic sends all charge types by default.
+    """A company with one clinic, in one transaction of a database. By default the clinic sends all charge types.
 
-    The office's clock starts at the given time, or at noon of the given day. A test with a running console gives the
-    current time, because noon may be in the future.
+    The office's clock starts at the given time, or at noon of the given day. A test with a running console must give
+    the current time, because noon may be in the future.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Office:
         self.now = _noon(today)
 
     def set_types(self, *charge_types: ChargeType) -> None:
-        """Select these charge types of the clinic, for payments saved at or after the office's current time."""
+        """Let the clinic send these charge types, for payments saved from the office's current time on."""
         self.now += timedelta(microseconds=1)
         update = SettingsUpdate(self.clinic_id, self.company_id, charge_types=charge_types)
         configuring.set_clinic(self.tx, update, now=self.now, who="user:admin")
@@ -78,12 +78,12 @@ class Office:
 
     def run_sweeps(self) -> None:
         """Re-evaluate due lines and dead letters, detect exceptions, and distribute the queued accounts."""
-        while retrying.retry_due(self.tx, run_context(self.now), DueItems(BATCH)).evaluated:
+        while retrying.retry_due(self.tx, run_context(self.now), DueItems(BATCH_SIZE)).evaluated:
             self.now += timedelta(microseconds=1)
-        importing.retry_dead_letters(self.tx, run_context(self.now), DueItems(BATCH))
-        while detecting.detect(self.tx, self.now, "backoffice-1", BATCH).examined == BATCH:
+        importing.retry_dead_letters(self.tx, run_context(self.now), DueItems(BATCH_SIZE))
+        while detecting.detect(self.tx, self.now, "backoffice-1", BATCH_SIZE).examined == BATCH_SIZE:
             pass
-        distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH)
+        distributing.distribute_queued(self.tx, self.now.date(), self.now, BATCH_SIZE)
 
     def close_months(self, *months: str) -> None:
         """Close these months, in this order."""
@@ -139,7 +139,7 @@ class Office:
 
 
 def office_with_closed_april(tx: Transaction, *events: Event) -> Office:
-    """Return an office on June 12, 2020. It has imported these events and then closed April 2020."""
+    """Return an office on June 12, 2020 that has imported these events and then closed April 2020."""
     office = Office(tx, date(2020, 4, 30))
     office.publish(*events)
     office.set_today(date(2020, 6, 10))

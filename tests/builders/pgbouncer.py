@@ -15,7 +15,7 @@ from tests.faults.processes import wait_for
 from workers.runtime.ports import free_port
 
 SERVER_SESSIONS = 3
-"""Fewer than the clients of a test, so that transactions of several clients use the same session."""
+"""The number of sessions: fewer than the clients of a test, so that clients share sessions."""
 
 
 def is_installed() -> bool:
@@ -24,7 +24,7 @@ def is_installed() -> bool:
 
 @contextmanager
 def pgbouncer(postgres_url: str, folder: Path, ignored: str = "extra_float_digits") -> Iterator[str]:
-    """Run PgBouncer in this folder, and yield its URL. It ignores the start-up parameters `ignored`."""
+    """Run PgBouncer in this folder, and yield its URL. `ignored` names the start-up parameters that it ignores."""
     options = parse_qs(urlsplit(postgres_url).query)
     port, user = free_port(), unprivileged_user(folder)
     configuration = folder / "pgbouncer.ini"

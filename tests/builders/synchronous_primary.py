@@ -1,4 +1,4 @@
-"""A PostgreSQL primary whose only synchronous standby is gone. So each COMMIT waits until it is cancelled."""
+"""A PostgreSQL primary whose only synchronous standby is missing, so that each COMMIT waits until it is cancelled."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from config.database_urls import libpq_url
 from devstack.engines import embedded_postgres
 from payments.store.migrations import upgrade
 
-_WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()"
+_WAITING_COMMITS = "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()"
 _TRIES, _PAUSE_SECONDS = 1_000, 0.01
 
 
@@ -23,7 +23,7 @@ class SynchronousPrimary:
 
     @contextmanager
     def standby_gone(self, end: str = "pg_cancel_backend") -> Iterator[None]:
-        """Let each COMMIT that has written wait for a standby that does not exist. `end` ends this wait."""
+        """Let each COMMIT of a write wait for a missing standby. The SQL function `end` ends each wait."""
         self._set_standby("gone")
         is_over = threading.Event()
         canceller = threading.Thread(target=self._end_waiting, args=[is_over, end])
@@ -42,7 +42,7 @@ class SynchronousPrimary:
             connection.execute("SELECT pg_reload_conf()")
 
     def _wait_until_commits_wait(self) -> None:
-        """Write transactions until a COMMIT waits. The server reads the new setting only a moment after the reload."""
+        """Commit writes until a COMMIT waits, because the server applies the new setting only after a moment."""
         notices: list[object] = []
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             connection.add_notice_handler(notices.append)
@@ -56,7 +56,7 @@ class SynchronousPrimary:
     def _end_waiting(self, is_over: threading.Event, end: str) -> None:
         with psycopg.connect(libpq_url(self.url), autocommit=True) as connection:
             while not is_over.wait(_PAUSE_SECONDS):
-                connection.execute(f"SELECT {end}(pid) {_WAITING}")
+                connection.execute(f"SELECT {end}(pid) {_WAITING_COMMITS}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ TODAY, VISIT = date(2020, 6, 10), "2020-06-05"
 
 
 def add_company(tx: Transaction, company_id: str = "company", clinic_id: str = "clinic") -> Office:
-    """Add a company whose patient has two payments: 25.00, of which 10.00 is applied, and 30.00 with nothing due."""
+    """Add a company with two payments: 25.00, of which 10.00 is applied, and 30.00 with nothing due."""
     office = Office(tx, TODAY, company_id, clinic_id)
     ids = {"company_id": company_id, "clinic_id": clinic_id}
     office.publish(

@@ -1,4 +1,4 @@
-"""The office's table of worked examples. All months up to May 2020 were closed on June 10."""
+"""The worked examples of closed months. All months up to May 2020 were closed on June 10."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ CLOSED_ON = date(2020, 6, 10)
 
 @dataclass(frozen=True)
 class Example:
-    """A row of the office's table of worked examples."""
+    """A row of the table of worked examples."""
 
     name: str
     case: str

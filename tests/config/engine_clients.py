@@ -1,4 +1,4 @@
-"""Parse a URL of PostgreSQL or Redis in two ways: as our settings do, and as each client library does."""
+"""Parse a URL of PostgreSQL or Redis: with the product's settings, and with each client library."""
 
 from flower.utils.broker import Broker
 from kombu.connection import Connection

@@ -21,12 +21,12 @@ from tests.config.engine_clients import (
 pytestmark = pytest.mark.slow
 
 # Every character that can stand in an environment variable, and those that clients disagree about more often.
-ANY_CHARACTER = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
-PASSWORDS = st.text(st.one_of(st.sampled_from("#?/@%:&=+;,[]\\'\" {}$ü€é😀"), ANY_CHARACTER), min_size=1, max_size=20)
+any_character = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+passwords = st.text(st.one_of(st.sampled_from("#?/@%:&=+;,[]\\'\" {}$ü€é😀"), any_character), min_size=1, max_size=20)
 SECRET = "sEcr3t"  # noqa: S105 (no password of anything)
 
 
-@given(PASSWORDS)
+@given(passwords)
 def test_percent_encoded_password_arrives_unchanged_at_every_client(password):
     written = quote(password, safe="")
 
@@ -51,8 +51,8 @@ def is_special(character):
     return character in "#?/@%:" or not character.isprintable() or character.isspace()
 
 
-@given(PASSWORDS, st.sampled_from(["DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"]))
-def test_password_as_typed_is_the_same_for_every_client_or_refused_unquoted(password, name):
+@given(passwords, st.sampled_from(["DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"]))
+def test_unencoded_password_is_parsed_alike_by_every_client_or_refused_without_quoting_it(password, name):
     scheme = "postgresql" if name == "DATABASE_URL" else "redis"
     environ = {name: f"{scheme}://ann:{password}@host.example:6380/2"}
     if refusal := refusal_of(environ):
@@ -104,7 +104,7 @@ def test_refusal_quotes_no_part_of_a_password(letters, marks):
         ("postgresql://u@h:6432/d?sslmode=require&pgbouncer=true", ("u", "h", "6432", "d")),
     ],
 )
-def test_database_url_has_one_meaning_for_every_client(text, seen):
+def test_database_url_is_parsed_alike_by_every_client(text, seen):
     url = database_url_of(text)
 
     for each in parse_with_database_clients(url):
@@ -139,7 +139,7 @@ def test_first_of_several_hosts_that_accepts_writes_is_used_by_default(text, tar
         ("rediss://ann:p@h/1?ssl_cert_reqs=CERT_NONE&ssl_check_hostname=False", ("ann", "p", "h", 6379, 1)),
     ],
 )
-def test_redis_url_has_one_meaning_for_every_client(text, seen):
+def test_redis_url_is_parsed_alike_by_every_client(text, seen):
     url = redis_url_of(text)
 
     assert parse_with_redis_clients(url) == [seen] * 3
@@ -147,7 +147,7 @@ def test_redis_url_has_one_meaning_for_every_client(text, seen):
     assert redis_url_of(url) == url
 
 
-def test_unix_socket_has_one_meaning_for_every_client():
+def test_url_of_a_unix_socket_is_parsed_alike_by_every_client():
     url = redis_url_of("unix://ann:a%2Bb@/run/my%20redis;1.sock?db=2&socket_timeout=5")
     seen, kombu = parse_url(default_broker_url(url)), to_kombu_url(default_broker_url(url))
 
@@ -189,7 +189,7 @@ def test_redis_is_described_without_credentials_and_options(text, printed):
         ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=3"),
     ],
 )
-def test_broker_defaults_to_the_database_after_the_feeds(feed, broker):
+def test_broker_defaults_to_the_next_redis_database_number(feed, broker):
     assert default_broker_url(feed) == broker
 
 

@@ -1,7 +1,4 @@
-"""The URLs of PostgreSQL and Redis come from the settings.
-
-If they are not set, they come from the running stack's file.
-"""
+"""The URLs of PostgreSQL and Redis come from the settings. URLs that are not set come from the running stack's file."""
 
 import json
 import os
@@ -14,7 +11,7 @@ import pytest
 from config.engines import Engines, NotRunningError, StackFile, current_engines, write_running_stack
 from config.settings import read_settings
 
-EMBEDDED = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
+EMBEDDED_ENGINES = Engines.named("postgresql+psycopg://postgres@/payments?host=/tmp/s", "redis://:p@127.0.0.1:7000/0")
 URL_SETTINGS = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/2"}
 
 
@@ -23,7 +20,9 @@ def settings_in(home, **environ):
 
 
 def write_stack_file(home, pid):
-    write_running_stack(home, StackFile(pid, EMBEDDED, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs"))
+    write_running_stack(
+        home, StackFile(pid, EMBEDDED_ENGINES, "http://127.0.0.1:5555", "http://127.0.0.1:8000", "logs")
+    )
 
 
 def pid_of_an_ended_process():
@@ -43,9 +42,9 @@ def test_urls_take_precedence_over_a_running_stack(tmp_path):
 def test_engine_without_a_url_is_that_of_the_running_stack(tmp_path):
     write_stack_file(tmp_path, os.getpid())
 
-    assert current_engines(settings_in(tmp_path)) == EMBEDDED
+    assert current_engines(settings_in(tmp_path)) == EMBEDDED_ENGINES
     assert current_engines(settings_in(tmp_path, REDIS_URL="redis://h/4")) == Engines(
-        EMBEDDED.database_url, "redis://h/4", "redis://h/5"
+        EMBEDDED_ENGINES.database_url, "redis://h/4", "redis://h/5"
     )
 
 

@@ -1,4 +1,4 @@
-"""The log has one format for all messages, and contains neither passwords nor messages of errors."""
+"""The log has one format for all messages. It contains no passwords and no error messages."""
 
 import io
 import json

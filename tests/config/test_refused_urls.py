@@ -57,7 +57,7 @@ ENCODE, PORT = "percent-encode it", "the port is not a number from 1 to 65535"
         (f"host=h user=u password={SECRET}", "expected a URL that starts with postgresql://"),
     ],
 )
-def test_database_url_that_clients_would_read_differently_is_refused_in_one_line(text, problem):
+def test_database_url_that_clients_parse_differently_is_refused_in_one_line(text, problem):
     with pytest.raises(SettingsError) as error:
         database_url_of(text)
 
@@ -115,7 +115,7 @@ def test_database_url_that_clients_would_read_differently_is_refused_in_one_line
         (f"'redis://:{SECRET}@h/0'", "remove the quotes"),
     ],
 )
-def test_redis_url_that_clients_would_read_differently_is_refused_in_one_line(name, text, problem):
+def test_redis_url_that_clients_parse_differently_is_refused_in_one_line(name, text, problem):
     with pytest.raises(SettingsError) as error:
         redis_url_of(text, name)
 
@@ -125,7 +125,7 @@ def test_redis_url_that_clients_would_read_differently_is_refused_in_one_line(na
     assert "\n" not in str(error.value)
 
 
-def test_traceback_of_a_refused_url_has_no_cause_that_quotes_it():
+def test_error_of_a_refused_url_has_no_cause_that_quotes_the_url():
     with pytest.raises(SettingsError) as error:
         read_settings({"REDIS_URL": f"redis://:{SECRET}#@h"})
 

@@ -1,4 +1,4 @@
-"""redis-py, kombu and Flower read a URL of Sentinels in the same way, and no error shows a part of its passwords."""
+"""redis-py, kombu and Flower parse a URL of Sentinels in the same way. No error shows a part of its passwords."""
 
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from config.redis_urls import (
     with_redis_database,
 )
 from tests.config.engine_clients import redis_url_of
-from tests.config.test_engine_urls import PASSWORDS, refusal_of
+from tests.config.test_engine_urls import passwords, refusal_of
 from workers.runtime import flower_broker
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ class OfflineChannel(SentinelChannel):
 
 
 def read_pool(pool):
-    """Return the facts of a pool: (hosts, service, user, password, database, logins of the Sentinels)."""
+    """Return what a pool connects with: (hosts, service, user, password, database, logins of the Sentinels)."""
     asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
     logins = {(each.get("username"), each.get("password")) for each in asked}
     hosts = [(each["host"], each["port"]) for each in asked]
@@ -86,14 +86,14 @@ def parse_with_flower(url, monkeypatch):
         ),
     ],
 )
-def test_url_of_sentinels_has_one_meaning_for_every_client(text, seen, monkeypatch):
+def test_url_of_sentinels_is_parsed_alike_by_every_client(text, seen, monkeypatch):
     url = redis_url_of(text)
 
     assert parse_with_redis(url) == parse_with_kombu(url) == parse_with_flower(url, monkeypatch) == seen
     assert redis_url_of(url) == url
 
 
-@given(PASSWORDS, PASSWORDS)
+@given(passwords, passwords)
 def test_percent_encoded_passwords_arrive_unchanged_at_every_client(password, other):
     written = f":{quote(password, safe='')}@h1,h2/billing/2?sentinel_password={quote(other, safe='')}"
     url = redis_url_of(f"redis+sentinel://{written}")
@@ -102,8 +102,8 @@ def test_percent_encoded_passwords_arrive_unchanged_at_every_client(password, ot
         assert (seen[3], seen[5]) == (password, {(None, other)})
 
 
-@given(PASSWORDS)
-def test_passwords_as_typed_are_the_same_for_every_client_or_refused_unquoted(password):
+@given(passwords)
+def test_unencoded_passwords_are_parsed_alike_by_every_client_or_refused_without_quoting_them(password):
     for text in (
         f"redis+sentinel://:{password}@one.example,two.example:1/billing/2",
         f"redis+sentinel://one.example,two.example:1/billing/2?sentinel_password={password}",
@@ -122,7 +122,7 @@ def test_passwords_as_typed_are_the_same_for_every_client_or_refused_unquoted(pa
 
 
 @pytest.mark.parametrize("scheme", ["redis+sentinel", "rediss+sentinel"])
-def test_tls_is_used_for_servers_and_sentinels_only_if_the_scheme_says_so(scheme):
+def test_tls_is_used_for_servers_and_sentinels_only_with_the_scheme_rediss(scheme):
     url = redis_url_of(f"{scheme}://:{SECRET}@h/billing/0")
     pool: Any = make_redis_client(url).connection_pool
     (sentinel,) = pool.sentinel_manager.sentinels
@@ -136,7 +136,7 @@ def test_tls_is_used_for_servers_and_sentinels_only_if_the_scheme_says_so(scheme
 
 
 @pytest.mark.parametrize(("option", "seconds"), [("", 5), ("?socket_timeout=30", 30)])
-def test_frozen_primary_is_noticed_after_five_seconds_unless_the_url_says_otherwise(option, seconds):
+def test_socket_timeout_is_five_seconds_unless_the_url_sets_another(option, seconds):
     url = redis_url_of(f"redis+sentinel://h/billing/0{option}")
 
     assert make_redis_client(url).get_connection_kwargs()["socket_timeout"] == seconds
@@ -145,7 +145,7 @@ def test_frozen_primary_is_noticed_after_five_seconds_unless_the_url_says_otherw
     assert make_redis_client("redis://h/0").get_connection_kwargs()["socket_timeout"] == 15
 
 
-def test_broker_defaults_to_the_next_database_of_the_same_service():
+def test_broker_defaults_to_the_next_database_of_the_same_sentinel_service():
     url = redis_url_of(f"redis+sentinel://:{SECRET}@a:1,[::1]/billing/2?sentinel_password=x%40")
 
     assert (redis_database(url), redis_database(default_broker_url(url))) == (2, 3)

@@ -1,4 +1,4 @@
-"""Kubernetes adds variables for the services of a namespace. They are not read as settings."""
+"""Kubernetes adds environment variables for the services of a namespace. The settings ignore these variables."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from config.logging import configure_logging
 from config.settings import SettingsError, read_settings
 
 
-def links_of(service, address="10.0.0.1", port=8000, protocol="tcp"):
+def service_link_variables(service, address="10.0.0.1", port=8000, protocol="tcp"):
     """Return the variables that Kubernetes adds for a service, as its documentation lists them."""
     name, kind = service.upper().replace("-", "_"), protocol.upper()
     url = f"{protocol}://{address}:{port}"
@@ -31,15 +31,17 @@ def links_of(service, address="10.0.0.1", port=8000, protocol="tcp"):
 )
 @pytest.mark.parametrize(("address", "protocol"), [("10.0.0.1", "tcp"), ("fd00::1", "udp"), ("10.0.0.1", "sctp")])
 def test_service_links_are_ignored(service, address, protocol):
-    settings = read_settings(links_of(service, address, protocol=protocol) | {"REDIS_URL": "redis://h/0"})
+    settings = read_settings(service_link_variables(service, address, protocol=protocol) | {"REDIS_URL": "redis://h/0"})
 
-    ours = {name for name in links_of(service, address, protocol=protocol) if name.startswith("PAYMENTS_")}
+    ours = {
+        name for name in service_link_variables(service, address, protocol=protocol) if name.startswith("PAYMENTS_")
+    }
     assert set(settings.service_links) == ours
     assert (settings.console_port, settings.flower_port, settings.redis_url) == (8000, 5555, "redis://h/0")
 
 
-def test_setting_beside_service_links_is_read():
-    environ = links_of("payments-console") | {"PAYMENTS_CONSOLE_PORT": "8001"}
+def test_setting_is_read_although_service_links_exist():
+    environ = service_link_variables("payments-console") | {"PAYMENTS_CONSOLE_PORT": "8001"}
 
     settings = read_settings(environ)
 
@@ -59,13 +61,16 @@ def test_setting_beside_service_links_is_read():
         ("PAYMENTS_REDIS_URL", "tcp://10.0.0.1:6379"),
     ],
 )
-def test_misspelt_setting_is_not_taken_for_a_service_link(name, value):
+def test_misspelt_setting_is_refused_and_not_ignored_as_a_service_link(name, value):
     with pytest.raises(SettingsError, match=f"^{name}: "):
         read_settings({name: value})
 
 
-def test_ignored_service_links_are_logged_once_with_what_to_do():
-    settings, stream = read_settings({**links_of("payments-console"), "PAYMENTS_LOG_FORMAT": "json"}), io.StringIO()
+def test_ignored_service_links_are_logged_once_with_the_remedy():
+    settings, stream = (
+        read_settings({**service_link_variables("payments-console"), "PAYMENTS_LOG_FORMAT": "json"}),
+        io.StringIO(),
+    )
 
     configure_logging(settings, "intake", stream)
 

@@ -80,7 +80,7 @@ def test_secret_may_be_in_a_file_and_the_plain_variable_takes_precedence(tmp_pat
         read_settings({"PAYMENTS_STREAM_FILE": str(tmp_path / "url")})
 
 
-def test_name_similar_to_a_url_setting_is_ignored_if_that_setting_exists():
+def test_variable_named_like_a_url_setting_is_ignored_if_that_setting_is_set():
     assert read_settings({"REDIS_URL": "redis://h", "REDIS_URI": "redis://other"}).redis_url == "redis://h"
 
 
@@ -105,14 +105,14 @@ def test_repr_contains_no_password():
     assert "secret" not in repr(settings)
 
 
-def test_addresses_default_to_the_ports_and_can_name_a_proxy():
+def test_addresses_default_to_the_local_ports_and_may_name_a_proxy():
     here, proxied = read_settings({}), read_settings({"PAYMENTS_FLOWER_URL": "https://flower.example.org/"})
 
     assert (here.console_address, here.flower_address) == ("http://127.0.0.1:8000", "http://127.0.0.1:5555")
     assert proxied.flower_address == "https://flower.example.org"
 
 
-def test_every_field_has_a_variable():
+def test_every_field_of_the_settings_has_an_environment_variable():
     assert {"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "PAYMENTS_HOME", "PAYMENTS_STREAM"} <= set(VARIABLES)
 
 

@@ -69,9 +69,7 @@ def test_missing_file_is_named_in_the_error(tmp_path):
     ("required", "is_required_of_all"),
     [("", False), ("acme", False), ("acme, Globex Inc.", False), ("all", True), ("all,acme", True)],
 )
-def test_signatures_of_companies_without_keys_are_required_only_by_the_setting_all(
-    write_keys, required, is_required_of_all
-):
+def test_company_without_keys_must_sign_only_with_the_setting_all(write_keys, required, is_required_of_all):
     path = write_keys(GOOD_FILE)
     environment = {"PAYMENTS_SIGNING_KEYS": str(path), "PAYMENTS_SIGNATURES_REQUIRED": required}
 

@@ -13,7 +13,7 @@ from payments.contract.keys import LineKey, LocalKey
 from payments.contract.partial_event import read_partial_event
 from tests.builders.events import deleted_payment, event_body, payment_fields, saved_patient, saved_payment
 
-CHANGES = {
+CHANGED_FIELDS = {
     "company_id": "other",
     "clinic_id": "other",
     "patient_id": "other",
@@ -33,16 +33,18 @@ CHANGES = {
     "reference": "1021",
     "memo": "memo",
 }
-REFUND = {"refund_of": "clinic/payment-0/1", "amount_due": "-25.00", "amount_paid": "-25.00"}
-SHOW_NOTHING = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u2800\u3164\ufe0f\uffa0\U000e0100"
-"""Characters that Python calls printable although they show nothing: one of each kind."""
+REFUND_FIELDS = {"refund_of": "clinic/payment-0/1", "amount_due": "-25.00", "amount_paid": "-25.00"}
+INVISIBLE_CHARACTERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u2800\u3164\ufe0f\uffa0\U000e0100"
+"""Characters that Python calls printable although they are invisible: one of each kind."""
 # Printable characters: no control or unassigned characters, no separator except the space, no mark without a shape.
-printable = st.characters(exclude_categories=("C", "Z", "Mn"), include_characters=" ", exclude_characters=SHOW_NOTHING)
+printable = st.characters(
+    exclude_categories=("C", "Z", "Mn"), include_characters=" ", exclude_characters=INVISIBLE_CHARACTERS
+)
 identifiers = st.text(printable, min_size=1, max_size=64).filter(lambda text: text == text.strip())
 amounts = st.decimals(0, 9_999_999_999, places=2).map(lambda amount: f"{amount:.2f}").filter(lambda text: "." in text)
 
 
-def test_event_holds_the_values_that_the_emr_saved():
+def test_parsed_event_has_the_values_that_the_emr_saved():
     event = saved_payment("25.00", saved_at="2026-06-05T23:30:00-07:00", memo="", date_of_service=None)
 
     assert event.key == LineKey("company", "clinic", "payment", "1")
@@ -94,12 +96,12 @@ def test_content_hash_excludes_event_id_and_save_time():
 
 def test_content_hash_changes_with_every_field_except_event_id_and_save_time():
     fields = set(saved_payment().__class__.model_fields) - {"schema_", "type", "event_id", "saved_at"}
-    assert set(CHANGES) | {"refund_of"} == fields
-    hashes = {name: saved_payment(**{name: value}).content_hash for name, value in CHANGES.items()}
-    refunds = [saved_payment(**REFUND), saved_payment(**REFUND | {"refund_of": "clinic/payment-9/1"})]
+    assert set(CHANGED_FIELDS) | {"refund_of"} == fields
+    hashes = {name: saved_payment(**{name: value}).content_hash for name, value in CHANGED_FIELDS.items()}
+    refunds = [saved_payment(**REFUND_FIELDS), saved_payment(**REFUND_FIELDS | {"refund_of": "clinic/payment-9/1"})]
 
     others = [saved_payment(), deleted_payment(), *refunds]
-    assert len({*hashes.values(), *(event.content_hash for event in others)}) == len(CHANGES) + len(others)
+    assert len({*hashes.values(), *(event.content_hash for event in others)}) == len(CHANGED_FIELDS) + len(others)
 
 
 def test_content_hash_never_changes_between_releases():
@@ -130,7 +132,7 @@ def test_printed_key_parses_back_to_its_line_key(clinic_id, payment_id, line_id)
     assert key in LocalKey.parse_all(str(key))
 
 
-def test_partial_event_holds_the_valid_fields():
+def test_partial_event_contains_the_valid_fields():
     seen = read_partial_event(event_body(payment_fields(amount_due="a lot", version=7)))
 
     assert (seen.key, seen.version, seen.patient_id) == (LocalKey("clinic", "payment", "1"), 7, "patient")

@@ -11,20 +11,20 @@ from payments.contract.errors import EventError
 from payments.contract.event import read_event
 from payments.contract.partial_event import PartialEvent, read_partial_event
 from tests.builders.events import event_body, event_fields, payment_fields
-from tests.contract.test_event import SHOW_NOTHING
+from tests.contract.test_event import INVISIBLE_CHARACTERS
 
 pytestmark = pytest.mark.slow
 
-TYPE = "expected one of payment.saved, payment.deleted, patient.saved, charge.saved"
-DOLLARS = 'expected dollars as text with two decimals, e.g. "25.00"'
-DAY = "expected a date that exists, YYYY-MM-DD"
-INSTANT = "expected an RFC 3339 time with its offset"
-IDENTIFIER = "expected text of 1 to 64 printable characters"
-PRINTED_KEY = 'expected the key of a line, clinic/payment/line, e.g. "north/p-1001/1"'
-VERSION = "expected a whole number from 1"
-REFUND = "negative only on a refund line"
+TYPE_ERROR = "expected one of payment.saved, payment.deleted, patient.saved, charge.saved"
+DOLLARS_ERROR = 'expected dollars as text with two decimals, e.g. "25.00"'
+DATE_ERROR = "expected a date that exists, YYYY-MM-DD"
+TIME_ERROR = "expected an RFC 3339 time with its offset"
+IDENTIFIER_ERROR = "expected text of 1 to 64 printable characters"
+PRINTED_KEY_ERROR = 'expected the key of a line, clinic/payment/line, e.g. "north/p-1001/1"'
+VERSION_ERROR = "expected a whole number from 1"
+NEGATIVE_AMOUNT_ERROR = "negative only on a refund line"
 
-NOT_AN_OBJECT = [
+BODIES_WITHOUT_AN_OBJECT = [
     (b"", "EOF"),
     (b"{", "EOF"),
     (b"payment", "expected value"),
@@ -38,86 +38,86 @@ NOT_AN_OBJECT = [
     (b'"payment.saved"', "got 'payment.saved'"),
 ]
 WRONG_VALUES = [
-    ("type", "payment.refunded", f"{TYPE}; got 'payment.refunded'"),
-    ("type", ..., f"missing; {TYPE}"),
-    *(("type", value, f"{TYPE}; got {json.dumps(value)}") for value in (None, 7, True, [], {"a": "b"})),
+    ("type", "payment.refunded", f"{TYPE_ERROR}; got 'payment.refunded'"),
+    ("type", ..., f"missing; {TYPE_ERROR}"),
+    *(("type", value, f"{TYPE_ERROR}; got {json.dumps(value)}") for value in (None, 7, True, [], {"a": "b"})),
     ("schema", 2, "expected 1; got 2"),
     ("schema", True, "expected 1; got true"),
     ("event_id", "7", "expected a UUID; got '7'"),
     ("event_id", 7, "expected a UUID; got 7"),
-    ("clinic_id", "", IDENTIFIER),
-    ("clinic_id", "  ", IDENTIFIER),
-    ("clinic_id", 7, IDENTIFIER),
-    ("payment_id", "x" * 65, IDENTIFIER),
-    ("line_id", "a\nb", IDENTIFIER),
-    ("line_id", "a\u202eb", IDENTIFIER),
-    ("patient_id", None, IDENTIFIER),
-    ("version", 0, VERSION),
-    ("version", -1, VERSION),
-    ("version", 2**63, VERSION),
-    ("version", True, VERSION),
-    ("version", "1", VERSION),
-    ("version", 1.5, VERSION),
-    ("saved_at", "2026-06-05T10:00:00", INSTANT),
-    ("saved_at", "2026-06-05", INSTANT),
-    ("saved_at", "2026-06-05T25:00:00Z", INSTANT),
-    ("saved_at", "2026-06-05T10:00:00+99:00", INSTANT),
-    ("saved_at", 1_780_000_000, INSTANT),
+    ("clinic_id", "", IDENTIFIER_ERROR),
+    ("clinic_id", "  ", IDENTIFIER_ERROR),
+    ("clinic_id", 7, IDENTIFIER_ERROR),
+    ("payment_id", "x" * 65, IDENTIFIER_ERROR),
+    ("line_id", "a\nb", IDENTIFIER_ERROR),
+    ("line_id", "a\u202eb", IDENTIFIER_ERROR),
+    ("patient_id", None, IDENTIFIER_ERROR),
+    ("version", 0, VERSION_ERROR),
+    ("version", -1, VERSION_ERROR),
+    ("version", 2**63, VERSION_ERROR),
+    ("version", True, VERSION_ERROR),
+    ("version", "1", VERSION_ERROR),
+    ("version", 1.5, VERSION_ERROR),
+    ("saved_at", "2026-06-05T10:00:00", TIME_ERROR),
+    ("saved_at", "2026-06-05", TIME_ERROR),
+    ("saved_at", "2026-06-05T25:00:00Z", TIME_ERROR),
+    ("saved_at", "2026-06-05T10:00:00+99:00", TIME_ERROR),
+    ("saved_at", 1_780_000_000, TIME_ERROR),
     ("charge_type", "Tip", "expected one of Copay, Deductible, Wellness, Supplies, Other, Coinsurance, Payment on"),
     ("charge_type", "copay", "expected one of Copay"),
     ("method", "Barter", "expected one of Cash, Check, Credit Card, EFT, Other; got 'Barter'"),
-    ("amount_due", 25, DOLLARS + "; got 25"),
-    ("amount_paid", 25.0, DOLLARS + "; got 25.0"),
-    ("amount_paid", True, DOLLARS + "; got true"),
-    ("amount_paid", "25", DOLLARS),
-    ("amount_paid", "25.123", DOLLARS),
-    ("amount_paid", "25.0", DOLLARS),
-    ("amount_paid", " 25.00", DOLLARS),
-    ("amount_paid", "+25.00", DOLLARS),
-    ("amount_paid", "1e3", DOLLARS),
-    ("amount_paid", "NaN", DOLLARS),
-    ("amount_paid", float("nan"), DOLLARS),
-    ("amount_paid", float("inf"), DOLLARS),
-    ("amount_paid", "12345678901.00", DOLLARS),
-    ("amount_paid", "\u0662\u0665.\u0660\u0660", DOLLARS),
-    ("amount_due", "-25.00", REFUND),
-    ("amount_paid", "-25.00", REFUND),
+    ("amount_due", 25, DOLLARS_ERROR + "; got 25"),
+    ("amount_paid", 25.0, DOLLARS_ERROR + "; got 25.0"),
+    ("amount_paid", True, DOLLARS_ERROR + "; got true"),
+    ("amount_paid", "25", DOLLARS_ERROR),
+    ("amount_paid", "25.123", DOLLARS_ERROR),
+    ("amount_paid", "25.0", DOLLARS_ERROR),
+    ("amount_paid", " 25.00", DOLLARS_ERROR),
+    ("amount_paid", "+25.00", DOLLARS_ERROR),
+    ("amount_paid", "1e3", DOLLARS_ERROR),
+    ("amount_paid", "NaN", DOLLARS_ERROR),
+    ("amount_paid", float("nan"), DOLLARS_ERROR),
+    ("amount_paid", float("inf"), DOLLARS_ERROR),
+    ("amount_paid", "12345678901.00", DOLLARS_ERROR),
+    ("amount_paid", "\u0662\u0665.\u0660\u0660", DOLLARS_ERROR),
+    ("amount_due", "-25.00", NEGATIVE_AMOUNT_ERROR),
+    ("amount_paid", "-25.00", NEGATIVE_AMOUNT_ERROR),
     ("amount_paid", "0.00", "expected more than 0.00 on a line marked Paid"),
     ("paid", 1, "expected true or false; got 1"),
     ("paid", "true", "expected true or false; got 'true'"),
     ("internal_payment", None, "expected true or false; got null"),
-    ("transaction_date", "2026-02-30", DAY),
-    ("transaction_date", "2026-6-5", DAY),
-    ("transaction_date", 20260605, DAY),
-    ("transaction_date", "2026-06-05T10:00:00", DAY),
-    ("transaction_date", "0026-06-05", DAY),
-    ("transaction_date", None, DAY),
-    ("date_of_service", "2026-13-01", DAY + ", or null"),
+    ("transaction_date", "2026-02-30", DATE_ERROR),
+    ("transaction_date", "2026-6-5", DATE_ERROR),
+    ("transaction_date", 20260605, DATE_ERROR),
+    ("transaction_date", "2026-06-05T10:00:00", DATE_ERROR),
+    ("transaction_date", "0026-06-05", DATE_ERROR),
+    ("transaction_date", None, DATE_ERROR),
+    ("date_of_service", "2026-13-01", DATE_ERROR + ", or null"),
     ("memo", "x" * 1_000_000, "expected text of up to 2,000 characters, or null; got 'xxxxxxxxxx"),
     ("memo", "a\x00b", "expected text of up to 2,000 characters"),
     ("memo", 7, "expected text of up to 2,000 characters"),
     ("provider_id", "x" * 201, "expected text of up to 200 printable characters"),
     ("reference", "x" * 201, "expected text of up to 200 characters"),
-    ("refund_of", {"payment": "1"}, PRINTED_KEY),
-    ("refund_of", "p-1", PRINTED_KEY + ", or null; got 'p-1'"),
-    ("refund_of", "clinic/p-1", PRINTED_KEY),
-    ("refund_of", "clinic//1", PRINTED_KEY),
-    ("refund_of", "/p-1/1", PRINTED_KEY),
-    ("refund_of", "clinic/p-1/", PRINTED_KEY),
-    ("refund_of", "clinic/p-1 /1", PRINTED_KEY),
-    ("refund_of", "clinic/ p-1/1", PRINTED_KEY),
-    ("refund_of", " clinic/p-1/1", PRINTED_KEY),
-    ("refund_of", "clinic/p-1/1\t", PRINTED_KEY),
-    ("refund_of", "x" * 65 + "/p-1/1", PRINTED_KEY),
-    ("refund_of", "clinic/p-1/" + "x" * 65, PRINTED_KEY),
+    ("refund_of", {"payment": "1"}, PRINTED_KEY_ERROR),
+    ("refund_of", "p-1", PRINTED_KEY_ERROR + ", or null; got 'p-1'"),
+    ("refund_of", "clinic/p-1", PRINTED_KEY_ERROR),
+    ("refund_of", "clinic//1", PRINTED_KEY_ERROR),
+    ("refund_of", "/p-1/1", PRINTED_KEY_ERROR),
+    ("refund_of", "clinic/p-1/", PRINTED_KEY_ERROR),
+    ("refund_of", "clinic/p-1 /1", PRINTED_KEY_ERROR),
+    ("refund_of", "clinic/ p-1/1", PRINTED_KEY_ERROR),
+    ("refund_of", " clinic/p-1/1", PRINTED_KEY_ERROR),
+    ("refund_of", "clinic/p-1/1\t", PRINTED_KEY_ERROR),
+    ("refund_of", "x" * 65 + "/p-1/1", PRINTED_KEY_ERROR),
+    ("refund_of", "clinic/p-1/" + "x" * 65, PRINTED_KEY_ERROR),
 ]
-IDS = {
+ID_FIELDS_BY_EVENT_TYPE = {
     "payment.saved": "company_id clinic_id patient_id payment_id line_id case_id provider_id".split(),
     "payment.deleted": "company_id clinic_id patient_id payment_id line_id".split(),
     "patient.saved": "company_id patient_id".split(),
     "charge.saved": "company_id clinic_id patient_id charge_id".split(),
 }
-BLANKS = [
+BLANK_CHARACTERS = [
     " ",
     "    ",
     "\t",
@@ -130,24 +130,24 @@ BLANKS = [
     "\ufeff",
     "\x00",
     "\x7f",
-    *SHOW_NOTHING,
+    *INVISIBLE_CHARACTERS,
 ]
-REFUNDED = {"amount_due": "-25.00", "amount_paid": "-25.00", "refund_of": "clinic/other/1"}
-REFUNDS: list[tuple[dict[str, str], str, str]] = [
-    (REFUNDED | {"amount_paid": "25.00"}, "amount_paid", "expected 0.00 or less on a refund line; got 25.00"),
-    (REFUNDED | {"amount_due": "25.00"}, "amount_due", "expected 0.00 or less on a refund line; got 25.00"),
-    (REFUNDED | {"amount_due": "25.00", "amount_paid": "25.00"}, "amount_paid", "expected 0.00 or less"),
-    (REFUNDED | {"amount_due": "0.00", "amount_paid": "0.01"}, "amount_paid", "expected 0.00 or less"),
-    (REFUNDED | {"refund_of": ""}, "amount_paid", REFUND),
-    (REFUNDED | {"amount_due": "25.00", "refund_of": ""}, "amount_paid", REFUND),
-    (REFUNDED | {"amount_paid": "25.00", "refund_of": ""}, "amount_due", REFUND),
+REFUND_FIELDS = {"amount_due": "-25.00", "amount_paid": "-25.00", "refund_of": "clinic/other/1"}
+INVALID_REFUNDS: list[tuple[dict[str, str], str, str]] = [
+    (REFUND_FIELDS | {"amount_paid": "25.00"}, "amount_paid", "expected 0.00 or less on a refund line; got 25.00"),
+    (REFUND_FIELDS | {"amount_due": "25.00"}, "amount_due", "expected 0.00 or less on a refund line; got 25.00"),
+    (REFUND_FIELDS | {"amount_due": "25.00", "amount_paid": "25.00"}, "amount_paid", "expected 0.00 or less"),
+    (REFUND_FIELDS | {"amount_due": "0.00", "amount_paid": "0.01"}, "amount_paid", "expected 0.00 or less"),
+    (REFUND_FIELDS | {"refund_of": ""}, "amount_paid", NEGATIVE_AMOUNT_ERROR),
+    (REFUND_FIELDS | {"amount_due": "25.00", "refund_of": ""}, "amount_paid", NEGATIVE_AMOUNT_ERROR),
+    (REFUND_FIELDS | {"amount_paid": "25.00", "refund_of": ""}, "amount_due", NEGATIVE_AMOUNT_ERROR),
 ]
 REFUNDS_OF_THEMSELVES = [
     {"refund_of": "clinic/payment/1"},
     {"refund_of": "clinic/a/b/1", "payment_id": "a/b"},
     {"refund_of": "clinic/a/b/1", "payment_id": "a", "line_id": "b/1"},
 ]
-REQUIRED = [name for name in payment_fields() if name != "type"]
+REQUIRED_FIELDS = [name for name in payment_fields() if name != "type"]
 
 
 def refusal(content):
@@ -156,7 +156,7 @@ def refusal(content):
     return refused.value
 
 
-@pytest.mark.parametrize(("content", "found"), NOT_AN_OBJECT, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize(("content", "found"), BODIES_WITHOUT_AN_OBJECT, ids=lambda value: repr(value)[:20])
 def test_body_that_is_not_a_json_object_is_refused_with_its_position(content, found):
     error = refusal(content)
 
@@ -175,7 +175,7 @@ def test_invalid_value_is_refused_in_one_line_with_its_field(field, value, said_
     assert len(str(error)) < 300
 
 
-@pytest.mark.parametrize(("changes", "field", "problem"), REFUNDS, ids=lambda value: repr(value)[-40:])
+@pytest.mark.parametrize(("changes", "field", "problem"), INVALID_REFUNDS, ids=lambda value: repr(value)[-40:])
 def test_refund_line_with_an_amount_of_the_wrong_sign_is_refused_by_field(changes, field, problem):
     error = refusal(payment_fields(**changes))
 
@@ -184,15 +184,15 @@ def test_refund_line_with_an_amount_of_the_wrong_sign_is_refused_by_field(change
 
 @pytest.mark.parametrize("changes", REFUNDS_OF_THEMSELVES, ids=lambda changes: changes["refund_of"])
 def test_refund_of_the_line_itself_is_refused(changes):
-    error = refusal(payment_fields(**REFUNDED | changes))
+    error = refusal(payment_fields(**REFUND_FIELDS | changes))
 
     assert str(error) == f"refund_of: {changes['refund_of']} is this line itself; name the refunded line"
 
 
-cents = st.integers(-10_000, 10_000).map(lambda cents: f"{Decimal(cents) / 100:.2f}")
+dollar_texts = st.integers(-10_000, 10_000).map(lambda cents: f"{Decimal(cents) / 100:.2f}")
 
 
-@given(cents, cents, st.sampled_from([None, "", "clinic/other/1"]), st.booleans())
+@given(dollar_texts, dollar_texts, st.sampled_from([None, "", "clinic/other/1"]), st.booleans())
 @example("0.00", "0.00", "clinic/other/1", True)
 def test_amounts_of_a_refund_are_never_positive_and_others_never_negative(due, paid, refund_of, is_paid):
     content = payment_fields(amount_due=due, amount_paid=paid, refund_of=refund_of, paid=is_paid)
@@ -208,8 +208,10 @@ def test_amounts_of_a_refund_are_never_positive_and_others_never_negative(due, p
         assert refusal(content).field in {"amount_due", "amount_paid"}
 
 
-@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in IDS.items() for field in fields])
-@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind, fields in ID_FIELDS_BY_EVENT_TYPE.items() for field in fields]
+)
+@pytest.mark.parametrize("blank", BLANK_CHARACTERS, ids=ascii)
 def test_id_with_a_blank_at_an_end_is_refused_by_field(kind, field, blank):
     charge = {"charge_id": "c", "date_of_service": "2026-06-05", "patient_balance": "5.00", "insurance_open": False}
     for padded in (blank, blank + "P-1", "P-1" + blank, blank + "P-1" + blank):
@@ -219,7 +221,7 @@ def test_id_with_a_blank_at_an_end_is_refused_by_field(kind, field, blank):
         assert (error.field, str(error).isprintable()) == (field, True), error
 
 
-@pytest.mark.parametrize("field", REQUIRED)
+@pytest.mark.parametrize("field", REQUIRED_FIELDS)
 def test_missing_field_is_refused_with_its_name(field):
     error = refusal(payment_fields(**{field: ...}))
 

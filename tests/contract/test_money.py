@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from payments.contract.money import ZERO, dollars, parse_amount, total
 
-cents = st.integers(-(10**12) + 1, 10**12 - 1)
+cent_counts = st.integers(-(10**12) + 1, 10**12 - 1)
 
 
 @pytest.mark.parametrize(
     ("written", "amount"),
     [("25.00", "25.00"), ("25", "25.00"), (25, "25.00"), ("-0.00", "0.00"), ("-3.5", "-3.50"), ("007.10", "7.10")],
 )
-def test_amount_has_two_places(written, amount):
+def test_parsed_amount_has_two_decimal_places(written, amount):
     assert str(dollars(written)) == amount
 
 
@@ -30,7 +30,7 @@ def test_non_numeric_amount_is_refused(amount):
 
 
 # Every text that Decimal() or a person would read as a number, and that is no plain decimal.
-NOT_PLAIN = [
+MALFORMED_AMOUNTS = [
     *("", "-", ".", "--1", "- 5.00", "one", "0x10", "25.00.00", "5.", ".5", "1/2", "25.00 USD", "25.00\n", "\x0025.00"),
     *("4E1", "4e1", "4_0.00", "+5", "+5.00", " 5.00", "5.00 ", "\t5", "5\u00a0", "NaN", "sNaN", "Infinity", "-inf"),
     *("40,50", "1,250.00", "1.250,00", "1 250.00", "1'250.00", "$25.00", "-$25.00", "€25", "(25.00)", "25.00-", "25%"),
@@ -38,7 +38,7 @@ NOT_PLAIN = [
 ]
 
 
-@pytest.mark.parametrize("text", NOT_PLAIN)
+@pytest.mark.parametrize("text", MALFORMED_AMOUNTS)
 @pytest.mark.parametrize("read", [dollars, parse_amount])
 def test_amount_that_is_not_a_plain_decimal_is_refused(read, text):
     with pytest.raises(ValueError, match=r"not an amount such as 25\.00"):
@@ -72,16 +72,16 @@ def test_amount_with_thousands_of_digits_is_refused(text):
         parse_amount(text)
 
 
-@given(cents)
+@given(cent_counts)
 def test_formatted_amount_is_parsed_to_the_same_amount(cent):
     amount = Decimal(cent).scaleb(-2)
     assert parse_amount(f"{amount:f}") == amount
 
 
-def test_total_of_nothing_is_zero_with_two_places():
+def test_total_of_no_amounts_is_zero_with_two_decimal_places():
     assert str(total([])) == "0.00"
 
 
-@given(st.lists(cents))
+@given(st.lists(cent_counts))
 def test_total_is_exact_to_the_cent(amounts):
     assert total(dollars(Decimal(cent) / 100) for cent in amounts) == ZERO + Decimal(sum(amounts)) / 100

@@ -11,7 +11,7 @@ from payments.contract.event import read_event
 from payments.contract.partial_event import read_partial_event
 from tests.builders.events import event_body, payment_fields
 
-COLONS = [":", ": ", " :", "\t:", "\n : ", "\r\n:"]
+COLONS_WITH_BLANKS = [":", ": ", " :", "\t:", "\n : ", "\r\n:"]
 
 
 def json_object(pairs, colon=":"):
@@ -32,7 +32,7 @@ def refusal(body):
 @given(
     key=st.sampled_from([*payment_fields(), "memo", "unknown"]),
     position=st.integers(0, 30),
-    colon=st.sampled_from(COLONS),
+    colon=st.sampled_from(COLONS_WITH_BLANKS),
     value=st.sampled_from(['"25.00"', "1", "null", "[]", '"\\":"']),
     memo=st.text(max_size=20),
 )
@@ -78,7 +78,7 @@ json_values = st.recursive(
 @given(
     more=st.dictionaries(st.text(max_size=3), json_values, max_size=3),
     memo=st.sampled_from([None, '":', 'a" : "b', '{"a":1,"a":2}', "a\n:\t"]),
-    colon=st.sampled_from(COLONS),
+    colon=st.sampled_from(COLONS_WITH_BLANKS),
 )
 def test_event_without_a_repeated_key_is_read(more, memo, colon):
     content = more | payment_fields(memo=memo)
@@ -88,7 +88,7 @@ def test_event_without_a_repeated_key_is_read(more, memo, colon):
     assert (str(event.event_id), event.memo) == (content["event_id"], memo)
 
 
-def test_line_of_a_repeated_key_is_not_identified():
+def test_event_with_a_repeated_payment_id_has_no_line_key():
     body = json_object([*to_pairs(payment_fields()), ("payment_id", '"other"')]).encode()
 
     partial = read_partial_event(body)

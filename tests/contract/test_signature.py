@@ -11,8 +11,8 @@ from payments.contract.signature import NO_KEYS, Keyring, signature_of
 
 BODY = b'{"company_id":"acme"}'
 OLD, NEW = b"o" * 16, b"n" * 32
-KEYS = {"acme": {"2026-10": OLD, "2027-01": NEW}, "globex": {"2026-10": b"g" * 16}}
-WITH_KEYS, OF_ALL = Keyring(KEYS), Keyring(KEYS, is_required=True)
+KEYS_BY_COMPANY = {"acme": {"2026-10": OLD, "2027-01": NEW}, "globex": {"2026-10": b"g" * 16}}
+WITH_KEYS, OF_ALL = Keyring(KEYS_BY_COMPANY), Keyring(KEYS_BY_COMPANY, is_required=True)
 
 
 def test_signature_is_the_key_name_and_the_hmac_of_the_bytes():
@@ -20,7 +20,7 @@ def test_signature_is_the_key_name_and_the_hmac_of_the_bytes():
 
 
 @pytest.mark.parametrize("keyring", [WITH_KEYS, OF_ALL], ids=["with keys", "of all"])
-@pytest.mark.parametrize(("name", "secret"), KEYS["acme"].items())
+@pytest.mark.parametrize(("name", "secret"), KEYS_BY_COMPANY["acme"].items())
 def test_every_key_of_a_company_is_valid(keyring, name, secret):
     assert keyring.signature_problem("acme", BODY, signature_of(BODY, name, secret)) is None
 
@@ -42,23 +42,23 @@ def test_unsigned_event_is_accepted_unless_its_company_must_sign(keyring, compan
     assert found is None if problem is None else found.startswith(problem)
 
 
-RIGHT = signature_of(BODY, "2026-10", OLD)
-WRONG = [
+VALID_SIGNATURE = signature_of(BODY, "2026-10", OLD)
+INVALID_SIGNATURES = [
     signature_of(BODY + b" ", "2026-10", OLD),
     signature_of(BODY, "2026-10", NEW),
-    signature_of(BODY, "2026-10", KEYS["globex"]["2026-10"]),
+    signature_of(BODY, "2026-10", KEYS_BY_COMPANY["globex"]["2026-10"]),
     signature_of(BODY, "2020-01", OLD),
-    RIGHT.upper(),
-    RIGHT[:-1],
-    RIGHT.replace("2026-10", "2027-01"),
-    RIGHT.partition(":")[2],
+    VALID_SIGNATURE.upper(),
+    VALID_SIGNATURE[:-1],
+    VALID_SIGNATURE.replace("2026-10", "2027-01"),
+    VALID_SIGNATURE.partition(":")[2],
     "",
     ":",
 ]
 
 
 @pytest.mark.parametrize("keyring", [WITH_KEYS, OF_ALL], ids=["with keys", "of all"])
-@pytest.mark.parametrize("signature", WRONG)
+@pytest.mark.parametrize("signature", INVALID_SIGNATURES)
 def test_signature_of_a_company_with_keys_must_be_valid(keyring, signature):
     assert keyring.signature_problem("acme", BODY, signature)
 
@@ -67,19 +67,20 @@ def test_signature_without_a_known_key_is_ignored_unless_it_is_required():
     own = signature_of(BODY, "2026-10", b"i" * 16)
 
     assert WITH_KEYS.signature_problem("initech", BODY, own) is None
-    assert NO_KEYS.signature_problem("acme", BODY, RIGHT) is None
+    assert NO_KEYS.signature_problem("acme", BODY, VALID_SIGNATURE) is None
     assert OF_ALL.signature_problem("initech", BODY, own) == "company initech has no such key"
 
 
 def test_signature_of_another_company_is_rejected_for_a_company_without_keys():
     assert (
-        WITH_KEYS.signature_problem("initech", BODY, RIGHT) == "the key 2026-10 belongs to company acme, not to initech"
+        WITH_KEYS.signature_problem("initech", BODY, VALID_SIGNATURE)
+        == "the key 2026-10 belongs to company acme, not to initech"
     )
 
 
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda data: f"2026-10:{data.hex()}"))
 def test_other_text_is_not_a_signature(text):
-    assert text == RIGHT or OF_ALL.signature_problem("acme", BODY, text)
+    assert text == VALID_SIGNATURE or OF_ALL.signature_problem("acme", BODY, text)
 
 
 def test_keyring_hides_its_secrets():

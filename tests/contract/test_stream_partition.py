@@ -20,11 +20,11 @@ def test_stream_of_a_company_never_changes(company_id, number):
 
 
 @given(st.text(min_size=1, max_size=64), st.integers(2, 256))
-def test_published_stream_is_among_the_streams_to_read(company_id, streams):
+def test_stream_of_a_published_event_is_among_the_streams_to_read(company_id, streams):
     assert stream_for("feed", streams, company_id) in stream_names("feed", streams)
 
 
-def test_unpartitioned_events_use_the_stream_that_is_always_read():
+def test_event_of_an_unpartitioned_feed_is_on_a_stream_that_is_always_read():
     assert stream_for("feed", 1, "acme") == "feed"
     assert stream_names("feed", 1) == ("feed",)
     assert stream_for("feed", 8, None) == stream_names("feed", 8)[0] == "feed"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from payments.core.backoff import backoff_delay
 
-steps = st.timedeltas(timedelta(0), timedelta(days=2))
-schedules = st.lists(steps, min_size=1, max_size=8)
+schedule_steps = st.timedeltas(timedelta(0), timedelta(days=2))
+schedules = st.lists(schedule_steps, min_size=1, max_size=8)
 
 
 @given(schedules, st.text(max_size=20), st.data())

@@ -1,4 +1,4 @@
-"""Balancing (rule D9): each difference between the EMR and Billing has one reconciling item, or is unexplained."""
+"""Balancing (rule D9): each difference between the EMR and Billing is a reconciling item or is unexplained."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -33,13 +33,13 @@ from payments.core.outcome import (
 
 DAY = date(2026, 6, 5)
 FAILED = Status.VALIDATION_FAILED
-HELD = Held(datetime(2026, 6, 10, tzinfo=UTC), 1, HoldCause.MONTH_CLOSING)
-REQUEUED = Held(datetime(2026, 6, 10, tzinfo=UTC), 0, HoldCause.REQUEUED)
-INTERNAL = NotSent(Reason.INTERNAL_PAYMENT)
+HELD_FOR_MONTH = Held(datetime(2026, 6, 10, tzinfo=UTC), 1, HoldCause.MONTH_CLOSING)
+HELD_BY_REQUEUE = Held(datetime(2026, 6, 10, tzinfo=UTC), 0, HoldCause.REQUEUED)
+INTERNAL_OUTCOME = NotSent(Reason.INTERNAL_PAYMENT)
 
 
 def line_comparison(amount: str, outcome: Outcome | None = None, **changes: object) -> LineComparison:
-    """Return a line with a date in the range and without posted entries. Amounts in `changes` may be text."""
+    """Return a line whose date is in the range and that has no posted entries. Amounts in `changes` may be text."""
     named = {name: dollars(value) if type(value) is str else value for name, value in changes.items()}
     stated = dollars(amount)
     line = LineComparison(
@@ -68,15 +68,15 @@ def closed_month_outcome(case: ClosedCase, target: str, reason: Reason | None = 
 EXPLAINED = [
     ("imported", line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00"), {}),
     ("not paid", line_comparison("0.00", NeverSent()), {}),
-    ("internal", line_comparison("25.00", INTERNAL), {"internal": "25.00"}),
+    ("internal", line_comparison("25.00", INTERNAL_OUTCOME), {"internal": "25.00"}),
     ("type not selected", line_comparison("25.00", NotSent(Reason.TYPE_NOT_SELECTED)), {"not_sent": "25.00"}),
     ("retries exhausted", line_comparison("25.00", NotSent(Reason.RETRIES_EXHAUSTED)), {"not_sent": "25.00"}),
     ("patient not found", line_comparison("25.00", NotSent(Reason.PATIENT_NOT_FOUND)), {"not_sent": "25.00"}),
-    ("held", line_comparison("25.00", HELD), {"pending": "25.00"}),
-    ("edit held", line_comparison("35.00", HELD, imported_in_range="25.00"), {"pending": "10.00"}),
-    ("deletion held", line_comparison("0.00", HELD, imported_in_range="25.00"), {"pending": "-25.00"}),
-    ("requeued", line_comparison("25.00", REQUEUED), {"pending": "25.00"}),
-    ("requeued while posted", line_comparison("25.00", REQUEUED, imported_in_range="25.00"), {}),
+    ("held", line_comparison("25.00", HELD_FOR_MONTH), {"pending": "25.00"}),
+    ("edit held", line_comparison("35.00", HELD_FOR_MONTH, imported_in_range="25.00"), {"pending": "10.00"}),
+    ("deletion held", line_comparison("0.00", HELD_FOR_MONTH, imported_in_range="25.00"), {"pending": "-25.00"}),
+    ("requeued", line_comparison("25.00", HELD_BY_REQUEUE), {"pending": "25.00"}),
+    ("requeued while posted", line_comparison("25.00", HELD_BY_REQUEUE, imported_in_range="25.00"), {}),
     ("zero due", line_comparison("25.00", ZeroDue()), {"zero_due": "25.00"}),
     ("zero due after import", line_comparison("0.00", ZeroDue(), imported_in_range="25.00"), {"zero_due": "-25.00"}),
     (
@@ -152,7 +152,7 @@ def test_line_is_explained_by_its_reconciling_items(line: LineComparison, items:
     assert (explained.unexplained, explained.notes) == (ZERO, ())
 
 
-WRONG = [
+ERRORS = [
     ("never posted", line_comparison("25.00", posted_outcome("25.00")), "25.00"),
     ("posted twice", line_comparison("25.00", posted_outcome("25.00"), imported_in_range="50.00"), "-25.00"),
     (
@@ -160,13 +160,13 @@ WRONG = [
         line_comparison("25.00", posted_outcome("30.00"), imported_in_range="30.00"),
         "-5.00",
     ),
-    ("internal, but posted", line_comparison("25.00", INTERNAL, imported_in_range="25.00"), "-25.00"),
+    ("internal, but posted", line_comparison("25.00", INTERNAL_OUTCOME, imported_in_range="25.00"), "-25.00"),
     ("imported for 20.00", line_comparison("25.00", posted_outcome("20.00"), imported_in_range="20.00"), "5.00"),
     ("never paid, but posted", line_comparison("0.00", NeverSent(), imported_in_range="9.00"), "-9.00"),
 ]
 
 
-@pytest.mark.parametrize(("line", "amount"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+@pytest.mark.parametrize(("line", "amount"), [row[1:] for row in ERRORS], ids=[row[0] for row in ERRORS])
 def test_error_in_the_ledger_is_unexplained(line: LineComparison, amount: str) -> None:
     explained = reconcile(line)
 
@@ -178,13 +178,13 @@ def difference_note(field: str, in_emr: object, in_billing: object) -> Balancing
     return BalancingNote(BalancingNoteCode.DIFFERENT, field, in_emr, in_billing)
 
 
-FEED = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
-IMPORTED_LINE = line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00", feed=FEED, log=FEED)
-COMPARED = [
+DETAILS = PaymentDetails(DAY, "Copay", internal_payment=False, version=1)
+IMPORTED_LINE = line_comparison("25.00", posted_outcome("25.00"), imported_in_range="25.00", feed=DETAILS, log=DETAILS)
+LOGGED_LINES = [
     ("the same", IMPORTED_LINE, "0.00", ()),
     (
         "only in the log",
-        line_comparison("0.00", None, emr_amount="25.00", log=FEED),
+        line_comparison("0.00", None, emr_amount="25.00", log=DETAILS),
         "25.00",
         (BalancingNote(BalancingNoteCode.ONLY_IN_EMR),),
     ),
@@ -202,7 +202,7 @@ COMPARED = [
     ),
     (
         "day",
-        replace(IMPORTED_LINE, is_in_range=False, imported_in_range=ZERO, log=FEED._replace(day=date(2026, 6, 6))),
+        replace(IMPORTED_LINE, is_in_range=False, imported_in_range=ZERO, log=DETAILS._replace(day=date(2026, 6, 6))),
         "25.00",
         (difference_note("day", date(2026, 6, 6), DAY),),
     ),
@@ -212,12 +212,14 @@ COMPARED = [
         "0.00",
         (difference_note("charge_type", "Other", "Copay"), difference_note("version", 2, 1)),
     ),
-    ("no version in the log", replace(IMPORTED_LINE, log=FEED._replace(version=None)), "0.00", ()),
+    ("no version in the log", replace(IMPORTED_LINE, log=DETAILS._replace(version=None)), "0.00", ()),
 ]
 
 
-@pytest.mark.parametrize(("line", "amount", "notes"), [row[1:] for row in COMPARED], ids=[row[0] for row in COMPARED])
-def test_difference_from_the_payment_log_is_noted(
+@pytest.mark.parametrize(
+    ("line", "amount", "notes"), [row[1:] for row in LOGGED_LINES], ids=[row[0] for row in LOGGED_LINES]
+)
+def test_difference_from_the_payment_log_gets_a_note(
     line: LineComparison, amount: str, notes: tuple[BalancingNote, ...]
 ) -> None:
     explained = reconcile(line)
@@ -225,15 +227,15 @@ def test_difference_from_the_payment_log_is_noted(
     assert (str(explained.unexplained), explained.notes) == (amount, notes)
 
 
-def test_balance_adds_up_its_lines_and_keeps_those_that_differ() -> None:
+def test_balance_sums_all_lines_and_lists_those_that_differ() -> None:
     balance = Balance()
     balance.add(BalancedLine(None, "company", "c", Decimal("75.00"), Decimal("75.00"), count=3))
-    for _, line, _ in [*EXPLAINED, *WRONG]:
+    for _, line, _ in [*EXPLAINED, *ERRORS]:
         balance.add(reconcile(line))
 
     assert balance.equal == 3 + 3  # imported, not paid, requeued while posted
     assert balance.unexplained == sum(line.unexplained for line in balance.lines) == Decimal("-34.00")
-    assert [len(balance.unbalanced_lines), len(balance.lines)] == [len(WRONG), len(EXPLAINED) - 3 + len(WRONG)]
+    assert [len(balance.unbalanced_lines), len(balance.lines)] == [len(ERRORS), len(EXPLAINED) - 3 + len(ERRORS)]
     assert balance.emr_total == balance.billing_total + sum(balance.items.values()) + balance.unexplained
 
 

@@ -15,7 +15,7 @@ from payments.core.line import EntryDimensions, LedgerPosting, effective_posting
 from tests.builders.events import ledger_posting
 
 amounts = st.integers(-9_999, 9_999).map(lambda cents: (Decimal(cents) / 100).quantize(ZERO)).filter(bool)
-dimensions_ = st.builds(
+entry_dimensions = st.builds(
     EntryDimensions,
     st.just("patient"),
     st.sampled_from([ChargeType.COPAY, ChargeType.SUPPLIES]),
@@ -24,18 +24,18 @@ dimensions_ = st.builds(
     st.none(),
     st.sampled_from([date(2026, 6, 5), date(2026, 6, 8)]),
 )
-postings = st.builds(LedgerPosting, amounts, dimensions_)
-postings_lists = st.lists(postings, max_size=6).map(tuple)
+ledger_postings = st.builds(LedgerPosting, amounts, entry_dimensions)
+postings_lists = st.lists(ledger_postings, max_size=6).map(tuple)
 single_sign_postings = postings_lists.map(lambda found: tuple(each._replace(amount=abs(each.amount)) for each in found))
 CASH, CHECK = Method.CASH, Method.CHECK
 
 
-def entry(parts):
+def posting_of(parts):
     amount, day, method = parts
     return ledger_posting(amount, day=f"2026-06-0{day}", method=method)
 
 
-def total_of(before):
+def sum_amounts(before):
     return total(each.amount for each in before)
 
 
@@ -46,26 +46,26 @@ def sum_by_dimensions(before):
     return {dimensions: amount for dimensions, amount in sums.items() if amount}
 
 
-@given(postings_lists, st.none() | postings)
+@given(postings_lists, st.none() | ledger_postings)
 def test_correcting_postings_add_up_to_target_minus_posted(before, wanted):
-    assert total_of(correcting_postings(before, wanted)) == (wanted.amount if wanted else ZERO) - total_of(before)
+    assert sum_amounts(correcting_postings(before, wanted)) == (wanted.amount if wanted else ZERO) - sum_amounts(before)
 
 
-@given(postings_lists, st.none() | postings)
+@given(postings_lists, st.none() | ledger_postings)
 def test_effective_postings_agree_in_every_dimension_after_the_correction(before, wanted):
     after = before + correcting_postings(before, wanted)
 
     assert effective_postings(after) == ((wanted,) if wanted else ())
 
 
-@given(single_sign_postings, st.none() | postings)
+@given(single_sign_postings, st.none() | ledger_postings)
 def test_ledger_agrees_by_every_dimension_if_nothing_was_cancelled(before, wanted):
     after = before + correcting_postings(before, wanted)
 
     assert sum_by_dimensions(after) == ({wanted.dimensions: wanted.amount} if wanted else {})
 
 
-@given(postings_lists, st.none() | postings)
+@given(postings_lists, st.none() | ledger_postings)
 def test_correction_posts_no_zero_amounts_and_repeats_nothing(before, wanted):
     posted = correcting_postings(before, wanted)
 
@@ -73,7 +73,7 @@ def test_correction_posts_no_zero_amounts_and_repeats_nothing(before, wanted):
     assert correcting_postings(before + posted, wanted) == ()
 
 
-@given(postings_lists, st.none() | postings, st.dates(date(2026, 6, 1), date(2026, 8, 31)))
+@given(postings_lists, st.none() | ledger_postings, st.dates(date(2026, 6, 1), date(2026, 8, 31)))
 def test_adjusting_entries_are_empty_once_the_adjustment_is_posted(before, wanted, day):
     posted = tuple(each.with_deposit_date(day) for each in adjusting_entries(before, wanted))
 
@@ -106,14 +106,14 @@ def test_adjusting_entries_are_empty_once_the_adjustment_is_posted(before, wante
     ],
 )
 def test_correction_counts_what_remains_posted_in_each_dimension(before, wanted, posted):
-    entries = tuple(map(entry, before))
-    target = entry(wanted) if wanted else None
+    entries = tuple(map(posting_of, before))
+    target = posting_of(wanted) if wanted else None
 
-    assert [*correcting_postings(entries, target)] == [*map(entry, posted)]
+    assert [*correcting_postings(entries, target)] == [*map(posting_of, posted)]
     assert correcting_postings(entries + correcting_postings(entries, target), target) == ()
 
 
-@given(postings_lists, postings)
+@given(postings_lists, ledger_postings)
 def test_reversals_are_posted_before_new_amounts(before, wanted):
     directions = [each.amount > ZERO for each in correcting_postings(before, wanted)]
 
@@ -140,9 +140,9 @@ def test_change_of_date_is_a_pair_in_an_open_month_and_nothing_in_a_closed_one()
     assert adjusting_entries(before, wanted) == ()
 
 
-@given(postings_lists, st.none() | postings)
+@given(postings_lists, st.none() | ledger_postings)
 def test_adjusting_entries_add_up_to_target_minus_posted(before, wanted):
-    assert total_of(adjusting_entries(before, wanted)) == (wanted.amount if wanted else ZERO) - total_of(before)
+    assert sum_amounts(adjusting_entries(before, wanted)) == (wanted.amount if wanted else ZERO) - sum_amounts(before)
 
 
 def test_postings_that_cancel_each_other_are_not_effective():

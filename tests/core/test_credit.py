@@ -11,14 +11,14 @@ from payments.core.credit import EntryGroup, credit_of
 VISIT, OTHER = date(2026, 5, 4), date(2026, 5, 11)
 APRIL, MAY, JUNE = date(2026, 4, 8), date(2026, 5, 13), date(2026, 6, 16)
 
-numbers = count(1)
+entry_ids = count(1)
 
 
 def entry_group(amount: str, deposited: date, day: date | None = VISIT, charge_type: str = "Copay") -> EntryGroup:
-    return EntryGroup(charge_type, day, deposited, dollars(amount), next(numbers))
+    return EntryGroup(charge_type, day, deposited, dollars(amount), next(entry_ids))
 
 
-CASES = [
+CREDIT_CASES = [
     ("imported", [entry_group("25.00", APRIL)], ("25.00", APRIL, VISIT, False)),
     ("raised", [entry_group("25.00", APRIL), entry_group("10.00", JUNE)], ("35.00", APRIL, VISIT, False)),
     ("lowered", [entry_group("60.00", APRIL), entry_group("-15.00", JUNE)], ("45.00", APRIL, VISIT, False)),
@@ -50,7 +50,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("parts", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("parts", "expected"), [case[1:] for case in CREDIT_CASES], ids=[case[0] for case in CREDIT_CASES]
+)
 def test_credit_is_the_remaining_money_of_the_line(
     parts: list[EntryGroup], expected: tuple[str, date, date | None, bool]
 ) -> None:

@@ -27,8 +27,8 @@ def charge(key: tuple[str, str], day: date, balance: str, *, insurance_open: boo
     return Charge(key, day, dollars(balance), insurance_open)
 
 
-OWES_BOTH = [charge(NEW, JUNE, "40.00"), charge(OLD, MAY, "30.00")]
-VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.00", insurance_open=True)]
+TWO_OWED_CHARGES = [charge(NEW, JUNE, "40.00"), charge(OLD, MAY, "30.00")]
+CHARGES_ONE_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.00", insurance_open=True)]
 
 
 @pytest.mark.parametrize(
@@ -36,44 +36,44 @@ VISIT_AT_INSURANCE = [charge(OLD, MAY, "30.00"), charge(AT_INSURANCE, JUNE, "40.
     [
         pytest.param(
             credit("20.00", None),
-            OWES_BOTH,
+            TWO_OWED_CHARGES,
             [(OLD, "20.00", AllocationRule.NO_DATE)],
             id="no date: oldest charge",
         ),
         pytest.param(
             credit("35.00"),
-            OWES_BOTH,
+            TWO_OWED_CHARGES,
             [(NEW, "35.00", AllocationRule.OWN_DATE)],
             id="own date: its charge",
         ),
         pytest.param(
             credit("50.00"),
-            OWES_BOTH,
+            TWO_OWED_CHARGES,
             [(NEW, "40.00", AllocationRule.OWN_DATE), (OLD, "10.00", AllocationRule.MORE_THAN_OWN_DATE)],
             id="excess over the own date: oldest charge, without hold",
         ),
         pytest.param(
             credit("25.00", date(2026, 6, 1)),
-            OWES_BOTH,
+            TWO_OWED_CHARGES,
             [(OLD, "25.00", AllocationRule.MORE_THAN_OWN_DATE)],
             id="own date without charges: oldest charge",
         ),
-        pytest.param(credit("25.00"), VISIT_AT_INSURANCE, [], id="own date open at insurance: waits"),
+        pytest.param(credit("25.00"), CHARGES_ONE_AT_INSURANCE, [], id="own date open at insurance: waits"),
         pytest.param(
             credit("25.00", deposited=TODAY - timedelta(days=30)),
-            VISIT_AT_INSURANCE,
+            CHARGES_ONE_AT_INSURANCE,
             [(OLD, "25.00", AllocationRule.AFTER_HOLD)],
             id="hold period over: oldest charge",
         ),
         pytest.param(
             credit("25.00", deposited=TODAY - timedelta(days=29)),
-            VISIT_AT_INSURANCE,
+            CHARGES_ONE_AT_INSURANCE,
             [],
             id="hold period not over: waits",
         ),
         pytest.param(
             credit("60.00", on_account=True),
-            OWES_BOTH,
+            TWO_OWED_CHARGES,
             [(OLD, "30.00", AllocationRule.ON_ACCOUNT), (NEW, "30.00", AllocationRule.ON_ACCOUNT)],
             id="Payment on Account: oldest charge first",
         ),
@@ -108,7 +108,7 @@ def test_rule_1_precedes_rule_2_unless_dos_first_is_on() -> None:
 def test_immediate_run_applies_payments_on_account_only() -> None:
     paid = [credit("10.00", number=1), credit("5.00", number=2, on_account=True)]
 
-    moved = distribute(Account(DistributionPolicy(TODAY, immediate_only=True), paid, OWES_BOTH, []))
+    moved = distribute(Account(DistributionPolicy(TODAY, immediate_only=True), paid, TWO_OWED_CHARGES, []))
 
     assert [(each.source, each.rule) for each in moved] == [(2, AllocationRule.ON_ACCOUNT)]
 
@@ -142,16 +142,16 @@ def test_excess_over_a_lowered_charge_is_applied_elsewhere() -> None:
     ]
 
 
-money = st.integers(-50, 100).map(lambda whole: dollars(f"{whole}.00"))
-days = st.sampled_from([MAY, JUNE, date(2026, 6, 25)])
-credits_ = st.lists(
+whole_dollars = st.integers(-50, 100).map(lambda whole: dollars(f"{whole}.00"))
+service_dates = st.sampled_from([MAY, JUNE, date(2026, 6, 25)])
+credit_lists = st.lists(
     st.builds(
         Credit,
         source=st.sampled_from([0, 0, 1]),  # 1: a manual entry
         entry_id=st.just(0),
-        amount=money,
-        deposit_date=days,
-        date_of_service=st.none() | days,
+        amount=whole_dollars,
+        deposit_date=service_dates,
+        date_of_service=st.none() | service_dates,
         on_account=st.booleans(),
         refund_of=st.none() | st.integers(1, 4),
     ),
@@ -164,8 +164,8 @@ credits_ = st.lists(
         for place, each in enumerate(found, 1)
     ]
 )
-charges_ = st.lists(
-    st.tuples(days, st.integers(0, 80), st.booleans()),
+charge_lists = st.lists(
+    st.tuples(service_dates, st.integers(0, 80), st.booleans()),
     max_size=4,
 ).map(
     lambda found: [
@@ -175,7 +175,7 @@ charges_ = st.lists(
 )
 
 
-@given(credits_, charges_, charges_, st.booleans())
+@given(credit_lists, charge_lists, charge_lists, st.booleans())
 def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_nothing(
     paid: list[Credit], first: list[Charge], then: list[Charge], dos_first: bool
 ) -> None:
@@ -207,7 +207,7 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
 def sum_allocations(allocations: list[Allocation]) -> list[AppliedAmount]:
     """Return the sum of the allocations of each source and charge, as the store does.
 
-    Each sum has the number of its newest allocation.
+    Each amount has the number of its newest allocation.
     """
     standing: dict[tuple[SourceId, tuple[str, str]], AppliedAmount] = {}
     for number, (source, charge_key, amount, _) in enumerate(allocations, 1):

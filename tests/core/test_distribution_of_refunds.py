@@ -10,7 +10,7 @@ from payments.contract.money import dollars
 from payments.core.account import Account, Allocation, AllocationRule, AppliedAmount, Charge, DistributionPolicy
 from payments.core.credit import Credit
 from payments.core.distribution import distribute
-from tests.core.test_distribution import JUNE, NEW, TODAY, charge, charges_, credit, credits_
+from tests.core.test_distribution import JUNE, NEW, TODAY, charge, charge_lists, credit, credit_lists
 
 
 def test_refund_unapplies_the_payment_that_it_refunds() -> None:
@@ -26,8 +26,8 @@ def test_refund_unapplies_the_payment_that_it_refunds() -> None:
     assert sum(account.unapplied.values()) == 0
 
 
-VISITS = [credit("20.00", number=1), credit("25.00", number=2)]
-VISITS_APPLIED = [AppliedAmount(1, NEW, dollars("20.00"), 1), AppliedAmount(2, NEW, dollars("25.00"), 2)]
+VISIT_CREDITS = [credit("20.00", number=1), credit("25.00", number=2)]
+VISIT_AMOUNTS_APPLIED = [AppliedAmount(1, NEW, dollars("20.00"), 1), AppliedAmount(2, NEW, dollars("25.00"), 2)]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,9 @@ def test_refund_unapplies_no_payment_but_its_own(
         credit(amount, number=number)._replace(refund_of=refund_of)
         for number, (amount, refund_of) in enumerate(refunds, 3)
     ]
-    account = Account(DistributionPolicy(TODAY), [*VISITS, *lines], [charge(NEW, JUNE, "45.00")], VISITS_APPLIED)
+    account = Account(
+        DistributionPolicy(TODAY), [*VISIT_CREDITS, *lines], [charge(NEW, JUNE, "45.00")], VISIT_AMOUNTS_APPLIED
+    )
 
     moved = distribute(account)
 
@@ -56,7 +58,7 @@ def test_refund_unapplies_no_payment_but_its_own(
     assert [str(account.unapplied[each.source]) for each in lines] == left
 
 
-@given(credits_, charges_, st.booleans())
+@given(credit_lists, charge_lists, st.booleans())
 def test_refund_without_its_payment_changes_nothing_for_other_payments(
     paid: list[Credit], owed: list[Charge], dos_first: bool
 ) -> None:

@@ -8,20 +8,20 @@ from payments.core.outcome import Held, HoldCause, NotSent, Reason
 from tests.builders.events import BACKOFF, COPAYS, NOW, next_version, saved_payment
 
 FIRST_SAVE = saved_payment("25.00")
-KNOWN_PATIENT = ImportContext(NOW, BACKOFF, COPAYS)
-UNKNOWN_PATIENT = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False)
+CONTEXT_KNOWN_PATIENT = ImportContext(NOW, BACKOFF, COPAYS)
+CONTEXT_UNKNOWN_PATIENT = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False)
 
 
-def decide_event(event, before=None, context=KNOWN_PATIENT):
+def decide_event(event, before=None, context=CONTEXT_KNOWN_PATIENT):
     return decide(event, event.content_hash, before, context)
 
 
 def test_unknown_patient_holds_the_line_for_each_step_and_then_it_is_not_sent():
-    line = decide_event(FIRST_SAVE, None, UNKNOWN_PATIENT).line
+    line = decide_event(FIRST_SAVE, None, CONTEXT_UNKNOWN_PATIENT).line
     holds = []
     while isinstance(line.outcome, Held):
         holds.append(line.outcome)
-        line = decide_again(line, UNKNOWN_PATIENT).line
+        line = decide_again(line, CONTEXT_UNKNOWN_PATIENT).line
 
     assert [(each.retry_count, each.cause) for each in holds] == [
         (1, HoldCause.PATIENT_NOT_FOUND),
@@ -29,14 +29,14 @@ def test_unknown_patient_holds_the_line_for_each_step_and_then_it_is_not_sent():
     ]
     assert all(NOW <= each.due_at <= NOW + step for each, step in zip(holds, BACKOFF, strict=True))
     assert (line.outcome, line.attempts) == (NotSent(Reason.PATIENT_NOT_FOUND), 3)
-    assert decide_again(line, KNOWN_PATIENT).line.posted == Decimal("25.00")
+    assert decide_again(line, CONTEXT_KNOWN_PATIENT).line.posted == Decimal("25.00")
 
 
 def test_new_version_of_a_held_line_restarts_the_schedule():
-    held = decide_again(decide_event(FIRST_SAVE, None, UNKNOWN_PATIENT).line, UNKNOWN_PATIENT).line
+    held = decide_again(decide_event(FIRST_SAVE, None, CONTEXT_UNKNOWN_PATIENT).line, CONTEXT_UNKNOWN_PATIENT).line
 
     assert held.outcome.retry_count == 2
-    assert decide_event(next_version(FIRST_SAVE), held, UNKNOWN_PATIENT).line.outcome.retry_count == 1
+    assert decide_event(next_version(FIRST_SAVE), held, CONTEXT_UNKNOWN_PATIENT).line.outcome.retry_count == 1
 
 
 def test_failed_evaluation_holds_the_line_with_its_error_and_then_it_is_not_sent():
@@ -56,7 +56,7 @@ def test_failed_evaluation_holds_the_line_with_its_error_and_then_it_is_not_sent
     assert line.posted == Decimal("25.00")
 
 
-def test_patient_schedule_has_even_steps_that_faults_do_not_use_up():
+def test_patient_schedule_has_equal_steps_that_failures_do_not_use_up():
     quarter = timedelta(minutes=15)
     unknown = ImportContext(NOW, BACKOFF, COPAYS, patient_known=False, patient_schedule=(quarter,) * 2)
     event = saved_payment()

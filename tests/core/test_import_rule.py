@@ -1,4 +1,4 @@
-"""The import rule (rules D2, D3 and D5): outcomes in open, closing and closed months, holds and version checks."""
+"""The import rule (rules D2, D3 and D5): outcomes in open, closing and closed months, holds, and version checks."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,15 +26,15 @@ from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, ledger_
 MAY, JUNE = Month(2026, 5), Month(2026, 6)
 
 
-def context(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
+def context_with(june=MonthState.OPEN, may=MonthState.OPEN, *, patient_known=True):
     return ImportContext(NOW, BACKOFF, COPAYS, patient_known, {MAY: may, JUNE: june})
 
 
 def decide_event(event, before=None, known=None):
-    return decide(event, event.content_hash, before, known or context())
+    return decide(event, event.content_hash, before, known or context_with())
 
 
-def summary(decision):
+def outcome_summary(decision):
     line = decision.line
     return line.outcome.application, line.outcome.status, line.outcome.target, line.posted
 
@@ -48,12 +48,12 @@ IMPORTED, UPDATED, REMOVED, EXCEPTION, NONE = (
     Application.NONE,
 )
 OPEN, SCHEDULED, CLOSED = MonthState.OPEN, MonthState.SCHEDULED, MonthState.CLOSED
-ZERO_ZERO = {"amount_due": "0.00", "amount_paid": "0.00"}
-ZERO_PAYMENT = saved_payment(**ZERO_ZERO)
+NO_MONEY = {"amount_due": "0.00", "amount_paid": "0.00"}
+ZERO_PAYMENT = saved_payment(**NO_MONEY)
 IN_MAY = {"transaction_date": "2026-05-20"}
 
 # The previous version, the new one, the states of June and May; then what Billing did, T and P.
-CASES = {
+IMPORT_CASES = {
     "new in an open month": (None, saved_payment("25.00"), OPEN, OPEN, IMPORTED, "25.00", "25.00"),
     "new in a scheduled month": (None, saved_payment("25.00"), SCHEDULED, OPEN, IMPORTED, "25.00", "25.00"),
     "new in a closed month": (None, saved_payment("25.00"), CLOSED, OPEN, EXCEPTION, "25.00", "0.00"),
@@ -74,10 +74,10 @@ CASES = {
     "unpaid, closed": (SAVED, next_version(SAVED, paid=False), CLOSED, OPEN, EXCEPTION, "0.00", "25.00"),
     "nothing due or paid": (None, ZERO_PAYMENT, OPEN, OPEN, NONE, "0.00", "0.00"),
     "nothing due or paid, closed": (None, ZERO_PAYMENT, CLOSED, OPEN, NONE, "0.00", "0.00"),
-    "nothing due or paid any more": (SAVED, next_version(SAVED, **ZERO_ZERO), OPEN, OPEN, REMOVED, "0.00", "0.00"),
+    "nothing due or paid any more": (SAVED, next_version(SAVED, **NO_MONEY), OPEN, OPEN, REMOVED, "0.00", "0.00"),
     "nothing due or paid any more, closed": (
         SAVED,
-        next_version(SAVED, **ZERO_ZERO),
+        next_version(SAVED, **NO_MONEY),
         CLOSED,
         OPEN,
         EXCEPTION,
@@ -88,15 +88,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", IMPORT_CASES)
 def test_version_gets_the_outcome_of_rule_d3(case):
-    first, event, june, may, application, target, posted = CASES[case]
+    first, event, june, may, application, target, posted = IMPORT_CASES[case]
     before = decide_event(first).line if first else None
 
-    decision = decide_event(event, before, context(june, may))
+    decision = decide_event(event, before, context_with(june, may))
 
     expected_target = None if target is None else Decimal(target)
-    assert summary(decision) == (application, Status.SUCCESSFUL, expected_target, Decimal(posted))
+    assert outcome_summary(decision) == (application, Status.SUCCESSFUL, expected_target, Decimal(posted))
 
 
 @pytest.mark.parametrize(
@@ -109,25 +109,25 @@ def test_version_gets_the_outcome_of_rule_d3(case):
 )
 def test_closed_month_gets_no_postings_and_the_outcome_names_the_case(case, first, event):
     before = decide_event(first).line if first else None
-    decision = decide_event(event, before, context(CLOSED))
+    decision = decide_event(event, before, context_with(CLOSED))
 
     assert decision.postings == ()
     assert decision.line.outcome == ClosedMonth(case, decision.line.outcome.target)
 
 
 def test_line_that_becomes_internal_in_a_closed_month_is_an_exception_with_its_reason():
-    decision = decide_event(next_version(SAVED, internal_payment=True), decide_event(SAVED).line, context(CLOSED))
+    decision = decide_event(next_version(SAVED, internal_payment=True), decide_event(SAVED).line, context_with(CLOSED))
 
     assert decision.line.outcome == ClosedMonth(ClosedCase.DELETED, ZERO, Reason.INTERNAL_PAYMENT)
     assert decision.line.outcome.status is Status.NOT_SENT
 
 
-OTHER_TYPE = next_version(SAVED, charge_type="Supplies")
-CHANGES = [
+CHANGED_TYPE = next_version(SAVED, charge_type="Supplies")
+CHANGED_VERSIONS = [
     next_version(SAVED, amount_paid="35.00"),
     deleted_payment(version=2),
     next_version(SAVED, **IN_MAY),
-    OTHER_TYPE,
+    CHANGED_TYPE,
 ]
 
 
@@ -140,7 +140,7 @@ CHANGES = [
     ids=["edited", "deleted"],
 )
 @pytest.mark.parametrize("moved_by", ["edit", "deletion"])
-def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last, posted):
+def test_payment_moved_out_of_an_open_month_is_corrected_after_that_month_closed(moved_by, last, posted):
     before = (
         decide_event(deleted_payment(version=2), decide_event(SAVED).line).line
         if moved_by == "deletion"
@@ -148,21 +148,21 @@ def test_month_that_a_payment_left_while_open_may_be_closed_later(moved_by, last
     )
     moved = decide_event(next_version(SAVED, version=3, **IN_MAY), before).line
 
-    decision = decide_event(last, moved, context(june=CLOSED))
+    decision = decide_event(last, moved, context_with(june=CLOSED))
 
     assert (decision.line.posted, decision.line.outcome.target) == (Decimal(posted), Decimal(posted))
 
 
-@pytest.mark.parametrize("event", CHANGES, ids=["amount", "deleted", "date", "type"])
+@pytest.mark.parametrize("event", CHANGED_VERSIONS, ids=["amount", "deleted", "date", "type"])
 def test_closing_month_holds_every_change(event):
     before = decide_event(SAVED).line
 
-    held = decide_event(event, before, context(MonthState.CLOSING)).line
+    held = decide_event(event, before, context_with(MonthState.CLOSING)).line
 
     assert held.outcome == Held(held.outcome.due_at, 1, HoldCause.MONTH_CLOSING)
     assert held.postings == before.postings
     assert NOW <= held.outcome.due_at <= NOW + BACKOFF[0]
-    released = decide_again(held, context())
+    released = decide_again(held, context_with())
     assert released.line.posted == released.line.outcome.target == decide_event(event, before).line.posted
 
 
@@ -187,7 +187,7 @@ def test_refund_is_posted_on_its_own_date():
     refund = saved_payment("-80.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date="2026-06-20")
 
     assert decide_event(refund).postings == (ledger_posting("-80.00", day="2026-06-20"),)
-    assert decide_event(refund, None, context(CLOSED)).line.outcome.application is EXCEPTION
+    assert decide_event(refund, None, context_with(CLOSED)).line.outcome.application is EXCEPTION
 
 
 def test_refund_of_zero_posts_nothing():

@@ -12,7 +12,7 @@ from tests.builders.events import BACKOFF, COPAYS, NOW, deleted_payment, saved_p
 
 CONTEXT = ImportContext(NOW, BACKOFF, COPAYS)
 
-saves = st.fixed_dictionaries(
+saved_fields = st.fixed_dictionaries(
     {
         "amount_paid": st.sampled_from(["10.00", "25.00", "40.00"]),
         "charge_type": st.sampled_from(["Copay", "Copay", "Supplies"]),
@@ -23,7 +23,7 @@ saves = st.fixed_dictionaries(
         "amount_due": st.sampled_from(["25.00", "25.00", "0.00"]),
     }
 )
-histories = st.lists(saves | st.none(), min_size=1, max_size=6).map(
+histories = st.lists(saved_fields | st.none(), min_size=1, max_size=6).map(
     lambda changes: [
         deleted_payment(version=version) if change is None else saved_payment(version=version, **change)
         for version, change in enumerate(changes, 1)

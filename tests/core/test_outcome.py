@@ -29,7 +29,7 @@ AMOUNT = dollars("25.00")
 INTERNAL = Reason.INTERNAL_PAYMENT
 
 # Each outcome, with its application, status, reason and target.
-OUTCOMES = [
+OUTCOME_CASES = [
     (Posted(AMOUNT), Application.IMPORTED, Status.SUCCESSFUL, None, AMOUNT),
     (Posted(AMOUNT, is_update=True), Application.UPDATED, Status.SUCCESSFUL, None, AMOUNT),
     (Removed(), Application.REMOVED, Status.SUCCESSFUL, None, ZERO),
@@ -46,7 +46,7 @@ OUTCOMES = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "application", "status", "reason", "target"), OUTCOMES)
+@pytest.mark.parametrize(("outcome", "application", "status", "reason", "target"), OUTCOME_CASES)
 def test_each_outcome_has_its_application_status_reason_and_target(
     outcome: Outcome, application: Application, status: Status | None, reason: Reason | None, target: object
 ) -> None:
@@ -59,7 +59,7 @@ def test_each_outcome_has_its_application_status_reason_and_target(
 
 
 def test_every_kind_of_outcome_is_tested() -> None:
-    assert {type(row[0]) for row in OUTCOMES} == set(get_args(Outcome))
+    assert {type(row[0]) for row in OUTCOME_CASES} == set(get_args(Outcome))
 
 
 def test_outcomes_of_different_kinds_are_unequal() -> None:

@@ -37,7 +37,7 @@ def test_posted_state_follows_the_first_matching_rule(facts: PostedFacts, state:
     assert posted_state(facts) is state
 
 
-def test_filter_offers_each_state_and_those_that_billing_lacks() -> None:
+def test_posted_filter_offers_each_state_and_all_states_not_in_billing() -> None:
     chosen = {choice: choice.states for choice in PostedFilter}
 
     assert chosen.pop(PostedFilter.NOT_IN_BILLING) == NOT_IN_BILLING

@@ -26,7 +26,7 @@ def test_refund_is_linked_to_the_only_line_with_its_key(keys: list[str], refund_
 
 
 PAYMENT, REFUND = ("a/1/1", None), ("a/r/1", "a/1/1")
-CASES = {
+REFUND_CASES = {
     "covered": ([(*PAYMENT, "80.00"), (*REFUND, "-30.00")], []),
     "covered whole": ([(*PAYMENT, "80.00"), (*REFUND, "-80.00")], []),
     "above its payment": ([(*PAYMENT, "80.00"), (*REFUND, "-80.01")], [("a/r/1", "above", "0.01")]),
@@ -46,14 +46,14 @@ CASES = {
         [("a/r/1", "not_found", "30.00")],
     ),
 }
-PROBLEMS = {"above": RefundProblem.ABOVE_PAYMENT, "not_found": RefundProblem.NOT_FOUND}
+PROBLEM_BY_NAME = {"above": RefundProblem.ABOVE_PAYMENT, "not_found": RefundProblem.NOT_FOUND}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_refund_that_no_payment_covers_is_to_be_checked(case: str) -> None:
-    given, expected = CASES[case]
+@pytest.mark.parametrize("case", REFUND_CASES)
+def test_refund_is_to_be_checked_if_its_payment_is_missing_or_smaller(case: str) -> None:
+    given, expected = REFUND_CASES[case]
     lines = [AccountLine(ref, key, refund_of, dollars(amount)) for ref, (key, refund_of, amount) in enumerate(given, 1)]
 
     assert [(each.key, problem, str(uncovered)) for each, problem, uncovered in refunds_to_check(lines)] == [
-        (key, PROBLEMS[problem], uncovered) for key, problem, uncovered in expected
+        (key, PROBLEM_BY_NAME[problem], uncovered) for key, problem, uncovered in expected
     ]

@@ -29,7 +29,7 @@ NAME, ID = "robert garcia lopez", "p 1042"
         ("robert miller", None),
     ],
 )
-def test_patient_matches_by_the_best_rule(wanted: str, match: MatchKind | None) -> None:
+def test_patient_gets_the_best_match_that_applies(wanted: str, match: MatchKind | None) -> None:
     assert match_patient(wanted, ID, NAME) is match
 
 
@@ -46,10 +46,10 @@ def index_terms(text: str) -> set[str]:
     return {each[at : at + 3] for each in padded for at in range(len(each) - 2)}
 
 
-words = st.lists(st.text("abcde1", min_size=1, max_size=8), min_size=1, max_size=3)
+name_words = st.lists(st.text("abcde1", min_size=1, max_size=8), min_size=1, max_size=3)
 
 
-@given(words)
+@given(name_words)
 def test_part_of_a_name_has_only_terms_of_the_name(name: list[str]) -> None:
     beginnings = " ".join(word[: max(1, len(word) - 1)] for word in name)
 
@@ -64,6 +64,6 @@ def test_name_with_one_wrong_letter_has_all_terms_of_one_set(name: str, data: st
     assert any(set(terms) <= index_terms(name) for terms in similar_terms(mistyped))
 
 
-def test_nothing_to_search_for_has_no_terms() -> None:
+def test_search_text_without_letters_and_digits_has_no_terms() -> None:
     assert part_terms("") == []
     assert similar_terms("") == similar_terms("jo al") == similar_terms("anna bert carl dora") == []

@@ -31,11 +31,11 @@ def test_amount_is_read_as_people_write_it(text: str, amount: str) -> None:
     "text",
     ["25,00", "1,25", "1,250,00", "25.001", "25.", "2 5", "٢٥", "1e2", "$", "$x", "99999999999", "1,000,000,000,000"],
 )
-def test_text_that_is_no_amount_finds_no_amount(text: str) -> None:
+def test_text_that_is_not_an_amount_is_read_as_no_amount(text: str) -> None:
     assert parse_search(text).amount is None
 
 
-def test_amount_with_a_currency_sign_is_no_id_or_check_number() -> None:
+def test_amount_with_a_currency_sign_is_read_as_no_id_or_check_number() -> None:
     assert parse_search("$25") == SearchQuery("$25", amount=Decimal("25.00"))
     assert parse_search("$25").is_amount_only
     assert not parse_search("25").is_amount_only

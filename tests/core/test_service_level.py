@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from payments.core.service_level import BUSINESS_DAYS_MAX, due_date
 
-dates = st.dates(date(2020, 1, 1), date(2030, 12, 31))
+opening_dates = st.dates(date(2020, 1, 1), date(2030, 12, 31))
 MONDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = (date(2026, 6, day) for day in (8, 11, 12, 13, 14))
 
 
@@ -28,7 +28,7 @@ def test_due_date_skips_weekends(opened_on: date, business_days: int, due_on: st
     assert str(due_date(opened_on, business_days)) == due_on
 
 
-@given(dates, st.integers(1, BUSINESS_DAYS_MAX))
+@given(opening_dates, st.integers(1, BUSINESS_DAYS_MAX))
 def test_due_date_is_the_agreed_number_of_business_days_after_the_opening(opened_on: date, business_days: int) -> None:
     due_on = due_date(opened_on, business_days)
 

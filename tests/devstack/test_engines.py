@@ -33,7 +33,7 @@ def start_engine(child, folder):
         return spawn(child, output)
 
 
-def permissions(path):
+def file_permissions(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
@@ -70,8 +70,10 @@ def test_home_is_locked_by_one_process(home):
 
 
 def test_private_files_are_readable_by_their_owner_only(home):
-    assert [permissions(home / part) for part in ("run", "log", "valkey", "postgres", "postgres/socket")] == [0o700] * 5
-    assert [permissions(home / "valkey" / file) for file in ("access.json", "valkey.conf")] == [0o600] * 2
+    assert [file_permissions(home / part) for part in ("run", "log", "valkey", "postgres", "postgres/socket")] == [
+        0o700
+    ] * 5
+    assert [file_permissions(home / "valkey" / file) for file in ("access.json", "valkey.conf")] == [0o600] * 2
 
 
 def test_valkey_requires_its_password(home):
@@ -144,6 +146,6 @@ def test_long_home_has_its_socket_in_a_temporary_folder(tmp_path):
     with embedded_postgres(home, durable=False) as url, connect(url) as connection:
         sockets = Path(connection.execute("SHOW unix_socket_directories").fetchone()[0].strip('"'))
         assert not sockets.is_relative_to(home)
-        assert permissions(sockets) == 0o700
+        assert file_permissions(sockets) == 0o700
 
     assert not sockets.exists()

@@ -15,14 +15,14 @@ from emr.client import STREAM_DEFAULT
 from payments.contract.errors import EventError
 from payments.contract.event import read_event
 from tests.builders.events import deleted_payment, event_body, payment_fields, saved_charge, saved_patient
-from tests.contract.test_event import CHANGES, REFUND, amounts, identifiers
-from tests.contract.test_event_errors import BLANKS, REFUNDS, REQUIRED, WRONG_VALUES
+from tests.contract.test_event import CHANGED_FIELDS, REFUND_FIELDS, amounts, identifiers
+from tests.contract.test_event_errors import BLANK_CHARACTERS, INVALID_REFUNDS, REQUIRED_FIELDS, WRONG_VALUES
 
-FOLDER = docgen.DOCS / "contract"
-SCHEMA = json.loads((FOLDER / contract.SCHEMA_FILE).read_text())
+CONTRACT_FOLDER = docgen.DOCS / "contract"
+SCHEMA = json.loads((CONTRACT_FOLDER / contract.SCHEMA_FILE).read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker(["date"]))
 
-ACCEPTED = [
+ACCEPTED_EVENTS = [
     payment_fields(),
     payment_fields(charge_type="Payment on Account", date_of_service=None),
     payment_fields(amount_due="-80.00", amount_paid="-80.00", refund_of="clinic/payment-1/1"),
@@ -37,14 +37,14 @@ ACCEPTED = [
         json.loads(event_body(event))
         for event in (deleted_payment(), saved_patient(name="Ada"), saved_charge("c-1", "-3.00"))
     ),
-    *(payment_fields(**{field: value}) for field, value in CHANGES.items()),
-    payment_fields(**REFUND),
-    payment_fields(**REFUND | {"amount_paid": "0.00", "refund_of": "a/b/c/d"}),
+    *(payment_fields(**{field: value}) for field, value in CHANGED_FIELDS.items()),
+    payment_fields(**REFUND_FIELDS),
+    payment_fields(**REFUND_FIELDS | {"amount_paid": "0.00", "refund_of": "a/b/c/d"}),
 ]
-REJECTED = [
+REJECTED_EVENTS = [
     *(payment_fields(**{field: value}) for field, value, _ in WRONG_VALUES),
-    *(payment_fields(**changes) for changes, _, _ in REFUNDS),
-    *(payment_fields(**{field: ...}) for field in REQUIRED),
+    *(payment_fields(**changes) for changes, _, _ in INVALID_REFUNDS),
+    *(payment_fields(**{field: ...}) for field in REQUIRED_FIELDS),
     payment_fields(amount_due="-1.00", refund_of=""),
     payment_fields(saved_at="2026-06-05T23:59:60Z"),
     {**payment_fields(), "type": "charge.saved"},
@@ -54,13 +54,13 @@ REJECTED = [
 ]
 # JSON Schema cannot express these: 1.0 is an integer for it, most validators do not check the calendar, and a schema
 # cannot compare two fields.
-ONLY_THE_READER_REJECTS = [
+REJECTED_BY_THE_READER_ONLY = [
     payment_fields(version=1.0),
     payment_fields(saved_at="2026-02-30T10:00:00Z"),
-    payment_fields(**REFUND | {"refund_of": "clinic/payment/1"}),
+    payment_fields(**REFUND_FIELDS | {"refund_of": "clinic/payment/1"}),
 ]
 # The contract asks for the canonical form of a UUID; the reader accepts other spellings.
-ONLY_THE_READER_ACCEPTS = [payment_fields(event_id="0b5a8a527f3e4c1e9a555f2f0c6f1a02")]
+ACCEPTED_BY_THE_READER_ONLY = [payment_fields(event_id="0b5a8a527f3e4c1e9a555f2f0c6f1a02")]
 
 
 def is_accepted(content):
@@ -79,21 +79,23 @@ def test_schema_is_valid_and_describes_every_field():
     assert [name for name, form in fields if not form["description"].startswith(MEANING_BY_FIELD[name])] == []
 
 
-@pytest.mark.parametrize("content", ACCEPTED, ids=lambda content: json.dumps(content)[-40:])
+@pytest.mark.parametrize("content", ACCEPTED_EVENTS, ids=lambda content: json.dumps(content)[-40:])
 def test_event_that_the_reader_accepts_matches_the_schema(content):
     assert is_accepted(content)
     assert [error.message for error in VALIDATOR.iter_errors(content)] == []
 
 
-@pytest.mark.parametrize("content", REJECTED, ids=lambda content: json.dumps(content)[-40:])
+@pytest.mark.parametrize("content", REJECTED_EVENTS, ids=lambda content: json.dumps(content)[-40:])
 def test_event_that_the_reader_rejects_violates_the_schema(content):
     assert not is_accepted(content)
     assert not VALIDATOR.is_valid(content)
 
 
 def test_schema_and_reader_differ_only_where_documented():
-    assert not any(is_accepted(content) or not VALIDATOR.is_valid(content) for content in ONLY_THE_READER_REJECTS)
-    assert [is_accepted(content) and not VALIDATOR.is_valid(content) for content in ONLY_THE_READER_ACCEPTS] == [True]
+    assert not any(is_accepted(content) or not VALIDATOR.is_valid(content) for content in REJECTED_BY_THE_READER_ONLY)
+    assert [is_accepted(content) and not VALIDATOR.is_valid(content) for content in ACCEPTED_BY_THE_READER_ONLY] == [
+        True
+    ]
 
 
 @given(identifiers, amounts, amounts)
@@ -111,11 +113,11 @@ def test_schema_and_reader_agree_on_the_key_of_a_refunded_line(key):
     assert is_accepted(content) == VALIDATOR.is_valid(content)
 
 
-@pytest.mark.parametrize("blank", [blank for blank in BLANKS if blank < "\U00010000"], ids=ascii)
+@pytest.mark.parametrize("blank", [blank for blank in BLANK_CHARACTERS if blank < "\U00010000"], ids=ascii)
 def test_schema_rejects_ids_with_a_blank_at_an_end(blank):
     for field, value in (("payment_id", "P-1"), ("case_id", "C-1"), ("refund_of", "clinic/P-1/1")):
         for padded in (blank, blank + value, value + blank):
-            content = payment_fields(**REFUND | {field: padded})
+            content = payment_fields(**REFUND_FIELDS | {field: padded})
 
             assert not is_accepted(content)
             assert not VALIDATOR.is_valid(content)
@@ -128,7 +130,7 @@ def test_example_is_an_event(name):
 
 
 def test_asyncapi_has_the_stream_and_a_schema_for_each_message():
-    document = yaml.safe_load((FOLDER / contract.ASYNCAPI_FILE).read_text())
+    document = yaml.safe_load((CONTRACT_FOLDER / contract.ASYNCAPI_FILE).read_text())
     channel, messages = document["channels"]["payments"], document["components"]["messages"]
 
     assert document == contract.asyncapi()
@@ -137,9 +139,9 @@ def test_asyncapi_has_the_stream_and_a_schema_for_each_message():
     assert {message["$ref"].rpartition("/")[2] for message in channel["messages"].values()} == set(messages)
     for name, message in messages.items():
         file, _, pointer = message["payload"]["$ref"].partition("#/$defs/")
-        assert (FOLDER / file).is_file()
+        assert (CONTRACT_FOLDER / file).is_file()
         assert SCHEMA["$defs"][pointer]["properties"]["type"]["const"] == message["name"], name
 
 
 def test_contract_folder_has_no_other_file():
-    assert {path.name for path in FOLDER.iterdir()} == set(contract.render_documents())
+    assert {path.name for path in CONTRACT_FOLDER.iterdir()} == set(contract.render_documents())

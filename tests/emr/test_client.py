@@ -18,7 +18,7 @@ from emr.errors import FeedRefusedError, FeedUnreachableError
 from payments.contract.event import Event, PatientSaved, read_event
 from payments.contract.signature import signature_of
 
-PATIENT = {
+PATIENT_FIELDS = {
     "schema": 1,
     "type": "patient.saved",
     "event_id": "11111111-1111-4111-8111-111111111111",
@@ -39,7 +39,7 @@ def bodies_on(server: redis.Redis, stream: str) -> list[bytes]:
 def test_signing_key_signs_the_published_bytes(redis_url: str, server: redis.Redis, stream: str) -> None:
     key = SigningKey("2026-10", b"s" * 32)
     with PaymentFeed(redis_url, stream, sign=key.sign) as feed:
-        feed.publish(PATIENT)
+        feed.publish(PATIENT_FIELDS)
         feed.publish_many([b"\xff not an event"])
 
     for _, fields in server.xrange(stream):
@@ -49,14 +49,14 @@ def test_signing_key_signs_the_published_bytes(redis_url: str, server: redis.Red
 
 
 def test_each_event_form_becomes_one_entry_with_one_field(redis_url: str, server: redis.Redis, stream: str) -> None:
-    model: Event = PatientSaved.model_validate(PATIENT)
+    model: Event = PatientSaved.model_validate(PATIENT_FIELDS)
     with PaymentFeed(redis_url, stream) as feed:
-        entry_ids = [feed.publish(model), feed.publish(PATIENT), feed.publish(b"\xff not an event")]
+        entry_ids = [feed.publish(model), feed.publish(PATIENT_FIELDS), feed.publish(b"\xff not an event")]
 
     assert [entry_id.encode() for entry_id in entry_ids] == [entry_id for entry_id, _ in server.xrange(stream)]
     bodies = bodies_on(server, stream)
     assert read_event(bodies[0]) == model
-    assert json.loads(bodies[1]) == PATIENT
+    assert json.loads(bodies[1]) == PATIENT_FIELDS
     assert bodies[2] == b"\xff not an event"
 
 
@@ -97,12 +97,12 @@ def test_write_with_a_lost_reply_is_not_repeated_silently(redis_url: str, server
         PaymentFeed(url, stream) as feed,
         pytest.raises(FeedUnreachableError, match="Publish again"),
     ):
-        feed.publish(PATIENT)
+        feed.publish(PATIENT_FIELDS)
 
     assert len(bodies_on(server, stream)) == 1
 
     with PaymentFeed(redis_url, stream) as feed:
-        feed.publish(PATIENT)
+        feed.publish(PATIENT_FIELDS)
     first, again = map(read_event, bodies_on(server, stream))
     assert first.event_id == again.event_id
 
@@ -122,7 +122,7 @@ def test_publish_error_states_the_confirmed_count(redis_url: str, server: redis.
 
 def test_unreachable_server_is_named_without_its_password() -> None:
     with PaymentFeed(f"redis://emr:s3cret@127.0.0.1:{_free_port()}/3") as feed:
-        for publish in (lambda: feed.publish(PATIENT), lambda: feed.publish_many([PATIENT])):
+        for publish in (lambda: feed.publish(PATIENT_FIELDS), lambda: feed.publish_many([PATIENT_FIELDS])):
             with pytest.raises(FeedUnreachableError, match=r"127\.0\.0\.1:\d+/3") as raised:
                 publish()
             assert "s3cret" not in str(raised.value)
@@ -133,7 +133,7 @@ def test_unix_socket_server_is_named_by_its_path(tmp_path: Path) -> None:
         PaymentFeed(f"unix://{tmp_path}/feed.sock?db=2") as feed,
         pytest.raises(FeedUnreachableError, match=r"feed\.sock\?db=2"),
     ):
-        feed.publish(PATIENT)
+        feed.publish(PATIENT_FIELDS)
 
 
 def test_unresponsive_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_unresponsive_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
         with PaymentFeed(url) as feed, pytest.raises(FeedUnreachableError, match="Timeout"):
-            feed.publish(PATIENT)
+            feed.publish(PATIENT_FIELDS)
 
 
 def test_redis_rejection_raises_feed_refused_error_without_quoting_the_event(
@@ -171,7 +171,7 @@ def _free_port() -> int:
 
 @contextmanager
 def _proxy_losing_reply(command: bytes, redis_url: str) -> Iterator[str]:
-    """Run a proxy that forwards everything. Instead of the reply to `command`, it closes the connection."""
+    """Run a proxy that forwards everything except the reply to `command`: it closes the connection instead."""
     there = urlsplit(redis_url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # A retry opens a second connection, which is forwarded in the same way.

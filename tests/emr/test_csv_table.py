@@ -27,7 +27,7 @@ def refusal(*rows: str | bytes) -> TableError:
 
 
 # Rows behind the header and one good row; the row and the column that the error names, and a part of the problem.
-MISFITS = {
+MALFORMED_ROWS = {
     "too long": (["2,Ben,1,250.00,ok"], 3, "5", "no heading for 'ok'; the row has 5 cells, the header 4"),
     "too long, at the end": (["2,Ben,1.00,ok,"], 3, "5", "no heading for ''; the row has 5 cells, the header 4"),
     "too short": (["2,Ben,1.00"], 3, "note", "missing; the row has 3 cells, the header 4"),
@@ -62,7 +62,7 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize(("rows", "row", "column", "problem"), MISFITS.values(), ids=MISFITS)
+@pytest.mark.parametrize(("rows", "row", "column", "problem"), MALFORMED_ROWS.values(), ids=MALFORMED_ROWS)
 def test_malformed_row_is_reported_with_row_and_column(rows: list[str], row: int, column: str, problem: str) -> None:
     error = refusal(HEADER, GOOD_ROW, *rows)
 
@@ -99,7 +99,7 @@ def test_utf_16_file_that_was_cut_off_is_refused(dropped: int) -> None:
     assert refused.value.row == 3
 
 
-HEADERS = {
+MALFORMED_HEADERS = {
     "": (1, "id", "missing; expected a header with id, name, amount"),
     "id,name,note": (1, "amount", "missing"),
     "1,Ada,25.00,25.00": (1, "id", "missing; expected a header with id, name, amount"),
@@ -111,7 +111,7 @@ HEADERS = {
 }
 
 
-@pytest.mark.parametrize(("header", "expected"), HEADERS.items(), ids=HEADERS)
+@pytest.mark.parametrize(("header", "expected"), MALFORMED_HEADERS.items(), ids=MALFORMED_HEADERS)
 def test_header_that_does_not_name_each_column_once_is_refused(header: str, expected: tuple[int, str, str]) -> None:
     error = refusal(header)
 
@@ -148,10 +148,14 @@ def test_closing_the_file_ends_the_reader_without_an_error(capsys: pytest.Captur
     assert capsys.readouterr().err == ""
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+cell_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
-@given(st.lists(st.tuples(texts, texts, texts), max_size=5), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.tuples(cell_texts, cell_texts, cell_texts), max_size=5),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["\n", "\r\n"]),
+)
 def test_quoted_table_is_read_back_unchanged(rows, separator, line_end) -> None:
     def write_table(cells):
         return separator.join('"' + cell.replace('"', '""') + '"' for cell in cells)

@@ -1,4 +1,4 @@
-"""The publisher waits until replicas or the disk have an event. The tests use real servers that replicate."""
+"""The publisher waits until replicas or the disk have an event. The tests use a real primary with a replica."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ from tests.faults.replicated_valkey import PASSWORD, Node, ReplicatedValkey
 pytestmark = pytest.mark.slow
 
 Connection = psycopg.Connection[tuple[object, ...]]
-REPLICATED = Durability(replicas=1, timeout=timedelta(milliseconds=500))
-EVENT = saved_patient()
+REPLICA_DURABILITY = Durability(replicas=1, timeout=timedelta(milliseconds=500))
+PATIENT_EVENT = saved_patient()
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicatedValk
         yield servers
 
 
-class Pair(NamedTuple):
+class ReplicatedPair(NamedTuple):
     """The primary, its client and its URL, and its replica."""
 
     servers: ReplicatedValkey
@@ -42,13 +42,13 @@ class Pair(NamedTuple):
 
 
 @pytest.fixture
-def pair(servers: ReplicatedValkey) -> Iterator[Pair]:
+def replicated_pair(servers: ReplicatedValkey) -> Iterator[ReplicatedPair]:
     servers.wait_until_complete()
     primary = servers.primary
     replica = next(server for server in servers.servers if server is not primary)
     url = f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{primary.port}/0"
     with primary.client() as client:
-        yield Pair(servers, client, replica, url)
+        yield ReplicatedPair(servers, client, replica, url)
 
 
 @pytest.fixture
@@ -57,30 +57,35 @@ def stream() -> str:
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_confirmed_event_is_on_the_replica(pair: Pair, stream: str, *, on_disk: bool) -> None:
+def test_confirmed_event_is_on_the_replica(replicated_pair: ReplicatedPair, stream: str, *, on_disk: bool) -> None:
     durability = Durability(1, on_disk, timedelta(seconds=5))
-    with PaymentFeed(pair.url, stream, durability=durability) as feed, pair.replica.client() as copy:
-        feed.publish(EVENT)
+    with (
+        PaymentFeed(replicated_pair.url, stream, durability=durability) as feed,
+        replicated_pair.replica.client() as copy,
+    ):
+        feed.publish(PATIENT_EVENT)
         assert copy.xlen(stream) == 1
-        assert feed.publish_many([EVENT] * 20, chunk=12) == 20
+        assert feed.publish_many([PATIENT_EVENT] * 20, chunk=12) == 20
         assert copy.xlen(stream) == 21
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
-def test_missing_confirmation_is_an_error_and_nothing_more_is_sent(pair: Pair, stream: str, *, on_disk: bool) -> None:
+def test_missing_confirmation_is_an_error_and_stops_the_publisher(
+    replicated_pair: ReplicatedPair, stream: str, *, on_disk: bool
+) -> None:
     # Replicas report what they have on disk once a second.
-    durability = Durability(1, on_disk, timedelta(seconds=2.5) if on_disk else REPLICATED.timeout)
-    with PaymentFeed(pair.url, stream, durability=durability) as feed:
-        feed.publish(EVENT)
-        with pair.servers.frozen(pair.replica):
-            assert_unconfirmed(lambda: feed.publish_many([EVENT] * 4, chunk=2))
-            assert_unconfirmed(lambda: feed.publish(EVENT))
-            assert pair.primary.xlen(stream) == 3
+    durability = Durability(1, on_disk, timedelta(seconds=2.5) if on_disk else REPLICA_DURABILITY.timeout)
+    with PaymentFeed(replicated_pair.url, stream, durability=durability) as feed:
+        feed.publish(PATIENT_EVENT)
+        with replicated_pair.servers.frozen(replicated_pair.replica):
+            assert_unconfirmed(lambda: feed.publish_many([PATIENT_EVENT] * 4, chunk=2))
+            assert_unconfirmed(lambda: feed.publish(PATIENT_EVENT))
+            assert replicated_pair.primary.xlen(stream) == 3
 
-        pair.servers.wait_until_complete()
-        feed.publish(EVENT)
+        replicated_pair.servers.wait_until_complete()
+        feed.publish(PATIENT_EVENT)
 
-    bodies = [read_event(fields[b"event"]).event_id for _, fields in pair.primary.xrange(stream)]
+    bodies = [read_event(fields[b"event"]).event_id for _, fields in replicated_pair.primary.xrange(stream)]
     assert (len(bodies), len(set(bodies))) == (4, 1)
 
 
@@ -91,14 +96,14 @@ def assert_unconfirmed(publish: Callable[[], object]) -> None:
     assert "the event ids make a repeat harmless" in str(error.value)
 
 
-def test_publisher_without_enough_replicas_sends_nothing(pair: Pair, stream: str) -> None:
+def test_publisher_without_enough_replicas_sends_nothing(replicated_pair: ReplicatedPair, stream: str) -> None:
     with (
-        PaymentFeed(pair.url, stream, durability=Durability(2, timeout=REPLICATED.timeout)) as feed,
+        PaymentFeed(replicated_pair.url, stream, durability=Durability(2, timeout=REPLICA_DURABILITY.timeout)) as feed,
         pytest.raises(FeedUnconfirmedError, match="1 of 2 replicas"),
     ):
-        feed.publish(EVENT)
+        feed.publish(PATIENT_EVENT)
 
-    assert not pair.primary.exists(stream)
+    assert not replicated_pair.primary.exists(stream)
 
 
 def test_server_without_an_append_only_file_is_refused_before_an_event_is_sent(tmp_path: Path, stream: str) -> None:
@@ -109,7 +114,7 @@ def test_server_without_an_append_only_file_is_refused_before_an_event_is_sent(t
     ):
         for _ in range(2):
             with pytest.raises(FeedRefusedError, match="WAITAOF") as refused:
-                feed.publish(EVENT)
+                feed.publish(PATIENT_EVENT)
             assert not refused.value.may_concern_event
         assert not server.exists(stream)
 
@@ -119,24 +124,26 @@ def test_event_on_the_disk_of_a_single_server_is_confirmed(tmp_path: Path, strea
         embedded_valkey(tmp_path) as url,
         PaymentFeed(url, stream, durability=Durability(on_disk=True)) as feed,
     ):
-        assert feed.publish(EVENT)
+        assert feed.publish(PATIENT_EVENT)
 
 
-def test_relay_keeps_unconfirmed_events_and_publishes_them_later(pair: Pair, stream: str, emr: Connection) -> None:
+def test_relay_keeps_unconfirmed_events_and_publishes_them_later(
+    replicated_pair: ReplicatedPair, stream: str, emr: Connection
+) -> None:
     for _ in range(5):
         write(emr, saved_patient())
     emr.commit()
-    with PaymentFeed(pair.url, stream, durability=REPLICATED) as feed:
+    with PaymentFeed(replicated_pair.url, stream, durability=REPLICA_DURABILITY) as feed:
         relay = Relay(emr, feed)
-        with pair.servers.frozen(pair.replica):
+        with replicated_pair.servers.frozen(replicated_pair.replica):
             assert_unconfirmed(relay.publish_chunk)
             assert_unconfirmed(relay.publish_chunk)
-            assert (waiting(emr), pair.primary.xlen(stream)) == (5, 5)
-        pair.servers.wait_until_complete()
+            assert (waiting(emr), replicated_pair.primary.xlen(stream)) == (5, 5)
+        replicated_pair.servers.wait_until_complete()
         relay.run(lambda: waiting(emr) > 0)
 
     assert waiting(emr) == 0
-    events = [read_event(fields[b"event"]).event_id for _, fields in pair.primary.xrange(stream)]
+    events = [read_event(fields[b"event"]).event_id for _, fields in replicated_pair.primary.xrange(stream)]
     assert (len(events), len(set(events))) == (10, 5)
 
 

@@ -1,4 +1,4 @@
-"""Event bodies round-trip, and event ids are stable."""
+"""An event is unchanged after it was written to a body and read back. Event ids are stable."""
 
 import json
 import uuid
@@ -10,7 +10,7 @@ import pytest
 from emr.client import body_of, event_id_for
 from payments.contract.event import read_event
 
-PATIENT = {
+PATIENT_FIELDS = {
     "schema": 1,
     "type": "patient.saved",
     "event_id": "11111111-1111-4111-8111-111111111111",
@@ -20,13 +20,13 @@ PATIENT = {
     "saved_at": "2026-10-05T10:00:00-07:00",
     "name": "Zoë Müller",
 }
-DELETED = {key: value for key, value in PATIENT.items() if key != "name"} | {
+DELETION_FIELDS = {key: value for key, value in PATIENT_FIELDS.items() if key != "name"} | {
     "type": "payment.deleted",
     "clinic_id": "clinic-1",
     "payment_id": "P-1",
     "line_id": "1",
 }
-CHARGE = {key: value for key, value in PATIENT.items() if key != "name"} | {
+CHARGE_FIELDS = {key: value for key, value in PATIENT_FIELDS.items() if key != "name"} | {
     "type": "charge.saved",
     "clinic_id": "clinic-1",
     "charge_id": "C-1",
@@ -34,7 +34,7 @@ CHARGE = {key: value for key, value in PATIENT.items() if key != "name"} | {
     "patient_balance": "10.50",
     "insurance_open": False,
 }
-PAYMENT = DELETED | {
+PAYMENT_FIELDS = DELETION_FIELDS | {
     "type": "payment.saved",
     "charge_type": "Copay",
     "amount_due": "25.00",
@@ -46,7 +46,7 @@ PAYMENT = DELETED | {
     "date_of_service": None,
     "memo": "Zweite Hälfte; bar „gezahlt“",
 }
-REFUND = PAYMENT | {
+REFUND_FIELDS = PAYMENT_FIELDS | {
     "payment_id": "P-2",
     "amount_due": "-25.00",
     "amount_paid": "-0.50",
@@ -54,7 +54,11 @@ REFUND = PAYMENT | {
 }
 
 
-@pytest.mark.parametrize("content", [PATIENT, PAYMENT, REFUND, DELETED, CHARGE], ids=lambda content: content["type"])
+@pytest.mark.parametrize(
+    "content",
+    [PATIENT_FIELDS, PAYMENT_FIELDS, REFUND_FIELDS, DELETION_FIELDS, CHARGE_FIELDS],
+    ids=lambda content: content["type"],
+)
 def test_event_round_trips_through_its_body(content: dict[str, object]) -> None:
     event = read_event(json.dumps(content).encode())
 
@@ -65,12 +69,12 @@ def test_event_round_trips_through_its_body(content: dict[str, object]) -> None:
     }
     assert read_event(written) == event
     assert read_event(written).content_hash == event.content_hash
-    assert read_event(written).saved_at.isoformat() == PATIENT["saved_at"]
+    assert read_event(written).saved_at.isoformat() == PATIENT_FIELDS["saved_at"]
 
 
 def test_mapping_event_accepts_decimals_dates_and_uuids() -> None:
-    mapping = PAYMENT | {
-        "event_id": uuid.UUID(PATIENT["event_id"]),
+    mapping = PAYMENT_FIELDS | {
+        "event_id": uuid.UUID(PATIENT_FIELDS["event_id"]),
         "amount_due": Decimal(25),
         "amount_paid": Decimal("25.0"),
         "transaction_date": date(2026, 10, 5),
@@ -79,7 +83,7 @@ def test_mapping_event_accepts_decimals_dates_and_uuids() -> None:
 
     event = read_event(body_of(mapping))
 
-    assert event.content_hash == read_event(body_of(PAYMENT)).content_hash
+    assert event.content_hash == read_event(body_of(PAYMENT_FIELDS)).content_hash
     assert event.saved_at == datetime(2026, 10, 5, 17, tzinfo=UTC)
 
 
@@ -88,12 +92,12 @@ def test_mapping_event_accepts_decimals_dates_and_uuids() -> None:
 )
 def test_unsupported_mapping_is_rejected_before_publishing(unfit: object, error: type[Exception]) -> None:
     with pytest.raises(error):
-        body_of(PAYMENT | {"amount_due": unfit})
+        body_of(PAYMENT_FIELDS | {"amount_due": unfit})
 
 
 def test_text_is_rejected_as_an_event() -> None:
     with pytest.raises(TypeError, match="not str"):
-        body_of(json.dumps(PAYMENT))  # type: ignore[arg-type]
+        body_of(json.dumps(PAYMENT_FIELDS))  # type: ignore[arg-type]
 
 
 def test_event_id_depends_on_the_version() -> None:

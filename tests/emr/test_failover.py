@@ -13,7 +13,7 @@ from tests.builders.events import saved_patient
 pytestmark = pytest.mark.slow
 
 
-def test_publisher_reconnects_after_the_answer_of_a_replica(tmp_path: Path) -> None:
+def test_publisher_reconnects_after_a_replica_refuses_a_write(tmp_path: Path) -> None:
     with (
         embedded_valkey(tmp_path, durable=False) as url,
         redis.Redis.from_url(url) as server,

@@ -1,4 +1,4 @@
-"""The relay holds the events of a full stream. It publishes them when Billing has imported some."""
+"""The relay keeps the events of a full stream in the outbox, and publishes them when Billing has imported others."""
 
 import json
 from typing import Any
@@ -30,7 +30,9 @@ def acknowledge_all(server: redis.Redis, stream: str) -> None:
     server.xack(stream, CONSUMER_GROUP, *(entry_id for _, entries in answer for entry_id, _ in entries))
 
 
-def test_events_of_a_full_stream_stay_in_the_outbox_in_order(emr: Connection, redis_url: str, stream: str) -> None:
+def test_events_of_a_full_stream_stay_in_the_outbox_and_keep_their_order(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
     save_visits(emr, *range(10))
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream, unprocessed_max=4) as feed:
         server.xgroup_create(stream, CONSUMER_GROUP, id="0", mkstream=True)
@@ -53,7 +55,9 @@ def test_events_of_a_full_stream_stay_in_the_outbox_in_order(emr: Connection, re
         assert numbers_on(redis_url, stream) == list(range(10))
 
 
-def test_events_of_other_streams_overtake_those_of_a_full_stream(emr: Connection, redis_url: str, stream: str) -> None:
+def test_events_of_other_streams_are_published_before_those_of_a_full_stream(
+    emr: Connection, redis_url: str, stream: str
+) -> None:
     companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}
     full, free = sorted(companies)
     save_visits(emr, *range(4), company_id=companies[full])
@@ -79,7 +83,7 @@ def test_events_of_other_streams_overtake_those_of_a_full_stream(emr: Connection
     assert (waiting(emr), refused(emr)) == (0, [])
 
 
-def test_chunk_with_events_of_a_full_and_another_stream_is_divided(
+def test_events_of_a_free_stream_are_published_from_a_chunk_with_a_full_stream(
     emr: Connection, redis_url: str, stream: str
 ) -> None:
     companies = {stream_for(stream, 2, f"company-{number}"): f"company-{number}" for number in range(8)}

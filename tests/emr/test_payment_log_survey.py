@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from emr.payment_log_survey import PROBLEMS_MAX, LogSurvey, survey_payment_log
-from tests.emr.test_payment_log import FORMS, HEADER, NORMAL
+from tests.emr.test_payment_log import LOG_FORMS, SPREADSHEET_HEADER, SPREADSHEET_LOG
 
 
 def survey(text: str | bytes) -> LogSurvey:
@@ -17,7 +17,7 @@ def problems(text: str | bytes) -> list[tuple[int, str]]:
 
 
 def test_survey_shows_which_heading_was_taken_for_each_column() -> None:
-    found = survey(NORMAL)
+    found = survey(SPREADSHEET_LOG)
 
     assert found.columns == {
         "clinic_id": "Clinic_Id",
@@ -33,7 +33,7 @@ def test_survey_shows_which_heading_was_taken_for_each_column() -> None:
 
 
 def test_survey_counts_rows_and_finds_clinics_days_and_total() -> None:
-    found = survey(NORMAL)
+    found = survey(SPREADSHEET_LOG)
 
     assert (found.row_count, found.total, found.clinics) == (2, Decimal("-7.50"), ["c"])
     assert (found.first_day, found.last_day) == (date(2026, 6, 5), date(2026, 6, 5))
@@ -42,7 +42,7 @@ def test_survey_counts_rows_and_finds_clinics_days_and_total() -> None:
 
 
 def test_survey_names_separator_and_encoding() -> None:
-    assert {(survey(each).separator, survey(each).encoding) for each in FORMS.values()} >= {
+    assert {(survey(each).separator, survey(each).encoding) for each in LOG_FORMS.values()} >= {
         ("comma", "UTF-8"),
         ("tab", "UTF-16"),
         ("semicolon", "UTF-8"),
@@ -50,10 +50,10 @@ def test_survey_names_separator_and_encoding() -> None:
     }
 
 
-def test_survey_continues_after_a_wrong_row() -> None:
+def test_survey_continues_after_a_malformed_row() -> None:
     wrong = "\n".join(
         [
-            HEADER,
+            SPREADSHEET_HEADER,
             "no,1,copay,7,2026-06-05,1,p,c,3",
             "yes,1,copay,7,05.06.2026,2,p,c,3",
             "yes,1,copay,seven,2026-06-05,3,p,c,3",
@@ -69,7 +69,7 @@ def test_survey_continues_after_a_wrong_row() -> None:
 
 
 def test_survey_ends_at_a_quotation_mark_that_is_never_closed() -> None:
-    found = survey(f'{HEADER}\nno,1,copay,7,2026-06-05,1,p,c,"3\nno,1,copay,7,2026-06-05,2,p,c,3\n')
+    found = survey(f'{SPREADSHEET_HEADER}\nno,1,copay,7,2026-06-05,1,p,c,"3\nno,1,copay,7,2026-06-05,2,p,c,3\n')
 
     assert (found.row_count, found.problem_count) == (0, 1)
 
@@ -87,6 +87,6 @@ def test_survey_of_an_empty_file_or_of_another_kind_of_file_has_one_problem() ->
 
 
 def test_survey_keeps_a_limited_number_of_problems_and_counts_all() -> None:
-    found = survey(f"{HEADER}\n" + "x\n" * 500)
+    found = survey(f"{SPREADSHEET_HEADER}\n" + "x\n" * 500)
 
     assert (len(found.problems), found.problem_count) == (PROBLEMS_MAX, 500)

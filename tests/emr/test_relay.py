@@ -20,7 +20,7 @@ from payments.contract.size_limit import EVENT_BYTES_MAX
 from payments.contract.stream_partition import stream_for
 
 Connection = psycopg.Connection[tuple[object, ...]]
-POISON = b'{"number": 666}'
+POISON_EVENT = b'{"number": 666}'
 
 
 def save_visits(emr: Connection, *numbers: int, **more: object) -> None:
@@ -95,7 +95,7 @@ def test_chunk_of_oversized_events_does_not_block_other_events(emr: Connection, 
     assert len(refused(emr)) == 5
 
 
-def test_repaired_event_that_was_moved_aside_is_published(emr: Connection, redis_url: str, stream: str) -> None:
+def test_refused_event_is_published_after_its_repair(emr: Connection, redis_url: str, stream: str) -> None:
     save_large(emr, EVENT_BYTES_MAX + 1)
     save_visits(emr, 2)
     with PaymentFeed(redis_url, stream) as feed:
@@ -112,7 +112,7 @@ def test_repaired_event_that_was_moved_aside_is_published(emr: Connection, redis
     assert waiting(emr) == 0
 
 
-def test_full_redis_moves_no_event_aside(emr: Connection, redis_url: str, stream: str) -> None:
+def test_full_redis_makes_no_event_a_refused_one(emr: Connection, redis_url: str, stream: str) -> None:
     save_visits(emr, *range(10))
     with redis.Redis.from_url(redis_url) as server, PaymentFeed(redis_url, stream) as feed:
         before = server.config_get("maxmemory")["maxmemory"]
@@ -152,11 +152,11 @@ def test_broken_stream_delays_only_its_own_events_and_keeps_their_order(
     assert waiting(emr) == 0
 
 
-def test_refused_events_are_moved_aside_once_a_later_event_is_accepted(
+def test_rejected_events_become_refused_once_redis_accepts_a_later_event(
     emr: Connection, redis_url: str, stream: str
 ) -> None:
-    write(emr, POISON)
-    write(emr, POISON)
+    write(emr, POISON_EVENT)
+    write(emr, POISON_EVENT)
     emr.commit()
     with poison_rejecting_proxy(redis_url) as url, PaymentFeed(url, stream) as feed:
         relay = Relay(emr, feed)
@@ -209,7 +209,7 @@ def _forward_requests(listener: socket.socket, target: tuple[str, int]) -> None:
 
 
 def _read_reply(redis_server: socket.socket, request: bytes) -> bytes:
-    if POISON in request:
+    if POISON_EVENT in request:
         return b"-ERR no such content\r\n" * len(re.findall(rb"XADD", request))
     redis_server.sendall(request)
     return redis_server.recv(1 << 20)

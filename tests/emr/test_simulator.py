@@ -53,7 +53,7 @@ def test_seeds_share_no_event_line_or_patient(fortnight: list[SimulatedEvent]) -
 
 
 @pytest.mark.slow
-def test_more_clinics_and_days_only_add_events(fortnight: list[SimulatedEvent]) -> None:
+def test_simulation_with_more_clinics_and_days_contains_the_smaller_one(fortnight: list[SimulatedEvent]) -> None:
     more = {arrival.event.event_id: arrival.event.content_hash for arrival in simulate(7, 20, 7, FIRST_DAY)}
 
     assert {arrival.event.event_id: arrival.event.content_hash for arrival in fortnight}.items() <= more.items()
@@ -95,7 +95,7 @@ def test_line_versions_increase_by_one_in_save_order(fortnight: list[SimulatedEv
         assert all(earlier < later for earlier, later in pairwise(saved_at))
 
 
-def test_newest_flag_marks_the_highest_version(fortnight: list[SimulatedEvent]) -> None:
+def test_newest_flag_is_set_on_the_highest_version_only(fortnight: list[SimulatedEvent]) -> None:
     for arrivals in lines_of(fortnight).values():
         newest = {arrival.event.version for arrival in arrivals if arrival.is_newest}
         assert newest == {max(arrival.event.version for arrival in arrivals)}
@@ -175,7 +175,7 @@ def test_refund_is_a_negative_line_naming_the_refunded_one(fortnight: list[Simul
     assert all(save.amount_paid >= 0 for save in saves_of(fortnight) if not save.refund_of)
 
 
-def test_only_payments_on_account_lack_a_date_of_service(fortnight: list[SimulatedEvent]) -> None:
+def test_only_payments_on_account_have_no_date_of_service(fortnight: list[SimulatedEvent]) -> None:
     for save in saves_of(fortnight):
         assert (save.date_of_service is None) == (save.charge_type is ChargeType.PAYMENT_ON_ACCOUNT)
 
@@ -221,7 +221,7 @@ def test_simulated_events_carry_their_clinics_utc_offset(fortnight: list[Simulat
             assert clinics[arrival.event.clinic_id].company_id == arrival.event.company_id
 
 
-def test_long_simulation_yields_after_one_day() -> None:
+def test_long_simulation_yields_first_events_before_simulating_later_days() -> None:
     first = list(islice(simulate(20, 36_500, 7, FIRST_DAY), 50))
 
     assert all(arrival.arrives_at < datetime(2026, 9, 2, tzinfo=UTC) for arrival in first)

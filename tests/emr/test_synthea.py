@@ -13,20 +13,20 @@ from emr.synthea import read_export
 from emr.synthea_files import ExportError
 from payments.contract.event import ChargeType, Method, read_event
 
-_BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data" / "synthea"
-REAL_EXPORT = Path(os.environ.get("SYNTHEA_DIR", _BESIDE_THE_CHECKOUT))
+_DEFAULT_EXPORT = Path(__file__).parents[3] / "shared" / "data" / "synthea"
+REAL_EXPORT = Path(os.environ.get("SYNTHEA_DIR", _DEFAULT_EXPORT))
 needs_real_export = pytest.mark.skipif(
     not (REAL_EXPORT / "claims_transactions.csv").exists(),
     reason=f"no Synthea export in {REAL_EXPORT}; SYNTHEA_DIR may name one",
 )
 
-PATIENTS = """\
+PATIENTS_CSV = """\
 Id,BIRTHDATE,FIRST,LAST
 ada,1950-02-03,Ada,Abbott
 ben,1999-12-31,Ben,Brandt
 """
 # The rows of claim c1 are mixed with those of c2 and out of order, as in a real export.
-TRANSACTIONS = """\
+TRANSACTIONS_CSV = """\
 ID,CLAIMID,CHARGEID,PATIENTID,TYPE,METHOD,FROMDATE,PLACEOFSERVICE,NOTES,TRANSFERTYPE,PAYMENTS,PROVIDERID
 a,c1,0,ada,CHARGE,,1968-01-21T00:21:58Z,north,Visit,1,,dr
 b,c2,0,ben,CHARGE,,2024-03-09T23:30:00Z,south,Visit,p,,dr
@@ -40,13 +40,13 @@ i,c2,2,ben,PAYMENT,CASH,2024-03-09T23:30:00Z,south,,,0.00,
 """
 
 
-def write_export(folder: Path, transactions: str = TRANSACTIONS, patients: str = PATIENTS) -> Path:
+def write_export(folder: Path, transactions: str = TRANSACTIONS_CSV, patients: str = PATIENTS_CSV) -> Path:
     (folder / "claims_transactions.csv").write_text(transactions, encoding="utf-8")
     (folder / "patients.csv").write_text(patients, encoding="utf-8")
     return folder
 
 
-def test_payment_is_the_patients_if_copay_or_patient_is_debtor(tmp_path: Path) -> None:
+def test_payment_is_read_if_it_is_a_copay_or_the_patient_is_the_debtor(tmp_path: Path) -> None:
     export = read_export(write_export(tmp_path))
 
     assert [
@@ -60,7 +60,7 @@ def test_payment_is_the_patients_if_copay_or_patient_is_debtor(tmp_path: Path) -
     assert export.clinics == ("north", "south")
 
 
-def test_export_dates_are_kept(tmp_path: Path) -> None:
+def test_events_have_the_dates_of_the_export(tmp_path: Path) -> None:
     first, *_, last = read_export(write_export(tmp_path)).payments()
 
     assert first.model_dump(mode="json")["saved_at"] == "1968-01-21T00:21:58Z"
@@ -96,7 +96,7 @@ def test_missing_export_file_is_named_in_the_error(tmp_path: Path, name: str) ->
 
 
 def test_export_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
-    export = read_export(write_export(tmp_path, "\ufeff" + TRANSACTIONS, "\ufeff" + PATIENTS))
+    export = read_export(write_export(tmp_path, "\ufeff" + TRANSACTIONS_CSV, "\ufeff" + PATIENTS_CSV))
 
     assert export.payment_count == len(list(export.patients())) + 1 == 3
 
@@ -121,7 +121,7 @@ def test_real_export_yields_payments_matching_its_totals() -> None:
     assert sum(payment.amount for payment in export.payments()) == total
     assert Counter(payment.clinic_id for payment in export.payments()) == by_clinic
     assert set(export.clinics) == by_clinic.keys()
-    if REAL_EXPORT == _BESIDE_THE_CHECKOUT:
+    if REAL_EXPORT == _DEFAULT_EXPORT:
         assert (count, total) == (576, Decimal("732942.50"))
 
 

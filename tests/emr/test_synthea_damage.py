@@ -6,19 +6,22 @@ import pytest
 
 from emr.synthea import read_export
 from emr.synthea_files import ExportError
-from tests.emr.test_synthea import PATIENTS, TRANSACTIONS, write_export
+from tests.emr.test_synthea import PATIENTS_CSV, TRANSACTIONS_CSV, write_export
 
 pytestmark = pytest.mark.slow
 
-HEADER = TRANSACTIONS.splitlines()[0]
-PAYMENT = "g,c1,10,ada,PAYMENT,CC,1968-01-21T00:21:58Z,north,Visit,,12.50,dr"
-AMOUNTS = [
+TRANSACTIONS_HEADER = TRANSACTIONS_CSV.splitlines()[0]
+PAYMENT_ROW = "g,c1,10,ada,PAYMENT,CC,1968-01-21T00:21:58Z,north,Visit,,12.50,dr"
+MALFORMED_AMOUNTS = [
     *("4E1", "4_0.00", "+5", "NaN", "sNaN", "Infinity", "-inf", "", "one", "$40.00", "(40.00)", "1'000.00", "40.00-"),
     *("12.505", "12.500", ".5", "5.", "0x10", "\u0664\u0660.\u0665\u0660", "\uff14\uff10.\uff10\uff10", "99999999999"),
 ]
 # What is replaced in the transactions, and where the error is and what it says.
-DAMAGES = [
-    *((",12.50,", f",{amount},", "row 4, column PAYMENTS: expected dollars such as 25.00") for amount in AMOUNTS),
+TRANSACTION_DAMAGES = [
+    *(
+        (",12.50,", f",{amount},", "row 4, column PAYMENTS: expected dollars such as 25.00")
+        for amount in MALFORMED_AMOUNTS
+    ),
     (",12.50,", ", 12.50,", "row 4, column PAYMENTS: expected no blanks at the ends"),
     (",12.50,", ',"12,50",', "row 4, column PAYMENTS: expected dollars such as 25.00; got '12,50' (ID g)"),
     (",12.50,", ",12,50,", "row 4, column 13: no heading for 'dr'; the row has 13 cells, the header 12"),
@@ -35,9 +38,9 @@ DAMAGES = [
     ("10,ada,", "10,ben,", "row 4, column PATIENTID: claim c1 has the patient 'ada' in row 2; got 'ben' (ID g)"),
     ("g,c1,10,", "c,c1,10,", "row 5, column ID: 'c' is already in row 4"),
     ("e,c1,8,", "a,c1,8,", "row 7, column ID: 'a' is already in row 2"),
-    (PAYMENT, f"{PAYMENT}\n{PAYMENT}", "row 5, column ID: 'g' is already in row 4"),
-    (PAYMENT, HEADER, "row 4, column ID: the header again"),
-    (PAYMENT, HEADER.lower(), "row 4, column TYPE: expected one of ADJUSTMENT, CHARGE, PAYMENT, "),
+    (PAYMENT_ROW, f"{PAYMENT_ROW}\n{PAYMENT_ROW}", "row 5, column ID: 'g' is already in row 4"),
+    (PAYMENT_ROW, TRANSACTIONS_HEADER, "row 4, column ID: the header again"),
+    (PAYMENT_ROW, TRANSACTIONS_HEADER.lower(), "row 4, column TYPE: expected one of ADJUSTMENT, CHARGE, PAYMENT, "),
     ("10,ada,", "10,eve,", "row 4, column PATIENTID: 'eve' is not in patients.csv"),
     ("8,ada,", "8,eve,", "row 7, column PATIENTID: 'eve' is not in patients.csv"),
     (",PAYMENT,CC,", ",PAYED,CC,", "row 4, column TYPE: expected one of ADJUSTMENT, CHARGE, PAYMENT, "),
@@ -80,14 +83,16 @@ PATIENT_DAMAGES = [
     ("ben,1999-12-31,Ben,", f"ben,1999-12-31,{'B' * 201},", "row 3 (ID ben): name: expected text of up to 200"),
     ("Id,BIRTHDATE", "Key,BIRTHDATE", "row 1, column Id: missing; expected a header with Id, BIRTHDATE, FIRST, LAST"),
 ]
-FILES = [
-    *(("claims_transactions.csv", *damage) for damage in DAMAGES),
+FILE_DAMAGES = [
+    *(("claims_transactions.csv", *damage) for damage in TRANSACTION_DAMAGES),
     *(("patients.csv", *damage) for damage in PATIENT_DAMAGES),
 ]
 
 
 @pytest.mark.parametrize(
-    ("file", "written", "instead", "expected"), FILES, ids=[f"{each[0][:3]}-{each[3][:48]}" for each in FILES]
+    ("file", "written", "instead", "expected"),
+    FILE_DAMAGES,
+    ids=[f"{each[0][:3]}-{each[3][:48]}" for each in FILE_DAMAGES],
 )
 def test_damaged_export_is_refused_by_file_and_row(
     tmp_path: Path, file: str, written: str, instead: str, expected: str
@@ -114,8 +119,8 @@ def test_export_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_names_and_notes_keep_marks_and_line_breaks(tmp_path: Path) -> None:
-    transactions = TRANSACTIONS.replace("north,Visit,,12.50", 'north,"Visit, ""late""\nand long",,12.50')
-    export = read_export(write_export(tmp_path, transactions, PATIENTS.replace("Ada,", '"Ada, ""A""",')))
+    transactions = TRANSACTIONS_CSV.replace("north,Visit,,12.50", 'north,"Visit, ""late""\nand long",,12.50')
+    export = read_export(write_export(tmp_path, transactions, PATIENTS_CSV.replace("Ada,", '"Ada, ""A""",')))
 
     assert next(export.patients()).name == 'Ada, "A" Abbott'
     assert [payment.memo for payment in export.payments()][1] == 'Visit, "late"\nand long'

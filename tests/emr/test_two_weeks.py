@@ -18,10 +18,10 @@ from payments.store.db.connection import Database, Transaction
 from tests.builders.events import event_body, next_version, payment_fields, saved_patient, saved_payment
 from tests.emr.two_weeks import (
     AFTERWARDS,
-    ALL,
-    FIRST_CLINIC,
+    FIRST_CLINIC_IDS,
     FIRST_DAY,
     HALFWAY,
+    WHOLE_BALANCE_FILTER,
     configure_clinics,
     import_and_detect,
     payment_log_after,
@@ -33,26 +33,26 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def fortnight(database: Database) -> Iterator[Transaction]:
-    """A ledger with two weeks of five clinics, two months closed midway, and half of the exceptions accepted."""
+    """A ledger with two weeks of five clinics. Two months were closed midway, and half of the exceptions accepted."""
     with database.connect() as tx:
         companies = configure_clinics(tx)
         early = [each.event for each in simulated_events() if each.arrives_at < HALFWAY]
         late = [each.event for each in simulated_events() if each.arrives_at >= HALFWAY]
-        moved = saved_payment(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC)
+        moved = saved_payment(payment_id="moved", transaction_date="2026-09-30", **FIRST_CLINIC_IDS)
         odd = [
             event_body(
                 payment_fields(
-                    payment_id="gift card", method="Gift card", transaction_date="2026-09-30", **FIRST_CLINIC
+                    payment_id="gift card", method="Gift card", transaction_date="2026-09-30", **FIRST_CLINIC_IDS
                 )
             ),
-            saved_payment(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC),
+            saved_payment(payment_id="free", amount_due="0.00", transaction_date="2026-10-01", **FIRST_CLINIC_IDS),
         ]
         import_and_detect(tx, [*early, *odd, saved_patient(company_id="company-1"), moved], HALFWAY)
         for company, month in product(companies, (Month(2026, 8), Month(2026, 9))):
             closing.begin_close(tx, company, month, HALFWAY, "user:biller")
             closing.finish_close(tx, company, month, HALFWAY)
         after = [
-            saved_payment(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC)
+            saved_payment(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC_IDS)
             for each in ("settled", "open")
         ]
         import_and_detect(tx, [*late, *after, next_version(moved, transaction_date="2026-10-09")], AFTERWARDS)
@@ -74,7 +74,7 @@ def test_two_weeks_with_every_difference_balance(fortnight: Transaction) -> None
 
 @pytest.mark.slow
 def test_two_weeks_balance_by_clinic_and_by_day(fortnight: Transaction) -> None:
-    whole, sums = balancing.balance(fortnight, ALL), Balance()
+    whole, sums = balancing.balance(fortnight, WHOLE_BALANCE_FILTER), Balance()
     for number in range(70):
         day = FIRST_DAY - timedelta(days=50) + timedelta(days=number)
         for clinic, balance in balancing.balance_clinics(fortnight, BalanceFilter(day, day)).items():

@@ -17,8 +17,8 @@ from tests.builders.events import run_context, stream_entries
 
 SEED, FIRST_DAY, CLINICS = 7, date(2026, 9, 24), 5
 HALFWAY, AFTERWARDS = datetime(2026, 10, 3, 12, tzinfo=UTC), datetime(2026, 10, 12, 12, tzinfo=UTC)
-FIRST_CLINIC = {"clinic_id": "clinic-001", "company_id": "company-1"}
-ALL = BalanceFilter()
+FIRST_CLINIC_IDS = {"clinic_id": "clinic-001", "company_id": "company-1"}
+WHOLE_BALANCE_FILTER = BalanceFilter()
 
 
 @cache

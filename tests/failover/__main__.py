@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tests.engines import MEMORY, MEMORY_BYTES_MIN
 from tests.failover.failover_trial import Laboratory
-from tests.failover.report import RESULTS
+from tests.failover.report import RESULTS_FILE
 
-FAULTS = 3
-"""The number of faults of a schedule."""
+FAULTS_PER_SCHEDULE = 3
+"""The number of faults in a schedule."""
 
 
 def main() -> int:
@@ -24,9 +24,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("schedules", type=int, nargs="?", default=1)
     parser.add_argument("seed", type=int, nargs="?", default=1)
-    parser.add_argument("--faults", type=int, default=FAULTS, help="faults of a schedule")
+    parser.add_argument("--faults", type=int, default=FAULTS_PER_SCHEDULE, help="faults of a schedule")
     parser.add_argument("--compare", action="store_true", help="run plain Celery tasks beside it")
-    parser.add_argument("--keep", action="store_true", help=f"append the results to {RESULTS.name}")
+    parser.add_argument("--keep", action="store_true", help=f"append the results to {RESULTS_FILE.name}")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # then the servers are stopped
     is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES_MIN
@@ -38,7 +38,7 @@ def main() -> int:
         for seed in range(arguments.seed, arguments.seed + arguments.schedules):
             outcome = laboratory.run_schedule(seed, arguments.faults, compares=arguments.compare)
             if arguments.keep:
-                outcome.append_to(RESULTS)
+                outcome.append_to(RESULTS_FILE)
             sys.stdout.write(f"{outcome}\n")
             sys.stdout.flush()
     return 0

@@ -1,7 +1,7 @@
-"""The faults of a failover schedule. The test does not end a fault before the system has recovered from it.
+"""The faults of a failover schedule. The system must recover from a fault before the test ends the fault.
 
-The test does only the work of an administrator, because neither Patroni nor Billing can do it. It connects a
-partitioned node when payments are imported again. It frees a full disk after ADMINISTRATOR_SECONDS.
+The test does only what neither Patroni nor Billing can do: the work of an administrator. It reconnects a partitioned
+node when payments are imported again. It frees a full disk after ADMINISTRATOR_SECONDS.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ class Systems:
 
 
 Fault = Callable[[Systems], contextlib.AbstractContextManager[object]]
-"""Begins a fault. The context ends when payments are imported again."""
+"""A function that begins a fault. Its context ends when payments are imported again."""
 
 
-def _instant(inject: Callable[[Systems], object]) -> Fault:
-    """Return a fault that needs no administrator."""
+def _instant_fault(inject: Callable[[Systems], object]) -> Fault:
+    """Return a fault that `inject` begins and that needs no administrator."""
 
     @contextmanager
     def fault(systems: Systems) -> Iterator[None]:
@@ -49,7 +49,7 @@ def _instant(inject: Callable[[Systems], object]) -> Fault:
 
 
 @contextmanager
-def _partition(systems: Systems) -> Iterator[None]:
+def _partition_primary(systems: Systems) -> Iterator[None]:
     """Cut the primary off from the standbys, from etcd and from all clients."""
     node = systems.primary()
     systems.cluster.network.cut(node.number)
@@ -60,13 +60,13 @@ def _partition(systems: Systems) -> Iterator[None]:
 
 
 @contextmanager
-def _full_disk(systems: Systems) -> Iterator[None]:
+def _fill_primary_disk(systems: Systems) -> Iterator[None]:
     """Fill the disk of the primary. Patroni does not replace this primary, so the alarm calls an administrator."""
-    _fill(systems.primary())
+    _keep_disk_full(systems.primary())
     yield
 
 
-def _fill(node: Node) -> None:
+def _keep_disk_full(node: Node) -> None:
     """Keep a disk full until the administrator frees it."""
     ends_at = time.monotonic() + ADMINISTRATOR_SECONDS
     with node.ballast.open("ab", buffering=0) as file:
@@ -78,18 +78,18 @@ def _fill(node: Node) -> None:
     node.ballast.unlink()
 
 
-POSTGRES: dict[str, Fault] = {
-    "SIGKILL of the PostgreSQL primary": _instant(lambda systems: systems.primary().signal_postgres(SIGKILL)),
-    "reset of the primary's machine": _instant(lambda systems: systems.primary().kill()),
-    "PostgreSQL primary frozen (SIGSTOP)": _instant(lambda systems: systems.primary().signal_postgres(SIGSTOP)),
-    "planned switch-over of PostgreSQL": _instant(lambda systems: systems.cluster.switch_over()),
+POSTGRES_FAULTS: dict[str, Fault] = {
+    "SIGKILL of the PostgreSQL primary": _instant_fault(lambda systems: systems.primary().signal_postgres(SIGKILL)),
+    "reset of the primary's machine": _instant_fault(lambda systems: systems.primary().kill()),
+    "PostgreSQL primary frozen (SIGSTOP)": _instant_fault(lambda systems: systems.primary().signal_postgres(SIGSTOP)),
+    "planned switch-over of PostgreSQL": _instant_fault(lambda systems: systems.cluster.switch_over()),
 }
-PARTITION = {"partition of the PostgreSQL primary": _partition}
-FULL_DISK = {"disk of the PostgreSQL primary full": _full_disk}
+PARTITION_FAULTS = {"partition of the PostgreSQL primary": _partition_primary}
+FULL_DISK_FAULTS = {"disk of the PostgreSQL primary full": _fill_primary_disk}
 
 
 @contextmanager
-def _valkey_killed(systems: Systems) -> Iterator[None]:
+def _kill_valkey_primary(systems: Systems) -> Iterator[None]:
     """Kill the primary of Valkey. Its machine starts it again after the failover, as a replica."""
     server = systems.valkey.primary
     systems.valkey.kill(server)
@@ -98,7 +98,7 @@ def _valkey_killed(systems: Systems) -> Iterator[None]:
 
 
 @contextmanager
-def _valkey_frozen(systems: Systems) -> Iterator[None]:
+def _freeze_valkey_primary(systems: Systems) -> Iterator[None]:
     """Freeze the primary of Valkey. A watchdog resets its machine after the failover."""
     server = systems.valkey.primary
     server.process.send_signal(SIGSTOP)
@@ -107,25 +107,25 @@ def _valkey_frozen(systems: Systems) -> Iterator[None]:
     systems.valkey.restart(server)
 
 
-VALKEY: dict[str, Fault] = {
-    "SIGKILL of the Valkey primary": _valkey_killed,
-    "Valkey primary frozen (SIGSTOP)": _valkey_frozen,
-    "planned switch-over of Valkey": _instant(lambda systems: systems.valkey.switch_primary()),
+VALKEY_FAULTS: dict[str, Fault] = {
+    "SIGKILL of the Valkey primary": _kill_valkey_primary,
+    "Valkey primary frozen (SIGSTOP)": _freeze_valkey_primary,
+    "planned switch-over of Valkey": _instant_fault(lambda systems: systems.valkey.switch_primary()),
 }
 
 
 def possible_faults(cluster: PatroniCluster) -> dict[str, Fault]:
-    """Return the faults that are possible here. A partition needs network namespaces, and a full disk needs mounts."""
+    """Return the faults that this machine allows. A partition needs namespaces, and a full disk needs mounts."""
     return (
-        POSTGRES
-        | (PARTITION if cluster.network.can_partition else {})
-        | (FULL_DISK if cluster.has_own_disks else {})
-        | VALKEY
+        POSTGRES_FAULTS
+        | (PARTITION_FAULTS if cluster.network.can_partition else {})
+        | (FULL_DISK_FAULTS if cluster.has_own_disks else {})
+        | VALKEY_FAULTS
     )
 
 
 def seeded_schedule(faults: dict[str, Fault], seed: int, count: int) -> list[str]:
-    """Return the names of the faults of schedule `seed`. Successive seeds cover every fault before one repeats."""
+    """Return the names of the faults of schedule `seed`. Successive schedules have every fault before one repeats."""
     rounds, names = divmod(seed * count, len(faults)), sorted(faults)
     chosen: list[str] = []
     number, skipped = rounds

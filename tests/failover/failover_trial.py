@@ -1,4 +1,4 @@
-"""Failover schedules: an EMR with an outbox publishes steadily while the servers fail one after the other."""
+"""Run failover schedules: an EMR with an outbox publishes steadily while the servers fail one after the other."""
 
 import json
 import math
@@ -27,14 +27,14 @@ from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial
 from tests.faults.workload import Pace, Publisher
 
-RATE, QUIET_SECONDS, COPED_SECONDS, CONNECT_SECONDS = 200, 5, 180, 3
-DURABILITY = Durability(replicas=1)
+EVENTS_PER_SECOND, QUIET_SECONDS, COPED_SECONDS, CONNECT_SECONDS = 200, 5, 180, 3
+REPLICA_DURABILITY = Durability(replicas=1)
 """An event counts as published when a replica of Valkey has it."""
 SEVERAL_HOSTS, MOVED_ADDRESS = "several hosts", "moved address"
 
 
 @dataclass(frozen=True)
-class Injected:
+class InjectedFault:
     """A fault of a schedule: its name, its beginning, and the longest time without an import until the next fault."""
 
     fault: str
@@ -43,7 +43,7 @@ class Injected:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScheduleResult:
     """The result of a schedule."""
 
     seed: int
@@ -51,7 +51,7 @@ class Outcome:
     events: int
     lost: int
     doubled: int
-    faults: Sequence[Injected]
+    faults: Sequence[InjectedFault]
     comparison: Comparison | None
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class Outcome:
 
 
 class FailoverTrial(Trial):
-    """A trial whose database fails over. Each query uses a new connection, because old connections may be frozen."""
+    """A fault trial whose database fails over. Each query uses a new connection, because old ones may be frozen."""
 
     def _is_imported(self, event_id: str) -> bool:
         found = "SELECT 1 FROM events WHERE event_id = %s"
@@ -98,7 +98,7 @@ class FailoverTrial(Trial):
         wait_for(lambda: self._try_publish(body), COPED_SECONDS, "the feed takes events again")
         wait_for(lambda: self._is_imported(event_id), COPED_SECONDS, "payments are imported again")
 
-    def with_pauses(self, injected: Sequence[Injected], ended: datetime) -> list[Injected]:
+    def with_pauses(self, injected: Sequence[InjectedFault], ended: datetime) -> list[InjectedFault]:
         """Return the faults with their pauses: the longest time without an import between a fault and the next one."""
         began = [each.began for each in injected]
         with psycopg.connect(self._url()) as connection:
@@ -127,7 +127,7 @@ class Laboratory:
         self._emr_url = resources.enter_context(emr_database(server))
         self._trial: FailoverTrial | None = None
 
-    def run_schedule(self, seed: int, faults: int, *, compares: bool) -> Outcome:
+    def run_schedule(self, seed: int, faults: int, *, compares: bool) -> ScheduleResult:
         """Start the stack, inject the faults of schedule `seed`, compare everything, and stop the stack.
 
         `faults` is the number of faults. If `compares`, plain Celery tasks run on the same servers. Raises
@@ -144,43 +144,43 @@ class Laboratory:
         finally:
             stack.stop()
 
-    def _say(self, what: str) -> None:
+    def _print_progress(self, what: str) -> None:
         sys.stdout.write(f"{time.monotonic() - self._started:7.1f} s  {what}\n")
         sys.stdout.flush()
 
     def _prepared_trial(self, stack: RunningStack) -> FailoverTrial:
         if self._trial is None:
             self._trial = FailoverTrial(stack, keeps_results=False)
-            self._trial.durability = DURABILITY
+            self._trial.durability = REPLICA_DURABILITY
             self._trial.prepare()
         self._trial.stack = stack
         return self._trial
 
-    def _inject(self, trial: FailoverTrial, address: str, count: int, *, compares: bool) -> Outcome:
+    def _inject(self, trial: FailoverTrial, address: str, count: int, *, compares: bool) -> ScheduleResult:
         systems, possible = Systems(self.cluster, self.valkey), possible_faults(self.cluster)
-        seed, injected = trial.seed, list[Injected]()
+        seed, injected = trial.seed, list[InjectedFault]()
 
         def publisher(bodies: Iterator[bytes]) -> Publisher:
             feed_url = trial.stack.engines.redis_url
-            return OutboxPublisher(self._emr_url, feed_url, bodies, Pace.of(RATE, 0), DURABILITY)
+            return OutboxPublisher(self._emr_url, feed_url, bodies, Pace.of(EVENTS_PER_SECOND, 0), REPLICA_DURABILITY)
 
         beside = self._plain_celery(address) if compares else nullcontext()
         with beside as celery, trial.run(f"failover schedule {seed}", times=count, through=publisher) as result:
             trial.wait_until_imported()
             for name in seeded_schedule(possible, seed, count):
-                injected.append(Injected(name, datetime.now(UTC)))
-                self._say(f"{name} ...")
+                injected.append(InjectedFault(name, datetime.now(UTC)))
+                self._print_progress(f"{name} ...")
                 with possible[name](systems):
                     trial.wait_until_imported()
-                self._say("payments are imported again")
+                self._print_progress("payments are imported again")
                 self.cluster.wait_until_complete()
                 self.valkey.wait_until_complete()
-                self._say("all nodes have joined")
+                self._print_progress("all nodes have joined")
                 time.sleep(QUIET_SECONDS)  # steady load between two faults
             ended = datetime.now(UTC)
             comparison = celery.finish([each.began for each in injected], ended) if celery is not None else None
         found = trial.with_pauses(injected, ended)
-        return Outcome(seed, address, result.events, result.lost, result.doubled, found, comparison)
+        return ScheduleResult(seed, address, result.events, result.lost, result.doubled, found, comparison)
 
     def _plain_celery(self, address: str) -> PlainCelery:
         writable = f"{self._database_url(address)}?target_session_attrs=read-write"

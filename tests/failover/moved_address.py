@@ -1,4 +1,4 @@
-"""An address that leads to the primary, as a load balancer or a virtual address does. It keeps old connections."""
+"""An address that leads to the primary, as a load balancer does. Old connections stay with the old primary."""
 
 import socket
 import threading
@@ -9,14 +9,11 @@ from tests.faults.network_hosts import pump
 
 CONNECT_SECONDS = 3
 NOWHERE = ("127.0.0.1", 1)
-"""The target while there is no primary: nothing listens there."""
+"""The target while there is no primary. No server listens on it."""
 
 
 class MovedAddress:
-    """Forwards each new connection to the server that is the primary at that time.
-
-    Earlier connections do not change.
-    """
+    """Forwards each new connection to the current primary. Existing connections stay with their server."""
 
     def __init__(self, primary: Callable[[], tuple[str, int] | None]) -> None:
         self._primary, self._server = primary, socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The network of the nodes. Each node has a namespace on one bridge. Without namespaces all nodes use 127.0.0.1."""
+"""The network of the nodes. Each node has a namespace on one bridge, or all nodes use 127.0.0.1."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ class LoopbackNetwork:
         return self.gateway
 
     def inside(self, _node: int) -> list[str]:
-        """Return the prefix of a command that runs on a node: nothing, because all nodes share this machine."""
+        """Return the prefix that makes a command run on a node: an empty one, because all nodes share this machine."""
         return []
 
     def cut(self, node: int) -> None:
@@ -38,7 +38,7 @@ class LoopbackNetwork:
 
 
 class BridgedNetwork(LoopbackNetwork):
-    """Each node is in a network namespace, and a bridge connects them and this machine."""
+    """Each node is in a network namespace. A bridge connects the nodes and this machine."""
 
     can_partition = True
 
@@ -52,20 +52,20 @@ class BridgedNetwork(LoopbackNetwork):
         ip("address", "add", f"{self.gateway}/24", "dev", self._bridge)
         ip("link", "set", self._bridge, "up")
         for node in self._nodes:
-            namespace = self._namespace(node)
+            namespace = self._namespace_name(node)
             ip("netns", "add", namespace)
-            ip("link", "add", self._cable(node), "type", "veth", "peer", "name", "eth0", "netns", namespace)
-            ip("link", "set", self._cable(node), "master", self._bridge)
+            ip("link", "add", self._link_name(node), "type", "veth", "peer", "name", "eth0", "netns", namespace)
+            ip("link", "set", self._link_name(node), "master", self._bridge)
             ip("-n", namespace, "address", "add", f"{self.address(node)}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 ip("-n", namespace, "link", "set", device, "up")
             self.join(node)
 
     def destroy(self) -> None:
-        """Delete everything that `create` created. The processes of the nodes have ended before."""
+        """Delete everything that `create` created. The caller has ended the processes of the nodes."""
         for node in self._nodes:
-            subprocess.run(["ip", "netns", "delete", self._namespace(node)], check=False, capture_output=True)
-            subprocess.run(["ip", "link", "delete", self._cable(node)], check=False, capture_output=True)
+            subprocess.run(["ip", "netns", "delete", self._namespace_name(node)], check=False, capture_output=True)
+            subprocess.run(["ip", "link", "delete", self._link_name(node)], check=False, capture_output=True)
         with suppress(subprocess.CalledProcessError):
             ip("link", "delete", self._bridge)
 
@@ -74,24 +74,24 @@ class BridgedNetwork(LoopbackNetwork):
         return f"{self._net}.{10 + node}"
 
     def inside(self, node: int) -> list[str]:
-        """Return the prefix of a command that runs it in the namespace of a node."""
-        return ["ip", "netns", "exec", self._namespace(node)]
+        """Return the prefix that makes a command run in the namespace of a node."""
+        return ["ip", "netns", "exec", self._namespace_name(node)]
 
     def cut(self, node: int) -> None:
         """Drop all packets from and to a node, without closing connections."""
-        ip("link", "set", self._cable(node), "down")
+        ip("link", "set", self._link_name(node), "down")
 
     def join(self, node: int) -> None:
-        """Let packets from and to a node pass again."""
-        ip("link", "set", self._cable(node), "up")
+        """Stop dropping the packets from and to a node."""
+        ip("link", "set", self._link_name(node), "up")
 
-    def _namespace(self, node: int) -> str:
+    def _namespace_name(self, node: int) -> str:
         return f"pay-{os.getpid()}-node{node}"
 
-    def _cable(self, node: int) -> str:
+    def _link_name(self, node: int) -> str:
         return f"pay{os.getpid() % 100_000}n{node}"
 
 
 def make_network(nodes: int) -> LoopbackNetwork:
-    """Return a network that can cut off nodes, if this process may create namespaces. Otherwise use 127.0.0.1."""
+    """Return a network that can cut off nodes, or a LoopbackNetwork if this process may not create namespaces."""
     return BridgedNetwork(nodes) if can_create_namespaces() else LoopbackNetwork()

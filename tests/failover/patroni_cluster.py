@@ -11,7 +11,7 @@ import psycopg
 
 from devstack.postgres_binaries import make_parents_traversable
 from tests.failover.node_network import make_network
-from tests.failover.patroni_node import PATRONI, SCOPE, Node
+from tests.failover.patroni_node import CLUSTER_NAME, PATRONI_PROGRAMS, Node
 from tests.faults.processes import wait_for
 from workers.runtime.ports import free_port
 
@@ -21,7 +21,7 @@ START_SECONDS, REJOIN_SECONDS, WATCH_SECONDS = 90, 300, 1
 
 
 class PatroniCluster:
-    """The nodes with their etcd and their network. They run while the `with` block runs."""
+    """The nodes with their etcd and their network. They run during the `with` block."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.network = folder, make_network(NODES)
@@ -52,11 +52,11 @@ class PatroniCluster:
 
     @property
     def has_own_disks(self) -> bool:
-        """Whether each node has a disk that can be filled."""
+        """Return whether each node has a separate disk, which a test can fill."""
         return all(node.has_own_disk for node in self.nodes)
 
     def leader(self) -> Node | None:
-        """Return the node that accepts writes, according to its Patroni. Return None if no node does now."""
+        """Return the node that accepts writes according to its Patroni, or None if there is no such node."""
         return next((node for node in self.nodes if node.ask("primary") is not None), None)
 
     def standbys(self) -> list[Node]:
@@ -69,7 +69,7 @@ class PatroniCluster:
         return found
 
     def is_complete(self) -> bool:
-        """Return whether there is a primary with two standbys, of which one is synchronous."""
+        """Return whether there is a primary with two standbys, one of them synchronous."""
         return (
             self.leader() is not None
             and len(self.standbys()) == NODES - 1
@@ -85,11 +85,11 @@ class PatroniCluster:
         leader = self.leader()
         assert leader is not None
         command = [
-            str(PATRONI / "patronictl"),
+            str(PATRONI_PROGRAMS / "patronictl"),
             "-c",
             str(leader.folder / "patroni.yml"),
             "switchover",
-            SCOPE,
+            CLUSTER_NAME,
             "--force",
         ]
         subprocess.run(command, check=True, capture_output=True)
@@ -108,8 +108,8 @@ class PatroniCluster:
 
     def _start(self) -> None:
         self.network.create()
-        make_parents_traversable((PATRONI / "python").resolve())
-        make_parents_traversable(PATRONI / "python")
+        make_parents_traversable((PATRONI_PROGRAMS / "python").resolve())
+        make_parents_traversable(PATRONI_PROGRAMS / "python")
         etcd = f"{self.network.gateway}:{self.etcd_port}"
         self._start_etcd(etcd)
         self.nodes = [Node(number, self.folder, self.network, etcd) for number in range(NODES)]

@@ -18,13 +18,13 @@ from tests.failover.node_network import LoopbackNetwork
 from tests.faults.processes import children_of, is_alive
 from workers.runtime.ports import free_port
 
-SCOPE = "payments"
-PATRONI = Path(__file__).resolve().parents[2] / ".venv-failover" / "bin"
+CLUSTER_NAME = "payments"
+PATRONI_PROGRAMS = Path(__file__).resolve().parents[2] / ".venv-failover" / "bin"
 FAILED_CHECKS_MAX = 5
 DISK_MEGABYTES = 1500
 TTL_SECONDS = 20
-"""Patroni's smallest time to live of the leader key: a primary that cannot renew it for so long is replaced."""
-_DCS = {
+"""The time after which a primary that cannot renew its leader key is replaced: the least that Patroni allows."""
+_CLUSTER_CONFIGURATION = {
     "ttl": TTL_SECONDS,
     "loop_wait": 2,
     "retry_timeout": 3,
@@ -74,7 +74,7 @@ class Node:
         if self.user is not None:
             group = pwd.getpwuid(self.user).pw_gid
             as_user = ["setpriv", f"--reuid={self.user}", f"--regid={group}", "--clear-groups"]
-        command = [*self.network.inside(self.number), *as_user, str(PATRONI / "patroni"), "patroni.yml"]
+        command = [*self.network.inside(self.number), *as_user, str(PATRONI_PROGRAMS / "patroni"), "patroni.yml"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
@@ -127,9 +127,9 @@ class Node:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
 
     def ask(self, path: str, *, from_inside: bool = False) -> dict[str, Any] | None:
-        """Return the answer of Patroni's REST API. Return None without an answer, or if its status is not a success.
+        """Return the answer of Patroni's REST API, or None if there is none or its status is not a success.
 
-        The request comes from outside the node by default. A node that is cut off does not answer it.
+        By default the request comes from outside the node. A node that is cut off does not answer it.
         """
         prefix = self.network.inside(self.number) if from_inside else []
         url = f"http://{self.address}:{self.rest_port}/{path}"
@@ -144,7 +144,7 @@ class Node:
     def _configuration(self) -> Mapping[str, object]:
         trust = {"username": "postgres"}
         return {
-            "scope": SCOPE,
+            "scope": CLUSTER_NAME,
             "name": self.name,
             "etcd3": {"hosts": [self.etcd]},
             "restapi": {
@@ -152,7 +152,7 @@ class Node:
                 "connect_address": f"{self.address}:{self.rest_port}",
             },
             "bootstrap": {
-                "dcs": _DCS,
+                "dcs": _CLUSTER_CONFIGURATION,
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
             },
             "postgresql": {

@@ -1,4 +1,4 @@
-"""The times without an import during the faults of a schedule."""
+"""Compute the times without an import during the faults of a schedule."""
 
 import itertools
 from collections.abc import Sequence
@@ -6,9 +6,10 @@ from datetime import datetime
 
 
 def longest_pauses(times: Sequence[datetime], began: Sequence[datetime], ended: datetime) -> list[float]:
-    """Return for each fault the longest time in seconds without an import until the next fault.
+    """Return the longest time in seconds without an import, for each fault until the next one.
 
-    `times` are the times of the imports, `began` the beginnings of the faults, and `ended` the end of the last fault.
+    `times` are the times of the imports, `began` those at which the faults began, and `ended` is the end of the last
+    fault.
     """
     pauses = []
     for begin, end in zip(began, [*began[1:], ended], strict=True):

@@ -16,21 +16,21 @@ from kombu.exceptions import OperationalError
 from tests.failover.pauses import longest_pauses
 from tests.faults.plain_celery import CREATE_TABLE, make_app, start_worker
 
-RATE = 50
-"""Tasks per second. One task per payment costs several times as much as an import, and both share the machine."""
+TASKS_PER_SECOND = 50
+"""The rate of published tasks. It is low because a task per payment costs several times as much as an import."""
 BROKER_DATABASE = 9
 CONNECT_SECONDS, DRAIN_SECONDS, RESTART_SECONDS = 3, 90, 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of the plain Celery tasks of a schedule. A task counts as published if its publisher got no error."""
+    """The result of the plain Celery tasks of a schedule. `published` counts the tasks sent without an error."""
 
     published: int
     lost: int
     doubled: int
     pauses: Sequence[float]
-    """For each fault, the longest time in seconds without an inserted row until the next fault."""
+    """The longest time in seconds without an inserted row, for each fault until the next one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as they are stored with the result of the schedule."""
@@ -38,7 +38,7 @@ class Comparison:
 
 
 class PlainCelery:
-    """A worker that is restarted if it ends, and a thread that publishes RATE tasks per second."""
+    """A worker that is restarted if it ends, and a thread that publishes TASKS_PER_SECOND."""
 
     def __init__(self, database_url: str, broker_url: str) -> None:
         self._url = database_url
@@ -65,10 +65,10 @@ class PlainCelery:
         self._app.close()
 
     def finish(self, began: Sequence[datetime], ended: datetime) -> Comparison:
-        """Stop publishing, and count the rows.
+        """Stop publishing, wait for the remaining rows, and return the result.
 
-        Wait before until all rows are stored, or until no row was stored for DRAIN_SECONDS. `began` are the beginnings
-        of the faults, and `ended` is the end of the last fault.
+        The wait ends when all rows are stored, or when no row was stored for DRAIN_SECONDS. `began` are the times at
+        which the faults began, and `ended` is the end of the last fault.
         """
         self._enough.set()
         self._publisher.join(DRAIN_SECONDS)
@@ -100,7 +100,7 @@ class PlainCelery:
                 self._enough.wait(0.1)
                 continue  # the publisher repeats what the broker did not confirm
             self._published += 1
-            next_at = max(next_at + 1 / RATE, time.monotonic() - 1)
+            next_at = max(next_at + 1 / TASKS_PER_SECOND, time.monotonic() - 1)
             self._enough.wait(max(0.0, next_at - time.monotonic()))
 
     def _keep_worker(self) -> None:

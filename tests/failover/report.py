@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.faults.report import FAILOVER_BEGIN, FAILOVER_END, PAGE
+from tests.faults.report import FAILOVER_BEGIN, FAILOVER_END, PAGE_FILE
 
-RESULTS = Path(__file__).parent / "results.jsonl"
-_SECTION = """## Failover
+RESULTS_FILE = Path(__file__).parent / "results.jsonl"
+_SECTION_TEXT = """## Failover
 
 `make test-failover` writes this section. A PostgreSQL primary with two standbys runs under Patroni and etcd
 (`synchronous_mode`), and a Valkey primary with two replicas under three Sentinels. Each node of PostgreSQL is in a
@@ -38,8 +38,8 @@ Measured {first} to {last}.
 """
 
 
-def section(results: Sequence[dict[str, Any]], *, rate: int, ttl: int, celery_rate: int) -> str:
-    """Return the section. A schedule with a violated invariant has no result, because it ends the run."""
+def section_text(results: Sequence[dict[str, Any]], *, rate: int, ttl: int, celery_rate: int) -> str:
+    """Return the text of the section. Every schedule in `results` kept its invariants: a violation ends the run."""
     seconds: dict[str, list[float]] = defaultdict(list)
     celery_seconds: dict[str, list[float]] = defaultdict(list)
     celery = [result["plain_celery"] for result in results if result["plain_celery"]]
@@ -54,7 +54,7 @@ def section(results: Sequence[dict[str, Any]], *, rate: int, ttl: int, celery_ra
         f"| {fault} | {len(found)} | {_median_and_most(found)} | {_median_and_most(celery_seconds[fault])} |\n"
         for fault, found in sorted(seconds.items())
     ]
-    return _SECTION.format(
+    return _SECTION_TEXT.format(
         rate=rate,
         ttl=ttl,
         celery_rate=celery_rate,
@@ -80,30 +80,33 @@ def _median_and_most(seconds: Sequence[float]) -> str:
 
 
 def read_results() -> list[dict[str, Any]]:
-    """Return the kept results. Of each schedule only the latest result is returned."""
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    """Return the latest result of each schedule."""
+    lines = RESULTS_FILE.read_text().splitlines() if RESULTS_FILE.exists() else []
     by_seed = {result["seed"]: result for result in map(json.loads, lines)}
     return list(by_seed.values())
 
 
 def replace_section(page: str, text: str) -> str:
-    """Return the page with this text between the markers. If the page has no markers, the text is appended."""
+    """Return the page with this text between its markers, or at its end if it has no markers."""
     before, _, rest = page.partition(FAILOVER_BEGIN)
     return f"{before.rstrip()}\n\n{FAILOVER_BEGIN}\n{text}{FAILOVER_END}\n{rest.partition(FAILOVER_END)[2].lstrip()}"
 
 
 def main() -> int:
-    """Write the section from the results of the runs. Without results, write nothing."""
-    from tests.failover.failover_trial import RATE  # noqa: PLC0415 (the tests of this module need no servers)
+    """Write the section from the results of the runs. If there are none, change nothing."""
+    from tests.failover.failover_trial import EVENTS_PER_SECOND  # noqa: PLC0415 (the tests of this module need no servers)
     from tests.failover.patroni_node import TTL_SECONDS  # noqa: PLC0415 (as above)
-    from tests.failover.plain_celery import RATE as CELERY_RATE  # noqa: PLC0415 (as above)
+    from tests.failover.plain_celery import TASKS_PER_SECOND  # noqa: PLC0415 (as above)
 
     results = read_results()
     if not results:
-        sys.stderr.write(f"no results in {RESULTS}: run `make test-failover` first\n")
+        sys.stderr.write(f"no results in {RESULTS_FILE}: run `make test-failover` first\n")
         return 1
-    PAGE.write_text(
-        replace_section(PAGE.read_text(), section(results, rate=RATE, ttl=TTL_SECONDS, celery_rate=CELERY_RATE))
+    PAGE_FILE.write_text(
+        replace_section(
+            PAGE_FILE.read_text(),
+            section_text(results, rate=EVENTS_PER_SECOND, ttl=TTL_SECONDS, celery_rate=TASKS_PER_SECOND),
+        )
     )
     return 0
 

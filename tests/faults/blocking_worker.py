@@ -1,7 +1,7 @@
-"""A real Celery worker whose main thread blocks for 25 seconds on SIGUSR2.
+"""Run a real Celery worker whose main thread blocks for 25 seconds on SIGUSR2.
 
-Run `python -m tests.faults.blocking_worker importer SECONDS` instead of `python -m workers.importer`. SECONDS is the
-time after which a worker with an unfinished message no longer counts as making progress. Normally it is some minutes.
+Run `python -m tests.faults.blocking_worker importer SECONDS` instead of `python -m workers.importer`. A worker
+with an unfinished message stops making progress after SECONDS. In production this takes some minutes.
 """
 
 import runpy

@@ -1,7 +1,4 @@
-"""Fault tests share one stack, except tests that destroy it.
-
-So later tests also check the effects of earlier faults.
-"""
+"""Fault tests share one stack, except tests that destroy it. Later tests also check the effects of earlier faults."""
 
 import os
 import sys
@@ -13,9 +10,9 @@ import pytest
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial
 
-IS_LONG = bool(os.environ.get("FAULTS_LONG"))
+IS_LONG_RUN = bool(os.environ.get("FAULTS_LONG"))
 # Every case with as few repeats as in the short run; the results are not kept.
-IS_EACH = bool(os.environ.get("FAULTS_EACH"))
+IS_RUN_OF_EACH_TEST = bool(os.environ.get("FAULTS_EACH"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,14 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.faults)
         if sys.platform != "linux":
             item.add_marker(pytest.mark.skip(reason="looks at processes through /proc, which only Linux has"))
-        elif item.get_closest_marker("long") and not (IS_LONG or IS_EACH):
+        elif item.get_closest_marker("long") and not (IS_LONG_RUN or IS_RUN_OF_EACH_TEST):
             item.add_marker(pytest.mark.skip(reason="takes minutes: `make test-faults` runs it"))
 
 
 @pytest.fixture(scope="session")
 def is_long_run() -> bool:
-    """Return whether this is the long run. Other runs do not keep their results."""
-    return IS_LONG
+    """Return whether this is the long run (FAULTS_LONG). Only the long run keeps its results."""
+    return IS_LONG_RUN
 
 
 @pytest.fixture(scope="session")

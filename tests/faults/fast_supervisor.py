@@ -1,9 +1,9 @@
-"""Run `payments up` for fault tests: without console and Flower, and with immediate restarts.
+"""Run `payments up` for fault tests: without console and Flower, and without restart delays.
 
-The product doubles the restart delay after each exit, so a test with 200 kills would take too long.
+In production the restart delay doubles after each exit, so a test with 200 kills would take too long.
 
-- `--fatal-tasks`: the services that read events are `tests.faults.fatal_tasks`.
-- `--clock FILE`: each service has the clock of `tests.faults.skewed_clock`.
+- `--fatal-tasks`: services that read events run as `tests.faults.fatal_tasks`.
+- `--clock FILE`: each service uses the clock of `tests.faults.skewed_clock`.
 """
 
 import functools
@@ -20,7 +20,7 @@ service = stack.service
 
 
 def service_with_fatal_reader(name: str, *rest: object) -> Child:
-    """Return a service as `payments up` starts it. If the service reads events, it crashes on marked events."""
+    """Return a service as `payments up` starts it. A service that reads events crashes on marked events."""
     child = service(name, *rest)
     is_reader = name in {"importer", "retrier", "intake"}
     return replace(child, command=(sys.executable, "-m", "tests.faults.fatal_tasks", name)) if is_reader else child

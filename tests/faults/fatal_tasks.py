@@ -1,4 +1,4 @@
-"""A real service, with a task that crashes in every possible way and an event reader that crashes on marked events.
+"""Run a real service with a task that crashes in a chosen way, and an event reader that crashes on marked events.
 
 Run as `python -m tests.faults.fatal_tasks importer` instead of `python -m workers.importer`.
 """
@@ -21,11 +21,11 @@ from tasks.app import app
 FATAL_TEXT = b"the process that reads this event dies by "
 
 
-def _raise() -> None:
+def _raise_error() -> None:
     raise RuntimeError("as a test wants it")
 
 
-def _fill_the_memory() -> None:
+def _run_out_of_memory() -> None:
     raise MemoryError
 
 
@@ -35,10 +35,10 @@ def _ignore_the_soft_limit() -> None:
     time.sleep(30)
 
 
-WAYS: dict[str, Callable[[], object]] = {
-    "exception": _raise,
+CRASH_BY_NAME: dict[str, Callable[[], object]] = {
+    "exception": _raise_error,
     "sys.exit": lambda: sys.exit(1),
-    "MemoryError": _fill_the_memory,
+    "MemoryError": _run_out_of_memory,
     "soft time limit": lambda: time.sleep(30),
     "hard time limit": _ignore_the_soft_limit,
     "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -52,12 +52,12 @@ def crash(*, how: str, note: str, **_future: object) -> None:
     """Append `how` to the file `note`, and then crash in the way that `how` names."""
     with Path(note).open("a") as file:
         file.write(f"{how}\n")
-    WAYS[how]()
+    CRASH_BY_NAME[how]()
 
 
 def read_or_crash(body: bytes) -> Event:
     """Read an event as Billing does, or crash if the event is fatal."""
-    for how, die_so in WAYS.items():
+    for how, die_so in CRASH_BY_NAME.items():
         if FATAL_TEXT + how.encode() in body:
             die_so()
     return read_event(body)

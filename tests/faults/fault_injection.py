@@ -36,7 +36,7 @@ def freeze(stack: RunningStack, name: str, seconds: float = STANDSTILL_SECONDS) 
 
 
 def cut_redis(stack: RunningStack) -> None:
-    """Close every connection to Redis except the one that sends the command."""
+    """Close every connection to Redis except the one that sends this command."""
     for kind in ("normal", "pubsub"):
         try:
             stack.feed.client_kill_filter(_type=kind, skipme=True)
@@ -52,9 +52,9 @@ def cut_redis_three_times(stack: RunningStack) -> None:
 
 
 def cut_postgres(stack: RunningStack, *, at_work: bool = False) -> int:
-    """Terminate our processes' PostgreSQL connections, and return their number.
+    """Terminate the PostgreSQL connections of the product's processes, and return their number.
 
-    If `at_work`, only active transactions.
+    If `at_work`, terminate only those with an active transaction.
     """
     which = "AND xact_start IS NOT NULL AND state <> 'idle'" if at_work else ""
     with transaction(stack.database) as tx:
@@ -95,7 +95,7 @@ def stop_importer(stack: RunningStack) -> None:
     stack.signal(stack.wait_for_main_pid("importer"), signal.SIGTERM)
 
 
-PASSING: dict[str, Callable[[RunningStack], object]] = {
+TRANSIENT_FAULTS: dict[str, Callable[[RunningStack], object]] = {
     "SIGKILL of the importer's child": lambda stack: kill_child(stack, "importer"),
     "SIGKILL of the importer": lambda stack: kill(stack, "importer"),
     "SIGKILL of the retrier": lambda stack: kill(stack, "retrier"),
@@ -116,12 +116,12 @@ PASSING: dict[str, Callable[[RunningStack], object]] = {
 
 
 def fault_shuffler(chance: random.Random) -> Callable[[], str]:
-    """Return a function that returns the next fault's name. Each round has every fault once, in random order."""
+    """Return a function that returns the name of the next fault. Each round has every fault once, in random order."""
     left: list[str] = []
 
     def next_fault() -> str:
         if not left:
-            left.extend(PASSING)
+            left.extend(TRANSIENT_FAULTS)
             chance.shuffle(left)
         return left.pop()
 

@@ -1,4 +1,4 @@
-"""The five invariants that hold after every fault. They are checked in the ledger's tables and in the reports."""
+"""Check the five invariants that must be true after every fault, in the ledger's tables and in the reports."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from payments.journeys import balancing, closing, reporting
 from payments.journeys.balancing import BalanceFilter
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, Transaction, transaction
-from tests.faults.oracle import Oracle, Row
+from tests.faults.oracle import ExpectedFeedRow, Oracle
 
 Difference = tuple[Any, Any]
 
@@ -33,13 +33,13 @@ class Violations:
 
 
 def find_violations(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
-    """Compare Billing's ledger and reports with the oracle. The stack must be idle."""
+    """Return how Billing's ledger and reports differ from the oracle. The stack must be idle."""
     oracle.post_newest_versions()
     invariants = Violations()
     _check_events(tx, oracle, invariants)
     _check_ledger(tx, oracle, invariants)
     _check_duplicates(tx, invariants)
-    now = closed_totals(tx, oracle)
+    now = closed_month_totals(tx, oracle)
     invariants.wrong |= {f"closed {key}": (now[key], closed[key]) for key in closed if now[key] != closed[key]}
     # Line by line: what is too much in one may make up for what is missing in another.
     balance = balancing.balance(tx, BalanceFilter())
@@ -54,8 +54,8 @@ def has_event(database: Database, event_id: str) -> bool:
         return found.first() is not None
 
 
-def closed_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
-    """Compute the total of every closed month again. It is NaN if the month does not match the stored hash."""
+def closed_month_totals(tx: Transaction, oracle: Oracle) -> dict[str, Decimal]:
+    """Compute the total of every closed month again. If the month does not match its stored hash, the total is NaN."""
     totals = {}
     for company in sorted({clinic.company for clinic in oracle.clinics.values()}):
         for month in sorted(oracle.closed):
@@ -70,7 +70,10 @@ def _check_events(tx: Transaction, oracle: Oracle, invariants: Violations) -> No
     invariants.lost |= oracle.event_ids - there
     known = tx.execute(text("SELECT company_id, patient_id FROM patients WHERE known_at IS NOT NULL"))
     invariants.lost |= {"/".join(key) for key in oracle.patients - {tuple(row) for row in known}}
-    rows = {row.payment: Row(row.version, row.status, row.reason) for row in reporting.claims_feed(tx, FeedFilter())}
+    rows = {
+        row.payment: ExpectedFeedRow(row.version, row.status, row.reason)
+        for row in reporting.claims_feed(tx, FeedFilter())
+    }
     invariants.wrong |= {f"feed {key}": difference for key, difference in _differences(rows, oracle.feed())}
     invariants.lost |= set(oracle.feed()) - {str(key) for key in rows}
 

@@ -1,4 +1,4 @@
-"""Simulated hosts: network namespaces. Each has a veth link to this machine that can be disconnected."""
+"""Simulate hosts as network namespaces. Each has a veth link to this machine that can be disconnected."""
 
 import os
 import shutil
@@ -90,7 +90,7 @@ def can_create_namespaces() -> bool:
 
 @contextmanager
 def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Forward TCP connections from this machine's end of a link to the servers. Yield the forwarded addresses."""
+    """Forward TCP connections from this machine's end of a link to the servers. Yield the addresses to connect to."""
     with (
         closing(TcpForwarder(near, sockets["postgres"])) as postgres,
         closing(TcpForwarder(near, sockets["redis"])) as redis,
@@ -104,7 +104,7 @@ def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address])
 
 
 class TcpForwarder:
-    """Forwards TCP connections from one address to another."""
+    """Forwards TCP connections from one address to another, which can be changed."""
 
     def __init__(self, near: str, to: Address) -> None:
         self._to, self._server = to, socket.create_server((near, 0))
@@ -113,7 +113,7 @@ class TcpForwarder:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def lead_to(self, to: Address) -> None:
-        """Forward later connections to another address. Earlier connections do not change."""
+        """Forward new connections to another address. Existing connections do not change."""
         self._to = to
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The business rules, written a second time for the tests. They compute the expected Claims Feed and ledger.
+"""A second implementation of the business rules. It computes the expected Claims Feed and ledger.
 
 The oracle works on the JSON of the events and shares no code with Billing. Events may arrive in any order and more than
 once. A month closes only after all events recorded before it.
@@ -13,16 +13,16 @@ Money = dict[tuple[str, str], Decimal]  # by deposit date and method
 SENT, PENDING, NOT_SENT = "Transmission Successful", "Transmission Pending", "Not Sent"
 
 
-class Row(NamedTuple):
-    """A row of the Claims Feed."""
+class ExpectedFeedRow(NamedTuple):
+    """An expected row of the Claims Feed."""
 
     version: int
     status: str
     reason: str | None
 
 
-class Clinic(NamedTuple):
-    """A clinic's settings."""
+class OracleClinic(NamedTuple):
+    """The settings of a clinic."""
 
     company: str
     is_on: bool
@@ -32,14 +32,14 @@ class Clinic(NamedTuple):
 class Oracle:
     """The newest version of each line of all clinics, and the Claims Feed and ledger expected from them."""
 
-    def __init__(self, clinics: dict[str, Clinic]) -> None:
+    def __init__(self, clinics: dict[str, OracleClinic]) -> None:
         self.clinics = clinics
         self.closed: set[str] = set()  # months, of every company
         self.event_ids: set[str] = set()
         self.patients: set[tuple[str, str]] = set()
         self.newest: dict[str, EventFields] = {}
         self.ledger: dict[str, Money] = defaultdict(dict)
-        self.exhausted: dict[str, Row] = {}
+        self.exhausted: dict[str, ExpectedFeedRow] = {}
 
     def record(self, event: EventFields) -> None:
         """Record an event. Events may be recorded in any order."""
@@ -53,8 +53,8 @@ class Oracle:
             self.newest[key] = event
 
     def record_unprocessable(self, event: EventFields) -> None:
-        """Record an event that Billing cannot process in any attempt."""
-        self.exhausted[_key(event)] = Row(event["version"], NOT_SENT, "retries_exhausted")
+        """Record an event that fails in every attempt of Billing to import it."""
+        self.exhausted[_key(event)] = ExpectedFeedRow(event["version"], NOT_SENT, "retries_exhausted")
 
     def post_newest_versions(self) -> None:
         """Post the entries that the newest versions require, unless their month is closed."""
@@ -71,30 +71,30 @@ class Oracle:
         self.post_newest_versions()
         self.closed.add(month)
 
-    def feed(self) -> dict[str, Row]:
+    def feed(self) -> dict[str, ExpectedFeedRow]:
         """Return the expected Claims Feed."""
         rows = {key: self._feed_row(event) for key, event in self.newest.items()}
         return {key: row for key, row in rows.items() if row} | self.exhausted
 
     def _expected_amounts(self, event: EventFields) -> Money | None:
-        """Return the expected posting of a line, or None if its posted entries must not change."""
+        """Return the expected amounts of a line, or None if its posted entries must not change."""
         if event["type"] == "payment.deleted" or not event["paid"] or self._exclusion_reason(event):
             return {}
         if Decimal(event["amount_due"]) == 0 or not self._is_patient_known(event):
             return None
         return {(event["transaction_date"], event["method"]): Decimal(event["amount_paid"])}
 
-    def _feed_row(self, event: EventFields) -> Row | None:
+    def _feed_row(self, event: EventFields) -> ExpectedFeedRow | None:
         version = event["version"]
         if event["type"] == "payment.deleted":
-            return Row(version, SENT, None)
+            return ExpectedFeedRow(version, SENT, None)
         if not event["paid"]:
             return None  # never to be sent
         if reason := self._exclusion_reason(event):
-            return Row(version, NOT_SENT, reason)
+            return ExpectedFeedRow(version, NOT_SENT, reason)
         if Decimal(event["amount_due"]) == 0 or self._is_patient_known(event):
-            return Row(version, SENT, None)
-        return Row(version, PENDING, None)
+            return ExpectedFeedRow(version, SENT, None)
+        return ExpectedFeedRow(version, PENDING, None)
 
     def _exclusion_reason(self, event: EventFields) -> str | None:
         clinic = self.clinics[event["clinic_id"]]

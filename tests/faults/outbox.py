@@ -15,9 +15,9 @@ from emr.client import PaymentFeed
 from emr.durability import Durability
 from emr.outbox import Relay, create_table, waiting, write
 from tests.faults.processes import wait_for
-from tests.faults.workload import MEMORY, Pace, Publisher, open_feed
+from tests.faults.workload import MEMORY_DURABILITY, Pace, Publisher, open_feed
 
-UNDONE_EVERY = 5
+SAVES_PER_ROLLBACK = 5
 
 
 @contextmanager
@@ -34,10 +34,15 @@ def emr_database(database_url: str) -> Iterator[str]:
 
 
 class OutboxPublisher(Publisher):
-    """A publisher that saves events and outbox rows in one transaction, and rolls back some transactions."""
+    """A publisher that writes each event and its outbox row in one transaction, and rolls back some transactions."""
 
     def __init__(
-        self, emr_url: str, feed_url: str, bodies: Iterable[bytes], pace: Pace, durability: Durability = MEMORY
+        self,
+        emr_url: str,
+        feed_url: str,
+        bodies: Iterable[bytes],
+        pace: Pace,
+        durability: Durability = MEMORY_DURABILITY,
     ) -> None:
         super().__init__(feed_url, bodies, pace)
         self.emr_url, self.durability = emr_url, durability
@@ -61,7 +66,7 @@ class OutboxPublisher(Publisher):
 
     def _try_publish(self, _feed: PaymentFeed, some: list[bytes]) -> bool:
         self.saves += 1
-        if self.saves % UNDONE_EVERY == 0:
+        if self.saves % SAVES_PER_ROLLBACK == 0:
             self._save(map(_uncommitted_copy, some))
             self.connection.rollback()
             self.undone += 1
@@ -93,6 +98,6 @@ class OutboxPublisher(Publisher):
 
 
 def _uncommitted_copy(body: bytes) -> bytes:
-    """Return a copy of a save with the id of a payment that is never committed."""
+    """Return a copy of a save with another payment id, for a transaction that is rolled back."""
     saved = json.loads(body) | {"event_id": str(uuid.uuid4())}
     return json.dumps(saved | dict.fromkeys(("payment_id", "patient_id"), "never-saved")).encode()

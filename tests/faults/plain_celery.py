@@ -1,8 +1,8 @@
 """The usual alternative: one plain Celery task per payment, with every setting that the Celery manual recommends.
 
-These settings are late acknowledgement, rejection on a lost worker, and a short visibility timeout. While PostgreSQL
-does not take a row, its task is retried after growing pauses. Import this module as the publisher. To run the worker,
-set DATABASE_URL and STOCK_BROKER_URL, and run `python -m tests.faults.plain_celery`.
+The settings are late acknowledgement, rejection on a lost worker, and a short visibility timeout. A task whose row
+PostgreSQL does not accept is retried after growing delays. The publisher imports this module. The worker is
+`python -m tests.faults.plain_celery`, with the variables DATABASE_URL and STOCK_BROKER_URL.
 """
 
 import os
@@ -54,17 +54,19 @@ def make_app(broker_url: str) -> Celery:
 
 
 def insert_one(number: int) -> None:
-    """Insert one row in one transaction. After an error the next task opens a new connection."""
-    if "connection" not in _opened:
-        _opened["connection"] = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, connect_timeout=3)
+    """Insert a row with this number in one transaction. After an error the next task opens a new connection."""
+    if "connection" not in _open_connections:
+        _open_connections["connection"] = psycopg.connect(
+            os.environ["DATABASE_URL"], autocommit=True, connect_timeout=3
+        )
     try:
-        _opened["connection"].execute("INSERT INTO stock_counts VALUES (%s)", [number])
+        _open_connections["connection"].execute("INSERT INTO stock_counts VALUES (%s)", [number])
     except psycopg.Error:
-        _opened.pop("connection").close()
+        _open_connections.pop("connection").close()
         raise
 
 
-_opened: dict[str, psycopg.Connection] = {}
+_open_connections: dict[str, psycopg.Connection] = {}
 
 
 def start_worker(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

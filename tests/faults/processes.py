@@ -1,4 +1,4 @@
-"""Read processes from /proc, and wait for conditions."""
+"""Read information about processes from /proc, and wait for conditions."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def is_alive(pid: int) -> bool:
 
 
 def megabytes_of(pid: int) -> float:
-    """Return the memory of a process in megabytes, with its part of the memory that processes share (PSS)."""
+    """Return the memory of a process in megabytes. Its share of memory that processes share is included (PSS)."""
     found = [line.split()[1] for line in _read(pid, "smaps_rollup").splitlines() if line.startswith("Pss:")]
     return int(found[0]) / 1024 if found else 0.0
 

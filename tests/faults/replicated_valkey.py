@@ -1,4 +1,4 @@
-"""A Valkey primary, its replicas and three Sentinels, as real processes on 127.0.0.1. They fail over within seconds."""
+"""A Valkey primary, its replicas and three Sentinels, as real processes on 127.0.0.1. A failover takes seconds."""
 
 import contextlib
 import signal
@@ -23,7 +23,7 @@ SERVICE = "billing"
 PASSWORD, SENTINEL_PASSWORD = "#?/@%:&=+;,sEcr3t", "+&=;other%41"
 READY_SECONDS, FAILOVER_SECONDS = 20, 20
 DOWN_AFTER_MS = 500
-"""How long a server may be silent before a Sentinel regards it as down."""
+"""The time without a reply after which a Sentinel regards a server as down."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Node:
 
 
 class ReplicatedValkey:
-    """The servers and Sentinels in one folder. They run while the `with` block runs.
+    """The servers and Sentinels in one folder. They run during the `with` block.
 
-    `encryption` is a certificate and its key. All servers and Sentinels then use TLS. This needs an installed
+    With `encryption`, a certificate and its key, all servers and Sentinels use TLS. This needs an installed
     redis-server, because the embedded Valkey has no TLS. Without Sentinels the first server stays the primary.
     """
 
@@ -127,7 +127,7 @@ class ReplicatedValkey:
         node.process.wait()
 
     def restart(self, node: Node) -> None:
-        """Start a killed server again. The Sentinels make it a replica if another server is the primary now."""
+        """Start a killed server again. If another server is the primary now, the Sentinels make this one a replica."""
         number = self.servers.index(node)
         self.servers[number] = self._run(node.name, node.port, PASSWORD)
 
@@ -149,16 +149,13 @@ class ReplicatedValkey:
             client.execute_command("SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
 
     def wait_for_new_primary(self, old: Node) -> Node:
-        """Wait until the Sentinels name another primary than `old`, and until it takes writes.
+        """Wait until the Sentinels name another primary than `old` that accepts writes. Return the new primary."""
 
-        Return the new primary.
-        """
-
-        def found() -> Node | None:
+        def find_new_primary() -> Node | None:
             primary = self.primary
             return primary if primary is not old and primary.role() == "master" else None
 
-        return wait_for(found, FAILOVER_SECONDS, "another server is the primary")
+        return wait_for(find_new_primary, FAILOVER_SECONDS, "another server is the primary")
 
     def wait_until_complete(self) -> None:
         """Wait until all Sentinels name the same primary and see every running server."""

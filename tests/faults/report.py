@@ -1,15 +1,15 @@
-"""Write docs/explanation/reliability.md from the results in build/faults. All figures of the page come from runs."""
+"""Write docs/explanation/reliability.md from the results in build/faults. Every figure on the page comes from a run."""
 
 import json
 import sys
 from pathlib import Path
 
-from tests.faults.trial import RESULTS
+from tests.faults.trial import RESULTS_FOLDER
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
+PAGE_FILE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "reliability.md"
 FAILOVER_BEGIN, FAILOVER_END = "<!-- failover -->", "<!-- end of failover -->"
-"""The markers around the section that `tests.failover.report` writes."""
-_OPENING = """# Reliability
+"""The lines that begin and end the section that `tests.failover.report` writes."""
+_OPENING_TEXT = """# Reliability
 
 This page reports fault tests on a running system and their effect on payments. `make test-faults` and `make soak` write
 its tables (`python -m tests.faults.report`). No figure is typed by hand.
@@ -32,7 +32,7 @@ machine has {cores} cores, which the tests, the workers and the engines share.
 | fault | times | events | lost | duplicated | back after | note |
 |---|---:|---:|---:|---:|---:|---|
 """
-_FAILOVERS = """
+_FAILOVERS_TEXT = """
 ## Commits lost in a failover
 
 - **Synchronous standby of PostgreSQL:** nothing is lost (`tests/store/test_failover.py`).
@@ -42,7 +42,7 @@ _FAILOVERS = """
   0027](../decisions/0027-keep-entries-for-a-replay.md)).
 - **Asynchronous standby, `PAYMENTS_KEEP_ENTRIES` at `0`:** the latest commits are lost. The EMR publishes again.
 """
-_SOAK = """
+_SOAK_TEXT = """
 ## Soak
 
 {minutes} minutes at {rate} events a second, with a fault every {every} seconds: {kinds}.
@@ -53,15 +53,15 @@ _SOAK = """
 """
 
 
-def page(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
+def page_text(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
     """Return the text of the page. `before` is the previous text.
 
-    If `rows` is empty or `soak` is None, the section about it is copied from `before`. The section about failovers at
-    the end is always copied.
+    If `rows` is empty or `soak` is None, its section is copied from `before`. The section about failovers is always
+    copied.
     """
     measured, begin, failover = before.partition(f"\n{FAILOVER_BEGIN}")
-    faults, cut, soaked = measured.partition(_SOAK.partition("{")[0])
-    text = (_result_table(rows) if rows else faults) + (_SOAK.format(**soak) if soak else cut + soaked)
+    faults, cut, soaked = measured.partition(_SOAK_TEXT.partition("{")[0])
+    text = (_result_table(rows) if rows else faults) + (_SOAK_TEXT.format(**soak) if soak else cut + soaked)
     return text + begin + failover
 
 
@@ -70,9 +70,9 @@ def _result_table(rows: list[dict[str, object]]) -> str:
     lines = [_table_row(row) for row in sorted(rows, key=lambda row: (_is_other_system(row), str(row["fault"])))]
     dated = sorted(str(row["at"])[:10] for row in rows)
     return (
-        _OPENING.format(cores=rows[0]["cores"])
+        _OPENING_TEXT.format(cores=rows[0]["cores"])
         + "".join(lines)
-        + f"\nMeasured {dated[0]} to {dated[-1]}.\n{_FAILOVERS}"
+        + f"\nMeasured {dated[0]} to {dated[-1]}.\n{_FAILOVERS_TEXT}"
     )
 
 
@@ -88,13 +88,13 @@ def _is_other_system(row: dict[str, object]) -> bool:
 
 
 def main() -> int:
-    """Write the page from the results of the last runs. Without results, write nothing."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    """Write the page from the results of the last runs. If there are none, change nothing."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS_FOLDER.glob("*.json"))}
     if not found:
-        sys.stderr.write(f"no results in {RESULTS}: run `make test-faults` or `make soak` first\n")
+        sys.stderr.write(f"no results in {RESULTS_FOLDER}: run `make test-faults` or `make soak` first\n")
         return 1
     soak = found.pop("soak", None)
-    PAGE.write_text(page(list(found.values()), soak, PAGE.read_text()))
+    PAGE_FILE.write_text(page_text(list(found.values()), soak, PAGE_FILE.read_text()))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`payments up` as real processes in a temporary home, with access to each process and to the engines."""
+"""Run `payments up` as real processes in a temporary home, with access to each process and to the engines."""
 
 import os
 import signal
@@ -108,7 +108,7 @@ class RunningStack:
         return f"{on_feed} on the feed, {left}" if on_feed or left.due or left.to_examine else ""
 
     def count_stalled_workers(self) -> int:
-        """Count how often a worker ended because it had stalled."""
+        """Return how many times a worker ended because it had stalled."""
         return (self.home / "supervisor.log").read_text(errors="replace").count('"worker_stalled"')
 
     def newest_entry_id(self) -> tuple[int, int]:
@@ -116,7 +116,7 @@ class RunningStack:
         return _parse_entry_id(self.feed.xinfo_stream(STREAM)["last-generated-id"])
 
     def is_acknowledged(self, entry: tuple[int, int]) -> bool:
-        """Return whether this entry and all earlier entries are acknowledged. Acknowledgement follows the commit."""
+        """Return whether this entry and all earlier entries are acknowledged, which happens after the commit."""
         oldest = self.feed.xrange(STREAM, count=1)
         return not oldest or _parse_entry_id(oldest[0][0]) > entry
 

@@ -1,7 +1,7 @@
 """Run a service with an adjustable clock: `python -m tests.faults.skewed_clock FILE workers.importer`.
 
-The file contains the clock's offset in seconds. It may be rewritten at any time. Monotonic clocks do not change: they
-do not change either when a real clock is set.
+The file contains the clock's offset in seconds, which may change at any time. Monotonic clocks are unaffected, as when
+a real clock is set.
 """
 
 import datetime as real
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 # Modules to import before their clocks are replaced. Modules imported later have the real time; no test needs them.
-EDGES = ("celery.app.base", "celery.beat", "celery.schedules", "celery.worker.request", "celery.utils.time")
-TASKS = ("importing", "detecting", "adjusting", "closing", "distributing", "balancing", "resources")
+CELERY_MODULES = ("celery.app.base", "celery.beat", "celery.schedules", "celery.worker.request", "celery.utils.time")
+TASK_MODULES = ("importing", "detecting", "adjusting", "closing", "distributing", "balancing", "resources")
 
 
 def replace_clocks(offset: Callable[[], float]) -> None:
@@ -42,7 +42,7 @@ def replace_clocks(offset: Callable[[], float]) -> None:
 
 
 def _modules() -> list[ModuleType]:
-    return [importlib.import_module(name) for name in (*EDGES, *(f"tasks.{name}" for name in TASKS))]
+    return [importlib.import_module(name) for name in (*CELERY_MODULES, *(f"tasks.{name}" for name in TASK_MODULES))]
 
 
 def _offset_reader(path: str) -> Callable[[], float]:

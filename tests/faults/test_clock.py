@@ -1,4 +1,4 @@
-"""After a worker's clock is set back, earlier imports remain, due work runs, and new payments are imported."""
+"""After a worker's clock is set back, imported payments remain, due work runs, and new payments are imported."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -79,7 +79,7 @@ def test_requeued_lines_are_retried_after_the_clock_steps_back(tx: Transaction) 
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> Path:
+def clock_file(tmp_path: Path) -> Path:
     """The file that contains the clock offset of all services in seconds."""
     file = tmp_path / "clock"
     file.write_text("0")
@@ -87,11 +87,11 @@ def clock(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool, clock: Path) -> Iterator[Trial]:
+def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool, clock_file: Path) -> Iterator[Trial]:
     """A stack whose services have an adjustable clock."""
     stack = RunningStack(tmp_path_factory.mktemp("skewed"), PAYMENTS_LOG_LEVEL="debug")
     try:
-        stack.start("--clock", str(clock))
+        stack.start("--clock", str(clock_file))
         trial = Trial(stack, keeps_results=is_long_run)
         trial.prepare()
         yield trial
@@ -100,11 +100,11 @@ def skewed_clock(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool, cl
 
 
 @pytest.mark.long
-def test_processes_continue_while_their_clocks_step_back_and_forth(skewed_clock: Trial, clock: Path) -> None:
+def test_processes_continue_while_their_clocks_step_back_and_forth(skewed_clock: Trial, clock_file: Path) -> None:
     recoveries, steps = [], (-3_600, 0, -60, 3_600, 0, -7_200, 0)
     with skewed_clock.run("clocks of all services set back and forth, up to 2 hours", times=len(steps)) as result:
         for seconds in steps:
-            clock.write_text(f"{seconds:<+32}")
+            clock_file.write_text(f"{seconds:<+32}")
             recoveries.append(skewed_clock.measure_recovery())
             wait_for(
                 lambda seconds=seconds: _is_imported_at(skewed_clock.stack, seconds), 30, "the services have this clock"
@@ -123,12 +123,12 @@ def _is_imported_at(stack: RunningStack, seconds: int) -> bool:
 
 
 def _wait_for_beat(stack: RunningStack) -> None:
-    """Wait until beat has sent every task that is due every five seconds once more."""
+    """Wait until beat has sent every five-second task once more."""
     sent = _count_beat_tasks(stack)
     wait_for(lambda: _count_beat_tasks(stack) > sent + 1, 30, "beat sends")
 
 
 def _count_beat_tasks(stack: RunningStack) -> int:
-    """Count in the log at level debug the tasks that beat sent and workers ran."""
+    """Count the tasks that beat sent and workers ran, according to the debug log."""
     log = (stack.home / "supervisor.log").read_text(errors="replace")
     return sum('"task_succeeded"' in line and '"debug"' in line for line in log.splitlines())

@@ -74,9 +74,9 @@ def test_worker_frozen_in_a_transaction_loses_its_locks_but_no_payment(
 
 
 def _freeze_child(stack: RunningStack, state: str) -> tuple[int, int] | None:
-    """Freeze the importer's child. If its PostgreSQL session is in `state`, return the pids of child and session.
+    """Freeze the importer's child while its PostgreSQL session is in `state`. Return the pids of child and session.
 
-    Otherwise let the child continue, and return None.
+    If the session is in another state, let the child continue and return None.
     """
     (child,) = stack.child_pids("importer") or (0,)
     if not child or not stack.signal(child, signal.SIGSTOP):

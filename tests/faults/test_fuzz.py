@@ -17,7 +17,7 @@ from payments.store.db.connection import Database, Transaction
 from tests.builders.events import payment_fields, run_context, stream_entries
 from tests.builders.office import Office
 
-KEYS = [
+EVENT_KEYS = [
     *payment_fields(),
     "case_id",
     "provider_id",
@@ -38,31 +38,28 @@ odd_text = st.one_of(
     st.sampled_from(["2026-02-30", "0000-01-01", "9999-12-31", "2026-06-05T10:00:00", "2026-06-05T10:00:00+99:00"]),
     st.from_regex(r"-?[0-9]{1,20}\.[0-9]{0,3}", fullmatch=True),
 )
-odd = st.recursive(
+odd_json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), odd_text),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(odd_text, inner, max_size=3)),
     max_leaves=5,
 )
-changes = st.dictionaries(st.sampled_from(KEYS), odd, max_size=3)
-kinds = st.sampled_from(["payment.saved", "payment.deleted", "patient.saved", "charge.saved", "?"])
-versions = st.integers(1, 3) | st.sampled_from([2**31, 2**63 - 1, 2**63, 10**30])
+field_changes = st.dictionaries(st.sampled_from(EVENT_KEYS), odd_json, max_size=3)
+event_types = st.sampled_from(["payment.saved", "payment.deleted", "patient.saved", "charge.saved", "?"])
+version_numbers = st.integers(1, 3) | st.sampled_from([2**31, 2**63 - 1, 2**63, 10**30])
 amounts = st.sampled_from(["0.01", "25.00", "9999999999.99", "10000000000.00", "-5.00"])
 
 
 @st.composite
 def event_bodies(draw: st.DrawFn) -> bytes:
-    """Draw a body that resembles an event.
-
-    Most bodies are valid; others have odd keys, are truncated or have a wrong byte.
-    """
+    """Draw a body that resembles an event. Most are valid; others have odd keys, are cut off or have a wrong byte."""
     amount, refund_of = draw(amounts), draw(st.sampled_from([None, None, "clinic/a/1"]))
     if refund_of:
         amount = f"-{amount.removeprefix('-')}"
     content = payment_fields(
-        type=draw(kinds),
+        type=draw(event_types),
         event_id=str(uuid.UUID(int=draw(st.integers(0, 5) | st.integers(0, 2**128 - 1)))),
         payment_id=draw(st.sampled_from(["a", "b", "c/d", "é"])),
-        version=draw(versions),
+        version=draw(version_numbers),
         amount_due=amount,
         amount_paid=amount,
         refund_of=refund_of,
@@ -70,7 +67,7 @@ def event_bodies(draw: st.DrawFn) -> bytes:
         patient_balance="5.00",
         insurance_open=False,
     )
-    body = json.dumps(content | draw(changes)).encode("utf-8", "surrogatepass")
+    body = json.dumps(content | draw(field_changes)).encode("utf-8", "surrogatepass")
     where = draw(st.integers(0, len(body)))
     match draw(st.integers(0, 9)):
         case 0:
@@ -82,7 +79,7 @@ def event_bodies(draw: st.DrawFn) -> bytes:
     return body
 
 
-def is_accounted_for(tx: Transaction, body: bytes) -> bool:
+def is_recorded_or_kept(tx: Transaction, body: bytes) -> bool:
     """Return whether the event of this body was recorded, or the whole body is kept as a dead letter."""
     kept = "SELECT body FROM set_aside WHERE body_hash = :hash"
     aside = tx.execute(text(kept), {"hash": hashlib.sha256(body).digest()}).scalar()
@@ -108,7 +105,7 @@ def test_random_bodies_raise_nothing_and_are_kept(database: Database, is_long_ru
             tally = importing.import_events(tx, stream_entries(bodies), run_context(office.now))
             office.run_sweeps()
             try:
-                missing = [body for body in bodies if not is_accounted_for(tx, body)]
+                missing = [body for body in bodies if not is_recorded_or_kept(tx, body)]
             except EventError as error:
                 pytest.fail(f"unreadable and not kept: {error}")
             assert missing == []

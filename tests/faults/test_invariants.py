@@ -1,4 +1,4 @@
-"""The checks of the invariants detect violations: the tests violate each of the five invariants."""
+"""The checks of the invariants detect violations. The tests violate each of the five invariants."""
 
 import copy
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from tests.builders.events import run_context, stream_entries
 from tests.faults import invariants
 from tests.faults.invariants import Violations
 from tests.faults.oracle import Oracle
-from tests.faults.workload import CLOSED, configure_clinics, record_all, september_events
+from tests.faults.workload import CLOSED_MONTHS, configure_clinics, record_all, september_events
 
-ENTRY = (
+COLUMNS = (
     "line_ref, version, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
     "posting_date, posted_at, entered_by"
 )
@@ -54,9 +54,9 @@ def fortnight(database: Database) -> Iterator[LedgerWithOracle]:
         ledger = LedgerWithOracle(tx, configure_clinics(tx), {})
         before, after = september_events()
         ledger.record(before)
-        for month in CLOSED:
+        for month in CLOSED_MONTHS:
             ledger.close(month)
-        ledger.closed.update(invariants.closed_totals(tx, ledger.oracle))
+        ledger.closed.update(invariants.closed_month_totals(tx, ledger.oracle))
         ledger.record(after)
         ledger.find_violations().check()
         # Disable the triggers, which other tests cover.
@@ -67,7 +67,7 @@ def fortnight(database: Database) -> Iterator[LedgerWithOracle]:
 
 @pytest.fixture
 def ledger(fortnight: LedgerWithOracle) -> Iterator[LedgerWithOracle]:
-    """The ledger and oracle of two weeks. Changes are undone after each test."""
+    """The ledger of two weeks with its oracle. Each test's changes are rolled back."""
     with fortnight.tx.begin_nested() as undo:
         yield fortnight._replace(oracle=copy.deepcopy(fortnight.oracle))
         undo.rollback()
@@ -83,7 +83,10 @@ def ledger(fortnight: LedgerWithOracle) -> Iterator[LedgerWithOracle]:
         ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "ledger"),
         ("UPDATE entries SET amount = amount + 0.01 WHERE id = (SELECT max(id) FROM entries)", "ledger"),
         ("UPDATE entries SET deposit_date = '2026-10-31' WHERE id = (SELECT max(id) FROM entries)", "ledger"),
-        (f"INSERT INTO entries ({ENTRY}, part) SELECT {ENTRY}, 99 FROM entries ORDER BY id DESC LIMIT 1", "doubled"),
+        (
+            f"INSERT INTO entries ({COLUMNS}, part) SELECT {COLUMNS}, 99 FROM entries ORDER BY id DESC LIMIT 1",
+            "doubled",
+        ),
         ("UPDATE entries SET amount = amount + 1 WHERE id = (SELECT min(id) FROM entries)", "closed"),
         ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "unexplained"),
     ],

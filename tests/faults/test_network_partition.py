@@ -20,7 +20,7 @@ from tests.faults.network_hosts import Host
 from tests.faults.processes import wait_for
 
 STREAM, STREAMS = "emr:payments", 4
-SETTINGS = {
+HOST_SETTINGS = {
     "PAYMENTS_CHUNK_EVENTS": "25",
     "PAYMENTS_STREAMS": str(STREAMS),
     "PAYMENTS_RETRY_LADDER": "1s,1s,1s,1s,1s,10h",
@@ -46,7 +46,7 @@ def hosts(engines, tmp_path_factory):
             machine.create()
             there = stack.enter_context(network_hosts.forward_engines(machine.near, engines, sockets_of(engines)))
             for module in ("workers.intake", "workers.importer", "workers.retrier"):
-                machine.run(module, there.environment() | SETTINGS)
+                machine.run(module, there.environment() | HOST_SETTINGS)
         yield hosts
 
 

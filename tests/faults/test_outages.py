@@ -1,6 +1,6 @@
-"""While events stream, PostgreSQL refuses every payment for a reason of its own, or the feed's memory stays full.
+"""While events stream, PostgreSQL refuses every payment, or the feed's memory stays full.
 
-The fault lasts until the test ends it. The stack is not restarted, and the test frees no memory for it.
+The test does not restart the stack, and frees no memory for it.
 """
 
 import time
@@ -16,7 +16,7 @@ from tests.faults.fault_injection import cut_postgres
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import STREAM, RunningStack
 from tests.faults.test_postgres import change_tables, frozen_postgres
-from tests.faults.trial import RATE, Trial
+from tests.faults.trial import EVENTS_PER_SECOND, Trial
 
 RECOVERY_SECONDS_MAX = 120
 LONG_SECONDS, LONG_EVENTS, SETTLED_SECONDS = 600, 100_000, 120
@@ -32,8 +32,8 @@ def without_table(stack: RunningStack, name: str = "entries") -> Iterator[None]:
 
 
 @contextmanager
-def read_only(stack: RunningStack) -> Iterator[None]:
-    """Make the database read-only for new transactions, as it is on a demoted server."""
+def read_only_database(stack: RunningStack) -> Iterator[None]:
+    """Make the database read-only for new transactions, as on a demoted server."""
     name = stack.database.url.database
     change_tables(stack, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     cut_postgres(stack)
@@ -42,7 +42,7 @@ def read_only(stack: RunningStack) -> Iterator[None]:
 
 
 @contextmanager
-def refusing(stack: RunningStack, state: str) -> Iterator[None]:
+def refusing_postings(stack: RunningStack, state: str) -> Iterator[None]:
     """Refuse every posting with this SQLSTATE."""
     change_tables(
         stack,
@@ -54,13 +54,13 @@ def refusing(stack: RunningStack, state: str) -> Iterator[None]:
     change_tables(stack, "DROP TRIGGER refuse_posting ON entries")
 
 
-OUTAGES: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
+OUTAGE_BY_NAME: dict[str, Callable[[RunningStack], AbstractContextManager[None]]] = {
     "the table of entries is missing": without_table,
-    "the database is read-only": read_only,
-    "INSERT is not permitted (42501)": lambda stack: refusing(stack, "42501"),
-    "the disk is full (53100)": lambda stack: refusing(stack, "53100"),
-    "every lock times out (55P03)": lambda stack: refusing(stack, "55P03"),
-    "every statement is cancelled (57014)": lambda stack: refusing(stack, "57014"),
+    "the database is read-only": read_only_database,
+    "INSERT is not permitted (42501)": lambda stack: refusing_postings(stack, "42501"),
+    "the disk is full (53100)": lambda stack: refusing_postings(stack, "53100"),
+    "every lock times out (55P03)": lambda stack: refusing_postings(stack, "55P03"),
+    "every statement is cancelled (57014)": lambda stack: refusing_postings(stack, "57014"),
 }
 
 
@@ -68,7 +68,7 @@ def test_attempts_during_missing_table_are_not_counted(trial: Trial) -> None:
     keep_outage(trial, "the table of entries is missing", 15)
 
 
-@pytest.mark.parametrize("fault", OUTAGES)
+@pytest.mark.parametrize("fault", OUTAGE_BY_NAME)
 @pytest.mark.long
 def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str, is_long_run: bool) -> None:
     if is_long_run:
@@ -77,16 +77,14 @@ def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str, is_lon
         keep_outage(trial, fault, 60)
 
 
-def keep_outage(trial: Trial, fault: str, seconds: float, rate: float = RATE) -> None:
-    """Keep an outage for these seconds.
+def keep_outage(trial: Trial, fault: str, seconds: float, rate: float = EVENTS_PER_SECOND) -> None:
+    """Keep an outage for these seconds. Check that all payments are then imported soon, and no attempt was counted.
 
-    Then check that all payments are imported soon, and that no attempt was counted.
-
-    From SETTLED_SECONDS on, the memory of each process must not grow by more than MEMORY_GROWTH_MAX.
+    Also check that after SETTLED_SECONDS the memory of each process grows by at most MEMORY_GROWTH_MAX.
     """
-    before = dead_letters(trial.stack)
+    before = count_exhausted(trial.stack)
     with trial.run(f"{fault}, {seconds:.0f} s", times=1, rate=rate) as result:
-        with OUTAGES[fault](trial.stack):
+        with OUTAGE_BY_NAME[fault](trial.stack):
             pending_max = wait_in_outage(trial.stack, min(seconds, SETTLED_SECONDS))
             settled = trial.stack.memory()
             pending_max = max(pending_max, wait_in_outage(trial.stack, seconds - SETTLED_SECONDS))
@@ -96,7 +94,7 @@ def keep_outage(trial: Trial, fault: str, seconds: float, rate: float = RATE) ->
         result.recovery_seconds = round(time.monotonic() - started, 1)
         growth = f", memory of a process at most {max(grown.values()) - 1:+.0%}" if seconds > SETTLED_SECONDS else ""
         result.note = f"at most {pending_max:,} entries pending{growth}"
-    assert dead_letters(trial.stack) == before
+    assert count_exhausted(trial.stack) == before
     assert pending_max <= 5_000
     assert max(grown.values()) <= MEMORY_GROWTH_MAX, grown
 
@@ -110,14 +108,14 @@ def wait_in_outage(stack: RunningStack, seconds: float) -> int:
     return pending_max
 
 
-def test_feed_whose_memory_is_full_drains_without_help(trial: Trial) -> None:
+def test_feed_whose_memory_stays_full_is_imported_without_an_operator(trial: Trial) -> None:
     with trial.run(
         "Valkey's memory full of events, noeviction, never raised", times=1, rate=4_000, events=8_000
     ) as result:
         with frozen_postgres(trial.stack):
             used = int(trial.stack.feed.info("memory")["used_memory"])
             trial.stack.feed.config_set("maxmemory", used + 1_000_000)
-            wait_for(lambda: is_full(trial.stack), 60, "the feed refuses events")
+            wait_for(lambda: is_memory_full(trial.stack), 60, "the feed refuses events")
         started, newest = time.monotonic(), trial.stack.newest_entry_id()
         wait_for(lambda: trial.stack.is_acknowledged(newest), RECOVERY_SECONDS_MAX, "what was on the feed is imported")
         result.recovery_seconds = round(time.monotonic() - started, 1)
@@ -125,13 +123,13 @@ def test_feed_whose_memory_is_full_drains_without_help(trial: Trial) -> None:
     assert "published again" in result.note, "nothing was refused"
 
 
-def is_full(stack: RunningStack) -> bool:
+def is_memory_full(stack: RunningStack) -> bool:
     """Return whether Valkey uses all of its memory."""
     memory = stack.feed.info("memory")
     return int(memory["used_memory"]) >= int(memory["maxmemory"])
 
 
-def dead_letters(stack: RunningStack) -> int:
+def count_exhausted(stack: RunningStack) -> int:
     """Return how many payments are Not Sent because their retries were exhausted."""
     with transaction(stack.database) as tx:
         query = (

@@ -14,7 +14,7 @@ from config.redis_urls import with_redis_database
 from tasks.resources import connect_redis
 from tests.faults.plain_celery import CREATE_TABLE, make_app, start_worker
 from tests.faults.processes import wait_for
-from tests.faults.trial import RESULTS, Result, Trial
+from tests.faults.trial import RESULTS_FOLDER, Result, Trial
 
 BROKER_DATABASE, TASKS_A_KILL, WAITING_MAX = 5, 250, 2_000
 
@@ -49,7 +49,7 @@ def test_plain_celery_loses_tasks_when_its_worker_is_killed(trial: Trial) -> Non
         note="comparison system: one Celery task per payment",
     )
     if trial.keeps_results:
-        result.write(RESULTS)
+        result.write(RESULTS_FOLDER)
     print(result)  # noqa: T201 (pytest shows it with -s)
     # The page states that plain Celery loses tasks. If it no longer does, the page must change.
     assert result.lost > 0

@@ -83,9 +83,9 @@ def test_postgres_without_free_connections_delays_the_import_without_loss(trial:
 
 @contextmanager
 def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -> Iterator[Callable[[], int]]:
-    """Make PostgreSQL reject a part of the commits (0 to 1) with this SQLSTATE.
+    """Make PostgreSQL reject a share of the commits (0 to 1) with this SQLSTATE.
 
-    Yield a function that counts these commits.
+    Yield a function that counts the rejected commits.
     """
     before = _count_failed_attempts(stack)
     change_tables(
@@ -104,7 +104,7 @@ def postgres_rejecting(stack: RunningStack, state: str, rejection_rate: float) -
 
 
 def change_tables(stack: RunningStack, *statements: str) -> None:
-    """Run these statements in one transaction. Repeat it after transient errors for up to 60 s."""
+    """Run these statements in one transaction. Repeat the transaction after transient errors for up to 60 s."""
 
     def try_change() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Payments are imported even if tasks crash in every way, and even if other payments fail or crash the worker."""
+"""Payments are imported even if tasks crash in every way, and if other payments fail or crash the worker."""
 
 import signal
 import time
@@ -15,16 +15,16 @@ from payments.journeys import reporting
 from payments.journeys.reporting import FeedFilter, FeedRow
 from payments.store.db.connection import transaction
 from tests.acceptance.events import Event, patient, payment
-from tests.faults.fatal_tasks import FATAL_TEXT, WAYS, crash
+from tests.faults.fatal_tasks import CRASH_BY_NAME, FATAL_TEXT, crash
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
 from tests.faults.trial import Trial, longest_seconds
 
 pytestmark = pytest.mark.long
 
-LIMITS = {"soft time limit": {"soft_time_limit": 1}, "hard time limit": {"soft_time_limit": 1, "time_limit": 2}}
+TIME_LIMITS = {"soft time limit": {"soft_time_limit": 1}, "hard time limit": {"soft_time_limit": 1, "time_limit": 2}}
 # Crashes during the import of a chunk.
-CRASHES_WHILE_READING = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
+CRASH_NAMES = ("SIGKILL", "sys.exit", "MemoryError", "os._exit")
 REFUSING_TRIGGER = """
 CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'this payment cannot be stored'; END $$;
@@ -34,7 +34,7 @@ CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'pois
 
 @pytest.fixture(scope="module")
 def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
-    """A trial on a stack with rare retries. Its importer has a crashing task, and crashes on fatal payments."""
+    """A trial on a stack with rare retries, whose importer crashes in a task and on fatal payments."""
     stack = RunningStack(tmp_path_factory.mktemp("mortal"), PAYMENTS_RETRY_LADDER="1s,1s,1s,1s")
     try:
         stack.start("--fatal-tasks")
@@ -50,14 +50,16 @@ def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> 
 def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial, tmp_path: Path) -> None:
     note = tmp_path / "runs"
     back_after = {}
-    with fatal_trial.run("every way for a task to die: " + ", ".join(WAYS), times=len(WAYS)) as result:
-        for how in WAYS:
-            crash.apply_async(kwargs={"how": how, "note": str(note)}, queue=IMPORTS, **LIMITS.get(how, {}))
+    with fatal_trial.run(
+        "every way for a task to die: " + ", ".join(CRASH_BY_NAME), times=len(CRASH_BY_NAME)
+    ) as result:
+        for how in CRASH_BY_NAME:
+            crash.apply_async(kwargs={"how": how, "note": str(note)}, queue=IMPORTS, **TIME_LIMITS.get(how, {}))
             wait_for(lambda how=how: note.exists() and how in note.read_text(), 30, f"{how} has begun")
             back_after[how] = fatal_trial.measure_ping_latency(IMPORTS, 30)
         result.recovery_seconds = longest_seconds([*back_after.values()])
 
-    assert note.read_text().splitlines() == list(WAYS)
+    assert note.read_text().splitlines() == list(CRASH_BY_NAME)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_crashing_task_crashes_once_and_the_worker_continues(fatal_trial: Trial,
         ("poison", "poison", "the database refuses it"),
         *(
             (f"dies-{n}", f"{FATAL_TEXT.decode()}{how}", f"the process that reads it dies by {how}")
-            for n, how in enumerate(CRASHES_WHILE_READING)
+            for n, how in enumerate(CRASH_NAMES)
         ),
     ],
 )
@@ -98,10 +100,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
 
 
 def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return the 500 events of a chunk, a patient and 499 payments.
-
-    Also return the payment of the chunk that is fatal.
-    """
+    """Return the 500 events of a chunk (a patient and 499 payments), and the payment among them that fails."""
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic

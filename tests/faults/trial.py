@@ -1,4 +1,4 @@
-"""Fault trials: stream events, inject a fault, wait until the stack is idle, and check the invariants."""
+"""Run fault trials: stream events, inject a fault, wait until the stack is idle, and check the invariants."""
 
 import itertools
 import json
@@ -29,7 +29,7 @@ from tests.faults.oracle import Oracle
 from tests.faults.processes import wait_for
 from tests.faults.running_stack import RunningStack
 from tests.faults.workload import (
-    CLOSED,
+    CLOSED_MONTHS,
     Pace,
     Publisher,
     configure_clinics,
@@ -39,14 +39,14 @@ from tests.faults.workload import (
     september_events,
 )
 
-RESULTS = Path(__file__).resolve().parents[2] / "build" / "faults"
+RESULTS_FOLDER = Path(__file__).resolve().parents[2] / "build" / "faults"
 RECOVERY_SECONDS_MAX = 60
-RATE = 400
-THOUSANDS = 2_000
+EVENTS_PER_SECOND = 400
+EVENTS_MIN = 2_000
 """The minimum number of events of a trial."""
 
-Through = Callable[[Iterator[bytes]], Publisher]
-"""Makes a publisher that takes another way to the feed than the straight one."""
+MakePublisher = Callable[[Iterator[bytes]], Publisher]
+"""Makes a publisher that replaces the usual one, for example with an outbox."""
 
 
 @dataclass
@@ -89,25 +89,31 @@ class Trial:
         record_all(self.oracle, publisher.finish())
         self.stack.wait_until_idle()
         companies = sorted({clinic.company for clinic in self.oracle.clinics.values()})
-        for month in CLOSED:
+        for month in CLOSED_MONTHS:
             for company in companies:
                 close(self.stack.database, company, Month.parse(month), datetime.now(UTC), "user:biller")
             self.oracle.close(month)
         with transaction(self.stack.database) as tx:
-            self.closed: dict[str, Decimal] = invariants.closed_totals(tx, self.oracle)
+            self.closed: dict[str, Decimal] = invariants.closed_month_totals(tx, self.oracle)
 
     @contextmanager
     def run(
-        self, fault: str, *, times: int, events: int = 0, rate: float = RATE, through: Through | None = None
+        self,
+        fault: str,
+        *,
+        times: int,
+        events: int = 0,
+        rate: float = EVENTS_PER_SECOND,
+        through: MakePublisher | None = None,
     ) -> Iterator[Result]:
         """Stream events while the block injects a fault. Then wait until the stack is idle, check, and keep the result.
 
-        Publishing stops when the block ends, but at least `events` and at least THOUSANDS events are published.
+        Publishing stops when the block ends, but at least `events` and at least EVENTS_MIN events are published.
         """
         self.seed += 1
         result = Result(fault, times)
         bodies, self.later = itertools.chain(self.later, october_events(self.seed)), []
-        events = max(THOUSANDS, events)
+        events = max(EVENTS_MIN, events)
         straight = Publisher(self.stack.engines.redis_url, bodies, Pace.of(rate, events))
         publisher = through(bodies) if through else straight
         publisher.start()
@@ -121,13 +127,13 @@ class Trial:
         with transaction(self.stack.database) as tx:
             found = invariants.find_violations(tx, self.oracle, self.closed)
         result.events = len(published)
-        assert result.events >= THOUSANDS
+        assert result.events >= EVENTS_MIN
         result.times += publisher.losses
         if publisher.repeats:
             result.note = f"{result.note}; {publisher.repeats:,} events published again".removeprefix("; ")
         result.lost, result.doubled = len(found.lost), len(found.doubled)
         if self.keeps_results:
-            result.write(RESULTS)
+            result.write(RESULTS_FOLDER)
         print(result)  # noqa: T201 (pytest shows it with -s, and where a trial fails)
         found.check()
 
@@ -141,7 +147,7 @@ class Trial:
         return time.monotonic() - started
 
     def measure_ping_latency(self, queue: str, seconds_max: float) -> float:
-        """Return the seconds until a worker of this queue answers a message. A lost message is sent again."""
+        """Return the seconds until a worker of this queue answers a ping. A lost ping is sent again."""
         started = time.monotonic()
         reply_to = f"payments:canary:{uuid.uuid4()}"
         self._use_broker_of_stack()

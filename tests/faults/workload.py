@@ -15,14 +15,14 @@ from emr.simulator import clinics_of, simulate
 from payments.journeys import configuring
 from payments.journeys.configuring import SettingsUpdate
 from payments.store.db.connection import Transaction
-from tests.faults.oracle import Clinic, Oracle
+from tests.faults.oracle import Oracle, OracleClinic
 
-CLINICS = 10
-CLOSED = ("2026-08", "2026-09")
+CLINIC_COUNT = 10
+CLOSED_MONTHS = ("2026-08", "2026-09")
 END_OF_SEPTEMBER = datetime(2026, 10, 1, tzinfo=UTC)
 _SETTINGS_SEED = 0
 SOCKET_SECONDS = 4
-MEMORY = Durability()
+MEMORY_DURABILITY = Durability()
 """An event counts as published when the primary of Redis has it in memory."""
 
 
@@ -41,13 +41,13 @@ class Pace(NamedTuple):
 
 def configure_clinics(tx: Transaction) -> Oracle:
     """Configure the simulated clinics, and return an oracle with the same settings."""
-    chosen = clinics_of(CLINICS, _SETTINGS_SEED)
+    chosen = clinics_of(CLINIC_COUNT, _SETTINGS_SEED)
     for clinic in chosen:
         update = SettingsUpdate(clinic.clinic_id, clinic.company_id, clinic.integration, list(clinic.types))
         configuring.set_clinic(tx, update, now=datetime.now(UTC), who="user:admin")
     return Oracle(
         {
-            clinic.clinic_id: Clinic(clinic.company_id, clinic.integration, frozenset(map(str, clinic.types)))
+            clinic.clinic_id: OracleClinic(clinic.company_id, clinic.integration, frozenset(map(str, clinic.types)))
             for clinic in chosen
         }
     )
@@ -55,11 +55,11 @@ def configure_clinics(tx: Transaction) -> Oracle:
 
 def events_of_days(seed: int, first_day: date, count: int) -> list[tuple[datetime, bytes]]:
     """Return (arrival time, body) of the events of `count` days from `first_day`, in order of arrival."""
-    return [(each.arrives_at, body_of(each.event)) for each in simulate(CLINICS, count, seed, first_day)]
+    return [(each.arrives_at, body_of(each.event)) for each in simulate(CLINIC_COUNT, count, seed, first_day)]
 
 
 def september_events() -> tuple[list[bytes], list[bytes]]:
-    """Return the events of September in two lists: the events before the months are closed, and the later ones."""
+    """Return the events of September in two lists: those before the months are closed, and the later ones."""
     events = events_of_days(_SETTINGS_SEED, date(2026, 9, 22), 14)
     return [body for at, body in events if at < END_OF_SEPTEMBER], [
         body for at, body in events if at >= END_OF_SEPTEMBER
@@ -73,15 +73,15 @@ def october_events(seed: int) -> Iterator[bytes]:
         yield from (body for _, body in events_of_days(number, first_day, 7))
 
 
-def open_feed(url: str, durability: Durability = MEMORY) -> PaymentFeed:
-    """Return a feed that gives up after a few seconds. So an event is published again soon after a fault."""
+def open_feed(url: str, durability: Durability = MEMORY_DURABILITY) -> PaymentFeed:
+    """Return a feed that gives up after SOCKET_SECONDS, so that an event is published again soon after a fault."""
     return PaymentFeed(f"{url}{'&' if '?' in url else '?'}socket_timeout={SOCKET_SECONDS}", durability=durability)
 
 
 class Publisher(threading.Thread):
     """A thread that streams events at a pace. It repeats each chunk until the feed confirms it.
 
-    The thread ends after the last event. If `enough` is set, it ends earlier, but not before `events_min` events.
+    The thread ends after the last event, or, if `enough` is set, after at least `events_min` events.
     """
 
     def __init__(self, url: str, bodies: Iterable[bytes], pace: Pace) -> None:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 # Every package at the top of the checkout belongs to the product, except these.
-NOT_PRODUCT = frozenset({"bench", "docgen", "tests"})
-PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("[a-z]*/__init__.py")))
-PRODUCT = tuple(name for name in PACKAGES if name not in NOT_PRODUCT)
-FOLDERS = (*PRODUCT, *sorted(NOT_PRODUCT))
+FOLDERS_OUTSIDE_PRODUCT = frozenset({"bench", "docgen", "tests"})
+TOP_PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("[a-z]*/__init__.py")))
+PRODUCT_FOLDERS = tuple(name for name in TOP_PACKAGES if name not in FOLDERS_OUTSIDE_PRODUCT)
+ALL_FOLDERS = (*PRODUCT_FOLDERS, *sorted(FOLDERS_OUTSIDE_PRODUCT))
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -38,7 +38,7 @@ def all_sources() -> tuple[Source, ...]:
     # A million syntax nodes stay in memory; garbage collection would take longer than parsing.
     gc.disable()
     try:
-        return tuple(_parse(path) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+        return tuple(_parse(path) for folder in ALL_FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
     finally:
         gc.freeze()
         gc.enable()
@@ -55,7 +55,7 @@ def each_function() -> Iterator[tuple[str, Function]]:
 
 
 def find_violations(folders: Iterable[str], is_wrong: Callable[[Source, ast.AST], bool]) -> list[str]:
-    """Return the places in the files of these folders where `is_wrong` is true, as "path:line"."""
+    """Return the syntax nodes in these folders for which `is_wrong` is true, as "path:line"."""
     return [source.location(node) for source in sources(*folders) for node in source.nodes if is_wrong(source, node)]
 
 

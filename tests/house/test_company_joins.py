@@ -1,4 +1,4 @@
-"""A statement may look up a row by a row id in another table. Then it must also compare the company."""
+"""A statement that finds a row by a row id of another table must also compare the company."""
 
 import ast
 import re
@@ -6,18 +6,20 @@ from collections.abc import Iterator
 
 from tests.house.source import ROOT
 
-_REFERENCE = r"(?:line_ref|set_aside_ref|finding_ref)"
-_COMPARED = re.compile(rf"\b(?:\w+\.)?id = (?:(\w+)\.)?{_REFERENCE}\b|\b(?:(\w+)\.)?{_REFERENCE} = \w+\.id\b")
-_BEGINS = re.compile(r"\b(?:ON|WHERE)\b")
-_ENDS = re.compile(r"\b(?:JOIN|WHERE|FROM|SELECT|GROUP|ORDER|UNION|LATERAL|OFFSET|LIMIT)\b")
-_COMPANY = re.compile(r"\bcompany_id (?:= |IS NULL)")
-_COMPARED_OUTSIDE = re.compile(r" OFFSET 0\) AS \w+ WHERE \w+\.company_id = ")
-"""The end of a subquery that finds rows by their ids alone, and a condition on their company outside of it."""
-_PARAMETERS = "asked"
-"""The name that statements give to row ids which are parameters."""
+_REFERENCE_COLUMNS = r"(?:line_ref|set_aside_ref|finding_ref)"
+_ROW_ID_COMPARISON = re.compile(
+    rf"\b(?:\w+\.)?id = (?:(\w+)\.)?{_REFERENCE_COLUMNS}\b|\b(?:(\w+)\.)?{_REFERENCE_COLUMNS} = \w+\.id\b"
+)
+_CONDITION_START = re.compile(r"\b(?:ON|WHERE)\b")
+_CONDITION_END = re.compile(r"\b(?:JOIN|WHERE|FROM|SELECT|GROUP|ORDER|UNION|LATERAL|OFFSET|LIMIT)\b")
+_COMPANY_COMPARISON = re.compile(r"\bcompany_id (?:= |IS NULL)")
+_OUTER_COMPANY_COMPARISON = re.compile(r" OFFSET 0\) AS \w+ WHERE \w+\.company_id = ")
+"""The end of a subquery that finds rows by their ids, and the condition on their company after it."""
+_PARAMETER_TABLE = "asked"
+"""The name that statements give to a table of row ids that are parameters."""
 
 
-def texts(source: str) -> Iterator[tuple[int, str]]:
+def strings_with_lines(source: str) -> Iterator[tuple[int, str]]:
     """Yield each string of a module with its line number. Code in an f-string becomes `{}`."""
     nodes = list(ast.walk(ast.parse(source)))
     formatted = [node for node in nodes if isinstance(node, ast.JoinedStr)]
@@ -30,14 +32,14 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def joins_without_company(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the conditions of a module that compare row ids but no company, with their line numbers."""
-    for line, text in texts(source):
-        for found in _COMPARED.finditer(text):
-            begins = max((each.end() for each in _BEGINS.finditer(text, 0, found.start())), default=0)
-            ends = _ENDS.search(text, found.end())
+    """Yield the line number and text of each condition of a module that compares row ids but no company."""
+    for line, text in strings_with_lines(source):
+        for found in _ROW_ID_COMPARISON.finditer(text):
+            begins = max((each.end() for each in _CONDITION_START.finditer(text, 0, found.start())), default=0)
+            ends = _CONDITION_END.search(text, found.end())
             condition = text[begins : ends.start() if ends else len(text)]
-            is_compared = _COMPANY.search(condition) or _COMPARED_OUTSIDE.match(text, found.end())
-            if _PARAMETERS not in found.groups() and not is_compared:
+            is_compared = _COMPANY_COMPARISON.search(condition) or _OUTER_COMPANY_COMPARISON.match(text, found.end())
+            if _PARAMETER_TABLE not in found.groups() and not is_compared:
                 yield line, found.group()
 
 

@@ -1,4 +1,4 @@
-"""The documents agree with the code on reasons, statuses, settings, schedule and alarms, and their links work."""
+"""The documents agree with the code on reasons, statuses, settings, schedule and alarms. Their links work."""
 
 import re
 from pathlib import Path
@@ -12,40 +12,42 @@ from config.settings import VARIABLES, Settings
 from payments import wording
 from payments.contract.event import ChargeSaved, ChargeType, Method, PatientSaved, PaymentDeleted, PaymentSaved
 from payments.core.outcome import Reason, Status
-from tests.house.source import PRODUCT, ROOT, sources
+from tests.house.source import PRODUCT_FOLDERS, ROOT, sources
 
-HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
+DECISION_HEADINGS = ("Status", "Context", "Decision", "Consequences", "Alternatives")
 PICTURE_BYTES_MAX = 60_000
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def _read(name: str) -> str:
+def _read_document(name: str) -> str:
     return (ROOT / name).read_text()
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_documented_with_its_code_and_sentence(reason: Reason) -> None:
-    explained = _read("docs/reference/not-sent-reasons.md")
+    explained = _read_document("docs/reference/not-sent-reasons.md")
 
     assert f"## `{reason}`" in explained
     assert wording.reason(reason) in explained
 
 
 def test_every_status_is_in_the_state_diagram() -> None:
-    assert [status for status in Status if status not in _read("ARCHITECTURE.md")] == []
+    assert [status for status in Status if status not in _read_document("ARCHITECTURE.md")] == []
 
 
 @pytest.mark.parametrize("event", [PaymentSaved, PaymentDeleted, PatientSaved, ChargeSaved])
 def test_event_reference_names_every_field_and_value(event: type[BaseModel]) -> None:
-    reference = _read("docs/reference/events.md")
+    reference = _read_document("docs/reference/events.md")
     names = [info.alias or name for name, info in event.model_fields.items()]
 
     assert [name for name in (*names, *ChargeType, *Method) if f"`{name}`" not in reference] == []
 
 
 def test_every_business_rule_named_in_code_has_a_section() -> None:
-    sections = set(re.findall(r"^## (D\d) ", _read("docs/rules.md"), re.MULTILINE))
-    named = {name for source in sources(*PRODUCT, "tests") for name in re.findall(r"\brules? (D\d)\b", source.text)}
+    sections = set(re.findall(r"^## (D\d) ", _read_document("docs/rules.md"), re.MULTILINE))
+    named = {
+        name for source in sources(*PRODUCT_FOLDERS, "tests") for name in re.findall(r"\brules? (D\d)\b", source.text)
+    }
 
     assert sections == {f"D{number}" for number in range(1, 10)}
     assert named <= sections
@@ -53,12 +55,14 @@ def test_every_business_rule_named_in_code_has_a_section() -> None:
 
 @pytest.mark.parametrize("recurring", RECURRING, ids=lambda recurring: recurring.task)
 def test_every_recurring_task_is_in_the_reference(recurring: RecurringTask) -> None:
-    assert f"`{recurring.task}`" in _read("docs/reference/schedule.md")
+    assert f"`{recurring.task}`" in _read_document("docs/reference/schedule.md")
 
 
 def test_alarms_and_runbook_sections_match() -> None:
-    rules = yaml.safe_load(_read("docs/ops/alerts.yml"))["groups"][0]["rules"]
-    sections = _read("docs/how-to/runbook.md").partition("## Alarms\n")[2].partition("\n## ")[0].split("\n### ")[1:]
+    rules = yaml.safe_load(_read_document("docs/ops/alerts.yml"))["groups"][0]["rules"]
+    sections = (
+        _read_document("docs/how-to/runbook.md").partition("## Alarms\n")[2].partition("\n## ")[0].split("\n### ")[1:]
+    )
 
     assert [section.partition("\n")[0] for section in sections] == [rule["alert"] for rule in rules]
     for rule in rules:
@@ -68,14 +72,14 @@ def test_alarms_and_runbook_sections_match() -> None:
 
 
 def test_every_process_is_in_the_runbook() -> None:
-    services = yaml.safe_load(_read("docker-compose.yml"))["services"].values()
+    services = yaml.safe_load(_read_document("docker-compose.yml"))["services"].values()
     commands = [service["command"][0] for service in services if "build" in service]
 
-    assert [command for command in commands if f"{command}`" not in _read("docs/how-to/runbook.md")] == []
+    assert [command for command in commands if f"{command}`" not in _read_document("docs/how-to/runbook.md")] == []
 
 
 def test_every_setting_is_in_the_reference_and_has_a_description() -> None:
-    reference = _read("docs/reference/settings.md")
+    reference = _read_document("docs/reference/settings.md")
 
     assert [name for name in VARIABLES if f"`{name}`" not in reference] == []
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
@@ -85,7 +89,7 @@ def test_every_setting_is_in_the_reference_and_has_a_description() -> None:
 def test_decision_has_the_five_headings(decision: Path) -> None:
     headings = re.findall(r"^## (.+)$", decision.read_text(), re.MULTILINE)
 
-    assert tuple(headings) == HEADINGS
+    assert tuple(headings) == DECISION_HEADINGS
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -115,7 +119,7 @@ def test_files_and_names_in_documents_exist(document: Path) -> None:
     held = re.findall(rf"`(\w+)`\s+in\s+{path}", text)
 
     assert [named for named in re.findall(path, text) if not any(ROOT.glob(named.rstrip("/")))] == []
-    assert [(name, file) for name, file in held if name not in _read(file)] == []
+    assert [(name, file) for name, file in held if name not in _read_document(file)] == []
 
 
 def test_every_image_exists_has_alt_text_and_is_used() -> None:
@@ -138,7 +142,7 @@ def test_decisions_are_numbered_consecutively() -> None:
 
 
 def test_files_of_the_first_change_tutorial_exist() -> None:
-    worked = _read("CONTRIBUTING.md").partition("## A first change")[2].partition("## Other changes")[0]
+    worked = _read_document("CONTRIBUTING.md").partition("## A first change")[2].partition("## Other changes")[0]
     files = re.findall(r"^\| `([^`]+)` \|", worked, re.MULTILINE)
 
     assert worked.count("| file | what |") == 3
@@ -147,7 +151,7 @@ def test_files_of_the_first_change_tutorial_exist() -> None:
 
 
 def test_make_targets_in_documents_exist_and_have_help() -> None:
-    targets = set(re.findall(r"^([a-z-]+):.*## ", _read("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*## ", _read_document("Makefile"), re.MULTILINE))
     named = {
         name for page in DOCUMENTS for name in re.findall(r"(?:^|`)make ([a-z][a-z-]+)", page.read_text(), re.MULTILINE)
     }

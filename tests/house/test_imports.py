@@ -4,13 +4,13 @@ from functools import cache
 
 import grimp
 
-from tests.house.source import PRODUCT
+from tests.house.source import PRODUCT_FOLDERS
 
 
 @cache
 def import_graph() -> grimp.ImportGraph:
     """Return the imports of each module, including imports in functions and for type checking."""
-    return grimp.build_graph(*PRODUCT, cache_dir=None)
+    return grimp.build_graph(*PRODUCT_FOLDERS, cache_dir=None)
 
 
 def test_no_import_is_part_of_a_cycle() -> None:

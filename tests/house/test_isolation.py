@@ -1,4 +1,4 @@
-"""Each transaction of the console states the companies that it may see, in one place. The exceptions are listed."""
+"""One module of the console states the companies that a transaction may see. The exceptions are listed here."""
 
 import ast
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ STATED_ACCESS = {
     ("console/web/metrics.py", "ALL_COMPANIES"): "figures about the whole installation, behind a token of the operator",
     ("console/web/context.py", "self.access"): "the companies of the request's user; pages open no other transaction",
 }
-"""The places that open a transaction with a stated access, with the reason."""
+"""The modules that choose the access of a transaction, and the access, with the reason."""
 ENGINE_USERS = {
     "console/web/context.py": "opens the transactions above",
     "console/web/pages/health.py": "asks whether PostgreSQL answers, and runs no query",
 }
-"""The places that use the engine of the console."""
+"""The modules that use the console's engine, with the reason."""
 CONNECTING_MODULES = {"console/web/app.py": "connect_isolated"}
-"""The places that connect to PostgreSQL, and how."""
+"""The modules that connect to PostgreSQL, with the function that they call."""
 
 
 def web_calls() -> Iterator[tuple[Source, ast.Call, str]]:
@@ -35,7 +35,7 @@ def web_calls() -> Iterator[tuple[Source, ast.Call, str]]:
                 yield source, node, ast.unparse(node.func).rpartition(".")[2]
 
 
-def test_only_listed_places_of_the_console_choose_the_access_of_a_transaction() -> None:
+def test_console_overrides_transaction_access_only_in_listed_modules() -> None:
     found = {
         (source.path, ast.unparse(argument))
         for source, call, name in web_calls()
@@ -47,7 +47,7 @@ def test_only_listed_places_of_the_console_choose_the_access_of_a_transaction() 
     assert found == set(STATED_ACCESS)
 
 
-def test_console_uses_its_engine_in_listed_places_only() -> None:
+def test_console_uses_its_engine_in_listed_modules_only() -> None:
     found = {
         source.path
         for source in sources("console/web")
@@ -58,7 +58,7 @@ def test_console_uses_its_engine_in_listed_places_only() -> None:
     assert found == set(ENGINE_USERS)
 
 
-def test_console_connects_with_isolation() -> None:
+def test_console_connects_only_with_company_isolation() -> None:
     found = {source.path: name for source, _, name in web_calls() if name in {"connect", "connect_isolated"}}
 
     assert found == CONNECTING_MODULES

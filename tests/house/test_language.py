@@ -4,26 +4,28 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.house.source import PRODUCT, ROOT, sources
+from tests.house.source import PRODUCT_FOLDERS, ROOT, sources
 
-ARCHAIC = re.compile(
+ARCHAIC_WORDS = re.compile(
     r"\b(anew|likewise|whoever|whatever|wherever|thereof|in vain|in the midst of|by itself|lets? go|letting go|is told"
     r"|is said of|stands(?! for)|takes? down|brings? in|mends?|comes? into being|at once|so many as)\b",
     re.IGNORECASE,
 )
-OPENING = re.compile(r"(what|who|where|how)\b", re.IGNORECASE)
+QUESTION_WORD = re.compile(r"(what|who|where|how)\b", re.IGNORECASE)
 
 
 def test_module_docstring_does_not_begin_with_a_question_word() -> None:
     questions = [
-        source.path for source in sources(*PRODUCT, "bench") if OPENING.match(ast.get_docstring(source.tree) or "")
+        source.path
+        for source in sources(*PRODUCT_FOLDERS, "bench")
+        if QUESTION_WORD.match(ast.get_docstring(source.tree) or "")
     ]
 
     assert questions == []
 
 
 def test_product_uses_no_archaic_word() -> None:
-    found = [f"{path}: {word}" for path, text in _texts() for word in ARCHAIC.findall(text)]
+    found = [f"{path}: {word}" for path, text in _product_texts() for word in ARCHAIC_WORDS.findall(text)]
 
     assert found == []
 
@@ -33,18 +35,18 @@ def test_documents_use_no_archaic_word() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {word}"
         for path in documents
-        for word in ARCHAIC.findall(" ".join(path.read_text().split()))
+        for word in ARCHAIC_WORDS.findall(" ".join(path.read_text().split()))
     ]
 
     assert found == []
 
 
-def _texts() -> Iterator[tuple[str, str]]:
+def _product_texts() -> Iterator[tuple[str, str]]:
     """Yield (path, text) of each source file and template of the product, with spaces instead of line breaks."""
-    for source in sources(*PRODUCT):
+    for source in sources(*PRODUCT_FOLDERS):
         if source.is_migration:  # quotes the sentences that it replaces
             continue
         yield source.path, " ".join(source.text.replace("#", " ").split())
-    for folder in PRODUCT:
+    for folder in PRODUCT_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.html")):
             yield str(path.relative_to(ROOT)), " ".join(path.read_text().split())

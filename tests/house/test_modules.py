@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.source import PRODUCT, ROOT
+from tests.house.source import PRODUCT_FOLDERS, ROOT
 
 IGNORED_FOLDERS = {"__pycache__", "build"}
 # Alembic runs this module and passes it a connection.
 RUN_BY_ALEMBIC = "payments.store.migrations.env"
 
 # Runs in a separate process. It exits if an import uses the network, starts a program or reads a setting.
-IMPORT_ALL = """
+IMPORT_ALL_PROGRAM = """
 import importlib, os, sys, threading
 
 def watch(event, arguments):
@@ -45,7 +45,7 @@ if threading.active_count() > 1:
 
 
 def _module_names() -> Iterator[str]:
-    for folder in PRODUCT:
+    for folder in PRODUCT_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -53,7 +53,7 @@ def _module_names() -> Iterator[str]:
                 yield name
 
 
-def _files() -> Iterator[Path]:
+def _text_files() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [
             name
@@ -67,7 +67,7 @@ def _files() -> Iterator[Path]:
 
 def test_importing_a_module_has_no_side_effects() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", IMPORT_ALL, *_module_names()],
+        [sys.executable, "-W", "error::ResourceWarning", "-c", IMPORT_ALL_PROGRAM, *_module_names()],
         check=False,
         capture_output=True,
         cwd=ROOT,
@@ -96,4 +96,4 @@ def test_no_file_names_a_package_index() -> None:
         re.MULTILINE,
     )
 
-    assert [str(path.relative_to(ROOT)) for path in _files() if named.search(path.read_bytes())] == []
+    assert [str(path.relative_to(ROOT)) for path in _text_files() if named.search(path.read_bytes())] == []

@@ -1,4 +1,4 @@
-"""`make test` draws the same random examples in each run, and `make test-deep` draws new ones."""
+"""`make test` uses the same random examples in each run, and `make test-deep` draws new ones."""
 
 from pathlib import Path
 

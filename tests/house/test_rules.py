@@ -4,10 +4,10 @@ import ast
 import re
 from pathlib import Path
 
-from tests.house.source import PRODUCT, Source, all_sources, find_violations, sources
+from tests.house.source import PRODUCT_FOLDERS, Source, all_sources, find_violations, sources
 
 # These modules use a database other than Billing's ledger.
-NOT_THE_LEDGER = {
+OTHER_DATABASE_USERS = {
     "devstack/embedded_postgres.py",  # creates the database that the store uses
     "emr/outbox_table.py",  # uses the EMR's database
     "emr/outbox.py",
@@ -15,25 +15,27 @@ NOT_THE_LEDGER = {
     "bench/office_at_work.py",
 }
 
-BANNED_NAMES = frozenset(
+BANNED_FILE_NAMES = frozenset(
     "base common helper helpers lib libs manager managers misc service services shared stuff tools util utils".split()
 )
-CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"}
-LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
-CLOCK_OWNERS = {"datetime", "date", "time"}
-LOG_EVENT = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
-SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS|(CREATE|ALTER|DROP) [A-Z]+) ")
+CLOCK_FUNCTIONS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter"}
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
+CLOCK_MODULES = {"datetime", "date", "time"}
+LOG_EVENT_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
+SQL_STATEMENT = re.compile(
+    r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+ AS|(CREATE|ALTER|DROP) [A-Z]+) "
+)
 SQL_CLOCK = re.compile(r"\b(now\(\)|current_(timestamp|date|time)\b|clock_timestamp\()", re.IGNORECASE)
 
 
 def test_file_is_named_for_its_concept() -> None:
-    generic = [s.path for s in all_sources() if BANNED_NAMES & set(Path(s.path).with_suffix("").parts)]
+    generic = [s.path for s in all_sources() if BANNED_FILE_NAMES & set(Path(s.path).with_suffix("").parts)]
 
     assert generic == []
 
 
 def test_module_has_a_docstring() -> None:
-    assert [s.path for s in sources(*PRODUCT, "bench") if not ast.get_docstring(s.tree)] == []
+    assert [s.path for s in sources(*PRODUCT_FOLDERS, "bench") if not ast.get_docstring(s.tree)] == []
 
 
 def test_only_the_session_module_commits() -> None:
@@ -41,12 +43,14 @@ def test_only_the_session_module_commits() -> None:
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             return False
         at_home = (
-            source.path == "payments/store/db/connection.py" or source.is_migration or source.path in NOT_THE_LEDGER
+            source.path == "payments/store/db/connection.py"
+            or source.is_migration
+            or source.path in OTHER_DATABASE_USERS
         )
         # The functions that open or end a transaction take no argument; a journey's own `begin` takes one.
         return not node.args and node.func.attr in {"commit", "begin", "begin_nested"} and not at_home
 
-    assert find_violations((*PRODUCT, "bench"), is_commit) == []
+    assert find_violations((*PRODUCT_FOLDERS, "bench"), is_commit) == []
 
 
 def test_no_float_is_used_in_the_domain() -> None:
@@ -62,7 +66,7 @@ def test_domain_reads_no_clock() -> None:
     def is_clock_reading(_: Source, node: ast.AST) -> bool:
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attr):
-                return owner in CLOCK_OWNERS and attr in CLOCKS
+                return owner in CLOCK_MODULES and attr in CLOCK_FUNCTIONS
             case ast.ImportFrom(module="time") | ast.Import(names=[ast.alias(name="time"), *_]):
                 return True
             case ast.Constant(value=str(text)):
@@ -75,17 +79,17 @@ def test_domain_reads_no_clock() -> None:
 def test_log_event_is_a_snake_case_constant() -> None:
     def is_misnamed_log_event(_: Source, node: ast.AST) -> bool:
         match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=attr), args=args) if attr in LEVELS:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=attr), args=args) if attr in LOG_METHODS:
                 name = args[0].value if args and isinstance(args[0], ast.Constant) else None
-                return not (isinstance(name, str) and LOG_EVENT.fullmatch(name))
+                return not (isinstance(name, str) and LOG_EVENT_NAME.fullmatch(name))
         return False
 
-    assert find_violations(PRODUCT, is_misnamed_log_event) == []
+    assert find_violations(PRODUCT_FOLDERS, is_misnamed_log_event) == []
 
 
 def test_sql_lives_in_the_store() -> None:
     def is_sql(source: Source, node: ast.AST) -> bool:
-        if source.path.startswith(("payments/store/", "payments/access/")) or source.path in NOT_THE_LEDGER:
+        if source.path.startswith(("payments/store/", "payments/access/")) or source.path in OTHER_DATABASE_USERS:
             return False
         match node:
             case ast.ImportFrom(module=str(module)):
@@ -93,10 +97,10 @@ def test_sql_lives_in_the_store() -> None:
             case ast.Import(names=names):
                 return any(name.name.partition(".")[0] == "sqlalchemy" for name in names)
             case ast.Constant(value=str(text)):
-                return bool(SQL.match(text))
+                return bool(SQL_STATEMENT.match(text))
         return False
 
-    assert find_violations(PRODUCT, is_sql) == []
+    assert find_violations(PRODUCT_FOLDERS, is_sql) == []
 
 
 def test_servers_listen_on_the_loopback_address_or_the_configured_one() -> None:
@@ -111,7 +115,7 @@ def test_servers_listen_on_the_loopback_address_or_the_configured_one() -> None:
                 return text in everywhere or any(f"={place}" in text for place in everywhere)
         return False
 
-    assert find_violations(PRODUCT, is_public_listener) == []
+    assert find_violations(PRODUCT_FOLDERS, is_public_listener) == []
 
 
 def test_no_task_has_an_eta_or_a_celery_retry() -> None:

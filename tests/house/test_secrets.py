@@ -5,11 +5,11 @@ import re
 
 from config.engines import Engines
 from config.settings import read_settings
-from tests.house.source import PRODUCT, Source, find_violations
+from tests.house.source import PRODUCT_FOLDERS, Source, find_violations
 
-SECRET = re.compile(r"password|token|secret|(database|redis|broker)_url")
+SECRET_NAME = re.compile(r"password|token|secret|(database|redis|broker)_url")
 # A hash reveals nothing, and neither does the flag of a temporary password.
-NO_SECRET = {"token_hash", "must_change_password"}
+NAMES_WITHOUT_SECRET = {"token_hash", "must_change_password"}
 
 
 def test_secret_field_is_left_out_of_the_repr() -> None:
@@ -17,11 +17,13 @@ def test_secret_field_is_left_out_of_the_repr() -> None:
         if not isinstance(node, ast.ClassDef):
             return False
         fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
-        secrets = [each for each in fields if SECRET.search(each.target.id) and each.target.id not in NO_SECRET]
+        secrets = [
+            each for each in fields if SECRET_NAME.search(each.target.id) and each.target.id not in NAMES_WITHOUT_SECRET
+        ]
         hidden = [each for each in secrets if "repr=False" in ast.unparse(each) or "SecretStr" in ast.unparse(each)]
         return len(hidden) < len(secrets)
 
-    assert find_violations(PRODUCT, is_secret_in_repr) == []
+    assert find_violations(PRODUCT_FOLDERS, is_secret_in_repr) == []
 
 
 def test_settings_and_engines_show_no_password() -> None:

@@ -1,4 +1,4 @@
-"""docker-compose.yml passes each setting that a service reads to this service."""
+"""docker-compose.yml passes to each service the settings that the service reads."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tasks.app import TASK_MODULES
 from tests.house.test_imports import import_graph
 from tests.ops.composed import ROOT, own_services
 
-GIVEN_OTHERWISE = {
+NOT_PASSED_BY_COMPOSE = {
     "PAYMENTS_HOME": "the image says where",
     "PAYMENTS_LOG_FORMAT": "the image says JSON",
     "PAYMENTS_BIND_ADDRESS": "console and Flower share the network of the gateway",
@@ -18,14 +18,18 @@ GIVEN_OTHERWISE = {
     "CELERY_BROKER_URL": "the broker lies in the same Redis",
 }
 # Names of the properties that are derived from a setting.
-DERIVED_FROM = {"console_url": "console_address", "flower_url": "flower_address"}
-NAMES = dict(zip(Settings.model_fields, VARIABLES, strict=True))
+SOURCE_OF_DERIVED_SETTING = {"console_url": "console_address", "flower_url": "flower_address"}
+VARIABLE_BY_FIELD = dict(zip(Settings.model_fields, VARIABLES, strict=True))
 
 
 def settings_read_by(module):
     path = ROOT / Path(*module.split("."))
     text = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
-    return {NAMES[field] for field in NAMES if re.search(rf"\bsettings\.{DERIVED_FROM.get(field, field)}\b", text)}
+    return {
+        VARIABLE_BY_FIELD[field]
+        for field in VARIABLE_BY_FIELD
+        if re.search(rf"\bsettings\.{SOURCE_OF_DERIVED_SETTING.get(field, field)}\b", text)
+    }
 
 
 @pytest.mark.parametrize("name", own_services())
@@ -37,4 +41,4 @@ def test_compose_passes_each_setting_that_a_service_reads(name):
     read = {setting for module in modules - {"config.settings"} for setting in settings_read_by(module)}
 
     assert {"DATABASE_URL", "REDIS_URL", "PAYMENTS_LOG_LEVEL"} < read
-    assert read - {*service["environment"], *GIVEN_OTHERWISE} == set()
+    assert read - {*service["environment"], *NOT_PASSED_BY_COMPOSE} == set()

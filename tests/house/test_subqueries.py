@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from tests.house.source import PRODUCT, Source, find_violations
+from tests.house.source import PRODUCT_FOLDERS, Source, find_violations
 
 # A list of literals or parameters after NOT IN is harmless. In an f-string, the subquery may be inserted.
 NEGATED_SUBQUERY = re.compile(
@@ -34,7 +34,7 @@ def is_negated_subquery(source: Source, node: ast.AST) -> bool:
 
 
 def test_no_query_excludes_rows_by_a_negated_subquery() -> None:
-    assert find_violations(PRODUCT, is_negated_subquery) == []
+    assert find_violations(PRODUCT_FOLDERS, is_negated_subquery) == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from payments.journeys import requeue_runs
 from payments.store.db.connection import Database, transaction
 from tests.builders.digests import table_digests
 from tests.builders.events import deleted_payment, paid, saved_charge, saved_payment
-from tests.builders.kept_entries import keep
+from tests.builders.kept_entries import publish_kept_entries
 from tests.console.cli.closed_april_company import ClosedAprilCompany
 from tests.console.cli.conftest import Answer
 from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
@@ -71,7 +71,7 @@ def _distribute(company: ClosedAprilCompany) -> list[str]:
 
 def _replay(company: ClosedAprilCompany) -> list[str]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as feed:
-        keep(feed, saved_payment(**paid("30.00", "2020-05-02"), **company.other_ids))
+        publish_kept_entries(feed, saved_payment(**paid("30.00", "2020-05-02"), **company.other_ids))
     return ["replay", "--since", "2020-01-01"]
 
 

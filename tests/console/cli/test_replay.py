@@ -12,7 +12,7 @@ from tasks.feed import stream
 from tests.builders.audit_history import newest_entries
 from tests.builders.committed import Company
 from tests.builders.events import event_body, paid, saved_payment
-from tests.builders.kept_entries import STREAM, keep
+from tests.builders.kept_entries import STREAM, publish_kept_entries
 from tests.console.conftest import Terminal
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def audited(database: Database) -> list[tuple[str, str]]:
 
 def test_replay_prints_its_counts(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
     company.import_events(payment(company, "there"))
-    ids = keep(feed, payment(company, "there"), payment(company, "lost"), b"{}")
+    ids = publish_kept_entries(feed, payment(company, "there"), payment(company, "lost"), b"{}")
     feed.xadd(STREAM, {"event": event_body(payment(company, "new"))})
     since = datetime.now(UTC) - timedelta(minutes=5)
     first, last = (datetime.fromtimestamp(int(ids[at].split("-")[0]) // 1_000, UTC) for at in (0, -1))
@@ -59,7 +59,7 @@ def test_replay_prints_its_counts(terminal: Terminal, company: Company, feed: re
 
 
 def test_replay_names_the_number_of_pending_entries(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
-    keep(feed, payment(company, "1"))
+    publish_kept_entries(feed, payment(company, "1"))
     feed.xadd(STREAM, {"event": event_body(payment(company, "2"))})
     feed.xreadgroup(stream.GROUP, stream.IMPORTER, {STREAM: ">"})
 
@@ -85,7 +85,7 @@ def test_replay_without_kept_entries_reads_none(terminal: Terminal, company: Com
 
 
 def test_signed_entries_need_the_keys(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
-    keep(feed, payment(company, "1"))
+    publish_kept_entries(feed, payment(company, "1"))
     signed = {"event": event_body(payment(company, "2")), "signature": "2026-10:" + 64 * "0"}
     feed.xadd(STREAM, signed)
     feed.xreadgroup(stream.GROUP, stream.IMPORTER, {STREAM: ">"}, noack=True)

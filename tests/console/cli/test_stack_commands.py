@@ -13,7 +13,7 @@ import redis
 
 from config.redis_urls import default_broker_url
 from console.cli.demo import command_name
-from tests.builders.kept_entries import keep
+from tests.builders.kept_entries import publish_kept_entries
 from tests.console.conftest import NOWHERE, Terminal
 from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
@@ -39,7 +39,7 @@ def test_wait_returns_when_idle_or_names_the_backlog(idle_terminal: Terminal, fe
 
 
 def test_wait_does_not_wait_for_kept_entries(idle_terminal: Terminal, feed: redis.Redis) -> None:
-    keep(feed, b"{}", b"{}")
+    publish_kept_entries(feed, b"{}", b"{}")
 
     assert idle_terminal.run(*"wait --timeout 0".split()) == (0, "Nothing is queued or due.\n", "")
 
