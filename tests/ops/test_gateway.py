@@ -1,4 +1,4 @@
-"""The audit history records the right client address behind the gateway of docker-compose.yml and other proxies."""
+"""Behind the gateway of docker-compose.yml or another proxy, the audit history records the visitor's address."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ from workers.runtime.ports import free_port
 pytestmark = pytest.mark.acceptance
 
 CADDYFILE = ROOT / "docs/ops/Caddyfile"
-VISITORS = ("203.0.113.7", "10.0.0.7")
+VISITOR_ADDRESSES = ("203.0.113.7", "10.0.0.7")
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def running_server(command, port, folder, **environ):
 
 @pytest.fixture
 def console(postgres_url, redis_url, empty_ledger, tmp_path):
-    """Return a context manager that runs a console on a new database and yields the port and the database URL."""
+    """Return a context manager that runs a console on a new database and yields the console's port and database URL."""
     port = free_port()
 
     @contextmanager
@@ -86,20 +86,22 @@ def failed_login_addresses(database_url):
     return addresses
 
 
-@pytest.mark.parametrize(("https", "expected"), [("true", [*VISITORS]), ("false", ["127.0.0.1"] * 2)])
+@pytest.mark.parametrize(("https", "expected"), [("true", [*VISITOR_ADDRESSES]), ("false", ["127.0.0.1"] * 2)])
 def test_forwarded_address_counts_only_with_https_enabled(console, https, expected):
     with console(https) as (port, url):
-        for visitor in VISITORS:
+        for visitor in VISITOR_ADDRESSES:
             # A client may send any address; the proxy appends the real one.
             attempt_failing_login(f"http://127.0.0.1:{port}", "198.51.100.1", visitor)
 
         assert failed_login_addresses(url) == expected
 
 
-@pytest.mark.parametrize(("proxies", "expected"), [("127.0.0.0/8", VISITORS[0]), ("10.1.0.0/16,::1", "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("proxies", "expected"), [("127.0.0.0/8", VISITOR_ADDRESSES[0]), ("10.1.0.0/16,::1", "127.0.0.1")]
+)
 def test_forwarded_address_counts_only_from_trusted_proxies(console, proxies, expected):
     with console("true", PAYMENTS_TRUSTED_PROXIES=proxies) as (port, url):
-        attempt_failing_login(f"http://127.0.0.1:{port}", VISITORS[0])
+        attempt_failing_login(f"http://127.0.0.1:{port}", VISITOR_ADDRESSES[0])
 
         assert failed_login_addresses(url) == [expected]
 
@@ -123,7 +125,7 @@ def test_visitors_behind_the_gateway_have_distinct_addresses(console, tmp_path):
         caddyfile = re.sub(r":(8\d\d\d)\b", lambda found: f":{ports[found[1]]}", CADDYFILE.read_text())
         (tmp_path / "Caddyfile").write_text(caddyfile)
         with running_server([caddy, "run", "--config", str(tmp_path / "Caddyfile")], gateway, tmp_path) as address:
-            for visitor in VISITORS:
+            for visitor in VISITOR_ADDRESSES:
                 attempt_failing_login(address, "198.51.100.1", visitor)
 
-        assert failed_login_addresses(url) == [*VISITORS]
+        assert failed_login_addresses(url) == [*VISITOR_ADDRESSES]

@@ -1,4 +1,4 @@
-"""The grants of PostgreSQL let the services do their work and nothing else. Compose and Kubernetes share them."""
+"""The grants of PostgreSQL give the services the rights they need and no others. Compose and Kubernetes share them."""
 
 import fcntl
 import os
@@ -28,37 +28,37 @@ from tests.store.test_partitions import BY_MONTH, create_partitions
 
 pytestmark = pytest.mark.acceptance
 
-GRANTS = str(ROOT / "docs/ops/grants/grants.sql")
-APPEND_ONLY = {
+GRANTS_FILE = str(ROOT / "docs/ops/grants/grants.sql")
+APPEND_ONLY_TABLES = {
     *"entries allocations manual_entries history audit lines_was set_aside_was findings_was charges_was notes".split()
 }
-TABLE_RIGHTS = """
+TABLE_PRIVILEGES_QUERY = """
     SELECT relname, relispartition, (
         SELECT coalesce(string_agg(right_, ' ' ORDER BY place), '')
           FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
                WITH ORDINALITY AS each (right_, place)
          WHERE has_table_privilege(pg_class.oid, right_)) AS rights
       FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"""
-ROLE_RIGHTS = """
+ROLE_PRIVILEGES_QUERY = """
     SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, has_schema_privilege('public', 'CREATE')
       FROM pg_roles WHERE rolname = current_user"""
 
 
 @pytest.fixture(scope="module")
 def application_role_lock(tmp_path_factory):
-    """Hold a lock between test processes for the role `payments_app`. All databases of the server share this role."""
+    """Lock the role `payments_app` against other test processes, because all databases of a server share it."""
     with (tmp_path_factory.getbasetemp().parent / "payments_app").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 @pytest.fixture(scope="module")
-def application(postgres_url, empty_ledger, application_role_lock):
+def application_database(postgres_url, empty_ledger, application_role_lock):
     """A connection pool of a migrated database. It uses the role of the services."""
     with scratch_database(postgres_url, empty_ledger) as url:
         grant_rights(url)
         grant_rights(url)  # repeated at every start
-        database = connect(with_user(url, "payments_app:app-secret"), application_name="rights")
+        database = connect(url_with_user(url, "payments_app:app-secret"), application_name="rights")
         yield database
         database.dispose()
         with psycopg.connect(libpq_url(url), autocommit=True) as owner:
@@ -66,14 +66,14 @@ def application(postgres_url, empty_ledger, application_role_lock):
             owner.execute("DROP ROLE payments_app")
 
 
-def with_user(url, login):
+def url_with_user(url, login):
     parts = urlsplit(url)
     return parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def grant_rights(url):
     # The command of docker-compose.yml, with the file in place of its mount.
-    options = [GRANTS if each == "/grants.sql" else each for each in services()["grants"]["command"][1:]]
+    options = [GRANTS_FILE if each == "/grants.sql" else each for each in services()["grants"]["command"][1:]]
     done = subprocess.run(
         [postgres_program("psql"), *options, libpq_url(url)],
         check=False,
@@ -84,8 +84,8 @@ def grant_rights(url):
     assert done.returncode == 0, done.stderr
 
 
-def test_service_roles_have_sufficient_rights(application):
-    with transaction(application) as tx:
+def test_service_roles_have_sufficient_rights(application_database):
+    with transaction(application_database) as tx:
         office = Office(tx, date(2026, 6, 10))
         payment = saved_payment(**paid("25.00", "2026-05-05"))
         office.publish(payment, saved_payment(**paid("9.00", "2026-06-05", payment_id="other")), b"no event")
@@ -96,7 +96,7 @@ def test_service_roles_have_sufficient_rights(application):
         office.requeue(["clinic/other/1"])
         office.distribute_all()
         assert len(office.ledger_entries()) == 3
-    assert is_current(application)
+    assert is_current(application_database)
 
 
 @pytest.mark.parametrize(
@@ -115,34 +115,34 @@ def test_service_roles_have_sufficient_rights(application):
         "SELECT drop_partitions('history', '2036-01-01')",
     ],
 )
-def test_service_roles_cannot_change_append_only_rows_or_tables(application, statement):
-    with pytest.raises(DBAPIError) as error, transaction(application) as tx:
+def test_service_roles_cannot_change_append_only_rows_or_tables(application_database, statement):
+    with pytest.raises(DBAPIError) as error, transaction(application_database) as tx:
         tx.execute(text(statement))
     assert getattr(error.value.orig, "sqlstate", None) == "42501"
 
 
-def test_service_roles_create_partitions_and_read_them_only_through_the_parent_table(application):
-    with transaction(application) as tx:
+def test_service_roles_create_partitions_and_read_them_only_through_the_parent_table(application_database):
+    with transaction(application_database) as tx:
         assert create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
         audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
         assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
     for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):
-        with pytest.raises(DBAPIError, match="permission denied"), transaction(application) as tx:
+        with pytest.raises(DBAPIError, match="permission denied"), transaction(application_database) as tx:
             tx.execute(text(statement))
 
 
-def test_service_roles_have_exactly_the_intended_rights(application):
-    with transaction(application) as tx:
-        tables = tx.execute(text(TABLE_RIGHTS)).all()
+def test_service_roles_have_exactly_the_intended_rights(application_database):
+    with transaction(application_database) as tx:
+        tables = tx.execute(text(TABLE_PRIVILEGES_QUERY)).all()
         guarded = tx.execute(text("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE '%_append_only'"))
         append_only_by_trigger = set(guarded.scalars())
-        role = tx.execute(text(ROLE_RIGHTS)).one()
+        role = tx.execute(text(ROLE_PRIVILEGES_QUERY)).one()
     rights = {table.relname: table.rights for table in tables if not table.relispartition}
     limited = {name: held for name, held in rights.items() if held != "SELECT INSERT UPDATE DELETE"}
 
-    assert limited == dict.fromkeys(APPEND_ONLY, "SELECT INSERT") | {"alembic_version": "SELECT"}
+    assert limited == dict.fromkeys(APPEND_ONLY_TABLES, "SELECT INSERT") | {"alembic_version": "SELECT"}
     assert {table.rights for table in tables if table.relispartition} == {""}
-    assert append_only_by_trigger & rights.keys() <= APPEND_ONLY
+    assert append_only_by_trigger & rights.keys() <= APPEND_ONLY_TABLES
     assert tuple(role) == (False,) * 5
 
 
@@ -152,12 +152,12 @@ def test_grants_need_no_superuser(tmp_path):
         with psycopg.connect(libpq_url(server), autocommit=True) as superuser:
             superuser.execute("CREATE ROLE owner LOGIN CREATEROLE")
             superuser.execute("CREATE DATABASE theirs OWNER owner TEMPLATE template0")
-        url = with_user(with_database(server, "theirs"), "owner")
+        url = url_with_user(with_database(server, "theirs"), "owner")
         upgrade(url)
         grant_rights(url)
         grant_rights(url)
 
-        database = connect(with_user(url, "payments_app:app-secret"), application_name="rights")
+        database = connect(url_with_user(url, "payments_app:app-secret"), application_name="rights")
         with transaction(database) as tx:
             bypasses = text("SELECT rolbypassrls FROM pg_roles WHERE rolname = current_user")
             assert tx.execute(bypasses).scalar() is False
@@ -166,4 +166,4 @@ def test_grants_need_no_superuser(tmp_path):
                 imported = Office(tx, date(2026, 6, 10)).publish(saved_payment(**paid("25.00", "2026-06-05")))
         assert imported
         database.dispose()
-        check_isolation(with_user(url, "payments_app:app-secret"), application_name="rights")
+        check_isolation(url_with_user(url, "payments_app:app-secret"), application_name="rights")

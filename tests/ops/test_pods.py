@@ -1,4 +1,4 @@
-"""The services run as Kubernetes runs them: as process 1 of user 10001, with a read-only root and without capabilities.
+"""The services run as in Kubernetes: as process 1 of user 10001, with a read-only root and without capabilities.
 
 The tests use mount and process namespaces instead of containers. Each service starts, passes the probes of its
 manifest, and ends in time after SIGTERM.
@@ -27,9 +27,9 @@ from workers.runtime.ports import free_port
 pytestmark = pytest.mark.acceptance
 
 START_SECONDS = 60
-PODS = {name: pod for name, pod in pod_specifications() if name in manifests("Deployment")}
+POD_BY_NAME = {name: pod for name, pod in pod_specifications() if name in manifests("Deployment")}
 # Mounts are seen by the service only. /mnt stands in for /var/lib/payments, because this folder exists everywhere.
-CONTAINER = """
+CONTAINER_SCRIPT = """
 mount -t proc proc /proc &&
 mount -t tmpfs tmpfs /mnt && mkdir /mnt/run && mount -o remount,ro /mnt &&
 mount -t tmpfs -o uid=10001,gid=10001,mode=0700 tmpfs /mnt/run &&
@@ -39,16 +39,16 @@ exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-cap
 
 
 # The programs that a service reads. Another user may not enter a folder above them, such as /root.
-PROGRAMS = (Path(sys.base_prefix).resolve(), Path(__file__).resolve().parents[2])
+PROGRAM_FOLDERS = (Path(sys.base_prefix).resolve(), Path(__file__).resolve().parents[2])
 
 
 def expose_programs():
-    """Return shell commands that let every user reach PROGRAMS. They change only this mount namespace.
+    """Return shell commands that let every user reach PROGRAM_FOLDERS. They change this mount namespace only.
 
-    An empty folder replaces each folder that other users may not enter. The programs are mounted in the empty folder.
+    They mount an empty folder over each folder that other users may not enter, and the programs inside it.
     """
     closed = {}
-    for program in PROGRAMS:
+    for program in PROGRAM_FOLDERS:
         above = [folder for folder in reversed(program.parents) if not folder.stat().st_mode & 0o001]
         if above:
             closed.setdefault(above[0], []).append(program)
@@ -80,7 +80,7 @@ def engines(postgres_url, empty_ledger, redis_url):
 
 @contextmanager
 def opened_socket(url):
-    """Let every user of this machine connect to an embedded PostgreSQL. Otherwise only the owner can use its socket."""
+    """Let every user of this machine connect to an embedded PostgreSQL. By default only its owner can do so."""
     folder = parse_qs(urlsplit(url).query).get("host", [""])[0]
     socket = Path(folder, ".s.PGSQL.5432")
     paths = [socket, *socket.parents] if folder.startswith("/") else []
@@ -96,8 +96,8 @@ class Container:
     """A service with its own mount and process namespaces."""
 
     def __init__(self, name, environment, log):
-        self.name, self.manifest, self.environment = name, containers(PODS[name])[0], environment
-        script = f"{expose_programs()} && {CONTAINER.strip()}"
+        self.name, self.manifest, self.environment = name, containers(POD_BY_NAME[name])[0], environment
+        script = f"{expose_programs()} && {CONTAINER_SCRIPT.strip()}"
         command = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", script, "sh"]
         self.unshare = subprocess.Popen(
             [*command, sys.executable, "-m", *self.manifest["args"]], env=environment, stdout=log, stderr=log, cwd="/"
@@ -109,14 +109,14 @@ class Container:
         return wait_for(lambda: children_of(self.unshare.pid), START_SECONDS, f"{self.name} has started")[0]
 
     def kill(self):
-        """Kill the service. Every process of its namespace ends with it."""
+        """Kill the service and every process of its namespace."""
         for pid in children_of(self.unshare.pid):
             os.kill(pid, signal.SIGKILL)
         self.unshare.kill()
         self.unshare.wait()
 
     def passes(self, kind):
-        """Run a probe of the manifest, as the kubelet does."""
+        """Run a probe of the manifest as the kubelet does, and return whether it succeeds."""
         probe = self.manifest[kind]
         if "httpGet" in probe:
             port = self.environment[f"PAYMENTS_{self.name.upper()}_PORT"]
@@ -144,7 +144,7 @@ class Container:
         return done.returncode == 0
 
 
-@pytest.mark.parametrize("name", PODS)
+@pytest.mark.parametrize("name", POD_BY_NAME)
 def test_service_runs_on_a_read_only_root_and_stops_in_time(name, engines, tmp_path):
     environment = clean_environment() | {
         **engines.environment(),
@@ -170,8 +170,8 @@ def test_service_runs_on_a_read_only_root_and_stops_in_time(name, engines, tmp_p
 
             os.kill(container.pid, signal.SIGTERM)
             stopping = time.monotonic()
-            container.unshare.wait(PODS[name]["spec"]["terminationGracePeriodSeconds"])
-            assert time.monotonic() - stopping < PODS[name]["spec"]["terminationGracePeriodSeconds"]
+            container.unshare.wait(POD_BY_NAME[name]["spec"]["terminationGracePeriodSeconds"])
+            assert time.monotonic() - stopping < POD_BY_NAME[name]["spec"]["terminationGracePeriodSeconds"]
         finally:
             container.kill()
     assert container.unshare.returncode == 0, _tail(tmp_path / "log")

@@ -18,23 +18,30 @@ from payments.contract.signature import signature_of
 from payments.contract.stream_partition import stream_number
 from tests.builders.events import payment_fields
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "publishers"
-PAGE = (FOLDER.parent / "publish-from-an-emr.md").read_text()
+EXAMPLES_FOLDER = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "publishers"
+GUIDE_TEXT = (EXAMPLES_FOLDER.parent / "publish-from-an-emr.md").read_text()
 # Java decodes its arguments with the locale's encoding.
-UTF_8 = dict(os.environ) | {"LC_ALL": "C.UTF-8"}
+UTF_8_ENVIRONMENT = dict(os.environ) | {"LC_ALL": "C.UTF-8"}
 # Options for a short run: optimization would take longer than the run.
-JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-KEY = ("type", "company_id", "clinic_id", "payment_id", "line_id", "version")
-SAVE = payment_fields(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
+JAVA_COMMAND = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+KEY_FIELDS = ("type", "company_id", "clinic_id", "payment_id", "line_id", "version")
+PAYMENT_EVENT = payment_fields(event_id=..., schema=..., memo="Zoë's 3 %", patient_id="的")
 
 
 def node_command(url, stream):
-    return ["node", str(FOLDER / "node.mjs"), url, stream, json.dumps(SAVE, ensure_ascii=False)]
+    return ["node", str(EXAMPLES_FOLDER / "node.mjs"), url, stream, json.dumps(PAYMENT_EVENT, ensure_ascii=False)]
 
 
 def java_command(url, stream):
-    event = json.dumps({"schema": 1, "event_id": "%s", **SAVE})
-    return [*JAVA, str(FOLDER / "Publisher.java"), url, stream, event, *(str(SAVE[name]) for name in KEY)]
+    event = json.dumps({"schema": 1, "event_id": "%s", **PAYMENT_EVENT})
+    return [
+        *JAVA_COMMAND,
+        str(EXAMPLES_FOLDER / "Publisher.java"),
+        url,
+        stream,
+        event,
+        *(str(PAYMENT_EVENT[name]) for name in KEY_FIELDS),
+    ]
 
 
 def php_command(url, stream):
@@ -42,10 +49,11 @@ def php_command(url, stream):
     words = [unquote(word) for word in (at.username, at.password) if word]
     login = f"$redis->auth({json.dumps(words)});" if at.password else ""
     program = (
-        f'require "{FOLDER / "php.php"}"; $redis = new Redis(); $redis->connect("{at.hostname}", {at.port}); {login} '
+        f'require "{EXAMPLES_FOLDER / "php.php"}"; $redis = new Redis(); '
+        f'$redis->connect("{at.hostname}", {at.port}); {login} '
         f"$redis->select({at.path.strip('/') or 0}); echo publish($redis, json_decode($argv[2], true), $argv[1]);"
     )
-    return ["php", "-r", program, stream, json.dumps(SAVE, ensure_ascii=False)]
+    return ["php", "-r", program, stream, json.dumps(PAYMENT_EVENT, ensure_ascii=False)]
 
 
 @pytest.fixture
@@ -84,11 +92,11 @@ def test_published_example_sends_an_idempotent_event(publisher, redis_url, clien
     assert first == again
     assert isinstance(first, PaymentSaved)
     assert (first.memo, first.patient_id, first.key.payment_id) == ("Zoë's 3 %", "的", "payment")
-    key = "\n".join(str(SAVE[name]) for name in KEY)
+    key = "\n".join(str(PAYMENT_EVENT[name]) for name in KEY_FIELDS)
     assert first.event_id == uuid.UUID(hashlib.sha256(key.encode()).hexdigest()[:32])
 
 
-SIGNING = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
+SIGNING_ENVIRONMENT = {"SIGNING_KEY": f"2026-10:{b'secret'.hex()}"}
 
 
 @pytest.mark.acceptance
@@ -97,7 +105,9 @@ def test_node_example_signs_its_events(redis_url, client_and_stream):
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
 
-    subprocess.run(node_command(redis_url, name), check=True, env=os.environ | SIGNING, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        node_command(redis_url, name), check=True, env=os.environ | SIGNING_ENVIRONMENT, stdout=subprocess.DEVNULL
+    )
 
     ((_, fields),) = client.xrange(name)
     assert fields[b"signature"].decode() == signature_of(fields[b"event"], "2026-10", b"secret")
@@ -106,9 +116,9 @@ def test_node_example_signs_its_events(redis_url, client_and_stream):
 def test_documented_command_computes_the_same_signature():
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    page = (FOLDER.parent / "publish-from-an-emr.md").read_text()
+    page = (EXAMPLES_FOLDER.parent / "publish-from-an-emr.md").read_text()
     (command,) = [line.strip() for line in page.splitlines() if "openssl dgst" in line]
-    event = json.dumps(SAVE, ensure_ascii=False)
+    event = json.dumps(PAYMENT_EVENT, ensure_ascii=False)
 
     environment = os.environ | {"EVENT": event, "SECRET": b"secret".hex()}
     output = subprocess.run(["bash", "-c", command], check=True, env=environment, capture_output=True, text=True).stdout
@@ -128,12 +138,12 @@ def test_published_example_reports_a_rejection(redis_url, client_and_stream):
     assert "WRONGTYPE" in done.stderr
 
 
-@pytest.mark.parametrize("publisher", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("publisher", sorted(EXAMPLES_FOLDER.iterdir()), ids=lambda path: path.name)
 def test_published_examples_hash_the_same_key(publisher):
     text = publisher.read_text()
 
-    assert f"publishers/{publisher.name}" in (FOLDER.parent / "publish-from-an-emr.md").read_text()
-    assert all(name in text for name in KEY) or publisher.suffix == ".java"
+    assert f"publishers/{publisher.name}" in (EXAMPLES_FOLDER.parent / "publish-from-an-emr.md").read_text()
+    assert all(name in text for name in KEY_FIELDS) or publisher.suffix == ".java"
     assert '"\\n"' in text
 
 
@@ -145,7 +155,7 @@ def java_program(folder, expression):
         "String company = given[at]; int streams = Integer.parseInt(given[at + 1]);"
         f"System.out.println({expression}); }} }} }}"
     )
-    return [*JAVA, "-Dsun.jnu.encoding=UTF-8", "-Dfile.encoding=UTF-8", str(folder / "Number.java")]
+    return [*JAVA_COMMAND, "-Dsun.jnu.encoding=UTF-8", "-Dfile.encoding=UTF-8", str(folder / "Number.java")]
 
 
 def node_program(_, expression):
@@ -159,24 +169,24 @@ def php_program(_, expression):
     return ["php", "-r", f"{each} echo {expression}, PHP_EOL;"]
 
 
-PROGRAMS = {"Node": node_program, "PHP": php_program, "Java": java_program}
+PROGRAM_BY_LANGUAGE = {"Node": node_program, "PHP": php_program, "Java": java_program}
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("language", PROGRAMS)
+@pytest.mark.parametrize("language", PROGRAM_BY_LANGUAGE)
 def test_published_examples_compute_the_same_stream(language, tmp_path):
-    (expression,) = re.findall(rf"^\| {language} \| `([^`]+)` \|$", PAGE, re.MULTILINE)
-    command = PROGRAMS[language](tmp_path, expression)
+    (expression,) = re.findall(rf"^\| {language} \| `([^`]+)` \|$", GUIDE_TEXT, re.MULTILINE)
+    command = PROGRAM_BY_LANGUAGE[language](tmp_path, expression)
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
 
     companies = [("acme", 8), ("Zoë 的 🦷", 8), ("company-1", 7), ("x" * 64, 256)]
     arguments = [str(word) for each in companies for word in each]
-    output = subprocess.check_output([*command, *arguments], text=True, env=UTF_8)
+    output = subprocess.check_output([*command, *arguments], text=True, env=UTF_8_ENVIRONMENT)
 
     assert [int(number) for number in output.split()] == [stream_number(*each) for each in companies]
 
 
 def test_publishing_guide_states_stream_numbers_of_sample_companies():
-    assert "`acme` has number 5, `company-1` 0 and `Zoë 的 🦷` 3" in " ".join(PAGE.split())
+    assert "`acme` has number 5, `company-1` 0 and `Zoë 的 🦷` 3" in " ".join(GUIDE_TEXT.split())
     assert [stream_number(company, 8) for company in ("acme", "company-1", "Zoë 的 🦷")] == [5, 0, 3]

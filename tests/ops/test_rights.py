@@ -16,7 +16,7 @@ from tasks.feed import stream
 from tasks.feed.dispatcher import REPLY_PREFIX
 from tasks.resources import connect_redis
 from tests.builders.events import saved_patient, saved_payment
-from tests.ops.composed import PROBE
+from tests.ops.composed import PROBE_USER
 
 pytestmark = pytest.mark.acceptance
 
@@ -50,7 +50,7 @@ def test_emr_user_can_only_add_to_its_stream(server):
 def test_redis_rejects_anonymous_clients(server):
     with redis.Redis(port=server, retry=Retry(NoBackoff(), 0)) as client:
         assert is_refused(client, "PING")
-    with redis.Redis(port=server, **PROBE) as client:
+    with redis.Redis(port=server, **PROBE_USER) as client:
         assert client.ping()
         assert is_refused(client, "XLEN", STREAM)
 

@@ -1,7 +1,7 @@
-"""A dump of an earlier release is restored and migrated. Each report equals the report that the release printed.
+"""A dump of an earlier release is restored and migrated. Then each report equals the one that the release printed.
 
-The folder `schema_0013` holds the dump and the reports of commit fa430fe, whose schema is 0013. Two companies worked
-for 14 simulated days and closed their months. Payments were then corrected, requeued, accepted and rejected.
+The folder `schema_0013` contains the dump and the reports of a release with the schema 0013. Its data is that of two
+companies after 14 simulated days, with closed months and with corrected, requeued, accepted and rejected payments.
 """
 
 import csv
@@ -22,9 +22,9 @@ from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(__file__).parent / "schema_0013"
-PAYMENTS = Path(sys.executable).with_name("payments")
-REPORTS = {
+DUMP_FOLDER = Path(__file__).parent / "schema_0013"
+PAYMENTS_PROGRAM = Path(sys.executable).with_name("payments")
+REPORT_COMMANDS = {
     "claims-feed.csv": "report claims-feed --format csv",
     "payment-log.csv": "report payment-log --expand --format csv",
     "exceptions.csv": "report exceptions --status all --format csv",
@@ -58,15 +58,18 @@ def upgraded(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with scratch_database(postgres_url) as url:
         ledger = UpgradedLedger(url, tmp_path_factory.mktemp("home"))
         restore = [postgres_program("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={libpq_url(url)}"]
-        ledger.run(*restore, str(FOLDER / "ledger.dump"))
+        ledger.run(*restore, str(DUMP_FOLDER / "ledger.dump"))
         ledger.run(sys.executable, "-m", "workers.migrate")
         ledger.run(sys.executable, "-m", "workers.migrate", "--finish")
         yield ledger
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", REPORT_COMMANDS)
 def test_report_after_the_upgrade_equals_that_of_the_earlier_release(upgraded: UpgradedLedger, name: str) -> None:
-    before, after = (FOLDER / name).read_text(), upgraded.run(str(PAYMENTS), *REPORTS[name].split())
+    before, after = (
+        (DUMP_FOLDER / name).read_text(),
+        upgraded.run(str(PAYMENTS_PROGRAM), *REPORT_COMMANDS[name].split()),
+    )
 
     read = _csv_rows if name.endswith(".csv") else json.loads
     assert read(before)
@@ -75,7 +78,9 @@ def test_report_after_the_upgrade_equals_that_of_the_earlier_release(upgraded: U
 
 @pytest.mark.parametrize("company", ["company-1", "company-2"])
 def test_closed_month_is_verified_after_the_upgrade(upgraded: UpgradedLedger, company: str) -> None:
-    assert upgraded.run(str(PAYMENTS), "months", "verify", company, "2020-05").startswith(f"{company} 2020-05 matches")
+    assert upgraded.run(str(PAYMENTS_PROGRAM), "months", "verify", company, "2020-05").startswith(
+        f"{company} 2020-05 matches"
+    )
 
 
 def _csv_rows(text: str) -> list[dict[str, str]]:

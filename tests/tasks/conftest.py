@@ -29,7 +29,7 @@ from tests.builders.events import NOW
 from tests.engines import scratch_database
 from tests.faults.workload import configure_clinics
 from tests.tasks.dispatching import open_dispatcher
-from tests.tasks.replaying import opened
+from tests.tasks.replaying import opened_database
 
 
 @pytest.fixture(autouse=True)
@@ -70,9 +70,9 @@ def engines(poisoned_url: str, redis_url: str) -> Engines:
 
 @pytest.fixture
 def feed(engines: Engines) -> Iterator[redis.Redis]:
-    """Connect to the feed's Redis database. The test begins and ends with an empty broker.
+    """Connect to the feed's Redis database. The broker is emptied before and after the test.
 
-    The feed's outage and its recent deletions are cleared.
+    The records of an outage and of deleted entries are removed.
     """
     with connect_redis(engines.broker_url) as broker, connect_redis(engines.redis_url) as client:
         broker.flushdb()
@@ -110,7 +110,7 @@ def short_lock_database(poisoned_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def clinic_id(database: Database) -> str:
-    """Create a clinic that sends every charge type, postpone other tests' due lines, and return the clinic's id."""
+    """Create a clinic that sends every charge type, and return its id. Lines of other tests are made not due."""
     name = f"clinic-{uuid4()}"
     with transaction(database) as tx:
         tx.execute(
@@ -131,7 +131,7 @@ def resources(database: Database, feed: redis.Redis, engines: Engines, stream_na
 
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove the configured resources of this process. Code under test does not tune the garbage collector."""
+    """Remove the configured resources of this process, and disable the garbage collector's tuning."""
     for name, value in (("_configuration", None), ("_opened", {}), ("_relax_garbage_collection", lambda: None)):
         monkeypatch.setattr(resources_module, name, value)
 
@@ -157,7 +157,7 @@ def dispatcher(engines: Engines, stream_name: str) -> Iterator[Dispatcher]:
 def simulated_ledger_url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
     """Create a ledger with the simulated clinics, and yield its URL."""
     with scratch_database(postgres_url, empty_ledger) as url:
-        with opened(url) as database, transaction(database) as tx:
+        with opened_database(url) as database, transaction(database) as tx:
             configure_clinics(tx)
         yield url
 
@@ -173,7 +173,7 @@ def keeping_importer(simulated_ledger_url: str, resources: Resources, stream_nam
             "PAYMENTS_CHUNK_EVENTS": "40",
         }
     )
-    with opened(simulated_ledger_url) as database:
+    with opened_database(simulated_ledger_url) as database:
         importer = replace(resources, settings=settings, database=database)
         importer.streams.ensure_groups()
         yield importer

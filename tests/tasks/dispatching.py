@@ -37,8 +37,8 @@ def publish(dispatcher, count):
 def take_messages(dispatcher, *, reading=False):
     """Remove all messages from the broker and return the names of their tasks, oldest first.
 
-    An import request is NEW_ENTRIES instead of a name. If `reading`, the new entries are read for each import request,
-    as an importer reads them. Afterwards each task can be enqueued again.
+    The name of an import request is NEW_ENTRIES. If `reading`, the new entries are read for each import request, as an
+    importer does. Then each task can be enqueued again.
     """
     messages = []
     queues = [dispatcher.queue_key, f"{KEY_PREFIX}{RETRIES}"]
@@ -56,7 +56,7 @@ def take_messages(dispatcher, *, reading=False):
 
 
 def arguments_of(message):
-    """Return the keyword arguments of a task message. The message is the parsed JSON of the broker."""
+    """Return the keyword arguments of a task message, given as the parsed JSON from the broker."""
     _, arguments, _ = json.loads(b64decode(message["body"]))
     return arguments
 
@@ -81,7 +81,7 @@ def pending_and_length(resources):
 
 
 def age_request(dispatcher, milliseconds):
-    """Backdate the request in flight by this number of milliseconds."""
+    """Make the request in flight older by this number of milliseconds."""
     request = dispatcher.in_flight_request
     dispatcher.in_flight_request = request._replace(sent_ms=request.sent_ms - milliseconds)
 

@@ -1,4 +1,4 @@
-"""Sweeps with work that the database partly refuses: companies with work, refused rows, and postponed work."""
+"""Create work for sweeps, let the database refuse some rows, and read the postponed work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,8 +52,8 @@ def refused_rows(database: Database, table: str, condition: str, sqlstate: str =
             tx.execute(text("DROP FUNCTION refuse_row CASCADE"))
 
 
-def postponed(database: Database, *companies: str) -> list[tuple[str, str, str, int]]:
-    """Return the company, kind, item and failed attempts of each postponed work of these companies."""
+def postponed_work_of(database: Database, *companies: str) -> list[tuple[str, str, str, int]]:
+    """Return the postponed work of these companies as (company, kind, item, failed attempts)."""
     found = (
         "SELECT company_id, kind, item_id, failed_attempts FROM postponed_work WHERE company_id = ANY(:companies) "
         "ORDER BY company_id, kind, item_id"
@@ -72,7 +72,7 @@ def let_delays_end(database: Database) -> None:
 
 
 def logged_items(log_entries: list) -> list[tuple[str, str, str]]:
-    """Return the company, kind and item of each error about postponed work."""
+    """Return the logged errors about postponed work as (company, kind, item)."""
     return [
         (each["company_id"], each["kind"], each["item_id"])
         for each in log_entries
@@ -81,7 +81,7 @@ def logged_items(log_entries: list) -> list[tuple[str, str, str]]:
 
 
 def new_company(resources, prefix="zz"):
-    """Create a company with the policy `auto` and an id that begins with the prefix. Return the id."""
+    """Create a company with the policy `auto`, and return its id, which begins with the prefix."""
     name = f"{prefix}-{uuid4()}"
     with transaction(resources.database) as tx:
         office = Office(tx, date(2020, 6, 10), name, name)
@@ -102,7 +102,7 @@ def finish_work(resources):
 
 
 def delete_in_closed_month(resources, payments, *, detected=False):
-    """Import payments of each company in a closed April, then delete them. Detect exceptions only if `detected`."""
+    """Import these payments of a closed April by company, and then delete them. If `detected`, detect exceptions."""
     deleted = []
     for company, names in payments.items():
         ids = {"company_id": company, "clinic_id": company}
@@ -148,7 +148,7 @@ def line_id(resources, company, payment):
 
 
 def payments_with(resources, table, *companies):
-    """Return the payments of these companies that a row of a table refers to, sorted."""
+    """Return the sorted ids of the payments of these companies to which a row of the table refers."""
     return query(
         resources,
         f"SELECT payment_id FROM lines WHERE company_id = ANY(:companies) AND id IN (SELECT line_ref FROM {table}) "

@@ -1,4 +1,4 @@
-"""Import events on a partitioned feed that keeps entries, and replay them."""
+"""Import events from a partitioned feed that keeps entries, and replay the kept entries."""
 
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +17,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @contextmanager
-def opened(url):
+def opened_database(url):
     database = connect(url, application_name="tests")
     try:
         yield database
@@ -26,13 +26,13 @@ def opened(url):
 
 
 @contextmanager
-def standby_of(importer):
-    """Yield the importer's resources with a copy of the ledger. Like a cut-off standby, it receives no more changes."""
+def with_standby_ledger(importer):
+    """Yield the importer's resources with a copy of the ledger that gets no more changes, like a cut-off standby."""
     url = importer.database.url.render_as_string(hide_password=False)
     importer.database.dispose()
     with (
         scratch_database(with_database(url, "postgres"), importer.database.url.database) as copy,
-        opened(copy) as database,
+        opened_database(copy) as database,
     ):
         yield replace(importer, database=database)
 
@@ -54,7 +54,7 @@ def import_all(worker):
 
 
 def run_replay(worker, since=LONG_AGO, until=None, **options):
-    """Replay with a separate client, as the command does, and return the statistics."""
+    """Run a replay with a separate client, as the command does, and return its statistics."""
     with connect_redis(_url_of(worker)) as feed:
         mine = replace(worker, feed=feed, worker="replay-1")
         made = Replay(mine, **options)

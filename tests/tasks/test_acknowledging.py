@@ -1,4 +1,4 @@
-"""If the connection is cut during an acknowledgement, it takes effect completely or not at all."""
+"""An acknowledgement whose connection is cut takes effect completely or not at all."""
 
 import contextlib
 import socket
@@ -14,11 +14,11 @@ from tasks.resources import Resources, connect_redis
 
 pytestmark = pytest.mark.slow
 
-ENTRIES = 3
+ENTRY_COUNT = 3
 
 
 class CuttingProxy:
-    """A proxy that cuts the connection after forwarding `left` bytes of the requests. If it is None, nothing is cut."""
+    """A proxy that cuts the connection after it has forwarded `left` bytes. If `left` is None, it cuts nothing."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -76,7 +76,7 @@ def proxy_and_client(resources: Resources) -> Iterator[tuple[CuttingProxy, redis
 
 @pytest.fixture
 def delivered_ids(resources: Resources) -> Iterator[list[str]]:
-    for _ in range(ENTRIES):
+    for _ in range(ENTRY_COUNT):
         resources.feed.xadd(resources.settings.stream, {"event": "{}"})
     entries = stream.read_new(resources.feed, [resources.settings.stream], 100, "no-reply")[resources.settings.stream]
     ids = [each.entry_id for each in entries]
@@ -90,7 +90,7 @@ def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
     name = resources.settings.stream
     with proxy_and_client(resources) as (proxy, client):
         stream.acknowledge_and_delete(
-            client, name, ["1000000000000-0"] * ENTRIES
+            client, name, ["1000000000000-0"] * ENTRY_COUNT
         )  # unknown ids, as long as the real ones
         whole = proxy.forwarded
 
@@ -102,4 +102,4 @@ def test_interrupted_acknowledgement_takes_effect_completely_or_not_at_all(
                 stream.acknowledge_and_delete(client, name, delivered_ids)
         seen.add((stream.pending_count(resources.feed, name), resources.feed.xlen(name)))
 
-    assert seen == {(ENTRIES, ENTRIES)}
+    assert seen == {(ENTRY_COUNT, ENTRY_COUNT)}

@@ -11,7 +11,7 @@ from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
 
-LOAD = (
+INSERT_PATIENTS = (
     "INSERT INTO patients (company_id, patient_id, known_at, version) "
     "SELECT :company, 'patient-' || number, now(), 1 FROM generate_series(1, :rows) AS number"
 )
@@ -30,7 +30,7 @@ def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 def bulk_load(database: Database, company: str, rows: int) -> None:
     with transaction(database) as tx:
-        tx.execute(text(LOAD), {"company": company, "rows": rows})
+        tx.execute(text(INSERT_PATIENTS), {"company": company, "rows": rows})
         tx.execute(text("SELECT pg_stat_force_next_flush()"))
 
 

@@ -1,4 +1,4 @@
-"""A broker that takes no writes is treated like a broker that does not answer. So Celery's workers reconnect."""
+"""A broker that refuses writes is treated like one that does not answer. So Celery's workers reconnect."""
 
 import select
 import socket
@@ -16,7 +16,7 @@ from tasks.app import close_app, make_app
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = {"global_keyprefix": KEY_PREFIX}
+TRANSPORT_OPTIONS = {"global_keyprefix": KEY_PREFIX}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_broker_without_writes_raises_a_connection_error_and_is_reconnected(
 ) -> None:
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
         make_app(celery_settings(Engines.named("postgresql://h/d", url)))
-        with Connection(url, transport_options=OPTIONS) as connection, connection.channel() as channel:
+        with Connection(url, transport_options=TRANSPORT_OPTIONS) as connection, connection.channel() as channel:
             server.execute_command(*refuse.split())
             with pytest.raises(connection.connection_errors, match=problem):
                 channel.client.lpush("queue", "message")
@@ -91,7 +91,7 @@ def _pooled_socket(channel: Any) -> socket.socket:
 
 def test_other_errors_of_commands_are_not_connection_errors(redis_url: str) -> None:
     make_app(celery_settings(Engines.named("postgresql://h/d", redis_url)))
-    with Connection(redis_url, transport_options=OPTIONS) as connection, connection.channel() as channel:
+    with Connection(redis_url, transport_options=TRANSPORT_OPTIONS) as connection, connection.channel() as channel:
         channel.client.set("text", "text")
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
             channel.client.lpush("text", "message")

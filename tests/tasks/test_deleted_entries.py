@@ -14,14 +14,14 @@ from tests.tasks.dispatching import LEASE_MS, age_entries, open_dispatcher, publ
 
 pytestmark = pytest.mark.slow
 
-ERROR = "entries_deleted_from_stream"
+LOG_EVENT = "entries_deleted_from_stream"
 
 
-def delete_each(dispatcher, ids):
+def delete_entries(dispatcher, ids):
     dispatcher.feed.xdel(dispatcher.settings.stream, *ids)
 
 
-def trim(dispatcher, ids):
+def trim_entries(dispatcher, ids):
     oldest_to_keep = next(each for each in all_ids(dispatcher) if each not in ids)
     dispatcher.feed.xtrim(dispatcher.settings.stream, minid=oldest_to_keep, approximate=False)
 
@@ -39,10 +39,10 @@ def deleted_count(dispatcher):
 
 
 def logged_errors(log_entries):
-    return [entry["entry_ids"] for entry in log_entries if entry["event"] == ERROR]
+    return [entry["entry_ids"] for entry in log_entries if entry["event"] == LOG_EVENT]
 
 
-@pytest.mark.parametrize("delete", [delete_each, trim])
+@pytest.mark.parametrize("delete", [delete_entries, trim_entries])
 @pytest.mark.parametrize("deliveries", [1, 2, 5], ids=["due", "isolated", "exhausted"])
 def test_deleted_pending_entries_are_acknowledged_and_counted(dispatcher, log_entries, delete, deliveries):
     before, ids = deleted_count(dispatcher), publish(dispatcher, 4)
@@ -58,7 +58,7 @@ def test_deleted_pending_entries_are_acknowledged_and_counted(dispatcher, log_en
     assert take_messages(dispatcher) == ["payments.retry_entries"]
 
 
-def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_name, log_entries):
+def test_pending_entries_are_checked_for_deletion_in_rotation(engines, stream_name, log_entries):
     with open_dispatcher(
         engines,
         stream_name,
@@ -69,7 +69,7 @@ def test_waiting_entries_are_checked_for_deletion_in_rotation(engines, stream_na
         ids = publish(dispatcher, CHECKED_PER_SWEEP + 1)
         read_new(dispatcher)
         dispatcher.streams.release_for_retry(ids, deliveries=2, idle_ms=LEASE_MS + 1_000)
-        delete_each(dispatcher, [ids[0], ids[-1]])
+        delete_entries(dispatcher, [ids[0], ids[-1]])
 
         dispatcher.sweep()
         assert logged_errors(log_entries) == [ids[:1]]
@@ -87,10 +87,10 @@ def test_acknowledged_entry_does_not_count_as_deleted(dispatcher):
     assert deleted_count(dispatcher) == before
 
 
-def test_one_of_two_dispatchers_counts_a_deleted_entry(dispatcher):
+def test_deleted_entry_is_counted_by_only_one_of_two_dispatchers(dispatcher):
     before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
     read_new(dispatcher)
-    delete_each(dispatcher, ids)
+    delete_entries(dispatcher, ids)
 
     assert [dispatcher.streams.acknowledge_deleted(ids) for _ in range(2)] == [ids, []]
     assert deleted_count(dispatcher) - before == 2
@@ -100,7 +100,7 @@ def test_entry_that_is_deleted_before_its_claim_is_counted(dispatcher, log_entri
     before, ids = deleted_count(dispatcher), publish(dispatcher, 3)
     read_new(dispatcher)
     dispatcher.streams.acknowledge(ids[:1])
-    delete_each(dispatcher, ids[1:2])
+    delete_entries(dispatcher, ids[1:2])
 
     claimed = dispatcher.streams.claim(ids)
 
@@ -114,7 +114,7 @@ def test_entry_that_is_deleted_before_its_claim_is_counted(dispatcher, log_entri
 def test_entry_that_is_deleted_while_its_import_fails_is_counted(dispatcher, log_entries, method):
     before, ids = deleted_count(dispatcher), publish(dispatcher, 2)
     read_new(dispatcher)
-    delete_each(dispatcher, ids)
+    delete_entries(dispatcher, ids)
     dispatcher.streams.renew(ids[:1])  # Redis no longer has it among the pending entries
     for entry_id in ids:
         if method == "isolate":
@@ -142,7 +142,7 @@ def test_health_check_names_deleted_entries_for_an_hour(dispatcher):
     read_new(dispatcher)
     send_heartbeat(dispatcher.feed)
     assert health_check._check_intake(dispatcher.feed, dispatcher.settings).is_up
-    delete_each(dispatcher, ids)
+    delete_entries(dispatcher, ids)
     dispatcher.streams.acknowledge_deleted(ids)
 
     status = health_check._check_intake(dispatcher.feed, dispatcher.settings)

@@ -15,7 +15,7 @@ from tests.builders.committed import CommittedLedger
 from tests.builders.events import NOW, deleted_payment, paid, run_context, saved_payment, stream_entries
 from tests.builders.office import Office
 
-NO_CHANGES = "opened 0, recomputed 0, closed by themselves 0"
+SUMMARY_WITHOUT_CHANGES = "opened 0, recomputed 0, closed by themselves 0"
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_second_run_finds_nothing_and_enqueues_nothing(resources, engines, clini
     detect_exceptions()
     take_accept_messages(engines)
 
-    assert detect_exceptions() == NO_CHANGES
+    assert detect_exceptions() == SUMMARY_WITHOUT_CHANGES
     assert take_accept_messages(engines) == 0
 
 

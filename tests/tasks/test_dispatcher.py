@@ -23,7 +23,7 @@ from tests.tasks.dispatching import NEW_ENTRIES, age_request, open_dispatcher, p
 
 @pytest.fixture(autouse=True)
 def _short_blocking(monkeypatch):
-    """Shorten blocking reads: in these tests, an entry or reply arrives either immediately or never."""
+    """Shorten blocking reads. In these tests an entry or a reply arrives either immediately or never."""
     monkeypatch.setattr(dispatcher_module, "BLOCK_MS", 50)
     monkeypatch.setattr(dispatcher_module, "REPLY_TIMEOUT_MS", 50)
 

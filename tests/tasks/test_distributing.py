@@ -31,7 +31,7 @@ def _apply_leftovers(worker_process):
 
 @pytest.fixture
 def company(resources):
-    """Create a company, and return its id. Its accounts sort after all accounts of other tests."""
+    """Create a company, and return its id. The id sorts after the companies of other tests."""
     name = f"zz-{uuid4()}"
     with transaction(resources.database) as tx:
         Office(tx, date(2020, 6, 10), name, name)
@@ -66,7 +66,7 @@ def queued_patients(resources, company):
 
 
 def make_nightly_run_due(resources, company):
-    """Make the nightly run of this company due, and no other run."""
+    """Make the nightly run of this company due, and that of no other company."""
     distribute_payments()  # a new company waits for the next night
     with transaction(resources.database) as tx:
         done = "UPDATE companies SET distributed_on = '2020-06-09' WHERE company_id = :company"

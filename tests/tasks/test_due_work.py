@@ -1,4 +1,4 @@
-"""The intake enqueues only the tasks with due work. So an idle installation runs few tasks."""
+"""The intake enqueues a task only if work for it is due. So an idle installation runs few tasks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,8 +21,8 @@ TASKS_AN_HOUR_MAX = 365
 
 
 @pytest.fixture
-def sweep(worker_process, resources, clinic_id):
-    """A sweep of an installation in which nothing is due."""
+def due_work_sweep(worker_process, resources, clinic_id):
+    """A sweep of an installation that has no due work."""
     with transaction(resources.database) as tx:
         tx.execute(text("DELETE FROM account_marks"))
         tx.execute(text("UPDATE requeue_runs SET state = 'done', finished_at = NULL"))
@@ -30,7 +30,7 @@ def sweep(worker_process, resources, clinic_id):
     return DueWorkSweep(resources.database, resources.broker)
 
 
-def waiting(broker):
+def waiting_messages(broker):
     return {queue: count for queue in QUEUE_NAMES if (count := broker.llen(f"payments:{queue}"))}
 
 
@@ -39,13 +39,13 @@ def test_idle_installation_runs_few_tasks():
     assert sum(HOUR / each.every for each in RECURRING) <= TASKS_AN_HOUR_MAX
 
 
-def test_no_task_is_sent_while_nothing_is_due(sweep, resources):
-    sweep.sweep()
+def test_no_task_is_sent_while_nothing_is_due(due_work_sweep, resources):
+    due_work_sweep.sweep()
 
-    assert waiting(resources.broker) == {}
+    assert waiting_messages(resources.broker) == {}
 
 
-def test_due_payment_is_retried(sweep, resources, clinic_id):
+def test_due_payment_is_retried(due_work_sweep, resources, clinic_id):
     CommittedLedger(resources.database).import_events(saved_payment(clinic_id=clinic_id, patient_id="not-yet-known"))
     with transaction(resources.database) as tx:
         tx.execute(
@@ -53,26 +53,26 @@ def test_due_payment_is_retried(sweep, resources, clinic_id):
             {"now": datetime.now(UTC), "clinic": clinic_id},
         )
 
-    sweep.sweep()
+    due_work_sweep.sweep()
 
-    assert waiting(resources.broker) == {RETRIES: 1}
+    assert waiting_messages(resources.broker) == {RETRIES: 1}
 
 
-def test_queued_account_is_distributed(sweep, resources):
+def test_queued_account_is_distributed(due_work_sweep, resources):
     with transaction(resources.database) as tx:
         tx.execute(text("INSERT INTO account_marks (company_id, patient_id, marked_at) VALUES ('c', 'p', now())"))
 
-    sweep.sweep()
+    due_work_sweep.sweep()
 
-    assert waiting(resources.broker) == {ADJUSTMENTS: 1}
+    assert waiting_messages(resources.broker) == {ADJUSTMENTS: 1}
 
 
-def test_requeue_run_is_continued(sweep, resources, clinic_id):
+def test_requeue_run_is_continued(due_work_sweep, resources, clinic_id):
     wanted = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_clinics(clinic_id))
     with transaction(resources.database) as tx:
         requeue_runs.start_run(tx, wanted, datetime.now(UTC), "user:support")
 
-    sweep.sweep()
-    sweep.sweep()  # too early for another look
+    due_work_sweep.sweep()
+    due_work_sweep.sweep()  # too early for another look
 
-    assert waiting(resources.broker) == {ADJUSTMENTS: 1}
+    assert waiting_messages(resources.broker) == {ADJUSTMENTS: 1}

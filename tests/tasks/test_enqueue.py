@@ -1,4 +1,4 @@
-"""A task is not enqueued if a message of this task waits already."""
+"""A task is not enqueued if a message of this task is already waiting."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from tasks.retention import create_partitions
 from tasks.snapshotting import snapshot_queues
 from tests.builders.events import event_body, saved_patient, saved_payment
 
-QUEUE_BY_WORKER = {
+QUEUE_BY_TASK = {
     importing.retry_due: "payments:retries",
     detect_exceptions: "payments:findings",
     apply_immediately: "payments:adjustments",
@@ -32,15 +32,15 @@ QUEUE_BY_WORKER = {
     snapshot_queues: "payments:nightly",
 }
 pytestmark = pytest.mark.usefixtures("worker_process")
-each_task = pytest.mark.parametrize("task", QUEUE_BY_WORKER, ids=lambda task: task.name)
+each_task = pytest.mark.parametrize("task", QUEUE_BY_TASK, ids=lambda task: task.name)
 
 
 def queue_lengths(resources):
-    return {queue: resources.broker.llen(queue) for queue in QUEUE_BY_WORKER.values()}
+    return {queue: resources.broker.llen(queue) for queue in QUEUE_BY_TASK.values()}
 
 
 def test_every_recurring_task_is_tested_here():
-    assert {task.name for task in QUEUE_BY_WORKER} == {each.task for each in RECURRING}
+    assert {task.name for task in QUEUE_BY_TASK} == {each.task for each in RECURRING}
 
 
 def test_wire_names_are_those_of_the_registered_tasks():
@@ -55,7 +55,7 @@ def test_task_is_enqueued_once_while_a_message_waits(resources, task):
     for _ in range(3):
         enqueue_once(resources.broker, task.name)
 
-    assert resources.broker.llen(QUEUE_BY_WORKER[task]) == 1
+    assert resources.broker.llen(QUEUE_BY_TASK[task]) == 1
 
 
 @each_task
@@ -64,23 +64,23 @@ def test_task_that_has_started_can_be_enqueued_again(resources, task):
     task()
     enqueue_once(resources.broker, task.name)
 
-    assert resources.broker.llen(QUEUE_BY_WORKER[task]) == 2
+    assert resources.broker.llen(QUEUE_BY_TASK[task]) == 2
 
 
 @each_task
 def test_lost_message_blocks_others_for_a_limited_time(resources, task):
     enqueue_once(resources.broker, task.name)
-    resources.broker.delete(QUEUE_BY_WORKER[task])
+    resources.broker.delete(QUEUE_BY_TASK[task])
     (marker,) = resources.broker.keys("payments:hint:*")
     assert 0 < resources.broker.ttl(marker) <= WAITING_SECONDS_MAX
 
     resources.broker.delete(marker)  # as if it had expired
     enqueue_once(resources.broker, task.name)
-    assert resources.broker.llen(QUEUE_BY_WORKER[task]) == 1
+    assert resources.broker.llen(QUEUE_BY_TASK[task]) == 1
 
 
 def test_waiting_message_of_one_task_does_not_block_another_task(resources):
-    for task in QUEUE_BY_WORKER:
+    for task in QUEUE_BY_TASK:
         enqueue_once(resources.broker, task.name)
 
     assert queue_lengths(resources) == {

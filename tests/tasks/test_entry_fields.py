@@ -1,4 +1,4 @@
-"""A stream entry with exactly one event is imported; any other entry is kept whole as a dead letter."""
+"""A stream entry with exactly one event is imported. Any other entry becomes a dead letter with its whole content."""
 
 import json
 
@@ -16,18 +16,18 @@ from tests.tasks.dispatching import pending_and_length
 
 pytestmark = pytest.mark.slow
 
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-FLATTENED = ", ".join(payment_fields())
+TRACE_PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+FLATTENED_FIELD_NAMES = ", ".join(payment_fields())
 
 
 @pytest.fixture
-def events(clinic_id):
+def event_bodies(clinic_id):
     """Return the bodies of two payments of a known patient."""
     ids = {"clinic_id": clinic_id, "patient_id": clinic_id}
     return [event_body(saved_payment(payment_id=each, **ids)) for each in ("1", "2")]
 
 
-def add(resources, *fields):
+def add_entry(resources, *fields):
     """Add an entry with these names and values of fields, and return the entry's id. Names may repeat."""
     return resources.feed.execute_command("XADD", resources.settings.stream, "*", *fields).decode()
 
@@ -49,7 +49,7 @@ def imported_payment_ids(resources, clinic_id):
     return sorted(row.payment.split("/")[1] for row in rows if row.status == "Transmission Successful")
 
 
-MALFORMED = [
+MALFORMED_ENTRIES = [
     ("event twice", "event {0} event {1}", "event: `event` occurs twice in the entry"),
     ("event three times", "event {0} event {1} event {0}", "event: `event` occurs 3 times in the entry"),
     ("same event twice", "event {0} event {0}", "event: `event` occurs twice in the entry"),
@@ -63,11 +63,11 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-@pytest.mark.parametrize("case", MALFORMED, ids=[row[0] for row in MALFORMED])
-def test_entry_without_exactly_one_event_is_kept_whole(resources, clinic_id, events, case, redelivered):
+@pytest.mark.parametrize("case", MALFORMED_ENTRIES, ids=[row[0] for row in MALFORMED_ENTRIES])
+def test_entry_without_exactly_one_event_is_kept_whole(resources, clinic_id, event_bodies, case, redelivered):
     _, words, error = case
-    fields = [word.format(*(each.decode() for each in events)) for word in words.split(" ")]
-    entry_id = add(resources, *fields)
+    fields = [word.format(*(each.decode() for each in event_bodies)) for word in words.split(" ")]
+    entry_id = add_entry(resources, *fields)
     if redelivered:
         resources.streams.read_new([resources.settings.stream], 1, "no-reply")
         stats = import_attempt.import_entries(resources, [entry_id])
@@ -83,10 +83,10 @@ def test_entry_without_exactly_one_event_is_kept_whole(resources, clinic_id, eve
 
 
 @pytest.mark.parametrize(
-    "more", [(), ("a", "1"), ("a", "1", "a", "2"), ("traceparent", TRACE, "traceparent", TRACE), ("", "")]
+    "more", [(), ("a", "1"), ("a", "1", "a", "2"), ("traceparent", TRACE_PARENT, "traceparent", TRACE_PARENT), ("", "")]
 )
-def test_one_event_beside_other_fields_is_imported(resources, clinic_id, events, more):
-    add(resources, *more, "event", events[0], *more)
+def test_one_event_beside_other_fields_is_imported(resources, clinic_id, event_bodies, more):
+    add_entry(resources, *more, "event", event_bodies[0], *more)
 
     import_new(resources, clinic_id)
 
@@ -95,7 +95,7 @@ def test_one_event_beside_other_fields_is_imported(resources, clinic_id, events,
 
 
 def test_fields_that_are_not_utf8_are_kept_and_shown(resources):
-    entry_id = add(resources, b"evnt\xff", b"\xff\x00{}")
+    entry_id = add_entry(resources, b"evnt\xff", b"\xff\x00{}")
 
     assert import_attempt.import_new(resources, "no-reply").refused == 1
 
@@ -111,17 +111,17 @@ def test_fields_that_are_not_utf8_are_kept_and_shown(resources):
 def test_flattened_event_names_its_fields_and_its_payment(resources, clinic_id):
     content = payment_fields(clinic_id=clinic_id, payment_id="flat", version=3)
     words = [part for key, value in content.items() for part in (key, str(value))]
-    entry_id = add(resources, *words)
+    entry_id = add_entry(resources, *words)
 
     import_attempt.import_new(resources, "no-reply")
 
     row = dead_letter(resources, entry_id)
-    assert row["error"] == f"event: no field `event` in the entry; it has {FLATTENED}"
+    assert row["error"] == f"event: no field `event` in the entry; it has {FLATTENED_FIELD_NAMES}"
     assert (row["clinic_id"], row["payment_id"], row["line_id"], row["version"]) == (clinic_id, "flat", "1", 3)
 
 
 def test_many_and_long_field_names_are_listed_in_part(resources):
-    entry_id = add(resources, *(part for number in range(1_000) for part in (f"{number}-{'n' * 200}", "")))
+    entry_id = add_entry(resources, *(part for number in range(1_000) for part in (f"{number}-{'n' * 200}", "")))
 
     import_attempt.import_new(resources, "no-reply")
 
@@ -130,9 +130,9 @@ def test_many_and_long_field_names_are_listed_in_part(resources):
     assert len(error) < 1_000
 
 
-def test_two_large_events_in_one_entry_are_kept_whole(resources, events):
-    large = [each[:-1] + b', "more": "' + b"x" * 50_000 + b'"}' for each in events]
-    entry_id = add(resources, "event", large[0], "event", large[1])
+def test_two_large_events_in_one_entry_are_kept_whole(resources, event_bodies):
+    large = [each[:-1] + b', "more": "' + b"x" * 50_000 + b'"}' for each in event_bodies]
+    entry_id = add_entry(resources, "event", large[0], "event", large[1])
 
     import_attempt.import_new(resources, "no-reply")
 
@@ -140,8 +140,8 @@ def test_two_large_events_in_one_entry_are_kept_whole(resources, events):
     assert [value.encode() for _, value in kept] == large
 
 
-def test_malformed_entry_is_refused_with_the_same_error_when_it_is_requeued(resources, events):
-    entry_id = add(resources, "event", events[0], "event", events[1])
+def test_malformed_entry_is_refused_with_the_same_error_when_it_is_requeued(resources, event_bodies):
+    entry_id = add_entry(resources, "event", event_bodies[0], "event", event_bodies[1])
     import_attempt.import_new(resources, "no-reply")
     before = dead_letter(resources, entry_id)
 

@@ -1,4 +1,4 @@
-"""Pending entries are claimed after their lease: lost entries in chunks, failed entries alone."""
+"""Pending entries are claimed after their lease: lost entries in chunks, failed entries one by one."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +18,13 @@ from tests.tasks.dispatching import LEASE_MS, pending_and_length
 
 
 @pytest.fixture
-def publish(resources, clinic_id):
-    """Return a function that publishes payments of a known patient, reads them without importing them, and ages them.
+def publish_unimported(resources, clinic_id):
+    """Return a function that publishes payments of a known patient and reads them without importing them.
 
-    The function returns the entry ids of the payments.
+    The function sets their number of deliveries and their idle time, and returns their entry ids.
     """
 
-    def publish(*payment_ids, deliveries=1, idle_ms=LEASE_MS + 1_000):
+    def publish_unimported(*payment_ids, deliveries=1, idle_ms=LEASE_MS + 1_000):
         for event in (
             saved_patient(clinic_id),
             *(saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids),
@@ -32,10 +32,10 @@ def publish(resources, clinic_id):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         patient, *ids = read_new(resources)
         import_leased(resources, resources.streams.claim([patient]))
-        age_entries(resources, ids, deliveries, idle_ms)
+        age_entries(resources, ids, delivery_counts, idle_ms)
         return ids
 
-    return publish
+    return publish_unimported
 
 
 def read_new(resources):
@@ -43,13 +43,13 @@ def read_new(resources):
     return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")]
 
 
-def age_entries(resources, ids, deliveries, idle_ms=LEASE_MS + 36_000_000):
+def age_entries(resources, ids, delivery_counts, idle_ms=LEASE_MS + 36_000_000):
     """Set the number of deliveries and the idle time of pending entries."""
-    options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
+    options = {"idle": idle_ms, "retrycount": delivery_counts, "justid": True}
     resources.feed.xclaim(resources.settings.stream, "billing", "intake", 0, ids, **options)
 
 
-def deliveries(resources):
+def delivery_counts(resources):
     """Return the number of deliveries by entry id."""
     return {each.entry_id: each.deliveries for each in resources.streams.pending_entries(0)}
 
@@ -60,8 +60,8 @@ def status_by_payment(resources, clinic_id):
         return {row.payment.split("/")[1]: row.status for row in found}
 
 
-def test_lost_entries_are_imported_in_chunks(resources, publish, log_entries):
-    publish(*"12345")
+def test_lost_entries_are_imported_in_chunks(resources, publish_unimported, log_entries):
+    publish_unimported(*"12345")
     small_chunks = replace(resources, settings=resources.settings.model_copy(update={"chunk_events": 2}))
 
     stats, has_more = entry_retry.retry_entries(small_chunks)
@@ -71,28 +71,30 @@ def test_lost_entries_are_imported_in_chunks(resources, publish, log_entries):
     assert pending_and_length(resources) == (0, 0)
 
 
-def test_entry_that_is_leased_is_not_claimed(resources, publish):
-    publish("1", idle_ms=LEASE_MS - 1_000)
+def test_entry_that_is_leased_is_not_claimed(resources, publish_unimported):
+    publish_unimported("1", idle_ms=LEASE_MS - 1_000)
 
     assert entry_retry.retry_entries(resources) == (NOTHING_IMPORTED, False)
     assert pending_and_length(resources) == (1, 1)
 
 
-def test_entry_that_fails_in_a_chunk_is_imported_alone_from_then_on(resources, publish):
-    ids = publish("1", "poison", "2")
+def test_entry_that_fails_in_a_chunk_is_imported_alone_from_then_on(resources, publish_unimported):
+    ids = publish_unimported("1", "poison", "2")
 
     stats, _ = entry_retry.retry_entries(resources)
 
     assert (stats.imported, stats.failed) == (2, 1)
-    assert deliveries(resources) == {ids[1]: pending.ISOLATED_DELIVERIES}
+    assert delivery_counts(resources) == {ids[1]: pending.ISOLATED_DELIVERIES}
 
 
-def test_each_failure_alone_counts_an_attempt_and_the_last_leads_to_a_dead_letter(resources, publish, clinic_id):
-    (entry_id,) = publish("poison")
+def test_each_failure_of_an_isolated_entry_counts_and_the_last_makes_a_dead_letter(
+    resources, publish_unimported, clinic_id
+):
+    (entry_id,) = publish_unimported("poison")
     tries = len(resources.settings.retry_ladder)
     for failures in range(1, tries + 2):
         assert entry_retry.retry_entries(resources)[0].failed == 1
-        assert deliveries(resources) == {entry_id: failures + 1}
+        assert delivery_counts(resources) == {entry_id: failures + 1}
         age_entries(resources, [entry_id], failures + 1)
 
     assert entry_retry.retry_entries(resources)[0].refused == 1
@@ -100,16 +102,16 @@ def test_each_failure_alone_counts_an_attempt_and_the_last_leads_to_a_dead_lette
     assert status_by_payment(resources, clinic_id) == {"poison": "Not Sent"}
 
 
-def test_time_slice_ends_with_entries_left(resources, publish, monkeypatch):
+def test_retry_time_slice_may_end_with_entries_left(resources, publish_unimported, monkeypatch):
     monkeypatch.setattr(entry_retry, "TIME_SLICE_SECONDS", 0)
-    publish("1")
+    publish_unimported("1")
 
     assert entry_retry.retry_entries(resources) == (NOTHING_IMPORTED, True)
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["in a chunk", "alone"])
-def test_two_workers_claim_each_entry_once(resources, publish, count):
-    publish(*(f"p{number}" for number in range(20)), deliveries=count)
+def test_two_workers_claim_each_entry_once(resources, publish_unimported, count):
+    publish_unimported(*(f"p{number}" for number in range(20)), deliveries=count)
     start = threading.Barrier(2)
 
     def work():
@@ -124,8 +126,8 @@ def test_two_workers_claim_each_entry_once(resources, publish, count):
 
 
 @pytest.mark.slow
-def test_leases_of_a_slow_import_are_renewed(resources, publish):
-    (entry_id,) = publish("1", idle_ms=LEASE_MS - 2_000)
+def test_leases_of_a_slow_import_are_renewed(resources, publish_unimported):
+    (entry_id,) = publish_unimported("1", idle_ms=LEASE_MS - 2_000)
 
     def is_renewed():
         (entry,) = resources.streams.pending_entries(0)
@@ -135,9 +137,9 @@ def test_leases_of_a_slow_import_are_renewed(resources, publish):
         wait_for(is_renewed, 10, "its idle time is reset")
 
 
-def test_lease_that_was_lost_is_not_renewed(resources, publish, log_entries):
-    """The process renews the lease after a pause longer than the lease, like a process that was frozen."""
-    (entry_id,) = publish("1")
+def test_lease_that_was_lost_is_not_renewed(resources, publish_unimported, log_entries):
+    """Like a frozen process, the process tries to renew the lease after a pause that is longer than the lease."""
+    (entry_id,) = publish_unimported("1")
     frozen_at = leases._now_ms() - LEASE_MS
     held = leases._HeldLeases(resources.streams, [entry_id], since_ms=frozen_at, renewed_ms=frozen_at)
 

@@ -1,4 +1,4 @@
-"""A stream ends when a publisher adds the highest possible entry id. The repair in security.md starts a new stream."""
+"""After the highest possible entry id a stream accepts no entry. The repair in security.md starts a new stream."""
 
 import pytest
 import redis

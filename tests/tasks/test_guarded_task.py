@@ -1,4 +1,4 @@
-"""The error of a failed task contains only the class of the error that the task's body raised."""
+"""A failed task reports only the class of the error that its body raised."""
 
 import pytest
 import structlog
@@ -9,10 +9,10 @@ from config.celery import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, celery_setting
 from tasks.app import TASK_MODULES, GuardedTask, app
 from tasks.resources import NotConfiguredError, get_resources
 
-PATIENT = "Ada Abbott"
+PATIENT_NAME = "Ada Abbott"
 ERRORS = [
-    *(ValueError(PATIENT), SystemExit(1), MemoryError(), SoftTimeLimitExceeded(60), RecursionError()),
-    *(Retry(PATIENT), Reject(PATIENT), Ignore(PATIENT)),
+    *(ValueError(PATIENT_NAME), SystemExit(1), MemoryError(), SoftTimeLimitExceeded(60), RecursionError()),
+    *(Retry(PATIENT_NAME), Reject(PATIENT_NAME), Ignore(PATIENT_NAME)),
 ]
 
 
@@ -27,23 +27,23 @@ def guarded_app():
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_error_in_the_body_fails_the_task_with_its_class_alone(guarded_app, error):
     @guarded_app.task(name="office.fail", shared=False)
-    def fail(**_future):
+    def raise_the_error(**_future):
         raise error
 
-    ended = fail.apply()
+    ended = raise_the_error.apply()
 
     assert (ended.state, repr(ended.result)) == ("FAILURE", f"TaskFailedError('{type(error).__name__}')")
-    assert PATIENT not in ended.traceback
+    assert PATIENT_NAME not in ended.traceback
 
 
 def test_log_context_of_one_task_does_not_reach_the_next(guarded_app):
     @guarded_app.task(name="office.look", shared=False)
-    def look(**_future):
+    def return_log_context(**_future):
         context = structlog.contextvars.get_contextvars()
         structlog.contextvars.bind_contextvars(left_over=1)
         return dict(context)
 
-    first, second = look.apply(), look.apply()
+    first, second = return_log_context.apply(), return_log_context.apply()
 
     assert first.result == {"task": "office.look", "task_id": first.id}
     assert second.result == {"task": "office.look", "task_id": second.id}
@@ -52,10 +52,10 @@ def test_log_context_of_one_task_does_not_reach_the_next(guarded_app):
 
 def test_unknown_argument_of_a_later_publisher_is_ignored(guarded_app):
     @guarded_app.task(name="office.listen", shared=False)
-    def listen(*, entry_ids, **_future):
+    def return_entry_ids(*, entry_ids, **_future):
         return entry_ids
 
-    assert listen.apply(kwargs={"entry_ids": ["1-0"], "of_a_later_version": 1}).result == ["1-0"]
+    assert return_entry_ids.apply(kwargs={"entry_ids": ["1-0"], "of_a_later_version": 1}).result == ["1-0"]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_every_task_is_guarded(product_tasks):
     assert all(isinstance(task, GuardedTask) for task in product_tasks)
 
 
-def test_no_task_may_outlast_the_visibility_timeout_by_limits_of_its_own(product_tasks, engines):
+def test_every_task_has_the_common_time_limits(product_tasks, engines):
     common = celery_settings(engines)
     soft, hard = common["task_soft_time_limit"], common["task_time_limit"]
 

@@ -1,4 +1,4 @@
-"""The health check: its pings, streams without a reader, and a read-only database."""
+"""The health check: its pings to workers, streams without a reader, and a read-only database."""
 
 import json
 from dataclasses import replace
@@ -52,7 +52,7 @@ def test_ping_of_an_earlier_release_is_answered(resources):
     assert resources.feed.lpop(reply_to)
 
 
-def test_pings_do_not_pile_up_in_a_queue_without_workers(resources):
+def test_number_of_pings_in_a_queue_without_workers_is_limited(resources):
     for _ in range(WAITING_MESSAGES_MAX + 5):
         assert worker_check.send_ping(resources.feed, resources.broker, IMPORTS, 1)
 
@@ -108,7 +108,7 @@ def test_read_only_database_is_named(engines, postgres_url, empty_ledger):
     assert (status.is_up, "read-only" in status.detail) == (False, True)
 
 
-def test_broker_that_does_not_answer_hides_no_other_component(engines, resources):
+def test_health_check_lists_all_components_if_the_broker_does_not_answer(engines, resources):
     unreachable = replace(engines, broker_url="redis://127.0.0.1:1/1")
 
     health = health_check.check_health(unreachable, resources.settings, timeout_seconds=0)

@@ -1,4 +1,4 @@
-"""Import attempts against a real Redis and a real PostgreSQL."""
+"""Attempts to import entries, with a real Redis and a real PostgreSQL."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from tasks.feed.attempt_errors import NotAnsweringError
 from tests.builders.events import NOW, event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import pending_and_length
 
-REFUSED = "this payment cannot be stored"
+REFUSAL_MESSAGE = "this payment cannot be stored"
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_one_unstorable_entry_does_not_stop_the_rest_of_its_chunk(resources, pub
     assert len(rows(resources, clinic_id)) == 498
     (waiting,) = pending.pending_entries(resources.feed, resources.settings.stream, 0)
     assert waiting.entry_id == ids[-1]
-    assert [recorded_errors(resources, each) for each in ids[-2:]] == [[], [REFUSED]]
+    assert [recorded_errors(resources, each) for each in ids[-2:]] == [[], [REFUSAL_MESSAGE]]
 
 
 def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publish):
@@ -108,7 +108,7 @@ def test_failed_entry_stays_pending_and_each_attempt_is_recorded(resources, publ
 
     assert [stats.failed for stats in results] == [1, 1]
     assert pending_and_length(resources) == (1, 1)
-    assert recorded_errors(resources, ids[-1]) == [REFUSED] * 2
+    assert recorded_errors(resources, ids[-1]) == [REFUSAL_MESSAGE] * 2
 
 
 def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, clinic_id):
@@ -120,7 +120,7 @@ def test_dead_letter_keeps_its_error_and_can_be_requeued(resources, publish, cli
     assert pending_and_length(resources) == (0, 0)
     row = rows(resources, clinic_id)["poison"]
     assert (row.status, row.reason) == ("Not Sent", "retries_exhausted")
-    assert row.detail.endswith(REFUSED)
+    assert row.detail.endswith(REFUSAL_MESSAGE)
 
     with transaction(resources.database) as tx:
         assert requeue(tx, [row.payment], NOW, "user:support").count == 1

@@ -1,4 +1,4 @@
-"""A failed account or company is named and postponed. All other accounts are distributed."""
+"""An account or company whose distribution fails is logged and postponed. All other accounts are distributed."""
 
 import os
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.tasks.refusing import (
     logged_items,
     new_company,
     payments_with,
-    postponed,
+    postponed_work_of,
     query,
     refused_rows,
 )
@@ -47,8 +47,8 @@ def make_nightly_runs_due(resources, *companies):
     query(resources, statement, companies=list(companies))
 
 
-def done_companies(resources, *companies):
-    """Return the companies among these whose nightly run is complete."""
+def companies_with_a_complete_run(resources, *companies):
+    """Return which of these companies have a complete nightly run."""
     return query(
         resources,
         "SELECT company_id FROM companies WHERE company_id = ANY(:companies) AND distributed_on > '2020-06-09' "
@@ -68,14 +68,14 @@ def test_queued_account_that_fails_stops_no_other_company(resources, company, lo
     with refused_rows(resources.database, "allocations", "NEW.patient_id = 'bad'"):
         assert apply_immediately() == "3 allocations"
         assert payments_with(resources, "allocations", company, later) == ["ada", "cleo", "dora"]
-        assert (postponed(resources.database, company), logged_items(log_entries)) == ([(*item, 1)], [item])
+        assert (postponed_work_of(resources.database, company), logged_items(log_entries)) == ([(*item, 1)], [item])
     queued = "SELECT DISTINCT patient_id FROM account_marks WHERE company_id = :company"
     assert query(resources, queued, company=company) == ["bad"]
 
     assert apply_immediately() == "0 allocations"
     let_delays_end(resources.database)
     assert apply_immediately() == "1 allocations"
-    assert (postponed(resources.database, company), query(resources, queued, company=company)) == ([], [])
+    assert (postponed_work_of(resources.database, company), query(resources, queued, company=company)) == ([], [])
 
 
 @pytest.mark.usefixtures("_batch_accounts")
@@ -89,14 +89,14 @@ def test_nightly_account_that_fails_stops_neither_its_company_nor_the_next(resou
     with refused_rows(resources.database, "allocations", "NEW.patient_id IN ('bad', 'worse')"):
         assert distribute_payments() == "3 allocations, 60.00 applied"
         assert payments_with(resources, "allocations", company, later) == ["ada", "cleo", "dora"]
-        assert postponed(resources.database, company, later) == [(*item, 1) for item in items]
+        assert postponed_work_of(resources.database, company, later) == [(*item, 1) for item in items]
         assert logged_items(log_entries) == items
-    assert done_companies(resources, company, later) == [company, later]
+    assert companies_with_a_complete_run(resources, company, later) == [company, later]
 
     assert distribute_payments() == "0 allocations, 0.00 applied"
     let_delays_end(resources.database)
     assert distribute_payments() == "2 allocations, 40.00 applied"
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []
 
 
 def test_company_whose_nightly_run_fails_stops_no_later_company(resources, company, log_entries):
@@ -109,12 +109,15 @@ def test_company_whose_nightly_run_fails_stops_no_later_company(resources, compa
     with refused_rows(resources.database, "companies", f"NEW.company_id = '{company}'"):
         distribute_payments()
         assert payments_with(resources, "allocations", later) == ["dora"]
-        assert (postponed(resources.database, company), logged_items(log_entries)) == ([(*item, 1)], [item])
-    assert done_companies(resources, company, later) == [later]
+        assert (postponed_work_of(resources.database, company), logged_items(log_entries)) == ([(*item, 1)], [item])
+    assert companies_with_a_complete_run(resources, company, later) == [later]
 
     let_delays_end(resources.database)
     distribute_payments()
-    assert (done_companies(resources, company), postponed(resources.database, company)) == ([company], [])
+    assert (companies_with_a_complete_run(resources, company), postponed_work_of(resources.database, company)) == (
+        [company],
+        [],
+    )
 
 
 def test_company_with_an_unknown_time_zone_stops_no_later_company(resources, company):
@@ -129,8 +132,8 @@ def test_company_with_an_unknown_time_zone_stops_no_later_company(resources, com
     finally:
         query(resources, set_timezone, zone="UTC", company=company)
 
-    assert done_companies(resources, company, later) == [later]
-    assert postponed(resources.database, company) == [(company, "distribute_company", "", 1)]
+    assert companies_with_a_complete_run(resources, company, later) == [later]
+    assert postponed_work_of(resources.database, company) == [(company, "distribute_company", "", 1)]
 
 
 def test_outage_postpones_nothing_and_ends_the_sweep(resources, company, log_entries):
@@ -142,7 +145,7 @@ def test_outage_postpones_nothing_and_ends_the_sweep(resources, company, log_ent
     ):
         apply_immediately()
 
-    assert (postponed(resources.database, company), logged_items(log_entries)) == ([], [])
+    assert (postponed_work_of(resources.database, company), logged_items(log_entries)) == ([], [])
     assert apply_immediately() == "2 allocations"
 
 
@@ -157,6 +160,6 @@ def test_account_that_another_transaction_keeps_locked_stops_no_other_account(
         assert apply_immediately() == "1 allocations"
 
     assert payments_with(resources, "allocations", company) == ["ada"]
-    assert postponed(resources.database, company) == [(company, "apply_immediately", "held", 1)]
+    assert postponed_work_of(resources.database, company) == [(company, "apply_immediately", "held", 1)]
     let_delays_end(resources.database)
     assert apply_immediately() == "1 allocations"

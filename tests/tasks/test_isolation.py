@@ -1,4 +1,4 @@
-"""In sweeps of exceptions, months and balances, a failed item is named and postponed. All other items are processed."""
+"""An exception, month or balance whose processing fails is logged and postponed. All others are processed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ from tests.tasks.refusing import (
     logged_items,
     new_company,
     payments_with,
-    postponed,
+    postponed_work_of,
     query,
     refused_rows,
 )
@@ -61,15 +61,18 @@ def test_line_whose_exception_is_refused_stops_no_other_line(resources, company,
     with refused_rows(resources.database, "findings", f"NEW.line_ref = {bad}"):
         assert detect_exceptions() == "opened 3, recomputed 0, closed by themselves 0"
         assert payments_with(resources, "findings", company, other) == ["a", "c", "d"]
-        assert (postponed(resources.database, company, other), logged_items(log_entries)) == ([(*item, 1)], [item])
+        assert (postponed_work_of(resources.database, company, other), logged_items(log_entries)) == (
+            [(*item, 1)],
+            [item],
+        )
         let_delays_end(resources.database)
         detect_exceptions()
 
-    assert postponed(resources.database, company) == [(*item, 2)]
+    assert postponed_work_of(resources.database, company) == [(*item, 2)]
     assert detect_exceptions() == "opened 0, recomputed 0, closed by themselves 0"
     let_delays_end(resources.database)
     assert detect_exceptions() == "opened 1, recomputed 0, closed by themselves 0"
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []
 
 
 def test_postponement_of_a_line_without_an_exception_is_deleted(resources, company):
@@ -84,7 +87,7 @@ def test_postponement_of_a_line_without_an_exception_is_deleted(resources, compa
 
     assert detect_exceptions() == "opened 0, recomputed 0, closed by themselves 0"
 
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []
 
 
 def test_exception_whose_adjustment_is_refused_stops_no_other_exception(resources, company, log_entries):
@@ -95,19 +98,19 @@ def test_exception_whose_adjustment_is_refused_stops_no_other_exception(resource
 
     with refused_rows(resources.database, "entries", f"NEW.line_ref = {bad}"):
         assert accept_by_policy() == "accepted 2 of 3"
-        assert (postponed(resources.database, company), logged_items(log_entries)) == ([(*item, 1)], [item])
+        assert (postponed_work_of(resources.database, company), logged_items(log_entries)) == ([(*item, 1)], [item])
 
     assert accept_by_policy() == "accepted 0 of 0"
     let_delays_end(resources.database)
     assert accept_by_policy() == "accepted 1 of 1"
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []
 
 
 def test_postponement_ends_when_the_policy_changes_to_review(resources, company):
     delete_in_closed_month(resources, {company: ["bad"]}, detected=True)
     with refused_rows(resources.database, "entries", f"NEW.line_ref = {line_id(resources, company, 'bad')}"):
         accept_by_policy()
-    assert len(postponed(resources.database, company)) == 1
+    assert len(postponed_work_of(resources.database, company)) == 1
     query(
         resources,
         "UPDATE companies SET adjustments = 'review' WHERE company_id = :company RETURNING 1",
@@ -116,7 +119,7 @@ def test_postponement_ends_when_the_policy_changes_to_review(resources, company)
 
     accept_by_policy()
 
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []
 
 
 def test_month_whose_close_fails_stops_no_other_month(resources, company, log_entries):
@@ -127,13 +130,16 @@ def test_month_whose_close_fails_stops_no_other_month(resources, company, log_en
 
     with refused_rows(resources.database, "company_months", f"NEW.company_id = '{company}' AND NEW.state = 'CLOSED'"):
         assert close_months() == (f"{company} 2020-04: not closed yet, ProgrammingError; {later} 2020-04: closed")
-        assert (postponed(resources.database, company, later), logged_items(log_entries)) == ([(*item, 1)], [item])
+        assert (postponed_work_of(resources.database, company, later), logged_items(log_entries)) == (
+            [(*item, 1)],
+            [item],
+        )
 
     assert close_months() == "nothing due"
     let_delays_end(resources.database)
     assert close_months() == f"{company} 2020-04: closed"
     close_months()
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []
 
 
 def test_month_of_a_company_with_an_unknown_time_zone_stops_no_other_month(resources, company):
@@ -149,7 +155,7 @@ def test_month_of_a_company_with_an_unknown_time_zone_stops_no_other_month(resou
         query(resources, set_timezone, zone="UTC", company=company)
 
     assert result.endswith(f"ZoneInfoNotFoundError; {later} 2020-04: closed")
-    assert postponed(resources.database, company) == [(company, "close_month", "2020-04", 1)]
+    assert postponed_work_of(resources.database, company) == [(company, "close_month", "2020-04", 1)]
 
 
 def test_postponed_work_does_not_count_as_work_that_is_due(resources, company):
@@ -180,7 +186,7 @@ def test_company_that_cannot_be_balanced_stops_no_other_company(resources, compa
     now = datetime(2031, 6, 11, 18, tzinfo=UTC)
 
     assert balance_week(resources.database, now)[0].endswith("unexplained 1.00 in 1 line")
-    assert (postponed(resources.database, company, later), logged_items(log_entries)) == ([(*item, 1)], [item])
+    assert (postponed_work_of(resources.database, company, later), logged_items(log_entries)) == ([(*item, 1)], [item])
     assert unexplained_companies(log_entries) == [later]
 
     query(resources, change, company=company, reason=None)
@@ -189,4 +195,4 @@ def test_company_that_cannot_be_balanced_stops_no_other_company(resources, compa
     after_delay = now + timedelta(minutes=2)
     assert balance_week(resources.database, after_delay)[0].endswith("unexplained 1.00 in 1 line")
     assert unexplained_companies(log_entries) == [later, company]
-    assert postponed(resources.database, company) == []
+    assert postponed_work_of(resources.database, company) == []

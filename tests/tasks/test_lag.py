@@ -1,4 +1,4 @@
-"""The lag of the feed is right for entry ids from the server's clock and from other clocks."""
+"""The lag of the feed is correct for entry ids from the server's clock and from other clocks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,18 +26,18 @@ FOREIGN_IDS = [
 
 
 @pytest.mark.parametrize("entry_id", [f"{NOW_MS - 3_600_000}-0", f"7/{NOW_MS - 3_600_000}-12"])
-def test_lag_by_an_id_of_the_servers_clock(entry_id):
+def test_lag_of_an_id_of_the_servers_clock_is_its_age(entry_id):
     assert FeedLag().measure([entry_id], NOW) == HOUR
 
 
 @pytest.mark.parametrize("entry_id", FOREIGN_IDS)
-def test_lag_of_an_id_of_another_clock_counts_from_when_it_was_first_seen(entry_id):
+def test_lag_of_an_id_of_another_clock_is_the_time_since_it_was_first_seen(entry_id):
     lag = FeedLag()
 
     assert [lag.measure([entry_id], NOW + each * MINUTE) for each in (0, 2, 6)] == [0 * MINUTE, 2 * MINUTE, 6 * MINUTE]
 
 
-def test_entry_that_reappears_is_treated_as_first_seen():
+def test_lag_of_an_id_that_disappeared_starts_again_at_zero():
     lag = FeedLag()
     lag.measure(["1-1"], NOW)
     lag.measure([], NOW + MINUTE)

@@ -1,4 +1,4 @@
-"""The nightly balancing compares a few companies in one transaction, and continues where its last task stopped."""
+"""The nightly balancing handles a few companies in one transaction, and continues where its last task stopped."""
 
 import time
 from datetime import UTC, date, datetime
@@ -32,7 +32,7 @@ def companies(worker_process, resources):
 
 
 @pytest.mark.parametrize(("lines_max", "sizes"), [(1, [1, 1, 1]), (3, [2, 1]), (4, [2, 1]), (6, [3])])
-def test_batch_has_few_lines_or_one_company(resources, companies, lines_max, sizes):
+def test_batch_is_limited_in_lines_or_has_one_company(resources, companies, lines_max, sizes):
     batches, after = [], companies[0][:-1]
     with transaction(resources.database) as tx:
         while batch := next_companies(tx, after, SINCE, UNTIL, lines_max):
@@ -57,7 +57,7 @@ def test_next_task_continues_after_the_last_balanced_company(resources, companie
 
 
 def make_unexplained(resources, companies):
-    """Change the amounts in the EMR without a reason, which causes an unexplained difference."""
+    """Change the stored amounts of the EMR, so that each company has an unexplained difference."""
     with transaction(resources.database) as tx:
         change = "UPDATE lines SET amount_paid = amount_paid + 1 WHERE company_id = ANY(:companies)"
         tx.execute(text(change), {"companies": companies})

@@ -1,4 +1,4 @@
-"""In an outage of PostgreSQL the circuit breaker stops the import, and no payment loses an attempt."""
+"""In an outage of PostgreSQL the circuit breaker stops the import, and no attempt is counted."""
 
 import pytest
 from sqlalchemy import text
@@ -17,11 +17,11 @@ from tasks.feed.redelivery import Redelivery
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.tasks.dispatching import open_dispatcher, pending_and_length, take_messages
 from tests.tasks.refusing import refused_rows
-from tests.tasks.test_entry_retry import age_entries, deliveries
+from tests.tasks.test_entry_retry import age_entries, delivery_counts
 
 pytestmark = pytest.mark.slow
 
-SENTENCE_BY_OUTAGE = {
+OUTAGE_REASON_BY_ERROR = {
     "read_only_sql_transaction": "read_only",
     "insufficient_privilege": "permission_denied",
     "undefined_table": "schema_mismatch",
@@ -45,34 +45,34 @@ def _quick_dispatcher(monkeypatch):
 
 @pytest.fixture
 def dispatcher(engines, stream_name, worker_process):
-    """Open a dispatcher whose importer is this process."""
+    """Open a dispatcher whose import tasks run in this process."""
     with open_dispatcher(engines, stream_name, PAYMENTS_PENDING_MAX="100", PAYMENTS_RETRY_LADDER="1s,1s") as opened:
         yield opened
 
 
 @pytest.fixture
-def publish(resources, clinic_id):
+def publish_payments(resources, clinic_id):
     """Return a function that publishes payments of a known patient."""
 
-    def publish(*payment_ids):
+    def publish_payments(*payment_ids):
         for event in (
             saved_patient(clinic_id),
             *(saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids),
         ):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
 
-    return publish
+    return publish_payments
 
 
-def failing(database, state, condition="true"):
-    """Refuse lines that meet the condition. `state` is the name of an SQLSTATE in PostgreSQL."""
+def failing_lines(database, state, condition="true"):
+    """Refuse lines that meet the condition, with the SQLSTATE that PostgreSQL names `state`."""
     return refused_rows(database, "lines", condition, state)
 
 
 def run_cycle(dispatcher, *, later=True):
     """Run a cycle of the dispatcher, and then the tasks that it sent. Return the names of the tasks.
 
-    If `later`, each pending entry is past its lease and its backoff delay.
+    If `later`, first age each pending entry past its lease and its backoff delay.
     """
     if later:
         for each in dispatcher.streams.pending_entries(0):
@@ -97,36 +97,36 @@ def run_task(task):
         return
 
 
-def imported(resources, clinic_id):
+def status_by_payment(resources, clinic_id):
     with transaction(resources.database) as tx:
         found = reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(clinic_id)))
         return {row.payment.split("/")[1]: row.status for row in found}
 
 
-@pytest.mark.parametrize("state", SENTENCE_BY_OUTAGE)
-def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish, resources, clinic_id, state):
-    publish(*"123")
-    with failing(resources.database, state):
+@pytest.mark.parametrize("state", OUTAGE_REASON_BY_ERROR)
+def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish_payments, resources, clinic_id, state):
+    publish_payments(*"123")
+    with failing_lines(resources.database, state):
         assert run_cycle(dispatcher, later=False) == ["new entries"]
-        assert outage.current(resources.feed).reason == SENTENCE_BY_OUTAGE[state]
-        publish(*"456")
+        assert outage.current(resources.feed).reason == OUTAGE_REASON_BY_ERROR[state]
+        publish_payments(*"456")
         for _ in range(5):
             assert run_cycle(dispatcher) == []
-        assert set(deliveries(resources).values()) == {1}
+        assert set(delivery_counts(resources).values()) == {1}
         assert pending_and_length(resources)[0] <= 4
-        assert imported(resources, clinic_id) == {}
+        assert status_by_payment(resources, clinic_id) == {}
 
     for _ in range(4):
         run_cycle(dispatcher)
 
     assert outage.current(resources.feed) is None
-    assert imported(resources, clinic_id) == dict.fromkeys("123456", "Transmission Successful")
+    assert status_by_payment(resources, clinic_id) == dict.fromkeys("123456", "Transmission Successful")
     assert pending_and_length(resources) == (0, 0)
 
 
 @pytest.mark.parametrize("reason", OutageReason)
-def test_any_posting_ends_an_outage_that_hits_all_entries_alike(resources, publish, reason):
-    publish(*"123")
+def test_successful_import_ends_an_outage_that_affects_every_entry(resources, publish_payments, reason):
+    publish_payments(*"123")
     outage.report(resources.feed, reason)
 
     assert probe.Probe(resources).probe(outage.current(resources.feed))
@@ -137,45 +137,45 @@ def test_any_posting_ends_an_outage_that_hits_all_entries_alike(resources, publi
 
 
 @pytest.mark.parametrize("state", ["lock_not_available", "query_canceled", "out_of_memory"])
-def test_entry_that_alone_meets_an_outage_is_dead_lettered_and_the_others_are_imported(
-    dispatcher, publish, resources, clinic_id, state
+def test_entry_that_alone_fails_like_an_outage_is_dead_lettered_and_the_others_imported(
+    dispatcher, publish_payments, resources, clinic_id, state
 ):
-    publish("1", "odd", "2")
-    with failing(resources.database, state, "NEW.payment_id = 'odd'"):
+    publish_payments("1", "odd", "2")
+    with failing_lines(resources.database, state, "NEW.payment_id = 'odd'"):
         for number in range(30):
-            publish(f"later-{number}")
+            publish_payments(f"later-{number}")
             run_cycle(dispatcher)
 
-    statuses = imported(resources, clinic_id)
+    statuses = status_by_payment(resources, clinic_id)
     assert statuses.pop("odd") == "Not Sent"
     assert set(statuses.values()) == {"Transmission Successful"}
     assert len(statuses) == 32
     assert outage.current(resources.feed) is None
 
 
-def test_only_entry_of_the_feed_keeps_its_tries_as_long_as_it_may_be_an_outage(
-    dispatcher, publish, resources, clinic_id
+def test_only_entry_on_the_feed_loses_no_attempt_while_its_error_may_be_an_outage(
+    dispatcher, publish_payments, resources, clinic_id
 ):
-    publish("odd")
-    with failing(resources.database, "lock_not_available"):
+    publish_payments("odd")
+    with failing_lines(resources.database, "lock_not_available"):
         for _ in range(20):
             run_cycle(dispatcher)
-        assert set(deliveries(resources).values()) <= {1, pending.ISOLATED_DELIVERIES}
+        assert set(delivery_counts(resources).values()) <= {1, pending.ISOLATED_DELIVERIES}
 
     for _ in range(4):
         run_cycle(dispatcher)
-    assert imported(resources, clinic_id) == {"odd": "Transmission Successful"}
+    assert status_by_payment(resources, clinic_id) == {"odd": "Transmission Successful"}
 
 
-def test_breaker_stays_closed_after_an_error_of_one_entry(dispatcher, publish, resources, clinic_id):
-    publish("1", "poison", "2")
+def test_breaker_stays_closed_after_an_error_of_one_entry(dispatcher, publish_payments, resources, clinic_id):
+    publish_payments("1", "poison", "2")
     run_cycle(dispatcher, later=False)
 
     assert outage.current(resources.feed) is None
-    assert imported(resources, clinic_id) == dict.fromkeys("12", "Transmission Successful")
+    assert status_by_payment(resources, clinic_id) == dict.fromkeys("12", "Transmission Successful")
 
 
-def test_due_lines_keep_their_tries_in_an_outage(worker_process, publish, resources, dispatcher, clinic_id):
+def test_due_line_loses_no_attempt_in_an_outage(worker_process, publish_payments, resources, dispatcher, clinic_id):
     resources.feed.xadd(
         resources.settings.stream,
         {"event": event_body(saved_payment(payment_id="held", clinic_id=clinic_id, patient_id=clinic_id))},
@@ -196,22 +196,22 @@ def test_due_lines_keep_their_tries_in_an_outage(worker_process, publish, resour
     assert outage.current(resources.feed).reason == "schema_mismatch"
 
 
-def test_feed_is_imported_without_messages_while_the_broker_takes_none(
-    engines, stream_name, publish, resources, clinic_id
+def test_dispatcher_imports_the_feed_itself_while_the_broker_does_not_answer(
+    engines, stream_name, publish_payments, resources, clinic_id
 ):
     unreachable = type(engines)(engines.database_url, engines.redis_url, "redis://127.0.0.1:1/0")
-    publish(*"123")
+    publish_payments(*"123")
     with open_dispatcher(unreachable, stream_name, PAYMENTS_PENDING_MAX="100") as dispatcher:
         with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
             dispatcher.run_cycle()
         assert dispatcher.import_unrequested()
 
-    assert imported(resources, clinic_id) == dict.fromkeys("123", "Transmission Successful")
+    assert status_by_payment(resources, clinic_id) == dict.fromkeys("123", "Transmission Successful")
     assert pending_and_length(resources) == (0, 0)
 
 
-def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, feed):
-    publish(*"123")
+def test_redelivery_requests_one_retry_of_all_due_entries(resources, publish_payments, feed):
+    publish_payments(*"123")
     ids = [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 10, "no-reply")]
     age_entries(resources, ids, 1)
 
@@ -221,14 +221,14 @@ def test_redelivery_asks_for_one_retry_of_all_due_entries(resources, publish, fe
 
 
 def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, stream_name, clinic_id):
-    """One stream holds a patient, who can be saved. Another stream holds a payment, which the outage affects."""
+    """One stream contains a patient, which is imported. Another contains a payment, which the outage affects."""
     with open_dispatcher(engines, stream_name, PAYMENTS_STREAMS="2", PAYMENTS_PENDING_MAX="100") as dispatcher:
         dispatcher.streams.ensure_groups()
         unnumbered, *_, last = dispatcher.streams.names
         payment = saved_payment(payment_id="1", clinic_id=clinic_id, patient_id=clinic_id)
         resources.feed.xadd(unnumbered, {"event": event_body(saved_patient(clinic_id))})
         resources.feed.xadd(last, {"event": event_body(payment)})
-        with failing(resources.database, "disk_full"):
+        with failing_lines(resources.database, "disk_full"):
             outage.report(resources.feed, OutageReason.DISK_FULL)
 
             assert not dispatcher.probe.probe(outage.current(resources.feed))
@@ -239,11 +239,13 @@ def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, strea
         resources.feed.delete(*dispatcher.streams.names)
 
 
-def test_isolated_entry_that_meets_an_outage_does_not_end_an_import_without_messages(dispatcher, publish, resources):
-    publish("1")
+def test_isolated_entry_that_fails_in_an_import_by_the_dispatcher_reports_an_outage(
+    dispatcher, publish_payments, resources
+):
+    publish_payments("1")
     (_, entry_id) = [each.entry_id for each in resources.streams.read_new([resources.settings.stream], 9, "no-reply")]
     age_entries(resources, [entry_id], pending.ISOLATED_DELIVERIES)
-    with failing(resources.database, "disk_full"):
+    with failing_lines(resources.database, "disk_full"):
         assert not dispatcher.import_unrequested()
 
     assert outage.current(resources.feed).witness == Witness(entry_id, pending.ISOLATED_DELIVERIES)

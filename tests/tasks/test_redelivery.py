@@ -1,4 +1,4 @@
-"""The dispatcher's sweep lets an importer retry due pending entries. It does not name the entries."""
+"""The dispatcher's sweep requests a retry of the due pending entries. The request does not name them."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.tasks.dispatching import (
     take_messages,
 )
 
-RETRY = "payments.retry_entries"
+RETRY_TASK = "payments.retry_entries"
 
 
 def test_retry_is_requested_once_after_the_lease(dispatcher):
@@ -29,17 +29,17 @@ def test_retry_is_requested_once_after_the_lease(dispatcher):
     age_entries(dispatcher, ids, 1)
     dispatcher.sweep()
     dispatcher.sweep()
-    assert take_messages(dispatcher) == [RETRY]
+    assert take_messages(dispatcher) == [RETRY_TASK]
 
 
 @pytest.mark.parametrize(
     ("deliveries", "idle_ms", "expected"),
     [
-        pytest.param(1, LEASE_MS + 1_000, [RETRY], id="lost entry"),
+        pytest.param(1, LEASE_MS + 1_000, [RETRY_TASK], id="lost entry"),
         pytest.param(2, LEASE_MS + 1_000, [], id="failed entry before its delay"),
-        pytest.param(2, LEASE_MS + 36_000_000, [RETRY], id="failed entry after its delay"),
+        pytest.param(2, LEASE_MS + 36_000_000, [RETRY_TASK], id="failed entry after its delay"),
         pytest.param(4, LEASE_MS + 1_000, [], id="last retry before its delay"),
-        pytest.param(5, LEASE_MS + 1_000, [RETRY], id="entry without retries left"),
+        pytest.param(5, LEASE_MS + 1_000, [RETRY_TASK], id="entry without retries left"),
     ],
 )
 def test_entry_is_due_after_its_lease_and_the_delay_of_its_failures(

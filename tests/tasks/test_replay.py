@@ -1,4 +1,4 @@
-"""A replay imports the payments again whose commits a failover has lost. It changes no other payment."""
+"""A replay imports again the payments whose commits a failover has lost. It changes no other payment."""
 
 import threading
 from datetime import UTC, date, datetime
@@ -14,12 +14,12 @@ from tasks.feed import retry_attempt
 from tests.builders.digests import table_digests
 from tests.builders.events import saved_payment
 from tests.faults.workload import events_of_days
-from tests.tasks.replaying import import_all, publish, run_replay, standby_of
+from tests.tasks.replaying import import_all, publish, run_replay, with_standby_ledger
 
 pytestmark = pytest.mark.slow
 
 # What an import of the same events stores again. Ids of rows and times of the import differ.
-STORED = {
+STORED_COLUMNS = {
     "lines": "company_id, clinic_id, payment_id, line_id, version, content_hash, status, reason, application, target",
     "entries": "company_id, clinic_id, patient_id, version, part, kind, amount, method, deposit_date, entered_by",
     "events": "company_id, event_id, content_hash",
@@ -44,7 +44,7 @@ def close_september(database):
                 closing.finish_close(tx, company, Month.parse(month), datetime.now(UTC))
 
 
-def detect(database):
+def detect_exceptions(database):
     with transaction(database) as tx:
         detecting.detect(tx, datetime.now(UTC), "tests-1", 100_000)
 
@@ -53,12 +53,12 @@ def stored_rows(database):
     with transaction(database) as tx:
         return {
             table: sorted(map(repr, tx.execute(text(f"SELECT {columns} FROM {table}"))))
-            for table, columns in STORED.items()
+            for table, columns in STORED_COLUMNS.items()
         }
 
 
 def net_amounts(database):
-    """Return the amount of each line. Its entries may differ, because they depend on the import order of versions."""
+    """Return the sum of each line's entries. The single entries depend on the order in which versions were imported."""
     with transaction(database) as tx:
         found = tx.execute(
             text(
@@ -71,7 +71,7 @@ def net_amounts(database):
 
 
 def bodies_with_faults():
-    """Return two weeks of events in two parts. They include corrections, deletions, repetitions and rejected events."""
+    """Return two lists of event bodies, with corrections, deletions, repetitions and rejected events."""
     events = [body for _, body in events_of_days(7, date(2026, 9, 24), 10)][:360]
     conflict = body_of(saved_payment("99.00", clinic_id="c", patient_id="p", payment_id="conflict"))
     other = body_of(saved_payment("98.00", clinic_id="c", patient_id="p", payment_id="conflict"))
@@ -84,15 +84,15 @@ def test_replay_restores_exactly_the_payments_that_a_failover_has_lost(keeping_i
     publish(keeping_importer, first)
     import_all(keeping_importer)
     close_september(keeping_importer.database)
-    with standby_of(keeping_importer) as standby:
+    with with_standby_ledger(keeping_importer) as standby:
         publish(keeping_importer, lost)
         import_all(keeping_importer)
-        detect(keeping_importer.database)
+        detect_exceptions(keeping_importer.database)
         everything = stored_rows(keeping_importer.database)
         assert stored_rows(standby.database) != everything
 
         stats = run_replay(standby)
-        detect(standby.database)
+        detect_exceptions(standby.database)
 
         assert stored_rows(standby.database) == everything
         assert (stats.read, stats.failed, stats.pending) == (len(first) + len(lost), [], 0)
@@ -107,7 +107,7 @@ def test_replay_of_everything_changes_nothing(keeping_importer):
     publish(keeping_importer, [*first, *more])
     import_all(keeping_importer)
     close_september(keeping_importer.database)
-    detect(keeping_importer.database)
+    detect_exceptions(keeping_importer.database)
     before = table_digests(keeping_importer.database)
 
     stats = run_replay(keeping_importer)
@@ -120,7 +120,7 @@ def test_replay_of_everything_changes_nothing(keeping_importer):
 
 def test_dry_run_counts_and_changes_nothing(keeping_importer):
     first, _ = bodies_with_faults()
-    with standby_of(keeping_importer) as standby:
+    with with_standby_ledger(keeping_importer) as standby:
         publish(keeping_importer, first[:100])
         import_all(keeping_importer)
         before = table_digests(standby.database)
@@ -131,11 +131,11 @@ def test_dry_run_counts_and_changes_nothing(keeping_importer):
         assert table_digests(standby.database) == before
 
 
-def test_replay_beside_running_importers_doubles_nothing(keeping_importer):
+def test_replay_during_running_imports_duplicates_nothing(keeping_importer):
     first, lost = bodies_with_faults()
     publish(keeping_importer, first)
     import_all(keeping_importer)
-    with standby_of(keeping_importer) as standby:
+    with with_standby_ledger(keeping_importer) as standby:
         publish(keeping_importer, lost[:80])
         import_all(keeping_importer)
         publish(keeping_importer, lost[80:])

@@ -1,4 +1,4 @@
-"""The entries that a replay imports: acknowledged and verified entries of the given time and of existing companies."""
+"""A replay imports acknowledged and verified entries of the given time whose company has not moved away."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from payments.store.db.connection import transaction
 from tasks.feed.replay import UnverifiedEntriesError
 from tests.builders.digests import table_digests
 from tests.builders.events import event_body, saved_patient, saved_payment
-from tests.tasks.replaying import import_all, publish, run_replay, standby_of
+from tests.tasks.replaying import import_all, publish, run_replay, with_standby_ledger
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_rejected_copy_without_signature_hides_no_signed_event(keeping_importer,
     event = event_body(saved_patient(clinic_id))
     publish(with_keys, [event])
     import_all(with_keys)
-    with standby_of(with_keys) as standby:
+    with with_standby_ledger(with_keys) as standby:
         publish(with_keys, [event], sign=SigningKey("2026-10", SECRET).sign)
         import_all(with_keys)
 

@@ -1,4 +1,4 @@
-"""Replicas give signs of life. The health check names services without one, and the next step."""
+"""Replicas send signs of life. The health check names services without one, and what to do."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_known(feed):
+def _delete_signs_of_life(feed):
     for pattern in (
         "payments:replica*",
         "payments:flower:replica*",
@@ -24,7 +24,7 @@ def _nothing_known(feed):
 
 
 def grow_older(feed, service, span):
-    """Change the last signs of life of a service's replicas to an earlier time."""
+    """Make the last signs of life of a service's replicas older by `span`."""
     for key in feed.keys(f"*replica:{service}:*"):
         feed.expire(key, feed.ttl(key) - int(span.total_seconds()))
 

@@ -16,7 +16,7 @@ from tasks.importing import retry_due
 from tasks.requeueing import run_requeues
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import saved_patient, saved_payment
-from tests.tasks.refusing import finish_work, let_delays_end, postponed, refused_rows
+from tests.tasks.refusing import finish_work, let_delays_end, postponed_work_of, refused_rows
 
 pytestmark = pytest.mark.slow
 
@@ -47,42 +47,42 @@ def not_sent_company(resources, *payment_ids):
     return name
 
 
-def start(resources, company):
+def start_run_of(resources, company):
     wanted = FeedFilter(status=Status.NOT_SENT, scope=Scope.of_companies(company))
     with transaction(resources.database) as tx:
         return requeue_runs.start_run(tx, wanted, datetime.now(UTC), "user:support").run_id
 
 
-def show(resources, run):
+def show_run_of(resources, run):
     with transaction(resources.database) as tx:
         return requeue_runs.show_run(tx, run, EVERYTHING)
 
 
 def test_run_whose_process_ended_is_continued_and_its_outcome_stored(resources, company):
-    run = start(resources, company)
+    run = start_run_of(resources, company)
     with transaction(resources.database) as tx:
         assert requeue_runs.requeue_next_chunk(tx, run, datetime.now(UTC), 1)  # then the process ends
 
     assert run_requeues() == "2 chunks examined, 0 outcomes stored"
 
-    assert (show(resources, run).state, show(resources, run).done) == ("done", 3)
+    assert (show_run_of(resources, run).state, show_run_of(resources, run).done) == ("done", 3)
     assert resources.broker.llen(f"payments:{RETRIES}") == 1
     retry_due()
     assert run_requeues() == "0 chunks examined, 1 outcomes stored"
-    assert [(each.result, each.count) for each in show(resources, run).outcome] == [("imported", 3)]
+    assert [(each.result, each.count) for each in show_run_of(resources, run).outcome] == [("imported", 3)]
 
 
 def test_run_that_fails_is_postponed_and_stops_no_other(resources, company):
     other = not_sent_company(resources, "d")
-    failing, going_on = start(resources, company), start(resources, other)
+    failing, going_on = start_run_of(resources, company), start_run_of(resources, other)
 
     with refused_rows(resources.database, "requeue_items", f"NEW.company_id = '{company}'"):
         run_requeues()
 
-    assert (show(resources, failing).state, show(resources, going_on).state) == ("running", "done")
-    assert postponed(resources.database, company) == [(company, "requeue_run", str(failing), 1)]
+    assert (show_run_of(resources, failing).state, show_run_of(resources, going_on).state) == ("running", "done")
+    assert postponed_work_of(resources.database, company) == [(company, "requeue_run", str(failing), 1)]
     run_requeues()
-    assert show(resources, failing).state == "running"
+    assert show_run_of(resources, failing).state == "running"
     let_delays_end(resources.database)
     run_requeues()
-    assert (show(resources, failing).state, postponed(resources.database, company)) == ("done", [])
+    assert (show_run_of(resources, failing).state, postponed_work_of(resources.database, company)) == ("done", [])

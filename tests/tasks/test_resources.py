@@ -21,7 +21,7 @@ from tests.builders.ledger import create_clinic, import_chunk
 from tests.engines import scratch_database
 
 MINUTE = timedelta(minutes=1)
-BY_ROW = ("lines", "entries", "patients", "events_default")
+TABLES_READ_BY_ROW = ("lines", "entries", "patients", "events_default")
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,16 @@ def test_patient_backoff_schedule_adds_up_to_the_longest_wait(resources, wait_ma
 
 @pytest.fixture
 def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
-    """Return a function that opens the resources of a worker on a database with the statistics of an empty one."""
+    """Return a function that opens a worker's resources on a database whose statistics are those of an empty one."""
     with scratch_database(postgres_url, empty_ledger) as url:
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
-        def open_as(worker):
+        def open_for_worker(worker):
             resources_module.configure(read_settings({}), Engines.named(url, redis_url), worker)
             return resources_module.get_resources()
 
-        yield open_as
+        yield open_for_worker
         for each in resources_module._opened.values():
             each.database.dispose()
             each.feed.close()
@@ -62,7 +62,7 @@ def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
 def sequentially_scanned_tables(tx):
     """Return the tables that this transaction read by a sequential scan."""
     asked = text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0 AND relname = ANY(:names) ORDER BY 1")
-    return tx.execute(asked, {"names": list(BY_ROW)}).scalars().all()
+    return tx.execute(asked, {"names": list(TABLES_READ_BY_ROW)}).scalars().all()
 
 
 @pytest.mark.slow

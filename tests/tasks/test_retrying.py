@@ -1,4 +1,4 @@
-"""Due lines are retried in time slices. Only a line that fails is postponed."""
+"""Due lines are retried in time slices. A line that fails is postponed, and no other line is."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ from payments.journeys.requeueing import requeue
 from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, retry_attempt
 from tests.builders.events import NOW, event_body, payment_fields, saved_patient, saved_payment
-from tests.tasks.test_import_attempt import REFUSED, rows
+from tests.tasks.test_import_attempt import REFUSAL_MESSAGE, rows
 
 
 def import_events(resources, events):
@@ -65,13 +65,13 @@ def test_due_line_that_fails_is_postponed_alone_and_finally_not_sent(resources, 
     assert not has_more
     assert (stats.imported, stats.held) == (8, 1)
     row = rows(resources, clinic_id)["bad"]
-    assert (row.status, row.detail.partition(": ")[2]) == ("Transmission Pending", REFUSED)
+    assert (row.status, row.detail.partition(": ")[2]) == ("Transmission Pending", REFUSAL_MESSAGE)
 
     for _ in resources.settings.retry_ladder[1:]:
         assert retry_bad_line(resources).held == 1
     assert retry_bad_line(resources).not_sent == 1
     row = rows(resources, clinic_id)["bad"]
-    assert (row.status, row.reason, row.detail.partition(": ")[2]) == ("Not Sent", "retries_exhausted", REFUSED)
+    assert (row.status, row.reason, row.detail.partition(": ")[2]) == ("Not Sent", "retries_exhausted", REFUSAL_MESSAGE)
 
 
 def test_only_the_line_that_failed_is_postponed(resources, clinic_id):
@@ -94,7 +94,10 @@ def test_only_the_line_that_failed_is_postponed(resources, clinic_id):
     engine.dispose()
 
     found = rows(resources, clinic_id)
-    assert {name: row.detail.partition(": ")[2] for name, row in found.items()} == {"healthy": "", "bad": REFUSED}
+    assert {name: row.detail.partition(": ")[2] for name, row in found.items()} == {
+        "healthy": "",
+        "bad": REFUSAL_MESSAGE,
+    }
     assert retry_attempt.retry_due(resources, 500)[0].imported == 1
 
 

@@ -1,4 +1,4 @@
-"""On a real feed, an entry has the event's signature in a separate field, and the importer checks it."""
+"""An entry has the event's signature in a separate field, and the importer verifies it."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def strict_resources(resources):
 
 @pytest.fixture
 def publish(strict_resources, redis_url):
-    """Return a function that publishes events, signed by `sign` if given."""
+    """Return a function that publishes events. If `sign` is given, it signs them."""
 
     def publish(events, sign=None):
         with PaymentFeed(redis_url, strict_resources.settings.stream, sign=sign) as feed:

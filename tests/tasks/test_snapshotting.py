@@ -1,7 +1,4 @@
-"""The daily snapshot of the work queues, by cause and clinic.
-
-It is taken once a night per company, and can be repeated.
-"""
+"""The nightly snapshot of a company's work queues by cause and clinic. It is taken once a night and may be repeated."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -34,7 +31,7 @@ def ledger(database: Database) -> ClinicLedger:
     return ClinicLedger(database)
 
 
-def sizes(database: Database, company: str, *clinics: str) -> list[QueueSize]:
+def snapshot_sizes(database: Database, company: str, *clinics: str) -> list[QueueSize]:
     scope = Scope(frozenset({company}), frozenset(clinics) or None)
     with transaction(database) as tx:
         return snapshotting.queue_sizes(tx, DAY, DAY + timedelta(days=1), scope)
@@ -54,11 +51,13 @@ def publish_queues(ledger: ClinicLedger, company: str) -> None:
     edit_in_closed_month(ledger, f"{company}-b", company)
 
 
-def test_snapshot_holds_number_and_amount_by_cause_and_clinic(ledger: ClinicLedger, database: Database) -> None:
+def test_snapshot_stores_number_and_amount_by_cause_and_clinic(ledger: ClinicLedger, database: Database) -> None:
     publish_queues(ledger, "snap")
     while take_snapshots(database, NIGHT)[1]:
         pass
-    found = {(each.queue, each.cause, each.detail): (each.count, each.amount) for each in sizes(database, "snap")}
+    found = {
+        (each.queue, each.cause, each.detail): (each.count, each.amount) for each in snapshot_sizes(database, "snap")
+    }
 
     assert found == {
         ("not_in_billing", "closed_month", ""): (1, Decimal("10.00")),
@@ -68,27 +67,27 @@ def test_snapshot_holds_number_and_amount_by_cause_and_clinic(ledger: ClinicLedg
         ("exceptions", "closed_month", "edited"): (1, Decimal("10.00")),
         ("exceptions", "zero_due", ""): (1, Decimal("25.00")),
     }
-    assert {each.cause for each in sizes(database, "snap", "snap-b")} == {"closed_month"}
+    assert {each.cause for each in snapshot_sizes(database, "snap", "snap-b")} == {"closed_month"}
 
 
 def test_snapshot_of_a_day_is_taken_once_and_can_be_repeated(ledger: ClinicLedger, database: Database) -> None:
     publish_queues(ledger, "again")
     while take_snapshots(database, NIGHT)[1]:
         pass
-    first = sizes(database, "again")
+    first = snapshot_sizes(database, "again")
     ledger.office(
         "again-a",
         lambda office: office.publish(saved_payment(company_id="again", clinic_id="again-a", amount_due="0.00")),
         company_id="again",
     )
     assert take_snapshots(database, NIGHT + timedelta(hours=1)) == ("not due", False)
-    assert sizes(database, "again") == first
+    assert snapshot_sizes(database, "again") == first
 
     with transaction(database) as tx:
         tx.execute(text("DELETE FROM job_runs"))
     while take_snapshots(database, NIGHT)[1]:
         pass
-    assert sum(each.count for each in sizes(database, "again")) == sum(each.count for each in first) + 2
+    assert sum(each.count for each in snapshot_sizes(database, "again")) == sum(each.count for each in first) + 2
 
 
 def test_company_that_fails_stops_no_other(ledger: ClinicLedger, database: Database) -> None:
@@ -102,6 +101,6 @@ def test_company_that_fails_stops_no_other(ledger: ClinicLedger, database: Datab
     finally:
         with transaction(database) as tx:
             tx.execute(text("ALTER TABLE daily_queues DROP CONSTRAINT refused"))
-    assert (sizes(database, "fails-1"), len(sizes(database, "fails-2"))) == ([], 6)
+    assert (snapshot_sizes(database, "fails-1"), len(snapshot_sizes(database, "fails-2"))) == ([], 6)
     take_snapshots(database, NIGHT + timedelta(minutes=2))
-    assert len(sizes(database, "fails-1")) == 6
+    assert len(snapshot_sizes(database, "fails-1")) == 6

@@ -1,4 +1,4 @@
-"""Sessions that stall in the middle of a statement are terminated after a time limit. No other session is."""
+"""Sessions that stall in the middle of a statement are terminated after a time limit, and no other sessions."""
 
 from contextlib import closing, contextmanager
 from uuid import uuid4
@@ -23,10 +23,7 @@ def application_name():
 
 @contextmanager
 def stalled_session(database, application_name, how):
-    """Run a session that holds a lock and stalls in the middle of a statement. Yield the connection.
-
-    `how` is the way in which it stalls.
-    """
+    """Run a session that has a lock and stalls in the middle of a statement in the way `how`. Yield its connection."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg.connect(url, application_name=application_name)) as frozen:
         frozen.execute("SELECT pg_advisory_xact_lock(77)")

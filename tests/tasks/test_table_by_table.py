@@ -1,4 +1,4 @@
-"""Partitions are created table by table. A long report locks one table, and imports continue."""
+"""Partitions are created table by table, so a long report delays one table only, and imports continue."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -28,12 +28,12 @@ def ledger(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
         database = connect(url, application_name="tests", pool_size=4)
         with transaction(database) as tx:
             create_clinic(tx)
-        change_tables(database, create_partitions(TODAY))
+        change_tables(database, create_partitions_for(TODAY))
         yield database
         database.dispose()
 
 
-def create_partitions(today: date):
+def create_partitions_for(today: date):
     return lambda tx, table: retention.create_partitions(tx, table, today)
 
 
@@ -46,14 +46,14 @@ def partition_months(tx: Transaction, table: str) -> list[str]:
 def test_reader_of_one_table_delays_neither_imports_nor_other_tables(ledger: Database, table: str) -> None:
     with snapshot_transaction(ledger) as reader:
         reader.execute(text(f"SELECT count(*) FROM {table}"))
-        changed = change_tables(ledger, create_partitions(LATER_DAY))
+        changed = change_tables(ledger, create_partitions_for(LATER_DAY))
         with transaction(ledger) as tx:
             tx.execute(text("SET LOCAL lock_timeout = '1ms'"))
             import_chunk(tx, saved_payment("25.00"))
             import_chunk(tx, deleted_payment(version=2))
 
     assert changed == ChangeResult(3 * (len(retention.PARTITIONED_TABLES) - 1), [table])
-    assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(3, [])
+    assert change_tables(ledger, create_partitions_for(LATER_DAY)) == ChangeResult(3, [])
     with transaction(ledger) as tx:
         assert {tuple(partition_months(tx, each)[-3:]) for each in retention.PARTITIONED_TABLES} == {
             ("2026_10", "2026_11", "2026_12")
@@ -64,12 +64,12 @@ def test_import_in_progress_does_not_keep_partitions_from_being_created(ledger: 
     with transaction(ledger) as tx:
         import_chunk(tx, saved_payment("25.00"))
         import_chunk(tx, deleted_payment(version=2))
-        assert change_tables(ledger, create_partitions(LATER_DAY)) == ChangeResult(
+        assert change_tables(ledger, create_partitions_for(LATER_DAY)) == ChangeResult(
             3 * len(retention.PARTITIONED_TABLES), []
         )
 
 
-def test_later_passes_try_the_blocked_table_again(ledger: Database) -> None:
+def test_blocked_table_is_tried_again_in_the_next_pass(ledger: Database) -> None:
     attempts = []
     with ledger.connect() as reader:
         reader.execute(text("SELECT count(*) FROM history"))
@@ -101,7 +101,7 @@ def test_table_that_fails_stops_no_other_table_and_its_error_is_raised(ledger: D
 
 
 def test_expired_months_of_other_tables_are_dropped_while_one_is_read(ledger: Database) -> None:
-    change_tables(ledger, create_partitions(date(2027, 9, 1)))
+    change_tables(ledger, create_partitions_for(date(2027, 9, 1)))
     kept = Retention(events=2, history=12, audit=12)
     with ledger.connect() as reader:
         reader.execute(text("SELECT count(*) FROM audit"))

@@ -1,4 +1,4 @@
-"""In a time slice, the importer imports chunk after chunk. The slice ends early if other work has priority."""
+"""In a time slice the importer imports chunk after chunk. It ends the slice early if other work has priority."""
 
 import threading
 from dataclasses import replace
@@ -55,7 +55,7 @@ def test_request_is_answered_once_when_its_first_chunk_is_read(resources, small_
     assert not stream.wait_for_reply(resources.feed, clinic_id, 100)
 
 
-def test_time_slice_blocks_for_an_entry_that_arrives_a_moment_later(resources, publish, monkeypatch):
+def test_time_slice_waits_a_moment_for_the_next_entry(resources, publish, monkeypatch):
     monkeypatch.setattr(import_attempt, "BLOCK_MS", 10_000)
     publish("1", known=True)
     chunks = import_time_slice(resources, "no-reply")
@@ -81,7 +81,7 @@ def test_time_slice_ends_on_time_with_entries_left(resources, small_chunk_resour
     assert pending_and_length(resources) == (0, 4)
 
 
-def test_time_slice_ends_after_a_release(resources, small_chunk_resources, publish):
+def test_time_slice_ends_after_it_released_a_held_payment(resources, small_chunk_resources, publish):
     publish("held")
     list(import_time_slice(small_chunk_resources, "no-reply"))
     publish("1", "2", known=True)
@@ -92,7 +92,7 @@ def test_time_slice_ends_after_a_release(resources, small_chunk_resources, publi
     assert pending_and_length(resources) == (0, 1)
 
 
-def test_time_slice_ends_after_a_failure(resources, small_chunk_resources, publish):
+def test_time_slice_ends_after_an_entry_failed(resources, small_chunk_resources, publish):
     publish("poison", "1", "2", known=True)
 
     assert [(stats.noted, stats.failed) for stats in import_time_slice(small_chunk_resources, "no-reply")] == [(1, 1)]
@@ -107,7 +107,7 @@ def test_task_returns_the_statistics_of_its_whole_time_slice(small_chunk_resourc
     assert importing.import_events(reply_to="no-reply") == total
 
 
-def test_time_slice_continues_on_any_stream_of_a_partitioned_feed(resources, clinic_id):
+def test_time_slice_reads_every_stream_of_a_partitioned_feed(resources, clinic_id):
     settings = resources.settings.model_copy(update={"streams": 2, "chunk_events": 2})
     partitioned = replace(resources, settings=settings)
     partitioned.streams.ensure_groups()

@@ -1,4 +1,4 @@
-"""A trace follows a payment from the EMR's publish to the commit, on a real Redis and a real PostgreSQL."""
+"""A trace follows a payment from the EMR's publisher to the commit, on a real Redis and a real PostgreSQL."""
 
 import threading
 from contextlib import closing
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 
 class LedgerReader(SpanProcessor):
-    """Reads the ledger through a second connection when a payment's span ends."""
+    """A span processor that reads the ledger on a second connection when a payment's span ends."""
 
     def __init__(self, database):
         self.database, self.seen = database, []

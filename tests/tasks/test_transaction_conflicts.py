@@ -1,4 +1,4 @@
-"""After a deadlock or serialization failure, the transaction is repeated. No attempt is counted."""
+"""After a deadlock or a serialization failure the transaction is repeated, and no attempt is counted."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.tasks.dispatching import pending_and_length
 
 pytestmark = pytest.mark.slow
 
-LOCK_LINE = text("SELECT id FROM lines WHERE clinic_id = :clinic AND payment_id = :payment FOR UPDATE")
+LOCK_LINE_STATEMENT = text("SELECT id FROM lines WHERE clinic_id = :clinic AND payment_id = :payment FOR UPDATE")
 
 
 def publish(resources, *events):
@@ -43,10 +43,10 @@ def test_deadlock_is_repeated_without_costing_an_attempt(deadlocking_resources, 
     with ThreadPoolExecutor(2) as threads, engine.connect() as other, engine.connect() as onlooker:
         # The other session never looks for a deadlock, so that the import is the one that is cancelled.
         other.execute(text("SET LOCAL deadlock_timeout = '10min'"))
-        other.execute(LOCK_LINE, {"clinic": clinic_id, "payment": "2"})
+        other.execute(LOCK_LINE_STATEMENT, {"clinic": clinic_id, "payment": "2"})
         importing = threads.submit(import_attempt.import_entries, deadlocking_resources, ids)
         wait_until_import_is_blocked(onlooker)
-        threads.submit(other.execute, LOCK_LINE, {"clinic": clinic_id, "payment": "1"}).result()
+        threads.submit(other.execute, LOCK_LINE_STATEMENT, {"clinic": clinic_id, "payment": "1"}).result()
         other.rollback()
         stats = importing.result()
     engine.dispose()

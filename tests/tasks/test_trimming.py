@@ -1,4 +1,4 @@
-"""Kept entries are deleted when their time is over or the memory is short. Other entries are never deleted."""
+"""Kept entries are deleted after their time, or earlier if memory is short. Other entries are never deleted."""
 
 from datetime import timedelta
 
@@ -14,15 +14,15 @@ from tasks.feed.trimming import PRESSED_MS, Memory, Trimming
 from tasks.feed.waiting import read_states
 from tests.tasks.dispatching import open_dispatcher
 
-AMPLE = Memory(used=100, limit=1_000)
-SHORT = Memory(used=710, limit=1_000)
-NEARLY_FULL = Memory(used=860, limit=1_000)
-KEEP = timedelta(minutes=10)
+AMPLE_MEMORY = Memory(used=100, limit=1_000)
+SHORT_MEMORY = Memory(used=710, limit=1_000)
+NEARLY_FULL_MEMORY = Memory(used=860, limit=1_000)
+KEEP_TIME = timedelta(minutes=10)
 
 
 @pytest.fixture(autouse=True)
 def small_nodes(feed):
-    """Limit a node of a stream to two entries, because XTRIM deletes whole nodes."""
+    """Limit the nodes of streams to two entries, because XTRIM deletes whole nodes."""
     before = feed.config_get("stream-node-max-entries")["stream-node-max-entries"]
     feed.config_set("stream-node-max-entries", 2)
     yield
@@ -58,11 +58,11 @@ def ids_on_stream(streams):
 
 
 def test_entries_are_kept_until_their_time_is_over(streams, publish):
-    old, young = publish(6, KEEP + timedelta(seconds=5)), publish(4, KEEP - timedelta(minutes=1))
+    old, young = publish(6, KEEP_TIME + timedelta(seconds=5)), publish(4, KEEP_TIME - timedelta(minutes=1))
     streams.acknowledge(read(streams, 10))
 
     assert ids_on_stream(streams) == [*old, *young]
-    Trimming(streams, KEEP).trim(AMPLE)
+    Trimming(streams, KEEP_TIME).trim(AMPLE_MEMORY)
     assert ids_on_stream(streams) == young
 
 
@@ -71,18 +71,18 @@ def test_pending_and_undelivered_entries_are_not_deleted(streams, publish):
     delivered = read(streams, 8)
     streams.acknowledge(delivered[:4])
 
-    for keep in (KEEP, timedelta()):
-        for memory in (AMPLE, SHORT, NEARLY_FULL):
+    for keep in (KEEP_TIME, timedelta()):
+        for memory in (AMPLE_MEMORY, SHORT_MEMORY, NEARLY_FULL_MEMORY):
             Trimming(streams, keep).trim(memory)
             assert ids_on_stream(streams) == ids[4:]
     assert [each.entry_id for each in streams.pending_entries(0)] == ids[4:8]
 
 
-def test_redis_knows_the_lag_after_entries_were_deleted(streams, publish):
+def test_redis_reports_the_lag_after_entries_were_deleted(streams, publish):
     old = publish(8, timedelta(days=1))
     streams.acknowledge([each for each in read(streams, 6) if each != old[1]])
 
-    Trimming(streams, KEEP).trim(AMPLE)
+    Trimming(streams, KEEP_TIME).trim(AMPLE_MEMORY)
     publish(3)
 
     (state,) = read_states(streams.client, [streams.name])
@@ -92,13 +92,13 @@ def test_redis_knows_the_lag_after_entries_were_deleted(streams, publish):
 def test_acknowledged_entries_behind_an_old_pending_one_are_deleted(streams, publish):
     old, young = publish(6, timedelta(days=1)), publish(3)
     streams.acknowledge([each for each in read(streams, 9) if each not in (old[2], old[4])])
-    trim = Trimming(streams, KEEP)
+    trim = Trimming(streams, KEEP_TIME)
 
-    trim.trim(AMPLE)
+    trim.trim(AMPLE_MEMORY)
     assert ids_on_stream(streams) == [old[2], old[4], *young]
 
     streams.acknowledge(old[2:5])
-    trim.trim(AMPLE)
+    trim.trim(AMPLE_MEMORY)
     assert ids_on_stream(streams) == young
 
 
@@ -107,7 +107,7 @@ def test_nothing_is_deleted_if_the_group_does_not_exist(streams, publish):
     streams.acknowledge(read(streams, 4))
     streams.client.xgroup_destroy(streams.name, stream.GROUP)
 
-    Trimming(streams, KEEP).trim(NEARLY_FULL)
+    Trimming(streams, KEEP_TIME).trim(NEARLY_FULL_MEMORY)
 
     assert ids_on_stream(streams) == ids
 
@@ -116,7 +116,7 @@ def test_entries_kept_before_are_deleted_if_the_time_becomes_zero(streams, publi
     publish(5, timedelta(minutes=1))
     streams.acknowledge(read(streams, 5))
 
-    Trimming(streams, timedelta()).trim(AMPLE)
+    Trimming(streams, timedelta()).trim(AMPLE_MEMORY)
 
     assert ids_on_stream(streams) == []
 
@@ -127,7 +127,7 @@ def test_entries_with_ids_of_another_clock_are_not_kept(streams, first_ms):
         streams.client.xadd(streams.name, {"event": "{}"}, id=f"{first_ms + number}-0")
     streams.acknowledge(read(streams, 4))
 
-    Trimming(streams, KEEP).trim(AMPLE)
+    Trimming(streams, KEEP_TIME).trim(AMPLE_MEMORY)
 
     assert ids_on_stream(streams) == [f"{first_ms + 4}-0"]
 
@@ -135,13 +135,13 @@ def test_entries_with_ids_of_another_clock_are_not_kept(streams, first_ms):
 def test_oldest_entries_are_deleted_early_while_the_memory_is_short(streams, publish, log_entries):
     oldest, others = publish(4, timedelta(minutes=9)), publish(4, timedelta(minutes=1))
     streams.acknowledge(read(streams, 8))
-    before, trim = trimmed_early_count(streams.client), Trimming(streams, KEEP)
+    before, trim = trimmed_early_count(streams.client), Trimming(streams, KEEP_TIME)
 
-    assert not trim.trim(AMPLE)
+    assert not trim.trim(AMPLE_MEMORY)
     assert ids_on_stream(streams) == [*oldest, *others]
-    assert trim.trim(SHORT)
+    assert trim.trim(SHORT_MEMORY)
     assert ids_on_stream(streams) == others
-    assert trim.trim(NEARLY_FULL)
+    assert trim.trim(NEARLY_FULL_MEMORY)
     assert ids_on_stream(streams) == []
 
     assert trimmed_early_count(streams.client) - before == 8
@@ -180,7 +180,7 @@ def test_streams_with_a_higher_number_are_trimmed_too(streams, feed):
     streams.acknowledge([f"7/{entry_id}"])
     assert feed.xlen(higher) == 1
 
-    Trimming(streams, KEEP).trim(AMPLE)
+    Trimming(streams, KEEP_TIME).trim(AMPLE_MEMORY)
 
     assert feed.xlen(higher) == 0
     feed.delete(higher)
@@ -202,17 +202,17 @@ def test_dispatcher_trims_the_streams(engines, stream_name, monkeypatch, keep, l
 
 def test_dispatcher_trims_again_soon_while_the_memory_is_short(dispatcher: Dispatcher, monkeypatch):
     runs = []
-    monkeypatch.setattr(dispatcher.trimming, "_read_memory", lambda: SHORT)
+    monkeypatch.setattr(dispatcher.trimming, "_read_memory", lambda: SHORT_MEMORY)
     monkeypatch.setattr(dispatcher.trimming, "trim", lambda memory: runs.append(memory) or memory.is_short)
     now_ms = dispatcher.trimming._next_ms = monotonic_ms()
     monkeypatch.setattr("tasks.feed.trimming.monotonic_ms", lambda: now_ms)
 
     dispatcher.trimming.trim_if_due()
     dispatcher.trimming.trim_if_due()
-    assert runs == [SHORT]
+    assert runs == [SHORT_MEMORY]
     now_ms += PRESSED_MS
     dispatcher.trimming.trim_if_due()
-    assert runs == [SHORT, SHORT]
+    assert runs == [SHORT_MEMORY, SHORT_MEMORY]
 
 
 def test_acknowledged_entries_are_deleted_immediately_by_default(feed, stream_name, resources):

@@ -1,4 +1,4 @@
-"""An import is not acknowledged if no standby has confirmed its commit. It is repeated when the standby is back."""
+"""An import whose commit no standby has confirmed is not acknowledged. It is repeated when the standby is back."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.builders.committed import CommittedLedger
 from tests.builders.events import event_body, saved_patient, saved_payment
 from tests.builders.synchronous_primary import synchronous_primary
 from tests.tasks.dispatching import pending_and_length
-from tests.tasks.test_entry_retry import age_entries, deliveries
+from tests.tasks.test_entry_retry import age_entries, delivery_counts
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +42,12 @@ def test_unknown_commit_is_not_acknowledged_and_the_import_is_repeated(primary, 
             import_attempt.import_new(replicated, "no-reply")
         assert pending_and_length(replicated) == (2, 2)
         assert outage.current(replicated.feed).reason == "not_replicated"
-        age_entries(replicated, list(deliveries(replicated)), 1)
+        age_entries(replicated, list(delivery_counts(replicated)), 1)
         with pytest.raises(UnknownCommitError):  # the payment is there, but only here
             entry_retry.retry_entries(replicated)
         assert pending_and_length(replicated) == (2, 2)
 
-    age_entries(replicated, list(deliveries(replicated)), 1)
+    age_entries(replicated, list(delivery_counts(replicated)), 1)
     stats, _ = entry_retry.retry_entries(replicated)
 
     assert (stats.unchanged, pending_and_length(replicated)) == (1, (0, 0))

@@ -1,4 +1,4 @@
-"""An entry that a parser or the database rejects is kept whole. It is not retried forever."""
+"""An entry that a parser or the database rejects is kept whole, and is not retried forever."""
 
 import json
 
@@ -10,11 +10,11 @@ from payments.store.db.connection import transaction
 from tasks.feed import import_attempt, retry_attempt
 from tests.builders.events import NOW, event_body, payment_fields, saved_payment
 from tests.tasks.dispatching import pending_and_length
-from tests.tasks.test_import_attempt import REFUSED
+from tests.tasks.test_import_attempt import REFUSAL_MESSAGE
 
 pytestmark = pytest.mark.slow
 
-LONG = "1" * 5_000
+LONG_NUMBER = "1" * 5_000
 UNSTORABLE_EVENTS = {
     "U+0000 in an id": payment_fields(payment_id="p\0"),
     "U+0000 in a memo": payment_fields(memo="\0"),
@@ -24,7 +24,9 @@ UNSTORABLE_EVENTS = {
     "lone surrogate in an id": payment_fields(payment_id="\ud800"),
     "lone surrogate in an unknown key": payment_fields(**{"\udcff": 1}),
     "long id": payment_fields(payment_id="p" * 1_000_000),
-    "long whole number": event_body(payment_fields(version=7)).replace(b'"version": 7', b'"version": ' + LONG.encode()),
+    "long whole number": event_body(payment_fields(version=7)).replace(
+        b'"version": 7', b'"version": ' + LONG_NUMBER.encode()
+    ),
     "large exponent": event_body(payment_fields(version=7)).replace(b'"version": 7', b'"version": 1e999999999'),
     "large exponent in an amount": payment_fields(amount_paid="1e999999999"),
     "large exponent as an amount": event_body(payment_fields()).replace(b'"25.00"', b"1E+999999999"),
@@ -82,7 +84,7 @@ def test_entry_that_cannot_be_stored_with_its_fields_is_kept_without_them(resour
     row = dead_letter(resources, unstorable_entry_id)
     assert (row["status"], row["reason"]) == ("Not Sent", "retries_exhausted")
     assert (row["clinic_id"], row["patient_id"], row["version"]) == (None, None, None)
-    assert row["error"].endswith(REFUSED)
+    assert row["error"].endswith(REFUSAL_MESSAGE)
     assert json.loads(row["body"])["clinic_id"] == clinic_id
     assert dead_letter(resources, exhausted)["clinic_id"] == clinic_id
 

@@ -1,4 +1,4 @@
-"""Count the waiting entries. Kept entries are also on the stream, but do not count."""
+"""Waiting entries are counted. Kept entries are also on the stream, but do not count."""
 
 from datetime import UTC, datetime
 
@@ -16,12 +16,12 @@ def publish(feed, name, count):
     return [feed.xadd(name, {"event": "{}"}).decode() for _ in range(count)]
 
 
-def read(feed, name, count):
+def read_entries(feed, name, count):
     found = stream.read_new(feed, [name], count, "no-reply")
     return [entry.entry_id for entry in found[name]]
 
 
-def keep(feed, name, ids):
+def keep_entries(feed, name, ids):
     """Acknowledge entries without deleting them."""
     feed.xack(name, stream.GROUP, *ids)
 
@@ -30,8 +30,8 @@ def keep(feed, name, ids):
 def three_of_each(feed, stream_name):
     """Put three kept, three pending and three undelivered entries on the stream, and return the ids."""
     ids = publish(feed, stream_name, 9)
-    read(feed, stream_name, 6)
-    keep(feed, stream_name, ids[:3])
+    read_entries(feed, stream_name, 6)
+    keep_entries(feed, stream_name, ids[:3])
     return ids
 
 
@@ -55,8 +55,8 @@ def test_missing_stream_has_no_entries(feed, stream_name):
 
 def test_lag_is_known_while_the_last_delivered_entry_is_deleted(feed, stream_name):
     publish(feed, stream_name, 5)
-    kept, deleted = read(feed, stream_name, 2)
-    keep(feed, stream_name, [kept])
+    kept, deleted = read_entries(feed, stream_name, 2)
+    keep_entries(feed, stream_name, [kept])
     stream.acknowledge_and_delete(feed, stream_name, [deleted])
 
     assert count_waiting(feed, [stream_name]) == [WaitingEntries(undelivered=3, pending=0, kept=1)]
@@ -87,7 +87,7 @@ def test_many_undelivered_entries_without_a_lag_count_with_the_kept_ones(
 
 def test_nothing_waits_after_undelivered_entries_were_trimmed(feed, stream_name):
     ids = publish(feed, stream_name, 4)
-    keep(feed, stream_name, read(feed, stream_name, 2))
+    keep_entries(feed, stream_name, read_entries(feed, stream_name, 2))
     feed.xtrim(stream_name, maxlen=0, approximate=False)
 
     assert count_waiting(feed, [stream_name]) == [WaitingEntries(0, 0, 0)]
@@ -99,30 +99,30 @@ def test_nothing_waits_after_undelivered_entries_were_trimmed(feed, stream_name)
 def test_lag_is_measured_from_the_oldest_entry_that_waits(feed, stream_name, three_of_each):
     assert Streams(feed, stream_name).stats(datetime.now(UTC)).oldest_ids == (three_of_each[3],)
 
-    keep(feed, stream_name, three_of_each[3:6])
+    keep_entries(feed, stream_name, three_of_each[3:6])
     assert Streams(feed, stream_name).stats(datetime.now(UTC)).oldest_ids == (three_of_each[6],)
 
-    keep(feed, stream_name, read(feed, stream_name, 3))
+    keep_entries(feed, stream_name, read_entries(feed, stream_name, 3))
     assert Streams(feed, stream_name).stats(datetime.now(UTC)).oldest_ids == ()
 
 
-def test_stream_that_holds_only_kept_entries_counts_as_read(feed, stream_name):
+def test_stream_with_only_kept_entries_counts_as_read(feed, stream_name):
     first, second = stream_names(stream_name, 2)[1:]
     for name in (first, second):
         stream.ensure_group(feed, name)
         publish(feed, name, 2)
-    keep(feed, first, read(feed, first, 2))
-    read(feed, second, 1)
+    keep_entries(feed, first, read_entries(feed, first, 2))
+    read_entries(feed, second, 1)
 
     assert Streams(feed, stream_name).unread_names() == [second]
     feed.delete(first, second)
 
 
-def test_kept_entry_of_a_company_is_not_on_the_feed(feed, stream_name):
+def test_kept_entry_does_not_count_as_an_entry_of_its_company(feed, stream_name):
     for company in ("kept", "pending", "new"):
         feed.xadd(stream_name, {"event": event_body(saved_payment(company_id=company))})
-    ids = read(feed, stream_name, 2)
-    keep(feed, stream_name, ids[:1])
+    ids = read_entries(feed, stream_name, 2)
+    keep_entries(feed, stream_name, ids[:1])
 
     streams = Streams(feed, stream_name)
     assert [has_entry(streams, company) for company in ("kept", "pending", "new", "other")] == [

@@ -1,7 +1,4 @@
-"""Fixtures that run a service's module in this process, and start servers that require a login.
-
-The servers are a PostgreSQL whose roles need passwords, and a Valkey with a password and two databases.
-"""
+"""Fixtures that run a service's module in this process, and start a PostgreSQL and a Valkey that require passwords."""
 
 import os
 import runpy
@@ -26,8 +23,8 @@ from payments.store.migrations import upgrade
 from workers.runtime.ports import free_port
 
 PASSWORD = "#?/@%:&=+;,[]\\'\" {}$ü€😀 sEcr3t"  # noqa: S105 (a password of these tests)
-ROLE_PASSWORD = sql.Literal(PASSWORD)
-WRITTEN = quote(PASSWORD, safe="")
+PASSWORD_LITERAL = sql.Literal(PASSWORD)
+ENCODED_PASSWORD = quote(PASSWORD, safe="")
 """The password, percent-encoded."""
 SECONDS_MAX = 20
 
@@ -85,7 +82,9 @@ def server_url(tmp_path_factory):
             rules.write_text(text)
             owner.execute("SELECT pg_reload_conf()")
             for role in ("app", "limited", "reader", "barred"):
-                owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), ROLE_PASSWORD))
+                owner.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), PASSWORD_LITERAL)
+                )
             owner.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app")
             owner.execute("GRANT SELECT ON alembic_version TO limited")
             owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")

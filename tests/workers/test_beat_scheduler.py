@@ -1,4 +1,4 @@
-"""Beat sends each recurring task at its interval, even with a wrong clock. Its messages do not pile up."""
+"""Beat sends each recurring task at its interval, even with a wrong clock. The number of its messages is limited."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,10 @@ from workers.runtime.beat_scheduler import StatelessScheduler
 
 pytestmark = pytest.mark.slow
 
-WAITING_MAX = 6
+TOTAL_MESSAGES_MAX = 6
 HOUR, NOON = timedelta(hours=1), datetime(2026, 6, 10, 12, tzinfo=UTC)
-OFTEN = [each.task for each in RECURRING if each.every == timedelta(minutes=1)]
-SELDOM = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
+TASKS_EVERY_MINUTE = [each.task for each in RECURRING if each.every == timedelta(minutes=1)]
+TASKS_EVERY_FIVE_MINUTES = [each.task for each in RECURRING if each.every == timedelta(minutes=5)]
 
 
 class BeatHarness:
@@ -63,7 +63,7 @@ class BeatHarness:
         return [each["task"] for each in headers]
 
     def forget_waiting_messages(self):
-        """Delete the markers of waiting messages. In production, Redis deletes them after a while."""
+        """Delete the markers of waiting messages, as Redis does after some time in production."""
         for key in self.broker.keys("payments:hint:*"):
             assert 0 < self.broker.ttl(key) <= WAITING_SECONDS_MAX
             self.broker.delete(key)
@@ -73,129 +73,131 @@ class BeatHarness:
 
 
 @pytest.fixture
-def beat(redis_url, monkeypatch):
+def beat_harness(redis_url, monkeypatch):
     """A beat scheduler on an empty broker and feed."""
-    beat = BeatHarness(redis_url, monkeypatch)
-    with beat.feed, beat.broker:
-        empty(beat)  # other tests leave messages
-        yield beat
+    beat_harness = BeatHarness(redis_url, monkeypatch)
+    with beat_harness.feed, beat_harness.broker:
+        beat_without_messages(beat_harness)  # other tests leave messages
+        yield beat_harness
         close_app()
-        empty(beat)
+        beat_without_messages(beat_harness)
 
 
-def empty(beat):
-    beat.feed.flushdb()
-    beat.broker.flushdb()
+def beat_without_messages(beat_harness):
+    beat_harness.feed.flushdb()
+    beat_harness.broker.flushdb()
 
 
-def test_new_scheduler_sends_every_task_immediately(beat):
+def test_new_scheduler_sends_every_task_immediately(beat_harness):
     """A new scheduler sends every task first, so that frequent deployments do not skip nightly tasks."""
     everything = sorted(each.task for each in RECURRING)
 
     for _ in range(3):
-        assert sorted(beat.advance(1)) == everything
-        beat.restart()
+        assert sorted(beat_harness.advance(1)) == everything
+        beat_harness.restart()
 
 
-def test_beat_sends_tasks_at_their_intervals(beat):
-    beat.advance(1)
+def test_beat_sends_tasks_at_their_intervals(beat_harness):
+    beat_harness.advance(1)
 
-    assert sorted(beat.advance(180)) == sorted(OFTEN * 3)
-    taken = beat.advance(600)
-    assert {taken.count(each) for each in SELDOM} == {2}
+    assert sorted(beat_harness.advance(180)) == sorted(TASKS_EVERY_MINUTE * 3)
+    taken = beat_harness.advance(600)
+    assert {taken.count(each) for each in TASKS_EVERY_FIVE_MINUTES} == {2}
 
 
 @pytest.mark.parametrize("step", [-HOUR, timedelta(seconds=-6), timedelta(seconds=6), HOUR], ids=str)
-def test_beat_keeps_its_intervals_when_the_clock_is_set(beat, step):
-    beat.advance(1)
-    beat.now += step
-    beat.advance(60)
+def test_beat_keeps_its_intervals_when_the_clock_is_set(beat_harness, step):
+    beat_harness.advance(1)
+    beat_harness.now += step
+    beat_harness.advance(60)
 
-    assert sorted(each for each in beat.advance(180) if each in OFTEN) == sorted(OFTEN * 3)
+    assert sorted(each for each in beat_harness.advance(180) if each in TASKS_EVERY_MINUTE) == sorted(
+        TASKS_EVERY_MINUTE * 3
+    )
 
 
-def test_scheduler_of_celery_stops_when_the_clock_is_set_back(beat):
+def test_celerys_own_scheduler_stops_when_the_clock_is_set_back(beat_harness):
     plain = Scheduler(app)
     plain.producer, sent = None, []
     plain.apply_entry = lambda entry, producer: sent.append(entry.name)
-    beat.scheduler = plain
-    beat.advance(70)
-    before, beat.now = len(sent), beat.now - HOUR
-    beat.advance(600)
+    beat_harness.scheduler = plain
+    beat_harness.advance(70)
+    before, beat_harness.now = len(sent), beat_harness.now - HOUR
+    beat_harness.advance(600)
 
     assert (before > 0, len(sent)) == (True, before)
 
 
-def test_one_message_of_each_task_waits_while_no_worker_runs(beat):
-    beat.advance(20, worker_runs=False)
+def test_one_message_of_each_task_waits_while_no_worker_runs(beat_harness):
+    beat_harness.advance(20, worker_runs=False)
 
-    assert sorted(beat.take_messages()) == sorted(each.task for each in RECURRING)
-
-
-def test_two_schedulers_leave_one_message_of_each_task(beat):
-    first = beat.scheduler
-    beat.advance(3, worker_runs=False)
-    beat.restart()
-    beat.advance(3, worker_runs=False)
-    beat.scheduler = first
-    beat.advance(10, worker_runs=False)
-
-    assert sorted(beat.take_messages()) == sorted(each.task for each in RECURRING)
+    assert sorted(beat_harness.take_messages()) == sorted(each.task for each in RECURRING)
 
 
-def test_messages_do_not_pile_up_while_no_worker_runs_for_days(beat, monkeypatch):
-    monkeypatch.setattr(enqueue, "WAITING_MESSAGES_MAX", WAITING_MAX)
-    for _ in range(3 * WAITING_MAX):
-        beat.forget_waiting_messages()
-        beat.advance(60, worker_runs=False)
+def test_two_schedulers_leave_one_message_of_each_task(beat_harness):
+    first = beat_harness.scheduler
+    beat_harness.advance(3, worker_runs=False)
+    beat_harness.restart()
+    beat_harness.advance(3, worker_runs=False)
+    beat_harness.scheduler = first
+    beat_harness.advance(10, worker_runs=False)
 
-    assert {queue: count for queue, count in beat.waiting_count().items() if count > WAITING_MAX} == {}
-    assert beat.take_messages()
-    assert set(OFTEN) <= set(beat.advance(70))
-
-
-def test_task_that_an_import_enqueued_is_not_sent_again(beat):
-    beat.advance(1)
-    enqueue_once(beat.broker, OFTEN[0], headers={"celery_beat_task": True})
-    beat.advance(61, worker_runs=False)
-
-    assert beat.take_messages().count(OFTEN[0]) == 1
+    assert sorted(beat_harness.take_messages()) == sorted(each.task for each in RECURRING)
 
 
-def test_scheduler_shows_that_it_runs(beat):
-    assert not has_heartbeat(beat.feed, SCHEDULER_HEARTBEAT_KEY)
-    beat.advance(1)
+def test_number_of_messages_is_limited_while_no_worker_runs_for_days(beat_harness, monkeypatch):
+    monkeypatch.setattr(enqueue, "WAITING_MESSAGES_MAX", TOTAL_MESSAGES_MAX)
+    for _ in range(3 * TOTAL_MESSAGES_MAX):
+        beat_harness.forget_waiting_messages()
+        beat_harness.advance(60, worker_runs=False)
 
-    assert has_heartbeat(beat.feed, SCHEDULER_HEARTBEAT_KEY)
-    assert beat.progress[-1]
+    assert {queue: count for queue, count in beat_harness.waiting_count().items() if count > TOTAL_MESSAGES_MAX} == {}
+    assert beat_harness.take_messages()
+    assert set(TASKS_EVERY_MINUTE) <= set(beat_harness.advance(70))
 
 
-def test_scheduler_outlives_an_outage_of_redis(beat):
-    beat.scheduler._broker = beat.scheduler._feed = connect_redis("redis://127.0.0.1:1")
-    assert beat.advance(6) == []
+def test_task_that_an_import_enqueued_is_not_sent_again(beat_harness):
+    beat_harness.advance(1)
+    enqueue_once(beat_harness.broker, TASKS_EVERY_MINUTE[0], headers={"celery_beat_task": True})
+    beat_harness.advance(61, worker_runs=False)
+
+    assert beat_harness.take_messages().count(TASKS_EVERY_MINUTE[0]) == 1
+
+
+def test_scheduler_shows_that_it_runs(beat_harness):
+    assert not has_heartbeat(beat_harness.feed, SCHEDULER_HEARTBEAT_KEY)
+    beat_harness.advance(1)
+
+    assert has_heartbeat(beat_harness.feed, SCHEDULER_HEARTBEAT_KEY)
+    assert beat_harness.progress[-1]
+
+
+def test_scheduler_outlives_an_outage_of_redis(beat_harness):
+    beat_harness.scheduler._broker = beat_harness.scheduler._feed = connect_redis("redis://127.0.0.1:1")
+    assert beat_harness.advance(6) == []
     # It still makes progress, and is not ready.
-    assert beat.progress[-1] is False
-    beat.scheduler._broker, beat.scheduler._feed = beat.broker, beat.feed
+    assert beat_harness.progress[-1] is False
+    beat_harness.scheduler._broker, beat_harness.scheduler._feed = beat_harness.broker, beat_harness.feed
 
-    assert sorted(beat.advance(60)) == sorted(OFTEN)
+    assert sorted(beat_harness.advance(60)) == sorted(TASKS_EVERY_MINUTE)
 
 
-def test_tasks_without_success_are_late_after_three_intervals(beat):
+def test_tasks_without_success_are_late_after_three_intervals(beat_harness):
     def wait(seconds):  # instead of waiting, shorten what Redis has left to keep
-        for key in beat.feed.keys("payments:succeeded:*"):
-            beat.feed.expire(key, beat.feed.ttl(key) - seconds)
+        for key in beat_harness.feed.keys("payments:succeeded:*"):
+            beat_harness.feed.expire(key, beat_harness.feed.ttl(key) - seconds)
 
-    assert recurring.success_ages(beat.feed) == {}
-    beat.advance(1)
-    assert recurring.late_tasks(beat.feed) == {}
+    assert recurring.success_ages(beat_harness.feed) == {}
+    beat_harness.advance(1)
+    assert recurring.late_tasks(beat_harness.feed) == {}
     wait(250)
-    assert sorted(each.task for each in recurring.late_tasks(beat.feed)) == sorted(OFTEN)
-    recurring.record_success(beat.feed, OFTEN[0])
-    recurring.record_success(beat.feed, "canary.sing")
-    beat.advance(5)
-    assert sorted(each.task for each in recurring.late_tasks(beat.feed)) == sorted(OFTEN[1:])
+    assert sorted(each.task for each in recurring.late_tasks(beat_harness.feed)) == sorted(TASKS_EVERY_MINUTE)
+    recurring.record_success(beat_harness.feed, TASKS_EVERY_MINUTE[0])
+    recurring.record_success(beat_harness.feed, "canary.sing")
+    beat_harness.advance(5)
+    assert sorted(each.task for each in recurring.late_tasks(beat_harness.feed)) == sorted(TASKS_EVERY_MINUTE[1:])
     wait(4_000)
-    assert len(recurring.late_tasks(beat.feed)) >= len(RECURRING) - 1
+    assert len(recurring.late_tasks(beat_harness.feed)) >= len(RECURRING) - 1
 
 
 @pytest.mark.parametrize(

@@ -8,25 +8,25 @@ import redis
 from config.engines import Engines
 from config.settings import SettingsError, read_settings
 from tasks.engine_check import durability_warnings, require_feed
-from tests.workers.conftest import PASSWORD, WRITTEN
+from tests.workers.conftest import ENCODED_PASSWORD, PASSWORD
 
 pytestmark = pytest.mark.slow
 
-NO_DATABASE = "postgresql+psycopg://u:sEcr3t@127.0.0.1:1/none"
-STORES_NOTHING = "stores nothing on disk"
+UNREACHABLE_DATABASE_URL = "postgresql+psycopg://u:sEcr3t@127.0.0.1:1/none"
+NOT_STORED_WARNING = "stores nothing on disk"
 
 
 @pytest.fixture
 def durability_warnings_of(protected_redis):
-    """Return a function that configures the Redis server, and returns the warnings for the Redis user `login`."""
+    """Return a function that configures the Redis server, logs in as `login`, and returns the warnings."""
     port, _ = protected_redis
     defaults = {"maxmemory": "0", "maxmemory-policy": "noeviction", "appendonly": "no", "save": ""}
 
-    def durability_warnings_of(login=f":{WRITTEN}", **options):
+    def durability_warnings_of(login=f":{ENCODED_PASSWORD}", **options):
         for name, value in (defaults | options).items():
             server.config_set(name.replace("_", "-"), value)
         url = f"redis://{login}@127.0.0.1:{port}/0"
-        return durability_warnings(Engines.named(NO_DATABASE, url))
+        return durability_warnings(Engines.named(UNREACHABLE_DATABASE_URL, url))
 
     with closing(redis.Redis(port=port, password=PASSWORD)) as server:
         server.execute_command("ACL SETUSER managed on >sEcr3t ~* &* +@all -@admin -@dangerous +info")
@@ -40,7 +40,7 @@ def durability_warnings_of(protected_redis):
     [
         ({"save": "3600 1"}, []),
         ({"appendonly": "yes"}, []),
-        ({}, [STORES_NOTHING]),
+        ({}, [NOT_STORED_WARNING]),
     ],
 )
 def test_warning_names_redis_settings_that_may_lose_entries(durability_warnings_of, options, problems):
@@ -63,7 +63,7 @@ def test_warning_names_redis_settings_that_may_lose_entries(durability_warnings_
         ({"maxmemory": "100mb", "maxmemory_policy": "allkeys-lru"}, True),
     ],
 )
-@pytest.mark.parametrize("login", [f":{WRITTEN}", "managed:sEcr3t"])
+@pytest.mark.parametrize("login", [f":{ENCODED_PASSWORD}", "managed:sEcr3t"])
 def test_redis_that_evicts_streams_is_refused_at_start(
     durability_warnings_of, protected_redis, options, is_refused, login
 ):

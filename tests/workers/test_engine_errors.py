@@ -13,18 +13,18 @@ from payments.store.migrations import upgrade
 from tasks.app import make_app
 from tasks.engine_check import require_database, require_feed
 from tasks.resources import connect_redis
-from tests.workers.conftest import PASSWORD, WRITTEN
+from tests.workers.conftest import ENCODED_PASSWORD, PASSWORD
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.ports import free_port
 
 pytestmark = pytest.mark.slow
 
-NOWHERE = "redis://127.0.0.1:1/0"
+UNREACHABLE_REDIS_URL = "redis://127.0.0.1:1/0"
 SERVICES = ("workers.intake", "workers.importer", "workers.retrier", "workers.backoffice", "console.web.serve")
 
 
-def assert_one_line(ended, name, *words):
-    """Assert that a process printed one line with the setting and the cause, and without any part of the password."""
+def assert_one_line_error(ended, name, *words):
+    """Assert that a process printed one line that names the setting and the cause, and no part of the password."""
     (line,) = ended.err.splitlines()
     for word in (f"{name}: ", *words):
         assert word in line
@@ -35,7 +35,7 @@ def test_any_password_that_is_percent_encoded_logs_in(url_of_role, protected_red
     settings, (port, socket) = read_settings({}), protected_redis
 
     require_database(settings, url_of_role("app"))
-    for url in (f"redis://:{WRITTEN}@127.0.0.1:{port}/0", f"unix://:{WRITTEN}@{socket}?db=0"):
+    for url in (f"redis://:{ENCODED_PASSWORD}@127.0.0.1:{port}/0", f"unix://:{ENCODED_PASSWORD}@{socket}?db=0"):
         require_feed(settings, normalize_redis_url(url))
 
 
@@ -52,18 +52,18 @@ def test_any_password_that_is_percent_encoded_logs_in(url_of_role, protected_red
 )
 @pytest.mark.parametrize("module", SERVICES)
 def test_role_that_postgresql_refuses_stops_a_service(module, login, cause, run_module, url_of_role):
-    ended = run_module(module, DATABASE_URL=url_of_role(*login), REDIS_URL=NOWHERE)
+    ended = run_module(module, DATABASE_URL=url_of_role(*login), REDIS_URL=UNREACHABLE_REDIS_URL)
 
     assert ended.status == EXIT_MISCONFIGURED
-    assert_one_line(ended, "DATABASE_URL", cause)
+    assert_one_line_error(ended, "DATABASE_URL", cause)
 
 
 def test_console_that_cannot_isolate_companies_is_stopped(run_module, url_of_role):
-    ended = run_module("console.web.serve", DATABASE_URL=url_of_role("app"), REDIS_URL=NOWHERE)
+    ended = run_module("console.web.serve", DATABASE_URL=url_of_role("app"), REDIS_URL=UNREACHABLE_REDIS_URL)
 
     assert ended.status == EXIT_MISCONFIGURED
     grant = "GRANT payments_console TO app WITH INHERIT FALSE, SET TRUE"
-    assert_one_line(ended, "DATABASE_URL", f"role app may not become payments_console: {grant}")
+    assert_one_line_error(ended, "DATABASE_URL", f"role app may not become payments_console: {grant}")
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_console_that_cannot_isolate_companies_is_stopped(run_module, url_of_rol
 )
 @pytest.mark.parametrize("module", ["workers.migrate", *SERVICES])
 def test_database_that_cannot_be_used_stops_a_process(module, database, cause, run_module, server_url):
-    ended = run_module(module, DATABASE_URL=with_database(server_url, database), REDIS_URL=NOWHERE)
+    ended = run_module(module, DATABASE_URL=with_database(server_url, database), REDIS_URL=UNREACHABLE_REDIS_URL)
 
     assert ended.status == EXIT_MISCONFIGURED
-    assert_one_line(ended, "DATABASE_URL", cause)
+    assert_one_line_error(ended, "DATABASE_URL", cause)
 
 
 @pytest.mark.parametrize("module", ["workers.migrate", *SERVICES])
 def test_wrong_value_of_a_libpq_option_stops_a_process(module, run_module, server_url):
-    ended = run_module(module, DATABASE_URL=f"{server_url}&sslmode=requird", REDIS_URL=NOWHERE)
+    ended = run_module(module, DATABASE_URL=f"{server_url}&sslmode=requird", REDIS_URL=UNREACHABLE_REDIS_URL)
 
     assert ended.status == EXIT_MISCONFIGURED
-    assert_one_line(ended, "DATABASE_URL", 'invalid sslmode value: "requird"')
+    assert_one_line_error(ended, "DATABASE_URL", 'invalid sslmode value: "requird"')
 
 
 @pytest.mark.parametrize("client_encoding", ["LATIN1", "SQL_ASCII"])
@@ -101,40 +101,42 @@ def test_client_encoding_of_the_environment_changes_nothing(client_encoding, ser
 def test_role_without_schema_rights_gets_an_error_naming_the_right(run_module, url_of_role, owner):
     owner.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     try:
-        ended = run_module("workers.importer", DATABASE_URL=url_of_role("app"), REDIS_URL=NOWHERE)
+        ended = run_module("workers.importer", DATABASE_URL=url_of_role("app"), REDIS_URL=UNREACHABLE_REDIS_URL)
     finally:
         owner.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
 
-    assert_one_line(ended, "DATABASE_URL", "role app may use no schema: GRANT USAGE ON SCHEMA public TO the role")
+    assert_one_line_error(ended, "DATABASE_URL", "role app may use no schema: GRANT USAGE ON SCHEMA public TO the role")
 
 
 @pytest.mark.parametrize("module", ["workers.importer", "workers.migrate"])
 def test_role_with_another_search_path_gets_an_error_naming_it(module, run_module, url_of_role, owner):
     owner.execute("CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO app; ALTER ROLE app SET search_path = other")
     try:
-        ended = run_module(module, DATABASE_URL=url_of_role("app"), REDIS_URL=NOWHERE)
+        ended = run_module(module, DATABASE_URL=url_of_role("app"), REDIS_URL=UNREACHABLE_REDIS_URL)
     finally:
         owner.execute("ALTER ROLE app RESET search_path; DROP SCHEMA other")
 
-    assert_one_line(ended, "DATABASE_URL", "role app finds the schema other first; the tables are in public")
+    assert_one_line_error(ended, "DATABASE_URL", "role app finds the schema other first; the tables are in public")
 
 
 def test_migration_by_a_role_that_may_not_create_tables_names_the_cause(run_module, url_of_role, owner):
     owner.execute("CREATE DATABASE fresh TEMPLATE template0")
 
-    ended = run_module("workers.migrate", DATABASE_URL=with_database(url_of_role("app"), "fresh"), REDIS_URL=NOWHERE)
+    ended = run_module(
+        "workers.migrate", DATABASE_URL=with_database(url_of_role("app"), "fresh"), REDIS_URL=UNREACHABLE_REDIS_URL
+    )
 
     assert ended.status == EXIT_MISCONFIGURED
-    assert_one_line(ended, "DATABASE_URL", "permission denied for schema public")
+    assert_one_line_error(ended, "DATABASE_URL", "permission denied for schema public")
 
 
 def test_migration_without_a_server_ends_with_the_status_of_an_outage(run_module):
     url = f"postgresql://u:sEcr3t@127.0.0.1:{free_port()}/d"
 
-    ended = run_module("workers.migrate", DATABASE_URL=url, REDIS_URL=NOWHERE)
+    ended = run_module("workers.migrate", DATABASE_URL=url, REDIS_URL=UNREACHABLE_REDIS_URL)
 
     assert ended.status == 1
-    assert_one_line(ended, "DATABASE_URL", "does not answer", "Connection refused")
+    assert_one_line_error(ended, "DATABASE_URL", "does not answer", "Connection refused")
 
 
 @pytest.mark.parametrize(
@@ -143,10 +145,10 @@ def test_migration_without_a_server_ends_with_the_status_of_an_outage(run_module
         (":sEcr3t@{}/0", "invalid username-password pair or user is disabled"),
         ("{}/0", "Authentication required"),
         ("ann:sEcr3t@{}/0", "invalid username-password pair or user is disabled"),
-        (f":{WRITTEN}@{{}}/7", "DB index is out of range"),
+        (f":{ENCODED_PASSWORD}@{{}}/7", "DB index is out of range"),
         # The feed has the last database, so the broker would have one that does not exist.
         (
-            f":{WRITTEN}@{{}}/1",
+            f":{ENCODED_PASSWORD}@{{}}/1",
             "Celery's broker uses database 2, the next one; CELERY_BROKER_URL can name",
         ),
     ],
@@ -163,11 +165,11 @@ def test_redis_that_refuses_its_url_stops_a_service(module, place, cause, run_mo
 
     assert ended.status == EXIT_MISCONFIGURED
     # The scheduler and Flower use the broker alone, whose URL is derived.
-    assert_one_line(ended, "REDIS_URL", cause)
+    assert_one_line_error(ended, "REDIS_URL", cause)
 
 
 def test_configured_broker_is_named_in_its_error(run_module, protected_redis, server_url):
-    good, port = WRITTEN, protected_redis[0]
+    good, port = ENCODED_PASSWORD, protected_redis[0]
     urls = {
         "REDIS_URL": f"redis://:{good}@127.0.0.1:{port}/0",
         "CELERY_BROKER_URL": f"redis://:sEcr3t@127.0.0.1:{port}/1",
@@ -175,7 +177,7 @@ def test_configured_broker_is_named_in_its_error(run_module, protected_redis, se
 
     ended = run_module("workers.importer", DATABASE_URL=server_url, **urls)
 
-    assert_one_line(ended, "CELERY_BROKER_URL", f"redis://127.0.0.1:{port}/1: ", "invalid username-password pair")
+    assert_one_line_error(ended, "CELERY_BROKER_URL", f"redis://127.0.0.1:{port}/1: ", "invalid username-password pair")
 
 
 def test_redis_user_without_ping_permission_passes_the_check(protected_redis):
@@ -188,7 +190,7 @@ def test_celery_uses_the_configured_broker_and_not_that_of_its_environment(
     form, variable, protected_redis, monkeypatch
 ):
     port, socket = protected_redis
-    broker_url = normalize_redis_url(form.format(WRITTEN, port=port, socket=socket))
+    broker_url = normalize_redis_url(form.format(ENCODED_PASSWORD, port=port, socket=socket))
     monkeypatch.setenv(variable, f"redis://:{PASSWORD}@127.0.0.1:1/9")
 
     app = make_app(celery_settings(Engines("", "redis://127.0.0.1:1/0", broker_url)))

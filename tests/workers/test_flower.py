@@ -18,21 +18,21 @@ from tasks import wire_names
 from tasks.app import close_app, make_app
 from tasks.enqueue import send
 from tasks.resources import connect_redis
-from tests.workers.conftest import WRITTEN
+from tests.workers.conftest import ENCODED_PASSWORD
 from workers import flower
 from workers.runtime.config_errors import EXIT_MISCONFIGURED
 from workers.runtime.ports import free_port
 
 TIMEOUT_SECONDS = 60.0
 URL_SETTINGS = {"DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "redis://:secret@h:6379/0"}
-LOGIN = {"PAYMENTS_FLOWER_USER": "ann", "PAYMENTS_FLOWER_PASSWORD": "a,b"}
+LOGIN_SETTINGS = {"PAYMENTS_FLOWER_USER": "ann", "PAYMENTS_FLOWER_PASSWORD": "a,b"}
 
 
 @pytest.mark.parametrize(
     ("environ", "login"),
     [
-        (LOGIN, "ann:a,b"),
-        (LOGIN | {"FLOWER_UNAUTHENTICATED_API": "true"}, "ann:a,b"),
+        (LOGIN_SETTINGS, "ann:a,b"),
+        (LOGIN_SETTINGS | {"FLOWER_UNAUTHENTICATED_API": "true"}, "ann:a,b"),
         ({"FLOWER_UNAUTHENTICATED_API": "true"}, None),
     ],
 )
@@ -56,7 +56,7 @@ def test_flower_without_a_login_exits_with_one_line_and_is_not_restarted(monkeyp
 
 
 # Variables from which Flower or Celery would take an option, and those of a Kubernetes service called `flower`.
-HOSTILE = {
+FOREIGN_VARIABLES = {
     "FLOWER_PORT": "tcp://10.0.0.1:5555",
     "FLOWER_SERVICE_HOST": "10.0.0.1",
     "FLOWER_ADDRESS": "0.0.0.0",  # noqa: S104 (Flower must not see it)
@@ -88,7 +88,7 @@ def test_flower_keeps_its_tasks_at_a_restart_where_it_can_write(tmp_path):
 def running_flower(folder, environment):
     """Run Flower with a login in this folder, and yield the port. Flower's output goes to the file `out`."""
     port = free_port()
-    env = os.environ | environment | LOGIN | {"PAYMENTS_FLOWER_PORT": str(port)}
+    env = os.environ | environment | LOGIN_SETTINGS | {"PAYMENTS_FLOWER_PORT": str(port)}
     command = [sys.executable, "-m", "workers.flower"]
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(command, env=env, cwd=folder, stdout=out, stderr=out)
@@ -100,8 +100,8 @@ def running_flower(folder, environment):
     assert exit_status == 0
 
 
-def get(port, path, login=None, method="GET", host="127.0.0.1"):
-    """Return the HTTP status and the page. Waits until the server answers."""
+def get_page(port, path, login=None, method="GET", host="127.0.0.1"):
+    """Wait until the server answers, and return the HTTP status and the page."""
     headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
@@ -116,7 +116,7 @@ def get(port, path, login=None, method="GET", host="127.0.0.1"):
 
 
 def status(*request, **options):
-    return get(*request, **options)[0]
+    return get_page(*request, **options)[0]
 
 
 @pytest.fixture
@@ -149,10 +149,10 @@ def assert_read_only(port):
 
 
 @pytest.mark.acceptance
-def test_variables_of_flower_and_celery_change_nothing(postgres_url, redis_url, tmp_path):
+def test_variables_named_like_options_of_flower_and_celery_are_ignored(postgres_url, redis_url, tmp_path):
     (tmp_path / "flowerconfig.py").write_text("port = 1\nbasic_auth = ['eve:eve']\n")
 
-    with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment() | HOSTILE) as port:
+    with running_flower(tmp_path, Engines.named(postgres_url, redis_url).environment() | FOREIGN_VARIABLES) as port:
         assert_read_only(port)
         assert status(port, "/tasks", "eve:eve") == 401
 
@@ -166,10 +166,10 @@ def test_variables_of_flower_and_celery_change_nothing(postgres_url, redis_url, 
 @pytest.mark.parametrize("form", ["redis://:{}@127.0.0.1:{port}/0", "unix://:{}@{socket}"])
 def test_password_of_the_broker_is_on_no_page_and_in_no_log(form, protected_redis, tmp_path):
     port, socket = protected_redis
-    url = form.format(WRITTEN, port=port, socket=socket)
+    url = form.format(ENCODED_PASSWORD, port=port, socket=socket)
 
     with running_flower(tmp_path, {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": url}) as flower_port:
-        pages = [get(flower_port, path, "ann:a,b") for path in ("/broker", "/workers", "/tasks", "/api/workers")]
+        pages = [get_page(flower_port, path, "ann:a,b") for path in ("/broker", "/workers", "/tasks", "/api/workers")]
 
     assert [found for found, _ in pages] == [200] * 4
     for text in (*(page for _, page in pages), (tmp_path / "out").read_text()):
@@ -179,9 +179,9 @@ def test_password_of_the_broker_is_on_no_page_and_in_no_log(form, protected_redi
 
 @pytest.fixture
 def failing_worker(postgres_url, redis_url, tmp_path):
-    """Run the back office on a database without tables, where every task fails.
+    """Run the back office on a database without tables, so that every task fails.
 
-    Yield a function that returns how many messages wait in a queue.
+    Yield a function that returns the number of messages in a queue.
     """
     engines = Engines.named(postgres_url, redis_url)
     env = os.environ | engines.environment() | {"PAYMENTS_HOME": str(tmp_path)}
@@ -211,7 +211,7 @@ def test_flower_shows_a_failed_task_as_failed_and_its_message_is_gone(flower_por
     )
     assert failing_worker(FINDINGS) == 0
     assert tasks_of(flower_port, "SUCCESS") == []
-    assert 'data-column="exception"' in read(flower_port, "/tasks")
+    assert 'data-column="exception"' in read_page(flower_port, "/tasks")
 
 
 def wait_for_tasks(port, state):
@@ -225,10 +225,10 @@ def wait_for_tasks(port, state):
 
 def tasks_of(port, state):
     """Return the tasks in this state as Flower's API shows them."""
-    return list(json.loads(read(port, f"/api/tasks?state={state}")).values())
+    return list(json.loads(read_page(port, f"/api/tasks?state={state}")).values())
 
 
-def read(port, path):
+def read_page(port, path):
     """Return the body of a page after a login."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)) as connection:
         login = {"Authorization": "Basic " + base64.b64encode(b"ann:a,b").decode()}

@@ -2,13 +2,13 @@
 
 from workers.runtime.flower_pages import LinkedPages
 
-CONSOLE = "http://127.0.0.1:8000"
+CONSOLE_URL = "http://127.0.0.1:8000"
 
 
 def test_navigation_bar_links_to_the_console():
-    template = LinkedPages(CONSOLE).load("navbar.html").code
+    template = LinkedPages(CONSOLE_URL).load("navbar.html").code
 
-    assert f'<a class="nav-link" href="{CONSOLE}">Payments console</a>' in template
+    assert f'<a class="nav-link" href="{CONSOLE_URL}">Payments console</a>' in template
     assert "Workers" in template
 
 

@@ -1,4 +1,4 @@
-"""The kernel assigns a reserved port to no other program while the server of this port starts and restarts."""
+"""The kernel does not assign a reserved port to another program while the port's server starts and restarts."""
 
 import socket
 import sys
@@ -21,7 +21,7 @@ def port() -> int:
 
 @pytest.fixture
 def other_program(port: int) -> Iterator[socket.socket]:
-    """A socket of another program. The kernel can assign only this port to the socket."""
+    """A socket of another program, to which the kernel can assign only this port."""
     with closing(socket.socket()) as other_program:
         try:
             other_program.setsockopt(

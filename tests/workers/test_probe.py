@@ -1,4 +1,4 @@
-"""The probe of a container tests the processes of its own home directory. It asks no server."""
+"""The probe of a container checks the processes of its own home directory. It connects to no server."""
 
 import os
 import time
@@ -22,7 +22,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write(home, *, age_seconds=0.0, is_ready=True, pid=None, service="importer"):
+def write_heartbeat_file(home, *, age_seconds=0.0, is_ready=True, pid=None, service="importer"):
     write_heartbeat(home, service, Heartbeat(pid or os.getpid(), time.monotonic() - age_seconds, is_ready))
 
 
@@ -41,7 +41,7 @@ def write(home, *, age_seconds=0.0, is_ready=True, pid=None, service="importer")
     ],
 )
 def test_probe_fails_if_the_progress_is_old_or_readiness_is_missing(home, age_seconds, is_ready, options, status):
-    write(home, age_seconds=age_seconds, is_ready=is_ready)
+    write_heartbeat_file(home, age_seconds=age_seconds, is_ready=is_ready)
 
     assert probe.main(["importer", *options]) == status
 
@@ -52,24 +52,24 @@ def test_probe_fails_without_a_process(home, capsys):
 
 
 def test_probe_ignores_ended_processes_and_other_services(home):
-    write(home, age_seconds=500, pid=ENDED_PID)
-    write(home, age_seconds=500, service="retrier")
-    write(home)
+    write_heartbeat_file(home, age_seconds=500, pid=ENDED_PID)
+    write_heartbeat_file(home, age_seconds=500, service="retrier")
+    write_heartbeat_file(home)
 
     assert [probe.main([name]) for name in ("importer", "retrier")] == [0, 1]
     assert probe.main(["importer", "retrier"]) == 1
 
 
 def test_probe_fails_if_one_of_two_processes_makes_no_progress(home):
-    write(home)
-    write(home, age_seconds=500, pid=os.getppid())
+    write_heartbeat_file(home)
+    write_heartbeat_file(home, age_seconds=500, pid=os.getppid())
 
     assert probe.main(["importer"]) == 1
 
 
 def test_probe_reads_the_exact_time_of_the_progress(home, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: 1_000.000_6)
-    write(home)
+    write_heartbeat_file(home)
 
     assert probe.main(["importer"]) == 0
 
@@ -77,14 +77,14 @@ def test_probe_reads_the_exact_time_of_the_progress(home, monkeypatch):
 @pytest.mark.parametrize("step_seconds", [-86_400, 86_400])
 def test_step_of_the_system_clock_changes_no_probe(home, monkeypatch, step_seconds):
     clock = time.time
-    write(home)
+    write_heartbeat_file(home)
     monkeypatch.setattr("time.time", lambda: clock() + step_seconds)
 
     assert probe.main(["importer"]) == 0
 
 
 def test_heartbeat_file_exists_while_the_process_runs(home):
-    write(home, pid=ENDED_PID)
+    write_heartbeat_file(home, pid=ENDED_PID)
     with open_heartbeat(home, "importer") as heartbeat:
         heartbeat.beat(True)
         assert [each.pid for each in read_heartbeats(home, "importer")] == [os.getpid()]
@@ -97,12 +97,12 @@ def test_heartbeat_is_written_once_a_second_and_when_readiness_changes(home, mon
     writer, seconds = HeartbeatWriter(home, "intake"), count()
     monkeypatch.setattr("time.monotonic", lambda: next(seconds) / 4)
 
-    def written(is_ready):
+    def write_and_read(is_ready):
         writer.beat(is_ready)
         return (read_heartbeats(home, "intake")[0].progress_seconds, read_heartbeats(home, "intake")[0].is_ready)
 
-    assert [written(True) for _ in range(6)] == [(0.0, True)] * 4 + [(1.0, True)] * 2
-    assert written(False) == (1.5, False)
+    assert [write_and_read(True) for _ in range(6)] == [(0.0, True)] * 4 + [(1.0, True)] * 2
+    assert write_and_read(False) == (1.5, False)
 
 
 def test_process_continues_if_its_heartbeat_cannot_be_written(home, capsys):
@@ -115,7 +115,7 @@ def test_process_continues_if_its_heartbeat_cannot_be_written(home, capsys):
 
 
 class ObservedWorker:
-    """The progress of a worker with an adjustable clock and an adjustable broker."""
+    """A worker's progress, with a clock and a broker that the test controls."""
 
     def __init__(self, monkeypatch):
         self.now, self.is_broker_answering, self.pings = 0.0, True, 0
@@ -133,49 +133,49 @@ class ObservedWorker:
 
 
 @pytest.fixture
-def worker(monkeypatch):
+def observed_worker(monkeypatch):
     return ObservedWorker(monkeypatch)
 
 
-def test_connected_worker_makes_progress_only_while_its_event_loop_runs(worker):
-    assert worker.observe(100.0) == (100.0, False)
+def test_connected_worker_makes_progress_only_while_its_event_loop_runs(observed_worker):
+    assert observed_worker.observe(100.0) == (100.0, False)
 
-    worker.progress.observe_loop(Timer())
-    assert worker.observe(102.0) == (100.0, True)
-    assert worker.pings == 0
-    assert worker.observe(150.0) == (100.0, True)
-    worker.progress.turn_loop()
-    assert worker.observe(151.0) == (150.0, True)
-    worker.progress.stop_observing_loop()
-    assert worker.observe(200.0) == (200.0, False)
+    observed_worker.progress.observe_loop(Timer())
+    assert observed_worker.observe(102.0) == (100.0, True)
+    assert observed_worker.pings == 0
+    assert observed_worker.observe(150.0) == (100.0, True)
+    observed_worker.progress.turn_loop()
+    assert observed_worker.observe(151.0) == (150.0, True)
+    observed_worker.progress.stop_observing_loop()
+    assert observed_worker.observe(200.0) == (200.0, False)
 
 
-def test_waiting_for_a_broker_that_does_not_answer_is_progress(worker):
+def test_waiting_for_a_broker_that_does_not_answer_is_progress(observed_worker):
     stuck = SimpleNamespace(id="stuck")
-    worker.progress.observe_loop(Timer())
-    worker.is_broker_answering = False
+    observed_worker.progress.observe_loop(Timer())
+    observed_worker.is_broker_answering = False
 
-    seen = [worker.observe(float(now), stuck) for now in range(0, 600, 2)]
+    seen = [observed_worker.observe(float(now), stuck) for now in range(0, 600, 2)]
 
     assert all(now - last <= STILL_SECONDS for now, (last, _) in zip(range(0, 600, 2), seen, strict=True))
     assert {is_ready for _, is_ready in seen[2:]} == {False}
     # When the broker answers again, the worker has time to notice it.
-    worker.is_broker_answering = True
-    assert 600 - worker.observe(600.0, stuck)[0] <= 2 * STILL_SECONDS
-    worker.progress.turn_loop()
-    assert worker.observe(601.0, stuck) == (600.0, True)
+    observed_worker.is_broker_answering = True
+    assert 600 - observed_worker.observe(600.0, stuck)[0] <= 2 * STILL_SECONDS
+    observed_worker.progress.turn_loop()
+    assert observed_worker.observe(601.0, stuck) == (600.0, True)
 
 
-def test_worker_makes_no_progress_while_a_message_is_never_finished(worker):
+def test_worker_makes_no_progress_while_a_message_is_never_finished(observed_worker):
     stuck, messages = SimpleNamespace(id="stuck"), (SimpleNamespace(id=str(number)) for number in count())
-    worker.progress.observe_loop(Timer())
+    observed_worker.progress.observe_loop(Timer())
 
     seen = []
     for now in range(400):
-        worker.now = float(now)
-        worker.progress.turn_loop()
-        seen.append(worker.observe(float(now), stuck, next(messages))[0])
+        observed_worker.now = float(now)
+        observed_worker.progress.turn_loop()
+        seen.append(observed_worker.observe(float(now), stuck, next(messages))[0])
 
     assert seen == [float(min(now, REQUEST_SECONDS_MAX)) for now in range(400)]
-    worker.progress.turn_loop()
-    assert worker.observe(400.0, next(messages)) == (399.0, True)
+    observed_worker.progress.turn_loop()
+    assert observed_worker.observe(400.0, next(messages)) == (399.0, True)

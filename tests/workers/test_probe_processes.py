@@ -1,4 +1,4 @@
-"""Each replica answers its own probe, in a backlog and in an outage. The tests use real processes."""
+"""Each replica has its own probe, which works in a backlog and in an outage. The tests use real processes."""
 
 import os
 import signal
@@ -62,8 +62,8 @@ class Valkey:
             return False
 
 
-class Process:
-    """A service as a real process with its own home directory."""
+class ServiceProcess:
+    """A service that runs as a real process with its own home directory."""
 
     def __init__(self, name, home, process):
         self.name, self.home, self.process = name, home, process
@@ -93,11 +93,11 @@ def engines(postgres_url, empty_ledger, valkey):
 
 
 @pytest.fixture
-def start(engines, tmp_path):
+def start_service(engines, tmp_path):
     """Return a function that starts a service, waits until it is ready, and returns it."""
     started = []
 
-    def start(name, *command):
+    def start_service(name, *command):
         home = tmp_path / f"{name}-{len(started)}"
         home.mkdir()
         env = clean_environment() | engines.environment() | {"PAYMENTS_HOME": str(home), "REMAP_SIGTERM": "SIGQUIT"}
@@ -105,11 +105,11 @@ def start(engines, tmp_path):
             process = subprocess.Popen(
                 [sys.executable, "-m", *(command or (f"workers.{name}",))], env=env, stdout=log, stderr=log
             )
-        started.append(Process(name, home, process))
+        started.append(ServiceProcess(name, home, process))
         wait_for(lambda: started[-1].probe("--ready") == 0, START_SECONDS, f"{name} is ready")
         return started[-1]
 
-    yield start
+    yield start_service
     for each in started:
         for child in children_of(each.process.pid):
             os.kill(child, signal.SIGCONT)
@@ -124,15 +124,15 @@ def start(engines, tmp_path):
 
 
 @contextmanager
-def sender(engines):
+def celery_app(engines):
     """Let this process send messages to the workers."""
     make_app(celery_settings(engines))
     yield app
     close_app()
 
 
-def test_frozen_worker_fails_its_own_probe_while_a_replica_works(start):
-    frozen, replica = start("importer"), start("importer")
+def test_frozen_worker_fails_its_own_probe_while_a_replica_works(start_service):
+    frozen, replica = start_service("importer"), start_service("importer")
 
     frozen.signal(signal.SIGSTOP)
     wait_for(lambda: frozen.probe() == 1, 40, "the frozen worker fails its probe")
@@ -142,28 +142,28 @@ def test_frozen_worker_fails_its_own_probe_while_a_replica_works(start):
     wait_for(lambda: frozen.probe() == 0, 40, "the worker passes its probe again")
 
 
-def test_worker_whose_event_loop_is_blocked_fails_its_probe(start):
-    worker = start("importer", "tests.faults.blocking_worker", "importer", "210")
+def test_worker_whose_event_loop_is_blocked_fails_its_probe(start_service):
+    worker = start_service("importer", "tests.faults.blocking_worker", "importer", "210")
 
     worker.signal(signal.SIGUSR2)
 
     wait_for(lambda: worker.probe() == 1, 40, "the blocked worker fails its probe")
 
 
-def test_worker_with_a_frozen_pool_process_fails_its_probe(start, engines):
-    worker = start("retrier", "tests.faults.blocking_worker", "retrier", "3")
+def test_worker_with_a_frozen_pool_process_fails_its_probe(start_service, engines):
+    worker = start_service("retrier", "tests.faults.blocking_worker", "retrier", "3")
     os.kill(children_of(worker.process.pid)[0], signal.SIGSTOP)
 
-    with sender(engines):
+    with celery_app(engines):
         app.send_task(wire_names.PING, kwargs={"reply_to": "nobody"}, queue="retries", ignore_result=True)
 
     wait_for(lambda: worker.probe() == 1, 40, "the worker fails its probe")
 
 
-def test_busy_worker_with_a_backlog_passes_its_probe(start, engines):
-    worker, database = start("importer"), connect(engines.database_url, application_name="lock")
+def test_busy_worker_with_a_backlog_passes_its_probe(start_service, engines):
+    worker, database = start_service("importer"), connect(engines.database_url, application_name="lock")
     with (
-        sender(engines),
+        celery_app(engines),
         closing(connect_redis(engines.redis_url)) as feed,
         closing(connect_redis(engines.broker_url)) as broker,
     ):
@@ -183,12 +183,9 @@ def test_busy_worker_with_a_backlog_passes_its_probe(start, engines):
 
 
 @pytest.mark.long
-def test_redis_that_does_not_answer_changes_readiness_and_not_liveness(start, valkey):
-    """The event loop then blocks in calls with a timeout of 15 seconds.
-
-    The heartbeat's ping has a timeout of two seconds.
-    """
-    worker = start("importer")
+def test_redis_that_does_not_answer_changes_readiness_and_not_liveness(start_service, valkey):
+    """Calls of the event loop block for 15 seconds. The heartbeat's ping has a timeout of two seconds."""
+    worker = start_service("importer")
 
     valkey.process.send_signal(signal.SIGSTOP)
     wait_for(lambda: worker.probe("--ready") == 1, 60, "the worker is not ready")
@@ -200,8 +197,8 @@ def test_redis_that_does_not_answer_changes_readiness_and_not_liveness(start, va
     wait_for(lambda: worker.probe("--ready", max_age=90) == 0, 90, "the worker is ready again")
 
 
-def test_outage_of_redis_changes_readiness_and_not_liveness(start, valkey):
-    processes = [start("intake"), start("importer"), start("scheduler")]
+def test_outage_of_redis_changes_readiness_and_not_liveness(start_service, valkey):
+    processes = [start_service("intake"), start_service("importer"), start_service("scheduler")]
 
     valkey.stop()
     wait_for(lambda: all(each.probe("--ready") == 1 for each in processes), 30, "no process is ready")

@@ -1,4 +1,4 @@
-"""DATABASE_URL with several hosts: each process works with the host that accepts writes."""
+"""DATABASE_URL with several hosts: each process uses the host that accepts writes."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def several_hosts(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def migrated_hosts(several_hosts):
-    """Let `workers.migrate` upgrade the database as a process, and return the URL."""
+    """Run `workers.migrate` as a process on the database, and return the URL."""
     environment = clean_environment() | {"DATABASE_URL": several_hosts}
     subprocess.run([sys.executable, "-m", "workers.migrate"], env=environment, check=True)
     return several_hosts

@@ -47,7 +47,7 @@ def test_received_message_restarts_the_measurement() -> None:
     assert not watchdog.is_stalled(waiting=True, busy=False, now=float(STALLED_SECONDS))
 
 
-class Request:
+class RunningRequest:
     """A request that a worker runs, with the start time and the hard time limit in seconds."""
 
     def __init__(self, started: float = 0.0, time_limit: float | None = None) -> None:
@@ -58,7 +58,7 @@ class Request:
 def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.MonkeyPatch, step_seconds: int) -> None:
     """The system clock is set while messages wait and the only pool process runs a task."""
     watchdog, clock, ticks = Watchdog(), time.time, iter(range(100))
-    request = Request(started=clock())
+    request = RunningRequest(started=clock())
     monkeypatch.setattr(state, "active_requests", weakref.WeakSet([request]))
     monkeypatch.setattr("time.monotonic", lambda: float(next(ticks)))
 
@@ -70,26 +70,26 @@ def test_busy_worker_outlives_a_step_of_the_system_clock(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("time_limit", "counts_seconds"), [(None, 120), (10.0, 40)])
 def test_task_past_its_hard_limit_no_longer_counts_as_running(time_limit: float | None, counts_seconds: int) -> None:
-    watchdog, request = Watchdog(), Request(time_limit=time_limit)
+    watchdog, request = Watchdog(), RunningRequest(time_limit=time_limit)
 
     counted = [second for second in range(200) if watchdog.is_busy([request], float(second))]
 
     assert counted == list(range(counts_seconds))
-    assert watchdog.is_busy([Request()], 200.0)
+    assert watchdog.is_busy([RunningRequest()], 200.0)
 
 
-class ChangingSet(weakref.WeakSet[Request]):
+class ChangingSet(weakref.WeakSet[RunningRequest]):
     """A set of running requests. Each iteration adds another request."""
 
-    def __iter__(self) -> Iterator[Request]:
+    def __iter__(self) -> Iterator[RunningRequest]:
         for each in super().__iter__():
-            self.kept = Request()
+            self.kept = RunningRequest()
             self.add(self.kept)
             yield each
 
 
 def test_worker_is_busy_when_a_task_starts_during_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = Request()
+    first = RunningRequest()
     monkeypatch.setattr(state, "active_requests", ChangingSet([first]))
 
     assert watchdog_module._is_busy(Watchdog(), 0.0)
