@@ -111,7 +111,7 @@ WRONG_VALUES = [
     ("refund_of", "x" * 65 + "/p-1/1", PRINTED_KEY_ERROR),
     ("refund_of", "clinic/p-1/" + "x" * 65, PRINTED_KEY_ERROR),
 ]
-ID_FIELDS_BY_EVENT_TYPE = {
+ID_FIELDS = {
     "payment.saved": "company_id clinic_id patient_id payment_id line_id case_id provider_id".split(),
     "payment.deleted": "company_id clinic_id patient_id payment_id line_id".split(),
     "patient.saved": "company_id patient_id".split(),
@@ -208,9 +208,7 @@ def test_amounts_of_a_refund_are_never_positive_and_others_never_negative(due, p
         assert refusal(content).field in {"amount_due", "amount_paid"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "field"), [(kind, field) for kind, fields in ID_FIELDS_BY_EVENT_TYPE.items() for field in fields]
-)
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in ID_FIELDS.items() for field in fields])
 @pytest.mark.parametrize("blank", BLANK_CHARACTERS, ids=ascii)
 def test_id_with_a_blank_at_an_end_is_refused_by_field(kind, field, blank):
     charge = {"charge_id": "c", "date_of_service": "2026-06-05", "patient_balance": "5.00", "insurance_open": False}

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.acceptance
 TIMEOUT_SECONDS = 10.0
 
 # Prints "up", waits for SIGTERM and prints "ended".
-OBEDIENT_PROGRAM = """
+OBEDIENT_CODE = """
 import signal, sys
 def end(*_):
     print("ended", flush=True)
@@ -35,9 +35,7 @@ print("up", flush=True)
 while True:
     signal.pause()
 """
-STUBBORN_PROGRAM = (
-    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
-)
+STUBBORN_CODE = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 
 
 class SupervisorUnderTest:
@@ -116,7 +114,7 @@ def test_child_that_cannot_be_started_is_tried_again_and_stops_no_other(supervis
         return child_process.spawn(child, output)
 
     monkeypatch.setattr(supervisor_module, "spawn", spawn)
-    supervised.start("other", OBEDIENT_PROGRAM)
+    supervised.start("other", OBEDIENT_CODE)
     with structlog.testing.capture_logs() as logs:
         supervised.start("worker", "print('up', flush=True)")
         supervised.poll_until(lambda: not errors and supervised.lines().count(("worker", "up")) >= 1 + (not at_first))
@@ -146,9 +144,9 @@ def test_misconfigured_child_is_not_restarted(supervised):
 
 
 def test_children_stop_in_reverse_order_and_by_tier(supervised):
-    supervised.start("engine", OBEDIENT_PROGRAM, tier=0)
-    supervised.start("first", OBEDIENT_PROGRAM, tier=1)
-    supervised.start("second", OBEDIENT_PROGRAM, tier=2)
+    supervised.start("engine", OBEDIENT_CODE, tier=0)
+    supervised.start("first", OBEDIENT_CODE, tier=1)
+    supervised.start("second", OBEDIENT_CODE, tier=2)
 
     supervised.supervisor.stop_all()
 
@@ -156,8 +154,8 @@ def test_children_stop_in_reverse_order_and_by_tier(supervised):
 
 
 def test_child_that_ignores_its_signal_is_killed_after_its_grace_period(supervised):
-    supervised.start("engine", OBEDIENT_PROGRAM, tier=0)
-    supervised.start("stubborn", STUBBORN_PROGRAM, grace_seconds=0.1)
+    supervised.start("engine", OBEDIENT_CODE, tier=0)
+    supervised.start("stubborn", STUBBORN_CODE, grace_seconds=0.1)
 
     supervised.supervisor.stop_all()
 
@@ -166,9 +164,9 @@ def test_child_that_ignores_its_signal_is_killed_after_its_grace_period(supervis
 
 def test_second_signal_shortens_the_grace_period(supervised, monkeypatch):
     monkeypatch.setattr("devstack.supervisor._HURRIED_GRACE_SECONDS", 0.05)
-    supervised.start("stubborn", STUBBORN_PROGRAM, grace_seconds=60)
+    supervised.start("stubborn", STUBBORN_CODE, grace_seconds=60)
     supervised.start(
-        "signaller", OBEDIENT_PROGRAM.replace("sys.exit(0)", "import os; os.kill(os.getppid(), signal.SIGINT)")
+        "signaller", OBEDIENT_CODE.replace("sys.exit(0)", "import os; os.kill(os.getppid(), signal.SIGINT)")
     )
     began = time.monotonic()
 
@@ -194,7 +192,7 @@ def is_running(pid):
         return False
 
 
-ORPHANING_PROGRAM = """
+ORPHANING_CODE = """
 import sys
 from pathlib import Path
 from devstack.child_process import Child
@@ -210,7 +208,7 @@ with Supervisor(ChildOutput(Path(sys.argv[1]), sys.stdout, "columns")) as superv
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends orphans")
 def test_children_do_not_outlive_a_killed_supervisor(supervised, tmp_path):
-    supervised.supervisor.start(Child("supervisor", (sys.executable, "-c", ORPHANING_PROGRAM, str(tmp_path))))
+    supervised.supervisor.start(Child("supervisor", (sys.executable, "-c", ORPHANING_CODE, str(tmp_path))))
     supervised.poll_until(lambda: any(text.startswith("orphan") for _, text in supervised.lines()))
     orphan = next(int(text.split("|")[1]) for _, text in supervised.lines() if text.startswith("orphan"))
 
@@ -221,7 +219,7 @@ def test_children_do_not_outlive_a_killed_supervisor(supervised, tmp_path):
 
 def test_output_is_also_written_to_a_file_of_each_child(supervised):
     supervised.start(
-        "worker", OBEDIENT_PROGRAM.replace('print("ended", flush=True)', 'print("no line end", end="", flush=True)')
+        "worker", OBEDIENT_CODE.replace('print("ended", flush=True)', 'print("no line end", end="", flush=True)')
     )
 
     supervised.supervisor.stop_all()

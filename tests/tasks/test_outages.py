@@ -51,17 +51,17 @@ def dispatcher(engines, stream_name, worker_process):
 
 
 @pytest.fixture
-def publish_payments(resources, clinic_id):
+def publish(resources, clinic_id):
     """Return a function that publishes payments of a known patient."""
 
-    def publish_payments(*payment_ids):
+    def publish(*payment_ids):
         for event in (
             saved_patient(clinic_id),
             *(saved_payment(payment_id=each, clinic_id=clinic_id, patient_id=clinic_id) for each in payment_ids),
         ):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
 
-    return publish_payments
+    return publish
 
 
 def failing_lines(database, state, condition="true"):
@@ -104,12 +104,12 @@ def status_by_payment(resources, clinic_id):
 
 
 @pytest.mark.parametrize("state", OUTAGE_REASON_BY_ERROR)
-def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish_payments, resources, clinic_id, state):
-    publish_payments(*"123")
+def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish, resources, clinic_id, state):
+    publish(*"123")
     with failing_lines(resources.database, state):
         assert run_cycle(dispatcher, later=False) == ["new entries"]
         assert outage.current(resources.feed).reason == OUTAGE_REASON_BY_ERROR[state]
-        publish_payments(*"456")
+        publish(*"456")
         for _ in range(5):
             assert run_cycle(dispatcher) == []
         assert set(delivery_counts(resources).values()) == {1}
@@ -125,8 +125,8 @@ def test_outage_pauses_the_import_and_counts_no_attempt(dispatcher, publish_paym
 
 
 @pytest.mark.parametrize("reason", OutageReason)
-def test_successful_import_ends_an_outage_that_affects_every_entry(resources, publish_payments, reason):
-    publish_payments(*"123")
+def test_successful_import_ends_an_outage_that_affects_every_entry(resources, publish, reason):
+    publish(*"123")
     outage.report(resources.feed, reason)
 
     assert probe.Probe(resources).probe(outage.current(resources.feed))
@@ -138,12 +138,12 @@ def test_successful_import_ends_an_outage_that_affects_every_entry(resources, pu
 
 @pytest.mark.parametrize("state", ["lock_not_available", "query_canceled", "out_of_memory"])
 def test_entry_that_alone_fails_like_an_outage_is_dead_lettered_and_the_others_imported(
-    dispatcher, publish_payments, resources, clinic_id, state
+    dispatcher, publish, resources, clinic_id, state
 ):
-    publish_payments("1", "odd", "2")
+    publish("1", "odd", "2")
     with failing_lines(resources.database, state, "NEW.payment_id = 'odd'"):
         for number in range(30):
-            publish_payments(f"later-{number}")
+            publish(f"later-{number}")
             run_cycle(dispatcher)
 
     statuses = status_by_payment(resources, clinic_id)
@@ -154,9 +154,9 @@ def test_entry_that_alone_fails_like_an_outage_is_dead_lettered_and_the_others_i
 
 
 def test_only_entry_on_the_feed_loses_no_attempt_while_its_error_may_be_an_outage(
-    dispatcher, publish_payments, resources, clinic_id
+    dispatcher, publish, resources, clinic_id
 ):
-    publish_payments("odd")
+    publish("odd")
     with failing_lines(resources.database, "lock_not_available"):
         for _ in range(20):
             run_cycle(dispatcher)
@@ -167,15 +167,15 @@ def test_only_entry_on_the_feed_loses_no_attempt_while_its_error_may_be_an_outag
     assert status_by_payment(resources, clinic_id) == {"odd": "Transmission Successful"}
 
 
-def test_breaker_stays_closed_after_an_error_of_one_entry(dispatcher, publish_payments, resources, clinic_id):
-    publish_payments("1", "poison", "2")
+def test_breaker_stays_closed_after_an_error_of_one_entry(dispatcher, publish, resources, clinic_id):
+    publish("1", "poison", "2")
     run_cycle(dispatcher, later=False)
 
     assert outage.current(resources.feed) is None
     assert status_by_payment(resources, clinic_id) == dict.fromkeys("12", "Transmission Successful")
 
 
-def test_due_line_loses_no_attempt_in_an_outage(worker_process, publish_payments, resources, dispatcher, clinic_id):
+def test_due_line_loses_no_attempt_in_an_outage(worker_process, publish, resources, dispatcher, clinic_id):
     resources.feed.xadd(
         resources.settings.stream,
         {"event": event_body(saved_payment(payment_id="held", clinic_id=clinic_id, patient_id=clinic_id))},
@@ -197,10 +197,10 @@ def test_due_line_loses_no_attempt_in_an_outage(worker_process, publish_payments
 
 
 def test_dispatcher_imports_the_feed_itself_while_the_broker_does_not_answer(
-    engines, stream_name, publish_payments, resources, clinic_id
+    engines, stream_name, publish, resources, clinic_id
 ):
     unreachable = type(engines)(engines.database_url, engines.redis_url, "redis://127.0.0.1:1/0")
-    publish_payments(*"123")
+    publish(*"123")
     with open_dispatcher(unreachable, stream_name, PAYMENTS_PENDING_MAX="100") as dispatcher:
         with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
             dispatcher.run_cycle()
@@ -210,8 +210,8 @@ def test_dispatcher_imports_the_feed_itself_while_the_broker_does_not_answer(
     assert pending_and_length(resources) == (0, 0)
 
 
-def test_redelivery_requests_one_retry_of_all_due_entries(resources, publish_payments, feed):
-    publish_payments(*"123")
+def test_redelivery_requests_one_retry_of_all_due_entries(resources, publish, feed):
+    publish(*"123")
     ids = [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 10, "no-reply")]
     age_entries(resources, ids, 1)
 
@@ -239,10 +239,8 @@ def test_probe_of_a_partitioned_feed_imports_one_entry(resources, engines, strea
         resources.feed.delete(*dispatcher.streams.names)
 
 
-def test_isolated_entry_that_fails_in_an_import_by_the_dispatcher_reports_an_outage(
-    dispatcher, publish_payments, resources
-):
-    publish_payments("1")
+def test_isolated_entry_that_fails_in_an_import_by_the_dispatcher_reports_an_outage(dispatcher, publish, resources):
+    publish("1")
     (_, entry_id) = [each.entry_id for each in resources.streams.read_new([resources.settings.stream], 9, "no-reply")]
     age_entries(resources, [entry_id], pending.ISOLATED_DELIVERIES)
     with failing_lines(resources.database, "disk_full"):
