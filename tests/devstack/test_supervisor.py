@@ -165,9 +165,7 @@ def test_child_that_ignores_its_signal_is_killed_after_its_grace_period(supervis
 def test_second_signal_shortens_the_grace_period(supervised, monkeypatch):
     monkeypatch.setattr("devstack.supervisor._HURRIED_GRACE_SECONDS", 0.05)
     supervised.start("stubborn", STUBBORN_CODE, grace_seconds=60)
-    supervised.start(
-        "signaller", OBEDIENT_CODE.replace("sys.exit(0)", "import os; os.kill(os.getppid(), signal.SIGINT)")
-    )
+    supervised.start("signals", OBEDIENT_CODE.replace("sys.exit(0)", "import os; os.kill(os.getppid(), signal.SIGINT)"))
     began = time.monotonic()
 
     os.kill(os.getpid(), signal.SIGTERM)
@@ -192,7 +190,7 @@ def is_running(pid):
         return False
 
 
-ORPHANING_CODE = """
+ORPHAN_CODE = """
 import sys
 from pathlib import Path
 from devstack.child_process import Child
@@ -208,7 +206,7 @@ with Supervisor(ChildOutput(Path(sys.argv[1]), sys.stdout, "columns")) as superv
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends orphans")
 def test_children_do_not_outlive_a_killed_supervisor(supervised, tmp_path):
-    supervised.supervisor.start(Child("supervisor", (sys.executable, "-c", ORPHANING_CODE, str(tmp_path))))
+    supervised.supervisor.start(Child("supervisor", (sys.executable, "-c", ORPHAN_CODE, str(tmp_path))))
     supervised.poll_until(lambda: any(text.startswith("orphan") for _, text in supervised.lines()))
     orphan = next(int(text.split("|")[1]) for _, text in supervised.lines() if text.startswith("orphan"))
 
