@@ -1,4 +1,4 @@
-"""An office with payments in every state, and the reports, rows and metrics of its company."""
+"""Create an office with payments in every state, and read the reports, rows and metrics of its company."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -28,24 +28,24 @@ from tests.builders.office import Office
 
 FIRST_SAVE = saved_payment(payment_id="a", **paid("25.00", "2020-04-08"))
 SECOND_SAVE = saved_payment(payment_id="b", **paid("30.00", "2020-06-05"))
-CHANGED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
-CHARGE = saved_charge("visit", "10.00", date_of_service="2020-06-05")
+CHANGED_SAVE = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
+CHARGE_EVENT = saved_charge("visit", "10.00", date_of_service="2020-06-05")
 LATER_EVENTS = [
     next_version(SECOND_SAVE, amount_due="31.00", amount_paid="31.00"),
     saved_payment(payment_id="new", **paid("7.00", "2020-06-08")),
     saved_charge("visit", "12.00", date_of_service="2020-06-05", version=2),
 ]
-OF_OFFICE: list[Event | bytes] = [
+OFFICE_EVENTS: list[Event | bytes] = [
     SECOND_SAVE,
-    CHARGE,
-    CHANGED,
+    CHARGE_EVENT,
+    CHANGED_SAVE,
     saved_payment(payment_id="b", **paid("99.00", "2020-06-05")),  # a conflict
     saved_payment(payment_id="held", patient_id="stranger", **paid("3.00", "2020-06-07")),
     event_body(payment_fields(payment_id="wrong", method="wrong", version=3)),
     deleted_payment(payment_id="gone"),
 ]
-EVENT_IDS = [str(each.event_id) for each in (FIRST_SAVE, SECOND_SAVE, CHANGED, CHARGE, *LATER_EVENTS)]
-TABLES = [
+EVENT_IDS = [str(each.event_id) for each in (FIRST_SAVE, SECOND_SAVE, CHANGED_SAVE, CHARGE_EVENT, *LATER_EVENTS)]
+COMPANY_TABLES = [
     table.name
     for table in metadata.sorted_tables
     if "company_id" in table.columns and table.name not in {"account_marks", "events"}
@@ -59,7 +59,7 @@ def create_busy_office(tx: Transaction) -> Office:
     office.publish(FIRST_SAVE)
     office.set_today(date(2020, 6, 10))
     office.close_months("2020-04")
-    office.publish(*OF_OFFICE)
+    office.publish(*OFFICE_EVENTS)
     office.distribute_all()
     return office
 
@@ -67,7 +67,7 @@ def create_busy_office(tx: Transaction) -> Office:
 def continue_work(office: Office) -> dict[str, Any]:
     """Retry the held payments, and publish the office's later events. Return what its company then sees, without ids.
 
-    The same work gives the same result, even if the tables hold other rows.
+    The result does not depend on rows of other companies.
     """
     office.now = RETRIED_AT
     office.run_sweeps()
@@ -83,7 +83,7 @@ def continue_work(office: Office) -> dict[str, Any]:
 def rows_of(office: Office) -> dict[str, list[str]]:
     """Return all rows of the office's company."""
     query, company = "SELECT * FROM {} WHERE company_id = :id", {"id": office.company_id}
-    return {name: sorted(map(repr, office.tx.execute(text(query.format(name)), company))) for name in TABLES}
+    return {name: sorted(map(repr, office.tx.execute(text(query.format(name)), company))) for name in COMPANY_TABLES}
 
 
 def reports_of(office: Office) -> dict[str, Any]:

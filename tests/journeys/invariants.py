@@ -1,4 +1,4 @@
-"""Check the invariants of an office without pending work."""
+"""Check invariants of an office that has no pending work."""
 
 from decimal import Decimal
 
@@ -21,19 +21,19 @@ SELECT entries.*, coalesce(entries.line_ref, link.line_ref) AS of_line,
 FROM entries LEFT JOIN entry_links AS link ON link.entry_ref = entries.id AND ended_at IS NULL
 """
 # Evaluated lines without an exception whose posted amount differs from the target.
-OFF_TARGET = f"""
+LINES_OFF_TARGET_QUERY = f"""
 SELECT payment_id, target, posted FROM lines, LATERAL (
     SELECT coalesce(sum(amount), 0) AS posted FROM ({_SOURCES}) AS own WHERE of_line = lines.id) AS standing
 WHERE application NOT IN ('exception', 'held') AND reason IS DISTINCT FROM 'patient_not_found' AND target <> posted
 """
 # Lines that need an exception and have none that is open or acknowledged for this attempt.
-MISSING_EXCEPTION = """
+MISSING_EXCEPTION_QUERY = """
 SELECT payment_id FROM lines WHERE (application = 'exception' OR reason = 'patient_not_found') AND NOT EXISTS (
     SELECT FROM findings WHERE line_ref = lines.id AND status IN ('open', 'acknowledged')
         AND (findings.version, findings.attempts) = (lines.version, lines.attempts))
 """
 # Charges or payments with more applied than is owed or paid, or less than nothing.
-OVERAPPLIED = f"""
+OVERAPPLIED_QUERY = f"""
 SELECT 'charge', charge_id, patient_id, sum(amount) FROM allocations LEFT JOIN charges USING (charge_id, patient_id)
 GROUP BY 2, 3, patient_balance, patient_paid
 HAVING sum(amount) NOT BETWEEN 0 AND greatest(0, coalesce(patient_balance + patient_paid, 0))
@@ -64,14 +64,14 @@ def check_one_open_exception_per_line(tx: Transaction) -> None:
 
 
 def check_lines_match_their_target(tx: Transaction) -> None:
-    assert [*tx.execute(text(OFF_TARGET)), *tx.execute(text(MISSING_EXCEPTION))] == []
+    assert [*tx.execute(text(LINES_OFF_TARGET_QUERY)), *tx.execute(text(MISSING_EXCEPTION_QUERY))] == []
 
 
 def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
-    """Check the posted states and amounts of the Claims Feed.
+    """Check that the Claims Feed's posted states and amounts agree with the balance and the ledger.
 
-    The missing amounts add up to the difference of the balance. Each filter returns the rows of its states. All amounts
-    and dates of the dead letters must be readable.
+    The missing amounts must add up to the balance's difference, and each filter must return the rows of its states. All
+    dead letters must have readable amounts and dates.
     """
     rows = list(reporting.claims_feed(tx, FeedFilter()))
     balance = balancing.balance(tx, BalanceFilter())
@@ -92,7 +92,7 @@ def check_feed_agrees_with_balance_and_ledger(tx: Transaction) -> None:
 
 
 def check_nothing_is_overapplied(tx: Transaction) -> None:
-    assert tx.execute(text(OVERAPPLIED)).all() == []
+    assert tx.execute(text(OVERAPPLIED_QUERY)).all() == []
 
 
 def check_applied_plus_unassigned(tx: Transaction, patient_id: str) -> None:

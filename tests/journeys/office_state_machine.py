@@ -17,23 +17,23 @@ from tests.builders.office import BILLER, Office
 from tests.journeys import invariants
 from tests.journeys.random_history import (
     LINES,
-    NOT_SELECTED,
     PATIENTS,
     STRANGER,
+    UNSELECTED_TYPE,
     VERSIONS,
-    Version,
-    event,
+    VersionFields,
     expected_amount,
     histories,
+    version_body,
 )
 from tests.journeys.test_as_of import all_reports
 
 MONTHS = ["2026-04", "2026-05", "2026-06"]
-a_line = st.sampled_from(LINES)
+line_names = st.sampled_from(LINES)
 
 
 class OfficeStateMachine(RuleBasedStateMachine):
-    """A state machine of an office. The EMR's events of three lines and a refund arrive in any order and repeatedly.
+    """A state machine of an office. Events of three lines and a refund arrive in any order, and some arrive repeatedly.
 
     Saves arrive in one chunk or one by one. The sweeps run after each save or after all saves. A nightly run may
     follow.
@@ -49,8 +49,8 @@ class OfficeStateMachine(RuleBasedStateMachine):
     )
     def open_office(self, history: dict, arrival: str, has_nightly_run: bool, begins: str) -> None:
         self.tx = self.database.connect()
-        self.office = Office(self.tx, date(2026, 6, 20), charge_types=set(ChargeType) - {NOT_SELECTED})
-        self.history: dict[str, list[Version]] = history
+        self.office = Office(self.tx, date(2026, 6, 20), charge_types=set(ChargeType) - {UNSELECTED_TYPE})
+        self.history: dict[str, list[VersionFields]] = history
         self.arrival, self.has_nightly_run = arrival, has_nightly_run
         self.known = [*PATIENTS]
         self.newest: dict[str, int] = {}
@@ -66,11 +66,11 @@ class OfficeStateMachine(RuleBasedStateMachine):
         if begins == "after a close":
             self.close_next_month()
 
-    @rule(line=a_line, number=st.integers(1, VERSIONS))
+    @rule(line=line_names, number=st.integers(1, VERSIONS))
     def publish(self, line: str, number: int) -> None:
         self.import_versions((line, number))
 
-    @rule(lines=st.just(set(LINES)) | st.sets(a_line, min_size=1))
+    @rule(lines=st.just(set(LINES)) | st.sets(line_names, min_size=1))
     def publish_next(self, lines: set[str]) -> None:
         self.import_versions(*((line, self.newest.get(line, 0) + 1) for line in sorted(lines)))
 
@@ -138,7 +138,7 @@ class OfficeStateMachine(RuleBasedStateMachine):
         if found.reason != FindingReason.VERSION_CONFLICT:
             self.acknowledged.discard(found.payment.split("/")[1])
 
-    @rule(lines=st.just(LINES) | a_line.map(lambda line: [line]))
+    @rule(lines=st.just(LINES) | line_names.map(lambda line: [line]))
     def requeue(self, lines: list[str]) -> None:
         self.office.requeue([f"clinic/{line}/1" for line in lines])
 
@@ -146,7 +146,7 @@ class OfficeStateMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, len(LINES) - 1), amount=st.sampled_from(["98.00", "99.00"]))
     def publish_conflicting_version(self, which: int, amount: str) -> None:
         line, before = sorted(self.newest)[which % len(self.newest)], self.office.ledger_entries()
-        self.office.publish(event(line, self.newest[line], self.latest_version(line), amount_paid=amount))
+        self.office.publish(version_body(line, self.newest[line], self.latest_version(line), amount_paid=amount))
         assert self.office.ledger_entries() == before
 
     @rule(
@@ -209,9 +209,9 @@ class OfficeStateMachine(RuleBasedStateMachine):
             assert all_reports(self.tx, moment, patients=(*PATIENTS, STRANGER)) == then
 
     def import_versions(self, *versions: tuple[str, int]) -> None:
-        """Import versions, each given as (line, number). A number above the last version repeats the last version."""
+        """Import versions, given as (line, number). A number above the line's last version means the last one."""
         versions_to_import = [(line, min(number, len(self.history[line]))) for line, number in versions]
-        events = [event(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
+        events = [version_body(line, number, self.history[line][number - 1]) for line, number in versions_to_import]
         chunks = [events] if self.arrival == "together" else [[each] for each in events]
         for chunk in chunks:
             self.office.import_events(*chunk)
@@ -225,7 +225,7 @@ class OfficeStateMachine(RuleBasedStateMachine):
                 self.newest[line] = number
                 self.acknowledged.discard(line)
 
-    def latest_version(self, line: str) -> Version:
+    def latest_version(self, line: str) -> VersionFields:
         return self.history[line][self.newest[line] - 1]
 
     def decided_exceptions(self) -> list[ExceptionRow]:

@@ -1,4 +1,4 @@
-"""Generate random histories of a few lines: the event and the expected amount of every version."""
+"""Generate random histories of a few lines. Compute the event and the expected amount of every version."""
 
 from decimal import Decimal
 from typing import Any
@@ -10,31 +10,31 @@ from tests.builders.events import deleted_payment, event_body, payment_fields
 
 LINES, VERSIONS = ["a", "b", "c", "refund"], 5
 PATIENTS, STRANGER = ["patient", "other"], "stranger"
-DAYS = ["2026-04-08", "2026-04-08", "2026-05-08", "2026-06-08"]
-NOT_SELECTED = ChargeType.SUPPLIES
-Version = dict[str, Any]
+TRANSACTION_DATES = ["2026-04-08", "2026-04-08", "2026-05-08", "2026-06-08"]
+UNSELECTED_TYPE = ChargeType.SUPPLIES
+VersionFields = dict[str, Any]
 
-versions = st.fixed_dictionaries(
+version_fields = st.fixed_dictionaries(
     {
         "deleted": st.sampled_from([False, False, False, True]),
         "amount": st.sampled_from(["10.00", "20.00", "30.00"]),
-        "day": st.sampled_from(DAYS),
+        "day": st.sampled_from(TRANSACTION_DATES),
         "method": st.sampled_from(["Cash", "Check"]),
         "memo": st.sampled_from([None, "x"]),
         "zero_due": st.sampled_from([False] * 5 + [True]),
         "kind": st.sampled_from(["paid"] * 5 + ["unpaid", "internal"]),
-        "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account", NOT_SELECTED]),
+        "charge_type": st.sampled_from(["Copay", "Copay", "Payment on Account", UNSELECTED_TYPE]),
         "patient": st.sampled_from(["patient"] * 5 + ["other"] * 3 + [STRANGER]),
     }
 )
-histories = st.fixed_dictionaries({line: st.lists(versions, min_size=3, max_size=VERSIONS) for line in LINES})
+histories = st.fixed_dictionaries({line: st.lists(version_fields, min_size=3, max_size=VERSIONS) for line in LINES})
 
 
-def event(line: str, number: int, version: Version, **other: object) -> bytes:
-    """Return the event of a version of a line. With `other` fields, the event conflicts with this version."""
+def version_body(line: str, number: int, version: VersionFields, **other: object) -> bytes:
+    """Return the event body of a version of a line. With `other` fields, the body conflicts with this version."""
     if version["deleted"] and not other:
         return event_body(deleted_payment(payment_id=line, version=number, patient_id=version["patient"]))
-    amount = str(_amount(line, version))
+    amount = str(_signed_amount(line, version))
     content = {
         "payment_id": line,
         "version": number,
@@ -52,11 +52,11 @@ def event(line: str, number: int, version: Version, **other: object) -> bytes:
     return event_body(payment_fields(**(content | other)))
 
 
-def expected_amount(line: str, version: Version) -> Decimal:
+def expected_amount(line: str, version: VersionFields) -> Decimal:
     """Return the amount that a version should post. It depends on this version alone."""
-    belongs = not version["deleted"] and version["kind"] == "paid" and version["charge_type"] != NOT_SELECTED
-    return _amount(line, version) if belongs else Decimal(0)
+    belongs = not version["deleted"] and version["kind"] == "paid" and version["charge_type"] != UNSELECTED_TYPE
+    return _signed_amount(line, version) if belongs else Decimal(0)
 
 
-def _amount(line: str, version: Version) -> Decimal:
+def _signed_amount(line: str, version: VersionFields) -> Decimal:
     return Decimal(version["amount"]) * (-1 if line == "refund" else 1)

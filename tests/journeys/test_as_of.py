@@ -31,12 +31,16 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 6, 20)
-APRIL = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
-MAY = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic"))
-FIRST_SAVE = saved_payment("25.00", payment_id="a", **APRIL)
-UNKNOWN_PATIENT = saved_payment("12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03")
-SUPPLIES = saved_payment("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
-NOTHING_DUE = saved_payment(payment_id="z", amount_due="0.00", amount_paid="30.00", transaction_date="2026-05-05")
+APRIL_DATES = {"transaction_date": "2026-04-08", "date_of_service": "2026-04-08"}
+MAY_FILTER = BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic"))
+FIRST_SAVE = saved_payment("25.00", payment_id="a", **APRIL_DATES)
+PAYMENT_OF_UNKNOWN_PATIENT = saved_payment(
+    "12.00", payment_id="s", patient_id="stranger", transaction_date="2026-05-03"
+)
+SUPPLIES_PAYMENT = saved_payment("9.00", payment_id="supplies", charge_type="Supplies", transaction_date="2026-05-04")
+PAYMENT_WITH_NOTHING_DUE = saved_payment(
+    payment_id="z", amount_due="0.00", amount_paid="30.00", transaction_date="2026-05-05"
+)
 
 Step = Callable[[Office], object]
 
@@ -44,7 +48,7 @@ Step = Callable[[Office], object]
 def all_reports(
     tx: Transaction, as_of: datetime | None = None, patients: tuple[str, ...] = ("patient", "stranger")
 ) -> dict[str, Any]:
-    """Return every report by name: the current reports, or the reports as of a time."""
+    """Return every report by name, either now or as of a time."""
     reports: dict[str, Any] = {
         "feed": list(reporting.claims_feed(tx, FeedFilter(as_of=as_of))),
         "feed of a clinic": list(
@@ -58,9 +62,11 @@ def all_reports(
         "balance": comparable_balance(tx, BalanceFilter(as_of=as_of)),
         "differing lines": list(balancing.differing_lines(tx, BalanceFilter(as_of=as_of))),
         "differing lines of May": list(
-            balancing.differing_lines(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of))
+            balancing.differing_lines(tx, BalanceFilter(*(MAY_FILTER.since, MAY_FILTER.until, MAY_FILTER.scope), as_of))
         ),
-        "balance of May": comparable_balance(tx, BalanceFilter(*(MAY.since, MAY.until, MAY.scope), as_of)),
+        "balance of May": comparable_balance(
+            tx, BalanceFilter(*(MAY_FILTER.since, MAY_FILTER.until, MAY_FILTER.scope), as_of)
+        ),
     }
     for group in GroupBy:
         reports[f"log by {group}"] = reporting.payment_log_sums(tx, PaymentLogFilter(as_of=as_of), group)
@@ -75,7 +81,7 @@ def all_reports(
 
 
 def comparable_balance(tx: Transaction, balance_filter: BalanceFilter) -> Balance:
-    """Return the balance of a range, with the lines as a list: two balances can then be compared."""
+    """Return the balance of a range with its lines as a list, so that two balances can be compared."""
     balance = balancing.balance(tx, balance_filter)
     return replace(balance, lines=[*balance.lines])
 
@@ -112,20 +118,23 @@ def exhaust_retries(office: Office) -> None:
         office.run_sweeps()
 
 
-SCENARIO: dict[str, Step] = {
+SCENARIO_STEPS: dict[str, Step] = {
     "payments": publish_step(FIRST_SAVE, saved_payment("40.00", payment_id="b", transaction_date="2026-05-08")),
-    "payment of an unknown patient": publish_step(UNKNOWN_PATIENT),
+    "payment of an unknown patient": publish_step(PAYMENT_OF_UNKNOWN_PATIENT),
     "retries are exhausted": exhaust_retries,
     "only Copay is selected": select_types_step(ChargeType.COPAY),
     "payment of another type": publish_step(
-        next_version(SUPPLIES, saved_at=datetime(2026, 6, 21, tzinfo=UNKNOWN_PATIENT.saved_at.tzinfo).isoformat())
+        next_version(
+            SUPPLIES_PAYMENT,
+            saved_at=datetime(2026, 6, 21, tzinfo=PAYMENT_OF_UNKNOWN_PATIENT.saved_at.tzinfo).isoformat(),
+        )
     ),
     "invalid event": publish_step(b"no event"),
     "version conflict": publish_step(saved_payment("41.00", payment_id="b", transaction_date="2026-05-08")),
     "the conflict is acknowledged": acknowledge_last,
     "invalid event repeated": publish_step(b"no event"),
     "invalid event requeued": requeue_invalid_event,
-    "zero amount due": publish_step(NOTHING_DUE),
+    "zero amount due": publish_step(PAYMENT_WITH_NOTHING_DUE),
     "charge": publish_step(saved_charge("c", "30.00", date_of_service="2026-04-08")),
     "distribution": lambda office: office.distribute_all(),
     "April is closed": lambda office: office.close_months("2026-04"),
@@ -155,32 +164,32 @@ SCENARIO: dict[str, Step] = {
 
 
 @pytest.fixture(scope="module")
-def scenario(
+def finished_scenario(
     postgres_url: str, empty_ledger: str
 ) -> Iterator[tuple[Office, dict[str, tuple[datetime, dict[str, object]]]]]:
     """The office after all steps, and by step name the time and all reports after that step."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with database.connect() as tx:
-            office, scenario = Office(tx, TODAY), {}
-            for name, step in SCENARIO.items():
+            office, finished_scenario = Office(tx, TODAY), {}
+            for name, step in SCENARIO_STEPS.items():
                 step(office)
-                scenario[name] = office.now, all_reports(tx)
+                finished_scenario[name] = office.now, all_reports(tx)
                 office.now += timedelta(seconds=1)
-            yield office, scenario
+            yield office, finished_scenario
         database.dispose()
 
 
 @pytest.mark.slow
-def test_reports_as_of_a_time_repeat_their_output_of_that_time(scenario) -> None:
-    office, after = scenario
+def test_reports_as_of_a_time_repeat_their_output_of_that_time(finished_scenario) -> None:
+    office, after = finished_scenario
     for name, (moment, then) in after.items():
         found = all_reports(office.tx, moment)
         assert {report: found[report] for report in then} == then, name
 
 
-def test_as_of_scenario_changes_every_report_and_table(scenario) -> None:
-    office, after = scenario
+def test_scenario_changes_every_report_and_versioned_table(finished_scenario) -> None:
+    office, after = finished_scenario
     for report in all_reports(office.tx):
         assert len({repr(then[report]) for _, then in after.values()}) > 1, report
     for table in VERSIONED:
@@ -188,23 +197,23 @@ def test_as_of_scenario_changes_every_report_and_table(scenario) -> None:
         assert kept, table.name
 
 
-def test_reports_as_of_a_time_before_any_event_are_empty(scenario) -> None:
-    office, _ = scenario
+def test_reports_as_of_a_time_before_any_event_are_empty(finished_scenario) -> None:
+    office, _ = finished_scenario
     before = all_reports(office.tx, datetime(2026, 1, 1, tzinfo=office.now.tzinfo))
 
     assert {name: rows for name, rows in before.items() if "balance" not in name and rows} == {}
     assert str(before["balance"].emr_total) == "0.00"
 
 
-def test_last_of_simultaneous_settings_changes_wins_even_if_its_clock_is_behind(
+def test_settings_change_that_commits_last_wins_even_if_its_clock_is_behind(
     tx: Transaction,
 ) -> None:
     office = Office(tx, TODAY)
-    office.publish(saved_payment("25.00", **APRIL))
+    office.publish(saved_payment("25.00", **APRIL_DATES))
     noon = office.now
     office.now = noon - timedelta(seconds=5)  # a worker with a late clock
-    office.publish(saved_payment("35.00", version=2, **APRIL))
-    office.publish(saved_payment("45.00", version=3, **APRIL))
+    office.publish(saved_payment("35.00", version=2, **APRIL_DATES))
+    office.publish(saved_payment("45.00", version=3, **APRIL_DATES))
 
     def amounts(as_of: datetime | None) -> list[str]:
         return [str(row.amount) for row in reporting.claims_feed(tx, FeedFilter(as_of=as_of))]

@@ -50,7 +50,7 @@ def owners(office: Office) -> list[str | None]:
     return [row.owner for row in office.open_exceptions()]
 
 
-def claim(office: Office, user: User, **more: object) -> ExceptionRow | None:
+def claim_as(office: Office, user: User, **more: object) -> ExceptionRow | None:
     return assigning.claim_next(office.tx, ExceptionFilter(**more), user, office.now, user.audit_name)
 
 
@@ -58,26 +58,26 @@ def test_next_exception_is_the_oldest_unassigned_one(office: Office) -> None:
     first, second, third = office.open_exceptions()
     assign(office, second.id, "bob")
 
-    claimed = [claim(office, ANN) for _ in range(3)]
+    claimed = [claim_as(office, ANN) for _ in range(3)]
 
     assert [row and row.id for row in claimed] == [first.id, third.id, None]
     assert owners(office) == ["ann", "bob", "ann"]
 
 
-def test_next_exception_matches_the_filter(office: Office) -> None:
-    assert claim(office, ANN, scope=Scope.of_companies("another")) is None
-    assert claim(office, ANN, has_proposal=False) is None
-    assert claim(office, ANN, case="deleted", since=date(2020, 4, 8), overdue_at=office.now) is None
-    assert claim(office, ANN, overdue_at=office.now + timedelta(days=30)) is not None
+def test_next_exception_is_one_that_matches_the_filter(office: Office) -> None:
+    assert claim_as(office, ANN, scope=Scope.of_companies("another")) is None
+    assert claim_as(office, ANN, has_proposal=False) is None
+    assert claim_as(office, ANN, case="deleted", since=date(2020, 4, 8), overdue_at=office.now) is None
+    assert claim_as(office, ANN, overdue_at=office.now + timedelta(days=30)) is not None
 
 
 def test_decided_exceptions_are_never_the_next(office: Office) -> None:
     office.accept_all()
 
-    assert claim(office, ANN) is None
+    assert claim_as(office, ANN) is None
 
 
-def test_owner_stays_through_a_decision_and_a_newer_version(office: Office) -> None:
+def test_owner_stays_after_a_decision_and_after_a_newer_version(office: Office) -> None:
     found, *_ = office.open_exceptions()
     assign(office, found.id, "ann")
 
@@ -111,11 +111,15 @@ def test_suggested_owners_belong_to_the_companies_of_the_user(tx: Transaction) -
     for user in (ANN, User("support", Role.SUPPORT, Scope.of_companies("alpha"))):
         add_user(tx, user)
 
-    def offered(scope: Scope) -> list[str]:
+    def names_of_owners(scope: Scope) -> list[str]:
         return [user.name for user in assigning.list_owners(tx, scope)]
 
-    assert offered(Scope()) == ["ann", "of-alpha", "of-beta", "of-both"]
-    assert offered(Scope.of_companies("alpha")) == offered(Scope.of_clinic("alpha", "north")) == ["of-alpha"]
+    assert names_of_owners(Scope()) == ["ann", "of-alpha", "of-beta", "of-both"]
+    assert (
+        names_of_owners(Scope.of_companies("alpha"))
+        == names_of_owners(Scope.of_clinic("alpha", "north"))
+        == ["of-alpha"]
+    )
 
 
 def test_due_date_follows_the_companys_service_level_and_time_zone(office: Office) -> None:
@@ -128,7 +132,9 @@ def test_due_date_follows_the_companys_service_level_and_time_zone(office: Offic
 
 @settings(max_examples=example_count(15))
 @given(opened_on=st.dates(date(2020, 1, 1), date(2021, 12, 31)), business_days=st.integers(1, 60))
-def test_due_date_in_sql_is_that_of_the_rule(shared_database: Database, opened_on: date, business_days: int) -> None:
+def test_due_date_computed_by_sql_equals_that_of_the_rule(
+    shared_database: Database, opened_on: date, business_days: int
+) -> None:
     with transaction(shared_database) as tx:
         office = Office(tx, opened_on)
         update = CompanyUpdate("company", exception_days=business_days)
@@ -140,7 +146,7 @@ def test_due_date_in_sql_is_that_of_the_rule(shared_database: Database, opened_o
     assert found.due_on == due_date(opened_on, business_days)
 
 
-def test_assignment_is_refused_to_users_who_cannot_decide_it(office: Office, tx: Transaction) -> None:
+def test_exception_is_not_assigned_to_a_user_who_may_not_decide_it(office: Office, tx: Transaction) -> None:
     found, *_ = office.open_exceptions()
     add_user(tx, User("kim", Role.FRONT_OFFICE))
     add_user(tx, User("lee", Role.BILLING, Scope.of_companies("another")))
@@ -155,7 +161,7 @@ def test_assignment_is_refused_to_users_who_cannot_decide_it(office: Office, tx:
     assert owners(office) == [None] * 3
 
 
-def test_assignment_is_refused_if_somebody_else_was_quicker(office: Office) -> None:
+def test_assignment_is_refused_if_the_owner_has_changed_meanwhile(office: Office) -> None:
     found, *_ = office.open_exceptions()
     assign(office, found.id, "bob", seen_owner="")
 

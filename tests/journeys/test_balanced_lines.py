@@ -31,7 +31,7 @@ def deletion(version: int) -> bytes:
 
 
 SAVED = saved_payment("25.00")
-CASES = [
+BALANCE_CASES = [
     ("imported", [SAVED], "25.00", {}),
     ("deleted", [SAVED, deletion(2)], "0.00", {}),
     ("a newer version refused", [SAVED, invalid("40.00", 2)], "40.00", {"invalid": "15.00"}),
@@ -53,14 +53,18 @@ CASES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("events", "emr", "terms"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_emr_side_is_the_latest_amount(tx: Transaction, events: Any, emr: str, terms: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("events", "emr", "terms"), [row[1:] for row in BALANCE_CASES], ids=[row[0] for row in BALANCE_CASES]
+)
+def test_emr_total_is_the_latest_amount_of_the_line(
+    tx: Transaction, events: Any, emr: str, terms: dict[str, str]
+) -> None:
     Office(tx, date(2026, 6, 20)).publish(*events)
 
-    assert emr_side(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
+    assert emr_total_and_items(tx, BalanceFilter(FIFTH, FIFTH)) == (emr, terms)
 
 
-def test_differing_lines_are_those_of_the_balance_by_payment(tx: Transaction) -> None:
+def test_differing_lines_are_the_lines_of_the_balance_sorted_by_payment(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     for payment_id in ("b", "a", "equal"):
         office.publish(saved_payment("25.00", payment_id=payment_id))
@@ -81,7 +85,7 @@ def test_differing_lines_are_those_of_the_balance_by_payment(tx: Transaction) ->
         assert (str(balance.emr_total), balance.equal, balance.different) == ("159.00", 1, 5)
 
 
-def emr_side(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
+def emr_total_and_items(tx: Transaction, query: BalanceFilter) -> tuple[str, dict[str, str]]:
     """Return the EMR's total and its nonzero reconciling items. Check that nothing is unexplained."""
     balance = balancing.balance(tx, query)
     assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
@@ -95,28 +99,31 @@ def test_acknowledging_a_conflict_keeps_the_emrs_latest_amount(tx: Transaction) 
     (found,) = office.open_exceptions()
     adjusting.acknowledge(tx, found.id, "a slip of the EMR", office.now, BILLER)
 
-    assert emr_side(tx, BalanceFilter()) == ("25.00", {})
+    assert emr_total_and_items(tx, BalanceFilter()) == ("25.00", {})
 
 
 def test_dead_letter_counts_on_its_transaction_date(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(SAVED, invalid("40.00", 2, transaction_date="2026-06-06"))
 
-    assert emr_side(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
-    assert emr_side(tx, BalanceFilter(SIXTH, SIXTH)) == ("40.00", {"invalid": "15.00", "date_differences": "25.00"})
-    assert emr_side(tx, BalanceFilter(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
+    assert emr_total_and_items(tx, BalanceFilter(FIFTH, FIFTH)) == ("0.00", {"date_differences": "-25.00"})
+    assert emr_total_and_items(tx, BalanceFilter(SIXTH, SIXTH)) == (
+        "40.00",
+        {"invalid": "15.00", "date_differences": "25.00"},
+    )
+    assert emr_total_and_items(tx, BalanceFilter(FIFTH, SIXTH)) == ("40.00", {"invalid": "15.00"})
 
 
-def test_payment_moved_out_of_a_closed_month_is_a_date_difference_in_both_months(tx: Transaction) -> None:
+def test_payment_moved_out_of_a_closed_month_is_a_date_difference_of_both_months(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 20))
     office.publish(saved_payment("25.00", transaction_date="2026-05-31"))
     office.close_months("2026-05")
     office.publish(saved_payment("35.00", version=2))
     may, june = (BalanceFilter(date(2026, month, 1), date(2026, month, 30 + month % 2)) for month in (5, 6))
 
-    assert emr_side(tx, may) == ("0.00", {"date_differences": "-25.00"})
-    assert emr_side(tx, june) == ("35.00", {"closed_month": "10.00", "date_differences": "25.00"})
+    assert emr_total_and_items(tx, may) == ("0.00", {"date_differences": "-25.00"})
+    assert emr_total_and_items(tx, june) == ("35.00", {"closed_month": "10.00", "date_differences": "25.00"})
     office.accept_all()
-    assert emr_side(tx, june) == ("35.00", {"prior_period": "10.00", "date_differences": "25.00"})
+    assert emr_total_and_items(tx, june) == ("35.00", {"prior_period": "10.00", "date_differences": "25.00"})
 
 
 def test_entries_not_written_by_the_rules_are_unexplained_by_line(tx: Transaction) -> None:

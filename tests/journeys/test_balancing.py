@@ -1,6 +1,6 @@
 """EMR and Billing balance to the cent over an example week (rule D9).
 
-With PAYMENTS_WRITE_DOCS=1, a test writes the example in `docs/explanation/balancing.md`.
+With PAYMENTS_WRITE_DOCS=1, a test writes the example into `docs/explanation/balancing.md`.
 """
 
 import os
@@ -23,8 +23,8 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import event_body, next_version, paid, payment_fields, saved_payment
 from tests.builders.office import Office
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "balancing.md"
-WEEK = BalanceFilter(date(2020, 6, 1), date(2020, 6, 7))
+BALANCING_PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "balancing.md"
+EXAMPLE_WEEK = BalanceFilter(date(2020, 6, 1), date(2020, 6, 7))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class WeekPayment:
     saves: dict[str, object]
 
 
-PAYMENTS = (
+WEEK_PAYMENTS = (
     *(WeekPayment(f"copay-{day}", "Copay", f"2020-06-0{day}", "150.00", {}) for day in range(1, 7)),
     WeekPayment("mistaken", "Copay, part of it refunded on Friday", "2020-06-02", "105.00", {}),
     WeekPayment("refund", "Refund", "2020-06-05", "-30.00", {"refund_of": "clinic/mistaken/1"}),
@@ -51,7 +51,7 @@ PAYMENTS = (
 
 
 def example_week(tx: Transaction) -> Office:
-    """Return the office after the example week. A biller has accepted exceptions of April and May."""
+    """Return the office after the example week. A biller has accepted exceptions of April and of May."""
     office = Office(tx, date(2020, 4, 30))
     types = [kind for kind in ChargeType if kind is not ChargeType.SUPPLIES]
     update = SettingsUpdate(office.clinic_id, office.company_id, integration=True, charge_types=types)
@@ -67,7 +67,7 @@ def example_week(tx: Transaction) -> Office:
     )
     office.accept_all(date(2020, 6, 2))
     office.set_today(date(2020, 6, 8))
-    for payment in PAYMENTS:
+    for payment in WEEK_PAYMENTS:
         at = {"payment_id": payment.payment_id, "saved_at": f"{payment.day}T17:00:00Z"}
         office.publish(event_body(payment_fields(**{**at, **paid(payment.amount, payment.day), **payment.saves})))
     return office
@@ -76,7 +76,7 @@ def example_week(tx: Transaction) -> Office:
 def test_example_week_balances_to_the_cent(tx: Transaction) -> None:
     example_week(tx)
 
-    balance = balancing.balance(tx, WEEK)
+    balance = balancing.balance(tx, EXAMPLE_WEEK)
 
     assert (str(balance.emr_total), str(balance.billing_total), balance.unexplained) == ("1250.00", "975.00", ZERO)
     assert {term.value: str(amount) for term, amount in balance.items.items() if amount} == {
@@ -86,7 +86,7 @@ def test_example_week_balances_to_the_cent(tx: Transaction) -> None:
         "pending": "55.00",
         "invalid": "25.00",
     }
-    assert deposited(tx) == Decimal("1010.00")  # with the biller's +50.00 and -15.00
+    assert week_deposits(tx) == Decimal("1010.00")  # with the biller's +50.00 and -15.00
     may = balancing.balance(tx, BalanceFilter(date(2020, 5, 1), date(2020, 5, 31)))
     assert (may.emr_total, may.billing_total, may.items[ReconcilingItem.PRIOR_PERIOD]) == (
         Decimal("50.00"),
@@ -97,26 +97,28 @@ def test_example_week_balances_to_the_cent(tx: Transaction) -> None:
 
 def test_balancing_document_shows_the_example_week(tx: Transaction) -> None:
     example_week(tx)
-    page = fill_tables(PAGE.read_text(), balancing.balance(tx, WEEK), deposited(tx))
+    page = fill_tables(BALANCING_PAGE.read_text(), balancing.balance(tx, EXAMPLE_WEEK), week_deposits(tx))
     if os.environ.get("PAYMENTS_WRITE_DOCS"):
-        PAGE.write_text(page)
+        BALANCING_PAGE.write_text(page)
 
-    assert PAGE.read_text() == page, "regenerate it with PAYMENTS_WRITE_DOCS=1 pytest tests/journeys/test_balancing.py"
+    assert BALANCING_PAGE.read_text() == page, (
+        "regenerate it with PAYMENTS_WRITE_DOCS=1 pytest tests/journeys/test_balancing.py"
+    )
 
 
-def deposited(tx: Transaction) -> Decimal:
+def week_deposits(tx: Transaction) -> Decimal:
     """Return the sum of all entries with a deposit date in the example week."""
     sums = "SELECT sum(amount) FROM entries WHERE deposit_date BETWEEN :since AND :until"
-    return Decimal(tx.execute(text(sums), {"since": WEEK.since, "until": WEEK.until}).scalar_one())
+    return Decimal(tx.execute(text(sums), {"since": EXAMPLE_WEEK.since, "until": EXAMPLE_WEEK.until}).scalar_one())
 
 
 def fill_tables(page: str, balance: Balance, deposits: Decimal) -> str:
-    """Return the page with its tables regenerated from the example week. On the page, a comment names each table."""
+    """Return the page with its tables generated again from the example week. A comment on the page names each table."""
     less = [(f"less {balancing_wording.ITEM_SENTENCES[each]}", amount) for each, amount in balance.items.items()]
     tables = {
         "payments": [
             ("Day", "Payment", "What it is", "Amount"),
-            *((each.day, f"clinic/{each.payment_id}/1", each.what, each.amount) for each in PAYMENTS),
+            *((each.day, f"clinic/{each.payment_id}/1", each.what, each.amount) for each in WEEK_PAYMENTS),
         ],
         "sum": [
             ("What", "Amount"),

@@ -33,16 +33,16 @@ def payment(amount: str = "25.00", payment_id: str = "p", version: int = 1) -> E
     return saved_payment(payment_id=payment_id, version=version, **paid(amount, VISIT))
 
 
-APPLIED = [publish_step(charge(1, "40.00"), payment()), distribute_nightly]
-"""A charge of 40.00 to which 25.00 are applied."""
+APPLY_25 = [publish_step(charge(1, "40.00"), payment()), distribute_nightly]
+"""Steps after which 25.00 is applied to a charge of 40.00."""
 
 # The event; then the unassigned amount, the amount that the patient owes, and the credit on charges.
-CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
-    "the contract's example": ([*APPLIED, publish_step(charge(2, "15.00"))], ("0.00", "15.00", "0.00")),
-    "the same, stated": ([*APPLIED, publish_step(charge(2, "15.00", "25.00"))], ("0.00", "15.00", "0.00")),
+BALANCE_CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
+    "the contract's example": ([*APPLY_25, publish_step(charge(2, "15.00"))], ("0.00", "15.00", "0.00")),
+    "the same, stated": ([*APPLY_25, publish_step(charge(2, "15.00", "25.00"))], ("0.00", "15.00", "0.00")),
     "saved again": (
         [
-            *APPLIED,
+            *APPLY_25,
             publish_step(charge(2, "15.00")),
             distribute_nightly,
             publish_step(charge(3, "15.00")),
@@ -51,35 +51,35 @@ CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
         ("0.00", "15.00", "0.00"),
     ),
     "saved again in the same chunk": (
-        [*APPLIED, publish_step(charge(2, "15.00"), charge(3, "15.00"))],
+        [*APPLY_25, publish_step(charge(2, "15.00"), charge(3, "15.00"))],
         ("0.00", "15.00", "0.00"),
     ),
     "an older version afterwards": (
-        [*APPLIED, publish_step(charge(3, "15.00")), publish_step(charge(2, "99.00")), distribute_nightly],
+        [*APPLY_25, publish_step(charge(3, "15.00")), publish_step(charge(2, "99.00")), distribute_nightly],
         ("0.00", "15.00", "0.00"),
     ),
-    "settled": ([*APPLIED, publish_step(charge(2, "0.00"))], ("0.00", "0.00", "0.00")),
-    "raised": ([*APPLIED, publish_step(charge(2, "35.00"))], ("0.00", "35.00", "0.00")),
+    "settled": ([*APPLY_25, publish_step(charge(2, "0.00"))], ("0.00", "0.00", "0.00")),
+    "raised": ([*APPLY_25, publish_step(charge(2, "35.00"))], ("0.00", "35.00", "0.00")),
     "the rest is paid afterwards": (
-        [*APPLIED, publish_step(charge(2, "15.00")), publish_step(payment("15.00", "rest")), distribute_nightly],
+        [*APPLY_25, publish_step(charge(2, "15.00")), publish_step(payment("15.00", "rest")), distribute_nightly],
         ("0.00", "0.00", "0.00"),
     ),
-    "overpaid: the excess is given back": ([*APPLIED, publish_step(charge(2, "-5.00"))], ("5.00", "0.00", "0.00")),
-    "overpaid by more than was applied": ([*APPLIED, publish_step(charge(2, "-30.00"))], ("25.00", "0.00", "5.00")),
+    "overpaid: the excess is given back": ([*APPLY_25, publish_step(charge(2, "-5.00"))], ("5.00", "0.00", "0.00")),
+    "overpaid by more than was applied": ([*APPLY_25, publish_step(charge(2, "-30.00"))], ("25.00", "0.00", "5.00")),
     "void: nothing is owed and nothing counts as paid": (
-        [*APPLIED, publish_step(charge(2, "0.00", "0.00"))],
+        [*APPLY_25, publish_step(charge(2, "0.00", "0.00"))],
         ("25.00", "0.00", "0.00"),
     ),
     "the payment is deleted afterwards": (
-        [*APPLIED, publish_step(charge(2, "15.00")), publish_step(deleted_payment(payment_id="p", version=2))],
+        [*APPLY_25, publish_step(charge(2, "15.00")), publish_step(deleted_payment(payment_id="p", version=2))],
         ("0.00", "40.00", "0.00"),
     ),
     "the payment is deleted in the same chunk": (
-        [*APPLIED, publish_step(deleted_payment(payment_id="p", version=2), charge(2, "40.00"))],
+        [*APPLY_25, publish_step(deleted_payment(payment_id="p", version=2), charge(2, "40.00"))],
         ("0.00", "40.00", "0.00"),
     ),
     "the payment is lowered in the same chunk": (
-        [*APPLIED, publish_step(charge(2, "30.00"), payment("10.00", version=2)), distribute_nightly],
+        [*APPLY_25, publish_step(charge(2, "30.00"), payment("10.00", version=2)), distribute_nightly],
         ("0.00", "30.00", "0.00"),
     ),
     "a new charge has deducted nothing": (
@@ -106,51 +106,53 @@ CASES: dict[str, tuple[list[Step], tuple[str, str, str]]] = {
 }
 
 
-def account(tx: Transaction) -> tuple[str, str, str]:
+def account_amounts(tx: Transaction) -> tuple[str, str, str]:
     """Return the patient's unassigned amount, outstanding amount, and credit on charges."""
     (row,) = distributing.show_account(tx, "patient")
     return str(row.unassigned), str(row.balance), str(row.credit)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", BALANCE_CASES)
 def test_charge_balance_is_what_the_patient_still_owes(tx: Transaction, case: str) -> None:
-    steps, expected = CASES[case]
+    steps, expected = BALANCE_CASES[case]
     office = Office(tx, TODAY)
 
     for step in steps:
         step(office)
 
-    assert account(tx) == expected
+    assert account_amounts(tx) == expected
     distribute_nightly(office)
-    assert account(tx) == expected
+    assert account_amounts(tx) == expected
 
 
 def test_new_charge_balance_after_a_payment_keeps_its_allocation(tx: Transaction) -> None:
     office = Office(tx, TODAY)
-    for step in APPLIED:
+    for step in APPLY_25:
         step(office)
 
     office.publish(charge(2, "15.00"))
     distribute_nightly(office)
 
-    (account,) = distributing.show_account(tx, "patient")
-    assert [str(each.amount) for each in distributing.show_allocations(tx, account)] == ["25.00"]
+    (account_amounts,) = distributing.show_account(tx, "patient")
+    assert [str(each.amount) for each in distributing.show_allocations(tx, account_amounts)] == ["25.00"]
 
 
-STATED_PAYMENTS = [charge(1, "40.00", "0.00"), payment(), charge(2, "15.00", "25.00"), payment("5.00", "q")]
+STATING_EVENTS = [charge(1, "40.00", "0.00"), payment(), charge(2, "15.00", "25.00"), payment("5.00", "q")]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", [*permutations(range(len(STATED_PAYMENTS)))], ids=str)
-def test_stated_payments_count_once_in_any_order_of_arrival(tx: Transaction, order: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("order", [*permutations(range(len(STATING_EVENTS)))], ids=str)
+def test_payment_stated_with_a_charge_counts_once_in_any_order_of_arrival(
+    tx: Transaction, order: tuple[int, ...]
+) -> None:
     office = Office(tx, TODAY)
 
     for index in order:
-        office.publish(STATED_PAYMENTS[index])
+        office.publish(STATING_EVENTS[index])
         distribute_nightly(office)
 
-    assert account(tx) == ("0.00", "10.00", "0.00")
+    assert account_amounts(tx) == ("0.00", "10.00", "0.00")
 
 
 def test_charge_of_an_earlier_release_keeps_its_meaning_until_it_is_saved_again(tx: Transaction) -> None:
@@ -162,7 +164,7 @@ def test_charge_of_an_earlier_release_keeps_its_meaning_until_it_is_saved_again(
     tx.execute(text(old))
 
     distribute_nightly(office)
-    assert account(tx) == ("0.00", "15.00", "0.00")
+    assert account_amounts(tx) == ("0.00", "15.00", "0.00")
 
     office.publish(charge(2, "15.00"))
-    assert account(tx) == ("0.00", "15.00", "0.00")
+    assert account_amounts(tx) == ("0.00", "15.00", "0.00")

@@ -1,4 +1,4 @@
-"""Charges: the newest version counts, and only the clinic's company may save a charge."""
+"""The newest version of a charge counts, and only the clinic's company may save a charge."""
 
 from datetime import date
 from typing import Any
@@ -15,9 +15,9 @@ from tests.builders.events import NOW, paid, saved_charge, saved_patient, saved_
 from tests.builders.ledger import add_earlier_clinic_key, create_clinic, feed_rows, import_chunk
 from tests.builders.office import Office
 
-VISIT = "2026-06-05"
+VISIT_DATE = "2026-06-05"
 FIRST, NEWER = saved_charge("c", "40.00"), saved_charge("c", "15.00", version=2)
-CONFLICTING = saved_charge("c", "99.00", version=2)
+CONFLICTING_CHARGE = saved_charge("c", "99.00", version=2)
 
 
 def stored_charges(tx: Transaction) -> list[tuple[Any, ...]]:
@@ -62,7 +62,7 @@ def test_repeated_version_is_dead_lettered_only_if_its_paid_amount_differs(
 def test_same_version_with_other_content_is_dead_lettered(tx: Transaction, in_one_chunk: bool) -> None:
     create_clinic(tx)
 
-    for chunk in [(FIRST, NEWER, CONFLICTING)] if in_one_chunk else [(FIRST,), (NEWER,), (CONFLICTING,)]:
+    for chunk in [(FIRST, NEWER, CONFLICTING_CHARGE)] if in_one_chunk else [(FIRST,), (NEWER,), (CONFLICTING_CHARGE,)]:
         stats = import_chunk(tx, *chunk)
 
     assert stats.refused == 1
@@ -125,7 +125,7 @@ def paid_parts(tx: Transaction) -> list[str | None]:
 
 def test_charge_moved_to_another_patient_is_unapplied_immediately(tx: Transaction) -> None:
     office = Office(tx, date(2026, 6, 10))
-    office.publish(FIRST, saved_patient("other"), saved_payment(**paid("40.00", VISIT)))
+    office.publish(FIRST, saved_patient("other"), saved_payment(**paid("40.00", VISIT_DATE)))
     office.distribute_all()
     assert balances(tx) == {"patient": ("0.00", "0.00"), "other": ("0.00", "0.00")}
 

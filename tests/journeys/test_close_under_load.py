@@ -36,7 +36,7 @@ ROUNDS, WORKERS = 20 if DEEP_EXAMPLES else 6, 3
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 COMPANY, CLINIC = "load", "load-clinic"
 MONTHS = [Month(2024 + number // 12, number % 12 + 1) for number in range(ROUNDS + 2)]
-ENTRY = (
+INSERT_ENTRY = (
     "INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
     "posting_date, posted_at, entered_by) VALUES (1, 'manual', 1, :company, :clinic, 'patient', 'Copay', 'Cash', :day, "
     ":day, :at, 'user:biller')"
@@ -154,13 +154,15 @@ def import_chunks(database: Database, name: str, started: threading.Barrier, clo
 def write_entries(
     database: Database, month: Month, started: threading.Barrier, closed: threading.Event
 ) -> tuple[int, int]:
-    """Insert entries of 1.00 until `closed` is set, and then one more entry. Return the counts (inserted, rejected)."""
+    """Insert entries of 1.00 until `closed` is set, and then one more. Return how many were (inserted, rejected)."""
     counts = [0, 0]
     for number in count():
         is_last = closed.is_set()
         try:
             with transaction(database) as tx:
-                tx.execute(text(ENTRY), {"company": COMPANY, "clinic": CLINIC, "day": month.first_day, "at": NOW})
+                tx.execute(
+                    text(INSERT_ENTRY), {"company": COMPANY, "clinic": CLINIC, "day": month.first_day, "at": NOW}
+                )
                 tx.execute(text("SELECT pg_sleep(0.01)"))  # delay the commit, so that a close could miss the entry
         except DBAPIError as error:
             if "the month is closed" not in str(error):
@@ -176,7 +178,7 @@ def write_entries(
 
 
 def import_until_done(database: Database, events: list[bytes]) -> None:
-    """Import one chunk, and retry it after a transient error."""
+    """Import one chunk. Retry it after a transient error."""
     while True:
         try:
             with transaction(database) as tx:

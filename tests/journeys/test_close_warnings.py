@@ -53,7 +53,7 @@ def test_each_close_warning_is_listed_for_its_month_only(tx: Transaction) -> Non
     assert close_warnings(office, APRIL) == []
 
 
-def test_dead_letter_superseded_by_a_newer_version_is_settled(tx: Transaction) -> None:
+def test_dead_letter_causes_no_warning_once_a_newer_version_is_imported(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first, saved_payment(**paid("26.00", "2026-05-05")))

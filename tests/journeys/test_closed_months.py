@@ -40,16 +40,16 @@ def test_closed_month_keeps_its_total_and_the_current_month_gets_the_adjustment(
         "clinic/payment/1",
     )
     assert [(entry["amount"], entry["method"]) for entry in found.proposal] == [row[1:] for row in example.posted]
-    assert totals(office) == example.totals_before_accepting
+    assert month_totals(office) == example.totals_before_accepting
 
     office.accept_all()
 
     assert office.ledger_entries() == posted + example.posted
     assert office.open_exceptions() == []
-    assert totals(office) == example.totals_after_accepting
+    assert month_totals(office) == example.totals_after_accepting
 
 
-def totals(office: Office) -> list[str]:
+def month_totals(office: Office) -> list[str]:
     return [str(office.month_total(month)) for month in ("2020-04", "2020-05", "2020-06")]
 
 
@@ -67,9 +67,9 @@ def test_w8_edit_after_acceptance_is_compared_with_the_posted_amount(tx: Transac
         "55.00",
         "10.00",
     )
-    assert totals(office) == ["60.00", "0.00", "-15.00"]
+    assert month_totals(office) == ["60.00", "0.00", "-15.00"]
     office.accept_all()
-    assert totals(office) == ["60.00", "0.00", "-5.00"]
+    assert month_totals(office) == ["60.00", "0.00", "-5.00"]
     assert office.ledger_entries() == [
         ("2020-04-08", "60.00", "Cash"),
         ("2020-06-16", "-15.00", "Cash"),
@@ -83,10 +83,10 @@ def test_w16_edit_in_an_open_month_posts_the_difference(tx: Transaction) -> None
     office.publish(saved_payment(version=2, **paid("35.00", "2020-06-05")))
 
     assert office.ledger_entries() == [("2020-06-05", "25.00", "Cash"), ("2020-06-05", "10.00", "Cash")]
-    assert (totals(office), office.open_exceptions()) == (["0.00", "0.00", "35.00"], [])
+    assert (month_totals(office), office.open_exceptions()) == (["0.00", "0.00", "35.00"], [])
 
 
-def test_late_arrival_is_noted(tx: Transaction) -> None:
+def test_exception_of_a_late_arrival_has_a_note(tx: Transaction) -> None:
     office = example_office(tx, W15)
 
     assert [each.note for each in office.open_exceptions()] == ["late_arrival:2020-05"]
@@ -99,9 +99,9 @@ def test_changes_of_a_line_moved_out_before_the_close_open_no_exception(tx: Tran
     office.close_months("2020-04", "2020-05")
 
     office.publish(saved_payment(version=3, **paid("35.00", "2020-06-08")))
-    assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "35.00"])
+    assert (office.open_exceptions(), month_totals(office)) == ([], ["0.00", "0.00", "35.00"])
     office.publish(deleted_payment(version=4))
-    assert (office.open_exceptions(), totals(office)) == ([], ["0.00", "0.00", "0.00"])
+    assert (office.open_exceptions(), month_totals(office)) == ([], ["0.00", "0.00", "0.00"])
 
 
 @pytest.mark.parametrize("change", [{"transaction_date": "2020-04-08"}, {"amount_due": "0.00"}], ids=["closed", "zero"])

@@ -21,7 +21,7 @@ APRIL, MAY, JUNE = Month(2026, 4), Month(2026, 5), Month(2026, 6)
 TODAY = date(2026, 6, 20)
 
 
-def states(office: Office) -> dict[str, MonthState]:
+def month_states(office: Office) -> dict[str, MonthState]:
     return {row.month: row.state for row in closing.list_months(office.tx, office.company_id)}
 
 
@@ -30,7 +30,7 @@ def test_close_preview_changes_nothing(tx: Transaction) -> None:
 
     assert closing.preview_close(tx, "company", MAY, office.now)[0].payments_total == 0
 
-    assert states(office) == {}
+    assert month_states(office) == {}
 
 
 @pytest.mark.parametrize("company_id", ["compny", "company ", "Company", " company", ""])
@@ -94,10 +94,10 @@ def test_month_cannot_close_before_an_earlier_scheduled_month(tx: Transaction) -
             refused(tx, "company", MAY, office.now, BILLER)
 
     office.close_months("2026-04", "2026-05")
-    assert states(office) == {"2026-04": MonthState.CLOSED, "2026-05": MonthState.CLOSED}
+    assert month_states(office) == {"2026-04": MonthState.CLOSED, "2026-05": MonthState.CLOSED}
 
 
-def test_interrupted_close_continues_despite_a_payment_in_an_earlier_month(tx: Transaction) -> None:
+def test_interrupted_close_finishes_although_an_earlier_month_got_a_payment(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     office.publish(
         saved_payment(payment_id="may", **paid("5.00", "2026-05-05")), saved_payment(**paid("25.00", "2026-04-05"))
@@ -108,7 +108,7 @@ def test_interrupted_close_continues_despite_a_payment_in_an_earlier_month(tx: T
     closing.begin_close(tx, "company", MAY, office.now, None)
     closing.finish_close(tx, "company", MAY, office.now)
 
-    assert states(office)["2026-05"] is MonthState.CLOSED
+    assert month_states(office)["2026-05"] is MonthState.CLOSED
     assert office.month_total("2026-04") == Decimal("25.00")
 
 
@@ -146,7 +146,7 @@ def test_months_of_companies_are_independent(tx: Transaction) -> None:
     here = {"company_id": "other", "clinic_id": "elsewhere"}
     theirs.close_months("2026-05")  # the first company's April is open, which does not matter
 
-    assert states(ours) == {"2026-04": MonthState.OPEN}
+    assert month_states(ours) == {"2026-04": MonthState.OPEN}
     theirs.publish(saved_payment(payment_id="a", **here, **paid("7.00", "2026-05-05")))
     ours.publish(saved_payment(payment_id="b", **paid("9.00", "2026-05-05")))
     assert [found.payment for found in ours.open_exceptions()] == ["elsewhere/a/1"]
@@ -224,7 +224,7 @@ def with_triggers_off(tx: Transaction, statement: str) -> None:
     tx.execute(text("SET LOCAL session_replication_role = DEFAULT"))
 
 
-def test_payment_log_of_a_closed_month_does_not_change(tx: Transaction) -> None:
+def test_payment_log_of_a_closed_month_never_changes(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2026-05-05"))
     office.publish(first)

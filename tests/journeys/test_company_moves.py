@@ -1,4 +1,4 @@
-"""A company moves between two installations. In this time neither of them imports an event of the company."""
+"""A company moves between two installations. During the move neither imports an event of the company."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
@@ -44,15 +44,15 @@ from tests.builders.ledger import feed_rows, ledger_entries
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
 TWO_DAYS = timedelta(days=2)
-APRIL = saved_payment(**paid("25.00", "2020-04-08"))
+APRIL_PAYMENT = saved_payment(**paid("25.00", "2020-04-08"))
 
 
 @pytest.fixture
 def office(tx):
     """An office with work for every sweep: a held payment, an exception, a queued account, a scheduled month."""
-    office = office_with_closed_april(tx, APRIL)
+    office = office_with_closed_april(tx, APRIL_PAYMENT)
     configuring.set_company(tx, CompanyUpdate("company", adjustments="auto"), now=office.now, who=BILLER)
-    office.publish(next_version(APRIL, amount_due="30.00", amount_paid="30.00"))
+    office.publish(next_version(APRIL_PAYMENT, amount_due="30.00", amount_paid="30.00"))
     office.import_events(
         saved_payment(payment_id="held", patient_id="unknown", **paid("8.00", "2020-06-03")),
         saved_charge("visit", "4.00", date_of_service="2020-06-01"),
@@ -70,23 +70,23 @@ def mark_left(office: Office) -> None:
     company_export.mark_left(office.tx, office.company_id, office.now, "cli:0")
 
 
-def run_again(tx, now):
-    """Return the nightly run that is due two nights after `now`.
+def lock_second_night_run(tx, now):
+    """Lock and return the nightly run that is due two nights after `now`.
 
-    A new company's first run is completed before, because the first call only records it.
+    The first call records a new company, whose first run is the next night.
     """
     distribution_runs.lock_due(tx, now)
     return distribution_runs.lock_due(tx, now + TWO_DAYS)
 
 
-SWEEPS = {
+SWEEP_BY_NAME = {
     "due payments": lambda tx, now: retrying.retry_due(tx, run_context(now), DueItems(500)).evaluated,
     "dead letters": lambda tx, now: importing.retry_dead_letters(tx, run_context(now), DueItems(500)).evaluated,
     "exceptions": lambda tx, now: detecting.detect(tx, now, "tests-1", 500).examined,
     "accepted by policy": lambda tx, now: len(adjusting.list_auto_acceptable(tx, now)),
     "queued accounts": lambda tx, now: len(distribution_queue.dequeue(tx, 500)),
     "nightly accounts": lambda tx, now: len(distribution.accounts_after(tx, distributing.BEFORE_FIRST_ACCOUNT, 500)),
-    "nightly run": lambda tx, now: bool(run_again(tx, now)),
+    "nightly run": lambda tx, now: bool(lock_second_night_run(tx, now)),
     "months to close": lambda tx, now: len(closing.due_months(tx, now)),
     "metric of exceptions": lambda tx, now: len(dashboard.open_exceptions(tx)),
     "metric of retries": lambda tx, now: dashboard.retry_backlog(tx).count,
@@ -114,16 +114,16 @@ def test_events_of_another_company_are_imported_when_one_has_left(office):
     assert ledger_entries(office.tx, "theirs") == [("9.00", "2026-06-05")]
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", SWEEP_BY_NAME)
 def test_sweep_skips_company_that_left(office, name):
     mark_left(office)
-    assert SWEEPS[name](office.tx, office.now + TWO_DAYS) == 0
+    assert SWEEP_BY_NAME[name](office.tx, office.now + TWO_DAYS) == 0
 
     company_export.cancel_move(office.tx, "company", office.now, BILLER)
-    assert SWEEPS[name](office.tx, office.now + TWO_DAYS) > 0
+    assert SWEEP_BY_NAME[name](office.tx, office.now + TWO_DAYS) > 0
 
 
-def changes(office: Office):
+def changes_by_name(office: Office):
     tx, now = office.tx, office.now
     (finding,) = adjusting.list_acceptable(tx, "company")
     return {
@@ -140,7 +140,7 @@ def changes(office: Office):
 
 @pytest.mark.parametrize("change", ["accept", "acknowledge", "schedule", "cancel", "company", "clinic"])
 def test_user_does_not_change_company_that_left(office, change):
-    apply = changes(office)[change]
+    apply = changes_by_name(office)[change]
     mark_left(office)
 
     with pytest.raises((DecisionError, ClosingError, MoveError), match=r"company .*has moved to another"):

@@ -1,4 +1,4 @@
-"""Concurrent closes and imports: no import posts to a month up to the lock date (rule D7)."""
+"""While months close, no concurrent import posts to a month up to the lock date (rule D7)."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""No change is lost if two people change the settings of a clinic, a company or a user at the same time."""
+"""If two people change a clinic, a company or a user at the same time, no change is lost."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 def run_while_uncommitted(
     database: Database, first: Callable[[Transaction], object], second: Callable[[Transaction], object]
 ) -> None:
-    """Call `first` and `second` in two transactions. `second` starts before `first` commits, and commits later."""
+    """Call `first` and `second` in two transactions. `second` starts before the first commits, and commits after it."""
 
     def run_second(other: Transaction) -> None:
         second(other)

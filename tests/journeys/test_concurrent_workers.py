@@ -38,8 +38,8 @@ from tests.builders.ledger import (
     set_clinic_settings,
 )
 
-WORKERS = 3
-ROUNDS = 5
+WORKER_COUNT = 3
+ROUND_COUNT = 5
 
 
 @pytest.fixture
@@ -130,9 +130,9 @@ def test_imports_and_the_nightly_close_do_not_deadlock(shared_database, clinic):
         while not is_over.is_set():
             run_each_other_job(shared_database, clinic)
 
-    with ThreadPoolExecutor(WORKERS + 1) as threads:
+    with ThreadPoolExecutor(WORKER_COUNT + 1) as threads:
         others = threads.submit(run_others)
-        ended = [threads.submit(import_all) for _ in range(WORKERS)]
+        ended = [threads.submit(import_all) for _ in range(WORKER_COUNT)]
         try:
             for each in ended:
                 each.result()
@@ -168,7 +168,7 @@ def test_workers_importing_the_same_lines_post_each_once(shared_database, clinic
 
 
 def test_patient_in_the_same_chunk_releases_the_payment(shared_database, clinic):
-    for stranger in (f"{clinic}-{number}" for number in range(ROUNDS)):
+    for stranger in (f"{clinic}-{number}" for number in range(ROUND_COUNT)):
         payment = saved_payment("25.00", clinic_id=clinic, patient_id=stranger, payment_id=stranger)
         chunks = stream_entries([payment]), stream_entries([saved_patient(stranger)])
 
@@ -219,7 +219,7 @@ def test_concurrent_retry_sweeps_evaluate_each_line_once(shared_database, clinic
                 return stats
             stats += done
 
-    all_stats = run_concurrently(*[retry_all] * WORKERS)
+    all_stats = run_concurrently(*[retry_all] * WORKER_COUNT)
 
     with transaction(shared_database) as tx:
         retry_due(tx)  # lines that the last sweep skipped because another held them

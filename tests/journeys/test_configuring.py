@@ -31,7 +31,7 @@ def set_settings(tx, *, days=0, **changes):
     )
 
 
-def test_new_clinic_is_switched_off_and_omitted_settings_stay(tx):
+def test_new_clinic_has_the_integration_off_and_omitted_settings_stay(tx):
     assert set_settings(tx) == ClinicRow("clinic", "company", False, [])
     assert set_settings(tx, charge_types=[SUPPLIES, COPAY], days=1) == ClinicRow(
         "clinic", "company", False, [COPAY, SUPPLIES]
@@ -39,7 +39,7 @@ def test_new_clinic_is_switched_off_and_omitted_settings_stay(tx):
     assert set_settings(tx, integration=True, days=2) == ClinicRow("clinic", "company", True, [COPAY, SUPPLIES])
 
 
-def test_settings_changes_are_recorded_and_repeats_are_not(tx):
+def test_changed_clinic_settings_are_recorded_and_unchanged_ones_are_not(tx):
     for day, integration in enumerate([True, True, False, True]):
         set_settings(tx, integration=integration, days=day)
 
@@ -53,7 +53,7 @@ def test_settings_changes_are_recorded_and_repeats_are_not(tx):
     ]
 
 
-def test_company_changes_are_audited_and_repeats_are_not(tx):
+def test_changed_company_settings_are_audited_and_unchanged_ones_are_not(tx):
     for day, changes in enumerate(
         [{"adjustments": "auto"}, {"adjustments": "auto"}, {"hold_days": 3, "dos_first": True}]
     ):

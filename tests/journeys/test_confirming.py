@@ -32,10 +32,10 @@ from tests.builders.ledger import (
 )
 
 CLINIC, COMPANY = NamedClinic("company", "clinic"), NamedClinic("company", None)
-WHO = "user:ann"
+AUDIT_USER = "user:ann"
 
 
-def unconfirmed(tx: Transaction) -> list[tuple[str, str, bool]]:
+def unconfirmed_ids(tx: Transaction) -> list[tuple[str, str, bool]]:
     return [(row.kind, row.id, row.retired_by is not None) for row in confirming.list_unconfirmed(tx)]
 
 
@@ -50,7 +50,7 @@ def wait_until_one_is_blocked(tx: Transaction) -> None:
         assert time.monotonic() < until
 
 
-def not_sent(tx: Transaction) -> list[str | None]:
+def not_sent_reasons(tx: Transaction) -> list[str | None]:
     return [row.reason for row in reporting.claims_feed(tx, FeedFilter(status="Not Sent"))]
 
 
@@ -66,73 +66,75 @@ def test_event_adds_an_unconfirmed_company_clinic_and_patient(tx: Transaction) -
     assert [tuple(row.contents) for row in rows] == [(0, 0, 0, 0)] * 3
 
 
-def test_settings_of_a_person_confirm_the_clinic_and_its_company(tx: Transaction) -> None:
+def test_saving_clinic_settings_confirms_the_clinic_and_its_company(tx: Transaction) -> None:
     import_chunk(tx, saved_payment(), saved_patient())
 
     set_clinic_settings(tx, COPAYS, SETTINGS_SINCE)
 
-    assert unconfirmed(tx) == []
+    assert unconfirmed_ids(tx) == []
     assert audit_actions(tx) == []
 
 
-def test_settings_of_a_company_confirm_the_company_only(tx: Transaction) -> None:
+def test_saving_company_settings_confirms_the_company_only(tx: Transaction) -> None:
     import_chunk(tx, saved_payment(), saved_patient())
 
-    configuring.set_company(tx, CompanyUpdate("company"), now=NOW, who=WHO)
+    configuring.set_company(tx, CompanyUpdate("company"), now=NOW, who=AUDIT_USER)
 
-    assert unconfirmed(tx) == [("clinic", "clinic", False)]
+    assert unconfirmed_ids(tx) == [("clinic", "clinic", False)]
 
 
-def test_confirm_is_recorded(tx: Transaction) -> None:
+def test_confirmation_is_recorded_in_the_audit_history(tx: Transaction) -> None:
     import_chunk(tx, saved_payment(), saved_patient())
 
-    confirming.confirm(tx, CLINIC, NOW, WHO)
+    confirming.confirm(tx, CLINIC, NOW, AUDIT_USER)
 
-    assert unconfirmed(tx) == []
+    assert unconfirmed_ids(tx) == []
     assert audit_actions(tx) == [("confirmed clinic", "clinic", "company")]
 
 
-def test_retired_clinic_disappears_and_its_events_are_not_sent(tx: Transaction) -> None:
+def test_retired_clinic_is_not_listed_and_its_events_are_not_sent(tx: Transaction) -> None:
     import_chunk(tx, saved_payment(), saved_patient())
-    confirming.retire(tx, CLINIC, NOW, WHO)
+    confirming.retire(tx, CLINIC, NOW, AUDIT_USER)
 
     stats = import_chunk(tx, saved_payment(payment_id="later", patient_id="new"), saved_charge("c", "5.00"))
 
     assert stats.refused == 2
-    assert not_sent(tx) == ["integration_off", "unknown_clinic", "unknown_clinic"]
+    assert not_sent_reasons(tx) == ["integration_off", "unknown_clinic", "unknown_clinic"]
     assert (configuring.list_clinic_ids(tx), configuring.list_clinic_settings(tx, NOW)) == ([], [])
     assert tx.execute(text("SELECT count(*) FROM patients WHERE patient_id = 'new'")).scalar() == 0
     assert audit_actions(tx) == [("retired clinic", "clinic", "company")]
 
 
-def test_retired_company_disappears_and_its_events_are_not_sent(tx: Transaction) -> None:
+def test_retired_company_is_not_listed_and_its_events_are_not_sent(tx: Transaction) -> None:
     import_chunk(tx, saved_payment())
-    confirming.retire(tx, COMPANY, NOW, WHO)
+    confirming.retire(tx, COMPANY, NOW, AUDIT_USER)
 
     assert import_chunk(tx, saved_payment(payment_id="later"), saved_patient()).refused == 2
 
-    assert sorted(map(str, not_sent(tx))) == ["integration_off", "unknown_company", "unknown_company"]
+    assert sorted(map(str, not_sent_reasons(tx))) == ["integration_off", "unknown_company", "unknown_company"]
     assert (configuring.list_companies(tx), configuring.list_clinic_settings(tx, NOW)) == ([], [])
-    assert unconfirmed(tx)[0] == ("company", "company", True)
+    assert unconfirmed_ids(tx)[0] == ("company", "company", True)
 
 
 @pytest.mark.parametrize("named", [CLINIC, COMPANY])
-def test_requeue_imports_after_a_retired_one_is_confirmed(tx: Transaction, named: NamedClinic) -> None:
+def test_requeue_imports_a_payment_after_its_retired_clinic_or_company_is_confirmed(
+    tx: Transaction, named: NamedClinic
+) -> None:
     create_clinic(tx)
-    confirming.retire(tx, named, NOW, WHO)
+    confirming.retire(tx, named, NOW, AUDIT_USER)
     import_chunk(tx, saved_payment())
     assert transmission_of(tx)[0] == "Not Sent"
 
-    confirming.confirm(tx, CLINIC, NOW, WHO)
-    requeue(tx, ["clinic/payment/1"], NOW, WHO)
+    confirming.confirm(tx, CLINIC, NOW, AUDIT_USER)
+    requeue(tx, ["clinic/payment/1"], NOW, AUDIT_USER)
     retry_due(tx)
 
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
-def test_settings_confirm_a_retired_clinic(tx: Transaction) -> None:
+def test_saving_clinic_settings_restores_a_retired_company(tx: Transaction) -> None:
     create_clinic(tx)
-    confirming.retire(tx, COMPANY, NOW, WHO)
+    confirming.retire(tx, COMPANY, NOW, AUDIT_USER)
 
     set_clinic_settings(tx, COPAYS, SAVED_AT)
 
@@ -143,9 +145,9 @@ def test_settings_confirm_a_retired_clinic(tx: Transaction) -> None:
 def test_requeued_payment_of_a_retired_clinic_is_not_posted(tx: Transaction) -> None:
     import_chunk(tx, saved_payment(), saved_patient())
     set_clinic_settings(tx, COPAYS, SETTINGS_SINCE)
-    confirming.retire(tx, CLINIC, NOW, WHO)
+    confirming.retire(tx, CLINIC, NOW, AUDIT_USER)
 
-    requeue(tx, ["clinic/payment/1"], NOW, WHO)
+    requeue(tx, ["clinic/payment/1"], NOW, AUDIT_USER)
     retry_due(tx)
 
     assert (transmission_of(tx)[1], ledger_entries(tx)) == ("integration_off", [])
@@ -170,26 +172,28 @@ def test_retire_of_nonempty_clinic_or_company_is_rejected_with_counts(
     detecting.detect(tx, NOW, "tests-1", 100)
 
     with pytest.raises(ConfirmationError, match=f"is not empty: {held}; nothing was changed"):
-        confirming.retire(tx, named, NOW, WHO)
+        confirming.retire(tx, named, NOW, AUDIT_USER)
 
-    assert unconfirmed(tx)[:1] != [("clinic", "clinic", True)]
+    assert unconfirmed_ids(tx)[:1] != [("clinic", "clinic", True)]
 
 
 @pytest.mark.parametrize("named", [("company", "nroth"), ("other", "clinic"), ("x", None)])
 @pytest.mark.parametrize("action", [confirming.confirm, confirming.retire])
-def test_unknown_company_or_clinic_is_an_error(tx: Transaction, named: tuple[str, str | None], action: Any) -> None:
+def test_unknown_company_or_clinic_can_be_neither_confirmed_nor_retired(
+    tx: Transaction, named: tuple[str, str | None], action: Any
+) -> None:
     create_clinic(tx)
 
     with pytest.raises(ConfirmationError, match="Billing has no"):
-        action(tx, NamedClinic(*named), NOW, WHO)
+        action(tx, NamedClinic(*named), NOW, AUDIT_USER)
 
 
-def test_second_retire_is_an_error(tx: Transaction) -> None:
+def test_retiring_a_retired_clinic_is_an_error(tx: Transaction) -> None:
     create_clinic(tx)
-    confirming.retire(tx, CLINIC, NOW, WHO)
+    confirming.retire(tx, CLINIC, NOW, AUDIT_USER)
 
     with pytest.raises(ConfirmationError, match="is retired already"):
-        confirming.retire(tx, CLINIC, NOW, WHO)
+        confirming.retire(tx, CLINIC, NOW, AUDIT_USER)
 
 
 def test_retire_waits_for_an_import_and_sees_its_payment(shared_database: Database) -> None:
@@ -200,7 +204,7 @@ def test_retire_waits_for_an_import_and_sees_its_payment(shared_database: Databa
     def retire() -> None:
         with transaction(shared_database) as tx:
             try:
-                confirming.retire(tx, CLINIC, NOW, WHO)
+                confirming.retire(tx, CLINIC, NOW, AUDIT_USER)
             except ConfirmationError as error:
                 errors.append(str(error))
 
@@ -221,4 +225,4 @@ def test_company_whose_settings_an_earlier_release_changed_is_confirmed(tx: Tran
 
     tx.execute(text("UPDATE companies SET hold_days = 10"))
 
-    assert unconfirmed(tx) == [("clinic", "clinic", False)]
+    assert unconfirmed_ids(tx) == [("clinic", "clinic", False)]

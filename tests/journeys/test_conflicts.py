@@ -1,4 +1,4 @@
-"""If a version is repeated with other content, an exception is opened each time."""
+"""Each repetition of a version with other content opens an exception."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.builders.events import next_version, paid, saved_payment
 from tests.builders.office import Office, office_with_closed_april
 
 FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
-CHANGED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
+CHANGED_SAVE = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
 
 
 @pytest.fixture
@@ -36,18 +36,18 @@ def test_second_conflict_of_a_version_opens_an_exception_after_an_acknowledged_o
 
 
 def test_version_conflict_opens_an_exception_after_an_acknowledged_one(office: Office) -> None:
-    office.publish(CHANGED)
+    office.publish(CHANGED_SAVE)
     office.acknowledge_only_exception()
 
-    publish_conflict(office, "40.00", CHANGED.version)
+    publish_conflict(office, "40.00", CHANGED_SAVE.version)
 
     assert open_exceptions(office) == [("version_conflict", "40.00")]
     office.acknowledge_only_exception()
 
 
 def test_version_conflict_waits_for_the_open_exception_of_its_payment(office: Office) -> None:
-    office.publish(CHANGED)
-    publish_conflict(office, "40.00", CHANGED.version)
+    office.publish(CHANGED_SAVE)
+    publish_conflict(office, "40.00", CHANGED_SAVE.version)
     assert [each.case for each in office.open_exceptions()] == ["edited"]
 
     office.accept_all()

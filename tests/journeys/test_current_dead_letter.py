@@ -33,7 +33,7 @@ def invalid_body(amount: str, version: object, at: str, **more: Any) -> bytes:
     return valid_body(amount, version, at, method="Gift card", **more)  # type: ignore[arg-type]
 
 
-def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
+def overview_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
     """Return the counts of the overview and of the metrics, by status and reason."""
     counted = Counter({("Transmission Successful", None): dashboard.count_successful(tx)})
     for each in dashboard.unsuccessful_by_company(tx):
@@ -41,7 +41,7 @@ def dashboard_counts(tx: Transaction) -> Counter[tuple[str, str | None]]:
     return counted
 
 
-CASES = [
+FEED_ROW_CASES = [
     ("newer dead letter", [valid_body("1.00", 1, TEN), invalid_body("2.00", 2, ELEVEN)], ["2.00"]),
     ("older dead letter", [valid_body("1.00", 2, ELEVEN), invalid_body("2.00", 1, TEN)], ["1.00"]),
     ("no valid version", [invalid_body("2.00", "x", TEN), invalid_body("3.00", "y", ELEVEN)], ["3.00"]),
@@ -71,7 +71,9 @@ CASES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("events", "amounts"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+@pytest.mark.parametrize(
+    ("events", "amounts"), [row[1:] for row in FEED_ROW_CASES], ids=[row[0] for row in FEED_ROW_CASES]
+)
 def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: list[bytes], amounts: list[str]) -> None:
     for ordered in (events, events[::-1]):
         with tx.begin_nested() as savepoint:
@@ -81,13 +83,13 @@ def test_line_has_one_feed_row_of_its_newest_version(tx: Transaction, events: li
 
             rows = list(claims_feed.stream(tx, FeedFilter()))
             assert [str(row.amount) for row in rows] == amounts
-            assert dashboard_counts(tx) == Counter((row.status, row.reason) for row in rows)
+            assert overview_counts(tx) == Counter((row.status, row.reason) for row in rows)
             balance = balancing.balance(tx, BalanceFilter())
             assert ([str(balance.emr_total)], balance.unbalanced_lines) == (amounts, [])
             savepoint.rollback()
 
 
-def test_dead_letter_with_version_or_time_is_in_the_row_of_its_line(tx: Transaction) -> None:
+def test_dead_letter_without_version_and_time_has_its_own_feed_row(tx: Transaction) -> None:
     Office(tx, date(2026, 6, 20)).publish(valid_body("1.00", 1, TEN), invalid_body("2.00", "x", NEVER))
 
     assert [str(row.amount) for row in claims_feed.stream(tx, FeedFilter())] == ["1.00", "2.00"]
@@ -131,7 +133,7 @@ line_events = st.fixed_dictionaries(
 
 @given(events=st.lists(line_events, max_size=8))
 @settings(max_examples=EXAMPLES)
-def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, events: list[dict[str, Any]]) -> None:
+def test_pages_of_the_feed_contain_the_rows_of_the_whole_feed(database: Database, events: list[dict[str, Any]]) -> None:
     with database.connect() as tx:
         office = Office(tx, date(2026, 6, 20))
         for chunk in (events[: len(events) // 2], events[len(events) // 2 :]):
@@ -142,5 +144,5 @@ def test_feed_pages_show_the_rows_of_the_whole_feed(database: Database, events: 
 
         assert sorted(pages, key=repr) == sorted(whole, key=repr)
         assert requeue_candidates.count(tx, FeedFilter()) == len(whole)
-        assert dashboard_counts(tx) == Counter((row.status, row.reason) for row in whole)
+        assert overview_counts(tx) == Counter((row.status, row.reason) for row in whole)
         tx.rollback()

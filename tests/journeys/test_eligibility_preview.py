@@ -19,7 +19,7 @@ from tests.builders.office import Office
 
 CLOSED, OPEN = date(2026, 4, 8), date(2026, 6, 8)
 CLINIC_SCOPE = Scope.of_clinics("clinic")
-PAYMENTS: list[dict[str, Any]] = [
+PREVIEWED_PAYMENTS: list[dict[str, Any]] = [
     {"day": day, "charge_type": charge_type, "patient_id": patient} | more
     for day in (OPEN, CLOSED)
     for charge_type in (ChargeType.COPAY, ChargeType.SUPPLIES, ChargeType.PAYMENT_ON_ACCOUNT)
@@ -44,7 +44,7 @@ def office(tx: Transaction) -> Office:
     return office
 
 
-@pytest.mark.parametrize("payment", PAYMENTS, ids=str)
+@pytest.mark.parametrize("payment", PREVIEWED_PAYMENTS, ids=str)
 def test_preview_equals_the_outcome_of_the_import(office: Office, payment: dict[str, Any]) -> None:
     given = PaymentToSave(**payment)
     preview = eligibility_preview.preview_payment(office.tx, CLINIC_SCOPE, given, office.now)
@@ -72,7 +72,9 @@ def test_preview_equals_the_outcome_of_the_import(office: Office, payment: dict[
 @pytest.mark.parametrize(
     ("policy", "sentence"), [("review", "a biller must accept an exception"), ("auto", "posted automatically")]
 )
-def test_preview_in_a_closed_month_follows_company_policy(office: Office, policy: str, sentence: str) -> None:
+def test_preview_in_a_closed_month_follows_the_companys_adjustment_policy(
+    office: Office, policy: str, sentence: str
+) -> None:
     configuring.set_company(office.tx, CompanyUpdate("company", adjustments=policy), now=office.now, who="user:admin")
 
     preview = eligibility_preview.preview_payment(
@@ -85,7 +87,7 @@ def test_preview_in_a_closed_month_follows_company_policy(office: Office, policy
 
 
 @pytest.mark.parametrize("state", MonthState)
-def test_every_month_state_has_an_answer(office: Office, state: MonthState) -> None:
+def test_payment_would_be_sent_in_every_month_state(office: Office, state: MonthState) -> None:
     office.tx.exec_driver_sql(
         "INSERT INTO company_months (company_id, month, state) VALUES ('company', '2026-05-01', %(state)s)",
         {"state": state},

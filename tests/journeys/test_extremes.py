@@ -15,7 +15,7 @@ from tests.builders.ledger import feed_rows, ledger_entries
 from tests.builders.office import Office
 
 MOST, REFUND = str(AMOUNT_MAX), {"refund_of": "clinic/other/1"}
-EXTREMES: list[dict[str, Any]] = [
+EXTREME_FIELDS: list[dict[str, Any]] = [
     {"saved_at": "2026-06-05T10:00:00+23:59"},
     {"saved_at": "2026-06-05T10:00:00-16:00"},
     {"saved_at": "1900-01-01T00:00:00+23:59"},
@@ -31,7 +31,7 @@ EXTREMES: list[dict[str, Any]] = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extreme", EXTREMES, ids=",".join)
+@pytest.mark.parametrize("extreme", EXTREME_FIELDS, ids=",".join)
 def test_extreme_event_is_imported_corrected_and_deleted(tx: Transaction, extreme: dict[str, Any]) -> None:
     office = Office(tx, date(2026, 6, 10))
     first = extreme.get("version", 2)

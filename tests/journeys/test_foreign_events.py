@@ -1,4 +1,4 @@
-"""An event may name a company without this company's signature. Then it has no effect on the company."""
+"""An event that names a company without the company's valid signature has no effect on the company."""
 
 import json
 from typing import Any
@@ -21,42 +21,53 @@ from tests.examples import example_count
 
 SECRET, OTHER = b"s" * 32, b"t" * 32
 KEYRING = Keyring({"company": {"2026-10": SECRET}, "other": {"2026-10": OTHER, "k": OTHER}})
-CONFLICT = event_body(payment_fields(amount_due="26.00", amount_paid="26.00"))
-LARGE = event_body(payment_fields(payment_id="large", more="x" * EVENT_BYTES_MAX))
-TABLES = ("lines", "patients", "charges", "findings", "clinics", "settings_changes", "companies", "company_months")
-Signed = tuple[bytes, str | None]
+CONFLICT_BODY = event_body(payment_fields(amount_due="26.00", amount_paid="26.00"))
+OVERSIZED_BODY = event_body(payment_fields(payment_id="large", more="x" * EVENT_BYTES_MAX))
+COMPARED_TABLES = (
+    "lines",
+    "patients",
+    "charges",
+    "findings",
+    "clinics",
+    "settings_changes",
+    "companies",
+    "company_months",
+)
+SignedBody = tuple[bytes, str | None]
 
 
 def sign(body: bytes, key: str = "2026-10", secret: bytes = OTHER) -> str:
     return signature_of(body, key, secret)
 
 
-def run_context() -> RunContext:
+def run_context_with_keys() -> RunContext:
     return RunContext(NOW, "tests-1", BACKOFF, fixed_stopwatch(), keyring=KEYRING)
 
 
-def deliver(tx: Transaction, *signed: Signed) -> None:
-    importing.import_events(tx, [StreamEntry(f"{n}-1", *each) for n, each in enumerate(signed, 1)], run_context())
+def import_signed(tx: Transaction, *signed: SignedBody) -> None:
+    importing.import_events(
+        tx, [StreamEntry(f"{n}-1", *each) for n, each in enumerate(signed, 1)], run_context_with_keys()
+    )
 
 
 def publish_own_events(tx: Transaction) -> None:
     """Publish signed events of the company: imported, held, and two that become dead letters."""
     create_clinic(tx)
     payments = [payment_fields(), payment_fields(payment_id="held", patient_id="stranger")]
-    bodies = [*map(event_body, payments), CONFLICT, LARGE]
-    deliver(tx, *((body, sign(body, secret=SECRET)) for body in bodies))
+    bodies = [*map(event_body, payments), CONFLICT_BODY, OVERSIZED_BODY]
+    import_signed(tx, *((body, sign(body, secret=SECRET)) for body in bodies))
 
 
 def rows_of_the_company(tx: Transaction) -> list[Any]:
     """Return all rows of the company, and the open dead letters that name it."""
-    tables = [tx.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2")).all() for name in TABLES]
+    tables = [tx.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2")).all() for name in COMPARED_TABLES]
     entries = tx.execute(text("SELECT * FROM entries ORDER BY id")).all()
     named = "company_id = 'company' OR clinic_id = 'clinic' OR patient_id IN ('patient', 'stranger')"
     return [*tables, entries, tx.execute(text(f"SELECT * FROM set_aside WHERE {named} ORDER BY id")).all()]
 
 
-def with_company(text_of_company: str) -> st.SearchStrategy[bytes]:
-    """Return events, valid or not, that contain this text, a part of a JSON object that names a company."""
+def bodies_with_text(text_of_company: str) -> st.SearchStrategy[bytes]:
+    """Return valid and invalid bodies whose JSON object begins with this text, which names a company."""
     changes = st.fixed_dictionaries(
         {},
         optional={
@@ -76,7 +87,7 @@ def with_company(text_of_company: str) -> st.SearchStrategy[bytes]:
     return fields.map(lambda rest: f"{{{text_of_company}, {rest}".encode())
 
 
-CLAIMS = st.sampled_from(
+company_texts = st.sampled_from(
     [
         '"company_id": "company"',
         '"company_id" :\t"company"',
@@ -88,10 +99,12 @@ CLAIMS = st.sampled_from(
         '"company_id": "company", "memo": "\\"company_id\\": \\"other\\""',
     ]
 )
-_NEW = json.dumps(payment_fields(payment_id="new", company_id=..., inner={"company_id": "other"}))[1:]
-ESCAPED = b'{"company\\u005fid": "company", ' + _NEW.encode()
-FOREIGN = CLAIMS.flatmap(with_company) | st.sampled_from([CONFLICT, LARGE, CONFLICT[:-9], event_body(payment_fields())])
-SIGNATURES = [
+_NEW_PAYMENT_REST = json.dumps(payment_fields(payment_id="new", company_id=..., inner={"company_id": "other"}))[1:]
+BODY_WITH_ESCAPED_KEY = b'{"company\\u005fid": "company", ' + _NEW_PAYMENT_REST.encode()
+foreign_bodies = company_texts.flatmap(bodies_with_text) | st.sampled_from(
+    [CONFLICT_BODY, OVERSIZED_BODY, CONFLICT_BODY[:-9], event_body(payment_fields())]
+)
+INVALID_SIGNATURES = [
     lambda body: None,
     lambda body: "",
     sign,
@@ -103,8 +116,8 @@ SIGNATURES = [
 
 
 @pytest.mark.slow
-@example(bodies=[(ESCAPED, sign)])
-@given(bodies=st.lists(st.tuples(FOREIGN, st.sampled_from(SIGNATURES)), min_size=1, max_size=6))
+@example(bodies=[(BODY_WITH_ESCAPED_KEY, sign)])
+@given(bodies=st.lists(st.tuples(foreign_bodies, st.sampled_from(INVALID_SIGNATURES)), min_size=1, max_size=6))
 @settings(max_examples=example_count(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_event_without_the_signature_of_its_company_has_no_effect_on_it(tx, bodies):
     savepoint = tx.begin_nested()
@@ -112,11 +125,11 @@ def test_event_without_the_signature_of_its_company_has_no_effect_on_it(tx, bodi
     before = rows_of_the_company(tx)
     foreign = [(body, sign_it(body)) for body, sign_it in bodies]
 
-    deliver(tx, *foreign)
-    retrying.dead_letter(tx, [StreamEntry(f"9-{n}", *each) for n, each in enumerate(foreign)], run_context())
+    import_signed(tx, *foreign)
+    retrying.dead_letter(tx, [StreamEntry(f"9-{n}", *each) for n, each in enumerate(foreign)], run_context_with_keys())
     rejected = tx.execute(text("SELECT id FROM set_aside WHERE company_id IS NULL ORDER BY id")).scalars().all()
     requeueing.requeue(tx, [f"refused:{row_id}" for row_id in rejected], NOW, "user:operator")
-    importing.retry_dead_letters(tx, run_context(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context_with_keys(), DueItems(500))
 
     assert rejected
     assert rows_of_the_company(tx) == before
@@ -126,11 +139,11 @@ def test_event_without_the_signature_of_its_company_has_no_effect_on_it(tx, bodi
 def test_rejected_copy_does_not_change_the_dead_letter_of_the_signed_event(tx):
     publish_own_events(tx)
     query = text("SELECT id, signature, attempts, error FROM set_aside WHERE body = :body ORDER BY id")
-    (own,) = tx.execute(query, {"body": CONFLICT}).all()
+    (own,) = tx.execute(query, {"body": CONFLICT_BODY}).all()
 
-    deliver(tx, (CONFLICT, None), (CONFLICT, sign(CONFLICT)))
+    import_signed(tx, (CONFLICT_BODY, None), (CONFLICT_BODY, sign(CONFLICT_BODY)))
 
-    kept, rejected = tx.execute(query, {"body": CONFLICT}).all()
+    kept, rejected = tx.execute(query, {"body": CONFLICT_BODY}).all()
     assert kept == own
     assert rejected.error.startswith("signature: ")
 
@@ -139,8 +152,8 @@ def test_signed_event_is_imported_after_an_unsigned_copy_was_rejected(tx):
     create_clinic(tx)
     body = event_body(payment_fields())
 
-    deliver(tx, (body, None))
-    deliver(tx, (body, sign(body, secret=SECRET)))
+    import_signed(tx, (body, None))
+    import_signed(tx, (body, sign(body, secret=SECRET)))
 
     assert tx.execute(text("SELECT amount FROM entries")).scalars().all() == [25]
 
@@ -149,10 +162,10 @@ def test_oversized_dead_letter_keeps_its_company_when_it_is_requeued(tx):
     publish_own_events(tx)
     find = text("SELECT id, company_id, attempts, error FROM set_aside WHERE whole_bytes > 0 ORDER BY id")
     (before,) = tx.execute(find).all()
-    deliver(tx, (LARGE, None))
+    import_signed(tx, (OVERSIZED_BODY, None))
 
     requeueing.requeue(tx, [f"refused:{row.id}" for row in tx.execute(find)], NOW, "user:operator")
-    importing.retry_dead_letters(tx, run_context(), DueItems(500))
+    importing.retry_dead_letters(tx, run_context_with_keys(), DueItems(500))
 
     own, foreign = tx.execute(find).all()
     assert own == (before.id, "company", 2, before.error)

@@ -19,9 +19,9 @@ from tests.builders.events import event_body, next_version, payment_fields, save
 from tests.builders.ledger import add_earlier_clinic_key
 from tests.builders.office import Office
 
-KEY = "clinic/payment/1"
-TABLES = [table.name for table in metadata.sorted_tables if not table.name.endswith("_was")]
-FOREIGN = {"company_id": "other", "amount_due": "99.00", "amount_paid": "99.00"}
+PAYMENT_KEY = "clinic/payment/1"
+COUNTED_TABLES = [table.name for table in metadata.sorted_tables if not table.name.endswith("_was")]
+FOREIGN_FIELDS = {"company_id": "other", "amount_due": "99.00", "amount_paid": "99.00"}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def count_rows(office: Office, table: str) -> int:
     return int(office.tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
-def history_codes(office: Office, key: str = f"company:{KEY}") -> list[str]:
+def history_codes(office: Office, key: str = f"company:{PAYMENT_KEY}") -> list[str]:
     return [row.code for row in reporting.timeline(office.tx, key)]
 
 
@@ -51,18 +51,20 @@ def history_codes(office: Office, key: str = f"company:{KEY}") -> list[str]:
     [{}, {"version": 2}, {"payment_id": "payment", "memo": "again", "version": 7}, {"charge_type": "wrong"}],
     ids=["same version", "next version", "later version", "invalid"],
 )
-def test_event_of_another_company_does_not_reach_the_line(office: Office, changes: dict[str, Any]) -> None:
+def test_event_of_another_company_does_not_change_the_line_with_its_ids(
+    office: Office, changes: dict[str, Any]
+) -> None:
     before = own_rows(office), history_codes(office)
 
-    office.publish(event_body(payment_fields(**(FOREIGN | changes))))
+    office.publish(event_body(payment_fields(**(FOREIGN_FIELDS | changes))))
 
     assert (own_rows(office), history_codes(office)) == before
     assert list(reporting.exceptions(office.tx, ExceptionFilter())) == []
     assert [row.status for row in before[0]] == ["Transmission Successful"]
 
 
-def test_changed_content_of_a_foreign_event_opens_no_exception(office: Office) -> None:
-    first = saved_payment(**FOREIGN)
+def test_conflict_between_events_of_another_company_opens_no_exception(office: Office) -> None:
+    first = saved_payment(**FOREIGN_FIELDS)
     office.publish(first)
 
     office.publish(next_version(first, amount_paid="98.00", version=1, event_id=str(first.event_id)))
@@ -76,29 +78,29 @@ def test_event_without_a_company_does_not_replace_the_line(office: Office) -> No
 
     assert [row.status for row in own_rows(office)] == ["Transmission Successful"]
     refused = [row for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused]
-    assert [(row.payment, row.status) for row in refused] == [(KEY, "Validation Failed")]
+    assert [(row.payment, row.status) for row in refused] == [(PAYMENT_KEY, "Validation Failed")]
 
 
 @pytest.mark.parametrize(
     "event",
     [
-        saved_payment(**FOREIGN, patient_id="ada", transaction_date="2025-01-05"),
+        saved_payment(**FOREIGN_FIELDS, patient_id="ada", transaction_date="2025-01-05"),
         saved_charge("c", "5.00", company_id="other", patient_id="ada"),
     ],
     ids=["payment", "charge"],
 )
 def test_refused_event_leaves_only_its_dead_letter(office: Office, event: Event) -> None:
-    before = {name: count_rows(office, name) for name in TABLES}
+    before = {name: count_rows(office, name) for name in COUNTED_TABLES}
 
     office.publish(event)
 
-    after = {name: count_rows(office, name) for name in TABLES}
-    assert {name for name in TABLES if after[name] != before[name]} == {"set_aside", "history"}
+    after = {name: count_rows(office, name) for name in COUNTED_TABLES}
+    assert {name for name in COUNTED_TABLES if after[name] != before[name]} == {"set_aside", "history"}
     (row,) = [row for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused]
     assert (row.reason, row.detail) == ("invalid_event", "company_id: clinic clinic belongs to another company")
 
 
-def test_clinic_belongs_to_the_company_that_names_it_first(office: Office) -> None:
+def test_clinic_belongs_to_the_company_whose_event_names_it_first(office: Office) -> None:
     office.publish(
         saved_payment(clinic_id="new"),
         saved_payment(clinic_id="new", company_id="other", patient_id="ada"),
@@ -109,11 +111,11 @@ def test_clinic_belongs_to_the_company_that_names_it_first(office: Office) -> No
     assert count_rows(office, "companies") == 1
 
 
-def test_requeue_by_key_leaves_the_events_of_another_company(office: Office) -> None:
+def test_requeue_by_key_does_not_requeue_events_of_another_company(office: Office) -> None:
     office.set_types()
-    office.publish(saved_payment(version=2), saved_payment(**FOREIGN))
+    office.publish(saved_payment(version=2), saved_payment(**FOREIGN_FIELDS))
 
-    office.requeue([f"company:{KEY}"])
+    office.requeue([f"company:{PAYMENT_KEY}"])
 
     assert [row.attempts for row in reporting.claims_feed(office.tx, FeedFilter()) if row.refused] == [1]
 
@@ -124,12 +126,12 @@ def printed_keys(office: Office) -> set[str | None]:
 
 def test_key_of_a_line_and_of_another_companys_dead_letter_is_ambiguous(office: Office) -> None:
     office.set_types()
-    office.publish(saved_payment(version=2), saved_payment(**FOREIGN))
+    office.publish(saved_payment(version=2), saved_payment(**FOREIGN_FIELDS))
 
     for act in (history_codes, lambda office, key: office.requeue([key])):
-        with pytest.raises(AmbiguousIdError, match=f"{KEY} exists in several companies: company, other"):
-            act(office, KEY)
-    office.requeue([f"other:{KEY}"])
+        with pytest.raises(AmbiguousIdError, match=f"{PAYMENT_KEY} exists in several companies: company, other"):
+            act(office, PAYMENT_KEY)
+    office.requeue([f"other:{PAYMENT_KEY}"])
 
     assert {row.company: row.attempts for row in reporting.claims_feed(office.tx, FeedFilter())} == {
         "company": 1,
@@ -138,21 +140,21 @@ def test_key_of_a_line_and_of_another_companys_dead_letter_is_ambiguous(office: 
 
 
 def test_clinic_that_another_companys_dead_letter_names_is_printed_with_its_company(office: Office) -> None:
-    assert printed_keys(office) == {KEY}
-    office.publish(event_body(payment_fields(**(FOREIGN | {"method": "wrong"}))))
+    assert printed_keys(office) == {PAYMENT_KEY}
+    office.publish(event_body(payment_fields(**(FOREIGN_FIELDS | {"method": "wrong"}))))
 
-    assert printed_keys(office) == {f"company:{KEY}", f"other:{KEY}"}
+    assert printed_keys(office) == {f"company:{PAYMENT_KEY}", f"other:{PAYMENT_KEY}"}
     lines = balancing.balance(office.tx, BalanceFilter()).lines
-    assert {line.payment for line in lines} >= {f"other:{KEY}"}
-    assert {row.payment for row in own_rows(office)} == {KEY}
+    assert {line.payment for line in lines} >= {f"other:{PAYMENT_KEY}"}
+    assert {row.payment for row in own_rows(office)} == {PAYMENT_KEY}
 
     office.tx.execute(text("UPDATE set_aside SET closed_at = now(), due_at = NULL"))
-    assert printed_keys(office) == {KEY}
-    assert history_codes(office, KEY) == history_codes(office)
+    assert printed_keys(office) == {PAYMENT_KEY}
+    assert history_codes(office, PAYMENT_KEY) == history_codes(office)
 
 
 def test_close_warnings_list_no_event_of_another_company(office: Office) -> None:
-    office.publish(event_body(payment_fields(**(FOREIGN | {"method": "wrong"}))))
+    office.publish(event_body(payment_fields(**(FOREIGN_FIELDS | {"method": "wrong"}))))
 
     assert closing.close_warnings(office.tx, "company", Month(2026, 6)) == []
 
@@ -175,7 +177,7 @@ def test_key_of_two_companies_is_ambiguous_until_one_is_chosen(office: Office) -
     assert reporting.timeline(office.tx, "other:clinic/shared/1", Scope.of_companies("company")) == []
 
 
-def test_requeue_of_a_key_with_its_company_leaves_the_other_company(office: Office) -> None:
+def test_requeue_by_key_and_company_does_not_requeue_the_other_company(office: Office) -> None:
     publish_of_two_companies(office)
 
     office.requeue(["other:clinic/shared/1"])
@@ -184,7 +186,7 @@ def test_requeue_of_a_key_with_its_company_leaves_the_other_company(office: Offi
     assert [tuple(row) for row in found] == [("company", 1), ("other", 2)]
 
 
-def test_key_with_colons_in_its_ids_is_found(office: Office) -> None:
+def test_payment_is_found_by_a_key_with_colons_in_its_ids(office: Office) -> None:
     office.publish(saved_payment(payment_id="a:b/c"))
 
     assert history_codes(office, "clinic/a:b/c/1") == history_codes(office, "company:clinic/a:b/c/1") == ["imported"]
@@ -194,7 +196,9 @@ def test_companies_use_the_same_ids_independently(tx: Transaction) -> None:
     own, other = Office(tx, date(2026, 6, 10)), Office(tx, date(2026, 6, 10), "other")
     first = saved_payment()
     own.publish(first, saved_charge("c", "5.00"))
-    other.publish(saved_payment(**FOREIGN, event_id=str(first.event_id)), saved_charge("c", "7.00", company_id="other"))
+    other.publish(
+        saved_payment(**FOREIGN_FIELDS, event_id=str(first.event_id)), saved_charge("c", "7.00", company_id="other")
+    )
 
     own.publish(next_version(first, amount_paid="26.00"))
 

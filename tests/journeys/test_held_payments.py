@@ -20,7 +20,7 @@ from tests.builders.ledger import (
 )
 
 AFTER_ALL_RETRIES = NOW + sum(BACKOFF, timedelta(0))
-PENDING = ("Transmission Pending", None, "held")
+HELD_TRANSMISSION = ("Transmission Pending", None, "held")
 
 
 def payment_of_unknown_patient(**changes):
@@ -30,7 +30,7 @@ def payment_of_unknown_patient(**changes):
 def test_payment_waits_for_its_patient_and_is_released(tx):
     create_clinic(tx)
     import_chunk(tx, payment_of_unknown_patient())
-    assert (transmission_of(tx), ledger_entries(tx)) == (PENDING, [])
+    assert (transmission_of(tx), ledger_entries(tx)) == (HELD_TRANSMISSION, [])
 
     stats = import_chunk(tx, saved_patient("stranger"))
     assert (stats.released, stats.noted) == (1, 1)
@@ -98,7 +98,7 @@ def test_held_payment_that_is_deleted_is_never_imported(tx):
     assert (transmission_of(tx), ledger_entries(tx)) == (("Transmission Successful", None, "none"), [])
 
 
-def test_held_payment_uses_the_settings_of_its_save_time(tx):
+def test_held_payment_is_evaluated_with_the_settings_of_its_save_time(tx):
     create_clinic(tx)
     import_chunk(tx, payment_of_unknown_patient())
     set_clinic_settings(tx, COPAYS._replace(integration=False), since=NOW)
@@ -112,7 +112,7 @@ def test_payments_of_a_closing_month_wait_until_it_is_closed(tx):
     create_clinic(tx)
     set_month_state(tx, "2026-06", "CLOSING")
     import_chunk(tx, saved_payment("25.00"))
-    assert transmission_of(tx) == PENDING
+    assert transmission_of(tx) == HELD_TRANSMISSION
 
     set_month_state(tx, "2026-06", "CLOSED")
     retry_due(tx, AFTER_ALL_RETRIES)

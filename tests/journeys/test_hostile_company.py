@@ -1,4 +1,4 @@
-"""A company publishes any events with the ids of another company. They change nothing of the other company."""
+"""A hostile company publishes events with the ids of another company. They change nothing of the other company."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,7 +29,7 @@ def hostile_payment(payment_id: str, amount: str = "99.00", **fields: Any) -> by
     return hostile_event(payment_id=payment_id, **amounts | fields)
 
 
-CHUNKS = {
+HOSTILE_CHUNKS = {
     "the key of a line": [[hostile_payment("a", version=9)], [hostile_payment("new"), hostile_payment("held")]],
     "a version conflict on the key of a line": [[hostile_payment("b", "25.00"), hostile_payment("b")]],
     "another conflict on it later": [[hostile_payment("b", "25.00")], [hostile_payment("b")]],
@@ -61,11 +61,11 @@ CHUNKS = {
         [hostile_payment("c", transaction_date="2020-04-08"), hostile_payment("d", transaction_date="2020-07-01")]
     ],
 }
-"""Events of another company, by what they share with the office."""
+"""Chunks of events of another company, by what the events share with the office."""
 
 
 def hostile_events() -> st.SearchStrategy[bytes]:
-    """Return events with the office's ids. Their company is another one, or cannot be read."""
+    """Return events with the office's ids whose company is another one or cannot be read."""
     common = {
         "company_id": st.sampled_from(["hostile"] * 6 + [..., 7, "company "]),
         "clinic_id": st.sampled_from(["clinic", "clinic", "clinic", "own", "clinic/a"]),
@@ -105,8 +105,8 @@ def requeue_all_refused(office: Office, known: set[str | None]) -> None:
 
 
 @pytest.fixture(scope="module")
-def reopen(database: Database) -> Iterator[Callable[..., Office]]:
-    """Return a function that returns an office on a ledger that holds only these earlier events."""
+def open_office_after(database: Database) -> Iterator[Callable[..., Office]]:
+    """Return a function that opens an office on a ledger which contains only the given earlier events."""
     with database.connect() as tx:
 
         def reopened(*earlier: bytes) -> Office:
@@ -119,9 +119,9 @@ def reopen(database: Database) -> Iterator[Callable[..., Office]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(reopen: Callable[..., Office]) -> dict[str, Any]:
+def undisturbed_view(open_office_after: Callable[..., Office]) -> dict[str, Any]:
     """The final view of the office's company if no other company publishes anything."""
-    return continue_work(reopen())
+    return continue_work(open_office_after())
 
 
 def changed_parts(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
@@ -129,9 +129,11 @@ def changed_parts(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     return {name for name, rows in after.items() if rows != before[name]}
 
 
-def check(chunks: list[list[bytes]], reopen: Callable[..., Office], undisturbed: dict[str, Any]) -> None:
-    """Check that the events change nothing of the office, before and after its later work."""
-    office = reopen()
+def check_company_is_unchanged(
+    chunks: list[list[bytes]], open_office_after: Callable[..., Office], undisturbed_view: dict[str, Any]
+) -> None:
+    """Check that the events change nothing of the office's company, now and after its later work."""
+    office = open_office_after()
     before = rows_of(office) | reports_of(office)
     known = {row.refused for row in reporting.claims_feed(office.tx, FeedFilter())}
 
@@ -141,34 +143,36 @@ def check(chunks: list[list[bytes]], reopen: Callable[..., Office], undisturbed:
     office.distribute_all()
 
     assert changed_parts(before, rows_of(office) | reports_of(office)) == set()
-    assert changed_parts(undisturbed, continue_work(office)) == set()
+    assert changed_parts(undisturbed_view, continue_work(office)) == set()
 
 
 @settings(max_examples=EXAMPLES)
 @given(chunks=st.lists(st.lists(hostile_events(), min_size=1, max_size=8), min_size=1, max_size=3))
-def check_random_events(chunks: list[list[bytes]], reopen: Callable[..., Office], undisturbed: dict[str, Any]) -> None:
-    check(chunks, reopen, undisturbed)
+def check_random_events(
+    chunks: list[list[bytes]], open_office_after: Callable[..., Office], undisturbed_view: dict[str, Any]
+) -> None:
+    check_company_is_unchanged(chunks, open_office_after, undisturbed_view)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+@pytest.mark.parametrize("chunks", HOSTILE_CHUNKS.values(), ids=HOSTILE_CHUNKS)
 def test_hostile_event_that_shares_ids_changes_nothing_of_another_company(
-    chunks: list[list[bytes]], reopen: Callable[..., Office], undisturbed: dict[str, Any]
+    chunks: list[list[bytes]], open_office_after: Callable[..., Office], undisturbed_view: dict[str, Any]
 ) -> None:
-    check(chunks, reopen, undisturbed)
+    check_company_is_unchanged(chunks, open_office_after, undisturbed_view)
 
 
 @pytest.mark.slow
-def test_office_that_comes_after_hostile_events_is_not_changed_by_them(
-    reopen: Callable[..., Office], undisturbed: dict[str, Any]
+def test_earlier_hostile_events_change_nothing_of_an_office_that_starts_later(
+    open_office_after: Callable[..., Office], undisturbed_view: dict[str, Any]
 ) -> None:
-    office = reopen(*(event for chunks in CHUNKS.values() for chunk in chunks for event in chunk))
+    office = open_office_after(*(event for chunks in HOSTILE_CHUNKS.values() for chunk in chunks for event in chunk))
 
-    assert changed_parts(undisturbed, continue_work(office)) == set()
+    assert changed_parts(undisturbed_view, continue_work(office)) == set()
 
 
 @pytest.mark.slow
 def test_random_hostile_events_change_nothing_of_another_company(
-    reopen: Callable[..., Office], undisturbed: dict[str, Any]
+    open_office_after: Callable[..., Office], undisturbed_view: dict[str, Any]
 ) -> None:
-    check_random_events(reopen=reopen, undisturbed=undisturbed)
+    check_random_events(open_office_after=open_office_after, undisturbed_view=undisturbed_view)

@@ -36,7 +36,7 @@ FIRST_SAVE = saved_payment("25.00", version=2)
     ],
     ids=["same event", "same version", "older version"],
 )
-def test_known_version_changes_nothing_and_is_recorded(tx, again, detail):
+def test_repeated_or_older_version_changes_nothing_and_is_recorded(tx, again, detail):
     create_clinic(tx)
     import_chunk(tx, FIRST_SAVE)
 
@@ -93,7 +93,7 @@ def test_same_event_id_with_other_content_is_a_conflict(tx):
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one chunk", "two chunks"])
-def test_first_of_two_events_with_one_id_counts(tx, together):
+def test_second_of_two_events_with_one_id_fails_validation(tx, together):
     create_clinic(tx)
     first, second = saved_payment("25.00", payment_id="z"), saved_payment("99.00", payment_id="a")
     second = second.model_copy(update={"event_id": first.event_id})

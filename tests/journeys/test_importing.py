@@ -1,4 +1,4 @@
-"""The outcome of each event of a chunk."""
+"""Each event of a chunk has its own outcome."""
 
 from decimal import Decimal
 
@@ -29,12 +29,12 @@ from tests.builders.ledger import (
 )
 
 SUCCESSFUL, FAILED, NOT_SENT = "Transmission Successful", "Validation Failed", "Not Sent"
-INVALID = event_body(payment_fields(amount_paid="a lot"))
-GARBAGE = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}', INVALID]
+INVALID_BODY = event_body(payment_fields(amount_paid="a lot"))
+UNREADABLE_BODIES = [b"", b"\xff\x00\xfe", b"not json", b"[]", b'{"type": "payment.saved"}', INVALID_BODY]
 FIRST_SAVE = saved_payment("25.00", version=2)
 
 
-def dead_letters(tx):
+def dead_letter_by_body(tx):
     return {
         bytes(row.body): (row.status, row.reason, row.attempts) for row in tx.execute(text("SELECT * FROM set_aside"))
     }
@@ -83,19 +83,19 @@ def test_imported_payment_shows_the_import_user(tx):
 
 
 def test_unreadable_event_is_kept_byte_for_byte_with_its_error(tx):
-    stats = import_chunk(tx, *GARBAGE)
+    stats = import_chunk(tx, *UNREADABLE_BODIES)
 
-    assert stats.refused == len(GARBAGE)
-    assert dead_letters(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 1))
-    import_chunk(tx, *GARBAGE)
-    assert dead_letters(tx) == dict.fromkeys(GARBAGE, (FAILED, "invalid_event", 2))
+    assert stats.refused == len(UNREADABLE_BODIES)
+    assert dead_letter_by_body(tx) == dict.fromkeys(UNREADABLE_BODIES, (FAILED, "invalid_event", 1))
+    import_chunk(tx, *UNREADABLE_BODIES)
+    assert dead_letter_by_body(tx) == dict.fromkeys(UNREADABLE_BODIES, (FAILED, "invalid_event", 2))
 
 
 def test_invalid_events_do_not_stop_valid_ones(tx):
     create_clinic(tx)
     good = [saved_payment(payment_id=str(number)) for number in range(20)]
 
-    stats = import_chunk(tx, *(each for pair in zip(good, GARBAGE * 4, strict=False) for each in pair))
+    stats = import_chunk(tx, *(each for pair in zip(good, UNREADABLE_BODIES * 4, strict=False) for each in pair))
 
     assert (stats.imported, stats.refused) == (20, 20)
 

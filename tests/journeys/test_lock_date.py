@@ -24,13 +24,13 @@ from tests.builders.office import BILLER, Office
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 10, 12)
-LATEST = "2026-09"
+LATEST_CLOSED_MONTH = "2026-09"
 # Months up to the latest closed month: without a row, with a row but open, and closed themselves.
 LOCKED_DAYS = ["1900-01-01", "2025-10-03", "2026-05-31", "2026-08-31", "2026-09-01", "2026-09-30"]
 OPEN_DAYS = ["2026-10-01", "2026-10-12", "2027-01-01"]
 
 
-ENTRY = (
+INSERT_ENTRY = (
     "INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
     "posting_date, posted_at, entered_by) VALUES (1, 'manual', 1, 'company', 'clinic', 'patient', 'Copay', 'Cash', "
     "CAST(:day AS date), '2026-10-12', '2026-10-12', 'user:biller')"
@@ -42,7 +42,7 @@ def office(tx: Transaction) -> Office:
     """An office that closed August and September. May is open and has a row in `months`."""
     office = Office(tx, TODAY)
     set_month_state(tx, "2026-05", "OPEN")
-    office.close_months("2026-08", LATEST)
+    office.close_months("2026-08", LATEST_CLOSED_MONTH)
     return office
 
 
@@ -50,7 +50,7 @@ def exception_cases(office: Office) -> list[tuple[str | None, str]]:
     return [(found.case, str(found.difference)) for found in office.open_exceptions()]
 
 
-def states(office: Office) -> dict[str, MonthState]:
+def month_states(office: Office) -> dict[str, MonthState]:
     return {row.month: row.state for row in closing.list_months(office.tx, office.company_id)}
 
 
@@ -88,7 +88,7 @@ def test_change_of_an_entry_that_a_later_close_locked_becomes_an_exception(
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", day))
     office.publish(first)
-    set_month_state(tx, LATEST, "CLOSED")  # by a release that did not ask for earlier months
+    set_month_state(tx, LATEST_CLOSED_MONTH, "CLOSED")  # by a release that did not ask for earlier months
 
     office.publish(
         next_version(first, amount_due="35.00", amount_paid="35.00")
@@ -118,7 +118,7 @@ def test_deposit_date_up_to_the_lock_date_is_refused(office: Office, day: str) -
 
 
 @pytest.mark.parametrize("day", LOCKED_DAYS)
-def test_amount_due_of_zero_up_to_the_lock_date_is_accepted_as_an_adjustment(office: Office, day: str) -> None:
+def test_accepted_zero_amount_due_up_to_the_lock_date_is_posted_as_an_adjustment(office: Office, day: str) -> None:
     office.publish(saved_payment(amount_due="0.00", amount_paid="25.00", transaction_date=day))
     office.accept_all()
 
@@ -128,7 +128,7 @@ def test_amount_due_of_zero_up_to_the_lock_date_is_accepted_as_an_adjustment(off
 @pytest.mark.parametrize("day", LOCKED_DAYS)
 def test_database_refuses_an_entry_up_to_the_lock_date(office: Office, day: str) -> None:
     with pytest.raises(DBAPIError, match="the month is closed for company company"), office.tx.begin_nested():
-        office.tx.execute(text(ENTRY), {"day": day})
+        office.tx.execute(text(INSERT_ENTRY), {"day": day})
 
 
 def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) -> None:
@@ -147,7 +147,7 @@ def test_previews_count_a_month_up_to_the_lock_date_as_closed(office: Office) ->
     assert [each.result for each in preview.results] == [RequeueResult.CLOSED_MONTH]
 
 
-def test_note_names_the_late_arrival_in_a_month_without_a_row(office: Office) -> None:
+def test_late_arrival_in_a_month_that_is_not_stored_has_a_note(office: Office) -> None:
     early = saved_payment(**paid("25.00", "2025-10-03"), saved_at="2025-10-03T10:00:00+00:00")
     office.publish(early)
 
@@ -157,7 +157,7 @@ def test_note_names_the_late_arrival_in_a_month_without_a_row(office: Office) ->
 def test_months_before_the_lock_date_are_listed_as_closed_and_new_ones_are_not_added(office: Office) -> None:
     office.publish(saved_payment(**paid("25.00", "2025-10-03")))
 
-    assert states(office) == dict.fromkeys(["2026-05", "2026-08", LATEST], MonthState.CLOSED)
+    assert month_states(office) == dict.fromkeys(["2026-05", "2026-08", LATEST_CLOSED_MONTH], MonthState.CLOSED)
 
 
 @pytest.mark.parametrize("action", [closing.schedule, closing.begin_close])
@@ -175,9 +175,9 @@ def test_next_month_closes_although_an_earlier_release_imported_before_the_lock_
     office.publish(saved_payment(**paid("25.00", "2025-10-03")))
     set_month_state(tx, "2026-08", "CLOSED")
 
-    office.close_months(LATEST)
+    office.close_months(LATEST_CLOSED_MONTH)
 
-    assert states(office) == dict.fromkeys(["2025-10", "2026-08", LATEST], MonthState.CLOSED)
+    assert month_states(office) == dict.fromkeys(["2025-10", "2026-08", LATEST_CLOSED_MONTH], MonthState.CLOSED)
     assert {row.month: str(row.payments_total) for row in closing.list_months(tx, "company")}["2025-10"] == "25.00"
     balance = balancing.balance(tx, BalanceFilter(date(2025, 10, 1), TODAY))
     assert (str(balance.billing_total), balance.unexplained) == ("25.00", 0)
@@ -187,7 +187,7 @@ def test_totals_of_entries_before_the_lock_date_can_be_stored(tx: Transaction) -
     office = Office(tx, TODAY)
     first = saved_payment(**paid("25.00", "2025-10-03"))
     office.publish(first)
-    set_month_state(tx, LATEST, "CLOSED")
+    set_month_state(tx, LATEST_CLOSED_MONTH, "CLOSED")
 
     office.close_months("2025-10")
     office.publish(next_version(first, amount_due="30.00", amount_paid="30.00"))
@@ -199,7 +199,7 @@ def test_totals_of_entries_before_the_lock_date_can_be_stored(tx: Transaction) -
 def test_scheduled_month_before_the_lock_date_is_still_due(tx: Transaction) -> None:
     office = Office(tx, TODAY)
     closing.schedule(tx, "company", Month(2026, 8), office.now, BILLER)
-    office.close_months(LATEST)
+    office.close_months(LATEST_CLOSED_MONTH)
 
     office.set_today(date(2026, 10, 13))
     assert closing.due_months(tx, office.now) == [("company", Month(2026, 8))]

@@ -1,4 +1,4 @@
-"""Sessions lock lines before dead letters, so two sessions wait for each other but never deadlock."""
+"""All sessions lock lines before dead letters, so one session waits for the other and they cannot deadlock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -15,7 +15,7 @@ from tests.builders.events import COPAYS, NOW, run_context, saved_patient, saved
 from tests.builders.ledger import SETTINGS_SINCE, import_chunk, set_clinic_settings
 from tests.journeys.test_concurrent_workers import wait_until_blocked
 
-WHO = "user:biller"
+AUDIT_USER = "user:biller"
 
 
 class RequeuedConflict:
@@ -37,13 +37,13 @@ class RequeuedConflict:
             self.requeue(tx)
 
     def acknowledge(self, tx):
-        adjusting.acknowledge(tx, self.finding_id, "as agreed", NOW, WHO)
+        adjusting.acknowledge(tx, self.finding_id, "as agreed", NOW, AUDIT_USER)
 
     def retry(self, tx):
         return importing.retry_dead_letters(tx, run_context(), DueItems(1, only=[self.dead_letter_id]))
 
     def requeue(self, tx):
-        assert requeue(tx, [f"refused:{self.dead_letter_id}"], NOW, WHO).count == 1
+        assert requeue(tx, [f"refused:{self.dead_letter_id}"], NOW, AUDIT_USER).count == 1
 
 
 @pytest.mark.parametrize(

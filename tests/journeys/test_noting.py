@@ -12,7 +12,7 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import saved_payment
 from tests.builders.office import BILLER, Office
 
-PAYMENT = "clinic/payment/1"
+PAYMENT_KEY = "clinic/payment/1"
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def office(tx: Transaction) -> Office:
     return office
 
 
-def add(office: Office, subject: NoteSubject | None, body: str) -> None:
+def add_note_to(office: Office, subject: NoteSubject | None, body: str) -> None:
     assert subject is not None
-    noting.add_note(office.tx, NewNote(subject, body, PAYMENT), office.now, BILLER)
+    noting.add_note(office.tx, NewNote(subject, body, PAYMENT_KEY), office.now, BILLER)
 
 
 def test_notes_of_a_payment_include_notes_on_its_exceptions(office: Office) -> None:
     (found,) = office.open_exceptions()
-    (payment,) = noting.payment_subjects(office.tx, PAYMENT, EVERYTHING)
+    (payment,) = noting.payment_subjects(office.tx, PAYMENT_KEY, EVERYTHING)
     exception = noting.exception_subject(office.tx, found.id, EVERYTHING)
-    add(office, exception, " called the clinic ")
-    add(office, payment, "two lines\nof text")
+    add_note_to(office, exception, " called the clinic ")
+    add_note_to(office, payment, "two lines\nof text")
 
     notes = noting.list_notes(office.tx, [payment])
 
@@ -47,8 +47,8 @@ def test_notes_of_a_payment_include_notes_on_its_exceptions(office: Office) -> N
 
 def test_notes_of_an_account_do_not_include_notes_on_its_payments(office: Office) -> None:
     (account,) = noting.account_subjects(office.tx, "patient", EVERYTHING)
-    (payment,) = noting.payment_subjects(office.tx, PAYMENT, EVERYTHING)
-    add(office, account, "moved to Boise")
+    (payment,) = noting.payment_subjects(office.tx, PAYMENT_KEY, EVERYTHING)
+    add_note_to(office, account, "moved to Boise")
 
     assert [note.body for note in noting.list_notes(office.tx, [account])] == ["moved to Boise"]
     assert noting.list_notes(office.tx, [payment]) == []
@@ -61,7 +61,7 @@ def test_note_is_neither_blank_nor_too_long(office: Office) -> None:
         ("x" * (NOTE_CHARACTERS_MAX + 1), "the note has 2,001 characters"),
     ):
         with pytest.raises(NoteError, match=problem):
-            noting.add_note(office.tx, NewNote(subject, body, PAYMENT), office.now, BILLER)
+            noting.add_note(office.tx, NewNote(subject, body, PAYMENT_KEY), office.now, BILLER)
 
 
 def test_subject_outside_the_scope_is_not_found(office: Office) -> None:
@@ -69,7 +69,7 @@ def test_subject_outside_the_scope_is_not_found(office: Office) -> None:
     other = Scope.of_companies("another")
 
     assert noting.exception_subject(office.tx, found.id, other) is None
-    assert noting.payment_subjects(office.tx, PAYMENT, other) == []
+    assert noting.payment_subjects(office.tx, PAYMENT_KEY, other) == []
     assert noting.account_subjects(office.tx, "patient", other) == []
     assert noting.payment_subjects(office.tx, "clinic/unknown/1", EVERYTHING) == []
 

@@ -13,29 +13,29 @@ from payments.journeys.operations import read_operations
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
 
-NIGHT = datetime(2026, 6, 9, 3, tzinfo=UTC)
-NEXT_NIGHT = NIGHT + timedelta(days=1)
+FIRST_NIGHT = datetime(2026, 6, 9, 3, tzinfo=UTC)
+NEXT_NIGHT = FIRST_NIGHT + timedelta(days=1)
 
 
 @pytest.fixture
 def office(tx):
-    """An office whose first nightly run is the next night. It has a payment of last week and a charge."""
-    office = Office(tx, NIGHT)
+    """An office with a payment and a charge of last week. Its first nightly run is the next night."""
+    office = Office(tx, FIRST_NIGHT)
     office.publish(saved_patient(), saved_charge("c1", "20.00", date_of_service="2026-06-02"))
     office.publish(saved_payment(**paid("25.00", "2026-06-02")))
-    distributing.distribute_next_due(tx, NIGHT, 10)
+    distributing.distribute_next_due(tx, FIRST_NIGHT, 10)
     return office
 
 
-def nightly(office, now=NEXT_NIGHT, scope=EVERYTHING):
+def nightly_jobs(office, now=NEXT_NIGHT, scope=EVERYTHING):
     return {row.job.value: row for row in read_operations(office.tx, now, scope).nightly}
 
 
 def test_distribution_reports_its_result(office):
-    assert nightly(office, NEXT_NIGHT)["distribution"].state == "due"
+    assert nightly_jobs(office, NEXT_NIGHT)["distribution"].state == "due"
     distributing.distribute_next_due(office.tx, NEXT_NIGHT, 10)
 
-    row = nightly(office)["distribution"]
+    row = nightly_jobs(office)["distribution"]
 
     assert (row.state, row.progress.examined, row.has_problem) == ("done", 1, False)
     assert row.finished_at == NEXT_NIGHT
@@ -46,22 +46,22 @@ def test_balancing_reports_its_unexplained_amount(office):
     while balancing.balance_next_due(office.tx, balanced_at, 1_000, Selection()) is not None:
         pass
 
-    row = nightly(office, balanced_at)["balancing"]
+    row = nightly_jobs(office, balanced_at)["balancing"]
 
     assert (row.state, row.progress.examined, row.progress.found) == ("done", 1, 0)
 
 
-def test_job_that_did_not_run_is_overdue(office):
-    row = nightly(office, NEXT_NIGHT + timedelta(hours=5))["distribution"]
+def test_nightly_job_that_did_not_run_is_overdue(office):
+    row = nightly_jobs(office, NEXT_NIGHT + timedelta(hours=5))["distribution"]
 
     assert (row.state, row.has_problem) == ("overdue", True)
 
 
-def test_failed_job_is_named_with_its_error(office):
+def test_failed_nightly_job_is_listed_with_its_error(office):
     for kind in (WorkKind.DISTRIBUTE_COMPANY, WorkKind.BALANCE_COMPANY):
         postponing.postpone(office.tx, kind, WorkItem("company"), "ValueError: no such zone", NEXT_NIGHT)
 
-    found = nightly(office)
+    found = nightly_jobs(office)
 
     failed = ("failed", "ValueError: no such zone")
     assert {job: (row.state, row.error) for job, row in found.items()} == {
@@ -75,7 +75,7 @@ def test_failed_account_is_counted_while_the_job_is_done(office):
     item = WorkItem("company", "patient")
     postponing.postpone(office.tx, WorkKind.DISTRIBUTE_ACCOUNT, item, "ValueError: odd", NEXT_NIGHT)
 
-    row = nightly(office)["distribution"]
+    row = nightly_jobs(office)["distribution"]
 
     assert (row.state, row.failed_items, row.has_problem) == ("done", 1, True)
 

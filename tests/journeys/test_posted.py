@@ -25,7 +25,7 @@ def june(amount: str, **more: Any) -> Any:
     return saved_payment(**{**paid(amount, JUNE), **more})
 
 
-CASES: list[tuple[str, list[Any], tuple[str | None, str, str | None]]] = [
+POSTED_CASES: list[tuple[str, list[Any], tuple[str | None, str, str | None]]] = [
     ("imported", [june("25.00")], ("posted", "25.00", "0.00")),
     ("updated", [june("25.00"), june("35.00", version=2)], ("posted", "35.00", "0.00")),
     ("deleted", [june("25.00"), deleted_payment(version=2)], ("nothing_to_post", "0.00", "0.00")),
@@ -60,8 +60,12 @@ CASES: list[tuple[str, list[Any], tuple[str | None, str, str | None]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("events", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
-def test_feed_shows_the_amount_in_billing(tx: Transaction, events: list[Any], expected: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize(
+    ("events", "expected"), [row[1:] for row in POSTED_CASES], ids=[row[0] for row in POSTED_CASES]
+)
+def test_feed_shows_the_posted_state_and_the_amount_in_billing(
+    tx: Transaction, events: list[Any], expected: tuple[str, str, str]
+) -> None:
     office = office_with_closed_april(tx, april("25.00"))
     office.set_types(ChargeType.COPAY)
     office.publish(*events)
@@ -90,7 +94,7 @@ def posted_state_and_amounts(tx: Transaction, **filters: Any) -> tuple[str | Non
     ],
     ids=["another amount", "a note", "deleted", "Amount Due 0.00"],
 )
-def test_acknowledged_payment_is_posted_only_if_billing_holds_its_amount(
+def test_acknowledged_payment_is_posted_only_if_its_amount_is_in_billing(
     tx: Transaction, event: Any, expected: tuple[str, str, str]
 ) -> None:
     office = office_with_closed_april(tx, april("25.00"))

@@ -1,4 +1,4 @@
-"""Random histories, imported in random chunks, match a simple oracle."""
+"""Random histories that are imported in random chunks give the results of a simple oracle."""
 
 import random
 from collections import defaultdict
@@ -16,8 +16,8 @@ from tests.builders.ledger import create_clinic, feed_rows, import_chunk
 from tests.examples import example_count
 
 EXAMPLES = example_count(5)
-LINES = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
-SAVE = {
+LINE_KEYS = [f"clinic/{payment}/{line}" for payment in ("p1", "p2", "p3") for line in ("1", "2")]
+FIELD_VALUES = {
     "amount_paid": ["10.00", "25.00", "40.00"],
     "amount_due": ["25.00"] * 5 + ["0.00"],
     "charge_type": ["Copay"] * 4 + ["Supplies"],
@@ -57,21 +57,23 @@ class Oracle:
     def is_imported(self) -> bool:
         return self.was_sent or self.row == ("Transmission Successful", None)
 
-    def set_result(self, money: dict, row: tuple | None) -> None:
-        self.money, self.row, self.was_sent = money, row, self.was_sent or bool(money)
+    def set_result(self, ledger_sums: dict, row: tuple | None) -> None:
+        self.money, self.row, self.was_sent = ledger_sums, row, self.was_sent or bool(ledger_sums)
 
 
-def history(chance: random.Random) -> list[dict]:
-    """Return all events of every line, in order."""
+def random_events(chance: random.Random) -> list[dict]:
+    """Return random events of every line, in the order of their versions."""
     events = []
-    for line in LINES:
+    for line in LINE_KEYS:
         _, payment_id, line_id = line.split("/")
         for version in range(1, chance.randint(1, 5) + 1):
             key = {"payment_id": payment_id, "line_id": line_id, "version": version}
             if chance.random() < 0.2:
                 events.append(deleted_payment(**key).model_dump(mode="json", by_alias=True))
             else:
-                events.append(payment_fields(**key, **{name: chance.choice(values) for name, values in SAVE.items()}))
+                events.append(
+                    payment_fields(**key, **{name: chance.choice(values) for name, values in FIELD_VALUES.items()})
+                )
     return events
 
 
@@ -81,7 +83,7 @@ def split_into_chunks(chance: random.Random, events: list[dict]) -> list[list[di
 
 
 def import_and_predict(tx, chunks):
-    """Import the chunks. An oracle for each line applies the versions of each chunk in order."""
+    """Import the chunks, and return an oracle for each line. It applies the versions of each chunk in order."""
     oracles = defaultdict(Oracle)
     for chunk in chunks:
         import_chunk(tx, *map(event_body, chunk))
@@ -90,7 +92,7 @@ def import_and_predict(tx, chunks):
     return oracles
 
 
-def money(tx):
+def ledger_sums(tx):
     """Return the nonzero sums of the ledger by payment, deposit date and method."""
     sums = defaultdict(lambda: defaultdict(Decimal))
     for row in payment_log(tx, PaymentLogFilter()):
@@ -104,13 +106,13 @@ def whole_ledger(tx):
 
 @pytest.fixture
 def reopen_ledger(database):
-    def reopen(connection):
+    def empty_the_ledger(connection):
         connection.rollback()
         create_clinic(connection)
         return connection
 
     with database.connect() as connection:
-        yield lambda: reopen(connection)
+        yield lambda: empty_the_ledger(connection)
         connection.rollback()
 
 
@@ -118,14 +120,14 @@ def reopen_ledger(database):
 @given(chance=st.randoms(use_true_random=False))
 def check_a_random_history(chance, reopen_ledger):
     tx = reopen_ledger()
-    events = history(chance)
+    events = random_events(chance)
     shuffled = events + chance.choices(events, k=len(events) // 3)
     chance.shuffle(shuffled)
 
     oracles = import_and_predict(tx, split_into_chunks(chance, shuffled))
 
-    found = money(tx)
-    assert {line: found.get(line, {}) for line in LINES} == {line: oracles[line].money for line in LINES}
+    found = ledger_sums(tx)
+    assert {line: found.get(line, {}) for line in LINE_KEYS} == {line: oracles[line].money for line in LINE_KEYS}
     rows = {payment: (row.status, row.reason) for payment, row in feed_rows(tx).items()}
     assert rows == {line: oracle.row for line, oracle in oracles.items() if oracle.row}
 

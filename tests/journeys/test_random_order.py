@@ -10,12 +10,12 @@ from tests.journeys.manual_entry_state_machine import ManualEntryStateMachine
 from tests.journeys.office_state_machine import OfficeStateMachine
 
 EXAMPLES = example_count(4)
-PARTS = max(1, EXAMPLES // 250)  # lets several processes share a long run
+PART_COUNT = max(1, EXAMPLES // 250)  # lets several processes share a long run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", [OfficeStateMachine, ManualEntryStateMachine])
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", range(PART_COUNT))
 def test_closed_totals_stay_and_lines_match_their_newest_version(
     database: Database, part: int, machine: type[OfficeStateMachine]
 ) -> None:
@@ -23,7 +23,7 @@ def test_closed_totals_stay_and_lines_match_their_newest_version(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES // PARTS,
+            max_examples=EXAMPLES // PART_COUNT,
             stateful_step_count=16,
             suppress_health_check=[HealthCheck.filter_too_much],
         ),

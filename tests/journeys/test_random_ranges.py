@@ -24,7 +24,7 @@ from tests.journeys.invariants import check_feed_agrees_with_balance_and_ledger
 EXAMPLES = example_count(4)
 BEFORE_ANY_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 LINES, DAYS = ["a", "b", "stranger"], ["2026-04-29", "2026-05-01", "2026-05-31", "2026-06-03"]
-RANGES = [
+BALANCE_RANGES = [
     BalanceFilter(),
     BalanceFilter(date(2026, 4, 1), date(2026, 4, 30)),
     BalanceFilter(date(2026, 5, 1), date(2026, 5, 31), Scope.of_clinics("clinic")),
@@ -35,8 +35,8 @@ RANGES = [
     BalanceFilter(scope=Scope.of_clinics("clinic")),
     BalanceFilter(scope=Scope.of_clinics("another clinic")),
 ]
-_REFUND = {"amount_due": "-30.00", "refund_of": "x/y/z"}
-saves = st.fixed_dictionaries(
+_REFUND_FIELDS = {"amount_due": "-30.00", "refund_of": "x/y/z"}
+saved_fields = st.fixed_dictionaries(
     {
         "payment_id": st.sampled_from(LINES),
         "amount_paid": st.sampled_from(["10.00", "20.00", "-30.00"]),
@@ -48,13 +48,13 @@ saves = st.fixed_dictionaries(
         "internal_payment": st.sampled_from([False, False, False, True]),
         "ahead": st.sampled_from([2, 2, 2, 0, -1]),  # newer, in conflict with the current version, or late
     }
-).map(lambda content: content | (_REFUND if str(content["amount_paid"]).startswith("-") else {}))
-STEPS = ["save"] * 8 + ["delete", "close", "close", "accept", "acknowledge", "requeue", "patient", "unselect", "day"]
-steps = st.lists(st.tuples(st.sampled_from(STEPS), saves), min_size=4, max_size=14)
+).map(lambda content: content | (_REFUND_FIELDS if str(content["amount_paid"]).startswith("-") else {}))
+STEP_NAMES = ["save"] * 8 + "delete close close accept acknowledge requeue patient unselect day".split()
+step_lists = st.lists(st.tuples(st.sampled_from(STEP_NAMES), saved_fields), min_size=4, max_size=14)
 
 
-class Scenario:
-    """An office for random actions, and a separate record of each line's latest version in the EMR."""
+class RecordedOffice:
+    """An office for random actions that also records the EMR's latest version of each line."""
 
     def __init__(self, tx: Transaction) -> None:
         self.tx, self.office = tx, Office(tx, date(2026, 6, 20))
@@ -111,14 +111,14 @@ class Scenario:
 
 
 @pytest.mark.slow
-@given(steps=steps)
+@given(steps=step_lists)
 @settings(max_examples=EXAMPLES)
 def test_every_date_range_balances(database: Database, steps: list[tuple[str, dict[str, Any]]]) -> None:
     with database.connect() as tx:
-        scenario = Scenario(tx)
+        scenario = RecordedOffice(tx)
         for what, content in steps:
             scenario.step(what, content)
-        for query in RANGES:
+        for query in BALANCE_RANGES:
             balance = balancing.balance(tx, query)
             assert [balance.unexplained, *balance.unbalanced_lines] == [ZERO]
             assert sorted(map(repr, balancing.differing_lines(tx, query))) == sorted(map(repr, balance.lines))

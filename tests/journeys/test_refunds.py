@@ -18,7 +18,7 @@ from tests.builders.office import Office
 TODAY = date(2026, 6, 10)
 
 
-def visit(day: str, amount: str, payment_id: str, **more: object) -> PaymentSaved:
+def visit_payment(day: str, amount: str, payment_id: str, **more: object) -> PaymentSaved:
     return saved_payment(payment_id=payment_id, **paid(amount, day, **more))
 
 
@@ -33,10 +33,10 @@ def office(tx: Transaction) -> Office:
     opened.publish(
         saved_charge("a", "80.00", date_of_service="2026-06-01"),
         saved_charge("b", "50.00", date_of_service="2026-06-03"),
-        visit("2026-06-01", "80.00", "a"),
-        visit("2026-06-03", "50.00", "b"),
+        visit_payment("2026-06-01", "80.00", "a"),
+        visit_payment("2026-06-03", "50.00", "b"),
         saved_patient("other"),
-        visit("2026-06-03", "40.00", "c", patient_id="other"),
+        visit_payment("2026-06-03", "40.00", "c", patient_id="other"),
     )
     opened.distribute_all()
     assert applied_amounts(tx) == {"clinic/a/1": "80.00", "clinic/b/1": "50.00"}
@@ -65,13 +65,13 @@ def unassigned_amount(tx: Transaction) -> str:
 
 
 NOT_FOUND, ABOVE = "refunded_payment_not_found", "refund_above_payment"
-UNTOUCHED = {"clinic/a/1": "80.00", "clinic/b/1": "50.00"}
-CASES = {
+AMOUNTS_BEFORE = {"clinic/a/1": "80.00", "clinic/b/1": "50.00"}
+REFUND_CASES = {
     "its payment": ([refund("clinic/a/1")], {"clinic/a/1": "50.00", "clinic/b/1": "50.00"}, []),
-    "an unknown line": ([refund("clinic/x/1")], UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")]),
-    "a line of another patient": ([refund("clinic/c/1")], UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")]),
-    "another line of the payment": ([refund("clinic/a/2")], UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")]),
-    "a line in another case": ([refund("CLINIC/a/1")], UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")]),
+    "an unknown line": ([refund("clinic/x/1")], AMOUNTS_BEFORE, [("clinic/refund/1", NOT_FOUND, "30.00")]),
+    "a line of another patient": ([refund("clinic/c/1")], AMOUNTS_BEFORE, [("clinic/refund/1", NOT_FOUND, "30.00")]),
+    "another line of the payment": ([refund("clinic/a/2")], AMOUNTS_BEFORE, [("clinic/refund/1", NOT_FOUND, "30.00")]),
+    "a line in another case": ([refund("CLINIC/a/1")], AMOUNTS_BEFORE, [("clinic/refund/1", NOT_FOUND, "30.00")]),
     "a deleted line": (
         [deleted_payment(payment_id="a", version=2), refund("clinic/a/1")],
         {"clinic/b/1": "50.00"},
@@ -90,9 +90,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", REFUND_CASES)
 def test_refund_of_a_line_unapplies_only_that_line(tx: Transaction, office: Office, case: str) -> None:
-    events, expected, problems = CASES[case]
+    events, expected, problems = REFUND_CASES[case]
 
     office.publish(*events)
     office.distribute_all()
@@ -107,7 +107,7 @@ def test_refund_of_another_company_stays_unlinked(tx: Transaction, office: Offic
     there.publish(refund("clinic/a/1", **own))
     there.distribute_all()
 
-    assert applied_amounts(tx) == UNTOUCHED
+    assert applied_amounts(tx) == AMOUNTS_BEFORE
     accounts = distributing.show_account(tx, "patient")
     found = [each for account in accounts for each in distributing.show_refunds_to_check(tx, account)]
     assert [(each.company, each.payment, each.problem) for each in found] == [
@@ -117,24 +117,27 @@ def test_refund_of_another_company_stays_unlinked(tx: Transaction, office: Offic
 
 def test_refund_before_its_payment_is_linked_when_the_payment_arrives(tx: Transaction, office: Office) -> None:
     office.publish(refund("clinic/late/1"))
-    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (AMOUNTS_BEFORE, [("clinic/refund/1", NOT_FOUND, "30.00")])
     assert unassigned_amount(tx) == "-30.00"
 
-    office.publish(visit("2026-06-05", "45.00", "late"), saved_charge("late", "60.00", date_of_service="2026-06-05"))
+    office.publish(
+        visit_payment("2026-06-05", "45.00", "late"), saved_charge("late", "60.00", date_of_service="2026-06-05")
+    )
     office.distribute_all()
 
-    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED | {"clinic/late/1": "15.00"}, [])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (AMOUNTS_BEFORE | {"clinic/late/1": "15.00"}, [])
 
 
 def test_refund_of_an_id_with_slashes_is_linked(tx: Transaction, office: Office) -> None:
     office.publish(
-        visit("2026-06-04", "60.00", "x/y", line_id="1/2"), saved_charge("c", "60.00", date_of_service="2026-06-04")
+        visit_payment("2026-06-04", "60.00", "x/y", line_id="1/2"),
+        saved_charge("c", "60.00", date_of_service="2026-06-04"),
     )
     office.distribute_all()
 
     office.publish(refund("clinic/x/y/1/2"))
 
-    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED | {"clinic/x/y/1/2": "30.00"}, [])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (AMOUNTS_BEFORE | {"clinic/x/y/1/2": "30.00"}, [])
 
 
 def test_refund_stored_with_a_key_of_an_earlier_contract_touches_no_other_payment(
@@ -144,7 +147,7 @@ def test_refund_stored_with_a_key_of_an_earlier_contract_touches_no_other_paymen
     office.publish(refund("clinic/a/1"))
     tx.execute(text("UPDATE lines SET refund_of = 'a' WHERE payment_id = 'refund'"))
     office.distribute_all()
-    assert (applied_amounts(tx), refunds_to_check(tx)) == (UNTOUCHED, [("clinic/refund/1", NOT_FOUND, "30.00")])
+    assert (applied_amounts(tx), refunds_to_check(tx)) == (AMOUNTS_BEFORE, [("clinic/refund/1", NOT_FOUND, "30.00")])
 
 
 def test_refund_stored_with_wrong_fields_by_an_earlier_release_can_be_requeued(tx: Transaction) -> None:

@@ -26,7 +26,7 @@ TEN, ELEVEN, TWELVE = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11",
 
 @dataclass(frozen=True)
 class EventKind:
-    """An event type with its required fields, and one field with two values for different contents."""
+    """An event type: its required fields, a field with two valid values, and an invalid change."""
 
     event_type: str
     fields: dict[str, Any]
@@ -45,12 +45,12 @@ class EventKind:
         return self.body(version, at, **self.invalid)
 
 
-CHARGE = {"clinic_id": "clinic", "charge_id": "c", "date_of_service": "2026-06-05", "insurance_open": False}
-KINDS = [
+CHARGE_FIELDS = {"clinic_id": "clinic", "charge_id": "c", "date_of_service": "2026-06-05", "insurance_open": False}
+EVENT_KINDS = [
     EventKind("patient.saved", {}, "name", ("Ada", "Adam"), {"name": "n" * 201}),
-    EventKind("charge.saved", CHARGE, "patient_balance", ("40.00", "15.00"), {"patient_balance": "40"}),
+    EventKind("charge.saved", CHARGE_FIELDS, "patient_balance", ("40.00", "15.00"), {"patient_balance": "40"}),
 ]
-each_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.event_type for kind in KINDS])
+each_kind = pytest.mark.parametrize("kind", EVENT_KINDS, ids=[kind.event_type for kind in EVENT_KINDS])
 
 
 def shown_reasons(tx: Transaction) -> list[str | None]:
@@ -71,7 +71,7 @@ RESOLVING_EVENTS = [
     ("version that cannot be read, saved later", lambda kind: [kind.invalid_body("x"), kind.body(1, ELEVEN)]),
     ("conflict, then a newer version", lambda kind: [kind.body(1), kind.conflicting_body(1), kind.body(2)]),
 ]
-SHOWN = [
+SHOWN_EVENTS = [
     ("refused", lambda kind: [kind.invalid_body(1)], ["invalid_event"]),
     ("newer than what is held", lambda kind: [kind.body(1), kind.invalid_body(2)], ["invalid_event"]),
     ("saved later than what is held", lambda kind: [kind.body(1), kind.invalid_body("x", ELEVEN)], ["invalid_event"]),
@@ -107,7 +107,7 @@ def test_correction_that_arrives_before_the_rejected_event_resolves_it(tx: Trans
 
 
 @each_kind
-@pytest.mark.parametrize(("bodies", "reasons"), [row[1:] for row in SHOWN], ids=[row[0] for row in SHOWN])
+@pytest.mark.parametrize(("bodies", "reasons"), [row[1:] for row in SHOWN_EVENTS], ids=[row[0] for row in SHOWN_EVENTS])
 def test_rejected_event_is_shown_until_the_emr_saves_again(
     tx: Transaction, kind: EventKind, bodies: Any, reasons: list[str]
 ) -> None:
@@ -145,7 +145,7 @@ def stored_version(tx: Transaction, kind: EventKind) -> tuple[int, str]:
 
 
 @each_kind
-def test_requeued_conflict_is_closed_once_a_newer_version_is_held(tx: Transaction, kind: EventKind) -> None:
+def test_requeued_conflict_is_closed_once_a_newer_version_is_stored(tx: Transaction, kind: EventKind) -> None:
     create_clinic(tx)
     import_chunk(tx, kind.body(1), kind.conflicting_body(1))
     (row,) = claims_feed.stream(tx, FeedFilter())

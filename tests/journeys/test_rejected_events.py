@@ -26,11 +26,11 @@ from tests.builders.ledger import (
 )
 
 SECRET, NEXT = b"s" * 32, b"t" * 32
-IMPORTED = ("Transmission Successful", None, "imported")
-SIGNED = Keyring({"company": {"2026-10": SECRET}})
+IMPORTED_TRANSMISSION = ("Transmission Successful", None, "imported")
+KEYRING = Keyring({"company": {"2026-10": SECRET}})
 
 
-def of_size(byte_count, **changes):
+def payment_of_size(byte_count, **changes):
     """Return a payment of this size in bytes, padded with an unknown field."""
     short = event_body(payment_fields(**changes, more=""))
     return short[:-2] + b"x" * (byte_count - len(short)) + b'"}'
@@ -41,11 +41,11 @@ def dead_letter(tx):
 
 
 def unattributed_rows(tx):
-    """Return the rows of the feed that belong to no clinic, as a user of all companies gets them."""
+    """Return the rows of the Claims Feed that have no clinic, as a user of all companies sees them."""
     return [row for row in reporting.claims_feed(tx, FeedFilter()) if not row.clinic]
 
 
-def import_signed(tx, event, signature, keyring=SIGNED):
+def import_signed(tx, event, signature, keyring=KEYRING):
     arrived = [StreamEntry("1-1", event if isinstance(event, bytes) else event_body(event), signature)]
     return importing.import_events(tx, arrived, verifying_context(keyring))
 
@@ -57,14 +57,14 @@ def verifying_context(keyring):
 def test_event_of_the_maximum_size_is_accepted(tx):
     create_clinic(tx)
 
-    import_chunk(tx, of_size(EVENT_BYTES_MAX))
+    import_chunk(tx, payment_of_size(EVENT_BYTES_MAX))
 
-    assert transmission_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED_TRANSMISSION
 
 
 def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
     create_clinic(tx)
-    large = of_size(EVENT_BYTES_MAX + 1)
+    large = payment_of_size(EVENT_BYTES_MAX + 1)
 
     import_chunk(tx, large, saved_payment("9.00", payment_id="beside"))
 
@@ -76,12 +76,12 @@ def test_oversized_event_is_rejected_and_kept_by_hash_and_prefix(tx):
     row = dead_letter(tx)
     assert (bytes(row["body"]), row["whole_bytes"]) == (large[:KEPT_BYTES], len(large))
     assert bytes(row["body_hash"]) == hashlib.sha256(large).digest()
-    assert transmission_of(tx, "clinic/beside/1") == IMPORTED
+    assert transmission_of(tx, "clinic/beside/1") == IMPORTED_TRANSMISSION
 
 
 def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
     create_clinic(tx)
-    large = of_size(1_000_000)
+    large = payment_of_size(1_000_000)
     import_chunk(tx, large)
     import_chunk(tx, large)
     before = dead_letter(tx)
@@ -100,7 +100,7 @@ def test_repeated_oversized_event_is_kept_once_and_rejected_when_requeued(tx):
 @pytest.mark.parametrize(
     ("large", "seen"),
     [
-        (of_size(100_000, version=123_456), ("clinic", 123_456)),
+        (payment_of_size(100_000, version=123_456), ("clinic", 123_456)),
         (b'{"memo": "' + b"m" * 100_000 + b'", ' + event_body(payment_fields())[1:], (None, None)),
         (b"[" * 100_000, (None, None)),
         (event_body(payment_fields())[:-1] + b', "more": [' + b"{}," * 30_000 + b"{}]}", ("clinic", 1)),
@@ -116,7 +116,7 @@ def test_oversized_event_is_identified_by_its_prefix(tx, large, seen):
 
 
 def test_exhausted_oversized_event_records_its_full_size(tx):
-    large = of_size(200_000)
+    large = payment_of_size(200_000)
 
     retrying.dead_letter(tx, [StreamEntry("1-1", large)], run_context())
 
@@ -129,7 +129,7 @@ def test_signed_event_is_imported(tx):
 
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
 
-    assert transmission_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED_TRANSMISSION
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_event_with_a_wrong_signature_is_rejected_without_other_effects(tx, sign
     assert bytes(dead_letter(tx)["body"]) == event
     assert ledger_entries(tx) == []
     import_signed(tx, event, signature_of(event, "2026-10", SECRET))
-    assert transmission_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED_TRANSMISSION
     assert len(ledger_entries(tx)) == 1
 
 
@@ -161,7 +161,7 @@ def test_requeue_rejects_unsigned_events(tx):
     import_signed(tx, saved_payment(), None)
 
     requeue(tx, [unattributed_rows(tx)[0].refused], NOW, "user:support")
-    importing.retry_dead_letters(tx, verifying_context(SIGNED), DueItems(500))
+    importing.retry_dead_letters(tx, verifying_context(KEYRING), DueItems(500))
 
     assert [(row.status, row.attempts) for row in unattributed_rows(tx)] == [("Validation Failed", 2)]
     assert ledger_entries(tx) == []
@@ -176,7 +176,7 @@ def test_event_published_before_its_key_is_imported_when_requeued(tx):
     both = Keyring({"company": {"2026-10": SECRET, "2027-01": NEXT}})
     importing.retry_dead_letters(tx, verifying_context(both), DueItems(500))
 
-    assert transmission_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED_TRANSMISSION
     assert unattributed_rows(tx) == []
 
 

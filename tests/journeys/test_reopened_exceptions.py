@@ -14,10 +14,10 @@ from tests.builders.office import BILLER, Office, office_with_closed_april
 
 pytestmark = pytest.mark.slow
 
-PAYMENT = "clinic/payment/1"
+PAYMENT_KEY = "clinic/payment/1"
 FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
-INTERNAL = next_version(FIRST_SAVE, internal_payment=True)
-SUPPLIES = next_version(FIRST_SAVE, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
+INTERNAL_SAVE = next_version(FIRST_SAVE, internal_payment=True)
+SUPPLIES_SAVE = next_version(FIRST_SAVE, charge_type="Supplies", saved_at="2020-06-12T10:00:00-07:00")
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def open_exceptions(office: Office) -> list[tuple[str | None, str]]:
 
 
 def test_requeue_under_concurrent_sweeps_keeps_the_exception(office: Office) -> None:
-    office.publish(INTERNAL)
+    office.publish(INTERNAL_SAVE)
     assert open_exceptions(office) == [("deleted", "-25.00")]
 
-    requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
+    requeueing.requeue(office.tx, [PAYMENT_KEY], office.now, "user:support")
     detecting.detect(office.tx, office.now, "tests-1", 500)  # before the line is re-evaluated
     office.run_sweeps()
 
@@ -52,9 +52,9 @@ def test_requeue_under_concurrent_sweeps_keeps_the_exception(office: Office) -> 
 
 
 def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: Office) -> None:
-    office.publish(INTERNAL)
+    office.publish(INTERNAL_SAVE)
     (open_one,) = office.open_exceptions()
-    requeueing.requeue(office.tx, [PAYMENT], office.now, "user:support")
+    requeueing.requeue(office.tx, [PAYMENT_KEY], office.now, "user:support")
 
     with pytest.raises(DecisionError, match="is being re-evaluated; look at the exception again afterwards"):
         adjusting.accept(office.tx, open_one.id, None, office.now, BILLER)
@@ -64,13 +64,13 @@ def test_exception_of_a_requeued_payment_is_neither_closed_nor_accepted(office: 
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 
 
-def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(office: Office) -> None:
-    office.publish(SUPPLIES)
+def test_acknowledged_exception_reopens_if_a_requeue_has_another_outcome(office: Office) -> None:
+    office.publish(SUPPLIES_SAVE)
     assert open_exceptions(office) == [("deleted", "-25.00")]
     office.acknowledge_only_exception()
 
     select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
-    office.requeue([PAYMENT])
+    office.requeue([PAYMENT_KEY])
 
     assert open_exceptions(office) == [("edited", "0.00")]
     office.accept_all()
@@ -78,15 +78,17 @@ def test_acknowledged_exception_with_a_new_outcome_after_a_requeue_reopens(offic
 
 
 @pytest.mark.parametrize("again", ["saved with another memo", "same version repeated", "requeued"])
-def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it(office: Office, again: str) -> None:
-    office.publish(SUPPLIES)
+def test_line_changed_to_an_unselected_type_stays_excluded_after_it_was_posted_in_a_closed_month(
+    office: Office, again: str
+) -> None:
+    office.publish(SUPPLIES_SAVE)
     match again:
         case "saved with another memo":
-            office.publish(next_version(SUPPLIES, memo="a word more"))
+            office.publish(next_version(SUPPLIES_SAVE, memo="a word more"))
         case "same version repeated":
-            office.publish(SUPPLIES)
+            office.publish(SUPPLIES_SAVE)
         case "requeued":
-            office.requeue([PAYMENT])
+            office.requeue([PAYMENT_KEY])
 
     assert open_exceptions(office) == [("deleted", "-25.00")]
     office.accept_all()
@@ -95,22 +97,22 @@ def test_line_excluded_by_its_own_change_stays_out_while_a_closed_month_holds_it
 
 def test_change_back_to_the_posted_charge_type_restores_the_line(office: Office) -> None:
     select_types(office)  # no charge type
-    office.publish(SUPPLIES)
+    office.publish(SUPPLIES_SAVE)
     assert open_exceptions(office) == [("deleted", "-25.00")]
 
-    office.publish(next_version(SUPPLIES, charge_type="Copay"))
+    office.publish(next_version(SUPPLIES_SAVE, charge_type="Copay"))
 
     assert open_exceptions(office) == []
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00"]
 
 
-def test_accepted_exception_with_a_new_outcome_after_a_requeue_is_posted_again(office: Office) -> None:
-    office.publish(SUPPLIES)
+def test_requeue_after_an_accepted_exclusion_opens_an_exception_that_posts_again(office: Office) -> None:
+    office.publish(SUPPLIES_SAVE)
     office.accept_all()
     assert [amount for _, amount, _ in office.ledger_entries()] == ["25.00", "-25.00"]
 
     select_types(office, ChargeType.COPAY, ChargeType.SUPPLIES)
-    office.requeue([PAYMENT])
+    office.requeue([PAYMENT_KEY])
 
     assert open_exceptions(office) == [("added", "25.00")]
     office.accept_all()
@@ -180,7 +182,7 @@ def test_line_moved_out_of_a_closed_month_and_back_posts_nothing(office: Office)
 
 
 def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Office) -> None:
-    refund = saved_payment(payment_id="back", refund_of=PAYMENT, **paid("-25.00", "2020-04-20"))
+    refund = saved_payment(payment_id="back", refund_of=PAYMENT_KEY, **paid("-25.00", "2020-04-20"))
     office.publish(refund)
     assert open_exceptions(office) == [("added", "-25.00")]
     office.accept_all()
@@ -191,7 +193,7 @@ def test_back_dated_refund_becomes_an_adjustment_of_the_current_month(office: Of
     assert open_exceptions(office) == [("edited", "5.00")]
 
 
-def test_import_concurrent_with_accept_is_seen_or_rejects_it(office: Office) -> None:
+def test_accept_is_rejected_if_the_payment_was_saved_again_meanwhile(office: Office) -> None:
     changed = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     (open_one,) = office.open_exceptions()
@@ -215,7 +217,7 @@ def test_acknowledged_memo_change_is_settled_for_later_versions(office: Office) 
     assert open_exceptions(office) == [("edited", "0.00")]
 
 
-def test_acknowledged_amount_is_not_settled(office: Office) -> None:
+def test_acknowledged_amount_is_an_exception_again_in_a_later_version(office: Office) -> None:
     changed = next_version(FIRST_SAVE, memo="window seat", amount_due="35.00", amount_paid="35.00")
     office.publish(changed)
     office.acknowledge_only_exception()

@@ -36,12 +36,12 @@ from tests.builders.ledger import (
 )
 
 COPAYS_AND_SUPPLIES = settings_with_types(ChargeType.COPAY, ChargeType.SUPPLIES)
-AFTERWARDS = SAVED_AT + timedelta(days=1)
-WHO = "user:support"
-IMPORTED = ("Transmission Successful", None, "imported")
+DAY_AFTER_SAVE = SAVED_AT + timedelta(days=1)
+AUDIT_USER = "user:support"
+IMPORTED_TRANSMISSION = ("Transmission Successful", None, "imported")
 
 
-def supplies(payment_id="payment", **changes):
+def supplies_payment(payment_id="payment", **changes):
     return saved_payment("25.00", payment_id=payment_id, charge_type="Supplies", **changes)
 
 
@@ -57,26 +57,26 @@ def dead_letters(tx):
 
 def test_requeue_uses_the_current_settings(tx):
     create_clinic(tx)
-    import_chunk(tx, supplies())
+    import_chunk(tx, supplies_payment())
     assert transmission_of(tx) == ("Not Sent", "type_not_selected", "none")
-    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=DAY_AFTER_SAVE)
 
-    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(1)
+    assert requeue(tx, [PAYMENT_KEY], NOW, AUDIT_USER) == RequeueSummary(1)
     assert transmission_of(tx) == ("Transmission Pending", None, "held")
     retry_due(tx)
 
-    assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED_TRANSMISSION, [("25.00", "2026-06-05")])
     assert [(wording.history(row.code), row.who) for row in reporting.timeline(tx, PAYMENT_KEY)] == [
         ("Not Sent", "importer-1"),
-        ("Requeued", WHO),
+        ("Requeued", AUDIT_USER),
         ("Imported", "importer-1"),
     ]
 
 
 def test_requeue_without_changed_settings_keeps_the_outcome(tx):
     create_clinic(tx)
-    import_chunk(tx, supplies())
-    requeue(tx, [PAYMENT_KEY], NOW, WHO)
+    import_chunk(tx, supplies_payment())
+    requeue(tx, [PAYMENT_KEY], NOW, AUDIT_USER)
     retry_due(tx)
 
     assert transmission_of(tx) == ("Not Sent", "type_not_selected", "none")
@@ -85,12 +85,12 @@ def test_requeue_without_changed_settings_keeps_the_outcome(tx):
 
 def test_repeated_requeue_has_one_effect(tx):
     create_clinic(tx)
-    import_chunk(tx, supplies())
-    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
+    import_chunk(tx, supplies_payment())
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=DAY_AFTER_SAVE)
 
-    assert [requeue(tx, [PAYMENT_KEY, PAYMENT_KEY], NOW, WHO).count for _ in range(2)] == [1, 1]
+    assert [requeue(tx, [PAYMENT_KEY, PAYMENT_KEY], NOW, AUDIT_USER).count for _ in range(2)] == [1, 1]
     retry_due(tx)
-    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(0, (PAYMENT_KEY,))
+    assert requeue(tx, [PAYMENT_KEY], NOW, AUDIT_USER) == RequeueSummary(0, (PAYMENT_KEY,))
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
@@ -100,11 +100,11 @@ def test_requeue_restores_a_payment_removed_from_billing(tx):
     import_chunk(tx, first)
     import_chunk(tx, next_version(first, charge_type="Supplies"))
     assert transmission_of(tx) == ("Not Sent", "type_not_selected", "removed")
-    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
-    requeue(tx, [PAYMENT_KEY], NOW, WHO)
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=DAY_AFTER_SAVE)
+    requeue(tx, [PAYMENT_KEY], NOW, AUDIT_USER)
     retry_due(tx)
 
-    assert transmission_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED_TRANSMISSION
     assert [amount for amount, _ in ledger_entries(tx)] == ["25.00", "-25.00", "25.00"]
 
 
@@ -113,16 +113,16 @@ def test_requeue_skips_imported_unknown_and_malformed_keys(tx):
     import_chunk(tx, saved_payment("25.00"))
     keys = [PAYMENT_KEY, "clinic/unknown/1", "nonsense", "refused:99", "refused:x", "refused:" + "9" * 5000, ""]
 
-    assert requeue(tx, keys, NOW, WHO) == RequeueSummary(0, tuple(keys))
+    assert requeue(tx, keys, NOW, AUDIT_USER) == RequeueSummary(0, tuple(keys))
 
 
 def test_timeline_finds_a_key_whose_ids_contain_slashes(tx):
     create_clinic(tx)
-    import_chunk(tx, supplies("2026/06/1"))
+    import_chunk(tx, supplies_payment("2026/06/1"))
     (payment,) = feed_rows(tx)
 
     assert payment == "clinic/2026/06/1/1"
-    assert requeue(tx, [payment], NOW, WHO) == RequeueSummary(1)
+    assert requeue(tx, [payment], NOW, AUDIT_USER) == RequeueSummary(1)
     assert {wording.history(row.code) for row in reporting.timeline(tx, payment)} == {"Not Sent", "Requeued"}
 
 
@@ -142,12 +142,12 @@ def test_requeue_matches_by_status_reason_and_clinic(tx, choice, chosen):
     import_chunk(
         tx,
         saved_payment("25.00"),
-        supplies("a"),
+        supplies_payment("a"),
         saved_payment(payment_id="b", internal_payment=True),
         saved_payment(payment_id="c", clinic_id="other"),
     )
 
-    assert requeue_matching(tx, choice, NOW, WHO) == len(chosen)
+    assert requeue_matching(tx, choice, NOW, AUDIT_USER) == len(chosen)
     pending = list(reporting.claims_feed(tx, FeedFilter(status="Transmission Pending")))
     assert {row.payment for row in pending} == chosen
 
@@ -167,9 +167,9 @@ def test_exhausted_event_is_kept_whole_with_its_error_and_can_be_requeued(tx):
         "Not Sent",
     ]
 
-    assert requeue(tx, [PAYMENT_KEY], NOW, WHO) == RequeueSummary(1)
+    assert requeue(tx, [PAYMENT_KEY], NOW, AUDIT_USER) == RequeueSummary(1)
     retry_due(tx)
-    assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED, [("25.00", "2026-06-05")])
+    assert (transmission_of(tx), ledger_entries(tx)) == (IMPORTED_TRANSMISSION, [("25.00", "2026-06-05")])
     assert dead_letters(tx) == []
 
 
@@ -181,12 +181,12 @@ def test_exhausted_event_without_a_known_error_shows_undetermined_reason(tx):
 
 def test_requeued_dead_letter_uses_the_current_settings(tx):
     create_clinic(tx)
-    exhaust_retries(tx, supplies())
-    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=AFTERWARDS)
-    requeue_matching(tx, FeedFilter(status=Status.NOT_SENT, reason=Reason.RETRIES_EXHAUSTED), NOW, WHO)
+    exhaust_retries(tx, supplies_payment())
+    set_clinic_settings(tx, COPAYS_AND_SUPPLIES, since=DAY_AFTER_SAVE)
+    requeue_matching(tx, FeedFilter(status=Status.NOT_SENT, reason=Reason.RETRIES_EXHAUSTED), NOW, AUDIT_USER)
     retry_due(tx)
 
-    assert transmission_of(tx) == IMPORTED
+    assert transmission_of(tx) == IMPORTED_TRANSMISSION
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
     import_chunk(tx, garbage)
     (row,) = dead_letters(tx)
 
-    assert requeue(tx, [row.refused], NOW, WHO) == RequeueSummary(1)
+    assert requeue(tx, [row.refused], NOW, AUDIT_USER) == RequeueSummary(1)
     retry_due(tx)
 
     (again,) = dead_letters(tx)
@@ -211,13 +211,16 @@ def test_dead_letter_is_requeued_by_its_id_and_stays_if_still_invalid(tx, garbag
 def test_dead_letters_are_requeued_by_status(tx):
     import_chunk(tx, b"one", b"two", saved_payment())
 
-    assert requeue_matching(tx, FeedFilter(status=Status.VALIDATION_FAILED, reason=Reason.INVALID_EVENT), NOW, WHO) == 2
+    assert (
+        requeue_matching(tx, FeedFilter(status=Status.VALIDATION_FAILED, reason=Reason.INVALID_EVENT), NOW, AUDIT_USER)
+        == 2
+    )
 
 
-def test_only_the_line_with_the_given_row_id_is_postponed(tx):
+def test_postponing_a_line_by_row_id_changes_no_other_line(tx):
     create_clinic(tx)
-    import_chunk(tx, supplies(), supplies("other"))
-    requeue(tx, [PAYMENT_KEY, "clinic/other/1"], NOW, WHO)
+    import_chunk(tx, supplies_payment(), supplies_payment("other"))
+    requeue(tx, [PAYMENT_KEY, "clinic/other/1"], NOW, AUDIT_USER)
     make_other_line_due_first(tx)
 
     retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
@@ -229,7 +232,7 @@ def test_only_the_line_with_the_given_row_id_is_postponed(tx):
 
 def test_line_that_is_no_longer_due_is_not_postponed(tx):
     create_clinic(tx)
-    import_chunk(tx, supplies())
+    import_chunk(tx, supplies_payment())
 
     stats = retrying.postpone_line(tx, run_context(), row_id(tx, "payment"), "DataError: what the database said")
 

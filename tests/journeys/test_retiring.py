@@ -1,4 +1,4 @@
-"""Retiring a company or clinic blocks imports only while it changes something."""
+"""Retiring a company or clinic blocks imports only if it is not refused."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.builders.events import NOW, saved_charge, saved_payment
 from tests.builders.ledger import create_clinic, import_chunk
 
 CLINIC, COMPANY = NamedClinic("company", "clinic"), NamedClinic("company", None)
-WHO = "user:ann"
+AUDIT_USER = "user:ann"
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ WHO = "user:ann"
     ],
     ids=["not empty", "unknown", "foreign"],
 )
-def test_refused_retire_keeps_no_import_waiting(tx: Transaction, named: NamedClinic, scope: Scope) -> None:
+def test_refused_retire_keeps_no_lock_that_blocks_imports(tx: Transaction, named: NamedClinic, scope: Scope) -> None:
     create_clinic(tx)
     import_chunk(tx, saved_payment(), saved_payment(company_id="other", clinic_id="foreign"))
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND mode = :mode"
 
     with pytest.raises(ConfirmationError):
-        confirming.retire(tx, named, NOW, WHO, scope)
+        confirming.retire(tx, named, NOW, AUDIT_USER, scope)
 
     assert tx.execute(text(held), {"mode": "ExclusiveLock"}).scalar_one() == 0
 

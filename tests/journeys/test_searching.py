@@ -14,10 +14,15 @@ from payments.store.db.connection import Transaction
 from tests.builders.events import saved_charge, saved_patient, saved_payment
 from tests.builders.ledger import SETTINGS_SINCE, create_clinic, import_chunk, set_clinic_settings, settings_with_types
 
-PATIENTS = {"P-1042": "Robert García", "P-104": "Roberta Gardner", "MRN/77": "Ana O'Neil-Łukasz", "anna": "Anna Ann"}
+PATIENT_NAMES = {
+    "P-1042": "Robert García",
+    "P-104": "Roberta Gardner",
+    "MRN/77": "Ana O'Neil-Łukasz",
+    "anna": "Anna Ann",
+}
 
 
-def payment(payment_id: str, patient_id: str = "P-1042", amount: str = "25.00", **more: Any) -> Any:
+def patient_payment(payment_id: str, patient_id: str = "P-1042", amount: str = "25.00", **more: Any) -> Any:
     return saved_payment(amount, payment_id=payment_id, patient_id=patient_id, **more)
 
 
@@ -27,12 +32,12 @@ def ledger(tx: Transaction) -> Transaction:
     create_clinic(tx)
     import_chunk(
         tx,
-        *(saved_patient(each, name=name) for each, name in PATIENTS.items()),
-        payment("EMR-2026-001", method="Check", reference="5501"),
-        payment("EMR-2026-002", "P-104", "1250.50", method="Check", reference="check 5502"),
-        payment("emr-3", "MRN/77", "9.00", charge_type="Supplies"),
-        payment("unpaid", "anna", paid=False),
-        payment("nobody", "P-unknown", "31.00"),
+        *(saved_patient(each, name=name) for each, name in PATIENT_NAMES.items()),
+        patient_payment("EMR-2026-001", method="Check", reference="5501"),
+        patient_payment("EMR-2026-002", "P-104", "1250.50", method="Check", reference="check 5502"),
+        patient_payment("emr-3", "MRN/77", "9.00", charge_type="Supplies"),
+        patient_payment("unpaid", "anna", paid=False),
+        patient_payment("nobody", "P-unknown", "31.00"),
         json.dumps(
             {
                 "company_id": "company",
@@ -46,11 +51,11 @@ def ledger(tx: Transaction) -> Transaction:
     return tx
 
 
-def patients(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str, MatchKind]]:
+def found_patients(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str, MatchKind]]:
     return [(hit.patient.patient, hit.match) for hit in searching.search(tx, wanted, scope).patients]
 
 
-def payments(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str | None, MatchKind]]:
+def found_payments(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tuple[str | None, MatchKind]]:
     found = searching.search(tx, wanted, scope).payments
     return [(hit.payment.row.payment, hit.match) for hit in found if hit.match is not MatchKind.PATIENT]
 
@@ -77,7 +82,7 @@ def payments(tx: Transaction, wanted: str, scope: Scope = EVERYTHING) -> list[tu
     ],
 )
 def test_patient_is_found_by_name_or_id(ledger: Transaction, wanted: str, found: list[tuple[str, MatchKind]]) -> None:
-    assert patients(ledger, wanted) == found
+    assert found_patients(ledger, wanted) == found
 
 
 @pytest.mark.parametrize(
@@ -107,10 +112,10 @@ def test_patient_is_found_by_name_or_id(ledger: Transaction, wanted: str, found:
 def test_payment_is_found_by_id_key_check_number_or_amount(
     ledger: Transaction, wanted: str, found: list[tuple[str, MatchKind]]
 ) -> None:
-    assert payments(ledger, wanted) == found
+    assert found_payments(ledger, wanted) == found
 
 
-def test_payments_of_a_patient_found_follow_with_their_states(ledger: Transaction) -> None:
+def test_payments_of_a_found_patient_are_listed_with_their_states(ledger: Transaction) -> None:
     (hit,) = searching.search(ledger, "oneil", EVERYTHING).payments
 
     assert (hit.payment.row.payment, hit.match) == ("clinic/emr-3/1", MatchKind.PATIENT)
@@ -135,11 +140,11 @@ def test_payment_that_is_not_marked_paid_is_found_without_a_status(ledger: Trans
 
 
 def test_patient_of_a_held_payment_is_found_by_id(ledger: Transaction) -> None:
-    assert patients(ledger, "p-unknown") == [("P-unknown", MatchKind.ID)]
+    assert found_patients(ledger, "p-unknown") == [("P-unknown", MatchKind.ID)]
 
 
 @pytest.mark.parametrize("wanted", ["García", "P-1042", "EMR-2026-001", "5501", "$25.00", "EMR-20", "26-001", "Garzia"])
-def test_nothing_of_another_company_or_clinic_is_found(ledger: Transaction, wanted: str) -> None:
+def test_search_finds_nothing_of_another_company_or_clinic(ledger: Transaction, wanted: str) -> None:
     set_clinic_settings(ledger, settings_with_types(ChargeType.COPAY), SETTINGS_SINCE, "south")
     own = Scope.of_clinic("company", "clinic")
 
@@ -168,14 +173,14 @@ def test_patient_with_only_a_charge_at_a_clinic_is_found_by_its_users(ledger: Tr
     set_clinic_settings(ledger, settings_with_types(ChargeType.COPAY), SETTINGS_SINCE, "south")
     import_chunk(ledger, saved_charge("c-1", "40.00", clinic_id="south", patient_id="anna"))
 
-    assert patients(ledger, "ann", Scope.of_clinic("company", "south")) == [("anna", MatchKind.ID_BEGINNING)]
+    assert found_patients(ledger, "ann", Scope.of_clinic("company", "south")) == [("anna", MatchKind.ID_BEGINNING)]
 
 
-def test_new_name_is_found_and_the_earlier_one_is_not(ledger: Transaction) -> None:
+def test_patient_is_found_by_the_new_name_and_not_by_the_earlier_one(ledger: Transaction) -> None:
     import_chunk(ledger, saved_patient("P-104", version=2, name="Roberta Smith"))
 
-    assert patients(ledger, "smith") == [("P-104", MatchKind.NAME_BEGINNING)]
-    assert patients(ledger, "gardner") == []
+    assert found_patients(ledger, "smith") == [("P-104", MatchKind.NAME_BEGINNING)]
+    assert found_patients(ledger, "gardner") == []
 
 
 def test_patients_are_found_through_the_index(ledger: Transaction) -> None:

@@ -16,37 +16,40 @@ from tests.builders.two_companies import add_company, add_second_company
 
 pytestmark = pytest.mark.slow
 
-CLINICS = Scope.of_clinics("clinic")
+CLINIC_SCOPE = Scope.of_clinics("clinic")
 Amounts = list[Decimal]
 
 
-def log(tx: Transaction, **more: Any) -> Amounts:
+def log_amounts(tx: Transaction, **more: Any) -> Amounts:
     return [row.amount for row in reporting.payment_log(tx, PaymentLogFilter(**more))]
 
 
-def account(tx: Transaction) -> Any:
+def account_row(tx: Transaction) -> Any:
     return next(row for row in distributing.show_account(tx, "patient") if row.company == "company")
 
 
-REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
+REPORT_AND_AMOUNTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
     "feed of the clinic": (
-        lambda tx: [row.amount or Decimal(0) for row in reporting.claims_feed(tx, FeedFilter(scope=CLINICS))],
+        lambda tx: [row.amount or Decimal(0) for row in reporting.claims_feed(tx, FeedFilter(scope=CLINIC_SCOPE))],
         ["25.00", "30.00"],
     ),
     "feed, a page": (
         lambda tx: [
             each.row.amount or Decimal(0)
-            for each in reporting.claims_feed_page(tx, FeedFilter(scope=CLINICS), Window(50)).rows
+            for each in reporting.claims_feed_page(tx, FeedFilter(scope=CLINIC_SCOPE), Window(50)).rows
         ],
         ["30.00", "25.00"],
     ),
     "feed, summed": (
-        lambda tx: [each.total for each in reporting.claims_feed_sums(tx, FeedFilter(scope=CLINICS))],
+        lambda tx: [each.total for each in reporting.claims_feed_sums(tx, FeedFilter(scope=CLINIC_SCOPE))],
         ["55.00"],
     ),
-    "log of the clinic": (lambda tx: log(tx, scope=CLINICS), ["25.00"]),
-    "log of the company": (lambda tx: log(tx, company_id="company"), ["25.00"]),
-    "log of the patient in the company": (lambda tx: log(tx, patient_id="patient", company_id="company"), ["25.00"]),
+    "log of the clinic": (lambda tx: log_amounts(tx, scope=CLINIC_SCOPE), ["25.00"]),
+    "log of the company": (lambda tx: log_amounts(tx, company_id="company"), ["25.00"]),
+    "log of the patient in the company": (
+        lambda tx: log_amounts(tx, patient_id="patient", company_id="company"),
+        ["25.00"],
+    ),
     "unassigned": (
         lambda tx: [row.unassigned for row in reporting.payment_log(tx, PaymentLogFilter(company_id="company"))],
         ["15.00"],
@@ -61,22 +64,22 @@ REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
     ),
     "log by method": (
         lambda tx: [
-            each.total for each in reporting.payment_log_sums(tx, PaymentLogFilter(scope=CLINICS), GroupBy.METHOD)
+            each.total for each in reporting.payment_log_sums(tx, PaymentLogFilter(scope=CLINIC_SCOPE), GroupBy.METHOD)
         ],
         ["25.00"],
     ),
     "exceptions of the clinic": (
-        lambda tx: [row.difference for row in reporting.exceptions(tx, ExceptionFilter(scope=CLINICS))],
+        lambda tx: [row.difference for row in reporting.exceptions(tx, ExceptionFilter(scope=CLINIC_SCOPE))],
         ["30.00"],
     ),
-    "account": (lambda tx: [account(tx).payments_total, account(tx).unassigned], ["25.00", "15.00"]),
+    "account": (lambda tx: [account_row(tx).payments_total, account_row(tx).unassigned], ["25.00", "15.00"]),
     "allocations": (
-        lambda tx: [row.amount for row in distributing.show_allocations(tx, account(tx))],
+        lambda tx: [row.amount for row in distributing.show_allocations(tx, account_row(tx))],
         ["10.00"],
     ),
     "balance of the clinic": (
         lambda tx: [
-            (found := balancing.balance(tx, BalanceFilter(scope=CLINICS))).emr_total,
+            (found := balancing.balance(tx, BalanceFilter(scope=CLINIC_SCOPE))).emr_total,
             found.billing_total,
             found.unexplained,
         ],
@@ -89,9 +92,9 @@ REPORTS: dict[str, tuple[Callable[[Transaction], Amounts], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", REPORT_AND_AMOUNTS)
 def test_report_of_a_company_counts_nothing_of_another_one(tx: Transaction, name: str) -> None:
-    read, wanted = REPORTS[name]
+    read, wanted = REPORT_AND_AMOUNTS[name]
     add_company(tx)
     alone = read(tx)
     add_second_company(tx)

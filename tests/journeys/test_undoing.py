@@ -16,14 +16,14 @@ from tests.builders.events import deleted_payment, next_version, paid, saved_pay
 from tests.builders.office import BILLER, Office, office_with_closed_april
 
 FIRST_SAVE = saved_payment(**paid("25.00", "2020-04-08"))
-RAISED = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
+RAISED_SAVE = next_version(FIRST_SAVE, amount_due="35.00", amount_paid="35.00")
 
 
 @pytest.fixture
 def office(tx: Transaction) -> Office:
     """An office whose April is closed. In June a payment of April was raised by 10.00."""
     office = office_with_closed_april(tx, FIRST_SAVE)
-    office.publish(RAISED)
+    office.publish(RAISED_SAVE)
     return office
 
 
@@ -43,7 +43,7 @@ def unexplained_amount(office: Office) -> str:
     return str(found.unexplained)
 
 
-def test_undone_acceptance_is_reversed_and_open_again(office: Office) -> None:
+def test_undo_of_an_acceptance_reverses_its_entries_and_reopens_the_exception(office: Office) -> None:
     before = only_exception(office)
     office.accept_all()
     april = office.month_total("2020-04")
@@ -163,7 +163,7 @@ def test_acceptance_of_an_earlier_release_can_be_undone(office: Office) -> None:
     assert undo(office).was_undone_before
 
 
-def test_reopened_acknowledgement_is_open_again(office: Office) -> None:
+def test_undo_of_an_acknowledgement_reopens_the_exception(office: Office) -> None:
     before = only_exception(office)
     office.acknowledge_only_exception()
 
@@ -173,7 +173,7 @@ def test_reopened_acknowledgement_is_open_again(office: Office) -> None:
     assert len(office.ledger_entries()) == 1
 
 
-def test_reopened_acknowledgement_of_a_memo_closes_when_the_memo_returns(tx: Transaction) -> None:
+def test_reopened_exception_of_a_memo_closes_when_the_memo_is_changed_back(tx: Transaction) -> None:
     office = office_with_closed_april(tx, FIRST_SAVE)
     changed = next_version(FIRST_SAVE, memo="changed")
     office.publish(changed)
@@ -185,7 +185,7 @@ def test_reopened_acknowledgement_of_a_memo_closes_when_the_memo_returns(tx: Tra
     assert only_exception(office).status == "auto_closed"
 
 
-def test_reopened_version_conflict_is_validation_failed_again(tx: Transaction) -> None:
+def test_payment_of_a_reopened_version_conflict_is_validation_failed_again(tx: Transaction) -> None:
     office = Office(tx, date(2020, 6, 12))
     first = saved_payment(**paid("25.00", "2020-06-05"))
     office.publish(first, saved_payment(**paid("30.00", "2020-06-05")))
@@ -202,7 +202,7 @@ def test_reopened_version_conflict_is_validation_failed_again(tx: Transaction) -
 def test_decision_on_an_earlier_version_cannot_be_undone(office: Office) -> None:
     office.accept_all()
     accepted = only_exception(office).id
-    office.publish(next_version(RAISED, amount_paid="40.00"))
+    office.publish(next_version(RAISED_SAVE, amount_paid="40.00"))
 
     with pytest.raises(DecisionError, match=r"was saved or evaluated again \(version 3\)"):
         undoing.undo(office.tx, UndoRequest(accepted, "wrong"), office.now, BILLER)
@@ -227,7 +227,7 @@ def test_undo_needs_a_decision_a_reason_and_the_seen_time(office: Office) -> Non
     with pytest.raises(DecisionError, match="it was decided again since you looked"):
         undo(office, decided_at=office.now.replace(hour=1))
     undo(office, decided_at=office.now)
-    office.publish(next_version(RAISED, amount_due="25.00", amount_paid="25.00"))
+    office.publish(next_version(RAISED_SAVE, amount_due="25.00", amount_paid="25.00"))
     with pytest.raises(DecisionError, match="it was closed automatically; there is no decision to undo"):
         undo(office)
 

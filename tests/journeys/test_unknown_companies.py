@@ -34,44 +34,44 @@ from tests.builders.ledger import (
     transmission_of,
 )
 
-CREATED = "companies clinics patients company_months lines charges events account_marks findings".split()
-REFUSE = RunContext(NOW, "tests-1", BACKOFF, fixed_stopwatch(), creates_unknown=False)
-EVENTS = [saved_payment, deleted_payment, saved_patient, lambda **more: saved_charge("c", "5.00", **more)]
+CREATED_TABLES = "companies clinics patients company_months lines charges events account_marks findings".split()
+REFUSING_CONTEXT = RunContext(NOW, "tests-1", BACKOFF, fixed_stopwatch(), creates_unknown=False)
+EVENT_BUILDERS = [saved_payment, deleted_payment, saved_patient, lambda **more: saved_charge("c", "5.00", **more)]
 
 
-def deliver(tx: Transaction, *events: Any) -> ImportStats:
-    return importing.import_events(tx, stream_entries(events), REFUSE)
+def import_refusing(tx: Transaction, *events: Any) -> ImportStats:
+    return importing.import_events(tx, stream_entries(events), REFUSING_CONTEXT)
 
 
 def row_counts(tx: Transaction) -> dict[str, int]:
-    return {name: tx.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in CREATED}
+    return {name: tx.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in CREATED_TABLES}
 
 
-def feed(tx: Transaction) -> list[FeedRow]:
+def not_sent_rows(tx: Transaction) -> list[FeedRow]:
     return list(reporting.claims_feed(tx, FeedFilter(status="Not Sent")))
 
 
-@pytest.mark.parametrize("event", [event() for event in EVENTS], ids=lambda event: event.type)
+@pytest.mark.parametrize("event", [event() for event in EVENT_BUILDERS], ids=lambda event: event.type)
 def test_event_of_an_unknown_company_is_not_sent_and_leaves_no_row(tx: Transaction, event: Any) -> None:
     before = row_counts(tx)
 
-    stats = deliver(tx, event)
+    stats = import_refusing(tx, event)
 
     assert (stats.refused, stats.evaluated) == (1, 1)
-    assert [(row.status, row.reason, row.detail, row.application) for row in feed(tx)] == [
+    assert [(row.status, row.reason, row.detail, row.application) for row in not_sent_rows(tx)] == [
         ("Not Sent", "unknown_company", "company_id: Billing has no company company", "none")
     ]
     assert row_counts(tx) == before
 
 
-@pytest.mark.parametrize("kind", [EVENTS[0], EVENTS[1], EVENTS[3]])
+@pytest.mark.parametrize("kind", [EVENT_BUILDERS[0], EVENT_BUILDERS[1], EVENT_BUILDERS[3]])
 def test_event_of_an_unknown_clinic_is_not_sent_and_leaves_no_row(tx: Transaction, kind: Any) -> None:
     create_clinic(tx)
     before = row_counts(tx)
 
-    deliver(tx, kind(clinic_id="nroth", patient_id="new"))
+    import_refusing(tx, kind(clinic_id="nroth", patient_id="new"))
 
-    assert [(row.reason, row.detail, row.clinic) for row in feed(tx)] == [
+    assert [(row.reason, row.detail, row.clinic) for row in not_sent_rows(tx)] == [
         ("unknown_clinic", "clinic_id: company company has no clinic nroth", "nroth")
     ]
     assert row_counts(tx) == before
@@ -80,47 +80,47 @@ def test_event_of_an_unknown_clinic_is_not_sent_and_leaves_no_row(tx: Transactio
 def test_known_company_and_clinic_are_imported_beside_refused_events(tx: Transaction) -> None:
     create_clinic(tx)
 
-    stats = deliver(tx, saved_payment(), saved_payment(company_id="other", clinic_id="x"), saved_patient("new"))
+    stats = import_refusing(tx, saved_payment(), saved_payment(company_id="other", clinic_id="x"), saved_patient("new"))
 
     assert (stats.imported, stats.refused, stats.noted) == (1, 1, 1)
     assert transmission_of(tx) == ("Transmission Successful", None, "imported")
 
 
 def test_requeue_imports_after_the_clinic_was_added(tx: Transaction) -> None:
-    deliver(tx, saved_patient(), saved_payment())
+    import_refusing(tx, saved_patient(), saved_payment())
     set_clinic_settings(tx, COPAYS, SETTINGS_SINCE)
 
     assert requeue_matching(tx, FeedFilter(status="Not Sent", reason="unknown_company"), NOW, "user:ann") == 2
-    stats = importing.retry_dead_letters(tx, REFUSE, DueItems(500))
+    stats = importing.retry_dead_letters(tx, REFUSING_CONTEXT, DueItems(500))
 
-    assert (stats.imported, stats.noted, stats.refused, feed(tx)) == (1, 1, 0, [])
+    assert (stats.imported, stats.noted, stats.refused, not_sent_rows(tx)) == (1, 1, 0, [])
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
 def test_requeue_after_only_the_company_was_added_names_the_clinic(tx: Transaction) -> None:
-    deliver(tx, saved_payment())
+    import_refusing(tx, saved_payment())
     configuring.set_company(tx, CompanyUpdate("company"), now=NOW, who="user:ann")
 
     assert requeue(tx, ["clinic/payment/1"], NOW, "user:ann").count == 1
-    importing.retry_dead_letters(tx, REFUSE, DueItems(500))
+    importing.retry_dead_letters(tx, REFUSING_CONTEXT, DueItems(500))
 
-    assert [(row.reason, row.attempts) for row in feed(tx)] == [("unknown_clinic", 2)]
+    assert [(row.reason, row.attempts) for row in not_sent_rows(tx)] == [("unknown_clinic", 2)]
 
 
 def test_repeated_event_is_imported_after_the_clinic_was_added(tx: Transaction) -> None:
     event = saved_payment()
-    deliver(tx, event)
+    import_refusing(tx, event)
     create_clinic(tx)
 
-    deliver(tx, event)
-    deliver(tx, next_version(event, amount_paid="30.00", amount_due="30.00"))
+    import_refusing(tx, event)
+    import_refusing(tx, next_version(event, amount_paid="30.00", amount_due="30.00"))
 
     assert ledger_entries(tx) == [("25.00", "2026-06-05"), ("5.00", "2026-06-05")]
-    assert feed(tx) == []
+    assert not_sent_rows(tx) == []
 
 
 def test_refused_payment_is_a_reconciling_item(tx: Transaction) -> None:
-    deliver(tx, saved_payment())
+    import_refusing(tx, saved_payment())
 
     balance = balancing.balance(tx, BalanceFilter(NOW.date().replace(day=1), NOW.date()))
 
@@ -128,10 +128,10 @@ def test_refused_payment_is_a_reconciling_item(tx: Transaction) -> None:
     assert str(balance.items["not_sent"]) == "25.00"
 
 
-def test_default_creates_what_an_event_names(tx: Transaction) -> None:
+def test_default_setting_creates_the_company_and_clinic_of_an_event(tx: Transaction) -> None:
     importing.import_events(
-        tx, stream_entries([saved_payment()]), REFUSE.__class__(NOW, "t", BACKOFF, fixed_stopwatch())
+        tx, stream_entries([saved_payment()]), REFUSING_CONTEXT.__class__(NOW, "t", BACKOFF, fixed_stopwatch())
     )
 
     assert row_counts(tx)["companies"] == row_counts(tx)["clinics"] == 1
-    assert [row.reason for row in feed(tx)] == ["integration_off"]
+    assert [row.reason for row in not_sent_rows(tx)] == ["integration_off"]
