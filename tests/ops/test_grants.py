@@ -24,7 +24,7 @@ from tests.builders.events import paid, saved_payment
 from tests.builders.office import Office
 from tests.engines import scratch_database
 from tests.ops.composed import ROOT, services
-from tests.store.test_partitions import BY_MONTH, create_partitions
+from tests.store.test_partitions import PARTITIONED_TABLES, create_partitions
 
 pytestmark = pytest.mark.acceptance
 
@@ -123,7 +123,7 @@ def test_service_roles_cannot_change_append_only_rows_or_tables(application_data
 
 def test_service_roles_create_partitions_and_read_them_only_through_the_parent_table(application_database):
     with transaction(application_database) as tx:
-        assert create_partitions(tx, date(2026, 6, 10)) == 5 * len(BY_MONTH)
+        assert create_partitions(tx, date(2026, 6, 10)) == 5 * len(PARTITIONED_TABLES)
         audit.add(tx, AuditEntry(datetime(2026, 6, 10, tzinfo=UTC), "user:ada", "logged in", "ada"))
         assert tx.execute(text("SELECT tableoid::regclass::text FROM audit")).scalars().all() == ["audit_2026_06"]
     for statement in ("DELETE FROM audit_2026_06", "SELECT FROM audit_2026_06"):

@@ -1,4 +1,4 @@
-"""The account report: unassigned amounts per entry, and amounts applied per payment and charge."""
+"""The account report: the unassigned amount of each entry, and the amounts applied by payment and charge."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from tests.builders.events import (
 from tests.builders.office import Office
 
 TODAY = date(2020, 6, 10)
-VISIT = "2020-06-05"
+VISIT_DATE = "2020-06-05"
 
 
 @dataclass(frozen=True)
-class Case:
+class AccountCase:
     """A test case: changes to one patient's account, and the expected unassigned amount of each entry."""
 
     name: str
@@ -40,12 +40,12 @@ class Case:
 
 def charge_and_distribute(office: Office, amount: str) -> None:
     """Publish a charge of this amount for the visit, and distribute the accounts."""
-    office.publish(saved_charge("visit", amount, date_of_service=VISIT))
+    office.publish(saved_charge("visit", amount, date_of_service=VISIT_DATE))
     office.distribute_all()
 
 
 def visit_payment(version: int, amount: str, **more: object) -> object:
-    return saved_payment(version=version, **(paid(amount, VISIT) | more))
+    return saved_payment(version=version, **(paid(amount, VISIT_DATE) | more))
 
 
 def publish_corrections(office: Office, *amounts: str) -> None:
@@ -64,7 +64,9 @@ def refund_part(office: Office) -> None:
     """Apply 60.00 of 80.00, then refund 30.00."""
     publish_corrections(office, "80.00")
     charge_and_distribute(office, "60.00")
-    office.publish(saved_payment("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT))
+    office.publish(
+        saved_payment("-30.00", payment_id="refund", refund_of="clinic/payment/1", transaction_date=VISIT_DATE)
+    )
 
 
 def adjust_in_closed_month(office: Office) -> None:
@@ -79,13 +81,13 @@ def adjust_in_closed_month(office: Office) -> None:
     office.accept_all()
 
 
-def change_method(office: Office) -> None:
+def change_the_method(office: Office) -> None:
     publish_corrections(office, "40.00")
     charge_and_distribute(office, "25.00")
     office.publish(visit_payment(2, "40.00", method="Check"))
 
 
-def change_patient(office: Office) -> None:
+def change_the_patient(office: Office) -> None:
     office.publish(saved_patient("other"))
     publish_corrections(office, "40.00")
     charge_and_distribute(office, "25.00")
@@ -96,33 +98,33 @@ def in_sequence(*steps: Callable[[Office], object]) -> Callable[[Office], object
     return lambda office: [step(office) for step in steps]
 
 
-CASES = [
-    Case("no charge", lambda office: publish_corrections(office, "25.00"), ["25.00"]),
-    Case(
+ACCOUNT_CASES = [
+    AccountCase("no charge", lambda office: publish_corrections(office, "25.00"), ["25.00"]),
+    AccountCase(
         "partly applied",
         in_sequence(lambda each: publish_corrections(each, "25.00"), lambda each: charge_and_distribute(each, "10.00")),
         ["15.00"],
     ),
-    Case(
+    AccountCase(
         "fully applied",
         in_sequence(lambda each: publish_corrections(each, "25.00"), lambda each: charge_and_distribute(each, "90.00")),
         ["0.00"],
     ),
-    Case(
+    AccountCase(
         "raised: the oldest entry is applied first",
         in_sequence(
             lambda each: publish_corrections(each, "25.00", "35.00"), lambda each: charge_and_distribute(each, "30.00")
         ),
         ["0.00", "5.00"],
     ),
-    Case(
+    AccountCase(
         "lowered",
         in_sequence(
             lambda each: publish_corrections(each, "25.00", "10.00"), lambda each: charge_and_distribute(each, "5.00")
         ),
         ["5.00", "0.00"],
     ),
-    Case(
+    AccountCase(
         "raised, lowered and raised again",
         in_sequence(
             lambda each: publish_corrections(each, "25.00", "35.00", "15.00", "20.00"),
@@ -130,7 +132,7 @@ CASES = [
         ),
         ["0.00", "3.00", "0.00", "5.00"],
     ),
-    Case(
+    AccountCase(
         "deleted and unapplied",
         in_sequence(
             lambda each: publish_corrections(each, "25.00"),
@@ -139,18 +141,18 @@ CASES = [
         ),
         ["0.00", "0.00"],
     ),
-    Case("deleted and not yet unapplied", delete_before_unapplying, ["0.00", "-25.00"]),
-    Case("refunded in part", refund_part, ["30.00", "-30.00"]),
-    Case("adjusted after its month was closed", adjust_in_closed_month, ["0.00", "0.00"]),
-    Case("moved to another method", change_method, ["0.00", "0.00", "15.00"]),
-    Case("moved to another patient", change_patient, ["0.00", "0.00", "40.00"]),
-    Case(
+    AccountCase("deleted and not yet unapplied", delete_before_unapplying, ["0.00", "-25.00"]),
+    AccountCase("refunded in part", refund_part, ["30.00", "-30.00"]),
+    AccountCase("adjusted after its month was closed", adjust_in_closed_month, ["0.00", "0.00"]),
+    AccountCase("moved to another method", change_the_method, ["0.00", "0.00", "15.00"]),
+    AccountCase("moved to another patient", change_the_patient, ["0.00", "0.00", "40.00"]),
+    AccountCase(
         "charge reduced to zero",
         in_sequence(
             lambda each: publish_corrections(each, "25.00"),
             lambda each: charge_and_distribute(each, "25.00"),
             lambda each: each.publish(
-                saved_charge("visit", "0.00", patient_paid="0.00", date_of_service=VISIT, version=2)
+                saved_charge("visit", "0.00", patient_paid="0.00", date_of_service=VISIT_DATE, version=2)
             ),
         ),
         ["25.00"],
@@ -159,8 +161,8 @@ CASES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, case: Case) -> None:
+@pytest.mark.parametrize("case", ACCOUNT_CASES, ids=lambda case: case.name)
+def test_unassigned_amounts_of_entries_add_up_to_the_account(tx: Transaction, case: AccountCase) -> None:
     office = Office(tx, TODAY)
 
     case.act(office)
@@ -203,10 +205,10 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
 
 
 def applied_by_payment(tx: Transaction, patient_id: str | None) -> dict[str | None, Sequence[AppliedRow]]:
-    """Return the charges and amounts that each payment was applied to, from the expanded Payment Log."""
+    """Return, by payment, the charges to which it is applied with the amounts, from the expanded Payment Log."""
     return {row.payment: rows for row, rows in payment_log.stream_applied(tx, PaymentLogFilter(patient_id))}
 
 
 def applied_total(tx: Transaction, row: AccountRow) -> Money:
-    """Return the total amount of a patient's payments that is applied to charges."""
+    """Return the total of a patient's payments that is applied to charges."""
     return total(row.amount for row in account.allocations(tx, row))

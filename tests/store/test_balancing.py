@@ -15,7 +15,7 @@ from tests.builders.office import Office
 from tests.engines import scratch_database
 
 DAY = date(2026, 6, 5)
-_FILL = (
+_FILL_STATEMENTS = (
     """
     INSERT INTO lines (clinic_id, payment_id, line_id, company_id, patient_id, version, deleted, saved_at, saved_on,
         content_hash, charge_type, amount_due, amount_paid, paid, internal_payment, method, transaction_date,
@@ -52,7 +52,7 @@ def filled_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with transaction(database) as tx:
-            for statement in _FILL:
+            for statement in _FILL_STATEMENTS:
                 tx.execute(text(statement))
             office = Office(tx, date(2026, 6, 10))
             moved = event_body(payment_fields(payment_id="moved", transaction_date="2026-06-04"))
@@ -68,7 +68,7 @@ def filled_database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clinic_id", [None, "clinic"])
-def test_balance_of_a_day_scans_no_whole_table(filled_database: Database, clinic_id: str | None) -> None:
+def test_balance_of_a_day_reads_few_rows_and_scans_no_table(filled_database: Database, clinic_id: str | None) -> None:
     with transaction(filled_database) as tx:
         before = count_scanned_rows(tx)
 
@@ -83,7 +83,7 @@ def test_balance_of_a_day_scans_no_whole_table(filled_database: Database, clinic
 
 
 @pytest.mark.slow
-def test_lines_of_all_days_are_yielded_while_the_ledger_is_read(filled_database: Database) -> None:
+def test_lines_of_a_balance_are_yielded_before_the_whole_ledger_is_read(filled_database: Database) -> None:
     with snapshot_transaction(filled_database) as tx:
         before = count_read_rows(tx)
         lines = balancing.differing_lines(tx, BalanceFilter())

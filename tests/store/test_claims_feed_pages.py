@@ -1,4 +1,4 @@
-"""Queries for pages of the Claims Feed read rows in the order of an index."""
+"""The query for a page of the Claims Feed reads its rows in the order of an index."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Migration 0014: findings get codes, which old and new processes both write. Old history is translated to codes."""
+"""Migration 0014: findings get codes, which both old and new processes write. Old history is translated to codes."""
 
 from datetime import date
 
@@ -12,7 +12,7 @@ from payments.wording import FINDING_REASONS, HISTORY_CODES
 from tests.builders.events import paid, saved_payment
 from tests.builders.office import Office
 
-SENTENCES = {reason.value: text_ for reason, text_ in FINDING_REASONS.items()}
+SENTENCE_BY_REASON = {reason.value: text_ for reason, text_ in FINDING_REASONS.items()}
 
 
 def stored_reasons(tx: Transaction) -> list[tuple[str, str]]:
@@ -26,7 +26,7 @@ def tx_with_finding(tx: Transaction) -> Transaction:
     return tx
 
 
-def test_inserted_reason_code_fills_the_old_sentence(tx_with_finding: Transaction) -> None:
+def test_inserted_reason_code_also_sets_the_old_sentence(tx_with_finding: Transaction) -> None:
     assert stored_reasons(tx_with_finding) == [("Amount Due is 0.00", "zero_due")]
 
 
@@ -34,16 +34,16 @@ def test_inserted_reason_code_fills_the_old_sentence(tx_with_finding: Transactio
 def test_reason_written_as_a_sentence_by_an_earlier_release_sets_the_code(
     tx_with_finding: Transaction, reason: FindingReason
 ) -> None:
-    tx_with_finding.execute(text("UPDATE findings SET reason = :sentence"), {"sentence": SENTENCES[reason]})
+    tx_with_finding.execute(text("UPDATE findings SET reason = :sentence"), {"sentence": SENTENCE_BY_REASON[reason]})
 
-    assert stored_reasons(tx_with_finding) == [(SENTENCES[reason], reason)]
+    assert stored_reasons(tx_with_finding) == [(SENTENCE_BY_REASON[reason], reason)]
 
 
 @pytest.mark.parametrize("reason", FindingReason)
 def test_update_of_the_code_replaces_the_sentence(tx_with_finding: Transaction, reason: FindingReason) -> None:
     tx_with_finding.execute(text("UPDATE findings SET reason_code = :code"), {"code": reason})
 
-    assert stored_reasons(tx_with_finding) == [(SENTENCES[reason], reason)]
+    assert stored_reasons(tx_with_finding) == [(SENTENCE_BY_REASON[reason], reason)]
 
 
 NEW_CODES = {
@@ -51,7 +51,7 @@ NEW_CODES = {
     *(HistoryCode.EXCEPTION_ENTRY_LINKED, HistoryCode.EXCEPTION_ENTRY_UNLINKED),
 }
 # The sentences that the history held before it held codes; some of them have been reworded.
-OLD_SENTENCES = {code: words for code, words in HISTORY_CODES.items() if code not in NEW_CODES} | {
+OLD_SENTENCE_BY_CODE = {code: words for code, words in HISTORY_CODES.items() if code not in NEW_CODES} | {
     HistoryCode.EXCEPTION_CLOSED: "Exception closed by itself",
     HistoryCode.EXCEPTION_RECOMPUTED: "Exception recomputed",
     HistoryCode.FAILED: "Failed",
@@ -64,7 +64,7 @@ OLD_SENTENCES = {code: words for code, words in HISTORY_CODES.items() if code no
 def test_sentences_of_old_history_are_translated_to_codes(tx: Transaction) -> None:
     query = text("SELECT history_code(:what)")
     # Dead letters had the same sentence as lines, which translates to the code of the lines.
-    old = {code: words for code, words in OLD_SENTENCES.items() if code != "dead_letter_resubmitted"}
+    old = {code: words for code, words in OLD_SENTENCE_BY_CODE.items() if code != "dead_letter_resubmitted"}
 
     assert {tx.execute(query, {"what": words}).scalar_one(): words for words in old.values()} == old
     assert all(tx.execute(query, {"what": code}).scalar_one() == code for code in HISTORY_CODES)

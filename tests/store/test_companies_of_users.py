@@ -17,7 +17,7 @@ from tests.builders.earlier_release import migrate_to
 from tests.engines import scratch_database
 from workers.runtime.company_keys import UnfinishedError, adopt_keys
 
-EARLIER_USERS = """
+INSERT_EARLIER_USERS = """
 INSERT INTO companies (company_id, timezone) VALUES ('acme', 'UTC'), ('beta', 'UTC');
 INSERT INTO clinics (clinic_id, company_id) VALUES ('north', 'acme'), ('south', 'acme'), ('east', 'beta');
 INSERT INTO users (name, role, clinics, password_hash, added_at, added_by) VALUES
@@ -31,7 +31,7 @@ def test_earlier_users_belong_to_the_companies_of_their_clinics(postgres_url: st
     with scratch_database(postgres_url) as url:
         migrate_to(url, "0022")
         with psycopg.connect(libpq_url(url)) as connection:
-            connection.execute(EARLIER_USERS)
+            connection.execute(INSERT_EARLIER_USERS)
         upgrade(url)
         database = connect(url, application_name="tests")
         with transaction(database) as tx:
@@ -46,7 +46,7 @@ def test_earlier_users_belong_to_the_companies_of_their_clinics(postgres_url: st
     }
 
 
-def test_clinics_that_an_earlier_release_changed_count_without_their_companies(tx: Transaction) -> None:
+def test_clinics_set_by_an_earlier_release_limit_the_user_in_each_company(tx: Transaction) -> None:
     companies, now = frozenset({"acme", "beta"}), datetime.now(UTC)
     keys = {ClinicKey("acme", "north"), ClinicKey("beta", "east")}
     user = User("kim", Role.BILLING, Scope.of_clinic_keys(companies, keys))
@@ -59,7 +59,7 @@ def test_clinics_that_an_earlier_release_changed_count_without_their_companies(t
 
 
 def add_users_of_an_earlier_console(tx: Transaction) -> None:
-    """Add users as a console without companies stores them. Two companies have the clinic `both`."""
+    """Add users as an earlier release stores them, without companies. Two companies have the clinic `both`."""
     tx.execute(text("INSERT INTO companies (company_id, timezone) VALUES ('acme', 'UTC'), ('beta', 'UTC')"))
     keys = "('acme', 'north'), ('beta', 'east'), ('acme', 'both'), ('beta', 'both')"
     tx.execute(text(f"INSERT INTO clinics (company_id, clinic_id) VALUES {keys}"))

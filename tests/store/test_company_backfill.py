@@ -1,4 +1,4 @@
-"""Rows of an earlier release get their company. Nothing else changes in them."""
+"""An upgrade sets the company of an earlier release's rows, and changes nothing else in them."""
 
 from datetime import date
 
@@ -21,7 +21,7 @@ from workers.runtime.company_backfill import backfill_company_ids
 pytestmark = pytest.mark.slow
 
 EARLIER_REVISION = "0020"
-COMPANIES = {"company": "clinic", "other-company": "other-clinic"}
+CLINIC_BY_COMPANY = {"company": "clinic", "other-company": "other-clinic"}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def earlier_database(postgres_url, filled_database):
 
 
 @pytest.fixture
-def engine_of(request):
+def open_engine_for(request):
     def open_engine(url):
         engine = connect(url, application_name="tests")
         request.addfinalizer(engine.dispose)
@@ -60,12 +60,12 @@ def engine_of(request):
     return open_engine
 
 
-def query(url, statement):
+def run_query(url, statement):
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         return connection.execute(statement).fetchall()
 
 
-OWNERS = """
+COMPANY_OF_ROWS_QUERY = """
 SELECT 'findings', findings.id, findings.company_id, lines.company_id FROM findings JOIN lines ON lines.id = line_ref
 UNION ALL SELECT 'findings_was', was.id, was.company_id, lines.company_id
     FROM findings_was AS was JOIN lines ON lines.id = line_ref
@@ -77,21 +77,21 @@ UNION ALL SELECT 'settings_changes', settings_changes.id, settings_changes.compa
     FROM settings_changes JOIN clinics USING (clinic_id)
 ORDER BY 1, 2
 """
-MONTHS = (
+MONTHS_QUERY = (
     "SELECT company_id, month, state, payments_total, snapshot::text, snapshot_hash FROM company_months ORDER BY 1, 2"
 )
-VERSIONS = "SELECT (SELECT count(*) FROM findings_was), (SELECT count(*) FROM lines_was)"
+VERSION_COUNTS_QUERY = "SELECT (SELECT count(*) FROM findings_was), (SELECT count(*) FROM lines_was)"
 
 
-def reports(engine):
+def report_rows(engine):
     """Return the rows of the reports, both now and as of a time between two changes.
 
-    The exceptions of the timelines are omitted, because an earlier release did not store them.
+    The timelines omit exceptions, because an earlier release did not store them.
     """
     with transaction(engine) as tx:
         timelines = [
             [row._replace(exception=None) for row in reporting.timeline(tx, f"{clinic}/{payment}/1")]
-            for clinic in COMPANIES.values()
+            for clinic in CLINIC_BY_COMPANY.values()
             for payment in "a may".split()
         ]
         as_of = tx.execute(text("SELECT max(opened_at) FROM findings_was")).scalar_one()
@@ -107,30 +107,30 @@ def reports(engine):
         return repr([timelines, *map(list, reported)])
 
 
-def test_upgrade_fills_the_company_and_changes_no_report(filled_database, earlier_database, engine_of):
-    versions = query(earlier_database, VERSIONS)
+def test_upgrade_fills_the_company_and_changes_no_report(filled_database, earlier_database, open_engine_for):
+    versions = run_query(earlier_database, VERSION_COUNTS_QUERY)
     upgrade(earlier_database)
-    backfill_company_ids(engine_of(earlier_database), batch_rows=2)
+    backfill_company_ids(open_engine_for(earlier_database), batch_rows=2)
 
-    owners = query(earlier_database, OWNERS)
+    owners = run_query(earlier_database, COMPANY_OF_ROWS_QUERY)
     assert {table for table, *_ in owners} == {"findings", "findings_was", "history", "settings_changes"}
     assert [row for row in owners if row[2] != row[3]] == []
-    assert query(earlier_database, VERSIONS) == versions
-    assert reports(engine_of(earlier_database)) == reports(engine_of(filled_database))
+    assert run_query(earlier_database, VERSION_COUNTS_QUERY) == versions
+    assert report_rows(open_engine_for(earlier_database)) == report_rows(open_engine_for(filled_database))
 
 
-def test_closed_months_are_the_same_byte_for_byte(filled_database, earlier_database, engine_of):
-    before = query(earlier_database, MONTHS)
+def test_closed_months_are_the_same_byte_for_byte(filled_database, earlier_database, open_engine_for):
+    before = run_query(earlier_database, MONTHS_QUERY)
     upgrade(earlier_database)
-    backfill_company_ids(engine_of(earlier_database))
+    backfill_company_ids(open_engine_for(earlier_database))
 
     assert {state for _, _, state, *_ in before} == {"OPEN", "CLOSED"}
-    assert query(earlier_database, MONTHS) == before
+    assert run_query(earlier_database, MONTHS_QUERY) == before
 
 
-def test_interrupted_backfill_resumes_after_the_last_batch(earlier_database, engine_of):
+def test_interrupted_backfill_resumes_after_the_last_batch(earlier_database, open_engine_for):
     upgrade(earlier_database)
-    engine = engine_of(earlier_database)
+    engine = open_engine_for(earlier_database)
     for done in (2, 4):
         with transaction(engine) as tx:
             assert fill_batch(tx, "history", 2).done == done
@@ -140,8 +140,8 @@ def test_interrupted_backfill_resumes_after_the_last_batch(earlier_database, eng
     backfill_company_ids(engine)
 
     unfilled = "SELECT count(*) FROM history WHERE company_id IS NULL AND line_ref IS NOT NULL"
-    assert query(earlier_database, unfilled) == [(4,)]
-    counted = query(earlier_database, "SELECT table_name, finished FROM backfills ORDER BY 1")
+    assert run_query(earlier_database, unfilled) == [(4,)]
+    counted = run_query(earlier_database, "SELECT table_name, finished FROM backfills ORDER BY 1")
     assert counted == [(table, True) for table in sorted(backfill.BACKFILLED_TABLES)]
 
 
@@ -162,9 +162,9 @@ def test_rows_of_processes_of_the_previous_release_get_their_company(earlier_dat
             "VALUES ('other-clinic', now(), true, '{}', 'old')"
         )
 
-    assert query(earlier_database, "SELECT company_id FROM findings WHERE version = 9") == [("other-company",)]
-    assert query(earlier_database, "SELECT company_id FROM history WHERE who = 'old'") == [("other-company",)]
-    assert query(earlier_database, "SELECT company_id FROM settings_changes WHERE set_by = 'old'") == [
+    assert run_query(earlier_database, "SELECT company_id FROM findings WHERE version = 9") == [("other-company",)]
+    assert run_query(earlier_database, "SELECT company_id FROM history WHERE who = 'old'") == [("other-company",)]
+    assert run_query(earlier_database, "SELECT company_id FROM settings_changes WHERE set_by = 'old'") == [
         ("other-company",)
     ]
 
@@ -177,5 +177,7 @@ def test_settings_of_current_processes_reach_those_of_the_previous_release(earli
             "VALUES ('other-company', 'other-clinic', now(), true, '{}', 'new')"
         )
 
-    assert query(earlier_database, "SELECT clinic_id FROM clinic_settings WHERE set_by = 'new'") == [("other-clinic",)]
-    assert query(earlier_database, "SELECT count(*) FROM settings_changes WHERE set_by = 'new'") == [(1,)]
+    assert run_query(earlier_database, "SELECT clinic_id FROM clinic_settings WHERE set_by = 'new'") == [
+        ("other-clinic",)
+    ]
+    assert run_query(earlier_database, "SELECT count(*) FROM settings_changes WHERE set_by = 'new'") == [(1,)]

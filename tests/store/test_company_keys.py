@@ -1,7 +1,4 @@
-"""An existing database gets the keys that begin with the company while processes work.
-
-Later it loses the earlier keys.
-"""
+"""An existing database gets keys that begin with the company while processes work, and later loses the earlier keys."""
 
 import psycopg
 import pytest
@@ -55,13 +52,13 @@ def engine(earlier_database):
     opened.dispose()
 
 
-def differences(engine):
+def schema_differences(engine):
     with engine.connect() as connection:
         options = {"include_name": lambda name, kind, _: is_in_tables(name, kind)}
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
 
-def work(engine, payment_id):
+def do_all_work(engine, payment_id):
     """Import, correct, reject, distribute, accept and requeue payments, and check a closed month."""
     with transaction(engine) as tx:
         office = Office(tx, TODAY)
@@ -77,22 +74,22 @@ def work(engine, payment_id):
 def test_upgraded_database_equals_a_new_one(engine):
     backfill_company_ids(engine)
     create_keys(engine)
-    work(engine, "between")
+    do_all_work(engine, "between")
     finish(engine)
-    work(engine, "after")
+    do_all_work(engine, "after")
 
-    assert differences(engine) == []
+    assert schema_differences(engine) == []
 
 
-def test_each_step_can_be_repeated(engine):
+def test_repeated_upgrade_steps_change_nothing(engine):
     backfill_company_ids(engine)
     for step in (create_keys, finish, create_keys, finish):
         step(engine)
 
-    assert differences(engine) == []
+    assert schema_differences(engine) == []
 
 
-def test_index_left_incomplete_is_created_again(engine):
+def test_incomplete_index_is_created_again(engine):
     backfill_company_ids(engine)
     create_keys(engine)
     with transaction(engine) as tx:
@@ -124,7 +121,7 @@ def test_finish_is_refused_while_an_earlier_process_is_connected(engine, earlier
     importer.close()
 
     finish(engine)
-    assert differences(engine) == []
+    assert schema_differences(engine) == []
 
 
 def test_dead_letter_keeps_its_company_while_bodies_are_unique(engine):

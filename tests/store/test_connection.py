@@ -48,13 +48,13 @@ def execute_failing_statement(connection, statement):
         ("raise_exception", False),
     ],
 )
-def test_is_transient_depends_on_the_sqlstate(tx, state, transient):
+def test_error_is_transient_depending_on_its_sqlstate(tx, state, transient):
     error = execute_failing_statement(tx, f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
 
     assert is_transient(error) is transient
 
 
-def test_is_transient_for_concurrent_writes_but_not_for_programming_errors():
+def test_concurrent_write_is_transient_and_a_programming_error_is_not():
     assert is_transient(ConcurrentWriteError("x"))
     assert not is_transient(ValueError("x"))
     assert not is_transient(MemoryError())

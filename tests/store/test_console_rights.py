@@ -18,7 +18,7 @@ def test_console_reads_no_column_with_a_company_from_a_table_without_a_policy(tx
     assert [tuple(row) for row in tx.execute(text(query))] == []
 
 
-def test_right_that_an_earlier_release_granted_is_withdrawn(tx: Transaction) -> None:
+def test_upgrade_revokes_a_right_that_an_earlier_release_granted(tx: Transaction) -> None:
     tx.execute(text(f"GRANT SELECT ON job_runs TO {CONSOLE_ROLE}"))
 
     assert [*row_security.missing_steps(tx)] == [[f"REVOKE ALL ON job_runs FROM {CONSOLE_ROLE}"]]

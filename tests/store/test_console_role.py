@@ -1,4 +1,4 @@
-"""The role of the console: how it is created, when its absence stops a console, and how roles import under it."""
+"""The console's role: its creation, the consoles that stop without it, and how service roles import."""
 
 import subprocess
 import sys
@@ -35,9 +35,9 @@ from workers.runtime.row_security import prepare_roles, protect_tables
 
 pytestmark = pytest.mark.slow
 
-GRANT = f"GRANT {CONSOLE_ROLE} TO {{}} WITH INHERIT FALSE, SET TRUE"
+GRANT_CONSOLE_ROLE = f"GRANT {CONSOLE_ROLE} TO {{}} WITH INHERIT FALSE, SET TRUE"
 NOW = datetime(2020, 6, 12, tzinfo=UTC)
-SERVICE_RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
+GRANT_SERVICE_RIGHTS = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
 
 
 @pytest.fixture
@@ -112,11 +112,11 @@ def test_databases_of_one_server_can_be_migrated_at_the_same_time(server: str, s
 
 def test_console_role_without_complete_row_security_is_rejected(server: str, superuser: psycopg.Connection) -> None:
     upgrade(server)
-    superuser.execute(SERVICE_RIGHTS)
+    superuser.execute(GRANT_SERVICE_RIGHTS)
     check_isolation(server, application_name="tests")
     app = url_of(server, "app", "payments")
-    assert refusal(app) == f"role app may not become {CONSOLE_ROLE}: {GRANT.format('app')}"
-    superuser.execute(GRANT.format("app"))
+    assert refusal(app) == f"role app may not become {CONSOLE_ROLE}: {GRANT_CONSOLE_ROLE.format('app')}"
+    superuser.execute(GRANT_CONSOLE_ROLE.format("app"))
     check_isolation(app, application_name="tests")
 
     unlimited = f"row-level security does not limit {CONSOLE_ROLE} on the table {{}}: run `python -m workers.migrate`"
@@ -142,7 +142,7 @@ def test_console_role_without_complete_row_security_is_rejected(server: str, sup
 
 def test_role_of_the_services_keeps_copy(server: str, superuser: psycopg.Connection) -> None:
     upgrade(server)
-    superuser.execute(SERVICE_RIGHTS)
+    superuser.execute(GRANT_SERVICE_RIGHTS)
 
     engine = open_database(server)
     prepare_roles(engine)
@@ -154,7 +154,7 @@ def test_role_of_the_services_keeps_copy(server: str, superuser: psycopg.Connect
 
 def test_role_without_copy_imports_by_insert(server: str, superuser: psycopg.Connection) -> None:
     upgrade(server)
-    superuser.execute(SERVICE_RIGHTS)
+    superuser.execute(GRANT_SERVICE_RIGHTS)
     superuser.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app")
     engine = open_database(url_of(server, "app", "payments"))
 
@@ -180,7 +180,7 @@ def test_role_without_copy_is_reported_and_stops_the_upgrade_while_an_earlier_re
     superuser.execute("ALTER ROLE limited CREATEROLE")
     upgrade(url_of(server, "limited"))
     with psycopg.connect(libpq_url(url_of(server, "limited")), autocommit=True) as owner:
-        owner.execute(SERVICE_RIGHTS)
+        owner.execute(GRANT_SERVICE_RIGHTS)
     engine = open_database(url_of(server, "limited"))
     with transaction(engine) as tx:
         assert row_security.prepare_roles(tx) == ["app"]

@@ -1,4 +1,4 @@
-"""A dead letter is stored once for each body and company."""
+"""A dead letter is stored once for each combination of body and company."""
 
 from datetime import UTC, datetime
 
@@ -12,12 +12,12 @@ from payments.store.feed.dead_letters import Rejection
 from tests.builders.events import event_body, payment_fields
 
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
-BODY = event_body(payment_fields(method="wrong"))
+INVALID_BODY = event_body(payment_fields(method="wrong"))
 
 
 def rejection(company_id: str | None) -> Rejection:
-    """Return the rejection of a dead letter that is stored with this company and retried."""
-    entry = StreamEntry("1-1", BODY, was_authentic=True, stored_company=company_id)
+    """Return a rejection that stores a dead letter with this company and lets it be retried."""
+    entry = StreamEntry("1-1", INVALID_BODY, was_authentic=True, stored_company=company_id)
     return Rejection(entry, Reason.INVALID_EVENT, "method: wrong")
 
 

@@ -1,4 +1,4 @@
-"""A distribution reads queued accounts immediately, and all other accounts page by page, once per night."""
+"""Queued accounts are distributed immediately, and all other accounts page by page once per night."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,7 +15,7 @@ from tests.builders.events import paid, saved_charge, saved_patient, saved_payme
 from tests.builders.office import Office
 
 TODAY = date(2020, 6, 10)
-VISIT = "2020-06-05"
+VISIT_DATE = "2020-06-05"
 
 
 def test_accounts_are_paged_once_each_in_order(tx: Transaction) -> None:
@@ -39,8 +39,8 @@ def test_number_of_statements_is_independent_of_the_number_of_accounts(tx: Trans
     for each in names:
         office.publish(
             saved_patient(each),
-            saved_charge(each, "20.00", patient_id=each, date_of_service=VISIT),
-            saved_payment(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
+            saved_charge(each, "20.00", patient_id=each, date_of_service=VISIT_DATE),
+            saved_payment(payment_id=each, patient_id=each, **paid("30.00", VISIT_DATE)),
         )
     statements: list[str] = []
     event.listen(tx, "before_cursor_execute", lambda _, __, statement, *rest: statements.append(statement))
@@ -70,7 +70,7 @@ def test_queued_accounts_are_dequeued_once_up_to_the_limit(tx: Transaction) -> N
     assert {key for page in pages for key in page} == keys
 
 
-def test_empty_sets_of_accounts_are_accepted(tx: Transaction) -> None:
+def test_queries_accept_an_empty_set_of_accounts(tx: Transaction) -> None:
     now = Office(tx, TODAY).now
     assert distribution_queue.enqueue(tx, [], now) == 0
 
@@ -87,7 +87,7 @@ def test_nightly_run_starts_two_hours_after_midnight(local: str, day: str) -> No
 
 
 def test_each_company_is_distributed_once_per_night_in_its_time_zone(tx: Transaction) -> None:
-    """Company a is in Denver and company b in Tokyo, with one account each. Due runs are looked for every 5 minutes."""
+    """Company a is in Denver and company b in Tokyo, with one account each. Due runs are looked up every 5 minutes."""
     for name, zone in (("a", "America/Denver"), ("b", "Asia/Tokyo")):
         now = Office(tx, TODAY, name, name).now
         configuring.set_company(tx, CompanyUpdate(name, timezone=zone), now=now, who="user:admin")
@@ -111,8 +111,8 @@ def test_interrupted_nightly_run_continues_after_its_last_account(tx: Transactio
     for each in names:
         office.publish(
             saved_patient(each),
-            saved_charge(each, "20.00", patient_id=each, date_of_service=VISIT),
-            saved_payment(payment_id=each, patient_id=each, **paid("30.00", VISIT)),
+            saved_charge(each, "20.00", patient_id=each, date_of_service=VISIT_DATE),
+            saved_payment(payment_id=each, patient_id=each, **paid("30.00", VISIT_DATE)),
         )
     assert distributing.distribute_next_due(tx, office.now, 2).last is None  # a new company starts in the next night
     tonight = office.now + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Commits without a standby's confirmation, and connections to a server that is no longer the primary."""
+"""A commit that no standby has confirmed is unknown. Connections to a former primary are replaced."""
 
 from types import SimpleNamespace
 
@@ -23,24 +23,24 @@ from tests.builders.events import (
 )
 from tests.builders.synchronous_primary import synchronous_primary
 
-NAMES = {"clinic_id": "failover", "patient_id": "failover"}
-PAYMENT = saved_payment(payment_id="repeated", **NAMES)
-EXCLUDED = saved_payment(payment_id="excluded", internal_payment=True, **NAMES)
-NEWER = next_version(PAYMENT, memo="newer")
-HELD = saved_payment(payment_id="held", clinic_id="failover", patient_id="never-saved")
-CHARGE = saved_charge("failover", "40.00", **NAMES)
-PATIENT = saved_patient("failover")
-REPEATED = {
-    "payment": [PAYMENT],
-    "payment that Billing excludes": [EXCLUDED],
-    "payment that waits for its patient": [HELD],
-    "older version": [PAYMENT],
-    "same version with another event id": [saved_payment(payment_id="repeated", **NAMES)],
-    "deletion of an unknown payment": [deleted_payment(payment_id="gone", **NAMES)],
-    "patient": [PATIENT],
-    "charge": [CHARGE],
+FAILOVER_IDS = {"clinic_id": "failover", "patient_id": "failover"}
+FIRST_PAYMENT = saved_payment(payment_id="repeated", **FAILOVER_IDS)
+EXCLUDED_PAYMENT = saved_payment(payment_id="excluded", internal_payment=True, **FAILOVER_IDS)
+NEWER_VERSION = next_version(FIRST_PAYMENT, memo="newer")
+HELD_PAYMENT = saved_payment(payment_id="held", clinic_id="failover", patient_id="never-saved")
+SAVED_CHARGE = saved_charge("failover", "40.00", **FAILOVER_IDS)
+SAVED_PATIENT = saved_patient("failover")
+REPEATED_EVENTS = {
+    "payment": [FIRST_PAYMENT],
+    "payment that Billing excludes": [EXCLUDED_PAYMENT],
+    "payment that waits for its patient": [HELD_PAYMENT],
+    "older version": [FIRST_PAYMENT],
+    "same version with another event id": [saved_payment(payment_id="repeated", **FAILOVER_IDS)],
+    "deletion of an unknown payment": [deleted_payment(payment_id="gone", **FAILOVER_IDS)],
+    "patient": [SAVED_PATIENT],
+    "charge": [SAVED_CHARGE],
     "invalid event": [b"{}"],
-    "all of them": [PAYMENT, EXCLUDED, HELD, CHARGE, PATIENT, b"{}"],
+    "all of them": [FIRST_PAYMENT, EXCLUDED_PAYMENT, HELD_PAYMENT, SAVED_CHARGE, SAVED_PATIENT, b"{}"],
 }
 
 
@@ -51,24 +51,24 @@ def primary(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def replicated(primary):
-    """An engine on the primary. The primary has a clinic, and all events of REPEATED are imported."""
+def replicated_engine(primary):
+    """An engine on the primary, which has a clinic and has imported all events of REPEATED_EVENTS."""
     engine = connect(primary.url, application_name="tests")
     ledger = CommittedLedger(engine)
     ledger.set_clinic("failover")
-    for events in REPEATED.values():
+    for events in REPEATED_EVENTS.values():
         ledger.import_events(*events)
-    ledger.import_events(NEWER)
+    ledger.import_events(NEWER_VERSION)
     yield engine
     engine.dispose()
 
 
 @pytest.mark.slow
-def test_commit_without_the_confirmation_of_a_standby_is_unknown(primary, replicated):
+def test_commit_without_the_confirmation_of_a_standby_is_unknown(primary, replicated_engine):
     with primary.standby_gone():
-        with pytest.raises(UnknownCommitError) as unknown, transaction(replicated) as tx:
+        with pytest.raises(UnknownCommitError) as unknown, transaction(replicated_engine) as tx:
             tx.execute(text("INSERT INTO companies VALUES ('failover-unknown')"))
-        with transaction(replicated) as tx:  # it writes nothing, so it waits for nothing
+        with transaction(replicated_engine) as tx:  # it writes nothing, so it waits for nothing
             found = tx.execute(text("SELECT 1 FROM companies WHERE company_id = 'failover-unknown'")).first()
 
     assert found is not None
@@ -77,11 +77,11 @@ def test_commit_without_the_confirmation_of_a_standby_is_unknown(primary, replic
 
 
 @pytest.mark.slow
-def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, replicated):
+def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, replicated_engine):
     with (
         primary.standby_gone("pg_terminate_backend"),
         pytest.raises(DBAPIError) as lost,
-        transaction(replicated) as tx,
+        transaction(replicated_engine) as tx,
     ):
         tx.execute(text("INSERT INTO companies VALUES ('failover-terminated')"))
 
@@ -89,24 +89,24 @@ def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("events", REPEATED.values(), ids=REPEATED)
-def test_import_of_an_event_that_billing_has_waits_for_the_standby(primary, replicated, events):
-    """A transaction without writes and locks would succeed on a server that has lost the commit since."""
-    with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
+@pytest.mark.parametrize("events", REPEATED_EVENTS.values(), ids=REPEATED_EVENTS)
+def test_import_of_an_event_that_billing_has_waits_for_the_standby(primary, replicated_engine, events):
+    """Without a write or lock, the transaction would succeed on a server that has lost the commit."""
+    with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated_engine) as tx:
         importing.import_events(tx, stream_entries(events), run_context())
 
 
 @pytest.mark.slow
-def test_dead_letter_that_is_stored_already_waits_for_the_standby(primary, replicated):
+def test_dead_letter_that_is_stored_already_waits_for_the_standby(primary, replicated_engine):
     entries = stream_entries([b"{}"])
-    with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated) as tx:
+    with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated_engine) as tx:
         retrying.dead_letter(tx, entries, run_context())
 
 
 @pytest.mark.parametrize(
     ("function", "is_unreplicated"), [("SyncRepWaitForLSN", True), ("WarnNoTransactionBlock", False), (None, False)]
 )
-def test_notice_of_a_commit_without_standby_is_recognised_by_its_function(function, is_unreplicated):
+def test_notice_of_an_unreplicated_commit_is_recognized_by_its_source_function(function, is_unreplicated):
     assert is_unreplicated_commit(SimpleNamespace(source_function=function)) is is_unreplicated
 
 

@@ -1,4 +1,4 @@
-"""A former primary keeps its connections open and answers nothing: they are closed. A slow query is not disturbed."""
+"""Connections to a former primary that no longer answers are closed. A slow query on a primary is not disturbed."""
 
 import time
 from contextlib import closing

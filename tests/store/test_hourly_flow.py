@@ -1,4 +1,4 @@
-"""Payments by hour of a day, in any time zone, even if PostgreSQL does not know the zone."""
+"""Payments are counted by hour of a day in any time zone, even if PostgreSQL does not know the zone."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -14,11 +14,11 @@ from payments.store.ledger.job_runs import InstallationJob, JobRun
 pytestmark = pytest.mark.slow
 
 # Two o'clock of June 10 at UTC-12, where a night begins last.
-BEGINS = datetime(2026, 6, 10, 14, tzinfo=UTC)
-TENTH = date(2026, 6, 10)
+NIGHT_BEGINS_AT = datetime(2026, 6, 10, 14, tzinfo=UTC)
+JUNE_10 = date(2026, 6, 10)
 
 
-def run(tx: Transaction, now: datetime) -> date | None:
+def run_if_due(tx: Transaction, now: datetime) -> date | None:
     """Run the job if it is due. Return the day for which it ran, or None."""
     due = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if due is None:
@@ -43,8 +43,8 @@ def job_database(database: Database) -> Database:
 
 
 def test_job_that_never_ran_is_due_immediately(tx: Transaction) -> None:
-    assert run(tx, BEGINS - timedelta(hours=1)) == TENTH - timedelta(days=1)
-    assert run(tx, BEGINS - timedelta(hours=1)) is None
+    assert run_if_due(tx, NIGHT_BEGINS_AT - timedelta(hours=1)) == JUNE_10 - timedelta(days=1)
+    assert run_if_due(tx, NIGHT_BEGINS_AT - timedelta(hours=1)) is None
 
 
 @pytest.mark.parametrize(
@@ -62,49 +62,49 @@ def test_job_that_never_ran_is_due_immediately(tx: Transaction) -> None:
 def test_job_runs_once_a_night_and_once_after_missed_nights(
     tx: Transaction, later: timedelta, day: date | None
 ) -> None:
-    assert run(tx, BEGINS) == TENTH
+    assert run_if_due(tx, NIGHT_BEGINS_AT) == JUNE_10
 
-    assert run(tx, BEGINS + later) == day
-    assert run(tx, BEGINS + later) is None
+    assert run_if_due(tx, NIGHT_BEGINS_AT + later) == day
+    assert run_if_due(tx, NIGHT_BEGINS_AT + later) is None
 
 
 @pytest.mark.parametrize("minutes", range(0, 1_440, 45))
 def test_scheduler_that_restarts_at_any_time_neither_skips_nor_repeats_a_night(tx: Transaction, minutes: int) -> None:
-    """The scheduler is restarted daily at this minute. Between restarts it triggers the job every five hours."""
-    start = BEGINS + timedelta(minutes=minutes)
+    """The scheduler is restarted daily at this minute, and triggers the job every five hours between restarts."""
+    start = NIGHT_BEGINS_AT + timedelta(minutes=minutes)
     asked = sorted(start + timedelta(days=day, hours=hour) for day in range(6) for hour in (0, 0.01, 5, 10, 15, 20))
 
-    days = [day for day in (run(tx, each) for each in asked) if day]
+    days = [day for day in (run_if_due(tx, each) for each in asked) if day]
 
-    assert days == [TENTH + timedelta(days=number) for number in range(len(days))]
+    assert days == [JUNE_10 + timedelta(days=number) for number in range(len(days))]
     assert len(days) >= 6
 
 
 def test_interrupted_run_is_repeated(job_database: Database) -> None:
     with job_database.connect() as tx:  # as a worker that is killed: it never commits
-        assert run(tx, BEGINS) == TENTH
+        assert run_if_due(tx, NIGHT_BEGINS_AT) == JUNE_10
 
     with transaction(job_database) as tx:
-        assert run(tx, BEGINS) == TENTH
+        assert run_if_due(tx, NIGHT_BEGINS_AT) == JUNE_10
 
 
 def test_run_continues_after_its_last_company_until_it_is_complete(tx: Transaction) -> None:
-    due = JobRun(InstallationJob.BALANCE, TENTH)
-    assert job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS) == due
+    due = JobRun(InstallationJob.BALANCE, JUNE_10)
+    assert job_runs.lock_due(tx, InstallationJob.BALANCE, NIGHT_BEGINS_AT) == due
 
     job_runs.record_progress(tx, due, "company-7")
-    assert job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS) == due._replace(last_company="company-7")
+    assert job_runs.lock_due(tx, InstallationJob.BALANCE, NIGHT_BEGINS_AT) == due._replace(last_company="company-7")
 
-    job_runs.record_complete(tx, due, BEGINS)
-    assert job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS) is None
+    job_runs.record_complete(tx, due, NIGHT_BEGINS_AT)
+    assert job_runs.lock_due(tx, InstallationJob.BALANCE, NIGHT_BEGINS_AT) is None
 
 
 def test_run_of_the_next_night_starts_with_the_first_company(tx: Transaction) -> None:
-    job_runs.record_progress(tx, JobRun(InstallationJob.BALANCE, TENTH), "company-7")
+    job_runs.record_progress(tx, JobRun(InstallationJob.BALANCE, JUNE_10), "company-7")
 
-    next_run = job_runs.lock_due(tx, InstallationJob.BALANCE, BEGINS + timedelta(days=1))
+    next_run = job_runs.lock_due(tx, InstallationJob.BALANCE, NIGHT_BEGINS_AT + timedelta(days=1))
 
-    assert next_run == JobRun(InstallationJob.BALANCE, TENTH + timedelta(days=1))
+    assert next_run == JobRun(InstallationJob.BALANCE, JUNE_10 + timedelta(days=1))
 
 
 def test_only_one_of_several_workers_runs_the_job(job_database: Database) -> None:
@@ -113,9 +113,9 @@ def test_only_one_of_several_workers_runs_the_job(job_database: Database) -> Non
     def ask() -> date | None:
         with transaction(job_database) as tx:
             together.wait()
-            return run(tx, BEGINS)
+            return run_if_due(tx, NIGHT_BEGINS_AT)
 
     with ThreadPoolExecutor(3) as pool:
         days = [each.result() for each in [pool.submit(ask) for _ in range(3)]]
 
-    assert sorted(days, key=str) == [TENTH, None, None]
+    assert sorted(days, key=str) == [JUNE_10, None, None]

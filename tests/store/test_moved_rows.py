@@ -9,8 +9,8 @@ from payments.journeys import closing, company_export
 from tests.builders.events import next_version, paid, saved_payment
 from tests.builders.office import BILLER, office_with_closed_april
 
-APRIL = saved_payment(**paid("25.00", "2020-04-08"))
-CHANGES = {
+APRIL_PAYMENT = saved_payment(**paid("25.00", "2020-04-08"))
+CHANGE_STATEMENTS = {
     "company": "UPDATE companies SET hold_days = 3",
     "state of a month": "UPDATE company_months SET scheduled_by = 'another' WHERE state = 'SCHEDULED'",
     "new month": "INSERT INTO company_months (company_id, month) VALUES ('company', '2021-01-01')",
@@ -40,16 +40,16 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", CHANGE_STATEMENTS)
 def test_change_is_refused_after_the_company_has_left(tx, change):
-    office = office_with_closed_april(tx, APRIL)
-    office.publish(next_version(APRIL, amount_due="30.00", amount_paid="30.00"))
+    office = office_with_closed_april(tx, APRIL_PAYMENT)
+    office.publish(next_version(APRIL_PAYMENT, amount_due="30.00", amount_paid="30.00"))
     closing.schedule(tx, "company", Month.parse("2020-05"), office.now, BILLER)
     with tx.begin_nested() as savepoint:
-        assert tx.execute(text(CHANGES[change])).rowcount == 1
+        assert tx.execute(text(CHANGE_STATEMENTS[change])).rowcount == 1
         savepoint.rollback()
 
     company_export.mark_left(tx, "company", office.now, BILLER)
 
     with pytest.raises(DBAPIError, match="company company has moved to another installation"):
-        tx.execute(text(CHANGES[change]))
+        tx.execute(text(CHANGE_STATEMENTS[change]))

@@ -1,4 +1,4 @@
-"""Every table of company data moves with its company. The tables that stay are listed with the reason."""
+"""Every table of company data moves with its company. The code lists each table that stays, with the reason."""
 
 import pytest
 from sqlalchemy import BigInteger
@@ -8,7 +8,7 @@ from payments.store.tables import lines, metadata
 from tests.store.test_tenant_keys import INSTALLATION_TABLES
 
 # Numbers that count something else than rows of a table.
-NOT_IDS = {"version"}
+BIGINT_COLUMNS_WITHOUT_IDS = {"version"}
 
 
 def test_every_table_is_either_moved_or_listed_as_staying() -> None:
@@ -34,7 +34,7 @@ def test_every_bigint_column_of_a_moved_table_is_classified_as_id_or_not(name: s
     table = MOVED_TABLES[name]
     numbers = {column.name for column in table.columns if isinstance(column.type, BigInteger)}
 
-    assert numbers - NOT_IDS == id_columns(table).keys()
+    assert numbers - BIGINT_COLUMNS_WITHOUT_IDS == id_columns(table).keys()
 
 
 def test_tables_are_imported_after_those_to_which_they_refer_and_months_last() -> None:

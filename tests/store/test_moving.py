@@ -1,4 +1,4 @@
-"""Moving a company: reserve row ids while other sessions draw some, refuse hidden rows, and wait for writers."""
+"""Moving a company: row ids are reserved while other sessions draw some, hidden rows refused, and writers awaited."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
 
-DRAW = text("SELECT nextval('lines_id_seq')")
+NEXT_ID_QUERY = text("SELECT nextval('lines_id_seq')")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def database(postgres_url, empty_ledger):
         engine.dispose()
 
 
-def reserve(database, ids):
+def reserve_ids(database, ids):
     while True:
         try:
             with transaction(database) as tx:
@@ -37,19 +37,19 @@ def reserve(database, ids):
                 raise
 
 
-def draw_until(database, ended):
+def draw_ids_until(database, ended):
     drawn = []
     while not ended.is_set():
         with transaction(database) as tx:
-            drawn += [tx.execute(DRAW).scalar_one() for _ in range(20)]
+            drawn += [tx.execute(NEXT_ID_QUERY).scalar_one() for _ in range(20)]
     return drawn
 
 
 def test_reserved_ids_are_not_issued_again(database):
     ended, ids = threading.Event(), IdRange(3, 1_002)
     with ThreadPoolExecutor() as pool:
-        drawing = [pool.submit(draw_until, database, ended) for _ in range(2)]
-        reserving = [pool.submit(lambda: [reserve(database, ids) for _ in range(20)]) for _ in range(2)]
+        drawing = [pool.submit(draw_ids_until, database, ended) for _ in range(2)]
+        reserving = [pool.submit(lambda: [reserve_ids(database, ids) for _ in range(20)]) for _ in range(2)]
         shifts = [shift for each in reserving for shift in each.result()]
         ended.set()
     drawn = [id_ for each in drawing for id_ in each.result()]
@@ -60,11 +60,11 @@ def test_reserved_ids_are_not_issued_again(database):
 
 
 def test_ids_above_the_sequence_are_unchanged(database):
-    assert reserve(database, IdRange(1, 10)) == 0
-    assert reserve(database, IdRange(11, 20)) == 0
-    assert reserve(database, IdRange(20, 30)) == 1
+    assert reserve_ids(database, IdRange(1, 10)) == 0
+    assert reserve_ids(database, IdRange(11, 20)) == 0
+    assert reserve_ids(database, IdRange(20, 30)) == 1
     with transaction(database) as tx:
-        assert tx.execute(DRAW).scalar_one() == 32
+        assert tx.execute(NEXT_ID_QUERY).scalar_one() == 32
 
 
 def test_rows_that_row_level_security_hides_are_refused_instead_of_left_out(database):

@@ -1,4 +1,4 @@
-"""Outcomes are written to columns of `lines` and read back. Rows of earlier versions are read too."""
+"""Outcomes are written to columns of `lines` and read back unchanged. Rows of earlier releases can be read."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from payments.core.outcome import (
 from payments.store.ledger.outcome_columns import OutcomeColumns, from_columns, to_columns
 from tests.builders.events import NOW
 
-OUTCOMES: list[Outcome] = [
+ALL_OUTCOMES: list[Outcome] = [
     Posted(dollars("25.00")),
     Posted(dollars("25.00"), is_update=True, is_accepted=True),
     Removed(),
@@ -38,7 +38,7 @@ OUTCOMES: list[Outcome] = [
 ]
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", ALL_OUTCOMES)
 def test_outcome_is_read_back_from_its_columns(outcome: Outcome) -> None:
     assert from_columns(to_columns(outcome)) == outcome
 

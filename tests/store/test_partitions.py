@@ -1,4 +1,4 @@
-"""Monthly partitions: creation ahead, placement of rows, retention, and deduplication of events across partitions."""
+"""Monthly partitions: creation in advance, placement of rows, retention, and deduplication of events across them."""
 
 from datetime import UTC, date, datetime
 
@@ -19,15 +19,15 @@ from tests.builders.ledger import create_clinic, import_chunk, ledger_entries
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 6, 10)
-BY_MONTH = retention.PARTITIONED_TABLES
+PARTITIONED_TABLES = retention.PARTITIONED_TABLES
 
 
 def create_partitions(tx, today):
-    return sum(retention.create_partitions(tx, table, today) for table in BY_MONTH)
+    return sum(retention.create_partitions(tx, table, today) for table in PARTITIONED_TABLES)
 
 
 def drop_expired(tx, today, kept):
-    return sum(retention.drop_expired(tx, table, today, kept) for table in BY_MONTH)
+    return sum(retention.drop_expired(tx, table, today, kept) for table in PARTITIONED_TABLES)
 
 
 def rows_by_partition(tx, table):
@@ -45,16 +45,16 @@ def history_of_payment(tx):
     return [wording.history(row.code) for row in reporting.timeline(tx, "clinic/payment/1")]
 
 
-def test_coming_months_are_created_once(tx):
-    assert create_partitions(tx, TODAY) == 5 * len(BY_MONTH)
+def test_partitions_of_coming_months_are_created_once(tx):
+    assert create_partitions(tx, TODAY) == 5 * len(PARTITIONED_TABLES)
     assert create_partitions(tx, TODAY) == 0
 
     months = ["2026_05", "2026_06", "2026_07", "2026_08", "2026_09"]
-    assert {tuple(partition_names(tx, table)) for table in BY_MONTH} == {(*months, "before", "default")}
-    assert create_partitions(tx, date(2026, 7, 1)) == len(BY_MONTH)
+    assert {tuple(partition_names(tx, table)) for table in PARTITIONED_TABLES} == {(*months, "before", "default")}
+    assert create_partitions(tx, date(2026, 7, 1)) == len(PARTITIONED_TABLES)
 
 
-def test_missed_months_are_created_later(tx):
+def test_partitions_of_missed_months_are_created_later(tx):
     create_partitions(tx, TODAY)
     create_partitions(tx, date(2027, 2, 1))
 
@@ -132,7 +132,7 @@ def test_expired_months_are_dropped_and_the_ledger_is_kept(tx):
     assert ledger_entries(tx) == [("25.00", "2026-06-05")]
 
 
-def test_nothing_is_dropped_without_a_retention(tx):
+def test_nothing_is_dropped_without_a_retention_setting(tx):
     create_partitions(tx, TODAY)
 
     assert drop_expired(tx, date(2036, 6, 30), Retention()) == 0
@@ -165,7 +165,7 @@ def test_audit_history_is_append_only_in_every_partition(tx):
         tx.execute(text("TRUNCATE audit"))
 
 
-def test_span_of_more_than_1000_days_is_refused(tx):
+def test_partitions_for_more_than_1000_days_are_refused(tx):
     with pytest.raises(DBAPIError, match="no more than 1000 days"), tx.begin_nested():
         partitions.create(tx, "events", TODAY, date(2126, 1, 1))
 
@@ -178,7 +178,7 @@ def test_only_the_partitioned_tables_get_partitions(tx):
 def test_process_of_the_previous_release_creates_all_partitions(tx):
     created = tx.execute(text("SELECT make_partitions('2026-05-01', '2026-09-01')")).scalar_one()
 
-    assert created == 5 * len(BY_MONTH)
+    assert created == 5 * len(PARTITIONED_TABLES)
     assert create_partitions(tx, TODAY) == 0
 
 

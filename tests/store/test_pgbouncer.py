@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 IMPORTERS, CHUNKS = 4, 10
-CHANGED_SESSION = """
+SESSION_STATE_QUERY = """
 SELECT (SELECT count(*) FROM pg_prepared_statements) AS prepared,
     (SELECT count(*) FROM pg_class WHERE relpersistence = 't') AS temporary,
     (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') AS locks,
@@ -68,11 +68,11 @@ def importer(pooler_url):
 def test_settings_of_a_process_apply_in_its_transactions_only(importer, pooler_url):
     names = ("lock_timeout", "timezone", "jit", "enable_seqscan", "idle_in_transaction_session_timeout")
     with transaction(importer) as tx:
-        seen = [tx.execute(text(f"SHOW {name}")).scalar_one() for name in names]
+        visible_companies = [tx.execute(text(f"SHOW {name}")).scalar_one() for name in names]
 
-    assert seen == ["15s", "UTC", "off", "off", "12s"]
+    assert visible_companies == ["15s", "UTC", "off", "off", "12s"]
     with psycopg.connect(libpq_url(pooler_url), prepare_threshold=None) as other:
-        assert other.execute(CHANGED_SESSION).fetchone() == (0, 0, 0, "0", "on", "on", "postgres")
+        assert other.execute(SESSION_STATE_QUERY).fetchone() == (0, 0, 0, "0", "on", "on", "postgres")
 
 
 def test_imports_and_reports_of_concurrent_clients_leave_nothing_in_the_sessions(importer, pooler_url):
@@ -97,7 +97,7 @@ def test_imports_and_reports_of_concurrent_clients_leave_nothing_in_the_sessions
     assert {row.status for row in rows} == {"Transmission Successful"}
     assert len(rows) == IMPORTERS * CHUNKS
     with psycopg.connect(libpq_url(pooler_url), prepare_threshold=None) as other:
-        assert other.execute(CHANGED_SESSION).fetchone() == (0, 0, 0, "0", "on", "on", "postgres")
+        assert other.execute(SESSION_STATE_QUERY).fetchone() == (0, 0, 0, "0", "on", "on", "postgres")
 
 
 def test_console_sees_only_the_companies_of_each_transaction(importer, pooler_url):
@@ -106,11 +106,16 @@ def test_console_sees_only_the_companies_of_each_transaction(importer, pooler_ur
         ledger.set_clinic(f"clinic-{company_id}", company_id=company_id)
     console = connect_isolated(pooler_url, application_name="console", pool_size=2)
 
-    def seen(*companies):
+    def visible_companies(*companies):
         with transaction(with_access(console, Access(frozenset(companies)))) as tx:
             return set(tx.execute(text("SELECT company_id FROM companies")).scalars())
 
-    assert [seen("one"), seen("two"), seen(), seen("one", "two")] == [{"one"}, {"two"}, set(), {"one", "two"}]
+    assert [
+        visible_companies("one"),
+        visible_companies("two"),
+        visible_companies(),
+        visible_companies("one", "two"),
+    ] == [{"one"}, {"two"}, set(), {"one", "two"}]
     console.dispose()
 
 

@@ -1,7 +1,4 @@
-"""The console refuses a database with a policy that differs from its definition.
-
-`workers.migrate` replaces the policy.
-"""
+"""The console refuses a database with a policy that differs from its definition. `workers.migrate` replaces it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,10 +13,10 @@ from payments.store.migrations import row_security
 from tests.engines import scratch_database
 from workers.runtime.row_security import protect_tables
 
-TABLES = ["lines", *("history", "audit", "requeue_runs", "users", "sessions")]
-"""A table of each kind of definition."""
-DEFINITIONS = {1: "0075862a44e27f92"}
-"""The digest of the definitions of the version."""
+SAMPLE_TABLES = ["lines", *("history", "audit", "requeue_runs", "users", "sessions")]
+"""One table for each kind of policy definition."""
+DIGEST_BY_VERSION = {1: "0075862a44e27f92"}
+"""The digest of the policy definitions, by their version."""
 
 
 @pytest.fixture
@@ -29,7 +26,7 @@ def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def owner(url: str) -> Iterator[Database]:
+def owner_database(url: str) -> Iterator[Database]:
     opened = connect(url, application_name="tests")
     yield opened
     opened.dispose()
@@ -40,8 +37,8 @@ def intact_policies(tx: Transaction) -> set[tuple[str, str]]:
     return {(table, name) for table, name in tx.execute(text(query))}
 
 
-def restore(tx: Transaction, table: str) -> None:
-    """Create the policies of a table again from the definitions in PostgreSQL, as a dump does. Their comments stay."""
+def restore_policies(tx: Transaction, table: str) -> None:
+    """Create the policies of a table again from PostgreSQL's own text, as a restored dump does. Their comments stay."""
     query = f"""
     SELECT format('ALTER POLICY %I ON {table} USING (%s) WITH CHECK (%s)', polname, pg_get_expr(polqual, polrelid),
         pg_get_expr(polwithcheck, polrelid)) FROM pg_policy WHERE polrelid = '{table}'::regclass
@@ -66,20 +63,20 @@ def restore(tx: Transaction, table: str) -> None:
     ids=lambda changes: changes[0],
 )
 def test_changed_policy_is_refused_until_the_migration_replaces_it(
-    url: str, owner: Database, changes: list[str]
+    url: str, owner_database: Database, changes: list[str]
 ) -> None:
     check_isolation(url, application_name="tests")
-    with transaction(owner) as tx:
+    with transaction(owner_database) as tx:
         before = intact_policies(tx)
         for change in changes:
             tx.execute(text(change))
 
     with pytest.raises(UnsuitableDatabaseError, match="does not limit payments_console on the table lines"):
         check_isolation(url, application_name="tests")
-    protect_tables(owner)
+    protect_tables(owner_database)
 
     check_isolation(url, application_name="tests")
-    with transaction(owner) as tx:
+    with transaction(owner_database) as tx:
         assert intact_policies(tx) == before
         assert list(row_security.missing_steps(tx)) == []
 
@@ -87,9 +84,11 @@ def test_changed_policy_is_refused_until_the_migration_replaces_it(
 @pytest.mark.parametrize(
     ("version", "is_replaced"), [(POLICY_VERSION - 1, True), (POLICY_VERSION, False), (POLICY_VERSION + 1, False)]
 )
-def test_policy_of_an_earlier_version_only_is_replaced(owner: Database, version: int, *, is_replaced: bool) -> None:
+def test_policy_of_an_earlier_version_only_is_replaced(
+    owner_database: Database, version: int, *, is_replaced: bool
+) -> None:
     stored = "SELECT obj_description(oid, 'pg_policy') FROM pg_policy WHERE polname = 'companies' AND polrelid = {}"
-    with transaction(owner) as tx:
+    with transaction(owner_database) as tx:
         comment = tx.execute(text(stored.format("'users'::regclass"))).scalar_one()
         other = comment.replace(f"policy {POLICY_VERSION} ", f"policy {version} ")
         tx.execute(text(f"COMMENT ON POLICY companies ON users IS '{other}'"))
@@ -97,15 +96,15 @@ def test_policy_of_an_earlier_version_only_is_replaced(owner: Database, version:
         assert bool(list(row_security.missing_steps(tx))) == is_replaced
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", SAMPLE_TABLES)
 def test_policy_that_a_dump_restores_is_intact(tx: Transaction, table: str) -> None:
-    restore(tx, table)
+    restore_policies(tx, table)
 
     assert {name for of_table, name in intact_policies(tx) if of_table == table} == {"everyone", "companies"}
 
 
-def test_changed_definition_has_a_new_version() -> None:
-    definitions = "\n".join(text for table in TABLES for text in policies(table).values())
+def test_definitions_of_a_version_never_change() -> None:
+    definitions = "\n".join(text for table in SAMPLE_TABLES for text in policies(table).values())
 
     # If the digest differs, increase POLICY_VERSION and enter the new digest. Otherwise no database gets the policies.
-    assert hashlib.sha256(definitions.encode()).hexdigest()[:16] == DEFINITIONS.get(POLICY_VERSION)
+    assert hashlib.sha256(definitions.encode()).hexdigest()[:16] == DIGEST_BY_VERSION.get(POLICY_VERSION)

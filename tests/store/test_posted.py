@@ -1,4 +1,4 @@
-"""PostgreSQL computes the same posted state of a payment as the rules in `core`."""
+"""PostgreSQL computes the same posted state of a payment as the rules in `payments.core`."""
 
 from collections.abc import Iterator
 from itertools import product

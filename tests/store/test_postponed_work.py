@@ -1,4 +1,4 @@
-"""Postponed work: the delay grows with each failure. Finished and obsolete work is deleted."""
+"""The delay of postponed work grows with each failure. Finished and obsolete work is deleted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +9,12 @@ from payments.store.db.connection import Transaction
 from payments.store.ledger import postponed_work
 
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
-KIND = WorkKind.CLOSE_MONTH
+WORK_KIND = WorkKind.CLOSE_MONTH
 MAY, JUNE = WorkItem("company", "2026-05"), WorkItem("company", "2026-06")
 
 
-def fail(tx: Transaction, item: WorkItem, now: datetime = NOW) -> postponed_work.Postponement:
-    return postponed_work.postpone(tx, KIND, item, "ValueError: no", now)
+def postpone_item(tx: Transaction, item: WorkItem, now: datetime = NOW) -> postponed_work.Postponement:
+    return postponed_work.postpone(tx, WORK_KIND, item, "ValueError: no", now)
 
 
 @pytest.mark.parametrize(
@@ -31,43 +31,43 @@ def test_delay_grows_with_each_failed_attempt_up_to_the_last_step(
 
 
 def test_item_starts_again_with_the_first_delay_after_it_was_deleted(tx: Transaction) -> None:
-    fail(tx, MAY)
-    fail(tx, MAY)
-    postponed_work.clear(tx, KIND, MAY)
+    postpone_item(tx, MAY)
+    postpone_item(tx, MAY)
+    postponed_work.clear(tx, WORK_KIND, MAY)
 
-    assert fail(tx, MAY) == (1, NOW + KIND.delays[0])
+    assert postpone_item(tx, MAY) == (1, NOW + WORK_KIND.delays[0])
 
 
 def test_item_is_due_when_its_delay_is_over(tx: Transaction) -> None:
-    fail(tx, JUNE, NOW + timedelta(seconds=1))
-    fail(tx, MAY)
-    due_at = NOW + KIND.delays[0]
+    postpone_item(tx, JUNE, NOW + timedelta(seconds=1))
+    postpone_item(tx, MAY)
+    due_at = NOW + WORK_KIND.delays[0]
 
-    assert postponed_work.load_due(tx, KIND, due_at - timedelta(seconds=1), 9) == []
-    assert postponed_work.load_due(tx, KIND, due_at, 9) == [MAY]
-    assert postponed_work.load_due(tx, KIND, due_at + timedelta(minutes=1), 9) == [MAY, JUNE]
-    assert postponed_work.load_due(tx, KIND, due_at + timedelta(minutes=1), 1) == [MAY]
+    assert postponed_work.load_due(tx, WORK_KIND, due_at - timedelta(seconds=1), 9) == []
+    assert postponed_work.load_due(tx, WORK_KIND, due_at, 9) == [MAY]
+    assert postponed_work.load_due(tx, WORK_KIND, due_at + timedelta(minutes=1), 9) == [MAY, JUNE]
+    assert postponed_work.load_due(tx, WORK_KIND, due_at + timedelta(minutes=1), 1) == [MAY]
     assert postponed_work.load_due(tx, WorkKind.BALANCE_COMPANY, due_at, 9) == []
 
 
 def test_waiting_items_are_skipped_and_obsolete_items_are_deleted(tx: Transaction) -> None:
     other = WorkItem("other", "2026-05")
-    fail(tx, MAY)
-    fail(tx, JUNE)
+    postpone_item(tx, MAY)
+    postpone_item(tx, JUNE)
 
-    assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW) == [other]
-    assert postponed_work.load(tx, KIND) == {JUNE}
-    assert postponed_work.drop_postponed(tx, KIND, [other, JUNE], NOW + KIND.delays[0]) == [other, JUNE]
+    assert postponed_work.drop_postponed(tx, WORK_KIND, [other, JUNE], NOW) == [other]
+    assert postponed_work.load(tx, WORK_KIND) == {JUNE}
+    assert postponed_work.drop_postponed(tx, WORK_KIND, [other, JUNE], NOW + WORK_KIND.delays[0]) == [other, JUNE]
 
 
 def test_postponed_items_are_counted_by_company_and_kind(tx: Transaction) -> None:
-    fail(tx, MAY)
-    fail(tx, JUNE)
-    fail(tx, WorkItem("other", "2026-05"))
+    postpone_item(tx, MAY)
+    postpone_item(tx, JUNE)
+    postpone_item(tx, WorkItem("other", "2026-05"))
     postponed_work.postpone(tx, WorkKind.BALANCE_COMPANY, WorkItem("company"), "ValueError", NOW)
 
     assert postponed_work.counts(tx) == [
         ("company", WorkKind.BALANCE_COMPANY, 1),
-        ("company", KIND, 2),
-        ("other", KIND, 1),
+        ("company", WORK_KIND, 2),
+        ("other", WORK_KIND, 1),
     ]

@@ -16,9 +16,9 @@ from tasks.engine_check import replication_problems
 from tests.builders.synchronous_primary import synchronous_primary
 from tests.faults.processes import wait_for
 
-SYNCHRONOUS = Standby("one", is_synchronous=True, lag=timedelta(0))
-ASYNCHRONOUS = Standby("two", is_synchronous=False, lag=timedelta(seconds=2))
-LAGGING = Standby("three", is_synchronous=True, lag=timedelta(seconds=45))
+SYNCHRONOUS_STANDBY = Standby("one", is_synchronous=True, lag=timedelta(0))
+ASYNCHRONOUS_STANDBY = Standby("two", is_synchronous=False, lag=timedelta(seconds=2))
+LAGGING_STANDBY = Standby("three", is_synchronous=True, lag=timedelta(seconds=45))
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def primary(tmp_path_factory):
 
 
 @contextmanager
-def standby(url, folder):
-    """Receive the write-ahead log of a primary, like a standby with the name `copy`."""
+def running_standby(url, folder):
+    """During the block, receive the write-ahead log of a primary like a standby named `copy`."""
     folder.mkdir()
     connection = f"{libpq_url(url)}&application_name=copy"
     command = [postgres_program("pg_receivewal"), "-D", str(folder), "--synchronous", "-d", connection]
@@ -41,27 +41,27 @@ def standby(url, folder):
         process.wait()
 
 
-def configure(primary, names):
+def set_synchronous_standbys(primary, names):
     with psycopg.connect(libpq_url(primary.url), autocommit=True) as connection:
         connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
         connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.mark.slow
-def test_standbys_of_a_primary_are_seen(primary, tmp_path):
+def test_standbys_of_a_primary_are_read_with_their_mode(primary, tmp_path):
     engine = connect(primary.url, application_name="tests")
 
-    def seen():
+    def read_standbys():
         with transaction(engine) as tx:
             found = read_replication(tx)
         return found.commits_wait, [(each.name, each.is_synchronous) for each in found.standbys]
 
-    assert seen() == (False, [])
-    with standby(primary.url, tmp_path / "log"):
-        wait_for(lambda: seen() == (False, [("copy", False)]), 20, "the standby is connected")
-        configure(primary, "copy")
-        wait_for(lambda: seen() == (True, [("copy", True)]), 20, "the standby is synchronous")
-    configure(primary, "")
+    assert read_standbys() == (False, [])
+    with running_standby(primary.url, tmp_path / "log"):
+        wait_for(lambda: read_standbys() == (False, [("copy", False)]), 20, "the standby is connected")
+        set_synchronous_standbys(primary, "copy")
+        wait_for(lambda: read_standbys() == (True, [("copy", True)]), 20, "the standby is synchronous")
+    set_synchronous_standbys(primary, "")
     engine.dispose()
 
 
@@ -78,14 +78,14 @@ def test_standbys_are_not_reported_to_a_role_that_may_not_see_them(primary):
     ("commits_wait", "standbys", "problems"),
     [
         (False, [], []),
-        (True, [SYNCHRONOUS, ASYNCHRONOUS], []),
+        (True, [SYNCHRONOUS_STANDBY, ASYNCHRONOUS_STANDBY], []),
         (True, [], ["commits wait for a standby"]),
-        (True, [ASYNCHRONOUS], ["commits wait for a standby"]),
-        (False, [ASYNCHRONOUS], ["no standby is synchronous (two)"]),
-        (True, [LAGGING], ["the standby three lags by 45 s"]),
+        (True, [ASYNCHRONOUS_STANDBY], ["commits wait for a standby"]),
+        (False, [ASYNCHRONOUS_STANDBY], ["no standby is synchronous (two)"]),
+        (True, [LAGGING_STANDBY], ["the standby three lags by 45 s"]),
     ],
 )
-def test_problem_of_standbys_is_named(commits_wait, standbys, problems):
+def test_health_names_the_problem_of_the_standbys(commits_wait, standbys, problems):
     found = list(replication_problems(Replication(commits_wait, standbys)))
 
     assert len(found) == len(problems)

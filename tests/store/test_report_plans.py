@@ -1,4 +1,4 @@
-"""Reports finish in time on a ledger that was bulk-loaded and never analyzed. Their plans need no statistics."""
+"""Reports finish in time on a bulk-loaded ledger that was never analyzed. Their plans need no statistics."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,27 +25,27 @@ from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
 
-PAYMENTS = 20_000
+PAYMENT_COUNT = 20_000
 NOW = datetime(2026, 6, 2, 12, tzinfo=ZoneInfo("America/Denver"))
 TODAY = NOW.date()
-SMALL = ("patients", "import_tasks", "entry_links")
+SMALL_TABLES = ("patients", "import_tasks", "entry_links")
 # A plan that reads all rows once for each row takes minutes; the right ones take less than a second.
-LIMIT = "20s"
-LARGE = "lines|entries|charges|allocations|findings|set_aside|history"
-SCAN = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on ({LARGE})\w*")
+TIME_LIMIT = "20s"
+LARGE_TABLES = "lines|entries|charges|allocations|findings|set_aside|history"
+SCAN_OF_LARGE_TABLE = re.compile(rf"(\w+ )*Scan( Backward)?( using \w+)? on ({LARGE_TABLES})\w*")
 
 
 @pytest.fixture(scope="module")
 def database(postgres_url: str, empty_ledger: str) -> Iterator[Database]:
     with scratch_database(postgres_url, empty_ledger) as url:
         opened = connect(url, application_name="tests")
-        fill_ledger(opened, PAYMENTS)
+        fill_ledger(opened, PAYMENT_COUNT)
         yield opened
         opened.dispose()
 
 
 @pytest.fixture(scope="module")
-def isolated(database: Database) -> Iterator[Database]:
+def isolated_database(database: Database) -> Iterator[Database]:
     """The database as the console opens it for a user of the company."""
     opened = connect_isolated(database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
     yield with_access(opened, Access(frozenset({COMPANY})))
@@ -56,69 +56,72 @@ def count_rows(rows: Any) -> int:
     return sum(1 for _ in rows)
 
 
-def allocations(tx: Transaction) -> int:
+def count_allocations(tx: Transaction) -> int:
     (account,) = distributing.show_account(tx, PATIENT, Scope.of_clinics(CLINIC))
     return count_rows(distributing.show_allocations(tx, account))
 
 
-REPORTS: dict[str, tuple[Callable[[Transaction], int], int]] = {
-    "log": (lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter())), PAYMENTS),
-    "log of a patient": (lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter(PATIENT))), PAYMENTS),
+REPORT_AND_ROW_COUNT: dict[str, tuple[Callable[[Transaction], int], int]] = {
+    "log": (lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter())), PAYMENT_COUNT),
+    "log of a patient": (lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter(PATIENT))), PAYMENT_COUNT),
     "log of a clinic": (
         lambda tx: count_rows(reporting.payment_log(tx, PaymentLogFilter(scope=Scope.of_clinics(CLINIC)))),
-        PAYMENTS,
+        PAYMENT_COUNT,
     ),
     "log, expanded": (
         lambda tx: sum(len(each) for _, each in reporting.expanded_payment_log(tx, PaymentLogFilter())),
-        PAYMENTS,
+        PAYMENT_COUNT,
     ),
     "log, a page": (lambda tx: len(reporting.payment_log_page(tx, PaymentLogFilter(PATIENT), Window(50)).rows), 50),
-    "feed": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter())), PAYMENTS),
-    "feed of a patient": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(patient=PATIENT))), PAYMENTS),
+    "feed": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter())), PAYMENT_COUNT),
+    "feed of a patient": (lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(patient=PATIENT))), PAYMENT_COUNT),
     "feed of a clinic": (
         lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(scope=Scope.of_clinics(CLINIC)))),
-        PAYMENTS,
+        PAYMENT_COUNT,
     ),
     "feed, a page": (lambda tx: len(reporting.claims_feed_page(tx, FeedFilter(), Window(50)).rows), 50),
     "feed of days": (
         lambda tx: count_rows(reporting.claims_feed(tx, FeedFilter(since=date(2026, 5, 31), until=date(2026, 6, 2)))),
-        PAYMENTS,
+        PAYMENT_COUNT,
     ),
-    "feed, summed": (lambda tx: sum(each.count for each in reporting.claims_feed_sums(tx, FeedFilter())), PAYMENTS),
-    "exceptions": (lambda tx: count_rows(reporting.exceptions(tx, ExceptionFilter())), PAYMENTS),
+    "feed, summed": (
+        lambda tx: sum(each.count for each in reporting.claims_feed_sums(tx, FeedFilter())),
+        PAYMENT_COUNT,
+    ),
+    "exceptions": (lambda tx: count_rows(reporting.exceptions(tx, ExceptionFilter())), PAYMENT_COUNT),
     "exceptions of a patient": (
         lambda tx: count_rows(reporting.exceptions(tx, ExceptionFilter(patient=PATIENT))),
-        PAYMENTS,
+        PAYMENT_COUNT,
     ),
     "exceptions, a page": (lambda tx: len(reporting.exceptions_page(tx, ExceptionFilter(), Window(50)).rows), 50),
-    "account and its allocations": (allocations, PAYMENTS),
+    "account and its allocations": (count_allocations, PAYMENT_COUNT),
     "months": (lambda tx: len(closing.list_months(tx, COMPANY)), 1),
-    "close warnings": (lambda tx: len(closing.close_warnings(tx, COMPANY, Month(2026, 6))), PAYMENTS * 5 // 4),
-    "overview": (lambda tx: dashboard.overview(tx, TODAY, EVERYTHING, NOW).unposted[0].count, PAYMENTS // 4),
-    "balance": (lambda tx: balancing.balance(tx, BalanceFilter()).equal, PAYMENTS * 3 // 4),
+    "close warnings": (lambda tx: len(closing.close_warnings(tx, COMPANY, Month(2026, 6))), PAYMENT_COUNT * 5 // 4),
+    "overview": (lambda tx: dashboard.overview(tx, TODAY, EVERYTHING, NOW).unposted[0].count, PAYMENT_COUNT // 4),
+    "balance": (lambda tx: balancing.balance(tx, BalanceFilter()).equal, PAYMENT_COUNT * 3 // 4),
     "balance of a year": (
         lambda tx: balancing.balance(tx, BalanceFilter(date(2026, 1, 1), date(2026, 12, 31))).equal,
-        PAYMENTS * 3 // 4,
+        PAYMENT_COUNT * 3 // 4,
     ),
-    "balance, by payment": (lambda tx: count_rows(balancing.differing_lines(tx, BalanceFilter())), PAYMENTS // 4),
+    "balance, by payment": (lambda tx: count_rows(balancing.differing_lines(tx, BalanceFilter())), PAYMENT_COUNT // 4),
 }
 
 
 @pytest.mark.parametrize("is_isolated", [False, True])
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", REPORT_AND_ROW_COUNT)
 def test_report_is_read_in_time_without_statistics(
-    database: Database, isolated: Database, name: str, *, is_isolated: bool
+    database: Database, isolated_database: Database, name: str, *, is_isolated: bool
 ) -> None:
-    read, rows = REPORTS[name]
-    with snapshot_transaction(isolated if is_isolated else database) as tx:
-        tx.execute(text(f"SET LOCAL statement_timeout = '{LIMIT}'"))
+    read, rows = REPORT_AND_ROW_COUNT[name]
+    with snapshot_transaction(isolated_database if is_isolated else database) as tx:
+        tx.execute(text(f"SET LOCAL statement_timeout = '{TIME_LIMIT}'"))
 
         assert read(tx) == rows
 
 
 @contextmanager
 def collected_plans(tx: Transaction) -> Iterator[list[str]]:
-    """Collect the lines of the plans of all queries that a transaction runs."""
+    """Yield a list, and add to it the plan lines of each query that the transaction runs in the block."""
     plans: list[str] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
@@ -137,22 +140,22 @@ def scans_of_large_tables(database: Database, read: Callable[[Transaction], int]
         read(tx)
         tx.rollback()
     # A policy needs the company, which an index may lack.
-    found = (SCAN.search(line) for line in plans)
+    found = (SCAN_OF_LARGE_TABLE.search(line) for line in plans)
     return sorted(scan[0].replace("Index Only", "Index") for scan in found if scan)
 
 
-@pytest.mark.parametrize("name", REPORTS)
-def test_policies_change_no_plan(database: Database, isolated: Database, name: str) -> None:
-    read, _ = REPORTS[name]
+@pytest.mark.parametrize("name", REPORT_AND_ROW_COUNT)
+def test_policies_change_no_plan(database: Database, isolated_database: Database, name: str) -> None:
+    read, _ = REPORT_AND_ROW_COUNT[name]
 
-    assert scans_of_large_tables(isolated, read) == scans_of_large_tables(database, read) != []
+    assert scans_of_large_tables(isolated_database, read) == scans_of_large_tables(database, read) != []
 
 
 @pytest.mark.parametrize("name", ["log, a page", "feed, a page", "exceptions, a page"])
-def test_plan_of_a_page_is_kept(isolated: Database, name: str) -> None:
-    read, rows = REPORTS[name]
+def test_plan_of_a_page_is_kept(isolated_database: Database, name: str) -> None:
+    read, rows = REPORT_AND_ROW_COUNT[name]
     kept = f"SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%LIMIT {rows + 1}'"
-    with isolated.connect() as tx:
+    with isolated_database.connect() as tx:
         for _ in range(12):
             read(tx)
         (generic_plans,) = tx.execute(text(kept)).scalars()
@@ -172,18 +175,18 @@ def test_balance_by_payment_begins_before_the_ledger_is_read(database: Database)
         first = next(balancing.differing_lines(tx, BalanceFilter()))
 
         assert first.payment == "clinic/p-100/1"
-        assert tx.execute(text(read_rows)).scalar_one() - before < PAYMENTS / 3
+        assert tx.execute(text(read_rows)).scalar_one() - before < PAYMENT_COUNT / 3
 
 
 @pytest.mark.parametrize("is_analyzed", [False, True])  # in this order: the statistics stay
 @pytest.mark.parametrize("is_isolated", [False, True])
 def test_timeline_reads_history_by_index(
-    database: Database, isolated: Database, *, is_analyzed: bool, is_isolated: bool
+    database: Database, isolated_database: Database, *, is_analyzed: bool, is_isolated: bool
 ) -> None:
     if is_analyzed:
         with transaction(database) as tx:
             tx.execute(text("ANALYZE"))
-    with (isolated if is_isolated else database).connect() as tx:
+    with (isolated_database if is_isolated else database).connect() as tx:
         key = LineKey(*tx.execute(text(f"SELECT {', '.join(LineKey._fields)} FROM set_aside LIMIT 1")).one())
         with collected_plans(tx) as plans:
             rows = timeline.read(tx, (key,), (-1,))
@@ -193,5 +196,5 @@ def test_timeline_reads_history_by_index(
     assert any("history" in line and "Index" in line for line in plans)
     # A table of at most one page is read without its index.
     assert not [
-        line for line in plans if "Seq Scan" in line and not line.partition("Seq Scan on ")[2].startswith(SMALL)
+        line for line in plans if "Seq Scan" in line and not line.partition("Seq Scan on ")[2].startswith(SMALL_TABLES)
     ]

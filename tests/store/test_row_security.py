@@ -1,4 +1,4 @@
-"""Row-level security: the rows that the console's role reads and writes. Every table of company data has it."""
+"""Row-level security limits the rows that the console's role reads and writes. Every table of company data has it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ from payments.store.migrations import row_security
 from tests.console.conftest import CHEAP
 from tests.console.web.two_companies import EARLIER_USER, FOREIGN, FOREIGN_USER, OWN, fill_ledger
 from tests.engines import scratch_database
-from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES
+from tests.store.test_tenant_keys import INSTALLATION_TABLES, TABLES_QUERY
 
-UNLIMITED = {
+UNLIMITED_TABLES = {
     "alembic_version": "the version of the schema",
     "backfills": "the progress of a migration; the console has no right on it",
     "import_tasks": "the Celery task of each import transaction, which may have payments of several companies",
@@ -38,13 +38,13 @@ UNLIMITED = {
 """Tables without row-level security, with the reason."""
 HIDDEN, DELETED = {"events", "job_runs", "backfills"}, {"sessions", "login_failures", "uploaded_logs", "saved_views"}
 """Tables on which the console has no right."""
-OF_COMPANY = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
+COMPANY_CONDITIONS = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
     "requeue_runs": """choice -> 'companies' = '["{0}"]'""",
     **dict.fromkeys(("sessions", "uploaded_logs"), "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')"),
 }
-"""The rows of a company in tables without a company of each row; in others, `company_id` is the company."""
+"""The condition of a company's rows, for tables whose rows are not selected by `company_id` alone."""
 # Rows that `fill` does not leave.
-MORE_ROWS = (
+INSERT_MORE_ROWS = (
     "INSERT INTO account_marks (company_id, patient_id, marked_at) SELECT company_id, patient_id, now() FROM lines",
     """INSERT INTO allocations (line_ref, clinic_id, charge_id, company_id, patient_id, amount, rule, distribution_date,
         made_at) SELECT id, clinic_id, '1', company_id, patient_id, 1, '', '2026-06-05', now() FROM lines""",
@@ -57,8 +57,8 @@ MORE_ROWS = (
     *(f"INSERT INTO {name}_was SELECT now(), {name}.* FROM {name}" for name in ("findings", "charges", "set_aside")),
 )
 AUDIT_COLUMNS = "(at, who, action, subject, detail, address, company_id)"
-ADD_USER = "INSERT INTO users (name, role, password_hash, added_at, added_by"
-OWN_ONLY = Access(frozenset({OWN}))
+INSERT_USER = "INSERT INTO users (name, role, password_hash, added_at, added_by"
+OWN_ACCESS = Access(frozenset({OWN}))
 NOW = datetime(2026, 6, 5, tzinfo=UTC)
 
 
@@ -83,7 +83,7 @@ def owner(url: str) -> Iterator[Database]:
             authentication.add_user(tx, user, NewPassword("a long password", CHEAP), NOW, "user:all")
         for name in ("own", FOREIGN_USER, "both", "all", EARLIER_USER):
             authentication.create_token(tx, name, NOW, f"user:{name}")
-        for statement in MORE_ROWS:
+        for statement in INSERT_MORE_ROWS:
             tx.execute(text(statement))
     yield opened
     opened.dispose()
@@ -97,14 +97,16 @@ def isolated(owner: Database, url: str) -> Iterator[Database]:
 
 
 def tables(tx: Transaction) -> dict[str, bool]:
-    return {row.relname: row.exists for row in tx.execute(text(TABLES))}
+    return {row.relname: row.exists for row in tx.execute(text(TABLES_QUERY))}
 
 
 def rows(tx: Transaction, table: str, company: str | None = None) -> list[str]:
-    of_company = OF_COMPANY.get(table, "company_id = '{0}'").format(company)
+    of_company = COMPANY_CONDITIONS.get(table, "company_id = '{0}'").format(company)
     condition = "true" if company is None else f"({of_company})"
     if company is not None and table == "audit":
-        condition += f" AND who IN (SELECT 'user:' || name FROM users WHERE {OF_COMPANY['users'].format(company)})"
+        condition += (
+            f" AND who IN (SELECT 'user:' || name FROM users WHERE {COMPANY_CONDITIONS['users'].format(company)})"
+        )
     found = tx.execute(text(f"SELECT CAST({table} AS text) FROM {table} WHERE {condition}".replace(":", "\\:")))
     return sorted(found.scalars())
 
@@ -118,8 +120,8 @@ def test_every_table_of_company_data_has_row_level_security(tx: Transaction) -> 
     protected = set(tx.execute(text(query)).scalars())
 
     assert {name for name, has_company in tables(tx).items() if has_company} - protected == set()
-    assert set(tables(tx)) - protected == set(UNLIMITED)
-    assert set(UNLIMITED) <= set(INSTALLATION_TABLES)
+    assert set(tables(tx)) - protected == set(UNLIMITED_TABLES)
+    assert set(UNLIMITED_TABLES) <= set(INSTALLATION_TABLES)
 
 
 def test_console_role_has_no_rights_on_partitions_and_changes_no_append_only_row(tx: Transaction) -> None:
@@ -138,9 +140,9 @@ def test_console_role_has_no_rights_on_partitions_and_changes_no_append_only_row
 
 def test_transaction_reads_only_rows_of_its_companies(owner: Database, isolated: Database) -> None:
     with transaction(owner) as tx:
-        names = sorted(set(tables(tx)) - set(UNLIMITED) - HIDDEN)
+        names = sorted(set(tables(tx)) - set(UNLIMITED_TABLES) - HIDDEN)
         expected, foreign = ({name: rows(tx, name, company) for name in names} for company in (OWN, FOREIGN))
-    with transaction(with_access(isolated, OWN_ONLY)) as tx:
+    with transaction(with_access(isolated, OWN_ACCESS)) as tx:
         found = {name: rows(tx, name) for name in names}
 
     assert found == expected
@@ -156,7 +158,7 @@ def test_transaction_without_companies_reads_no_row_of_company_data(
     with transaction(owner) as tx:
         users = rows(tx, "users")
     with transaction(database) as tx:
-        found = {name: rows(tx, name) for name in set(tables(tx)) - set(UNLIMITED) - HIDDEN}
+        found = {name: rows(tx, name) for name in set(tables(tx)) - set(UNLIMITED_TABLES) - HIDDEN}
     if access is AUTHENTICATION_ACCESS:
         assert found.pop("users") == users
         assert len(found.pop("sessions")) == len(users)
@@ -179,8 +181,8 @@ def test_transaction_of_the_installation_reads_all_rows(owner: Database, isolate
         "INSERT INTO history (at, what, company_id, detail, who) VALUES ('2026-06-05', 'x', 'beta-company', '', 'x')",
         "INSERT INTO history (at, what, line_ref, detail, who) VALUES ('2026-06-05', 'x', 1, '', 'x')",
         f"INSERT INTO audit {AUDIT_COLUMNS} VALUES ('2026-06-05', 'user:own', 'x', '', '', '', 'beta-company')",
-        f"{ADD_USER}, companies) VALUES ('spy', 'admin', '', now(), 'x', '{{alpha,beta-company}}')",
-        f"{ADD_USER}) VALUES ('spy', 'admin', '', now(), 'x')",
+        f"{INSERT_USER}, companies) VALUES ('spy', 'admin', '', now(), 'x', '{{alpha,beta-company}}')",
+        f"{INSERT_USER}) VALUES ('spy', 'admin', '', now(), 'x')",
         "UPDATE users SET companies = NULL WHERE name = 'own'",
         "UPDATE companies SET company_id = 'beta-company-3'",
         "UPDATE lines SET company_id = 'beta-company'",
@@ -191,7 +193,7 @@ def test_transaction_of_the_installation_reads_all_rows(owner: Database, isolate
     ],
 )
 def test_transaction_writes_no_row_of_another_company(isolated: Database, owner: Database, statement: str) -> None:
-    with pytest.raises(DBAPIError) as error, transaction(with_access(isolated, OWN_ONLY)) as tx:
+    with pytest.raises(DBAPIError) as error, transaction(with_access(isolated, OWN_ACCESS)) as tx:
         tx.execute(text(statement))
 
     assert getattr(error.value.orig, "sqlstate", None) == "42501"
@@ -213,7 +215,7 @@ def test_update_of_all_rows_changes_those_of_the_own_company(
 ) -> None:
     with transaction(owner) as tx:
         own = rows(tx, table, OWN)
-    with transaction(with_access(isolated, OWN_ONLY)) as tx:
+    with transaction(with_access(isolated, OWN_ACCESS)) as tx:
         changed = tx.execute(text(f"UPDATE {table} SET {column} = {column}"))
 
     assert changed.rowcount == len(own)
@@ -221,7 +223,7 @@ def test_update_of_all_rows_changes_those_of_the_own_company(
 
 def test_role_and_companies_last_until_the_transaction_ends(isolated: Database) -> None:
     state = text("SELECT current_user, current_setting('payments.companies', true) = '{alpha}'")
-    with with_access(isolated, OWN_ONLY).connect() as connection:
+    with with_access(isolated, OWN_ACCESS).connect() as connection:
         assert connection.execute(state).one() == (CONSOLE_ROLE, True)
         connection.rollback()
         driver: Any = connection.connection.dbapi_connection

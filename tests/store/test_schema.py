@@ -21,13 +21,13 @@ pytestmark = pytest.mark.slow
 
 
 @contextmanager
-def temporary_engine(url):
+def opened_engine(url):
     engine = connect(url, application_name="tests")
     yield engine
     engine.dispose()
 
 
-INSERT = (
+INSERT_ENTRY = (
     "INSERT INTO entries (part, kind, amount, company_id, clinic_id, patient_id, charge_type, method, deposit_date, "
     "posting_date, posted_at, entered_by) VALUES (1, 'manual', 1, 'company', 'clinic', 'patient', 'Copay', 'Cash', "
     "CAST(:day AS date), '2026-06-10', '2026-06-10', 'user:biller')"
@@ -58,7 +58,7 @@ def test_later_schema_is_current_and_left_unchanged(postgres_url, empty_ledger):
     with (
         scratch_database(postgres_url, empty_ledger) as url,
         psycopg.connect(libpq_url(url), autocommit=True) as connection,
-        temporary_engine(url) as engine,
+        opened_engine(url) as engine,
     ):
         for revision, current in (("0001", False), ("9001", True)):
             connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
@@ -90,19 +90,19 @@ def test_entries_cannot_be_changed(tx, statement):
 @pytest.mark.parametrize(("state", "refused"), [("OPEN", False), ("SCHEDULED", False), ("CLOSED", True)])
 def test_entry_with_deposit_date_in_closed_month_is_refused(tx, state, refused):
     set_month_state(tx, "2026-05", state)
-    tx.execute(text(INSERT), {"day": "2026-06-01"})
+    tx.execute(text(INSERT_ENTRY), {"day": "2026-06-01"})
 
     for day in ("1999-12-31", "2026-04-30", "2026-05-01", "2026-05-31"):
         if refused:
             with pytest.raises(DBAPIError, match="the month is closed for company company"), tx.begin_nested():
-                tx.execute(text(INSERT), {"day": day})
+                tx.execute(text(INSERT_ENTRY), {"day": day})
         else:
-            tx.execute(text(INSERT), {"day": day})
+            tx.execute(text(INSERT_ENTRY), {"day": day})
 
 
 def test_inserting_an_entry_creates_its_month(tx):
     for day in ("2026-04-30", "2026-05-01", "2026-05-31"):
-        tx.execute(text(INSERT), {"day": day})
+        tx.execute(text(INSERT_ENTRY), {"day": day})
 
     found = tx.execute(text("SELECT month::text, state FROM company_months WHERE company_id = 'company' ORDER BY 1"))
     assert found.all() == [("2026-04-01", "OPEN"), ("2026-05-01", "OPEN")]
@@ -127,4 +127,4 @@ def test_closed_month_cannot_be_changed(tx, statement):
 def test_closed_month_of_another_company_has_no_effect(tx):
     set_month_state(tx, "2026-05", "CLOSED")
 
-    tx.execute(text(INSERT.replace("'company'", "'other'")), {"day": "2026-05-01"})
+    tx.execute(text(INSERT_ENTRY.replace("'company'", "'other'")), {"day": "2026-05-01"})

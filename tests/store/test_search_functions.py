@@ -1,4 +1,4 @@
-"""The functions of the search run as the owner of the tables. A transaction gets only rows of its own companies."""
+"""The search functions run as the owner of the tables, but return only rows of the transaction's companies."""
 
 from collections.abc import Iterator
 
@@ -25,10 +25,10 @@ from tests.engines import scratch_database
 pytestmark = pytest.mark.slow
 
 OWN, FOREIGN = "own", "foreign"
-BOTH_COMPANIES = "ARRAY['own', 'foreign']"
-FUNCTIONS = {
-    "find_patients": f"SELECT company FROM find_patients({BOTH_COMPANIES}, NULL, ARRAY['bea'], 10)",
-    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH_COMPANIES}, NULL, 73.19, 10)",
+BOTH_COMPANIES_SQL = "ARRAY['own', 'foreign']"
+QUERY_BY_FUNCTION = {
+    "find_patients": f"SELECT company FROM find_patients({BOTH_COMPANIES_SQL}, NULL, ARRAY['bea'], 10)",
+    "lines_of_amount": f"SELECT company FROM lines_of_amount({BOTH_COMPANIES_SQL}, NULL, 73.19, 10)",
 }
 
 
@@ -49,17 +49,17 @@ def url(postgres_url: str, empty_ledger: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def isolated(url: str) -> Iterator[Database]:
+def isolated_database(url: str) -> Iterator[Database]:
     opened = connect_isolated(url, application_name="tests", pool_size=1)
     yield opened
     opened.dispose()
 
 
 def companies_found(tx: Transaction, function: str) -> list[str]:
-    return sorted(tx.execute(text(FUNCTIONS[function])).scalars())
+    return sorted(tx.execute(text(QUERY_BY_FUNCTION[function])).scalars())
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", QUERY_BY_FUNCTION)
 @pytest.mark.parametrize(
     ("access", "found"),
     [
@@ -71,13 +71,13 @@ def companies_found(tx: Transaction, function: str) -> list[str]:
     ],
 )
 def test_function_returns_rows_of_the_companies_of_the_transaction(
-    isolated: Database, function: str, access: Access, found: list[str]
+    isolated_database: Database, function: str, access: Access, found: list[str]
 ) -> None:
-    with transaction(with_access(isolated, access)) as tx:
+    with transaction(with_access(isolated_database, access)) as tx:
         assert companies_found(tx, function) == found
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", QUERY_BY_FUNCTION)
 def test_function_refuses_a_role_that_may_not_read_payments(url: str, function: str) -> None:
     with psycopg.connect(libpq_url(url), autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS search_stranger")
@@ -85,15 +85,15 @@ def test_function_refuses_a_role_that_may_not_read_payments(url: str, function: 
         try:
             connection.execute("SET SESSION AUTHORIZATION search_stranger")
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(FUNCTIONS[function])
+                connection.execute(QUERY_BY_FUNCTION[function])
         finally:
             connection.execute("RESET SESSION AUTHORIZATION")
             connection.execute("DROP ROLE search_stranger")
 
 
 @pytest.mark.parametrize("wanted", ["Beatrix", "bea", "$73.19", "beatriks"])
-def test_row_level_security_limits_a_search_without_a_scope(isolated: Database, wanted: str) -> None:
-    with transaction(with_access(isolated, Access(frozenset({OWN})))) as tx:
+def test_row_level_security_limits_a_search_without_a_scope(isolated_database: Database, wanted: str) -> None:
+    with transaction(with_access(isolated_database, Access(frozenset({OWN})))) as tx:
         found = searching.search(tx, wanted, Scope())
 
     companies = [each.patient.company for each in found.patients] + [

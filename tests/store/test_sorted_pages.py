@@ -1,4 +1,4 @@
-"""The pages of a sorted list, read forward or backward, are together the list in the order of a plain sort."""
+"""All pages of a list, read forward or backward, together contain the list in the order of a plain ORDER BY."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from payments.store.reports import claims_feed, exceptions, payment_log
 from tests.examples import example_count
 
 COMPANIES, CLINICS = ("alpha", "beta"), ("north", "south")
-_ADD = (
+_INSERT_STATEMENTS = (
     "INSERT INTO companies (company_id) VALUES ('alpha'), ('beta')",
     "INSERT INTO patients (company_id, patient_id, name) VALUES ('alpha', 'ada', 'Zoe'), ('alpha', 'bea', 'Ann')",
     (
@@ -69,7 +69,7 @@ _ADD = (
     SELECT at, 'user:' || tries, patient, clinic, '', '', company FROM rows
     """,
 )
-_ROWS = """
+_ROWS_TABLE = """
 CREATE TEMPORARY TABLE rows ON COMMIT DROP AS
 SELECT number, company, clinic, patient, NULLIF(kind, '') AS kind, amount::numeric / 100 AS amount,
     TIMESTAMPTZ '2026-06-05 12:00+00' + hours * interval '6 hours' AS at,
@@ -81,11 +81,8 @@ FROM unnest(CAST(:company AS text[]), CAST(:clinic AS text[]), CAST(:patient AS 
 """
 
 
-class Row(NamedTuple):
-    """The values of a row that determine its place in a list.
-
-    There are few different values, so many rows are equal.
-    """
+class ListedRow(NamedTuple):
+    """The values of a row that determine its place in a list. Many rows are equal, because there are few values."""
 
     company: str
     clinic: str
@@ -98,9 +95,9 @@ class Row(NamedTuple):
     is_dead: bool
 
 
-ROWS = st.lists(
+row_lists = st.lists(
     st.builds(
-        Row,
+        ListedRow,
         company=st.sampled_from(COMPANIES),
         clinic=st.sampled_from(CLINICS),
         patient=st.sampled_from(["ada", "Bea", "bea", "Zoë ~ 1", "\u00e9mile"]),
@@ -116,14 +113,14 @@ ROWS = st.lists(
 
 
 class SortedList(NamedTuple):
-    """A list: its definition, its sort keys, and functions that read a window and the values of a column in a scope."""
+    """A list: its definition, its sort keys, and a function that reads a window of it."""
 
     report: Report
     sorts: Any
     read: Callable[[Transaction, Scope, Window, Sort], list[PositionedRow[Any]]]
 
 
-LISTS = {
+LIST_BY_NAME = {
     "feed": SortedList(
         CLAIMS_FEED,
         claims_feed.SORTS,
@@ -146,26 +143,26 @@ LISTS = {
 
 
 @contextmanager
-def stored_rows(tx: Transaction, rows: list[Row]) -> Iterator[None]:
+def stored_rows(tx: Transaction, rows: list[ListedRow]) -> Iterator[None]:
     """Store rows until the end of the block."""
     savepoint = tx.begin_nested()
-    columns = {name: [getattr(row, name) for row in rows] for name in Row._fields}
-    tx.execute(text(_ROWS), columns)
-    for statement in _ADD:
+    columns = {name: [getattr(row, name) for row in rows] for name in ListedRow._fields}
+    tx.execute(text(_ROWS_TABLE), columns)
+    for statement in _INSERT_STATEMENTS:
         tx.execute(text(statement))
     yield
     savepoint.rollback()
 
 
-def plainly_sorted(tx: Transaction, values: list[Any], sql_type: str, sort: Sort) -> list[Any]:
-    """Return values in the order of a plain sort by PostgreSQL."""
+def sort_by_database(tx: Transaction, values: list[Any], sql_type: str, sort: Sort) -> list[Any]:
+    """Return values in the order of a plain ORDER BY of PostgreSQL."""
     direction = "DESC" if sort.is_descending else "ASC"
     query = f"SELECT value FROM unnest(CAST(:found AS {sql_type}[])) AS value ORDER BY value {direction}"
     return list(tx.execute(text(query), {"found": values}).scalars())
 
 
 def read_pages(read: Callable[[Window], Page[Any]], start: Window, *, forward: bool) -> list[Page[Any]]:
-    """Return the pages in order, from the first page to the last or from the last page to the first."""
+    """Return all pages, from the first to the last if `forward`, otherwise from the last to the first."""
     pages = [read(start)]
     while pages[-1].has_more if forward else pages[-1].has_previous:
         edge = pages[-1].rows[-1 if forward else 0].position
@@ -174,18 +171,18 @@ def read_pages(read: Callable[[Window], Page[Any]], start: Window, *, forward: b
     return pages
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", LIST_BY_NAME)
 def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str) -> None:
-    each = LISTS[name]
+    each = LIST_BY_NAME[name]
 
     @settings(max_examples=example_count(20))
     @given(
-        rows=ROWS,
+        rows=row_lists,
         sort=st.sampled_from(each.report.sorts),
         size=st.integers(1, 5),
         scope=st.sampled_from([EVERYTHING, Scope.of_companies("alpha")]),
     )
-    def check(rows: list[Row], sort: Sort, size: int, scope: Scope) -> None:
+    def check(rows: list[ListedRow], sort: Sort, size: int, scope: Scope) -> None:
         def read(window: Window) -> Page[Any]:
             return read_window(window, lambda part: each.read(tx, scope, part, sort))
 
@@ -195,9 +192,9 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
             backward = read_pages(read, Window(size, is_backward=True), forward=False)
 
             values = [row.position[0] for row in everything]
-            assert values == plainly_sorted(tx, values, each.sorts[sort.column][0].sql_type, sort)
+            assert values == sort_by_database(tx, values, each.sorts[sort.column][0].sql_type, sort)
             assert [row for page in forward for row in page.rows] == list(everything)
-            assert joined_pages(backward) == list(everything)
+            assert join_pages(backward) == list(everything)
             assert len({row.position[-2:] for row in everything}) == len(everything)
             if name != "audit" and scope == EVERYTHING:
                 assert len(everything) == sum(not row.is_dead or name == "feed" for row in rows)
@@ -205,17 +202,17 @@ def test_pages_in_both_directions_equal_a_plain_sort(tx: Transaction, name: str)
     check()
 
 
-def joined_pages(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
-    """Join pages that were read from the last to the first. The first page may repeat rows of the second page."""
+def join_pages(pages: list[Page[Any]]) -> list[PositionedRow[Any]]:
+    """Return the rows of pages that were read backward. The first page may repeat rows of the second page."""
     rows: list[PositionedRow[Any]] = []
     for page in pages:
         rows = [row for row in page.rows if row not in rows] + rows
     return rows
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", LIST_BY_NAME)
 def test_definition_and_queries_have_the_same_sorts(name: str) -> None:
-    report, sorts, _ = LISTS[name]
+    report, sorts, _ = LIST_BY_NAME[name]
     sortable = {column.key: column.sort for column in report.columns if column.sort}
 
     assert sortable.keys() == sorts.keys()
@@ -223,7 +220,9 @@ def test_definition_and_queries_have_the_same_sorts(name: str) -> None:
 
 
 def test_added_row_moves_no_row_to_another_page(tx: Transaction) -> None:
-    rows = [Row("alpha", "north", f"p{number}", "Copay", 100, number, "", 1, is_dead=False) for number in range(9)]
+    rows = [
+        ListedRow("alpha", "north", f"p{number}", "Copay", 100, number, "", 1, is_dead=False) for number in range(9)
+    ]
     with stored_rows(tx, rows):
         first = claims_feed.read_page(tx, FeedFilter(), Window(3))
         second = claims_feed.read_page(tx, FeedFilter(), Window(3, first[-1].position))
@@ -234,7 +233,7 @@ def test_added_row_moves_no_row_to_another_page(tx: Transaction) -> None:
 
 
 def test_positions_are_different_and_in_order(tx: Transaction) -> None:
-    rows = [Row("alpha", "north", "ada", "Copay", 100, 0, "", 1, is_dead=number % 2 == 0) for number in range(6)]
+    rows = [ListedRow("alpha", "north", "ada", "Copay", 100, 0, "", 1, is_dead=number % 2 == 0) for number in range(6)]
     with stored_rows(tx, rows):
         found = [each.position for each in claims_feed.read_page(tx, FeedFilter(), Window(10))]
 

@@ -1,4 +1,4 @@
-"""Every key of company data begins with the company. So does every other index; exceptions are listed with a reason."""
+"""Every key and index of company data begins with the company. Exceptions are listed with the reason."""
 
 import pytest
 from sqlalchemy import text
@@ -40,17 +40,17 @@ CROSS_COMPANY_INDEXES = {
     "set_aside_was_until": "reports as of a moment",
 }
 
-TABLES = """
+TABLES_QUERY = """
 SELECT relname::text, EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'company_id')
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 """
-INDEXES = """
+INDEXES_QUERY = """
 SELECT owner.relname::text, index.relname::text, indisunique, indisvalid, coalesce(attname = 'company_id', false)
 FROM pg_index JOIN pg_class AS owner ON owner.oid = indrelid JOIN pg_class AS index ON index.oid = indexrelid
     LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE owner.relnamespace = 'public'::regnamespace AND NOT owner.relispartition
 """
-FOREIGN_KEYS = """
+FOREIGN_KEYS_QUERY = """
 SELECT conrelid::regclass::text, conname::text, convalidated, own.attname = 'company_id', other.attname = 'company_id'
 FROM pg_constraint JOIN pg_attribute AS own ON own.attrelid = conrelid AND own.attnum = conkey[1]
     JOIN pg_attribute AS other ON other.attrelid = confrelid AND other.attnum = confkey[1]
@@ -59,36 +59,36 @@ WHERE contype = 'f' AND conparentid = 0
 
 
 @pytest.fixture
-def catalog(tx):
+def read_catalog(tx):
     def read(query):
         return [row for row in tx.execute(text(query)) if row[0] not in INSTALLATION_TABLES]
 
     return read
 
 
-def test_every_table_of_company_data_has_the_company(catalog):
-    assert [table for table, has_company in catalog(TABLES) if not has_company] == []
+def test_every_table_of_company_data_has_the_company(read_catalog):
+    assert [table for table, has_company in read_catalog(TABLES_QUERY) if not has_company] == []
 
 
-def test_every_key_begins_with_the_company(catalog):
-    keys = [row for row in catalog(INDEXES) if row.indisunique]
+def test_every_key_begins_with_the_company(read_catalog):
+    keys = [row for row in read_catalog(INDEXES_QUERY) if row.indisunique]
 
-    assert len(keys) > len(catalog(TABLES)) - 5  # the history and the tables of row versions have none
+    assert len(keys) > len(read_catalog(TABLES_QUERY)) - 5  # the history and the tables of row versions have none
     assert [name for _, name, _, valid, first in keys if not (valid and first)] == []
 
 
-def test_every_foreign_key_begins_with_the_company(catalog):
-    keys = catalog(FOREIGN_KEYS)
+def test_every_foreign_key_begins_with_the_company(read_catalog):
+    keys = read_catalog(FOREIGN_KEYS_QUERY)
 
     assert len(keys) == 11
     assert [name for _, name, valid, own, other in keys if not (valid and own and other)] == []
 
 
-def test_every_index_begins_with_the_company_or_is_listed(catalog):
-    others = {name for _, name, unique, _, first in catalog(INDEXES) if not (unique or first)}
+def test_every_index_begins_with_the_company_or_is_listed(read_catalog):
+    others = {name for _, name, unique, _, first in read_catalog(INDEXES_QUERY) if not (unique or first)}
 
     assert others == set(CROSS_COMPANY_INDEXES)
 
 
 def test_every_listed_table_exists(tx):
-    assert set(INSTALLATION_TABLES) <= {name for name, _ in tx.execute(text(TABLES))}
+    assert set(INSTALLATION_TABLES) <= {name for name, _ in tx.execute(text(TABLES_QUERY))}
