@@ -38,7 +38,7 @@ UNLIMITED_TABLES = {
 """Tables without row-level security, with the reason."""
 HIDDEN, DELETED = {"events", "job_runs", "backfills"}, {"sessions", "login_failures", "uploaded_logs", "saved_views"}
 """Tables on which the console has no right."""
-COMPANY_CONDITIONS = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
+ROW_CONDITIONS = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
     "requeue_runs": """choice -> 'companies' = '["{0}"]'""",
     **dict.fromkeys(("sessions", "uploaded_logs"), "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')"),
 }
@@ -101,12 +101,10 @@ def tables(tx: Transaction) -> dict[str, bool]:
 
 
 def rows(tx: Transaction, table: str, company: str | None = None) -> list[str]:
-    of_company = COMPANY_CONDITIONS.get(table, "company_id = '{0}'").format(company)
+    of_company = ROW_CONDITIONS.get(table, "company_id = '{0}'").format(company)
     condition = "true" if company is None else f"({of_company})"
     if company is not None and table == "audit":
-        condition += (
-            f" AND who IN (SELECT 'user:' || name FROM users WHERE {COMPANY_CONDITIONS['users'].format(company)})"
-        )
+        condition += f" AND who IN (SELECT 'user:' || name FROM users WHERE {ROW_CONDITIONS['users'].format(company)})"
     found = tx.execute(text(f"SELECT CAST({table} AS text) FROM {table} WHERE {condition}".replace(":", "\\:")))
     return sorted(found.scalars())
 
