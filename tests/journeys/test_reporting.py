@@ -24,7 +24,7 @@ from tests.builders.events import (
 from tests.builders.ledger import PAYMENT_KEY, create_clinic, feed_rows, import_chunk, retry_due, settings_with_types
 
 FAILED, SUCCESSFUL, NOT_SENT = "Validation Failed", "Transmission Successful", "Not Sent"
-INVALID = {"amount_paid": "a lot"}
+INVALID_FIELDS = {"amount_paid": "a lot"}
 
 
 def payment_keys(rows):
@@ -49,7 +49,7 @@ def test_claims_feed_shows_one_row_a_line_at_its_newest_version(tx):
 def test_newer_dead_letter_replaces_the_row_of_the_line_until_a_valid_version(tx):
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00"))
-    import_chunk(tx, event_body(payment_fields(version=2, **INVALID)))
+    import_chunk(tx, event_body(payment_fields(version=2, **INVALID_FIELDS)))
     row = feed_rows(tx)[PAYMENT_KEY]
     assert (row.version, row.status, row.reason, row.amount) == (2, FAILED, "invalid_event", None)
     assert row.detail.startswith("amount_paid: expected dollars as text")
@@ -62,19 +62,14 @@ def test_newer_dead_letter_replaces_the_row_of_the_line_until_a_valid_version(tx
 def test_older_dead_letter_does_not_replace_the_row_of_the_line(tx):
     create_clinic(tx)
     import_chunk(tx, saved_payment("25.00", version=3))
-    import_chunk(tx, event_body(payment_fields(version=2, **INVALID)))
+    import_chunk(tx, event_body(payment_fields(version=2, **INVALID_FIELDS)))
 
     assert feed_rows(tx)[PAYMENT_KEY].status == SUCCESSFUL
 
 
 def test_each_unreadable_event_has_a_row_and_each_key_only_one(tx):
-    import_chunk(
-        tx,
-        b"1",
-        b"2",
-        event_body(payment_fields(version=1, **INVALID)),
-        event_body(payment_fields(version=2, **INVALID)),
-    )
+    invalid = [event_body(payment_fields(version=version, **INVALID_FIELDS)) for version in (1, 2)]
+    import_chunk(tx, b"one", b"two", *invalid)
 
     rows = list(reporting.claims_feed(tx, FeedFilter()))
 
@@ -89,8 +84,8 @@ def test_each_unreadable_event_has_a_row_and_each_key_only_one(tx):
 def test_dead_letters_with_equal_printed_keys_are_both_shown(tx):
     import_chunk(
         tx,
-        event_body(payment_fields(payment_id="a/b", line_id="c", **INVALID)),
-        event_body(payment_fields(payment_id="a", line_id="b/c", **INVALID)),
+        event_body(payment_fields(payment_id="a/b", line_id="c", **INVALID_FIELDS)),
+        event_body(payment_fields(payment_id="a", line_id="b/c", **INVALID_FIELDS)),
     )
 
     assert payment_keys(reporting.claims_feed(tx, FeedFilter())) == ["clinic/a/b/c"] * 2
@@ -214,7 +209,7 @@ def test_timeline_lists_every_event_in_order(tx):
     create_clinic(tx)
     first = saved_payment("25.00", patient_id="stranger")
     import_chunk(tx, first)
-    import_chunk(tx, event_body(payment_fields(version=2, **INVALID)), now=NOW + timedelta(seconds=1))
+    import_chunk(tx, event_body(payment_fields(version=2, **INVALID_FIELDS)), now=NOW + timedelta(seconds=1))
     import_chunk(tx, saved_patient("stranger"), now=NOW + timedelta(seconds=2))
     retry_due(tx, NOW + timedelta(seconds=3))
     import_chunk(tx, first, now=NOW + timedelta(seconds=4))
