@@ -22,14 +22,14 @@ from tests.engines import empty_redis, scratch_database
 
 # Cheap hashing: the tests log in many users.
 CHEAP = HashCost(memory_kib=8, passes=1, lanes=1)
-NOWHERE = "redis://127.0.0.1:1/0"
+UNREACHABLE_REDIS_URL = "redis://127.0.0.1:1/0"
 # The options with which a command connects to PostgreSQL.
 COMMAND_OPTIONS: dict[str, Any] = {"application_name": "payments console", "pool_size": 1}
 CommitBeforeCall = Callable[[ModuleType, str, Callable[[], object]], None]
-"""Commit something immediately before the first call of a function of a module."""
+"""Calls `commit` immediately before the next call of the named function of a module."""
 
 
-class Result(NamedTuple):
+class CommandResult(NamedTuple):
     """The exit status and the output of a command."""
 
     status: int
@@ -44,15 +44,15 @@ class Result(NamedTuple):
 
 
 class Terminal:
-    """Runs `payments ...` and captures its output."""
+    """Runs `payments` commands and captures their output."""
 
     def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
         self._capfd = capfd
 
-    def run(self, *arguments: str) -> Result:
+    def run(self, *arguments: str) -> CommandResult:
         self._capfd.readouterr()
         status = main.run(arguments)
-        return Result(status, *self._capfd.readouterr())
+        return CommandResult(status, *self._capfd.readouterr())
 
 
 @pytest.fixture(scope="package")
@@ -97,7 +97,7 @@ def feed(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="package")
 def command_database(ledger_url: str) -> Iterator[Database]:
-    """The connection pool that all commands share. Connecting for each command would double the test time."""
+    """The connection pool that all commands share, because a connection for each command doubles the test time."""
     engine = connect(ledger_url, **COMMAND_OPTIONS | {"pool_size": 2})  # a test may run a command within another
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "dispose", lambda: None)
@@ -144,6 +144,6 @@ def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
 
 @pytest.fixture(scope="session")
 def ledgers(postgres_url: str, empty_ledger: str) -> Iterator[Ledgers]:
-    """The databases after the fortnight of two companies with identical ids: one for each company, and one for both."""
+    """The databases of two companies with identical ids after the fortnight: one for each company, and one for both."""
     with ledgers_after_the_fortnight(postgres_url, empty_ledger) as found:
         yield found

@@ -43,15 +43,15 @@ from tests.builders.events import run_context, stream_entries
 # In the past: commands and pages read the clock.
 SEED, FIRST_DAY, CLINICS, DAYS = 7, date(2024, 9, 24), 3, 14
 SET_UP, CLOSED_ON = datetime(2024, 9, 1, tzinfo=UTC), date(2024, 10, 2)
-MONTHS = (Month(2024, 8), Month(2024, 9))
+MONTHS_TO_CLOSE = (Month(2024, 8), Month(2024, 9))
 CORRECTED_ON, SHARE_CORRECTED = date(2024, 10, 4), 6
 BILLER = "user:biller"
 CHUNKS_A_DAY, DAYS_AFTERWARDS, BATCH = 3, 4, 500
-CHUNK = timedelta(days=1) / CHUNKS_A_DAY
+CHUNK_SPAN = timedelta(days=1) / CHUNKS_A_DAY
 
 
-class Company(NamedTuple):
-    """One of the companies. Its amounts are the simulator's amounts times `factor`.
+class IdenticalCompany(NamedTuple):
+    """One of the two companies. Its amounts are the simulator's amounts times `factor`.
 
     It lacks every id whose CRC-32 is divisible by `modulus`. Its time zone is `timezone`.
     """
@@ -62,15 +62,15 @@ class Company(NamedTuple):
     timezone: str
 
     def lacks(self, key: str) -> bool:
-        """Return whether this company has nothing under this id. The other company may have it."""
+        """Return whether this company has nothing with this id. The other company may have it."""
         return crc32(key.encode()) % self.modulus == 0
 
 
-ALPHA = Company("alpha", 1, 7, "America/New_York")
-BETA = Company("beta", 3, 5, "America/Los_Angeles")
+ALPHA = IdenticalCompany("alpha", 1, 7, "America/New_York")
+BETA = IdenticalCompany("beta", 3, 5, "America/Los_Angeles")
 
 
-class Arrival(NamedTuple):
+class ArrivingEvent(NamedTuple):
     """The body of an event, and the time at which it arrives."""
 
     at: datetime
@@ -78,7 +78,7 @@ class Arrival(NamedTuple):
 
 
 @cache
-def arrivals(company: Company) -> list[Arrival]:
+def arrivals(company: IdenticalCompany) -> list[ArrivingEvent]:
     """Return the events of a company: the simulator's events, charges, invalid events and late corrections."""
     found = []
     for each in simulate(CLINICS, DAYS, SEED, FIRST_DAY):
@@ -86,11 +86,11 @@ def arrivals(company: Company) -> list[Arrival]:
         own = [(each.arrives_at, changed) for changed in _events_of(company, content)]
         late = datetime.combine(CORRECTED_ON, time(number := crc32(each.event.event_id.bytes) % 20), UTC)
         own += [(late, event) for _, saved in own for event in _late_corrections(saved, number)]
-        found += [Arrival(at, json.dumps(event).encode()) for at, event in own]
+        found += [ArrivingEvent(at, json.dumps(event).encode()) for at, event in own]
     return found
 
 
-def _events_of(company: Company, content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _events_of(company: IdenticalCompany, content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     own = content | {"company_id": company.id}
     if own["type"] == "patient.saved":
         if not company.lacks(own["patient_id"] + "/patient"):
@@ -113,7 +113,7 @@ def _events_of(company: Company, content: dict[str, Any]) -> Iterator[dict[str, 
 
 
 def _late_corrections(saved: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
-    """Yield later versions of payments of months that are closed by then: other amounts, deletions, added lines."""
+    """Yield later versions of a payment after its month was closed: another amount, a deletion or an added line."""
     if saved["type"] != "payment.saved" or saved["transaction_date"] >= "2024-10" or number >= SHARE_CORRECTED:
         return
     changed = saved | {"event_id": _event_id(saved, "late"), "saved_at": f"{CORRECTED_ON}T01:00:00Z", "version": 9}
@@ -143,7 +143,7 @@ def _event_id(payment: dict[str, Any], kind: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"{payment['event_id']}/{kind}"))
 
 
-def payment_log(company: Company, file: Any) -> None:
+def payment_log(company: IdenticalCompany, file: Any) -> None:
     """Write the Payment Log that the EMR of a company would export. A few lines are missing."""
     bodies = [
         each.body for each in arrivals(company) if b"Shell" not in each.body and not company.lacks(str(each.body))
@@ -152,14 +152,14 @@ def payment_log(company: Company, file: Any) -> None:
 
 
 def _slot_of(at: datetime) -> int:
-    """Return the index of the eight-hour slot that contains a time. Slot 0 starts at 0:00 UTC on FIRST_DAY."""
-    return (at - datetime.combine(FIRST_DAY, time(), UTC)) // CHUNK
+    """Return the number of the eight-hour slot that contains a time. Slot 0 starts at 0:00 UTC on FIRST_DAY."""
+    return (at - datetime.combine(FIRST_DAY, time(), UTC)) // CHUNK_SPAN
 
 
 class Fortnight:
-    """The work of two weeks on one database, for one company or for several. Each step commits."""
+    """Two weeks of work in one database, for one company or for several. Each step commits."""
 
-    def __init__(self, database: Database, companies: Sequence[Company]) -> None:
+    def __init__(self, database: Database, companies: Sequence[IdenticalCompany]) -> None:
         self._database, self._companies, self._now = database, companies, SET_UP
 
     def run(self) -> None:
@@ -171,7 +171,7 @@ class Fortnight:
         chunks = {hours: [*of_hours] for hours, of_hours in groupby(mixed, key=lambda each: _slot_of(each.at))}
         for number in range((DAYS + DAYS_AFTERWARDS) * CHUNKS_A_DAY):
             day, chunk_of_day = FIRST_DAY + timedelta(days=number // CHUNKS_A_DAY), number % CHUNKS_A_DAY
-            self._now = datetime.combine(day, time(), UTC) + (chunk_of_day + 1) * CHUNK - timedelta(minutes=1)
+            self._now = datetime.combine(day, time(), UTC) + (chunk_of_day + 1) * CHUNK_SPAN - timedelta(minutes=1)
             bodies = [each.body for each in chunks.pop(number, ())]
             self._do(lambda tx, bodies=bodies: self._import(tx, bodies))
             self._do(self._sweep)
@@ -210,7 +210,7 @@ class Fortnight:
                 self._do(lambda tx, update=update: configuring.set_clinic(tx, update, now=SET_UP, who="user:admin"))
         self._for_each_company(self._set_company)
 
-    def _set_company(self, tx: Transaction, company: Company) -> None:
+    def _set_company(self, tx: Transaction, company: IdenticalCompany) -> None:
         update = CompanyUpdate(
             company.id, hold_days=company.factor, dos_first=company is BETA, timezone=company.timezone
         )
@@ -227,12 +227,12 @@ class Fortnight:
         while distributing.distribute_queued(tx, None, self._now, BATCH).last:
             pass
 
-    def _close_months(self, tx: Transaction, company: Company) -> None:
-        for month in MONTHS:
+    def _close_months(self, tx: Transaction, company: IdenticalCompany) -> None:
+        for month in MONTHS_TO_CLOSE:
             closing.begin_close(tx, company.id, month, self._now, BILLER)
             closing.finish_close(tx, company.id, month, self._now)
 
-    def _decide(self, tx: Transaction, company: Company) -> None:
+    def _decide(self, tx: Transaction, company: IdenticalCompany) -> None:
         """Accept a third of the acceptable exceptions, and acknowledge a ninth of all, chosen by their payments."""
         acceptable = {*adjusting.list_acceptable(tx, company.id)}
         for row in [*reporting.exceptions(tx, ExceptionFilter(scope=Scope.of_companies(company.id)))]:
@@ -242,7 +242,7 @@ class Fortnight:
             elif number == 0:
                 adjusting.acknowledge(tx, row.id, "as agreed", self._now, BILLER)
 
-    def _requeue(self, tx: Transaction, company: Company) -> None:
+    def _requeue(self, tx: Transaction, company: IdenticalCompany) -> None:
         scope = Scope.of_companies(company.id)
         rows = [*reporting.claims_feed(tx, FeedFilter(status=Status.NOT_SENT, scope=scope))]
         requeueing.requeue(tx, [str(row.payment) for row in rows[::3]], self._now, "user:support", scope)

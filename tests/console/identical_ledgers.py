@@ -1,4 +1,4 @@
-"""The databases after the fortnight of two companies with identical ids, and the values that tests compare."""
+"""Create the databases of two companies with identical ids, and read the values that tests compare."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from tests.console.identical_companies import ALPHA, BETA, Fortnight
 from tests.engines import scratch_database
 
 # How reports, pages and the API show an id of an exception or a dead letter.
-_IDS = {
+_ID_PATTERNS = {
     "findings": (
         r'(?<="id": )\d+|(?<="id":)\d+|^\d+(?=,Payment,)|(?<=[Ee]xception )\d+|(?<=/exceptions/)\d+'
         r'|(?<=name="exception" value=")\d+|(?<="exception": )\d+|(?<="exception":)\d+|(?<=exception-)\d+'
@@ -27,7 +27,7 @@ _IDS = {
 
 
 class Ledgers(NamedTuple):
-    """The databases after the fortnight. `alone` has one for each company, by its id. `together` holds both."""
+    """The databases after the fortnight: `alone` has one for each company by its id, and `together` has both."""
 
     alone: Mapping[str, Database]
     together: Database
@@ -59,7 +59,7 @@ def keys_of_each_kind(database: Database) -> list[str]:
 
 
 def patients_of_each_kind(database: Database) -> list[str]:
-    """Return a patient for each rule of distribution, and for each status and reason of payments and refunds."""
+    """Return one patient for each distribution rule, and for each status and reason of payments and refunds."""
     query = (
         "SELECT DISTINCT ON (rule) patient_id FROM allocations UNION SELECT min(patient_id) FROM lines "
         "GROUP BY refund_of IS NOT NULL, status, reason"
@@ -69,13 +69,13 @@ def patients_of_each_kind(database: Database) -> list[str]:
 
 
 def number_within_company(database: Database, company: str, output: str) -> str:
-    """Replace the ids of exceptions and dead letters by their numbers within the company.
+    """Return the output with the ids of exceptions and dead letters replaced by their numbers within the company.
 
     The ids are unique in the installation, because commands and addresses name an exception without its company. So
     they depend on the exceptions of the other company.
     """
     with transaction(database) as tx:
-        for table, pattern in _IDS.items():
+        for table, pattern in _ID_PATTERNS.items():
             query = f"SELECT id, row_number() OVER (ORDER BY id) FROM {table} WHERE company_id = :company"
             numbers = {str(row_id): str(number) for row_id, number in tx.execute(text(query), {"company": company})}
             output = re.sub(pattern, lambda found, numbers=numbers: numbers[found[0]], output, flags=re.MULTILINE)

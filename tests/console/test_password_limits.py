@@ -1,4 +1,4 @@
-"""Pages, API and CLI have the same password limits. A user can log in with any password within these limits."""
+"""Pages, API and command line have the same password limits. A user can log in with any password within them."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -15,15 +15,15 @@ from payments.store.db.connection import Database, Transaction, transaction
 from tests.console.conftest import CHEAP, Terminal
 
 NOW = datetime(2026, 6, 10, tzinfo=UTC)
-SHORTEST = "vq7-Lm2,zK9t"
-USABLE = [
-    SHORTEST,
-    (SHORTEST * 100)[:PASSWORD_LENGTH_MAX],
+SHORTEST_PASSWORD = "vq7-Lm2,zK9t"  # noqa: S105 (it opens nothing but these tests)
+USABLE_PASSWORDS = [
+    SHORTEST_PASSWORD,
+    (SHORTEST_PASSWORD * 100)[:PASSWORD_LENGTH_MAX],
     "\u00e9\u4e2d\U0001f600\u00fc\u6c34\u0431\u03b1\u0916\u00f8\u4e9a\u0634\u05d0",
     " blanks at both ends ",
     "\u00a0twelve or more",
 ]
-REFUSED = [
+REFUSED_PASSWORDS = [
     ("", "at least 12"),
     ("x" * (PASSWORD_LENGTH_MIN - 1), "at least 12"),
     ("x" * (PASSWORD_LENGTH_MAX + 1), "at most 1,000"),
@@ -46,8 +46,8 @@ def log_in(tx: Transaction, name: str, password: str) -> bool:
     return authentication.log_in(tx, attempt, NOW, timedelta(hours=1)).token is not None
 
 
-@pytest.mark.parametrize("password", USABLE)
-def test_password_that_can_be_set_can_be_used(tx: Transaction, password: str) -> None:
+@pytest.mark.parametrize("password", USABLE_PASSWORDS)
+def test_user_can_log_in_with_any_password_that_can_be_set(tx: Transaction, password: str) -> None:
     authentication.add_user(tx, User("ann.miller", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
     authentication.set_password(tx, "ann.miller", NewPassword(password, CHEAP), NOW, "tests")
 
@@ -55,8 +55,8 @@ def test_password_that_can_be_set_can_be_used(tx: Transaction, password: str) ->
     assert not log_in(tx, "ann.miller", f"{password}x")
 
 
-@pytest.mark.parametrize(("password", "problem"), REFUSED)
-def test_password_that_cannot_be_used_cannot_be_set(tx: Transaction, password: str, problem: str) -> None:
+@pytest.mark.parametrize(("password", "problem"), REFUSED_PASSWORDS)
+def test_password_outside_the_limits_is_refused_with_the_reason(tx: Transaction, password: str, problem: str) -> None:
     authentication.add_user(tx, User("ann.miller", Role.BILLING), NewPassword("another long one", CHEAP), NOW, "tests")
 
     with pytest.raises(UserError, match=problem):

@@ -1,4 +1,4 @@
-"""Installations for tests of moving a company, and functions that read the data of a company."""
+"""Installations for tests that move a company, and functions that read a company's data."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from payments.store.db.connection import Database, connect, transaction
 from payments.store.db.statement import text
 from payments.store.moving.moved_tables import MOVED_TABLES, columns_of, id_columns
 from tests.builders.every_row import CLINIC
-from tests.console.conftest import Result, Terminal
+from tests.console.conftest import CommandResult, Terminal
 
-REPORTS = (
+REPORT_COMMANDS = (
     "report claims-feed",
     "report exceptions --status all",
     "report payment-log",
@@ -29,7 +29,7 @@ class Installation:
         self.url, self._terminal, self._monkeypatch = url, terminal, monkeypatch
         self.database: Database = connect(url, application_name="tests")
 
-    def run(self, *arguments: object) -> Result:
+    def run(self, *arguments: object) -> CommandResult:
         """Run a command; return its status, output and errors."""
         self._monkeypatch.setenv("DATABASE_URL", self.url)
         return self._terminal.run(*map(str, arguments))
@@ -56,7 +56,9 @@ class Installation:
 
     def reports(self, company_id: str) -> dict[str, str]:
         """Return the output of every report of a company."""
-        found = {each: self.succeed(*each.split(), "--company", company_id, "--format", "json") for each in REPORTS}
+        found = {
+            each: self.succeed(*each.split(), "--company", company_id, "--format", "json") for each in REPORT_COMMANDS
+        }
         key = f"{company_id}:{CLINIC}/edited-0/1"
         return found | {"timeline": self.succeed("timeline", key, "--format", "json")}
 
@@ -65,7 +67,7 @@ class Installation:
             return [tuple(row) for row in tx.execute(text(query), parameters)]
 
 
-def content(installation: Installation, company_id: str) -> dict[str, list[tuple[object, ...]]]:
+def company_rows(installation: Installation, company_id: str) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows of a company by table, without row ids."""
     found = {}
     for name, table in MOVED_TABLES.items():
@@ -80,23 +82,23 @@ def without_audit(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[t
 
 
 # The tables to which the row ids in each table refer.
-_OF_LINE = "JOIN lines ON lines.company_id = {0}.company_id AND lines.id = {0}.line_ref"
-_OF_DEAD_LETTER = "JOIN set_aside ON set_aside.company_id = {0}.company_id AND set_aside.id = {0}.set_aside_ref"
-_REFERENCES = {
-    "entries": ("lines.payment_id, entries.amount, entries.part", _OF_LINE),
-    "allocations": ("lines.payment_id, allocations.amount, rule", _OF_LINE),
-    "findings": ("lines.payment_id, findings.status, findings.amount_now", _OF_LINE),
-    "findings_was": ("lines.payment_id, findings_was.status, until", _OF_LINE),
-    "history": ("lines.payment_id, at, what", _OF_LINE),
-    "findings ": ("body_hash, findings.status, findings.amount_now", _OF_DEAD_LETTER),
-    "history ": ("body_hash, at, what", _OF_DEAD_LETTER),
+_JOIN_LINE = "JOIN lines ON lines.company_id = {0}.company_id AND lines.id = {0}.line_ref"
+_JOIN_DEAD_LETTER = "JOIN set_aside ON set_aside.company_id = {0}.company_id AND set_aside.id = {0}.set_aside_ref"
+_COLUMNS_AND_JOIN_BY_TABLE = {
+    "entries": ("lines.payment_id, entries.amount, entries.part", _JOIN_LINE),
+    "allocations": ("lines.payment_id, allocations.amount, rule", _JOIN_LINE),
+    "findings": ("lines.payment_id, findings.status, findings.amount_now", _JOIN_LINE),
+    "findings_was": ("lines.payment_id, findings_was.status, until", _JOIN_LINE),
+    "history": ("lines.payment_id, at, what", _JOIN_LINE),
+    "findings ": ("body_hash, findings.status, findings.amount_now", _JOIN_DEAD_LETTER),
+    "history ": ("body_hash, at, what", _JOIN_DEAD_LETTER),
     "lines_was": ("lines.payment_id, until, lines_was.version", "JOIN lines USING (company_id, id)"),
     "set_aside_was": ("set_aside.body_hash, until", "JOIN set_aside USING (company_id, id)"),
 }
 
 
-def referenced(installation: Installation, company_id: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows to which the row ids in a company's rows refer."""
+def referenced_rows(installation: Installation, company_id: str) -> dict[str, list[tuple[object, ...]]]:
+    """Return, by table, the rows to which the row ids in a company's rows refer."""
     return {
         name: sorted(
             installation.rows(
@@ -105,10 +107,10 @@ def referenced(installation: Installation, company_id: str) -> dict[str, list[tu
             ),
             key=repr,
         )
-        for name, (columns, join) in _REFERENCES.items()
+        for name, (columns, join) in _COLUMNS_AND_JOIN_BY_TABLE.items()
     }
 
 
 def interrupt(*_: object) -> None:
-    """Replace a function that must not be reached."""
+    """Raise an error. A test replaces a function with this one to interrupt a command."""
     raise RuntimeError("interrupted")

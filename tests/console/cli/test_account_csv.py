@@ -10,7 +10,7 @@ from tests.builders.committed import LONG_AGO, Company
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
-SUMS = ["company", "account_payments_total", "account_unassigned", "account_balance", "account_credit"]
+SUM_COLUMNS = ["company", "account_payments_total", "account_unassigned", "account_balance", "account_credit"]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def company(ledger_database: Database) -> Company:
 
 def rows(terminal: Terminal, patient: str, *more: str) -> list[dict[str, str]]:
     printed = terminal.run("report", "account", patient, "--format", "csv", *more).out.splitlines()
-    assert printed[0].split(",") == [*PAYMENT_LOG.keys, *SUMS[1:]]
+    assert printed[0].split(",") == [*PAYMENT_LOG.keys, *SUM_COLUMNS[1:]]
     return [*csv.DictReader(printed)]
 
 
@@ -40,7 +40,9 @@ def test_each_payment_has_the_sums_of_its_account(terminal: Terminal, company: C
     found = rows(terminal, company.patient_id)
 
     assert [row["amount"] for row in found] == ["25.00", "100.00"]
-    assert [[row[key] for key in SUMS] for row in found] == [[company.id, "125.00", "125.00", "15.00", "0.00"]] * 2
+    assert [[row[key] for key in SUM_COLUMNS] for row in found] == [
+        [company.id, "125.00", "125.00", "15.00", "0.00"]
+    ] * 2
     assert rows(terminal, company.patient_id, "--limit", "1") == found[:1]
 
 
@@ -48,7 +50,7 @@ def test_account_without_payments_has_a_row_with_its_sums(terminal: Terminal, co
     (row,) = rows(terminal, company.patient_id)
 
     assert (row["payment"], row["patient"], row["amount"]) == ("", company.patient_id, "")
-    assert [row[key] for key in SUMS] == [company.id, "0.00", "0.00", "15.00", "0.00"]
+    assert [row[key] for key in SUM_COLUMNS] == [company.id, "0.00", "0.00", "15.00", "0.00"]
 
 
 def test_accounts_of_two_companies_keep_their_own_sums(terminal: Terminal, company: Company) -> None:
@@ -63,7 +65,7 @@ def test_accounts_of_two_companies_keep_their_own_sums(terminal: Terminal, compa
     companies = company.id, theirs["company_id"]
     found = [row for each in companies for row in rows(terminal, company.patient_id, "--company", each)]
 
-    assert [[row[key] for key in ("amount", *SUMS[:2])] for row in found] == [
+    assert [[row[key] for key in ("amount", *SUM_COLUMNS[:2])] for row in found] == [
         ["25.00", company.id, "25.00"],
         ["7.00", theirs["company_id"], "7.00"],
     ]

@@ -20,11 +20,11 @@ LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
     "patient_name clinic reference entry"
 ).split()
-OWN_DATE = "Rule 2: charges of the payment's date of service"
+RULE_2 = "Rule 2: charges of the payment's date of service"
 RULE_3 = "Rule 3: remainder to other dates of service, oldest charge first"
-AFTER_HOLD = "Rule 4: held for the company's minimum number of days, then oldest charge first"
+RULE_4 = "Rule 4: held for the company's minimum number of days, then oldest charge first"
 
-ImportEvents = Callable[..., None]
+ImportFunction = Callable[..., None]
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def company(ledger_database: Database) -> Company:
 
 @pytest.fixture
 def patient_ids(company: Company) -> dict[str, str]:
-    """The company, clinic and patient id of the company's patient, as fields of an event."""
+    """The ids of the company, its clinic and its patient, as fields of an event."""
     return company.ids
 
 
 @pytest.fixture
-def import_and_distribute(company: Company) -> ImportEvents:
+def import_and_distribute(company: Company) -> ImportFunction:
     """Return a function that imports events and runs the immediate distribution."""
 
     def import_and_distribute(*events: Event) -> None:
@@ -52,7 +52,7 @@ def import_and_distribute(company: Company) -> ImportEvents:
 
 
 @pytest.fixture
-def owing_patient_ids(import_and_distribute: ImportEvents, patient_ids: dict[str, str]) -> dict[str, str]:
+def owing_patient_ids(import_and_distribute: ImportFunction, patient_ids: dict[str, str]) -> dict[str, str]:
     """Import three charges and two payments of the patient, and return the patient's ids."""
     import_and_distribute(
         saved_charge("april", "15.00", date_of_service="2020-04-08", **patient_ids),
@@ -80,7 +80,7 @@ def allocations(terminal: Terminal, patient_ids: dict[str, str], *arguments: str
 def test_account_adds_up_despite_concurrent_imports(
     terminal: Terminal,
     owing_patient_ids: dict[str, str],
-    import_and_distribute: ImportEvents,
+    import_and_distribute: ImportFunction,
     commit_before_call: CommitBeforeCall,
 ) -> None:
     more = saved_payment(payment_id="meanwhile", **paid("7.00", "2020-04-08"), **owing_patient_ids)
@@ -176,7 +176,7 @@ def test_distribute_dry_run_changes_nothing(terminal: Terminal, owing_patient_id
 
     tried = allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05", "--dry-run")
 
-    assert tried == [("april", "15.00", OWN_DATE), ("march", "10.00", RULE_3)]
+    assert tried == [("april", "15.00", RULE_2), ("march", "10.00", RULE_3)]
     assert account(terminal, owing_patient_ids) == before
     assert allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05") == tried
     assert allocations(terminal, owing_patient_ids, "--as-of", "2020-05-05") == []
@@ -189,10 +189,10 @@ def test_distribute_as_of_date_decides_what_is_held(terminal: Terminal, owing_pa
         allocations(terminal, owing_patient_ids, "--as-of", "2020-06-02", "--dry-run") == []
     )  # the 29th day after the deposit
     assert allocations(terminal, owing_patient_ids, "--as-of", "2020-06-03", "--dry-run") == [
-        ("march", "20.00", AFTER_HOLD)
+        ("march", "20.00", RULE_4)
     ]
     terminal.run("company", "set", owing_patient_ids["company_id"], "--hold-days", "29")
-    assert allocations(terminal, owing_patient_ids, "--as-of", "2020-06-02") == [("march", "20.00", AFTER_HOLD)]
+    assert allocations(terminal, owing_patient_ids, "--as-of", "2020-06-02") == [("march", "20.00", RULE_4)]
 
 
 def test_distribute_names_the_payment_of_each_allocation(terminal: Terminal, owing_patient_ids: dict[str, str]) -> None:
@@ -216,7 +216,7 @@ def test_distribute_table_fits_80_columns_and_names_the_rule(
 
 
 def test_payment_on_account_is_applied_on_import(
-    terminal: Terminal, import_and_distribute: ImportEvents, patient_ids: dict[str, str]
+    terminal: Terminal, import_and_distribute: ImportFunction, patient_ids: dict[str, str]
 ) -> None:
     on_account = {"charge_type": "Payment on Account", "date_of_service": None}
     import_and_distribute(

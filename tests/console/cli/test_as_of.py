@@ -17,7 +17,7 @@ from tests.builders.events import (
 )
 from tests.console.conftest import Terminal
 
-REPORTS = {
+REPORT_COMMANDS = {
     "claims-feed": "claims-feed --clinic {company}",
     "claims-feed summed": "claims-feed --clinic {company} --summary",
     "exceptions": "exceptions --limit 0",
@@ -31,7 +31,7 @@ REPORTS = {
     "balancing of April": "balancing --clinic {company} --from 2020-04-01 --to 2020-04-30",
     "balancing by line": "balancing --clinic {company} --lines",
 }
-FORMS = ("table", "json", "csv")
+OUTPUT_FORMATS = ("table", "json", "csv")
 
 
 class CompanyWithReports(Company):
@@ -49,7 +49,7 @@ class CompanyWithReports(Company):
         result = self._terminal.run(*line.format(company=self.id).split())
         assert (result.status, result.err) == (0, "")
 
-    def report(self, line: str, *as_of: str, forms: Sequence[str] = FORMS) -> list[str]:
+    def report(self, line: str, *as_of: str, forms: Sequence[str] = OUTPUT_FORMATS) -> list[str]:
         """Return the output of a report command in each format of `forms`."""
         asked = line.format(company=self.id, patient=self.patient_id).split()
         result = [self._terminal.run("report", *asked, *as_of, "--format", form) for form in forms]
@@ -63,7 +63,7 @@ def company(terminal: Terminal, ledger_database: Database) -> CompanyWithReports
 
 
 @pytest.mark.slow
-def test_reports_as_of_the_close_never_change(company: CompanyWithReports) -> None:
+def test_reports_as_of_the_close_of_a_month_never_change(company: CompanyWithReports) -> None:
     company.publish(
         saved_patient(company.patient_id, company_id=company.id),
         saved_payment(payment_id="a", **paid("25.00", "2020-04-08"), **company.ids),
@@ -74,7 +74,7 @@ def test_reports_as_of_the_close_never_change(company: CompanyWithReports) -> No
     )
     company.run("months close {company} 2020-04")
     at_the_close = datetime.now(UTC).isoformat()
-    then = {name: company.report(line) for name, line in REPORTS.items()}
+    then = {name: company.report(line) for name, line in REPORT_COMMANDS.items()}
 
     company.publish(
         deleted_payment(payment_id="a", version=2, **company.ids),
@@ -84,9 +84,9 @@ def test_reports_as_of_the_close_never_change(company: CompanyWithReports) -> No
     company.run("exceptions accept --all --company {company}")
     company.publish(saved_payment(payment_id="b", version=3, **paid("50.00", "2020-04-09"), **company.ids))
 
-    now = {name: company.report(line, forms=FORMS[1:2]) for name, line in REPORTS.items()}
-    assert {name for name in REPORTS if now[name] == then[name][1:2]} == set()
-    for name, line in REPORTS.items():
+    now = {name: company.report(line, forms=OUTPUT_FORMATS[1:2]) for name, line in REPORT_COMMANDS.items()}
+    assert {name for name in REPORT_COMMANDS if now[name] == then[name][1:2]} == set()
+    for name, line in REPORT_COMMANDS.items():
         assert company.report(line, "--as-of", at_the_close) == then[name], name
 
 

@@ -1,4 +1,4 @@
-"""The axis scale of the chart of payments by hour."""
+"""The scale of the axis in the chart of payments by hour."""
 
 import re
 

@@ -9,13 +9,13 @@ from payments.contract.event import ChargeType
 from payments.store.db.connection import transaction
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_patient, saved_payment
-from tests.console.conftest import Result, Terminal
+from tests.console.conftest import CommandResult, Terminal
 
 KEY, TWIN = "shared/payment/1", "twin"
-AMBIGUOUS = "exists in several companies: alpha, beta; choose one with --company\n"
+AMBIGUITY_ERROR = "exists in several companies: alpha, beta; choose one with --company\n"
 
 
-def error_of(result: Result) -> str:
+def error_of(result: CommandResult) -> str:
     """Return the error of a command that failed."""
     assert (result.status, result.out) == (1, "")
     return result.err
@@ -38,29 +38,29 @@ def _two_companies(billing: CommittedLedger) -> Iterator[None]:
         tx.execute(text("UPDATE set_aside SET closed_at = now() WHERE company_id IN ('alpha', 'beta')"))
 
 
-def test_timeline_of_a_key_of_two_companies_needs_the_company(terminal: Terminal) -> None:
-    assert error_of(terminal.run("timeline", KEY)) == f"payments: payment {KEY} {AMBIGUOUS}"
+def test_timeline_of_a_key_of_two_companies_requires_the_option_company(terminal: Terminal) -> None:
+    assert error_of(terminal.run("timeline", KEY)) == f"payments: payment {KEY} {AMBIGUITY_ERROR}"
 
     for chosen in ([KEY, "--company", "beta"], [f"beta:{KEY}"]):
         assert len(terminal.run("timeline", *chosen, "--format", "json").rows) == 1
 
 
-def test_requeue_of_a_key_of_two_companies_needs_the_company(terminal: Terminal) -> None:
-    assert error_of(terminal.run("requeue", KEY)) == f"payments: payment {KEY} {AMBIGUOUS}"
+def test_requeue_of_a_key_of_two_companies_requires_the_option_company(terminal: Terminal) -> None:
+    assert error_of(terminal.run("requeue", KEY)) == f"payments: payment {KEY} {AMBIGUITY_ERROR}"
 
     assert terminal.run("requeue", KEY, "--company", "alpha").out == "1 payment requeued\n"
     assert terminal.run("requeue", f"beta:{KEY}").out == "1 payment requeued\n"
     assert "there is no payment" in error_of(terminal.run("requeue", KEY, "--company", "gamma"))
 
 
-def test_account_of_a_patient_of_two_companies_needs_the_company(terminal: Terminal) -> None:
-    assert error_of(terminal.run("report", "account", TWIN)) == f"payments: patient {TWIN} {AMBIGUOUS}"
+def test_account_of_a_patient_of_two_companies_requires_the_option_company(terminal: Terminal) -> None:
+    assert error_of(terminal.run("report", "account", TWIN)) == f"payments: patient {TWIN} {AMBIGUITY_ERROR}"
 
     (account,) = terminal.run("report", "account", TWIN, "--company", "beta", "--format", "json").rows
     assert (account["company"], account["payments_total"]) == ("beta", "35.00")
 
 
-def test_settings_are_shown_of_one_company(terminal: Terminal) -> None:
+def test_settings_show_with_a_company_lists_only_its_clinics(terminal: Terminal) -> None:
     rows = terminal.run("settings", "show", "--company", "alpha", "--format", "json").rows
 
     assert [row["clinic"] for row in rows] == ["alpha-1"]
@@ -68,7 +68,7 @@ def test_settings_are_shown_of_one_company(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("report", ["claims-feed", "payment-log", "exceptions", "balancing"])
-def test_report_of_one_company_has_its_payments_only(terminal: Terminal, report: str) -> None:
+def test_report_with_a_company_has_only_its_payments(terminal: Terminal, report: str) -> None:
     found = terminal.run("report", report, "--company", "beta", "--format", "json").rows
 
     if report == "balancing":
@@ -87,12 +87,16 @@ def test_claims_feed_names_the_company_of_each_payment(terminal: Terminal) -> No
     assert {row["company"] for row in rows if row["patient"] == TWIN} == {"alpha", "beta"}
 
 
-def test_history_of_a_clinic_of_two_companies_needs_the_company(terminal: Terminal, billing: CommittedLedger) -> None:
+def test_history_of_a_clinic_of_two_companies_requires_the_option_company(
+    terminal: Terminal, billing: CommittedLedger
+) -> None:
     for company, kind in (("delta", ChargeType.COPAY), ("eta", ChargeType.OTHER)):
         billing.set_clinic("both", kind, company_id=company)
     history = ("settings", "history", "both")
 
-    assert error_of(terminal.run(*history)) == f"payments: clinic both {AMBIGUOUS}".replace("alpha, beta", "delta, eta")
+    assert error_of(terminal.run(*history)) == f"payments: clinic both {AMBIGUITY_ERROR}".replace(
+        "alpha, beta", "delta, eta"
+    )
     (change,) = terminal.run(*history, "--company", "eta", "--format", "json").rows
     assert [change[name] for name in ("company", "clinic", "integration", "types", "set_by")] == [
         *("eta", "both", "on", ["Other"], "user:admin")

@@ -23,32 +23,32 @@ from tests.console.conftest import CHEAP, CommitBeforeCall, Terminal
 
 pytestmark = pytest.mark.slow
 
-Prepare = Callable[[ClosedAprilCompany], list[str]]
+PrepareCommand = Callable[[ClosedAprilCompany], list[str]]
 
 
-def _close_month(company: ClosedAprilCompany) -> list[str]:
+def _prepare_close(company: ClosedAprilCompany) -> list[str]:
     company.import_events(saved_payment(**paid("30.00", "2020-05-02"), **company.other_ids))
     return ["months", "close", company.id, "2020-05"]
 
 
-def _accept(company: ClosedAprilCompany) -> list[str]:
+def _prepare_accept(company: ClosedAprilCompany) -> list[str]:
     company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
     return ["exceptions", "accept", company.exception_id()]
 
 
-def _accept_all(company: ClosedAprilCompany) -> list[str]:
+def _prepare_accept_all(company: ClosedAprilCompany) -> list[str]:
     company.publish(
         deleted_payment(version=2, **company.ids), saved_payment(**paid("35.00", "2020-04-30"), **company.other_ids)
     )
     return ["exceptions", "accept", "--all", "--company", company.id]
 
 
-def _acknowledge(company: ClosedAprilCompany) -> list[str]:
+def _prepare_acknowledge(company: ClosedAprilCompany) -> list[str]:
     company.publish(saved_payment(version=2, **paid("35.00", "2020-04-08"), **company.ids))
     return ["exceptions", "acknowledge", company.exception_id(), "--reason", "agreed"]
 
 
-def _requeue(company: ClosedAprilCompany) -> list[str]:
+def _prepare_requeue(company: ClosedAprilCompany) -> list[str]:
     company.set_clinic(company.id, ChargeType.SUPPLIES, company_id=company.id)
     late = {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     events = (saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": each}) for each in "ab")
@@ -56,7 +56,7 @@ def _requeue(company: ClosedAprilCompany) -> list[str]:
     return ["requeue", "--status", "not-sent", "--clinic", company.id]
 
 
-def _disable(company: ClosedAprilCompany) -> list[str]:
+def _prepare_disable(company: ClosedAprilCompany) -> list[str]:
     with transaction(company.database) as tx:
         now, user = datetime.now(UTC), User(company.id, Role.BILLING)
         authentication.add_user(tx, user, NewPassword("long enough it is", CHEAP), now, "tests")
@@ -64,31 +64,34 @@ def _disable(company: ClosedAprilCompany) -> list[str]:
     return ["users", "disable", company.id]
 
 
-def _distribute(company: ClosedAprilCompany) -> list[str]:
+def _prepare_distribute(company: ClosedAprilCompany) -> list[str]:
     company.publish(saved_charge("c1", "20.00", **company.ids, date_of_service="2020-04-08"))
     return ["distribute"]
 
 
-def _replay(company: ClosedAprilCompany) -> list[str]:
+def _prepare_replay(company: ClosedAprilCompany) -> list[str]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as feed:
         publish_kept_entries(feed, saved_payment(**paid("30.00", "2020-05-02"), **company.other_ids))
     return ["replay", "--since", "2020-01-01"]
 
 
-COMMANDS: dict[str, tuple[Prepare, str]] = {
-    "months close": (_close_month, "Payments total: 30.00. A closed month cannot be reopened. Close it?"),
-    "exceptions accept": (_accept, "1 of 1 exception would be accepted, and 1 entry with a sum of 10.00 posted."),
+COMMAND_AND_QUESTION: dict[str, tuple[PrepareCommand, str]] = {
+    "months close": (_prepare_close, "Payments total: 30.00. A closed month cannot be reopened. Close it?"),
+    "exceptions accept": (
+        _prepare_accept,
+        "1 of 1 exception would be accepted, and 1 entry with a sum of 10.00 posted.",
+    ),
     "exceptions accept --all": (
-        _accept_all,
+        _prepare_accept_all,
         "2 of 2 exceptions would be accepted, and 2 entries with a sum of 10.00 posted.",
     ),
-    "exceptions acknowledge": (_acknowledge, "the EMR and Billing would still differ by 10.00."),
-    "requeue --status": (_requeue, "2 payments with a sum of 18.00 would be requeued. Requeue?"),
-    "users disable": (_disable, "This would end 1 session or token. Disable the user?"),
-    "replay": (_replay, "1 entry would change data in Billing. Import them again?"),
-    "distribute": (_distribute, "would be made. Allocations cannot be deleted. Distribute?"),
+    "exceptions acknowledge": (_prepare_acknowledge, "the EMR and Billing would still differ by 10.00."),
+    "requeue --status": (_prepare_requeue, "2 payments with a sum of 18.00 would be requeued. Requeue?"),
+    "users disable": (_prepare_disable, "This would end 1 session or token. Disable the user?"),
+    "replay": (_prepare_replay, "1 entry would change data in Billing. Import them again?"),
+    "distribute": (_prepare_distribute, "would be made. Allocations cannot be deleted. Distribute?"),
 }
-each_command = pytest.mark.parametrize(("prepare", "question"), COMMANDS.values(), ids=COMMANDS)
+each_command = pytest.mark.parametrize(("prepare", "question"), COMMAND_AND_QUESTION.values(), ids=COMMAND_AND_QUESTION)
 
 
 @pytest.fixture
@@ -100,7 +103,12 @@ def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("typed", ["n\n", "\n", "\x04", "no\n", "yes please\n", "j\n"])
 def test_any_answer_but_yes_changes_nothing(
-    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, prepare: Prepare, question: str, typed: str
+    company: ClosedAprilCompany,
+    terminal: Terminal,
+    type_answer: Answer,
+    prepare: PrepareCommand,
+    question: str,
+    typed: str,
 ) -> None:
     line = prepare(company)
     before = table_digests(company.database)
@@ -118,7 +126,12 @@ def test_any_answer_but_yes_changes_nothing(
 @pytest.mark.usefixtures("feed")
 @pytest.mark.parametrize("typed", ["y\n", "Yes\n"])
 def test_yes_runs_the_command(
-    company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, prepare: Prepare, question: str, typed: str
+    company: ClosedAprilCompany,
+    terminal: Terminal,
+    type_answer: Answer,
+    prepare: PrepareCommand,
+    question: str,
+    typed: str,
 ) -> None:
     line = prepare(company)
     before = table_digests(company.database)
@@ -134,7 +147,7 @@ def test_yes_runs_the_command(
 @each_command
 @pytest.mark.usefixtures("feed", "type_answer")
 def test_option_yes_skips_the_question(
-    company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, question: str
+    company: ClosedAprilCompany, terminal: Terminal, prepare: PrepareCommand, question: str
 ) -> None:
     line = prepare(company)
     before = table_digests(company.database)
@@ -149,7 +162,7 @@ def test_option_yes_skips_the_question(
 @each_command
 @pytest.mark.usefixtures("feed")
 def test_command_without_a_terminal_asks_no_question(
-    company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, question: str
+    company: ClosedAprilCompany, terminal: Terminal, prepare: PrepareCommand, question: str
 ) -> None:
     line = prepare(company)
     before = table_digests(company.database)
@@ -161,11 +174,11 @@ def test_command_without_a_terminal_asks_no_question(
     assert table_digests(company.database) != before
 
 
-@pytest.mark.parametrize("prepare", [prepare for prepare, _ in COMMANDS.values()], ids=COMMANDS)
+@pytest.mark.parametrize("prepare", [prepare for prepare, _ in COMMAND_AND_QUESTION.values()], ids=COMMAND_AND_QUESTION)
 @pytest.mark.usefixtures("feed", "type_answer")
 @pytest.mark.parametrize("more", [(), ("--yes",)])
 def test_dry_run_shows_the_effect_and_changes_nothing(
-    company: ClosedAprilCompany, terminal: Terminal, prepare: Prepare, more: tuple[str, ...]
+    company: ClosedAprilCompany, terminal: Terminal, prepare: PrepareCommand, more: tuple[str, ...]
 ) -> None:
     line = prepare(company)
     before = table_digests(company.database)
@@ -203,7 +216,7 @@ def test_exception_that_changes_before_the_answer_stays_open(
 def test_nothing_is_requeued_if_more_match_than_confirmed(
     company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, commit_before_call: CommitBeforeCall
 ) -> None:
-    line, late = _requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
+    line, late = _prepare_requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     more = saved_payment(**paid("9.00", "2020-06-01"), **late | {"payment_id": "c"})
     commit_before_call(requeue_runs, "start_run", lambda: company.import_events(more))
     type_answer("y\n")
@@ -217,7 +230,7 @@ def test_nothing_is_requeued_if_more_match_than_confirmed(
 def test_requeue_says_that_fewer_match_than_were_confirmed(
     company: ClosedAprilCompany, terminal: Terminal, type_answer: Answer, commit_before_call: CommitBeforeCall
 ) -> None:
-    line, late = _requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
+    line, late = _prepare_requeue(company), {"saved_at": datetime.now(UTC).isoformat()} | company.ids
     changes = paid("9.00", "2020-06-01") | late | {"payment_id": "a", "charge_type": "Supplies", "version": 2}
     gone = saved_payment(**changes)
     commit_before_call(requeue_runs, "start_run", lambda: company.import_events(gone))
@@ -230,7 +243,7 @@ def test_requeue_says_that_fewer_match_than_were_confirmed(
 
 @pytest.mark.usefixtures("type_answer")
 def test_no_question_is_asked_if_nothing_would_change(company: ClosedAprilCompany, terminal: Terminal) -> None:
-    line = _accept(company)
+    line = _prepare_accept(company)
     assert terminal.run(*line, "--yes").status == 0
 
     assert terminal.run(*line).status == 0

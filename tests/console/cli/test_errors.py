@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.conftest import NOWHERE, Terminal
+from tests.console.conftest import UNREACHABLE_REDIS_URL, Terminal
 from tests.engines import scratch_database
 
-TYPES = "Copay, Deductible, Wellness, Supplies, Other, Coinsurance, Payment on Account"
-REASONS = (
+TYPE_CHOICES = "Copay, Deductible, Wellness, Supplies, Other, Coinsurance, Payment on Account"
+REASON_CHOICES = (
     "type_not_selected, integration_off, internal_payment, retries_exhausted, patient_not_found, invalid_event, "
     "version_conflict, unknown_company, unknown_clinic"
 )
@@ -25,7 +25,7 @@ def error_of(terminal: Terminal, line: str, status: int) -> str:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("settings set c --company x --types Copay,Tips", f"unknown charge type 'Tips'; choose from: {TYPES} "),
+        ("settings set c --company x --types Copay,Tips", f"unknown charge type 'Tips'; choose from: {TYPE_CHOICES} "),
         ("settings set c --company x --integration yes", "'yes' is not one of 'on', 'off' "),
         ("settings set c", "Missing option '--company' (see payments settings set --help)"),
         (f"settings set {'c' * 65} --company x", "an id has 1 to 64 printable characters"),
@@ -50,7 +50,7 @@ def error_of(terminal: Terminal, line: str, status: int) -> str:
         ("requeue", "name payments by their keys, or choose them by --status"),
         ("requeue --reason invalid_event", "name payments by their keys, or choose them by --status"),
         ("requeue a/b/1 --status not-sent", "not both"),
-        ("requeue --status not-sent --reason moon", f"unknown reason 'moon'; choose from: {REASONS} "),
+        ("requeue --status not-sent --reason moon", f"unknown reason 'moon'; choose from: {REASON_CHOICES} "),
         ("emr simulate --clinics 0", "'--clinics'"),
         ("emr simulate --days 999999999", "'--days': expected a number from 1 to 3650; got 999999999 "),
         ("emr simulate --clinics 99999", "'--clinics': expected a number from 1 to 10000; got 99999 "),
@@ -112,7 +112,7 @@ def test_unreachable_postgres_is_reported_without_password(
     unconfigured_terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/ledger")
-    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    monkeypatch.setenv("REDIS_URL", UNREACHABLE_REDIS_URL)
 
     result = error_of(unconfigured_terminal, "report claims-feed", status=1)
 
@@ -130,7 +130,7 @@ def test_database_without_tables_is_reported(
 
 
 def test_unreachable_redis_is_reported(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    monkeypatch.setenv("REDIS_URL", UNREACHABLE_REDIS_URL)
     (tmp_path / "events.jsonl").write_text("{}\n")
 
     published = error_of(terminal, f"emr publish {tmp_path}/events.jsonl", status=1)

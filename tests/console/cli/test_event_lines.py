@@ -13,8 +13,8 @@ from console.cli.event_lines import SignedBody, keeping_signatures, load_sign, r
 from payments.contract.signature import signature_of
 from tests.examples import example_count
 
-BODY = b'{\n  "company_id": "acme"\r\n}\n'
-SIGNED = to_line(BODY, "2026-10:5f")
+EVENT_BODY = b'{\n  "company_id": "acme"\r\n}\n'
+SIGNED_LINE = to_line(EVENT_BODY, "2026-10:5f")
 SECRET = "0123456789abcdef" * 4
 
 
@@ -31,7 +31,7 @@ def test_signed_events_keep_their_bytes_and_signatures(events: list[tuple[bytes,
 
 
 def test_unsigned_event_is_one_line_with_the_same_json() -> None:
-    (found,) = read(to_line(BODY, None))
+    (found,) = read(to_line(EVENT_BODY, None))
 
     assert (json.loads(found[0]), found[1]) == ({"company_id": "acme"}, None)
 
@@ -58,7 +58,7 @@ def test_key_of_the_company_replaces_an_earlier_signature(tmp_path: Path) -> Non
     sign = keeping_signatures(load_sign(tmp_path / "keys.toml"))
     other = SignedBody.with_signature(b'{"company_id": "other"}', "old")
 
-    assert base64.b64encode(BODY) in SIGNED
-    (event,) = read_lines(BytesIO(SIGNED))
-    assert sign(event) == signature_of(BODY, "2027-01", bytes.fromhex(SECRET))
+    assert base64.b64encode(EVENT_BODY) in SIGNED_LINE
+    (event,) = read_lines(BytesIO(SIGNED_LINE))
+    assert sign(event) == signature_of(EVENT_BODY, "2027-01", bytes.fromhex(SECRET))
     assert sign(other) == "old"

@@ -68,7 +68,7 @@ def test_undo_asks_whether_the_exception_is_to_be_opened_again(
     assert company.exceptions() == []
 
 
-def test_show_prints_the_whole_life_of_an_exception(
+def test_show_prints_the_whole_history_of_an_exception(
     company: ClosedAprilCompany, terminal: Terminal, biller: str
 ) -> None:
     exception_id = company.exception_id()
@@ -94,7 +94,7 @@ def test_show_prints_the_whole_life_of_an_exception(
     assert all(text in table for text in ("History", "Entries", "Notes", "Called the clinic."))
 
 
-def test_next_gives_an_exception_to_a_user_once(company: ClosedAprilCompany, terminal: Terminal, biller: str) -> None:
+def test_next_assigns_an_exception_to_a_user_once(company: ClosedAprilCompany, terminal: Terminal, biller: str) -> None:
     options = ("exceptions", "next", "--to", biller, "--company", company.id, "--format", "json")
 
     (row,) = terminal.run(*options).rows

@@ -16,7 +16,7 @@ DOCUMENTED_KEYS = (
 OTHER_KEYS = (
     "company clinic charge_type method version note opened_at ended_at ended_by patient_name owner due_on".split()
 )
-CLOSED_MONTH = "Payment added/edited/deleted when month is closed"
+CLOSED_MONTH_REASON = "Payment added/edited/deleted when month is closed"
 TODAY = datetime.now(UTC).date()
 
 
@@ -32,7 +32,7 @@ def test_exceptions_json_has_documented_keys_first(company: ClosedAprilCompany) 
 
     assert list(row) == [*DOCUMENTED_KEYS, *OTHER_KEYS]
     assert [row[key] for key in DOCUMENTED_KEYS if key != "id"] == [
-        *("Payment", CLOSED_MONTH, "edited", f"{company.id}/payment/1", "ada", "25.00", "35.00", "10.00"),
+        *("Payment", CLOSED_MONTH_REASON, "edited", f"{company.id}/payment/1", "ada", "25.00", "35.00", "10.00"),
         *("2020-04-08", "open"),
         [
             {"amount": "-25.00", "method": "Cash", "charge_type": "Copay"},
@@ -232,6 +232,6 @@ def test_timeline_shows_the_exception(company: ClosedAprilCompany, terminal: Ter
 
     result = [step for step in steps if step["what"].startswith("Exception")]
     assert [step["what"] for step in result] == ["Exception opened", "Exception updated", "Exception accepted"]
-    assert result[0]["detail"] == f"{CLOSED_MONTH} (edited). Billing: 25.00, EMR: 35.00"
+    assert result[0]["detail"] == f"{CLOSED_MONTH_REASON} (edited). Billing: 25.00, EMR: 35.00"
     assert (result[2]["detail"], result[2]["who"][:4]) == (f"20.00 Cash, deposit date {TODAY}", "cli:")
     assert all(datetime.fromisoformat(step["at"]).date() == TODAY for step in result)

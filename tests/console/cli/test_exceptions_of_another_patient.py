@@ -16,7 +16,7 @@ def company(terminal: Terminal, ledger_database: Database) -> ClosedAprilCompany
 
 
 @pytest.mark.parametrize("amount", ["25.00", "35.00"])
-def test_proposal_names_the_patient_it_takes_the_payment_from(
+def test_proposal_names_the_patient_whose_payment_is_reversed(
     company: ClosedAprilCompany, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, amount: str
 ) -> None:
     moved = company.ids | {"patient_id": "bea"}
@@ -34,7 +34,7 @@ def test_proposal_names_the_patient_it_takes_the_payment_from(
     assert "-25.00 Cash Copay ada" in csv
 
 
-def test_proposal_of_the_same_patient_names_none(company: ClosedAprilCompany) -> None:
+def test_proposal_for_the_same_patient_names_no_patient(company: ClosedAprilCompany) -> None:
     company.publish(deleted_payment(version=2, **company.ids))
 
     (row,) = company.exceptions()

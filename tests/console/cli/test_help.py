@@ -15,7 +15,7 @@ from console.reports.payment_log import GROUPS, PaymentLogParameters
 from payments.journeys.reporting import GroupBy
 from tests.console.conftest import Terminal
 
-COMMANDS = """
+DOCUMENTED_COMMANDS = """
 payments demo | payments up | payments health | payments wait | payments timeline | payments requeue
 payments report | payments report claims-feed | payments report payment-log
 payments settings | payments settings set | payments settings show
@@ -29,16 +29,16 @@ def _command_paths(command: object, *path: str) -> Iterator[tuple[str, ...]]:
         yield from _command_paths(child, *path, name)
 
 
-EVERY_COMMAND = sorted(_command_paths(main.command()))
+COMMAND_PATHS = sorted(_command_paths(main.command()))
 
 
 def test_commands_match_the_documented_interface() -> None:
-    documented = {tuple(line.split()[1:]) for line in COMMANDS if line.strip()}
+    documented = {tuple(line.split()[1:]) for line in DOCUMENTED_COMMANDS if line.strip()}
 
-    assert documented <= set(EVERY_COMMAND)
+    assert documented <= set(COMMAND_PATHS)
 
 
-@pytest.mark.parametrize("command", EVERY_COMMAND, ids=" ".join)
+@pytest.mark.parametrize("command", COMMAND_PATHS, ids=" ".join)
 def test_help_has_a_description_and_an_example(command: tuple[str, ...], unconfigured_terminal: Terminal) -> None:
     result = unconfigured_terminal.run(*command, "--help")
 

@@ -13,14 +13,14 @@ from tests.builders.committed import Company
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.conftest import Terminal
 
-KEYS = "company month state closed_at payments_total".split()
+DOCUMENTED_KEYS = "company month state closed_at payments_total".split()
 THIS_MONTH = Month.of(datetime.now(UTC).date())
 
-CreateCompany = Callable[..., str]
+CreateCompanyFunction = Callable[..., str]
 
 
 @pytest.fixture
-def create_company(ledger_database: Database) -> CreateCompany:
+def create_company(ledger_database: Database) -> CreateCompanyFunction:
     """Return a function that creates a company with Copays, and returns its id.
 
     Each Copay is given as (amount, day).
@@ -49,19 +49,19 @@ def error_of(terminal: Terminal, line: str, status: int = 1) -> str:
     return result.err.removeprefix("payments: ").strip()
 
 
-def test_months_json_has_documented_keys_first(terminal: Terminal, create_company: CreateCompany) -> None:
+def test_months_json_has_documented_keys_first(terminal: Terminal, create_company: CreateCompanyFunction) -> None:
     company = create_company(("25.00", "2020-04-08"), ("1000.00", "2020-04-30"), ("7.00", "2020-05-01"))
     terminal.run("months", "close", company, "2020-04")
 
     rows = terminal.run(*f"months list --company {company} --format json".split()).rows
 
-    assert [list(row)[: len(KEYS)] for row in rows] == [KEYS] * 2
+    assert [list(row)[: len(DOCUMENTED_KEYS)] for row in rows] == [DOCUMENTED_KEYS] * 2
     assert month_states(terminal, company) == {"2020-04": ("CLOSED", "1025.00"), "2020-05": ("OPEN", "7.00")}
     assert (datetime.fromisoformat(rows[0]["closed_at"]).utcoffset() is not None, rows[1]["closed_at"]) == (True, None)
 
 
 def test_months_table_fits_the_screen(
-    terminal: Terminal, create_company: CreateCompany, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, create_company: CreateCompanyFunction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     company = create_company(("1025.00", "2020-04-08"))
     terminal.run("months", "close", company, "2020-04")
@@ -73,7 +73,7 @@ def test_months_table_fits_the_screen(
         assert all(word in shown for word in ("2020-04", "CLOSED", "1,025.00", "1 month"))
 
 
-def test_month_is_scheduled_and_cancelled(terminal: Terminal, create_company: CreateCompany) -> None:
+def test_month_is_scheduled_and_cancelled(terminal: Terminal, create_company: CreateCompanyFunction) -> None:
     company = create_company(("25.00", "2020-04-08"))
 
     result = terminal.run("months", "schedule", company, "2020-04")
@@ -90,7 +90,7 @@ def test_month_is_scheduled_and_cancelled(terminal: Terminal, create_company: Cr
     assert error_of(terminal, f"months cancel {company} 2020-04") == f"{company} {again}"
 
 
-def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, create_company: CreateCompany) -> None:
+def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, create_company: CreateCompanyFunction) -> None:
     company = create_company(("1025.00", "2020-04-08"), ("7.00", "2020-05-08"), patient_id="nobody-knows")
 
     result = terminal.run("months", "schedule", company, "2020-04")
@@ -101,7 +101,7 @@ def test_schedule_lists_close_warnings_with_amounts(terminal: Terminal, create_c
 
 
 @pytest.mark.parametrize("command", ["schedule", "close"])
-def test_close_dry_run_changes_nothing(terminal: Terminal, create_company: CreateCompany, command: str) -> None:
+def test_close_dry_run_changes_nothing(terminal: Terminal, create_company: CreateCompanyFunction, command: str) -> None:
     company = create_company(("1025.00", "2020-04-08"))
 
     result = terminal.run("months", command, company, "2020-04", "--dry-run")
@@ -113,7 +113,7 @@ def test_close_dry_run_changes_nothing(terminal: Terminal, create_company: Creat
     assert month_states(terminal, company)["2020-04"] == ("OPEN", "1025.00")
 
 
-def test_month_is_closed_once_and_verifies(terminal: Terminal, create_company: CreateCompany) -> None:
+def test_month_is_closed_once_and_verifies(terminal: Terminal, create_company: CreateCompanyFunction) -> None:
     company = create_company(("1025.00", "2020-04-08"))
     assert error_of(terminal, f"months verify {company} 2020-04") == f"{company} 2020-04: it is not closed"
 
@@ -127,7 +127,7 @@ def test_month_is_closed_once_and_verifies(terminal: Terminal, create_company: C
 
 
 def test_months_show_prints_current_or_stored_totals(
-    terminal: Terminal, create_company: CreateCompany, ledger_database: Database
+    terminal: Terminal, create_company: CreateCompanyFunction, ledger_database: Database
 ) -> None:
     company = create_company(("25.00", "2020-04-08"), ("1000.00", "2020-04-09"))
     line = f"months show {company} 2020-04".split()
@@ -151,7 +151,7 @@ def test_months_show_prints_current_or_stored_totals(
     ],
 )
 def test_verify_of_a_changed_month_says_what_differs(
-    terminal: Terminal, create_company: CreateCompany, ledger_database: Database, change: str, difference: str
+    terminal: Terminal, create_company: CreateCompanyFunction, ledger_database: Database, change: str, difference: str
 ) -> None:
     company = create_company(("1025.00", "2020-04-08"))
     terminal.run("months", "close", company, "2020-04")
@@ -165,7 +165,9 @@ def test_verify_of_a_changed_month_says_what_differs(
 
 
 @pytest.mark.parametrize("command", ["schedule", "close", "schedule --dry-run"])
-def test_unfinished_month_cannot_be_closed(terminal: Terminal, create_company: CreateCompany, command: str) -> None:
+def test_unfinished_month_cannot_be_closed(
+    terminal: Terminal, create_company: CreateCompanyFunction, command: str
+) -> None:
     company = create_company()
 
     result = error_of(terminal, f"months {command} {company} {THIS_MONTH}")
@@ -174,7 +176,9 @@ def test_unfinished_month_cannot_be_closed(terminal: Terminal, create_company: C
     assert month_states(terminal, company) == {}
 
 
-def test_earlier_months_with_entries_must_be_closed_first(terminal: Terminal, create_company: CreateCompany) -> None:
+def test_earlier_months_with_entries_must_be_closed_first(
+    terminal: Terminal, create_company: CreateCompanyFunction
+) -> None:
     company = create_company(("25.00", "2020-02-08"), ("7.00", "2020-04-08"))
 
     result = error_of(terminal, f"months close {company} 2020-04")

@@ -15,7 +15,7 @@ from payments.store.moving.moved_tables import MOVED_TABLES
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import paid, payment_fields, run_context, saved_payment
 from tests.builders.every_row import add_company_with_every_row
-from tests.console.cli.moves import Installation, content, interrupt, referenced, without_audit
+from tests.console.cli.moves import Installation, company_rows, interrupt, referenced_rows, without_audit
 
 pytestmark = pytest.mark.slow
 
@@ -24,13 +24,13 @@ Installations = tuple[Installation, Installation]
 
 def test_moved_company_has_the_same_rows_and_reports(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
-    before, reports = content(old, "acme"), old.reports("acme")
+    before, reports = company_rows(old, "acme"), old.reports("acme")
     assert [name for name, rows in before.items() if not rows] == []
 
     exported = old.export("acme", tmp_path / "acme")
     imported = new.import_folder(tmp_path / "acme")
 
-    after = content(new, "acme")
+    after = company_rows(new, "acme")
     assert (exported.pop("state"), imported.pop("state")) == ("exported", "imported")
     assert exported == imported
     assert new.reports("acme") == reports
@@ -39,34 +39,34 @@ def test_moved_company_has_the_same_rows_and_reports(installations: Installation
     actions = [action for (action,) in new.rows("SELECT action FROM audit ORDER BY id")]
     assert actions[-2:] == ["exported company", "imported company"]
     assert len(actions) == len(before["audit"]) + 2
-    assert all(referenced(new, "acme").values())
-    assert referenced(new, "acme") == referenced(old, "acme")
+    assert all(referenced_rows(new, "acme").values())
+    assert referenced_rows(new, "acme") == referenced_rows(old, "acme")
 
 
 def test_no_row_of_another_company_moves_or_changes(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
-    before = content(old, "other")
+    before = company_rows(old, "other")
 
     old.export("acme", tmp_path / "acme")
     new.import_folder(tmp_path / "acme")
 
-    assert content(old, "other") == before
-    assert all(rows == [] for rows in content(new, "other").values())
+    assert company_rows(old, "other") == before
+    assert all(rows == [] for rows in company_rows(new, "other").values())
 
 
 def test_arriving_company_gets_new_row_ids(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
     for company_id in ("third", "fourth"):
         add_company_with_every_row(new.database, company_id)
-    third, before = content(new, "third"), content(old, "acme")
+    third, before = company_rows(new, "third"), company_rows(old, "acme")
 
     old.export("acme", tmp_path / "acme")
     new.import_folder(tmp_path / "acme")
 
-    after = content(new, "acme")
-    assert content(new, "third") == third
+    after = company_rows(new, "acme")
+    assert company_rows(new, "third") == third
     assert without_audit(after) == without_audit(before)
-    assert referenced(new, "acme") == referenced(old, "acme")
+    assert referenced_rows(new, "acme") == referenced_rows(old, "acme")
     for name in ("lines", "set_aside", "findings", "entries", "allocations", "history", "audit"):
         assert new.rows(f"SELECT id FROM {name} GROUP BY id HAVING count(*) > 1") == [], name
     # The next row of each table gets an id that no row has.
@@ -74,7 +74,7 @@ def test_arriving_company_gets_new_row_ids(installations: Installations, tmp_pat
     assert new.rows("SELECT id FROM lines GROUP BY id HAVING count(*) > 1") == []
 
 
-def test_export_and_import_that_are_repeated_change_nothing(installations: Installations, tmp_path: Path) -> None:
+def test_repeated_export_and_import_change_nothing(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
     folder = tmp_path / "acme"
     old.export("acme", folder)
@@ -83,12 +83,12 @@ def test_export_and_import_that_are_repeated_change_nothing(installations: Insta
     assert (folder / export_folder.MANIFEST).read_text() == manifest
 
     new.import_folder(folder)
-    after = content(new, "acme")
+    after = company_rows(new, "acme")
     assert new.import_folder(folder)["state"] == "imported before"
-    assert content(new, "acme") == after
+    assert company_rows(new, "acme") == after
 
 
-def test_interrupted_export_is_repeated(
+def test_interrupted_export_can_be_repeated(
     installations: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = installations
@@ -103,27 +103,27 @@ def test_interrupted_export_is_repeated(
     assert new.import_folder(folder)["state"] == "imported"
 
 
-def test_interrupted_import_is_repeated(
+def test_interrupted_import_can_be_repeated(
     installations: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = installations
-    before = content(old, "acme")
+    before = company_rows(old, "acme")
     old.export("acme", tmp_path / "acme")
     with monkeypatch.context() as patched:
         patched.setattr(company_import, "verify", interrupt)
         assert new.run("company", "import", tmp_path / "acme")[0] == 1
-    assert all(rows == [] for name, rows in content(new, "acme").items() if name != "companies")
+    assert all(rows == [] for name, rows in company_rows(new, "acme").items() if name != "companies")
     assert new.rows("SELECT move_state FROM companies") == [("arriving",)]
 
     assert new.import_folder(tmp_path / "acme")["state"] == "imported"
-    assert content(new, "acme")["entries"] == before["entries"]
+    assert company_rows(new, "acme")["entries"] == before["entries"]
 
 
-def test_event_that_arrived_early_is_the_dead_letter_that_moves(
+def test_event_that_arrived_before_its_dead_letter_moved_is_stored_once(
     installations: Installations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = installations
-    before = content(old, "acme")["set_aside"]
+    before = company_rows(old, "acme")["set_aside"]
     ((body,),) = old.rows("SELECT body FROM set_aside WHERE company_id = 'acme' AND payment_id = 'conflict'")
     old.export("acme", tmp_path / "acme")
     early = saved_payment(payment_id="early", company_id="acme")
@@ -134,13 +134,13 @@ def test_event_that_arrived_early_is_the_dead_letter_that_moves(
 
     new.import_folder(tmp_path / "acme")
 
-    found = content(new, "acme")["set_aside"]
+    found = company_rows(new, "acme")["set_aside"]
     assert [row for row in found if row in before] == before
     assert len(found) == len(before) + 1
-    assert referenced(new, "acme")["findings "] == referenced(old, "acme")["findings "]
+    assert referenced_rows(new, "acme")["findings "] == referenced_rows(old, "acme")["findings "]
 
 
-def test_late_events_are_printed_to_be_published_where_the_company_is(
+def test_late_events_of_a_moved_company_are_printed_for_publishing(
     installations: Installations, tmp_path: Path
 ) -> None:
     old, new = installations
@@ -180,7 +180,7 @@ def test_late_events_keep_line_ends_and_signatures_when_they_are_published(
     assert second == {b"event": signed, b"signature": b"2026-10:5f"}
 
 
-def test_cancelled_export_lets_the_company_stay(installations: Installations, tmp_path: Path) -> None:
+def test_company_stays_after_its_export_is_cancelled(installations: Installations, tmp_path: Path) -> None:
     old, _ = installations
     old.export("acme", tmp_path / "acme")
     assert "acme" not in old.succeed("company", "list")

@@ -11,7 +11,7 @@ from console.cli import export_folder
 from payments.contract.money import ZERO
 from payments.core.company_move import IdRange
 from tests.builders.every_row import add_company_with_every_row
-from tests.console.cli.moves import Installation, content
+from tests.console.cli.moves import Installation, company_rows
 
 pytestmark = pytest.mark.slow
 
@@ -53,10 +53,10 @@ def test_ledger_that_differs_from_the_manifest_is_refused(installations: Install
     export_folder.finish(folder, manifest._replace(ledger=other_ledger))
 
     assert "deposit date 2020-04-08: the totals differ" in new.fail("company", "import", folder)
-    assert all(rows == [] for name, rows in content(new, "acme").items() if name != "companies")
+    assert all(rows == [] for name, rows in company_rows(new, "acme").items() if name != "companies")
 
 
-def test_closed_month_that_does_not_add_up_is_not_exported(installations: Installations, tmp_path: Path) -> None:
+def test_company_with_a_damaged_closed_month_is_not_exported(installations: Installations, tmp_path: Path) -> None:
     old, _ = installations
     with old.database.begin() as owner:
         owner.exec_driver_sql("ALTER TABLE company_months DISABLE TRIGGER USER")
@@ -84,12 +84,12 @@ def test_directory_with_other_content_is_not_overwritten(installations: Installa
 def test_company_with_data_here_is_not_overwritten(installations: Installations, tmp_path: Path) -> None:
     old, new = installations
     add_company_with_every_row(new.database, "acme")
-    before = content(new, "acme")
+    before = company_rows(new, "acme")
     old.export("acme", tmp_path / "acme")
 
     assert "company acme already has data here" in new.fail("company", "import", tmp_path / "acme")
     assert "company acme was exported from this installation" in old.fail("company", "import", tmp_path / "acme")
-    assert content(new, "acme") == before
+    assert company_rows(new, "acme") == before
 
 
 def test_export_waits_until_the_events_of_the_company_are_imported(
@@ -108,8 +108,8 @@ def test_export_waits_until_the_events_of_the_company_are_imported(
     assert old.export("acme", tmp_path / "acme")["state"] == "exported"
 
 
-def rewrite(folder: Path, table: str, change: Callable[[dict[str, bytes]], None]) -> None:
-    """Change the first row of a table in an export, and write a manifest that fits it."""
+def rewrite_export(folder: Path, table: str, change: Callable[[dict[str, bytes]], None]) -> None:
+    """Change the first row of a table in an export, and write a manifest that matches the changed file."""
     manifest = export_folder.read_manifest(folder)
     exported = next(each for each in manifest.tables if each.table == table)
     path = folder / f"{table}.copy"
@@ -128,13 +128,13 @@ def test_row_of_another_company_is_refused(installations: Installations, tmp_pat
     old, new = installations
     add_company_with_every_row(new.database, "other")
     old.export("acme", tmp_path / "acme")
-    before = content(new, "other")
+    before = company_rows(new, "other")
 
-    rewrite(tmp_path / "acme", table, lambda row: row.update(company_id=b"other"))
+    rewrite_export(tmp_path / "acme", table, lambda row: row.update(company_id=b"other"))
 
     error = new.fail("company", "import", tmp_path / "acme")
     assert f"{table}: a row belongs to another company than acme; nothing was imported" in error
-    assert content(new, "other") == before
+    assert company_rows(new, "other") == before
 
 
 @pytest.mark.parametrize(("table", "column"), [("lines", "id"), ("history", "line_ref"), ("lines_was", "id")])
@@ -145,7 +145,7 @@ def test_row_id_outside_of_the_manifest_is_refused(
     old.export("acme", tmp_path / "acme")
     last = max(ids.last for ids in export_folder.read_manifest(tmp_path / "acme").ids.values())
 
-    rewrite(tmp_path / "acme", table, lambda row: row.update({column: str(last + 1).encode()}))
+    rewrite_export(tmp_path / "acme", table, lambda row: row.update({column: str(last + 1).encode()}))
 
     error = new.fail("company", "import", tmp_path / "acme")
     assert f"{table}: {column} is outside of the ids that the manifest names; nothing was imported" in error

@@ -1,4 +1,4 @@
-"""A company is exported while importers write its events. Each event is in the export, or late."""
+"""A company is exported while importers write its events. Each event is either in the export or late."""
 
 import json
 import threading
@@ -30,7 +30,7 @@ def import_until(installation: Installation, name: str, ended: threading.Event) 
     return sent
 
 
-def test_event_that_is_imported_during_an_export_is_exported_or_late(
+def test_event_imported_during_an_export_is_either_exported_or_late(
     installations: tuple[Installation, Installation], tmp_path: Path
 ) -> None:
     old, new = installations

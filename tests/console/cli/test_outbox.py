@@ -1,4 +1,4 @@
-"""`payments emr outbox` lists the events that wait in the EMR's outbox, and the refused events."""
+"""`payments emr outbox` lists the waiting events and the refused events of an EMR's outbox."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def emr_url(postgres_url: str) -> Iterator[str]:
         yield libpq_url(url)
 
 
-def test_outbox_shows_waiting_events_and_events_moved_aside(terminal: Terminal, emr_url: str, redis_url: str) -> None:
+def test_outbox_shows_waiting_and_refused_events(terminal: Terminal, emr_url: str, redis_url: str) -> None:
     with psycopg.connect(emr_url) as emr:
         create_table(emr)
         write(emr, b"{}")

@@ -22,11 +22,11 @@ from tests.builders.events import (
 )
 from tests.console.conftest import Terminal
 
-KEYS = (
+LOG_KEYS = (
     "payment patient charge_type amount method deposit_date posting_date kind user unassigned company "
     "patient_name clinic reference entry"
 ).split()
-CELL = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+CELL_NAMESPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 # Day 0 of spreadsheet dates.
 DAY_ZERO = date(1899, 12, 30)
 
@@ -144,7 +144,7 @@ def test_expanded_log_shows_dates_of_service(company: CompanyWithLog) -> None:
 
     first, second = company.rows("--expand")
 
-    assert list(first) == [*KEYS[:-5], "applied", *KEYS[-5:]]
+    assert list(first) == [*LOG_KEYS[:-5], "applied", *LOG_KEYS[-5:]]
     applied = [("2020-03-02", f"{company.id}/old", "10.00"), ("2020-04-08", f"{company.id}/new", "15.00")]
     assert first["applied"] == [
         {"date_of_service": day, "charge": key, "amount": amount} for day, key, amount in applied
@@ -176,8 +176,8 @@ def test_spreadsheet_has_typed_cells_and_no_formulas(
     result = terminal.run("report", "payment-log", "--patient", formula, "--xlsx", str(file))
 
     assert (result.status, result.out) == (0, f"2 rows are in {file}.\n")
-    head, first, second = spreadsheet(file)
-    assert list(head.values()) == KEYS
+    head, first, second = spreadsheet_cells(file)
+    assert list(head.values()) == LOG_KEYS
     assert (first["D"], second["D"]) == (1025.5, 7)
     assert first["F"] == (date(2020, 4, 8) - DAY_ZERO).days
     assert (first["A"], first["B"]) == (f"{company.id}/a/1", formula)
@@ -190,7 +190,7 @@ def test_grouped_log_is_exported_as_spreadsheet(company: CompanyWithLog, tmp_pat
 
     company.log("--group-by", "charge_type", "--xlsx", str(file))
 
-    head, row = spreadsheet(file)
+    head, row = spreadsheet_cells(file)
     assert list(head.values()) == ["charge_type", "count", "total"]
     assert row == {"A": "Copay", "B": 1, "C": 25}
 
@@ -220,18 +220,18 @@ def test_invalid_log_options_fail_with_one_line(terminal: Terminal, options: str
     assert problem in result.err
 
 
-def spreadsheet(file: Path) -> list[dict[str, float | str]]:
-    """Return the rows of a spreadsheet as cells by column. Assert that it contains no formula or link."""
+def spreadsheet_cells(file: Path) -> list[dict[str, float | str]]:
+    """Return the rows of a spreadsheet as cells by column. Check that it contains no formula and no link."""
     with ZipFile(file) as parts:
         sheet = ElementTree.fromstring(parts.read("xl/worksheets/sheet1.xml"))
         assert not any("hyperlink" in name or "externalLink" in name for name in parts.namelist())
-    assert list(sheet.iter(f"{CELL}f")) == []
-    assert list(sheet.iter(f"{CELL}hyperlink")) == []
+    assert list(sheet.iter(f"{CELL_NAMESPACE}f")) == []
+    assert list(sheet.iter(f"{CELL_NAMESPACE}hyperlink")) == []
     return [
         {
             re.sub(r"\d", "", cell.attrib["r"]): value if cell.get("t") == "inlineStr" else float(value)
-            for cell in row.iter(f"{CELL}c")
+            for cell in row.iter(f"{CELL_NAMESPACE}c")
             if (value := "".join(cell.itertext()))
         }
-        for row in sheet.iter(f"{CELL}row")
+        for row in sheet.iter(f"{CELL_NAMESPACE}row")
     ]

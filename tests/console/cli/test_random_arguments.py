@@ -21,13 +21,13 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = example_count(20)
 # Commands that run indefinitely, or as long as an argument says.
-EXCLUDED = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
+EXCLUDED_COMMANDS = {"up", "demo", "health", "wait", "emr simulate", "emr payment-log", "emr replay-synthea"}
 
 MORE_WORDS = ("not-sent", "all", "open", "off", "json", "typed", "America/Denver", "typed/payment/1")
 ODD_WORDS = ("", " ", "--", "-", "/nowhere/at/all", "é" * 70)
 # An argument contains no NUL. Bytes that are not UTF-8 arrive as lone surrogates.
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
-odd = words(*MORE_WORDS, *ODD_WORDS) | texts | numbers_and_days
+argument_texts = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=20)
+odd_arguments = words(*MORE_WORDS, *ODD_WORDS) | argument_texts | numbers_and_days
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -39,22 +39,23 @@ def commands_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
             yield (*path, name), command
 
 
-COMMANDS = sorted(
-    (each for each in commands_of(main.command()) if " ".join(each[0]) not in EXCLUDED), key=lambda found: found[0]
+TESTED_COMMANDS = sorted(
+    (each for each in commands_of(main.command()) if " ".join(each[0]) not in EXCLUDED_COMMANDS),
+    key=lambda found: found[0],
 )
 
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
     """Draw a command line: a command, some of its options with valid or odd values, and more arguments."""
-    path, command = draw(st.sampled_from(COMMANDS))
+    path, command = draw(st.sampled_from(TESTED_COMMANDS))
     options = [each for each in command.params if each.param_type_name == "option"]
     line = list(path)
     for option in draw(st.lists(st.sampled_from(options), max_size=4)) if options else ():
         line.append(draw(st.sampled_from(option.opts)))
         if not option.is_flag:
-            line.append(draw(odd))
-    return line + draw(st.lists(odd, max_size=3))
+            line.append(draw(odd_arguments))
+    return line + draw(st.lists(odd_arguments, max_size=3))
 
 
 def test_any_arguments_succeed_or_fail_with_one_line(
@@ -81,7 +82,7 @@ def test_any_arguments_succeed_or_fail_with_one_line(
         check()
 
 
-@pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
+@pytest.mark.parametrize("path", [path for path, _ in TESTED_COMMANDS], ids=" ".join)
 def test_unknown_option_is_named_in_the_error(unconfigured_terminal: Terminal, path: tuple[str, ...]) -> None:
     result = unconfigured_terminal.run(*path, "--no-such-thing")
 

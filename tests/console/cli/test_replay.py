@@ -27,7 +27,7 @@ def payment(company: Company, payment_id: str, **changes: object) -> Event:
     return saved_payment(**paid("10.00", "2020-05-02"), **company.ids | {"payment_id": payment_id} | changes)
 
 
-def audited(database: Database) -> list[tuple[str, str]]:
+def newest_audit_entries(database: Database) -> list[tuple[str, str]]:
     with transaction(database) as tx:
         return [(each.action, each.detail) for each in newest_entries(tx, AuditFilter(), 2)][::-1]
 
@@ -46,7 +46,7 @@ def test_replay_prints_its_counts(terminal: Terminal, company: Company, feed: re
         f"3 kept entries read, published from {first:%Y-%m-%dT%H:%M:%SZ} to {last:%Y-%m-%dT%H:%M:%SZ}.",
         "2 entries changed data in Billing.",
     ]
-    assert audited(company.database) == [
+    assert newest_audit_entries(company.database) == [
         ("started replay", f"since {since.isoformat()}"),
         ("ended replay", "read 3, changed 2"),
     ]
@@ -58,7 +58,7 @@ def test_replay_prints_its_counts(terminal: Terminal, company: Company, feed: re
     assert len(timeline) == 1
 
 
-def test_replay_names_the_number_of_pending_entries(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
+def test_replay_prints_the_number_of_pending_entries(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
     publish_kept_entries(feed, payment(company, "1"))
     feed.xadd(STREAM, {"event": event_body(payment(company, "2"))})
     feed.xreadgroup(stream.GROUP, stream.IMPORTER, {STREAM: ">"})
@@ -71,7 +71,9 @@ def test_replay_names_the_number_of_pending_entries(terminal: Terminal, company:
     ]
 
 
-def test_replay_without_kept_entries_reads_none(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
+def test_replay_without_kept_entries_says_that_none_were_read(
+    terminal: Terminal, company: Company, feed: redis.Redis
+) -> None:
     feed.xadd(STREAM, {"event": event_body(payment(company, "1"))})
 
     result = terminal.run("replay", "--since", "2020-01-01")
@@ -84,7 +86,9 @@ def test_replay_without_kept_entries_reads_none(terminal: Terminal, company: Com
     ]
 
 
-def test_signed_entries_need_the_keys(terminal: Terminal, company: Company, feed: redis.Redis) -> None:
+def test_replay_of_signed_entries_requires_the_signing_keys(
+    terminal: Terminal, company: Company, feed: redis.Redis
+) -> None:
     publish_kept_entries(feed, payment(company, "1"))
     signed = {"event": event_body(payment(company, "2")), "signature": "2026-10:" + 64 * "0"}
     feed.xadd(STREAM, signed)

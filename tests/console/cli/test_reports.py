@@ -22,12 +22,12 @@ TIMELINE_KEYS = (
     "at what version detail who duration_ms error company patient_name task exception refused_event worker".split()
 )
 
-INTEGRATION = "Integration Import, Not mapped to a user"
+IMPORT_USER = "Integration Import, Not mapped to a user"
 
 
 @pytest.fixture
 def clinic_id(billing: CommittedLedger) -> str:
-    """A clinic that sends only Copays. It has one imported payment, one of another type, and one invalid event."""
+    """A clinic that sends only Copays. It has an imported payment, one of another type, and an invalid event."""
     billing.set_clinic("north", ChargeType.COPAY)
     here = {"clinic_id": "north", "patient_id": "pat-north"}
     billing.import_events(
@@ -92,7 +92,7 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
     assert list(row)[: len(LOG_KEYS)] == LOG_KEYS
     entry = "north/ok/1", "pat-north", "Copay", "1025.00", "Cash", "2026-06-05", "import"
     shown = [row[key] for key in LOG_KEYS if key != "posting_date"]
-    assert shown == [*entry, INTEGRATION, "1025.00", "company", None, "north", None, None]
+    assert shown == [*entry, IMPORT_USER, "1025.00", "company", None, "north", None, None]
 
 
 @pytest.mark.usefixtures("clinic_id")
@@ -103,7 +103,7 @@ def test_payment_log_json_has_documented_keys_in_order(terminal: Terminal) -> No
         ("deposit_date", "2026-06-05"),
         ("method", "Cash"),
         ("clinic", "north"),
-        ("user", INTEGRATION),
+        ("user", IMPORT_USER),
     ],
 )
 def test_grouped_payment_log_uses_the_group_as_key(terminal: Terminal, group: str, value: str) -> None:
@@ -180,7 +180,7 @@ def test_limit_applies_in_every_format(terminal: Terminal, report: str) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_csv_of_the_command_holds_no_formula(terminal: Terminal, billing: CommittedLedger, separator: str) -> None:
+def test_csv_output_contains_no_formula(terminal: Terminal, billing: CommittedLedger, separator: str) -> None:
     billing.set_clinic("formulas")
     here = {"clinic_id": "formulas", "patient_id": "ada;=1+1"}
     billing.import_events(
@@ -213,7 +213,7 @@ def test_csv_has_a_header_and_one_line_per_row(terminal: Terminal) -> None:
     lines = terminal.run(*"report payment-log --patient pat-north --format csv".split()).out.splitlines()
 
     assert lines[0].split(",") == LOG_KEYS
-    assert next(csv.DictReader(lines))["user"] == INTEGRATION
+    assert next(csv.DictReader(lines))["user"] == IMPORT_USER
 
 
 @pytest.mark.acceptance

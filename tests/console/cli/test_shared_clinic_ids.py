@@ -12,7 +12,7 @@ from payments.store.db.connection import transaction
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import paid, saved_charge, saved_patient, saved_payment
 from tests.builders.office import Office
-from tests.console.conftest import CHEAP, Result, Terminal
+from tests.console.conftest import CHEAP, CommandResult, Terminal
 
 CLINIC, PATIENT, COMPANIES = "same", "pat-same", ("left", "right")
 DAY = "2026-06-05"
@@ -38,13 +38,13 @@ def _two_companies(billing: CommittedLedger) -> None:
             office.distribute_all()
 
 
-def names_of(output: str, payment: str) -> set[str]:
+def companies_before_keys(output: str, payment: str) -> set[str]:
     """Return the companies before the printed keys of a payment. A key without a company counts as an empty text."""
     names = output.replace('"', " ").replace(",", " ").split()
     return {name.removesuffix(f"{CLINIC}/{payment}/1") for name in names if name.endswith(f"{CLINIC}/{payment}/1")}
 
 
-REPORTS = {
+PAYMENT_AND_REPORT = {
     "claims feed": ("paid", "report claims-feed"),
     "claims feed as of a time": ("paid", "report claims-feed --as-of 2099-01-01T00:00"),
     "payment log": ("paid", "report payment-log"),
@@ -54,13 +54,13 @@ REPORTS = {
 }
 
 
-@pytest.mark.parametrize(("payment", "report"), REPORTS.values(), ids=REPORTS)
-def test_key_begins_with_its_company_only_where_a_report_covers_both(
+@pytest.mark.parametrize(("payment", "report"), PAYMENT_AND_REPORT.values(), ids=PAYMENT_AND_REPORT)
+def test_key_begins_with_its_company_only_if_the_report_covers_both(
     terminal: Terminal, payment: str, report: str
 ) -> None:
     def printed(*more: str) -> set[str]:
         result = terminal.run(*report.split(), *more, "--format", "json")
-        return names_of(json.dumps(result.rows), payment)
+        return companies_before_keys(json.dumps(result.rows), payment)
 
     assert printed() == {"left:", "right:"}
     assert printed("--clinic", CLINIC, "--company", "left") == {""}
@@ -76,7 +76,7 @@ def test_log_by_clinic_has_a_row_for_each_company(terminal: Terminal) -> None:
     assert totals("--company", "right") == {"same": "30.00"}
 
 
-AMBIGUOUS = {
+VALUE_AND_SUBJECT = {
     "--clinic": (CLINIC, f"clinic {CLINIC}"),
     "--patient": (PATIENT, f"patient {PATIENT}"),
 }
@@ -96,7 +96,7 @@ AMBIGUOUS = {
     ],
 )
 def test_id_of_two_companies_is_refused_without_the_company(terminal: Terminal, command: str, option: str) -> None:
-    chosen, subject = AMBIGUOUS[option]
+    chosen, subject = VALUE_AND_SUBJECT[option]
 
     refused = terminal.run(*command.split(), option, chosen)
     accepted = terminal.run(*command.split(), option, chosen, "--company", "left")
@@ -106,7 +106,7 @@ def test_id_of_two_companies_is_refused_without_the_company(terminal: Terminal, 
     assert accepted.status == 0
 
 
-def output_of(result: Result) -> str:
+def output_of(result: CommandResult) -> str:
     """Return the output of a successful command."""
     assert result.status == 0
     return result.out
@@ -118,8 +118,8 @@ def test_distribution_prints_the_companies_of_shared_clinic_ids(terminal: Termin
         billing.import_events(charge)
     distribute = ("distribute", "--dry-run", "--format", "csv")
 
-    assert names_of(output_of(terminal.run(*distribute)), "paid") == {"left:", "right:"}
-    assert names_of(output_of(terminal.run(*distribute, "--company", "left")), "paid") == {""}
+    assert companies_before_keys(output_of(terminal.run(*distribute)), "paid") == {"left:", "right:"}
+    assert companies_before_keys(output_of(terminal.run(*distribute, "--company", "left")), "paid") == {""}
 
 
 def test_account_prints_keys_of_its_company(terminal: Terminal) -> None:
@@ -130,7 +130,7 @@ def test_account_prints_keys_of_its_company(terminal: Terminal) -> None:
     assert [each["payment"] for each in account["refunds_to_check"]] == [f"{CLINIC}/back/1"]
 
 
-def test_decisions_name_the_company_of_shared_clinic_ids(terminal: Terminal) -> None:
+def test_decision_on_a_shared_key_prints_its_company(terminal: Terminal) -> None:
     (exception,) = terminal.run(*"report exceptions --company left --format json".split()).rows
     accept = ("exceptions", "accept", str(exception["id"]), "--dry-run")
     acknowledge = ("exceptions", "acknowledge", str(exception["id"]), "--reason", "x", "--dry-run")
@@ -141,7 +141,7 @@ def test_decisions_name_the_company_of_shared_clinic_ids(terminal: Terminal) -> 
     assert f" {CLINIC}/free/1" in output_of(everything)
 
 
-def test_printed_key_with_a_company_is_taken_by_commands(terminal: Terminal) -> None:
+def test_commands_accept_a_printed_key_with_its_company(terminal: Terminal) -> None:
     key = f"right:{CLINIC}/free/1"
 
     rows = terminal.run("timeline", key, "--format", "json").rows
@@ -156,7 +156,7 @@ def test_user_is_limited_to_the_clinic_of_one_company(terminal: Terminal, monkey
     monkeypatch.setattr(authentication, "NewPassword", partial(authentication.NewPassword, cost=CHEAP))
     add = "users add pair --role billing --company left --company right --password-stdin --clinic".split()
 
-    def run(clinic: str) -> Result:
+    def run(clinic: str) -> CommandResult:
         monkeypatch.setattr("sys.stdin", io.StringIO("a long password\n"))
         return terminal.run(*add, clinic)
 

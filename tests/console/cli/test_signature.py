@@ -1,4 +1,4 @@
-"""Histories record the real operating system user of a command. Environment variables do not change it."""
+"""Histories record the operating system's user of a command, which environment variables cannot change."""
 
 import os
 import pwd
@@ -12,8 +12,8 @@ from tests.builders.committed import CommittedLedger
 from tests.builders.events import saved_payment
 from tests.console.conftest import Terminal
 
-NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
-SIGNED = {
+USER_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME")
+SIGNATURE_COLUMN_BY_TABLE = {
     "audit": "who",
     "company_months": "scheduled_by",
     "history": "who",
@@ -24,7 +24,7 @@ SIGNED = {
 
 def test_signature_names_the_real_user(monkeypatch: pytest.MonkeyPatch) -> None:
     uid = os.getuid()
-    for name in NAMES:
+    for name in USER_VARIABLES:
         monkeypatch.setenv(name, "ann")
 
     assert current_user() == f"cli:{uid} ({pwd.getpwuid(uid).pw_name})"
@@ -40,7 +40,7 @@ def test_signature_of_a_user_without_name_is_the_id(monkeypatch: pytest.MonkeyPa
 def test_environment_cannot_forge_the_signature_of_any_command(
     terminal: Terminal, billing: CommittedLedger, ledger_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in NAMES:
+    for name in USER_VARIABLES:
         monkeypatch.setenv(name, "forged")
     billing.set_clinic("g1")
     billing.import_events(saved_payment("6.00", charge_type="Other", clinic_id="g1", patient_id="pat-g1"))
@@ -56,7 +56,7 @@ def test_environment_cannot_forge_the_signature_of_any_command(
     with transaction(ledger_database) as tx:
         signatures = {
             who
-            for table, column in SIGNED.items()
+            for table, column in SIGNATURE_COLUMN_BY_TABLE.items()
             for who in tx.execute(text(f"SELECT DISTINCT {column} FROM {table}")).scalars()
             if who
         }

@@ -14,7 +14,7 @@ import redis
 from config.redis_urls import default_broker_url
 from console.cli.demo import command_name
 from tests.builders.kept_entries import publish_kept_entries
-from tests.console.conftest import NOWHERE, Terminal
+from tests.console.conftest import UNREACHABLE_REDIS_URL, Terminal
 from tests.engines import scratch_database
 from tests.tasks.dispatching import arguments_of
 
@@ -45,7 +45,7 @@ def test_wait_does_not_wait_for_kept_entries(idle_terminal: Terminal, feed: redi
 
 
 def test_health_names_the_part_that_is_down(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    monkeypatch.setenv("REDIS_URL", UNREACHABLE_REDIS_URL)
 
     result = terminal.run(*"health --format json".split())
 
@@ -96,7 +96,9 @@ def answer_as(worker: str, broker: redis.Redis, feed: redis.Redis) -> None:
 
 
 @pytest.mark.acceptance
-@pytest.mark.parametrize("named", [{"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": NOWHERE}, {}])
+@pytest.mark.parametrize(
+    "named", [{"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": UNREACHABLE_REDIS_URL}, {}]
+)
 def test_demo_uses_its_own_engines_and_removes_them(tmp_path: Path, named: dict[str, str]) -> None:
     others = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
     environment = others | named | {"TMPDIR": str(tmp_path), "PAYMENTS_HOME": str(tmp_path / "nothing-runs-here")}

@@ -1,4 +1,4 @@
-"""Commands warn on stderr about a company without a chosen time zone. The warning does not change stdout."""
+"""Commands warn on stderr about a company whose time zone was not chosen. The warning does not change stdout."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.console.conftest import Terminal
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = [
+WARNING_COMMANDS = [
     "months close {company} 2020-05",
     "months close {company} 2020-05 --dry-run",
     "months schedule {company} 2020-05",
@@ -53,8 +53,8 @@ def exception_id(terminal: Terminal, company: str) -> str:
     return next(str(row["id"]) for row in rows if row["company"] == company)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_closing_and_accepting_warn_of_a_company_without_a_time_zone(
+@pytest.mark.parametrize("command", WARNING_COMMANDS)
+def test_closing_and_accepting_warn_about_a_company_without_a_time_zone(
     terminal: Terminal, company: NewCompany, command: str
 ) -> None:
     line = command.format(company=company.id, exception=exception_id(terminal, company.id)).split()
@@ -71,7 +71,7 @@ def test_closing_and_accepting_warn_of_a_company_without_a_time_zone(
     assert "warning" not in warned.out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", WARNING_COMMANDS)
 @pytest.mark.parametrize("zone", ["UTC", "America/Denver"])
 def test_company_with_a_chosen_time_zone_gets_no_warning(
     terminal: Terminal, company: NewCompany, command: str, zone: str

@@ -111,7 +111,7 @@ def test_invalid_user_command_fails_with_one_line(run_command, arguments, passwo
     assert result.err.count("\n") == 1
 
 
-def test_user_without_a_choice_sees_all_companies_with_a_warning(run_command) -> None:
+def test_user_added_without_a_choice_of_companies_sees_all_with_a_warning(run_command) -> None:
     made = run_command("users", "add", "old-script", "--role", "admin", "--password-stdin")
     chosen = run_command("users", "add", "explicit", "--role", "admin", "--all-companies", "--password-stdin")
 

@@ -11,7 +11,7 @@ import redis
 from payments.contract.event import ChargeType
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import saved_patient, saved_payment
-from tests.console.conftest import NOWHERE, Terminal
+from tests.console.conftest import UNREACHABLE_REDIS_URL, Terminal
 
 ALL_TYPES = [str(kind) for kind in ChargeType]
 STREAM = "emr:payments"
@@ -71,13 +71,13 @@ def test_requeue_refuses_unknown_keys_and_requeues_the_rest(terminal: Terminal, 
     assert result.err == "payments: there is no payment r2/none/1, r2/nor/1; the Claims Feed prints the keys\n"
 
 
-def test_requeue_by_status_works_without_a_queue(
+def test_requeue_by_status_works_while_redis_does_not_answer(
     terminal: Terminal, billing: CommittedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     billing.set_clinic("r2", ChargeType.COPAY)
     here = {"clinic_id": "r2", "patient_id": "pat-r2", "charge_type": "Other"}
     billing.import_events(*(saved_payment("5.00", payment_id=number, **here) for number in "abc"))
-    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    monkeypatch.setenv("REDIS_URL", UNREACHABLE_REDIS_URL)
 
     result = terminal.run(*"requeue --status Not-Sent --reason type-not-selected --clinic r2".split())
 
@@ -98,21 +98,21 @@ def test_publish_sends_each_line_unchanged(terminal: Terminal, feed: redis.Redis
     assert published_bodies(feed) == [b'{"a": 1}', b"{broken \xff", b'  {"b": 2}  ', b'{"last": 3}']
 
 
-LARGE = b'{"memo": "' + b"x" * 70_000 + b'"}'
-FILES = {
+OVERSIZED_EVENT = b'{"memo": "' + b"x" * 70_000 + b'"}'
+FILE_AND_PUBLISHED_BODIES = {
     "byte order mark": (b'\xef\xbb\xbf{"a": 1}\n{"b": 2}\n', [b'{"a": 1}', b'{"b": 2}']),
     "byte order mark in the middle": (b'{"a": 1}\n\xef\xbb\xbf{"b": 2}\n', [b'{"a": 1}', b'\xef\xbb\xbf{"b": 2}']),
     "CR LF": (b'{"a": 1}\r\n\r\n{"b": 2}\r\n', [b'{"a": 1}', b'{"b": 2}']),
     "lines of white space": (b'\n \t\n{"a": 1}\n  \r\n\x0c\n', [b'{"a": 1}']),
     "not UTF-8": (b'{"a": "\xff\xfe"}\n\x00\n', [b'{"a": "\xff\xfe"}', b"\x00"]),
-    "above the size of an event": (LARGE + b'\n{"b": 2}\n', [LARGE, b'{"b": 2}']),
+    "above the size of an event": (OVERSIZED_EVENT + b'\n{"b": 2}\n', [OVERSIZED_EVENT, b'{"b": 2}']),
     "line separators of Unicode": ('{"a": "\u2028\x85"}\n'.encode(), ['{"a": "\u2028\x85"}'.encode()]),
     "nothing": (b"", []),
     "a byte order mark alone": (b"\xef\xbb\xbf\n", []),
 }
 
 
-@pytest.mark.parametrize(("content", "published"), FILES.values(), ids=FILES)
+@pytest.mark.parametrize(("content", "published"), FILE_AND_PUBLISHED_BODIES.values(), ids=FILE_AND_PUBLISHED_BODIES)
 def test_publish_sends_lines_without_file_marks_and_line_ends(
     terminal: Terminal, feed: redis.Redis, tmp_path: Path, content: bytes, published: list[bytes]
 ) -> None:
@@ -196,7 +196,7 @@ def write_synthea_export(folder: Path, *more: str) -> None:
         "row-1,claim,3,pat,PAYMENT,COPAY,2026-06-02T10:00:00Z,place-3,,,40.50,prov",
     ],
 )
-def test_damaged_synthea_folder_publishes_nothing_and_switches_nothing_on(
+def test_damaged_synthea_folder_publishes_nothing_and_changes_no_settings(
     terminal: Terminal, feed: redis.Redis, tmp_path: Path, last: str
 ) -> None:
     write_synthea_export(tmp_path, last)
@@ -211,7 +211,9 @@ def test_damaged_synthea_folder_publishes_nothing_and_switches_nothing_on(
     assert terminal.run("settings", "show").out == before
 
 
-def test_replay_synthea_switches_on_only_new_clinics(terminal: Terminal, feed: redis.Redis, tmp_path: Path) -> None:
+def test_replay_synthea_switches_the_integration_on_for_new_clinics_only(
+    terminal: Terminal, feed: redis.Redis, tmp_path: Path
+) -> None:
     write_synthea_export(tmp_path)
     terminal.run(*"settings set place-2 --company synthea --integration on --types Copay".split())
     terminal.run(*"settings set place-1 --company other --integration on --types Copay".split())

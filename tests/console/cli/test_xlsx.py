@@ -1,4 +1,4 @@
-"""The row limit of a spreadsheet."""
+"""A spreadsheet has a limited number of rows."""
 
 import io
 

@@ -1,7 +1,4 @@
-"""A spreadsheet reads no cell of a CSV file as a formula, with any separator.
-
-Raw files contain the text unchanged.
-"""
+"""A spreadsheet with any separator reads no cell of a CSV file as a formula. Raw files contain the text unchanged."""
 
 import csv
 import io
@@ -18,37 +15,39 @@ from console.reports.output import array_pieces, csv_pieces, escape_formulas, js
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Hypothesis seldom finds the characters that matter among all of Unicode.
-SPECIAL = st.sampled_from([*"=+-@,;|\t\r\n\"' a1", *FORMULA_STARTS[4:], "\ufeff", "\u2028", "\x85", "\x0b", "\xa0"])
-CELLS = st.text(SPECIAL | st.characters(codec="utf-8"), max_size=12)
-ROWS = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4)
-KEYS = ("first", "second", "third")
+special_characters = st.sampled_from(
+    [*"=+-@,;|\t\r\n\"' a1", *FORMULA_STARTS[4:], "\ufeff", "\u2028", "\x85", "\x0b", "\xa0"]
+)
+cell_texts = st.text(special_characters | st.characters(codec="utf-8"), max_size=12)
+row_lists = st.lists(st.lists(cell_texts, min_size=3, max_size=3), min_size=1, max_size=4)
+COLUMN_KEYS = ("first", "second", "third")
 
 
 def to_csv(rows: list[list[Any]], *, is_raw: bool = False) -> str:
-    return "".join(csv_pieces([dict(zip(KEYS, row, strict=True)) for row in rows], KEYS, is_raw=is_raw))
+    return "".join(csv_pieces([dict(zip(COLUMN_KEYS, row, strict=True)) for row in rows], COLUMN_KEYS, is_raw=is_raw))
 
 
 def all_cells(text: str, separator: str) -> list[str]:
-    """Return all cells of CSV text in one list. They are split once by a CSV parser and once at every separator."""
+    """Return the cells of CSV text, first as a CSV parser splits them, and then as split at every separator."""
     quoted = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
     return quoted + [cell for line in text.splitlines() for cell in line.split(separator)]
 
 
 @pytest.mark.slow
-@given(rows=ROWS, separator=st.sampled_from(",;\t|"))
-def test_no_text_is_a_formula_in_any_spreadsheet(rows: list[list[str]], separator: str) -> None:
+@given(rows=row_lists, separator=st.sampled_from(",;\t|"))
+def test_no_csv_cell_is_a_formula_with_any_separator(rows: list[list[str]], separator: str) -> None:
     for cell in all_cells(to_csv(rows), separator):
         assert not cell.lstrip(' \xa0\ufeff"').startswith(FORMULA_STARTS), (rows, cell)
 
 
-@given(rows=ROWS)
-def test_raw_csv_holds_the_text_itself(rows: list[list[str]]) -> None:
+@given(rows=row_lists)
+def test_raw_csv_contains_the_text_unchanged(rows: list[list[str]]) -> None:
     read = [*csv.reader(io.StringIO(to_csv(rows, is_raw=True), newline=""))]
 
-    assert read == [[*KEYS], *rows]
+    assert read == [[*COLUMN_KEYS], *rows]
 
 
-@given(rows=ROWS)
+@given(rows=row_lists)
 def test_csv_escaping_adds_only_apostrophes(rows: list[list[str]]) -> None:
     read = [*csv.reader(io.StringIO(to_csv(rows), newline=""))][1:]
 
@@ -102,11 +101,11 @@ def test_json_keeps_non_ascii_letters() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_001])
-def test_pieces_of_output_form_one_array_or_one_table(count: int) -> None:
-    records = [{"number": number, "amount": Decimal(number)} for number in range(count)]
+def test_output_of_many_pieces_is_one_json_array_or_one_csv_table(count: int) -> None:
+    read_records = [{"number": number, "amount": Decimal(number)} for number in range(count)]
 
-    found = json.loads("".join(json_pieces(iter(records), ["number", "amount"])))
-    lines = "".join(csv_pieces(iter(records), ["number", "amount"])).splitlines()
+    found = json.loads("".join(json_pieces(iter(read_records), ["number", "amount"])))
+    lines = "".join(csv_pieces(iter(read_records), ["number", "amount"])).splitlines()
 
     assert found == [{"number": number, "amount": f"{number}.00"} for number in range(count)]
     assert lines == ["number,amount", *(f"{number},{number}.00" for number in range(count))]
@@ -125,12 +124,12 @@ def test_json_object_can_contain_lists_of_records() -> None:
 def test_first_record_is_written_before_the_second_is_read(pieces: Any) -> None:
     read = []
 
-    def records() -> Any:
+    def read_records() -> Any:
         for number in range(10_000):
             read.append(number)
             yield {"number": number}
 
-    first = "".join(islice(pieces(records(), ["number"]), 1))
+    first = "".join(islice(pieces(read_records(), ["number"]), 1))
 
     assert "0" in first
     assert len(read) == 1

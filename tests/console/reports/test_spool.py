@@ -1,4 +1,4 @@
-"""A spool passes on bytes immediately. A slow reader does not delay its writer. It stops if the reader is gone."""
+"""A spool passes on bytes immediately. A slow reader does not delay the writer, and the writer stops if it is gone."""
 
 import threading
 from collections.abc import Generator
@@ -11,12 +11,12 @@ from console.reports.spool import Spool, in_background
 def test_reader_gets_bytes_before_the_writer_has_ended() -> None:
     may_continue = threading.Event()
 
-    def pieces() -> Generator[bytes, None, None]:
+    def text_pieces() -> Generator[bytes, None, None]:
         yield b"first"
         assert may_continue.wait(60)
         yield b"second"
 
-    read = in_background(pieces())
+    read = in_background(text_pieces())
 
     assert next(read) == b"first"
     may_continue.set()
@@ -26,12 +26,12 @@ def test_reader_gets_bytes_before_the_writer_has_ended() -> None:
 def test_writer_ends_while_the_reader_pauses() -> None:
     has_ended = threading.Event()
 
-    def pieces() -> Generator[bytes, None, None]:
+    def text_pieces() -> Generator[bytes, None, None]:
         for _ in range(100):
             yield bytes(100_000)
         has_ended.set()
 
-    read = in_background(pieces())
+    read = in_background(text_pieces())
     first = next(read)
 
     assert has_ended.wait(60)
@@ -39,35 +39,35 @@ def test_writer_ends_while_the_reader_pauses() -> None:
 
 
 def test_reader_raises_the_error_of_the_writer_after_its_bytes() -> None:
-    def pieces() -> Generator[bytes, None, None]:
+    def text_pieces() -> Generator[bytes, None, None]:
         yield b"first"
         raise ValueError("no more")
 
-    read = in_background(pieces())
+    read = in_background(text_pieces())
 
     assert next(read) == b"first"
     with pytest.raises(ValueError, match="no more"):
         next(read)
 
 
-def test_writer_ends_if_the_reader_is_gone() -> None:
+def test_writer_stops_if_the_reader_is_gone() -> None:
     has_ended = threading.Event()
 
-    def pieces() -> Generator[bytes, None, None]:
+    def text_pieces() -> Generator[bytes, None, None]:
         try:
             while True:
                 yield b"more"
         finally:
             has_ended.set()
 
-    read = in_background(pieces())
+    read = in_background(text_pieces())
     next(read)
     read.close()
 
     assert has_ended.wait(60)
 
 
-def test_abandoned_spool_refuses_more() -> None:
+def test_abandoned_spool_accepts_no_more_pieces() -> None:
     spool = Spool()
     spool.abandon()
 

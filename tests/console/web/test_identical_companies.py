@@ -19,7 +19,7 @@ from payments.access.rights import Role, User
 from payments.core.scope import Scope
 from payments.store.db.connection import Database, transaction
 from tests.console.conftest import CHEAP
-from tests.console.identical_companies import ALPHA, BETA, Company
+from tests.console.identical_companies import ALPHA, BETA, IdenticalCompany
 from tests.console.identical_ledgers import Ledgers, keys_of_each_kind, number_within_company, patients_of_each_kind
 from tests.console.web.conftest import PASSWORD, Browser, client_at, send_login, serve
 
@@ -60,7 +60,7 @@ class Console(NamedTuple):
     database: Database
     browsers: Mapping[str, Browser]
 
-    def get(self, user: str, company: Company, path: str, query: Mapping[str, str]) -> str:
+    def get(self, user: str, company: IdenticalCompany, path: str, query: Mapping[str, str]) -> str:
         """Return the response of a page or API call.
 
         Ids are replaced by numbers within the company, and values that each request has are removed.
@@ -73,7 +73,7 @@ class Console(NamedTuple):
 
 
 @contextmanager
-def console(database: Database, redis_url: str, companies: Sequence[Company], home: Path) -> Iterator[Console]:
+def console(database: Database, redis_url: str, companies: Sequence[IdenticalCompany], home: Path) -> Iterator[Console]:
     """Serve a console on a database. Its users are OPERATOR for all companies, and one user for each company."""
     url = database.url.render_as_string(hide_password=False)
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
@@ -111,7 +111,7 @@ def consoles(
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_api_is_unaffected_by_the_other_company(
-    consoles: Mapping[str, Console], company: Company, ledgers: Ledgers
+    consoles: Mapping[str, Console], company: IdenticalCompany, ledgers: Ledgers
 ) -> None:
     alone, together = consoles[company.id], consoles[TOGETHER]
     keys, patients = keys_of_each_kind(alone.database), patients_of_each_kind(alone.database)
@@ -128,7 +128,7 @@ def test_api_is_unaffected_by_the_other_company(
 
 @pytest.mark.parametrize("company", [ALPHA, BETA])
 def test_pages_are_unaffected_by_the_other_company(
-    consoles: Mapping[str, Console], company: Company, ledgers: Ledgers
+    consoles: Mapping[str, Console], company: IdenticalCompany, ledgers: Ledgers
 ) -> None:
     alone, together = consoles[company.id], consoles[TOGETHER]
     key, patient = keys_of_each_kind(alone.database)[0], patients_of_each_kind(alone.database)[0]
