@@ -25,10 +25,10 @@ DOCUMENTED_KEYS = (
     "emr_total billing_total internal not_sent pending invalid zero_due closed_month prior_period date_differences "
     "unexplained"
 ).split()
-WEEK_OPTIONS = "--from 2026-06-01 --to 2026-06-07 --clinic weighed"
+WEEK = "--from 2026-06-01 --to 2026-06-07 --clinic weighed"
 CLINIC_FIELDS = {"clinic_id": "weighed", "patient_id": "pat-weighed"}
-COPAY_PAYMENT = saved_payment("1025.00", payment_id="ok", **CLINIC_FIELDS)
-UNSENT_PAYMENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **CLINIC_FIELDS)
+PLAIN = saved_payment("1025.00", payment_id="ok", **CLINIC_FIELDS)
+UNSENT = saved_payment("9.00", payment_id="type", charge_type="Supplies", **CLINIC_FIELDS)
 
 
 @pytest.fixture(scope="package")
@@ -36,15 +36,13 @@ def week_payments(ledger_database: Database) -> None:
     """A clinic that sends only Copays. It has one imported Copay and one payment of another type."""
     billing = CommittedLedger(ledger_database, NOW)
     billing.set_clinic("weighed", ChargeType.COPAY)
-    billing.import_events(saved_patient("pat-weighed"), COPAY_PAYMENT, UNSENT_PAYMENT)
+    billing.import_events(saved_patient("pat-weighed"), PLAIN, UNSENT)
 
 
 @pytest.fixture
 def emr_log(tmp_path: Path) -> Path:
     """A Payment Log of the EMR with one payment that Billing does not have."""
-    return write_log(
-        tmp_path / "log.csv", COPAY_PAYMENT, UNSENT_PAYMENT, saved_payment("40.00", payment_id="lost", **CLINIC_FIELDS)
-    )
+    return write_log(tmp_path / "log.csv", PLAIN, UNSENT, saved_payment("40.00", payment_id="lost", **CLINIC_FIELDS))
 
 
 def write_log(path: Path, *events: PaymentSaved) -> Path:
@@ -60,7 +58,7 @@ def test_balancing_keys_match_the_documented_interface() -> None:
 
 @pytest.mark.usefixtures("week_payments")
 def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -> None:
-    balance = terminal.run(*f"report balancing {WEEK_OPTIONS} --format json".split()).rows
+    balance = terminal.run(*f"report balancing {WEEK} --format json".split()).rows
 
     nothing = dict.fromkeys(ITEMS, "0.00")
     assert list(balance) == [*BALANCING.keys, "lines"]
@@ -82,11 +80,7 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
             {"payment": "weighed/type/1", "emr": "9.00", "billing": "0.00"}
             | nothing
             | {"not_sent": "9.00", "unexplained": "0.00", "note": None}
-            | {
-                "transaction_date": str(UNSENT_PAYMENT.transaction_date),
-                "charge_type": "Supplies",
-                "company": "company",
-            }
+            | {"transaction_date": str(UNSENT.transaction_date), "charge_type": "Supplies", "company": "company"}
             | {"patient": "pat-weighed", "patient_name": None}
         ],
     }
@@ -94,8 +88,8 @@ def test_balancing_json_is_one_object_with_differing_lines(terminal: Terminal) -
 
 @pytest.mark.usefixtures("week_payments")
 def test_balancing_names_payments_missing_in_billing(terminal: Terminal, emr_log: Path) -> None:
-    balance = terminal.run(*f"report balancing {WEEK_OPTIONS} --emr-csv {emr_log} --format json".split()).rows
-    shown = terminal.run(*f"report balancing {WEEK_OPTIONS} --emr-csv {emr_log}".split()).out
+    balance = terminal.run(*f"report balancing {WEEK} --emr-csv {emr_log} --format json".split()).rows
+    shown = terminal.run(*f"report balancing {WEEK} --emr-csv {emr_log}".split()).out
 
     assert (balance["emr_total"], balance["unexplained"]) == ("1074.00", "40.00")
     assert [(line["payment"], line["unexplained"], line["note"]) for line in balance["lines"]] == [
@@ -110,7 +104,7 @@ def test_balancing_names_payments_missing_in_billing(terminal: Terminal, emr_log
 def test_balancing_table_adds_up_from_emr_to_billing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     for width in (80, 120, 200):
         monkeypatch.setenv("COLUMNS", str(width))
-        shown = terminal.run(*f"report balancing {WEEK_OPTIONS} --lines".split()).out
+        shown = terminal.run(*f"report balancing {WEEK} --lines".split()).out
 
         assert max(map(len, shown.splitlines())) <= width
         rows = [line.split()[-1].replace(",", "") for line in shown.splitlines() if line.startswith(("EMR,", "less"))]
@@ -124,10 +118,8 @@ def test_balancing_table_adds_up_from_emr_to_billing(terminal: Terminal, monkeyp
 
 @pytest.mark.usefixtures("week_payments")
 def test_balancing_csv_has_one_row_or_one_row_per_line(terminal: Terminal) -> None:
-    (whole,) = csv.DictReader(io.StringIO(terminal.run(*f"report balancing {WEEK_OPTIONS} --format csv".split()).out))
-    (line,) = csv.DictReader(
-        io.StringIO(terminal.run(*f"report balancing {WEEK_OPTIONS} --format csv --lines".split()).out)
-    )
+    (whole,) = csv.DictReader(io.StringIO(terminal.run(*f"report balancing {WEEK} --format csv".split()).out))
+    (line,) = csv.DictReader(io.StringIO(terminal.run(*f"report balancing {WEEK} --format csv --lines".split()).out))
 
     assert list(whole) == list(BALANCING.keys)
     assert list(line) == list(DIFFERENCES.keys)
@@ -135,7 +127,7 @@ def test_balancing_csv_has_one_row_or_one_row_per_line(terminal: Terminal) -> No
 
 
 @pytest.mark.usefixtures("week_payments")
-@pytest.mark.parametrize("period", ["--company company --clinic weighed", WEEK_OPTIONS])
+@pytest.mark.parametrize("period", ["--company company --clinic weighed", WEEK])
 def test_lines_as_csv_are_those_of_the_balance_in_the_order_of_payments(
     terminal: Terminal, emr_log: Path, period: str
 ) -> None:
@@ -153,8 +145,8 @@ def test_lines_as_csv_are_those_of_the_balance_in_the_order_of_payments(
 def test_invalid_emr_log_fails_with_one_line(terminal: Terminal, emr_log: Path) -> None:
     emr_log.write_text(emr_log.read_text().replace("1025.00", "a lot"))
 
-    refused = terminal.run(*f"report balancing {WEEK_OPTIONS} --emr-csv {emr_log}".split())
-    missing = terminal.run(*f"report balancing {WEEK_OPTIONS} --emr-csv {emr_log}.gone".split())
+    refused = terminal.run(*f"report balancing {WEEK} --emr-csv {emr_log}".split())
+    missing = terminal.run(*f"report balancing {WEEK} --emr-csv {emr_log}.gone".split())
 
     problem = "Payment Log, row 3, column amount_paid: expected dollars such as 25.00; got 'a lot'"
     assert (refused.status, refused.out, refused.err) == (2, "", f"payments: {emr_log}: {problem}\n")
@@ -176,7 +168,7 @@ def test_emr_log_that_does_not_fit_is_refused_by_row_and_column(
 ) -> None:
     emr_log.write_bytes(emr_log.read_bytes().replace(written, instead, 1))
 
-    refused = terminal.run(*f"report balancing {WEEK_OPTIONS} --emr-csv {emr_log}".split())
+    refused = terminal.run(*f"report balancing {WEEK} --emr-csv {emr_log}".split())
 
     assert (refused.status, refused.out) == (2, "")
     assert refused.err.startswith(f"payments: {emr_log}: Payment Log, row ")
@@ -190,9 +182,9 @@ def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal:
         saved_payment("77.00", payment_id="ok", clinic_id="elsewhere"),
         saved_payment("88.00", payment_id="late", transaction_date="2026-06-08", **CLINIC_FIELDS),
     ]
-    log = write_log(tmp_path / "log.csv", COPAY_PAYMENT, UNSENT_PAYMENT, *others)
+    log = write_log(tmp_path / "log.csv", PLAIN, UNSENT, *others)
 
-    balance = terminal.run(*f"report balancing {WEEK_OPTIONS} --emr-csv {log} --format json".split()).rows
+    balance = terminal.run(*f"report balancing {WEEK} --emr-csv {log} --format json".split()).rows
 
     assert (balance["emr_total"], balance["unexplained"]) == ("1034.00", "0.00")
     assert [line["payment"] for line in balance["lines"]] == ["weighed/type/1"]
@@ -201,10 +193,8 @@ def test_rows_of_other_clinics_and_days_are_left_out_of_the_comparison(terminal:
 @pytest.mark.usefixtures("week_payments")
 def test_unexplained_payments_are_counted_although_their_sum_is_zero(terminal: Terminal, tmp_path: Path) -> None:
     lost = [saved_payment("7.00", payment_id=f"lost-{number}", **CLINIC_FIELDS) for number in range(5)]
-    log = write_log(
-        tmp_path / "log.csv", COPAY_PAYMENT.model_copy(update={"amount_paid": Decimal("990.00")}), UNSENT_PAYMENT, *lost
-    )
-    command = f"report balancing {WEEK_OPTIONS} --emr-csv {log}"
+    log = write_log(tmp_path / "log.csv", PLAIN.model_copy(update={"amount_paid": Decimal("990.00")}), UNSENT, *lost)
+    command = f"report balancing {WEEK} --emr-csv {log}"
 
     balance = terminal.run(*f"{command} --format json".split()).rows
     (row,) = csv.DictReader(io.StringIO(terminal.run(*f"{command} --format csv".split()).out))

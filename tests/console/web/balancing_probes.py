@@ -1,4 +1,4 @@
-"""Requests for the balancing of another company, and for the files that its users have uploaded."""
+"""Requests for another company's balances, and for the files that its users have uploaded."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from payments.access import uploaded_logs
 from payments.store.db.connection import Database, transaction
 
-Requests = list[dict[str, Any]]
+RequestFields = list[dict[str, Any]]
 LOG_ID = 1
 
 
 def add_log(database: Database, user_name: str) -> None:
-    """Store a file of a user. It is the first uploaded file of the installation."""
+    """Store a file of a user as the first uploaded file of the installation, so its id is LOG_ID."""
     with transaction(database) as tx:
         log_id = uploaded_logs.add(tx, user_name, "beta-log.csv", b"beta-unreadable", datetime.now(UTC))
     assert log_id == LOG_ID
 
 
-def balancing_probes(reports: Requests, foreign_clinic: str) -> dict[str, Requests]:
+def balancing_probes(reports: RequestFields, foreign_clinic: str) -> dict[str, RequestFields]:
     """Return requests for balances, for their lines, and for the file of `add_log`."""
     uploaded = [{"log_id": LOG_ID}]
     with_file = [{**each, "log": LOG_ID} for each in reports]

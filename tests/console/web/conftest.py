@@ -34,7 +34,7 @@ from tests.engines import scratch_database
 PASSWORD = "correct horse battery"  # noqa: S105 (used by these tests only)
 METRICS_TOKEN = "only-for-these-tests"  # noqa: S105 (used by these tests only)
 # The tests use plain HTTP; loading the system's certificates for each client would be slow.
-NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+EMPTY_TLS_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CLINIC, OTHER_CLINIC = "north", "south"
 
 
@@ -71,7 +71,7 @@ def site(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     home: Path = tmp_path_factory.mktemp("console")
     app = create_app(read_settings({"PAYMENTS_HOME": str(home), "PAYMENTS_METRICS_TOKEN": METRICS_TOKEN}), engines)
     now = datetime.now(UTC)
-    with opened_as_owner(app) as database, transaction(database) as tx:
+    with open_as_owner(app) as database, transaction(database) as tx:
         for clinic in (CLINIC, OTHER_CLINIC):
             update = SettingsUpdate(clinic, "company", integration=True, charge_types=[ChargeType.COPAY])
             configuring.set_clinic(tx, update, now=now, who="user:admin")
@@ -94,8 +94,8 @@ def address(site: FastAPI) -> Iterator[str]:
 
 
 @contextmanager
-def opened_as_owner(app: FastAPI) -> Iterator[Database]:
-    """Open the database of an application with the role that owns its tables. This role sees every company."""
+def open_as_owner(app: FastAPI) -> Iterator[Database]:
+    """Open an application's database with the role that owns the tables, which sees every company."""
     database = connect(app.state.console.engines.database_url, application_name="tests", pool_size=4)
     yield database
     database.dispose()
@@ -119,13 +119,13 @@ def serve(app: FastAPI) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def ledger_database(site: FastAPI) -> Iterator[Database]:
-    with opened_as_owner(site) as database:
+    with open_as_owner(site) as database:
         yield database
 
 
 @pytest.fixture(scope="package")
 def logged_in(address: str) -> Iterator[Callable[[str], Browser]]:
-    """Return a function that returns the browser of a user. Each user logs in once."""
+    """Return a function that returns the browser of a user, who logs in at the first call."""
     known: dict[str, Browser] = {}
 
     def log_in(name: str) -> Browser:
@@ -149,7 +149,7 @@ def anonymous_client(address: str) -> Iterator[Client]:
 
 def client_at(address: str, local_address: str = "127.0.0.1") -> Client:
     """Return a client that connects from this loopback address (any of 127.0.0.0/8)."""
-    transport = HTTPTransport(verify=NO_CERTIFICATES, local_address=local_address)
+    transport = HTTPTransport(verify=EMPTY_TLS_CONTEXT, local_address=local_address)
     return Client(base_url=address, transport=transport, timeout=30)
 
 

@@ -12,19 +12,19 @@ from httpx import Response
 from tests.console.web.conftest import PASSWORD, Browser, send_login
 from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 
-PAGES_OF_A_SHAPE = 2
-"""The maximum number of opened addresses that differ only in values: timelines of payments, days, pages of a list."""
-_WELL_FORMED = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
-_LIST_CONTROLS = {"sort", "period", "after", "before", "form"}
-"""The parameters of the links of a list, which every list has."""
-_LAST = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
-"""Forms that end the session, and the pages that have them."""
-_ALL = "all_"
-"""Begins the names of checkboxes that exclude the choice of single values, which is submitted instead."""
-_ANSWERED_BY_A_PAGE = ("/exceptions/selected", "/exceptions/matching", "/exceptions/decide")
-"""Forms after which no other page is loaded: a question, or the result of each item."""
-_AFTER_LOGOUT = "/login"
-_VALUES = {
+PAGES_PER_SHAPE_MAX = 2
+"""How many addresses are opened that differ only in values, such as timelines of payments or pages of a list."""
+_WELL_FORMED_ADDRESS = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
+_LIST_PARAMETERS = {"sort", "period", "after", "before", "form"}
+"""The parameters that the links of every list have."""
+_LAST_FORMS = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
+"""Forms that end the session, and the page of each form."""
+_CHOICE_OF_ALL_PREFIX = "all_"
+"""How the name of a checkbox begins that stands for all values. The crawler submits single values instead."""
+_FORMS_ANSWERED_BY_A_PAGE = ("/exceptions/selected", "/exceptions/matching", "/exceptions/decide")
+"""Forms whose response is itself a page: a question, or the result of each item."""
+_ADDRESS_AFTER_LOGOUT = "/login"
+_VALUE_BY_FIELD = {
     "reason": "as agreed with the clinic",
     "note": "called the clinic",
     "password": PASSWORD,
@@ -34,14 +34,14 @@ _VALUES = {
     "find": "sent",
     **dict.fromkeys(("amount", "amount_due", "amount_paid"), "25.00"),
 }
-"""A valid value of each text field that a user fills in."""
+"""A valid value of each text field, by the field's name."""
 EMR_LOG = (
     b"payment_id,line_id,clinic_id,patient_id,charge_type,method,amount_paid,transaction_date,internal_payment,paid\n"
     b"sent-0,1,north,patient,Copay,Cash,25.00,2026-06-05,false,true\n"
 )
-"""A file of the EMR, which the form of balancing takes."""
+"""A Payment Log of the EMR, which the crawler uploads for balancing."""
 _NEXT_PASSWORD = "another correct horse"  # noqa: S105 (as PASSWORD)
-_names = itertools.count(1)
+_name_numbers = itertools.count(1)
 
 
 class Crawler:
@@ -50,7 +50,7 @@ class Crawler:
     def __init__(self, browser: Browser, elsewhere: tuple[str, ...], *starts: str, is_thorough: bool) -> None:
         """Start from the overview and from `starts`. Do not follow addresses that begin with a prefix in `elsewhere`.
 
-        If `is_thorough`, submit searches with each value of each field, otherwise once with the current values.
+        If `is_thorough`, submit each search with each value of each field. Otherwise submit it once, unchanged.
         """
         self.browser, self.elsewhere, self.is_thorough = browser, elsewhere, is_thorough
         self.problems: list[str] = []
@@ -69,7 +69,7 @@ class Crawler:
         for page, form in self._deletions:
             self._post(page, form)
         self._open_queued_pages()
-        for last, address in _LAST.items():
+        for last, address in _LAST_FORMS.items():
             page = HtmlPage(address, self.browser.get(address).text)
             for form in page.forms:
                 if form.action == last:
@@ -102,17 +102,17 @@ class Crawler:
         if address.startswith((*self.elsewhere, "#")):
             return
         whole = urldefrag(urljoin(page.address, address)).url
-        if not _WELL_FORMED.fullmatch(address) or urlsplit(whole).netloc:
+        if not _WELL_FORMED_ADDRESS.fullmatch(address) or urlsplit(whole).netloc:
             self._add_problem(page.address, f"the link {address!r} is not well-formed or leaves the site")
-        elif whole not in self._known and self._shapes[address_shape(whole)] < PAGES_OF_A_SHAPE:
+        elif whole not in self._known and self._shapes[address_shape(whole)] < PAGES_PER_SHAPE_MAX:
             self._known.add(whole)
             self._shapes[address_shape(whole)] += 1
             self._waiting.append((whole, page.address))
 
     def _submit(self, page: HtmlPage, form: FormOnPage) -> None:
-        if not form.buttons or form.action in (*_LAST, _AFTER_LOGOUT):
+        if not form.buttons or form.action in (*_LAST_FORMS, _ADDRESS_AFTER_LOGOUT):
             return
-        if not _WELL_FORMED.fullmatch(form.action):
+        if not _WELL_FORMED_ADDRESS.fullmatch(form.action):
             self._add_problem(page.address, f"the form's action {form.action!r} is not well-formed")
         elif form.method.lower() == "get":
             self._search(page, form)
@@ -162,7 +162,7 @@ class Crawler:
             self._read_page(self.browser.client.post(action, data=fields), page.address, f"{page.address} by {action}")
         files = {each.name: ("week.csv", EMR_LOG) for each in form.fields if each.kind == "file"}
         response = self.browser.client.post(form.action, data=fields, files=files or None)
-        if response.status_code == 200 and form.action.startswith(_ANSWERED_BY_A_PAGE):
+        if response.status_code == 200 and form.action.startswith(_FORMS_ANSWERED_BY_A_PAGE):
             self._read_answer(response, form.action, f"{page.address} by {name}")
             return
         if response.status_code != 303:
@@ -173,15 +173,12 @@ class Crawler:
         self._read_page(response, after, f"{page.address} after {name}")
 
     def _read_answer(self, response: Response, address: str, seen_on: str) -> None:
-        """Check a page that answers a form, and submit its forms.
-
-        The page has no address from which it can be loaded again.
-        """
+        """Check a page that is the response to a form, and submit its forms now, because it cannot be loaded again."""
         page = HtmlPage(address, response.text)
         for problem in page.problems():
             self._add_problem(seen_on, problem)
         for form in page.forms:
-            if form.action.startswith(_ANSWERED_BY_A_PAGE) and form.buttons:
+            if form.action.startswith(_FORMS_ANSWERED_BY_A_PAGE) and form.buttons:
                 self.reached.add(f"POST {address_shape(form.action)}")
                 self._read_page(self.browser.client.post(form.action, data=form_values(form)), form.action, seen_on)
 
@@ -192,11 +189,11 @@ class Crawler:
 
 
 def address_shape(address: str) -> str:
-    """Return an address without values: the path with `{}` for each number, and the names of the parameters."""
+    """Return the shape of an address: its path with `{}` for each number, and the names of its parameters."""
     parts = urlsplit(address)
     given = {name for name, _ in parse_qsl(parts.query)}
     # Each list has these links, with any filter.
-    names = ",".join(sorted(given & _LIST_CONTROLS or given))
+    names = ",".join(sorted(given & _LIST_PARAMETERS or given))
     return re.sub(r"/\d+", "/{}", parts.path) + (f"?{names}" if names else "")
 
 
@@ -211,8 +208,8 @@ def valid_value(field: Field, form: FormOnPage) -> str:
     if field.name == "confirm":
         return next(each.chosen for each in form.fields if each.name == "month")
     if field.name == "name":
-        return f"somebody-{next(_names)}"
-    return next(iter(field.suggestions), _VALUES.get(field.name, "north"))
+        return f"somebody-{next(_name_numbers)}"
+    return next(iter(field.suggestions), _VALUE_BY_FIELD.get(field.name, "north"))
 
 
 def form_values(form: FormOnPage) -> dict[str, str | list[str]]:
@@ -220,7 +217,7 @@ def form_values(form: FormOnPage) -> dict[str, str | list[str]]:
     return {
         each.name: each.values if each.kind == "checkbox" else valid_value(each, form)
         for each in form.fields
-        if not each.name.startswith(_ALL) and each.kind != "file"
+        if not each.name.startswith(_CHOICE_OF_ALL_PREFIX) and each.kind != "file"
     }
 
 

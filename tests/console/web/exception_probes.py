@@ -17,7 +17,7 @@ def add_note(tx: Transaction, company: str, now: datetime) -> None:
 
 
 def exception_probes(exception_id: int, keys: list[str], company: str) -> dict[str, list[dict[str, Any]]]:
-    """Return by method and path requests for an exception, and for notes on payments and a patient of a company."""
+    """Return requests for an exception and for notes on a company's payments and patient, by method and path."""
     version = [{"version": 2, "reason": "x"}]
     about: list[dict[str, Any]] = [{"payment": key} for key in keys]
     about += [{"patient": PATIENT}, {"patient": PATIENT, "company": company}]

@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
-_CHOICES = ("checkbox", "radio")
-_REFERENCES = ("list", "form", "for", "aria-controls", "aria-describedby", "aria-labelledby")
+_CHOICE_KINDS = ("checkbox", "radio")
+_REFERENCE_ATTRIBUTES = ("list", "form", "for", "aria-controls", "aria-describedby", "aria-labelledby")
 """Attributes whose value is the id of another element of the page."""
 
 
 class Link(NamedTuple):
-    """An address on a page. `is_page` is False for a style, a script, an image and a download."""
+    """An address on a page. `is_page` is False if it leads to a style, a script, an image or a download."""
 
     address: str
     is_page: bool
@@ -35,7 +35,7 @@ class Field:
 
 @dataclass
 class FormOnPage:
-    """A form, its number of buttons, and the actions of buttons that have their own action.
+    """A form of a page. `buttons` is their number; `other_actions` are the actions of buttons that have their own.
 
     A form without buttons cannot be submitted.
     """
@@ -74,7 +74,7 @@ class HtmlPage(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         if "id" in attributes:
             self.ids.append(attributes["id"])
-        self.references += [attributes[name] for name in _REFERENCES if name in attributes]
+        self.references += [attributes[name] for name in _REFERENCE_ATTRIBUTES if name in attributes]
         self._read_link(tag, attributes)
         if tag == "form":
             self._open_form = FormOnPage(attributes.get("action", self.address), attributes.get("method", "get"))
@@ -132,7 +132,7 @@ class HtmlPage(HTMLParser):
         if not name or (kind in {"checkbox", "radio"} and "value" not in attributes):
             return
         value = attributes.get("value", "")
-        same = next((each for each in form.fields if each.name == name and each.kind == kind in _CHOICES), None)
+        same = next((each for each in form.fields if each.name == name and each.kind == kind in _CHOICE_KINDS), None)
         if same:
             same.values.append(value)
             same.chosen = value if "checked" in attributes else same.chosen

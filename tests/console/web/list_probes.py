@@ -9,18 +9,18 @@ from payments.access.saved_views import NewView
 from payments.core.scope import Scope
 from payments.store.db.connection import Database, transaction
 
-Requests = list[dict[str, Any]]
+RequestFields = list[dict[str, Any]]
 _VIEW_IDS = (1, 2)
 
 
-def of_list(name: str, requests: Requests) -> dict[str, Requests]:
-    """Return the same requests for a list, its export, its sum, its new rows, and its API call."""
+def list_probes(name: str, requests: RequestFields) -> dict[str, RequestFields]:
+    """Return these requests for each endpoint of a list: page, export, sum, new rows, and API call."""
     paths = (name, f"{name}/export", f"{name}/summary", f"{name}/newer", f"api/{name}")
     return dict.fromkeys((f"GET /{path}" for path in paths), requests)
 
 
-def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, Requests]:
-    """Return requests for the exports of lists that are read as a whole."""
+def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, RequestFields]:
+    """Return requests for the exports of short lists, which are read as a whole."""
     refused = {"status": "Validation Failed"}
     return {
         "GET /clinics/export": [{}, {"find": "beta"}],
@@ -43,7 +43,7 @@ def add_views(database: Database, company: str, owner: str) -> None:
             saved_views.save(tx, user, view, datetime.now(UTC))
 
 
-def view_probes(own: str, foreign: str) -> dict[str, Requests]:
+def view_probes(own: str, foreign: str) -> dict[str, RequestFields]:
     """Return requests for the views of another company, and requests to save a view for it."""
     view = {"list_name": "/claims-feed", "name": "own-view", "query": "status=Not+Sent"}
     return {

@@ -6,11 +6,11 @@ from tests.console.web.balancing_probes import balancing_probes
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.entry_probes import entry_probes
 from tests.console.web.exception_probes import exception_probes
-from tests.console.web.list_probes import export_probes, of_list, view_probes
+from tests.console.web.list_probes import export_probes, list_probes, view_probes
 from tests.console.web.two_companies import (
-    ADMIN,
+    ADMIN_OF_ALL,
     EARLIER_USER,
-    FIGURES,
+    FIGURE_QUERIES,
     FOREIGN,
     FOREIGN_CLINIC,
     FOREIGN_KEY,
@@ -21,8 +21,8 @@ from tests.console.web.two_companies import (
     NEW_COMPANY,
     OWN,
     OWN_CLINIC,
-    TASK,
-    Ids,
+    TASK_ID,
+    ForeignIds,
 )
 
 _RUN_ENDPOINTS = (
@@ -32,12 +32,12 @@ _RUN_ENDPOINTS = (
 )
 
 
-def probes(ids: Ids) -> dict[str, list[dict[str, Any]]]:
-    """Return by method and path requests that ask each endpoint for data of the other company."""
+def probes(ids: ForeignIds) -> dict[str, list[dict[str, Any]]]:
+    """Return requests that ask each endpoint for data of the other company, by method and path."""
     keys = [FOREIGN_KEY, f"{OWN_CLINIC}/beta-a/1", *(f"refused:{each}" for each in ids.dead_letters)]
     refused = {"status": "Validation Failed"}
     runs = [refused, refused | {"clinic": FOREIGN_CLINIC}, refused | {"company": FOREIGN}]
-    user = [{"name": name} for name in (FOREIGN_USER, EARLIER_USER, ADMIN)]
+    user = [{"name": name} for name in (FOREIGN_USER, EARLIER_USER, ADMIN_OF_ALL)]
     changes = (
         _change_probes(keys, runs[1:], user) | _clinic_change_probes() | exception_probes(ids.exception, keys, FOREIGN)
     )
@@ -66,9 +66,9 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     flow = [{"clinic": each, "charge_type": "Copay", "date": "2026-05-05"} for each in (FOREIGN_CLINIC, OWN_CLINIC)]
     flow += [{**each, "patient": FOREIGN_PATIENT} for each in flow]
     return {
-        **of_list("claims-feed", feed),
-        **of_list("exceptions", exceptions),
-        **of_list("payment-log", log),
+        **list_probes("claims-feed", feed),
+        **list_probes("exceptions", exceptions),
+        **list_probes("payment-log", log),
         "GET /": [{}, {"day": "2026-06-05"}],
         "GET /deposit-slip": days,
         **dict.fromkeys(("GET /search", "GET /api/search"), searches),
@@ -99,9 +99,9 @@ def _page_probes(
         "GET /api/timeline": timeline,
         "GET /api/openapi.json": [{}],
         "GET /requeue-runs/new": runs,
-        **dict.fromkeys(("GET /trends", "GET /api/trends", "GET /api/not-in-billing"), FIGURES),
+        **dict.fromkeys(("GET /trends", "GET /api/trends", "GET /api/not-in-billing"), FIGURE_QUERIES),
         **{f"GET /{each}": [{}] for each in "requeue-runs api/requeue-runs operations api/operations help".split()},
-        "GET /import-tasks/{task_id}": [{"task_id": TASK}],
+        "GET /import-tasks/{task_id}": [{"task_id": TASK_ID}],
         "GET /api/requeue-preview": runs,
         "GET /users": [{}],
         "GET /user": [{}, *user],

@@ -39,16 +39,16 @@ def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
         return newest_entries(tx, AuditFilter(action=action), 1000)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Poll until `holds` returns True, for at most 15 s."""
+def wait_until(is_true: Callable[[], bool]) -> None:
+    """Poll until `is_true` returns True, for at most 15 s."""
     deadline = time.monotonic() + 15
-    while not holds():
+    while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 def add_not_sent(ledger: ClinicLedger, clinic: str, *payment_ids: str) -> None:
-    """Save Supplies payments at a clinic that sends Copays only, so each gets the status Not Sent."""
+    """Save Supplies payments at a clinic that sends Copays only, so that each becomes Not Sent."""
     ledger.office(clinic, lambda office: office.publish(saved_patient()), ChargeType.COPAY)
     moment = datetime.now(UTC).isoformat()
     ledger.import_events(

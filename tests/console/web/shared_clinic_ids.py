@@ -1,4 +1,4 @@
-"""A console with two companies that have the same clinic id. Its users belong to one, to both, or to some clinics."""
+"""Serve a console with two companies that share a clinic id. Its users see one company, both, or some clinics."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,18 +18,18 @@ from payments.journeys import detecting
 from payments.store.db.connection import Database, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, open_as_owner, send_login, serve
 
 CLINIC, PATIENT, OTHER_CLINIC = "same", "pat", "only-right"
 LEFT, RIGHT = "left", "right"
-KEY = f"{CLINIC}/sent/1"
-SOME_CLINICS = {ClinicKey(LEFT, CLINIC), ClinicKey(RIGHT, OTHER_CLINIC)}
+SHARED_KEY = f"{CLINIC}/sent/1"
+CLINICS_OF_LIMITED_USER = {ClinicKey(LEFT, CLINIC), ClinicKey(RIGHT, OTHER_CLINIC)}
 USERS = [
     User("of-both", Role.ADMIN, Scope.of_companies(LEFT, RIGHT)),
     User("of-left", Role.ADMIN, Scope.of_companies(LEFT)),
     User("of-all", Role.ADMIN, EVERYTHING),
     # Not the clinic of the other company that has the same id.
-    User("of-clinics", Role.BILLING, Scope.of_clinic_keys({LEFT, RIGHT}, SOME_CLINICS)),
+    User("of-clinics", Role.BILLING, Scope.of_clinic_keys({LEFT, RIGHT}, CLINICS_OF_LIMITED_USER)),
 ]
 
 
@@ -54,7 +54,7 @@ def fill_ledger(database: Database) -> None:
 def serve_shared(url: str, redis_url: str, home: Path) -> Iterator[Mapping[str, Browser]]:
     """Serve the console on an empty database, and yield a logged-in browser of each user, by name."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), Engines.named(url, redis_url))
-    with opened_as_owner(app) as database:
+    with open_as_owner(app) as database:
         fill_ledger(database)
         with transaction(database) as tx:
             for user in USERS:

@@ -1,4 +1,4 @@
-"""The API's export right, OpenAPI description and allowed methods."""
+"""The API requires the export right for many rows, describes itself by OpenAPI, and states its allowed methods."""
 
 from datetime import UTC, datetime
 

@@ -6,7 +6,7 @@ from tests.builders.committed import ClinicLedger
 from tests.console.web.scenarios import LoggedIn, audit_rows, edit_in_closed_month, exception_of, rows
 
 
-def test_api_returns_the_life_of_an_exception_and_undoes_its_acceptance(
+def test_api_returns_the_history_of_an_exception_and_undoes_its_acceptance(
     logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
 ) -> None:
     edit_in_closed_month(ledger, "api-life", "api-life-co")
@@ -59,7 +59,7 @@ def test_api_assigns_exceptions_and_gives_the_next_one(logged_in: LoggedIn, ledg
     assert billing.call(address, {"owner": None}).json()["owner"] is None
 
 
-def test_api_keeps_notes_on_payments_and_accounts(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_api_stores_and_lists_notes_on_payments_and_accounts(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     edit_in_closed_month(ledger, "api-notes", "api-notes-co")
     desk = logged_in("front-office")
     payment, account = {"payment": "api-notes/payment/1"}, {"patient": "patient", "company": "api-notes-co"}

@@ -5,7 +5,7 @@ from httpx import Client
 
 from console.web.rendering import static_urls
 
-KEPT_FOR_A_YEAR = "public, max-age=31536000, immutable"
+CACHED_FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 @pytest.mark.parametrize("path", static_urls().values())
@@ -13,8 +13,8 @@ def test_static_file_is_cached_under_its_content_hash(anonymous_client: Client, 
     answer = anonymous_client.get(path)
     again = anonymous_client.get(path, headers={"if-none-match": answer.headers["etag"]})
 
-    assert (answer.status_code, answer.headers["cache-control"]) == (200, KEPT_FOR_A_YEAR)
-    assert (again.status_code, again.headers["cache-control"]) == (304, KEPT_FOR_A_YEAR)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, CACHED_FOR_A_YEAR)
+    assert (again.status_code, again.headers["cache-control"]) == (304, CACHED_FOR_A_YEAR)
 
 
 @pytest.mark.parametrize(

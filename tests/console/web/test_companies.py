@@ -1,4 +1,4 @@
-"""A user of one company sees and changes nothing of another, through every page, form and API call, in every role."""
+"""A user of one company sees and changes nothing of another company by any page, form or API call, in any role."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -16,30 +16,30 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.journeys import dashboard
 from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import ALL_COMPANIES
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, opened_as_owner
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, open_as_owner
 from tests.console.web.probes import probes
 from tests.console.web.test_rights import ENDPOINTS
 from tests.console.web.two_companies import (
-    ADMIN,
-    ASKED,
+    ADMIN_OF_ALL,
     EARLIER_USER,
-    FIGURES_ONLY,
     FOREIGN,
     FOREIGN_CLINIC,
+    FOREIGN_TEXTS,
     FOREIGN_USER,
     OWN,
     OWN_CLINIC,
-    SECRETS,
-    Ids,
+    REQUESTS_WITHOUT_PAYMENT_DATA,
+    TEXTS_IN_REQUESTS,
+    ForeignIds,
 )
 from tests.console.web.two_companies_console import (
+    console_users,
     foreign_ids,
     logged_in_browsers,
     seen_secrets,
-    send,
+    send_request,
     stored_rows,
     two_companies_console,
-    users,
 )
 from tests.engines import scratch_database
 
@@ -59,41 +59,41 @@ def companies_site(
 
 @pytest.fixture(scope="module")
 def database(companies_site: FastAPI) -> Iterator[Database]:
-    with opened_as_owner(companies_site) as opened:
+    with open_as_owner(companies_site) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def browsers(companies_site: FastAPI) -> Iterator[Mapping[str, Browser]]:
     """A logged-in browser of each user, by name."""
-    with logged_in_browsers(companies_site, [user.name for user in users()]) as found:
+    with logged_in_browsers(companies_site, [user.name for user in console_users()]) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def ids(database: Database) -> Ids:
+def ids(database: Database) -> ForeignIds:
     return foreign_ids(database)
 
 
-def test_every_endpoint_is_probed(ids: Ids) -> None:
+def test_every_endpoint_is_probed(ids: ForeignIds) -> None:
     endpoints = {f"{each.method} {each.path}" for each in ENDPOINTS if each.rights and each.path != "/logout"}
 
     assert {*probes(ids)} == endpoints
 
 
 def shown_text(response: Response) -> str:
-    """Return everything that a response shows: its text, and the address to which it redirects."""
+    """Return what a response shows: the address to which it redirects, and its text."""
     return f"{response.headers.get('location', '')} {response.text}"
 
 
-def check_all_probes(browser: Browser, database: Database, ids: Ids) -> None:
+def check_all_probes(browser: Browser, database: Database, ids: ForeignIds) -> None:
     before, leaks = stored_rows(database), {}
     for endpoint, requests in probes(ids).items():
         for fields in requests:
-            response = send(browser, endpoint, fields, ids)
+            response = send_request(browser, endpoint, fields, ids)
             assert response.status_code < 500, (endpoint, fields, response.text)
             # The audit history shows what the company's own users have asked for.
-            asked = ASKED if endpoint.startswith("GET /audit") else set()
+            asked = TEXTS_IN_REQUESTS if endpoint.startswith("GET /audit") else set()
             if seen := seen_secrets(shown_text(response), fields) - asked:
                 leaks[f"{endpoint} {fields}"] = seen
 
@@ -105,7 +105,7 @@ def check_all_probes(browser: Browser, database: Database, ids: Ids) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 def test_user_of_a_company_sees_and_changes_nothing_of_another(
-    role: Role, browsers: Mapping[str, Browser], database: Database, ids: Ids
+    role: Role, browsers: Mapping[str, Browser], database: Database, ids: ForeignIds
 ) -> None:
     check_all_probes(browsers[f"{role}-of-alpha"], database, ids)
 
@@ -113,7 +113,7 @@ def test_user_of_a_company_sees_and_changes_nothing_of_another(
 @pytest.mark.slow
 @pytest.mark.parametrize("role", Role)
 def test_conditions_of_the_code_isolate_companies_without_row_level_security(
-    role: Role, monkeypatch: pytest.MonkeyPatch, browsers: Mapping[str, Browser], database: Database, ids: Ids
+    role: Role, monkeypatch: pytest.MonkeyPatch, browsers: Mapping[str, Browser], database: Database, ids: ForeignIds
 ) -> None:
     monkeypatch.setattr(RequestContext, "access", ALL_COMPANIES)  # PostgreSQL shows the rows of all companies
 
@@ -122,20 +122,21 @@ def test_conditions_of_the_code_isolate_companies_without_row_level_security(
 
 @pytest.mark.slow
 def test_probes_show_the_other_company_to_an_administrator_of_all_companies(
-    browsers: Mapping[str, Browser], ids: Ids
+    browsers: Mapping[str, Browser], ids: ForeignIds
 ) -> None:
     seen: set[str] = set()
     blind = []
     for endpoint, requests in probes(ids).items():
         if endpoint.startswith("GET"):
             found = [
-                seen_secrets(shown_text(send(browsers[ADMIN], endpoint, fields, ids)), fields) for fields in requests
+                seen_secrets(shown_text(send_request(browsers[ADMIN_OF_ALL], endpoint, fields, ids)), fields)
+                for fields in requests
             ]
             seen |= {each for secrets in found for each in secrets}
             blind += [] if any(found) else [endpoint]
 
-    assert seen == {*SECRETS}
-    assert {*blind} == FIGURES_ONLY
+    assert seen == {*FOREIGN_TEXTS}
+    assert {*blind} == REQUESTS_WITHOUT_PAYMENT_DATA
 
 
 def test_user_of_a_company_sees_its_own_data(browsers: Mapping[str, Browser]) -> None:
@@ -147,7 +148,9 @@ def test_user_of_a_company_sees_its_own_data(browsers: Mapping[str, Browser]) ->
     assert own.get("/api/months", company=OWN).status_code == 200
 
 
-def test_figures_count_the_own_company_only(browsers: Mapping[str, Browser], database: Database, ids: Ids) -> None:
+def test_counts_of_the_overview_and_of_requeues_are_those_of_the_own_company(
+    browsers: Mapping[str, Browser], database: Database, ids: ForeignIds
+) -> None:
     now = datetime.now(UTC)
     with transaction(database) as tx:
         own = dashboard.overview(tx, date(2026, 6, 5), Scope.of_companies(OWN), now)
@@ -159,7 +162,7 @@ def test_figures_count_the_own_company_only(browsers: Mapping[str, Browser], dat
     assert sum(each.count for each in all_companies.unposted) > sum(each.count for each in own.unposted) == 0
     assert sum(all_companies.feed.values()) > sum(own.feed.values()) == 1
     assert sum(each.saved for each in all_companies.flow) > sum(each.saved for each in own.flow) == 1
-    assert browsers[ADMIN].get("/api/requeue-preview", **refused).json()["count"] == 4
+    assert browsers[ADMIN_OF_ALL].get("/api/requeue-preview", **refused).json()["count"] == 4
     assert browsers["support-of-alpha"].get("/api/requeue-preview", **refused).json()["count"] == 0
     assert browsers["support-of-alpha"].get("/api/would-flow", **asked).status_code == 404
     for run_id in ids.runs:
@@ -173,7 +176,7 @@ def test_administrator_of_a_company_sees_audit_entries_of_its_users_only(
     assert "admin-of-alpha" in page
     assert FOREIGN_USER not in page
     assert EARLIER_USER not in page
-    assert ADMIN not in page
+    assert ADMIN_OF_ALL not in page
 
     name, now = "moved", datetime.now(UTC)
     with transaction(database) as tx:
@@ -188,7 +191,7 @@ def test_administrator_of_a_company_sees_audit_entries_of_its_users_only(
     assert "of-the-own-company" in page
 
 
-def test_dead_letter_that_names_another_companys_clinic_belongs_to_its_own_company(
+def test_dead_letter_with_another_companys_clinic_is_shown_to_its_own_company_only(
     browsers: Mapping[str, Browser],
 ) -> None:
     def refused(name: str) -> list[str | None]:
@@ -196,7 +199,7 @@ def test_dead_letter_that_names_another_companys_clinic_belongs_to_its_own_compa
         return sorted(str(row["payment"]) for row in rows)
 
     assert refused(FOREIGN_USER) == [f"{FOREIGN_CLINIC}/beta-refused/1", f"{OWN_CLINIC}/beta-a/1"]
-    assert len(refused(ADMIN)) == 4
+    assert len(refused(ADMIN_OF_ALL)) == 4
     assert refused("billing-of-alpha") == []
 
 
@@ -210,7 +213,7 @@ def test_report_of_another_company_is_refused(browsers: Mapping[str, Browser], p
             f"Your account does not include company {company}.",
         )
     assert browsers["billing-of-alpha"].get(path, company=OWN).status_code == 200
-    assert browsers[ADMIN].get(path, company=FOREIGN).status_code == 200
+    assert browsers[ADMIN_OF_ALL].get(path, company=FOREIGN).status_code == 200
 
 
 @pytest.mark.slow
@@ -228,7 +231,7 @@ def test_requeue_run_of_another_company_is_refused(browsers: Mapping[str, Browse
 def test_only_an_administrator_of_all_companies_manages_a_user_without_a_company(
     browsers: Mapping[str, Browser],
 ) -> None:
-    assert EARLIER_USER in browsers[ADMIN].get("/users").text
+    assert EARLIER_USER in browsers[ADMIN_OF_ALL].get("/users").text
     assert EARLIER_USER not in browsers["admin-of-alpha"].get("/users").text
     refused = browsers["admin-of-alpha"].post(
         "/users/change", name=EARLIER_USER, role="billing", company=[OWN], all_clinics="on"
@@ -236,7 +239,9 @@ def test_only_an_administrator_of_all_companies_manages_a_user_without_a_company
     assert f"there is no user {EARLIER_USER}" in refused.text.lower()
 
 
-def test_queue_of_the_installation_is_shown_to_users_of_all_companies_only(browsers: Mapping[str, Browser]) -> None:
-    assert "Longest wait for import" in browsers[ADMIN].get("/").text
+def test_import_delay_of_the_installation_is_shown_to_users_of_all_companies_only(
+    browsers: Mapping[str, Browser],
+) -> None:
+    assert "Longest wait for import" in browsers[ADMIN_OF_ALL].get("/").text
     for role in Role:
         assert "wait for import" not in browsers[f"{role}-of-alpha"].get("/").text

@@ -46,17 +46,17 @@ from tests.builders.events import (
     saved_patient,
     saved_payment,
 )
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, open_as_owner, send_login, serve
 from tests.console.web.crawler import Crawler
 from tests.console.web.scenarios import add_not_sent
 from tests.engines import scratch_database
 
 COMPANY, MAY = "company", Month(2026, 5)
 # For programs, and the page of a visitor who is not logged in.
-NO_PAGES = {"/metrics", "/health", "/alive", "/login"}
+PATHS_WITHOUT_PAGES = {"/metrics", "/health", "/alive", "/login"}
 # Scripts ask for them; `test_newer_rows.py` does too.
-ASKED_BY_SCRIPTS = {f"GET /{each}/newer" for each in ("claims-feed", "exceptions", "payment-log")}
-SEARCH = "/search?q=sent"  # the search box has no button
+ENDPOINTS_FOR_SCRIPTS = {f"GET /{each}/newer" for each in ("claims-feed", "exceptions", "payment-log")}
+SEARCH_ADDRESS = "/search?q=sent"  # the search box has no button
 # Short pages, because most of the time goes into their rows; and more than a page of each list.
 PAGE_ROWS, MANY = 4, 9
 ODD_PATIENT, ODD_PAYMENT = 'ada, o\'neil & "sons"/<i>', 'odd "id" & <b>#?'
@@ -66,7 +66,7 @@ USERS = [
     for role in Role
     if role is not Role.ADMIN
 ] + [User(role.value, role) for role in Role]
-THOROUGH = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
+THOROUGHLY_CRAWLED_USERS = {f"{Role.BILLING}-of-north", Role.ADMIN.value}
 
 
 def fill_ledger(database: Database) -> None:
@@ -149,7 +149,7 @@ def site(
         monkeypatch.setattr(page, "PAGE_ROWS", PAGE_ROWS)
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(read_settings({"PAYMENTS_HOME": str(tmp_path)}), Engines.named(url, redis_url))
-        with opened_as_owner(app) as database:
+        with open_as_owner(app) as database:
             fill_ledger(database)
             add_manual_entries(database)
             add_users(database)
@@ -168,21 +168,22 @@ def test_every_link_and_form_of_every_page_works_for_every_role(site: FastAPI) -
             with client_at(address) as client:
                 assert send_login(client, user.name, PASSWORD).status_code == 303
                 crawler = Crawler(
-                    Browser(client, user.name), (flower,), SEARCH, *task_pages(user), is_thorough=user.name in THOROUGH
+                    Browser(client, user.name),
+                    (flower,),
+                    SEARCH_ADDRESS,
+                    *task_pages(user),
+                    is_thorough=user.name in THOROUGHLY_CRAWLED_USERS,
                 )
                 crawler.crawl()
                 problems += crawler.problems
                 reached |= crawler.reached
 
     assert not problems, "\n".join(problems)
-    assert page_routes() - reached == ASKED_BY_SCRIPTS
+    assert page_routes() - reached == ENDPOINTS_FOR_SCRIPTS
 
 
 def task_pages(user: User) -> list[str]:
-    """Return a list with the address of a task, which only Flower links to.
-
-    It is empty if the user may not see the task.
-    """
+    """Return the address of a task, to which only Flower links. The list is empty if the user may not see the task."""
     return ["/import-tasks/1"] if user.may(Right.OPERATE) else []
 
 
@@ -193,5 +194,5 @@ def page_routes() -> set[str]:
         f"{method} {re.sub(r'{.*?}', '{}', route.path)}"
         for route in routes
         for method in route.methods
-        if not route.path.startswith("/api/") and route.path not in NO_PAGES
+        if not route.path.startswith("/api/") and route.path not in PATHS_WITHOUT_PAGES
     }

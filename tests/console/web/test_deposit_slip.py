@@ -1,4 +1,4 @@
-"""The deposit slip of a clinic and day."""
+"""The deposit slip of a clinic and a day, as a page to print."""
 
 import re
 

@@ -18,8 +18,8 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Browser
 from tests.console.web.scenarios import LoggedIn, audit_rows
 
-HEADER = "Clinic ID;Payment ID;Line ID;Transaction Date;Amount Paid;Charge Type;Internal Payment;Paid;Till"
-WEEK = {"since": "2026-06-01", "until": "2026-06-07"}
+LOG_HEADER = "Clinic ID;Payment ID;Line ID;Transaction Date;Amount Paid;Charge Type;Internal Payment;Paid;Till"
+WEEK_FILTER = {"since": "2026-06-01", "until": "2026-06-07"}
 
 
 @pytest.fixture
@@ -36,15 +36,15 @@ def week(ledger: ClinicLedger) -> str:
     return "weekly-log"
 
 
-def log_of(*rows: str) -> bytes:
-    return "\n".join([HEADER, *rows, ""]).encode()
+def log_with_rows(*rows: str) -> bytes:
+    return "\n".join([LOG_HEADER, *rows, ""]).encode()
 
 
 def row(payment: str, amount: str, day: str = "2026-06-02", internal: str = "no") -> str:
     return f"weekly-log;{payment};1;{day};{amount};Copay;{internal};yes;3"
 
 
-LOG = log_of(
+UPLOADED_LOG = log_with_rows(
     row("same-0", "25.00"),
     row("same-1", "25.00"),
     row("changed", "20.00", "2026-06-03"),
@@ -57,7 +57,7 @@ def upload(browser: Browser, body: bytes, name: str = "week.csv") -> Response:
     return browser.client.post("/balancing/emr-logs", data={"csrf": browser.csrf}, files={"file": (name, body)})
 
 
-def uploaded(browser: Browser, body: bytes) -> str:
+def upload_and_get_id(browser: Browser, body: bytes) -> str:
     answer = upload(browser, body)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
@@ -68,7 +68,7 @@ def text_of_page(page: Response) -> str:
 
 
 def test_preview_shows_columns_first_rows_and_the_days_to_compare(logged_in: LoggedIn, week: str) -> None:
-    page = logged_in("front-office").client.get(uploaded(logged_in("front-office"), LOG))
+    page = logged_in("front-office").client.get(upload_and_get_id(logged_in("front-office"), UPLOADED_LOG))
 
     assert "5 rows were read" in text_of_page(page)
     assert "Separator: semicolon. Not used: Till." in text_of_page(page)
@@ -80,14 +80,16 @@ def test_preview_shows_columns_first_rows_and_the_days_to_compare(logged_in: Log
 
 def test_file_with_wrong_rows_is_not_compared_and_each_is_named(logged_in: LoggedIn, week: str) -> None:
     billing = logged_in("billing")
-    address = uploaded(billing, log_of(row("a", "25,00"), row("b", "5.00", "02.06.2026"), row("c", "5.00")))
+    address = upload_and_get_id(
+        billing, log_with_rows(row("a", "25,00"), row("b", "5.00", "02.06.2026"), row("c", "5.00"))
+    )
     page = billing.client.get(address)
 
     assert "2 rows cannot be read." in text_of_page(page)
     assert re.search(r"2 Amount Paid expected dollars such as 25\.00; got '25,00'", text_of_page(page))
     assert re.search(r"3 Transaction Date expected a date such as 2026-10-05 ?; got '02\.06\.2026'", text_of_page(page))
     assert "Compare with Billing" not in page.text
-    forced = billing.get("/balancing", log=address.rpartition("/")[2], clinic=week, **WEEK)
+    forced = billing.get("/balancing", log=address.rpartition("/")[2], clinic=week, **WEEK_FILTER)
     assert (forced.status_code, "week.csv: Payment Log, row 2, column amount_paid" in text_of_page(forced)) == (
         422,
         True,
@@ -96,8 +98,8 @@ def test_file_with_wrong_rows_is_not_compared_and_each_is_named(logged_in: Logge
 
 def test_comparison_finds_the_lost_and_the_changed_payment(logged_in: LoggedIn, week: str) -> None:
     billing = logged_in("billing")
-    log_id = uploaded(billing, LOG).rpartition("/")[2]
-    page = text_of_page(billing.get("/balancing", log=log_id, clinic=week, **WEEK))
+    log_id = upload_and_get_id(billing, UPLOADED_LOG).rpartition("/")[2]
+    page = text_of_page(billing.get("/balancing", log=log_id, clinic=week, **WEEK_FILTER))
 
     assert "$35.00 unexplained , on 2 payments" in page
     assert "Only in the EMR: 1" in page
@@ -115,11 +117,16 @@ def test_comparison_finds_the_lost_and_the_changed_payment(logged_in: LoggedIn, 
         ("not_sent", set(), "$0.00"),
     ],
 )
-def test_every_term_opens_exactly_its_rows(
+def test_every_balancing_term_links_to_exactly_its_rows(
     logged_in: LoggedIn, week: str, group: str, payments: set[str], amount: str
 ) -> None:
     billing = logged_in("billing")
-    chosen = {"log": uploaded(billing, LOG).rpartition("/")[2], "clinic": week, "group": group, **WEEK}
+    chosen = {
+        "log": upload_and_get_id(billing, UPLOADED_LOG).rpartition("/")[2],
+        "clinic": week,
+        "group": group,
+        **WEEK_FILTER,
+    }
     page = billing.get("/balancing", **chosen)
     exported = billing.get("/balancing/export", form="csv", **chosen).text
     shown = re.search(r'id="lines".*', page.text, re.DOTALL)
@@ -131,7 +138,7 @@ def test_every_term_opens_exactly_its_rows(
 
 
 def test_differences_are_exported_as_xlsx_and_recorded(logged_in: LoggedIn, week: str, site: FastAPI) -> None:
-    answer = logged_in("billing").get("/balancing/export", form="xlsx", clinic=week, **WEEK)
+    answer = logged_in("billing").get("/balancing/export", form="xlsx", clinic=week, **WEEK_FILTER)
 
     assert answer.content[:2] == b"PK"
     assert audit_rows(site, "exported Differences between the EMR and Billing")[0].who == "user:billing"
@@ -140,7 +147,7 @@ def test_differences_are_exported_as_xlsx_and_recorded(logged_in: LoggedIn, week
 
 def test_uploaded_file_is_read_by_its_user_only_and_for_a_day(logged_in: LoggedIn, week: str, site: FastAPI) -> None:
     billing = logged_in("billing")
-    address = uploaded(billing, LOG)
+    address = upload_and_get_id(billing, UPLOADED_LOG)
     other = logged_in("admin")
 
     assert other.client.get(address).status_code == 404
@@ -153,7 +160,7 @@ def test_uploaded_file_is_read_by_its_user_only_and_for_a_day(logged_in: LoggedI
 
 def test_uploaded_file_can_be_deleted_and_five_are_kept(logged_in: LoggedIn) -> None:
     billing = logged_in("support")
-    addresses = [uploaded(billing, LOG) for _ in range(6)]
+    addresses = [upload_and_get_id(billing, UPLOADED_LOG) for _ in range(6)]
 
     assert [billing.client.get(each).status_code for each in addresses] == [404, *[200] * 5]
     assert billing.post(f"{addresses[-1]}/delete").status_code == 303
@@ -161,7 +168,7 @@ def test_uploaded_file_can_be_deleted_and_five_are_kept(logged_in: LoggedIn) -> 
 
 
 def test_upload_without_csrf_token_is_refused(logged_in: LoggedIn) -> None:
-    answer = logged_in("billing").client.post("/balancing/emr-logs", files={"file": ("week.csv", LOG)})
+    answer = logged_in("billing").client.post("/balancing/emr-logs", files={"file": ("week.csv", UPLOADED_LOG)})
 
     assert answer.status_code == 403
 
@@ -188,14 +195,14 @@ def test_empty_upload_is_refused(logged_in: LoggedIn) -> None:
 
 def test_file_name_is_shown_as_text(logged_in: LoggedIn) -> None:
     billing = logged_in("billing")
-    page = billing.client.get(upload(billing, LOG, "<script>alert(1)</script>.csv").headers["location"])
+    page = billing.client.get(upload(billing, UPLOADED_LOG, "<script>alert(1)</script>.csv").headers["location"])
 
     assert "&lt;script&gt;alert(1)&lt;/script&gt;.csv" in page.text
 
 
 def test_clinic_in_the_file_that_billing_does_not_have_is_named(logged_in: LoggedIn, week: str) -> None:
     billing = logged_in("billing")
-    page = billing.client.get(uploaded(billing, LOG.replace(week.encode(), b"clnc-001")))
+    page = billing.client.get(upload_and_get_id(billing, UPLOADED_LOG.replace(week.encode(), b"clnc-001")))
 
     assert "This clinic is unknown, or not in your account: clnc-001." in page.text
 
@@ -203,7 +210,9 @@ def test_clinic_in_the_file_that_billing_does_not_have_is_named(logged_in: Logge
 def test_api_compares_a_log_without_storing_it(logged_in: LoggedIn, week: str) -> None:
     billing = logged_in("billing")
     headers = {"x-csrf-token": billing.csrf, "content-type": "text/csv"}
-    answer = billing.client.post("/api/balancing", params={"clinic": week, **WEEK}, content=LOG, headers=headers)
+    answer = billing.client.post(
+        "/api/balancing", params={"clinic": week, **WEEK_FILTER}, content=UPLOADED_LOG, headers=headers
+    )
     wrong = billing.client.post("/api/balancing", params={"clinic": week}, content=b"a,b\n", headers=headers)
 
     assert (answer.json()["emr_total"], answer.json()["unexplained"]) == ("117.00", "35.00")
@@ -214,7 +223,7 @@ def test_api_compares_a_log_without_storing_it(logged_in: LoggedIn, week: str) -
     )
 
 
-def test_api_lists_the_lines_of_a_term(logged_in: LoggedIn, week: str) -> None:
-    rows = logged_in("billing").get("/api/balancing/lines", group="internal", clinic=week, **WEEK).json()["rows"]
+def test_api_lists_the_lines_of_a_balancing_term(logged_in: LoggedIn, week: str) -> None:
+    rows = logged_in("billing").get("/api/balancing/lines", group="internal", clinic=week, **WEEK_FILTER).json()["rows"]
 
     assert [(line["payment"], line["internal"]) for line in rows] == [(f"{week}/internal/1", "7.00")]

@@ -29,7 +29,7 @@ def post_as_htmx(browser: Browser, path: str, **fields: object) -> Response:
     return browser.client.post(path, data={"csrf": browser.csrf, **fields}, headers={"hx-request": "true"})
 
 
-def test_decided_row_replaces_itself_and_can_be_undone_in_place(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_decision_returns_the_updated_row_with_an_undo_form(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     billing = logged_in("billing")
     number = open_exception(billing, ledger, "in-place")
     address = f"/exceptions/{number}"
@@ -77,7 +77,7 @@ def test_list_without_scripts_keeps_the_decided_row(logged_in: LoggedIn, ledger:
     assert f"exception-{number}" not in billing.get("/exceptions", clinic="kept").text
 
 
-def test_exception_has_an_address_after_it_was_decided(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_decided_exception_still_has_its_page(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     billing = logged_in("billing")
     number = open_exception(billing, ledger, "whole-life")
     address = f"/exceptions/{number}"
@@ -162,7 +162,7 @@ def test_tabs_separate_exceptions_that_propose_nothing(logged_in: LoggedIn, ledg
     assert counts == [int(count) for _, count in tabs] == [1, 0, 1, 0, 1, 0]
 
 
-def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
+def test_bulk_decision_asks_for_confirmation_and_reports_each_exception(
     logged_in: LoggedIn, ledger: ClinicLedger
 ) -> None:
     billing = logged_in("billing")
@@ -182,7 +182,7 @@ def test_several_exceptions_are_counted_confirmed_and_answered_one_by_one(
     assert rows(billing, "/api/exceptions", clinic="several-2") == []
 
 
-def test_all_that_match_are_confirmed_and_assigned(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_all_matching_exceptions_are_assigned_after_a_confirmation(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     billing = logged_in("billing")
     number = open_exception(billing, ledger, "all-of-them")
 

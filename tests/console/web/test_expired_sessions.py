@@ -1,4 +1,4 @@
-"""A user whose session has expired logs in again, and gets the form back as it was filled in. Nobody else gets it."""
+"""A user whose session has expired logs in again and gets back the form as filled in. Another user does not."""
 
 import html
 import json
@@ -23,11 +23,11 @@ from tests.console.web.test_old_pages import fields_of
 
 pytestmark = pytest.mark.slow
 
-KEPT = "Your session has ended. Log in again to continue; your entry is kept."
+ENTRY_KEPT_MESSAGE = "Your session has ended. Log in again to continue; your entry is kept."
 
 
-class Desk:
-    """A user at a browser. The session expires when the test calls `expire`."""
+class ExpiringUser:
+    """A user in a browser, whose session expires when the test calls `expire`."""
 
     def __init__(self, client: Client, ledger: ClinicLedger, name: str) -> None:
         self.client, self.ledger, self.name = client, ledger, name
@@ -46,19 +46,19 @@ class Desk:
         return self.client.post(path, data=fields, headers=referer)
 
     def log_in_again(self, page: Response, name: str | None = None, password: str = PASSWORD) -> Response:
-        """Submit the login form of a page, with every value that it keeps."""
+        """Submit the login form of a page, with the kept entry in its hidden fields."""
         form = next(each for each in HtmlPage("/", page.text).forms if each.action == "/login")
         kept = {each.name: html.unescape(each.chosen) for each in form.fields}
         return self.client.post("/login", data=kept | {"name": name or kept["name"], "password": password})
 
 
 @pytest.fixture
-def desk(site: FastAPI, ledger: ClinicLedger, address: str) -> Iterator[Desk]:
+def expiring_user(site: FastAPI, ledger: ClinicLedger, address: str) -> Iterator[ExpiringUser]:
     name = f"u-{uuid4().hex[:8]}"
     with transaction(ledger.database) as tx:
         authentication.add_user(tx, User(name, Role.SUPPORT), NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
     with client_at(address) as client:
-        found = Desk(client, ledger, name)
+        found = ExpiringUser(client, ledger, name)
         found.log_in()
         yield found
 
@@ -70,66 +70,72 @@ def clinic(ledger: ClinicLedger) -> str:
     return name
 
 
-def entry(desk: Desk, clinic: str) -> dict[str, object]:
+def fill_in_clinic_form(expiring_user: ExpiringUser, clinic: str) -> dict[str, object]:
     """Open the page of a clinic, and return its fields after the user has chosen two charge types."""
-    page = desk.client.get("/clinic", params={"clinic": clinic})
+    page = expiring_user.client.get("/clinic", params={"clinic": clinic})
     return fields_of(page.text, "/clinic", clinic) | {"type": ["Copay", "Supplies"], "csrf": csrf_of(page)}
 
 
 @pytest.mark.parametrize("how", ["last_used_at", "expires_at"])
-def test_expired_session_gives_the_form_back_with_its_entry(desk: Desk, clinic: str, how: str) -> None:
-    fields = entry(desk, clinic)
-    desk.expire(how)
+def test_login_after_expiry_returns_the_form_with_its_entry(expiring_user: ExpiringUser, clinic: str, how: str) -> None:
+    fields = fill_in_clinic_form(expiring_user, clinic)
+    expiring_user.expire(how)
 
-    asked = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
-    assert (asked.status_code, KEPT in asked.text) == (401, True)
-    assert f'name="name" value="{desk.name}"' in asked.text
+    asked = expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
+    assert (asked.status_code, ENTRY_KEPT_MESSAGE in asked.text) == (401, True)
+    assert f'name="name" value="{expiring_user.name}"' in asked.text
     assert asked.headers["cache-control"] == "no-store"
-    again = desk.log_in_again(desk.log_in_again(asked, password="mistyped"))
+    again = expiring_user.log_in_again(expiring_user.log_in_again(asked, password="mistyped"))
 
     assert again.status_code == 200
     assert "You are logged in again. Nothing was saved yet" in again.text
     kept = fields_of(again.text, "/clinic", clinic)
     assert kept["type"] == ["Copay", "Supplies"]
-    saved = desk.send(f"/clinic?clinic={clinic}", "/clinic", **kept, csrf=csrf_of(again))
+    saved = expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **kept, csrf=csrf_of(again))
     assert saved.status_code == 303
-    assert "You are logged in again" not in desk.client.get("/clinic", params={"clinic": clinic}).text
-    assert fields_of(desk.client.get("/clinic", params={"clinic": clinic}).text, "/clinic", clinic)["type"] == [
+    assert "You are logged in again" not in expiring_user.client.get("/clinic", params={"clinic": clinic}).text
+    assert fields_of(expiring_user.client.get("/clinic", params={"clinic": clinic}).text, "/clinic", clinic)[
+        "type"
+    ] == [
         "Copay",
         "Supplies",
     ]
 
 
-def test_entry_is_compared_with_the_seen_settings(desk: Desk, clinic: str, logged_in) -> None:
-    fields = entry(desk, clinic)
-    desk.expire()
-    asked = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
+def test_returned_entry_is_refused_if_the_settings_changed_meanwhile(
+    expiring_user: ExpiringUser, clinic: str, logged_in
+) -> None:
+    fields = fill_in_clinic_form(expiring_user, clinic)
+    expiring_user.expire()
+    asked = expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
     logged_in("admin").post("/clinic", clinic=clinic, integration="on", type=["Wellness"])
 
-    again = desk.log_in_again(asked)
-    saved = desk.send("/clinic", "/clinic", **fields_of(again.text, "/clinic", clinic), csrf=csrf_of(again))
+    again = expiring_user.log_in_again(asked)
+    saved = expiring_user.send("/clinic", "/clinic", **fields_of(again.text, "/clinic", clinic), csrf=csrf_of(again))
 
     assert (saved.status_code, "Not saved." in saved.text) == (409, True)
 
 
-def test_another_user_does_not_get_the_entry(desk: Desk, clinic: str) -> None:
-    fields = entry(desk, clinic)
-    desk.expire()
-    asked = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
+def test_another_user_does_not_get_the_entry(expiring_user: ExpiringUser, clinic: str) -> None:
+    fields = fill_in_clinic_form(expiring_user, clinic)
+    expiring_user.expire()
+    asked = expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
 
-    other = desk.log_in_again(asked, name="support")
+    other = expiring_user.log_in_again(asked, name="support")
 
     assert (other.status_code, other.headers["location"]) == (303, "/")
     assert clinic not in other.text
-    assert "left unfinished was discarded. Nothing was changed." in desk.client.get("/").text
+    assert "left unfinished was discarded. Nothing was changed." in expiring_user.client.get("/").text
 
 
-def test_entry_without_its_form_is_listed(desk: Desk, clinic: str) -> None:
-    csrf = csrf_of(desk.client.get("/own-account"))
-    desk.expire()
-    asked = desk.send("/exceptions", "/exceptions/999999/acknowledge", csrf=csrf, version="3", reason="as <agreed>")
+def test_entry_whose_form_is_not_on_the_page_is_listed(expiring_user: ExpiringUser, clinic: str) -> None:
+    csrf = csrf_of(expiring_user.client.get("/own-account"))
+    expiring_user.expire()
+    asked = expiring_user.send(
+        "/exceptions", "/exceptions/999999/acknowledge", csrf=csrf, version="3", reason="as <agreed>"
+    )
 
-    again = desk.log_in_again(asked)
+    again = expiring_user.log_in_again(asked)
 
     assert again.status_code == 200
     assert "<dt>Reason</dt><dd>as &lt;agreed&gt;</dd>" in again.text
@@ -144,81 +150,81 @@ def test_entry_without_its_form_is_listed(desk: Desk, clinic: str) -> None:
         {"csrf": ""},
     ],
 )
-def test_form_that_no_page_of_the_session_has_shown_is_not_kept(
-    desk: Desk, clinic: str, change: dict[str, str]
+def test_entry_without_the_csrf_token_of_the_session_is_not_kept(
+    expiring_user: ExpiringUser, clinic: str, change: dict[str, str]
 ) -> None:
-    fields = entry(desk, clinic)
-    desk.expire()
+    fields = fill_in_clinic_form(expiring_user, clinic)
+    expiring_user.expire()
 
-    answer = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields | change)
+    answer = expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **fields | change)
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next=%2Fclinic%3Fclinic%3D{clinic}")
 
 
-def test_session_that_was_ended_gives_nothing_back(desk: Desk, clinic: str) -> None:
-    fields = entry(desk, clinic)
-    with transaction(desk.ledger.database) as tx:
-        authentication.set_password(tx, desk.name, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
+def test_entry_is_not_kept_if_the_session_was_ended_and_not_expired(expiring_user: ExpiringUser, clinic: str) -> None:
+    fields = fill_in_clinic_form(expiring_user, clinic)
+    with transaction(expiring_user.ledger.database) as tx:
+        authentication.set_password(tx, expiring_user.name, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
 
-    assert desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields).status_code == 303
+    assert expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **fields).status_code == 303
 
 
-def test_login_replaces_the_whole_page_after_a_request_of_htmx(desk: Desk, clinic: str) -> None:
-    fields = entry(desk, clinic)
-    desk.expire()
-    desk.client.headers["HX-Request"] = "true"
+def test_login_replaces_the_whole_page_after_a_request_of_htmx(expiring_user: ExpiringUser, clinic: str) -> None:
+    fields = fill_in_clinic_form(expiring_user, clinic)
+    expiring_user.expire()
+    expiring_user.client.headers["HX-Request"] = "true"
 
-    kept = desk.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
-    shown = desk.client.get("/exceptions?case=added")
+    kept = expiring_user.send(f"/clinic?clinic={clinic}", "/clinic", **fields)
+    shown = expiring_user.client.get("/exceptions?case=added")
 
-    assert (kept.status_code, KEPT in kept.text) == (200, True)
+    assert (kept.status_code, ENTRY_KEPT_MESSAGE in kept.text) == (200, True)
     assert (kept.headers["hx-retarget"], kept.headers["hx-reswap"]) == ("body", "innerHTML")
     assert (shown.status_code, shown.headers["hx-redirect"]) == (200, "/login?next=%2Fexceptions%3Fcase%3Dadded")
 
 
-def test_refresh_of_a_page_does_not_keep_the_session_alive(desk: Desk) -> None:
+def test_refresh_of_a_page_does_not_keep_the_session_alive(expiring_user: ExpiringUser) -> None:
     def minutes_unused() -> float:
-        with transaction(desk.ledger.database) as tx:
+        with transaction(expiring_user.ledger.database) as tx:
             unused = "SELECT extract(epoch FROM now() - last_used_at) / 60 FROM sessions WHERE user_name = :name"
-            return float(tx.execute(text(unused), {"name": desk.name}).scalar_one())
+            return float(tx.execute(text(unused), {"name": expiring_user.name}).scalar_one())
 
-    with transaction(desk.ledger.database) as tx:
+    with transaction(expiring_user.ledger.database) as tx:
         earlier = "UPDATE sessions SET last_used_at = now() - interval '50 minutes' WHERE user_name = :name"
-        tx.execute(text(earlier), {"name": desk.name})
+        tx.execute(text(earlier), {"name": expiring_user.name})
 
-    assert desk.client.get("/exceptions", headers={"X-Payments-Request": "refresh"}).status_code == 200
+    assert expiring_user.client.get("/exceptions", headers={"X-Payments-Request": "refresh"}).status_code == 200
     assert minutes_unused() > 49
-    assert desk.client.get("/exceptions").status_code == 200
+    assert expiring_user.client.get("/exceptions").status_code == 200
     assert minutes_unused() < 1
 
 
-def test_passwords_are_not_kept(desk: Desk) -> None:
-    csrf = csrf_of(desk.client.get("/own-account"))
-    desk.expire()
+def test_passwords_are_not_kept(expiring_user: ExpiringUser) -> None:
+    csrf = csrf_of(expiring_user.client.get("/own-account"))
+    expiring_user.expire()
     typed = "never in a page 7"
 
-    asked = desk.send(
+    asked = expiring_user.send(
         "/own-account", "/own-account/password", csrf=csrf, old_password=typed, password=typed, password_again=typed
     )
 
-    assert KEPT in asked.text
+    assert ENTRY_KEPT_MESSAGE in asked.text
     assert typed not in asked.text
-    assert "You are logged in again" in desk.log_in_again(asked).text
+    assert "You are logged in again" in expiring_user.log_in_again(asked).text
 
 
-def test_damaged_entry_is_refused(desk: Desk) -> None:
-    page = desk.client.get("/login")
-    form = {"csrf": csrf_of(page), "name": desk.name, "password": PASSWORD}
+def test_damaged_kept_entry_is_refused(expiring_user: ExpiringUser) -> None:
+    page = expiring_user.client.get("/login")
+    form = {"csrf": csrf_of(page), "name": expiring_user.name, "password": PASSWORD}
 
     for sent in ("{", "[]", '{"user": "x"}'):
-        assert desk.client.post("/login", data=form | {"sent": sent}).status_code == 422
-    foreign = json.dumps({"user": desk.name, "page": "https://evil.example/", "path": "/clinic", "fields": []})
-    answer = desk.client.post("/login", data=form | {"sent": foreign})
+        assert expiring_user.client.post("/login", data=form | {"sent": sent}).status_code == 422
+    foreign = json.dumps({"user": expiring_user.name, "page": "https://evil.example/", "path": "/clinic", "fields": []})
+    answer = expiring_user.client.post("/login", data=form | {"sent": foreign})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
-def test_cookie_outlives_its_session(desk: Desk) -> None:
-    answer = send_login(desk.client, desk.name, PASSWORD)
+def test_cookie_outlives_its_session(expiring_user: ExpiringUser) -> None:
+    answer = send_login(expiring_user.client, expiring_user.name, PASSWORD)
     cookie = next(each for each in answer.headers.get_list("set-cookie") if "payments_session_8000=" in each)
 
     assert int(re.search(r"Max-Age=(\d+)", cookie)[1]) == (12 + 24) * 3600

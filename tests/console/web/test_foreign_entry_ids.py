@@ -11,14 +11,14 @@ from tests.console.web.conftest import Browser
 from tests.console.web.test_metrics import scrape
 
 ALARM_SECONDS = 300
-LogIn = Callable[[str], Browser]
+LoggedIn = Callable[[str], Browser]
 
 
 @pytest.mark.parametrize(
     "entry_id", ["1-1", "1791212400-1", "1791212400000000-1", "1830000000000-0", f"{2**64 - 1}-{2**64 - 1}"]
 )
 def test_foreign_entry_id_is_shown_and_raises_no_alarm(
-    site: FastAPI, logged_in: LogIn, anonymous_client: Client, entry_id: str
+    site: FastAPI, logged_in: LoggedIn, anonymous_client: Client, entry_id: str
 ) -> None:
     console = site.state.console
     console.feed.xadd(console.settings.stream, {"event": "{}"}, id=entry_id)

@@ -22,7 +22,7 @@ PAGE = """<!doctype html>
 <form method="post" action="/users/disable" id="bo"><input type="hidden" name="name" value="bo"></form></div>
 <input name="why" form="bo"><form action="/exceptions/7/acknowledge"><input name="reason" value="a search"></form>
 </body></html>"""
-SENT = [
+SENT_FIELDS = [
     ("csrf", "old"),
     ("version", "2"),
     ("reason", 'as "agreed" <b> & so on'),
@@ -36,7 +36,7 @@ SENT = [
 ]
 
 
-def submitted(page: str, number: int) -> dict[str, list[str]]:
+def fields_of_form(page: str, number: int) -> dict[str, list[str]]:
     form = HtmlPage("/", page).forms[number]
     values: dict[str, list[str]] = {}
     for each in form.fields:
@@ -46,10 +46,10 @@ def submitted(page: str, number: int) -> dict[str, list[str]]:
 
 
 def test_form_is_filled_in_with_the_sent_values() -> None:
-    filled = fill_form(PAGE, "/exceptions/7/acknowledge", SENT)
+    filled = fill_form(PAGE, "/exceptions/7/acknowledge", SENT_FIELDS)
     assert filled
 
-    values = submitted(filled, 0)
+    values = fields_of_form(filled, 0)
     assert (values["csrf"], values["version"], values["seen"]) == (["fresh"], ["2"], ["1", "2"])
     assert (values["reason"], values["kind"], values["like"]) == (['as "agreed" <b> & so on'], ["b"], ["north"])
     assert '<textarea name="note">two\nlines &lt;/textarea&gt;</textarea>' in filled
@@ -62,7 +62,7 @@ def test_form_is_filled_in_with_the_sent_values() -> None:
 
 
 def test_rest_of_the_page_is_unchanged() -> None:
-    filled = fill_form(PAGE, "/exceptions/7/acknowledge", SENT)
+    filled = fill_form(PAGE, "/exceptions/7/acknowledge", SENT_FIELDS)
     assert filled
 
     end = PAGE.index("</form></details>")
@@ -82,4 +82,4 @@ def test_form_with_the_same_hidden_fields_is_chosen_among_several() -> None:
 
 @pytest.mark.parametrize("path", ["/users", "/exceptions/8/acknowledge", ""])
 def test_page_without_the_form_cannot_be_filled_in(path: str) -> None:
-    assert fill_form(PAGE, path, SENT) is None
+    assert fill_form(PAGE, path, SENT_FIELDS) is None

@@ -1,4 +1,4 @@
-"""The pages of the front desk: will it flow, the payments of the day, and a patient's charges and payments."""
+"""The pages of the front desk: Will it flow, the payments of the day, and a patient's charges and payments."""
 
 import re
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def text_of_page(page: Response) -> str:
 
 @pytest.fixture
 def clinic(ledger: ClinicLedger) -> str:
-    """A clinic that sends Copays, with five payments of one day: imported, Not Sent, internal, held and refused."""
+    """A clinic that sends Copays, with payments of one day: imported, Not Sent, held and refused."""
     name, day = "desk", "2026-06-08"
     ledger.office(
         name,
@@ -43,7 +43,7 @@ def clinic(ledger: ClinicLedger) -> str:
     return name
 
 
-def test_day_has_every_payment_with_its_states_and_sums_by_method(logged_in: LoggedIn, clinic: str) -> None:
+def test_day_page_has_every_payment_with_its_states_and_sums_by_method(logged_in: LoggedIn, clinic: str) -> None:
     page = logged_in("front-office").get("/today", clinic=clinic, day="2026-06-08")
     text = text_of_page(page)
 
@@ -57,7 +57,7 @@ def test_day_has_every_payment_with_its_states_and_sums_by_method(logged_in: Log
     assert "Transmission Pending" in text
 
 
-def test_day_of_the_api_has_the_same_payments(logged_in: LoggedIn, clinic: str) -> None:
+def test_api_returns_the_same_payments_of_the_day(logged_in: LoggedIn, clinic: str) -> None:
     rows = logged_in("front-office").get("/api/today", clinic=clinic, day="2026-06-08").json()["rows"]
 
     assert {(row["payment"].split("/")[1], row["amount"], row["posted"], row["posted_amount"]) for row in rows} == {
@@ -69,21 +69,21 @@ def test_day_of_the_api_has_the_same_payments(logged_in: LoggedIn, clinic: str) 
     }
 
 
-def test_day_begins_with_the_current_day_of_the_clinic(logged_in: LoggedIn, clinic: str) -> None:
+def test_day_page_defaults_to_the_current_day_of_the_clinic(logged_in: LoggedIn, clinic: str) -> None:
     page = logged_in("front-office").get("/today", clinic=clinic)
 
     assert f'name="day" value="{datetime.now(UTC).date()}"' in page.text
     assert "No payments with this transaction date." in page.text
 
 
-def test_day_of_a_limited_user_is_that_of_the_own_clinic(logged_in: LoggedIn, clinic: str) -> None:
+def test_day_page_of_a_limited_user_shows_the_own_clinic(logged_in: LoggedIn, clinic: str) -> None:
     limited = logged_in("billing-of-north")
 
     assert "north, " in text_of_page(limited.get("/today"))
     assert limited.get("/today", clinic=clinic).status_code == 403
 
 
-def test_patient_sees_what_is_owed_and_what_was_paid(logged_in: LoggedIn, clinic: str) -> None:
+def test_patient_page_shows_charges_owed_and_payments(logged_in: LoggedIn, clinic: str) -> None:
     text = text_of_page(logged_in("front-office").get("/patient", patient="desk-ada"))
 
     assert "Ada Desk" in text
@@ -93,7 +93,7 @@ def test_patient_sees_what_is_owed_and_what_was_paid(logged_in: LoggedIn, clinic
     assert "$25.00" in text
 
 
-def test_owed_charges_add_up_to_the_balance(logged_in: LoggedIn, clinic: str) -> None:
+def test_charges_owed_add_up_to_the_balance_of_the_account(logged_in: LoggedIn, clinic: str) -> None:
     desk = logged_in("front-office")
     owed = desk.get("/api/patient", patient="desk-ada").json()["rows"]
     (account,) = desk.get("/api/account", patient="desk-ada").json()["rows"]
@@ -126,7 +126,7 @@ def test_front_desk_asks_whether_a_payment_would_flow(
     assert answer in text
 
 
-def test_empty_form_asks_for_clinic_and_charge_type(logged_in: LoggedIn) -> None:
+def test_will_it_flow_without_input_shows_the_form_and_no_answer(logged_in: LoggedIn) -> None:
     page = logged_in("front-office").get("/will-it-flow")
 
     assert page.status_code == 200

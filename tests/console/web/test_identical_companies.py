@@ -1,4 +1,4 @@
-"""Two companies with identical ids: each company's API and pages are as if it were alone."""
+"""Two companies with identical ids: the API and the pages of each are the same as if it were alone."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,18 +26,18 @@ from tests.console.web.conftest import PASSWORD, Browser, client_at, send_login,
 pytestmark = pytest.mark.slow
 
 OPEN_MONTH = "2024-10"
-DAYS = {"since": "2024-09-28", "until": "2024-10-04"}
-ALL = {"limit": "1000"}
-API = [
-    ("claims-feed", ALL),
-    ("claims-feed", ALL | DAYS | {"status": "Not Sent", "clinic": "clinic-002"}),
-    ("exceptions", ALL | {"status": "all"}),
-    ("payment-log", ALL),
+DAYS_FILTER = {"since": "2024-09-28", "until": "2024-10-04"}
+ALL_ROWS = {"limit": "1000"}
+API_CALLS = [
+    ("claims-feed", ALL_ROWS),
+    ("claims-feed", ALL_ROWS | DAYS_FILTER | {"status": "Not Sent", "clinic": "clinic-002"}),
+    ("exceptions", ALL_ROWS | {"status": "all"}),
+    ("payment-log", ALL_ROWS),
     *(("payment-log", {"group_by": group}) for group in GROUPS.split("|")),
-    ("balancing", DAYS),
+    ("balancing", DAYS_FILTER),
     ("balancing", {}),
 ]
-PAGES = [
+PAGES_WITH_QUERY = [
     ("/", {"day": "2024-09-29"}),
     ("/claims-feed", {}),
     ("/claims-feed", {"status": "Validation Failed"}),
@@ -46,7 +46,7 @@ PAGES = [
     ("/payment-log", {}),
     *(("/payment-log", {"group_by": group}) for group in GROUPS.split("|")),
     ("/payment-log/export", {"form": "csv"}),
-    ("/balancing", DAYS),
+    ("/balancing", DAYS_FILTER),
     ("/clinics", {}),
     ("/clinic", {"clinic": "clinic-001"}),
     ("/requeue-runs/new", {"status": "Not Sent"}),
@@ -61,9 +61,9 @@ class Console(NamedTuple):
     browsers: Mapping[str, Browser]
 
     def get(self, user: str, company: IdenticalCompany, path: str, query: Mapping[str, str]) -> str:
-        """Return the response of a page or API call.
+        """Return the response of a page or API call, with ids replaced by numbers within the company.
 
-        Ids are replaced by numbers within the company, and values that each request has are removed.
+        Values that differ with each request are removed.
         """
         response = self.browsers[user].get(path, **query)
         assert response.status_code == 200, (path, query, response.text)
@@ -99,7 +99,7 @@ def console(database: Database, redis_url: str, companies: Sequence[IdenticalCom
 def consoles(
     ledgers: Ledgers, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Console]]:
-    """A console for each company alone, by its id, and one for both companies, by TOGETHER."""
+    """A console for each company alone, by its id, and one for both companies, under the key TOGETHER."""
     home: Path = tmp_path_factory.mktemp("consoles")
     with (
         console(ledgers.alone[ALPHA.id], redis_url, [ALPHA], home) as alpha,
@@ -116,7 +116,7 @@ def test_api_is_unaffected_by_the_other_company(
     alone, together = consoles[company.id], consoles[TOGETHER]
     keys, patients = keys_of_each_kind(alone.database), patients_of_each_kind(alone.database)
     requests = [
-        *API,
+        *API_CALLS,
         *(("timeline", {"payment": key}) for key in keys),
         *(("account", {"patient": each}) for each in patients),
     ]
@@ -133,7 +133,7 @@ def test_pages_are_unaffected_by_the_other_company(
     alone, together = consoles[company.id], consoles[TOGETHER]
     key, patient = keys_of_each_kind(alone.database)[0], patients_of_each_kind(alone.database)[0]
     requests = [
-        *PAGES,
+        *PAGES_WITH_QUERY,
         ("/timeline", {"payment": key}),
         ("/account", {"patient": patient}),
         ("/months", {"company": company.id, "month": OPEN_MONTH}),

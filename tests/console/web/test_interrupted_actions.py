@@ -34,7 +34,7 @@ def exception_id(value: str) -> int:
     return int(value.partition(".")[0])
 
 
-def results(page: str) -> list[str]:
+def result_by_exception(page: str) -> list[str]:
     """Return the result of each exception on the page after a bulk decision."""
     return re.findall(r'data-label="Result"><span class="badge \w+">([\w ]+)</span>', page)
 
@@ -64,7 +64,7 @@ def test_interrupted_bulk_accept_reports_the_outcome_of_each_exception(
 
     assert answer.status_code == 503
     assert f"{at} of 3 exceptions accepted" in answer.text
-    assert results(answer.text) == ["Accepted"] * at + ["Check"] + ["Not attempted"] * (2 - at)
+    assert result_by_exception(answer.text) == ["Accepted"] * at + ["Check"] + ["Not attempted"] * (2 - at)
     assert "An error interrupted the action. It may have taken effect;" in answer.text
     assert "othing was changed" not in answer.text
     assert are_open(billing, exception_values) == [False] * at + [True] * (3 - at)
@@ -90,7 +90,7 @@ def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
 
     assert answer.status_code == 200
     assert "2 of 3 exceptions accepted" in answer.text
-    assert results(answer.text) == ["Skipped" if n == which else "Accepted" for n in range(3)]
+    assert result_by_exception(answer.text) == ["Skipped" if n == which else "Accepted" for n in range(3)]
     assert f"xception {one}" in answer.text
     assert [
         str(exception_id(each))
@@ -100,7 +100,7 @@ def test_bulk_accept_names_the_failed_exception_and_posts_the_others(
 
 
 @pytest.mark.parametrize("step", ["begin_close", "finish_close"])
-def test_message_of_an_interrupted_close_says_that_it_may_have_started(
+def test_interrupted_close_has_a_message_that_it_may_have_started(
     logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     company, billing = f"company-{step}", logged_in("billing")

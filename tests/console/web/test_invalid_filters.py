@@ -14,7 +14,7 @@ from console.reports.parameters import ParameterKind, parameters_of
 from console.reports.payment_log import PaymentLogParameters
 from tests.console.web.scenarios import LoggedIn
 
-FILTERS = {
+PARAMETERS_BY_PAGE = {
     "/claims-feed": ClaimsFeedParameters,
     "/exceptions": ExceptionsParameters,
     "/payment-log": PaymentLogParameters,
@@ -22,23 +22,23 @@ FILTERS = {
     "/balancing": BalancingParameters,
     "/audit": AuditParameters,
 }
-CHECKED = {ParameterKind.DAY, ParameterKind.MOMENT, ParameterKind.AMOUNT, ParameterKind.CHOICE}
-FIELDS = [
+CHECKED_KINDS = {ParameterKind.DAY, ParameterKind.MOMENT, ParameterKind.AMOUNT, ParameterKind.CHOICE}
+CHECKED_FIELDS = [
     (path, field.name)
-    for path, filters in FILTERS.items()
+    for path, filters in PARAMETERS_BY_PAGE.items()
     for field in parameters_of(filters).values()
-    if field.kind in CHECKED
+    if field.kind in CHECKED_KINDS
 ]
 
 
 def message_at(page: str, field: str) -> str:
-    """Return the message at a field. The attribute `aria-describedby` of the field leads to the message."""
+    """Return the message at a field, found by the field's attribute `aria-describedby`."""
     assert re.search(rf'name="{field}"[^>]* aria-invalid="true" aria-describedby="wrong-{field}"', page)
     found = re.search(rf'<span class="form-error" id="wrong-{field}">(.*?)</span>', page)
     return html.unescape(found[1]) if found else ""
 
 
-@pytest.mark.parametrize(("path", "field"), FIELDS)
+@pytest.mark.parametrize(("path", "field"), CHECKED_FIELDS)
 def test_wrong_value_keeps_the_form_with_a_message_at_its_field(path: str, field: str, logged_in: LoggedIn) -> None:
     sent = {field: "wrong<value"} | ({"patient": "kept"} if path == "/account" else {})
 

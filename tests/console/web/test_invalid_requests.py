@@ -37,7 +37,7 @@ def test_invalid_request_explains_the_problem(logged_in: LoggedIn, path: str, me
     assert "Traceback" not in answer.text
 
 
-NUL = "contains a character that cannot be stored (NUL). Remove it"
+NUL_ERROR = "contains a character that cannot be stored (NUL). Remove it"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_form_with_nul_character_names_its_field(logged_in: LoggedIn, path: str,
     answer = logged_in("admin").post(path, **whole | {field: "a\0b"})
 
     assert answer.status_code == 422
-    assert f"{field.capitalize()}: {NUL}." in answer.text
+    assert f"{field.capitalize()}: {NUL_ERROR}." in answer.text
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_api_call_with_nul_character_names_its_field(logged_in: LoggedIn, path: 
 
     answer = admin.call(path, body) if body else admin.get(path)
 
-    assert (answer.status_code, answer.json()["error"]) == (422, f"{field}: {NUL}.")
+    assert (answer.status_code, answer.json()["error"]) == (422, f"{field}: {NUL_ERROR}.")

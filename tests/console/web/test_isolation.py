@@ -21,22 +21,22 @@ from payments.journeys import dashboard, reporting
 from payments.journeys.reporting import FeedFilter
 from payments.store.db.connection import Database, transaction
 from payments.store.db.isolation import ALL_COMPANIES, NO_ACCESS, Access, with_access
-from tests.console.web.conftest import Browser, opened_as_owner
+from tests.console.web.conftest import Browser, open_as_owner
 from tests.console.web.probes import probes
 from tests.console.web.two_companies import (
-    ASKED,
-    FIGURES_ONLY,
     FOREIGN_PATIENT,
+    FOREIGN_TEXTS,
     FOREIGN_USER,
     OWN,
-    SECRETS,
-    Ids,
+    REQUESTS_WITHOUT_PAYMENT_DATA,
+    TEXTS_IN_REQUESTS,
+    ForeignIds,
 )
 from tests.console.web.two_companies_console import (
     foreign_ids,
     logged_in_browsers,
     seen_secrets,
-    send,
+    send_request,
     stored_rows,
     two_companies_console,
 )
@@ -44,7 +44,7 @@ from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
 
-USER = "admin-of-alpha"  # with every right, so that no right hides a page
+USER_NAME = "admin-of-alpha"  # with every right, so that no right hides a page
 
 
 @pytest.fixture(scope="module")
@@ -62,68 +62,68 @@ def site(
 @pytest.fixture(scope="module")
 def owner(site: FastAPI) -> Iterator[Database]:
     """The database, opened with the role that owns the tables. No policy applies to this role."""
-    with opened_as_owner(site) as opened:
+    with open_as_owner(site) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def browser(site: FastAPI) -> Iterator[Browser]:
-    with logged_in_browsers(site, [USER]) as found:
+    with logged_in_browsers(site, [USER_NAME]) as found:
         # The server closes the connection after an unexpected error, such as a row that a policy refuses.
-        found[USER].client.headers["Connection"] = "close"
-        yield found[USER]
+        found[USER_NAME].client.headers["Connection"] = "close"
+        yield found[USER_NAME]
 
 
 @pytest.fixture(scope="module")
-def ids(owner: Database) -> Ids:
+def ids(owner: Database) -> ForeignIds:
     return foreign_ids(owner)
 
 
 def remove_conditions(monkeypatch: pytest.MonkeyPatch, access: Access) -> None:
-    """Let the code treat each user as one who may see everything. So it adds no condition and refuses nothing.
+    """Let the code treat each user as one who may see everything, so that it adds no condition and refuses nothing.
 
     PostgreSQL still gets `access`, the real access of the users.
     """
     authenticate = authentication.authenticate
 
-    def forgetful(*arguments: Any) -> Any:
+    def authenticate_with_every_right(*arguments: Any) -> Any:
         known = authenticate(*arguments)
         return known and replace(known, user=replace(known.user, scope=EVERYTHING))
 
-    monkeypatch.setattr(authentication, "authenticate", forgetful)
+    monkeypatch.setattr(authentication, "authenticate", authenticate_with_every_right)
     monkeypatch.setattr(RequestContext, "access", access)
 
 
 def shown_text(response: Response) -> str:
-    """Return the headers and the text of a response. The text of an XLSX file is the text of its parts."""
+    """Return the headers and the text of a response. For an XLSX file, return the text of the files in it."""
     if "spreadsheet" not in response.headers.get("content-type", ""):
         return f"{response.headers} {response.text}"
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         return " ".join(archive.read(name).decode() for name in archive.namelist())
 
 
-def requests(ids: Ids) -> Mapping[str, list[dict[str, Any]]]:
+def probes_with_exports(ids: ForeignIds) -> Mapping[str, list[dict[str, Any]]]:
     found = probes(ids)
     files = [{"form": "xlsx"}, {"form": "xlsx", "group_by": "clinic"}, {"form": "csv", "patient": FOREIGN_PATIENT}]
     return found | {"GET /payment-log/export": [*found["GET /payment-log/export"], *files]}
 
 
-def secrets_by_endpoint(browser: Browser, ids: Ids, *, only_reading: bool = False) -> dict[str, set[str]]:
-    """Send all requests. Return by endpoint the data of the other company that the responses show."""
+def secrets_by_endpoint(browser: Browser, ids: ForeignIds, *, only_reading: bool = False) -> dict[str, set[str]]:
+    """Send all requests, and return by endpoint which data of the other company the responses show."""
     found: dict[str, set[str]] = {}
-    for endpoint, each in requests(ids).items():
+    for endpoint, each in probes_with_exports(ids).items():
         if only_reading and not endpoint.startswith("GET"):
             continue
         for fields in each:
             # The audit history shows what the company's own users have asked for.
-            asked = ASKED if endpoint.startswith("GET /audit") else set()
-            response = shown_text(send(browser, endpoint, fields, ids))
+            asked = TEXTS_IN_REQUESTS if endpoint.startswith("GET /audit") else set()
+            response = shown_text(send_request(browser, endpoint, fields, ids))
             found.setdefault(endpoint, set()).update(seen_secrets(response, fields) - asked)
     return found
 
 
 def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_the_code(
-    monkeypatch: pytest.MonkeyPatch, browser: Browser, owner: Database, ids: Ids
+    monkeypatch: pytest.MonkeyPatch, browser: Browser, owner: Database, ids: ForeignIds
 ) -> None:
     remove_conditions(monkeypatch, Access(frozenset({OWN})))
     before = stored_rows(owner)
@@ -134,15 +134,15 @@ def test_no_endpoint_shows_or_changes_another_company_without_the_conditions_of_
     assert stored_rows(owner) == before
 
 
-def test_the_same_requests_show_the_other_company_if_postgresql_does_not_limit_them(
-    monkeypatch: pytest.MonkeyPatch, browser: Browser, ids: Ids
+def test_same_requests_show_the_other_company_if_postgresql_does_not_limit_them(
+    monkeypatch: pytest.MonkeyPatch, browser: Browser, ids: ForeignIds
 ) -> None:
     remove_conditions(monkeypatch, ALL_COMPANIES)
 
     found = secrets_by_endpoint(browser, ids, only_reading=True)
 
-    assert {endpoint for endpoint, seen in found.items() if not seen} == FIGURES_ONLY
-    assert set().union(*found.values()) == set(SECRETS)
+    assert {endpoint for endpoint, seen in found.items() if not seen} == REQUESTS_WITHOUT_PAYMENT_DATA
+    assert set().union(*found.values()) == set(FOREIGN_TEXTS)
 
 
 def test_figures_without_conditions_count_the_own_company_only(site: FastAPI, owner: Database) -> None:

@@ -9,10 +9,10 @@ from tasks.feed import stream
 from tests.console.web.conftest import Browser
 from tests.console.web.test_metrics import scrape
 
-LogIn = Callable[[str], Browser]
+LoggedIn = Callable[[str], Browser]
 
 
-def test_kept_entries_do_not_count_as_waiting(anonymous_client: Client, site: FastAPI, logged_in: LogIn) -> None:
+def test_kept_entries_do_not_count_as_waiting(anonymous_client: Client, site: FastAPI, logged_in: LoggedIn) -> None:
     feed, name = site.state.console.feed, site.state.console.settings.stream
     stream.ensure_group(feed, name)
     for number in range(4):

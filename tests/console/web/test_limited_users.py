@@ -13,8 +13,15 @@ from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser
 LoggedIn = Callable[[str], Browser]
 
 OWN, FOREIGN = "p-of-both", "foreign-payment"
-PAGES = ("/", "/claims-feed", "/exceptions", "/payment-log", "/clinics", "/balancing?since=2026-06-01&until=2026-06-30")
-CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balancing")
+PAGE_ADDRESSES = (
+    "/",
+    "/claims-feed",
+    "/exceptions",
+    "/payment-log",
+    "/clinics",
+    "/balancing?since=2026-06-01&until=2026-06-30",
+)
+API_CALLS = ("/api/claims-feed", "/api/exceptions", "/api/payment-log", "/api/balancing")
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -28,7 +35,7 @@ def both_clinics(ledger_database: Database) -> None:
         ledger.publish(clinic, saved_patient(OWN), payment, free, broken, b"{of no clinic " + clinic.encode())
 
 
-@pytest.mark.parametrize("path", [*PAGES, *CALLS])
+@pytest.mark.parametrize("path", [*PAGE_ADDRESSES, *API_CALLS])
 def test_limited_user_sees_no_data_of_other_clinics(logged_in: LoggedIn, path: str) -> None:
     answer = logged_in("billing-of-north").get(path)
 
@@ -37,7 +44,7 @@ def test_limited_user_sees_no_data_of_other_clinics(logged_in: LoggedIn, path: s
     assert FOREIGN not in answer.text
 
 
-@pytest.mark.parametrize("path", [*PAGES[1:4], PAGES[5], *CALLS])
+@pytest.mark.parametrize("path", [*PAGE_ADDRESSES[1:4], PAGE_ADDRESSES[5], *API_CALLS])
 def test_limited_user_cannot_select_another_clinic(logged_in: LoggedIn, path: str) -> None:
     assert logged_in("billing-of-north").get(path.partition("?")[0], clinic=OTHER_CLINIC).status_code == 403
 

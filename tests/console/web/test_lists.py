@@ -24,7 +24,7 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, rows
 pytestmark = pytest.mark.slow
 
 CLINIC, COMPANY, PAYMENTS = "lists", "lists-company", 120
-LINK = re.compile(r'<a class="btn" href="([^"]+)"[^>]*>(First|Previous|Next|Last) page</a>')
+PAGE_LINK = re.compile(r'<a class="btn" href="([^"]+)"[^>]*>(First|Previous|Next|Last) page</a>')
 
 
 class ListCase(NamedTuple):
@@ -35,12 +35,12 @@ class ListCase(NamedTuple):
     key: str
 
 
-LISTS = [
+LIST_CASES = [
     ListCase("claims-feed", {"clinic": CLINIC}, "payment"),
     ListCase("payment-log", {"clinic": CLINIC}, "payment"),
     ListCase("exceptions", {"clinic": CLINIC, "status": "all"}, "id"),
 ]
-each_list = pytest.mark.parametrize("case", LISTS, ids=lambda case: case.path)
+each_list = pytest.mark.parametrize("case", LIST_CASES, ids=lambda case: case.path)
 
 
 @pytest.fixture(scope="package")
@@ -69,22 +69,22 @@ def browser(payments: None, logged_in: LoggedIn) -> Browser:
     return logged_in("billing")
 
 
-def links(page: str) -> dict[str, str]:
-    return {name: html.unescape(address) for address, name in LINK.findall(page)}
+def page_links(page: str) -> dict[str, str]:
+    return {name: html.unescape(address) for address, name in PAGE_LINK.findall(page)}
 
 
-def keys(page: str) -> list[str]:
+def row_keys(page: str) -> list[str]:
     return re.findall(r'<a class="key" href="/timeline\?payment=([^"&]+)', page)
 
 
-def pages(browser: Browser, address: str, step: str) -> Iterator[list[str]]:
+def keys_by_page(browser: Browser, address: str, step: str) -> Iterator[list[str]]:
     """Yield the keys of each page. Follow the link with the name `step` to the next page."""
     while True:
         page = browser.client.get(address).text
-        yield keys(page)
-        if step not in links(page):
+        yield row_keys(page)
+        if step not in page_links(page):
             return
-        address = links(page)[step]
+        address = page_links(page)[step]
 
 
 def exported_rows(browser: Browser, case: ListCase, **query: str) -> list[dict[str, str]]:
@@ -96,12 +96,12 @@ def exported_rows(browser: Browser, case: ListCase, **query: str) -> list[dict[s
 @pytest.mark.parametrize("sort", ["", "amount", "-amount", "-patient"])
 @pytest.mark.parametrize("path", ["claims-feed", "payment-log"])
 def test_pages_in_both_directions_and_export_have_the_same_rows(browser: Browser, path: str, sort: str) -> None:
-    case = next(each for each in LISTS if each.path == path)
+    case = next(each for each in LIST_CASES if each.path == path)
     address = f"/{path}?clinic={CLINIC}&sort={sort}"
 
-    forward = [*pages(browser, address, "Next")]
-    last = links(browser.client.get(address).text)["Last"]
-    backward = [*pages(browser, last, "Previous")]
+    forward = [*keys_by_page(browser, address, "Next")]
+    last = page_links(browser.client.get(address).text)["Last"]
+    backward = [*keys_by_page(browser, last, "Previous")]
 
     whole = [key for page in forward for key in page]
     assert [len(page) for page in forward[:-1]] == [50] * (len(forward) - 1)
@@ -170,22 +170,22 @@ def test_list_that_is_too_long_to_sort_shows_a_notice(browser: Browser, monkeypa
     program = browser.get("/api/claims-feed", clinic=CLINIC, sort="amount")
 
     assert "More than 100 rows match. Narrow the filter to sort them by Amount." in page.text
-    assert keys(page.text) == keys(browser.get("/claims-feed", clinic=CLINIC).text)
+    assert row_keys(page.text) == row_keys(browser.get("/claims-feed", clinic=CLINIC).text)
     assert program.status_code == 422
     assert browser.get("/claims-feed", clinic=CLINIC, sort="saved_at").status_code == 200
 
 
-def test_program_pages_in_both_directions(browser: Browser) -> None:
-    def ask(**position: str) -> dict[str, Any]:
+def test_api_list_is_read_by_pages_in_both_directions(browser: Browser) -> None:
+    def get_page(**position: str) -> dict[str, Any]:
         found: dict[str, Any] = browser.get(
             "/api/payment-log", clinic=CLINIC, sort="-amount", limit=50, **position
         ).json()
         return found
 
-    first = ask()
-    second = ask(after=first["next"])
-    again = ask(before=second["previous"])
-    last = ask(before="end")
+    first = get_page()
+    second = get_page(after=first["next"])
+    again = get_page(before=second["previous"])
+    last = get_page(before="end")
 
     assert first["previous"] is None
     assert again["rows"] == first["rows"]
@@ -201,7 +201,7 @@ def test_invalid_position_is_refused(browser: Browser, position: str) -> None:
 
 @pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Pago_Pago"])
 @pytest.mark.parametrize("period", [Period.TODAY, Period.YESTERDAY])
-def test_period_is_that_of_the_company_and_not_of_the_browser(
+def test_period_uses_the_time_zone_of_the_company(
     logged_in: LoggedIn, ledger: ClinicLedger, zone: str, period: Period
 ) -> None:
     clinic = f"days-{zone[-4:].lower()}-{period}"
@@ -226,7 +226,7 @@ def test_period_is_that_of_the_company_and_not_of_the_browser(
     assert [row["payment"] for row in found] == [f"{clinic}/of-{day}/1"]
 
 
-def test_explicit_day_replaces_the_period(browser: Browser) -> None:
+def test_explicit_dates_replace_the_period(browser: Browser) -> None:
     chosen = {"clinic": CLINIC, "since": "2026-07-01", "until": "2026-07-01"}
 
     assert rows(browser, "/api/payment-log", period="today", **chosen) == rows(browser, "/api/payment-log", **chosen)
@@ -243,7 +243,7 @@ def test_heading_links_to_the_sorted_list_and_says_how_it_is_sorted(browser: Bro
 
 
 def test_check_number_and_clinic_are_exported(browser: Browser) -> None:
-    case = next(each for each in LISTS if each.path == "payment-log")
+    case = next(each for each in LIST_CASES if each.path == "payment-log")
     found = {row["payment"]: row for row in exported_rows(browser, case)}
 
     assert found[f"{CLINIC}/p-5/1"]["reference"] == "1005"

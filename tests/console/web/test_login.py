@@ -59,7 +59,7 @@ def test_https_sets_secure_cookies_and_hsts(proxied_url: str) -> None:
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-def test_wrong_password_and_unknown_name_have_the_same_answer(address: str) -> None:
+def test_wrong_password_and_unknown_name_have_the_same_response(address: str) -> None:
     with client_at(address, "127.0.0.3") as client:
         answers = [send_login(client, name, "not this one") for name in ("billing", "nobody-at-all")]
 

@@ -8,7 +8,7 @@ from httpx import Client, Response
 from tests.console.web.conftest import PASSWORD, client_at, csrf_of
 
 # Steps of a person with two tabs: open the login page, log in, mistype the password, log out, in one of them.
-SEQUENCES = {
+STEPS_BY_NAME = {
     "first tab": ["open A", "open B", "log in A"],
     "second tab": ["open A", "open B", "log in B"],
     "both tabs": ["open A", "open B", "log in A", "log in B"],
@@ -53,7 +53,7 @@ class TabbedBrowser:
         return self.client.post("/logout", data={"csrf": csrf_of(self.client.get("/account"))})
 
 
-@pytest.mark.parametrize("steps", SEQUENCES.values(), ids=SEQUENCES)
+@pytest.mark.parametrize("steps", STEPS_BY_NAME.values(), ids=STEPS_BY_NAME)
 def test_form_of_each_tab_logs_in(address: str, steps: list[str]) -> None:
     expected = {"open": 200, "log in": 303, "mistype": 401, "log out": 303}
     with client_at(address, "127.0.0.9") as client:

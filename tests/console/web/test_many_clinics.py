@@ -1,4 +1,4 @@
-"""Settings are copied to any number of clinics. By default the web framework accepts only 1,000 fields of a form."""
+"""Settings can be copied to any number of clinics, although the web framework by default accepts 1,000 form fields."""
 
 import pytest
 from fastapi.routing import APIRoute
@@ -11,7 +11,7 @@ from payments.store.db.connection import transaction
 from tests.builders.committed import ClinicLedger
 from tests.console.web.scenarios import LoggedIn, flash_message
 
-ROUTES = [route for page in PAGES for route in page.router.routes if isinstance(route, APIRoute)]
+PAGE_ROUTES = [route for page in PAGES for route in page.router.routes if isinstance(route, APIRoute)]
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_settings_are_copied_to_more_than_a_thousand_clinics(logged_in: LoggedIn
     assert len({tuple(row.types) for row in rows if row.clinic.startswith("many")}) == 1
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{next(iter(route.methods))} {route.path}")
+@pytest.mark.parametrize("route", PAGE_ROUTES, ids=lambda route: f"{next(iter(route.methods))} {route.path}")
 def test_form_with_a_list_may_have_any_number_of_fields(route: APIRoute) -> None:
     has_list = any(read_names(route.dependant, "body_params").values())
 

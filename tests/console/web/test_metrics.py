@@ -31,8 +31,8 @@ from tests.builders.events import event_body, paid, payment_fields, saved_patien
 from tests.console.web.conftest import METRICS_TOKEN
 from tests.console.web.scenarios import edit_in_closed_month
 
-OPS = Path(__file__).resolve().parents[3] / "docs" / "ops"
-NAME = re.compile(r"payments_[a-z_]+")
+OPS_FOLDER = Path(__file__).resolve().parents[3] / "docs" / "ops"
+METRIC_NAME = re.compile(r"payments_[a-z_]+")
 Samples = dict[str, dict[tuple[str, ...], float]]
 
 
@@ -151,7 +151,7 @@ def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
             tx.execute(text(update), {"company": company, "change": change})
 
 
-def test_no_alarm_acts_on_a_sum_over_companies_that_can_hide_one() -> None:
+def test_no_alarm_uses_a_sum_in_which_companies_can_cancel_out() -> None:
     """A count that goes up and down, or a signed amount, can hide one company behind another."""
     hiding = [each for each in alert_expressions() if "delta(payments_count" in each or "payments_unexplained" in each]
 
@@ -190,14 +190,14 @@ def test_gauge_is_cached_100_times_as_long_as_its_computation_took(site: FastAPI
 
 
 def test_dashboard_shows_every_metric_and_no_other() -> None:
-    assert {name for expression in dashboard_expressions() for name in NAME.findall(expression)} == set(METRICS)
+    assert {name for expression in dashboard_expressions() for name in METRIC_NAME.findall(expression)} == set(METRICS)
 
 
 def test_alerts_use_only_existing_metrics() -> None:
     alerts = alert_expressions()
 
-    assert len(alerts) == (OPS / "alerts.yml").read_text().count("- alert:")
-    assert {name for expression in alerts for name in NAME.findall(expression)} <= set(METRICS)
+    assert len(alerts) == (OPS_FOLDER / "alerts.yml").read_text().count("- alert:")
+    assert {name for expression in alerts for name in METRIC_NAME.findall(expression)} <= set(METRICS)
 
 
 def test_dashboard_and_alerts_use_only_existing_labels(anonymous_client: Client, ledger: ClinicLedger) -> None:
@@ -220,10 +220,10 @@ def test_dashboard_and_alerts_use_only_existing_labels(anonymous_client: Client,
 
 
 def alert_expressions() -> list[str]:
-    groups = yaml.safe_load((OPS / "alerts.yml").read_text())["groups"]
+    groups = yaml.safe_load((OPS_FOLDER / "alerts.yml").read_text())["groups"]
     return [rule["expr"] for group in groups for rule in group["rules"]]
 
 
 def dashboard_expressions() -> list[str]:
-    dashboard = json.loads((OPS / "grafana.json").read_text())
+    dashboard = json.loads((OPS_FOLDER / "grafana.json").read_text())
     return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

@@ -1,4 +1,4 @@
-"""The navigation shows a user the existing pages that the role may open, and marks the current page."""
+"""The navigation shows the pages that the user's role may open, and marks the current page."""
 
 import re
 
@@ -8,7 +8,7 @@ from payments.access.rights import Role, User
 from payments.core.scope import Scope
 from tests.console.web.scenarios import LoggedIn
 
-ITEMS = [item for section in SECTIONS for item in section.items]
+NAVIGATION_ITEMS = [item for section in SECTIONS for item in section.items]
 
 
 def labels(user: User, path: str = "/") -> list[str]:
@@ -16,7 +16,7 @@ def labels(user: User, path: str = "/") -> list[str]:
 
 
 def test_each_address_belongs_to_one_item() -> None:
-    addresses = [path for item in ITEMS for path in (item.path, *item.also)]
+    addresses = [path for item in NAVIGATION_ITEMS for path in (item.path, *item.also)]
 
     assert sorted(addresses) == sorted(set(addresses))
 

@@ -21,7 +21,7 @@ def publish(ledger: ClinicLedger, company: str, clinic: str) -> dict[str, str]:
     return {"kind": "clinic", "company": company, "id": clinic}
 
 
-def states(site: FastAPI, company: str) -> list[tuple[str, bool]]:
+def state_by_id(site: FastAPI, company: str) -> list[tuple[str, bool]]:
     with site.state.console.transaction(ALL_COMPANIES) as tx:
         rows = confirming.list_unconfirmed(tx)
     return [(row.kind, row.retired_by is not None) for row in rows if row.company == company]
@@ -32,11 +32,11 @@ def test_new_clinic_is_retired_and_confirmed(logged_in: LoggedIn, ledger: Clinic
     assert "typo-north" in admin.get("/new-ids").text
 
     assert admin.post("/new-ids/retire", **fields).status_code == 303
-    assert ("clinic", True) in states(site, "typo-co")
+    assert ("clinic", True) in state_by_id(site, "typo-co")
     assert "clinic=typo-north" not in admin.get("/clinics").text
     assert admin.post("/new-ids/confirm", **fields).status_code == 303
 
-    assert states(site, "typo-co") == [("patient", False)]
+    assert state_by_id(site, "typo-co") == [("patient", False)]
     assert "clinic=typo-north" in admin.get("/clinics").text
     assert [row.subject for row in audit_rows(site, "retired clinic")] == ["typo-north"]
     assert [row.subject for row in audit_rows(site, "confirmed clinic")] == ["typo-north"]
@@ -53,7 +53,7 @@ def test_clinic_that_is_not_empty_has_no_button_and_is_not_retired(
     assert refused.status_code == 409
     assert "is not empty: charges: 1; nothing was changed" in refused.text
     assert "it has charges: 1" in admin.get("/new-ids").text
-    assert ("clinic", True) not in states(site, "held-co")
+    assert ("clinic", True) not in state_by_id(site, "held-co")
 
 
 def test_administrator_of_a_retired_company_has_no_button_to_confirm_it(
@@ -76,5 +76,5 @@ def test_administrator_of_a_retired_company_has_no_button_to_confirm_it(
         refused = browser.post("/new-ids/confirm", **fields)
 
     assert (refused.status_code, "only a user of all companies can confirm it" in refused.text) == (409, True)
-    assert ("company", True) in states(site, "gone-co")
+    assert ("company", True) in state_by_id(site, "gone-co")
     assert button in logged_in("admin").get("/new-ids").text

@@ -16,7 +16,7 @@ from tests.console.web.scenarios import LoggedIn
 
 
 def fields_of(page: str, action: str, name: str) -> dict[str, list[str]]:
-    """Return the fields that a browser submits for a form: the one with this action and for this clinic or user."""
+    """Return the fields that a browser submits for the form with this action and this clinic or user."""
     forms = re.findall(rf'<form method="post" action="{action}"(.*?)</form>', page, re.DOTALL)
     (form,) = (each for each in forms if f'value="{name}"' in each)
     found: dict[str, list[str]] = {}
@@ -42,7 +42,7 @@ def settings_of(ledger: ClinicLedger, clinic: str) -> tuple[bool, list[str]]:
     return row.integration, [*map(str, row.types)]
 
 
-def test_second_save_of_an_old_clinic_page_is_refused_and_keeps_the_choices(
+def test_save_of_an_outdated_clinic_page_is_refused_and_keeps_the_choices(
     logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
 ) -> None:
     support, admin = logged_in("support"), logged_in("admin")
@@ -62,7 +62,7 @@ def test_second_save_of_an_old_clinic_page_is_refused_and_keeps_the_choices(
     assert settings_of(ledger, clinic) == (True, ["Copay", "Wellness"])
 
 
-def test_copy_from_an_old_clinic_page_is_refused(logged_in: LoggedIn, ledger: ClinicLedger, clinic: str) -> None:
+def test_copy_from_an_outdated_clinic_page_is_refused(logged_in: LoggedIn, ledger: ClinicLedger, clinic: str) -> None:
     target = f"to-{uuid4().hex[:8]}"
     ledger.set_clinic(target)
     support = logged_in("support")
@@ -78,7 +78,7 @@ def test_copy_from_an_old_clinic_page_is_refused(logged_in: LoggedIn, ledger: Cl
     assert settings_of(ledger, target) == (False, ["Copay"])
 
 
-def test_second_save_of_an_old_user_page_is_refused_and_keeps_the_entry(
+def test_save_of_an_outdated_user_page_is_refused_and_keeps_the_entry(
     logged_in: LoggedIn, ledger: ClinicLedger
 ) -> None:
     admin, name = logged_in("admin"), f"u-{uuid4().hex[:8]}"
@@ -104,7 +104,7 @@ def test_second_save_of_an_old_user_page_is_refused_and_keeps_the_entry(
         assert authentication.find_user(tx, name) == User(name, Role.SUPPORT)
 
 
-def test_second_save_of_an_old_company_page_is_refused_and_keeps_the_entry(
+def test_save_of_an_outdated_company_page_is_refused_and_keeps_the_entry(
     logged_in: LoggedIn, ledger: ClinicLedger, clinic: str
 ) -> None:
     company = f"co-{uuid4().hex[:8]}"

@@ -16,10 +16,10 @@ from tests.builders.committed import ClinicLedger
 from tests.console.web.conftest import CHEAP, PASSWORD
 from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of
 
-SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
+SCHEMATHESIS_PROGRAM = Path(sys.executable).with_name("schemathesis")
+EXAMPLES_PER_CALL = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
 """Random cases for each call, in addition to the boundary cases."""
-CHECKS = (
+SCHEMATHESIS_CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,unsupported_method,ignored_auth"
 )
@@ -43,8 +43,15 @@ def run_schemathesis(folder: Path, address: str, token: str, *options: str) -> s
     """Run schemathesis against the API, and return the finished process."""
     return subprocess.run(
         [
-            *(str(SCHEMATHESIS), "--config-file", "schemathesis.toml", "run", f"{address}/api/openapi.json"),
-            *("--header", f"Authorization: Bearer {token}", "--checks", CHECKS, "--max-examples", EXAMPLES),
+            *(str(SCHEMATHESIS_PROGRAM), "--config-file", "schemathesis.toml", "run", f"{address}/api/openapi.json"),
+            *(
+                "--header",
+                f"Authorization: Bearer {token}",
+                "--checks",
+                SCHEMATHESIS_CHECKS,
+                "--max-examples",
+                EXAMPLES_PER_CALL,
+            ),
             *("--continue-on-failure", "--generation-database", "none", "--no-color", *options),
         ],
         check=False,

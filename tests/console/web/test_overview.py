@@ -25,15 +25,15 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, rows
 pytestmark = pytest.mark.slow
 
 DAY = "2026-03-05"
-ZONES = {"America/Los_Angeles": "-08:00", "Asia/Kolkata": "+05:30", "Pacific/Auckland": "+13:00"}
-TILE = re.compile(
+OFFSET_BY_ZONE = {"America/Los_Angeles": "-08:00", "Asia/Kolkata": "+05:30", "Pacific/Auckland": "+13:00"}
+TILE_LINK = re.compile(
     r'<a class="tile" href="(/(?:claims-feed|exceptions)[^"]*)">.*?<strong[^>]*>([\d,]+)</strong>', re.DOTALL
 )
-CAUSE = re.compile(
+CAUSE_ROW = re.compile(
     r'<td class="n"><a href="(/claims-feed[^"]+)">([\d,]+)</a></td>\s*<td class="n">(.*?)</td>', re.DOTALL
 )
-TOTAL = re.compile(r'<a class="note" href="(/claims-feed[^"]+)">([\d,]+) payments?, (.*?)</a>')
-INTERNAL = re.compile(
+TOTAL_LINK = re.compile(r'<a class="note" href="(/claims-feed[^"]+)">([\d,]+) payments?, (.*?)</a>')
+INTERNAL_LINK = re.compile(
     r'<a href="(/claims-feed\?posted=internal_payment)">([\d,]+) Internal Payments?</a> of (.*?)\. They'
 )
 
@@ -46,8 +46,8 @@ def dollars(shown: str) -> Decimal:
 
 def check_figures(browser: Browser, page: str) -> dict[str, int]:
     """Check each figure of the overview against the rows behind its link. Return the figures by link."""
-    tiles = [(html.unescape(link), figure, None) for link, figure in TILE.findall(page)]
-    patterns = CAUSE, TOTAL, INTERNAL
+    tiles = [(html.unescape(link), figure, None) for link, figure in TILE_LINK.findall(page)]
+    patterns = CAUSE_ROW, TOTAL_LINK, INTERNAL_LINK
     causes = [(html.unescape(link), *figures) for each in patterns for link, *figures in each.findall(page)]
     for link, figure, amount in [*tiles, *causes]:
         found = rows(browser, f"/api{link}{'&' if '?' in link else '?'}limit=1000")
@@ -57,7 +57,7 @@ def check_figures(browser: Browser, page: str) -> dict[str, int]:
 
 
 def publish_all_kinds(ledger: ClinicLedger, company: str, clinic: str, late: str) -> None:
-    """Save payments of each kind at a time: corrected, held, Not Sent, internal, without Amount Due, and invalid."""
+    """Save one payment of each kind: corrected, held, Not Sent, internal, with Amount Due 0.00, and invalid."""
     ids = {"clinic_id": clinic, "company_id": company, "saved_at": late}
     names = "corrected", "held", "kept", "internal", "nothing-due"
     corrected, held, kept, internal, nothing_due = ({"payment_id": f"{name}-{clinic}", **ids} for name in names)
@@ -80,7 +80,7 @@ def _payments_of_each_kind(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     publish_all_kinds(ledger, "company", CLINIC, f"{DAY}T23:30:00-07:00")
     edit_in_closed_month(ledger, "overview-closed", "overview-company")
-    for zone, offset in ZONES.items():
+    for zone, offset in OFFSET_BY_ZONE.items():
         company = zone.partition("/")[2].lower()
         for moment in ("00:10", "23:50"):
             publish_all_kinds(ledger, company, f"{company}-{moment[:2]}", f"{DAY}T{moment}:00{offset}")
@@ -105,7 +105,7 @@ def test_each_figure_equals_the_rows_of_the_page_that_it_links_to(logged_in: Log
 
 @pytest.mark.usefixtures("_payments_of_each_kind")
 @pytest.mark.parametrize("browser_zone", ["UTC", "America/Los_Angeles", "Pacific/Auckland"])
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("zone", OFFSET_BY_ZONE)
 def test_day_is_the_day_of_the_clinic_in_every_time_zone(logged_in: LoggedIn, zone: str, browser_zone: str) -> None:
     browser = logged_in(f"biller-{zone.partition('/')[2].lower()}")
     browser.client.cookies.set("payments_zone", browser_zone)

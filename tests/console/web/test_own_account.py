@@ -21,11 +21,11 @@ pytestmark = pytest.mark.slow
 
 OWN_PASSWORD = "quite another horse"  # noqa: S105 (it opens nothing but these tests)
 PASSWORD_FIELDS = ("password", "password_again")
-LIMITED = {"company": "company", "clinic": "north"}
+LIMIT_FIELDS = {"company": "company", "clinic": "north"}
 
 
 @pytest.fixture
-def log_in(address: str) -> Iterator[Callable[..., Browser]]:
+def log_in_anew(address: str) -> Iterator[Callable[..., Browser]]:
     """Return a function that logs in a user in a new browser."""
     clients: list[Client] = []
 
@@ -56,10 +56,13 @@ def change_password(browser: Browser, old: str = PASSWORD, new: str = OWN_PASSWO
     return browser.client.post("/own-account/password", data={"csrf": csrf, **known, **fields})
 
 
-def test_user_replaces_the_administrators_password_before_anything_else(logged_in: LoggedIn, log_in) -> None:
+def test_user_replaces_the_administrators_password_before_anything_else(logged_in: LoggedIn, log_in_anew) -> None:
     name = f"u-{uuid4().hex[:8]}"
-    assert logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMITED).status_code == 303
-    browser = log_in(name)
+    assert (
+        logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMIT_FIELDS).status_code
+        == 303
+    )
+    browser = log_in_anew(name)
 
     for path in ("/", "/claims-feed?status=Not+Sent", "/exceptions"):
         assert browser.get(path).headers["location"].startswith("/own-account?next=")
@@ -70,19 +73,19 @@ def test_user_replaces_the_administrators_password_before_anything_else(logged_i
     assert browser.post("/logout").headers["location"] == "/login"
 
 
-def test_wanted_page_follows_the_forced_change_and_the_new_password_stays(logged_in: LoggedIn, log_in) -> None:
+def test_requested_page_opens_after_the_forced_password_change(logged_in: LoggedIn, log_in_anew) -> None:
     name = f"u-{uuid4().hex[:8]}"
-    logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMITED)
-    browser = log_in(name)
+    logged_in("admin").post("/users", name=name, role="billing", password=PASSWORD, **LIMIT_FIELDS)
+    browser = log_in_anew(name)
 
     done = change_password(browser, next="/claims-feed?status=Not+Sent")
 
     assert (done.status_code, done.headers["location"]) == (303, "/claims-feed?status=Not+Sent")
     assert browser.get("/exceptions").status_code == 200
-    assert log_in(name, OWN_PASSWORD).get("/").status_code == 200
+    assert log_in_anew(name, OWN_PASSWORD).get("/").status_code == 200
     logged_in("admin").post("/users/password", name=name, password="set by the admin 7")
     assert browser.get("/").headers["location"] == "/login"
-    assert log_in(name, "set by the admin 7").get("/").headers["location"] == "/own-account?next=%2F"
+    assert log_in_anew(name, "set by the admin 7").get("/").headers["location"] == "/own-account?next=%2F"
 
 
 @pytest.mark.parametrize(
@@ -94,18 +97,20 @@ def test_wanted_page_follows_the_forced_change_and_the_new_password_stays(logged
         (dict.fromkeys(PASSWORD_FIELDS, "passwordpassword"), "password", "The password is easy to guess."),
     ],
 )
-def test_refused_change_has_its_message_at_the_field(log_in, user: str, fields, field: str, sentence: str) -> None:
-    answer = change_password(log_in(user), **fields)
+def test_refused_password_change_has_its_message_at_the_field(
+    log_in_anew, user: str, fields, field: str, sentence: str
+) -> None:
+    answer = change_password(log_in_anew(user), **fields)
 
     assert answer.status_code == 422
     assert re.search(rf'name="{field}"[^>]*aria-describedby="wrong-{field}"', answer.text)
     assert f'id="wrong-{field}">{sentence}' in answer.text
     assert OWN_PASSWORD not in answer.text
-    log_in(user)
+    log_in_anew(user)
 
 
-def test_changed_password_ends_the_other_sessions_only(log_in, user: str) -> None:
-    here, there = log_in(user), log_in(user)
+def test_changed_password_ends_the_other_sessions_only(log_in_anew, user: str) -> None:
+    here, there = log_in_anew(user), log_in_anew(user)
 
     assert change_password(here).status_code == 303
 
@@ -113,8 +118,8 @@ def test_changed_password_ends_the_other_sessions_only(log_in, user: str) -> Non
     assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
 
 
-def test_session_is_ended_from_another_one(log_in, user: str) -> None:
-    here, there = log_in(user), log_in(user)
+def test_session_can_be_ended_from_another_session(log_in_anew, user: str) -> None:
+    here, there = log_in_anew(user), log_in_anew(user)
     page = here.get("/own-account").text
     assert page.count("127.0.0.1") == 2
     assert page.count(">Current<") == 1
@@ -128,18 +133,20 @@ def test_session_is_ended_from_another_one(log_in, user: str) -> None:
     assert here.get("/").status_code == 303
 
 
-def test_session_of_another_user_cannot_be_ended(log_in, user: str) -> None:
-    victim = log_in(user)
+def test_session_of_another_user_cannot_be_ended(log_in_anew, user: str) -> None:
+    victim = log_in_anew(user)
     listed = re.findall(r'name="session" value="(\w+)"', victim.get("/own-account").text)
 
-    attacker = log_in("billing")
+    attacker = log_in_anew("billing")
     attacker.post("/own-account/sessions/end", session=listed[0])
 
     assert flash_message(attacker) == "This session had already ended."
     assert victim.get("/").status_code == 200
 
 
-def test_token_does_not_change_the_account_of_its_user(site: FastAPI, anonymous_client: Client, user: str) -> None:
+def test_account_of_a_user_cannot_be_changed_with_an_api_token(
+    site: FastAPI, anonymous_client: Client, user: str
+) -> None:
     with site.state.console.transaction(ALL_COMPANIES) as tx:
         token = authentication.create_token(tx, user, datetime.now(UTC), "tests")
     shown = {"authorization": f"Bearer {token}"}
@@ -149,7 +156,7 @@ def test_token_does_not_change_the_account_of_its_user(site: FastAPI, anonymous_
     assert anonymous_client.post("/own-account/sessions/end", headers=shown, data={"session": "x"}).status_code == 403
 
 
-def test_administrator_does_not_set_the_own_password_without_the_old_one(logged_in: LoggedIn) -> None:
+def test_administrator_cannot_set_the_own_password_without_the_old_one(logged_in: LoggedIn) -> None:
     admin = logged_in("admin")
 
     for name in ("admin", "ADMIN"):

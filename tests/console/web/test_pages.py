@@ -18,7 +18,7 @@ from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Browser
 from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_month
 
-STILL_NOT_SENT = f"Still Not Sent. {REASONS[Reason.TYPE_NOT_SELECTED]}"
+STILL_NOT_SENT_RESULT = f"Still Not Sent. {REASONS[Reason.TYPE_NOT_SELECTED]}"
 
 
 def cells(page: str) -> list[str]:
@@ -153,7 +153,7 @@ def test_requeue_preview_shows_expected_results(logged_in: LoggedIn, ledger: Cli
     assert rows == {
         ("Imported.", "2026-07", "1", "$9.00"),
         ("Exception: the month is closed. A biller decides.", "2026-06", "1", "$4.00"),
-        (STILL_NOT_SENT, "2026-07", "1", "$2.00"),
+        (STILL_NOT_SENT_RESULT, "2026-07", "1", "$2.00"),
         ("Still Not Sent. An Internal Payment stays in the EMR.", "2026-07", "1", "$1.00"),
     }
     assert "Requeue 4 payments" in page

@@ -23,11 +23,11 @@ from tests.console.web.scenarios import LoggedIn
 pytestmark = pytest.mark.slow
 
 CLINIC, COMPANY, PATIENT, NAME = "names", "names-company", "names-patient", "Ada O'Brien"
-SHOWN = "Ada O&#39;Brien"
-PERIOD = {"since": "2026-06-01", "until": "2026-06-30"}
+NAME_IN_HTML = "Ada O&#39;Brien"
+PERIOD_FILTER = {"since": "2026-06-01", "until": "2026-06-30"}
 
 
-class Listed(NamedTuple):
+class NamedList(NamedTuple):
     """A list: its page, its API call and its command, with the query that selects the patient's payments."""
 
     page: str
@@ -36,19 +36,19 @@ class Listed(NamedTuple):
     query: dict[str, str]
 
 
-LISTS = [
-    Listed("/claims-feed", "/api/claims-feed", f"report claims-feed --clinic {CLINIC}", {"clinic": CLINIC}),
-    Listed("/exceptions", "/api/exceptions", f"report exceptions --clinic {CLINIC}", {"clinic": CLINIC}),
-    Listed("/payment-log", "/api/payment-log", f"report payment-log --clinic {CLINIC}", {"clinic": CLINIC}),
-    Listed("/account", "/api/account", f"report account {PATIENT}", {"patient": PATIENT}),
-    Listed("/timeline", "/api/timeline", f"timeline {CLINIC}/edited/1", {"payment": f"{CLINIC}/edited/1"}),
-    Listed("/balancing", None, f"report balancing --clinic {CLINIC} --lines", {"clinic": CLINIC, **PERIOD}),
+NAMED_LISTS = [
+    NamedList("/claims-feed", "/api/claims-feed", f"report claims-feed --clinic {CLINIC}", {"clinic": CLINIC}),
+    NamedList("/exceptions", "/api/exceptions", f"report exceptions --clinic {CLINIC}", {"clinic": CLINIC}),
+    NamedList("/payment-log", "/api/payment-log", f"report payment-log --clinic {CLINIC}", {"clinic": CLINIC}),
+    NamedList("/account", "/api/account", f"report account {PATIENT}", {"patient": PATIENT}),
+    NamedList("/timeline", "/api/timeline", f"timeline {CLINIC}/edited/1", {"payment": f"{CLINIC}/edited/1"}),
+    NamedList("/balancing", None, f"report balancing --clinic {CLINIC} --lines", {"clinic": CLINIC, **PERIOD_FILTER}),
 ]
 
 
 @pytest.fixture(scope="package", autouse=True)
 def payments(ledger_database: Database) -> None:
-    """A named patient with two payments: a posted one, and one that was edited after its month was closed."""
+    """A patient with a name and two payments: a posted one, and one that was edited after its month was closed."""
     ids = {"clinic_id": CLINIC, "company_id": COMPANY, "patient_id": PATIENT}
     edited = saved_payment(payment_id="edited", **paid("25.00", "2026-06-05"), **ids)
 
@@ -68,20 +68,20 @@ def terminal(engines: Engines, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Ca
     return Terminal(capfd)
 
 
-@pytest.mark.parametrize("listed", LISTS, ids=lambda each: each.page)
+@pytest.mark.parametrize("listed", NAMED_LISTS, ids=lambda each: each.page)
 def test_name_is_beside_the_id_on_page_api_and_terminal(
-    listed: Listed, terminal: Terminal, logged_in: LoggedIn
+    listed: NamedList, terminal: Terminal, logged_in: LoggedIn
 ) -> None:
     page = logged_in("billing").get(listed.page, **listed.query).text
 
-    assert SHOWN in page
+    assert NAME_IN_HTML in page
     assert NAME in terminal.run(*listed.command.split()).out
     if listed.api:
         rows: list[dict[str, Any]] = logged_in("billing").get(listed.api, **listed.query).json()["rows"]
         assert {row["patient_name"] for row in rows} == {NAME}
 
 
-@pytest.mark.parametrize("command", [each.command for each in LISTS])
+@pytest.mark.parametrize("command", [each.command for each in NAMED_LISTS])
 def test_name_is_the_last_key_of_json_and_csv(command: str, terminal: Terminal) -> None:
     csv_rows = [*csv.DictReader(io.StringIO(terminal.run(*command.split(), "--format", "csv").out))]
     found = terminal.run(*command.split(), "--format", "json").rows

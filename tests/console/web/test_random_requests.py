@@ -31,7 +31,7 @@ from tests.console.web.conftest import (
     Browser,
     client_at,
     csrf_of,
-    opened_as_owner,
+    open_as_owner,
     send_login,
     serve,
 )
@@ -41,34 +41,34 @@ from tests.examples import example_count
 pytestmark = pytest.mark.slow
 
 EXAMPLES = example_count(15)
-CONSOLE = Path(__file__).resolve().parents[3] / "console"
+CONSOLE_FOLDER = Path(__file__).resolve().parents[3] / "console"
 # Names that no drawn request contains. Otherwise a request could disable one of these users.
 USER_NAMES = {role: f"asks-as-{role}" for role in Role}
 # /logout would end the session.
-EXCLUDED = {"/logout", "/metrics"}
+EXCLUDED_PATHS = {"/logout", "/metrics"}
 
 
-def _fields() -> set[str]:
+def _read_field_names() -> set[str]:
     """Return every field name that a page or API call reads from a query, a form or a body."""
     filters, names = [PageQuery], set()
     for each in filters:
         filters += each.__subclasses__()
         names |= set(each.model_fields)
-    for path in CONSOLE.rglob("*.py"):
+    for path in CONSOLE_FOLDER.rglob("*.py"):
         names |= set(re.findall(r"""form\.get(?:list)?\(["'](\w+)""", path.read_text()))
-    return names | set(LIKELY)
+    return names | set(LIKELY_VALUES)
 
 
-KEY = f"{CLINIC}/payment/1"
+PAYMENT_KEY = f"{CLINIC}/payment/1"
 # Valid values, to which odd ones are added.
-LIKELY: dict[str, list[object]] = {
+LIKELY_VALUES: dict[str, list[object]] = {
     "clinic": [CLINIC, "south"],
     "company": ["company"],
     "patient": ["patient"],
     "month": ["2026-05", "2026-06"],
     "confirm": ["2026-05", "2026-06"],
-    "payment": [KEY, f"{CLINIC}/early/1"],
-    "payments": [[KEY], [f"{CLINIC}/early/1", "nobody/knows/1"]],
+    "payment": [PAYMENT_KEY, f"{CLINIC}/early/1"],
+    "payments": [[PAYMENT_KEY], [f"{CLINIC}/early/1", "nobody/knows/1"]],
     "version": [1, 2],
     "exception": ["1.1", "2.1"],
     "reason": ["seen to", "patient_not_found"],
@@ -82,17 +82,29 @@ LIKELY: dict[str, list[object]] = {
     "since": ["2026-01-01"],
     "until": ["2026-12-31"],
 }
-FIELDS = sorted(_fields())
+FIELD_NAMES = sorted(_read_field_names())
 ROUTES = sorted(
     (method, route.path_format)
     for page in PAGES
     for route in page.router.routes
-    if isinstance(route, APIRoute) and route.path not in EXCLUDED
+    if isinstance(route, APIRoute) and route.path not in EXCLUDED_PATHS
     for method in route.methods
 )
 
 routes = st.sampled_from(ROUTES)
-MORE_WORDS = (*Method, *FindingStatus, *Role, "true", "xlsx", CLINIC, KEY, "0000-00-00", "9999-12-31", "25.00", "1")
+MORE_WORDS = (
+    *Method,
+    *FindingStatus,
+    *Role,
+    "true",
+    "xlsx",
+    CLINIC,
+    PAYMENT_KEY,
+    "0000-00-00",
+    "9999-12-31",
+    "25.00",
+    "1",
+)
 ODD_WORDS = ("\0", "<script>", "../../etc")
 odd_text = words(*MORE_WORDS, *ODD_WORDS) | st.text(max_size=40) | numbers_and_days
 odd_json = st.recursive(
@@ -100,14 +112,14 @@ odd_json = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_text, inner, max_size=3),
     max_leaves=4,
 )
-likely = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in LIKELY.items()})
-usual = st.just({}) | likely
-queries = st.tuples(usual, st.dictionaries(st.sampled_from(FIELDS), odd_text, max_size=3)).map(
+likely_fields = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in LIKELY_VALUES.items()})
+usual_fields = st.just({}) | likely_fields
+query_fields = st.tuples(usual_fields, st.dictionaries(st.sampled_from(FIELD_NAMES), odd_text, max_size=3)).map(
     lambda two: two[0] | two[1]
 )
-contents = st.tuples(usual, st.dictionaries(st.sampled_from(FIELDS), odd_json, max_size=3))
-bodies = contents.map(lambda two: json.dumps(two[0] | two[1])) | st.text(max_size=40)
-numbers = st.integers(1, 4).map(str) | odd_text
+body_fields = st.tuples(usual_fields, st.dictionaries(st.sampled_from(FIELD_NAMES), odd_json, max_size=3))
+body_texts = body_fields.map(lambda two: json.dumps(two[0] | two[1])) | st.text(max_size=40)
+path_numbers = st.integers(1, 4).map(str) | odd_text
 
 
 def fill_ledger(database: Database) -> None:
@@ -133,7 +145,7 @@ def site(
     home = read_settings({"PAYMENTS_HOME": str(tmp_path_factory.mktemp("any"))})
     with scratch_database(postgres_url, empty_ledger) as url:
         app = create_app(home, Engines.named(url, redis_url))
-        with opened_as_owner(app) as database:
+        with open_as_owner(app) as database:
             fill_ledger(database)
         with serve(app) as address:
             yield address
@@ -158,11 +170,13 @@ def test_no_request_causes_a_server_error(site: str, browsers: list[Browser]) ->
     @given(st.sampled_from([*browsers, *(each for each in browsers if "admin" in each.name)]), routes, st.data())
     def check(browser: Browser, route: tuple[str, str], data: st.DataObject) -> None:
         method, path = route
-        filled = re.sub(r"\{\w+\}", lambda _: quote(data.draw(numbers), safe=""), path)
-        query = {name: str(value).encode("utf-8", "replace").decode() for name, value in data.draw(queries).items()}
+        filled = re.sub(r"\{\w+\}", lambda _: quote(data.draw(path_numbers), safe=""), path)
+        query = {
+            name: str(value).encode("utf-8", "replace").decode() for name, value in data.draw(query_fields).items()
+        }
         headers = {"x-csrf-token": browser.csrf}
         if method == "POST" and path.startswith("/api/"):
-            body = data.draw(bodies).encode("utf-8", "replace")
+            body = data.draw(body_texts).encode("utf-8", "replace")
             answer = browser.client.post(filled, content=body, headers=headers | {"content-type": "application/json"})
         elif path == "/login" and method == "POST":
             with client_at(site) as anonymous_client:

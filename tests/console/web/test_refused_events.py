@@ -1,4 +1,4 @@
-"""The page and the API call of a refused event: the event as it came, and the error that names the wrong field."""
+"""The page and the API call of a refused event show the unchanged event and the error that names the wrong field."""
 
 import base64
 import re
@@ -12,11 +12,11 @@ from tests.builders.events import event_body, payment_fields
 from tests.console.web.conftest import CLINIC, OTHER_CLINIC, Browser
 from tests.console.web.scenarios import LoggedIn
 
-WRONG = {"charge_type": "Parking", "memo": "<b>\u202e"}
+WRONG_FIELDS = {"charge_type": "Parking", "memo": "<b>\u202e"}
 
 
 def publish_refused_event(ledger: ClinicLedger, payment: str, clinic: str = CLINIC) -> bytes:
-    body = event_body(payment_fields(payment_id=payment, clinic_id=clinic, **WRONG))
+    body = event_body(payment_fields(payment_id=payment, clinic_id=clinic, **WRONG_FIELDS))
     ledger.import_events(body)
     return body
 
@@ -32,7 +32,7 @@ def raw_text(page: str) -> str:
     return found[1]
 
 
-def test_claims_feed_and_timeline_lead_to_the_event_as_it_came(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_claims_feed_and_timeline_link_to_the_unchanged_event(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     body = publish_refused_event(ledger, "raw-1").decode()
     support = logged_in("support")
     number = row_of(support, find=f"{CLINIC}/raw-1/1")["refused"].removeprefix("refused:")
@@ -52,7 +52,7 @@ def test_file_and_api_have_the_exact_bytes(logged_in: LoggedIn, ledger: ClinicLe
     body = b'{"payment_id": "raw-2", \xff\x00}'
     ledger.import_events(body)
     admin = logged_in("admin")
-    last = max(row["id"] for row in list_refused(admin))
+    last = max(row["id"] for row in refused_rows(admin))
 
     file = admin.get(f"/refused-events/{last}/file")
     assert file.content == body
@@ -64,7 +64,7 @@ def test_file_and_api_have_the_exact_bytes(logged_in: LoggedIn, ledger: ClinicLe
     assert r"\xff\x00}" in raw_text(admin.get(f"/refused-events/{last}").text)
 
 
-def list_refused(browser: Browser) -> list[dict[str, int]]:
+def refused_rows(browser: Browser) -> list[dict[str, int]]:
     rows = browser.get("/api/claims-feed", status="Validation Failed", limit="1000").json()["rows"]
     return [{"id": int(row["refused"].removeprefix("refused:"))} for row in rows if row["refused"]]
 
@@ -73,7 +73,7 @@ def test_oversized_event_says_that_only_its_beginning_is_kept(logged_in: LoggedI
     body = event_body(payment_fields(payment_id="raw-3", memo="x" * EVENT_BYTES_MAX))
     ledger.import_events(body)
     admin = logged_in("admin")
-    last = max(row["id"] for row in list_refused(admin))
+    last = max(row["id"] for row in refused_rows(admin))
 
     assert f"Only its first {KEPT_BYTES:,} bytes are kept." in admin.get(f"/refused-events/{last}").text
     event = admin.get(f"/api/refused-events/{last}").json()
@@ -98,7 +98,7 @@ def test_event_of_another_clinic_does_not_exist_for_a_limited_user(
     assert "Parking" not in refused.text
 
 
-def test_each_reading_is_audited(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_each_view_and_export_of_a_refused_event_is_audited(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     publish_refused_event(ledger, "raw-5")
     billing = logged_in("billing")
     key = row_of(billing, find=f"{CLINIC}/raw-5/1")["refused"]
@@ -112,7 +112,7 @@ def test_each_reading_is_audited(logged_in: LoggedIn, ledger: ClinicLedger) -> N
     assert sorted(found) == ["Exported", "Viewed", "Viewed"]
 
 
-def test_closed_event_stays_readable(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
+def test_refused_event_can_be_viewed_after_it_is_resolved(logged_in: LoggedIn, ledger: ClinicLedger) -> None:
     publish_refused_event(ledger, "raw-6")
     support = logged_in("support")
     number = row_of(support, find=f"{CLINIC}/raw-6/1")["refused"].removeprefix("refused:")

@@ -1,4 +1,4 @@
-"""Page, API, command, CSV and XLSX render the same definition of each report, with the same parameters."""
+"""Page, API, command, CSV and XLSX show each report with the same columns and parameters."""
 
 import csv
 import io
@@ -65,7 +65,7 @@ CASES = [
     ReportCase(USERS, "users list", "/users", None, {}),
     ReportCase(SETTINGS, "settings show", "/clinics", None, {}),
 ]
-FILTERS: dict[str, list[dict[str, str]]] = {
+QUERIES: dict[str, list[dict[str, str]]] = {
     "claims-feed": [
         {"reason": "type_not_selected", "status": "Not Sent"},
         {"posted": "not_in_billing"},
@@ -227,7 +227,7 @@ def test_report_takes_the_same_parameters_on_every_surface(
 
 
 @pytest.mark.parametrize(
-    ("report", "query"), [(report, query) for report, queries in FILTERS.items() for query in queries], ids=str
+    ("report", "query"), [(report, query) for report, queries in QUERIES.items() for query in queries], ids=str
 )
 def test_filter_selects_the_same_rows_on_every_surface(
     report: str, query: dict[str, str], terminal: Terminal, logged_in: LoggedIn

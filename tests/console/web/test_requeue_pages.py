@@ -14,7 +14,9 @@ from tests.builders.events import deleted_payment, saved_patient, saved_payment
 from tests.console.web.scenarios import LoggedIn, add_not_sent, audit_rows, flash_message, rows
 
 
-def test_requeue_of_a_not_sent_row_records_the_user(logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI) -> None:
+def test_requeue_of_a_selected_payment_records_the_user(
+    logged_in: LoggedIn, ledger: ClinicLedger, site: FastAPI
+) -> None:
     add_not_sent(ledger, "rows", "shoes")
     support = logged_in("support")
     page = support.get("/claims-feed", status="Not Sent", clinic="rows").text

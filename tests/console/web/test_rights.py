@@ -1,4 +1,4 @@
-"""The right that each page and API call requires, and the access of each role."""
+"""Each page and API call requires its right, and each role has exactly its rights."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Saved views: filters and sorts of a list under a name, for their owner or for the company."""
+"""A saved view stores the filters and the sort of a list under a name, for its owner or for the company."""
 
 import re
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from tests.console.web.scenarios import LoggedIn
 
 pytestmark = pytest.mark.slow
 
-QUERY = {"status": "Not Sent", "sort": "-amount", "period": Period.THIS_WEEK}
+VIEW_QUERY = {"status": "Not Sent", "sort": "-amount", "period": Period.THIS_WEEK}
 
 
-def save(browser: Browser, name: str, query: str = "status=Not+Sent", **fields: str) -> str:
+def save_view(browser: Browser, name: str, query: str = "status=Not+Sent", **fields: str) -> str:
     """Save a view of the Claims Feed. Return the address of the list after this."""
     form = {"list_name": "/claims-feed", "company": "company", "name": name, "query": query}
     answer = browser.post("/views", **form | fields)
@@ -24,7 +24,7 @@ def save(browser: Browser, name: str, query: str = "status=Not+Sent", **fields: 
     return answer.headers["location"]
 
 
-def links(browser: Browser, page: str = "/views") -> dict[str, str]:
+def view_links(browser: Browser, page: str = "/views") -> dict[str, str]:
     """Return the addresses of the views that a page shows, by name."""
     return {name: link for link, name in re.findall(r'<a href="(/views/\d+)">(.*?)</a>', browser.get(page).text)}
 
@@ -37,57 +37,57 @@ def no_views(ledger_database: Database) -> None:
 
 def test_view_opens_the_list_with_its_filters_and_its_sort(logged_in: LoggedIn) -> None:
     billing = logged_in("billing")
-    shown = billing.get("/claims-feed", **QUERY, before="end").text
+    shown = billing.get("/claims-feed", **VIEW_QUERY, before="end").text
     query = re.search(r'name="query" value="([^"]*)"', shown)
     assert query
-    save(billing, "unpaid this week", query[1].replace("&amp;", "&"))
+    save_view(billing, "unpaid this week", query[1].replace("&amp;", "&"))
 
-    (link,) = links(billing).values()
+    (link,) = view_links(billing).values()
     opened = billing.client.get(link)
 
     assert opened.status_code == 303
     assert opened.headers["location"] == "/claims-feed?status=Not+Sent&sort=-amount&period=this_week"
-    assert links(billing, "/claims-feed") == {"unpaid this week": link}
-    assert links(billing, "/payment-log") == {}
+    assert view_links(billing, "/claims-feed") == {"unpaid this week": link}
+    assert view_links(billing, "/payment-log") == {}
 
 
 def test_view_of_the_same_name_replaces_the_earlier_one(logged_in: LoggedIn) -> None:
     billing = logged_in("billing")
-    save(billing, "mine", "status=Not+Sent")
+    save_view(billing, "mine", "status=Not+Sent")
 
-    assert save(billing, " mine ", "amount=25.00&unknown=1&after=x") == "/claims-feed?amount=25.00"
-    assert len(links(billing)) == 1
+    assert save_view(billing, " mine ", "amount=25.00&unknown=1&after=x") == "/claims-feed?amount=25.00"
+    assert len(view_links(billing)) == 1
 
 
 @pytest.mark.parametrize(("fields", "others"), [({}, set()), ({"shared": "on"}, {"support", f"billing-of-{CLINIC}"})])
-def test_view_is_seen_by_its_owner_and_if_shared_by_the_company(
+def test_view_is_seen_by_its_owner_and_if_shared_by_users_of_the_company(
     logged_in: LoggedIn, fields: dict[str, str], others: set[str]
 ) -> None:
-    save(logged_in("billing"), "team", **fields)
+    save_view(logged_in("billing"), "team", **fields)
 
-    seen = {name for name in ("billing", "support", f"billing-of-{CLINIC}") if links(logged_in(name))}
+    seen = {name for name in ("billing", "support", f"billing-of-{CLINIC}") if view_links(logged_in(name))}
     assert seen == {"billing", *others}
 
 
 def test_shared_view_of_another_clinic_is_hidden_from_limited_users(logged_in: LoggedIn) -> None:
     for clinic in (CLINIC, OTHER_CLINIC):
-        save(logged_in("billing"), clinic, f"clinic={clinic}", shared="on")
+        save_view(logged_in("billing"), clinic, f"clinic={clinic}", shared="on")
 
-    assert set(links(logged_in(f"billing-of-{CLINIC}"))) == {CLINIC}
+    assert set(view_links(logged_in(f"billing-of-{CLINIC}"))) == {CLINIC}
 
 
 def test_only_the_owner_and_administrators_delete_a_shared_view(logged_in: LoggedIn) -> None:
     def delete(user: str) -> int:
-        view = next(iter(links(logged_in("billing")).values()), "/views/1").rpartition("/")[2]
+        view = next(iter(view_links(logged_in("billing")).values()), "/views/1").rpartition("/")[2]
         return logged_in(user).post("/views/delete", view=view).status_code
 
-    save(logged_in("billing"), "team", shared="on")
+    save_view(logged_in("billing"), "team", shared="on")
     assert delete("support") == 403
     assert delete("admin") == 303
-    save(logged_in("billing"), "own")
+    save_view(logged_in("billing"), "own")
     assert delete("admin") == 404
     assert delete("billing") == 303
-    assert links(logged_in("billing")) == {}
+    assert view_links(logged_in("billing")) == {}
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_api_returns_hits_with_their_match(logged_in: LoggedIn, wanted: str, mat
 
 
 def test_patient_id_with_a_slash_is_found(logged_in: LoggedIn) -> None:
-    """A text with a slash could also be a part of a printed key."""
+    """A search text with a slash could also be a part of a printed key."""
     (patient, *_) = rows(logged_in("support"), "/api/search", q="srch/1")
 
     assert (patient["kind"], patient["match"], patient["patient"], patient["payments"]) == (

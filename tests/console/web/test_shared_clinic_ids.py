@@ -8,7 +8,7 @@ import pytest
 
 from tests.console.web.conftest import PASSWORD, Browser
 from tests.console.web.html_page import HtmlPage
-from tests.console.web.shared_clinic_ids import CLINIC, KEY, LEFT, OTHER_CLINIC, PATIENT, RIGHT, serve_shared
+from tests.console.web.shared_clinic_ids import CLINIC, LEFT, OTHER_CLINIC, PATIENT, RIGHT, SHARED_KEY, serve_shared
 from tests.engines import scratch_database
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def browser(request: pytest.FixtureRequest, browsers: Mapping[str, Browser]) -> 
     return browsers[request.param]
 
 
-def links(browser: Browser, path: str, to: str, **query: str) -> list[str]:
+def links_to(browser: Browser, path: str, to: str, **query: str) -> list[str]:
     """Return the addresses of the links on a page that lead to another page."""
     return [unescape(each) for each in re.findall(rf'href="({to}\?[^"]*)"', browser.get(path, **query).text)]
 
@@ -54,7 +54,7 @@ PAGES_WITH_LINKS = [
 @pytest.mark.parametrize(("path", "to"), PAGES_WITH_LINKS, ids=lambda each: each)
 def test_links_of_a_page_open_the_right_company(browser: Browser, path: str, to: str) -> None:
     query = {"/account": {"patient": PATIENT}, "/balancing": {"since": "2026-06-01", "until": "2026-06-07"}}
-    found = links(browser, path, to, **query.get(path, {}))
+    found = links_to(browser, path, to, **query.get(path, {}))
 
     opened = {re.search(r"company=(\w+)", link)[1]: browser.client.get(link) for link in found}  # type: ignore[index]
     assert set(opened) == {LEFT, RIGHT}
@@ -88,21 +88,21 @@ def test_timeline_links_to_its_company(browser: Browser) -> None:
 
 
 def test_id_of_two_companies_is_refused_without_the_company(browser: Browser) -> None:
-    for path, query in (("/timeline", {"payment": KEY}), ("/clinic", {"clinic": CLINIC})):
+    for path, query in (("/timeline", {"payment": SHARED_KEY}), ("/clinic", {"clinic": CLINIC})):
         refused = browser.get(path, **query)
         assert (refused.status_code, "exists in several companies: left, right" in refused.text) == (409, True)
         assert browser.get(path, **query, company=RIGHT).status_code == 200
     assert browser.get("/clinic", clinic=f"{LEFT}:{CLINIC}").status_code == 200
 
 
-REPORTS = ["/claims-feed", "/exceptions", "/payment-log", "/payment-log/export", "/balancing"]
-REPORTS += [f"/api/{name}" for name in ("claims-feed", "exceptions", "payment-log", "balancing")]
+REPORT_PAGES = ["/claims-feed", "/exceptions", "/payment-log", "/payment-log/export", "/balancing"]
+REPORT_PAGES += [f"/api/{name}" for name in ("claims-feed", "exceptions", "payment-log", "balancing")]
 
 
 @pytest.mark.parametrize(
     ("path", "query"),
-    [(path, {"clinic": CLINIC}) for path in REPORTS]
-    + [(path, {"patient": PATIENT}) for path in REPORTS if "exceptions" in path or "payment-log" in path]
+    [(path, {"clinic": CLINIC}) for path in REPORT_PAGES]
+    + [(path, {"patient": PATIENT}) for path in REPORT_PAGES if "exceptions" in path or "payment-log" in path]
     + [("/requeue-runs/new", {"status": "Not Sent"} | chosen) for chosen in ({"clinic": CLINIC}, {"find": PATIENT})],
     ids=str,
 )
@@ -133,24 +133,24 @@ def test_filter_by_company_is_shown_to_users_of_several_companies(browsers: Mapp
     assert field not in browsers["of-left"].get(path).text
 
 
-def test_filter_finds_a_key_after_its_company(browser: Browser) -> None:
-    for name in (f"{RIGHT}:{KEY}", f"{RIGHT}:{CLINIC}/sent"):
+def test_filter_finds_a_payment_by_its_key_with_the_company(browser: Browser) -> None:
+    for name in (f"{RIGHT}:{SHARED_KEY}", f"{RIGHT}:{CLINIC}/sent"):
         (row,) = browser.get("/api/claims-feed", find=name).json()["rows"]
-        assert (row["payment"], row["company"]) == (f"{RIGHT}:{KEY}", RIGHT)
+        assert (row["payment"], row["company"]) == (f"{RIGHT}:{SHARED_KEY}", RIGHT)
 
 
 def test_clinic_settings_are_changed_for_the_chosen_company(browser: Browser) -> None:
-    def selected(company: str, clinic: str = CLINIC) -> set[str]:
+    def selected_types(company: str, clinic: str = CLINIC) -> set[str]:
         page = browser.get("/clinic", clinic=clinic, company=company).text
         return set(re.findall(r'name="type" value="(\w+)" checked', page))
 
     browser.post("/clinic", clinic=CLINIC, company=LEFT, integration="on", type=["Copay"])
     assert browser.post("/clinic", clinic=CLINIC, integration="on", type=["Wellness"]).status_code == 409
     browser.post("/clinic", clinic=CLINIC, company=RIGHT, integration="on", type=["Copay", "Wellness"])
-    assert (selected(LEFT), selected(RIGHT)) == ({"Copay"}, {"Copay", "Wellness"})
+    assert (selected_types(LEFT), selected_types(RIGHT)) == ({"Copay"}, {"Copay", "Wellness"})
 
     browser.post("/clinic/copy", clinic=OTHER_CLINIC, to=[f"{LEFT}:{CLINIC}"])
-    assert (selected(LEFT), selected(RIGHT)) == ({"Supplies"}, {"Copay", "Wellness"})
+    assert (selected_types(LEFT), selected_types(RIGHT)) == ({"Supplies"}, {"Copay", "Wellness"})
     page = browser.get("/clinics", like=f"{RIGHT}:{CLINIC}").text
     assert f'name="to" value="{LEFT}:{CLINIC}"' in page
     assert f'name="to" value="{RIGHT}:{CLINIC}"' not in page
@@ -172,7 +172,7 @@ def test_requeue_acts_on_the_chosen_company(browsers: Mapping[str, Browser]) -> 
     assert set(attempts) == {LEFT, RIGHT}
 
 
-def test_longest_key_is_taken_with_its_company(browser: Browser) -> None:
+def test_longest_key_with_its_company_is_accepted(browser: Browser) -> None:
     key = ":".join(("c" * 64, "/".join(each * 64 for each in "abc")))
 
     assert browser.get("/timeline", payment=key).status_code == 404
@@ -184,7 +184,7 @@ def test_clinics_of_a_limited_user_are_shown_with_their_companies(browsers: Mapp
     assert f"{LEFT}:{CLINIC}, {RIGHT}:{OTHER_CLINIC}" in browsers["of-both"].get("/users").text
 
 
-SEEN_BY_LIMITED = [
+PAGES_OF_LIMITED_USER = [
     ("/claims-feed", {}),
     ("/exceptions", {"status": "all"}),
     ("/payment-log", {}),
@@ -197,7 +197,7 @@ SEEN_BY_LIMITED = [
 ]
 
 
-@pytest.mark.parametrize(("path", "query"), SEEN_BY_LIMITED, ids=str)
+@pytest.mark.parametrize(("path", "query"), PAGES_OF_LIMITED_USER, ids=str)
 def test_limit_to_a_clinic_excludes_the_same_clinic_id_of_another_company(
     browsers: Mapping[str, Browser], path: str, query: dict[str, str]
 ) -> None:
@@ -216,8 +216,8 @@ def test_user_limited_to_a_clinic_opens_and_requeues_nothing_of_the_other_one(
 ) -> None:
     limited = browsers["of-clinics"]
 
-    assert limited.get("/timeline", payment=KEY).status_code == 200
-    assert limited.get("/timeline", payment=KEY, company=RIGHT).status_code == 404
+    assert limited.get("/timeline", payment=SHARED_KEY).status_code == 200
+    assert limited.get("/timeline", payment=SHARED_KEY, company=RIGHT).status_code == 404
     assert limited.get("/clinic", clinic=CLINIC).status_code == 200
     assert limited.get("/clinic", clinic=CLINIC, company=RIGHT).status_code == 404
     ids = {row["company"]: row["id"] for row in browsers["of-both"].get("/api/exceptions").json()["rows"]}

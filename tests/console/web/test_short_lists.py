@@ -1,4 +1,4 @@
-"""Lists that are read as a whole: sorting by a heading, and a file with the rows in the same order."""
+"""Lists that are read as a whole can be sorted by a heading, and exported in the same order."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from tests.console.web.scenarios import LoggedIn, add_not_sent
 
 pytestmark = pytest.mark.slow
 
-LISTS = {
+SORTS_BY_PAGE = {
     "/users": ["name", "-role", "added_at", "-disabled_at"],
     "/clinics": ["-clinic", "company", "integration"],
     "/new-ids": ["-kind", "id", "payments"],
@@ -28,7 +28,7 @@ def exported_rows(browser: Browser, path: str, **query: str) -> list[dict[str, s
     return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
 
 
-@pytest.mark.parametrize(("path", "sort"), [(path, sort) for path, sorts in LISTS.items() for sort in sorts])
+@pytest.mark.parametrize(("path", "sort"), [(path, sort) for path, sorts in SORTS_BY_PAGE.items() for sort in sorts])
 def test_file_has_the_rows_in_the_chosen_order(logged_in: LoggedIn, ledger: ClinicLedger, path: str, sort: str) -> None:
     ledger.import_events(saved_payment(clinic_id="short-new", company_id="short-new"))
     admin = logged_in("admin")
@@ -41,16 +41,16 @@ def test_file_has_the_rows_in_the_chosen_order(logged_in: LoggedIn, ledger: Clin
     assert values[len(valued) :] == [""] * (len(values) - len(valued))
 
 
-@pytest.mark.parametrize("path", LISTS)
-def test_page_links_to_its_sorts_and_its_file(logged_in: LoggedIn, path: str) -> None:
-    page = logged_in("admin").get(path, sort=LISTS[path][0]).text
+@pytest.mark.parametrize("path", SORTS_BY_PAGE)
+def test_page_of_a_list_links_to_its_sorts_and_its_file(logged_in: LoggedIn, path: str) -> None:
+    page = logged_in("admin").get(path, sort=SORTS_BY_PAGE[path][0]).text
 
     assert 'class="sort"' in page
-    assert f'href="{path}/export?sort={LISTS[path][0]}&amp;form=csv" download' in page
+    assert f'href="{path}/export?sort={SORTS_BY_PAGE[path][0]}&amp;form=csv" download' in page
     assert "aria-sort=" in page
 
 
-@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("path", SORTS_BY_PAGE)
 def test_unknown_sort_is_refused(logged_in: LoggedIn, path: str) -> None:
     assert logged_in("admin").get(path, sort="password").status_code == 422
 

@@ -19,7 +19,7 @@ from tests.console.web.scenarios import LoggedIn, add_not_sent, edit_in_closed_m
 
 pytestmark = pytest.mark.slow
 
-HEADINGS = {
+HEADINGS_BY_ROLE = {
     Role.FRONT_OFFICE: ["Saved on", "Payments by hour", "Payments not in Billing"],
     Role.BILLING: ["Payments not in Billing", "Months to close", "Open exceptions by age", "Payments by hour"],
     Role.SUPPORT: ["Payments not in Billing", "Requeue runs", "Payments by hour"],
@@ -31,7 +31,7 @@ HEADINGS = {
 
 
 @pytest.fixture(scope="package")
-def _work(ledger_database: Database) -> None:
+def _payments_to_work_on(ledger_database: Database) -> None:
     ledger = ClinicLedger(ledger_database)
     edit_in_closed_month(ledger, "start-closed", "start-company")
     add_not_sent(ledger, CLINIC, "start-out")
@@ -39,18 +39,18 @@ def _work(ledger_database: Database) -> None:
     ledger.publish("start-open", saved_patient(), saved_payment(clinic_id="start-open", **paid("25.00", last_month)))
 
 
-@pytest.mark.usefixtures("_work")
+@pytest.mark.usefixtures("_payments_to_work_on")
 @pytest.mark.parametrize("role", Role)
 def test_start_page_of_each_role_has_its_parts_in_order(logged_in: LoggedIn, role: Role) -> None:
     page = logged_in(role.value).get("/").text
     headings = [re.sub(r"<[^>]+>", "", each).strip() for each in re.findall(r"<h2[^>]*>(.*?)</h2>", page, re.DOTALL)]
 
     assert [
-        wanted for wanted, found in zip(HEADINGS[role], headings, strict=True) if not found.startswith(wanted)
+        wanted for wanted, found in zip(HEADINGS_BY_ROLE[role], headings, strict=True) if not found.startswith(wanted)
     ] == []
 
 
-@pytest.mark.usefixtures("_work")
+@pytest.mark.usefixtures("_payments_to_work_on")
 def test_front_desk_sees_todays_payments_that_did_not_flow(
     logged_in: LoggedIn, ledger: ClinicLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,9 +64,9 @@ def test_front_desk_sees_todays_payments_that_did_not_flow(
     assert "Not Sent: Charge type not selected" in page
 
 
-@pytest.mark.usefixtures("_work")
+@pytest.mark.usefixtures("_payments_to_work_on")
 @pytest.mark.parametrize("user", ["billing", f"billing-of-{CLINIC}"])
-def test_work_lists_of_a_biller_count_their_rows(logged_in: LoggedIn, user: str) -> None:
+def test_counts_of_a_billers_work_lists_equal_their_rows(logged_in: LoggedIn, user: str) -> None:
     browser = logged_in(user)
     tiles = re.findall(
         r'href="(/exceptions[^"]*)"><span class="label">Exceptions:.*?<strong[^>]*>([\d,]+)<', browser.get("/").text
@@ -78,8 +78,8 @@ def test_work_lists_of_a_biller_count_their_rows(logged_in: LoggedIn, user: str)
         assert len(rows(browser, f"/api{path}{'&' if '?' in path else '?'}limit=1000")) == int(figure), link
 
 
-@pytest.mark.usefixtures("_work")
-def test_months_that_have_ended_are_ready_or_overdue(logged_in: LoggedIn) -> None:
+@pytest.mark.usefixtures("_payments_to_work_on")
+def test_ended_months_are_shown_as_ready_to_close_or_overdue(logged_in: LoggedIn) -> None:
     page = logged_in("billing").get("/").text
     today = datetime.now(UTC).date()
     badge = r'badge (?:bad|wait)">(Overdue|Ready to close)<'

@@ -11,14 +11,14 @@ from tests.console.web.scenarios import LoggedIn
 
 pytestmark = pytest.mark.slow
 
-REPORTS = ("claims-feed", "exceptions", "payment-log", "balancing")
+REPORT_NAMES = ("claims-feed", "exceptions", "payment-log", "balancing")
 ODD_IDS = ("a/b", "a/b/c", "?", "#1", "50%", "%2F", "a b", "é\u4e2d", "a&b=c", "+1", "'quoted'", "a;b", "..")
 
 
 @pytest.mark.parametrize(
     "text", ["20261005", "2026-W41-1", "2026-10-05T00:00:00", "1791212400", " 2026-10-05", "2026-10"]
 )
-@pytest.mark.parametrize("report", REPORTS)
+@pytest.mark.parametrize("report", REPORT_NAMES)
 @pytest.mark.parametrize("prefix", ["/", "/api/"])
 def test_date_not_written_as_yyyy_mm_dd_is_refused(logged_in: LoggedIn, prefix: str, report: str, text: str) -> None:
     answer = logged_in("admin").get(f"{prefix}{report}", since=text)

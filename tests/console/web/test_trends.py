@@ -17,8 +17,8 @@ from tests.console.web.test_short_lists import exported_rows
 pytestmark = pytest.mark.slow
 
 COMPANY = "trendy"
-PERIOD = {"company": COMPANY, "since": "2026-03-01", "until": "2026-03-31"}
-LINK = re.compile(r'<a href="(/claims-feed\?[^"]+)">([\d,]+)')
+PERIOD_FILTER = {"company": COMPANY, "since": "2026-03-01", "until": "2026-03-31"}
+ROWS_LINK = re.compile(r'<a href="(/claims-feed\?[^"]+)">([\d,]+)')
 
 
 @pytest.fixture(scope="package")
@@ -36,15 +36,15 @@ def _payments(ledger_database: Database) -> None:
     ("group", "names"), [("week", ["2026-03-02", "2026-03-09"]), ("clinic", ["trendy-a", "trendy-b"])]
 )
 def test_each_row_adds_up_and_its_numbers_open_their_rows(logged_in: LoggedIn, group: str, names: list[str]) -> None:
-    found = rows(logged_in("billing"), "/api/trends", group_by=group, **PERIOD)
-    page = logged_in("billing").get("/trends", group_by=group, **PERIOD).text
+    found = rows(logged_in("billing"), "/api/trends", group_by=group, **PERIOD_FILTER)
+    page = logged_in("billing").get("/trends", group_by=group, **PERIOD_FILTER).text
 
     assert [row[group] for row in found] == names
     for row in found:
         parts = (Decimal(row[name]) for name in ("in_billing", "not_in_billing", "internal"))
         assert sum(parts) == Decimal(row["paid"])
         assert (row["count"], row["in_billing"], row["internal"]) == (6, "60.00", "25.00")
-    links = LINK.findall(page)
+    links = ROWS_LINK.findall(page)
     assert len(links) == 4
     for link, figure in links:
         assert len(rows(logged_in("billing"), f"/api{html.unescape(link)}&limit=1000")) == int(figure), link
@@ -61,7 +61,11 @@ def test_work_queues_are_shown_by_day_to_their_company_only(logged_in: LoggedIn)
 @pytest.mark.usefixtures("_payments")
 @pytest.mark.parametrize(
     ("name", "query"),
-    [("trends", PERIOD), ("trends", PERIOD | {"group_by": "clinic"}), ("not-in-billing", {"company": COMPANY})],
+    [
+        ("trends", PERIOD_FILTER),
+        ("trends", PERIOD_FILTER | {"group_by": "clinic"}),
+        ("not-in-billing", {"company": COMPANY}),
+    ],
 )
 def test_file_has_the_rows_of_the_api(logged_in: LoggedIn, name: str, query: dict[str, str]) -> None:
     billing = logged_in("billing")

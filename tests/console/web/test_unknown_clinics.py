@@ -14,12 +14,12 @@ from tests.console.conftest import CHEAP
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.scenarios import LoggedIn
 
-PAGES = ["/balancing", "/claims-feed", "/payment-log", "/exceptions"]
-APIS = ["/api/balancing", "/api/claims-feed", "/api/payment-log", "/api/exceptions"]
+REPORT_PAGES = ["/balancing", "/claims-feed", "/payment-log", "/exceptions"]
+API_REPORTS = ["/api/balancing", "/api/claims-feed", "/api/payment-log", "/api/exceptions"]
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_page_of_a_misspelt_clinic_or_company_says_that_there_is_none(logged_in: LoggedIn, path: str) -> None:
+@pytest.mark.parametrize("path", REPORT_PAGES)
+def test_page_for_a_misspelt_clinic_or_company_says_that_there_is_none(logged_in: LoggedIn, path: str) -> None:
     billing = logged_in("billing")
     of_clinic, of_company = billing.get(path, clinic="clnc-001"), billing.get(path, company="acmee")
 
@@ -29,8 +29,8 @@ def test_page_of_a_misspelt_clinic_or_company_says_that_there_is_none(logged_in:
     assert "Balanced to the cent" not in of_clinic.text
 
 
-@pytest.mark.parametrize("path", APIS)
-def test_api_of_a_misspelt_clinic_says_that_there_is_none(logged_in: LoggedIn, path: str) -> None:
+@pytest.mark.parametrize("path", API_REPORTS)
+def test_api_for_a_misspelt_clinic_says_that_there_is_none(logged_in: LoggedIn, path: str) -> None:
     answer = logged_in("billing").get(path, clinic="clnc-001")
 
     assert (answer.status_code, answer.json()["error"]) == (404, "There is no clinic clnc-001.")

@@ -16,13 +16,13 @@ from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exceptio
 pytestmark = pytest.mark.slow
 
 # They are open to everybody, and take what a browser sends there.
-OPEN = {"/login", "/logout", "/health", "/alive", "/metrics"}
+PUBLIC_PATHS = {"/login", "/logout", "/health", "/alive", "/metrics"}
 
 
 def _routes(method: str) -> Iterator[APIRoute]:
     for page in PAGES:
         for route in page.router.routes:
-            if isinstance(route, APIRoute) and method in route.methods and route.path not in OPEN:
+            if isinstance(route, APIRoute) and method in route.methods and route.path not in PUBLIC_PATHS:
                 yield route
 
 
@@ -35,14 +35,14 @@ def _path(route: APIRoute) -> str:
 
 
 GETS, POSTS = sorted(_routes("GET"), key=_ids), sorted(_routes("POST"), key=_ids)
-CALLS = [route for route in POSTS if route.path.startswith("/api/") and route.body_field]
-FORMS = [route for route in POSTS if not route.path.startswith("/api/")]
+API_ROUTES = [route for route in POSTS if route.path.startswith("/api/") and route.body_field]
+FORM_ROUTES = [route for route in POSTS if not route.path.startswith("/api/")]
 
 
 def test_every_kind_of_route_is_tried() -> None:
     assert len(GETS) > 15
-    assert len(FORMS) > 10
-    assert len(CALLS) >= 3
+    assert len(FORM_ROUTES) > 10
+    assert len(API_ROUTES) >= 3
 
 
 @pytest.mark.parametrize("name", ["no_such_name", "depositDate", "Since", "since[]", "since ", "", "csrf"])
@@ -78,7 +78,7 @@ def test_query_parameter_of_a_change_is_refused(logged_in: LoggedIn, route: APIR
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("route", FORMS, ids=_ids)
+@pytest.mark.parametrize("route", FORM_ROUTES, ids=_ids)
 def test_unknown_form_field_is_refused(logged_in: LoggedIn, route: APIRoute) -> None:
     answer = logged_in("admin").post(_path(route), depositDate="2026-06-20")
 
@@ -90,7 +90,7 @@ def test_unknown_form_field_is_refused(logged_in: LoggedIn, route: APIRoute) -> 
     ("route", "name"),
     [
         (route, name)
-        for route in FORMS
+        for route in FORM_ROUTES
         for name, may_repeat in (read_names(route.dependant, "body_params") | dict.fromkeys(FORM_FIELDS, False)).items()
         if not may_repeat
     ],
@@ -105,7 +105,7 @@ def test_repeated_form_field_is_refused(logged_in: LoggedIn, route: APIRoute, na
     assert f"{name}: given more than once." in answer.text
 
 
-@pytest.mark.parametrize("route", CALLS, ids=_ids)
+@pytest.mark.parametrize("route", API_ROUTES, ids=_ids)
 @pytest.mark.parametrize("name", ["depositDate", "Version", "version ", "", "csrf"])
 def test_unknown_key_of_a_body_is_refused(logged_in: LoggedIn, route: APIRoute, name: str) -> None:
     answer = logged_in("admin").call(_path(route), {name: 1})
@@ -115,7 +115,7 @@ def test_unknown_key_of_a_body_is_refused(logged_in: LoggedIn, route: APIRoute, 
     assert name in answer.json()["error"]
 
 
-@pytest.mark.parametrize("route", CALLS, ids=_ids)
+@pytest.mark.parametrize("route", API_ROUTES, ids=_ids)
 def test_repeated_key_of_a_body_is_refused(logged_in: LoggedIn, route: APIRoute) -> None:
     admin = logged_in("admin")
     body = '{"version": 1, "version": 1, "reason": "seen", "payments": ["a/b/c"]}'

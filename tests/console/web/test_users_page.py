@@ -16,8 +16,8 @@ from tests.builders.committed import ClinicLedger
 from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, send_login
 from tests.console.web.scenarios import LoggedIn
 
-EVERYTHING = {"all_companies": "on", "all_clinics": "on"}
-NORTH = Scope.of_clinic("company", "north")
+EVERYTHING_FIELDS = {"all_companies": "on", "all_clinics": "on"}
+NORTH_SCOPE = Scope.of_clinic("company", "north")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def found_user(site: FastAPI, name: str) -> User | None:
         return next((row.user for row in authentication.list_users(tx) if row.user.name == name), None)
 
 
-def add(browser: Browser, **fields: object):
+def submit_new_user(browser: Browser, **fields: object):
     name = f"u-{uuid4().hex[:8]}"
     return name, browser.post("/users", **{"name": name, "role": "billing", "password": PASSWORD} | fields)
 
@@ -48,18 +48,18 @@ def add(browser: Browser, **fields: object):
     [
         ({}, 422, "No companies are selected;"),
         ({"all_companies": "on"}, 422, "No clinics are selected;"),
-        ({**EVERYTHING, "clinic": "north"}, 422, "All clinics and single clinics are both selected;"),
-        ({**EVERYTHING, "company": "company"}, 422, "All companies and single companies are both selected;"),
+        ({**EVERYTHING_FIELDS, "clinic": "north"}, 422, "All clinics and single clinics are both selected;"),
+        ({**EVERYTHING_FIELDS, "company": "company"}, 422, "All companies and single companies are both selected;"),
         ({"company": "acmee", "all_clinics": "on"}, 422, "There is no company acmee."),
         ({"company": "company", "clinic": ["north", "nroth"]}, 422, "There is no clinic nroth in company."),
         ({"all_companies": "on", "clinic": "north"}, 422, "A user of all companies sees every clinic"),
         ({"company": "company", "clinic": "north", "role": "admin"}, 422, "An admin sees every clinic"),
     ],
 )
-def test_choice_that_is_not_explicit_or_unknown_is_refused(
+def test_missing_or_unknown_choice_of_companies_or_clinics_is_refused(
     logged_in: LoggedIn, site: FastAPI, fields: dict[str, object], status: int, sentence: str
 ) -> None:
-    name, answer = add(logged_in("admin"), **fields)
+    name, answer = submit_new_user(logged_in("admin"), **fields)
 
     assert (answer.status_code, sentence in answer.text) == (status, True), answer.text
     assert found_user(site, name) is None
@@ -70,15 +70,15 @@ def test_choice_that_is_not_explicit_or_unknown_is_refused(
     [
         ({"company": "company", "clinic": ["north", "nroth"]}, "clinic", "There is no clinic nroth in company."),
         ({"company": "company"}, "clinic", "No clinics are selected;"),
-        (EVERYTHING | {"name": "Billing"}, "name", "User billing already exists."),
-        (EVERYTHING | {"name": "a b"}, "name", "A name is 1 to 64 letters"),
-        (EVERYTHING | {"password": "passwordpassword"}, "password", "The password is easy to guess."),
+        (EVERYTHING_FIELDS | {"name": "Billing"}, "name", "User billing already exists."),
+        (EVERYTHING_FIELDS | {"name": "a b"}, "name", "A name is 1 to 64 letters"),
+        (EVERYTHING_FIELDS | {"password": "passwordpassword"}, "password", "The password is easy to guess."),
     ],
 )
 def test_refused_entry_has_its_message_at_the_field_and_stays(
     logged_in: LoggedIn, fields: dict[str, object], field: str, sentence: str
 ) -> None:
-    name, answer = add(logged_in("admin"), **{"role": "support"} | fields)
+    name, answer = submit_new_user(logged_in("admin"), **{"role": "support"} | fields)
 
     assert answer.status_code == 422
     assert re.search(rf'aria-describedby="wrong-{field}"', answer.text)
@@ -91,26 +91,28 @@ def test_refused_entry_has_its_message_at_the_field_and_stays(
 
 
 @pytest.mark.parametrize("name", ["admin", "Admin"])
-def test_administrator_does_not_change_the_own_role_under_any_spelling(logged_in: LoggedIn, name: str) -> None:
-    answer = logged_in("admin").post("/users/change", name=name, role="billing", **EVERYTHING)
+def test_administrator_cannot_change_the_own_role_with_any_spelling_of_the_name(logged_in: LoggedIn, name: str) -> None:
+    answer = logged_in("admin").post("/users/change", name=name, role="billing", **EVERYTHING_FIELDS)
 
     assert (answer.status_code, "You cannot change your own role" in answer.text) == (409, True)
 
 
-def test_emptied_clinics_do_not_widen_a_user(logged_in: LoggedIn, site: FastAPI) -> None:
+def test_user_change_without_clinics_is_refused_instead_of_giving_all_clinics(
+    logged_in: LoggedIn, site: FastAPI
+) -> None:
     admin = logged_in("admin")
-    name, _ = add(admin, company="company", clinic="north")
+    name, _ = submit_new_user(admin, company="company", clinic="north")
 
     answer = admin.post("/users/change", name=name, role="billing", company="company")
 
     assert (answer.status_code, "No clinics are selected;" in answer.text) == (422, True)
-    assert found_user(site, name) == User(name, Role.BILLING, NORTH)
+    assert found_user(site, name) == User(name, Role.BILLING, NORTH_SCOPE)
 
 
 def test_administrator_of_a_company_manages_its_users(companys_admin: Browser, site: FastAPI) -> None:
-    name, added = add(companys_admin, company="company", clinic="north")
+    name, added = submit_new_user(companys_admin, company="company", clinic="north")
     assert added.status_code == 303
-    assert found_user(site, name) == User(name, Role.BILLING, NORTH)
+    assert found_user(site, name) == User(name, Role.BILLING, NORTH_SCOPE)
 
     changed = companys_admin.post("/users/change", name=name, role="support", company="company", all_clinics="on")
     assert changed.status_code == 303
@@ -122,7 +124,7 @@ def test_administrator_of_a_company_manages_its_users(companys_admin: Browser, s
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        (EVERYTHING, "Your account does not include all companies"),
+        (EVERYTHING_FIELDS, "Your account does not include all companies"),
         ({"company": "second", "all_clinics": "on"}, "Your account does not include company second."),
         ({"company": ["company", "second"], "all_clinics": "on"}, "Your account does not include company second."),
         ({"company": "unknown", "all_clinics": "on"}, "Your account does not include company unknown."),
@@ -132,7 +134,7 @@ def test_administrator_of_a_company_manages_its_users(companys_admin: Browser, s
 def test_administrator_of_a_company_grants_nothing_beyond_it(
     companys_admin: Browser, site: FastAPI, fields: dict[str, object], sentence: str
 ) -> None:
-    name, answer = add(companys_admin, **fields)
+    name, answer = submit_new_user(companys_admin, **fields)
 
     assert (answer.status_code, sentence in answer.text) == (422, True), answer.text
     assert found_user(site, name) is None
@@ -141,7 +143,7 @@ def test_administrator_of_a_company_grants_nothing_beyond_it(
 def test_user_who_also_belongs_to_another_company_does_not_exist_for_a_companys_administrator(
     companys_admin: Browser, logged_in: LoggedIn, site: FastAPI
 ) -> None:
-    name, added = add(logged_in("admin"), company=["company", "second"], all_clinics="on")
+    name, added = submit_new_user(logged_in("admin"), company=["company", "second"], all_clinics="on")
     assert added.status_code == 303
     before = found_user(site, name)
 

@@ -1,4 +1,4 @@
-"""The data of two companies, and the texts that the users of the first must not see."""
+"""Create the data of two companies, and name the texts that users of the first one must not see."""
 
 import json
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ EARLIER_USER = "beta-earlier"
 NEW_CLINIC, NEW_COMPANY = "beta-new-clinic", "beta-new-company"
 FOREIGN_KEY = f"{FOREIGN_CLINIC}/beta-open/1"
 # The data of the other company: its ids, the name of its patient, and its amounts, which are no seconds of a time.
-SECRETS = (
+FOREIGN_TEXTS = (
     FOREIGN,
     FOREIGN_CLINIC,
     FOREIGN_PATIENT,
@@ -41,12 +41,17 @@ SECRETS = (
     "88.53",
     AMOUNT,
 )
-ASKED = {*SECRETS[:3], "beta-", "Beatrix", "73.19"}  # the audit history shows what a user has asked for
-ADMIN = "operator-of-all"
-TASK = "0f8fad5b-d9cb-469f-a165-70867728950e"
+TEXTS_IN_REQUESTS = {
+    *FOREIGN_TEXTS[:3],
+    "beta-",
+    "Beatrix",
+    "73.19",
+}  # the audit history shows what a user has asked for
+ADMIN_OF_ALL = "operator-of-all"
+TASK_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 # Their responses have no ids, names or amounts of payments. Another test compares their figures.
-FIGURES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
-FIGURES_ONLY = {
+FIGURE_QUERIES = ({}, {"since": "2026-01-01"}, {"company": FOREIGN})
+REQUESTS_WITHOUT_PAYMENT_DATA = {
     *("GET /claims-feed/newer", "GET /api/trends", "GET /balancing/emr-logs/{log_id}"),
     "GET /requeue-runs/new/export",
     "GET /claims-feed/newer",
@@ -56,10 +61,10 @@ FIGURES_ONLY = {
 }
 
 
-class Ids(NamedTuple):
+class ForeignIds(NamedTuple):
     """Row ids of the other company: an exception, requeue runs, dead letters, and a manual entry.
 
-    The last run selects payments of the other company. The filter of the first run selects payments without a company.
+    The last run selects payments of the other company. The first run selects payments without a company.
     """
 
     exception: int
@@ -68,7 +73,7 @@ class Ids(NamedTuple):
     entry: int
 
 
-def publish(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
+def publish_events(ledger: ClinicLedger, clinic: str, *events: Any, company: str) -> None:
     ledger.office(clinic, lambda office: office.publish(*events), company_id=company)
 
 
@@ -76,9 +81,11 @@ def fill_ledger(database: Database) -> None:
     """Store payments, exceptions, months, accounts, dead letters, runs and audit entries of both companies."""
     ledger, now = ClinicLedger(database), datetime.now(UTC)
     own = {"company_id": OWN, "clinic_id": OWN_CLINIC}
-    publish(ledger, OWN_CLINIC, saved_payment(payment_id="own", **paid("25.00", "2026-06-05"), **own), company=OWN)
+    publish_events(
+        ledger, OWN_CLINIC, saved_payment(payment_id="own", **paid("25.00", "2026-06-05"), **own), company=OWN
+    )
     ids = {"company_id": FOREIGN, "clinic_id": FOREIGN_CLINIC, "patient_id": FOREIGN_PATIENT}
-    publish(
+    publish_events(
         ledger,
         FOREIGN_CLINIC,
         saved_patient(FOREIGN_PATIENT, company_id=FOREIGN, name="Beatrix"),
@@ -89,7 +96,7 @@ def fill_ledger(database: Database) -> None:
     with transaction(database) as tx:
         closing.begin_close(tx, FOREIGN, Month.parse(MONTH), now, f"user:{FOREIGN_USER}")
         closing.finish_close(tx, FOREIGN, Month.parse(MONTH), now)
-    publish(
+    publish_events(
         ledger,
         FOREIGN_CLINIC,
         saved_payment(payment_id="beta-open", version=2, **paid("67.31", "2026-05-05"), **ids),
@@ -102,7 +109,7 @@ def fill_ledger(database: Database) -> None:
         company=FOREIGN,
     )
     _add_unconfirmed(ledger)
-    add_operations(database, FOREIGN, TASK)
+    add_operations(database, FOREIGN, TASK_ID)
     _add_work(database, now)
 
 
@@ -122,10 +129,7 @@ def _add_work(database: Database, now: datetime) -> None:
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
-    """Add an unconfirmed clinic and an unconfirmed company, each with only an Internal Payment: both are empty.
-
-    Add views.
-    """
+    """Add saved views, and an unconfirmed clinic and company that count as empty: each has only an Internal Payment."""
     named = {"clinic_id": NEW_CLINIC, "patient_id": FOREIGN_PATIENT, "payment_id": "beta-internal"}
     ledger.import_events(
         *(saved_payment(internal_payment=True, company_id=each, **named) for each in (FOREIGN, NEW_COMPANY))

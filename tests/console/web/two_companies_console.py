@@ -1,4 +1,4 @@
-"""A console on the data of two companies, its users, and functions that find the other company in a response."""
+"""Serve a console on the data of two companies, and find data of the other company in its responses."""
 
 import json
 import re
@@ -21,24 +21,36 @@ from payments.access.rights import Role, User
 from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.connection import Database, transaction
 from payments.store.tables import metadata
-from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, opened_as_owner, send_login, serve
-from tests.console.web.two_companies import ADMIN, FOREIGN, FOREIGN_USER, OWN, SECRETS, Ids, fill_ledger
+from tests.console.web.conftest import CHEAP, PASSWORD, Browser, client_at, open_as_owner, send_login, serve
+from tests.console.web.two_companies import (
+    ADMIN_OF_ALL,
+    FOREIGN,
+    FOREIGN_TEXTS,
+    FOREIGN_USER,
+    OWN,
+    ForeignIds,
+    fill_ledger,
+)
 
 
-def users() -> list[User]:
+def console_users() -> list[User]:
     """Return a user of each role of the own company, a user of the other company, and an administrator of both."""
     own = [User(f"{role}-of-alpha", role, Scope.of_companies(OWN)) for role in Role]
-    return [*own, User(FOREIGN_USER, Role.BILLING, Scope.of_companies(FOREIGN)), User(ADMIN, Role.ADMIN, EVERYTHING)]
+    return [
+        *own,
+        User(FOREIGN_USER, Role.BILLING, Scope.of_companies(FOREIGN)),
+        User(ADMIN_OF_ALL, Role.ADMIN, EVERYTHING),
+    ]
 
 
 @contextmanager
 def two_companies_console(engines: Engines, home: Path) -> Iterator[FastAPI]:
     """Fill an empty ledger, and yield a console on it."""
     app = create_app(read_settings({"PAYMENTS_HOME": str(home)}), engines)
-    with opened_as_owner(app) as database:
+    with open_as_owner(app) as database:
         fill_ledger(database)
         with transaction(database) as tx:
-            for user in users():
+            for user in console_users():
                 authentication.add_user(tx, user, NewPassword(PASSWORD, CHEAP), datetime.now(UTC), "tests")
     yield app
     app.state.console.database.dispose()
@@ -59,7 +71,7 @@ def logged_in_browsers(app: FastAPI, names: Sequence[str]) -> Iterator[dict[str,
             browser.client.close()
 
 
-def foreign_ids(database: Database) -> Ids:
+def foreign_ids(database: Database) -> ForeignIds:
     """Return the ids of rows of the other company."""
     with transaction(database) as tx:
         exception = tx.execute(text("SELECT min(id) FROM findings")).scalar_one()
@@ -67,11 +79,11 @@ def foreign_ids(database: Database) -> Ids:
         dead_letters = list(tx.execute(text("SELECT id FROM set_aside ORDER BY id")).scalars())
         entry = tx.execute(text("SELECT min(entry_ref) FROM manual_entries")).scalar_one()
     assert len(dead_letters) == 4
-    return Ids(exception, runs, dead_letters, entry)
+    return ForeignIds(exception, runs, dead_letters, entry)
 
 
-def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> Response:
-    """Send a request to an endpoint, such as `GET /account`. Some fields belong to the path."""
+def send_request(browser: Browser, endpoint: str, fields: dict[str, Any], ids: ForeignIds) -> Response:
+    """Send a request to an endpoint, such as `GET /account`. Fields that the path names replace its parameters."""
     method, path = endpoint.split()
     fields = dict(fields)
     path = path.replace("{exception_id}", str(ids.exception))
@@ -83,18 +95,18 @@ def send(browser: Browser, endpoint: str, fields: dict[str, Any], ids: Ids) -> R
 
 
 def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
-    """Return the data of the other company that a text shows. Values in the request itself do not count."""
+    """Return which data of the other company a text shows, except values that the request itself contains."""
     named = json.dumps(fields)
     shown = shown.replace("<mark>", "")
     for each in re.findall(r"beta-[a-z]+", named):
         shown = shown.replace(each, "")
-    return {secret for secret in SECRETS if secret in shown and secret not in named}
+    return {secret for secret in FOREIGN_TEXTS if secret in shown and secret not in named}
 
 
 def stored_rows(database: Database) -> dict[str, list[str]]:
-    """Return all rows of every table with a company, except rows of the own company. Also return the rows of users.
+    """Return the rows of every table with a company, except those of the own company, and the rows of users.
 
-    Of the audit history only entries of the other company are returned, because each request may add an entry without a
+    The audit history contributes only entries of the other company, because each request may add an entry without a
     company.
     """
     conditions = {
@@ -105,7 +117,7 @@ def stored_rows(database: Database) -> dict[str, list[str]]:
         "sessions": "user_name IN (:user, :admin)",
         "uploaded_logs": "true",
     }
-    values = {"own": OWN, "foreign": FOREIGN, "user": FOREIGN_USER, "admin": ADMIN}
+    values = {"own": OWN, "foreign": FOREIGN, "user": FOREIGN_USER, "admin": ADMIN_OF_ALL}
     with transaction(database) as tx:
         return {
             name: sorted(map(repr, tx.execute(text(f"SELECT * FROM {name} WHERE {condition}"), values)))
