@@ -106,15 +106,19 @@ def requeue_all_refused(office: Office, known: set[str | None]) -> None:
 
 @pytest.fixture(scope="module")
 def open_office_after(database: Database) -> Iterator[Callable[..., Office]]:
-    """Return a function that opens an office on a ledger which contains only the given earlier events."""
+    """Return a function that opens an office on a ledger which contains only the given earlier events.
+
+    The hostile company exists from the beginning. An event whose company cannot be read is then never shown to the
+    office, whose company would otherwise be the only one.
+    """
     with database.connect() as tx:
 
-        def reopened(*earlier: bytes) -> Office:
+        def open_office(*earlier: bytes) -> Office:
             tx.rollback()
-            importing.import_events(tx, stream_entries(earlier), run_context())
+            importing.import_events(tx, stream_entries([hostile_event(clinic_id="hostile"), *earlier]), run_context())
             return create_busy_office(tx)
 
-        yield reopened
+        yield open_office
         tx.rollback()
 
 

@@ -91,7 +91,7 @@ def test_payment_saved_again_recomputes_or_closes_its_exception(resources, engin
 
 def test_detect_exceptions_continues_until_no_line_is_left(resources, clinic_ids, monkeypatch):
     import_without_enqueueing(resources, *(deleted_payment(payment_id=each, version=2, **clinic_ids) for each in "abc"))
-    monkeypatch.setattr(detecting, "LIMIT", 2)
+    monkeypatch.setattr(detecting, "BATCH_LINES", 2)
 
     assert detect_exceptions() == "opened 3, recomputed 0, closed by themselves 0"
 

@@ -32,7 +32,7 @@ def publish_unimported(resources, clinic_id):
             resources.feed.xadd(resources.settings.stream, {"event": event_body(event)})
         patient, *ids = read_new(resources)
         import_leased(resources, resources.streams.claim([patient]))
-        age_entries(resources, ids, delivery_counts, idle_ms)
+        age_entries(resources, ids, deliveries, idle_ms)
         return ids
 
     return publish_unimported
@@ -43,9 +43,9 @@ def read_new(resources):
     return [entry.entry_id for entry in resources.streams.read_new([resources.settings.stream], 1_000, "no-reply")]
 
 
-def age_entries(resources, ids, delivery_counts, idle_ms=LEASE_MS + 36_000_000):
+def age_entries(resources, ids, deliveries, idle_ms=LEASE_MS + 36_000_000):
     """Set the number of deliveries and the idle time of pending entries."""
-    options = {"idle": idle_ms, "retrycount": delivery_counts, "justid": True}
+    options = {"idle": idle_ms, "retrycount": deliveries, "justid": True}
     resources.feed.xclaim(resources.settings.stream, "billing", "intake", 0, ids, **options)
 
 
