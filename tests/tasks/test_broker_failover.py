@@ -46,7 +46,7 @@ def test_transaction_ends_if_the_broker_accepts_no_writes(tmp_path: Path) -> Non
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
         make_app(celery_settings(Engines.named("postgresql://h/d", url)))
         server.config_set("min-replicas-to-write", 1)
-        with Connection(url, transport_options=OPTIONS) as connection, connection.channel() as channel:
+        with Connection(url, transport_options=TRANSPORT_OPTIONS) as connection, connection.channel() as channel:
 
             def move_message(pipe: Any) -> None:
                 pipe.hget("watched", "message")
@@ -62,8 +62,8 @@ def test_refused_write_ends_the_other_connections_to_that_server_only(tmp_path: 
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
         make_app(celery_settings(Engines.named("postgresql://h/d", url)))
         with (
-            Connection(url, transport_options=OPTIONS) as refusing,
-            Connection(redis_url, transport_options=OPTIONS) as healthy,
+            Connection(url, transport_options=TRANSPORT_OPTIONS) as refusing,
+            Connection(redis_url, transport_options=TRANSPORT_OPTIONS) as healthy,
             refusing.channel() as acknowledging,
             refusing.channel() as idle,
             healthy.channel() as elsewhere,
