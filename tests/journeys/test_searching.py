@@ -161,12 +161,15 @@ def test_user_of_a_small_clinic_finds_its_patient_among_many_of_the_company(ledg
     set_clinic_settings(ledger, settings_with_types(ChargeType.COPAY), SETTINGS_SINCE, "south")
     many = "INSERT INTO patients (company_id, patient_id, name) SELECT 'company', 'm-' || n, 'Zoe Many' FROM {0} AS n"
     ledger.execute(text(many.format("generate_series(1, 5100)")))
-    import_chunk(ledger, payment("s-1", "zz", clinic_id="south"), saved_patient("zz", name="Zoe Only"))
+    import_chunk(ledger, patient_payment("s-1", "zz", clinic_id="south"), saved_patient("zz", name="Zoe Only"))
     import_chunk(ledger, saved_charge("c-1", "40.00", clinic_id="south", patient_id="m-5100"))
 
     south = Scope.of_clinic("company", "south")
-    assert patients(ledger, "zoe", south) == [("m-5100", MatchKind.NAME_BEGINNING), ("zz", MatchKind.NAME_BEGINNING)]
-    assert patients(ledger, "zoe", Scope.of_clinic("company", "clinic")) == []
+    assert found_patients(ledger, "zoe", south) == [
+        ("m-5100", MatchKind.NAME_BEGINNING),
+        ("zz", MatchKind.NAME_BEGINNING),
+    ]
+    assert found_patients(ledger, "zoe", Scope.of_clinic("company", "clinic")) == []
 
 
 def test_patient_with_only_a_charge_at_a_clinic_is_found_by_its_users(ledger: Transaction) -> None:
