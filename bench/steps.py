@@ -20,9 +20,10 @@ from bench.testbed import Testbed, start_testbed
 from emr.client import PaymentFeed
 from payments.journeys import importing
 from payments.store import write_batch
+from payments.store.db import pipeline
 from payments.store.db.connection import connect
 from payments.store.feed import event_ids
-from payments.store.ledger import entries, history, lines, months, patients
+from payments.store.ledger import entries, history, lines
 from tasks import resources
 from tasks.feed import import_attempt
 from tasks.feed.streams import Streams
@@ -34,16 +35,16 @@ _STEPS: tuple[tuple[Any, str, str], ...] = (
     (import_attempt, "is_reachable", "ask PostgreSQL"),
     (Streams, "read_new", "read"),
     (importing, "read_batch", "read, check and hash"),
-    (event_ids, "record", "record event ids"),
-    (patients, "lock", "hold patients"),
-    (lines, "lock", "lock lines"),
+    (importing, "_admit", "load clinics, patients"),
+    (importing, "_record_and_lock", "record ids, lock lines"),
+    (event_ids, "record", "  of it: ids, if many"),
     (importing, "load_reference_data", "load reference data"),
-    (months, "share_lock", "  of it: months"),
     (importing, "_import_line_event", "import rule"),
     (write_batch.WriteBatch, "write", "write"),
     (lines, "write", "  of it: lines"),
     (entries, "post", "  of it: entries"),
     (history, "add", "  of it: history"),
+    (pipeline, "_execute", "pipelines, with COMMIT"),
     (Streams, "acknowledge", "acknowledge"),
     (SpanTracing, "record_attempt", "tell the traces"),
     (import_attempt, "import_new", "all"),

@@ -16,16 +16,27 @@ from payments.core.due_items import DueItems
 from payments.core.history import NoEffectCause
 from payments.core.import_rule import decide
 from payments.core.import_stats import ImportStats, RunContext
+from payments.core.line import Line
 from payments.core.outcome import Reason
 from payments.core.patient import PatientVersion, check_patient_version
 from payments.core.version_check import VersionCheck, check_version
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import fetch_together
 from payments.store.feed import dead_letters, event_ids
 from payments.store.feed.event_ids import EventKey, LineEventContent
 from payments.store.import_batch import ImportBatch, ParsedLineEvent, read_batch
-from payments.store.ledger import admission, charges, clinic_owners, clinics, company_moves, lines, patients
+from payments.store.ledger import (
+    admission,
+    charges,
+    clinic_owners,
+    clinics,
+    company_moves,
+    lines,
+    patients,
+    waiting_lines,
+)
 from payments.store.ledger.admission import NamedClinic, Refusal
-from payments.store.ledger.patients import PatientKey
+from payments.store.ledger.patients import LockedPatients, PatientKey
 from payments.store.ledger.reference_data import LookupScope, load_reference_data
 from payments.store.write_batch import WriteBatch
 
@@ -35,9 +46,7 @@ def import_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
     Raises ConcurrentWriteError, or an error of the database. The transaction then has no effect and can be repeated.
     """
-    batch = _admit(tx, read_batch(entries, run), run)
-    seen = event_ids.record(tx, batch.content_by_event)
-    return _process(tx, batch, seen, run)
+    return _process(tx, *_admit(tx, read_batch(entries, run), run), run)
 
 
 def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunContext) -> ImportStats:
@@ -66,18 +75,24 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
     selection.taken = [letter.id for letter in letters]
     if not letters:
         return ImportStats()
-    batch = _admit(tx, read_batch([letter.entry for letter in letters], run, requeued_at=run.now), run)
-    return _process(tx, batch, {}, run, closing=selection.taken)
+    batch = read_batch([letter.entry for letter in letters], run, requeued_at=run.now)
+    return _process(tx, *_admit(tx, batch, run), run, closing=selection.taken)
 
 
-def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
+def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> tuple[ImportBatch, set[PatientKey]]:
     """Reject the events whose company or clinic is refused. Return the other events as a batch, with their clinics.
+
+    Also return the patients of payments and charges whom Billing knows.
 
     Missing clinics are created. The check comes before any write, so a refused event adds no row but its dead letter.
     Takes a shared advisory lock, so that no company or clinic is retired before the transaction ends.
     """
-    admission.share_lock(tx)
-    found = clinics.load(tx, batch.clinics)
+    _, found, known = fetch_together(
+        tx,
+        admission.share_lock_query(),
+        clinics.load_query(batch.clinics),
+        patients.known_query(batch.referenced_patients),
+    )
     admitted = batch.without_refused(
         admission.find_refused(tx, batch.named_clinics, found, creates_unknown=run.creates_unknown)
     )
@@ -87,29 +102,24 @@ def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> ImportBatch:
         NamedClinic(*key): Refusal(Reason.INVALID_EVENT, f"company_id: {clinic_owners.refusal_message(key.clinic_id)}")
         for key in missing - set(found)
     }
-    return admitted.without_refused(taken)._replace(known_clinics=found)
+    return admitted.without_refused(taken)._replace(known_clinics=found), known
 
 
 def _process(
-    tx: Transaction,
-    batch: ImportBatch,
-    seen: dict[EventKey, LineEventContent],
-    run: RunContext,
-    closing: Sequence[int] = (),
+    tx: Transaction, batch: ImportBatch, known: set[PatientKey], run: RunContext, closing: Sequence[int] = ()
 ) -> ImportStats:
     """Apply the import rule to the versions of each line in order, and write the results.
 
-    `seen` holds the events that were processed before, with their content at that time. `closing` holds the ids of the
-    dead letters that the batch retries.
+    `known` are the patients whom Billing knows. `closing` holds the ids of the dead letters that the batch retries.
     """
-    known, versions = patients.lock(tx, batch.referenced_patients, run.now, batch.saved_patients)
-    waiting, conflicting, changed = _save_patients(tx, batch, versions, run)
-    held = lines.lock(tx, waiting.union(each.event.key for each in batch.lines))
-    released = lines.make_due(tx, (held[key] for key in waiting if key in held), run.now)
+    seen, held, (known, waiting, conflicting, changed) = _record_and_lock(tx, batch, known, run, is_retry=bool(closing))
+    released = waiting_lines.make_due(tx, (held[key] for key in waiting if key in held), run.now)
     before = {each.event.key: held[each.event.key] for each in batch.lines if each.event.key in held}
     concerns = [*map(LookupScope.of_line, before.values()), *(LookupScope.of_event(each.event) for each in batch.lines)]
     concerns += [LookupScope.of_event(event) for _, event in batch.charges]
-    reference = load_reference_data(tx, concerns, run, known | batch.saved_patients, batch.known_clinics)
+    new_lines = len({each.event.key for each in batch.lines} - held.keys())
+    reference = load_reference_data(tx, concerns, run, batch.known_clinics, new_lines=new_lines)
+    reference = reference.with_patients(known | batch.saved_patients)
     writes = WriteBatch(run, reference, before)
     content_by_event, done = batch.content_by_event | seen, set(seen)
     for each in sorted(batch.lines, key=lambda each: (each.event.key, each.event.version)):
@@ -131,25 +141,43 @@ def _process(
     return writes.write(tx)
 
 
+def _record_and_lock(
+    tx: Transaction, batch: ImportBatch, known: set[PatientKey], run: RunContext, *, is_retry: bool
+) -> tuple[dict[EventKey, LineEventContent], dict[LineKey, Line], "_SavedPatients"]:
+    """Record the events, save the patients, and lock the lines of the batch and those that wait for the patients.
+
+    Return the events that were processed before, with their content at that time, and the lines. The events of a retry
+    were recorded by their first attempt. In a small batch of known patients one round trip does it.
+    """
+    added = {} if is_retry else batch.content_by_event
+    keys = {each.event.key for each in batch.lines}
+    if not batch.saved_patients and batch.referenced_patients <= known and len(added) < event_ids.COPIED_MIN:
+        created, rows = fetch_together(tx, event_ids.insert_query(added), lines.lock_query(keys))
+        seen = event_ids.recorded_before(tx, added, created)
+        return seen, lines.with_postings(tx, rows), _SavedPatients(known, set(), [], 0)
+    seen = event_ids.record(tx, added)
+    locked = patients.lock(tx, batch.referenced_patients - known, batch.saved_patients, run.now)
+    saved = _save_patients(tx, batch, locked._replace(known=known | locked.known), run)
+    return seen, lines.lock(tx, saved.waiting | keys), saved
+
+
 class _SavedPatients(NamedTuple):
     """The result of saving patients.
 
-    `waiting` holds the keys of the lines that wait for these patients. `conflicting` holds the entries with a version
-    conflict, each with its error. `changed` is the number of patients that changed.
+    `known` are the patients of payments and charges whom Billing knows. `waiting` holds the keys of the lines that wait
+    for the saved patients. `conflicting` holds the entries with a version conflict, each with its error. `changed` is
+    the number of patients that changed.
     """
 
+    known: set[PatientKey]
     waiting: set[LineKey]
     conflicting: list[tuple[StreamEntry, str]]
     changed: int
 
 
-def _save_patients(
-    tx: Transaction, batch: ImportBatch, current: dict[PatientKey, PatientVersion], run: RunContext
-) -> _SavedPatients:
-    """Save the newest version of each patient. The payments of the chunk come afterwards, so they find their patients.
-
-    `current` holds the versions that Billing has.
-    """
+def _save_patients(tx: Transaction, batch: ImportBatch, locked: LockedPatients, run: RunContext) -> _SavedPatients:
+    """Save the newest version of each patient. The payments of the chunk come afterwards, so they find them."""
+    current = locked.versions
     newest: dict[PatientKey, PatientSaved] = {}
     changed = 0
     conflicting: list[tuple[StreamEntry, str]] = []
@@ -165,8 +193,8 @@ def _save_patients(
             )
             conflicting.append((entry, error))
     patients.save(tx, newest, run.now)
-    waiting = lines.list_waiting_for_patients(tx, batch.saved_patients) if batch.patients else set()
-    return _SavedPatients(waiting, conflicting, changed)
+    waiting = waiting_lines.list_waiting_for_patients(tx, batch.saved_patients) if batch.patients else set()
+    return _SavedPatients(locked.known, waiting, conflicting, changed)
 
 
 def _record_charges(

@@ -29,7 +29,7 @@ def retry_due(tx: Transaction, run: RunContext, selection: DueItems) -> ImportSt
     if not due:
         return ImportStats()
     known, arriving = patients.try_lock(tx, ((line.company_id, line.patient_id) for line in due.values()))
-    reference = load_reference_data(tx, map(LookupScope.of_line, due.values()), run, known)
+    reference = load_reference_data(tx, map(LookupScope.of_line, due.values()), run).with_patients(known)
     writes = WriteBatch(run, reference, dict(due))
     for line in due.values():
         if (line.company_id, line.patient_id) in arriving:

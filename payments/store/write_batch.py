@@ -124,11 +124,12 @@ class WriteBatch:
         """Write lines, entries, charges, the distribution queue, dead letters and history. Return the statistics.
 
         Raises ConcurrentWriteError if another worker has created one of the new lines or charges, or if a dead letter
-        is no longer due. Raises DBAPIError, for example if a deposit date lies in a month that has been closed.
+        is no longer due. Raises DBAPIError, for example if a deposit date lies in a month that has been closed. In a
+        small batch, the COMMIT raises these errors.
         """
         now = self.run.now
         line_refs = {key: line.id for key, line in self.lines.items() if line.id is not None}
-        line_refs |= lines.write(tx, [self.lines[key] for key in self._changed], now)
+        line_refs |= lines.write(tx, [self.lines[key] for key in self._changed], now, self.reference.reserved_ids)
         entries.post(tx, self._entries, line_refs, EntryHeader(EntryKind.IMPORT, IMPORT_USER, now))
         charges.save(tx, self._charges, self._new_charges, now)
         self.stats.to_distribute = distribution_queue.enqueue(tx, self._accounts_to_distribute, now)

@@ -19,6 +19,7 @@ from payments.journeys import distributing, importing, requeue_runs, retrying
 from payments.journeys.distributing import BEFORE_FIRST_ACCOUNT
 from payments.journeys.requeueing import FeedFilter
 from payments.store.db.connection import ConcurrentWriteError, transaction
+from payments.store.db.pipeline import send_deferred
 from tests.builders.events import (
     COPAYS,
     NOW,
@@ -235,6 +236,7 @@ def test_slower_of_two_workers_on_a_new_line_retries(shared_database, clinic):
         pid = slower.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with transaction(shared_database) as tx:
             import_chunk(tx, first)
+            send_deferred(tx)  # as the COMMIT begins
             late = threads.submit(import_chunk, slower, next_version(first, amount_paid="35.00"))
             wait_until_blocked(onlooker, pid)
         with pytest.raises(ConcurrentWriteError):

@@ -89,6 +89,21 @@ def test_terminated_connection_is_transient(database):
     assert is_reachable(database)
 
 
+def test_session_that_ended_between_two_transactions_is_replaced(database):
+    engine = connect(database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
+
+    def session():
+        with transaction(engine) as tx:
+            return tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+    ended = session()
+    assert session() == ended
+    with database.connect() as other:
+        assert other.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": ended}).scalar_one()
+    assert session() != ended
+    engine.dispose()
+
+
 def test_transaction_can_be_repeated_after_a_migration_changed_its_prepared_statement(postgres_url):
     engine = connect(postgres_url, application_name="older", pool_size=1)
 

@@ -15,6 +15,7 @@ from devstack.engines import embedded_postgres
 from payments.journeys import configuring, reporting
 from payments.journeys.configuring import SettingsUpdate
 from payments.journeys.reporting import ExceptionFilter
+from payments.store.db.bulk import FEW_ROWS
 from payments.store.db.connection import (
     ConcurrentWriteError,
     Database,
@@ -161,13 +162,13 @@ def test_role_without_copy_imports_by_insert(server: str, superuser: psycopg.Con
     def post() -> None:
         with transaction(engine) as tx:
             create_clinic(tx)
-            import_chunk(tx, saved_payment("25.00"))
+            import_chunk(tx, *(saved_payment("25.00", payment_id=f"payment-{each}") for each in range(FEW_ROWS + 1)))
 
-    with pytest.raises(ConcurrentWriteError, match="row-level security of lines refuses COPY"):
+    with pytest.raises(ConcurrentWriteError, match="row-level security of events refuses COPY"):
         post()
     post()  # as the worker repeats it
     with transaction(engine) as tx:
-        found = ledger_entries(tx)
+        found = ledger_entries(tx, "payment-0")
         assert tx.execute(text("SELECT count(*) FROM history")).scalar_one() > 0
     engine.dispose()
 

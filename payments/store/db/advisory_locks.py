@@ -7,6 +7,7 @@ the previous release run beside new ones during an upgrade.
 from enum import IntEnum
 
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import Query
 from payments.store.db.statement import text
 
 
@@ -31,9 +32,12 @@ def acquire(tx: Transaction, lock: AdvisoryLock) -> None:
     tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": int(lock)})
 
 
-def acquire_shared(tx: Transaction, lock: AdvisoryLock) -> None:
-    """Acquire an advisory lock (shared). Wait for a transaction that holds it exclusively."""
-    tx.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": int(lock)})
+def acquire_shared_query(lock: AdvisoryLock) -> Query[None]:
+    """Return the query that acquires an advisory lock (shared).
+
+    It waits for a transaction that holds it exclusively.
+    """
+    return Query("SELECT pg_advisory_xact_lock_shared(:lock)", {"lock": int(lock)}, lambda _: None)
 
 
 def acquire_for(tx: Transaction, lock: AdvisoryLock, company_id: str) -> None:

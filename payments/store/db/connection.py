@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import psycopg
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from payments.store.db.failover import UnknownCommitError, met_wrong_server, require_replicated, watch_commits
 from payments.store.db.former_primary import watch_connections
+from payments.store.db.liveness import check_connections, ping
+from payments.store.db.pipeline import allow_deferring, deferring
 from payments.store.db.session_settings import (
     IDLE_IN_TRANSACTION_SECONDS_MAX,
     LOCK_TIMEOUT_SECONDS,
@@ -76,7 +79,6 @@ def connect(
         pool_size=pool_size,
         max_overflow=0,
         use_native_hstore=False,  # no column has this type, and detecting it costs each process a query
-        pool_pre_ping=True,
         # Otherwise an error message would contain the parameters, which are patient data.
         hide_parameters=True,
         connect_args={
@@ -91,6 +93,8 @@ def connect(
         watch_connections(engine)
     require_utf8(engine)
     event.listen(engine, "connect", _send_arrays_in_binary)
+    check_connections(engine)
+    allow_deferring(engine)
     watch_commits(engine)
     return engine
 
@@ -134,7 +138,7 @@ def transaction(engine: Engine) -> Iterator[Transaction]:
     # `begin` first: if a COPY is all that happens, SQLAlchemy does not see it and would commit nothing.
     with engine.connect() as connection:
         try:
-            with connection.begin():
+            with connection.begin(), deferring(connection):
                 yield connection
             require_replicated(connection)
         except DBAPIError as error:
@@ -171,9 +175,10 @@ def snapshot_transaction(engine: Engine) -> AbstractContextManager[Transaction]:
 def is_reachable(engine: Engine) -> bool:
     """Return whether PostgreSQL answers a query now."""
     try:
-        with engine.connect():  # pool_pre_ping sends a query
+        with engine.connect() as connection:
+            ping(engine, connection.connection.dbapi_connection)
             return True
-    except DBAPIError:
+    except (DBAPIError, psycopg.Error):
         return False
 
 

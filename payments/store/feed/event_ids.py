@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from payments.store.db.bulk import append, insert_statement, unnest_item
 from payments.store.db.connection import Transaction, savepoint
+from payments.store.db.pipeline import Query, fetch
 from payments.store.db.statement import text
 from payments.store.tables import events
 
@@ -36,22 +37,36 @@ def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) 
     The table is partitioned by the month of the save. A repeated event has the same save time, so it is in the same
     partition. Ids are inserted in ascending order. Locks: waits for another transaction that is inserting the same id.
     """
+    if len(events_by_key) >= COPIED_MIN and _copy(tx, sorted(events_by_key.items(), key=_sort_key)):
+        return {}
+    return recorded_before(tx, events_by_key, fetch(tx, insert_query(events_by_key)))
+
+
+def insert_query(events_by_key: Mapping[EventKey, LineEventContent]) -> Query[set[EventKey]]:
+    """Return the statement that records events as `record` does. It returns the events that are new."""
     added = sorted(events_by_key.items(), key=_sort_key)
-    if len(added) >= COPIED_MIN and _copy(tx, added):
-        return {}
-    columns = _key_arrays(added)
     statement = insert_statement(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
-    created = tx.execute(text(statement), columns | {"content_hash": [each.content_hash for _, each in added]})
-    if created.rowcount == len(added):
+    return Query(
+        statement if added else "",
+        _key_arrays(added) | {"content_hash": [each.content_hash for _, each in added]},
+        lambda rows: {(row.company_id, row.event_id) for row in rows},
+    )
+
+
+def recorded_before(
+    tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent], created: set[EventKey]
+) -> dict[EventKey, LineEventContent]:
+    """Return the result of `record`. `created` are the events that `insert_query` has recorded."""
+    seen = set(events_by_key) - created
+    if not seen:
         return {}
-    seen = set(events_by_key).difference(map(tuple, created))
     found = tx.execute(
         text(
             "SELECT new.company_id, event_id, events.content_hash "
             f"FROM events JOIN {unnest_item(events, _KEY_COLUMNS)} "
             "USING (event_id, saved_month) WHERE events.company_id = ANY(ARRAY[new.company_id, :unknown])"
         ),
-        _key_arrays([each for each in added if each[0] in seen]) | {"unknown": _UNKNOWN_COMPANY_ID},
+        _key_arrays([each for each in events_by_key.items() if each[0] in seen]) | {"unknown": _UNKNOWN_COMPANY_ID},
     )
     hashes = {(row.company_id, row.event_id): row.content_hash for row in found}
     return {key: events_by_key[key]._replace(content_hash=content_hash) for key, content_hash in hashes.items()}

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from payments.contract.keys import ClinicKey
 from payments.core.company_move import MoveState
 from payments.core.outcome import Reason
-from payments.store.db.advisory_locks import AdvisoryLock, acquire_shared
+from payments.store.db.advisory_locks import AdvisoryLock, acquire_shared_query
 from payments.store.db.conditions import HAS_MOVED
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import Query, fetch
 from payments.store.db.statement import text
 from payments.store.ledger.clinics import Clinic
 
@@ -76,7 +77,12 @@ def share_lock(tx: Transaction) -> None:
 
     Locks: one advisory lock, shared.
     """
-    acquire_shared(tx, AdvisoryLock.ADMISSION)
+    fetch(tx, share_lock_query())
+
+
+def share_lock_query() -> Query[None]:
+    """Return the query of `share_lock`."""
+    return acquire_shared_query(AdvisoryLock.ADMISSION)
 
 
 def _find_refusal(

@@ -13,6 +13,7 @@ from payments.core.scope import EVERYTHING, Scope
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.conditions import HAS_MOVED, company_in_scope, in_scope, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import Query, fetch
 from payments.store.db.statement import text
 from payments.store.ledger import clinic_owners
 from payments.store.tables import clinics as clinics_table
@@ -62,18 +63,19 @@ _IS_LISTED = f"(clinics.retired_at IS NULL AND {_IS_COMPANY_LISTED})"
 
 def load(tx: Transaction, keys: Iterable[ClinicKey]) -> dict[ClinicKey, Clinic]:
     """Return the clinics that exist under these keys, by key."""
-    rows = _key_rows(keys)
+    return fetch(tx, load_query(keys))
+
+
+def load_query(keys: Iterable[ClinicKey]) -> Query[dict[ClinicKey, Clinic]]:
+    """Return the query of `load`."""
     wanted = f"JOIN {unnest_item(clinics_table, _KEY_COLUMNS)} USING (company_id, clinic_id)"
-    return _load(tx, wanted, column_arrays(rows, _KEY_COLUMNS)) if rows else {}
+    return _query(wanted, column_arrays(_key_rows(keys), _KEY_COLUMNS))
 
 
 def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, Clinic]:
-    """Return all clinics that are not retired, sorted by id and company.
-
-    `clinic_id` limits them to clinics with this id.
-    """
+    """Return all clinics that are not retired, sorted by id and company, or only those with the id `clinic_id`."""
     of_id = " AND clinic_id = :clinic_id" if clinic_id else ""
-    return _load(tx, f"WHERE {_IS_LISTED}{of_id}", {"clinic_id": clinic_id})
+    return fetch(tx, _query(f"WHERE {_IS_LISTED}{of_id}", {"clinic_id": clinic_id}))
 
 
 def load_or_create(tx: Transaction, keys: Iterable[ClinicKey], default_timezone: str) -> dict[ClinicKey, Clinic]:
@@ -222,24 +224,25 @@ def _is_company_in(scope: Scope) -> str:
     return f"{_IS_COMPANY_LISTED}{company_in_scope(scope, 'companies')}{is_owner}"
 
 
-def _load(tx: Transaction, which: str, parameters: dict[str, Any]) -> dict[ClinicKey, Clinic]:
-    found = tx.execute(
-        text(
-            f"SELECT company_id, clinic_id, timezone, {_IS_LISTED} AS is_listed, since, "
-            "integration, charge_types "
-            "FROM clinics JOIN companies USING (company_id) LEFT JOIN settings_changes USING (company_id, clinic_id) "
-            f"{which} ORDER BY clinic_id, company_id, since, settings_changes.id"
-        ),
+def _query(which: str, parameters: dict[str, Any]) -> Query[dict[ClinicKey, Clinic]]:
+    return Query(
+        f"SELECT company_id, clinic_id, timezone, {_IS_LISTED} AS is_listed, since, integration, charge_types "
+        "FROM clinics JOIN companies USING (company_id) LEFT JOIN settings_changes USING (company_id, clinic_id) "
+        f"{which} ORDER BY clinic_id, company_id, since, settings_changes.id",
         parameters,
+        _clinics_of,
     )
+
+
+def _clinics_of(rows: Iterable[Any]) -> dict[ClinicKey, Clinic]:
     clinics: dict[ClinicKey, Clinic] = {}
-    for row in found:
+    for row in rows:
         key = ClinicKey(row.company_id, row.clinic_id)
         clinic = clinics.get(key, Clinic(key, row.timezone, is_retired=not row.is_listed))
+        clinics[key] = clinic
         if row.since is not None and row.is_listed:
             settings = ClinicSettings(row.integration, frozenset(map(ChargeType, row.charge_types)))
-            clinic = replace(clinic, changes=(*clinic.changes, SettingsChange(row.since, settings)))
-        clinics[key] = clinic
+            clinics[key] = replace(clinic, changes=(*clinic.changes, SettingsChange(row.since, settings)))
     return clinics
 
 

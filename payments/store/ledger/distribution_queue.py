@@ -7,6 +7,7 @@ from payments.core.postponed_work import WorkItem, WorkKind
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.conditions import has_not_moved
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import defer
 from payments.store.db.statement import text
 from payments.store.ledger.patients import PATIENT_KEY_COLUMNS, PatientKey, patient_rows
 from payments.store.ledger.postponed_work import is_postponed
@@ -25,8 +26,9 @@ def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> i
     if rows:
         named, enqueued = [*PATIENT_KEY_COLUMNS, "named_at"], [*PATIENT_KEY_COLUMNS, "marked_at"]
         insert_patients = insert_statement(patients, named, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")
-        tx.execute(
-            text(f"WITH known AS ({insert_patients}) {insert_statement(distribution_queue, enqueued)}"),
+        defer(
+            tx,
+            f"WITH known AS ({insert_patients}) {insert_statement(distribution_queue, enqueued)}",
             column_arrays(rows, [*named, "marked_at"]),
         )
     return len(rows)

@@ -1,7 +1,7 @@
 """Ledger entries. They are inserted, and never changed or deleted (rule D1)."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from payments.contract.event import ChargeType, Method
 from payments.contract.keys import LineKey
 from payments.core.line import EntryDimensions, EntryKind, LedgerPosting, Line
 from payments.core.undoing import PostedEntry
-from payments.store.db.bulk import append
+from payments.store.db.bulk import FEW_ROWS, append, append_few
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.ledger.findings import StoredFinding
@@ -56,16 +56,17 @@ class EntryHeader(NamedTuple):
 def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], header: EntryHeader) -> None:
     """Insert entries. `line_refs` maps the key of each line to its row id. Either all entries have an origin, or none.
 
-    Raises DBAPIError if a deposit date lies in a closed month, because a trigger then refuses all entries (rule D7).
+    If a deposit date lies in a closed month, a trigger refuses all entries: raises DBAPIError (rule D7). The COMMIT
+    raises it if there are few entries.
     """
     if not added:
         return
-    rows = (_entry_values(new, line_refs[new.line.key], header) for new in added)
-    if added[0].origin is None:
-        append(tx, entries, _WRITTEN_COLUMNS, rows)
-    else:
-        origins = (new.origin or () for new in added)
-        append(tx, entries, [*_WRITTEN_COLUMNS, *EntryOrigin._fields], map(operator.add, rows, origins))
+    rows: Iterable[tuple[object, ...]] = (_entry_values(new, line_refs[new.line.key], header) for new in added)
+    columns = _WRITTEN_COLUMNS
+    if added[0].origin is not None:
+        columns = [*_WRITTEN_COLUMNS, *EntryOrigin._fields]
+        rows = map(operator.add, rows, (new.origin or () for new in added))
+    (append if len(added) > FEW_ROWS else append_few)(tx, entries, columns, rows)
 
 
 def list_posted_by_acceptance(tx: Transaction, company_id: str, finding: StoredFinding) -> list[PostedEntry]:

@@ -2,13 +2,13 @@
 
 import json
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
 from payments.core.history import HistoryCode, Params
-from payments.store.db.bulk import append
+from payments.store.db.bulk import FEW_ROWS, append, append_few
 from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 from payments.store.tables import history
@@ -46,12 +46,13 @@ def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
     """Insert history events."""
     if not history_events:
         return
-    rows = ((*_field_values(each), _to_json(each.params)) for each in history_events)
-    if any(each.finding_ref for each in history_events):
-        refs = ((each.finding_ref,) for each in history_events)
-        append(tx, history, [*_COLUMNS, "finding_ref"], map(operator.add, rows, refs))
-    else:  # an import: it writes no more columns than it needs
-        append(tx, history, _COLUMNS, rows)
+    are_few, columns = len(history_events) <= FEW_ROWS, _COLUMNS
+    convert = _or_none if are_few else _to_json
+    rows: Iterable[tuple[object, ...]] = ((*_field_values(each), convert(each.params)) for each in history_events)
+    if any(each.finding_ref for each in history_events):  # an import writes no more columns than it needs
+        columns = [*_COLUMNS, "finding_ref"]
+        rows = map(operator.add, rows, ((each.finding_ref,) for each in history_events))
+    (append_few if are_few else append)(tx, history, columns, rows)
 
 
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
@@ -68,6 +69,10 @@ def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
         {"ids": list(entry_ids)},
     )
     return {row.entry_id: row.error for row in found}
+
+
+def _or_none(params: Params | None) -> Params | None:
+    return params or None
 
 
 def _to_json(params: Params | None) -> str | None:

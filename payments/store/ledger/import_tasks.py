@@ -6,14 +6,16 @@ from typing import NamedTuple
 from payments.core.scope import Scope
 from payments.store.db.conditions import in_scope, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import defer
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 
 
 def add(tx: Transaction, at: datetime, who: str, task_id: str) -> None:
     """Store the task of the current transaction."""
-    tx.execute(
-        text("INSERT INTO import_tasks (at, who, task_id) VALUES (:at, :who, :task_id) ON CONFLICT DO NOTHING"),
+    defer(
+        tx,
+        "INSERT INTO import_tasks (at, who, task_id) VALUES (:at, :who, :task_id) ON CONFLICT DO NOTHING",
         {"at": at, "who": who, "task_id": task_id},
     )
 

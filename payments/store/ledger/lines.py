@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import RowMapping
+from psycopg.rows import dict_row
 from sqlalchemy.exc import IntegrityError
 
 from payments.contract.event import ChargeType, Method, PaymentSaved
@@ -16,11 +17,12 @@ from payments.core.due_items import DueItems
 from payments.core.line import EntryDimensions, LedgerPosting, Line
 from payments.core.scope import Scope
 from payments.store.db.as_of import changed_at
-from payments.store.db.bulk import append, column_arrays, key_arrays, unnest_item
+from payments.store.db.bulk import FEW_ROWS, Row, append, append_few, key_arrays, unnest_item
 from payments.store.db.conditions import has_not_moved, scope_parameters
 from payments.store.db.connection import ConcurrentWriteError, Transaction
 from payments.store.db.fair_shares import due_rows
 from payments.store.db.line_entries import entries_of_line
+from payments.store.db.pipeline import Query, defer, fetch
 from payments.store.db.printed_key import printed_key
 from payments.store.db.statement import text
 from payments.store.ledger.outcome_columns import OutcomeColumns, outcome_of, to_columns
@@ -35,7 +37,6 @@ _KEY_LIST, _ENTRIES_ASKED = ", ".join(_KEY_COLUMNS), entries_of_line("asked.comp
 _OTHER_COLUMNS = "patient_id version deleted saved_at saved_on content_hash attempts requeued_at".split()
 _OUTCOME_COLUMNS = OutcomeColumns._fields
 _WRITTEN_COLUMNS = [*_KEY_COLUMNS, *_OTHER_COLUMNS, "settled_notes", *_CONTENT_COLUMNS, *_OUTCOME_COLUMNS, "changed_at"]
-_WAITS_FOR_PATIENT = "(lines.application = 'held' OR lines.reason = 'patient_not_found')"
 _DUE_QUERY = due_rows("lines", "FOR NO KEY UPDATE SKIP LOCKED")
 _DUE_AMONG_QUERY = (
     f"SELECT * FROM lines WHERE due_at <= :now AND id = ANY(:only) AND {has_not_moved('lines')} "
@@ -53,19 +54,19 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """
+    return with_postings(tx, fetch(tx, lock_query(keys)))
+
+
+def lock_query(keys: Iterable[LineKey]) -> Query[list[Row]]:
+    """Return the query of `lock`. `with_postings` completes its rows."""
     wanted = sorted(set(keys))
-    if not wanted:
-        return {}
-    found = tx.execute(
-        text(
-            # Row by row through the index. Otherwise the planner scans the whole table while it is small.
-            f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY_COLUMNS)} ORDER BY 1, 2, 3, 4) AS wanted, "
-            "LATERAL (SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
-            "AND payment_id = wanted.payment_id AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
-        ),
-        key_arrays(wanted, _KEY_COLUMNS),
+    statement = (
+        # Row by row through the index. Otherwise the planner scans the whole table while it is small.
+        f"SELECT locked.* FROM (SELECT * FROM {unnest_item(lines, _KEY_COLUMNS)} ORDER BY 1, 2, 3, 4) AS wanted, "
+        "LATERAL (SELECT * FROM lines WHERE company_id = wanted.company_id AND clinic_id = wanted.clinic_id "
+        "AND payment_id = wanted.payment_id AND line_id = wanted.line_id LIMIT 1 FOR NO KEY UPDATE) AS locked"
     )
-    return _load_lines(tx, found.mappings().all())
+    return Query(statement if wanted else "", key_arrays(wanted, _KEY_COLUMNS), list, dict_row)
 
 
 def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
@@ -75,7 +76,7 @@ def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Lin
     """
     query, only = (_DUE_QUERY, {}) if due.only is None else (_DUE_AMONG_QUERY, {"only": list(due.only)})
     found = tx.execute(text(query), {"now": now, "limit": due.limit} | only)
-    return _load_lines(tx, found.mappings().all())
+    return with_postings(tx, found.mappings().all())
 
 
 def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict[LineKey, Line]:
@@ -91,26 +92,28 @@ def lock_by_id(tx: Transaction, line_refs: Iterable[int], *, wait: bool) -> dict
         ),
         {"refs": sorted(set(line_refs))},
     )
-    return _load_lines(tx, found.mappings().all())
+    return with_postings(tx, found.mappings().all())
 
 
-def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineKey, int]:
+def write(
+    tx: Transaction, changed: Sequence[Line], now: datetime, reserved_ids: Sequence[int] = ()
+) -> dict[LineKey, int]:
     """Update lines that this transaction has locked, and insert lines without an id. Return the row ids of all by key.
 
-    Raises ConcurrentWriteError if another worker has created one of the new lines meanwhile.
+    New lines get the ids of `reserve_query`, if there are enough. Raises ConcurrentWriteError, at the latest with the
+    COMMIT, if another worker has created one of the new lines meanwhile.
     """
     ids = {line.key: line.id for line in changed if line.id is not None}
     existing = [line for line in changed if line.id is not None]
     if existing:
         columns = ["id", *_WRITTEN_COLUMNS[len(_KEY_COLUMNS) :]]
         assignments = ", ".join(f"{name} = new.{name}" for name in columns[1:-1])
-        tx.execute(
+        defer(
+            tx,
             # The second condition on the id makes PostgreSQL use the index instead of scanning the table.
-            text(
-                f"UPDATE lines SET {assignments}, {changed_at('lines', 'new.changed_at')} "
-                f"FROM {unnest_item(lines, columns)} "
-                "WHERE lines.id = new.id AND lines.id = ANY(:id)"
-            ),
+            f"UPDATE lines SET {assignments}, {changed_at('lines', 'new.changed_at')} "
+            f"FROM {unnest_item(lines, columns)} "
+            "WHERE lines.id = new.id AND lines.id = ANY(:id)",
             {
                 name: list(values)
                 for name, values in zip(
@@ -118,58 +121,38 @@ def write(tx: Transaction, changed: Sequence[Line], now: datetime) -> dict[LineK
                 )
             },
         )
-    return ids | _create(tx, sorted((line for line in changed if line.id is None), key=lambda line: line.key), now)
-
-
-def _create(tx: Transaction, new: Sequence[Line], now: datetime) -> dict[LineKey, int]:
-    """Insert lines by COPY, which is faster than INSERT ... ON CONFLICT. Return their row ids by key."""
+    new = sorted((line for line in changed if line.id is None), key=lambda line: line.key)
     if not new:
-        return {}
-    reserved = text("SELECT nextval('lines_id_seq') FROM generate_series(1, :count)")
-    ids = dict(zip((line.key for line in new), tx.execute(reserved, {"count": len(new)}).scalars(), strict=True))
+        return ids
+    if len(reserved_ids) < len(new):
+        reserved_ids = fetch(tx, reserve_query(len(new)))
+    created = dict(zip((line.key for line in new), reserved_ids, strict=False))
+    _create(tx, [(created[line.key], *_line_values(line), now) for line in new])
+    return ids | created
+
+
+def reserve_query(count: int) -> Query[list[int]]:
+    """Return the query that reserves row ids for new lines."""
+    return Query(
+        "SELECT nextval('lines_id_seq') AS id FROM generate_series(1, :count)" if count else "",
+        {"count": count},
+        lambda rows: [row.id for row in rows],
+    )
+
+
+def _create(tx: Transaction, rows: Sequence[Sequence[object]]) -> None:
+    """Insert rows by COPY, which is faster than INSERT ... ON CONFLICT. A few rows are sent with the COMMIT."""
+    conflict = ConcurrentWriteError(f"one of {len(rows)} new lines was created by another worker")
+    columns = ["id", *_WRITTEN_COLUMNS]
+    if len(rows) <= FEW_ROWS:
+        append_few(tx, lines, columns, rows, conflict)
+        return
     try:
-        append(tx, lines, ["id", *_WRITTEN_COLUMNS], ((ids[line.key], *_line_values(line), now) for line in new))
+        append(tx, lines, columns, rows)
     except IntegrityError as error:
         if isinstance(error.orig, UniqueViolation):
-            raise ConcurrentWriteError(f"one of {len(new)} new lines was created by another worker") from error
+            raise conflict from error
         raise
-    return ids
-
-
-def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str]]) -> set[LineKey]:
-    """Return the keys of the lines of these patients that wait for their patient.
-
-    `patients` are (company, patient) pairs. A line waits if it is held, or is Not Sent because its patient was unknown.
-    """
-    rows = [{"company_id": company_id, "patient_id": patient_id} for company_id, patient_id in patients]
-    columns = ["company_id", "patient_id"]
-    found = tx.execute(
-        text(
-            f"SELECT {_KEY_LIST} FROM lines JOIN {unnest_item(lines, columns)} "
-            f"USING (company_id, patient_id) WHERE {_WAITS_FOR_PATIENT}"
-        ),
-        column_arrays(rows, columns),
-    )
-    return {LineKey(**row) for row in found.mappings()}
-
-
-def make_due(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
-    """Make lines due if they still wait for a patient. Return the number of lines that were made due.
-
-    This transaction has locked the lines. `due_at` is set to the save time or to `now`, whichever is earlier. With
-    `now` alone, a clock that is set back later would delay the lines.
-    """
-    refs = [line.id for line in waiting]
-    if not refs:
-        return 0
-    released = tx.execute(
-        text(
-            f"UPDATE lines SET due_at = least(saved_at, :now), {changed_at('lines')} "
-            f"WHERE id = ANY(:refs) AND {_WAITS_FOR_PATIENT}"
-        ),
-        {"refs": refs, "now": now},
-    )
-    return released.rowcount
 
 
 def printed_keys(tx: Transaction, line_refs: Iterable[int], scope: Scope) -> dict[int, str]:
@@ -186,7 +169,8 @@ def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
     return {row_id: str(LocalKey(*key)) for row_id, *key in found}
 
 
-def _load_lines(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Line]:
+def with_postings(tx: Transaction, rows: Sequence[Any]) -> dict[LineKey, Line]:
+    """Return the lines of rows of `lines`, with their postings, by key."""
     by_ref = {row["id"]: row for row in rows}
     postings: dict[int, list[LedgerPosting]] = {ref: [] for ref in by_ref}
     linked: Counter[int] = Counter()
@@ -210,7 +194,7 @@ def _load_lines(tx: Transaction, rows: Sequence[RowMapping]) -> dict[LineKey, Li
     return {line.key: line for line in found_lines}
 
 
-def _to_line(row: RowMapping, postings: tuple[LedgerPosting, ...], linked_count: int) -> Line:
+def _to_line(row: Row, postings: tuple[LedgerPosting, ...], linked_count: int) -> Line:
     key = LineKey(*(row[name] for name in _KEY_COLUMNS))
     return Line(
         key=key,
@@ -231,7 +215,7 @@ def _to_line(row: RowMapping, postings: tuple[LedgerPosting, ...], linked_count:
     )
 
 
-def _to_content(row: RowMapping) -> PaymentSaved:
+def _to_content(row: Row) -> PaymentSaved:
     """Return the content that was last saved. It was validated on receipt, so it is not validated again."""
     named = {name: row[name] for name in (*_KEY_COLUMNS, "patient_id", "version", "saved_at", *_CONTENT_COLUMNS)}
     named["charge_type"] = ChargeType(row["charge_type"])

@@ -1,6 +1,6 @@
 """Company months. An import or an adjustment that depends on their states share-locks them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from payments.core.scope import Scope
 from payments.store.db.bulk import column_arrays, insert_statement, unnest_item
 from payments.store.db.conditions import company_in_scope, has_not_moved, scope_parameters
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import Query, fetch, fetch_together
 from payments.store.db.statement import text
 from payments.store.tables import company_months
 
@@ -24,23 +25,52 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
     order (company, month). Waits for a running close.
     """
     keys = sorted(set(wanted))
-    if not keys:
-        return {}
-    companies = {company_id for company_id, _ in keys}
-    found = _share_lock(tx, keys)
-    missing = [key for key in keys if key not in found]
+    found, dates = fetch_together(tx, share_lock_query(keys), lock_dates_query(keys))
+    return with_missing(tx, keys, found, dates)
+
+
+def share_lock_query(keys: Sequence[CompanyMonth]) -> Query[dict[CompanyMonth, MonthState]]:
+    """Return the query that locks the months that have a row, and reads their stored states.
+
+    `with_missing` completes it.
+    """
+    statement = (
+        "SELECT company_months.company_id, company_months.month, state FROM company_months "
+        f"JOIN {unnest_item(company_months, _KEY_COLUMNS)} USING (company_id, month) "
+        "ORDER BY 1, 2 FOR SHARE OF company_months"
+    )
+    return Query(
+        statement if keys else "",
+        column_arrays(_key_rows(keys), _KEY_COLUMNS),
+        lambda rows: {(row.company_id, Month.of(row.month)): MonthState(row.state) for row in rows},
+    )
+
+
+def lock_dates_query(keys: Iterable[CompanyMonth]) -> Query[dict[str, LockedMonths]]:
+    """Return the query of `lock_dates` for the companies of months.
+
+    Send it after `share_lock_query`: a close that had the rows locked may have changed the dates.
+    """
+    return _lock_dates_query({company_id for company_id, _ in keys})
+
+
+def with_missing(
+    tx: Transaction,
+    keys: Sequence[CompanyMonth],
+    found: Mapping[CompanyMonth, MonthState],
+    dates: Mapping[str, LockedMonths],
+) -> dict[CompanyMonth, MonthState]:
+    """Return the result of `share_lock`, and insert missing rows.
+
+    `found` and `dates` are the results of `share_lock_query` and `lock_dates_query`.
+    """
+    # No lock is needed for a month that counts as closed: it remains so.
+    missing = [key for key in keys if key not in found and not dates[key[0]].is_closed(key[1])]
     if missing:
-        # No lock is needed for a month that counts as closed: it remains so.
-        dates = lock_dates(tx, companies)
-        missing = [(company_id, month) for company_id, month in missing if not dates[company_id].is_closed(month)]
-        rows = _key_rows(missing)
-        tx.execute(
-            text(insert_statement(company_months, _KEY_COLUMNS, "ON CONFLICT DO NOTHING")),
-            column_arrays(rows, _KEY_COLUMNS),
-        )
-        found |= _share_lock(tx, missing)
-    # Read after the rows are locked: a close that had them locked may have changed the dates.
-    dates = lock_dates(tx, companies)
+        statement = insert_statement(company_months, _KEY_COLUMNS, "ON CONFLICT DO NOTHING")
+        tx.execute(text(statement), column_arrays(_key_rows(missing), _KEY_COLUMNS))
+        added, dates = fetch_together(tx, share_lock_query(missing), lock_dates_query(keys))
+        found = {**found, **added}
     return {key: dates[key[0]].state(key[1], found.get(key, MonthState.OPEN)) for key in keys}
 
 
@@ -61,16 +91,7 @@ def lock_date(tx: Transaction, company_id: str) -> LockedMonths:
 
 def lock_dates(tx: Transaction, company_ids: Iterable[str]) -> dict[str, LockedMonths]:
     """Return the latest closed month and the latest closing month of each company. Takes no row lock."""
-    found = tx.execute(
-        text(
-            "SELECT company_id, months_closed_through(company_id) AS closed, months_closing_through(company_id) "
-            "AS closing FROM unnest(CAST(:company_ids AS text[])) AS company_id"
-        ),
-        {"company_ids": sorted(set(company_ids))},
-    )
-    return {
-        row.company_id: LockedMonths(*(day and Month.of(day) for day in (row.closed, row.closing))) for row in found
-    }
+    return fetch(tx, _lock_dates_query(company_ids))
 
 
 class OpenMonth(NamedTuple):
@@ -95,19 +116,19 @@ def oldest_open(tx: Transaction, scope: Scope, limit: int) -> list[OpenMonth]:
     return [OpenMonth(row[0], Month.of(row[1]), MonthState(row[2]), row[3]) for row in found]
 
 
-def _share_lock(tx: Transaction, keys: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    rows = _key_rows(keys)
-    if not rows:
-        return {}
-    found = tx.execute(
-        text(
-            "SELECT company_months.company_id, company_months.month, state FROM company_months "
-            f"JOIN {unnest_item(company_months, _KEY_COLUMNS)} USING (company_id, month) "
-            "ORDER BY 1, 2 FOR SHARE OF company_months"
-        ),
-        column_arrays(rows, _KEY_COLUMNS),
+def _lock_dates_query(company_ids: Iterable[str]) -> Query[dict[str, LockedMonths]]:
+    ids = sorted(set(company_ids))
+    statement = (
+        "SELECT company_id, months_closed_through(company_id) AS closed, months_closing_through(company_id) "
+        "AS closing FROM unnest(CAST(:company_ids AS text[])) AS company_id"
     )
-    return {(row.company_id, Month.of(row.month)): MonthState(row.state) for row in found}
+    return Query(
+        statement if ids else "",
+        {"company_ids": ids},
+        lambda rows: {
+            row.company_id: LockedMonths(*(day and Month.of(day) for day in (row.closed, row.closing))) for row in rows
+        },
+    )
 
 
 def closing_times(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, datetime]:

@@ -8,6 +8,7 @@ from payments.contract.event import PatientSaved
 from payments.core.patient import PatientVersion
 from payments.store.db.bulk import column_arrays, insert_statement, key_arrays, unnest_item
 from payments.store.db.connection import Transaction
+from payments.store.db.pipeline import Query, fetch
 from payments.store.db.statement import text
 from payments.store.tables import patients
 
@@ -32,23 +33,20 @@ class LockedPatients(NamedTuple):
     versions: dict[PatientKey, PatientVersion]
 
 
-def lock(
-    tx: Transaction, paying: Iterable[PatientKey], now: datetime, saving: Iterable[PatientKey] = ()
-) -> LockedPatients:
-    """Lock the unknown patients and the patients being saved. Return which of all these patients Billing knows.
+def lock(tx: Transaction, unknown: Iterable[PatientKey], saving: Iterable[PatientKey], now: datetime) -> LockedPatients:
+    """Lock unknown patients and the patients being saved. Return which of these Billing knows meanwhile.
 
-    `paying` are the patients of payments and charges, `saving` the patients of `patient.saved` events. Missing rows are
-    inserted. If another worker imports a `patient.saved` event meanwhile, it waits for this transaction, and then finds
-    the payments that wait for the patient.
+    `unknown` are patients of payments and charges whom `find_known` did not return, `saving` the patients of
+    `patient.saved` events. Missing rows are inserted. If another worker imports a `patient.saved` meanwhile, its import
+    waits for this transaction, and then finds the payments that it must release.
 
     Locks: unknown paying patients FOR SHARE, saved patients FOR NO KEY UPDATE. All are locked in one statement, in the
     order (company, patient), so that two workers cannot deadlock.
     """
-    wanted, saved = set(paying), set(saving)
-    in_billing = find_known(tx, wanted)
-    to_lock = patient_rows((wanted - in_billing) | saved)
+    saved = set(saving)
+    to_lock = patient_rows(saved.union(unknown))
     if not to_lock:
-        return LockedPatients(in_billing, {})
+        return LockedPatients(set(), {})
     named = [row | {"named_at": now} for row in to_lock]
     tx.execute(
         text(insert_statement(patients, _NAMED_COLUMNS, "ORDER BY 1, 2 ON CONFLICT DO NOTHING")),
@@ -70,7 +68,7 @@ def lock(
     versions = {
         (row.company_id, row.patient_id): PatientVersion(row.version, row.name) for row in locked if row.version
     }
-    return LockedPatients(in_billing | known_now, versions)
+    return LockedPatients(known_now, versions)
 
 
 def try_lock(tx: Transaction, paying: Iterable[PatientKey]) -> tuple[set[PatientKey], set[PatientKey]]:
@@ -115,17 +113,23 @@ def save(tx: Transaction, saved: Mapping[PatientKey, PatientSaved], now: datetim
 
 def find_known(tx: Transaction, wanted: Iterable[PatientKey]) -> set[PatientKey]:
     """Return which of these patients Billing knows. Takes no locks."""
-    keys = sorted(set(wanted))
+    return fetch(tx, known_query(wanted))
+
+
+def known_query(wanted: Iterable[PatientKey]) -> Query[set[PatientKey]]:
+    """Return the query of `find_known`."""
+    keys = set(wanted)
     # The others are returned, because usually there are none.
-    unknown = tx.execute(
-        text(
-            "SELECT wanted.company_id, wanted.patient_id "
-            f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted "
-            f"LEFT JOIN LATERAL ({_LOOKUP_QUERY} LIMIT 1) AS own ON true WHERE own.known_at IS NULL"
-        ),
-        key_arrays(keys, PATIENT_KEY_COLUMNS),
+    statement = (
+        "SELECT wanted.company_id, wanted.patient_id "
+        f"FROM (SELECT * FROM {unnest_item(patients, PATIENT_KEY_COLUMNS)}) AS wanted "
+        f"LEFT JOIN LATERAL ({_LOOKUP_QUERY} LIMIT 1) AS own ON true WHERE own.known_at IS NULL"
     )
-    return set(keys).difference(map(tuple, unknown))
+    return Query(
+        statement if keys else "",
+        key_arrays(sorted(keys), PATIENT_KEY_COLUMNS),
+        lambda unknown: keys.difference((row.company_id, row.patient_id) for row in unknown),
+    )
 
 
 def patient_rows(keys: Iterable[PatientKey]) -> list[dict[str, Any]]:

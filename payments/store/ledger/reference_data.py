@@ -1,8 +1,8 @@
 """Reference data for a batch: clinics with their settings, patients and months, loaded in a few round trips."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,7 +14,8 @@ from payments.core.import_stats import RunContext
 from payments.core.line import Line
 from payments.core.month import Month, MonthState
 from payments.store.db.connection import Transaction
-from payments.store.ledger import clinics, months
+from payments.store.db.pipeline import fetch_together
+from payments.store.ledger import clinics, lines, months
 from payments.store.ledger.clinics import Clinic
 from payments.store.ledger.patients import PatientKey
 
@@ -44,7 +45,7 @@ class LookupScope(NamedTuple):
 class ReferenceData:
     """The clinics, the known patients, the month states, and each company's current date.
 
-    The months stay share-locked until the commit.
+    The months stay share-locked until the commit. `reserved_ids` are row ids for new lines.
     """
 
     run: RunContext
@@ -52,6 +53,11 @@ class ReferenceData:
     known_patients: set[PatientKey]
     months: dict[str, dict[Month, MonthState]]
     local_dates: dict[str, date]
+    reserved_ids: Sequence[int] = ()
+
+    def with_patients(self, known: set[PatientKey]) -> "ReferenceData":
+        """Return these data with the patients whom Billing knows, from `patients.lock`."""
+        return replace(self, known_patients=known)
 
     def import_context(self, key: ClinicKey, patient_id: str, settings_as_of: datetime) -> ImportContext:
         """Return the context for evaluating one line. `settings_as_of` is the moment whose clinic settings apply."""
@@ -74,26 +80,31 @@ def load_reference_data(
     tx: Transaction,
     scopes: Iterable[LookupScope],
     run: RunContext,
-    known_patients: set[PatientKey] | None = None,
     loaded_clinics: Mapping[ClinicKey, Clinic] | None = None,
+    *,
+    new_lines: int = 0,
 ) -> ReferenceData:
     """Load the reference data of these scopes. Their clinics must exist.
 
-    `known_patients` are the patients whom Billing knows, from `patients.lock`. `loaded_clinics` are the clinics of the
-    scopes, if the caller has loaded them. Locks: the months FOR SHARE, as `months.share_lock` does.
+    The patients are missing: see `with_patients`. `loaded_clinics` are the clinics of the scopes, if the caller has
+    loaded them. Row ids for `new_lines` lines are reserved. Locks: the months FOR SHARE, as `months.share_lock` does.
     """
     needed = list(scopes)
     found = clinics.load(tx, {scope.clinic for scope in needed}) if loaded_clinics is None else loaded_clinics
     states: dict[str, dict[Month, MonthState]] = defaultdict(dict)
-    locked = months.share_lock(tx, {(scope.clinic.company_id, Month.of(day)) for scope in needed for day in scope.days})
-    for (company_id, month), state in locked.items():
+    keys = sorted({(scope.clinic.company_id, Month.of(day)) for scope in needed for day in scope.days})
+    locked, dates, reserved_ids = fetch_together(
+        tx, months.share_lock_query(keys), months.lock_dates_query(keys), lines.reserve_query(new_lines)
+    )
+    for (company_id, month), state in months.with_missing(tx, keys, locked, dates).items():
         states[company_id][month] = state
     return ReferenceData(
         run=run,
         clinics=found,
-        known_patients=known_patients or set(),
+        known_patients=set(),
         months=states,
         local_dates={
             key.company_id: run.now.astimezone(ZoneInfo(clinic.timezone)).date() for key, clinic in found.items()
         },
+        reserved_ids=reserved_ids,
     )
