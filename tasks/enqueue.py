@@ -45,6 +45,11 @@ def enqueue_once(broker: redis.Redis, task_name: str, headers: Mapping[str, obje
         log.info("enqueue_failed", enqueued_task=task_name, error_class=type(error).__name__)
 
 
+def has_following(stats: ImportStats) -> bool:
+    """Return whether `enqueue_following` would enqueue a task."""
+    return bool(stats.released or stats.to_examine or stats.to_distribute)
+
+
 def enqueue_following(broker: redis.Redis, stats: ImportStats) -> None:
     """Enqueue the tasks for which an import left work. Errors of the broker are logged and not raised."""
     if stats.released:

@@ -1,7 +1,8 @@
 """The import attempts of a worker. It reads or claims entries, and imports them or stores them as dead letters."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -9,9 +10,11 @@ from payments.contract.stream_entry import StreamEntry
 from payments.core.import_stats import ImportStats
 from payments.journeys import retrying
 from payments.store.db.connection import is_reachable
+from tasks.enqueue import has_following
 from tasks.feed.attempt_errors import NotAnsweringError
 from tasks.feed.bisection import run_or_bisect
-from tasks.feed.leased_import import NOTHING_IMPORTED, import_leased
+from tasks.feed.leased_import import NOTHING_IMPORTED, Acknowledge, import_leased
+from tasks.feed.streams import Streams
 from tasks.resources import Resources
 from tasks.transactions import run_in_transaction
 
@@ -24,42 +27,65 @@ BLOCK_MS = 50
 
 
 def import_new(
-    resources: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None
+    resources: Resources,
+    reply_to: str,
+    streams: Sequence[str] = (),
+    trace: str | None = None,
+    acknowledge: Acknowledge | None = None,
 ) -> ImportStats:
     """Import at most one chunk of new entries of these streams. An empty `streams` means the unnumbered stream.
 
     After the entries are read, a reply is pushed onto the list `reply_to`, on which the dispatcher waits. `trace` is
-    the traceparent of the dispatcher's request.
+    the traceparent of the dispatcher's request. `acknowledge` is called with the ids of committed entries. By
+    default it acknowledges them immediately.
 
     Raises NotAnsweringError if PostgreSQL does not answer. Raises errors that are outages; the entries that are not
     imported by then stay pending.
     """
     names = streams or [resources.settings.stream]
     chunk_events = resources.settings.chunk_events
-    return _import(resources, trace, lambda: resources.streams.read_new(names, chunk_events, reply_to))
+    return _import(resources, trace, lambda: resources.streams.read_new(names, chunk_events, reply_to), acknowledge)
 
 
 def import_time_slice(
     resources: Resources, reply_to: str, streams: Sequence[str] = (), trace: str | None = None
-) -> Iterator[ImportStats]:
+) -> Generator[ImportStats, None, None]:
     """Import new entries chunk by chunk for a time slice. Yield the statistics of each chunk after its commit.
+
+    The entries of a chunk are acknowledged when the next one is read, in one round trip. They are acknowledged before
+    if the statistics cause further work, and at the end.
 
     The slice continues while new entries arrive, because one message per payment would cost more than the import. It
     ends early after a failure. It also ends early if the import released held payments, so that those are imported
     before new ones. Raises the errors of `import_new`.
     """
     ends_at = time.monotonic() + TIME_SLICE_SECONDS
-    stats = import_new(resources, reply_to, streams, trace)
-    while stats != NOTHING_IMPORTED:
-        yield stats
-        if stats.failed or stats.released or time.monotonic() >= ends_at:
-            return
-        # PostgreSQL has just answered, so it is not checked again.
-        entries = resources.streams.read_new_blocking(resources.settings.chunk_events, BLOCK_MS)
-        if not entries:
-            return
-        with resources.tracing.chunk_span(trace):
-            stats = import_leased(resources, entries, resources.failing_companies)
+    with _committed_entries(resources.streams) as committed:
+        stats = import_new(resources, reply_to, streams, trace, committed.extend)
+        while stats != NOTHING_IMPORTED:
+            if has_following(stats):
+                resources.streams.acknowledge(committed)
+                committed.clear()
+            yield stats
+            if stats.failed or stats.released or time.monotonic() >= ends_at:
+                return
+            # PostgreSQL has just answered, so it is not checked again.
+            entries = resources.streams.read_new_blocking(resources.settings.chunk_events, BLOCK_MS, committed)
+            committed.clear()
+            if not entries:
+                return
+            with resources.tracing.chunk_span(trace):
+                stats = import_leased(resources, entries, resources.failing_companies, acknowledge=committed.extend)
+
+
+@contextmanager
+def _committed_entries(streams: Streams) -> Iterator[list[str]]:
+    """Yield a list for the ids of committed entries. Those that are left in it at the end are acknowledged."""
+    committed: list[str] = []
+    try:
+        yield committed
+    finally:
+        streams.acknowledge(committed)
 
 
 def import_unrequested(resources: Resources) -> ImportStats:
@@ -86,7 +112,12 @@ def import_entries(resources: Resources, entry_ids: Sequence[str]) -> ImportStat
     return _import(resources, None, lambda: resources.streams.claim(entry_ids))
 
 
-def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence[StreamEntry]]) -> ImportStats:
+def _import(
+    resources: Resources,
+    trace: str | None,
+    read: Callable[[], Sequence[StreamEntry]],
+    acknowledge: Acknowledge | None = None,
+) -> ImportStats:
     """Call `read` to read entries, and import them.
 
     Check PostgreSQL first, because an entry that was read stays pending.
@@ -95,7 +126,9 @@ def _import(resources: Resources, trace: str | None, read: Callable[[], Sequence
         raise NotAnsweringError
     with resources.tracing.chunk_span(trace):
         entries = read()
-        return import_leased(resources, entries, resources.failing_companies) if entries else NOTHING_IMPORTED
+        if not entries:
+            return NOTHING_IMPORTED
+        return import_leased(resources, entries, resources.failing_companies, acknowledge=acknowledge)
 
 
 def dead_letter(resources: Resources, entry_ids: Sequence[str], min_idle_ms: int = 0) -> ImportStats:

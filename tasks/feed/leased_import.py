@@ -8,7 +8,7 @@ entries that are not imported stay pending, and no attempt is counted.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 DIVISIONS_MAX = 20
 """Maximum number of times that an importer divides a chunk. To find one of 500 entries takes nine divisions."""
 NOTHING_IMPORTED = ImportStats()
+Acknowledge = Callable[[Sequence[str]], None]
+"""A function that acknowledges the entries with these ids, or does it soon."""
 
 
 class _Part(NamedTuple):
@@ -51,10 +53,13 @@ class _Part(NamedTuple):
 class _Result:
     """Statistics of an import, and the entries that must be retried.
 
+    `acknowledge` is called with the ids of the entries of each commit.
+
     `failed` are the entries that failed alone. `undecided` are the entries of failing parts that were not divided down
     to single entries.
     """
 
+    acknowledge: Acknowledge
     stats: ImportStats = field(default_factory=ImportStats)
     failed: list[StreamEntry] = field(default_factory=list)
     undecided: list[StreamEntry] = field(default_factory=list)
@@ -65,14 +70,17 @@ def import_leased(
     entries: Sequence[StreamEntry],
     failing: FailingCompanies | None = None,
     divisions_max: int = DIVISIONS_MAX,
+    acknowledge: Acknowledge | None = None,
 ) -> ImportStats:
     """Import entries that were just read or claimed. Renew their leases until the import ends.
+
+    `acknowledge` is called with the ids of the entries of each commit. By default it acknowledges them immediately.
 
     The entries of a company in `failing` are imported last and are not divided; `failing` is updated afterwards. Other
     entries that fail are divided up to `divisions_max` times. Raises errors that are outages; the entries that are not
     imported by then stay pending.
     """
-    result = _Result()
+    result = _Result(acknowledge or resources.streams.acknowledge)
     try:
         with resources.leases.hold(resources.streams, [entry.entry_id for entry in entries]):
             _import_or_divide(resources, _first_parts(entries, failing), result, divisions_max)
@@ -99,7 +107,7 @@ def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result
         part = (undivided or divided).popleft()
         if part.is_divided and divisions >= divisions_max:
             result.undecided += part.entries
-        elif (stats := _import_part(resources, part)) is not None:
+        elif (stats := _import_part(resources, part, result.acknowledge)) is not None:
             result.stats += stats
         elif len(part.entries) == 1:
             result.failed += part.entries
@@ -127,7 +135,7 @@ def _first_parts(entries: Sequence[StreamEntry], failing: FailingCompanies | Non
     return [_Part(others), *set_apart] if others else set_apart
 
 
-def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
+def _import_part(resources: Resources, part: _Part, acknowledge: Acknowledge) -> ImportStats | None:
     """Import entries in one transaction, acknowledge them, and return the statistics.
 
     Returns None after an error that is not an outage. Raises errors that are outages.
@@ -150,7 +158,7 @@ def _import_part(resources: Resources, part: _Part) -> ImportStats | None:
             log.warning("chunk_split", entries=len(entries), error_class=type(error).__name__)
         return None
     resources.tracing.record_attempt(entries, started_ns, str(stats))
-    resources.streams.acknowledge(part.ids)
+    acknowledge(part.ids)
     return stats
 
 

@@ -31,6 +31,14 @@ class GroupState(NamedTuple):
     last_delivered_id: str
 
 
+class CommittedEntries(NamedTuple):
+    """Entries of one stream to be acknowledged. With `keeps`, they stay on the stream."""
+
+    stream: str
+    entry_ids: Sequence[str]
+    keeps: bool
+
+
 class NoGroupError(redis.ResponseError):
     """The stream or its consumer group does not exist, because the feed was emptied or is new."""
 
@@ -84,18 +92,39 @@ def read_new(client: redis.Redis, streams: Sequence[str], count: int, reply_to: 
 
 
 def read_new_blocking(
-    client: redis.Redis, streams: Sequence[str], count: int, block_ms: int | None
+    client: redis.Redis,
+    streams: Sequence[str],
+    count: int,
+    block_ms: int | None,
+    committed: Sequence[CommittedEntries] = (),
 ) -> dict[str, list[StreamEntry]]:
     """Read new entries without pushing a reply. If there are none, wait up to `block_ms` for one.
 
     If `block_ms` is None, do not wait. Up to `count` entries of each stream are read. Returns no entries if a stream
-    has no group yet; the dispatcher creates it.
+    has no group yet; the dispatcher creates it. In the same
+    round trip, the `committed` entries are acknowledged before, without waiting.
     """
     new: Any = dict.fromkeys(streams, ">")
-    answer: Any = None
+    with client.pipeline(transaction=False) as pipeline:
+        for each in committed:
+            _queue_acknowledgement(pipeline, each)
+        pipeline.xreadgroup(GROUP, IMPORTER, new, count=count, block=block_ms)
+        answers = pipeline.execute(raise_on_error=False)
     with _ignoring_missing_group():
-        answer = client.xreadgroup(GROUP, IMPORTER, new, count=count, block=block_ms)
-    return entries_by_stream(answer)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return entries_by_stream(answers[-1])
+    return {}
+
+
+def _queue_acknowledgement(pipeline: Any, committed: CommittedEntries) -> None:
+    """Queue the commands that acknowledge entries, as one Redis transaction. See `acknowledge_and_delete`."""
+    pipeline.execute_command("MULTI")
+    pipeline.xack(committed.stream, GROUP, *committed.entry_ids)
+    if not committed.keeps:
+        pipeline.xdel(committed.stream, *committed.entry_ids)
+    pipeline.execute_command("EXEC")
 
 
 def wait_for_reply(client: redis.Redis, reply_to: str, timeout_ms: int) -> bool:

@@ -20,7 +20,7 @@ from tasks.feed import pending, stream
 from tasks.feed.deleted_entries import acknowledge_deleted, deleted_count, report_deleted, trimmed_early_count
 from tasks.feed.lag import plausible_since_ms
 from tasks.feed.pending import FIRST_PAGE, PageRequest, PendingEntry
-from tasks.feed.stream import GROUP, GroupState
+from tasks.feed.stream import GROUP, CommittedEntries, GroupState
 from tasks.feed.waiting import count_waiting, oldest_waiting_ids
 
 _AnyEntry = TypeVar("_AnyEntry", StreamEntry, PendingEntry)
@@ -102,9 +102,11 @@ class Streams:
         """
         return self._merge(stream.read_new(self.client, names, max(1, count // len(names)), reply_to))
 
-    def read_new_blocking(self, count: int, block_ms: int) -> list[StreamEntry]:
-        """Read up to `count` new entries of all streams. If no entry is new, wait up to `block_ms` for one."""
-        return self._merge(stream.read_new_blocking(self.client, self.names, max(1, count // self.count), block_ms))
+    def read_new_blocking(self, count: int, block_ms: int, committed_ids: Sequence[str] = ()) -> list[StreamEntry]:
+        """Acknowledge committed entries and read up to `count` new ones. If there are none, wait up to `block_ms`."""
+        share, grouped = max(1, count // self.count), self._group_by_stream(committed_ids)
+        committed = [CommittedEntries(name, ids, self.keeps) for name, ids in grouped]
+        return self._merge(stream.read_new_blocking(self.client, self.names, share, block_ms, committed))
 
     def read_one_new(self) -> list[StreamEntry]:
         """Read one new entry of any stream, without waiting.

@@ -41,8 +41,40 @@ def test_time_slice_imports_all_new_entries_and_acknowledges_each_chunk(resource
         for stats in import_time_slice(small_chunk_resources, "no-reply")
     ]
 
-    # A chunk is acknowledged before the next one is read.
-    assert chunks == [((0, 3), 1, 1), ((0, 1), 2, 0), ((0, 0), 1, 0)]
+    # A chunk is acknowledged when the next one is read, and the last one at the end.
+    assert chunks == [((2, 5), 1, 1), ((2, 3), 2, 0), ((1, 1), 1, 0)]
+    assert pending_and_length(resources) == (0, 0)
+
+
+def test_chunk_with_following_work_is_acknowledged_before_its_task_is_enqueued(resources, publish):
+    publish("held")
+    list(import_time_slice(resources, "no-reply"))
+    publish("1", known=True)
+
+    assert [(pending_and_length(resources), stats.released) for stats in import_time_slice(resources, "no-reply")] == [
+        ((0, 0), 1)
+    ]
+
+
+def test_committed_chunk_is_acknowledged_if_the_time_slice_is_abandoned(resources, small_chunk_resources, publish):
+    publish("1", "2", known=True)
+    chunks = import_time_slice(small_chunk_resources, "no-reply")
+    next(chunks)
+    chunks.close()
+
+    assert pending_and_length(resources) == (0, 1)
+
+
+def test_committed_entries_are_acknowledged_without_waiting_for_new_ones(resources, publish):
+    publish("1")
+    (entry,) = resources.streams.read_new_blocking(10, 1)
+    publish("2")
+
+    assert len(resources.streams.read_new_blocking(10, 10_000, [entry.entry_id])) == 1
+    assert pending_and_length(resources) == (1, 1)
+    kept = replace(resources.streams, keeps=True)
+    assert kept.read_new_blocking(10, 1, [each.entry_id for each in resources.streams.pending_entries(0)]) == []
+    assert pending_and_length(resources) == (0, 1)
 
 
 def test_request_is_answered_once_when_its_first_chunk_is_read(resources, small_chunk_resources, publish, clinic_id):
