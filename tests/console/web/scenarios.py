@@ -1,5 +1,7 @@
 """Actions and queries that several page tests use."""
 
+import html
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,6 +39,11 @@ def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
     """Return the audit rows of an action, newest first."""
     with site.state.console.transaction(ALL_COMPANIES) as tx:
         return newest_entries(tx, AuditFilter(action=action), 1000)
+
+
+def page_text(page: str) -> str:
+    """Return the text of a page without its tags."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:

@@ -70,7 +70,9 @@ def test_api_requeues_nothing_if_more_match_than_confirmed(support_browser: Brow
     answer = support_browser.call("/api/requeue-runs", {"status": "Not Sent", "clinic": clinic, "count": 1})
 
     assert answer.status_code == 409
-    assert answer.json()["error"] == "Matching payments: 2 now, 1 when confirmed; nothing was requeued."
+    assert answer.json()["error"] == (
+        "2 payments match now, you confirmed 1; nothing was requeued. Look at the payments again, then confirm."
+    )
     assert statuses(support_browser, clinic) == {"Not Sent"}
 
 

@@ -10,18 +10,13 @@ from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.builders.office import Office
 from tests.console.web.conftest import Browser
-from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, rows
+from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, page_text, rows
 
 
 def open_exception(browser: Browser, ledger: ClinicLedger, name: str) -> int:
     """Return the id of a new exception. Its clinic and its company have the name `name`."""
     edit_in_closed_month(ledger, name, name)
     return int(exception_of(browser, name)["id"])
-
-
-def page_text(page: str) -> str:
-    """Return the text of a page without its tags."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 def post_as_htmx(browser: Browser, path: str, **fields: object) -> Response:
