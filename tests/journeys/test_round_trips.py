@@ -13,7 +13,7 @@ from payments.store.db.connection import Database, connect
 from tests.builders.committed import CommittedLedger
 from tests.builders.events import next_version, saved_charge, saved_patient, saved_payment
 
-NAMES = {"clinic_id": "trips", "patient_id": "trips"}
+NAMES = {"company_id": "trips", "clinic_id": "trips", "patient_id": "trips"}
 WAITS = ("Sync", "Query", "CopyDone")
 """The messages after which a client waits for the server."""
 
@@ -27,9 +27,9 @@ def trace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ledger(database: Database, trace: Path) -> Iterator[CommittedLedger]:
+def ledger(shared_database: Database, trace: Path) -> Iterator[CommittedLedger]:
     """A ledger with one connection, whose messages are traced."""
-    engine = connect(database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
+    engine = connect(shared_database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
     with trace.open("wb") as file:
 
         def begin_trace(connection: Any, _record: object) -> None:
@@ -55,7 +55,7 @@ def round_trips(trace: Path) -> int:
         ([saved_payment(payment_id="poa", charge_type="Payment on Account", **NAMES)], 4),
         ([next_version(saved_payment(payment_id="warm", **NAMES), amount_paid="20.00")], 5),
         ([saved_charge("trips", "40.00", **NAMES)], 4),
-        ([saved_payment(payment_id="unknown", clinic_id="trips", patient_id="never-saved")], 7),
+        ([saved_payment(payment_id="unknown", **NAMES | {"patient_id": "never-saved"})], 7),
     ],
     ids=[
         "a payment",
@@ -67,8 +67,8 @@ def round_trips(trace: Path) -> int:
     ],
 )
 def test_import_takes_few_round_trips(ledger: CommittedLedger, trace: Path, events: list[Event], trips: int) -> None:
-    ledger.set_clinic("trips")
-    ledger.import_events(saved_patient("trips"), saved_payment(payment_id="warm", **NAMES))
+    ledger.set_clinic("trips", company_id="trips")
+    ledger.import_events(saved_patient("trips", company_id="trips"), saved_payment(payment_id="warm", **NAMES))
     before = round_trips(trace)
 
     ledger.import_events(*events)
