@@ -1,6 +1,6 @@
 """Wording of actions on Billing Exceptions: what an action did, as text for users. It decides nothing.
 
-Each result follows the exception in a sentence: see `sentence`.
+`sentence` writes each result after the exception that it is about.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ ACKNOWLEDGED_RESULT = "acknowledged; nothing was posted"
 
 
 def sentence(finding_id: int, payment: str, result: str) -> str:
-    """Return the sentence about an action on an exception. `payment` is the printed key of its payment."""
+    """Return the sentence that says what an action on an exception did. `payment` is the payment's printed key."""
     return f"Exception {finding_id} of {payment} {result}."
 
 
@@ -37,7 +37,7 @@ def acceptance_preview(accepted: AcceptanceResult) -> str:
 
 
 def assigned_result(owner: str | None) -> str:
-    """Return what assigning an exception did. Without an owner, nobody owns it now."""
+    """Return what assigning an exception did. `owner` is the new owner, None if the exception has none now."""
     return f"assigned to {owner}" if owner else "now without an owner"
 
 

@@ -110,15 +110,15 @@ NO_EFFECT_CAUSES = {
     NoEffectCause.SAME_VERSION: "Version {version} repeated; ignored",
     NoEffectCause.STALE_VERSION: "Version {version} ignored; Billing has version {current}",
 }
-WORKERS = {"importer": "Import", "retrier": "Import retry", "backoffice": "Exception check"}
-"""The workers that write the history, by service, as users know their work."""
-_WORKER = re.compile(rf"({'|'.join(WORKERS)})-[0-9]+")
+WORKER_LABELS = {"importer": "Import", "retrier": "Import retry", "backoffice": "Exception check"}
+"""The name that users see for the work of each service that writes the history."""
+_WORKER_NAME = re.compile(rf"({'|'.join(WORKER_LABELS)})-[0-9]+")
 _FIXED_DETAILS = {
     HistoryCode.FAILED: "Will be tried again",
     HistoryCode.RESUBMITTED: "Will be evaluated with the current settings",
     HistoryCode.DEAD_LETTER_RESUBMITTED: "Will be processed again",
 }
-_DETAILS: dict[str, str] = {
+_DETAIL_SENTENCES: dict[str, str] = {
     **{code.value: text for code, text in [*REASONS.items(), *HOLD_CAUSES.items(), *CLOSED_CASES.items()]},
     "zero_due": FINDING_REASONS[FindingReason.ZERO_DUE],
     "accepted": "Accepted",
@@ -137,7 +137,7 @@ def reason_term(code: str) -> str:
 
 def detail(code: str) -> str:
     """Return the sentence of a code in `lines.detail`. Unknown text is returned unchanged."""
-    return _DETAILS.get(code, code)
+    return _DETAIL_SENTENCES.get(code, code)
 
 
 def refund_problem(code: str) -> str:
@@ -174,13 +174,13 @@ def actor(signature: str) -> str:
 
     The signatures of users, commands and policies are returned unchanged.
     """
-    found = _WORKER.fullmatch(signature)
-    return WORKERS[found[1]] if found else signature
+    found = _WORKER_NAME.fullmatch(signature)
+    return WORKER_LABELS[found[1]] if found else signature
 
 
 def worker(signature: str) -> str | None:
     """Return the name of the worker process that acted, for operators, or None if no worker acted."""
-    return signature if _WORKER.fullmatch(signature) else None
+    return signature if _WORKER_NAME.fullmatch(signature) else None
 
 
 def history(code: str) -> str:

@@ -51,7 +51,7 @@ def test_every_code_has_display_text(codes: type[StrEnum], words: Mapping[Any, s
 
 
 def test_every_worker_has_display_text() -> None:
-    assert set(wording.WORKERS) == set(get_args(WorkerName))
+    assert set(wording.WORKER_LABELS) == set(get_args(WorkerName))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class OutageReason(StrEnum):
-    """The reason why every transaction fails, regardless of its payments. The values are stored and logged."""
+    """The reason why transactions fail although their payments are valid. The values are stored and logged."""
 
     DATABASE_UNAVAILABLE = "database_unavailable"
     READ_ONLY = "read_only"

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from payments.store.db.connection import Database, UnsuitableDatabaseError, connect
 from payments.store.db.policies import COMPANIES, CONSOLE_ROLE, IS_INTACT, RESTRICTED_TABLES, UNLIMITED, USERS
 
-_ACCESS, _REFUSES_COPY = "payments_access", "payments_refuses_copy"
+_ACCESS_OPTION, _REFUSES_COPY_OPTION = "payments_access", "payments_refuses_copy"
 _MIGRATE_HINT = "run `python -m workers.migrate`"
-_INSUFFICIENT_PRIVILEGE, _NO_SUCH_ROLE = "42501", "22023"
+_INSUFFICIENT_PRIVILEGE_STATE, _NO_SUCH_ROLE_STATE = "42501", "22023"
 
 # One statement, so that a transaction costs one round trip more.
 _SET_ACCESS = (
@@ -66,7 +66,7 @@ def connect_isolated(database_url: str, *, application_name: str, pool_size: int
     not become the role, because the console must not work without isolation.
     """
     engine = connect(database_url, application_name=application_name, pool_size=pool_size)
-    engine.update_execution_options(**{_ACCESS: NO_ACCESS, _REFUSES_COPY: True})
+    engine.update_execution_options(**{_ACCESS_OPTION: NO_ACCESS, _REFUSES_COPY_OPTION: True})
     event.listen(engine, "connect", _check_connection)
     event.listen(engine, "begin", _apply_access)
     return engine
@@ -74,17 +74,17 @@ def connect_isolated(database_url: str, *, application_name: str, pool_size: int
 
 def with_access(engine: Database, access: Access) -> Database:
     """Return an engine whose transactions have this access. It uses the connection pool of the given engine."""
-    return engine.execution_options(**{_ACCESS: access})
+    return engine.execution_options(**{_ACCESS_OPTION: access})
 
 
 def refuses_copy(connection: Connection) -> bool:
     """Return whether this connection's role may not use COPY FROM, because row-level security applies to the role."""
-    return bool(connection.get_execution_options().get(_REFUSES_COPY))
+    return bool(connection.get_execution_options().get(_REFUSES_COPY_OPTION))
 
 
 def remember_refusal(connection: Connection) -> None:
     """Make `refuses_copy` return True for later connections of the same engine."""
-    connection.engine.update_execution_options(**{_REFUSES_COPY: True})
+    connection.engine.update_execution_options(**{_REFUSES_COPY_OPTION: True})
 
 
 def check_isolation(database_url: str, *, application_name: str) -> None:
@@ -100,7 +100,7 @@ def check_isolation(database_url: str, *, application_name: str) -> None:
 
 
 def _apply_access(connection: Connection) -> None:
-    access: Access = connection.get_execution_options()[_ACCESS]
+    access: Access = connection.get_execution_options()[_ACCESS_OPTION]
     connection.exec_driver_sql(
         _SET_ACCESS,
         {
@@ -127,9 +127,9 @@ def _missing_isolation(connection: Any) -> str | None:
     try:
         connection.execute(_SET_CONSOLE_ROLE)
     except psycopg.Error as error:
-        if error.sqlstate == _NO_SUCH_ROLE:
+        if error.sqlstate == _NO_SUCH_ROLE_STATE:
             return f"the role {CONSOLE_ROLE} does not exist: {_MIGRATE_HINT}"
-        if error.sqlstate == _INSUFFICIENT_PRIVILEGE:
+        if error.sqlstate == _INSUFFICIENT_PRIVILEGE_STATE:
             user = connection.info.user
             return f"role {user} may not become {CONSOLE_ROLE}: {grant_statement(user, connection.info.server_version)}"
         raise

@@ -54,7 +54,7 @@ _VISIBLE_CONDITIONS = {
 _WRITABLE_CONDITIONS = {"audit": f"{_SEES_ALL} OR company_id IS NULL OR {_IS_OWN_COMPANY}"}
 """The condition of the rows that may be written, by table. In all other tables, visible rows may be written."""
 
-_FINGERPRINT = """
+_POLICY_FINGERPRINT = """
 encode(sha256(convert_to(concat_ws(' ', polname, polpermissive, polcmd, CAST(CAST(polroles AS regrole[]) AS text),
     pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), 'UTF8')), 'hex')
 """
@@ -62,7 +62,7 @@ _POLICY_COMMENT = "obj_description(pg_policy.oid, 'pg_policy')"
 _VERSION_OF_COMMENT = f"substring({_POLICY_COMMENT} FROM '^payments policy ([0-9]{{1,9}}) ')"
 IS_INTACT = f"""
 (CAST({_VERSION_OF_COMMENT} AS integer) >= {POLICY_VERSION}
-    AND {_POLICY_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_FINGERPRINT}))
+    AND {_POLICY_COMMENT} = concat('payments policy ', {_VERSION_OF_COMMENT}, ' ', {_POLICY_FINGERPRINT}))
 """
 """The condition on a row of `pg_policy` that nobody has changed the policy since this or a later release created it.
 
@@ -91,7 +91,7 @@ def replacement(table: str, policy: str) -> list[str]:
     comment = f"""
     DO $$ BEGIN
         EXECUTE (SELECT format('COMMENT ON POLICY {policy} ON {table} IS %L',
-            concat('payments policy {POLICY_VERSION} ', {_FINGERPRINT}))
+            concat('payments policy {POLICY_VERSION} ', {_POLICY_FINGERPRINT}))
             FROM pg_policy WHERE polrelid = '{table}'::regclass AND polname = '{policy}');
     END $$
     """

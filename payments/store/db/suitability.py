@@ -18,7 +18,7 @@ from payments.store.db.connection import (
 from payments.store.db.statement import text
 
 PGBOUNCER_HINT = "behind PgBouncer, add pgbouncer=true to the URL"
-_INSUFFICIENT_PRIVILEGE = "42501"
+_INSUFFICIENT_PRIVILEGE_STATE = "42501"
 _REFUSAL_MESSAGES = re.compile(
     "authentication failed|no password supplied|role .+ does not exist|database .+ does not exist|pg_hba.conf"
     "|permission denied|not permitted to log in|does not support SSL|certificate|^invalid |does not allow connections"
@@ -72,7 +72,7 @@ def is_refusal(error: BaseException) -> bool:
     """Return whether PostgreSQL refuses the connection or the role lacks rights, so that waiting does not help."""
     if not isinstance(error, DBAPIError):
         return False
-    is_denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+    is_denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE_STATE
     return is_denied or _REFUSAL_MESSAGES.search(first_line(error.orig)) is not None
 
 

@@ -28,18 +28,18 @@ class NamedPayments(NamedTuple):
 
 _KEY_COLUMNS = list(LocalKey._fields)
 _NAMED_COLUMNS = ", ".join(f"named.{name}" for name in _KEY_COLUMNS)
-_LINE, _OPEN, _CLOSED, _OF_NOBODY = range(4)
+_LINE_RANK, _OPEN_RANK, _CLOSED_RANK, _OWNERLESS_RANK = range(4)
 """The ranks of rows that a key may name: line, open dead letter, closed dead letter, dead letter without a company."""
 # The lines of each company that has the clinic, through the index of their key.
 _FIND_QUERY = f"""
 WITH named AS (SELECT DISTINCT * FROM {unnest_item(lines, _KEY_COLUMNS)})
-SELECT {_LINE} AS rank, {_NAMED_COLUMNS}, clinics.company_id, NULL::bigint AS id
+SELECT {_LINE_RANK} AS rank, {_NAMED_COLUMNS}, clinics.company_id, NULL::bigint AS id
 FROM named JOIN clinics USING (clinic_id), LATERAL (
     SELECT FROM lines WHERE lines.company_id = clinics.company_id AND lines.clinic_id = named.clinic_id
         AND lines.payment_id = named.payment_id AND lines.line_id = named.line_id LIMIT 1) AS line
 UNION ALL
-SELECT CASE WHEN company_id IS NULL THEN {_OF_NOBODY} WHEN closed_at IS NULL THEN {_OPEN} ELSE {_CLOSED} END,
-    {_NAMED_COLUMNS}, company_id, letter.id FROM named, LATERAL (
+SELECT CASE WHEN company_id IS NULL THEN {_OWNERLESS_RANK} WHEN closed_at IS NULL THEN {_OPEN_RANK}
+    ELSE {_CLOSED_RANK} END, {_NAMED_COLUMNS}, company_id, letter.id FROM named, LATERAL (
     SELECT company_id, id, closed_at FROM set_aside WHERE set_aside.clinic_id = named.clinic_id
         AND set_aside.payment_id = named.payment_id AND set_aside.line_id = named.line_id OFFSET 0) AS letter
 ORDER BY rank, company_id, id
@@ -84,12 +84,12 @@ def _named_payments(key: str, found: Sequence[Row[Any]]) -> NamedPayments:
     A company that has only closed dead letters with this key counts only if no other company has the key. Otherwise
     old dead letters would make the key of another company ambiguous.
     """
-    open_companies = {row.company_id for row in found if row.rank in {_LINE, _OPEN}}
-    companies = open_companies or {row.company_id for row in found if row.rank == _CLOSED}
+    open_companies = {row.company_id for row in found if row.rank in {_LINE_RANK, _OPEN_RANK}}
+    companies = open_companies or {row.company_id for row in found if row.rank == _CLOSED_RANK}
     if len(companies) > 1:
         raise AmbiguousIdError(f"payment {key}", companies)
     own = [row for row in found if row.company_id in companies]
     if not own:
         return NamedPayments(dead_letter_ids=[row.id for row in found])
-    shown = [row for row in own if row.rank == _LINE] or own
+    shown = [row for row in own if row.rank == _LINE_RANK] or own
     return NamedPayments(list(dict.fromkeys(LineKey(row.company_id, *_local_key(row)) for row in shown)))

@@ -7,13 +7,13 @@ from sqlalchemy.dialects import postgresql
 revision = "0005"
 down_revision = "0004"
 
-_NOT_SUCCESSFUL = sa.text("status <> 'Transmission Successful'")
+_IS_NOT_SUCCESSFUL = sa.text("status <> 'Transmission Successful'")
 
 
 def upgrade() -> None:
     op.create_index("lines_by_save", "lines", ["saved_at", "id"])
     op.create_index("lines_by_clinic", "lines", ["clinic_id", "saved_at", "id"])
-    op.create_index("lines_to_look_at", "lines", ["saved_at", "id"], postgresql_where=_NOT_SUCCESSFUL)
+    op.create_index("lines_to_look_at", "lines", ["saved_at", "id"], postgresql_where=_IS_NOT_SUCCESSFUL)
     op.create_index("entries_by_day", "entries", ["deposit_date", "id"])
     op.create_index("history_by_time", "history", ["at"], postgresql_using="brin")
     _create_user_tables()

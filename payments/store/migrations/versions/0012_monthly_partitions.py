@@ -29,8 +29,8 @@ def upgrade() -> None:
     _create_audit_constraints()
     for table in (table for table in _PARTITION_KEYS if table.endswith("_was")):
         op.create_index(f"{table}_until", table, ["until"])
-    op.execute(_MAKE_PARTITIONS)
-    op.execute(_DROP_PARTITIONS)
+    op.execute(_MAKE_PARTITIONS_FUNCTION)
+    op.execute(_DROP_PARTITIONS_FUNCTION)
     # Roles that insert may create partitions; only the owner of the tables may drop them.
     op.execute("REVOKE ALL ON FUNCTION drop_partitions(text, date) FROM PUBLIC")
 
@@ -91,7 +91,7 @@ def _create_audit_constraints() -> None:
 
 # The first call also creates a partition for all older rows. If the default partition has rows, it is replaced by an
 # empty one, and its rows are inserted again, which moves them to their months.
-_MAKE_PARTITIONS = f"""
+_MAKE_PARTITIONS_FUNCTION = f"""
 CREATE FUNCTION make_partitions(first date, through date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -137,7 +137,7 @@ END $$
 """
 
 # If a month is dropped, the partition for older rows is dropped too.
-_DROP_PARTITIONS = f"""
+_DROP_PARTITIONS_FUNCTION = f"""
 CREATE FUNCTION drop_partitions(parent text, kept_from date) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE

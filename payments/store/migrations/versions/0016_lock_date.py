@@ -28,12 +28,12 @@ def upgrade() -> None:
         "CREATE TRIGGER company_months_added BEFORE INSERT ON company_months "
         "FOR EACH ROW EXECUTE FUNCTION lock_month_rows()"
     )
-    op.execute(_REFUSE_CLOSED_MONTH)
+    op.execute(_REFUSE_CLOSED_MONTH_FUNCTION)
 
 
 # Each statement sees what was committed before it, so the last one sees a close that had the months locked. Entries of
 # a month that is CLOSING are part of its totals; entries of a month before it are refused.
-_REFUSE_CLOSED_MONTH = """
+_REFUSE_CLOSED_MONTH_FUNCTION = """
 CREATE OR REPLACE FUNCTION refuse_closed_month() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE refused record;
 BEGIN

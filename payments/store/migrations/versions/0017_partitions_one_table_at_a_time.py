@@ -13,15 +13,15 @@ _LOCK_TIMEOUT = "500ms"
 
 
 def upgrade() -> None:
-    op.execute(_MAKE_PARTITIONS_OF)
-    op.execute(_MAKE_PARTITIONS)
-    op.execute(_DROP_PARTITIONS)
+    op.execute(_MAKE_PARTITIONS_OF_FUNCTION)
+    op.execute(_MAKE_PARTITIONS_FUNCTION)
+    op.execute(_DROP_PARTITIONS_FUNCTION)
 
 
 # ATTACH PARTITION lets others read and write the table. It locks the default partition exclusively to check that it has
 # no row of the month. If it has such rows, which are rare, the default partition is replaced by an empty one and its
 # rows are inserted again, which moves them to their months; this locks the whole table.
-_MAKE_PARTITIONS_OF = f"""
+_MAKE_PARTITIONS_OF_FUNCTION = f"""
 CREATE FUNCTION make_partitions_of(parent text, first date, through date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '{_LOCK_TIMEOUT}' AS $$
 DECLARE
@@ -79,7 +79,7 @@ END $$
 """
 
 # For processes of the previous release, which call it for all tables in one transaction.
-_MAKE_PARTITIONS = f"""
+_MAKE_PARTITIONS_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION make_partitions(first date, through date) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT sum(make_partitions_of(parent, first, through))::integer FROM unnest(ARRAY[{_TABLE_LIST}]) AS parent
@@ -87,7 +87,7 @@ $$
 """
 
 # If a month is dropped, the partition for older rows is dropped too.
-_DROP_PARTITIONS = f"""
+_DROP_PARTITIONS_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION drop_partitions(parent text, kept_from date) RETURNS integer
 LANGUAGE plpgsql SET search_path = public, pg_temp SET lock_timeout = '{_LOCK_TIMEOUT}' AS $$
 DECLARE

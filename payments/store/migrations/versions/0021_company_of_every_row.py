@@ -22,8 +22,8 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("company_id", sa.Text(), nullable=True))
     # No row says which company an earlier event id belongs to. '' is no company.
     op.add_column("events", sa.Column("company_id", sa.Text(), nullable=False, server_default=""))
-    op.execute(_COMPANY_OF_FINDING)
-    op.execute(_COMPANY_OF_HISTORY)
+    op.execute(_FILL_FINDINGS_FUNCTION)
+    op.execute(_FILL_HISTORY_FUNCTION)
     for table, condition in (
         ("findings", ""),
         ("history", " AND (NEW.line_ref IS NOT NULL OR NEW.set_aside_ref IS NOT NULL)"),
@@ -62,7 +62,7 @@ def _create_settings_changes() -> None:
         ),
     )
     op.create_index("settings_changes_by_time", "settings_changes", ["company_id", "clinic_id", "since"])
-    op.execute(_COPY_SETTINGS)
+    op.execute(_COPY_SETTINGS_FUNCTIONS)
     # Creating the trigger locks out other writers until the commit, so no row is copied twice or left out.
     for table in ("clinic_settings", "settings_changes"):
         op.execute(
@@ -78,14 +78,14 @@ def _create_settings_changes() -> None:
 
 
 _SETTINGS_COLUMNS = "clinic_id, since, integration, charge_types, set_by"
-_COMPANY_OF_FINDING = """
+_FILL_FINDINGS_FUNCTION = """
 CREATE FUNCTION fill_company_of_findings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.company_id := (SELECT company_id FROM lines WHERE id = NEW.line_ref);
     RETURN NEW;
 END $$
 """
-_COMPANY_OF_HISTORY = """
+_FILL_HISTORY_FUNCTION = """
 CREATE FUNCTION fill_company_of_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.line_ref IS NOT NULL THEN
@@ -96,7 +96,7 @@ BEGIN
     RETURN NEW;
 END $$
 """
-_COPY_SETTINGS = f"""
+_COPY_SETTINGS_FUNCTIONS = f"""
 CREATE FUNCTION copy_clinic_settings() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO settings_changes (company_id, {_SETTINGS_COLUMNS})

@@ -20,14 +20,14 @@ def upgrade() -> None:
     op.add_column("companies", sa.Column("moved_at", sa.DateTime(timezone=True)))
     is_moved = sa.text("move_state IN ('left', 'arriving')")
     op.create_index("companies_moved", "companies", ["company_id"], postgresql_where=is_moved)
-    op.execute(_REFUSE_ROWS)
+    op.execute(_REFUSE_ROWS_FUNCTION)
     for event, tables in (("INSERT", _TABLES_WITH_INSERTS), ("UPDATE", _TABLES_WITH_UPDATES)):
         for table in tables:
             op.execute(
                 f"CREATE TRIGGER {table}_moved_{event.lower()} AFTER {event} ON {table} "
                 "REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_moved_company()"
             )
-    op.execute(_REFUSE_COMPANY)
+    op.execute(_REFUSE_COMPANY_FUNCTION)
     op.execute(
         "CREATE TRIGGER companies_left BEFORE UPDATE ON companies FOR EACH ROW "
         "WHEN (OLD.move_state = 'left' AND NEW.move_state = 'left') EXECUTE FUNCTION refuse_change_of_left_company()"
@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 
 # SECURITY DEFINER: it sees every company, whatever the session may see.
-_REFUSE_ROWS = """
+_REFUSE_ROWS_FUNCTION = """
 CREATE FUNCTION refuse_change_of_moved_company() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE moved text;
@@ -49,7 +49,7 @@ BEGIN
     RETURN NULL;
 END $$
 """
-_REFUSE_COMPANY = """
+_REFUSE_COMPANY_FUNCTION = """
 CREATE FUNCTION refuse_change_of_left_company() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'company % has moved to another installation: its rows here do not change', OLD.company_id

@@ -11,13 +11,18 @@ down_revision = "0032"
 
 
 def upgrade() -> None:
-    for function in (_SEARCH_TEXT, _PATIENT_TERMS, _FIND_PATIENTS, _LINES_OF_AMOUNT):
+    for function in (
+        _SEARCH_TEXT_FUNCTION,
+        _PATIENT_TERMS_FUNCTION,
+        _FIND_PATIENTS_FUNCTION,
+        _LINES_OF_AMOUNT_FUNCTION,
+    ):
         op.execute(function)
 
 
 # Lower case, without accents and apostrophes; other punctuation becomes a blank. The functions of indexes name their
 # schema, because pg_restore sets no search path.
-_SEARCH_TEXT = r"""
+_SEARCH_TEXT_FUNCTION = r"""
 CREATE FUNCTION search_text(value text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT btrim(regexp_replace(
         translate(
@@ -28,7 +33,7 @@ $$
 """
 # The words of a patient's name and id as sequences of three characters, with two blanks before each word and one after
 # it, as in pg_trgm. The company is part of each term, so a search reads the terms of its own companies.
-_PATIENT_TERMS = r"""
+_PATIENT_TERMS_FUNCTION = r"""
 CREATE FUNCTION patient_terms(company_id text, patient_id text, name text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT array_agg(DISTINCT company_id || '\:' || substr(padded, at, 3))
@@ -55,7 +60,7 @@ _OWNER_OPTIONS = """
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off
 """
 # `wanted` are the terms without the company. With `clinics`, the patient has a payment or a charge at one of them.
-_FIND_PATIENTS = f"""
+_FIND_PATIENTS_FUNCTION = f"""
 CREATE FUNCTION find_patients(companies text[], clinics text[], wanted text[], most integer)
 RETURNS TABLE (company text, patient text) {_OWNER_OPTIONS} AS $$
 DECLARE own text;
@@ -75,7 +80,7 @@ BEGIN
 END $$
 """
 # The newest lines of an amount in each company.
-_LINES_OF_AMOUNT = f"""
+_LINES_OF_AMOUNT_FUNCTION = f"""
 CREATE FUNCTION lines_of_amount(companies text[], clinics text[], wanted numeric, most integer)
 RETURNS TABLE (company text, line_id bigint) {_OWNER_OPTIONS} AS $$
 DECLARE own text;
