@@ -22,7 +22,7 @@ from tests.browser.three_weeks import COMPANY, ThreeWeeks
 
 SCREENSHOTS_FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 GALLERY_PAGE = SCREENSHOTS_FOLDER.parent / "reference" / "screenshots.md"
-BYTES_MAX, QUALITY_PERCENT = 60_000, 50
+BYTES_MAX, QUALITIES_PERCENT = 60_000, (50, 42, 34)
 LOOK_BY_SUFFIX = {"": ("light", 1280, 800), "-dark": ("dark", 1280, 800), "-phone": ("light", 390, 844)}
 """The colours and the screen size of each look, by the suffix of its file names."""
 PATIENT, WEEK = "P-1037", "since=2026-10-05&until=2026-10-11"
@@ -188,8 +188,12 @@ def test_login_page_is_saved_as_screenshots(chromium: Browser, address: str, scr
 def save_screenshot(page: Page, name: str, screenshot_folder: Path) -> None:
     """Save a picture of the screen as WebP in docs/screenshots, and as PNG in `screenshot_folder`."""
     page.screenshot(path=screenshot_folder / f"look-{name}.png")
-    options = {"format": "webp", "quality": QUALITY_PERCENT}
-    picture = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", options)["data"])
+    session = page.context.new_cdp_session(page)
+    for quality in QUALITIES_PERCENT:
+        options = {"format": "webp", "quality": quality}
+        picture = base64.b64decode(session.send("Page.captureScreenshot", options)["data"])
+        if len(picture) < BYTES_MAX:
+            break
     assert len(picture) < BYTES_MAX
     SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
     (SCREENSHOTS_FOLDER / f"{name}.webp").write_bytes(picture)
