@@ -7,12 +7,15 @@ from itertools import product
 import pytest
 
 from emr.payment_log import read_payment_log
-from payments.contract.money import ZERO
+from payments.contract.event import Method
+from payments.contract.money import ZERO, dollars
 from payments.core.balancing import Balance, ReconcilingItem
+from payments.core.manual_entry import EntryDraft, EntryPurpose
 from payments.core.month import Month
 from payments.core.scope import Scope
-from payments.journeys import adjusting, balancing, closing, reporting
+from payments.journeys import adjusting, balancing, closing, manual_entries, reporting
 from payments.journeys.balancing import BalanceFilter
+from payments.journeys.manual_entries import EntryRequest, LinkTarget
 from payments.journeys.reporting import ExceptionFilter
 from payments.store.db.connection import Database, Transaction
 from tests.builders.events import event_body, next_version, payment_fields, saved_patient, saved_payment
@@ -53,12 +56,16 @@ def fortnight(database: Database) -> Iterator[Transaction]:
             closing.finish_close(tx, company, month, HALFWAY)
         after = [
             saved_payment(payment_id=each, transaction_date="2026-09-29", **FIRST_CLINIC_IDS)
-            for each in ("settled", "open")
+            for each in ("settled", "open", "posted by hand")
         ]
         import_and_detect(tx, [*late, *after, next_version(moved, transaction_date="2026-10-09")], AFTERWARDS)
         excepted = {row.payment: row.id for row in reporting.exceptions(tx, ExceptionFilter()) if row.difference}
+        exception_by_hand = excepted.pop("clinic-001/posted by hand/1")
         for payment in {"clinic-001/settled/1", *sorted(excepted)[::2]} - {"clinic-001/free/1", "clinic-001/open/1"}:
             adjusting.accept(tx, excepted[payment], None, AFTERWARDS, "user:biller")
+        by_hand = EntryDraft(purpose=EntryPurpose.PAYMENT, amount=dollars("10.00"), method=Method.CASH)
+        request = EntryRequest("1", by_hand, LinkTarget(finding_id=exception_by_hand))
+        manual_entries.post(tx, request, AFTERWARDS, "user:biller")
         yield tx
         tx.rollback()
 

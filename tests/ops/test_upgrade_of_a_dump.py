@@ -90,6 +90,8 @@ def _csv_rows(text: str) -> list[dict[str, str]]:
 def _only_keys_of(before: Any, after: Any) -> Any:
     """Return `after` without the keys that the earlier release did not have."""
     if isinstance(before, dict):
+        # Earlier releases named the worker as the user.
+        after = after | {"who": after["worker"]} if after.get("worker") else after
         return {key: _only_keys_of(value, after[key]) for key, value in before.items()}
     if isinstance(before, list) and len(before) == len(after):
         return [_only_keys_of(*pair) for pair in zip(before, after, strict=True)]

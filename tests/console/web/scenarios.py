@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI
+from httpx import Response
 
 from payments.access.audit import AuditFilter, AuditRow
 from payments.contract.event import ChargeType
@@ -41,9 +42,9 @@ def audit_rows(site: FastAPI, action: str) -> list[AuditRow]:
         return newest_entries(tx, AuditFilter(action=action), 1000)
 
 
-def page_text(page: str) -> str:
+def page_text(page: Response) -> str:
     """Return the text of a page without its tags."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:

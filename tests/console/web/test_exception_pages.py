@@ -82,7 +82,7 @@ def test_decided_exception_still_has_its_page(logged_in: LoggedIn, ledger: Clini
     billing.post(f"{address}/undo", reason="wrong payment", back=address)
     billing.post(f"{address}/acknowledge", version=2, reason="agreed with the patient", back=address)
 
-    page = page_text(billing.get(address).text)
+    page = page_text(billing.get(address))
 
     for text in (
         *("Exception opened", "Exception assigned", "Exception accepted", "Acceptance undone", "wrong payment"),
@@ -100,8 +100,8 @@ def test_histories_name_the_work_and_show_the_worker_to_operators_only(
     number = open_exception(logged_in("billing"), ledger, "who-acted")
     shown = {
         name: [
-            page_text(logged_in(name).get("/timeline", payment="who-acted/payment/1").text),
-            page_text(logged_in(name).get(f"/exceptions/{number}").text),
+            page_text(logged_in(name).get("/timeline", payment="who-acted/payment/1")),
+            page_text(logged_in(name).get(f"/exceptions/{number}")),
         ]
         for name in ("billing", "admin")
     }
@@ -164,12 +164,12 @@ def test_bulk_decision_asks_for_confirmation_and_reports_each_exception(
     numbers = [open_exception(billing, ledger, name) for name in ("several-1", "several-2")]
     chosen = [f"{number}.2" for number in numbers]
 
-    confirm = page_text(billing.post("/exceptions/selected", exception=chosen, action="accept").text)
+    confirm = page_text(billing.post("/exceptions/selected", exception=chosen, action="accept"))
     assert "Accept 2 exceptions?" in confirm
     assert "$20.00" in confirm
     assert "2 entries" in confirm
     billing.post(f"/exceptions/{numbers[0]}/acknowledge", version=2, reason="agreed")
-    result = page_text(billing.post("/exceptions/decide", exception=chosen, action="accept").text)
+    result = page_text(billing.post("/exceptions/decide", exception=chosen, action="accept"))
 
     assert "1 of 2 exceptions accepted" in result
     assert f"Exception {numbers[0]} several-1 / payment/1 Skipped It was already acknowledged." in result
@@ -181,9 +181,9 @@ def test_all_matching_exceptions_are_assigned_after_a_confirmation(logged_in: Lo
     billing = logged_in("billing")
     number = open_exception(billing, ledger, "all-of-them")
 
-    confirm = billing.post("/exceptions/matching", action="assign", back="/exceptions?clinic=all-of-them").text
+    confirm = billing.post("/exceptions/matching", action="assign", back="/exceptions?clinic=all-of-them")
     assert "Assign 1 exception?" in page_text(confirm)
-    assert f'name="exception" value="{number}.2"' in confirm
+    assert f'name="exception" value="{number}.2"' in confirm.text
     billing.post("/exceptions/decide", exception=f"{number}.2", action="assign", owner="admin")
 
     assert exception_of(billing, "all-of-them")["owner"] == "admin"

@@ -2,19 +2,13 @@
 
 import re
 from datetime import UTC, datetime
-from html import unescape
 
 import pytest
-from httpx import Response
 
 from payments.contract.event import ChargeType
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import event_body, paid, payment_fields, saved_charge, saved_patient, saved_payment
-from tests.console.web.scenarios import LoggedIn
-
-
-def text_of_page(page: Response) -> str:
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.text)))
+from tests.console.web.scenarios import LoggedIn, page_text
 
 
 @pytest.fixture
@@ -45,7 +39,7 @@ def clinic(ledger: ClinicLedger) -> str:
 
 def test_day_page_has_every_payment_with_its_states_and_sums_by_method(logged_in: LoggedIn, clinic: str) -> None:
     page = logged_in("front-office").get("/today", clinic=clinic, day="2026-06-08")
-    text = text_of_page(page)
+    text = page_text(page)
 
     assert re.search(r"Cash 3 \$49\.00 \$25\.00", text)
     assert re.search(r"Check 1 \$30\.00 \$30\.00", text)
@@ -79,12 +73,12 @@ def test_day_page_defaults_to_the_current_day_of_the_clinic(logged_in: LoggedIn,
 def test_day_page_of_a_limited_user_shows_the_own_clinic(logged_in: LoggedIn, clinic: str) -> None:
     limited = logged_in("billing-of-north")
 
-    assert "north, " in text_of_page(limited.get("/today"))
+    assert "north, " in page_text(limited.get("/today"))
     assert limited.get("/today", clinic=clinic).status_code == 403
 
 
 def test_patient_page_shows_charges_owed_and_payments(logged_in: LoggedIn, clinic: str) -> None:
-    text = text_of_page(logged_in("front-office").get("/patient", patient="desk-ada"))
+    text = page_text(logged_in("front-office").get("/patient", patient="desk-ada"))
 
     assert "Ada Desk" in text
     assert re.search(r"2026-06-01 desk visit \$40\.00 Patient balance \$40\.00", text)
@@ -121,7 +115,7 @@ def test_unknown_patient_is_refused(logged_in: LoggedIn) -> None:
 def test_front_desk_asks_whether_a_payment_would_flow(
     logged_in: LoggedIn, clinic: str, payment: dict[str, str], answer: str
 ) -> None:
-    text = text_of_page(logged_in("front-office").get("/will-it-flow", clinic=clinic, **payment))
+    text = page_text(logged_in("front-office").get("/will-it-flow", clinic=clinic, **payment))
 
     assert answer in text
 
@@ -134,11 +128,11 @@ def test_will_it_flow_without_input_shows_the_form_and_no_answer(logged_in: Logg
 
 
 def test_will_it_flow_of_a_limited_user_needs_no_clinic(logged_in: LoggedIn) -> None:
-    assert "Will be sent." in text_of_page(logged_in("billing-of-north").get("/will-it-flow", charge_type="Copay"))
+    assert "Will be sent." in page_text(logged_in("billing-of-north").get("/will-it-flow", charge_type="Copay"))
 
 
 def test_unknown_clinic_is_refused_at_the_front_desk(logged_in: LoggedIn) -> None:
     for path, more in (("/today", {}), ("/api/today", {}), ("/will-it-flow", {"charge_type": "Copay"})):
         answer = logged_in("front-office").get(path, clinic="clnc-001", **more)
 
-        assert (answer.status_code, "There is no clinic clnc-001." in answer.text) == (404, True)
+        assert (answer.status_code, "There is no clinic clnc-001." in page_text(answer)) == (404, True)

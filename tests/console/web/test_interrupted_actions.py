@@ -11,7 +11,7 @@ from payments.store.db.connection import Database, Transaction, transaction
 from tests.builders.committed import ClinicLedger
 from tests.builders.events import paid, saved_patient, saved_payment
 from tests.console.web.conftest import Browser
-from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, rows
+from tests.console.web.scenarios import LoggedIn, edit_in_closed_month, exception_of, flash_message, page_text, rows
 
 pytestmark = pytest.mark.slow
 
@@ -119,7 +119,7 @@ def test_interrupted_close_has_a_message_that_it_may_have_started(
 
     state = {"begin_close": "OPEN", "finish_close": "CLOSING"}[step]
     assert answer.status_code == 503
-    assert f"An error interrupted the close of {company} 2026-05." in answer.text
+    assert f"An error interrupted the close of {company} 2026-05." in page_text(answer)
     assert "If it is closing, the close is finished within minutes; if it is open, close it again." in answer.text
     (month,) = [row for row in rows(billing, "/api/months", company=company) if row["month"] == "2026-05"]
     assert month["state"] == state

@@ -152,5 +152,5 @@ def test_user_who_also_belongs_to_another_company_does_not_exist_for_a_companys_
     narrowed = {"role": "billing", "company": "company", "all_clinics": "on"}
     for action, fields in (("change", narrowed), ("disable", {}), ("enable", {}), ("password", {"password": PASSWORD})):
         answer = companys_admin.post(f"/users/{action}", name=name, **fields)
-        assert (answer.status_code, f"There is no user {name}." in page_text(answer.text)) == (409, True), action
+        assert (answer.status_code, f"There is no user {name}." in page_text(answer)) == (409, True), action
     assert found_user(site, name) == before
