@@ -82,7 +82,7 @@ def _measure_rates(testbed: Testbed, events: int, rounds: int) -> dict[str, Any]
         if each not in installed:
             console.print(f"{each.name} is left out: it is not installed (`make bench-contenders`).")
     for number in range(rounds):
-        for name, run in _import_measurements(testbed, events):
+        for name, run in _import_runs(testbed, events):
             done = run()
             used.setdefault(name, []).append(done)
             rates.setdefault(name, []).append(done.rate)
@@ -106,7 +106,7 @@ def _run_contender(testbed: Testbed, contender: jobs.Contender, rates: dict[str,
         console.print(f"{contender.name}: this round does not count: {error}", markup=False)
 
 
-def _import_measurements(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
+def _import_runs(testbed: Testbed, events: int) -> list[tuple[str, importing.Run]]:
     return [
         (targets.OURS_ONE, lambda: importing.measure_product(testbed, events, 1)),
         (targets.OURS_TWO, lambda: importing.measure_product(testbed, events, 2)),

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from config.urls import (
     EngineUrl,
-    Host,
+    HostPort,
     join_engine_url,
     port_number,
     reject_unknown_options,
@@ -108,7 +108,7 @@ def _libpq_options() -> set[str]:
     return {each.keyword.decode() for each in Conninfo.get_defaults()}
 
 
-def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[Host, ...]:
+def _hosts(url: EngineUrl, options: dict[str, str]) -> tuple[HostPort, ...]:
     """Return the hosts of the URL, or those in `options`. Remove `host` and `port` from `options`."""
     names, ports = options.pop("host", ""), options.pop("port", "")
     if url.hosts:

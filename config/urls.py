@@ -24,7 +24,7 @@ _OPTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
 _PORT_MAX = 65_535
 _ENCODING_HINT = "in a user name or password, percent-encode it: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
-Host = tuple[str, int | None]
+HostPort = tuple[str, int | None]
 """The name or address of a host, and its port if the URL contains one."""
 
 
@@ -35,7 +35,7 @@ class EngineUrl:
     scheme: str
     user: str
     password: str = field(repr=False)
-    hosts: tuple[Host, ...]
+    hosts: tuple[HostPort, ...]
     path: str
     options: Mapping[str, str] = field(repr=False)
 
@@ -69,7 +69,9 @@ def split_engine_url(text: str, schemes: Sequence[str], expected: str) -> Engine
     )
 
 
-def join_engine_url(scheme: str, url: EngineUrl, hosts: Sequence[Host], path: str, options: Mapping[str, str]) -> str:
+def join_engine_url(
+    scheme: str, url: EngineUrl, hosts: Sequence[HostPort], path: str, options: Mapping[str, str]
+) -> str:
     """Return a percent-encoded URL of these parts, with the credentials of `url`."""
     authority = _encode_credentials(url) + ",".join(map(_join_host, hosts))
     query = "&".join(f"{name}={quote(value, safe='/,')}" for name, value in options.items())
@@ -114,7 +116,7 @@ def normalize_web_address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _split_host(text: str) -> Host:
+def _split_host(text: str) -> HostPort:
     if (match := _HOST_AND_PORT.fullmatch(text)) is None:
         raise ValueError(f"expected host:port, with an IPv6 address in brackets; {_ENCODING_HINT}")
     port = port_number(match["port"]) if match["port"] else None
@@ -135,7 +137,7 @@ def _is_ipv6(text: str) -> bool:
     return "%" not in text  # the clients disagree about the zone of an address
 
 
-def _join_host(host: Host) -> str:
+def _join_host(host: HostPort) -> str:
     name, port = host
     return (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from payments.journeys.dashboard import TrendGroup, TrendRow
     from payments.journeys.reporting import FeedFilter
 
-WEEKS = 12
+WEEKS_DEFAULT = 12
 _DEFAULT_DAYS = "no limit if the other day is given, otherwise the last twelve weeks"
 
 
@@ -82,7 +82,7 @@ def with_period(feed_filter: FeedFilter, today: date) -> FeedFilter:
     """Return a filter of the trends with its first and last day. Without dates, these are the last twelve weeks."""
     if feed_filter.since or feed_filter.until:
         return feed_filter
-    return replace(feed_filter, since=today - timedelta(days=today.weekday(), weeks=WEEKS - 1), until=today)
+    return replace(feed_filter, since=today - timedelta(days=today.weekday(), weeks=WEEKS_DEFAULT - 1), until=today)
 
 
 def trend_records(rows: Iterable[TrendRow]) -> list[Record]:

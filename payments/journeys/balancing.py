@@ -37,7 +37,7 @@ def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLog
     Raises AmbiguousIdError if the log names a clinic that several companies of the scope have.
     """
     if log is not None:
-        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
+        emr_log.load_into_temporary_tables(tx, log, balance_filter.scope)
     balance = Balance(lines=SortedRows(_largest_first), manual_entries=manual_sums.total_of(tx, balance_filter))
     for line in _reconcile_by_clinic(balancing.compare(tx, balance_filter, with_log=log is not None)):
         balance.add(line)
@@ -56,7 +56,7 @@ def differing_lines(
     lines are compared before the first one is yielded.
     """
     if log is not None:
-        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
+        emr_log.load_into_temporary_tables(tx, log, balance_filter.scope)
     for line in _reconcile_by_clinic(balancing.stream(tx, balance_filter, with_log=log is not None)):
         if not line.is_equal:
             yield line
@@ -74,7 +74,7 @@ def lines_of_group(
         yield from (line for line in differing_lines(tx, balance_filter, log) if group in line.groups)
         return
     if log is not None:
-        emr_log.create_temporary_tables(tx, log, balance_filter.scope)
+        emr_log.load_into_temporary_tables(tx, log, balance_filter.scope)
     compared = balancing.read_every_line(tx, balance_filter, with_log=log is not None)
     yield from (line for line in map(reconcile, compared) if group in line.groups)
 

@@ -9,7 +9,7 @@ from payments.store.ledger.postponed_work import PostponedCount, Postponement
 
 __all__ = ["PostponedCount", "Postponement"]
 
-RETRIES_MAX = 100
+RETRIED_PER_SWEEP_MAX = 100
 """The largest number of postponed items of a kind that one sweep tries again."""
 
 
@@ -22,11 +22,11 @@ def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: d
 
 
 def due_again(tx: Transaction, kind: WorkKind, now: datetime) -> list[WorkItem]:
-    """Return up to RETRIES_MAX postponed items whose next attempt is due.
+    """Return up to RETRIED_PER_SWEEP_MAX postponed items whose next attempt is due.
 
     The caller tries each in a separate transaction.
     """
-    return postponed_work.load_due(tx, kind, now, RETRIES_MAX)
+    return postponed_work.load_due(tx, kind, now, RETRIED_PER_SWEEP_MAX)
 
 
 def clear(tx: Transaction, kind: WorkKind, item: WorkItem) -> None:

@@ -59,7 +59,7 @@ def undo(tx: Transaction, request: UndoRequest, now: datetime, who: str) -> Undo
     postings: tuple[LedgerPosting, ...] = ()
     params, code = {}, HistoryCode.EXCEPTION_REOPENED
     if finding.status is FindingStatus.RESOLVED:
-        postings = _reverse(tx, line, finding, request, EntryHeader(EntryKind.ADJUSTMENT, who, now))
+        postings = _undo_acceptance(tx, line, finding, request, EntryHeader(EntryKind.ADJUSTMENT, who, now))
         params, code = {"postings": posting_params(postings)}, HistoryCode.EXCEPTION_UNDONE
     else:
         _reopen(tx, line, finding, now)
@@ -81,7 +81,7 @@ def _check_decision(tx: Transaction, line: Line, finding: StoredFinding, request
         raise DecisionError(finding.id, f"exception {other.id} of the same payment is open; decide that one first")
 
 
-def _reverse(
+def _undo_acceptance(
     tx: Transaction, line: Line, finding: StoredFinding, request: UndoRequest, header: EntryHeader
 ) -> tuple[LedgerPosting, ...]:
     """Post the entries that reverse an acceptance, and return them. Open the exception with its current proposal."""

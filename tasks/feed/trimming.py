@@ -86,13 +86,11 @@ class Trimming:
         first_id = self._first_id(name) if state.may_hold_kept else None
         if first_id is None:
             return 0
-        self._delete_before(name, state, self._expired_before(first_id, now_ms))
+        self._delete_before(name, state, self._expiry_bound(first_id, now_ms))
         first_id = self._first_id(name) if memory.is_short else None
-        return (
-            0 if first_id is None else self._delete_before(name, state, _deleted_early_before(first_id, now_ms, memory))
-        )
+        return 0 if first_id is None else self._delete_before(name, state, _early_trim_bound(first_id, now_ms, memory))
 
-    def _expired_before(self, first_id: _EntryId, now_ms: int) -> _EntryId:
+    def _expiry_bound(self, first_id: _EntryId, now_ms: int) -> _EntryId:
         """Return an id. All entries with a lower id have expired."""
         is_foreign = first_id[0] > now_ms + _CLOCK_TOLERANCE_MS
         return _AFTER_LAST_ID if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
@@ -154,7 +152,7 @@ class Trimming:
 _AFTER_LAST_ID: _EntryId = (2**64 - 1, 2**64 - 1)
 
 
-def _deleted_early_before(first_id: _EntryId, now_ms: int, memory: Memory) -> _EntryId:
+def _early_trim_bound(first_id: _EntryId, now_ms: int, memory: Memory) -> _EntryId:
     """Return an id. All kept entries with a lower id are deleted early, because the memory is short.
 
     If the memory is nearly full, these are all kept entries. Otherwise they are those of the oldest part of the time

@@ -41,7 +41,7 @@ VISIT_AMOUNTS_APPLIED = [AppliedAmount(1, NEW, dollars("20.00"), 1), AppliedAmou
         pytest.param([("-5.00", 3)], [], ["-5.00"], id="itself"),
     ],
 )
-def test_refund_unapplies_no_payment_but_its_own(
+def test_refund_unapplies_only_the_payment_it_names(
     refunds: list[tuple[str, int | None]], expected: list[tuple[int, str]], left: list[str]
 ) -> None:
     lines = [

@@ -36,7 +36,7 @@ def settings_in(home, **environ):
     return read_settings({"PAYMENTS_HOME": str(home), **ports, **environ})
 
 
-def test_second_up_in_one_home_exits_with_one_line(tmp_path, capsys):
+def test_second_payments_up_in_the_same_home_exits_with_a_one_line_message(tmp_path, capsys):
     with home_lock(tmp_path):
         assert stack.main(settings_in(tmp_path)) == 1
 

@@ -26,7 +26,7 @@ class Systems:
     cluster: PatroniCluster
     valkey: ReplicatedValkey
 
-    def primary(self) -> Node:
+    def postgres_node(self) -> Node:
         """Return the primary of PostgreSQL."""
         leader = self.cluster.leader()
         assert leader is not None, "the cluster is complete before each fault"
@@ -51,7 +51,7 @@ def _instant_fault(inject: Callable[[Systems], object]) -> Fault:
 @contextmanager
 def _partition_primary(systems: Systems) -> Iterator[None]:
     """Cut the primary off from the standbys, from etcd and from all clients."""
-    node = systems.primary()
+    node = systems.postgres_node()
     systems.cluster.network.cut(node.number)
     try:
         yield
@@ -62,7 +62,7 @@ def _partition_primary(systems: Systems) -> Iterator[None]:
 @contextmanager
 def _fill_primary_disk(systems: Systems) -> Iterator[None]:
     """Fill the disk of the primary. Patroni does not replace this primary, so the alarm calls an administrator."""
-    _keep_disk_full(systems.primary())
+    _keep_disk_full(systems.postgres_node())
     yield
 
 
@@ -79,9 +79,13 @@ def _keep_disk_full(node: Node) -> None:
 
 
 POSTGRES_FAULTS: dict[str, Fault] = {
-    "SIGKILL of the PostgreSQL primary": _instant_fault(lambda systems: systems.primary().signal_postgres(SIGKILL)),
-    "reset of the primary's machine": _instant_fault(lambda systems: systems.primary().kill()),
-    "PostgreSQL primary frozen (SIGSTOP)": _instant_fault(lambda systems: systems.primary().signal_postgres(SIGSTOP)),
+    "SIGKILL of the PostgreSQL primary": _instant_fault(
+        lambda systems: systems.postgres_node().signal_postgres(SIGKILL)
+    ),
+    "reset of the primary's machine": _instant_fault(lambda systems: systems.postgres_node().kill()),
+    "PostgreSQL primary frozen (SIGSTOP)": _instant_fault(
+        lambda systems: systems.postgres_node().signal_postgres(SIGSTOP)
+    ),
     "planned switch-over of PostgreSQL": _instant_fault(lambda systems: systems.cluster.switch_over()),
 }
 PARTITION_FAULTS = {"partition of the PostgreSQL primary": _partition_primary}

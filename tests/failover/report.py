@@ -51,7 +51,7 @@ def section_text(results: Sequence[dict[str, Any]], *, rate: int, ttl: int, cele
     every = [each for found in seconds.values() for each in found]
     dates = sorted(result["at"][:10] for result in results)
     rows = [
-        f"| {fault} | {len(found)} | {_median_and_most(found)} | {_median_and_most(celery_seconds[fault])} |\n"
+        f"| {fault} | {len(found)} | {_median_and_max(found)} | {_median_and_max(celery_seconds[fault])} |\n"
         for fault, found in sorted(seconds.items())
     ]
     return _SECTION_TEXT.format(
@@ -75,7 +75,7 @@ def section_text(results: Sequence[dict[str, Any]], *, rate: int, ttl: int, cele
     )
 
 
-def _median_and_most(seconds: Sequence[float]) -> str:
+def _median_and_max(seconds: Sequence[float]) -> str:
     return f"{statistics.median(seconds):.1f} s | {max(seconds):.1f} s" if seconds else "|"
 
 

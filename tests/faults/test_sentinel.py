@@ -103,7 +103,7 @@ def test_stopped_sentinel_does_not_delay_a_connection(servers: ReplicatedValkey)
     assert time.monotonic() - started < 1
 
 
-def test_switch_of_the_primary_does_not_delay_the_import(servers: ReplicatedValkey, stack: RunningStack) -> None:
+def test_import_recovers_within_20_s_of_a_primary_switch(servers: ReplicatedValkey, stack: RunningStack) -> None:
     old = servers.primary
     with PaymentFeed(stack.engines.redis_url) as feed:
         publish_and_import(stack, feed)

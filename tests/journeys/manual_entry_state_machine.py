@@ -24,8 +24,8 @@ LINKED_TO_LINE = """
 SELECT coalesce(sum(amount), 0) FROM entry_links JOIN entries ON entries.id = entry_ref
 JOIN lines ON lines.id = entry_links.line_ref WHERE ended_at IS NULL AND payment_id = :line
 """
-MANUAL = "SELECT entry_ref FROM manual_entries ORDER BY entry_ref"
-OTHER_ROWS = """
+MANUAL_ENTRIES_QUERY = "SELECT entry_ref FROM manual_entries ORDER BY entry_ref"
+OTHER_COUNTS_QUERY = """
 SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM entry_links WHERE ended_at IS NULL),
     (SELECT count(*) FROM findings WHERE status = 'open')
 """
@@ -114,14 +114,14 @@ class ManualEntryStateMachine(OfficeStateMachine):
         self.office.run_sweeps()
 
     def entries(self) -> list[int]:
-        return list(self.tx.execute(text(MANUAL)).scalars())
+        return list(self.tx.execute(text(MANUAL_ENTRIES_QUERY)).scalars())
 
     def chosen(self, entry: int) -> int:
         found = self.entries()
         return found[entry % len(found)]
 
     def rows(self) -> tuple:
-        return tuple(self.tx.execute(text(OTHER_ROWS)).one())
+        return tuple(self.tx.execute(text(OTHER_COUNTS_QUERY)).one())
 
     def posted(self, line: str) -> Decimal:
         linked = self.tx.execute(text(LINKED_TO_LINE), {"line": line}).scalar_one()

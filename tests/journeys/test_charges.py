@@ -103,7 +103,7 @@ def test_new_charge_that_another_worker_created_is_a_concurrent_write(tx: Transa
     assert stored_charges(tx) == [("company", "patient", 1, "40.00", False)]
 
 
-def test_paid_part_is_not_recorded_for_a_charge_saved_again_meanwhile(tx: Transaction) -> None:
+def test_paid_amount_of_an_outdated_charge_version_is_not_recorded(tx: Transaction) -> None:
     create_clinic(tx)
     import_chunk(tx, FIRST, NEWER)
     distributed = Charge(FIRST.key, FIRST.date_of_service, FIRST.patient_balance, False, None, FIRST.version)

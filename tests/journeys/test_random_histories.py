@@ -106,13 +106,13 @@ def whole_ledger(tx):
 
 @pytest.fixture
 def reopen_ledger(database):
-    def empty_the_ledger(connection):
+    def reset_ledger(connection):
         connection.rollback()
         create_clinic(connection)
         return connection
 
     with database.connect() as connection:
-        yield lambda: empty_the_ledger(connection)
+        yield lambda: reset_ledger(connection)
         connection.rollback()
 
 

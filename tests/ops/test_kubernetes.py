@@ -118,7 +118,7 @@ def test_web_service_is_probed_by_http(name, live, ready):
 
 
 @pytest.mark.parametrize("name", POD_BY_NAME)
-def test_pod_is_restricted(name):
+def test_pod_runs_unprivileged_without_api_token(name):
     pod = POD_BY_NAME[name]["spec"]
 
     assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)

@@ -12,7 +12,7 @@ from tasks.feed.dispatcher import Dispatcher
 from tasks.feed.leases import LEASE
 
 LEASE_MS = LEASE.seconds * 1_000
-NEW_ENTRIES = "new entries"
+IMPORT_REQUEST = "new entries"
 
 
 @contextmanager
@@ -37,8 +37,8 @@ def publish(dispatcher, count):
 def take_messages(dispatcher, *, reading=False):
     """Remove all messages from the broker and return the names of their tasks, oldest first.
 
-    The name of an import request is NEW_ENTRIES. If `reading`, the new entries are read for each import request, as an
-    importer does. Then each task can be enqueued again.
+    The name of an import request is IMPORT_REQUEST. If `reading`, the new entries are read for each import request, as
+    an importer does. Then each task can be enqueued again.
     """
     messages = []
     queues = [dispatcher.queue_key, f"{KEY_PREFIX}{RETRIES}"]
@@ -46,7 +46,7 @@ def take_messages(dispatcher, *, reading=False):
         message = json.loads(raw)
         arguments = arguments_of(message)
         if "reply_to" in arguments:
-            messages.append(NEW_ENTRIES)
+            messages.append(IMPORT_REQUEST)
             if reading:
                 read_new(dispatcher, arguments["reply_to"], arguments.get("streams", ()))
         else:

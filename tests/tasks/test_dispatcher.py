@@ -18,7 +18,7 @@ from tasks.feed.dispatcher import (
 )
 from tasks.feed.stream import GroupState
 from tests.faults.processes import wait_for
-from tests.tasks.dispatching import NEW_ENTRIES, age_request, open_dispatcher, publish, read_new, take_messages
+from tests.tasks.dispatching import IMPORT_REQUEST, age_request, open_dispatcher, publish, read_new, take_messages
 
 
 @pytest.fixture(autouse=True)
@@ -28,11 +28,11 @@ def _short_blocking(monkeypatch):
     monkeypatch.setattr(dispatcher_module, "REPLY_TIMEOUT_MS", 50)
 
 
-def test_single_event_is_requested_immediately(dispatcher):
+def test_import_of_a_single_event_is_requested_immediately(dispatcher):
     ids = publish(dispatcher, 1)
     dispatcher.run_cycle()
 
-    assert take_messages(dispatcher) == [NEW_ENTRIES]
+    assert take_messages(dispatcher) == [IMPORT_REQUEST]
     assert read_new(dispatcher) == ids
 
 
@@ -45,7 +45,7 @@ def test_backlog_is_requested_in_chunks_up_to_the_pending_limit(dispatcher):
     assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(8, 8, ids[7])
     stream.acknowledge_and_delete(dispatcher.feed, dispatcher.settings.stream, ids[:8])
     dispatcher.run_cycle()
-    assert take_messages(dispatcher, reading=True) == [NEW_ENTRIES]
+    assert take_messages(dispatcher, reading=True) == [IMPORT_REQUEST]
     assert stream.group_state(dispatcher.feed, dispatcher.settings.stream) == GroupState(4, 4, ids[11])
 
 
@@ -57,7 +57,7 @@ def test_one_request_is_in_flight_at_a_time(dispatcher):
 
     take_messages(dispatcher, reading=True)
     dispatcher.run_cycle()
-    assert take_messages(dispatcher) == [NEW_ENTRIES]
+    assert take_messages(dispatcher) == [IMPORT_REQUEST]
 
 
 def test_lost_request_is_sent_again(dispatcher):
@@ -67,7 +67,7 @@ def test_lost_request_is_sent_again(dispatcher):
     age_request(dispatcher, REQUEST_TIMEOUT_MS)
     dispatcher.run_cycle()
 
-    assert take_messages(dispatcher) == [NEW_ENTRIES]
+    assert take_messages(dispatcher) == [IMPORT_REQUEST]
 
 
 def test_queued_request_has_a_longer_timeout(dispatcher):
@@ -75,7 +75,7 @@ def test_queued_request_has_a_longer_timeout(dispatcher):
     dispatcher.run_cycle()
     age_request(dispatcher, REQUEST_TIMEOUT_MS)
     dispatcher.run_cycle()
-    assert take_messages(dispatcher) == [NEW_ENTRIES]
+    assert take_messages(dispatcher) == [IMPORT_REQUEST]
 
     dispatcher.broker.lpush(dispatcher.queue_key, "another message")
     age_request(dispatcher, QUEUED_REQUEST_TIMEOUT_MS)
@@ -93,7 +93,7 @@ def test_reply_to_an_earlier_request_is_ignored(dispatcher):
     read_new(dispatcher, earlier)
     dispatcher.run_cycle()
 
-    assert take_messages(dispatcher) == [NEW_ENTRIES]
+    assert take_messages(dispatcher) == [IMPORT_REQUEST]
 
 
 def test_nothing_is_requested_while_postgres_does_not_answer(engines, stream_name, log_entries):
@@ -148,7 +148,7 @@ def test_entry_published_before_the_group_existed_is_read(feed, engines):
         ids = publish(dispatcher, 1)
         stream.ensure_group(feed, name)
         dispatcher.run_cycle()
-        assert take_messages(dispatcher) == [NEW_ENTRIES]
+        assert take_messages(dispatcher) == [IMPORT_REQUEST]
         assert read_new(dispatcher) == ids
         feed.delete(name)
 

@@ -12,7 +12,7 @@ from tasks.feed.leased_import import DIVISIONS_MAX, import_leased
 from tasks.feed.pending import ISOLATED_DELIVERIES
 from tasks.feed.retry_rotation import RetryRotation
 from tests.builders.events import event_body, saved_payment
-from tests.tasks.dispatching import LEASE_MS, NEW_ENTRIES, publish, read_new, take_messages
+from tests.tasks.dispatching import IMPORT_REQUEST, LEASE_MS, publish, read_new, take_messages
 
 pytestmark = pytest.mark.slow
 
@@ -149,7 +149,7 @@ def test_waiting_entries_do_not_count_as_in_progress(dispatcher):
     publish(dispatcher, 1)
     dispatcher.run_cycle()
 
-    assert take_messages(dispatcher) == [NEW_ENTRIES]
+    assert take_messages(dispatcher) == [IMPORT_REQUEST]
 
 
 def test_lease_of_an_entry_put_back_for_retry_is_not_renewed(resources, publish_and_read):

@@ -4,8 +4,8 @@ import pytest
 
 from tasks.feed.clocks import monotonic_ms
 from tests.tasks.dispatching import (
+    IMPORT_REQUEST,
     LEASE_MS,
-    NEW_ENTRIES,
     age_entries,
     open_dispatcher,
     publish,
@@ -83,4 +83,4 @@ def test_entries_that_wait_for_a_retry_do_not_block_new_ones(dispatcher):
     publish(dispatcher, 1)
     dispatcher.run_cycle()
 
-    assert take_messages(dispatcher)[-1:] == [NEW_ENTRIES]
+    assert take_messages(dispatcher)[-1:] == [IMPORT_REQUEST]

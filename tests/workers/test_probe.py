@@ -125,7 +125,7 @@ class ObservedWorker:
     def observe(self, now, *requests):
         """Return the time of the worker's last progress, and whether the worker is ready."""
         self.now = now
-        return self.progress.observe(requests, now, self._ping), self.progress.is_ready
+        return self.progress.last_progress(requests, now, self._ping), self.progress.is_ready
 
     def _ping(self):
         self.pings += 1

@@ -9,10 +9,10 @@ from redis.asyncio import Redis, Sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-Host = tuple[str, int]
+HostPort = tuple[str, int]
 
 
-def read_queues_through_sentinels(hosts: Sequence[Host]) -> None:
+def read_queues_through_sentinels(hosts: Sequence[HostPort]) -> None:
     """Make Flower's page of queues ask these Sentinels for the primary, and read the broker's database.
 
     Flower's own class asks only the first Sentinel, and reads database 0.
@@ -21,7 +21,7 @@ def read_queues_through_sentinels(hosts: Sequence[Host]) -> None:
 
 
 class _SentinelBroker(broker.RedisSentinel):
-    def __init__(self, hosts: Sequence[Host], url: str, *arguments: Any, **options: Any) -> None:
+    def __init__(self, hosts: Sequence[HostPort], url: str, *arguments: Any, **options: Any) -> None:
         self._hosts = hosts
         super().__init__(url, *arguments, **options)
 

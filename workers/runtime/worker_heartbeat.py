@@ -54,7 +54,7 @@ class WorkerProgress:
         if self._timer_entry is not None:
             self._timer_entry.cancel()  # type: ignore[no-untyped-call]
 
-    def observe(self, requests: Iterable[Request], now: float, is_broker_answering: Callable[[], bool]) -> float:
+    def last_progress(self, requests: Iterable[Request], now: float, is_broker_answering: Callable[[], bool]) -> float:
         """Return the time at which the worker last made progress. `requests` are the messages that it has not finished.
 
         If the worker makes no progress and the broker does not answer, the worker waits for the broker: this counts as
@@ -106,7 +106,7 @@ def _write_heartbeats(
 ) -> None:
     """Write the heartbeat every second."""
     while True:
-        last = progress.observe(_unfinished_requests(), time.monotonic(), is_broker_answering)
+        last = progress.last_progress(_unfinished_requests(), time.monotonic(), is_broker_answering)
         writer.write(progress_seconds=last, is_ready=progress.is_ready)
         time.sleep(HEARTBEAT_SECONDS)
 

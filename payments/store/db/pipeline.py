@@ -138,7 +138,7 @@ def _execute(tx: Connection, statements: Sequence[_Statement]) -> list[list[Any]
     connection: Any = tx.connection.driver_connection
     cursors = [connection.cursor(row_factory=each.row_factory) if each.statement else None for each in together]
     try:
-        _send(connection, [pair for pair in zip(cursors, together, strict=True) if pair[0]])
+        _run_in_pipeline(connection, [pair for pair in zip(cursors, together, strict=True) if pair[0]])
     except psycopg.Error as error:
         unanswered = (each for each, own in zip(together, cursors, strict=True) if own and not own.pgresult)
         _raise(tx, error, next(unanswered, together[-1]))
@@ -150,21 +150,21 @@ def _execute(tx: Connection, statements: Sequence[_Statement]) -> list[list[Any]
     return [own.fetchall() if own and own.description else [] for own in found]
 
 
-def _send(connection: Any, statements: Sequence[tuple[Any, _Statement]]) -> None:
+def _run_in_pipeline(connection: Any, statements: Sequence[tuple[Any, _Statement]]) -> None:
     """Execute statements in pipeline mode. Raises the error of the first one that fails; the later ones are skipped."""
     if not statements:
         return
     first: BaseException | None = None
     try:
         with connection.pipeline() as pipeline:
-            first = _queue(connection, pipeline, statements)
+            first = _send(connection, pipeline, statements)
     except psycopg.Error as error:
         first = first or _cause(connection, error)
     if first is not None:
         raise first
 
 
-def _queue(connection: Any, pipeline: Any, statements: Sequence[tuple[Any, _Statement]]) -> psycopg.Error | None:
+def _send(connection: Any, pipeline: Any, statements: Sequence[tuple[Any, _Statement]]) -> psycopg.Error | None:
     """Send statements without waiting for their results. Return an error that has already arrived.
 
     It is not raised, because psycopg would then log the errors of the skipped statements.

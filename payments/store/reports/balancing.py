@@ -59,8 +59,8 @@ def compare(
 ) -> Iterator[LineComparison | BalancedLine]:
     """Yield a comparison of each line on which the sides may differ, and one sum per clinic of all other lines.
 
-    With `with_log`, the EMR's side is the Payment Log in the tables of `emr_log.create_temporary_tables`. Otherwise it
-    is the feed.
+    With `with_log`, the EMR's side is the Payment Log that `emr_log.load_into_temporary_tables` loaded. Otherwise it is
+    the feed.
     """
     yield from _read_comparisons(tx, balance_filter, _query(balance_filter, with_log=with_log), with_log=with_log)
 

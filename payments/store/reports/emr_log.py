@@ -32,7 +32,7 @@ _clinics = Table("emr_log_clinics", _metadata, Column("clinic_id", Text), Column
 LOGGED_LINES = """
 logged_lines AS NOT MATERIALIZED (SELECT emr_log.*, company_id FROM emr_log JOIN emr_log_clinics USING (clinic_id)),
 """
-"""A CTE of the log's rows with their companies, for statements after `create_temporary_tables`."""
+"""A CTE of the log's rows with their companies, for statements after `load_into_temporary_tables`."""
 
 # The log names no company. A clinic is that of the company which has it or, if none has, whose events of it were
 # refused.
@@ -52,7 +52,7 @@ FROM logged LEFT JOIN (TABLE known UNION ALL TABLE refused) AS found USING (clin
 """
 
 
-def create_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Scope) -> None:
+def load_into_temporary_tables(tx: Transaction, log: Iterable[EmrLogRow], scope: Scope) -> None:
     """Copy the EMR's Payment Log into temporary tables that exist until the transaction ends.
 
     The log names no companies. Each of its clinics is assigned to the company of the scope that has the clinic. Raises

@@ -49,7 +49,7 @@ def test_unsigned_event_is_one_line_with_the_same_json() -> None:
     ],
     ids=range(7),
 )
-def test_other_lines_are_sent_unchanged(line: bytes) -> None:
+def test_line_that_is_no_signed_event_is_sent_unchanged(line: bytes) -> None:
     assert read(line) == [(line, None)]
 
 

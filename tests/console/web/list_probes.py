@@ -13,7 +13,7 @@ RequestFields = list[dict[str, Any]]
 _VIEW_IDS = (1, 2)
 
 
-def list_probes(name: str, requests: RequestFields) -> dict[str, RequestFields]:
+def probes_of_list(name: str, requests: RequestFields) -> dict[str, RequestFields]:
     """Return these requests for each endpoint of a list: page, export, sum, new rows, and API call."""
     paths = (name, f"{name}/export", f"{name}/summary", f"{name}/newer", f"api/{name}")
     return dict.fromkeys((f"GET /{path}" for path in paths), requests)

@@ -6,7 +6,7 @@ from tests.console.web.balancing_probes import balancing_probes
 from tests.console.web.conftest import PASSWORD
 from tests.console.web.entry_probes import entry_probes
 from tests.console.web.exception_probes import exception_probes
-from tests.console.web.list_probes import export_probes, list_probes, view_probes
+from tests.console.web.list_probes import export_probes, probes_of_list, view_probes
 from tests.console.web.two_companies import (
     ADMIN_OF_ALL,
     EARLIER_USER,
@@ -66,9 +66,9 @@ def _report_probes() -> dict[str, list[dict[str, Any]]]:
     flow = [{"clinic": each, "charge_type": "Copay", "date": "2026-05-05"} for each in (FOREIGN_CLINIC, OWN_CLINIC)]
     flow += [{**each, "patient": FOREIGN_PATIENT} for each in flow]
     return {
-        **list_probes("claims-feed", feed),
-        **list_probes("exceptions", exceptions),
-        **list_probes("payment-log", log),
+        **probes_of_list("claims-feed", feed),
+        **probes_of_list("exceptions", exceptions),
+        **probes_of_list("payment-log", log),
         "GET /": [{}, {"day": "2026-06-05"}],
         "GET /deposit-slip": days,
         **dict.fromkeys(("GET /search", "GET /api/search"), searches),
