@@ -43,5 +43,5 @@ def unlinked_message(entry_id: int, done: Linked) -> str:
 
 def _difference(done: Linked) -> str:
     if done.is_settled:
-        return "Nothing is left to decide."
-    return f"Difference left to decide: {done.difference:,}."
+        return "No difference remains."
+    return f"Remaining difference: {done.difference:,}."

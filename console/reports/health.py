@@ -141,7 +141,7 @@ def feed_records(stats: FeedStats) -> list[Record]:
         "not yet read": stats.undelivered,
         "being imported, or waiting for a retry": stats.pending,
         "kept after their import": stats.kept,
-        "trimmed early (PAYMENTS_KEEP_ENTRIES)": stats.trimmed_early,
+        "deleted early, because Redis memory was short": stats.trimmed_early,
         "deleted before their import; they may be lost": stats.deleted,
     }
     return [{"figure": figure, "count": count} for figure, count in figures.items()]

@@ -92,7 +92,9 @@ def check_entry(entry: ManualEntry, today: date) -> None:
     if abs(entry.amount) > AMOUNT_MAX:
         raise EntryError(f"the amount is more than {AMOUNT_MAX:,}")
     if entry.purpose is EntryPurpose.PAYMENT and entry.amount < ZERO:
-        raise EntryError("a payment is above 0.00; post an adjustment or an error correction instead")
+        raise EntryError(
+            "the amount of a payment must be more than 0.00; otherwise post an adjustment or an error correction"
+        )
     if entry.purpose.needs_reason and not entry.reason.strip():
         raise EntryError("an adjustment or error correction needs a reason")
     if len(entry.reason) > REASON_CHARACTERS_MAX:

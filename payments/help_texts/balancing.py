@@ -70,8 +70,8 @@ BALANCING: dict[str, HelpText] = {
         "Posted by hand",
         ITEM_SENTENCES[ReconcilingItem.MANUAL],
         "A biller had posted the payment by hand, and linked the entry to its exception. Balancing counts imports, so "
-        "the entry is subtracted here. Manual entries that belong to no payment are no money of the EMR: the sum of "
-        "all manual entries is shown apart.",
+        "the entry is subtracted here. Manual entries that belong to no payment do not come from the EMR: "
+        "the sum of all manual entries is shown apart.",
     ),
     ReconcilingItem.DATE_DIFFERENCES: HelpText(
         "Date differences",

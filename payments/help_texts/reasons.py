@@ -35,8 +35,8 @@ REASONS: dict[str, HelpText] = {
     Reason.RETRIES_EXHAUSTED: HelpText(
         wording.REASON_TERMS[Reason.RETRIES_EXHAUSTED],
         wording.REASONS[Reason.RETRIES_EXHAUSTED],
-        "Every attempt of the backoff schedule failed: to import an event, or to evaluate a held payment (its month "
-        "was closing, or an error occurred). The timeline shows each attempt with its error.",
+        "Billing tried several times to import the payment, or to evaluate it while it was held, and each attempt "
+        "failed. The timeline shows each attempt with its error.",
         "Fix the cause of the last error, then requeue the payment.",
         "Support. An operator helps if a service or the database caused the error.",
     ),

@@ -8,7 +8,7 @@ STATUSES: dict[str, HelpText] = {
         Status.PENDING,
         "The payment waits for its next attempt.",
         "The patient is not in Billing yet, the month is being closed, an attempt failed, or the payment was requeued.",
-        "Nothing, unless it waits for a patient: make sure that the patient is saved in the EMR. The payment's "
+        "If the payment waits for its patient, save the patient in the EMR. Otherwise do nothing. The payment's "
         "timeline shows when the next attempt is due.",
         "No one, or the front desk.",
     ),

@@ -42,7 +42,7 @@ def add_note(tx: Transaction, note: NewNote, now: datetime, who: str) -> Note:
     if not body:
         raise NoteError("the note is empty")
     if len(body) > NOTE_CHARACTERS_MAX:
-        raise NoteError(f"the note has {len(body):,} characters; at most {NOTE_CHARACTERS_MAX:,} are kept")
+        raise NoteError(f"the note has {len(body):,} characters; at most {NOTE_CHARACTERS_MAX:,} are allowed")
     if not company_moves.has_not_moved(tx, subject.company_id):
         raise NoteError(f"company {subject.company_id} has moved to another installation; nothing was changed")
     note_id = notes.add(tx, subject, body, now, who)

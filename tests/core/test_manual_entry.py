@@ -34,7 +34,7 @@ def entry(amount: str, purpose: str = "payment", **more: object) -> ManualEntry:
         (entry("-25.00", "error_correction", reason="r"), None),
         (entry("0.00"), "the amount is 0.00"),
         (entry("0.00", "adjustment", reason="r"), "the amount is 0.00"),
-        (entry("-25.00"), "a payment is above 0.00"),
+        (entry("-25.00"), "the amount of a payment must be more than 0.00"),
         (entry("25.00", "adjustment"), "needs a reason"),
         (entry("25.00", "error_correction", reason=" "), "needs a reason"),
         (entry("25.00", reason="r" * 501), "more than 500 characters"),

@@ -51,7 +51,7 @@ def test_repeated_request_posts_once(office: Office) -> None:
         (entry("30.00", deposit_date=date(2020, 4, 30)), "that month is closed"),
         (entry("30.00", deposit_date=date(2020, 3, 1)), "that month is closed"),
         (entry("30.00", deposit_date=date(2020, 6, 13)), "in the future"),
-        (entry("-30.00", purpose=EntryPurpose.PAYMENT), "a payment is above 0.00"),
+        (entry("-30.00", purpose=EntryPurpose.PAYMENT), "the amount of a payment must be more than 0.00"),
         (entry("30.00", purpose=EntryPurpose.ERROR_CORRECTION), "needs a reason"),
         (entry("0.00"), "the amount is 0.00"),
         (entry("30.00", patient_id="nobody"), "no patient nobody"),

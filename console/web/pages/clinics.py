@@ -177,7 +177,10 @@ def change(form: Annotated[_SettingsForm, Form()], context: Configurer) -> Respo
     except ChangedMeanwhileError as error:
         return _show(context, ClinicName(form.clinic, form.company), conflict=_Conflict(form.settings, error))
     sends_more = after.integration and (not before.integration or bool({*after.types} - {*before.types}))
-    period = "They apply to payments saved from now on. A clinic's first settings also apply to earlier payments."
+    period = (
+        "They apply to payments saved from now on. A clinic's first settings also apply to earlier payments; requeue "
+        "those that are Not Sent."
+    )
     message = f"Settings of clinic {after.clinic} saved. {period}"
     changed = "true" if sends_more else None
     return context.redirect(url("/clinic", clinic=after.clinic, company=after.company, changed=changed), message)

@@ -95,7 +95,11 @@ def start(query: Annotated[FeedQuery, Depends(report_form(ClaimsFeedParameters))
     started = start_run(context, feed_filter, query.confirmed)
     confirmed = query.confirmed or 0
     changed = confirmed > started.matching
-    message = f"You confirmed {plural(confirmed, 'payment')}. Still matching: {started.matching:,}." if changed else ""
+    message = (
+        f"{started.matching:,} of the {plural(confirmed, 'payment')} that you confirmed still match, and are requeued."
+        if changed
+        else ""
+    )
     return context.redirect(f"/requeue-runs/{started.run_id}", message)
 
 

@@ -39,7 +39,7 @@ def check_belongs(entry: ManualEntry, line: Line) -> None:
         theirs = f"patient {line.patient_id} in clinic {line.key.clinic_id}"
         raise EntryError(f"payment {line.key} is of {theirs}; the entry is of another patient or clinic")
     if not can_be_linked(line):
-        raise EntryError(f"payment {line.key} has no difference of a closed month, so there is nothing to link")
+        raise EntryError(f"payment {line.key} has no difference in a closed month, so no entry can be linked to it")
 
 
 def attach(tx: Transaction, entry: StoredEntry, line: Line, finding_ref: int | None, stamp: Posting) -> Linked:

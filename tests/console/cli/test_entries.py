@@ -59,10 +59,10 @@ def test_entry_for_an_exception_closes_it_until_it_is_unlinked(company: ClosedAp
     assert company.exceptions() == []
     number = str(row["id"])
     unlinked = terminal.run("entries", "unlink", number, "--reason", "another visit").out
-    assert unlinked == f"Entry {number} unlinked from {company.id}/payment/1. Difference left to decide: 10.00.\n"
+    assert unlinked == f"Entry {number} unlinked from {company.id}/payment/1. Remaining difference: 10.00.\n"
     (found,) = company.exceptions()
     linked = terminal.run("entries", "link", number, "--exception", str(found["id"])).out
-    assert linked == f"Entry {number} linked to {company.id}/payment/1. Nothing is left to decide.\n"
+    assert linked == f"Entry {number} linked to {company.id}/payment/1. No difference remains.\n"
 
 
 @pytest.mark.parametrize(

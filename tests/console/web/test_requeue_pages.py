@@ -111,7 +111,7 @@ def test_requeue_page_says_that_fewer_match_than_were_confirmed(logged_in: Logge
 
     run = support.post("/requeue-runs", status="Not Sent", clinic=clinic, confirmed="3").headers["location"]
 
-    assert flash_message(support) == "You confirmed 3 payments. Still matching: 1."
+    assert flash_message(support) == "1 of the 3 payments that you confirmed still match, and are requeued."
     ledger.run_requeues()
     assert "<strong>1</strong> of 1 payment requeued" in support.get(run).text
 
