@@ -170,7 +170,7 @@ def allocation_rule(code: str) -> str:
 
 
 def actor(signature: str) -> str:
-    """Return who acted, as users know it: the work of a worker, such as `Import` for `importer-4671`.
+    """Return the name that users see for who acted. A worker gets the name of its work: `Import` for `importer-4671`.
 
     The signatures of users, commands and policies are returned unchanged.
     """

@@ -1,7 +1,8 @@
-"""Let Celery reconnect if the broker accepts no writes, as it does if the broker does not answer.
+"""Make Celery reconnect not only if the broker does not answer, but also if the broker accepts no writes.
 
-A server answers READONLY after a failover behind an address that moved. It answers NOREPLICAS while
-`min-replicas-to-write` is not met. kombu treats both as errors of a command, which would end a worker.
+After a failover that moves the broker's address, the former primary answers READONLY on open connections. A server
+answers NOREPLICAS while `min-replicas-to-write` is not met. kombu treats both answers as errors of a command, which
+would end a worker.
 """
 
 import contextlib
@@ -22,8 +23,8 @@ _CONNECTIONS: WeakValueDictionary[int, Any] = WeakValueDictionary()
 class _Reconnecting:
     """Mixin for connections of redis-py: reconnect if the server accepts no writes.
 
-    The other connections of this process to that server end too, as after the loss of a server. A worker could not
-    acknowledge its last message, so it reads no further ones, and would never notice that the server cannot write.
+    The other connections of this process to that server end too, as if the server had been lost. Otherwise, a worker
+    that cannot acknowledge its last message would read no further ones, and never notice that the server cannot write.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -33,7 +34,8 @@ class _Reconnecting:
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Read a reply. If the server accepts no writes, disconnect and raise ConnectionResetError.
 
-        redis-py would repeat a transaction without end after its own ConnectionError, always with the same server.
+        It is not redis-py's own ConnectionError, after which redis-py would repeat a transaction endlessly on the same
+        server.
         """
         connection: Any = self
         try:
@@ -51,7 +53,7 @@ class _Reconnecting:
 def _end_connections(host: str, port: int) -> None:
     """End the connections of this process to a server.
 
-    Their sockets stay open, so that an event loop sees their end.
+    The sockets are shut down but not closed, so that an event loop notices the end of each connection.
     """
     for each in [reference() for reference in _CONNECTIONS.valuerefs()]:
         if each is None or (each.host, each.port) != (host, port) or each.pid != os.getpid():

@@ -1,6 +1,6 @@
 """The tasks that distribute payments.
 
-One distributes Payments on Account and refunds immediately, the other the rest at night.
+One task distributes Payments on Account and refunds immediately. The other task distributes the rest at night.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ BATCH_ACCOUNTS = 1_000
 
 @app.task(name="billing.apply_at_once")
 def apply_immediately(**_future: object) -> str:
-    """Distribute the queued accounts: apply Payments on Account, and unapply what exceeds an amount that was lowered.
+    """Distribute the queued accounts: apply Payments on Account, and unapply the excess after an amount was lowered.
 
     An account that fails is postponed, and stays in the queue. If accounts remain after a time slice, enqueue this task
     again.
@@ -103,11 +103,9 @@ def _distribute_due(database: Database) -> Iterator[DistributionResult]:
 
 
 def _distribute_batch(database: Database, now: datetime) -> list[DistributionResult]:
-    """Distribute the next accounts of a company whose nightly run is due.
+    """Distribute the next accounts of a company whose nightly run is due. Postpone accounts that fail.
 
-    After an error, postpone the accounts that fail.
-
-    If no run is due, `last` of the last result is None. Raises errors that are outages.
+    If no run is due, the last result in the list has `last` None. Raises errors that are outages.
     """
     selection = Selection()
     try:

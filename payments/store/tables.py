@@ -48,7 +48,7 @@ Dollars = Numeric(12, 2)
 Sum = Numeric(18, 2)
 
 MAY_BE_UNPOSTED = "status <> 'Transmission Successful' OR application = 'exception'"
-"""The condition of lines that are possibly not in Billing. `payments/store/feed/posted.py` decides for each line."""
+"""The condition of lines that may be missing in Billing. `payments/store/feed/posted.py` finds the state of each."""
 
 
 def _id() -> Column[int]:

@@ -84,8 +84,8 @@ class WriteBatch:
     def record_charge(self, event: ChargeSaved, before: ChargeVersion | None) -> None:
         """Record a new version of a charge. Its account is distributed immediately.
 
-        `before` is the recorded charge, None for a new one. If it belonged to another account, this account is
-        distributed as well, to unapply its money.
+        `before` is the stored version, None for a new charge. If that version belongs to another account, that account
+        is distributed as well, to unapply its money from the charge.
         """
         self.stats.changed += 1
         self._charges[event.key] = event
@@ -96,7 +96,7 @@ class WriteBatch:
     def reject(self, entry: StreamEntry, reason: Reason, error: str, *, with_fields: bool = True) -> None:
         """Record that a stream entry cannot be processed and becomes a dead letter.
 
-        The arguments are the fields of Rejection.
+        If `with_fields` is False, only the bytes of the entry are stored (see Rejection).
         """
         self.stats.evaluated += 1
         self.stats.refused += 1
@@ -109,8 +109,8 @@ class WriteBatch:
     def _is_authentic(self, entry: StreamEntry, *, with_fields: bool) -> bool:
         """Return whether the entry comes from the company that it names.
 
-        Without `with_fields`, the signature is not checked: return the stored result of a retried dead letter. For any
-        other entry, return whether no signatures are checked at all.
+        Without `with_fields`, the signature is not checked. The result is then the stored one if the entry is a retried
+        dead letter. For any other entry, it is True only if this installation checks no signatures.
         """
         if with_fields:
             return is_authentic(entry, self.run.keyring)

@@ -35,7 +35,7 @@ class IsolatedEntryError(Exception):
 
 
 def outage_of(error: BaseException) -> OutageReason | None:
-    """Return the outage that an error means, or None if the error concerns only the payments of this attempt.
+    """Return the reason of the outage that caused an error, or None if the error concerns only this attempt's payments.
 
     During an outage, no attempt can succeed.
     """

@@ -48,9 +48,9 @@ def report_deleted(client: redis.Redis, entry_ids: Sequence[str]) -> None:
 
 
 def recently_deleted_count(client: redis.Redis) -> int:
-    """Return the number of entries that were deleted while they were pending.
+    """Return the number of entries that were recently deleted while they were pending.
 
-    If none was deleted within the last hour, return 0.
+    The number becomes 0 again when no such entry was found for an hour.
     """
     return int(client.get(RECENTLY_DELETED_COUNT_KEY) or 0)
 

@@ -49,7 +49,7 @@ log = structlog.get_logger()
 BLOCK_MS = 1_000
 REPLY_TIMEOUT_MS = 500
 REQUEST_TIMEOUT_MS, QUEUED_REQUEST_TIMEOUT_MS = 1_000, 30_000
-"""A request without a reply counts as lost after the first time, or the second if messages wait in the queue."""
+"""A request without a reply counts as lost after the first time or, while messages wait in its queue, the second."""
 SWEEP_MS = 1_000
 CHECK_MS = 250
 RECONNECT_SECONDS = 1
@@ -187,9 +187,7 @@ class Dispatcher:
             log.warning("stalled_sessions_terminated", sessions=terminated)
 
     def awaiting_reply(self) -> bool:
-        """Wait up to REPLY_TIMEOUT_MS for the reply to the request in flight.
-
-        Return whether the request is still in flight.
+        """Wait up to REPLY_TIMEOUT_MS for the reply to the request in flight. Return whether it is still in flight.
 
         A request counts as lost, and no longer in flight, after REQUEST_TIMEOUT_MS or QUEUED_REQUEST_TIMEOUT_MS.
         """

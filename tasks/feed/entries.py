@@ -15,9 +15,9 @@ SIGNATURE_BYTES_MAX = 200
 
 
 def keep_field_lists(client: redis.Redis, commands: Sequence[str] = ("XREADGROUP", "XCLAIM")) -> None:
-    """Make a client return entries of these commands as ids with field lists. This module expects field lists.
+    """Make a client return the replies to these commands unconverted: each entry is an id and a field list.
 
-    By default, redis-py converts a field list to a dict, which drops repeated fields.
+    This module expects field lists. By default, redis-py converts a field list to a dict, which drops repeated fields.
     """
     for command in commands:
         client.set_response_callback(command, _keep_reply)

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 TIME_SLICE_SECONDS = 1
 """The time slice of a task that retries entries. The task then ends, so that other tasks can run."""
 DIVISIONS_MAX = 100
-"""Maximum number of times that a chunk is divided. It is higher than an importer's, because no new payment waits."""
+"""Maximum number of times that a chunk is divided. It is higher than for new entries, because no new payment waits."""
 COMPANY_SHARE = 20
 """Maximum number of failed entries of one company that are tried from one page."""
 

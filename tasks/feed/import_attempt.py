@@ -36,8 +36,8 @@ def import_new(
     """Import at most one chunk of new entries of these streams. An empty `streams` means the unnumbered stream.
 
     After the entries are read, a reply is pushed onto the list `reply_to`, on which the dispatcher waits. `trace` is
-    the traceparent of the dispatcher's request. `acknowledge` is called with the ids of committed entries. By
-    default it acknowledges them immediately.
+    the traceparent of the dispatcher's request. `acknowledge` is called with the ids of committed entries. By default,
+    the entries are acknowledged immediately.
 
     Raises NotAnsweringError if PostgreSQL does not answer. Raises errors that are outages; the entries that are not
     imported by then stay pending.
@@ -52,8 +52,8 @@ def import_time_slice(
 ) -> Generator[ImportStats, None, None]:
     """Import new entries chunk by chunk for a time slice. Yield the statistics of each chunk after its commit.
 
-    The entries of a chunk are acknowledged when the next one is read, in one round trip. They are acknowledged before
-    if the statistics cause further work, and at the end.
+    The entries of a chunk are acknowledged in the round trip that reads the next chunk, or at the end of the slice. If
+    the import left work for other tasks, they are acknowledged before the chunk's statistics are yielded.
 
     The slice continues while new entries arrive, because one message per payment would cost more than the import. It
     ends early after a failure. It also ends early if the import released held payments, so that those are imported
@@ -80,7 +80,7 @@ def import_time_slice(
 
 @contextmanager
 def _committed_entries(streams: Streams) -> Iterator[list[str]]:
-    """Yield a list for the ids of committed entries. Those that are left in it at the end are acknowledged."""
+    """Yield an empty list for the ids of committed entries. At the end, acknowledge the ids that are in the list."""
     committed: list[str] = []
     try:
         yield committed

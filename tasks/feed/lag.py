@@ -22,7 +22,7 @@ class FeedLag:
         self._lock = threading.Lock()
 
     def measure(self, oldest_ids: Iterable[str], now: datetime) -> timedelta | None:
-        """Return the time for which the oldest entry has been on the feed at least, or None if the feed is empty.
+        """Return the minimum time for which the oldest entry has been on the feed, or None if the feed is empty.
 
         `oldest_ids` are qualified ids, up to two of each stream: that of its oldest entry, and that of its oldest entry
         with a plausible id.

@@ -30,14 +30,14 @@ DIVISIONS_MAX = 20
 """Maximum number of times that an importer divides a chunk. To find one of 500 entries takes nine divisions."""
 NOTHING_IMPORTED = ImportStats()
 Acknowledge = Callable[[Sequence[str]], None]
-"""A function that acknowledges the entries with these ids, or does it soon."""
+"""A function that is called with the ids of committed entries. It acknowledges them immediately or a little later."""
 
 
 class _Part(NamedTuple):
     """Entries to import together.
 
-    `is_divided` marks some entries of one company, after all of its entries failed together. `is_set_apart` marks all
-    entries of a company that was already failing; they are not divided.
+    `is_divided` is True for a half of a failed part that had entries of one company only. `is_set_apart` is True for
+    the entries of a company that was failing before; this part is not divided.
     """
 
     entries: Sequence[StreamEntry]
@@ -74,7 +74,7 @@ def import_leased(
 ) -> ImportStats:
     """Import entries that were just read or claimed. Renew their leases until the import ends.
 
-    `acknowledge` is called with the ids of the entries of each commit. By default it acknowledges them immediately.
+    `acknowledge` is called with the ids of the entries of each commit. By default, they are acknowledged immediately.
 
     The entries of a company in `failing` are imported last and are not divided; `failing` is updated afterwards. Other
     entries that fail are divided up to `divisions_max` times. Raises errors that are outages; the entries that are not
@@ -100,7 +100,7 @@ def _import_or_divide(resources: Resources, first_parts: Iterable[_Part], result
     """Import each part in one transaction. After an error that is not an outage, import smaller parts of it.
 
     The first division is by company. Then the first half of a failed part is divided until an entry fails alone. So
-    each call decides at least one entry. Adds to `result`.
+    each call decides at least one entry. The statistics, and the entries to retry, are added to `result`.
     """
     undivided, divided, divisions = deque(first_parts), deque[_Part](), 0
     while undivided or divided:
@@ -163,9 +163,10 @@ def _import_part(resources: Resources, part: _Part, acknowledge: Acknowledge) ->
 
 
 def _divide(part: _Part) -> tuple[list[_Part], list[_Part]]:
-    """Return smaller parts of a failed part, in two lists: one part per company, fewest entries first, and halves.
+    """Return smaller parts of a failed part, in one of two lists. The other list is empty.
 
-    If all entries are of one company, only the second list is filled, otherwise only the first.
+    If the entries are of several companies, the first list has one part per company, fewest entries first. If they are
+    of one company, the second list has the two halves.
     """
     by_company = _by_company(part.entries)
     if len(by_company) > 1:

@@ -2,8 +2,8 @@
 
 The first entry that fails becomes the witness. The outage is over when the witness can be imported. Other entries
 usually prove nothing: while a table is missing, the events that need it fail and all others succeed. Some reasons, such
-as a lock, may concern a single entry. In this case another entry that posts to the ledger proves that only the witness
-failed, and this counts as an attempt of the witness.
+as a lock, may concern a single entry. In this case, the outage is over when another entry posts to the ledger. The
+witness alone has then failed, which counts as an attempt at the witness.
 
 Before there is a witness, any entry that posts to the ledger ends an outage that affects every payment, such as a lost
 connection. Otherwise a feed that never becomes empty would be imported entry by entry forever.
@@ -119,10 +119,9 @@ class Probe:
         return RoundResult(found, has_more=True)
 
     def _import_witness(self, witness: Witness) -> ProbeResult | None:
-        """Import the witness.
+        """Import the witness. Return None if another process has claimed it first.
 
-        If it is no longer pending, another process has imported it, and the result has no reason. Returns None if
-        another process has claimed it first.
+        If the witness is no longer pending, another process has imported it. The result then reports no outage.
         """
         if not self._resources.streams.is_pending(witness.entry_id):
             return ProbeResult(witness)

@@ -20,13 +20,13 @@ log = structlog.get_logger()
 
 PAGES_PER_SWEEP = 5
 CHECKED_PER_SWEEP = 100
-"""Maximum number of waiting entries that one sweep looks up, because no import is requested during a sweep."""
+"""Maximum number of waiting entries that a sweep looks up. It is low, because a sweep delays the next import."""
 
 
 class Redelivery:
     """Periodic sweep over the pending entries of a feed.
 
-    `lost_count` is the number of entries of importers whose lease was over in the last sweep.
+    `lost_count` is the number of importers' entries that had lost their lease at the last sweep.
     """
 
     def __init__(self, streams: Streams, broker: redis.Redis, backoff_schedule: BackoffSchedule) -> None:
@@ -37,9 +37,7 @@ class Redelivery:
         self.lost_count = 0
 
     def sweep(self) -> None:
-        """If entries are due, enqueue the task that retries them.
-
-        The task claims the entries that are due when it runs.
+        """Enqueue the task that retries entries if any entry is due. The task claims the due entries when it runs.
 
         A sweep examines all entries that an importer has lost, and the next pages of the entries that wait for a retry.
         Entries that were deleted from their stream are acknowledged, because they cannot be imported. A sweep looks for

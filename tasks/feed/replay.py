@@ -50,8 +50,8 @@ class ReplayStats:
     """Counts of a replay.
 
     `read` is the number of kept entries that were read. `changed` is the number of entries that changed data. `pending`
-    is the number of pending entries that were skipped. `failed` are the ids of the entries that failed, each with an
-    error of its own. `oldest` and `newest` are the ids of the entries that were published first and last.
+    is the number of pending entries that were skipped. `failed` are the ids of the entries that failed alone, without
+    an outage. `oldest` and `newest` are the ids of the entries that were published first and last.
     """
 
     read: int = 0

@@ -21,7 +21,7 @@ _KEY_COLUMNS = ["company_id", "event_id", "saved_month"]
 _COLUMNS = [*_KEY_COLUMNS, "content_hash"]
 _UNKNOWN_COMPANY_ID = ""  # recorded by an earlier release
 COPIED_MIN = 20
-"""From so many events on, COPY is worth the two round trips of a savepoint."""
+"""The number of events from which on COPY is faster, although its savepoint takes two round trips."""
 
 
 class LineEventContent(NamedTuple):
@@ -43,7 +43,7 @@ def record(tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent]) 
 
 
 def insert_query(events_by_key: Mapping[EventKey, LineEventContent]) -> Query[set[EventKey]]:
-    """Return the statement that records events as `record` does. It returns the events that are new."""
+    """Return the query that records events as `record` does. The result of the query is the keys of new events."""
     added = sorted(events_by_key.items(), key=_sort_key)
     statement = insert_statement(events, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING company_id, event_id")
     return Query(
@@ -56,7 +56,7 @@ def insert_query(events_by_key: Mapping[EventKey, LineEventContent]) -> Query[se
 def recorded_before(
     tx: Transaction, events_by_key: Mapping[EventKey, LineEventContent], created: set[EventKey]
 ) -> dict[EventKey, LineEventContent]:
-    """Return the result of `record`. `created` are the events that `insert_query` has recorded."""
+    """Return the events that were recorded before, as `record` does. `created` is the result of `insert_query`."""
     seen = set(events_by_key) - created
     if not seen:
         return {}
@@ -75,7 +75,8 @@ def recorded_before(
 def _copy(tx: Transaction, added: Sequence[tuple[EventKey, LineEventContent]]) -> bool:
     """Record events by COPY, and return True; or record nothing, and return False, if one was recorded before.
 
-    COPY knows no ON CONFLICT, which confirms each row separately. Nearly all chunks have new events only.
+    COPY fails if an event exists, but is faster than INSERT with ON CONFLICT, which confirms each row separately.
+    Nearly all chunks have new events only.
     """
     rows = ((*key, _first_of_month(content.saved_at), content.content_hash) for key, content in added)
     try:

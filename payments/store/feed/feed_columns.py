@@ -44,7 +44,7 @@ charge_type, amount_paid AS amount, saved_at, status, reason, attempts,
 
 
 def line_columns(scope: Scope, *, as_of: bool = False) -> str:
-    """Return the feed columns of rows of `lines`. `as_of` tells whether the query reads an earlier moment.
+    """Return the feed columns of rows of `lines`. `as_of` is True if the query reads an earlier state of the tables.
 
     `scope` decides whether printed keys begin with the company.
     """

@@ -1,4 +1,4 @@
-"""The payment that a manual entry is linked to: that of an exception, or the one with a printed key."""
+"""Find and lock the payment to which a manual entry is to be linked."""
 
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ from payments.store.ledger import company_moves, findings, lines, manual_entries
 
 
 class LinkTarget(NamedTuple):
-    """What an entry is linked to: a Billing Exception by its id, or a payment by its printed key."""
+    """The payment to link an entry to. It is given by the id of its Billing Exception, or by its printed key."""
 
     finding_id: int | None = None
     payment: str | None = None
 
 
 def lock(tx: Transaction, target: LinkTarget, scope: Scope) -> Line:
-    """Lock the line of an exception or of a printed key, and return it.
+    """Lock the line of the target, and return the line.
 
-    Raises EntryError if there is none in the scope, or if its company has moved to another installation.
+    Raises EntryError if the target is not in the scope, or if its company has moved to another installation.
     """
     found = lines.lock_by_id(tx, [_line_ref(tx, target, scope)], wait=True)
     (line,) = found.values()

@@ -100,7 +100,7 @@ DEAD_LETTER_POSTED_STATE = f"CASE WHEN {IS_NO_PAYMENT} THEN NULL ELSE {render_ru
 """The posted state of a dead letter; null for a refused patient or charge."""
 
 NEEDS_NO_ACTION = {PostedState.POSTED, PostedState.NOTHING_TO_POST}
-"""The states of the lines that need not be in the partial indexes with the condition MAY_BE_UNPOSTED."""
+"""The states in which a line needs no action. Partial indexes with the condition MAY_BE_UNPOSTED need not have it."""
 
 IS_NOT_IN_BILLING = f"posted IN ({_quoted(sorted(NOT_IN_BILLING))})"
 """The condition that a row of the feed has one of the states NOT_IN_BILLING."""

@@ -47,7 +47,9 @@ ORDER BY rank, company_id, id
 
 
 def find(tx: Transaction, texts: Iterable[str], scope: Scope = EVERYTHING) -> dict[str, NamedPayments]:
-    """Return the payments of a scope that each text names. A text is `clinic/payment/line`, with or without `company:`.
+    """Find the payments of a scope by their printed keys. Return them by the given text of the key.
+
+    A text is `clinic/payment/line`, with or without `company:` before it.
 
     Raises AmbiguousIdError if a text names payments of several companies in the scope.
     """

@@ -22,11 +22,11 @@ class RequeueCandidate(NamedTuple):
 
 
 class RequeueGroup(NamedTuple):
-    """Lines that would get the same result from a requeue, with their number and total in dollars.
+    """A group of lines that would get the same result from a requeue. `total` is the sum of the lines in dollars.
 
-    `month` is the first day of the month of their transaction dates, None if Billing knows only deletions of the lines.
-    `month_state` is the state of this month. `is_due` is False if their Amount Due is 0.00. `has_amount` is False if
-    their amount paid is 0.00.
+    `month` is the first day of the month of their transaction dates. It is None if only deletions of the lines have
+    arrived. `month_state` is the state of this month. `is_due` is False if the Amount Due of the lines is 0.00.
+    `has_amount` is False if their amount paid is 0.00.
     """
 
     company_id: str

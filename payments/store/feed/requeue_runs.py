@@ -28,7 +28,8 @@ _SCOPE_KEYS = ("companies", "clinics", "key_companies", "key_clinics")
 class RequeueRun:
     """A requeue run.
 
-    - `total`, `done`: the number of payments that the run selected and has requeued.
+    - `total`: the number of payments that the run selected.
+    - `done`: the number of payments that the run has already requeued.
     - `lines`, `dead_letters`: the ranges of row ids that remain to be requeued.
     - `state`: RUNNING, STOPPED or DONE.
     - `company_id`: None if the filter selects payments of several companies.

@@ -10,8 +10,9 @@ from payments.store.db.statement import text
 def load(tx: Transaction, company_id: str | None, *, policy: str | None = None) -> list[WorkItem]:
     """Return the open findings that can be accepted, oldest first, as items of recurring work.
 
-    `company_id` limits them to one company. `policy` limits them to the findings that a policy may accept: closed-month
-    findings with a proposal, in companies with this policy, whose decision was not undone (rule D6).
+    `company_id` limits them to one company. `policy` limits them to the findings that this adjustment policy may accept
+    in the companies that have chosen it: closed-month findings that have a proposal. A finding is left out if a user
+    has undone a decision on it (rule D6).
     """
     found = tx.execute(
         text(

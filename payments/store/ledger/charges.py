@@ -71,7 +71,7 @@ def save(tx: Transaction, saved: Mapping[ChargeKey, ChargeSaved], new: Container
 
 
 def record_paid(tx: Transaction, determined: Mapping[Charge, Money], now: datetime) -> None:
-    """Store the `patient_paid` that a distribution determined, in dollars. Skip charges that were saved again.
+    """Store the `patient_paid` that a distribution determined, in dollars. Skip charges that have a newer version.
 
     Locks: FOR NO KEY UPDATE, in the order of the keys.
     """

@@ -1,4 +1,4 @@
-"""The versions of a clinic's settings: its switch and its charge types. A change adds a version."""
+"""The versions of a clinic's settings: its integration switch and its charge types. Each change adds a version."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -22,9 +22,9 @@ from payments.store.tables import clinics as clinics_table
 class CompanyRow(NamedTuple):
     """A company and the settings that apply to all its clinics.
 
-    `timezone` is an IANA name. If `timezone_chosen` is False, it is the default of the installation. `hold_days` and
-    `dos_first` belong to rule D8. `adjustments` is `review` or `auto`. `exception_days` is the number of business days
-    within which an exception must be decided (rule D6).
+    `timezone` is an IANA name, by default that of the installation. Rule D8: rule 4 applies a payment `hold_days` after
+    its deposit date; `dos_first` runs rule 2 before rule 1. Rule D6: `adjustments` is `review` or `auto`; an exception
+    must be decided within `exception_days` business days.
     """
 
     company: str
@@ -73,7 +73,7 @@ def load_query(keys: Iterable[ClinicKey]) -> Query[dict[ClinicKey, Clinic]]:
 
 
 def load_all(tx: Transaction, clinic_id: str | None = None) -> dict[ClinicKey, Clinic]:
-    """Return all clinics that are not retired, sorted by id and company, or only those with the id `clinic_id`."""
+    """Return the clinics that are not retired, sorted by id and company. `clinic_id` limits them to this id."""
     of_id = " AND clinic_id = :clinic_id" if clinic_id else ""
     return fetch(tx, _query(f"WHERE {_IS_LISTED}{of_id}", {"clinic_id": clinic_id}))
 
@@ -147,7 +147,7 @@ def create_companies(tx: Transaction, company_ids: Iterable[str], default_timezo
 def companies_without_timezone(tx: Transaction, company_ids: Sequence[str] | None) -> list[CompanyRow]:
     """Return the companies for which nobody has chosen a time zone, sorted by id.
 
-    `company_ids` limits the companies.
+    If `company_ids` is not None, only these companies are returned.
     """
     found = tx.execute(
         text(

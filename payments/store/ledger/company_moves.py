@@ -77,7 +77,7 @@ def clear_arrival(tx: Transaction, company_id: str) -> None:
 
 
 def assign_transaction_id(tx: Transaction) -> str:
-    """Assign an id to this transaction, and return it. Transactions that started writing before have lower ids."""
+    """Assign an id to this transaction, and return it. A transaction that began writing earlier has a lower id."""
     return str(tx.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
 
 

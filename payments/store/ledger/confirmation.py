@@ -105,7 +105,7 @@ def count_contents(tx: Transaction, named: NamedClinic) -> Contents:
 def is_empty(tx: Transaction, named: NamedClinic) -> bool:
     """Return whether all counts of a company's or clinic's Contents are 0, so that it may be retired. Takes no locks.
 
-    The query does not count, but ends at the first row that it finds. It finds entries through their lines, because an
+    The query counts nothing: it ends at the first row that it finds. It looks for entries line by line, because an
     index of `entries` begins with the company and the line.
     """
     where = _is_named(named)
@@ -153,7 +153,7 @@ def list_unconfirmed(tx: Transaction, scope: Scope, limit: int) -> list[Unconfir
 
 
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str) -> bool:
-    """Confirm a company, or a clinic with its company. Return whether it was retired. Locks: the rows that change."""
+    """Confirm a company, or a clinic with its company. Return whether one of them was retired. Locks: changed rows."""
     if named.clinic_id is not None:
         was_company_retired = confirm(tx, NamedClinic(named.company_id, None), now, who)
         return _confirm(tx, "clinics", named, now, who) or was_company_retired

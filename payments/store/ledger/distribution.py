@@ -61,7 +61,7 @@ def load_accounts(
 ) -> dict[PatientKey, Account]:
     """Return accounts to distribute. `as_of` is the day of the run, None for each company's current day.
 
-    With `immediate_only`, the policy of the accounts skips rules 1 to 4.
+    With `immediate_only`, the policy of the accounts skips rules 1 to 4 of D8, which the nightly run applies.
     """
     rows = column_arrays(patient_rows(keys), PATIENT_KEY_COLUMNS)
     policies = _load_policies(tx, {company_id for company_id, _ in keys}, as_of, now, immediate_only=immediate_only)
@@ -77,7 +77,7 @@ def add_allocations(
     accounts: Mapping[PatientKey, Account],
     now: datetime,
 ) -> None:
-    """Insert the allocations in `moved` in this order. `accounts` provides the day of the run of each account."""
+    """Insert the allocations in the order of `moved`. The distribution date of each is its account's `policy.as_of`."""
     rows = [
         {
             **_source_columns(allocation.source),
@@ -101,7 +101,7 @@ def _source_columns(source: SourceId) -> dict[str, int | None]:
 
 
 def _source(line_ref: int | None, entry_ref: int | None) -> SourceId:
-    """Return the source of a row. An entry or an allocation belongs to a line or, without one, to a manual entry."""
+    """Return the source of an entry or of an allocation: its line or, if it belongs to no line, its manual entry."""
     if line_ref is not None:
         return line_ref
     assert entry_ref is not None  # noqa: S101 (a constraint of the table)
@@ -177,9 +177,9 @@ def _load_credits(tx: Transaction, rows: dict[str, list[Any]]) -> dict[PatientKe
 def _refunded_lines(
     tx: Transaction, accounts: Iterable[Mapping[SourceId, object]], refunds: Mapping[int, str]
 ) -> dict[SourceId, int]:
-    """Return a map from the row id of each refund to the row id of the line of the same account that it refunds.
+    """Find the refunded lines that are on the account of their refund. Return their row ids by row id of the refund.
 
-    `accounts` holds the sources of each account. `refunds` maps the row id of each refund to the key that it names.
+    `accounts` holds the sources of each account. `refunds` maps the row id of each refund to the refunded key.
     """
     by_line_ids = [[source for source in each if isinstance(source, int)] for each in accounts]
     with_refunds = [by_line for by_line in by_line_ids if refunds.keys() & set(by_line)]

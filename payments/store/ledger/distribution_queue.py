@@ -37,8 +37,8 @@ def enqueue(tx: Transaction, accounts: Iterable[PatientKey], now: datetime) -> i
 def dequeue(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[WorkItem]:
     """Remove the accounts of the oldest `limit` rows from the queue, and return them sorted.
 
-    Postponed accounts stay in the queue. If `only` is given, remove the queued accounts among these instead, even if
-    they are postponed. All rows of an account are deleted together.
+    Postponed accounts stay in the queue. If `only` is given, `limit` does not apply: all queued accounts in `only` are
+    removed, even postponed ones. All rows of an account are deleted together.
     """
     oldest = (
         f"SELECT company_id, patient_id FROM account_marks WHERE {has_not_moved('account_marks')} "

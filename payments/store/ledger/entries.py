@@ -56,8 +56,8 @@ class EntryHeader(NamedTuple):
 def post(tx: Transaction, added: Sequence[NewEntry], line_refs: Mapping[LineKey, int], header: EntryHeader) -> None:
     """Insert entries. `line_refs` maps the key of each line to its row id. Either all entries have an origin, or none.
 
-    If a deposit date lies in a closed month, a trigger refuses all entries: raises DBAPIError (rule D7). The COMMIT
-    raises it if there are few entries.
+    If a deposit date lies in a closed month, a trigger refuses all entries, which raises DBAPIError (rule D7). Up to
+    FEW_ROWS entries are sent later, at the latest with the COMMIT, which then raises the error.
     """
     if not added:
         return

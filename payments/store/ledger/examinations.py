@@ -14,18 +14,18 @@ from payments.store.ledger.months import CompanyMonth
 
 
 def examine_attempt(tx: Transaction, line: Line, finding: Finding) -> Examination:
-    """Return the result of examining the present attempt at a line, which needs this finding."""
+    """Return the examination of the present attempt at a line. `finding` is the finding that the line needs."""
     note = note_codes(line, finding, closing_times(tx, [line]))
     return Examination(line, finding, note, line.attempts, None)
 
 
 def closing_times(tx: Transaction, examined: Iterable[Line]) -> dict[CompanyMonth, datetime]:
-    """Return since when each closed month of these lines counts as closed: those of their dates and entries."""
+    """Return the time from which on each closed month counts as closed, for the months of `_months` of these lines."""
     return months.closing_times(tx, {month for line in examined for month in _months(line)})
 
 
 def note_codes(line: Line, finding: Finding, closed: dict[CompanyMonth, datetime]) -> str:
-    """Return the codes of notes that explain a finding beyond its amounts."""
+    """Return the codes of the notes on a closed-month finding: late arrival, nothing to post. Others have no notes."""
     if finding.reason is not FindingReason.CLOSED_MONTH:
         return ""
     missed = sorted(month for month in _months(line) if month in closed and line.saved_at < closed[month])

@@ -103,7 +103,7 @@ class OutdatedFinding(NamedTuple):
 def load(tx: Transaction, limit: int, only: Sequence[WorkItem] | None = None) -> list[OutdatedFinding]:
     """Return up to `limit` lines with outdated findings that are not postponed. Takes no locks.
 
-    If `only` is given, return the lines with outdated findings among these instead, even if they are postponed.
+    If `only` is given, only these lines are considered, and postponed ones are returned as well.
     """
     columns = ", ".join(OutdatedFinding._fields)
     if only is None:

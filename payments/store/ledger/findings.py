@@ -100,7 +100,7 @@ def newest_of_line(tx: Transaction, company_id: str, line_ref: int) -> int | Non
 
 
 def decided_of_attempt(tx: Transaction, line: Line) -> StoredFinding | None:
-    """Return the closed-month finding of the present attempt at a line that a user has decided; None without one."""
+    """Return the acknowledged or resolved closed-month finding of the present attempt at a line, or None."""
     query = (
         f"SELECT {_STORED_COLUMNS} FROM findings WHERE company_id = :company_id AND line_ref = :line_ref "
         "AND version = :version AND (attempts IS NULL OR attempts = :attempts) AND reason_code = 'closed_month' "

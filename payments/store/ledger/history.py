@@ -58,7 +58,7 @@ def add(tx: Transaction, history_events: Sequence[HistoryEvent]) -> None:
 def last_errors(tx: Transaction, entry_ids: Sequence[str]) -> dict[str, str]:
     """Return the error of the last failed attempt at each stream entry, by entry id.
 
-    Only attempts that failed before the entry's event was read are considered.
+    Only attempts whose history event refers to the stream entry alone, not to a line or a dead letter, are considered.
     """
     found = tx.execute(
         text(

@@ -12,7 +12,7 @@ from payments.store.db.statement import text
 
 
 def add(tx: Transaction, at: datetime, who: str, task_id: str) -> None:
-    """Store the task of the current transaction."""
+    """Record that the Celery task `task_id` made this transaction's changes, so that the history can name the task."""
     defer(
         tx,
         "INSERT INTO import_tasks (at, who, task_id) VALUES (:at, :who, :task_id) ON CONFLICT DO NOTHING",

@@ -58,7 +58,7 @@ def lock(tx: Transaction, keys: Iterable[LineKey]) -> dict[LineKey, Line]:
 
 
 def lock_query(keys: Iterable[LineKey]) -> Query[list[Row]]:
-    """Return the query of `lock`. `with_postings` completes its rows."""
+    """Return the query of `lock`. Its result are rows of `lines`, which `with_postings` converts to lines."""
     wanted = sorted(set(keys))
     statement = (
         # Row by row through the index. Otherwise the planner scans the whole table while it is small.
@@ -70,7 +70,7 @@ def lock_query(keys: Iterable[LineKey]) -> Query[list[Row]]:
 
 
 def lock_due(tx: Transaction, now: datetime, due: DueItems) -> dict[LineKey, Line]:
-    """Lock the selected lines that are due, and return them by key. Companies get equal shares of the limit.
+    """Lock the due lines that `due` selects, and return them by key. Companies get equal shares of the limit.
 
     Locks: FOR NO KEY UPDATE. Lines that another transaction has locked are skipped.
     """
@@ -100,8 +100,8 @@ def write(
 ) -> dict[LineKey, int]:
     """Update lines that this transaction has locked, and insert lines without an id. Return the row ids of all by key.
 
-    New lines get the ids of `reserve_query`, if there are enough. Raises ConcurrentWriteError, at the latest with the
-    COMMIT, if another worker has created one of the new lines meanwhile.
+    New lines get the row ids `reserved_ids`. If these are too few, new ids are reserved instead. Raises
+    ConcurrentWriteError, at the latest with the COMMIT, if another worker has created one of the new lines meanwhile.
     """
     ids = {line.key: line.id for line in changed if line.id is not None}
     existing = [line for line in changed if line.id is not None]
@@ -141,7 +141,7 @@ def reserve_query(count: int) -> Query[list[int]]:
 
 
 def _create(tx: Transaction, rows: Sequence[Sequence[object]]) -> None:
-    """Insert rows by COPY, which is faster than INSERT ... ON CONFLICT. A few rows are sent with the COMMIT."""
+    """Insert rows by COPY, which is faster than INSERT ... ON CONFLICT. Send up to FEW_ROWS rows with the COMMIT."""
     conflict = ConcurrentWriteError(f"one of {len(rows)} new lines was created by another worker")
     columns = ["id", *_WRITTEN_COLUMNS]
     if len(rows) <= FEW_ROWS:
@@ -170,7 +170,7 @@ def local_keys(tx: Transaction, line_refs: Iterable[int]) -> dict[int, str]:
 
 
 def with_postings(tx: Transaction, rows: Sequence[Any]) -> dict[LineKey, Line]:
-    """Return the lines of rows of `lines`, with their postings, by key."""
+    """Convert rows of the table `lines` to lines with their postings. Return the lines by key."""
     by_ref = {row["id"]: row for row in rows}
     postings: dict[int, list[LedgerPosting]] = {ref: [] for ref in by_ref}
     linked: Counter[int] = Counter()

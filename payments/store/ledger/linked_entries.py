@@ -1,7 +1,7 @@
-"""Links of manual entries to lines: made and ended, with what follows for the line and its exception (rule D4).
+"""Make and end links of manual entries to lines, and update the line and its exception (rule D4).
 
-A linked entry counts in what is posted for the line, so its difference is computed again. The entry itself never
-changes. The caller holds the lock of the entry.
+A linked entry counts in the posted amount of the line, so the difference of the line is computed again. The entry
+itself never changes. The caller holds the lock of the entry.
 """
 
 from typing import NamedTuple
@@ -21,9 +21,10 @@ from payments.store.ledger.manual_entries import Posting, StoredEntry
 
 
 class Linked(NamedTuple):
-    """The payment of a link that was made or ended, and what Billing lacks of the EMR's amount now, in dollars.
+    """The payment of a link that was made or ended, and the amount in dollars that the payment still lacks in Billing.
 
-    `is_settled` tells whether nothing is left to decide. `was_changed_before` is True if nothing had to be changed.
+    `is_settled` is True if the payment needs no exception now. `was_changed_before` is True if nothing had to be
+    changed, because the link was already as requested.
     """
 
     payment: str
@@ -86,7 +87,7 @@ def _recompute(tx: Transaction, line_ref: int, stamp: Posting) -> Linked:
 
 
 def _update_finding(tx: Transaction, line: Line, found: Finding | None, stamp: Posting) -> None:
-    """Close, change or open the exception of a line. An exception that was acknowledged stays so."""
+    """Close, change or open the exception of a line. An acknowledged exception is not changed."""
     assert line.id is not None  # noqa: S101 (it was read)
     opened = findings.load_open(tx, [line.id]).get(line.id)
     if isinstance(line.outcome, Held) or (opened is not None and opened.reason is FindingReason.VERSION_CONFLICT):
@@ -105,7 +106,7 @@ def _update_finding(tx: Transaction, line: Line, found: Finding | None, stamp: P
 
 
 def _open(tx: Transaction, examined: Examination, event: HistoryEvent) -> None:
-    """Open an exception for a line, or the one that a user accepted for the same attempt."""
+    """Reopen the resolved exception of an attempt, or open a new one. Do nothing if the attempt's is acknowledged."""
     line = examined.line
     assert line.id is not None  # noqa: S101 (it was read)
     decided = findings.decided_of_attempt(tx, line)
@@ -124,7 +125,7 @@ def _found_event(event: HistoryEvent, code: HistoryCode, finding_id: int, examin
 
 
 def linked(line: Line, *, was_changed_before: bool = False) -> Linked:
-    """Return a line as the result of a link, with its present difference."""
+    """Return the payment and the present difference of a line, as the result of making or ending a link."""
     target = line.outcome.target
     difference = (line.posted if target is None else target) - line.posted
     return Linked(str(line.key), difference, required_finding(line) is None, was_changed_before)

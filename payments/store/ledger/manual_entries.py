@@ -99,7 +99,7 @@ def add(tx: Transaction, entry: ManualEntry, request: Request, posting: Posting)
 
 
 def find_requested(tx: Transaction, company_id: str, key: str) -> StoredEntry | None:
-    """Return the entry that a request has made, or None."""
+    """Return the manual entry that the request with this key has made, or None."""
     where = "WHERE manual_entries.company_id = :company_id AND request_key = :key"
     return _one(tx, where, {"company_id": company_id, "key": key})
 
@@ -135,7 +135,7 @@ def of_patient(tx: Transaction, patient_id: str, scope: Scope) -> list[StoredEnt
 
 
 def link(tx: Transaction, entry: StoredEntry, line_ref: int, finding_ref: int | None, stamp: Posting) -> None:
-    """Link an entry to a line that this transaction has locked. The entry is linked to no line."""
+    """Link an entry to a line that this transaction has locked. Call it only for an entry that has no link."""
     tx.execute(
         text(
             "INSERT INTO entry_links (company_id, entry_ref, line_ref, finding_ref, linked_at, linked_by) "

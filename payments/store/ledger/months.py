@@ -19,10 +19,10 @@ _KEY_COLUMNS = ["company_id", "month"]
 
 
 def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyMonth, MonthState]:
-    """Share-lock months, and return the states that they count as until the transaction ends (rules D3 and D7).
+    """Share-lock months, and return the state that each counts as until the transaction ends (rules D3 and D7).
 
-    Months without a row are inserted as OPEN, unless a later month of the company is closed. Locks: FOR SHARE, in the
-    order (company, month). Waits for a running close.
+    A month up to the company's latest closed month counts as CLOSED. Other months without a row are inserted as OPEN.
+    Locks: FOR SHARE, in the order (company, month). Waits for a running close.
     """
     keys = sorted(set(wanted))
     found, dates = fetch_together(tx, share_lock_query(keys), lock_dates_query(keys))
@@ -32,7 +32,7 @@ def share_lock(tx: Transaction, wanted: Iterable[CompanyMonth]) -> dict[CompanyM
 def share_lock_query(keys: Sequence[CompanyMonth]) -> Query[dict[CompanyMonth, MonthState]]:
     """Return the query that locks the months that have a row, and reads their stored states.
 
-    `with_missing` completes it.
+    Pass the result of the query to `with_missing`.
     """
     statement = (
         "SELECT company_months.company_id, company_months.month, state FROM company_months "
@@ -49,7 +49,7 @@ def share_lock_query(keys: Sequence[CompanyMonth]) -> Query[dict[CompanyMonth, M
 def lock_dates_query(keys: Iterable[CompanyMonth]) -> Query[dict[str, LockedMonths]]:
     """Return the query of `lock_dates` for the companies of months.
 
-    Send it after `share_lock_query`: a close that had the rows locked may have changed the dates.
+    Send it after `share_lock_query`, which waits for a close that has locked the rows and changes the dates.
     """
     return _lock_dates_query({company_id for company_id, _ in keys})
 
@@ -75,7 +75,7 @@ def with_missing(
 
 
 def load_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state that a month counts as. Takes no lock."""
+    """Return the state that a month counts as, such as CLOSED if a later month is closed. Takes no lock."""
     stored = tx.execute(
         text("SELECT state FROM company_months WHERE company_id = :company_id AND month = :month"),
         {"company_id": company_id, "month": month.first_day},
@@ -104,7 +104,7 @@ class OpenMonth(NamedTuple):
 
 
 def oldest_open(tx: Transaction, scope: Scope, limit: int) -> list[OpenMonth]:
-    """Return the oldest month with payments that is not closed of up to `limit` companies in a scope."""
+    """Return, for up to `limit` companies of a scope, the oldest month that has payments and is not closed."""
     query = (
         "SELECT DISTINCT ON (company_id) company_id, month, state, timezone FROM company_months AS own "
         "JOIN companies USING (company_id) WHERE state <> 'CLOSED' "

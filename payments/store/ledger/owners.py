@@ -7,14 +7,14 @@ from payments.store.db.statement import text
 
 
 def knows_company(tx: Transaction, company_id: str) -> bool:
-    """Return whether Billing has the company, even if it is retired, or has refused an event that names it."""
+    """Return whether Billing has the company or has refused an event of it. A retired company counts."""
     tables = ("companies", "set_aside")
     found = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE company_id = :company_id)" for table in tables)
     return bool(tx.execute(text(f"SELECT {found}"), {"company_id": company_id}).scalar_one())
 
 
 def knows_clinic(tx: Transaction, clinic_id: str, scope: Scope) -> bool:
-    """Return whether a company of the scope has the clinic, even if retired, or a refused event names both."""
+    """Return whether a company of the scope has this clinic, even retired, or a refused event that names the clinic."""
     found = " OR ".join(
         f"EXISTS (SELECT FROM {table} WHERE clinic_id = :clinic_id{in_scope(scope, table)})"
         for table in ("clinics", "set_aside")

@@ -34,7 +34,7 @@ class LockedPatients(NamedTuple):
 
 
 def lock(tx: Transaction, unknown: Iterable[PatientKey], saving: Iterable[PatientKey], now: datetime) -> LockedPatients:
-    """Lock unknown patients and the patients being saved. Return which of these Billing knows meanwhile.
+    """Lock unknown patients and the patients being saved. Return which of these Billing knows once they are locked.
 
     `unknown` are patients of payments and charges whom `find_known` did not return, `saving` the patients of
     `patient.saved` events. Missing rows are inserted. If another worker imports a `patient.saved` meanwhile, its import

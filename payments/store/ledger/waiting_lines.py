@@ -34,8 +34,8 @@ def list_waiting_for_patients(tx: Transaction, patients: Iterable[tuple[str, str
 def make_due(tx: Transaction, waiting: Iterable[Line], now: datetime) -> int:
     """Make lines due if they still wait for a patient. Return the number of lines that were made due.
 
-    This transaction has locked the lines. `due_at` is set to the save time or to `now`, whichever is earlier. With
-    `now` alone, a clock that is set back later would delay the lines.
+    This transaction has locked the lines. `due_at` is set to the save time or to `now`, whichever is earlier, so that
+    setting back the clock afterwards does not delay the lines.
     """
     refs = [line.id for line in waiting]
     if not refs:

@@ -29,7 +29,7 @@ def upgrade(database_url: str) -> None:
     """Apply all pending migrations in one transaction.
 
     Does nothing if the schema is current, or if a later release has migrated it. A new database gets the final keys and
-    row-level security. For any other database, `workers.migrate` creates both afterwards, while other processes work.
+    row-level security. For any other database, `workers.migrate` creates both afterwards, while the services run.
 
     Locks: the advisory lock MIGRATION, so that concurrent calls run one after the other. Raises UnsuitableDatabaseError
     if the database is not in UTF-8, or if the session's schema is not public. For a new database, it also raises the

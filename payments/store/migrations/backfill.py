@@ -1,4 +1,4 @@
-"""Fill the company of rows that earlier releases inserted, batch by batch, while all processes work.
+"""Set the company of rows that earlier releases inserted without one, batch by batch, while the services run.
 
 Each batch is one transaction and stores the progress, so an interrupted run continues from there. `changed_at` does not
 change, so the triggers store no row versions.

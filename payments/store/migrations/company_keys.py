@@ -121,13 +121,13 @@ LATER_FOREIGN_KEYS = (
     ForeignKey("entry_links", "company_id, line_ref", "lines (company_id, id)"),
     ForeignKey("entry_links", "company_id, finding_ref", "findings (company_id, id)"),
 )
-"""Foreign keys of tables and columns that were added after the keys by company."""
+"""Foreign keys that are newer than the keys by company, because their tables or columns are newer."""
 
 LATER_CHECKS = (("allocations", "allocations_source", "CHECK (num_nonnulls(line_ref, entry_ref) = 1)"),)
-"""By table and name, checks that were added after the keys by company."""
+"""Checks that are newer than the keys by company: their tables, names and definitions."""
 
 NOT_NULL_TABLES = ("findings", "findings_was")
-"""Tables of which every row has a company after the backfill, but whose column allows null before."""
+"""Tables whose column `company_id` becomes NOT NULL once the backfill has set it in every row."""
 
 PRIMARY_KEY_INDEXES = {
     "clinics": "clinics_of_company",
@@ -138,7 +138,7 @@ PRIMARY_KEY_INDEXES = {
     "entries": "entries_id_key",
     "allocations": "allocations_id_key",
 }
-"""The index of each table that becomes the primary key. It then gets the name of the earlier primary key."""
+"""By table, the index that becomes the new primary key. The index then gets the name of the earlier primary key."""
 
 DROPPED_CONSTRAINTS = {
     "findings": ("findings_line_ref_fkey", "findings_set_aside_ref_fkey"),
@@ -163,4 +163,4 @@ DROPPED_INDEXES = (
 )
 
 DROPPED_TRIGGERS = {"findings": "findings_company", "history": "history_company", "set_aside": "set_aside_company"}
-"""The triggers for rows of processes of the previous release."""
+"""By table, the trigger that sets the company of rows that processes of the previous release insert."""

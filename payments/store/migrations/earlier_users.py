@@ -1,4 +1,4 @@
-"""Set the companies of users whom a console of an earlier release limited to clinics, without setting companies."""
+"""Set the companies of users who have only clinics: a console of an earlier release set no companies."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ RETURNING users.name
 
 
 def fill_companies(tx: Transaction, now: datetime) -> list[str]:
-    """Add the companies of their clinics to users without companies. Return the names of these users.
+    """Give users who have clinics but no companies the companies of their clinics. Return the names of these users.
 
     Administrators of these companies see what the users do from `now` on. A user is skipped if one of the clinics is
     unknown or belongs to several companies. Locks: the changed rows.

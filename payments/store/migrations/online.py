@@ -84,7 +84,7 @@ def missing_constraints(tx: Transaction) -> list[str]:
 
 
 def earlier_sessions(tx: Transaction, generation: str) -> list[str]:
-    """Return the application names of the project's sessions that do not end in `generation`, a release's suffix."""
+    """Return the application names of sessions of earlier releases: names of `payments` without this suffix."""
     return _read_names(tx, _EARLIER_SESSIONS_QUERY, generation=generation)
 
 

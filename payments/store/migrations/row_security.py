@@ -84,8 +84,8 @@ def prepare_roles(tx: Transaction) -> list[str]:
     COPY to a role that is subject to row-level security.
 
     Raises UnsuitableDatabaseError, with the statements for an administrator, if the current user may not create the
-    role or become it. Also raises it if processes of an earlier release work as an importing role without BYPASSRLS,
-    because they need COPY.
+    role or become it. Also raises it if an importing role has no BYPASSRLS while processes of an earlier release run,
+    because these need COPY.
     """
     tx.execute(text(_CREATE_ROLE))
     user, version, has_role, may_migrate = tx.execute(text(_ROLE_STATE_QUERY)).one()

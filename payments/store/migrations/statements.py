@@ -1,6 +1,7 @@
-"""Run statements of a migration while processes work.
+"""Run migration statements while the services keep running.
 
-The statements wait for locks only briefly, and are repeated if a lock is not free.
+Each statement waits at most `_LOCK_SECONDS` for its locks, and is tried up to `_TRIES_MAX` times. CREATE INDEX
+CONCURRENTLY waits without a limit.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ _TRIES_MAX = 30
 def create_index(database: Database, index: KeyIndex) -> None:
     """Create an index. On a partitioned table, create it partition by partition.
 
-    Raises DBAPIError if a lock is not free for a minute. CREATE INDEX CONCURRENTLY does not block other sessions, so it
-    waits for its locks without a limit.
+    Raises DBAPIError if a lock is not free for a minute. CREATE INDEX CONCURRENTLY waits for its locks without a limit,
+    because it does not block other sessions.
     """
     with autocommit(database) as connection:
         for statement in online.index_steps(connection, index):

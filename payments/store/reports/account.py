@@ -39,7 +39,7 @@ class AccountRow:
 class AllocationRow(NamedTuple):
     """An amount of a payment, in dollars, that was applied to a charge. A negative amount was unapplied.
 
-    `payment` is None for the money of a manual entry that belonged to no payment. Then `entry` is its id.
+    `payment` is None if the money was that of a manual entry without a payment. `entry` is then the id of that entry.
     """
 
     company: str
@@ -149,9 +149,9 @@ def allocations(
 
 
 def _join_lines(as_of: datetime | None) -> str:
-    """Return the JOIN clause that joins entries with their lines: current ones through the index of their key.
+    """Return the JOIN clause that joins entries with their lines. Current lines are found through an index.
 
-    The line of a manual entry is the one that it is linked to.
+    The line of a manual entry is the line to which the entry is linked.
     """
     is_same = "lines.company_id = entries.company_id AND lines.id = coalesce(entries.line_ref, link.line_ref)"
     if as_of is not None:

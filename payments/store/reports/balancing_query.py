@@ -198,9 +198,9 @@ def in_key_order(query: str) -> str:
 
 
 def scanned_lines(scope: Scope) -> str:
-    """Return the query that finds out which lines of a scope may differ: it returns the id of each line and a flag.
+    """Return the query for the id of each line of a scope, and the flag `may_differ`, sorted by the lines' keys.
 
-    The lines are sorted by key. The parameters of the query are those of `scope_parameters`.
+    The parameters of the query are those of `scope_parameters`.
     """
     return _SCANNED_LINES.format(scope=in_scope(scope, "lines"))
 
@@ -214,7 +214,7 @@ def of_line_refs() -> str:
 
 
 def of_dead_letters_alone() -> str:
-    """Return the query for the dead letters of all days that supersede no line, with the parameters of `of_range`."""
+    """Return the query for dead letters that supersede no line, on all days. It has the parameters of `of_range`."""
     return (
         f"WITH {_ctes(_LINES_OF_DEAD_LETTERS, _POSTED_BY_LINE)}{_DIFFERING_LINES} AND line_ref IS NULL{_ORDER_BY_KEY}"
     )
@@ -223,7 +223,7 @@ def of_dead_letters_alone() -> str:
 def _ctes(lines: str, posted: str, *, with_log: bool = False) -> str:
     """Return the CTEs that compare both sides of lines.
 
-    `lines` is the query that selects the lines. `posted` joins the sums of their entries.
+    `lines` is the query that selects the lines. `posted` is the join that adds the sums of the lines' entries.
     """
     logged, emr_side = (LOGGED_LINES, _EMR_SIDE_FROM_LOG) if with_log else ("", _EMR_SIDE_FROM_FEED)
     comparison = _COMPARISON_CTE.format(posted=posted)

@@ -161,7 +161,7 @@ def rows_by_save(feed_filter: FeedFilter, fields: str, keyset: Keyset) -> str:
 
 
 def as_of(feed_filter: FeedFilter, query: str) -> str:
-    """Return the query, changed to read the moment of the filter."""
+    """Return the query, changed to read the tables as they were at the moment `as_of` of the filter, if it has one."""
     return as_of_query(feed_filter.as_of, "lines set_aside patients charges entries entry_links findings", query)
 
 

@@ -38,8 +38,8 @@ class CloseWarning:
 def close_warnings(tx: Transaction, company_id: str, month: Month) -> list[CloseWarning]:
     """Return the payments of a month that are pending, invalid, Not Sent after the last attempt, or open exceptions.
 
-    A payment belongs to the month of its transaction date, and to each month in which it is posted, by linked manual
-    entries too. A dead letter without a company is included if it cannot belong to another company.
+    A payment belongs to the month of its transaction date, and to the months of the deposit dates of its entries and
+    linked manual entries. A dead letter without a company is included if it cannot belong to another company.
     """
     found = tx.execute(
         text(

@@ -69,7 +69,7 @@ def events(tx: Transaction, finding_id: int) -> list[LifeEvent]:
 
 
 def entries(tx: Transaction, finding_ids: Sequence[int]) -> dict[int, list[DecisionEntry]]:
-    """Return the entries that acceptances of these exceptions and undone acceptances posted, by exception id.
+    """Return, by exception id, the entries that were posted when an exception was accepted or its acceptance undone.
 
     The entries of each exception are sorted, oldest first.
     """

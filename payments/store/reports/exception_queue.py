@@ -34,7 +34,7 @@ class ExceptionWork(NamedTuple):
 
 
 def claim_next(tx: Transaction, exception_filter: ExceptionFilter, owner: str, now: datetime) -> int | None:
-    """Make a user the owner of the oldest matching open exception without one. Return its id, None if there is none.
+    """Make `owner` the owner of the oldest matching open exception that has no owner. Return its id, None if none has.
 
     Two users never get the same exception. Locks: the exception FOR NO KEY UPDATE. Locked exceptions are skipped.
     """

@@ -74,7 +74,7 @@ SELECT {key} FROM (SELECT * FROM {wanted}) AS wanted, LATERAL (
 
 
 def find_by_keys(tx: Transaction, scope: Scope, readings: Iterable[KeyReading]) -> list[LineKey]:
-    """Return the lines that these readings name. An empty clinic or line in a reading matches every clinic or line."""
+    """Return the lines whose key matches one of these readings. An empty id of a clinic or line matches every id."""
     statement = _BY_READINGS_QUERY.format(key=_LINE_KEY_LIST, scope=in_scope(scope, "clinics"))
     return _read_keys(tx, statement, scope, **_reading_arrays(readings))
 
@@ -185,7 +185,7 @@ class DeadLetterQuery(NamedTuple):
 
 
 def find_dead_letters(tx: Transaction, scope: Scope, query: DeadLetterQuery) -> list[tuple[MatchKind, int]]:
-    """Return the matching dead letters of a scope with the kind of match, newest first.
+    """Return the kind of match and the id of each matching dead letter of a scope, newest first.
 
     The newest NEWEST_MAX open dead letters are searched.
     """

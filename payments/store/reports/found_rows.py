@@ -20,8 +20,8 @@ from payments.store.tables import lines
 class FoundPayment(NamedTuple):
     """A row of the Claims Feed with the key of its line or, for a dead letter, the id of the dead letter.
 
-    The status of the row is empty for a line that was never sent. If the event of a dead letter does not name an id,
-    this part of `key` is empty.
+    The status of the row is empty for a line that was never sent. A part of `key` is empty if the event of the dead
+    letter does not contain it.
     """
 
     key: LineKey

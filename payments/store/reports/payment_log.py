@@ -107,7 +107,7 @@ _ENTRY_COLUMNS = (
 )
 _JOIN_NAMES = join_names("entries")
 _SHOWN_SLICE = slice(2, 10)
-"""The columns of an entry that are columns of its row as well: from the patient to the user."""
+"""The columns of `_ENTRY_COLUMNS` that a PaymentLogRow shows unchanged: from `patient_id` to `entered_by`."""
 _EXPRESSION_BY_GROUP = {
     GroupBy.CHARGE_TYPE: "entries.charge_type",
     GroupBy.DEPOSIT_DATE: "deposit_date::text",

@@ -1,8 +1,8 @@
 """The payment of each entry of the Patient Payment Log, and the part of the entry that is not applied to a charge.
 
-The part of a source that is not applied appears on the patient's newest entries of the source, because the oldest money
-is applied first (rule D8). A source is a line with the manual entries that are linked to it, or a manual entry that
-belongs to no line, with its reversal.
+Each entry belongs to a source. A source is a line with its linked manual entries, or a manual entry that belongs to no
+line, with its reversal. Of the entries of a source, a patient's newest entries show the part that is not applied,
+because the oldest money is applied first (rule D8).
 """
 
 from collections.abc import Sequence
@@ -62,9 +62,10 @@ FROM unnest(CAST(:companies AS text[]), CAST(:entry_refs AS bigint[])) AS asked(
 
 
 class EntryDetails(NamedTuple):
-    """The printed key of an entry's payment, if it has one, its part that is not applied, in dollars, and its source.
+    """What reports add to an entry. `payment` is the printed key of its payment, or None.
 
-    The source is the row id of a line or, if `is_of_line` is false, that of a manual entry.
+    `unassigned` is the amount of the entry that is not applied to a charge, in dollars. `source` is the row id of a
+    line or, if `is_of_line` is False, of a manual entry.
     """
 
     payment: str | None
@@ -74,7 +75,10 @@ class EntryDetails(NamedTuple):
 
 
 def load(tx: Transaction, entries: Sequence[Row[Any]], scope: Scope, as_of: datetime | None) -> dict[int, EntryDetails]:
-    """Return the details of entries by their ids. The rows have the columns of their keys, patients and reversals."""
+    """Return the details of each entry, by entry id.
+
+    Each row of `entries` needs the columns `id`, `company_id`, `patient_id`, `line_ref` and `reverses`.
+    """
     manual = [each for each in entries if each.line_ref is None]
     links = _links(tx, manual, as_of)
     line_refs = {each.line_ref for each in entries} - {None} | set(links.values())

@@ -13,10 +13,10 @@ from payments.store.db.statement import text
 class RefusedEventRow(NamedTuple):
     """A refused event. `error` names the first invalid field and what was expected.
 
-    `payment` is the printed key of the payment. It is None if it cannot be read, and so are company, clinic, patient,
-    type, version and save time. `key` is the printed key of the dead letter, for a requeue. `is_open` is False after
-    the event was requeued successfully or replaced. `byte_count` and `sha256` describe the whole event. The body of an
-    oversized event is only its beginning.
+    `payment` is the printed key of the payment. `payment`, `company`, `clinic`, `patient`, `event_type`, `version` and
+    `saved_at` are None if they cannot be read. `key` is the printed key of the dead letter, for a requeue. `is_open` is
+    False after the event was requeued successfully or replaced. `byte_count` and `sha256` describe the whole event. The
+    body of an oversized event is only its beginning.
     """
 
     id: int

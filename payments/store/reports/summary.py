@@ -24,7 +24,7 @@ class Summary:
 def first_rows(limit: int | None) -> str:
     """Return the LIMIT clause of the rows that are counted: one more than the limit. Without a limit, return no clause.
 
-    The number is part of the text, so that PostgreSQL can reuse the plan.
+    The limit is written into the SQL text instead of being a parameter, so that PostgreSQL can reuse the plan.
     """
     return "" if limit is None else f"LIMIT {limit + 1:d}"
 

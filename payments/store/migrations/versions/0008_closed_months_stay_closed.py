@@ -1,4 +1,4 @@
-"""Refuse changes of a closed month, and share-lock the month of every new entry, for any writer."""
+"""Add triggers that refuse changes of closed months, and that share-lock the month of every new ledger entry."""
 
 from alembic import op
 

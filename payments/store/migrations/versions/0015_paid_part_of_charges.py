@@ -1,6 +1,6 @@
 """Add `charges.patient_paid`: the part of the patient's payments that the EMR has already deducted from the balance.
 
-Before, a balance was taken as the amount before any payment, so existing rows get 0.00.
+Earlier releases treated a balance as the amount before any payment, so existing rows get 0.00.
 """
 
 import sqlalchemy as sa

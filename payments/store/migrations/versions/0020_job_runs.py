@@ -1,4 +1,4 @@
-"""Record the last run of each job of the installation, so that no run is skipped if the scheduler loses its file."""
+"""Record the last run of each installation-wide job, so that no run is skipped if the scheduler's file is lost."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Add a trigger that keeps the company of a dead letter, as long as dead letters are unique by body alone.
+"""Add a trigger that keeps the stored company of a dead letter while dead letters are unique by body alone.
 
-Without it, a release that reads another company from the same body would change the company. `workers.migrate
---finish` drops the trigger.
+Two releases may read different companies from the same body; the company that was stored first remains.
+`workers.migrate --finish` drops the trigger.
 """
 
 from alembic import op

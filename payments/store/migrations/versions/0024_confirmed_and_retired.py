@@ -1,6 +1,6 @@
 """Record who confirmed or retired a company or a clinic.
 
-Without the columns, a clinic with settings and a company with changed settings count as confirmed.
+If the new columns are null, a clinic with settings and a company with changed settings still count as confirmed.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""Add the pairs of a company and a clinic to users of several companies who are limited to clinics.
+"""Add `users.clinic_keys`: the (company, clinic) pairs of users of several companies who are limited to clinics.
 
-An earlier release ignores the pairs. If it changes the clinics of a user, the pairs no longer match the clinics, and
-this release ignores them as well.
+Earlier releases do not maintain the column. If one of them changes `clinics` of a user, the pairs no longer match,
+and this release ignores them.
 """
 
 import sqlalchemy as sa

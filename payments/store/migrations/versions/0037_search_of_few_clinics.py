@@ -1,7 +1,7 @@
 """Let users of few clinics find patients as fast as others.
 
-The function of migration 0033 asked for each patient of the company with the terms whether one of the clinics has a
-payment or a charge of the patient. An earlier release calls the function in the same way.
+The function of migration 0033 first found all patients of the company who have the search terms. For each of them, it
+then looked for a payment or a charge at one of the clinics. An earlier release calls the new function unchanged.
 """
 
 from alembic import op
