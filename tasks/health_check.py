@@ -198,9 +198,9 @@ def _scheduler_status(feed: redis.Redis, start_seconds: int) -> ComponentStatus:
 
 
 def _check_failed_tasks(failed: Sequence[FailedTask]) -> ComponentStatus:
-    """Return whether tasks failed within FAILED_TASKS_PERIOD, as a status.
+    """Check that no task failed within FAILED_TASKS_PERIOD. Return the status.
 
-    No work is lost, because sweeps repeat it.
+    A failed task loses no work, because a sweep repeats the work.
     """
     if not failed:
         return up_status("failed tasks", "none in the last 24 hours")

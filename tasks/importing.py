@@ -21,9 +21,9 @@ def import_events(
     trace: str | None = None,
     **_future: object,
 ) -> str:
-    """Import new entries of the streams for a time slice. No `streams` means the unnumbered stream.
+    """Import new entries of `streams` for a time slice. If `streams` is empty, import from the unnumbered stream.
 
-    A message of the previous release contains `entry_ids` instead; these entries are then imported.
+    A message of the previous release has `entry_ids` instead. Then only the entries with these ids are imported.
     """
     resources = get_resources()
     with outage.report_outages(resources.feed):
@@ -64,7 +64,7 @@ def retry_due(**_future: object) -> str:
 
 
 def _enqueue_following(resources: Resources, chunks: Iterable[ImportStats]) -> str:
-    """After each chunk, enqueue the tasks for which it left work. Return the total statistics as the task's result."""
+    """After each chunk, enqueue the tasks that continue its work. Return the total statistics as text."""
     total = ImportStats()
     for stats in chunks:
         enqueue_following(resources.broker, stats)

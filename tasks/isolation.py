@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 Work = Callable[[Transaction, Selection], _T]
-"""A function that processes the selected items in the transaction. First it sets `Selection.taken` to these items."""
+"""A function that selects items, sets `Selection.taken` to them, and then processes them in the transaction."""
 
 
 def is_locked(error: Exception) -> bool:

@@ -11,7 +11,7 @@ import redis
 from config.schedule import RECURRING, RecurringTask
 
 SUCCEEDED, EXPECTED = b"succeeded", b"expected"
-"""The values of a key: the task has succeeded, or was sent for the first time."""
+"""The values of a key: SUCCEEDED after a success, EXPECTED if the task was sent and has never succeeded."""
 _KEPT_SECONDS = 30 * 86_400
 _TASK_NAMES = {each.task for each in RECURRING}
 
@@ -28,15 +28,15 @@ def record_success(feed: redis.Redis, task_name: str) -> None:
 
 
 def start_measuring(feed: redis.Redis, task_name: str) -> None:
-    """Count a task's age from now until the task succeeds for the first time. Raises RedisError.
+    """Measure the age of a task from now on, until its first success. Raises RedisError.
 
-    If the age is already counted, nothing changes.
+    If the age is already measured, nothing changes.
     """
     feed.set(success_key(task_name), EXPECTED, ex=_KEPT_SECONDS, nx=True)
 
 
 def success_ages(feed: redis.Redis) -> dict[RecurringTask, timedelta]:
-    """Return, by task, the time since its last success. If it has never succeeded, count from `start_measuring`.
+    """Return, by task, the time since its last success, or since `start_measuring` if it has never succeeded.
 
     A task that has no key in Redis is omitted. Raises RedisError.
     """

@@ -78,9 +78,9 @@ def read_replicas(client: redis.Redis, service: str) -> list[Replica]:
 
 @contextmanager
 def signs_of_life(redis_url: str, service: str, is_progressing: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Send signs of life of this process until the block ends, from a thread.
+    """Start a thread that sends signs of life of this process until the block ends. Then delete the last one.
 
-    Skip them while `is_progressing` is False.
+    While `is_progressing` returns False, no signs of life are sent.
     """
     stopping = threading.Event()
     client = make_redis_client(redis_url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""The resources of a worker process: PostgreSQL, Redis, settings and tracing. The first `get_resources` opens them."""
+"""The resources of a worker process: PostgreSQL, Redis, settings, tracing. `get_resources` opens them once."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""The task that creates the partitions of coming months and deletes short-lived rows."""
+"""The task that creates the partitions of coming months, and deletes expired rows that are kept for days only."""
 
 from datetime import UTC, datetime
 
@@ -17,9 +17,10 @@ log = structlog.get_logger()
 
 @app.task(name="billing.make_room")
 def create_partitions(**_future: object) -> str:
-    """Create the partitions of the coming months in all tables that are partitioned by month. Delete short-lived rows.
+    """Create the partitions of the coming months in all tables that are partitioned by month.
 
-    If another transaction keeps a table locked, the next run tries that table again.
+    If another transaction keeps a table locked, the next run tries that table again. Then delete expired rows of the
+    tables whose rows are kept for days only.
     """
     resources, now = get_resources(), datetime.now(UTC)
     today = now.date()

@@ -1,4 +1,4 @@
-"""Check that a worker consumes each queue. Use the signs of life of its replicas, or send it a ping."""
+"""Check that a worker consumes each queue: by the signs of life of the worker's replicas, or by a ping."""
 
 import uuid
 from contextlib import closing
@@ -51,8 +51,8 @@ def _ping_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> 
 def send_ping(feed: redis.Redis, broker: redis.Redis, queue: str, valid_seconds: int) -> str | None:
     """Send a ping. Return the Redis list for its reply, or None if no ping was sent.
 
-    None means that the broker does not accept the ping, or that the queue is long. A long queue has no worker that
-    consumes it, and pings would pile up.
+    None means that the broker does not accept the ping, or that the queue is already long. No worker consumes a long
+    queue, so pings would pile up in it.
     """
     reply_to = f"payments:canary:{uuid.uuid4()}"
     valid_while = f"{reply_to}:valid"

@@ -18,8 +18,8 @@ gc.disable()
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the temporary files of this run in a separate folder, and load the fixtures in processes that run tests.
 
-    All runs of a user share pytest's default folder, and each run makes it private when it starts. PostgreSQL runs
-    under another user, and would lose access to the data folders of concurrent runs.
+    All runs of a user share pytest's default folder, and each start of pytest makes this folder private. PostgreSQL
+    runs under another user, and would lose access to the data folders of concurrent runs.
     """
     if config.option.basetemp is None:
         config.stash[TEMPORARY_FOLDER] = config.option.basetemp = Path(tempfile.mkdtemp(prefix="payments-tests-"))

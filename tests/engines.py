@@ -84,7 +84,7 @@ def _restore_logging() -> Iterator[None]:
 
 
 class PersistentStatements(PrepareManager):
-    """Prepared statements that survive the rollback at the end of each test. So no test may change the schema."""
+    """Keeps prepared statements after the rollback of a test. No test may change the schema, which would break them."""
 
     prepare_threshold = 1
     prepared_max = 1_000
@@ -94,7 +94,7 @@ class PersistentStatements(PrepareManager):
 
 
 def keep_prepared_statements(connection: Any, _record: object) -> None:
-    """Keep this connection's prepared statements between tests, to save PostgreSQL parsing and planning."""
+    """Keep this connection's prepared statements between tests. PostgreSQL then parses each statement only once."""
     connection._prepared = PersistentStatements()
 
 

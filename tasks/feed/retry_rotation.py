@@ -1,6 +1,6 @@
-"""Read the entries that wait for a retry page by page. After the last page, start again with the first.
+"""Read, page by page, the entries that wait for a retry. After the last page, start again with the first.
 
-A fault of one company may cause hundreds of thousands of waiting entries, so no task reads all of them.
+A fault of one company may leave hundreds of thousands of entries waiting, so no task reads all of them.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Terminate database sessions whose worker stalled mid-statement, to release their locks.
 
-A worker that is frozen or has lost its network connection keeps its row locks. Without this module, its redelivered
-entries would wait for these locks.
+A worker that is frozen or has lost its network connection keeps its row locks. The import of its redelivered entries
+waits for these locks until its session ends.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from payments.store.db.stalled_sessions import StalledSession
 log = structlog.get_logger()
 
 STALLED_MS_MAX = 10_000
-"""A session that has stalled for longer is terminated. This ends before another worker's lock timeout."""
+"""A session that has stalled for longer is terminated. The limit is shorter than the lock timeout of all workers."""
 
 
 class StalledSessions:

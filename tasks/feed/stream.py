@@ -14,7 +14,7 @@ GROUP = consumer_group.CONSUMER_GROUP
 IMPORTER, RETRY = "importer", "retry"
 """The consumers of the group. IMPORTER has the entries that are being imported, RETRY those that wait for a retry.
 
-The names are fixed, because entries of a deleted consumer would no longer be pending.
+The names are fixed: if a consumer is deleted in Redis, its entries are no longer pending, and nobody retries them.
 """
 
 REPLY_SECONDS = 60
@@ -68,9 +68,9 @@ def group_state(client: redis.Redis, stream: str) -> GroupState:
 
 
 def wait_for_new(client: redis.Redis, last_ids: Mapping[str, str], block_ms: int) -> list[str]:
-    """Wait up to `block_ms` for new entries. Return the streams that have some.
+    """Wait up to `block_ms` for new entries. Return the names of the streams that have new entries.
 
-    `last_ids` maps each stream to the id after which entries are new. No entry is delivered.
+    `last_ids` maps each stream to an id. Entries with a higher id are new. No entry is delivered.
     """
     positions: Any = dict(last_ids)
     answer = cast("list[Any]", client.xread(positions, count=1, block=block_ms))
@@ -98,11 +98,10 @@ def read_new_blocking(
     block_ms: int | None,
     committed: Sequence[CommittedEntries] = (),
 ) -> dict[str, list[StreamEntry]]:
-    """Read new entries without pushing a reply. If there are none, wait up to `block_ms` for one.
+    """Acknowledge `committed`, then read up to `count` new entries of each stream, in one round trip.
 
-    If `block_ms` is None, do not wait. Up to `count` entries of each stream are read. Returns no entries if a stream
-    has no group yet; the dispatcher creates it. In the same
-    round trip, the `committed` entries are acknowledged before, without waiting.
+    If there are none, wait up to `block_ms` for one; None returns immediately. Unlike `read_new`, no reply is pushed.
+    Returns no entries if a stream has no group yet.
     """
     new: Any = dict.fromkeys(streams, ">")
     with client.pipeline(transaction=False) as pipeline:
@@ -148,8 +147,8 @@ def claim(
 ) -> ClaimedEntries:
     """XCLAIM entries for the importer. Return the claimed entries.
 
-    Entries that were acknowledged meanwhile, or that have been idle for less than `min_idle_ms`, are left out. The
-    number of deliveries becomes `deliveries`; by default it increases by one.
+    Entries that were acknowledged meanwhile, or that have been idle for less than `min_idle_ms`, are left out.
+    `deliveries` is the new number of deliveries of each entry; by default the number increases by one.
     """
     options = {"min_idle_time": min_idle_ms, "retrycount": deliveries}
     answer, deleted_ids = xclaim(client, stream, IMPORTER, entry_ids, options)
@@ -162,8 +161,9 @@ def xclaim(
 ) -> tuple[list[Any], list[str]]:
     """XCLAIM entries. Return the reply of Redis, and the ids that Redis removed from the pending entries.
 
-    Redis 7.0 and later silently removes an entry that is no longer on the stream. To find these entries, one Redis
-    transaction compares the pending entries before and after the command. `options` are those of redis-py.
+    If a pending entry is no longer on the stream, Redis 7.0 and later silently removes it from the pending entries. To
+    find the removed ones, one Redis transaction lists the pending entries before and after XCLAIM. `options` are passed
+    to redis-py's `xclaim`.
     """
     if not entry_ids:
         return [], []
@@ -189,9 +189,9 @@ def renew(client: redis.Redis, stream: str, entry_ids: Sequence[str], consumer: 
 
 
 def bodies(client: redis.Redis, stream: str, entry_ids: Sequence[str]) -> dict[str, bytes]:
-    """Return the field `event` of entries by id. It is empty for an entry without this field.
+    """Return the event of each entry by entry id: the bytes of its field `event`, or no bytes if it has no such field.
 
-    Deleted entries are left out.
+    Entries that are no longer on the stream are left out.
     """
     with client.pipeline(transaction=False) as pipeline:
         for entry_id in entry_ids:

@@ -29,8 +29,8 @@ _AnyEntry = TypeVar("_AnyEntry", StreamEntry, PendingEntry)
 class FeedStats(NamedTuple):
     """Numbers of entries: undelivered, pending, kept, and deleted while they were pending.
 
-    `trimmed_early` is the number of kept entries that were deleted before their time. `oldest_ids` are the qualified
-    ids from which `tasks.feed.lag` measures the lag.
+    `trimmed_early` is the number of kept entries that were deleted early, because the memory of Redis was short.
+    `oldest_ids` are the qualified ids from which `tasks.feed.lag` measures the lag.
     """
 
     undelivered: int
@@ -64,13 +64,13 @@ class Streams:
         return stream_names(self.name, self.count)
 
     def unread_names(self) -> list[str]:
-        """Return the numbered streams on which entries wait unread, because the number of the stream is too high."""
+        """Return the streams that hold unprocessed entries but are not read: their number is above `count`."""
         filled = self._extra_names_with_entries()
         waiting = count_waiting(self.client, filled)
         return [name for name, each in zip(filled, waiting, strict=True) if each.undelivered or each.pending]
 
     def all_names(self) -> list[str]:
-        """Return all streams that are read, and the streams with a higher number that hold entries."""
+        """Return all streams that are read, and the numbered streams above the configured count that hold entries."""
         return [*self.names, *self._extra_names_with_entries()]
 
     def _extra_names_with_entries(self) -> list[str]:
@@ -109,10 +109,7 @@ class Streams:
         return self._merge(stream.read_new_blocking(self.client, self.names, share, block_ms, committed))
 
     def read_one_new(self) -> list[StreamEntry]:
-        """Read one new entry of any stream, without waiting.
-
-        Returns an empty list if there is no new entry.
-        """
+        """Read one new entry of any stream, without waiting. Return an empty list if there is no new entry."""
         for name in self.names:
             if found := stream.read_new_blocking(self.client, [name], 1, block_ms=None):
                 return self._merge(found)
@@ -132,7 +129,7 @@ class Streams:
             self._report_deleted(name, pending.isolate(self.client, name, ids))
 
     def release_for_retry(self, entry_ids: Sequence[str], deliveries: int, idle_ms: int | None = None) -> None:
-        """Let pending entries wait for a retry. Set their number of deliveries and their idle time, by default 0."""
+        """Let pending entries wait for a retry. Set the number of deliveries and the idle time (default: 0) of each."""
         for name, ids in self._group_by_stream(entry_ids):
             self._report_deleted(name, pending.release_for_retry(self.client, name, ids, deliveries, idle_ms))
 
@@ -164,9 +161,9 @@ class Streams:
         ]
 
     def importers_entries(self, min_idle_ms: int) -> list[PendingEntry]:
-        """Return the pending entries of importers that have been idle for at least `min_idle_ms`.
+        """Return the entries that are pending with importers and have been idle for at least `min_idle_ms`.
 
-        They wait for no retry.
+        Entries that wait for a retry are left out.
         """
         return [
             each
@@ -175,7 +172,10 @@ class Streams:
         ]
 
     def waiting_page(self, name: str, min_idle_ms: int, page: PageRequest = FIRST_PAGE) -> list[PendingEntry]:
-        """Return a page of one stream's entries that wait for a retry. The position in `page` is a plain id."""
+        """Return one page of the entries of stream `name` that wait for a retry. The returned ids are qualified.
+
+        The position in `page` is an id without the stream number.
+        """
         return self._with_qualified_ids(name, pending.waiting_page(self.client, name, min_idle_ms, page))
 
     def bodies(self, entry_ids: Sequence[str]) -> dict[str, bytes]:
@@ -204,7 +204,7 @@ class Streams:
         return sum(each.undelivered + each.pending for each in count_waiting(self.client, self.names))
 
     def acknowledge_deleted(self, entry_ids: Sequence[str]) -> list[str]:
-        """Acknowledge and report the pending entries that were deleted. Return the ids that this call acknowledged."""
+        """Acknowledge and report pending entries that are no longer on a stream. Return the acknowledged ids."""
         deleted = [
             self.qualified_id(name, entry_id)
             for name, ids in self._group_by_stream(entry_ids)
@@ -241,7 +241,7 @@ class Streams:
         return entry_id if name == self.name else f"{name.removeprefix(f'{self.name}:')}/{entry_id}"
 
     def _group_by_stream(self, entry_ids: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-        """Yield each stream's name with its plain ids. A qualified id may name a stream above the configured number."""
+        """Yield the name of each stream in these qualified ids, and its ids without the stream number."""
         grouped: dict[str, list[str]] = {}
         for entry_id in entry_ids:
             number, _, plain_id = entry_id.rpartition("/")

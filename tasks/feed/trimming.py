@@ -91,12 +91,12 @@ class Trimming:
         return 0 if first_id is None else self._delete_before(name, state, _early_trim_bound(first_id, now_ms, memory))
 
     def _expiry_bound(self, first_id: _EntryId, now_ms: int) -> _EntryId:
-        """Return an id. All entries with a lower id have expired."""
+        """Return the id below which acknowledged entries have expired. `first_id` is the first id on the stream."""
         is_foreign = first_id[0] > now_ms + _CLOCK_TOLERANCE_MS
         return _AFTER_LAST_ID if is_foreign or not self._keep_ms else (max(0, now_ms - self._keep_ms), 0)
 
     def _delete_before(self, name: str, state: StreamState, ends_at: _EntryId) -> int:
-        """Delete the acknowledged entries before an id. Return the number of deleted entries."""
+        """Delete the acknowledged entries with an id below `ends_at`. Return the number of deleted entries."""
         oldest = oldest_waiting_id(self._client, name, state)
         after_delivered = _next_id(parse_id(state.last_delivered_id))
         waits_from = parse_id(oldest) if oldest else after_delivered
@@ -106,9 +106,9 @@ class Trimming:
         return deleted
 
     def _xtrim(self, name: str, minid: _EntryId, *, exactly: bool) -> int:
-        """Delete all entries before an id, and return their number.
+        """Delete the entries with an id below `minid`. Return the number of deleted entries.
 
-        If `exactly` is False, Redis may keep up to one node of the stream that it should delete.
+        If `exactly` is False, up to one node of the stream may remain, because Redis then deletes whole nodes only.
         """
         deleted = 0
         for _ in range(_CALLS_MAX):
@@ -153,10 +153,10 @@ _AFTER_LAST_ID: _EntryId = (2**64 - 1, 2**64 - 1)
 
 
 def _early_trim_bound(first_id: _EntryId, now_ms: int, memory: Memory) -> _EntryId:
-    """Return an id. All kept entries with a lower id are deleted early, because the memory is short.
+    """Return the id below which kept entries are deleted early, because the memory is short.
 
-    If the memory is nearly full, these are all kept entries. Otherwise they are those of the oldest part of the time
-    that the kept entries cover.
+    If the memory is nearly full, the id is above all entries. Otherwise its time is 1/_EARLY_DIVISOR of the way from
+    the oldest entry, `first_id`, to now.
     """
     if memory.is_nearly_full:
         return _AFTER_LAST_ID

@@ -62,7 +62,8 @@ def read_states(client: redis.Redis, streams: Sequence[str]) -> list[StreamState
 def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEntries]:
     """Return the numbers of undelivered, pending and kept entries of each of these streams.
 
-    If the lag is None, at most COUNTED_MAX entries are counted as undelivered. The others count as kept.
+    If the lag is None, up to COUNTED_MAX undelivered entries are counted. If there are more, every entry that is not
+    pending counts as undelivered.
     """
     found = []
     for stream, state in zip(streams, read_states(client, streams), strict=True):
@@ -73,10 +74,10 @@ def count_waiting(client: redis.Redis, streams: Sequence[str]) -> list[WaitingEn
 
 
 def oldest_waiting_ids(client: redis.Redis, stream: str, plausible_since_ms: int) -> tuple[str, ...]:
-    """Return the id of the oldest waiting entry, and perhaps a second id.
+    """Return the id of the oldest waiting entry, and that of the oldest one whose time is plausible.
 
-    If the time in the first id is before `plausible_since_ms` (Unix milliseconds), the second id is that of the oldest
-    waiting entry with a later time.
+    A time is plausible from `plausible_since_ms` on, in Unix milliseconds. If both ids are the same, it is returned
+    once. If no entry waits, the result is empty.
     """
     (state,) = read_states(client, [stream])
     found = (oldest_waiting_id(client, stream, state, start) for start in (_LOWEST_ID, f"{plausible_since_ms}-0"))
@@ -84,7 +85,7 @@ def oldest_waiting_ids(client: redis.Redis, stream: str, plausible_since_ms: int
 
 
 def oldest_waiting_id(client: redis.Redis, stream: str, state: StreamState, start: str = _LOWEST_ID) -> str | None:
-    """Return the id of the oldest pending or undelivered entry, from `start` on, or None if there is none."""
+    """Return the lowest id of a pending or undelivered entry, but no id below `start`. Return None if there is none."""
     first_undelivered = max(f"({state.last_delivered_id}", start, key=lambda each: parse_id(each.lstrip("(")))
     with client.pipeline(transaction=False) as pipeline:
         pipeline.xrange(stream, min=first_undelivered, count=1)
@@ -144,8 +145,8 @@ def _lag(group: Mapping[str, Any], stream: Mapping[str, Any], last_delivered_id:
 def _undelivered_count(client: redis.Redis, stream: str, state: StreamState) -> int:
     """Return the number of undelivered entries.
 
-    Redis 7 may report a lag for entries that were trimmed. So compare the ids first: they show whether any entry is
-    undelivered.
+    Redis 7 may still count trimmed entries in the lag. So the ids are compared first: if the newest entry on the stream
+    was delivered, no entry is undelivered.
     """
     if state.newest_id is None or parse_id(state.newest_id) <= parse_id(state.last_delivered_id):
         return 0

@@ -12,7 +12,7 @@ Event = dict[str, object]
 
 
 def patient(patient_id: str) -> Event:
-    """Return the save of a patient."""
+    """Return a `patient.saved` event."""
     saved_at = f"{PAYMENT_DAY}T08:00:00-07:00"
     return event_fields(
         "patient.saved", company_id=COMPANY, patient_id=patient_id, saved_at=saved_at, name="Ada Abbott"
@@ -20,12 +20,12 @@ def patient(patient_id: str) -> Event:
 
 
 def payment(clinic: str, payment_id: str, amount: str = "25.00", *, version: int = 1, **more: object) -> Event:
-    """Return the save of a paid Copay of the clinic's patient; `amount` is both due and paid."""
+    """Return a `payment.saved` event: a Copay of the clinic's patient. `amount` is both due and paid."""
     return payment_fields(**_line_fields(clinic, payment_id, version) | paid(amount, PAYMENT_DAY) | more)
 
 
 def deletion(clinic: str, payment_id: str, *, version: int) -> Event:
-    """Return the deletion of a payment."""
+    """Return a `payment.deleted` event."""
     return event_fields("payment.deleted", **_line_fields(clinic, payment_id, version))
 
 

@@ -12,7 +12,7 @@ from tests.acceptance.stack import Stack
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("config", "console", "emr", "payments", "tasks", "workers")
 NEWER_IMPORTER = "newer-importer"
-"""The name of the newer importer. Flower and the history distinguish the two versions by it."""
+"""The worker name of the newer importer. It distinguishes the two versions in Flower and in the history."""
 ARGUMENT, VALUE = "asked_by", "a newer intake"
 MIGRATION_REVISION = "9001"
 """A revision number that is higher than that of any real migration."""

@@ -56,8 +56,8 @@ def _rows() -> list[dict[str, str]]:
 def _patient_payments() -> dict[str, Decimal]:
     """Compute the amounts of the patient payments from the export, without the tested code. Return them by payment id.
 
-    The last CHARGE or TRANSFERIN row of a claim names the debtor; `p` is the patient. A copay is always paid by
-    the patient.
+    The debtor of a claim is the TRANSFERTYPE of its latest row that has one; `p` means the patient. A copay is always
+    paid by the patient.
     """
     money: dict[str, Decimal] = {}
     owes: dict[str, str] = {}

@@ -25,7 +25,7 @@ ALL_COMBINATIONS = {(newer_worker, newer_message) for newer_worker in (True, Fal
 
 @pytest.fixture
 def old_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A running stack of the current version. Its small chunks let workers of both versions get messages."""
+    """A stack of the current version. Its chunks are small, so that workers of both versions get messages."""
     server, settings = os.environ.get("REDIS_URL"), {"PAYMENTS_CHUNK_EVENTS": "10"}
     urls = [with_redis_database(server, number) for number in (FEED, BROKER)] if server else []
     if urls:

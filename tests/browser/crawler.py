@@ -52,7 +52,7 @@ BROKEN_VALUES_SCRIPT = r"""() => {
     }
     return found.slice(0, 3);
 }"""
-"""Returns the dates and amounts that are broken at a hyphen."""
+"""JavaScript that returns the dates and amounts that a line break splits."""
 CHANGES_IN_PLACE_SCRIPT = "(number) => [...document.forms][number].hasAttribute('hx-post') && Boolean(window.htmx)"
 BUTTONS_SCRIPT = """() => [...document.forms].map((form) => [...form.elements].filter((each) => each.type === "submit")
     .map((each) => `${each.name}=${each.name && each.value} ${each.getAttribute("formaction") || ""}`))"""
@@ -82,9 +82,9 @@ class Button(NamedTuple):
 class BrowserCrawler:
     """Crawls the console in one browser page. `problems` lists each problem with its address.
 
-    The crawler opens one page of each shape, and checks its layout at each width. It presses each button of one form of
-    each kind. Without forms, it opens only PAGES_PER_PATH_MAX pages of each path, because most shapes differ only in
-    their filters.
+    The crawler opens one page of each `address_shape`, and checks its layout at each width. It presses each button of
+    one form of each kind. If `with_forms` is False, it opens at most PAGES_PER_PATH_MAX pages of each path, because
+    most shapes of a path differ only in their filters.
     """
 
     def __init__(self, page: Page, user: str, elsewhere: tuple[str, ...], *starts: str, with_forms: bool) -> None:
@@ -204,7 +204,7 @@ class BrowserCrawler:
         self._read_answer(shown.value)
 
     def _read_answer(self, answer: Response) -> None:
-        """Read the page that follows a form immediately, because its address may not exist later. Skip known shapes."""
+        """Read the page after a submitted form now, because its address may not exist later. Skip known shapes."""
         after = urlsplit(answer.url)
         address = f"{after.path}?{after.query}" if after.query else after.path
         if answer.request.method == "POST":  # not an address of its own: a question, or the result of each item

@@ -56,7 +56,7 @@ def filled_stack(console_stack: Stack) -> Stack:
 
 @pytest.fixture(scope="module")
 def pages(chromium: Browser, address: str, filled_stack: Stack) -> Iterator[dict[str, Page]]:
-    """By look, a page where an administrator is logged in. The browser has the time zone of the clinics."""
+    """A page of a logged-in administrator for each look, by file suffix. The browser has the clinics' time zone."""
     opened = {}
     for suffix, (colors, width, height) in LOOK_BY_SUFFIX.items():
         context = chromium.new_context(

@@ -16,7 +16,7 @@ LogInPersonFunction = Callable[[str, str, str], Person]
 
 
 def raise_payments_of_a_closed_month(stack: Stack, clinic: str, count: int) -> None:
-    """Publish payments of 20.00, and close their month. Then raise the payments to 21.00, 22.00 and so on."""
+    """Publish payments of 20.00, and close their month. Then change the amounts to 21.00, 22.00 and so on."""
     here = {"company_id": clinic, "transaction_date": "2026-05-05", "date_of_service": "2026-05-05"}
     stack.run_successfully("settings", "set", clinic, "--company", clinic, "--integration", "on", "--types", ALL_TYPES)
     first = (payment(clinic, f"p{number:02}", "20.00", **here) for number in range(count))

@@ -1,4 +1,4 @@
-"""The front desk asks whether a payment would flow and prints its day, and a biller prints the deposit slip."""
+"""The front desk asks whether a payment would flow, and prints a day's payments. A biller prints the deposit slip."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ LogInPersonFunction = Callable[[str, str, str], Person]
 
 
 def open_clinic(stack: Stack, clinic: str, types: str) -> str:
-    """Add a company with a clinic, and a user of its front desk who sees this clinic only. Return the user's name."""
+    """Add a company, its clinic that sends `types`, and a front-desk user of this clinic. Return the user's name."""
     name, company = f"desk.of.{clinic}", f"{clinic}-co"
     stack.run_successfully("settings", "set", clinic, "--company", company, "--integration", "on", "--types", types)
     stack.run_successfully("company", "set", company, "--timezone", BROWSER_TIME_ZONE)

@@ -72,7 +72,7 @@ class ClinicLedger(CommittedLedger):
 
 
 class Company(CommittedLedger):
-    """A new company with one patient, and with one clinic that has sent every charge type since January 1, 2020."""
+    """A new company with one patient and one clinic. The clinic sends all charge types, since January 1, 2020."""
 
     def __init__(self, database: Database, patient_id: str | None = None) -> None:
         super().__init__(database)

@@ -1,4 +1,4 @@
-"""Publish entries as they are after a failover of PostgreSQL has lost their acknowledged import."""
+"""Publish entries that are acknowledged but not imported, as a failover of PostgreSQL can leave them."""
 
 from typing import Any, cast
 

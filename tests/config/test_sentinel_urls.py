@@ -38,14 +38,14 @@ class OfflineClient(redis.Redis):
 
 
 class OfflineChannel(SentinelChannel):
-    """kombu's channel without the ping that it sends when it connects."""
+    """kombu's channel with an OfflineClient, so that the ping at its start needs no server."""
 
     def _get_client(self):
         return OfflineClient
 
 
 def read_pool(pool):
-    """Return what a pool connects with: (hosts, service, user, password, database, logins of the Sentinels)."""
+    """Return the connection values of a pool: (hosts, service, user, password, database, logins of the Sentinels)."""
     asked = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
     logins = {(each.get("username"), each.get("password")) for each in asked}
     hosts = [(each["host"], each["port"]) for each in asked]

@@ -26,7 +26,7 @@ UNREACHABLE_REDIS_URL = "redis://127.0.0.1:1/0"
 # The options with which a command connects to PostgreSQL.
 COMMAND_OPTIONS: dict[str, Any] = {"application_name": "payments console", "pool_size": 1}
 CommitBeforeCall = Callable[[ModuleType, str, Callable[[], object]], None]
-"""Calls `commit` immediately before the next call of the named function of a module."""
+"""Arguments: a module, the name of a function in it, and `commit`, which runs before that function's next call."""
 
 
 class CommandResult(NamedTuple):
@@ -126,7 +126,7 @@ def terminal(
 
 @pytest.fixture
 def commit_before_call(monkeypatch: pytest.MonkeyPatch) -> CommitBeforeCall:
-    """Return a function that replaces `module.name`. Its next call first calls `commit`, then the original function."""
+    """Return a function that lets the next call of `module.name` call `commit` first."""
 
     def commit_before_call(module: ModuleType, name: str, commit: Callable[[], object]) -> None:
         original, pending = getattr(module, name), [commit]

@@ -62,7 +62,7 @@ class IdenticalCompany(NamedTuple):
     timezone: str
 
     def lacks(self, key: str) -> bool:
-        """Return whether this company has nothing with this id. The other company may have it."""
+        """Return whether this id does not exist in this company. It may exist in the other company."""
         return crc32(key.encode()) % self.modulus == 0
 
 
@@ -233,7 +233,7 @@ class Fortnight:
             closing.finish_close(tx, company.id, month, self._now)
 
     def _decide(self, tx: Transaction, company: IdenticalCompany) -> None:
-        """Accept a third of the acceptable exceptions, and acknowledge a ninth of all, chosen by their payments."""
+        """Accept a third of the acceptable exceptions, and acknowledge a ninth of all, chosen by a hash of the key."""
         acceptable = {*adjusting.list_acceptable(tx, company.id)}
         for row in [*reporting.exceptions(tx, ExceptionFilter(scope=Scope.of_companies(company.id)))]:
             number = crc32(row.payment.encode()) % 9

@@ -27,7 +27,7 @@ _ID_PATTERNS = {
 
 
 class Ledgers(NamedTuple):
-    """The databases after the fortnight: `alone` has one for each company by its id, and `together` has both."""
+    """The databases after the fortnight. `alone`: one for each company, by company id. `together`: one for both."""
 
     alone: Mapping[str, Database]
     together: Database
@@ -52,7 +52,7 @@ def ledgers_after_the_fortnight(postgres_url: str, empty_ledger: str) -> Iterato
 
 
 def keys_of_each_kind(database: Database) -> list[str]:
-    """Return one payment key for each combination of status, reason and result."""
+    """Return one payment key for each combination of status, reason and application."""
     with transaction(database) as tx:
         rows = [*reporting.claims_feed(tx, FeedFilter())]
     return [*{(row.status, row.reason, row.application): str(row.payment) for row in rows}.values()]
@@ -71,8 +71,8 @@ def patients_of_each_kind(database: Database) -> list[str]:
 def number_within_company(database: Database, company: str, output: str) -> str:
     """Return the output with the ids of exceptions and dead letters replaced by their numbers within the company.
 
-    The ids are unique in the installation, because commands and addresses name an exception without its company. So
-    they depend on the exceptions of the other company.
+    Commands and addresses name an exception or dead letter by its id alone, so ids are unique in the installation. The
+    ids of one company therefore depend on the rows of the other.
     """
     with transaction(database) as tx:
         for table, pattern in _ID_PATTERNS.items():

@@ -120,9 +120,9 @@ def test_readers_agree_on_odd_values(changes, separators, in_ascii):
     is_without=st.sampled_from([None, *OPTIONAL_FIELDS]),
 )
 def test_readers_agree_on_repeated_keys(name, value, is_last, is_without):
-    """In these events one optional key is missing and another key occurs twice, so the number of keys is the usual one.
+    """Each event lacks one optional key and has another key twice, so its number of keys is the usual one.
 
-    The fast reader must notice the repetition.
+    The fast reader must notice the repeated key.
     """
     pairs = [(key, each) for key, each in payment_fields(**dict.fromkeys(OPTIONAL_FIELDS)).items() if key != is_without]
     pairs.insert(len(pairs) if is_last else 0, (name, value))

@@ -39,7 +39,7 @@ INTERNAL_OUTCOME = NotSent(Reason.INTERNAL_PAYMENT)
 
 
 def line_comparison(amount: str, outcome: Outcome | None = None, **changes: object) -> LineComparison:
-    """Return a line whose date is in the range and that has no posted entries. Amounts in `changes` may be text."""
+    """Return a line in the range, without posted entries. `changes` replaces its fields; amounts may be text."""
     named = {name: dollars(value) if type(value) is str else value for name, value in changes.items()}
     stated = dollars(amount)
     line = LineComparison(

@@ -205,9 +205,9 @@ def test_applied_and_unapplied_money_equals_the_payments_and_a_second_run_moves_
 
 
 def sum_allocations(allocations: list[Allocation]) -> list[AppliedAmount]:
-    """Return the sum of the allocations of each source and charge, as the store does.
+    """Return the total amount that is applied from each source to each charge, as the store does.
 
-    Each amount has the number of its newest allocation.
+    The id of a total is the position of its newest allocation in `allocations`. Totals of zero are omitted.
     """
     standing: dict[tuple[SourceId, tuple[str, str]], AppliedAmount] = {}
     for number, (source, charge_key, amount, _) in enumerate(allocations, 1):

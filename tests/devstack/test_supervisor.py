@@ -68,7 +68,7 @@ class SupervisorUnderTest:
 
 @pytest.fixture
 def default_sigint():
-    """Handle SIGINT even if a shell that runs the tests in the background ignores it."""
+    """Handle SIGINT during a test. A shell that runs the tests in the background lets them ignore SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

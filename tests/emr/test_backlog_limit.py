@@ -114,7 +114,7 @@ def test_full_stream_does_not_stop_events_of_other_streams(redis_url: str, serve
 def test_stream_is_measured_together_with_events_after_the_first_publish(
     redis_url: str, server: redis.Redis, stream: str
 ) -> None:
-    """The first measurement is a separate request. Later ones are in the request that sends the events."""
+    """The first measurement is a separate request. Each later one is part of the request that sends the events."""
     with PaymentFeed(redis_url, stream, unprocessed_max=1_000) as feed, server.monitor() as monitor:
         feed.publish(PATIENT_EVENT)
         feed.publish(PATIENT_EVENT)

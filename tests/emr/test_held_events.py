@@ -1,4 +1,4 @@
-"""The relay keeps the events of a full stream in the outbox, and publishes them when Billing has imported others."""
+"""The relay keeps events for a full stream in the outbox. It publishes them when Billing has imported earlier ones."""
 
 import json
 from typing import Any

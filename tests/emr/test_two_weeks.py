@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def fortnight(database: Database) -> Iterator[Transaction]:
-    """A ledger with two weeks of five clinics. Two months were closed midway, and half of the exceptions accepted."""
+    """A ledger with two weeks of five clinics. Midway, two months were closed. Half of the exceptions were accepted."""
     with database.connect() as tx:
         companies = configure_clinics(tx)
         early = [each.event for each in simulated_events() if each.arrives_at < HALFWAY]

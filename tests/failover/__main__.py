@@ -1,6 +1,6 @@
 """Run failover schedules: `python -m tests.failover SCHEDULES SEED`. A violated invariant ends the run.
 
-With `--keep` the results are appended to tests/failover/results.jsonl, so the page reports several runs together.
+With `--keep`, the results are appended to those of earlier runs in tests/failover/results.jsonl.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""The faults of a failover schedule. The system must recover from a fault before the test ends the fault.
+"""The faults of a failover schedule: how each begins and how the test ends it.
 
-The test does only what neither Patroni nor Billing can do: the work of an administrator. It reconnects a partitioned
-node when payments are imported again. It frees a full disk after ADMINISTRATOR_SECONDS.
+Patroni and Billing must recover without help. The test only does the work of an administrator: it reconnects a
+partitioned node after payments are imported again, and frees a full disk after ADMINISTRATOR_SECONDS.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ class Systems:
 
 
 Fault = Callable[[Systems], contextlib.AbstractContextManager[object]]
-"""A function that begins a fault. Its context ends when payments are imported again."""
+"""Begins a fault, and returns a context manager. The test exits it when payments are imported again."""
 
 
 def _instant_fault(inject: Callable[[Systems], object]) -> Fault:
-    """Return a fault that `inject` begins and that needs no administrator."""
+    """Return a fault that `inject` begins, and that the test does not end."""
 
     @contextmanager
     def fault(systems: Systems) -> Iterator[None]:
@@ -61,13 +61,13 @@ def _partition_primary(systems: Systems) -> Iterator[None]:
 
 @contextmanager
 def _fill_primary_disk(systems: Systems) -> Iterator[None]:
-    """Fill the disk of the primary. Patroni does not replace this primary, so the alarm calls an administrator."""
+    """Fill the disk of the primary. Patroni does not replace such a primary, so an administrator must free the disk."""
     _keep_disk_full(systems.postgres_node())
     yield
 
 
 def _keep_disk_full(node: Node) -> None:
-    """Keep a disk full until the administrator frees it."""
+    """Keep the disk of a node full for ADMINISTRATOR_SECONDS. Then free it, as an administrator would."""
     ends_at = time.monotonic() + ADMINISTRATOR_SECONDS
     with node.ballast.open("ab", buffering=0) as file:
         while time.monotonic() < ends_at:
@@ -94,7 +94,7 @@ FULL_DISK_FAULTS = {"disk of the PostgreSQL primary full": _fill_primary_disk}
 
 @contextmanager
 def _kill_valkey_primary(systems: Systems) -> Iterator[None]:
-    """Kill the primary of Valkey. Its machine starts it again after the failover, as a replica."""
+    """Kill the primary of Valkey. After the failover, restart it; it then becomes a replica."""
     server = systems.valkey.primary
     systems.valkey.kill(server)
     yield
@@ -103,7 +103,7 @@ def _kill_valkey_primary(systems: Systems) -> Iterator[None]:
 
 @contextmanager
 def _freeze_valkey_primary(systems: Systems) -> Iterator[None]:
-    """Freeze the primary of Valkey. A watchdog resets its machine after the failover."""
+    """Freeze the Valkey primary. After the failover, kill it and restart it, as a hardware watchdog would."""
     server = systems.valkey.primary
     server.process.send_signal(SIGSTOP)
     yield
@@ -129,7 +129,7 @@ def possible_faults(cluster: PatroniCluster) -> dict[str, Fault]:
 
 
 def seeded_schedule(faults: dict[str, Fault], seed: int, count: int) -> list[str]:
-    """Return the names of the faults of schedule `seed`. Successive schedules have every fault before one repeats."""
+    """Return the names of the faults of schedule `seed`. Successive seeds use every fault before one repeats."""
     rounds, names = divmod(seed * count, len(faults)), sorted(faults)
     chosen: list[str] = []
     number, skipped = rounds

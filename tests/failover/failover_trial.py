@@ -81,7 +81,7 @@ class ScheduleResult:
 
 
 class FailoverTrial(Trial):
-    """A fault trial whose database fails over. Each query uses a new connection, because old ones may be frozen."""
+    """A trial in which the database fails over. Each query uses a new connection, because an old one may be frozen."""
 
     def _is_imported(self, event_id: str) -> bool:
         found = "SELECT 1 FROM events WHERE event_id = %s"

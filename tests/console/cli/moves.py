@@ -98,7 +98,7 @@ _COLUMNS_AND_JOIN_BY_TABLE = {
 
 
 def referenced_rows(installation: Installation, company_id: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return, by table, the rows to which the row ids in a company's rows refer."""
+    """Return rows of a company by table. If a row refers to another by id, the other's key replaces the id."""
     return {
         name: sorted(
             installation.rows(

@@ -11,7 +11,7 @@ from tests.console.conftest import Terminal
 
 
 def audited(database: Database, company_id: str | None = None, subject: str = "%") -> list[tuple[str, str, str]]:
-    """Return the action, subject and detail of the audit entries, oldest first, that this user's commands wrote."""
+    """Return the audit entries that this user's commands wrote, oldest first, as (action, subject, detail)."""
     query = (
         "SELECT action, subject, detail FROM audit WHERE company_id IS NOT DISTINCT FROM :company "
         "AND subject LIKE :subject AND who = :who ORDER BY id"

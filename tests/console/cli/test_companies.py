@@ -1,4 +1,4 @@
-"""Several companies have the same key, clinic or patient. The option --company chooses one."""
+"""If several companies have the same payment key, clinic or patient, the option --company chooses one of them."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A line of a file keeps an event and its signature."""
+"""A line of a file holds an event and its signature. Reading the line returns both unchanged."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ SECRET = "0123456789abcdef" * 4
 
 
 def read(*lines: bytes) -> list[tuple[bytes, str | None]]:
-    """Read a file with these lines. Return each event with the signature with which it is published."""
+    """Read a file with these lines. Return each event with its signature, or with None if the line has none."""
     sign = keeping_signatures(None)
     return [(body, sign(body)) for body in read_lines(BytesIO(b"\n".join(lines)))]
 

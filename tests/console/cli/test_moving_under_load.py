@@ -1,4 +1,4 @@
-"""A company is exported while importers write its events. Each event is either in the export or late."""
+"""A company is exported while importers write its events. Each event is in the export, or is a late event."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ IMPORTERS, AFTERWARDS = 3, 5
 
 
 def import_until(installation: Installation, name: str, ended: threading.Event) -> list[str]:
-    """Import payments one by one until some were imported after `ended` was set. Return their ids."""
+    """Import payments one by one until `ended` is set, and then AFTERWARDS more. Return the ids of all payments."""
     database = connect(installation.url, application_name="tests", pool_size=1)
     ledger, sent, after = CommittedLedger(database), list[str](), 0
     while after < AFTERWARDS:

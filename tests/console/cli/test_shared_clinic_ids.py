@@ -39,7 +39,7 @@ def _two_companies(billing: CommittedLedger) -> None:
 
 
 def companies_before_keys(output: str, payment: str) -> set[str]:
-    """Return the companies before the printed keys of a payment. A key without a company counts as an empty text."""
+    """Return the company prefixes of the printed keys of a payment. A key without a company has an empty prefix."""
     names = output.replace('"', " ").replace(",", " ").split()
     return {name.removesuffix(f"{CLINIC}/{payment}/1") for name in names if name.endswith(f"{CLINIC}/{payment}/1")}
 

@@ -1,4 +1,4 @@
-"""Histories record the operating system's user of a command, which environment variables cannot change."""
+"""Histories name the operating-system user who ran a command. Environment variables cannot change this name."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""A spreadsheet with any separator reads no cell of a CSV file as a formula. Raw files contain the text unchanged."""
+"""No cell of a CSV file begins like a formula, for any separator. Raw files contain the text unchanged."""
 
 import csv
 import io

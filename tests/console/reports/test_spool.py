@@ -1,4 +1,4 @@
-"""A spool passes on bytes immediately. A slow reader does not delay the writer, and the writer stops if it is gone."""
+"""A spool passes bytes on immediately. A slow reader does not delay the writer. Without a reader the writer stops."""
 
 import threading
 from collections.abc import Generator

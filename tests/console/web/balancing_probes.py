@@ -11,7 +11,7 @@ LOG_ID = 1
 
 
 def add_log(database: Database, user_name: str) -> None:
-    """Store a file of a user as the first uploaded file of the installation, so its id is LOG_ID."""
+    """Store an uploaded file of a user. It must be the first file of the installation, so that its id is LOG_ID."""
     with transaction(database) as tx:
         log_id = uploaded_logs.add(tx, user_name, "beta-log.csv", b"beta-unreadable", datetime.now(UTC))
     assert log_id == LOG_ID

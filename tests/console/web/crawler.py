@@ -13,16 +13,16 @@ from tests.console.web.conftest import PASSWORD, Browser, send_login
 from tests.console.web.html_page import Field, FormOnPage, HtmlPage
 
 PAGES_PER_SHAPE_MAX = 2
-"""How many addresses are opened that differ only in values, such as timelines of payments or pages of a list."""
+"""The most addresses to open of one `address_shape`, such as timelines of payments or pages of a list."""
 _WELL_FORMED_ADDRESS = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
 _LIST_PARAMETERS = {"sort", "period", "after", "before", "form"}
 """The parameters that the links of every list have."""
 _LAST_FORMS = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
 """Forms that end the session, and the page of each form."""
 _CHOICE_OF_ALL_PREFIX = "all_"
-"""How the name of a checkbox begins that stands for all values. The crawler submits single values instead."""
+"""The prefix of names of checkboxes that mean "all values". The crawler submits single values instead."""
 _FORMS_ANSWERED_BY_A_PAGE = ("/exceptions/selected", "/exceptions/matching", "/exceptions/decide")
-"""Forms whose response is itself a page: a question, or the result of each item."""
+"""Actions of forms whose response is a page and not a redirect: a question, or the result of each item."""
 _ADDRESS_AFTER_LOGOUT = "/login"
 _VALUE_BY_FIELD = {
     "reason": "as agreed with the clinic",
@@ -98,7 +98,7 @@ class Crawler:
             self._submit(page, form)
 
     def _queue(self, page: HtmlPage, address: str) -> None:
-        """Record malformed and external links as problems. Queue the other links, up to a limit per kind of page."""
+        """Queue a link, unless enough of its shape are queued. Record a malformed or external link as a problem."""
         if address.startswith((*self.elsewhere, "#")):
             return
         whole = urldefrag(urljoin(page.address, address)).url

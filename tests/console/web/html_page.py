@@ -21,7 +21,7 @@ class Link(NamedTuple):
 class Field:
     """A form field that a browser submits, with its possible values. A text field has only its current value.
 
-    `suggestions` are the values of the list that a text field names.
+    `suggestions` are the values that a text field offers while the user types (its `datalist`).
     """
 
     name: str
@@ -35,7 +35,7 @@ class Field:
 
 @dataclass
 class FormOnPage:
-    """A form of a page. `buttons` is their number; `other_actions` are the actions of buttons that have their own.
+    """A form of a page, with its number of `buttons`. `other_actions` are the addresses in `formaction` of its buttons.
 
     A form without buttons cannot be submitted.
     """

@@ -14,13 +14,13 @@ _VIEW_IDS = (1, 2)
 
 
 def probes_of_list(name: str, requests: RequestFields) -> dict[str, RequestFields]:
-    """Return these requests for each endpoint of a list: page, export, sum, new rows, and API call."""
+    """Return `requests` for each endpoint of the list `name`: page, export, sum, new rows, and API call."""
     paths = (name, f"{name}/export", f"{name}/summary", f"{name}/newer", f"api/{name}")
     return dict.fromkeys((f"GET /{path}" for path in paths), requests)
 
 
 def export_probes(own: str, foreign: str, keys: list[str]) -> dict[str, RequestFields]:
-    """Return requests for the exports of short lists, which are read as a whole."""
+    """Return requests for the exports of lists that are read as a whole, not page by page."""
     refused = {"status": "Validation Failed"}
     return {
         "GET /clinics/export": [{}, {"find": "beta"}],

@@ -46,7 +46,7 @@ class ExpiringUser:
         return self.client.post(path, data=fields, headers=referer)
 
     def log_in_again(self, page: Response, name: str | None = None, password: str = PASSWORD) -> Response:
-        """Submit the login form of a page, with the kept entry in its hidden fields."""
+        """Submit the login form of a page. Its hidden fields hold the form entry that Billing has kept."""
         form = next(each for each in HtmlPage("/", page.text).forms if each.action == "/login")
         kept = {each.name: html.unescape(each.chosen) for each in form.fields}
         return self.client.post("/login", data=kept | {"name": name or kept["name"], "password": password})

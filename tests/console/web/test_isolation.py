@@ -109,7 +109,7 @@ def probes_with_exports(ids: ForeignIds) -> Mapping[str, list[dict[str, Any]]]:
 
 
 def secrets_by_endpoint(browser: Browser, ids: ForeignIds, *, only_reading: bool = False) -> dict[str, set[str]]:
-    """Send all requests, and return by endpoint which data of the other company the responses show."""
+    """Send all requests (if `only_reading`, only GET). Return, by endpoint, the other company's data in responses."""
     found: dict[str, set[str]] = {}
     for endpoint, each in probes_with_exports(ids).items():
         if only_reading and not endpoint.startswith("GET"):

@@ -1,4 +1,4 @@
-"""Lists: the count, the sort, the pages and the export of a list have the same rows."""
+"""Lists: the count, the pages and the export agree on the rows, for each sort."""
 
 import csv
 import html
@@ -45,7 +45,7 @@ each_list = pytest.mark.parametrize("case", LIST_CASES, ids=lambda case: case.pa
 
 @pytest.fixture(scope="package")
 def payments(ledger_database: Database) -> None:
-    """Payments of more than two pages, each with an entry, and an exception."""
+    """More than two pages of payments, each with an entry. One more payment has an exception."""
     ledger = ClinicLedger(ledger_database)
     edit_in_closed_month(ledger, CLINIC, COMPANY)
     first = date(2026, 7, 1)

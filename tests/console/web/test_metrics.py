@@ -152,7 +152,7 @@ def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
 
 
 def test_no_alarm_uses_a_sum_in_which_companies_can_cancel_out() -> None:
-    """A count that goes up and down, or a signed amount, can hide one company behind another."""
+    """In a sum over companies, a rise in one company can hide a fall in another."""
     hiding = [each for each in alert_expressions() if "delta(payments_count" in each or "payments_unexplained" in each]
 
     assert hiding == []

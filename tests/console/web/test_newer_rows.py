@@ -1,4 +1,4 @@
-"""A list shows how many rows were added, and moves no row."""
+"""A list shows how many rows were added since the page was opened. The shown rows do not move."""
 
 import html
 import re
@@ -16,7 +16,7 @@ NOUN_BY_PAGE = {"/claims-feed": "payment", "/payment-log": "row"}
 
 
 def address_for_new_rows(browser: Browser, path: str, **query: str) -> str:
-    """Return the address that a page of a list asks for new rows."""
+    """Return the address from which the page of a list requests the number of new rows."""
     found = re.search(r'id="newer" role="status" hx-get="([^"]+)"', browser.get(path, **query).text)
     assert found
     return html.unescape(found[1])

@@ -39,7 +39,7 @@ INTERNAL_LINK = re.compile(
 
 
 def dollars(shown: str) -> Decimal:
-    """Return an amount as a page shows it."""
+    """Parse an amount that a page shows, with its tags, dollar sign, commas and minus sign."""
     text = re.sub(r"<[^>]+>|[$,]", "", shown).replace("\u2212", "-")
     return Decimal(text)
 

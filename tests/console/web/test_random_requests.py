@@ -1,4 +1,4 @@
-"""Random requests to every page and API call, in every role: a response or an error message, never status 500."""
+"""Random requests to every page and API call, in every role, get a response or an error message, never status 500."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Lists that are read as a whole can be sorted by a heading, and exported in the same order."""
+"""Lists that are read as a whole, not page by page, can be sorted by a heading and exported in the same order."""
 
 import csv
 import io

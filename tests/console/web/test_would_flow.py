@@ -102,7 +102,7 @@ def test_would_flow_of_an_unknown_clinic_is_refused(log_in_to_preview: LoggedIn)
 
 @pytest.fixture
 def log_in_to_preview(logged_in: LoggedIn, ledger: ClinicLedger) -> LoggedIn:
-    """A function that logs in. The company of the preview has two clinics and a closed June.
+    """The function that logs a user in. Before it is returned, a company with two clinics and a closed June is added.
 
     One clinic sends Copays only. The integration of the other is off.
     """

@@ -64,7 +64,7 @@ REQUESTS_WITHOUT_PAYMENT_DATA = {
 class ForeignIds(NamedTuple):
     """Row ids of the other company: an exception, requeue runs, dead letters, and a manual entry.
 
-    The last run selects payments of the other company. The first run selects payments without a company.
+    The first run selects payments without a company. The last run selects payments of the other company.
     """
 
     exception: int

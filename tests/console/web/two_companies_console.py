@@ -83,7 +83,7 @@ def foreign_ids(database: Database) -> ForeignIds:
 
 
 def send_request(browser: Browser, endpoint: str, fields: dict[str, Any], ids: ForeignIds) -> Response:
-    """Send a request to an endpoint, such as `GET /account`. Fields that the path names replace its parameters."""
+    """Send a request to an endpoint, such as `GET /account`. `fields` fill the path, then the query or form."""
     method, path = endpoint.split()
     fields = dict(fields)
     path = path.replace("{exception_id}", str(ids.exception))
@@ -104,10 +104,10 @@ def seen_secrets(shown: str, fields: dict[str, Any]) -> set[str]:
 
 
 def stored_rows(database: Database) -> dict[str, list[str]]:
-    """Return the rows of every table with a company, except those of the own company, and the rows of users.
+    """Return, by table, all rows of other companies or of no company, and rows that belong to users.
 
-    The audit history contributes only entries of the other company, because each request may add an entry without a
-    company.
+    Of the audit history, only the entries of the other company are returned, because each request may add an entry
+    without a company.
     """
     conditions = {
         **{each.name: "company_id IS DISTINCT FROM :own" for each in metadata.tables.values() if _has_company(each)},
