@@ -1,6 +1,6 @@
 """Wording of actions on Billing Exceptions: what an action did, as text for users. It decides nothing.
 
-`sentence` writes each result after the exception that it is about.
+The functions `*_result` return the end of a sentence. `sentence` adds the exception and its payment before this end.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ ACKNOWLEDGED_RESULT = "acknowledged; nothing was posted"
 
 
 def sentence(finding_id: int, payment: str, result: str) -> str:
-    """Return the sentence that says what an action on an exception did. `payment` is the payment's printed key."""
+    """Return the sentence of an exception, its payment's printed key, and `result`, the result of an action."""
     return f"Exception {finding_id} of {payment} {result}."
 
 

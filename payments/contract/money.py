@@ -34,7 +34,7 @@ def parse_amount(text: str) -> Money:
 
 
 def dollars(amount: str | int | Decimal) -> Money:
-    """Return an amount with two decimal places. A text is a plain decimal, as in `parse_amount`.
+    """Return an amount in dollars with two decimal places. If `amount` is a text, it has the form of `parse_amount`.
 
     Raises ValueError for a text in another form, for an infinite amount, for NaN, and for a fraction of a cent. Amounts
     are never rounded.

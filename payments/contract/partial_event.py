@@ -92,9 +92,9 @@ def _integer_or_text(digits: str) -> int | str:
 
 
 def _parse_beginning(body: bytes) -> object:
-    """Parse the first KEPT_BYTES as JSON, up to the last comma.
+    """Parse the first KEPT_BYTES bytes of a body as JSON, up to the last comma.
 
-    The part after the last comma is dropped: a number that is cut off there would be read as another number.
+    The part after the last comma is dropped, because it may be the beginning of a longer number.
     """
     return from_json(body[:KEPT_BYTES].rpartition(b",")[0], allow_partial=True)
 

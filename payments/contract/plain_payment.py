@@ -1,8 +1,8 @@
 """Parse the usual form of `payment.saved` without pydantic, in a third of the time.
 
-Nearly all events are payments in plain ASCII that refund nothing. This module parses only such events. The result, with
-its content hash, equals that of `read_event`. All other bodies, valid or not, are parsed by `read_event`, which defines
-the contract and writes all error messages.
+Nearly all events are payments in plain ASCII that are not refunds of another payment. This module parses only such
+events. The event that it returns, with its content hash, equals the event that `read_event` returns. All other bodies,
+valid or not, are parsed by `read_event`, which defines the contract and writes all error messages.
 """
 
 import re
@@ -70,7 +70,7 @@ _TIME_AND_AMOUNTS = re.compile(
     rf"{DAY_PATTERN}T{_TIME_FORM}:[0-5]\d(?:\.\d{{6}})?(?:Z|[+-]{_TIME_FORM}) {_AMOUNT_FORM} {_AMOUNT_FORM}",
     re.ASCII,
 )
-"""The time of the save, the amount due and the amount paid, in the forms that Python reads as pydantic does."""
+"""The pattern of the save time, the amount due and the amount paid, in forms that Python and pydantic read alike."""
 
 
 def read_plain_payment(body: bytes) -> PaymentSaved | None:
@@ -90,7 +90,7 @@ def read_plain_payment(body: bytes) -> PaymentSaved | None:
 
 
 def _is_plain(found: _Body, body: bytes) -> bool:
-    """Return whether the values are valid, and whether the body has no repeated and no unknown key."""
+    """Return whether the values in `found` are valid, and `body` has neither a repeated nor an unknown key."""
     strings = _STRING_COUNT_MIN + (found.date_of_service is not None)
     for value in (found.case_id, found.provider_id, found.reference, found.memo, found.refund_of):
         if value is not UNSET:

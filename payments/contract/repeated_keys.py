@@ -17,8 +17,8 @@ def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str
     """Return a key that occurs twice in one object of a JSON text, at any depth.
 
     Returns None if no key occurs twice, or if the text is not JSON. `distinct_key_count` is the number of distinct keys
-    that a parser found in the outermost object. If the whole text has only this number of keys, none is repeated, and
-    the text is not parsed again.
+    that a parser found in the outermost object. If the text contains exactly this number of keys, no key is repeated,
+    and the text is not parsed again.
     """
     if body.count(b'":') == distinct_key_count and not _may_have_blank_before_colon(body):
         return None
@@ -32,7 +32,7 @@ def find_repeated_key(body: bytes, distinct_key_count: int | None = None) -> str
 
 
 def without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object without the keys that occur twice, because it is unknown which of their values is right."""
+    """Return the pairs as an object. Omit a key that occurs twice, because it is unknown which value is right."""
     repeated_names = count_repeated(key for key, _ in pairs)
     return {key: value for key, value in pairs if key not in repeated_names}
 
@@ -46,7 +46,7 @@ def count_repeated(names: Iterable[str]) -> dict[str, int]:
 
 
 def _may_have_blank_before_colon(body: bytes) -> bool:
-    """Return whether a blank may separate a key from its colon. Counting `":` would then miss the key."""
+    """Return whether a blank may separate a key from its colon. A count of `":` does not include such a key."""
     return b" :" in body or b"\t" in body or b"\n" in body or b"\r" in body
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SecretsByCompany = Mapping[str, Mapping[str, bytes]]
-"""The secrets of each company by the name of the key. All keys of a company are valid, so that keys can be rotated."""
+"""The secrets by company id, then by key name. All keys of a company are valid, so that keys can be rotated."""
 
 
 def signature_of(body: bytes, key: str, secret: bytes) -> str:
@@ -21,7 +21,7 @@ def signature_of(body: bytes, key: str, secret: bytes) -> str:
 class Keyring:
     """The keys of all companies.
 
-    A company that has keys must sign its events. If `is_required`, events of all other companies are rejected.
+    A company that has keys must sign its events. If `is_required`, events of companies without keys are rejected.
     """
 
     keys: SecretsByCompany = field(default_factory=dict, repr=False)
@@ -36,7 +36,7 @@ class Keyring:
         """Return why the signature of a company's event is not accepted, or None if it is accepted.
 
         If the company has keys, or if `is_required`, the event needs a signature made with one of the company's keys.
-        Otherwise it needs no signature. Only a signature made with another company's key is then not accepted.
+        Otherwise a signature is optional, but a signature made with another company's key is not accepted.
         """
         company_keys = self.keys.get(company_id)
         if not company_keys and not self.is_required:

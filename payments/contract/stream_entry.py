@@ -74,8 +74,8 @@ def is_authentic(entry: StreamEntry, keyring: Keyring) -> bool:
     """Return whether the entry comes from the company that it names, as far as the known keys can prove it.
 
     If no signatures are checked, every entry is authentic. Otherwise an entry is not authentic if it names no company,
-    or if `Keyring.signature_problem` finds its signature missing or wrong. The signature of an oversized event cannot
-    be checked again when its dead letter is retried: return the result that was stored with the dead letter.
+    or if `Keyring.signature_problem` finds its signature missing or wrong. When the dead letter of an oversized event
+    is retried, its signature cannot be checked again. The result is then the one stored with the dead letter.
     """
     if not keyring.is_used:
         return True
@@ -100,8 +100,8 @@ def named_company(body: bytes) -> str | None:
     """Return the company id of an event, or None if the event has no valid company id.
 
     Usually the event is not parsed: if `"company_id"` occurs only once, the text after it is the value. If the key
-    occurs again, spelled with escapes, the result may be wrong. `read_entry` therefore compares it with the parsed
-    event.
+    occurs again, spelled with escapes, the result may be wrong. `read_entry` therefore compares the result with the
+    parsed event.
     """
     if body.count(_COMPANY_KEY) == 1 and (found := _COMPANY_FIELD.search(body)):
         try:

@@ -31,9 +31,9 @@ class AllocationRule(StrEnum):
 class Charge(NamedTuple):
     """A charge for a date of service, as the EMR saved it. Amounts are in dollars.
 
-    `balance` is the amount that the patient still owes. `patient_paid` is the total of the patient's payments that
-    `balance` already deducts, so `balance` plus `patient_paid` is the whole charge. If `patient_paid` is None, the
-    first distribution after the save sets it to the amount that is then applied to the charge.
+    `balance` is the amount that the patient still owes. `patient_paid` is the total of the patient's payments that the
+    EMR has deducted from `balance`. The whole charge is the sum of both. If `patient_paid` is None, the first
+    distribution after the save sets it to the amount that is applied to the charge at that time.
     """
 
     key: ChargeKey

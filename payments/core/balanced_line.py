@@ -69,7 +69,8 @@ class BalancingNote(NamedTuple):
 class BalancedLine:
     """A line of a balance, with its reconciling items and its date of transaction. Amounts are in dollars.
 
-    `count` is 1 for a single line. Lines on which the EMR and Billing agree are added up: `count` is then their number.
+    `count` is 1 for a single line. Lines on which the EMR and Billing agree are added up to one value; `count` is then
+    the number of these lines.
     """
 
     payment: str | None

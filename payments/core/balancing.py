@@ -28,8 +28,9 @@ class LineComparison:
     - `accepted_amount`: the amount in the newest version that Billing could evaluate.
     - `latest_amount`: the amount in the newest event, even if that event is a dead letter.
     - `rejected_status`: the status of the newest event if it is a dead letter, otherwise None.
-    - `imported_in_range`, `imported_elsewhere`: import entries by deposit date; `adjusted`: all other entries of the
-      line; `linked`: manual entries that a user linked to it.
+    - `imported_in_range`, `imported_elsewhere`: the sums of the import entries whose deposit date is in the range, and
+      of all other import entries; `adjusted`: the sum of the line's entries that are not imports; `linked`: the sum of
+      the manual entries that a user linked to the line.
     - `feed`: the line's details in the feed; `log`: the line's details in the EMR's Payment Log, if it is compared.
     """
 
@@ -67,8 +68,8 @@ class Balance:
 
     `equal`, `different` and `unexplained_count` are numbers of lines. An unexplained line also counts as different.
     `counts` holds the number of differing lines in each group. `lines` holds the differing lines. `manual_entries` is
-    the sum of the manual entries with a deposit date in the range. They are no money of the EMR, so no other amount
-    contains them, except that `items` has those that belong to payments.
+    the sum of the manual entries with a deposit date in the range. The EMR does not have these entries, so no other
+    amount contains them. The only exception: `items` contains the manual entries that belong to payments.
     """
 
     emr_total: Money = ZERO
@@ -88,7 +89,7 @@ class Balance:
 
     @property
     def unbalanced_lines(self) -> list[BalancedLine]:
-        """The lines with an unexplained difference. Even if there are some, `unexplained` may add up to 0.00."""
+        """The lines with an unexplained difference. The differences of several lines may add up to 0.00."""
         return [line for line in self.lines if line.unexplained]
 
     def add(self, line: BalancedLine) -> None:

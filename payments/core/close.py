@@ -11,9 +11,9 @@ from payments.core.month import LockedMonths, Month, MonthState
 
 
 class ClosingError(ValueError):
-    """The month cannot be scheduled, cancelled or closed.
+    """The close of a month cannot be scheduled, cancelled or carried out.
 
-    `comes_after` is an earlier month that has to be closed first; None if the error has another cause.
+    `comes_after` is an earlier month that must be closed first, None if the error has another cause.
     """
 
     def __init__(self, company_id: str, month: Month, problem: str, comes_after: Month | None = None) -> None:
@@ -56,7 +56,7 @@ class CloseConditions(NamedTuple):
     """The stored facts that decide whether a month may be closed.
 
     `state` is the stored state of the month. `lock_date` holds the company's locked months. `months_with_entries` are
-    the months up to this one that have entries and whose totals no close has stored.
+    the months, up to and including this one, that have entries but no stored totals.
     """
 
     state: MonthState
@@ -70,8 +70,8 @@ def check_may_close(company_id: str, month: Month, today: date, conditions: Clos
     Raises ClosingError if the month is closed, if it has not ended, or if an earlier month with entries is open. An
     interrupted close (state CLOSING) may always continue.
 
-    A month before the lock date counts as closed. It may be closed only if its entries' totals are not stored yet, or
-    if it was scheduled before a later month was closed.
+    A month before a closed month counts as closed. It may still be closed itself in two cases: it has entries whose
+    totals are not stored yet, or its close was scheduled before the later month was closed.
     """
     if conditions.state is MonthState.CLOSING:
         return

@@ -138,7 +138,7 @@ class Manifest(NamedTuple):
 
 
 def check_ledger(expected: LedgerTotals, found: LedgerTotals) -> None:
-    """Check that the totals of two ledgers are equal. Otherwise raises MoveError, which names the first difference."""
+    """Raise MoveError if the totals of two ledgers differ. The error names the first difference."""
     _check_equal("deposit date", expected.days, found.days)
     _check_equal("closed month", expected.closed_months, found.closed_months)
 

@@ -5,7 +5,7 @@ class ChangedMeanwhileError(ValueError):
     """Somebody else has changed the values that a user saw, so the user's change was not saved.
 
     `subject` is what the user wanted to change, such as `clinic north`. `changes` says what changed, such as
-    `integration: off to on`. `changed_by` is the user of the last change as in the audit history, empty if unknown.
+    `integration: off to on`. `changed_by` is the user who made the last change, empty if unknown.
     """
 
     def __init__(self, subject: str, changes: str, changed_by: str = "") -> None:

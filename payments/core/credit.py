@@ -9,13 +9,13 @@ from payments.contract.money import ZERO, Money, sum_by_key, total
 
 
 class EntrySource(NamedTuple):
-    """A manual entry as a source of money: its row id. It belongs to no line. Its reversal belongs to this source."""
+    """A source of money: the manual entry with this row id, which belongs to no line, together with its reversal."""
 
     entry_ref: int
 
 
 SourceId = int | EntrySource
-"""A source of money on an account: the row id of a line, or a manual entry. The rules do not look inside."""
+"""A source of money on an account: the row id of a line, or a manual entry that belongs to no line."""
 
 
 class Credit(NamedTuple):
@@ -52,7 +52,7 @@ class EntryGroup(NamedTuple):
 def credit_of(source: SourceId, groups: Sequence[EntryGroup], refund_of: SourceId | None = None) -> Credit:
     """Return the credit of a source: the sum of its posted entries.
 
-    `groups` are the entries of the source, grouped. Changes in an open exception are not posted and do not count.
+    `groups` are the entries of the source, grouped. Entries that an open exception proposes do not count.
 
     The entries may differ in charge type or date of service. The credit then has the charge type and date with the
     largest remaining amount. Its deposit date is the oldest one with a remaining amount; the hold period starts on that

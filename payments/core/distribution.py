@@ -53,14 +53,14 @@ def _apply_rules(account: Account) -> None:
 
 
 def _unapply_lowered_payments(account: Account) -> None:
-    """If more of a payment is applied than its amount, unapply the excess."""
+    """If the applied amount of a payment exceeds the payment, unapply the excess."""
     for source in [source for source, unapplied in account.unapplied.items() if unapplied < ZERO]:
         own = [each for each in account.applied if each.source == source]
         account.unapply(own, -account.unapplied[source], AllocationRule.PAYMENT_LOWERED)
 
 
 def _unapply_lowered_charges(account: Account, omitted: Set[ChargeKey] = frozenset()) -> None:
-    """Unapply the excess if more is applied to a charge than the patient owes for it. Skip the charges in `omitted`."""
+    """If more is applied to a charge than the patient owes, unapply the excess. Skip the charges in `omitted`."""
     by_charge: dict[ChargeKey, list[AppliedAmount]] = defaultdict(list)
     for each in account.applied:
         by_charge[each.charge].append(each)
@@ -88,10 +88,10 @@ def _offset_refunds(account: Account) -> None:
 
 
 def _net_negative_entries(account: Account) -> None:
-    """Set each negative manual entry off against the account, because it belongs to no payment.
+    """Deduct each negative manual entry that belongs to no payment from the money of the whole account.
 
-    It takes the unapplied amounts of the account first, oldest first, then money that is applied to charges, newest
-    first. If the account has less money, the rest stays as a negative unapplied amount of the entry.
+    Deduct from unapplied amounts first, oldest first. Then deduct from money that is applied to charges, newest first.
+    If the account has less money, the rest stays as a negative unapplied amount of the entry.
     """
     for entry in account.credits:
         missing = -account.unapplied[entry.source]

@@ -90,8 +90,8 @@ def stays_eligible(saved: PaymentSaved, before: Line | None) -> bool:
     """Return whether the line stays eligible under its charge type, regardless of the current settings (rule D2).
 
     The line stays eligible if Billing holds money for it under this charge type, or if the previous evaluation decided
-    that Billing should. Without this rule, an edited memo would reverse a payment whose charge type was deselected
-    later. If the EMR changes the charge type, money under the earlier type does not count.
+    that Billing should hold some. So an edit of a memo does not reverse a payment whose charge type was deselected
+    meanwhile. If the EMR changes the charge type, money under the earlier type does not count.
     """
     if before is None or before.content is None:
         return False

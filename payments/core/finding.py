@@ -116,7 +116,7 @@ def version_conflict_finding(line: Line, amount_now: Money | None) -> Finding:
 
 
 def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
-    """Return the adjusting entries that correct Billing to the EMR's amount (rule D4). If only notes differ, none."""
+    """Return the adjusting entries that correct Billing to the EMR's amount (rule D4). Empty if only notes differ."""
     return adjusting_entries(effective_postings(line.postings), _target_posting(line))
 
 
@@ -140,7 +140,7 @@ def apply_acceptance(line: Line, posted: tuple[LedgerPosting, ...]) -> Line:
 def apply_acknowledgement(line: Line) -> Line:
     """Return the line after its finding was acknowledged.
 
-    If only notes or dates differ, `acknowledged_hash` is updated, so that this difference opens no finding again.
+    If only notes or dates differ, `acknowledged_hash` is updated, so that the same difference opens no other finding.
     """
     found = required_finding(line)
     if found is None or found.case is None or found.proposal or line.content is None:

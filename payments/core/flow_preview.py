@@ -52,7 +52,7 @@ class FlowPreview:
     def would_be_posted(self) -> bool:
         """Whether the amount would be posted without a decision by a biller.
 
-        If the payment's month is CLOSING, this is assumed.
+        A payment that is held because its month is CLOSING counts as posted.
         """
         match self.outcome:
             case Posted():

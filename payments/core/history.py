@@ -17,7 +17,7 @@ from payments.core.outcome import (
 )
 
 Params = dict[str, Any]
-"""The values of an event in JSON: amounts and dates as text."""
+"""The parameters of an event by name. The values are JSON values; amounts and dates are texts."""
 
 
 class HistoryCode(StrEnum):

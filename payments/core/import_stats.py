@@ -30,8 +30,8 @@ class RunContext:
     - `keyring`: the keys that verify event signatures.
     - `default_timezone`: the IANA name of the time zone of new companies.
     - `creates_unknown`: whether an event of an unknown company or clinic creates it. Otherwise the event is Not Sent.
-    - `is_replay`: whether acknowledged entries are imported again. An event that Billing already has is then not
-      recorded.
+    - `is_replay`: whether the run imports acknowledged entries again. The history then does not record that Billing
+      already had an event.
     - `task_id`: the id of the Celery task, empty outside a task.
     """
 

@@ -97,7 +97,7 @@ def effective_postings(postings: Sequence[LedgerPosting]) -> tuple[LedgerPosting
 
 
 def _add_or_cancel(by_date: dict[date, Money], day: date, amount: Money) -> None:
-    """Cancel amounts of the opposite sign with an amount. Add the remainder to the amount of its date."""
+    """Let `amount` cancel amounts of the opposite sign in `by_date`. Add the remainder to the amount of `day`."""
     for other in [day, *reversed(by_date)] if amount else ():
         opposite = by_date.get(other, ZERO)
         if opposite * amount < ZERO:
@@ -121,8 +121,8 @@ class Line(NamedTuple):
 
     `saved_on` is the save date in the clinic's offset. `content` is the last save in the EMR, None if Billing knows
     only a deletion of the line. `attempts` is the number of evaluations of this version. `postings` are all entries of
-    the line, oldest first; `linked_count` of them are manual entries that a user linked to the line. A linked entry
-    without a provider or a date of service counts with those of the line. `acknowledged_hash` is the
+    the line, oldest first; `linked_count` of them are manual entries that a user linked to the line. If a linked entry
+    has no provider or no date of service, its posting has that of the line. `acknowledged_hash` is the
     `nonmonetary_hash` at the last posting or acknowledgement. `id` is None until the line is stored.
     """
 

@@ -1,4 +1,4 @@
-"""Manual entries: what a user may post by hand, and what a link to a payment changes (rule D4)."""
+"""Rules of manual entries: check an entry, and compute the outcome of a line with linked entries (rule D4)."""
 
 import hashlib
 from datetime import date
@@ -36,10 +36,10 @@ class EntryPurpose(StrEnum):
 
 
 class ManualEntry(NamedTuple):
-    """A manual entry to post: an amount in dollars, and what reports show of it.
+    """A manual entry to post: an amount in dollars, and the other fields that reports show.
 
-    `reference` is the number of a check or the last digits of a card. `date_of_service` is None if the money is for no
-    certain visit. `provider_id` is that of the payment that the entry is made for.
+    `reference` is the number of a check or the last digits of a card. `date_of_service` is None if the money is not for
+    a particular visit. `provider_id` is the provider of the payment that the entry is posted for, None without one.
     """
 
     company_id: str
@@ -57,10 +57,10 @@ class ManualEntry(NamedTuple):
 
 
 class EntryDraft(NamedTuple):
-    """A manual entry as it is requested. What is None is taken from the payment that it is for.
+    """A manual entry as requested. Most fields that are None are taken from the payment that the entry is posted for.
 
-    Without a payment, `deposit_date` is the current day, `charge_type` is Other, and `clinic_id` the company's only
-    clinic. The company and the patient must be given.
+    `deposit_date` defaults to the current day. Without a payment, `charge_type` defaults to Other, and `clinic_id` to
+    the company's only clinic that the user may see; `company_id` and `patient_id` must be given.
     """
 
     purpose: EntryPurpose
@@ -76,7 +76,7 @@ class EntryDraft(NamedTuple):
     date_of_service: date | None = None
 
     def request_hash(self, *more: object) -> bytes:
-        """Return a hash of everything that was requested. `more` is what belongs to the request besides the entry."""
+        """Return a hash of the whole request: of this draft, and of the other parts of the request in `more`."""
         text = repr([None if value is None else str(value) for value in (*self, *more)])
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
@@ -113,15 +113,16 @@ def check_day(day: date, today: date) -> None:
 
 
 def can_be_linked(line: Line) -> bool:
-    """Return whether a manual entry may be linked to a line: only a payment of a closed month has a difference."""
+    """Return whether a manual entry may be linked to a line. The outcome of the line must be ClosedMonth."""
     return isinstance(line.outcome, ClosedMonth)
 
 
 def with_changed_links(line: Line) -> Line:
-    """Return a line whose linked entries have changed, with the outcome that follows from d = T - P (rule D4).
+    """Return a line after its linked entries have changed, with the outcome that follows from d = T - P (rule D4).
 
-    If nothing is left to post and no note differs, Billing holds the amount of the EMR. If Billing held it before and
-    does not hold it any more, the line needs a decision again. A line whose target is undecided stays as it is.
+    If the ledger differs from the target, the outcome is ClosedMonth: the line needs a decision. A line that is already
+    ClosedMonth stays so while a note differs. Otherwise the outcome is Posted or Removed. A line whose outcome is none
+    of these three is returned unchanged.
     """
     outcome = line.outcome
     if not isinstance(outcome, Posted | Removed | ClosedMonth):

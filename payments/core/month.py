@@ -75,7 +75,7 @@ class LockedMonths(NamedTuple):
         return self.closed_through is not None and month <= self.closed_through
 
     def state(self, month: Month, stored: MonthState = MonthState.OPEN) -> MonthState:
-        """Return the state that a month counts as. `stored` is its own stored state."""
+        """Return the state that applies to a month. `stored` is the month's stored state, OPEN if none is stored."""
         if self.is_closed(month):
             return MonthState.CLOSED
         is_closing = self.closing_through is not None and month <= self.closing_through

@@ -51,7 +51,7 @@ class NightlyResult(NamedTuple):
 
 
 OVERDUE_AFTER = timedelta(hours=4)
-"""The time after the beginning of the night after which a job counts as overdue."""
+"""A job that is not complete is overdue when this time has passed since the nightly runs began."""
 
 
 def nightly_state(done: date, due: date, local: datetime, *, is_running: bool) -> NightlyState:

@@ -153,8 +153,8 @@ class ZeroDue:
 class Held:
     """The line is held, and is evaluated again at `due_at` (rule D5).
 
-    `retry_count` is the number of consecutive holds of the same kind: for an unknown patient, or for any other cause.
-    `error` is the text of a technical fault, empty if there was none.
+    `retry_count` is the number of consecutive holds of this kind. There are two kinds: holds for an unknown patient,
+    and holds for any other cause. `error` is the text of a technical fault, empty if there was none.
     """
 
     status: ClassVar[Status] = Status.PENDING

@@ -13,9 +13,9 @@ class Scope:
 
     - None means no limit. `Scope()` permits everything: all clinics of all companies.
     - An empty set permits nothing.
-    - `clinics` holds clinic ids. The scope of a user with some clinics also has their companies in `companies`. If
-      `companies` is None, the scope includes these clinic ids in every company. Only a report of a user of all
-      companies can have such a scope.
+    - `clinics` holds clinic ids. If a user is limited to clinics, `companies` holds the companies of these clinics. If
+      `companies` is None, the scope includes these clinic ids in every company. Such a scope occurs only if a user who
+      may see all companies limits a report to a clinic.
     - `clinic_keys` limits the scope to pairs of a company and a clinic. It is needed if several companies of the scope
       may have the same clinic id.
     """
@@ -74,7 +74,7 @@ class Scope:
     def may_see(self, company_id: str | None, clinic_id: str | None) -> bool:
         """Return whether data of this company and clinic may be seen.
 
-        An id is None if it cannot be read from the data. A scope with some companies or clinics does not permit such
+        An id that cannot be read from the data is None. If the scope limits this kind of id, it does not permit such
         data.
         """
         is_key = self.clinic_keys is None or (company_id, clinic_id) in self.clinic_keys

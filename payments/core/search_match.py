@@ -1,4 +1,4 @@
-"""MatchKind patients with a search text, and compute the terms by which the index `patients_by_term` finds them.
+"""Match patients with a search text, and compute the terms by which the index `patients_by_term` finds them.
 
 Texts are compared as the SQL function `search_text` returns them: lower case, without accents, words separated by
 blanks.
@@ -65,7 +65,7 @@ def _match_words(words: Sequence[str], name: str, patient_id: str) -> MatchKind 
 def part_terms(wanted: str) -> list[str]:
     """Return the index terms of a search for parts of words.
 
-    If each word occurs in a patient's name or id, the patient has all these terms. A search word of one or two
+    A patient has all these terms if each search word occurs in the patient's name or id. A search word of one or two
     characters is found only at the beginning of a word.
     """
     parts = (word if len(word) >= _TERM_CHARACTERS else f"  {word}" for word in wanted.split())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 SortValue = str | int | Decimal | date
 Position = tuple[SortValue, ...]
-"""The values of a row's sort keys. The last ones are unique, so that a position identifies one row."""
+"""The values of a row's sort keys. The last keys identify the row, so no two rows have the same position."""
 
 SORTED_ROWS_MAX = 10_000
 """The largest number of rows that a page sorts by a column without an index."""

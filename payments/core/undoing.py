@@ -51,7 +51,7 @@ def is_accepted(line: Line) -> bool:
 def undo_acceptance(
     line: Line, reason: FindingReason, reversed_by: Sequence[LedgerPosting], hash_before: bytes | None
 ) -> Line:
-    """Return an accepted line after its acceptance was undone. The line has an outcome that needs a decision again.
+    """Return an accepted line after its acceptance was undone. The line needs a decision again.
 
     `reason` is the finding's reason. `reversed_by` are the postings that reversed the acceptance. `hash_before` is the
     line's `acknowledged_hash` from before the acceptance.
@@ -70,7 +70,7 @@ def undo_acknowledgement(line: Line, hash_before: bytes | None) -> Line:
 
 
 def outcome_to_decide(line: Line, reason: FindingReason) -> Outcome:
-    """Return the outcome of a line that needs a decision for this reason; its target stays."""
+    """Return the outcome of a line that needs a decision for this reason. A ClosedMonth has the line's target."""
     if reason is FindingReason.ZERO_DUE:
         return ZeroDue()
     target = line.outcome.target or ZERO

@@ -35,7 +35,7 @@ def compare_versions(new: Versioned, before: Versioned | None) -> VersionCheck:
 
 
 def check_version(event: LineEvent, content_hash: bytes, before: Line | None) -> VersionCheck:
-    """Compare an event with the version that Billing holds. A repeated version counts as new if it is Not Sent.
+    """Compare an event with the version that Billing holds. If that version is Not Sent, a repetition counts as new.
 
     `content_hash` is the event's `content_hash`. `before` is the line as Billing holds it, None for a new line.
     """

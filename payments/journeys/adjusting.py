@@ -39,7 +39,7 @@ from payments.store.ledger.findings import Decision, StoredFinding
 from payments.store.ledger.history import HistoryEvent
 
 AUTO_POLICY = "company policy: auto"
-"""The user of entries that were accepted by a company's policy."""
+"""The user name of entries that are posted because a company's policy accepts exceptions automatically."""
 
 
 class AcceptanceResult(NamedTuple):

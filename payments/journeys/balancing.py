@@ -30,7 +30,7 @@ class BalancedClinic(NamedTuple):
 
 
 def balance(tx: Transaction, balance_filter: BalanceFilter, log: Iterable[EmrLogRow] | None = None) -> Balance:
-    """Balance the payments that a filter selects. If `log` is given, it replaces the feed as the EMR's side.
+    """Balance the payments that a filter selects. The EMR's side is `log` if it is given, otherwise the feed.
 
     The result lists the lines on which the EMR and Billing differ, unexplained lines first. Memory use is constant.
 
@@ -115,8 +115,8 @@ def balance_next_due(
     have at most `lines_max` lines. A company that has more lines is balanced alone. Postponed companies are omitted.
     Sets `selection.taken` to the companies. Stores the results and the progress of the run.
 
-    An event whose company cannot be read is in no balance. It would not add to the unexplained amount, because the
-    amount of a dead letter is always explained.
+    An event whose company is unreadable is not balanced. Nothing unexplained is missed, because the amount of a dead
+    letter is always explained.
     """
     run = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
     if run is None:

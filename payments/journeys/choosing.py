@@ -81,7 +81,7 @@ def current_day(tx: Transaction, scope: Scope, now: datetime) -> date:
 
 
 def zone_of(tx: Transaction, scope: Scope, default: str) -> ZoneInfo:
-    """Return the time zone that all companies in a scope have. If there is none, or several, return the default."""
+    """Return the time zone of all companies in a scope. If they have several or none, return `default`."""
     zones = clinics.list_timezones(tx, scope)
     return ZoneInfo(zones[0] if len(zones) == 1 else default)
 

@@ -34,7 +34,7 @@ class Verification(NamedTuple):
 
 
 def schedule(tx: Transaction, company_id: str, month: Month, now: datetime, who: str) -> list[CloseWarning]:
-    """Schedule a month to be closed in the coming night. Return the warnings that should be resolved before.
+    """Schedule a month to be closed in the coming night. Return the warnings to resolve before the close.
 
     Locks the month's row. Raises ClosingError if Billing has no such company, if the month has not ended, if it is
     CLOSING, if it is closed or counts as closed, or if an earlier month with entries is not closed.
@@ -62,7 +62,7 @@ def cancel(tx: Transaction, company_id: str, month: Month, now: datetime, who: s
 
 
 def preview_close(tx: Transaction, company_id: str, month: Month, now: datetime) -> tuple[Snapshot, list[CloseWarning]]:
-    """Return the totals that a close would store, and the warnings that should be resolved before. Takes no lock.
+    """Return the totals that a close would store, and the warnings to resolve before the close. Takes no lock.
 
     Raises ClosingError as `begin_close` does.
     """
@@ -156,7 +156,7 @@ class DueMonth(NamedTuple):
 
 
 def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[DueMonth]:
-    """Return the oldest month of each company of a scope that has ended and is not closed.
+    """Return the months to close in a scope: the oldest unclosed month of each company, if this month has ended.
 
     Return at most `limit` months, sorted by month.
     """
@@ -169,7 +169,7 @@ def months_to_close(tx: Transaction, scope: Scope, now: datetime, limit: int) ->
 
 
 def month_state(tx: Transaction, company_id: str, month: Month) -> MonthState:
-    """Return the state that a month counts as, even if it has no row (rule D7). Takes no lock."""
+    """Return the state that applies to a month (rule D7), even if the month has no stored row. Takes no lock."""
     return months.load_state(tx, company_id, month)
 
 

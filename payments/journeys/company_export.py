@@ -1,8 +1,8 @@
 """Export a company, to move it to another installation.
 
 `mark_left` freezes the company's rows. When all older transactions have ended, the rows are copied in one snapshot.
-Events of other companies are imported meanwhile. The copy can be repeated until the company is imported elsewhere, and
-always has the same payments. `cancel_move` cancels the move.
+Events of other companies are imported meanwhile. Until the company is imported elsewhere, the copy can be repeated.
+Every copy has the same payments. `cancel_move` cancels the move.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,12 +24,12 @@ from payments.store.moving.moved_tables import MOVED_TABLES, columns_of
 __all__ = ["MoveError", "RefusedEvent"]
 
 CLOCK_DIFFERENCE_MAX = timedelta(hours=1)
-"""The largest expected difference between the clocks of a worker and of the exporting machine. Events that were refused
-up to this time before the export also count as late, because publishing an event twice does no harm."""
+"""The largest expected difference between the clocks of a worker and of the exporting machine. `late_events` also
+returns the events that were refused up to this time before the export. Publishing an event twice does no harm."""
 
 
 def check_has_company(tx: Transaction, company_id: str) -> None:
-    """Check that this installation has the company and may export it. Otherwise raises MoveError.
+    """Raise MoveError unless this installation has the company and may export it.
 
     Locks the company's row.
     """
@@ -38,7 +38,7 @@ def check_has_company(tx: Transaction, company_id: str) -> None:
 
 
 def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
-    """Check that `move_id`, from a complete export, is the company's current move. Otherwise raises MoveError.
+    """Raise MoveError unless `move_id`, which a complete export contains, is the company's current move.
 
     Locks the company's row.
     """

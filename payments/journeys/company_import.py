@@ -57,9 +57,9 @@ def begin(tx: Transaction, manifest: Manifest, now: datetime, who: str) -> bool:
 
 
 def reserve_row_ids(tx: Transaction, table: str, ids: IdRange) -> int:
-    """Reserve row ids of a table for the id range of the export. Return the number to add to each of its ids.
+    """Reserve row ids of a table for `ids`, the id range of the exported rows. Return the number to add to each row id.
 
-    Commit immediately (see `row_ids.reserve`).
+    The caller commits immediately (see `row_ids.reserve`).
     """
     return row_ids.reserve(tx, table, ids)
 

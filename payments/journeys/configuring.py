@@ -143,9 +143,9 @@ def list_clinic_settings(
 
 
 def unconfigured_clinic_ids(tx: Transaction, company_id: str, clinic_ids: Iterable[str], now: datetime) -> list[str]:
-    """Return the given clinic ids that are not configured, because nobody has set their integration or charge types.
+    """Return those of the given ids that belong to no configured clinic of the company.
 
-    These are ids of no clinic of the company, and of clinics that have no charge types and whose integration is off.
+    A clinic is configured if its integration is on or if it has charge types.
     """
     rows = list_clinic_settings(tx, now, scope=Scope.of_companies(company_id))
     known = {row.clinic for row in rows if row.integration or row.types}

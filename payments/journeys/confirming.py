@@ -28,7 +28,7 @@ def list_unconfirmed(tx: Transaction, scope: Scope = EVERYTHING) -> list[Unconfi
 
 
 def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
-    """Confirm a company, or a clinic with its company. If it was retired, it is restored. Adds an audit entry.
+    """Confirm a company, or a clinic with its company. Restore it if it was retired. Add an audit entry.
 
     An unfinished import of the company from another installation is cancelled. Locks the rows of the company and the
     clinic.
@@ -49,17 +49,18 @@ def confirm(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope:
 
 
 def may_restore(scope: Scope) -> bool:
-    """Return whether a user with this scope may confirm a company that is retired or ARRIVING: it must be unlimited."""
+    """Return whether a user may confirm a company that is retired or ARRIVING. The scope must cover all companies."""
     return scope.companies is None
 
 
 def retire(tx: Transaction, named: NamedClinic, now: datetime, who: str, scope: Scope = EVERYTHING) -> None:
     """Retire an empty company or clinic. Adds an audit entry.
 
-    Until it is confirmed again, its events are Not Sent. Waits for running imports. New imports wait for the commit.
+    Until `named` is confirmed again, its events are Not Sent. Waits for running imports. New imports wait for the
+    commit.
 
-    Raises ConfirmationError if it has entries, open payments, charges or open exceptions, if it is already retired, if
-    Billing does not have it in this scope, or if its company has moved to another installation.
+    Raises ConfirmationError if `named` has entries, open payments, charges or open exceptions, if it is already
+    retired, if this scope does not have it, or if its company has moved to another installation.
 
     Locks: ADMISSION, then the row. The contents are counted before ADMISSION is locked, because imports of all
     companies wait for it. A quick check after the lock detects data that an import has added meanwhile.

@@ -60,7 +60,7 @@ def distribute_accounts(
 def distribute_accounts_of_company(
     tx: Transaction, last: PatientKey, as_of: date | None, now: datetime, limit: int
 ) -> DistributionResult:
-    """Distribute up to `limit` accounts after `last` as `distribute_accounts` does, but only those of its company.
+    """Distribute up to `limit` accounts that follow the account `last` in its company, as `distribute_accounts` does.
 
     To start with the company's first account, pass `(company_id, "")` as `last`.
     """
@@ -123,9 +123,9 @@ def distribute_queued(
 
 
 def payment_keys_by_line_id(tx: Transaction, moved: Sequence[DistributionResult], scope: Scope) -> dict[SourceId, str]:
-    """Return the key of each payment whose money moved as it is printed in a scope, by line id.
+    """Return the keys of the payments with allocations in `moved`, by line id. The keys are printed as in `scope`.
 
-    The money of manual entries that belong to no payment has no key.
+    Manual entries that belong to no payment are omitted.
     """
     sources = (allocation.source for each in moved for _, allocation in each.allocations)
     found = lines.printed_keys(tx, (each for each in sources if isinstance(each, int)), scope)
@@ -149,9 +149,9 @@ def show_allocations(
 def show_refunds_to_check(
     tx: Transaction, row: AccountRow, scope: Scope = EVERYTHING, as_of: datetime | None = None
 ) -> list[RefundRow]:
-    """Return the refunds of an account in the scope that a biller should check.
+    """Return the refunds of an account that a biller should check, of the payments in a scope.
 
-    The refunded payment is not on the account, or is smaller than what was refunded.
+    The payment of such a refund is not on the account, or is smaller than the amount refunded.
     """
     return account.refunds_to_check(tx, row, scope, as_of)
 

@@ -66,10 +66,10 @@ def replay_events(tx: Transaction, entries: Sequence[StreamEntry], run: RunConte
 
 
 def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) -> ImportStats:
-    """Process requeued dead letters again. If another transaction is doing this, do nothing.
+    """Process requeued dead letters again. If another transaction is retrying dead letters, do nothing.
 
-    Sets `selection.taken` to the ids of the dead letters. They are locked last, as in an import. Raises the errors of
-    `import_events`.
+    Sets `selection.taken` to the ids of the dead letters. Dead letters are locked last, as in an import. Raises the
+    errors of `import_events`.
     """
     letters = dead_letters.select_due(tx, run.now, selection)
     selection.taken = [letter.id for letter in letters]
@@ -80,9 +80,9 @@ def retry_dead_letters(tx: Transaction, run: RunContext, selection: DueItems) ->
 
 
 def _admit(tx: Transaction, batch: ImportBatch, run: RunContext) -> tuple[ImportBatch, set[PatientKey]]:
-    """Reject the events whose company or clinic is refused. Return the other events as a batch, with their clinics.
+    """Reject the events of refused companies and clinics. Return the other events as a batch, with their clinics.
 
-    Also return the patients of payments and charges whom Billing knows.
+    Also return which patients of the payments and charges Billing knows.
 
     Missing clinics are created. The check comes before any write, so a refused event adds no row but its dead letter.
     Takes a shared advisory lock, so that no company or clinic is retired before the transaction ends.
@@ -144,10 +144,11 @@ def _process(
 def _record_and_lock(
     tx: Transaction, batch: ImportBatch, known: set[PatientKey], run: RunContext, *, is_retry: bool
 ) -> tuple[dict[EventKey, LineEventContent], dict[LineKey, Line], "_SavedPatients"]:
-    """Record the events, save the patients, and lock the lines of the batch and those that wait for the patients.
+    """Record the events and save the patients. Lock the lines of the batch and the lines that wait for its patients.
 
-    Return the events that were processed before, with their content at that time, and the lines. The events of a retry
-    were recorded by their first attempt. In a small batch of known patients one round trip does it.
+    Return the events that were processed before with their content at that time, the locked lines by key, and the
+    result of saving the patients. The events of a retry are not recorded again. A small batch that saves no patient and
+    refers to known patients only is recorded and locked in one round trip.
     """
     added = {} if is_retry else batch.content_by_event
     keys = {each.event.key for each in batch.lines}
@@ -164,9 +165,9 @@ def _record_and_lock(
 class _SavedPatients(NamedTuple):
     """The result of saving patients.
 
-    `known` are the patients of payments and charges whom Billing knows. `waiting` holds the keys of the lines that wait
-    for the saved patients. `conflicting` holds the entries with a version conflict, each with its error. `changed` is
-    the number of patients that changed.
+    `known` holds the known patients of payments and charges. `waiting` holds the keys of the lines that wait for the
+    saved patients. `conflicting` holds the entries with a version conflict, each with its error. `changed` is the
+    number of patients that changed.
     """
 
     known: set[PatientKey]
@@ -176,7 +177,7 @@ class _SavedPatients(NamedTuple):
 
 
 def _save_patients(tx: Transaction, batch: ImportBatch, locked: LockedPatients, run: RunContext) -> _SavedPatients:
-    """Save the newest version of each patient. The payments of the chunk come afterwards, so they find them."""
+    """Save the newest version of each patient. The caller then imports the payments, which need the patients."""
     current = locked.versions
     newest: dict[PatientKey, PatientSaved] = {}
     changed = 0

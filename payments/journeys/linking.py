@@ -1,4 +1,4 @@
-"""Link manual entries to payments of closed months that were posted by hand, and unlink them (rule D4)."""
+"""Link a manual entry to the payment of a closed month for which it was posted, and end such a link (rule D4)."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -16,17 +16,17 @@ __all__ = ["EntryError", "LinkTarget", "Linked"]
 
 
 class LinkRequest(NamedTuple):
-    """Which manual entry to link, and to what."""
+    """A request to link the manual entry `entry_id` to the payment that `target` names."""
 
     entry_id: int
     target: LinkTarget
 
 
 def link(tx: Transaction, request: LinkRequest, now: datetime, who: str, scope: Scope = EVERYTHING) -> Linked:
-    """Link a manual entry to the payment of an exception: it was posted by hand. A second call changes nothing.
+    """Link a manual entry to the payment for which it was posted by hand. A second call changes nothing.
 
-    Raises EntryError if the entry was reversed, is linked to another payment, or belongs to another patient or clinic,
-    and if the payment has no difference of a closed month. Locks the entry, then the line.
+    Raises EntryError if the entry was reversed or is a reversal, if it is linked to another payment, if it belongs to
+    another patient or clinic, or if the payment has no difference of a closed month. Locks the entry, then the line.
     """
     manual_entries.lock(tx, str(request.entry_id))
     entry = manual_entries.find(tx, request.entry_id, scope)
@@ -43,16 +43,16 @@ def link(tx: Transaction, request: LinkRequest, now: datetime, who: str, scope: 
 
 
 class Unlinking(NamedTuple):
-    """Which manual entry to unlink from its payment, and why."""
+    """A request to end the link of the manual entry `entry_id` to its payment, with the reason."""
 
     entry_id: int
     reason: str
 
 
 def unlink(tx: Transaction, request: Unlinking, now: datetime, who: str, scope: Scope = EVERYTHING) -> Linked:
-    """End the link of a manual entry. The payment's exception opens again if Billing lacks the amount then.
+    """End the link of a manual entry to its payment. If Billing then lacks money, the payment's exception opens again.
 
-    Raises EntryError without a reason, and if the entry is not linked. Locks the entry, then the line.
+    Raises EntryError if the reason is blank, or if the entry is not linked. Locks the entry, then the line.
     """
     reason = request.reason.strip()
     if not reason:

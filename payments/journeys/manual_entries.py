@@ -1,6 +1,6 @@
-"""Manual entries: post one, and reverse one that was a mistake (rule D4).
+"""Post manual entries, and reverse entries that were a mistake (rule D4).
 
-Locks, in this order: the request or the entry, the line of a link, the months of the entries.
+Locks, in this order: the entry to reverse, the line of a link, the request, the months of the entries.
 """
 
 from datetime import date, datetime
@@ -37,9 +37,9 @@ __all__ = ["EntryDraft", "EntryError", "EntryPurpose", "LinkTarget", "Linked", "
 
 
 class EntryRequest(NamedTuple):
-    """A request for a manual entry. The same `key` in the same company posts once; the content must be the same.
+    """A request for a manual entry. Repeated requests with the same `key` and content in a company post one entry.
 
-    `target` is the exception or the payment that the entry is for, None if it belongs to none.
+    `target` is the exception or the payment that the entry is for, None if the entry belongs to no payment.
     """
 
     key: str
@@ -48,9 +48,9 @@ class EntryRequest(NamedTuple):
 
 
 class PostedEntry(NamedTuple):
-    """The result of a request: the entry, and the printed key of the payment that it is linked to, if any.
+    """A posted entry, and the printed key of the payment that the entry is linked to, None if there is no link.
 
-    `was_posted_before` is True if an earlier request with the same key posted it; then nothing changed.
+    `was_posted_before` is True if an earlier request with the same key posted the entry. Nothing was changed then.
     """
 
     entry: StoredEntry
@@ -61,8 +61,8 @@ class PostedEntry(NamedTuple):
 def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope: Scope = EVERYTHING) -> PostedEntry:
     """Post a manual entry, and link it to a payment if the request names one.
 
-    Raises EntryError if a rule refuses it, and if the request's key was used for another entry. `scope` limits what
-    the user may name.
+    Raises EntryError if the entry breaks a rule, or if the request's key was used for another entry. `scope` limits the
+    clinics and payments that the request may name.
     """
     if not 0 < len(request.key.strip()) <= REQUEST_KEY_CHARACTERS_MAX:
         raise EntryError(f"a request key has 1 to {REQUEST_KEY_CHARACTERS_MAX} characters")
@@ -93,9 +93,9 @@ def post(tx: Transaction, request: EntryRequest, now: datetime, who: str, scope:
 
 
 class Reversal(NamedTuple):
-    """Which entry to reverse, and why.
+    """A request to reverse the manual entry `entry_id`, with the reason.
 
-    `deposit_date` is by default that of the entry, or the current day if that month is closed.
+    `deposit_date` defaults to the deposit date of the entry or, if the month of that date is not open, to today.
     """
 
     entry_id: int
@@ -104,9 +104,9 @@ class Reversal(NamedTuple):
 
 
 class Reversed(NamedTuple):
-    """The entry that was reversed, and the entry that reverses it.
+    """An entry that was reversed, and the entry `reversal` that reverses it.
 
-    `was_reversed_before` is True if an earlier call reversed it; then nothing changed.
+    `was_reversed_before` is True if an earlier call reversed the entry. Nothing was changed then.
     """
 
     entry: StoredEntry
@@ -115,9 +115,10 @@ class Reversed(NamedTuple):
 
 
 def reverse(tx: Transaction, reversal: Reversal, now: datetime, who: str, scope: Scope = EVERYTHING) -> Reversed:
-    """Reverse a manual entry by another entry, which names it and the reason. The entry's link to a payment ends.
+    """Reverse a manual entry: post an opposite entry that refers to it, and end the entry's link to its payment.
 
-    A second call changes nothing. Raises EntryError without a reason, for a reversal, and if the month is not open.
+    A second call changes nothing. Raises EntryError if the reason is blank, if the entry is itself a reversal, or if
+    the month of the deposit date is not open.
     """
     reason = reversal.reason.strip()
     if not reason:
@@ -145,7 +146,7 @@ def reverse(tx: Transaction, reversal: Reversal, now: datetime, who: str, scope:
 
 
 def show(tx: Transaction, entry_id: int, scope: Scope = EVERYTHING) -> PostedEntry:
-    """Return a manual entry with its payment. Raises EntryError if there is none with this id in the scope."""
+    """Return a manual entry with its payment. Raises EntryError if the scope has no manual entry with this id."""
     entry = manual_entries.find(tx, entry_id, scope)
     return PostedEntry(entry, linked_entries.payment_of(tx, entry, scope))
 
@@ -158,7 +159,7 @@ def of_account(tx: Transaction, patient_id: str, scope: Scope = EVERYTHING) -> l
 
 
 def check_month(tx: Transaction, company_id: str, day: date) -> None:
-    """Raise EntryError if the month of a day is not open. Share-locks it until the commit (rule D7)."""
+    """Raise EntryError if the month of a day is not open. Share-lock the month until the commit (rule D7)."""
     if not _is_open(tx, company_id, day):
         closed_through = months.lock_date(tx, company_id).closed_through
         until = f", as is every month up to {closed_through}" if closed_through else ""
@@ -178,7 +179,7 @@ def _posted_before(tx: Transaction, before: StoredEntry, asked: Request, scope: 
 
 
 def _complete(tx: Transaction, draft: EntryDraft, line: Line | None, today: date, scope: Scope) -> ManualEntry:
-    """Return the entry of a draft. What the draft leaves open is that of its payment (rule D4)."""
+    """Return the entry of a draft. Fill in the fields that are None as `EntryDraft` describes (rule D4)."""
     content = line.content if line else None
     given: dict[str, Any] = {name: value for name, value in draft._asdict().items() if value is not None}
     if line is not None:

@@ -1,4 +1,4 @@
-"""Record replays of kept entries in the audit history. `payments.journeys.importing` imports the entries."""
+"""Record replays of stream entries in the audit history. `payments.journeys.importing` imports the entries."""
 
 from datetime import datetime
 

@@ -52,7 +52,7 @@ class RunPage(NamedTuple):
 def start_run(
     tx: Transaction, feed_filter: FeedFilter, now: datetime, who: str, confirmed: int | None = None
 ) -> StartedRun:
-    """Store a run for all payments that match now. Return its id and their number. `requeue_next_chunk` requeues them.
+    """Store a run for all payments that match now, to be requeued by `requeue_next_chunk`.
 
     `confirmed` is the number of payments that the user has seen and confirmed. Raises MoreThanConfirmedError if more
     payments match now.
@@ -78,7 +78,7 @@ def list_runs(tx: Transaction, scope: Scope, before: int | None, limit: int) -> 
 
 
 def read_outcome(tx: Transaction, run: RequeueRun) -> Sequence[ResultCount]:
-    """Return the results of the payments that a run has requeued: the stored ones or, before that, the current ones."""
+    """Return the results of the payments that a run has requeued: the current results until the outcome is stored."""
     return run.outcome if run.outcome is not None else requeue_items.count_results(tx, run.id)
 
 

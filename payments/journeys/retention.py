@@ -17,7 +17,7 @@ PARTITIONED_TABLES = partitions.PARTITIONED_TABLES
 REQUEUE_ITEMS_RETENTION = timedelta(days=30)
 """The time for which the payments of a finished requeue run are kept. The outcome of the run is kept indefinitely."""
 IMPORT_TASKS_RETENTION = timedelta(days=7)
-"""The time for which the rows of `import_tasks` are kept. Flower remembers the last 20,000 tasks."""
+"""The time for which rows of `import_tasks` are kept. They name tasks of Flower, which keeps the last 20,000 tasks."""
 NIGHTLY_RESULTS_RETENTION = timedelta(days=90)
 
 

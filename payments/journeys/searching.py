@@ -19,9 +19,9 @@ __all__ = ["MatchKind", "PatientHit", "PaymentHit", "SearchResult"]
 PATIENTS_MAX, PAYMENTS_MAX = 20, 50
 """The largest numbers of patients and of payments that are returned."""
 _PATIENTS_WITH_PAYMENTS, _PAYMENTS_OF_PATIENT = 5, 10
-"""The number of best patients whose newest payments are hits as well, and the number of these payments per patient."""
+"""The number of best-matching patients whose newest payments are also hits, and the number of payments per patient."""
 _CANDIDATES_MAX, _SIMILAR_MAX = 1_000, 300
-"""The largest numbers of patients that are compared with the text, and with the text as a mistyped name."""
+"""The largest numbers of patients that are compared: first with the text as it is, then with it as a mistyped name."""
 _BEGINNING_CHARACTERS_MIN = 3
 
 
@@ -119,7 +119,7 @@ def _find_payments(
 
 
 def _wanted_keys(query: SearchQuery) -> list[KeyReading]:
-    """Return the keys that the text can mean. A payment id alone stands for this id at any clinic."""
+    """Return the keys that the text can mean. A payment id without a clinic matches this id at every clinic."""
     return [*query.keys, *(KeyReading(None, LocalKey("", payment_id, "")) for payment_id in query.payment_ids)]
 
 

@@ -35,7 +35,7 @@ def acquire(tx: Transaction, lock: AdvisoryLock) -> None:
 def acquire_shared_query(lock: AdvisoryLock) -> Query[None]:
     """Return the query that acquires an advisory lock (shared).
 
-    It waits for a transaction that holds it exclusively.
+    The query waits for a transaction that holds the lock exclusively.
     """
     return Query("SELECT pg_advisory_xact_lock_shared(:lock)", {"lock": int(lock)}, lambda _: None)
 

@@ -34,11 +34,11 @@ _COLUMN_LISTS = {table.name: ", ".join(column.name for column in table.columns) 
 
 
 def as_of_query(as_of: datetime | None, tables: str, query: str) -> str:
-    """Return the query, changed so that it reads these tables as of the parameter `:as_of`.
+    """Return a query that reads these tables as of the parameter `:as_of`. If `as_of` is None, return `query` as it is.
 
-    `tables` are table names separated by spaces. A CTE of the same name replaces each table, so the text of the query
-    stays the same. The moment of a change is the time at which the worker or user started it, not the time of the
-    commit. If `as_of` is None, the query is returned unchanged.
+    `tables` are table names separated by spaces. For each of them, a CTE of the same name is added before `query`, and
+    `query` then reads the CTE instead of the table. The moment of a change is the time at which the worker or user
+    started the change, not the time of the commit.
     """
     if as_of is None:
         return query

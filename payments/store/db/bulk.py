@@ -17,7 +17,7 @@ from payments.store.db.pipeline import defer, send_deferred
 from payments.store.db.statement import text
 
 FEW_ROWS = 20
-"""Up to this number of rows, one INSERT with the COMMIT takes less time than the round trips of a COPY."""
+"""The largest number of rows for which an INSERT sent with the COMMIT is faster than a COPY with its round trips."""
 Row = Mapping[str, Any]
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -54,16 +54,16 @@ def key_arrays(keys: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> dict[
 
 
 def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str:
-    """Return an INSERT statement for the rows of `unnest_item`, in order. `end` is appended, such as ON CONFLICT."""
+    """Return an INSERT of the rows of `unnest_item`, in their order. `end` is the last clause, such as ON CONFLICT."""
     names = ", ".join(columns)
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {unnest_item(table, columns)} {end}"
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Append rows by COPY or, if row-level security applies to this role, by INSERT, because PostgreSQL refuses COPY.
+    """Append rows by COPY. If row-level security applies to this role, PostgreSQL refuses COPY, so use INSERT.
 
-    The values of each row are in the order of `columns`; JSON is text. Raises DBAPIError. When PostgreSQL refuses COPY
-    for the first time, raises ConcurrentWriteError: the repeated transaction uses INSERT.
+    The values of each row are in the order of `columns`; values of JSON columns are JSON texts. Raises DBAPIError. When
+    PostgreSQL refuses COPY for the first time, raises ConcurrentWriteError. The repeated transaction then uses INSERT.
     """
     send_deferred(tx)
     if refuses_copy(tx):
@@ -92,9 +92,10 @@ def append_few(
     rows: Iterable[Sequence[Any]],
     conflict: Exception | None = None,
 ) -> None:
-    """Append a few rows together with the COMMIT. One parameter holds all of them, so one plan serves any number.
+    """Append a few rows together with the COMMIT. One parameter holds all rows, so one plan serves any number of rows.
 
-    The values of each row are in the order of `columns`; those of JSON columns are no text. See `defer` for the errors.
+    The values of each row are in the order of `columns`; values of JSON columns are objects, not JSON texts. `defer`
+    describes the errors.
     """
     names = ", ".join(columns)
     source = f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS json))"

@@ -1,4 +1,4 @@
-"""Values in the binary format of COPY. Neither side writes or reads times, dates and amounts as text."""
+"""Values in the binary format of COPY. Times, dates and amounts are not converted to text and back."""
 
 from decimal import Decimal
 from functools import lru_cache
@@ -15,7 +15,7 @@ _to_numeric = DecimalBinaryDumper(Decimal).dump
 
 
 class _AmountDumper(Dumper):
-    """Sends an amount. Amounts repeat, in one payment and among payments, and converting one is slow."""
+    """Sends an amount. Converted amounts are cached, because conversion is slow and most amounts occur repeatedly."""
 
     format = Format.BINARY
     oid = adapters.types["numeric"].oid

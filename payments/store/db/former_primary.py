@@ -5,7 +5,8 @@ no keep-alive ends the connection, and the client waits forever for an answer.
 
 A thread checks the connections of an engine every CHECK_SECONDS. If a connection is in the same wait in SILENT_CHECKS
 consecutive checks, the thread opens a new connection to the URL and asks its server whether it has the session of the
-old connection. If it does not, the old connection is closed, and its transaction fails with a lost connection.
+old connection. If the server does not have it, the old connection is closed, and its transaction fails with a lost
+connection.
 """
 
 import os
@@ -93,7 +94,7 @@ class _Watch:
             return found
 
     def _examine(self, connection: WatchedConnection, arguments: Any, parameters: Any) -> bool:
-        """Ask the server of a new connection for the session of this connection, and close this one if it has none.
+        """Ask the server of a new connection whether it has the session of `connection`. If not, close `connection`.
 
         Return whether the server has answered.
         """

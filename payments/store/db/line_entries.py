@@ -1,6 +1,6 @@
 """The entries of a line in SQL: its own entries, and the manual entries that users have linked to it (rule D4).
 
-A query that reads them as of an earlier moment gives `as_of_query` the tables `entries` and `entry_links`.
+To read these entries as of an earlier moment, pass the tables `entries` and `entry_links` to `as_of_query`.
 """
 
 _IS_ACTIVE = "entry_links.ended_at IS NULL"
@@ -9,7 +9,7 @@ _IS_ACTIVE = "entry_links.ended_at IS NULL"
 def entries_of_line(company_id: str, line_ref: str) -> str:
     """Return the query of a line's entries: all columns of `entries`, and `is_linked`.
 
-    The arguments are SQL expressions. Each table is read by its index of lines.
+    The arguments are SQL expressions. Each table is read through its index by line.
     """
     return (
         "(SELECT entries.*, false AS is_linked FROM entries "
@@ -35,7 +35,7 @@ SELECT entry_links.company_id, entry_links.line_ref, sum(linked.amount) AS linke
     JOIN entries AS linked ON linked.company_id = entry_links.company_id AND linked.id = entry_links.entry_ref
 WHERE {_IS_ACTIVE} GROUP BY entry_links.company_id, entry_links.line_ref
 """
-"""The query of the sums of `linked_amount` of all lines."""
+"""The query that returns `linked_amount` as the column `linked`, for each line with a linked entry."""
 
 ACTIVE_LINK = (
     "LEFT JOIN entry_links AS link ON link.company_id = entries.company_id AND link.entry_ref = entries.id "
@@ -45,9 +45,9 @@ ACTIVE_LINK = (
 
 
 def links_of_line(company_id: str, line_ref: str, condition: str = _IS_ACTIVE) -> str:
-    """Return the FROM item of the manual entries that are linked to a line: rows `linked` of `entries`.
+    """Return a FROM item named `linked`: the rows of `entries` that are linked to a line.
 
-    The arguments are SQL expressions, and the condition on `entry_links`.
+    The arguments are SQL expressions. `condition` selects rows of `entry_links`, by default the links not ended.
     """
     return (
         f"(SELECT company_id, entry_ref FROM entry_links WHERE entry_links.company_id = {company_id} "

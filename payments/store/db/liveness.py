@@ -1,7 +1,7 @@
 """Check that a pooled connection is open before it is used, without a query.
 
-A server that ends a session, or stops, closes the connection. Keep-alive probes do so if the server is unreachable. So
-an open connection is taken to work, unless something can be read from it.
+When a server stops or ends a session, it closes the connection. If the server is unreachable, keep-alive probes close
+the connection. A closed connection has input to read, so a connection without input counts as open.
 """
 
 import select
@@ -13,7 +13,7 @@ from sqlalchemy.exc import InvalidatePoolError
 
 
 def check_connections(engine: Engine) -> None:
-    """Check each connection when it is taken from the pool. A closed one, and all that are as old, are replaced."""
+    """Check each connection when it is taken from the pool. If it is closed, replace all connections of the pool."""
 
     def check(connection: Any, _record: object, _proxy: object) -> None:
         if _has_input(connection):

@@ -1,7 +1,7 @@
 """Send several statements to PostgreSQL in one round trip, by psycopg's pipeline mode.
 
-`fetch_together` sends queries that do not need each other's result. `defer` keeps a statement until the COMMIT, or
-until the next other statement of the transaction, and sends it together with that.
+`fetch_together` sends queries that do not need each other's result. `defer` keeps a statement, and sends it together
+with the next other statement of the transaction or with the COMMIT.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ _T3 = TypeVar("_T3")
 class Query(Generic[_T_co]):
     """A statement with named parameters, and the function that converts its rows.
 
-    If `statement` is empty, nothing is sent, and `read` is called without rows. `row_factory` is psycopg's.
+    If `statement` is empty, nothing is sent, and `read` gets an empty list. `row_factory` is a row factory of psycopg.
     """
 
     statement: str
@@ -44,7 +44,7 @@ class Query(Generic[_T_co]):
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A statement whose rows are not read. For a UniqueViolation, `conflict` is raised."""
+    """A statement whose rows are not read. If `conflict` is set, it is raised instead of a UniqueViolation."""
 
     statement: str
     parameters: dict[str, Any]
@@ -55,7 +55,7 @@ class _Command:
 _COMMIT = _Command("COMMIT", {})
 _Statement = Query[Any] | _Command
 _waiting: WeakKeyDictionary[Connection, list[_Command]] = WeakKeyDictionary()
-"""The deferred statements of each connection whose transaction may defer some."""
+"""The deferred statements by connection. A connection is missing if its transaction may not defer statements."""
 
 
 def fetch(tx: Connection, query: Query[_T1]) -> _T1:
@@ -70,14 +70,14 @@ def fetch_together(
     tx: Connection, first: Query[_T1], second: Query[_T2], third: Query[_T3], /
 ) -> tuple[_T1, _T2, _T3]: ...
 def fetch_together(tx: Connection, /, *queries: Query[Any]) -> tuple[Any, ...]:
-    """Execute queries one after the other, in one round trip. Each sees the rows of those before. Raises DBAPIError."""
+    """Execute queries in order, in one round trip. Each sees the changes of earlier queries. Raises DBAPIError."""
     return tuple(query.read(rows) for query, rows in zip(queries, _execute(tx, queries), strict=True))
 
 
 def defer(tx: Connection, statement: str, parameters: dict[str, Any], conflict: Exception | None = None) -> None:
-    """Execute a statement together with the COMMIT, or with the next other statement of the transaction.
+    """Execute a statement later: together with the next other statement of the transaction, or with the COMMIT.
 
-    Its errors are raised then. For a UniqueViolation, `conflict` is raised, otherwise a DBAPIError.
+    Its error is raised at that time: `conflict`, if set, for a UniqueViolation, otherwise DBAPIError.
     Outside `connection.transaction` the statement is executed immediately.
     """
     command = _Command(statement, parameters, conflict)
@@ -95,7 +95,7 @@ def send_deferred(tx: Connection) -> None:
 
 
 def allow_deferring(engine: Engine) -> None:
-    """Let transactions of this engine defer statements. Each statement of SQLAlchemy sends the deferred ones before."""
+    """Let transactions of this engine defer statements. They are sent before each statement of SQLAlchemy."""
     engine.update_execution_options(**{_CAN_DEFER: True})
     event.listen(engine, "before_cursor_execute", _send_deferred_before)
     event.listen(engine, "rollback", _drop_deferred)
@@ -107,16 +107,17 @@ def _send_deferred_before(connection: Connection, *_: object) -> None:
 
 
 def _drop_deferred(connection: Connection, *_: object) -> None:
-    """Drop the statements since the begin of the transaction or savepoint. A savepoint has sent those before it."""
+    """Drop the deferred statements at a rollback. Those from before a savepoint were sent when it was set."""
     if waiting := _waiting.get(connection):
         waiting.clear()
 
 
 @contextmanager
 def deferring(tx: Connection) -> Iterator[None]:
-    """Let statements be deferred in this block. At its end they are sent together with the COMMIT.
+    """Let statements be deferred in this block. At the end of the block, send them together with the COMMIT.
 
-    If the block raises an exception, they are not sent. Raises their errors; the transaction is then not committed.
+    If a deferred statement fails, its error is raised, and the transaction is not committed. If the block raises an
+    exception, the deferred statements are not sent.
     """
     if not tx.get_execution_options().get(_CAN_DEFER):
         yield
@@ -131,7 +132,7 @@ def deferring(tx: Connection) -> Iterator[None]:
 
 
 def _execute(tx: Connection, statements: Sequence[_Statement]) -> list[list[Any]]:
-    """Send the deferred statements and then these. Return the rows of these."""
+    """Send the deferred statements, then `statements`. Return the rows of each of `statements`."""
     waiting = _waiting.get(tx, [])
     together: list[_Statement] = [*waiting, *statements]
     waiting.clear()
@@ -164,10 +165,10 @@ def _run_in_pipeline(connection: Any, statements: Sequence[tuple[Any, _Statement
         raise first
 
 
-def _send(connection: Any, pipeline: Any, statements: Sequence[tuple[Any, _Statement]]) -> psycopg.Error | None:
-    """Send statements without waiting for their results. Return an error that has already arrived.
+def _queue(connection: Any, pipeline: Any, statements: Sequence[tuple[Any, _Statement]]) -> psycopg.Error | None:
+    """Send statements without waiting for their results. Return an error that has already arrived, or None.
 
-    It is not raised, because psycopg would then log the errors of the skipped statements.
+    The error is returned, not raised, so that psycopg does not log the errors of the skipped statements.
     """
     try:
         if _begins_plainly(connection):
@@ -192,9 +193,10 @@ def _begins_plainly(connection: Any) -> bool:
 
 
 def _cause(connection: Any, error: psycopg.Error) -> BaseException:
-    """Return the error because of which the later statements were skipped, or the exception that ended the wait.
+    """Return the first error of the pipeline, or the exception that ended the wait for the results.
 
-    A time limit may end the wait. The connection is then still in pipeline mode, and psycopg raises an error for that.
+    PostgreSQL skips the statements after the first error. If a time limit ends the wait, the connection is still in
+    pipeline mode, and psycopg raises another error because of this mode.
     """
     is_interrupted, found = bool(connection.pgconn.pipeline_status), cast("BaseException", error)
     while (

@@ -66,7 +66,8 @@ IS_INTACT = f"""
 """
 """The condition on a row of `pg_policy` that nobody has changed the policy since this or a later release created it.
 
-A later release replaces the policies while processes of this release still work. They accept the later version.
+A later release replaces the policies while processes of this release still run. These processes accept the later
+version.
 """
 
 

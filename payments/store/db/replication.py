@@ -8,7 +8,7 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 LAG_MAX = timedelta(seconds=30)
-"""The largest lag of a standby that is not reported."""
+"""A standby with a larger lag than this is reported."""
 
 _MAY_SEE_STANDBYS_QUERY = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AND NOT pg_is_in_recovery()"
 _STANDBYS_QUERY = """

@@ -21,8 +21,8 @@ _KEEPALIVES = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "15s",
 }
-"""With these settings PostgreSQL soon notices that a client's machine is gone, and releases its locks. By default it
-sends the first probe after two hours. Behind PgBouncer, the client of PostgreSQL is PgBouncer."""
+"""With these settings, PostgreSQL soon detects that a client's machine is gone, and releases the locks of the session.
+By default, the first probe is sent after two hours. Behind PgBouncer, the client of PostgreSQL is PgBouncer."""
 
 
 def session_settings(*, idle_in_transaction_seconds: int | None, allow_seqscan: bool) -> dict[str, str]:

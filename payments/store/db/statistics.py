@@ -4,8 +4,8 @@ from payments.store.db.connection import Transaction
 from payments.store.db.statement import text
 
 ROWS_MIN, BYTES_MIN = 10_000, 1 << 20
-"""The least number of changed rows, and the least size of a table, for which `stale_tables` returns the table. For
-smaller tables and changes, a bad plan costs only milliseconds until autovacuum analyzes the table."""
+"""`stale_tables` returns a table only if more than ROWS_MIN rows have changed, or if it was never analyzed and has more
+than BYTES_MIN. In other cases, a bad plan costs only milliseconds until autovacuum analyzes the table."""
 
 # A table without statistics of any column was never analyzed, or was restored. Only its owner may analyze a table.
 _STALE_TABLES_QUERY = """
@@ -19,7 +19,7 @@ ORDER BY 1
 
 
 def stale_tables(tx: Transaction) -> list[str]:
-    """Return the tables and partitions that were never analyzed, or most of whose rows have changed since.
+    """Return the tables and partitions that were never analyzed, or most of whose rows changed after the last analysis.
 
     Small tables, and tables with few changes, are omitted.
     """

@@ -77,7 +77,7 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def durability_risks(database: Database) -> list[str]:
-    """Return the server's settings, as `name=off`, because of which PostgreSQL may lose a committed transaction."""
+    """Return the server settings with which PostgreSQL may lose a committed transaction, such as `fsync=off`."""
     with database.connect() as tx:
         found = tx.execute(
             text(
@@ -95,7 +95,7 @@ def first_line(error: object) -> str:
 
 
 def check_schema(tx: Transaction) -> None:
-    """Raise UnsuitableDatabaseError unless this session finds and creates tables in the schema `public`."""
+    """Raise UnsuitableDatabaseError unless `public` is the schema in which this session finds and creates tables."""
     row = tx.execute(text("SELECT current_user, current_schema()")).one()
     user, schema = row
     if schema is None:

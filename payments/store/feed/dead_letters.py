@@ -44,14 +44,14 @@ _DUE_AMONG_QUERY = (
 )
 _HASH_BYTES = 32
 _NOT_AUTHENTIC_SUFFIX = b"\0"
-"""The suffix of the hash of a body that is not authentic. It keeps such a body apart from the company's own event."""
+"""The suffix of the hash of a body that is not authentic. An authentic event with the same body has another hash."""
 
 
 class Rejection(NamedTuple):
     """A stream entry that cannot be processed, with the reason and the error message.
 
-    If `with_fields` is False, only the bytes of the entry are stored, because the database refuses one of its fields.
-    An existing dead letter keeps its fields. Of an entry that is not authentic, only the bytes are stored.
+    If `with_fields` is False, the database refuses one of the fields, so only the bytes of the entry are stored. A dead
+    letter that is already stored keeps its fields. If the entry is not authentic, only its bytes are stored as well.
     """
 
     entry: StreamEntry
@@ -108,10 +108,10 @@ def add(tx: Transaction, rejections: Sequence[Rejection], now: datetime) -> list
 
 
 def without_stored(tx: Transaction, entries: Sequence[StreamEntry], keyring: Keyring) -> list[StreamEntry]:
-    """Return the entries that are not stored as dead letters, open or closed. Bodies are compared.
+    """Return the entries whose bodies are not stored as dead letters, open or closed.
 
-    If no signatures are checked, it is unknown whether an entry is authentic. An entry is then also omitted if it was
-    stored as not authentic.
+    If no signatures are checked, it is unknown whether an entry is authentic. An entry is then also omitted if its body
+    is stored as not authentic.
     """
     wanted = [(entry, _stored_keys(entry, keyring)) for entry in entries]
     keys = sorted({key for _, keys in wanted for key in keys}, key=lambda key: (key[0] or "", key[1]))
