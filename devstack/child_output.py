@@ -17,7 +17,7 @@ _NAME_COLOURS = (36, 33, 35, 32, 34, 96, 93, 95)
 class ChildOutput:
     """Collects the output of child processes, and writes it in whole lines.
 
-    When a log file exceeds 5 MB, it is renamed to `NAME.log.1`, which replaces an earlier one.
+    When a log file exceeds 5 MB, it is renamed to `NAME.log.1`. An older `NAME.log.1` is overwritten.
     """
 
     def __init__(self, folder: Path, stream: TextIO, log_format: LogFormat) -> None:

@@ -32,8 +32,11 @@ SHARED_BUFFERS_DEFAULT = "512MB"
 PostgreSQL's default of 128 MB is too small for a million payments: see docs/explanation/performance.md.
 """
 _DURABLE_DEFAULTS = {"shared_buffers": SHARED_BUFFERS_DEFAULT, "min_wal_size": "1GB", "max_wal_size": "4GB"}
-"""Settings that postgresql.conf may override. A commit that needs a new WAL file waits about 50 ms while its 16 MB are
-written. PostgreSQL reuses old files instead, up to `min_wal_size`."""
+"""Settings that postgresql.conf may override.
+
+A commit that needs a new WAL file of 16 MB waits about 50 ms until the file is written. Up to `min_wal_size`,
+PostgreSQL reuses old WAL files instead.
+"""
 _FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -102,9 +105,10 @@ class EmbeddedPostgres:
 
 
 def prepare_postgres(home: Path, *, durable: bool = True) -> EmbeddedPostgres:
-    """Prepare the data folder in this home directory: stop a server of an earlier run, and run initdb for a new folder.
+    """Prepare the data folder below `home`. Stop a server of an earlier run, and run initdb if the folder is new.
 
-    Without `durable`, fsync is off. Raises EngineError if a server cannot be stopped or the folder cannot be prepared.
+    If `durable` is False, fsync is off. Raises EngineError if a server cannot be stopped, or if the folder cannot be
+    prepared.
     """
     folder = home / "postgres"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,7 +144,7 @@ def _initdb(data: Path, user: int | None, *, durable: bool) -> None:
 def _socket_folder(folder: Path, user: int | None) -> Path:
     """Return the folder of the socket. Only its owner may enter it, because the socket gives superuser access.
 
-    If its path would be too long for a socket, it is a short temporary folder.
+    If the path below `folder` would be too long for a socket, return a temporary folder with a short path.
     """
     sockets = folder / "socket"
     if len(os.fsencode(sockets / ".s.PGSQL.5432")) > _SOCKET_PATH_MAX:
@@ -162,7 +166,7 @@ def _temporary_folder(note: Path) -> Path:
 
 
 def _stop_leftover(data: Path) -> None:
-    """Stop a server of an earlier run. If it no longer runs, remove its pid file.
+    """Stop the PostgreSQL server of an earlier run, unless it has already ended, and remove its pid file.
 
     Raises EngineError if the server does not stop.
     """

@@ -65,10 +65,10 @@ class EmbeddedValkey:
 
 
 def prepare_valkey(home: Path, *, durable: bool = True) -> EmbeddedValkey:
-    """Prepare the folder in this home directory. If a server of an earlier run still runs, stop it.
+    """Prepare the folder of Valkey below `home`. If a server of an earlier run still runs, stop it.
 
-    The port and the password are those of the earlier run, unless another program has taken the port. Without
-    `durable`, the data does not survive a restart. Raises EngineError if the earlier server does not stop.
+    The server keeps the password of the earlier run, and also the port unless another program uses the port. If
+    `durable` is False, the data does not survive a restart. Raises EngineError if the earlier server does not stop.
     """
     folder = home / "valkey"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

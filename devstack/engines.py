@@ -14,7 +14,7 @@ from workers.runtime.ports import reserve_port
 
 
 class HomeInUseError(Exception):
-    """Another `payments up` runs in this home directory."""
+    """Another process, such as `payments up`, has locked the home directory."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -23,7 +23,7 @@ class HomeInUseError(Exception):
 
 @contextmanager
 def home_lock(home: Path) -> Iterator[None]:
-    """Lock this home directory until the block ends. The kernel releases the lock even if the process is killed.
+    """Lock the directory `home` until the block ends. The kernel releases the lock even if the process is killed.
 
     Raises HomeInUseError if another process holds the lock.
     """
@@ -38,9 +38,9 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
-    """Lock this home directory, run PostgreSQL and Valkey in it until the block ends, and yield their URLs.
+    """Lock the directory `home`, run PostgreSQL and Valkey in it until the block ends, and yield their URLs.
 
-    Call this function from the main thread. Raises HomeInUseError if another process uses the home directory, and
+    Call this function from the main thread. Raises HomeInUseError if another process has locked `home`, and
     EngineError if a server does not start.
     """
     with (
@@ -53,9 +53,9 @@ def embedded_engines(home: Path, *, durable: bool = True) -> Iterator[Engines]:
 
 @contextmanager
 def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL in this home directory until the block ends, and yield its URL.
+    """Run PostgreSQL in the directory `home` until the block ends, and yield its URL.
 
-    Without `durable` (for tests), fsync is off. Raises EngineError if the server does not start.
+    If `durable` is False (for tests), fsync is off. Raises EngineError if the server does not start.
     """
     engine = prepare_postgres(home, durable=durable)
     with _run_engine(engine, home):
@@ -65,9 +65,9 @@ def embedded_postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
 
 @contextmanager
 def embedded_valkey(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run Valkey in this home directory until the block ends, and yield its URL.
+    """Run Valkey in the directory `home` until the block ends, and yield its URL.
 
-    Without `durable`, the data does not survive a restart. Raises EngineError if the server does not start.
+    If `durable` is False, the data does not survive a restart. Raises EngineError if the server does not start.
     """
     engine = prepare_valkey(home, durable=durable)
     with reserve_port(engine.port), _run_engine(engine, home):

@@ -48,10 +48,10 @@ def run_as(user: int | None, cwd: Path, command: list[str]) -> subprocess.Comple
 
 
 def unprivileged_user(folder: Path) -> int | None:
-    """Return the id of the user that runs PostgreSQL: None unless the current user is root.
+    """Return the id of the user to run PostgreSQL as, or None for the current user, if the current user is not root.
 
-    For root, the user is created if needed, and becomes the owner of `folder`. Other users get permission to traverse
-    the parent folders, but not to list them. Raises EngineError if the user cannot be created.
+    If the current user is root, create an unprivileged user if needed, and make it the owner of `folder`. Other users
+    may then traverse the parent folders, but not list them. Raises EngineError if the user cannot be created.
     """
     if os.geteuid() != 0:
         return None

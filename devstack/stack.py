@@ -95,8 +95,8 @@ def _run_stack(settings: Settings) -> None:
 def _start_engines(settings: Settings, supervisor: Supervisor) -> Engines:
     """Start an embedded server for each URL that is not set. Return all URLs once all servers answer.
 
-    Raises EngineError if an embedded server does not start. If the server of a configured URL refuses the URL, raises
-    SettingsError; if it does not answer, raises UnreachableEngineError.
+    Raises EngineError if an embedded server does not start, SettingsError if the server of a configured URL refuses the
+    URL, and UnreachableEngineError if this server does not answer.
     """
     from tasks.engine_check import require_broker, require_database, require_feed  # noqa: PLC0415 - slow to load
 

@@ -43,7 +43,7 @@ class RestartBackoff:
 
 @dataclass
 class _ChildState:
-    """The state of a child: it runs, waits for its restart (`restart_at`), or is not restarted."""
+    """The state of a child. It runs, waits for its restart at `restart_at`, or has ended without a restart."""
 
     child: Child
     process: subprocess.Popen[bytes] | None = None

@@ -42,7 +42,7 @@ def render_page() -> str:
 
 
 def _walk(path: str, each: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a command and its subcommands with their paths, in the order of `--help`."""
+    """Yield the command `each` and all of its subcommands, each with its path, in the order of `--help`."""
     yield path, each
     for name, child in getattr(each, "commands", {}).items():
         yield from _walk(f"{path} {name}", child)

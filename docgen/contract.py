@@ -43,7 +43,7 @@ _AMOUNT_RULES: Json = {
 def json_schema() -> Json:
     """Return the JSON Schema of an event.
 
-    Patterns and descriptions express what the validator functions of the models check.
+    The schema has patterns and descriptions for the checks of the models' validator functions.
     """
     generated = EVENT_CONTRACT.json_schema()
     schemas = {name: _definition(name, schema) for name, schema in generated["$defs"].items()}
@@ -73,7 +73,7 @@ def _field(name: str, schema: Json) -> Json:
 
 
 def _add_constraints(schema: Json) -> Json:
-    """Add what the validator functions of the models check to the schema, as far as patterns can express it."""
+    """Add patterns to a schema for the checks of the models' validator functions, as far as patterns can."""
     match schema:
         case {"anyOf": list(forms)}:
             return schema | {"anyOf": [_add_constraints(form) for form in forms]}

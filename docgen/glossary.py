@@ -1,4 +1,4 @@
-"""The glossary page. Terms that pages explain come from `payments.help_texts`; the rest is written by hand."""
+"""The glossary page. The terms in `payments.help_texts` are generated; the rest of the page is written by hand."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,9 @@ _GENERATED_PART = re.compile(r"(<!-- (\w+): generated from payments/help_texts -
 
 
 def render_page() -> str:
-    """Return the page with its generated parts renewed.
+    """Return the page with its generated parts replaced by the current help texts.
 
-    A mark names the topic of a part, which ends at the next heading.
+    An HTML comment begins each part and names its topic. The next heading ends the part.
     """
     return _GENERATED_PART.sub(lambda found: f"{found[1]}\n{_terms_of_topic(Topic(found[2]))}", PAGE.read_text("utf-8"))
 

@@ -6,7 +6,7 @@ from docgen.markdown import code
 
 _NULL_SCHEMA = {"type": "null"}
 _UNLIMITED = 2**32
-"""A higher limit only protects a database column, so the page does not show it."""
+"""The page omits a limit of this size or above, because it only protects a database column."""
 
 
 def describe_type(schema: dict[str, Any]) -> str:

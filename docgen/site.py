@@ -19,7 +19,7 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "docs/contributing.md",
     "CHANGELOG.md": "docs/changelog.md",
 }
-"""For each document of the root: the page of the site that shows it. Both are paths below the root."""
+"""The page of the site for each document in the root folder. Both are paths below the root folder."""
 PAGE_BY_DOCUMENT = ROOT_PAGES | {"docs/README.md": "docs/index.md"}
 SECTIONS = {
     "Tutorial": ["tutorial"],

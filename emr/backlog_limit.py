@@ -11,14 +11,14 @@ from redis.client import Pipeline
 from payments.contract.consumer_group import CONSUMER_GROUP
 
 MEASURE_MS = 1_000
-"""A measurement that is older is repeated."""
+"""The age in milliseconds from which a measurement is repeated."""
 
 
 @dataclass
 class _Backlog:
     """The number of unprocessed events on a stream when it was measured, and the number of events sent since then.
 
-    `measured_ms` is a monotonic time.
+    `measured_ms` is the monotonic time of the measurement.
     """
 
     unprocessed: int
@@ -49,8 +49,8 @@ class BacklogLimit:
     def find_full(self, client: redis.Redis, streams: Counter[str]) -> tuple[str, int] | None:
         """Return a stream that has reached its limit, with its number of unprocessed events, or None if there is none.
 
-        `streams` holds the number of events to send to each stream. These events may exceed the limit. If no stream is
-        full, they count as sent. Raises RedisError.
+        `streams` holds the number of events to send to each stream. A stream below its limit is not full, even if these
+        events exceed the limit. If no stream is full, the events count as sent. Raises RedisError.
         """
         if self.limit is None:
             return None

@@ -180,7 +180,7 @@ def _open_guarantees(
 
 
 def _chunks(bodies: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Yield chunks of up to `size` events. A chunk ends earlier if it has CHUNK_BYTES."""
+    """Yield chunks of up to `size` events. A chunk also ends when its events have CHUNK_BYTES."""
     chunk: list[bytes] = []
     byte_count = 0
     for body in bodies:

@@ -43,7 +43,7 @@ class Lines(Iterator[str]):
         return line
 
     def peek(self) -> str:
-        """Return the first line that is not blank without consuming it. Without such a line, return an empty text."""
+        """Return the first line that is not blank, or an empty text. The iteration still yields this line."""
         for line in self._text:
             self._ahead.append(line)
             if line.strip():

@@ -31,9 +31,9 @@ class SurplusCellsError(TableError):
         super().__init__(row.number, row.line, str(len(headings) + 1), f"{surplus}. {advice}")
 
     def rejoined_cells(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """For each column, assume that its cell was divided by a separator.
+        """Yield each column, and the row's cells if a separator has divided the cell of this column.
 
-        Yield the column and the row's rejoined cells.
+        The parts of the divided cell are joined again.
         """
         names = {at: name for name, at in self._positions.items()}
         surplus = len(self._cells) - len(self._headings)

@@ -18,9 +18,9 @@ class Durability:
     - `replicas`: the number of replicas that must have received the event (the command WAIT).
     - `on_disk`: the primary and these replicas must also have written the event to their append-only files (WAITAOF,
       Redis 7.2 or newer). A replica reports this once a second.
-    - `timeout`: the time for which a publisher waits.
+    - `timeout`: the time for which a publisher waits for replicas and disks.
 
-    Raises ValueError for a negative number, and for a timeout above 10 s.
+    Raises ValueError for a negative number of replicas, and for a timeout below 1 ms or above 10 s.
     """
 
     replicas: int = 0
@@ -61,8 +61,8 @@ class WaitRefusedError(redis.ResponseError):
 class Confirmation:
     """Asks Redis whether events are stored as a Durability demands, on the connection that sends them.
 
-    If a confirmation is missing, no more events are sent until `prove` has got one. Otherwise a publisher that repeats
-    its events would fill the stream with copies while the replicas are down.
+    If a confirmation is missing, no more events are sent until `prove` receives a confirmation. Otherwise a publisher
+    that repeats its events would fill the stream with copies while the replicas are down.
     """
 
     def __init__(self, durability: Durability) -> None:
@@ -82,7 +82,7 @@ class Confirmation:
             return self.missing_guarantee(pipeline.execute(raise_on_error=False)[-1])
 
     def request(self, pipeline: "Pipeline") -> None:
-        """Add WAIT or WAITAOF to a pipeline, after the commands that send events. By default, add nothing."""
+        """Add WAIT or WAITAOF to the end of a pipeline. If the durability is the default, add nothing."""
         required = self._durability
         milliseconds = required.timeout // timedelta(milliseconds=1)
         if required.on_disk:
@@ -94,8 +94,8 @@ class Confirmation:
     def missing_guarantee(self, reply: Any) -> str | None:
         """Return what is missing according to the reply to WAIT or WAITAOF, or None if nothing is missing.
 
-        Raises WaitRefusedError if Redis refuses the command. If the reply is an error because Redis did not answer,
-        raises this error.
+        Raises WaitRefusedError if Redis refuses the command. If Redis did not answer, the reply is an error, which is
+        raised.
         """
         if self._durability.is_default:
             return None

@@ -26,7 +26,7 @@ class FeedRefusedError(FeedError):
     _VERB = "rejected"
     _ADVICE = "Fix the cause and publish again"
     may_concern_event = False
-    """Whether this event may be the cause. If not, Redis gave a code for its own state."""
+    """Whether the event may be the cause. False if the error code of Redis names a state of the server."""
 
 
 class FeedUnconfirmedError(FeedError):

@@ -1,4 +1,4 @@
-"""The forms in which a publisher passes events. Convert them to the bytes on the feed, and assign event ids."""
+"""Convert events, in any form that a publisher may pass, to the bytes on the feed. Assign event ids."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -121,8 +121,8 @@ class Relay:
         """Publish events until `wait` returns False.
 
         `wait` is called when the outbox is empty, and when the feed or the database is unavailable. After an error of
-        the database, the relay reconnects. The pauses before it do so become longer. If the connection is broken and
-        the relay has no function that opens a new one, the driver's error is raised.
+        the database, the relay pauses and reconnects. Each further error makes the pause longer. If the connection is
+        broken and the relay has no function that opens a new one, the driver's error is raised.
         """
         while True:
             try:
@@ -203,7 +203,7 @@ class Relay:
     def _continue_after(self, events: Sequence[WaitingEvent]) -> None:
         """Set the position at which the next chunk starts.
 
-        If only some streams are blocked, it starts after these events, otherwise at the oldest event.
+        If `events` is a full chunk and only some streams are blocked, start after `events`, otherwise at the oldest.
         """
         if self._blocked and self._feed.streams > 1 and len(events) == self._chunk:
             self._after = events[-1].id

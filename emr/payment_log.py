@@ -105,9 +105,9 @@ def _line_or_error(row: Row) -> EmrLogRow | TableError:
 
 
 def _clearest_error(error: TableError) -> TableError:
-    """If a row has too many cells, return the error that names the divided cell, if that cell is known.
+    """If a row has too many cells because one known cell was divided, return an error that names this cell.
 
-    Otherwise return the error unchanged.
+    Otherwise return `error` unchanged.
     """
     return (_divided_cell_error(error) if isinstance(error, SurplusCellsError) else None) or error
 
@@ -115,7 +115,7 @@ def _clearest_error(error: TableError) -> TableError:
 def _divided_cell_error(error: SurplusCellsError) -> TableError | None:
     """Return an error that names the column whose cell was divided by a separator.
 
-    If it may be one of several columns, return None.
+    If several columns are possible, choose `amount_paid`. Returns None if the column cannot be determined.
     """
     divided = {column: cells for column, cells in error.rejoined_cells() if _may_be_divided(column, cells)}
     column = "amount_paid" if "amount_paid" in divided else next(iter(divided), "")

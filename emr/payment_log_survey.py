@@ -20,7 +20,8 @@ class LogSurvey:
     """The result of a survey of a Payment Log.
 
     `columns` maps each column to its heading in the file; columns that the file lacks are left out. `ignored` are the
-    headings that mean no column. The lists have a limited length, but the counts are complete. `total` is in dollars.
+    headings of all other columns in the file. The lists have a limited length, but the counts are complete. `total` is
+    in dollars.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ _W3C_PROPAGATOR = TraceContextTextMapPropagator()
 
 @contextmanager
 def publish_spans(tracer: Tracer, entries: Sequence[tuple[str, dict[str, bytes | str]]]) -> Iterator[None]:
-    """Open a span for each entry as a child of the current span. Add its `traceparent` to the fields of the entry.
+    """Open a child span of the current span for each entry. Add the `traceparent` of this span to the entry's fields.
 
     An entry is (stream, fields). The spans end with the block, after the feed has confirmed the events. For an error,
     only its class is recorded.

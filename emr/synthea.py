@@ -123,7 +123,7 @@ def _claims(file: Path) -> tuple[Mapping[str, list[Step]], dict[str, int]]:
 def _check_patient(file: Path, claim: list[Step]) -> None:
     """Check that all rows of a claim name the same patient. Otherwise raises ExportError.
 
-    Without this check, one patient could owe what another has paid.
+    Without this check, a payment of one patient could belong to a charge of another patient.
     """
     first = claim[0]
     for step in claim:
@@ -144,7 +144,7 @@ def _patient_payments(file: Path, claim: list[Step]) -> Iterator[_PatientPayment
 
 
 def _required_debtor(file: Path, step: Step, debtor: str) -> str:
-    """Return `debtor` unchanged. If it is empty, no CHARGE precedes this payment: raises ExportError."""
+    """Return `debtor` unchanged. Raises ExportError if it is empty, because then no CHARGE precedes the payment."""
     if not debtor:
         raise ExportError(file, f"row {step.row}, column CLAIMID: no CHARGE before this PAYMENT (ID {step.row_id})")
     return debtor

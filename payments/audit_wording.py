@@ -17,7 +17,7 @@ ACTIONS = {
     "user disabled": "disabled user",
     "user enabled": "enabled user",
 }
-"""The label of each action that is not stored with its verb first."""
+"""The label of each action whose stored code does not begin with the verb. Other codes are their own labels."""
 COMPANY_SETTINGS = {
     "timezone": "time zone",
     "timezone_chosen": "time zone",
@@ -48,7 +48,7 @@ def detail(code: str, text: str) -> str:
 def company_changes(text: str) -> str:
     """Return the changed settings of a company with their labels. Text of another form is returned unchanged.
 
-    The choice of a time zone is omitted if the zone itself changed too.
+    If the time zone itself changed, the change of `timezone_chosen` is omitted.
     """
     found = _CHANGE.findall(text)
     changes = {name: (old, new) for name, old, new in found if name in COMPANY_SETTINGS}

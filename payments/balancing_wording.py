@@ -32,7 +32,7 @@ NOTE_KINDS = {
 }
 """The name of each kind of difference."""
 _FIELD_LABELS: Final = {"day": "Transaction date", "internal_payment": "Internal Payment"}
-"""The labels of the fields of PaymentDetails whose labels differ from their names."""
+"""The label of each field of PaymentDetails whose label differs from the field's name."""
 
 
 def balancing_notes(notes: Iterable[BalancingNote]) -> str:

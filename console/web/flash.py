@@ -20,7 +20,7 @@ def set_flash(response: Response, settings: Settings, message: str) -> None:
 
 
 def read_flash(request: Request, settings: Settings) -> str:
-    """Return the stored message. Without one, return an empty text."""
+    """Return the stored message. If there is none, return an empty text."""
     return unquote(request.cookies.get(cookie_name(settings, FLASH_COOKIE), ""))
 
 

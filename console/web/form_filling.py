@@ -18,11 +18,11 @@ Attributes = dict[str, str | None]
 
 
 def fill_form(page: str, path: str, fields: Sequence[tuple[str, str]]) -> str | None:
-    """Return the page with the values of `fields` in the form that posts to `path`, or None without such a form.
+    """Return the page with the values of `fields` in the form that posts to `path`, or None if it has no such form.
 
-    If there are several such forms, fill in the one that shares the most hidden values with `fields`. Its hidden fields
-    also get the sent values, such as the version that the user saw. Only the CSRF token stays. Folded elements around
-    the form are opened.
+    If there are several such forms, fill in the one that shares the most hidden values with `fields`. Hidden fields
+    also get their values from `fields`, such as the version that the user saw. Only the CSRF token is not replaced.
+    Folded elements around the form are opened.
     """
     reader = _FormReader()
     reader.feed(page)

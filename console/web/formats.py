@@ -59,7 +59,7 @@ def format_money(amount: Decimal | None) -> Markup:
 
 
 def unbroken(text: object) -> Markup:
-    """Return text whose dates, amounts and short ids do not break at their hyphens. Markup is returned unchanged."""
+    """Return text as HTML without line breaks inside dates, amounts and short ids. Markup is returned unchanged."""
     if isinstance(text, Markup):
         return text
     # The text is escaped, and the pattern matches no part of a tag.
@@ -67,7 +67,7 @@ def unbroken(text: object) -> Markup:
 
 
 def format_money_text(amount: str) -> Markup:
-    """Format an amount that is stored as text like `format_money`. The amounts of proposed entries are texts."""
+    """Format an amount as `format_money` does. The amount is text, as in the proposed entries of an exception."""
     return format_money(Decimal(amount))
 
 
@@ -129,13 +129,13 @@ def humanize(name: str | None) -> str:
 
 
 def user_cell(signature: str | None) -> Markup:
-    """Return the user of a ledger entry. A long name is shortened, and the tooltip contains the whole name."""
+    """Return the user of a ledger entry as HTML. A long name is shortened, and the tooltip contains the whole name."""
     name = user_name(signature)
     return Markup('<span class="short-user" title="{}">{}</span>').format(name, name)
 
 
 def user_name(signature: str | None) -> str:
-    """Return the name in a signature: `ann` for `user:ann`, `Import` for a worker of an importer."""
+    """Return the name to show for a signature, such as `ann` for `user:ann` and `Import` for `importer-4671`."""
     return wording.actor(signature or "").removeprefix("user:")
 
 

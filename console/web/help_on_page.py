@@ -13,7 +13,7 @@ from payments.help_texts import HelpText, Topic, find_help
 
 
 class ShownHelp(NamedTuple):
-    """A help text on a page, and the id of its element. The element on the page Help has the same id."""
+    """A help text on a page, and the id of its HTML element. On the page Help, the text has the same id."""
 
     element_id: str
     text: HelpText
@@ -31,7 +31,7 @@ class HelpOnPage:
         return list(self._shown.values())
 
     def button(self, topic: str, code: str | None) -> Markup:
-        """Return the button that opens the text of a code. If the code has no text, return an empty text."""
+        """Return the button that opens the help text of a code. If the code has no help text, return no HTML."""
         text = find_help(topic, code)
         if text is None:
             return Markup("")

@@ -1,6 +1,6 @@
-"""The page of a report after a filter got a wrong value.
+"""The page that a report shows if its filter has a wrong value.
 
-It shows the form as it was sent, with a message at each wrong field.
+The page shows the form as the user sent it, with a message at each wrong field.
 """
 
 from collections.abc import Iterator, Mapping

@@ -29,7 +29,7 @@ _COMPANIES_MAX = 500
 
 
 class Selection(NamedTuple):
-    """The parameters of a request with their first and last day, and the user's scope limited by these parameters."""
+    """The parameters of a request, with the first and last day of a chosen period, and the scope that they select."""
 
     parameters: Any
     scope: Scope
@@ -128,7 +128,7 @@ class ListView:
 
     @property
     def newer_address(self) -> str | None:
-        """The address that returns the number of rows that were added where the list grows, or None on other pages."""
+        """The address that counts rows added since the page was read, or None if this page cannot get new rows."""
         if self.edge is None or getattr(self.chosen, "as_of", None):
             return None
         given = dict(self.context.request.query_params) | _POSITION_PARAMETERS | self.edge
@@ -147,7 +147,7 @@ class ListView:
 
     @property
     def files(self) -> list[tuple[str, str]]:
-        """The files as which the whole list can be exported: the name and the address of each."""
+        """The file formats in which the whole list can be exported: the name and the address of each."""
         path = f"{self.context.request.url.path}/export"
         given = dict(self.context.request.query_params) | _POSITION_PARAMETERS
         return [(form.upper(), url(path, **given | {"form": form})) for form in FileFormat]
@@ -199,9 +199,10 @@ def view_whole_list(context: RequestContext, report: Report, query: ReportQuery[
 
 
 def _newest_position(found: SortedList, report: Report) -> dict[str, str] | None:
-    """Return the position after which new rows appear, or None if the page does not show this end of the list.
+    """Return the query parameter that selects rows newer than the page, or None if the page lacks the newest rows.
 
-    A list in the order of an index grows at its newest end. With any other sort, new rows may appear anywhere.
+    A list in the order of an index grows at its newest end. With any other sort, the result is None, because new rows
+    may appear anywhere.
     """
     if report.column(found.sort.column).sort is not SortCost.INDEX:
         return None

@@ -1,4 +1,4 @@
-"""The login page. If a session has expired, it is shown instead of the requested page, and keeps a submitted form."""
+"""The login page. It replaces the requested page if the session has expired, and keeps a form that was submitted."""
 
 import json
 import secrets

@@ -1,7 +1,7 @@
 """The metrics for Prometheus: their names, help texts and labels.
 
-Alarms use the metrics named `payments_company_*`, because in a sum over companies one company can hide another. The
-other metrics describe the installation.
+The metrics named `payments_company_*` have a value for each company, so that alarms find a problem of one company that
+a sum over all companies would hide. The other metrics describe the installation.
 """
 
 from typing import NamedTuple

@@ -103,7 +103,7 @@ def _all_items() -> Iterator[Item]:
 
 
 class Link(NamedTuple):
-    """An item as a page shows it."""
+    """An item of the navigation, as it is shown on one page to one user."""
 
     label: str
     address: str
@@ -112,7 +112,7 @@ class Link(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A section as a page shows it."""
+    """A section of the navigation, with the links that the user may see."""
 
     label: str
     links: list[Link]

@@ -1,4 +1,4 @@
-"""The number of rows that were added to a list after a page was shown. The page requests it without moving its rows."""
+"""Count the rows that were added to a list after a page was shown. The page shows the number, but not the new rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,9 +26,9 @@ def show_newer(
     sorts: Mapping[str, Sequence[SortKey]],
     count: Callable[[Transaction, Window, Sort], int],
 ) -> Response:
-    """Show how many rows are before or after the position in the query, with a link to these rows.
+    """Show how many rows are beyond the position in the query (`before` or `after`), with a link to these rows.
 
-    The answer is 204 if there are none.
+    If there are no such rows, answer with the status 204.
     """
     sort = report.sort_of(query.parameters)
     with context.transaction() as tx:

@@ -10,10 +10,10 @@ from payments.store.db.connection import Transaction
 
 
 def add_note(context: RequestContext, about: NotesParameters, text: str) -> Note:
-    """Add a note to the payment or account that the parameters name.
+    """Add a note to the payment or account that `about` names.
 
-    Raises PageError (404) if the user may not see it, NoteError if the text is not allowed, and the errors of
-    `find_subjects`.
+    Raises PageError (404) if the user may not see the payment or account, NoteError if the text is not allowed, and the
+    errors of `find_subjects`.
     """
     with context.transaction() as tx:
         named, found = find_subjects(tx, context, about)
@@ -31,9 +31,9 @@ def list_notes(tx: Transaction, context: RequestContext, about: NotesParameters)
 
 
 def find_subjects(tx: Transaction, context: RequestContext, about: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return the kind and id of what the parameters name, and the notes' subjects that the user may see.
+    """Return what `about` names, such as "patient 17", and the matching subjects of notes that the user may see.
 
-    Raises PageError (422) if the parameters do not name either a payment or a patient. Raises AmbiguousIdError if
+    Raises PageError (422) unless `about` names either a payment or a patient. Raises AmbiguousIdError if
     several companies of the user have the payment.
     """
     scope = context.user.scope.narrowed_to_company(about.company)

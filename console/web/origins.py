@@ -24,9 +24,9 @@ def is_background(request: Request) -> bool:
 
 
 def referring_page(request: Request) -> str | None:
-    """Return the address of the page of this console on which the user was before.
+    """Return the address of the page of this console from which the user sent the request.
 
-    Returns None if the user came from another site, or if the page only loads itself again.
+    Returns None if the request came from another site, or if a page is only reloaded.
     """
     try:
         referer = urlsplit(request.headers.get("referer", ""))

@@ -72,8 +72,8 @@ def cells(
 ) -> Markup:
     """Return the cells of a row, in the order of the report's columns on a page.
 
-    `custom` holds macros by column key: a macro renders its cell from the whole row. `without` lists columns to leave
-    out. This is not a template macro, because a page has hundreds of cells and Python is faster.
+    `custom` maps the key of a column to a macro that renders the cell from the whole row. `without` lists the keys of
+    columns to leave out. A page has hundreds of cells, and Python renders them faster than a template macro.
     """
     parts = []
     for column in report.page_columns:

@@ -1,7 +1,7 @@
 """Ids of rows in paths: `{exception_id:row}` matches only digits.
 
-Otherwise `/exceptions/next` would also match the path of an exception. So a request to `/exceptions/next` with a wrong
-method is answered with 405.
+With `{exception_id}`, the path `/exceptions/next` would match the page of an exception. With `{exception_id:row}`, a
+request to `/exceptions/next` with a wrong method is answered with 405.
 """
 
 from starlette.convertors import StringConvertor, register_url_convertor

@@ -67,8 +67,8 @@ class Problem(BaseModel):
 class Rows(BaseModel):
     """Rows of a report.
 
-    `next` is the `after` of the page that follows, or null on the last page. `previous` is the `before` of the page
-    before, or null on the first page.
+    To get the next page, pass `next` as `after`; on the last page, `next` is null. To get the previous page, pass
+    `previous` as `before`; on the first page, `previous` is null.
     """
 
     rows: list[dict[str, Any]]
@@ -77,9 +77,9 @@ class Rows(BaseModel):
 
 
 class FlowPreview(BaseModel):
-    """Whether a payment would be sent to Billing (`flows`), the reason if not, and the state of the payment's month.
+    """Whether a payment would be sent to Billing (`flows`), otherwise the `reason`, and the state of its month.
 
-    `posted` is true if its amount would be in Billing without a biller's decision. `status` is the transmission status,
+    `posted` is true if the amount would be in Billing without a biller's decision. `status` is the transmission status,
     or null if the payment is not marked Paid. `next` is what to do, or null if nothing needs to be done.
     """
 
@@ -122,7 +122,7 @@ class RequeuePreviewResult(BaseModel):
 
 
 class RequeueRunStarted(BaseModel):
-    """The id of a run, and the number of matching payments. It may be lower than the confirmed number."""
+    """The id of a run, and its number of payments, which may be lower than the confirmed number."""
 
     run: int
     count: int

@@ -18,7 +18,7 @@ _Row = TypeVar("_Row")
 
 @dataclass(frozen=True)
 class ShortList(Generic[_Row]):
-    """The rows of a list with their records, in the order of `view`."""
+    """The rows of a list, and the record of each row. Both are sorted as `view` says."""
 
     rows: Sequence[_Row]
     records: Sequence[Record]
@@ -28,7 +28,7 @@ class ShortList(Generic[_Row]):
 def short_list(
     context: RequestContext, report: Report, sort: str | None, rows: Sequence[_Row], records: Sequence[Record]
 ) -> ShortList[_Row]:
-    """Return a list in the order that the request chooses. By default, the order of the rows does not change.
+    """Return the rows and their records, sorted by `sort`. If `sort` is None, keep their order.
 
     Raises PageError (422) for a sort that the report does not have.
     """

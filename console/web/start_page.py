@@ -40,7 +40,7 @@ class PartRequest(NamedTuple):
 class WorkCount:
     """The number of open exceptions in a work list.
 
-    `work` is the value of the list's filter by work. It is empty for all exceptions.
+    `work` is the value that selects the list in the filter of Billing Exceptions. It is empty for all exceptions.
     """
 
     label: str

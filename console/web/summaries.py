@@ -29,9 +29,10 @@ def show_summary(
     *,
     exact: bool,
 ) -> Response:
-    """Show the summary of up to SORTED_ROWS_MAX rows. If `exact`, show that of all rows, within TIME_LIMIT_MS.
+    """Show the summary of up to SORTED_ROWS_MAX rows or, if `exact`, of all rows within TIME_LIMIT_MS.
 
-    `read` is called with the filter and the limit of rows. A script receives only the text, other clients a page.
+    `read` is called with the filter `chosen` and the limit of rows. A script gets only the text of the summary, other
+    clients get a page.
     """
     found = _read_summary(context, lambda tx: read(tx, chosen, None if exact else SORTED_ROWS_MAX))
     path, given = context.request.url.path, dict(context.request.query_params)

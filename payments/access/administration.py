@@ -49,11 +49,11 @@ def add_user(tx: Transaction, administrator: User, user: User, password: NewPass
 def change_user(tx: Transaction, administrator: User, user: User, now: datetime, seen: User | None) -> None:
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
-    The scope may name a clinic as `company:clinic`. `seen` is the user as the administrator saw it before, None to skip
-    the comparison. Raises ChangedMeanwhileError if the user has changed since.
+    The scope may name a clinic as `company:clinic`. `seen` is the user as the administrator saw it. Raises
+    ChangedMeanwhileError if the stored user differs from `seen`. If `seen` is None, nothing is compared.
 
-    Raises UserError for the administrator's own account, and for a user whose scope was or would be beyond the
-    administrator's. Also raises the errors of `authentication.change_user` and `add_user`.
+    Raises UserError for the administrator's own account, and for a user whose old or new scope exceeds the
+    administrator's scope. Also raises the errors of `authentication.change_user` and `add_user`.
     """
     if _lock_managed(tx, administrator, user.name).name == administrator.name:
         raise UserError("you cannot change your own role; ask another administrator")
@@ -96,8 +96,8 @@ def audit_page(
 ) -> Page[AuditRow]:
     """Return a page of the audit history, by default newest first. Raises TooManyToSortError.
 
-    An administrator of some companies sees the actions of users who have no other companies, and only those that a user
-    performed after the user got these companies. Entries that concern another company are omitted.
+    An administrator of some companies sees the actions of users who have no other companies. Actions from before a user
+    got these companies are omitted, as are entries about another company.
     """
     visible = _visible_entries(administrator, query)
     if sort.column != audit.BY_TIME and not audit.summarize(tx, visible, SORTED_ROWS_MAX).is_complete:

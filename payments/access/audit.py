@@ -21,7 +21,7 @@ _UNIQUE_SORT_KEY = SortKey("id", "bigint")
 SORTS = {BY_TIME: (_UNIQUE_SORT_KEY,)} | {
     name: (SortKey(name, "text"), _UNIQUE_SORT_KEY) for name in ("who", "action", "subject", "address")
 }
-"""The sort keys of each column by which the history can be sorted. BY_TIME sorts by id: ids grow with the time."""
+"""The sort keys of each column by which the history can be sorted. BY_TIME sorts by id, which increases with time."""
 
 
 class AuditEntry(NamedTuple):

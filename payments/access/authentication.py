@@ -67,8 +67,9 @@ def add_user(tx: Transaction, user: User, password: NewPassword, now: datetime, 
 def change_user(tx: Transaction, user: User, now: datetime, who: str, seen: User | None = None) -> None:
     """Change the role and the scope of a user, effective immediately. Locks the user's row.
 
-    `seen` is the user as the caller saw it before, None to skip the comparison. Raises ChangedMeanwhileError if the
-    user has changed since. Raises UserError if there is no such user, or if `check_grant` refuses the scope.
+    `seen` is the user as the caller saw it. Raises ChangedMeanwhileError if the stored user differs from `seen`. If
+    `seen` is None, nothing is compared. Raises UserError if there is no such user, or if `check_grant` refuses the
+    scope.
     """
     before = lock_user(tx, user.name)
     user = replace(user, name=before.name)
@@ -142,10 +143,10 @@ def has_no_users(tx: Transaction) -> bool:
 
 
 def log_in(tx: Transaction, attempt: LoginAttempt, now: datetime, lifetime: timedelta) -> LoginResult:
-    """Start a browser session if the name and the password are correct. Return its token, or the refusing message.
+    """Start a browser session if the name and the password are correct. Return its token or the error message.
 
     `lifetime` is the time after which the session ends even if it is used. Failed logins are counted by name and by
-    address, and delay further logins. Commit even if the login is refused.
+    address, and delay further logins. So the caller must commit even if the login is refused.
     """
     if message := blocked_message(tx, attempt, now):
         return LoginResult(None, message)

@@ -41,10 +41,10 @@ def check_grant(tx: Transaction, user: User) -> None:
 
 
 def choose_clinics(tx: Transaction, companies: frozenset[str] | None, clinic_refs: Iterable[str]) -> Scope:
-    """Return the scope of clinics. A reference is a clinic id, or `company:clinic`.
+    """Return a scope that is limited to clinics. Each of `clinic_refs` is a clinic id, or `company:clinic`.
 
-    `companies` are the companies of the user. If it is None, the scope has the companies of the clinics. Raises
-    UserError for an unknown clinic, and for an id that several of the companies have.
+    `companies` are the companies of the user. If `companies` is None, the scope has the companies of the clinics.
+    Raises UserError for an unknown clinic, and for a clinic id that several of the companies have.
     """
     known = clinics.list_keys(tx, Scope(companies))
     chosen: set[ClinicKey] = set()

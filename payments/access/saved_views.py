@@ -52,9 +52,10 @@ _VIEW_COLUMNS = "id, company_id AS company, list_name, name, query, owner, is_sh
 
 
 def list_visible(tx: Transaction, user: User, list_name: str | None = None) -> list[SavedView]:
-    """Return the views that a user sees, sorted by name: the user's own views, and the shared views of their companies.
+    """Return the views that a user sees, sorted by name: the user's own, and those shared with the user's companies.
 
-    `list_name` limits them to one list. Shared views of a clinic that the user may not see are omitted.
+    If `list_name` is given, return only views of this list. Shared views of a clinic that the user may not see are
+    omitted.
     """
     of_list = "" if list_name is None else "AND list_name = :list_name"
     selected = f"SELECT {_VIEW_COLUMNS} FROM saved_views {_where_visible(user)} {of_list}"

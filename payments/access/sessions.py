@@ -56,7 +56,7 @@ class SessionUse:
 
     @property
     def idle_since(self) -> datetime:
-        """The earliest time at which a session that is still valid was last used."""
+        """A session is valid only if its last use is later than this time."""
         return self.at - self.idle_limit
 
 
@@ -132,7 +132,7 @@ def authenticate(tx: Transaction, credential: Credential, request: SessionUse) -
 
 
 def find_user_of_expired(tx: Transaction, token: str) -> str | None:
-    """Return the name of the user of an expired browser session. Call it for a session that is not valid.
+    """Return the name of the user of an expired browser session. Call it only if `authenticate` returns None.
 
     Returns None if the session was ended, if it expired more than RETENTION_AFTER_EXPIRY ago, or if the user is
     disabled.
@@ -197,7 +197,7 @@ def count_by_user(tx: Transaction, name: str, now: datetime) -> int:
 
 
 def reference_of(token: str) -> str:
-    """Return the `reference` that the SessionRow of this token has."""
+    """Return the `reference` of the SessionRow for the session or API token with this secret."""
     return _hash(token).hex()[:_REFERENCE_DIGITS]
 
 

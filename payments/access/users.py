@@ -56,7 +56,7 @@ def find(tx: Transaction, name: str) -> UserRow | None:
 
 
 def lock(tx: Transaction, name: str) -> UserRow | None:
-    """Lock a user and return the user, or None as `find` does. Locks: the row FOR NO KEY UPDATE."""
+    """Find a user as `find` does, and lock the row FOR NO KEY UPDATE. Return None if no user has this name."""
     return _find(tx, name, "FOR NO KEY UPDATE")
 
 

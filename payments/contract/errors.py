@@ -74,7 +74,7 @@ def _field_error(error: ErrorDetails, types: Mapping[str, type[BaseModel]]) -> E
 
 
 def _json_problem(body: bytes, json_error: str) -> str:
-    """Return why a body is not JSON: it has a byte that is not UTF-8 or a byte order mark, or the parser's message."""
+    """Return why a body is not JSON: an invalid UTF-8 byte, a byte order mark, or the parser's message."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -35,7 +35,7 @@ class _MatchesPattern:
 
 
 class _AsciiFastPath:
-    """Check an ASCII id without calling a Python function, which is faster. A function checks all other values."""
+    """Check ASCII ids with a pattern alone, because a Python function is slower. All other values need the function."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         in_ascii = core_schema.str_schema(strict=True, max_length=ID_CHARACTERS_MAX, pattern="^[!-~](?:[ -~]*[!-~])?$")
@@ -51,9 +51,9 @@ class _AsciiFastPath:
 
 
 def is_identifier(text: str) -> bool:
-    """Return whether a text is printable and neither begins nor ends with a space. The length is not checked.
+    """Return whether a text is printable, not empty, and has no space at its ends. The length is not checked.
 
-    No white space except the space counts as printable. Invisible characters count as unprintable, because two
+    The space is the only white space that counts as printable. Invisible characters count as unprintable, because two
     different ids could otherwise look the same. Ids are compared as they are written: blanks are never removed.
     """
     return (

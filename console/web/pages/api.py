@@ -57,7 +57,7 @@ from payments.store.db.connection import Transaction
 router = APIRouter(prefix="/api", responses=PROBLEMS, route_class=StrictBodyRoute)
 
 VIEW_ROWS_MAX = 100
-"""A response with more rows is an export, which requires the right to export."""
+"""The largest number of rows of a view. A request for more rows is an export and requires the right to export."""
 _LIMITS = (VIEW_ROWS_MAX, ROWS_MAX)
 FeedQuery = Annotated[ReportQuery[ClaimsFeedParameters], Depends(report_query(ClaimsFeedParameters, _LIMITS))]
 ExceptionsQuery = Annotated[ReportQuery[ExceptionsParameters], Depends(report_query(ExceptionsParameters, _LIMITS))]
@@ -75,7 +75,7 @@ def openapi(request: Request, _: Viewer) -> dict[str, Any]:
 
 @router.get("/claims-feed", responses=success_response(Rows))
 def claims_feed(query: FeedQuery, context: Viewer) -> Response:
-    """Return a page of the Claims Feed, newest save first. Pass `next` as `after` to get the page that follows."""
+    """Return a page of the Claims Feed, newest save first. To get the next page, pass `next` as `after`."""
     chosen, scope = select(context, query)
     with context.transaction() as tx:
         _audit(tx, context, CLAIMS_FEED, chosen.find, query.limit)

@@ -1,4 +1,4 @@
-"""The Payment Balancing API: the lines that differ, and the comparison with a Payment Log of the EMR."""
+"""The Payment Balancing API: lines on which the EMR and Billing differ, and comparison with an EMR Payment Log."""
 
 from collections.abc import AsyncIterator
 from itertools import islice

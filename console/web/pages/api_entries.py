@@ -45,7 +45,7 @@ def list_entries(
 
 @router.post("/entries", responses=success_response(EntryResult))
 def post(body: EntryBody, context: EntryPoster) -> Response:
-    """Post a manual entry to a patient's account. Repeated with the same request key, it posts nothing."""
+    """Post a manual entry to a patient's account. A repeated call with the same request key posts nothing."""
     posted = entry_actions.post(context, body.request())
     return JSONResponse({"entry": _json(posted), "before": posted.was_posted_before})
 
@@ -61,14 +61,14 @@ def show(entry_id: RowId, context: Viewer) -> Response:
 
 @router.post("/entries/{entry_id}/reverse", responses=success_response(EntryResult))
 def reverse(entry_id: RowId, body: ReversalBody, context: EntryPoster) -> Response:
-    """Reverse a manual entry by another one, which is returned. A second call changes nothing."""
+    """Reverse a manual entry: post an opposite entry, and return it. A second call changes nothing."""
     done = entry_actions.reverse(context, Reversal(entry_id, body.reason, body.deposit_date))
     return JSONResponse({"entry": _json(PostedEntry(done.reversal)), "before": done.was_reversed_before})
 
 
 @router.post("/entries/{entry_id}/link", responses=success_response(LinkResult))
 def link(entry_id: RowId, body: LinkBody, context: EntryPoster) -> Response:
-    """Link a manual entry to the payment of a closed month that it was made for."""
+    """Link a manual entry to a payment of a closed month. The entry was made for this payment."""
     return _link_result(entry_actions.link(context, LinkRequest(entry_id, LinkTarget(body.exception, body.payment))))
 
 

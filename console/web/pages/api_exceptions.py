@@ -75,7 +75,7 @@ def assign(exception_id: RowId, body: AssignRequest, context: Editor) -> Respons
 
 @router.post("/exceptions/{exception_id}/undo", responses=success_response(UndoResult))
 def undo(exception_id: RowId, body: UndoRequestBody, context: Editor) -> Response:
-    """Undo the decision on an exception: it is open again. New entries reverse the entries of an acceptance."""
+    """Undo the decision on an exception, and reopen the exception. New entries reverse the entries of an acceptance."""
     request = UndoRequest(exception_id, body.reason, deposit_date=body.deposit_date)
     undone = exception_actions.undo(context, request)
     posted = [

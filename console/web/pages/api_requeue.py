@@ -60,7 +60,7 @@ def preview(
 
 @router.get("/requeue-runs", responses=success_response(Rows))
 def list_all(query: Annotated[RunsQuery, Query()], context: Requeuer) -> Response:
-    """Return a page of the requeue runs, newest first. Pass `next` as `before` to get the page that follows."""
+    """Return a page of the requeue runs, newest first. To get the next page, pass `next` as `before`."""
     with context.transaction() as tx:
         page = requeue_runs.list_runs(tx, context.user.scope, query.before, PAGE_ROWS)
     beside = {"next": None if page.next_before is None else str(page.next_before), "previous": None}

@@ -47,7 +47,7 @@ def show(
     group: LineGroup | None = None,
     after: Count = 0,
 ) -> Response:
-    """Balance the selected days, and list the differences or the lines of one term. Default: the last full week."""
+    """Balance the selected days or the last full week. List the lines of `group`, by default all that differ."""
     scope = balanced_scope(query, context)
     chosen = with_default_days(query, context, scope)
     balance_filter = chosen.query(scope)
@@ -88,7 +88,7 @@ def _lines(
     group: LineGroup | None,
     uploaded: UploadedLog | None,
 ) -> Iterator[BalancedLine]:
-    """Yield the lines that the page lists. Lines that differ come from `balance`, others are read."""
+    """Yield the lines that the page lists. All lines of the EMR are read again; other groups come from `balance`."""
     if group is LineGroup.EMR:
         with reading_log(uploaded) as rows:
             yield from balancing.lines_of_group(tx, balance_filter, group, rows)
@@ -138,8 +138,8 @@ def _shown_choice(chosen: BalancingParameters, scope: Scope) -> BalancingParamet
 def balanced_scope(query: ReportQuery[BalancingParameters], context: RequestContext) -> Scope:
     """Return the scope to balance.
 
-    If a user who is limited to clinics has chosen no clinic, it is the first clinic of one of the user's companies.
-    Raises PageError (403) if the user has no clinic.
+    A user who is limited to clinics balances one clinic at a time: by default, the clinic with the first id. Raises
+    PageError (403) if the user has no clinic.
     """
     scope = context.scope_of(query.choice)
     if scope.clinics is None:
@@ -161,7 +161,7 @@ def _days(chosen: BalancingParameters, today: date) -> tuple[date, date]:
 
 
 def _shifted_period(balance_filter: BalanceFilter, days: int) -> tuple[date | None, date] | None:
-    """Return the period moved by some days. If the period has no start, the moved period has none.
+    """Return the first and the last day of the balance, moved by `days`. A period without a start keeps none.
 
     Returns None if the moved period ends outside the supported days.
     """

@@ -7,15 +7,16 @@ from payments.journeys import configuring
 from payments.store.db.connection import Transaction
 
 OFFERED_MAX = 500
-"""Maximum number of ids that a page contains. In a field with this many, any other known id can be entered too."""
+"""Maximum number of ids that a page contains for a field. If there are more, users can also enter an id by hand."""
 CHOSEN_MAX = 100
-"""Up to this number, ids are a list to choose from. In a longer list, typing an id is faster than finding it."""
+"""Maximum number of ids in a list to choose from. With more ids, users type, because searching a list is slower."""
 
 
 class OfferedIds(NamedTuple):
-    """The ids that a page offers. The page has a field for the company only if it offers several companies.
+    """The clinic and company ids that the filters of a page offer.
 
-    Up to `chosen_max` ids are a list to choose from. More ids are suggested while the user types.
+    A page has no company field if there is only one company. Up to `chosen_max` ids are shown as a list; more are
+    suggested while the user types.
     """
 
     clinics: list[str]

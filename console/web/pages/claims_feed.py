@@ -32,7 +32,7 @@ router = APIRouter(include_in_schema=False, route_class=LargeFormRoute)
 PAGE_ROWS = 50
 _NOTHING_SELECTED_MESSAGE = "No payments are selected."
 _ADDED_UP_MAX = 500
-"""Maximum number of selected payments that are added up. A page lists PAGE_ROWS."""
+"""Maximum number of selected payments that are added up: more than the PAGE_ROWS payments of a page."""
 
 
 class _RequeueForm(ReturnForm):

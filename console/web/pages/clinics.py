@@ -52,7 +52,7 @@ def _split(texts: list[str]) -> list[str]:
 
 
 class _SeenForm(PageQuery):
-    """Base class of the clinic forms, with the settings that the page showed, to detect concurrent changes."""
+    """Base class of the clinic forms. It holds the settings that the page showed, to detect concurrent changes."""
 
     clinic: Text = ""
     company: Text | None = None
@@ -78,7 +78,7 @@ class _SettingsForm(_SeenForm):
 
 
 class _CopyForm(_SeenForm):
-    """The clinic whose settings are copied, and the clinics that get them. Each is an id, or `company:id`."""
+    """The clinic whose settings are copied, and the clinics `to` that get them. A clinic is an id, or `company:id`."""
 
     to: list[Text] = Field(default_factory=list)
 
@@ -92,7 +92,7 @@ class _Conflict(NamedTuple):
 
 @router.get("/clinics")
 def show(choice: Annotated[_ClinicsQuery, Query()], context: Viewer) -> Response:
-    """Show the settings of all clinics. If the user compares with a clinic, the differences from it are highlighted."""
+    """Show the settings of the matching clinics. If the user compares with one clinic, highlight the differences."""
     chosen = _select_clinics(context, choice)
     return context.page(
         "clinics.html",

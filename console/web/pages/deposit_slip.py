@@ -17,7 +17,7 @@ from payments.journeys.reporting import Sort
 router = APIRouter(include_in_schema=False)
 
 ROWS_MAX = 2_000
-"""Maximum number of entries on a slip. A clinic has fewer on one day."""
+"""Maximum number of entries on a slip: more than a clinic has on one day."""
 
 
 @router.get("/deposit-slip")

@@ -39,7 +39,7 @@ def upload(file: Annotated[UploadFile, File()], context: Viewer) -> Response:
 
 @router.get("/{log_id}")
 def show(log_id: RowId, context: Viewer) -> Response:
-    """Show how the columns of an uploaded file were read, its first rows, and every problem."""
+    """Show how the columns of an uploaded file were read, its first rows, and its problems."""
     with context.transaction() as tx:
         log = load_log(tx, context, log_id)
         survey = survey_payment_log(io.BytesIO(log.body))

@@ -129,7 +129,7 @@ def add_note(exception_id: RowId, form: Annotated[_NoteForm, Form()], context: V
 
 
 def _act_and_answer(context: RequestContext, exception_id: int, form: ReturnForm, act: Callable[[], str]) -> Response:
-    """Perform an action on an exception, then show its current row. A script gets only the row, other clients the page.
+    """Perform an action on an exception. Send a script the exception's new row, and redirect other clients to a page.
 
     `act` performs the action, and returns the message about it.
     """

@@ -73,7 +73,7 @@ def show(query: ExceptionsQuery, context: Viewer, kept: _Kept = None) -> Respons
 
 
 def _tabs(context: RequestContext, chosen: ExceptionsParameters, work: ExceptionWork) -> list[Tab]:
-    """Return the tabs of the queues. A tab is its text, its address, whether it is shown, and its number of rows."""
+    """Return the tabs of the work queues. A tab is a text, an address, whether it is the current tab, and a count."""
     shown = (chosen.queue, chosen.work)
     # A tab counts what is open in a clinic or company; it has no other filter.
     cleared = dict.fromkeys(set(context.request.query_params) - {"clinic", "company"})

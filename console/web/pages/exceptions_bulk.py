@@ -55,7 +55,7 @@ class _MatchingForm(ReturnForm):
 
 
 class _SelectionForm(_MatchingForm):
-    """The selected exceptions. Each is its id and the version of the payment that was shown: `17.2`."""
+    """The selected exceptions, such as `17.2`: the id of the exception, and the shown version of the payment."""
 
     exception: _Seen = Field(default_factory=list)
 
@@ -69,7 +69,7 @@ class _DecisionForm(_SelectionForm):
 
 
 class BulkSummary(NamedTuple):
-    """The exceptions of an action, and the number of exceptions that it leaves out. Amounts are in dollars."""
+    """The exceptions that an action will change, and how many selected ones are left out. Amounts are in dollars."""
 
     rows: list[ExceptionRow]
     left_out: int
@@ -152,7 +152,7 @@ def decide(form: Annotated[_DecisionForm, Form()], context: Editor) -> Response:
 
 
 def act_on_each(selected: Iterable[SeenException], act: Callable[[SeenException], str]) -> list[ItemResult]:
-    """Call `act` with each exception, and return the results. After an unexpected error, the others are not tried."""
+    """Call `act` with each exception, and return the results. After an unexpected error, stop calling it."""
     results: list[ItemResult] = []
     is_interrupted = False
     for seen in selected:
@@ -181,7 +181,7 @@ def _sentence(text: str) -> str:
 def _action(context: RequestContext, form: _DecisionForm) -> Callable[[SeenException], str]:
     """Return a function that performs the action on one exception.
 
-    The function returns a text that says what it did, without the exception and the payment.
+    The function returns a text that says what it did. The text names neither the exception nor the payment.
     """
 
     def accept(seen: SeenException) -> str:

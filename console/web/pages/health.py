@@ -19,15 +19,15 @@ log = structlog.get_logger()
 async def alive() -> Response:
     """Answer as long as the console runs, even if its database does not answer. The endpoint needs no login.
 
-    A supervisor that restarts a console without an answer requests this endpoint. A restart would not help the
-    database.
+    A supervisor requests this endpoint, and restarts a console that does not answer. The database is not checked,
+    because restarting the console would not help it.
     """
     return JSONResponse({"status": "alive"})
 
 
 @router.get("/health")
 def health(request: Request) -> Response:
-    """Return whether the console and its database answer. The endpoint needs no login and shows nothing else.
+    """Return whether the console and its database answer. The endpoint needs no login and returns no other data.
 
     The status is 503 if the database does not answer or cannot be used, for example without row-level security.
     """

@@ -165,7 +165,7 @@ def unlink(entry_id: RowId, form: Annotated[_UnlinkForm, Form()], context: Entry
 
 
 def can_be_posted_by_hand(row: ExceptionRow) -> bool:
-    """Return whether an exception may have a difference that a manual entry settles."""
+    """Return whether a manual entry can be posted for this exception: one of a closed month, open or acknowledged."""
     return row.reason == FindingReason.CLOSED_MONTH and row.status in {FindingStatus.OPEN, FindingStatus.ACKNOWLEDGED}
 
 
@@ -174,7 +174,7 @@ def _today(context: RequestContext, company: str | None) -> date:
 
 
 def _open_exceptions(tx: Transaction, context: RequestContext, posted: PostedEntry) -> list[ExceptionRow]:
-    """Return the open exceptions of closed months to which an entry may be linked."""
+    """Return the exceptions to which an entry may be linked: open, of a closed month, and of its patient and clinic."""
     content = posted.entry.content
     scope = context.user.scope.narrowed_to_company(content.company_id)
     chosen = ExceptionFilter(reason=FindingReason.CLOSED_MONTH, patient=content.patient_id, scope=scope)

@@ -169,10 +169,10 @@ def _visible_warnings(context: RequestContext, warnings: Sequence[CloseWarning])
 
 @dataclass(frozen=True)
 class _MonthDetails:
-    """The totals of a month: for a closed month as stored at its close, otherwise the current ones.
+    """The totals of a month. The totals of a closed month are those stored at its close.
 
     `problem` is the reason why the month cannot be closed now. `is_intact` says whether the ledger still matches the
-    stored totals. It is None for a month that is not closed.
+    stored totals; for a month that is not closed, `is_intact` is None.
     """
 
     snapshot: Snapshot | None = None

@@ -19,7 +19,7 @@ TASK_EVENTS_MAX = 500
 
 @router.get("/operations", include_in_schema=False)
 def show(context: Operator) -> Response:
-    """Show the health of the installation. The page refreshes itself, so it sends no pings to workers."""
+    """Show the health of the installation. The page pings no workers, because it refreshes itself."""
     found = _read(context)
     return context.page("operations.html", found=found, reports=SECTIONS)
 

@@ -29,7 +29,7 @@ from payments.journeys.dashboard import ExceptionAgeCount, HourlyFlow, Overview,
 router = APIRouter(include_in_schema=False)
 
 WAITS_LONG, WAITS_TOO_LONG = timedelta(seconds=15), timedelta(minutes=5)
-"""The age of the oldest event from which its import is late, and from which it needs an operator."""
+"""Ages of the oldest waiting event: from the first on, the import is late; from the second on, it is urgent."""
 
 
 class _OverviewQuery(PageQuery):
@@ -38,7 +38,7 @@ class _OverviewQuery(PageQuery):
 
 @dataclass(frozen=True)
 class _UnpostedPayments:
-    """The payments that are not in Billing by cause, oldest first. Internal Payments are separate."""
+    """The payments that are not in Billing, summed by cause, oldest cause first. Internal Payments are separate."""
 
     rows: Sequence[UnpostedSum]
     internal: UnpostedSum | None
@@ -121,9 +121,9 @@ def overview(choice: Annotated[_OverviewQuery, Query()], context: Viewer) -> Res
 
 
 def _parts(seen: Overview, now: datetime, zone: ZoneInfo, queue: FeedFigures | None) -> dict[str, Any]:
-    """Return the data of the parts that show numbers of the overview, by the name of the part.
+    """Return the data of the parts of the start page that show numbers of `seen`, by the name of the part.
 
-    `queue` is the state of the feed. It is None for users who may not see it.
+    `queue` is the state of the feed. It is None for users who may not see the state.
     """
     return {
         "unposted": _UnpostedPayments.from_sums(seen.unposted, now),

@@ -41,7 +41,7 @@ PAGE_ROWS = 50
 
 
 class RunsQuery(PageQuery):
-    """Which runs the page lists: those with ids below `before`."""
+    """The position in the list of runs: the page lists runs with ids below `before`."""
 
     before: RowId | None = None
 

@@ -25,7 +25,7 @@ from payments.store.db.connection import Transaction
 router = APIRouter(include_in_schema=False)
 
 LISTS = {"/claims-feed": CLAIMS_FEED, "/exceptions": EXCEPTIONS, "/payment-log": PAYMENT_LOG, "/audit": AUDIT}
-"""By address: the lists whose views can be saved."""
+"""The lists whose views can be saved, by the address of the list."""
 _RIGHT_BY_LIST = {"/audit": Right.ADMINISTER}
 _Name = Annotated[
     str,

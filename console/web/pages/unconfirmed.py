@@ -1,4 +1,4 @@
-"""Companies, clinics and patients that events added and nobody confirmed. Users confirm them or retire empty ones."""
+"""Unconfirmed companies, clinics and patients, which events added. Users confirm them, or retire empty ones."""
 
 from typing import Annotated, Literal
 

@@ -23,7 +23,7 @@ def load_log(tx: Transaction, context: RequestContext, log_id: int) -> UploadedL
 
 @contextmanager
 def reading_log(log: UploadedLog | None) -> Iterator[Iterator[EmrLogRow] | None]:
-    """Yield the rows of an uploaded file, or None if there is no file.
+    """Yield an iterator over the rows of an uploaded file. If `log` is None, yield None.
 
     Raises PageError (422) for a row that cannot be read.
     """

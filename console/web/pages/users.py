@@ -40,7 +40,7 @@ class _PasswordForm(_NameForm):
 class _EnteredUser:
     """The values that were entered in the form of a user.
 
-    `companies` and `clinics` hold names. They are None for all companies and for all clinics.
+    `companies` and `clinics` hold the selected names. None means all companies or all clinics.
     """
 
     name: str
@@ -64,7 +64,7 @@ class _RoleForm(_NameForm):
     clinic: _Names
 
     def user(self) -> User:
-        """Return a user with this role and scope. Its clinics are named as the page shows them.
+        """Return a user with the entered role and scope. The scope names clinics as the page does.
 
         Raises UserError if neither all nor some companies are chosen, or neither all nor some clinics.
         """
