@@ -1,7 +1,7 @@
-"""Measure the migration to keys that begin with the company, on a filled database of the previous release.
+"""Measure the migration to keys whose first column is `company_id`, on a filled database of the previous release.
 
-`python -m bench.migrating` calls this module. A query runs repeatedly during every step, and its longest time is
-measured.
+`python -m bench.migrating` calls this module. It runs a query repeatedly during every step of the migration, and
+measures the slowest one.
 """
 
 import time

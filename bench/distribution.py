@@ -39,7 +39,7 @@ class DistributionTiming(NamedTuple):
 def measure(sizes: tuple[int, ...] = SIZES) -> list[DistributionTiming]:
     """Measure a distribution for each ledger size, and return the results.
 
-    A small ledger is measured three times (median).
+    A ledger of up to SHORT payments is measured three times, and the result is the median.
     """
     found = []
     for payments in sizes:

@@ -1,4 +1,4 @@
-"""A company whose payments PostgreSQL refuses because of their content, and events for the measurements."""
+"""Make PostgreSQL refuse the payments of one company, and generate events of that company and of the others."""
 
 import json
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Measure how one company's failing payments delay the others: `python -m bench.fairness [FAILING] [RATE]`.
 
-PostgreSQL refuses every payment of one company because of its content. FAILING of its payments arrive simultaneously,
-and more at a tenth of the rate. Meanwhile the other companies publish new payments at the rate.
+PostgreSQL refuses every payment of one company. FAILING payments of this company arrive simultaneously. Afterwards,
+more of them arrive at a tenth of RATE, while new payments of the other companies arrive at RATE.
 """
 
 import argparse

@@ -21,7 +21,7 @@ _METHODS = [method.value for method in Method]
 
 
 def create_clinics_and_patients(database_url: str, patients: int) -> None:
-    """Enable all charge types for the clinics, and save the patients."""
+    """Create the clinics with all charge types enabled, and insert the patients."""
     database = connect(database_url, application_name="bench")
     with transaction(database) as tx:
         for clinic in range(CLINICS):

@@ -25,9 +25,9 @@ EVENTS, ROUNDS, PAGE = 10_000, 3, 50
 
 
 class Round(NamedTuple):
-    """The result of one import. `rate` is in events per second. The costs are per event.
+    """The result of one import: the rate in events per second, and two costs per event.
 
-    They are CPU time in microseconds and write-ahead log in bytes.
+    `cpu_us` is CPU time in microseconds. `wal_bytes` is the size of the write-ahead log.
     """
 
     rate: float
@@ -99,14 +99,14 @@ def create_ledger(
 
 
 def use_ledger(testbed: Testbed, name: str) -> None:
-    """Connect the testbed to a ledger of `create_ledger`."""
+    """Connect the testbed to the database `name`, which `create_ledger` has created."""
     testbed.close()
     testbed.engines = replace(testbed.engines, database_url=with_database(testbed.server_url, name))
     testbed.opened.append(connect(testbed.engines.database_url, application_name="bench"))
 
 
 def drop_ledgers(testbed: Testbed, *names: str) -> None:
-    """Drop ledgers of `create_ledger`."""
+    """Drop the databases `names`, which `create_ledger` has created."""
     testbed.close()
     with psycopg.connect(libpq_url(testbed.server_url), autocommit=True) as connection:
         for name in names:

@@ -42,7 +42,7 @@ def measure_product(testbed: Testbed, events: int, importers: int) -> ImportMeas
 
 
 def measure_lower_bound(testbed: Testbed, events: int, processes: int, chunk_size: int) -> ImportMeasurement:
-    """Measure the lower bound: `processes` processes write the same rows without rules and locks."""
+    """Measure the lower bound: `processes` processes write the rows of an import, without its rules and locks."""
     testbed.start_round()
     with ExitStack() as stack:
         names = [f"floor-{number}" for number in range(processes)]

@@ -23,7 +23,7 @@ PROCESSES = 2
 class Contender:
     """A job queue to compare with: its worker command, its number of jobs, and its number of workers.
 
-    The number of jobs gives it a few seconds of work.
+    The number of jobs is chosen so that they take a few seconds.
     """
 
     name: str

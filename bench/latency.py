@@ -107,7 +107,7 @@ def measure_bare_celery(testbed: Testbed, rate: int, seconds: int) -> Latency:
 
 
 def median_run(runs: Sequence[Latency]) -> Latency:
-    """Return the median of each number over several runs at the same rate."""
+    """Return the medians of p50, p95 and p99 over several runs at the same rate."""
     return Latency(runs[0].rate, *map(statistics.median, zip(*(run[1:] for run in runs), strict=True)))
 
 

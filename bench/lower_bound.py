@@ -1,4 +1,4 @@
-"""Measure the lower bound of the import time: write the same rows as fast as possible, without rules and locks.
+"""Measure the lower bound of the import time: write the rows of an import as fast as possible, without its rules.
 
 This process does not check for duplicates, older versions, closed months or invalid events. It shows the speed limit of
 the servers. `bench.importing` starts this process.
@@ -33,7 +33,7 @@ _DETAIL_TEXT = "{amount_paid} {method} {charge_type} to {transaction_date}. {amo
 
 
 def main() -> None:
-    """Write the entries of the stream until the process is stopped."""
+    """Read the events of the stream and insert their rows, until the process is stopped."""
     database_url, redis_url, stream, consumer, chunk = sys.argv[1:]
     with connect_redis(redis_url) as feed, psycopg.connect(database_url, autocommit=True) as database:
         while True:

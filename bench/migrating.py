@@ -1,8 +1,8 @@
 """Measure how long a migration takes, and how long it blocks a query.
 
-`python -m bench.migrating [ROWS]` migrates ROWS payments to keys that begin with the company (`bench/company_keys.py`).
-`python -m bench.migrating [ROWS] --migration 0012` partitions ROWS rows of history. Like `workers.migrate`, this runs
-the migration and then creates the partitions of the coming months.
+`python -m bench.migrating [ROWS]` migrates ROWS payments to keys whose first column is `company_id`, with
+`bench/company_keys.py`. `python -m bench.migrating [ROWS] --migration 0012` partitions ROWS rows of history: it runs
+the migration and then creates the partitions of the coming months, like `workers.migrate`.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Move a company between two running stacks: `python -m bench.moving [PAYMENTS]`.
 
-Both stacks continuously import the events of other companies, which use the same ids. The EMR of the moving company
-saves payments throughout. Its publisher is paused as docs/how-to/move-a-company.md says. At the end, the program looks
-for lost and doubled payments, balances every company against its EMR, and prints how long the publisher was paused.
+Both stacks continuously import the events of other companies. All companies use the same ids of clinics, patients and
+payments. The moving company's EMR saves payments throughout, and its publisher is paused as
+docs/how-to/move-a-company.md says. At the end, the program looks for lost and doubled payments, balances every company
+against its EMR, and prints how long the publisher was paused.
 """
 
 import argparse

@@ -31,7 +31,7 @@ class Company:
 
     @property
     def clinics(self) -> list[str]:
-        """The clinics of the company. Other companies use the same ids."""
+        """The ids of the company's clinics. They are the same for every company."""
         return [f"clinic-{number}" for number in range(CLINICS)]
 
     def patients(self) -> Iterator[bytes]:
@@ -122,7 +122,7 @@ class Outbox:
         self.last_published = 0.0
 
     def write(self, event: bytes) -> None:
-        """Store an event in the transaction of the save, as the EMR does."""
+        """Store an event in the outbox and commit, as an EMR does when it saves a payment."""
         outbox.write(self._writer, event)
         self._writer.commit()
 

@@ -1,6 +1,6 @@
-"""Compare the time of console pages, 50 rows of a million payments each, with an indexed query for the same rows.
+"""Measure console pages of 50 rows among a million payments. Compare each with an indexed query for the same rows.
 
-Three times are measured in turn: that of the plain query, that of the console's queries, and that of the whole HTTP
+Three times are measured in turn: the time of that plain query, of the console's queries, and of the whole HTTP
 response with session, audit and rendering. Afterwards the search is measured (`bench/search.py`).
 """
 
@@ -73,7 +73,8 @@ class PageTiming(NamedTuple):
 def main() -> int:
     """Measure, print the tables and write them into the documentation.
 
-    Return 1 if a page or a search exceeds its limit, otherwise 0. Only figures of PAYMENTS payments are written.
+    Return 1 if a page or a search exceeds its limit, otherwise 0. Results are written only for a ledger
+    of PAYMENTS payments.
     """
     asked = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
     asked.add_argument("--payments", type=int, default=PAYMENTS)

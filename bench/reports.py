@@ -1,4 +1,6 @@
-"""Measure memory and time of each report in each format, with a million entries in a ledger that was never analyzed.
+"""Measure memory and time of each report in each format.
+
+By default, the ledger has a million entries and no planner statistics, because ANALYZE has never run.
 
 Each command runs in a separate process. *First row* is the time from the start of the process, including Python, until
 the first row arrives. *Peak memory* is the resident memory of the process that makes the report, without PostgreSQL.

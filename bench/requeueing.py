@@ -1,8 +1,8 @@
-"""Measure new payments while others are requeued: `python -m bench.requeueing [PAYMENTS] [RATE] [FAILING]`.
+"""Measure the latency of new payments during a requeue: `python -m bench.requeueing [PAYMENTS] [RATE] [FAILING]`.
 
 The requeued payments were Not Sent because the integration of their clinics was off. The retrier evaluates them again
-while new payments arrive at a fixed rate. PostgreSQL refuses FAILING further payments of one company. These wait for
-their retries meanwhile.
+while new payments arrive at a fixed rate. Meanwhile FAILING further payments of one company wait for their retries,
+because PostgreSQL refuses them.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def _measure(testbed: Testbed, rate: int, prefix: str) -> Latency:
 
 
 def _publish_waiting_entries(testbed: Testbed, count: int) -> None:
-    """Put failing payments of one company on the feed, in the state in which an importer leaves entries that failed."""
+    """Make PostgreSQL refuse one company, and put `count` of its payments on the feed as entries that await a retry."""
     refuse_company(testbed)
     testbed.publish(failing_events(count, "failing"))
     streams = Streams.from_settings(testbed.feed, testbed.settings)
@@ -91,7 +91,7 @@ def _switch_clinics(testbed: Testbed, now: datetime, *, integration: bool) -> No
 
 
 def _requeue_all(testbed: Testbed) -> int:
-    """Requeue all payments that are Not Sent, and enqueue their retry. Return the number of payments."""
+    """Requeue all payments that are Not Sent, and enqueue the task that retries them. Return the number of payments."""
     with transaction(testbed.database) as tx:
         run = requeue_runs.start_run(tx, FeedFilter(status=Status.NOT_SENT), datetime.now(UTC), "bench")
     has_more = True

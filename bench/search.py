@@ -82,10 +82,10 @@ TEXTS = (
 
 
 class SearchTiming(NamedTuple):
-    """Median milliseconds of a search by scope.
+    """Median milliseconds of one search, measured in several scopes, and its number of hits in the last scope.
 
-    `small_clinic` is a clinic with 100 payments, `keys` a clinic in each of two companies, `clinics` two clinics of a
-    company. `answer` is the median time of the whole page for all companies.
+    The scope `small_clinic` is a clinic with 100 payments, `keys` is one clinic in each of two companies, and `clinics`
+    is two clinics of one company. `answer` is the time of the whole page for all companies.
     """
 
     all_companies: float

@@ -1,4 +1,4 @@
-"""Run servers with durable settings, a new ledger and the product's services for a benchmark."""
+"""Run PostgreSQL and Valkey with durable settings, and the product's services on a new ledger, for a benchmark."""
 
 import os
 import sys

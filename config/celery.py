@@ -59,7 +59,7 @@ def celery_settings(engines: Engines) -> dict[str, object]:
 def fail_fast(configuration: dict[str, object]) -> dict[str, object]:
     """Return the configuration, changed so that sending fails immediately if the broker is down.
 
-    Commands and pages use it.
+    Commands and pages use the changed configuration.
     """
     options = configuration["broker_transport_options"]
     no_retries = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}

@@ -38,14 +38,14 @@ class Engines:
     def named(cls, database_url: str, redis_url: str, broker_url: str | None = None) -> Self:
         """Return Engines with these URLs.
 
-        Without `broker_url`, the broker uses the database after the feed's in Redis.
+        Without `broker_url`, the broker is the Redis database whose number follows the feed's database number.
         """
         return cls(database_url, redis_url, broker_url or default_broker_url(redis_url))
 
     def environment(self) -> dict[str, str]:
         """Return environment variables that pass these URLs to a child process.
 
-        If the broker URL is derived from REDIS_URL, its variable is empty, so that errors of the child name REDIS_URL.
+        CELERY_BROKER_URL is empty if the broker URL is derived from REDIS_URL. So the child's errors name REDIS_URL.
         """
         is_derived = self.broker_url == default_broker_url(self.redis_url)
         return {
@@ -57,7 +57,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class StackFile:
-    """The content of `run/stack.json`. It tells commands with the same PAYMENTS_HOME about a running stack."""
+    """The content of `run/stack.json`. Commands with the same PAYMENTS_HOME read it to find a running stack."""
 
     supervisor_pid: int
     engines: Engines
@@ -98,7 +98,7 @@ def running_stack(home: Path) -> StackFile | None:
 
 
 def write_running_stack(home: Path, stack: StackFile) -> None:
-    """Write the stack file atomically. Only its owner may read it, because the URLs contain passwords."""
+    """Write the stack file atomically. Only the file's owner can read it, because the URLs contain passwords."""
     path = _stack_file_path(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")

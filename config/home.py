@@ -7,7 +7,7 @@ from pathlib import Path
 def default_home() -> Path:
     """Return the directory `.payments/` in the checkout that contains this file.
 
-    If the project is installed elsewhere, return `.payments/` in the current directory.
+    If this file is not in a checkout, return `.payments/` in the current directory.
     """
     checkout = Path(__file__).resolve().parent.parent
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / ".payments"

@@ -22,8 +22,8 @@ SENTINEL_TIMEOUT_SECONDS = 2
 FAILOVER_SOCKET_TIMEOUT_SECONDS = 5
 """A client of Sentinels waits this time for a reply of the primary, unless its URL sets another time.
 
-If a primary freezes, a process waits this long once for each of its connection pools. No command blocks for longer than
-a second.
+If a primary freezes, each connection pool of a process waits once for this time. A blocking command needs less: it
+blocks for at most a second.
 """
 _CANNOT_WRITE_ERRORS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 
@@ -31,11 +31,11 @@ _CANNOT_WRITE_ERRORS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED")
 def make_redis_client(url: str, *, socket_timeout: int = 15, **options: Any) -> redis.Redis:
     """Return a client for a normalized URL, with RESP2 and no retries. The client connects at its first command.
 
-    `socket_timeout` is the time in seconds that it waits for a reply. `options` are other connection options of
-    redis-py. Options in the URL take precedence.
+    `socket_timeout` is the longest time in seconds that the client waits for a reply. `options` are other
+    connection options of redis-py. Options in the URL take precedence.
 
     If the server refuses a write because it cannot write, the client closes that connection. Its next command opens a
-    new one, which reaches the new primary through the address that moved or through the Sentinels.
+    connection to the new primary, which the Sentinels name or to which the address in the URL now leads.
 
     A client of Sentinels asks them for the primary at each new connection, and waits at most
     FAILOVER_SOCKET_TIMEOUT_SECONDS for replies. Its commands raise MasterNotFoundError, a ConnectionError, if no
@@ -97,14 +97,14 @@ def primary_address(client: redis.Redis) -> str | None:
 def says_cannot_write(error: BaseException) -> bool:
     """Return whether an error of Redis means that the server accepts no writes at present.
 
-    The server is a replica, has too few replicas (`min-replicas-to-write`), or became a replica while a command was
-    blocked.
+    This is so if the server is a replica, has too few replicas (`min-replicas-to-write`), or became a replica while a
+    command was blocked.
     """
     return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_CANNOT_WRITE_ERRORS)
 
 
 class _Leaving:
-    """Mixin for connections of redis-py: close the connection after a reply that the server cannot write.
+    """Mixin for connections of redis-py: close the connection after an error that says that the server cannot write.
 
     The command, or the pipeline, still reads its other replies.
     """
@@ -122,7 +122,7 @@ class _Leaving:
 
 @cache
 def _leaving(base: type[Any]) -> type[Any]:
-    """Return a subclass of a connection class with `_Leaving`."""
+    """Return a subclass of `base`, a connection class of redis-py, with the mixin `_Leaving`."""
     return type(f"Leaving{base.__name__}", (_Leaving, base), {})
 
 

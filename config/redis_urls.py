@@ -8,7 +8,7 @@ from config.redis_options import database_number, normalize_redis_options
 from config.urls import EngineUrl, join_engine_url, split_engine_url
 
 _SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
-"""For each scheme of a URL that names Sentinels: the scheme of the URLs of single servers."""
+"""Maps the scheme of a URL of Sentinels to the scheme of a URL of one server."""
 _SCHEMES = ("redis", "rediss", "unix", *_SENTINEL_SCHEMES)
 _EXPECTED_SCHEMES = "redis://, rediss://, unix:///, redis+sentinel:// or rediss+sentinel://"
 _SERVICE_AND_DATABASE = re.compile(r"/(?P<service>[A-Za-z0-9._-]{1,64})(?:/(?P<database>.*))?", re.DOTALL)
@@ -24,9 +24,9 @@ class SentinelUrl:
     service: str
     """The name under which the Sentinels watch the primary and its replicas."""
     primary_url: str = field(repr=False)
-    """Credentials, database and options of the primary, as the URL of a server. Its host is a placeholder."""
+    """A URL with the credentials, database and options of the primary. The host in this URL is a placeholder."""
     sentinel_url: str = field(repr=False)
-    """Credentials and TLS options of the Sentinels, as the URL of a server. Its host is a placeholder."""
+    """A URL with the credentials and TLS options of the Sentinels. The host in this URL is a placeholder."""
 
 
 def normalize_redis_url(text: str) -> str:
@@ -65,7 +65,7 @@ def split_sentinel_url(redis_url: str) -> SentinelUrl | None:
 
 
 def default_broker_url(redis_url: str) -> str:
-    """Return the URL of the next database after the feed's, on the same Redis server."""
+    """Return `redis_url` with the next database number. The broker uses this database on the feed's server."""
     return with_redis_database(redis_url, redis_database(redis_url) + 1)
 
 
@@ -80,7 +80,7 @@ def redis_database(redis_url: str) -> int:
 
 
 def to_kombu_url(redis_url: str) -> str:
-    """Return a normalized URL in the form that kombu reads, without options. It differs for Unix sockets and Sentinels.
+    """Return a normalized URL in kombu's form, without options. kombu's form differs for Unix sockets and Sentinels.
 
     kombu would fail on options that only redis-py knows. Time-outs, TLS options and options of Sentinels are passed as
     Celery settings instead (`config.redis_clients`).

@@ -26,7 +26,7 @@ class SettingGroup(BaseModel):
 
 
 class EngineSettings(SettingGroup):
-    """The addresses of PostgreSQL and Redis, and the folder of the embedded ones."""
+    """The addresses of PostgreSQL and Redis, and the folder for the data of embedded servers."""
 
     database_url: DatabaseUrl | None = Field(None, repr=False)
     """PostgreSQL 15 or newer, for example `postgresql://billing@db:5432/payments?sslmode=verify-full`, with a database
@@ -65,8 +65,9 @@ class FeedSettings(SettingGroup):
     """TOML file with the keys with which companies sign their events. The importer, the retrier and the intake read it
     once, when they start."""
     signatures_required: Names = ()
-    """`all` also rejects the events of companies without a key. A list of companies, separated by commas, means that
-    each of them must have a key: otherwise these services do not start. A company with a key must always sign."""
+    """With `all`, events of companies without a key are rejected too. With a list of companies, separated by commas,
+    the importer, the retrier and the intake start only if every listed company has a key. A company with a key must
+    always sign."""
 
     retry_ladder: Durations = parse_durations("5s,30s,2m,10m,30m,2h,5h,10h")
     """Backoff schedule: the longest delay before each retry. After the last step the payment is Not Sent with the

@@ -65,7 +65,8 @@ class Settings(FeedSettings, EngineSettings):
     flower_port: Port = 5555
     """Port of Flower."""
     flower_user: Name | None = None
-    """Name of Flower's login. Flower requires a login if both engines are named by URL."""
+    """Name of Flower's login. The login is optional only if `payments up` starts PostgreSQL or Redis and
+    `PAYMENTS_BIND_ADDRESS` is a loopback address."""
     flower_password: SecretStr | None = None
     """Password of Flower's login. Set both or neither."""
 

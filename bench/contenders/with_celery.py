@@ -1,4 +1,4 @@
-"""The Celery contender. It has the product's Celery settings, or only the broker URL with BENCH_SETTINGS=bare.
+"""The Celery contender. It has the product's Celery settings; with BENCH_SETTINGS=bare, only the broker URL.
 
 `work` runs a worker of two processes. `enqueue FIRST COUNT` enqueues jobs.
 """
