@@ -52,9 +52,9 @@ def describe_error(error: BaseException) -> str | None:
 
 
 def engine_setting(error: BaseException) -> str | None:
-    """Return the name of the setting that contains the URL of the server that caused this error.
+    """Return the setting whose URL leads to the server that caused an error: DATABASE_URL or REDIS_URL.
 
-    The server cannot be reached, or rejects the URL or the user. For any other error, return None.
+    The server cannot be reached, or rejects the URL or the user. For an error with another cause, return None.
     """
     from redis.exceptions import RedisError
 

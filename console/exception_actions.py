@@ -20,7 +20,7 @@ from payments.store.db.connection import Transaction
 def accept(
     tx: Transaction, actor: Actor, row: ExceptionRow, deposit_date: date | None, seen: SeenException | None = None
 ) -> AcceptanceResult:
-    """Accept an exception. If `seen` is given, its payment must still have the version that the user saw.
+    """Accept an exception. If `seen` is given, the payment must be unchanged since the user saw the exception.
 
     Raises the DecisionError of `adjusting.accept`.
     """
@@ -37,7 +37,7 @@ def accept(
 def acknowledge(
     tx: Transaction, actor: Actor, row: ExceptionRow, reason: str, seen: SeenException | None = None
 ) -> None:
-    """Acknowledge an exception. If `seen` is given, its payment must still have the version that the user saw.
+    """Acknowledge an exception. If `seen` is given, the payment must be unchanged since the user saw the exception.
 
     Raises the DecisionError of `adjusting.acknowledge`.
     """

@@ -33,7 +33,7 @@ SECTIONS: dict[str, Report] = {
     "dead_letters": details.DEAD_LETTERS,
     "feed": reports.FEED,
 }
-"""By key: the lists that the Health page and the API show."""
+"""The lists that the Health page and the API show, by key."""
 _COMPANIES_NAMED_MAX = 5
 
 

@@ -40,9 +40,9 @@ def set_clinic(tx: Transaction, actor: Actor, update: SettingsUpdate, default_ti
 
 
 def schedule_close(tx: Transaction, actor: Actor, month: CompanyMonth) -> list[CloseWarning]:
-    """Schedule a month to be closed in the coming night. Return the warnings about payments to resolve before.
+    """Schedule a month to be closed in the coming night. Return the warnings about payments to resolve before then.
 
-    Raises ClosingError.
+    Raises the ClosingError of `closing.schedule`.
     """
     warnings = closing.schedule(tx, *month, actor.now, actor.name)
     actor.record(tx, "scheduled month", str(month), f"{len(warnings)} payments to resolve", month.company_id)
@@ -76,9 +76,9 @@ def requeue(tx: Transaction, actor: Actor, keys: Sequence[str], scope: Scope) ->
 
 
 def start_requeue_run(tx: Transaction, actor: Actor, feed_filter: FeedFilter, confirmed: int | None) -> StartedRun:
-    """Start a run that requeues all payments that match.
+    """Start a run that requeues all payments that match the filter. Return the started run.
 
-    Raises MoreThanConfirmedError if more payments match than `confirmed`.
+    Raises MoreThanConfirmedError if more than `confirmed` payments match.
     """
     started = requeue_runs.start_run(tx, feed_filter, actor.now, actor.name, confirmed)
     detail, company_id = ", ".join(criteria(feed_filter)), feed_filter.scope.only_company
@@ -87,13 +87,13 @@ def start_requeue_run(tx: Transaction, actor: Actor, feed_filter: FeedFilter, co
 
 
 def stop_requeue_run(tx: Transaction, actor: Actor, run_id: int, company_id: str | None) -> None:
-    """Cancel a run after its current chunk. `company_id` is the only company of its payments, or None."""
+    """Cancel a run after its current chunk. `company_id` is the run's company, or None for several companies."""
     requeue_runs.stop_run(tx, run_id, actor.now)
     actor.record(tx, "requeue stopped", f"run {run_id}", company_id=company_id)
 
 
 def resume_requeue_run(tx: Transaction, actor: Actor, run_id: int, company_id: str | None) -> None:
-    """Resume a run that was cancelled. `company_id` is the only company of its payments, or None."""
+    """Resume a run that was cancelled. `company_id` is the run's company, or None for several companies."""
     requeue_runs.resume_run(tx, run_id, actor.now)
     actor.record(tx, "requeue resumed", f"run {run_id}", company_id=company_id)
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Acceptance:
-    """The exceptions that a command accepts, by id. `scope` limits the payments whose keys are printed.
+    """The exceptions that a command accepts, by id. Exceptions outside `scope` are not accepted.
 
-    `confirmed` holds what the preview of each exception showed, by the id of the exception.
+    `confirmed` maps the id of each exception to the result of its preview.
     """
 
     database: Database
@@ -48,8 +48,7 @@ class Acceptance:
         """Accept each exception, and return how many were accepted.
 
         If `has_to_ask`, first ask for confirmation, with the number of exceptions and the sum of their entries. Raises
-        CommandError if the answer is no. If the entries of an exception differ from the confirmed entries, it stays
-        open.
+        CommandError if the answer is no. An exception stays open if its entries differ from the confirmed entries.
         """
         if not has_to_ask:
             return sum(self._accept(exception_id) for exception_id in self.exception_ids)

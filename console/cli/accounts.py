@@ -131,7 +131,7 @@ def distribute(  # noqa: PLR0913 (each parameter is an option)
     limit: LimitOption = None,
     raw: RawOption = False,
 ) -> None:
-    """Apply payments to patients' charges, by the four rules, as the nightly run does.
+    """Apply payments to patients' charges by the four rules of distribution, as the nightly run does.
 
     On a terminal the command asks for confirmation, with the number and the sum of the allocations.
     """

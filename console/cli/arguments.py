@@ -99,7 +99,7 @@ RawOption = Annotated[
 
 
 def check_order(since: date | None, until: date | None) -> None:
-    """Check that a period does not end before it begins. Otherwise its report would be empty: raises BadParameter."""
+    """Raise BadParameter if a period ends before it begins. The report of such a period would be empty."""
     if since and until and until < since:
         raise typer.BadParameter(f"{until} is before --from {since}", param_hint="'--to'")
 

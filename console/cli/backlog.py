@@ -81,7 +81,7 @@ def _poll(context: CliContext) -> Iterator[Backlog]:
 def _read(feed: Streams, database: Database) -> Backlog:
     """Read the backlog. The feed is read before the ledger, so that no entry is missed.
 
-    An entry is in the ledger before it is acknowledged.
+    An importer commits an entry to the ledger before it acknowledges the entry on the feed.
     """
     from redis.exceptions import RedisError
 

@@ -120,7 +120,7 @@ def _open_log(path: Path | None) -> Iterator[Iterator[EmrLogRow] | None]:
 def _print_lines(balance: Balance, output: Output, *, every_line: bool) -> None:
     """Print the number of equal lines, and list the lines that differ.
 
-    If `every_line`, list all of these, otherwise only lines that are unexplained or have notes.
+    If `every_line`, list every line that differs. Otherwise list only those that are unexplained or have notes.
     """
     all_lines = balance.equal + balance.different
     same = f"{balance.equal:,} of {all_lines:,} payments are equal on both sides."

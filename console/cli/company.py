@@ -122,7 +122,7 @@ def list_companies(
 
 @app.command("confirm", epilog="Example: payments company confirm acme")
 def confirm_company(company: CompanyArgument) -> None:
-    """Confirm a company. It was added by an event, or retired by a user. The confirmation is recorded."""
+    """Confirm a company that was added by an event or retired by a user. The confirmation is recorded."""
     confirming.confirm(company)
 
 

@@ -85,7 +85,7 @@ def _wait_until_imported(context: CliContext, company_id: str, wait_seconds: flo
 
 
 def _wait_for_older_writers(database: Database) -> None:
-    """Wait for the transactions that began before the company was marked as moved. They may still change its rows."""
+    """Wait for the transactions that began before the company was marked as moved. These can still change its rows."""
     from payments.journeys import company_export
     from payments.store.db.connection import transaction
 

@@ -50,9 +50,10 @@ def import_folder(folder: Path) -> tuple[Manifest, bool]:
 
 
 def _reserve(database: Database, table: str, ids: IdRange) -> int:
-    """Reserve row ids. Return the number to add to an exported id to get the reserved id.
+    """Reserve row ids of a table. An exported id plus the returned number is a reserved id.
 
-    Imports that need new ids wait while ids are reserved. So the ids are reserved in short steps.
+    Other transactions that need new ids of the table wait during an attempt. So each attempt is short, and is repeated
+    up to _RESERVATIONS_MAX times. Raises CommandError if all attempts fail.
     """
     from payments.journeys import company_import
     from payments.store.db.connection import is_transient, transaction
@@ -69,7 +70,7 @@ def _reserve(database: Database, table: str, ids: IdRange) -> int:
 
 @contextmanager
 def _progress(label: str, manifest: Manifest) -> Iterator[Callable[[int], None]]:
-    """Show how many bytes of an export are done. Yield a function that adds to this number."""
+    """Show how many bytes of an exported folder are processed. Yield a function that adds to this number."""
     done = 0
     with progress_bar(f"{label} {manifest.company_id}", sum(each.bytes for each in manifest.tables)) as update:
 

@@ -117,7 +117,7 @@ def reverse(
     yes: YesOption = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Reverse a manual entry: post another one that names it. Its link to a payment ends.
+    """Reverse a manual entry: post an opposite entry that refers to it, and end the reversed entry's link to a payment.
 
     A second call changes nothing. On a terminal the command asks for confirmation.
     """
@@ -143,7 +143,7 @@ def reverse(
 
 @app.command(epilog="Example: payments entries link 412 --exception 17")
 def link(entry_id: IdArgument, *, exception: ExceptionOption = None, payment: PaymentOption = None) -> None:
-    """Link a manual entry to the payment of a closed month that it was made for. The exception is computed again."""
+    """Link a manual entry to the payment that it was posted for. This updates the payment's exception."""
     from payments.journeys import linking, manual_entries
 
     request = linking.LinkRequest(entry_id, _target(exception, payment))

@@ -1,7 +1,8 @@
 """Files with one event per line, for `payments emr publish` and `payments company late-events`.
 
-A line is the JSON of an event. The bytes of a signed event must not change, and may contain line ends. So its line is
-another JSON object, with the bytes in base64 and the signature: `{"event_base64": "...", "signature": "..."}`.
+The line of an unsigned event is its JSON. The bytes of a signed event must not change, and can contain line ends. So
+the line of a signed event is another JSON object, with the bytes in base64 and the signature:
+`{"event_base64": "...", "signature": "..."}`.
 """
 
 import base64
@@ -70,9 +71,9 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def load_sign(path: Path) -> Sign:
-    """Return a function that signs events. Its keys are those of a key file: the last key of the event's company.
+    """Return a function that signs an event with the last key that a key file has for the event's company.
 
-    If the company has no key, the function returns None.
+    If the company has no key, the returned function returns None.
     """
     last = {company: SigningKey(*list(keys.items())[-1]) for company, keys in read_keys(path).items()}
 
@@ -84,9 +85,9 @@ def load_sign(path: Path) -> Sign:
 
 
 def keeping_signatures(sign: Sign | None) -> Sign:
-    """Return a function that signs events with `sign`.
+    """Return a function that signs an event with `sign`.
 
-    If `sign` returns None, it returns the signature of a SignedBody.
+    Without a signature from `sign`, a SignedBody keeps its own signature, and any other event gets None.
     """
 
     def sign_or_keep(body: bytes) -> str | None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def find_exception(tx: Transaction, exception_id: int, scope: Scope = EVERYTHING) -> ExceptionRow:
-    """Return the exception with this id. `scope` limits its companies, and determines how the payment's key is printed.
+    """Return the exception with this id in the scope. The scope determines how its payment's key is printed.
 
-    Raises DecisionError if there is no such exception.
+    Raises DecisionError if the scope has no such exception.
     """
     from payments.core.finding import DecisionError
     from payments.journeys import reporting

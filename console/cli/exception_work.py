@@ -172,7 +172,7 @@ def undo(
 
 
 def _undo(tx: Transaction, request: UndoRequest, *, is_preview: bool = False) -> tuple[str, UndoResult]:
-    """Undo a decision. Return the sentence about it, and its result."""
+    """Undo the decision on an exception. Return a sentence that describes the effect, and the result."""
     from console import exception_actions
     from payments import exception_wording
 

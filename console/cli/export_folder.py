@@ -22,10 +22,10 @@ OnBytes = Callable[[int], None]
 
 
 def begin(folder: Path, company_id: str) -> Manifest | None:
-    """Prepare a folder for the export of a company. The folder may not exist, be empty, or hold an interrupted export.
+    """Prepare a folder for the export of a company. If the folder holds a complete export of it, return the manifest.
 
-    If the folder holds a complete export of this company, return the manifest, otherwise None. Raises CommandError if
-    the folder holds anything else.
+    Otherwise return None: create the folder if it is missing, and remove the files of an interrupted export of this
+    company. Raises CommandError if the folder holds anything else.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = {each.name for each in folder.iterdir()}

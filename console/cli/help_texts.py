@@ -30,7 +30,7 @@ def _join_lines(text: str) -> str:
 def _value_name(option: Any) -> str:
     """Return the name that the help shows for an option's value.
 
-    A flag has no value. For an enumeration, the choices are its name.
+    The name for an enumeration is the list of its choices. The name for a flag is empty, because it has no value.
     """
     if option.is_flag:
         return ""

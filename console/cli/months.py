@@ -149,9 +149,9 @@ def verify(company: CompanyArgument, month: MonthArgument) -> None:
 
 
 def _differences(verified: Verification) -> str:
-    """Return a text that says how a month differs from its close.
+    """Return a text that says how a month's totals differ from those stored at its close.
 
-    Its amounts may differ although its total is equal.
+    The payments total can be unchanged although amounts by method, charge type, clinic or user differ.
     """
     now, then = verified.snapshot.payments_total, verified.stored_total
     if now != then:

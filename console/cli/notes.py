@@ -59,7 +59,7 @@ app.command("list", epilog="Example: payments notes list --payment north/p-1001/
 
 
 def _subjects(tx: Transaction, parameters: NotesParameters) -> tuple[str, list[NoteSubject]]:
-    """Return the kind and id of what the options name, and the subjects whose notes to read.
+    """Return the chosen payment or patient as text, such as `patient P-1042`, and the subjects whose notes are shown.
 
     Raises CommandError if the options do not name exactly one payment or patient.
     """

@@ -18,7 +18,7 @@ class Output(NamedTuple):
     """How a report is printed.
 
     `limit` is the maximum number of rows. 0 means all rows, and None means the default of the format. Unless `is_raw`,
-    text in CSV gets a protection, so that spreadsheets do not read it as a formula.
+    text in CSV is escaped, so that spreadsheets do not run it as a formula.
     """
 
     output_format: OutputFormat = OutputFormat.TABLE

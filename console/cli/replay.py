@@ -149,7 +149,7 @@ def _run(context: CliContext, resources: Resources, ranges: Sequence[ReplayRange
 
 @contextmanager
 def _celery_application(context: CliContext) -> Iterator[None]:
-    """Configure the Celery application to fail fast, so that tasks can be enqueued."""
+    """Make the Celery application that enqueues tasks, and close it after the block. It fails fast without a broker."""
     from config.celery import celery_settings, fail_fast
     from tasks.app import close_app, make_app
 

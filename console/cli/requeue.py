@@ -1,4 +1,4 @@
-"""`payments requeue`: evaluate payments that are not in Billing again, with the current settings."""
+"""`payments requeue`: re-evaluate payments that are not in Billing, with the current settings."""
 
 # ruff: noqa: PLC0415 (imports inside functions keep `payments --help` fast)
 

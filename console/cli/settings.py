@@ -123,7 +123,7 @@ def show_history(
 
 @app.command("confirm", epilog="Example: payments settings confirm north --company acme")
 def confirm_clinic(clinic: ClinicArgument, company: CompanyOption) -> None:
-    """Confirm a clinic and its company. It was added by an event, or retired by a user.
+    """Confirm a clinic that was added by an event or retired by a user. Its company is confirmed too.
 
     The confirmation is recorded.
     """

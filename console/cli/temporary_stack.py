@@ -92,10 +92,9 @@ class TemporaryStack:
         return StackError(problem, self._log)
 
     def stop(self) -> None:
-        """Stop the stack: terminate it, and kill it if that fails.
+        """Stop the stack: terminate it, if necessary twice, and then kill it.
 
-        If it is still running after a timeout, or after a second Ctrl-C, it is terminated once more before it is
-        killed.
+        The next attempt begins after a timeout or another Ctrl-C.
         """
         for seconds in (STOP_SECONDS_MAX, SECOND_STOP_SECONDS_MAX):
             self._process.terminate()

@@ -200,7 +200,7 @@ class _ScopeChoice:
         return self.companies is None and self.clinics is None and not self.all_companies
 
     def applied_to(self, tx: Transaction, before: Scope) -> Scope:
-        """Return the scope `before`, with the chosen companies and clinics instead of its own.
+        """Return the scope `before` with its companies and clinics replaced by the chosen ones.
 
         If neither the options nor `before` name a company, use the companies of the clinics. With `--all-companies`,
         return EVERYTHING. Raises UserError if a clinic is unknown, or if several of the companies have it.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountParameters:
-    """The patient whose account a report shows, and its company."""
+    """The patient whose account a report shows, and the company of the account."""
 
     patient: str = parameter(
         "Patient", "The patient's id.", option="", metavar="PATIENT", required=True, size=20, is_search=True
@@ -123,7 +123,7 @@ def account_records(rows: Iterable[AccountRow]) -> list[Record]:
 
 
 def refund_records(rows: Iterable[RefundRow]) -> list[Record]:
-    """Return the refunds of an account that a biller must check as records."""
+    """Return a record for each refund that a biller must check."""
     from payments import wording
 
     return [

@@ -29,7 +29,7 @@ ITEM_HEADINGS = {
     "date_differences": "Date differences",
 }
 ITEMS = tuple(ITEM_HEADINGS)
-"""The reconciling items in the order of their subtraction."""
+"""The reconciling items, in the order in which the report subtracts them from the EMR total."""
 _LATER_ITEM = "manual"
 _ITEM_COLUMNS = tuple(
     Column(key, heading, ColumnKind.MONEY) for key, heading in ITEM_HEADINGS.items() if key != _LATER_ITEM

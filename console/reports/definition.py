@@ -13,7 +13,7 @@ from console.reports.output import Record, Value
 from payments.core.sorting import Sort
 
 MONEY_HEADING_MAX = 12
-"""A heading of amounts that is longer is broken on a terminal, so that its column stays narrow."""
+"""A terminal breaks longer headings of amounts into lines, so that these columns stay narrow."""
 
 
 class ColumnKind(StrEnum):
@@ -80,7 +80,7 @@ class Column:
 
     @property
     def terminal_heading(self) -> str:
-        """The column's heading on a terminal. For times it contains UTC.
+        """The column's heading on a terminal. The heading of times ends with `(UTC)`.
 
         Long headings of amounts are broken at spaces.
         """
@@ -101,7 +101,8 @@ class Report:
     - `page`: the columns on a page. If it is empty, they are the columns of `table`.
     - `noun`: what a row is, for example `payment`.
     - `empty`: the message of a report without rows.
-    - `total_of`: the column whose sum is shown. On pages it is `summed_on_page` if that is given.
+    - `total_of`: the column whose sum is shown.
+    - `summed_on_page`: the column whose sum pages show instead, if it is given.
     - `counted_by`: if a record represents several rows, the column with the number of rows.
     - `parameters`: the dataclass of the filters.
     - `order`: the sort of pages and files if the user chooses none.

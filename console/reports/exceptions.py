@@ -141,7 +141,7 @@ class ExceptionsParameters:
     owner: str | None = parameter("Owner", "Only exceptions of this user.", size=10, is_advanced=True)
 
     def of_user(self, name: str) -> Self:
-        """Return these parameters for a user: the choice `mine` becomes the exceptions of the user with this name."""
+        """Return these parameters for a user. If `work` is `mine`, `owner` becomes the name of this user."""
         return replace(self, owner=name) if self.work is WorkChoice.MINE else self
 
     def query(self, scope: Scope) -> ExceptionFilter:

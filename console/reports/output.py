@@ -98,7 +98,7 @@ def escape_formulas(text: str) -> str:
     """Return a text with an apostrophe at each place where a spreadsheet might begin a formula.
 
     These places are the beginning of the text, and after a separator in it: a comma, a semicolon or a tab. Quotation
-    marks alone do not help. A program that separates by semicolons reads them as a part of a cell.
+    marks alone do not help: a program that separates cells by semicolons reads the marks as a part of a cell.
     """
     return _FORMULA_PATTERN.sub(r"\1'", text)
 

@@ -83,8 +83,8 @@ def parameter(label: str, help_text: str, kind: ParameterKind = ParameterKind.TE
 def first_day(label: str = "From", day: str = "day", default: str = "no limit") -> Any:
     """Return the field for the first day of a period.
 
-    `day` names the date that is compared, for the help text. `default` says which days a report has if the field is
-    empty.
+    Both other arguments are parts of the help text. `day`: the kind of date, such as "transaction date". `default`: the
+    days that an empty field selects.
     """
     return parameter(label, f"The first {day}. Default: {default}.", ParameterKind.DAY, option="--from")
 

@@ -1,4 +1,4 @@
-"""The Patient Payment Log: its entries, its entries with the charges that they pay, and its sums by a column."""
+"""The Patient Payment Log in three forms: entries, entries with the charges that they pay, and sums by a column."""
 
 # ruff: noqa: PLC0415 (a command imports what is heavy when it runs, so that `payments --help` answers immediately)
 
@@ -197,7 +197,7 @@ def log_records(rows: Iterable[PaymentLogRow]) -> Iterator[Record]:
 
 
 def expanded_log_records(rows: Iterable[tuple[PaymentLogRow, Sequence[AppliedRow]]]) -> Iterator[Record]:
-    """Yield the rows as records. Each record lists the charges to which the payment of the row was applied."""
+    """Yield the entries as records. Each record lists the charges to which the entry's payment was applied."""
     return ({**row._asdict(), "applied": [*map(_applied_record, applied)]} for row, applied in rows)
 
 

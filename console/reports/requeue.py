@@ -127,7 +127,7 @@ def run_records(runs: Iterable[RequeueRun]) -> list[Record]:
 
 
 def criteria(feed_filter: FeedFilter) -> list[str]:
-    """Return the criteria of a filter as texts for a list."""
+    """Return the criteria of a filter as texts, such as `clinic north`."""
     from payments import posted_wording, wording
 
     companies, clinics = (sorted(ids or ()) for ids in (feed_filter.scope.companies, feed_filter.scope.clinics))

@@ -79,7 +79,7 @@ TRENDS = Report(
 
 
 def with_period(feed_filter: FeedFilter, today: date) -> FeedFilter:
-    """Return a filter of the trends with its first and last day. Without dates, these are the last twelve weeks."""
+    """Limit a filter to the last twelve weeks. A filter with a first or last day is returned unchanged."""
     if feed_filter.since or feed_filter.until:
         return feed_filter
     return replace(feed_filter, since=today - timedelta(days=today.weekday(), weeks=WEEKS_DEFAULT - 1), until=today)

@@ -13,7 +13,7 @@ from console.web.formats import format_utc_input
 
 
 def is_filtered(report: Report, chosen: Any) -> bool:
-    """Return whether a report is filtered. Empty values do not count, because a form also sends its empty fields."""
+    """Return whether a report is filtered. Its sort, its grouping and the empty fields of its form do not count."""
     described = parameters_of(report.parameters or type(chosen)).values()
     return any(
         getattr(chosen, each.name) not in {None, each.default}
@@ -33,7 +33,7 @@ class ActiveFilter(NamedTuple):
 
 @pass_context
 def active_filters(context: Context, report: Report, chosen: Any) -> list[ActiveFilter]:
-    """Return the filters whose value in the address of the page differs from their default."""
+    """Return the filters to which the address of the page gives another value than the default."""
     if chosen is None or report.parameters is None:
         return []
     given = context["context"].request.query_params
@@ -47,7 +47,7 @@ def active_filters(context: Context, report: Report, chosen: Any) -> list[Active
 def field_text(field: Parameter, chosen: Any) -> str:
     """Return the text to show in the field of a filter.
 
-    `chosen` holds the parsed filters, or the texts that were sent. It is None if nothing was sent.
+    `chosen` is the object with the parsed filters, a mapping of the texts that were sent, or None if nothing was sent.
     """
     if isinstance(chosen, Mapping):
         return str(chosen.get(field.name, ""))

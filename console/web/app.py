@@ -105,7 +105,7 @@ def create_app(settings: Settings, engines: Engines) -> FastAPI:
 
 
 def page_paths() -> frozenset[str]:
-    """Return the paths of all pages that a link can open. The navigation shows no other pages."""
+    """Return the paths of all pages that accept GET. The navigation links to no other pages."""
     routes = (route for page in PAGES for route in page.router.routes)
     return frozenset(route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ()))
 
@@ -121,11 +121,9 @@ async def _add_security_headers(request: Request, call_next: Callable[[Request],
 
 
 def _cache_control(request: Request, response: Response) -> str:
-    """Return the value of Cache-Control.
+    """Return the value of Cache-Control: a year for a static file with a hash in its address, otherwise `no-store`.
 
-    It is one year if the address of a static file has a hash, otherwise `no-store`.
-
-    An error may be gone at the next request, and a static file without a hash may change.
+    Errors are not cached, because the next request can succeed. Static files without a hash can change.
     """
     address = f"{request.url.path}?{request.url.query}"
     is_found = response.status_code in {200, 206, 304}

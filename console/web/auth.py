@@ -44,7 +44,7 @@ FormFields = Annotated[FormData, Depends(read_form)]
 class RequireRight:
     """Dependency that requires a right of the user. A test checks that every page has this dependency.
 
-    With `with_any_password`, a user with a temporary password may also use the page.
+    With `with_any_password`, a user with a temporary password can also use the page.
     """
 
     def __init__(self, right: Right, *, with_any_password: bool = False) -> None:
@@ -95,11 +95,11 @@ Configurer = Annotated[RequestContext, Depends(RequireRight(Right.CONFIGURE))]
 Exporter = Annotated[RequestContext, Depends(RequireRight(Right.EXPORT))]
 Operator = Annotated[RequestContext, Depends(RequireRight(Right.OPERATE))]
 Administrator = Annotated[RequestContext, Depends(RequireRight(Right.ADMINISTER))]
-"""The contexts that pages declare. Each of them requires its right."""
+"""A page declares its context with one of the types above. Each type requires one right of the user."""
 
 
 def session_context(request: Request) -> RequestContext | None:
-    """Return the context of a request for an error page, which needs it for the navigation.
+    """Return the context of a request, so that an error page can show the user's navigation.
 
     Returns None without a valid session or token, or if the database does not answer.
     """
@@ -114,7 +114,7 @@ def session_context(request: Request) -> RequestContext | None:
 
 
 def session_use(request: Request, now: datetime) -> SessionUse:
-    """Return how a request uses a session: the time of the request, and how long a session may be idle."""
+    """Return how a request uses a session: the request's time and address, whether it is a refresh, the idle limit."""
     idle_limit = timedelta(minutes=app_state(request).settings.session_idle_minutes)
     return SessionUse(now, idle_limit, client_address(request), is_background=is_background(request))
 

@@ -8,7 +8,7 @@ FILE_BYTES_MAX = 10_000_000
 """The largest file that can be uploaded. A form with 100,000 ticked rows is smaller."""
 _BODY_BYTES_MAX = FILE_BYTES_MAX + 100_000
 _DISCARDED_BYTES_MAX = 10 * FILE_BYTES_MAX
-"""If a body is too large, its rest is read up to this size. Otherwise a browser shows a broken connection."""
+"""The rest of a body that is too large is read up to this size, so that the browser shows the error."""
 
 
 class BodyLimit:

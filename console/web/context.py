@@ -109,7 +109,7 @@ class RequestContext:
 
     @property
     def access(self) -> Access:
-        """The access that PostgreSQL grants to the user: to the data and the users of the user's companies."""
+        """The access that PostgreSQL grants to the request: to the rows of the user's companies."""
         return Access(self.user.scope.companies)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
@@ -143,14 +143,14 @@ class RequestContext:
         return ZoneInfo(name if name in known_timezones() else "UTC")
 
     def today_in(self, scope: Scope) -> date:
-        """Return the current date of the companies in a scope. In different time zones, return the latest date."""
+        """Return the current date of the companies in a scope. If their time zones differ, return the latest date."""
         with self.transaction() as tx:
             return choosing.current_day(tx, scope, self.now)
 
     def day_bounds(self, since: date | None, until: date | None) -> tuple[datetime | None, datetime | None]:
-        """Return the beginning of the first day and the end of the last day. For a day that is None, return None.
+        """Return when the day `since` begins and when the day `until` ends. The result for a missing day is None.
 
-        Days are in the time zone of the user's company. For a user of several companies, they are in that of the
+        Days are in the time zone of the user's companies. If their time zones differ, days are in the time zone of the
         installation.
         """
         with self.transaction() as tx:
@@ -167,7 +167,7 @@ class RequestContext:
         """Return the user's scope, limited to the company, clinic or patient that the request has chosen.
 
         - Raises PageError (404) if Billing does not have the company or clinic.
-        - Raises PageError (403) if the user may not see the company or clinic.
+        - Raises PageError (403) if the user cannot see the company or clinic.
         - Raises AmbiguousIdError if several companies of the user have the clinic or patient.
         """
         if choice == ScopeChoice():

@@ -10,7 +10,7 @@ from payments.store.db.connection import Transaction
 
 
 def post(context: RequestContext, request: EntryRequest) -> PostedEntry:
-    """Post a manual entry. Raises EntryError if a rule refuses it, or if the user may not see what it names."""
+    """Post a manual entry. Raises EntryError if a rule refuses it, or if it refers to data that the user cannot see."""
     with context.transaction() as tx:
         posted = manual_entries.post(tx, request, context.now, context.user.audit_name, context.user.scope)
         _audit(tx, context, "posted manual entry", posted, posted_message(posted))
@@ -18,7 +18,10 @@ def post(context: RequestContext, request: EntryRequest) -> PostedEntry:
 
 
 def reverse(context: RequestContext, request: Reversal) -> Reversed:
-    """Reverse a manual entry. Raises EntryError, and PageError (404) if the user may not see the entry."""
+    """Reverse a manual entry.
+
+    Raises the EntryError of `manual_entries.reverse`, and PageError (404) if the user cannot see the entry.
+    """
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = manual_entries.reverse(tx, request, context.now, context.user.audit_name, context.user.scope)
@@ -28,7 +31,10 @@ def reverse(context: RequestContext, request: Reversal) -> Reversed:
 
 
 def link(context: RequestContext, request: LinkRequest) -> Linked:
-    """Link a manual entry to a payment. Raises EntryError, and PageError (404) if the user may not see the entry."""
+    """Link a manual entry to a payment.
+
+    Raises the EntryError of `linking.link`, and PageError (404) if the user cannot see the entry.
+    """
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = linking.link(tx, request, context.now, context.user.audit_name, context.user.scope)
@@ -37,7 +43,10 @@ def link(context: RequestContext, request: LinkRequest) -> Linked:
 
 
 def unlink(context: RequestContext, request: Unlinking) -> Linked:
-    """End the link of a manual entry. Raises EntryError, and PageError (404) if the user may not see the entry."""
+    """End the link of a manual entry.
+
+    Raises the EntryError of `linking.unlink`, and PageError (404) if the user cannot see the entry.
+    """
     with context.transaction() as tx:
         entry = visible_entry(tx, context, request.entry_id)
         done = linking.unlink(tx, request, context.now, context.user.audit_name, context.user.scope)
@@ -47,7 +56,7 @@ def unlink(context: RequestContext, request: Unlinking) -> Linked:
 
 
 def visible_entry(tx: Transaction, context: RequestContext, entry_id: int) -> PostedEntry:
-    """Return a manual entry with its payment. Raises PageError (404) if the user may not see it."""
+    """Return a manual entry with its payment. Raises PageError (404) if the user cannot see it."""
     try:
         return manual_entries.show(tx, entry_id, context.user.scope)
     except EntryError as error:

@@ -1,4 +1,4 @@
-"""The models of the API's bodies for manual entries."""
+"""The request and response bodies of the API for manual entries."""
 
 from typing import Annotated, Any
 
@@ -19,9 +19,9 @@ RequestKey = Annotated[
 
 
 class EntryBody(Body):
-    """A manual entry to post. The same `request_key` in the same company posts once.
+    """A manual entry to post. Requests with the same `request_key` in the same company post only one entry.
 
-    `exception` or `payment` names what the entry is for; what the body leaves out is then taken from that payment.
+    `exception` or `payment` names the payment that the entry is for. Omitted fields are then taken from that payment.
     """
 
     request_key: RequestKey
@@ -66,7 +66,10 @@ class EntryResult(BaseModel):
 
 
 class ReversalBody(Body):
-    """Why an entry is reversed. The deposit date of the reversal is by default that of the entry."""
+    """The reason for a reversal, and the reversal's deposit date.
+
+    By default, the deposit date is that of the entry, or the current day if that month is closed.
+    """
 
     reason: GivenReason
     deposit_date: Day | None = None
@@ -80,15 +83,15 @@ class LinkBody(Body):
 
 
 class UnlinkBody(Body):
-    """Why a link is ended."""
+    """The reason for ending a link."""
 
     reason: GivenReason
 
 
 class LinkResult(BaseModel):
-    """The payment of a link that was made or ended, and what Billing lacks of the EMR's amount now.
+    """The payment of a link that was made or ended, and the dollars of the EMR's amount that Billing still lacks.
 
-    `settled` tells whether nothing is left to decide. `before` is true if nothing had to be changed.
+    `settled` is true if nothing is left to decide. `before` is true if the request changed nothing.
     """
 
     payment: str

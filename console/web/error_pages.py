@@ -57,7 +57,7 @@ _NEXT_STEP_BY_CONFLICT: dict[type[Exception], str] = {
     MoreThanConfirmedError: "Go back: the page shows what matches now. Check it and confirm again.",
     UserError: "Go back, correct the entry and try again.",
 }
-"""The errors of journeys that are answered with status 409, with the user's next step."""
+"""Errors of the journeys, with the user's next step for each. The response to these errors has the status 409."""
 _SESSION_ENDED_BEFORE_ACTION = "Your session has ended, so nothing was done. Log in, and fill in the form again."
 LOGOUT_PATH = "/logout"
 _OWN_ACCOUNT_PATH = "/own-account"

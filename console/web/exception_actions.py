@@ -21,7 +21,7 @@ from payments.store.db.connection import Transaction
 def accept_if_unchanged(context: RequestContext, seen: SeenException, deposit_date: date | None) -> AcceptanceResult:
     """Accept an exception if the payment has not changed since the user saw the exception.
 
-    Raises PageError (404) if the user may not see the exception. Raises DecisionError if the payment has changed or the
+    Raises PageError (404) if the user cannot see the exception. Raises DecisionError if the payment has changed or the
     exception cannot be accepted.
     """
     with context.transaction() as tx:
@@ -43,7 +43,7 @@ def acknowledge_if_unchanged(context: RequestContext, seen: SeenException, reaso
 def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
     """Undo the decision on an exception, and return the reversing entries.
 
-    Raises PageError (404) if the user may not see the exception, and DecisionError if its decision cannot be undone.
+    Raises PageError (404) if the user cannot see the exception, and DecisionError if its decision cannot be undone.
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, request.finding_id)
@@ -53,7 +53,7 @@ def undo(context: RequestContext, request: UndoRequest) -> UndoResult:
 def assign(context: RequestContext, assignment: Assignment) -> ExceptionRow:
     """Change the owner of an exception. Return the exception as it was before.
 
-    Raises PageError (404) if the user may not see the exception, and DecisionError if the assignment is not possible.
+    Raises PageError (404) if the user cannot see the exception, and DecisionError if the assignment is not possible.
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, assignment.finding_id)
@@ -73,7 +73,7 @@ def claim_next(context: RequestContext, exception_filter: ExceptionFilter) -> Ex
 def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
     """Add a note to an exception.
 
-    Raises PageError (404) if the user may not see the exception, and NoteError if the text is not allowed.
+    Raises PageError (404) if the user cannot see the exception, and NoteError if the text is not allowed.
     """
     with context.transaction() as tx:
         row = visible_exception(tx, context, finding_id)
@@ -84,7 +84,7 @@ def add_note(context: RequestContext, finding_id: int, body: str) -> Note:
 
 
 def visible_exception(tx: Transaction, context: RequestContext, finding_id: int) -> ExceptionRow:
-    """Return an exception. Raises PageError (404) if it does not exist or the user may not see it."""
+    """Return an exception. Raises PageError (404) if it does not exist or the user cannot see it."""
     row = reporting.exception(tx, finding_id, context.user.scope)
     if row is None:
         raise PageError(404, f"There is no exception {finding_id}.", "Reload Billing Exceptions.")

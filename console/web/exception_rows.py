@@ -24,7 +24,7 @@ _NEXT_STEP_BY_REASON = {
 
 
 def row_values(tx: Transaction, context: RequestContext, rows: Sequence[ExceptionRow], back: str) -> dict[str, Any]:
-    """Return what the template of the rows needs besides the rows.
+    """Return the values, other than the rows, that the template of the rows needs.
 
     `back` is the address of the page to which the forms in the rows return.
     """
@@ -41,14 +41,14 @@ def row_values(tx: Transaction, context: RequestContext, rows: Sequence[Exceptio
 
 
 def owner_names(tx: Transaction, context: RequestContext) -> list[str]:
-    """Return the names of the users to whom the user may assign exceptions."""
+    """Return the names of the users to whom this user can assign exceptions."""
     return [each.name for each in assigning.list_owners(tx, context.user.scope)]
 
 
 def with_kept(rows: Sequence[ExceptionRow], kept: Sequence[ExceptionRow], sort: Sort) -> list[ExceptionRow]:
     """Return a page of rows together with the kept rows, in the order of the list.
 
-    The kept rows were decided on this page.
+    The kept rows are exceptions that the user has decided on this page.
     """
     shown = {row.id for row in rows}
     found = [*rows, *(row for row in kept if row.id not in shown)]
@@ -56,7 +56,7 @@ def with_kept(rows: Sequence[ExceptionRow], kept: Sequence[ExceptionRow], sort: 
 
 
 def read_kept(tx: Transaction, context: RequestContext, kept: str | None) -> list[ExceptionRow]:
-    """Return the decided rows that stay on a list, if the user may see them.
+    """Return the decided rows that stay on a list. Rows that the user cannot see are left out.
 
     `kept` matches KEPT_PATTERN.
     """
@@ -66,7 +66,7 @@ def read_kept(tx: Transaction, context: RequestContext, kept: str | None) -> lis
 
 
 def address_keeping_row(back: str, finding_id: int) -> str:
-    """Return the address of a list with a decided row that stays. The browser scrolls to this row."""
+    """Return the address `back` of a list, extended so that a decided row stays and the browser scrolls to it."""
     path, _, query = back.partition("?")
     if path != "/exceptions":
         return back

@@ -35,8 +35,8 @@ class UndoResult(BaseModel):
 class AssignRequest(Body):
     """The new owner of an exception: a user's name, or null for nobody.
 
-    `seen_owner` is the owner that the caller has seen. An empty text means that there was none. Without `seen_owner`
-    nothing is compared.
+    `seen_owner` is the owner that the caller has seen. An empty text means that there was none. If the owner has
+    changed since then, the request fails. Without `seen_owner` nothing is compared.
     """
 
     owner: Text | None
@@ -51,7 +51,7 @@ class AssignResult(BaseModel):
 
 
 class NextRequest(Body):
-    """The company and the queue from which the caller gets the next exception. Without them it may be any exception."""
+    """The company and the queue from which the caller gets the next exception. Both are optional."""
 
     company: Text | None = None
     queue: QueueChoice | None = None
@@ -81,7 +81,7 @@ class NoteBody(Body):
 class SubjectNoteBody(NoteBody):
     """The text of a note on a payment, by its printed key, or on the account of a patient.
 
-    `company` selects one company.
+    `company` is needed if several companies have the payment or the patient.
     """
 
     payment: Text | None = None

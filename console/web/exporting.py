@@ -25,7 +25,7 @@ class FileFormat(StrEnum):
 
 
 class Export(NamedTuple):
-    """A list to export, with functions that count and read its rows. `subject` is its subject in the audit history."""
+    """A list to export, with functions that count and read its rows. `subject` names the list in the audit history."""
 
     report: Report
     file_format: FileFormat

@@ -38,7 +38,7 @@ def _without_nul(value: object) -> object:
 
 
 STORABLE_PATTERN = r"^[^\x00]*$"
-"""The pattern in OpenAPI of a text without NUL. `Storable` checks the text first, because its message is readable."""
+"""The pattern in OpenAPI for a text without NUL. `Storable` rejects such a text first, with a readable message."""
 Storable = BeforeValidator(_without_nul)
 TEXT_CHARACTERS_MAX = PRINTED_KEY_CHARACTERS_MAX + ID_CHARACTERS_MAX + len(":")
 Text = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX, pattern=STORABLE_PATTERN), Storable]
@@ -215,7 +215,7 @@ def _to_query(parameter_class: type[_Parameters], given: BaseModel) -> ReportQue
 
 
 def _declare(read: Callable[..., Any], model: type[BaseModel], source: Any) -> None:
-    """Set the signature of `read`, from which FastAPI reads the model and whether its source is a query or a form."""
+    """Set the signature of `read`. It tells FastAPI the model, and whether `source` is a query or a form."""
     given = inspect.Parameter("given", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Annotated[model, source])
     read.__signature__ = inspect.Signature([given])  # type: ignore[attr-defined]
 
