@@ -1,4 +1,4 @@
-"""Proxies in front of a server: one adds TLS, and one gives a Unix socket a port of 127.0.0.1."""
+"""Proxies in front of a server. One adds TLS. The other accepts TCP connections for a server on a Unix socket."""
 
 import socket
 import ssl

@@ -118,7 +118,7 @@ def serve(app: Celery, settings: Settings, login: str | None) -> None:
 
 
 def persistence_options(folder: Path) -> list[str]:
-    """Return the options that make Flower store its tasks in this folder. If it is not writable, nothing is stored."""
+    """Return the options that make Flower store its tasks in `folder`, or store nothing if `folder` is not writable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_writable = os.access(folder, os.W_OK)
@@ -153,7 +153,7 @@ def _celery_app(engines: Engines) -> Celery:
 
 
 def _with_separate_keys(configuration: dict[str, object]) -> dict[str, object]:
-    """Return the Celery configuration with Redis keys of its own for unacknowledged messages.
+    """Return the Celery configuration for Flower, with separate Redis keys for unacknowledged messages.
 
     With the workers' keys, Flower would redeliver the workers' messages.
     """

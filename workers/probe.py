@@ -17,9 +17,9 @@ from workers.runtime.heartbeat_file import Heartbeat, read_heartbeats
 
 SERVICES = ("intake", "importer", "retrier", "backoffice", "scheduler")
 MAX_AGE_SECONDS = 90.0
-"""Longer than the time between two heartbeats of a healthy process.
+"""The default age in seconds at which the last progress of a process is too old.
 
-The process may wait 15 seconds for each server that does not answer.
+A healthy process makes progress more often, although it waits up to 15 seconds for a server that does not answer.
 """
 
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[str]:
-    """Return a sentence for each process of the service that fails the probe, or one sentence if there is no process.
+    """Return a sentence for each failing process of the service, or a sentence that says that there is no process.
 
     `given` holds the arguments of the command.
     """
@@ -54,7 +54,7 @@ def find_problems(home: Path, service: str, given: argparse.Namespace) -> list[s
 
 
 def _problem_of(heartbeat: Heartbeat, max_age_seconds: float, *, must_be_ready: bool) -> str:
-    """Return the problem of a process, as the end of a sentence. The text is empty if there is no problem."""
+    """Return the problem of a process, such as "is not connected to Redis", or an empty text."""
     age_seconds = time.monotonic() - heartbeat.progress_seconds
     # After a restart of the machine the monotonic clock begins again.
     if not 0 <= age_seconds <= max_age_seconds:

@@ -1,4 +1,4 @@
-"""An address that leads to the primary, as a load balancer does. Old connections stay with the old primary."""
+"""A TCP proxy that leads to the current primary, like a load balancer. Old connections stay with the old primary."""
 
 import socket
 import threading

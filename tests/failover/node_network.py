@@ -1,4 +1,4 @@
-"""The network of the nodes. Each node has a namespace on one bridge, or all nodes use 127.0.0.1."""
+"""The network of the nodes: either a network namespace for each node and a bridge, or 127.0.0.1 for all nodes."""
 
 import os
 import subprocess
@@ -25,15 +25,15 @@ class LoopbackNetwork:
         return self.gateway
 
     def inside(self, _node: int) -> list[str]:
-        """Return the prefix that makes a command run on a node: an empty one, because all nodes share this machine."""
+        """Return the command prefix of a node. The prefix is empty, because all nodes share this machine."""
         return []
 
     def cut(self, node: int) -> None:
-        """Do nothing: this network cannot cut off a node."""
+        """Raise NotImplementedError, because this network cannot cut off a node."""
         raise NotImplementedError(f"node {node} is on 127.0.0.1")
 
     def join(self, node: int) -> None:
-        """Connect a node again."""
+        """Raise NotImplementedError, because no node can be cut off."""
         raise NotImplementedError(f"node {node} is on 127.0.0.1")
 
 
@@ -74,7 +74,7 @@ class BridgedNetwork(LoopbackNetwork):
         return f"{self._net}.{10 + node}"
 
     def inside(self, node: int) -> list[str]:
-        """Return the prefix that makes a command run in the namespace of a node."""
+        """Return the command prefix of a node. With this prefix, a command runs in the node's namespace."""
         return ["ip", "netns", "exec", self._namespace_name(node)]
 
     def cut(self, node: int) -> None:

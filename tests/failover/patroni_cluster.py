@@ -1,4 +1,4 @@
-"""A PostgreSQL primary with two synchronously replicating standbys under Patroni and etcd, as real processes."""
+"""A PostgreSQL primary with two standbys, one of them synchronous, under Patroni and etcd. All are real processes."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""A node of the cluster: its Patroni, and the PostgreSQL that this Patroni starts."""
+"""A node of the cluster runs Patroni, which starts PostgreSQL."""
 
 import json
 import os
@@ -23,7 +23,7 @@ PATRONI_PROGRAMS = Path(__file__).resolve().parents[2] / ".venv-failover" / "bin
 FAILED_CHECKS_MAX = 5
 DISK_MEGABYTES = 1500
 TTL_SECONDS = 20
-"""The time after which a primary that cannot renew its leader key is replaced: the least that Patroni allows."""
+"""Patroni replaces a primary that has not renewed its leader key for this time. Patroni allows no shorter time."""
 _CLUSTER_CONFIGURATION = {
     "ttl": TTL_SECONDS,
     "loop_wait": 2,
@@ -47,7 +47,7 @@ _CLUSTER_CONFIGURATION = {
 
 
 class Node:
-    """A node: its Patroni, and the PostgreSQL that this Patroni starts. `ballast` fills its disk."""
+    """A node: its Patroni, and the PostgreSQL that this Patroni starts. A test can fill the disk with `ballast`."""
 
     def __init__(self, number: int, folder: Path, network: LoopbackNetwork, etcd: str) -> None:
         self.number, self.name, self.folder = number, f"node{number}", folder / f"node{number}"
@@ -127,9 +127,9 @@ class Node:
             subprocess.run(["umount", "--lazy", str(self.folder)], check=False)
 
     def ask(self, path: str, *, from_inside: bool = False) -> dict[str, Any] | None:
-        """Return the answer of Patroni's REST API, or None if there is none or its status is not a success.
+        """Return the answer of Patroni's REST API. Return None if Patroni does not answer or reports an error.
 
-        By default the request comes from outside the node. A node that is cut off does not answer it.
+        By default the request comes from outside the node, so a node that is cut off does not answer.
         """
         prefix = self.network.inside(self.number) if from_inside else []
         url = f"http://{self.address}:{self.rest_port}/{path}"

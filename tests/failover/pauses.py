@@ -1,4 +1,4 @@
-"""Compute the times without an import during the faults of a schedule."""
+"""Compute for how long nothing was imported during the faults of a schedule."""
 
 import itertools
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def longest_pauses(times: Sequence[datetime], began: Sequence[datetime], ended: datetime) -> list[float]:
-    """Return the longest time in seconds without an import, for each fault until the next one.
+    """Return, for each fault, the longest time in seconds without an import before the next fault began.
 
     `times` are the times of the imports, `began` those at which the faults began, and `ended` is the end of the last
     fault.

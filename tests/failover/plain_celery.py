@@ -17,20 +17,20 @@ from tests.failover.pauses import longest_pauses
 from tests.faults.plain_celery import CREATE_TABLE, make_app, start_worker
 
 TASKS_PER_SECOND = 50
-"""The rate of published tasks. It is low because a task per payment costs several times as much as an import."""
+"""The number of tasks published per second. It is low because such a task costs more than importing a payment."""
 BROKER_DATABASE = 9
 CONNECT_SECONDS, DRAIN_SECONDS, RESTART_SECONDS = 3, 90, 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of the plain Celery tasks of a schedule. `published` counts the tasks sent without an error."""
+    """Result of the plain Celery tasks during a schedule. `published` counts the tasks sent without an error."""
 
     published: int
     lost: int
     doubled: int
     pauses: Sequence[float]
-    """The longest time in seconds without an inserted row, for each fault until the next one."""
+    """For each fault, the longest time in seconds without an inserted row before the next fault began."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as they are stored with the result of the schedule."""
@@ -38,7 +38,7 @@ class Comparison:
 
 
 class PlainCelery:
-    """A worker that is restarted if it ends, and a thread that publishes TASKS_PER_SECOND."""
+    """A worker that is restarted if it ends, and a thread that publishes TASKS_PER_SECOND tasks per second."""
 
     def __init__(self, database_url: str, broker_url: str) -> None:
         self._url = database_url

@@ -39,7 +39,10 @@ Measured {first} to {last}.
 
 
 def section_text(results: Sequence[dict[str, Any]], *, rate: int, ttl: int, celery_rate: int) -> str:
-    """Return the text of the section. Every schedule in `results` kept its invariants: a violation ends the run."""
+    """Return the text of the section. No schedule in `results` violated an invariant, because a violation ends the run.
+
+    `rate` is in events per second, `celery_rate` in tasks per second. `ttl` is Patroni's TTL in seconds.
+    """
     seconds: dict[str, list[float]] = defaultdict(list)
     celery_seconds: dict[str, list[float]] = defaultdict(list)
     celery = [result["plain_celery"] for result in results if result["plain_celery"]]
@@ -87,7 +90,7 @@ def read_results() -> list[dict[str, Any]]:
 
 
 def replace_section(page: str, text: str) -> str:
-    """Return the page with this text between its markers, or at its end if it has no markers."""
+    """Return `page` with `text` between the markers of the section. If there are no markers, add them at the end."""
     before, _, rest = page.partition(FAILOVER_BEGIN)
     return f"{before.rstrip()}\n\n{FAILOVER_BEGIN}\n{text}{FAILOVER_END}\n{rest.partition(FAILOVER_END)[2].lstrip()}"
 

@@ -1,4 +1,4 @@
-"""The schedules of the failover tests, and the section that reports them."""
+"""The schedules of the failover tests, and the section of reliability.md that reports the results."""
 
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta

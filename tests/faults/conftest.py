@@ -16,7 +16,7 @@ IS_RUN_OF_EACH_TEST = bool(os.environ.get("FAULTS_EACH"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder. Without FAULTS_LONG or FAULTS_EACH, skip the tests that take minutes."""
+    """Add the marker `faults` to the tests of this folder. Without FAULTS_LONG or FAULTS_EACH, skip the long tests."""
     for item in items:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue
@@ -35,7 +35,7 @@ def is_long_run() -> bool:
 
 @pytest.fixture(scope="session")
 def trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
-    """A trial on a running stack with closed months. At the end the stack must stop cleanly."""
+    """A trial on a running stack with closed months. After the last test, the stack must stop in time."""
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
     try:
         stack.start()

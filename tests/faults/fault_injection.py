@@ -116,7 +116,7 @@ TRANSIENT_FAULTS: dict[str, Callable[[RunningStack], object]] = {
 
 
 def fault_shuffler(chance: random.Random) -> Callable[[], str]:
-    """Return a function that returns the name of the next fault. Each round has every fault once, in random order."""
+    """Return a function that returns the next fault's name. Each round has every fault once, shuffled by `chance`."""
     left: list[str] = []
 
     def next_fault() -> str:

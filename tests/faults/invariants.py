@@ -33,7 +33,7 @@ class Violations:
 
 
 def find_violations(tx: Transaction, oracle: Oracle, closed: dict[str, Decimal]) -> Violations:
-    """Return how Billing's ledger and reports differ from the oracle. The stack must be idle."""
+    """Return how Billing differs from the oracle and from the totals of months in `closed`. The stack must be idle."""
     oracle.post_newest_versions()
     invariants = Violations()
     _check_events(tx, oracle, invariants)

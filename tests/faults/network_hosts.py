@@ -90,7 +90,7 @@ def can_create_namespaces() -> bool:
 
 @contextmanager
 def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address]) -> Iterator[Engines]:
-    """Forward TCP connections from this machine's end of a link to the servers. Yield the addresses to connect to."""
+    """Forward TCP connections from `near`, this machine's end of a link, to the servers. Yield the URLs to use."""
     with (
         closing(TcpForwarder(near, sockets["postgres"])) as postgres,
         closing(TcpForwarder(near, sockets["redis"])) as redis,
@@ -104,7 +104,7 @@ def forward_engines(near: str, engines: Engines, sockets: Mapping[str, Address])
 
 
 class TcpForwarder:
-    """Forwards TCP connections from one address to another, which can be changed."""
+    """Forwards TCP connections to the address `to`. `lead_to` changes this address."""
 
     def __init__(self, near: str, to: Address) -> None:
         self._to, self._server = to, socket.create_server((near, 0))
@@ -113,7 +113,7 @@ class TcpForwarder:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def lead_to(self, to: Address) -> None:
-        """Forward new connections to another address. Existing connections do not change."""
+        """Forward new connections to the address `to`. Existing connections stay with the earlier address."""
         self._to = to
 
     def close(self) -> None:

@@ -57,7 +57,7 @@ class Oracle:
         self.exhausted[_key(event)] = ExpectedFeedRow(event["version"], NOT_SENT, "retries_exhausted")
 
     def post_newest_versions(self) -> None:
-        """Post the entries that the newest versions require, unless their month is closed."""
+        """Post the newest version of each line. Skip a line if a month of its old or new entries is closed."""
         for key, event in self.newest.items():
             wanted = self._expected_amounts(event)
             if wanted is None:

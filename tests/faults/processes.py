@@ -41,7 +41,7 @@ def is_alive(pid: int) -> bool:
 
 
 def megabytes_of(pid: int) -> float:
-    """Return the memory of a process in megabytes. Its share of memory that processes share is included (PSS)."""
+    """Return the proportional set size (PSS) of a process in megabytes: its own memory and a part of shared memory."""
     found = [line.split()[1] for line in _read(pid, "smaps_rollup").splitlines() if line.startswith("Pss:")]
     return int(found[0]) / 1024 if found else 0.0
 

@@ -66,8 +66,8 @@ class Node:
 class ReplicatedValkey:
     """The servers and Sentinels in one folder. They run during the `with` block.
 
-    With `encryption`, a certificate and its key, all servers and Sentinels use TLS. This needs an installed
-    redis-server, because the embedded Valkey has no TLS. Without Sentinels the first server stays the primary.
+    If `encryption` is given (a certificate and its key), all servers and Sentinels use TLS. TLS needs an installed
+    redis-server, because the embedded Valkey does not support it. Without Sentinels the first server stays the primary.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class ReplicatedValkey:
     def switch_primary(self) -> None:
         """Let the Sentinels replace the primary, as an operator does before maintenance.
 
-        The primary first pauses its clients, and gives its place to a replica that has all of its writes.
+        The primary pauses its clients until a replica has all writes. Then this replica becomes the primary.
         """
         with closing(self.sentinels[0].client()) as client:
             client.execute_command("SENTINEL", "FAILOVER", SERVICE, "COORDINATED")

@@ -56,8 +56,8 @@ _SOAK_TEXT = """
 def page_text(rows: list[dict[str, object]], soak: dict[str, object] | None, before: str = "") -> str:
     """Return the text of the page. `before` is the previous text.
 
-    If `rows` is empty or `soak` is None, its section is copied from `before`. The section about failovers is always
-    copied.
+    If `rows` is empty, the table of faults is copied from `before`. If `soak` is None, the section about the soak is
+    copied. The section about failovers is always copied.
     """
     measured, begin, failover = before.partition(f"\n{FAILOVER_BEGIN}")
     faults, cut, soaked = measured.partition(_SOAK_TEXT.partition("{")[0])

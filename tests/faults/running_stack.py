@@ -1,4 +1,4 @@
-"""Run `payments up` as real processes in a temporary home, with access to each process and to the engines."""
+"""Run `payments up` as real processes, with access to each process, to PostgreSQL and to Redis."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ PROCESSES = ("intake", "importer", "retrier", "backoffice", "scheduler")
 
 
 class RunningStack:
-    """The processes of one home, and connections to its engines."""
+    """A stack started in one PAYMENTS_HOME folder: its processes, and connections to its PostgreSQL and Redis."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -116,7 +116,7 @@ class RunningStack:
         return _parse_entry_id(self.feed.xinfo_stream(STREAM)["last-generated-id"])
 
     def is_acknowledged(self, entry: tuple[int, int]) -> bool:
-        """Return whether this entry and all earlier entries are acknowledged, which happens after the commit."""
+        """Return whether this entry and all earlier ones are acknowledged. Importers acknowledge after the commit."""
         oldest = self.feed.xrange(STREAM, count=1)
         return not oldest or _parse_entry_id(oldest[0][0]) > entry
 

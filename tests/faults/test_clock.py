@@ -114,7 +114,7 @@ def test_processes_continue_while_their_clocks_step_back_and_forth(skewed_clock:
 
 
 def _is_imported_at(stack: RunningStack, seconds: int) -> bool:
-    """Return whether the newest import has a time from a clock with this offset in seconds."""
+    """Return whether the newest import was recorded by a clock with this offset in seconds."""
     with transaction(stack.database) as tx:
         last = tx.execute(
             text("SELECT at FROM history WHERE line_ref IS NOT NULL ORDER BY id DESC LIMIT 1")
@@ -123,7 +123,7 @@ def _is_imported_at(stack: RunningStack, seconds: int) -> bool:
 
 
 def _wait_for_beat(stack: RunningStack) -> None:
-    """Wait until beat has sent every five-second task once more."""
+    """Wait until workers have run at least two more tasks that beat sent."""
     sent = _count_beat_tasks(stack)
     wait_for(lambda: _count_beat_tasks(stack) > sent + 1, 30, "beat sends")
 

@@ -1,4 +1,4 @@
-"""Import random bodies: the import raises no error, and each body is imported or kept whole."""
+"""Import random bodies. The import raises no error, and each body is imported, or kept whole as a dead letter."""
 
 import hashlib
 import json
@@ -80,7 +80,7 @@ def event_bodies(draw: st.DrawFn) -> bytes:
 
 
 def is_recorded_or_kept(tx: Transaction, body: bytes) -> bool:
-    """Return whether the event of this body was recorded, or the whole body is kept as a dead letter."""
+    """Return whether the event in `body` was recorded, or the whole `body` is kept as a dead letter."""
     kept = "SELECT body FROM set_aside WHERE body_hash = :hash"
     aside = tx.execute(text(kept), {"hash": hashlib.sha256(body).digest()}).scalar()
     if aside is not None:

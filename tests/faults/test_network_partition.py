@@ -76,7 +76,7 @@ def publish(engines, prefix, count):
 
 
 def imported_counts(database, prefix):
-    """Return ((payments with one entry, entries), workers that imported them) for a prefix of payment ids."""
+    """Return ((posted payments, entries), workers that imported them) for the payment ids that begin with `prefix`."""
     with transaction(database) as tx:
         found = tx.execute(
             text(

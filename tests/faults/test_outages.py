@@ -1,6 +1,6 @@
-"""While events stream, PostgreSQL refuses every payment, or the feed's memory stays full.
+"""Outages during a stream of events: PostgreSQL refuses every payment, or the feed's memory is full.
 
-The test does not restart the stack, and frees no memory for it.
+Payments are imported soon afterwards without an operator, and no attempt during an outage is counted.
 """
 
 import time
@@ -78,7 +78,7 @@ def test_attempts_during_outage_are_not_counted(trial: Trial, fault: str, is_lon
 
 
 def keep_outage(trial: Trial, fault: str, seconds: float, rate: float = EVENTS_PER_SECOND) -> None:
-    """Keep an outage for these seconds. Check that all payments are then imported soon, and no attempt was counted.
+    """Keep up an outage for `seconds`. Check that all payments are imported soon afterwards, without counted attempts.
 
     Also check that after SETTLED_SECONDS the memory of each process grows by at most MEMORY_GROWTH_MAX.
     """

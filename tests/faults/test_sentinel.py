@@ -173,7 +173,7 @@ def test_frozen_primary_is_replaced_and_the_import_continues(servers: Replicated
 
 @pytest.mark.long
 def test_workers_continue_when_a_replica_is_back(servers: ReplicatedValkey, stack: RunningStack) -> None:
-    """Without a replica, a primary with `min-replicas-to-write` refuses all writes, even those of a blocked worker."""
+    """Without a replica, a primary with `min-replicas-to-write` refuses all writes, also those of Celery's workers."""
     servers.wait_until_complete()
     primary = servers.primary
     replica = next(server for server in servers.servers if server is not primary)
@@ -191,7 +191,7 @@ def test_workers_continue_when_a_replica_is_back(servers: ReplicatedValkey, stac
 
 
 def measure_recovery(fault: str, stack: RunningStack, feed: PaymentFeed) -> float:
-    """Publish a payment, wait for its import, and let each worker answer a message. Return the total seconds."""
+    """Publish a payment. Return the seconds until it is imported and each worker has answered a message."""
     started = time.monotonic()
     published, imported = publish_and_import(stack, feed)
     # New connections of this process, so that the time is that of the workers.
@@ -204,7 +204,7 @@ def measure_recovery(fault: str, stack: RunningStack, feed: PaymentFeed) -> floa
 
 
 def publish_and_import(stack: RunningStack, feed: PaymentFeed) -> tuple[float, float]:
-    """Publish a payment until the feed confirms it, and wait for its import. Return the seconds until each."""
+    """Publish a payment. Return the seconds until the feed confirmed it, and the seconds until it was imported."""
     started = time.monotonic()
     event = saved_payment("10.00", payment_id=f"payment-{uuid.uuid4()}", company_id="acme", clinic_id="north")
     wait_for(lambda: try_publish(feed, event), IMPORTED_SECONDS, "the feed takes events")

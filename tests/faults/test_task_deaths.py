@@ -1,4 +1,4 @@
-"""Payments are imported even if tasks crash in every way, and if other payments fail or crash the worker."""
+"""Payments are imported even if a task crashes in any way, or if another payment fails or crashes the worker."""
 
 import signal
 import time
@@ -34,7 +34,7 @@ CREATE TRIGGER poison BEFORE INSERT ON lines FOR EACH ROW WHEN (NEW.memo = 'pois
 
 @pytest.fixture(scope="module")
 def fatal_trial(tmp_path_factory: pytest.TempPathFactory, is_long_run: bool) -> Iterator[Trial]:
-    """A trial on a stack with rare retries, whose importer crashes in a task and on fatal payments."""
+    """A trial on a stack with few retries. Its services crash in the task `crash`, and on fatal payments."""
     stack = RunningStack(tmp_path_factory.mktemp("mortal"), PAYMENTS_RETRY_LADDER="1s,1s,1s,1s")
     try:
         stack.start("--fatal-tasks")
@@ -100,7 +100,7 @@ def test_unprocessable_payment_is_shown_and_the_others_are_imported(
 
 
 def chunk_with_one_failure(fatal_trial: Trial, name: str, memo: str) -> tuple[list[Event], Event]:
-    """Return the 500 events of a chunk (a patient and 499 payments), and the payment among them that fails."""
+    """Return (events, failing payment). The events are a patient and 499 payments, including the failing one."""
     clinic_id, clinic = next((key, each) for key, each in fatal_trial.oracle.clinics.items() if each.is_on)
     of_clinic = {"company_id": clinic.company, "patient_id": f"{clinic_id}-{name}"}
     the_one = payment(clinic_id, f"the-one-{name}", memo=memo) | of_clinic

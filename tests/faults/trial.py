@@ -106,9 +106,10 @@ class Trial:
         rate: float = EVENTS_PER_SECOND,
         through: MakePublisher | None = None,
     ) -> Iterator[Result]:
-        """Stream events while the block injects a fault. Then wait until the stack is idle, check, and keep the result.
+        """Stream events while the block injects a fault. Then wait until the stack is idle, and check the invariants.
 
-        Publishing stops when the block ends, but at least `events` and at least EVENTS_MIN events are published.
+        Publishing stops when the block ends, but not before `events` and EVENTS_MIN events are published.
+        The yielded result is complete after the block.
         """
         self.seed += 1
         result = Result(fault, times)
@@ -199,5 +200,5 @@ class Trial:
 
 
 def longest_seconds(recoveries: list[float]) -> float:
-    """Return the longest of these times in seconds, rounded to a tenth."""
+    """Return the longest of the times `recoveries` in seconds, rounded to a tenth."""
     return round(max(recoveries), 1)

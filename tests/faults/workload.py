@@ -59,7 +59,7 @@ def events_of_days(seed: int, first_day: date, count: int) -> list[tuple[datetim
 
 
 def september_events() -> tuple[list[bytes], list[bytes]]:
-    """Return the events of September in two lists: those before the months are closed, and the later ones."""
+    """Return two lists of event bodies of two weeks from September 22: before END_OF_SEPTEMBER, and later."""
     events = events_of_days(_SETTINGS_SEED, date(2026, 9, 22), 14)
     return [body for at, body in events if at < END_OF_SEPTEMBER], [
         body for at, body in events if at >= END_OF_SEPTEMBER

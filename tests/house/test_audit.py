@@ -1,4 +1,4 @@
-"""Actions of users are audited on every surface, and each is named by a verb in the past tense."""
+"""The console audits the actions of users. Each action is shown with a verb in the past tense first."""
 
 import ast
 import re
@@ -18,12 +18,12 @@ RECORDED = {
         r"|requeue_runs\.(start|stop|resume)_run"
     ),
 }
-"""The journeys that change something and record nothing, by the module that calls and records them."""
+"""The journeys that write no audit entry, by the only console module that calls them. This module writes the entry."""
 UNRECORDED = {("console/cli/emr.py", "configuring.set_clinic"): "the settings of simulated clinics"}
 ACTION_OF_CALL = {"AuditEntry": 2, "context.audit": 1, "actor.record": 1, "_record": 2}
 """The functions that record an action, with the position of the action among their arguments."""
 KINDS = {"kind": ("session", "token"), "action": ("confirmed", "retired")}
-"""Values of names that actions contain."""
+"""The values of the variables in f-strings that name actions."""
 
 
 def calls(*folders: str) -> Iterator[tuple[str, str, ast.Call]]:

@@ -14,7 +14,7 @@ _CONDITION_START = re.compile(r"\b(?:ON|WHERE)\b")
 _CONDITION_END = re.compile(r"\b(?:JOIN|WHERE|FROM|SELECT|GROUP|ORDER|UNION|LATERAL|OFFSET|LIMIT)\b")
 _COMPANY_COMPARISON = re.compile(r"\bcompany_id (?:= |IS NULL)")
 _OUTER_COMPANY_COMPARISON = re.compile(r" OFFSET 0\) AS \w+ WHERE \w+\.company_id = ")
-"""The end of a subquery that finds rows by their ids, and the condition on their company after it."""
+"""The end of a subquery that finds rows by their ids, followed by a comparison of the company outside the subquery."""
 _PARAMETER_TABLE = "asked"
 """The name that statements give to a table of row ids that are parameters."""
 

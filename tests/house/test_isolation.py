@@ -1,4 +1,4 @@
-"""One module of the console states the companies that a transaction may see. The exceptions are listed here."""
+"""Only the modules listed here choose the companies that a transaction of the console may see."""
 
 import ast
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ STATED_ACCESS = {
     ("console/web/metrics.py", "ALL_COMPANIES"): "figures about the whole installation, behind a token of the operator",
     ("console/web/context.py", "self.access"): "the companies of the request's user; pages open no other transaction",
 }
-"""The modules that choose the access of a transaction, and the access, with the reason."""
+"""The (module, access) pairs in which a module chooses the access of a transaction, with the reason."""
 ENGINE_USERS = {
     "console/web/context.py": "opens the transactions above",
     "console/web/pages/health.py": "asks whether PostgreSQL answers, and runs no query",

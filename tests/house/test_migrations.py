@@ -1,4 +1,4 @@
-"""The migrations form one line, in the order of their file names."""
+"""The migrations form one chain of revisions, in the order of their file names."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Importing a module has no side effects; no file names a package index."""
+"""Importing a module has no side effects, requirements are pinned, and no file has the address of a package index."""
 
 import os
 import re

@@ -31,7 +31,7 @@ def commands_on_page(name):
 
 
 def parse_command(words):
-    """Return the command that the first of these words name, and the remaining words."""
+    """Return the command that `words` begin with, and the remaining words."""
     command: Any = main.command()
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words[0]]

@@ -1,4 +1,4 @@
-"""A repr contains no secret, because it may be logged."""
+"""No repr contains a secret, because a repr may be logged."""
 
 import ast
 import re

@@ -65,9 +65,9 @@ def create_busy_office(tx: Transaction) -> Office:
 
 
 def continue_work(office: Office) -> dict[str, Any]:
-    """Retry the held payments, and publish the office's later events. Return what its company then sees, without ids.
+    """Retry the held payments, and publish the office's later events. Return the reports of the office's company.
 
-    The result does not depend on rows of other companies.
+    The reports contain no ids of exceptions and no random delays. They do not depend on rows of other companies.
     """
     office.now = RETRIED_AT
     office.run_sweeps()

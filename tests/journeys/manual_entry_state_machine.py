@@ -33,7 +33,7 @@ which_one = st.integers(0, 5)
 
 
 class ManualEntryStateMachine(OfficeStateMachine):
-    """An office where entries are made by hand in any order with everything else."""
+    """The office state machine, with additional steps that post, link, unlink and reverse manual entries."""
 
     keys = count()
 

@@ -1,4 +1,4 @@
-"""What tests of manual entries do in an office, and check after it."""
+"""Steps in an office, and checks, that tests of manual entries share."""
 
 from datetime import date
 

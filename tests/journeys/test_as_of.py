@@ -167,7 +167,7 @@ SCENARIO_STEPS: dict[str, Step] = {
 def finished_scenario(
     postgres_url: str, empty_ledger: str
 ) -> Iterator[tuple[Office, dict[str, tuple[datetime, dict[str, object]]]]]:
-    """The office after all steps, and by step name the time and all reports after that step."""
+    """The office after all steps, and a dict that maps each step's name to (time after the step, all reports then)."""
     with scratch_database(postgres_url, empty_ledger) as url:
         database = connect(url, application_name="tests", pool_size=1)
         with database.connect() as tx:

@@ -154,7 +154,7 @@ def import_chunks(database: Database, name: str, started: threading.Barrier, clo
 def write_entries(
     database: Database, month: Month, started: threading.Barrier, closed: threading.Event
 ) -> tuple[int, int]:
-    """Insert entries of 1.00 until `closed` is set, and then one more. Return how many were (inserted, rejected)."""
+    """Insert entries of 1.00 until `closed` is set, and then one more. Return (inserted count, rejected count)."""
     counts = [0, 0]
     for number in count():
         is_last = closed.is_set()

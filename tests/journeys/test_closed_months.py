@@ -12,7 +12,7 @@ from tests.builders.worked_examples import CLOSED_ON, EXAMPLES, W3, W15, Example
 
 
 def example_office(tx: Transaction, example: Example) -> Office:
-    """Return the office on the day of acceptance, with the open exception of an example."""
+    """Return the office of an example with an open exception, on the day on which the exception is accepted."""
     office = Office(tx, date(2020, 4, 30))
     if example.before:
         office.publish(saved_payment(version=1, saved_at="2020-05-13T10:00:00-07:00", **example.before))

@@ -73,7 +73,7 @@ def mark_left(office: Office) -> None:
 def lock_second_night_run(tx, now):
     """Lock and return the nightly run that is due two nights after `now`.
 
-    The first call records a new company, whose first run is the next night.
+    The first lookup only records a new company. The company's first run is due in the next night.
     """
     distribution_runs.lock_due(tx, now)
     return distribution_runs.lock_due(tx, now + TWO_DAYS)

@@ -27,7 +27,7 @@ def draft(ledger: ClosedAprilLedger, amount: str = "10.00") -> EntryDraft:
 
 
 def clicked(ledger: ClosedAprilLedger, act: Callable[[Any], object]) -> list[Any]:
-    """Let several clicks do the same at once, each in its own transaction; return their results or refusals."""
+    """Call `act` in several concurrent transactions. Return each result, or the text of the EntryError."""
     results: list[Any] = []
 
     def click() -> None:

@@ -31,7 +31,7 @@ COPAY, SUPPLIES = ChargeType.COPAY, ChargeType.SUPPLIES
 def run_while_uncommitted(
     database: Database, first: Callable[[Transaction], object], second: Callable[[Transaction], object]
 ) -> None:
-    """Call `first` and `second` in two transactions. `second` starts before the first commits, and commits after it."""
+    """Call `first` and `second` in two transactions. `second` waits for a lock until `first` is committed."""
 
     def run_second(other: Transaction) -> None:
         second(other)

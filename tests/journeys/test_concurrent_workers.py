@@ -108,7 +108,7 @@ def requeue_waiting(database, clinic: str) -> None:
 
 
 def run_each_other_job(database, clinic: str) -> None:
-    """Run each job that is not an import once."""
+    """Run each of these jobs once: requeue, nightly and immediate distribution, and retry."""
     requeue_waiting(database, clinic)
     for work in (
         lambda tx: distributing.distribute_accounts(tx, BEFORE_FIRST_ACCOUNT, NOW.date(), NOW, 1_000),

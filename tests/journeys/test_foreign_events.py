@@ -51,7 +51,7 @@ def import_signed(tx: Transaction, *signed: SignedBody) -> None:
 
 
 def publish_own_events(tx: Transaction) -> None:
-    """Publish signed events of the company: imported, held, and two that become dead letters."""
+    """Publish four signed events of the company: one is imported, one is held, and two become dead letters."""
     create_clinic(tx)
     payments = [payment_fields(), payment_fields(payment_id="held", patient_id="stranger")]
     bodies = [*map(event_body, payments), CONFLICT_BODY, OVERSIZED_BODY]
@@ -67,7 +67,7 @@ def rows_of_the_company(tx: Transaction) -> list[Any]:
 
 
 def bodies_with_text(text_of_company: str) -> st.SearchStrategy[bytes]:
-    """Return valid and invalid bodies whose JSON object begins with this text, which names a company."""
+    """Return valid and invalid bodies. Their JSON object begins with `text_of_company`, which names a company."""
     changes = st.fixed_dictionaries(
         {},
         optional={

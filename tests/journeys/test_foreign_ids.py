@@ -1,4 +1,4 @@
-"""Events of a company may contain another company's ids. They never change the other company's payments."""
+"""Events that contain the ids of another company do not change the payments of that company."""
 
 from datetime import date
 from typing import Any
@@ -160,7 +160,7 @@ def test_close_warnings_list_no_event_of_another_company(office: Office) -> None
 
 
 def publish_of_two_companies(office: Office) -> None:
-    """Publish an invalid event of each company with the same key. The other company's clinic is also refused."""
+    """Publish two invalid events with the same key. The second names a company that does not own the clinic."""
     fields = {"payment_id": "shared", "method": "wrong"}
     office.publish(event_body(payment_fields(**fields)), event_body(payment_fields(**fields, company_id="other")))
 

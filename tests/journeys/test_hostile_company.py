@@ -1,4 +1,4 @@
-"""A hostile company publishes events with the ids of another company. They change nothing of the other company."""
+"""A hostile company publishes events with the ids of another company. No data of the other company changes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +19,7 @@ EXAMPLES = example_count(8)
 
 
 def hostile_event(event_type: str = "payment.saved", **fields: Any) -> bytes:
-    """Return an event of another company that names the clinic and the patient of the office."""
+    """Return an event of the company `hostile` that names the clinic and the patient of the office."""
     own = {"company_id": "hostile"} | fields
     return event_body(payment_fields(**own) if event_type == "payment.saved" else event_fields(event_type, **own))
 
@@ -61,11 +61,11 @@ HOSTILE_CHUNKS = {
         [hostile_payment("c", transaction_date="2020-04-08"), hostile_payment("d", transaction_date="2020-07-01")]
     ],
 }
-"""Chunks of events of another company, by what the events share with the office."""
+"""Chunks of events of the hostile company, by a description of the attack on the office's data."""
 
 
 def hostile_events() -> st.SearchStrategy[bytes]:
-    """Return events with the office's ids whose company is another one or cannot be read."""
+    """Return events that use ids of the office. The company of an event is `hostile`, or cannot be read."""
     common = {
         "company_id": st.sampled_from(["hostile"] * 6 + [..., 7, "company "]),
         "clinic_id": st.sampled_from(["clinic", "clinic", "clinic", "own", "clinic/a"]),
@@ -99,7 +99,7 @@ def hostile_events() -> st.SearchStrategy[bytes]:
 
 
 def requeue_all_refused(office: Office, known: set[str | None]) -> None:
-    """Requeue the dead letters that were not known before."""
+    """Requeue the dead letters that are not in `known`."""
     refused = (row.refused for row in reporting.claims_feed(office.tx, FeedFilter()))
     office.requeue(key for key in refused if key and key not in known)
 
@@ -108,8 +108,8 @@ def requeue_all_refused(office: Office, known: set[str | None]) -> None:
 def open_office_after(database: Database) -> Iterator[Callable[..., Office]]:
     """Return a function that opens an office on a ledger which contains only the given earlier events.
 
-    The hostile company exists from the beginning. An event whose company cannot be read is then never shown to the
-    office, whose company would otherwise be the only one.
+    The hostile company exists from the beginning, so the office's company is never the only one. A company that is
+    the only one also sees the events whose company cannot be read.
     """
     with database.connect() as tx:
 
@@ -136,7 +136,7 @@ def changed_parts(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
 def check_company_is_unchanged(
     chunks: list[list[bytes]], open_office_after: Callable[..., Office], undisturbed_view: dict[str, Any]
 ) -> None:
-    """Check that the events change nothing of the office's company, now and after its later work."""
+    """Check that `chunks` change no data of the office's company, neither now nor after the office's later work."""
     office = open_office_after()
     before = rows_of(office) | reports_of(office)
     known = {row.refused for row in reporting.claims_feed(office.tx, FeedFilter())}

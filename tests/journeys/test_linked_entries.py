@@ -1,4 +1,4 @@
-"""Manual entries that are linked to the payments that they were made for (rule D4)."""
+"""Manual entries that a biller links to a payment (rule D4)."""
 
 from datetime import date
 

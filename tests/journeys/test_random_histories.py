@@ -83,7 +83,7 @@ def split_into_chunks(chance: random.Random, events: list[dict]) -> list[list[di
 
 
 def import_and_predict(tx, chunks):
-    """Import the chunks, and return an oracle for each line. It applies the versions of each chunk in order."""
+    """Import the chunks. Return an oracle for each line, after it has applied the line's versions chunk by chunk."""
     oracles = defaultdict(Oracle)
     for chunk in chunks:
         import_chunk(tx, *map(event_body, chunk))

@@ -54,7 +54,7 @@ step_lists = st.lists(st.tuples(st.sampled_from(STEP_NAMES), saved_fields), min_
 
 
 class RecordedOffice:
-    """An office for random actions that also records the EMR's latest version of each line."""
+    """An office on which tests take random steps. `accepted` records the EMR's latest version of each line."""
 
     def __init__(self, tx: Transaction) -> None:
         self.tx, self.office = tx, Office(tx, date(2026, 6, 20))

@@ -26,7 +26,7 @@ TEN, ELEVEN, TWELVE = (f"2026-06-05T{hour}:00:00+00:00" for hour in ("10", "11",
 
 @dataclass(frozen=True)
 class EventKind:
-    """An event type: its required fields, a field with two valid values, and an invalid change."""
+    """An event type. Its field `content` has two valid `values`. The changes in `invalid` make an event invalid."""
 
     event_type: str
     fields: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Retiring a company or clinic blocks imports only if it is not refused."""
+"""A refused attempt to retire a company or clinic does not block imports."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The round trips to PostgreSQL that an import takes. Over a network, each costs its delay."""
+"""An import needs few round trips to PostgreSQL, because each one costs the delay of the network."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -40,7 +40,10 @@ def own_services() -> dict[str, Service]:
 
 
 def variables() -> dict[str, tuple[str, str]]:
-    """Return by variable of the file its operator (`?` required, `-` default) and the operator's argument."""
+    """Return the operator and its argument for each variable in docker-compose.yml.
+
+    The operator is `?` (required) or `-` (default).
+    """
     # Skip comments.
     text = re.sub(r"^ *#.*$", "", (ROOT / "docker-compose.yml").read_text(), flags=re.MULTILINE)
     return {name: (operator, default) for name, operator, default in VARIABLE_REFERENCE.findall(text)}

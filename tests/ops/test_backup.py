@@ -53,7 +53,7 @@ class Stores(NamedTuple):
         stream.acknowledge_and_delete(self.feed, STREAM, ids)
 
     def state(self):
-        """Return the Payment Log, the month totals, the unexplained difference, and whether closed May verifies."""
+        """Return the Payment Log, the month totals, the unexplained difference, and the verification of May."""
         with transaction(self.database) as tx:
             office = Office.__new__(Office)
             office.tx, office.company_id = tx, "company"

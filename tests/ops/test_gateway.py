@@ -66,7 +66,7 @@ def console(postgres_url, redis_url, empty_ledger, tmp_path):
 
 
 def attempt_failing_login(address, *hops):
-    """Attempt a login with a wrong password, with an X-Forwarded-For header of these hops."""
+    """Attempt a login with a wrong password. The X-Forwarded-For header lists the addresses `hops`."""
     headers = {"x-forwarded-for": ", ".join(hops)}
     with httpx.Client(base_url=address, headers=headers, trust_env=False) as client:
         page = client.get("/login")

@@ -1,4 +1,4 @@
-"""The grants of PostgreSQL give the services the rights they need and no others. Compose and Kubernetes share them."""
+"""The grants in PostgreSQL give each service only the rights that it needs. Compose and Kubernetes share the grants."""
 
 import fcntl
 import os

@@ -45,7 +45,7 @@ PROGRAM_FOLDERS = (Path(sys.base_prefix).resolve(), Path(__file__).resolve().par
 def expose_programs():
     """Return shell commands that let every user reach PROGRAM_FOLDERS. They change this mount namespace only.
 
-    They mount an empty folder over each folder that other users may not enter, and the programs inside it.
+    An empty folder is mounted over each folder that other users may not enter. The programs are mounted inside it.
     """
     closed = {}
     for program in PROGRAM_FOLDERS:
@@ -80,7 +80,7 @@ def engines(postgres_url, empty_ledger, redis_url):
 
 @contextmanager
 def opened_socket(url):
-    """Let every user of this machine connect to an embedded PostgreSQL. By default only its owner can do so."""
+    """Let every user of this machine connect to an embedded PostgreSQL. By default only the server's owner can."""
     folder = parse_qs(urlsplit(url).query).get("host", [""])[0]
     socket = Path(folder, ".s.PGSQL.5432")
     paths = [socket, *socket.parents] if folder.startswith("/") else []

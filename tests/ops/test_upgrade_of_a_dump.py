@@ -1,7 +1,7 @@
 """A dump of an earlier release is restored and migrated. Then each report equals the one that the release printed.
 
-The folder `schema_0013` contains the dump and the reports of a release with the schema 0013. Its data is that of two
-companies after 14 simulated days, with closed months and with corrected, requeued, accepted and rejected payments.
+The folder `schema_0013` contains the dump and the reports of a release with the schema 0013. The dump has two companies
+after 14 simulated days, with closed months and with corrected, requeued, accepted and rejected payments.
 """
 
 import csv

@@ -49,7 +49,7 @@ def visit_payment(version: int, amount: str, **more: object) -> object:
 
 
 def publish_corrections(office: Office, *amounts: str) -> None:
-    """Publish one payment, with a version for each of these amounts."""
+    """Publish one payment with several versions, one for each amount."""
     for version, amount in enumerate(amounts, 1):
         office.publish(visit_payment(version, amount))
 
@@ -205,10 +205,10 @@ def test_applied_amounts_are_summed_by_payment_and_charge(tx: Transaction) -> No
 
 
 def applied_by_payment(tx: Transaction, patient_id: str | None) -> dict[str | None, Sequence[AppliedRow]]:
-    """Return, by payment, the charges to which it is applied with the amounts, from the expanded Payment Log."""
+    """Return, for each payment, the charges that it pays and the applied amounts, from the expanded Payment Log."""
     return {row.payment: rows for row, rows in payment_log.stream_applied(tx, PaymentLogFilter(patient_id))}
 
 
 def applied_total(tx: Transaction, row: AccountRow) -> Money:
-    """Return the total of a patient's payments that is applied to charges."""
+    """Return the total that is applied to charges on the account `row`."""
     return total(row.amount for row in account.allocations(tx, row))

@@ -41,7 +41,7 @@ def count_scanned_rows(tx: Transaction) -> int:
 
 
 def count_read_rows(tx: Transaction, scans: str = "seq_tup_read + idx_tup_fetch") -> int:
-    """Return how many rows of the lines, entries and dead letters this transaction has read so far."""
+    """Return how many lines, entries and dead letters this transaction has read so far. `scans` names the counters."""
     tables = "relname IN ('lines', 'entries', 'set_aside')"
     return int(tx.execute(text(f"SELECT sum({scans}) FROM pg_stat_xact_user_tables WHERE {tables}")).scalar_one())
 

@@ -1,4 +1,4 @@
-"""Migration 0014: findings get codes, which both old and new processes write. Old history is translated to codes."""
+"""Migration 0014: an exception's reason is stored as a code and as the old sentence. Old history becomes codes."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""An existing database gets keys that begin with the company while processes work, and later loses the earlier keys."""
+"""An upgrade creates keys that begin with the company while processes run. A later step drops the earlier keys."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""The console's role: its creation, the consoles that stop without it, and how service roles import."""
+"""The console's role: its creation, its rejection if it does not isolate companies, and the imports of other roles."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A commit that no standby has confirmed is unknown. Connections to a former primary are replaced."""
+"""A commit that no standby has confirmed has an unknown result. Connections to a former primary are replaced."""
 
 from types import SimpleNamespace
 
@@ -91,7 +91,10 @@ def test_commit_whose_session_is_terminated_fails_as_a_lost_connection(primary, 
 @pytest.mark.slow
 @pytest.mark.parametrize("events", REPEATED_EVENTS.values(), ids=REPEATED_EVENTS)
 def test_import_of_an_event_that_billing_has_waits_for_the_standby(primary, replicated_engine, events):
-    """Without a write or lock, the transaction would succeed on a server that has lost the commit."""
+    """A re-import changes nothing, but must still write or lock.
+
+    A read-only transaction does not wait for the standby, and would confirm an import that a failover loses.
+    """
     with primary.standby_gone(), pytest.raises(UnknownCommitError), transaction(replicated_engine) as tx:
         importing.import_events(tx, stream_entries(events), run_context())
 

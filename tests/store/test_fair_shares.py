@@ -53,7 +53,7 @@ def tx(busy_database: Database) -> Iterator[Transaction]:
 
 
 def add_due(tx: Transaction, table: str, company: str | None, count: int, due_at: str = "2026-06-09") -> None:
-    """Add this number of due rows of another company."""
+    """Add `count` due rows of a company to a table."""
     columns = tx.execute(text(_COLUMNS_QUERY), {"table": table}).scalar_one()
     values = {"company": company, "due_at": due_at, "count": count}
     tx.execute(text(_INSERT_DUE_ROWS.format(table=table, columns=columns)), values)

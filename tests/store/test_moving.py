@@ -1,4 +1,4 @@
-"""Moving a company: row ids are reserved while other sessions draw some, hidden rows refused, and writers awaited."""
+"""Moving a company: reserve row ids while sessions use new ids, refuse hidden rows, and wait for earlier writers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -55,7 +55,7 @@ TAKEN = ConcurrentWriteError("taken")
 
 @pytest.fixture
 def engine(database: Database) -> Iterator[Database]:
-    """An engine whose companies `pipeline-...` are deleted afterwards."""
+    """An engine. Companies with ids `pipeline-...` are deleted after the test."""
     opened = connect(database.url.render_as_string(hide_password=False), application_name="tests", pool_size=1)
     yield opened
     with transaction(opened) as tx:
@@ -64,7 +64,7 @@ def engine(database: Database) -> Iterator[Database]:
 
 
 def defer_all(engine: Database, *ids: str, conflict: Exception | None = None, then: Exception | None = None) -> None:
-    """Defer an INSERT for each id in one transaction. Then raise `then`."""
+    """Defer an INSERT for each id in one transaction. Then raise the error `then`, if it is given."""
     with transaction(engine) as tx:
         for each in ids:
             defer(tx, ADD, {"id": each}, conflict)

@@ -1,4 +1,4 @@
-"""The console refuses a database with a policy that differs from its definition. `workers.migrate` replaces it."""
+"""The console refuses a database with a policy that differs from its definition. An upgrade replaces the policy."""
 
 import hashlib
 from collections.abc import Iterator

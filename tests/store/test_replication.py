@@ -29,7 +29,7 @@ def primary(tmp_path_factory):
 
 @contextmanager
 def running_standby(url, folder):
-    """During the block, receive the write-ahead log of a primary like a standby named `copy`."""
+    """While the block runs, receive the primary's write-ahead log. The primary sees a standby named `copy`."""
     folder.mkdir()
     connection = f"{libpq_url(url)}&application_name=copy"
     command = [postgres_program("pg_receivewal"), "-D", str(folder), "--synchronous", "-d", connection]

@@ -1,4 +1,4 @@
-"""Row-level security limits the rows that the console's role reads and writes. Every table of company data has it."""
+"""Every table of company data has row-level security, which limits the rows that the console reads and writes."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -37,12 +37,12 @@ UNLIMITED_TABLES = {
 }
 """Tables without row-level security, with the reason."""
 HIDDEN, DELETED = {"events", "job_runs", "backfills"}, {"sessions", "login_failures", "uploaded_logs", "saved_views"}
-"""Tables on which the console has no right."""
+"""HIDDEN: tables on which the console has no right. DELETED: the only tables from which it may delete rows."""
 ROW_CONDITIONS = {"audit": "company_id IS NULL OR company_id = '{0}'", "users": "companies = '{{{0}}}'"} | {
     "requeue_runs": """choice -> 'companies' = '["{0}"]'""",
     **dict.fromkeys(("sessions", "uploaded_logs"), "user_name IN (SELECT name FROM users WHERE companies = '{{{0}}}')"),
 }
-"""The condition of a company's rows, for tables whose rows are not selected by `company_id` alone."""
+"""The SQL condition that selects a company's rows, for tables where a comparison of `company_id` is not enough."""
 # Rows that `fill` does not leave.
 INSERT_MORE_ROWS = (
     "INSERT INTO account_marks (company_id, patient_id, marked_at) SELECT company_id, patient_id, now() FROM lines",

@@ -110,7 +110,7 @@ def short_lock_database(poisoned_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def clinic_id(database: Database) -> str:
-    """Create a clinic that sends every charge type, and return its id. Lines of other tests are made not due."""
+    """Create a clinic that sends every charge type, and return its id. Postpone the waiting lines of other tests."""
     name = f"clinic-{uuid4()}"
     with transaction(database) as tx:
         tx.execute(

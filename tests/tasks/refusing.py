@@ -102,7 +102,10 @@ def finish_work(resources):
 
 
 def delete_in_closed_month(resources, payments, *, detected=False):
-    """Import these payments of a closed April by company, and then delete them. If `detected`, detect exceptions."""
+    """Import `payments`, a dict from company to payment ids, close their month, and delete them.
+
+    If `detected`, then detect exceptions.
+    """
     deleted = []
     for company, names in payments.items():
         ids = {"company_id": company, "clinic_id": company}
@@ -148,7 +151,7 @@ def line_id(resources, company, payment):
 
 
 def payments_with(resources, table, *companies):
-    """Return the sorted ids of the payments of these companies to which a row of the table refers."""
+    """Return the sorted ids of those payments of `companies` that have a row in `table`."""
     return query(
         resources,
         f"SELECT payment_id FROM lines WHERE company_id = ANY(:companies) AND id IN (SELECT line_ref FROM {table}) "

@@ -27,7 +27,7 @@ def opened_database(url):
 
 @contextmanager
 def with_standby_ledger(importer):
-    """Yield the importer's resources with a copy of the ledger that gets no more changes, like a cut-off standby."""
+    """Copy the ledger, as it is on a cut-off standby. Yield the importer's resources with the copy as database."""
     url = importer.database.url.render_as_string(hide_password=False)
     importer.database.dispose()
     with (

@@ -57,7 +57,7 @@ class CuttingProxy:
             far.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Wait until the server has handled all forwarded bytes. Disconnect the client first."""
+        """Wait until the server has handled all forwarded bytes. The caller must disconnect the client before."""
         self._forwarder.join()
         self._listener.close()
 

@@ -42,7 +42,7 @@ def test_broker_without_writes_raises_a_connection_error_and_is_reconnected(
 
 
 def test_transaction_ends_if_the_broker_accepts_no_writes(tmp_path: Path) -> None:
-    """kombu restores the messages of a lost connection in such transactions."""
+    """kombu uses such transactions to restore the messages of a lost connection."""
     with embedded_valkey(tmp_path, durable=False) as url, redis.Redis.from_url(url) as server:
         make_app(celery_settings(Engines.named("postgresql://h/d", url)))
         server.config_set("min-replicas-to-write", 1)

@@ -21,7 +21,7 @@ from tests.tasks.dispatching import LEASE_MS, pending_and_length
 def publish_unimported(resources, clinic_id):
     """Return a function that publishes payments of a known patient and reads them without importing them.
 
-    The function sets their number of deliveries and their idle time, and returns their entry ids.
+    The function then sets the entries' number of deliveries and idle time, and returns the entry ids.
     """
 
     def publish_unimported(*payment_ids, deliveries=1, idle_ms=LEASE_MS + 1_000):

@@ -1,4 +1,4 @@
-"""The dispatcher's sweep requests a retry of the due pending entries. The request does not name them."""
+"""The dispatcher's sweep requests a retry of all pending entries that are due. The request contains no entry ids."""
 
 import pytest
 

@@ -71,7 +71,7 @@ def net_amounts(database):
 
 
 def bodies_with_faults():
-    """Return two lists of event bodies, with corrections, deletions, repetitions and rejected events."""
+    """Return two lists of bodies to publish one after the other, with corrections, repetitions and rejected events."""
     events = [body for _, body in events_of_days(7, date(2026, 9, 24), 10)][:360]
     conflict = body_of(saved_payment("99.00", clinic_id="c", patient_id="p", payment_id="conflict"))
     other = body_of(saved_payment("98.00", clinic_id="c", patient_id="p", payment_id="conflict"))

@@ -1,4 +1,4 @@
-"""A replay imports acknowledged and verified entries of the given time whose company has not moved away."""
+"""A replay imports the acknowledged, verified entries of the given time. It skips companies that have moved away."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

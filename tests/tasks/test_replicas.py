@@ -1,4 +1,4 @@
-"""Replicas send signs of life. The health check names services without one, and what to do."""
+"""Replicas send signs of life. The health check names each service that sends none, and the operator's next step."""
 
 from datetime import UTC, datetime, timedelta
 

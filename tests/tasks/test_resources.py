@@ -43,7 +43,7 @@ def test_patient_backoff_schedule_adds_up_to_the_longest_wait(resources, wait_ma
 
 @pytest.fixture
 def open_resources(postgres_url, empty_ledger, redis_url, unconfigured):
-    """Return a function that opens a worker's resources on a database whose statistics are those of an empty one."""
+    """Return a function that opens a worker's resources on a database that was last analyzed while it was empty."""
     with scratch_database(postgres_url, empty_ledger) as url:
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
@@ -82,9 +82,9 @@ def test_backoffice_may_scan_tables(open_resources):
 
 
 def test_connection_is_closed_after_a_refused_write(tmp_path: Path) -> None:
-    """A server that becomes a replica refuses writes on old connections.
+    """A server that becomes a replica keeps its connections, but refuses writes.
 
-    A promoted server accepts them on new connections.
+    A new connection can reach the promoted server, which accepts writes.
     """
     with embedded_valkey(tmp_path, durable=False) as url, connect_redis(url) as client, connect_redis(url) as other:
         client.set("text", "text")

@@ -1,4 +1,4 @@
-"""Due lines are retried in time slices. A line that fails is postponed, and no other line is."""
+"""Due lines are retried in time slices. If a line fails, only this line is postponed."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The nightly snapshot of a company's work queues by cause and clinic. It is taken once a night and may be repeated."""
+"""The nightly snapshot of a company's work queues by cause and clinic. A repeated snapshot replaces the first."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

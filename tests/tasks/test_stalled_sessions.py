@@ -23,7 +23,7 @@ def application_name():
 
 @contextmanager
 def stalled_session(database, application_name, how):
-    """Run a session that has a lock and stalls in the middle of a statement in the way `how`. Yield its connection."""
+    """Open a session that holds a lock and stalls mid-statement; `how` is the kind of stall. Yield its connection."""
     url = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg.connect(url, application_name=application_name)) as frozen:
         frozen.execute("SELECT pg_advisory_xact_lock(77)")

@@ -1,4 +1,4 @@
-"""The probe of a container checks the processes of its own home directory. It connects to no server."""
+"""The probe reads the heartbeat files in the home directory of its container. The probe connects to no server."""
 
 import os
 import time

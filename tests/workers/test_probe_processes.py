@@ -1,4 +1,4 @@
-"""Each replica has its own probe, which works in a backlog and in an outage. The tests use real processes."""
+"""Each replica has its own probe. Its liveness is unaffected by backlogs and outages. The tests use real processes."""
 
 import os
 import signal

@@ -15,7 +15,7 @@ _TRIES_MAX = 5  # of a batch that meets a lock or a deadlock
 
 
 def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> None:
-    """Set the company in all tables, with `batch_rows` rows per transaction. If interrupted, the next run continues.
+    """Set the company of the rows of all tables, `batch_rows` rows per transaction. A later run continues after a stop.
 
     Raises DBAPIError if a batch fails several times.
     """
@@ -24,7 +24,7 @@ def backfill_company_ids(database: Database, batch_rows: int = BATCH_ROWS) -> No
 
 
 def backfill_table(database: Database, table: str, batch_rows: int = BATCH_ROWS) -> None:
-    """Set the company in one table. Raises DBAPIError if a batch fails several times."""
+    """Set the company of the rows of one table. Raises DBAPIError if a batch fails several times."""
     logged = time.monotonic()
     while not (progress := _next_batch(database, table, batch_rows)).finished:
         if time.monotonic() - logged >= LOG_SECONDS:

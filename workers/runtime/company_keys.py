@@ -1,4 +1,4 @@
-"""Create the keys that begin with the company, while other processes work. At the end, drop the earlier keys."""
+"""Create the keys that begin with the company while other processes run. Drop the earlier keys in a later step."""
 
 import time
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def adopt_keys(database: Database, *, finishing: bool) -> None:
 
 
 def fill_users(database: Database) -> None:
-    """Assign companies to users whom an earlier console limited to clinics: the companies of these clinics.
+    """Give each user whom an earlier console limited to clinics the companies of these clinics.
 
     Log a warning that names the users who still have no company.
     """
@@ -67,8 +67,8 @@ def create_keys(database: Database) -> None:
 def finish(database: Database) -> None:
     """Drop the keys, triggers and tables of earlier releases. A second call changes nothing.
 
-    Raises UnfinishedError while a session of an earlier release is open, and while keys or companies are missing.
-    Locks: each table exclusively, for a moment.
+    Raises UnfinishedError if a session of an earlier release is open, a row or user has no company, or an index is
+    missing. Locks: each table exclusively, for a moment.
     """
     with transaction(database) as tx:
         if problem := _blocking_reason(tx):

@@ -1,4 +1,4 @@
-"""Flower's page of the queue lengths, for a broker whose primary is named by Sentinels."""
+"""Let Flower read the queue lengths from a broker whose primary is named by Sentinels."""
 
 import functools
 from collections.abc import Mapping, Sequence

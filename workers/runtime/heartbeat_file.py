@@ -53,7 +53,7 @@ def remove_heartbeat(home: Path, service: str) -> None:
 
 
 def remove_ended(home: Path, service: str) -> None:
-    """Remove the heartbeat files of processes that have ended without doing so, for example by SIGKILL.
+    """Remove the heartbeat files that ended processes have left behind, for example after SIGKILL.
 
     Raises OSError.
     """

@@ -17,10 +17,7 @@ class PortTakenError(Exception):
 
 
 def require_free_port(variable: str, port: int, address: str = LOOPBACK) -> None:
-    """Check that a server can listen on this port.
-
-    Otherwise raises PortTakenError, which names the setting `variable`.
-    """
+    """Raise PortTakenError if no server can listen on this port now. The error names the setting `variable`."""
     if not is_port_free(port, address):
         raise PortTakenError(variable, port, address)
 
@@ -38,7 +35,7 @@ def is_port_free(port: int, address: str = LOOPBACK) -> bool:
 def reserved_port(variable: str, port: int, address: str = LOOPBACK) -> Iterator[None]:
     """Reserve a port until the block ends.
 
-    Raises PortTakenError, which names the setting `variable`, if the port is in use.
+    Raises PortTakenError if the port is in use. The error names the setting `variable`.
     """
     try:
         reservation = reserve_port(port, address)

@@ -10,9 +10,9 @@ log = structlog.get_logger(__name__)
 
 
 def prepare_roles(database: Database) -> None:
-    """Create the role of the console. Raises the UnsuitableDatabaseError of `row_security.prepare_roles`.
+    """Create the role of the console. Raises UnsuitableDatabaseError if an administrator must act first.
 
-    Call this function before the migrations: if an administrator must act first, nothing has changed yet.
+    Call this function before the migrations, so that nothing has changed when it raises the error.
     """
     with transaction(database) as tx:
         slow = row_security.prepare_roles(tx)

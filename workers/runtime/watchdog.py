@@ -55,7 +55,7 @@ class Watchdog:
         return self._idle_since is not None and now - self._idle_since >= STALLED_SECONDS
 
     def is_busy(self, running: Iterable[Request], now: float) -> bool:
-        """Return whether one of these tasks is running. A task that is long past its hard time limit does not count.
+        """Return whether a task in `running` counts as running. A task long past its hard time limit does not count.
 
         The running time of a task is measured from the first call that includes it, because Celery records the start by
         the system clock.

@@ -1,4 +1,4 @@
-"""The heartbeat of a Celery worker. A worker makes progress if its event loop runs and its pool finishes its requests.
+"""The heartbeat of a Celery worker. A worker makes progress if its event loop runs and its pool finishes tasks in time.
 
 A worker that waits for Redis also counts as making progress, because a restart would not help. Without a connection, a
 worker has no event loop. If Redis accepts connections but does not answer, the event loop waits in calls that time out
@@ -57,8 +57,8 @@ class WorkerProgress:
     def last_progress(self, requests: Iterable[Request], now: float, is_broker_answering: Callable[[], bool]) -> float:
         """Return the time at which the worker last made progress. `requests` are the messages that it has not finished.
 
-        If the worker makes no progress and the broker does not answer, the worker waits for the broker: this counts as
-        progress, and all times are measured from now. The time of a request is measured from the first call that
+        If the worker makes no progress and the broker does not answer, the worker waits for the broker. Waiting counts
+        as progress, and all measurements start again. The time of a request is measured from the first call that
         includes it, because Celery records times by the system clock.
         """
         self._received = {each.id: self._received.get(each.id, now) for each in requests}
@@ -86,7 +86,7 @@ def start_worker_heartbeat(app: Celery, writer: HeartbeatWriter, broker_url: str
     progress, broker = WorkerProgress(), connect_redis(broker_url)
 
     class EventLoopObserver(bootsteps.StartStopStep):
-        """Celery starts this step whenever the worker has connected, and stops it when the connection is lost."""
+        """A step of Celery's worker. It starts when the worker has connected, and stops when the connection is lost."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
