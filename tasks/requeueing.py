@@ -19,7 +19,7 @@ CHUNK_ROWS = 500
 
 @app.task(name="billing.run_requeues")
 def run_requeues(**_future: object) -> str:
-    """Requeue the payments of the running requeue runs, chunk by chunk and in turns. A run that fails is postponed.
+    """Requeue the payments of the running requeue runs, one chunk of each run in turn. Postpone a run that fails.
 
     If payments remain after a time slice, enqueue this task again.
     """

@@ -23,8 +23,8 @@ QUEUE_BY_WORKER = {"importer": IMPORTS, "retrier": RETRIES, "backoffice": FINDIN
 def check_workers(engines: Engines, feed: redis.Redis, timeout_seconds: int) -> list[ComponentStatus]:
     """Check the Celery workers, and return their status. Each worker must answer a ping within `timeout_seconds`.
 
-    If it is 0, no ping is sent, and the signs of life are checked instead. Pages that refresh pass 0, because pings are
-    tasks and would fill Flower's list.
+    If the timeout is 0, no ping is sent, and the workers' signs of life are checked instead. Pages that refresh
+    themselves pass 0, because each ping is a task in Flower's list.
     """
     if timeout_seconds:
         found = _ping_workers(engines, feed, timeout_seconds)

@@ -18,7 +18,7 @@ class RotationPage(NamedTuple):
 
 
 class RetryRotation:
-    """The current position in the waiting entries of all streams. A page has up to `page_size` entries."""
+    """The position in a rotation, which reads the waiting entries of all streams once, `page_size` at a time."""
 
     def __init__(self, page_size: int = pending.PAGE_SIZE) -> None:
         self._stream_number, self._page = 0, PageRequest(size=page_size)

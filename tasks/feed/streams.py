@@ -124,7 +124,7 @@ class Streams:
         return self._merge(claimed)
 
     def isolate(self, entry_ids: Sequence[str]) -> None:
-        """Let failed entries wait for a retry in which each is imported alone. Reset their idle times."""
+        """Let failed entries wait for a retry that imports each entry alone. Reset their idle times."""
         for name, ids in self._group_by_stream(entry_ids):
             self._report_deleted(name, pending.isolate(self.client, name, ids))
 

@@ -1,10 +1,10 @@
 """Delete kept entries from the streams: acknowledged entries that are older than PAYMENTS_KEEP_ENTRIES.
 
-Pending and undelivered entries are never deleted. XTRIM deletes all entries before the oldest of these. If an entry has
-been pending for longer than PAYMENTS_KEEP_ENTRIES, the acknowledged entries after it are deleted one by one.
+Pending and undelivered entries are never deleted. XTRIM deletes the expired entries before the oldest of these entries.
+If an entry has been pending for longer than PAYMENTS_KEEP_ENTRIES, the expired entries after it are deleted by XDEL.
 
 The age of an entry is the time in its id. If ids are not times of the Redis server, no entries are kept. If the memory
-of Redis is nearly full, entries are deleted before their time, oldest first.
+of Redis is nearly full, entries are deleted before they expire, oldest first.
 """
 
 from datetime import timedelta
@@ -22,9 +22,9 @@ from tasks.feed.waiting import StreamState, entries_between, oldest_waiting_id, 
 log = structlog.get_logger()
 
 TRIM_MS, LEFTOVER_MS, PRESSED_MS = 5_000, 60_000, 1_000
-"""Time between two runs: while entries are kept, while none are kept, and while the memory of Redis is short."""
+"""The times between two runs: if entries are kept, if none are kept, and if the memory of Redis is short."""
 SHORT_PERCENT, FULL_PERCENT = 70, 85
-"""Above the first percentage of `maxmemory`, the oldest kept entries are deleted early; above the second, all."""
+"""Above SHORT_PERCENT of `maxmemory`, the oldest kept entries are deleted early; above FULL_PERCENT, all of them."""
 _EARLY_DIVISOR = 5
 _CLOCK_TOLERANCE_MS = timedelta(days=1) // timedelta(milliseconds=1)
 _CALLS_MAX, _PAGE, _PAGES_MAX = 50, 500, 20
@@ -39,7 +39,7 @@ class Memory(NamedTuple):
 
     @property
     def is_short(self) -> bool:
-        """Whether kept entries must be deleted before their time."""
+        """Whether kept entries must be deleted before they expire."""
         return bool(self.limit) and 100 * self.used > SHORT_PERCENT * self.limit
 
     @property
@@ -82,7 +82,7 @@ class Trimming:
         return memory.is_short
 
     def _trim_stream(self, name: str, state: StreamState, now_ms: int, memory: Memory) -> int:
-        """Delete kept entries of one stream. Return the number of entries that were deleted before their time."""
+        """Delete kept entries of one stream. Return the number of entries that were deleted before they expired."""
         first_id = self._first_id(name) if state.may_hold_kept else None
         if first_id is None:
             return 0

@@ -1,4 +1,4 @@
-"""A biller works on the queue of Billing Exceptions: in place, by quick clicks, and without scripts."""
+"""A biller decides Billing Exceptions in the queue: one by one, together, by quick clicks, and without scripts."""
 
 import re
 from collections.abc import Callable

@@ -27,7 +27,7 @@ def create_clinic(tx: Transaction, settings: ClinicSettings = COPAYS, clinic_id:
 
 
 def add_earlier_clinic_key(tx: Transaction) -> None:
-    """Add the index that makes clinic ids unique across companies, as before an upgrade is finished."""
+    """Add an index that makes clinic ids unique across companies. Such an index exists until an upgrade is finished."""
     tx.execute(text("CREATE UNIQUE INDEX earlier_clinic_key ON clinics (clinic_id)"))
 
 

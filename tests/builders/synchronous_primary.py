@@ -23,7 +23,7 @@ class SynchronousPrimary:
 
     @contextmanager
     def standby_gone(self, end: str = "pg_cancel_backend") -> Iterator[None]:
-        """Let each COMMIT of a write wait for a missing standby. The SQL function `end` ends each wait."""
+        """Let each COMMIT of a write wait for a missing standby. `end` is the SQL function that ends each wait."""
         self._set_standby("gone")
         is_over = threading.Event()
         canceller = threading.Thread(target=self._end_waiting, args=[is_over, end])

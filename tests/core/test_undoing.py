@@ -46,7 +46,7 @@ version_lists = st.lists(
 
 
 def line_with_a_finding(versions):
-    """Return the line after these versions. May stays closed, and the finding of the last version stays open."""
+    """Return the line after `versions`. Accept findings with a deposit date, except that of the last version."""
     line, event, is_closed = None, saved_payment("25.00", transaction_date=str(MAY_DAY)), False
     for number, (changes, closes, deposit) in enumerate(versions):
         if number:

@@ -128,7 +128,7 @@ class Laboratory:
         self._trial: FailoverTrial | None = None
 
     def run_schedule(self, seed: int, faults: int, *, compares: bool) -> ScheduleResult:
-        """Start the stack, inject the faults of schedule `seed`, compare everything, and stop the stack.
+        """Start the stack, inject the faults of schedule `seed`, check all payments, and stop the stack.
 
         `faults` is the number of faults. If `compares`, plain Celery tasks run on the same servers. Raises
         AssertionError if a payment is lost, doubled or unexplained, or if the system does not recover.

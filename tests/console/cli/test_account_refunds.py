@@ -1,4 +1,4 @@
-"""`payments report account` shows refunds to check. Credit on charges is separate from the patient balance."""
+"""`payments report account` shows refunds to be checked, and shows credit on charges apart from the patient balance."""
 
 from payments.store.db.connection import Database
 from tests.builders.committed import Company

@@ -1,4 +1,4 @@
-"""If the settings say so, `payments emr publish` waits for replicas and the disk, and stops at a limit."""
+"""Depending on settings, `payments emr publish` waits for replicas or the disk, and stops at a backlog limit."""
 
 from pathlib import Path
 

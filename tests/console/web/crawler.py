@@ -18,7 +18,7 @@ _WELL_FORMED_ADDRESS = re.compile(r"[A-Za-z0-9/?#&=%.~_:+,@-]+")
 _LIST_PARAMETERS = {"sort", "period", "after", "before", "form"}
 """The parameters that the links of every list have."""
 _LAST_FORMS = {"/own-account/sessions/end": "/own-account", "/logout": "/"}
-"""Forms that end the session, and the page of each form."""
+"""The actions of the forms that end the session, each with the page that shows the form."""
 _CHOICE_OF_ALL_PREFIX = "all_"
 """The prefix of names of checkboxes that mean "all values". The crawler submits single values instead."""
 _FORMS_ANSWERED_BY_A_PAGE = ("/exceptions/selected", "/exceptions/matching", "/exceptions/decide")

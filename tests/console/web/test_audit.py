@@ -1,4 +1,4 @@
-"""The audit history records viewed patients and changes with the name of the user."""
+"""The audit history records which user viewed a patient or changed data."""
 
 import pytest
 from fastapi import FastAPI

@@ -1,4 +1,4 @@
-"""A form of a page is filled in as a browser would show it. The rest of the page does not change."""
+"""The form of a page is filled in with the values that a user has sent. The rest of the page does not change."""
 
 import pytest
 

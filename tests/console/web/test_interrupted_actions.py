@@ -35,7 +35,7 @@ def exception_id(value: str) -> int:
 
 
 def result_by_exception(page: str) -> list[str]:
-    """Return the result of each exception on the page after a bulk decision."""
+    """Return the result of each exception, as the page after a bulk decision shows it."""
     return re.findall(r'data-label="Result"><span class="badge \w+">([\w ]+)</span>', page)
 
 

@@ -1,4 +1,4 @@
-"""A wrong filter value keeps the page and its form, with the message at the field."""
+"""After an invalid filter value, the page still shows its form, with the message at the field."""
 
 import html
 import re

@@ -144,7 +144,7 @@ def test_company_that_cannot_be_balanced_hides_no_other_company(site: FastAPI, l
 
 
 def change_amounts(app: AppState, changes: Mapping[str, int]) -> None:
-    """Add dollars to the stored amounts of companies, like an error in the software."""
+    """Add dollars to the stored amounts of companies, as an error in the software could."""
     with app.transaction(ALL_COMPANIES) as tx:
         for company, change in changes.items():
             update = "UPDATE lines SET amount_paid = amount_paid + :change WHERE company_id = :company"

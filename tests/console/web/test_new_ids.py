@@ -1,4 +1,4 @@
-"""The page of unconfirmed companies, clinics and patients: confirm an id, or retire it while it is empty."""
+"""The page of unconfirmed companies, clinics and patients: confirm an id, or retire an empty one."""
 
 from fastapi import FastAPI
 

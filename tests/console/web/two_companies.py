@@ -129,7 +129,7 @@ def _add_work(database: Database, now: datetime) -> None:
 
 
 def _add_unconfirmed(ledger: ClinicLedger) -> None:
-    """Add saved views, and an unconfirmed clinic and company that count as empty: each has only an Internal Payment."""
+    """Add saved views, a new clinic and a new company. Both count as empty: each has only an Internal Payment."""
     named = {"clinic_id": NEW_CLINIC, "patient_id": FOREIGN_PATIENT, "payment_id": "beta-internal"}
     ledger.import_events(
         *(saved_payment(internal_payment=True, company_id=each, **named) for each in (FOREIGN, NEW_COMPANY))
