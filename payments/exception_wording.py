@@ -14,7 +14,7 @@ ACKNOWLEDGED_RESULT = "acknowledged; nothing was posted"
 
 
 def sentence(finding_id: int, payment: str, result: str) -> str:
-    """Return the sentence of an exception, its payment's printed key, and `result`, the result of an action."""
+    """Return the sentence that an action on an exception had this result. `payment` is the payment's printed key."""
     return f"Exception {finding_id} of {payment} {result}."
 
 

@@ -40,9 +40,9 @@ class LocalKey(NamedTuple):
     def parse_all(cls, text: str) -> Iterator[Self]:
         """Yield every key that prints as `text`.
 
-        If the text has more than two slashes, an id contains a slash, and several keys are possible. If it has fewer,
-        there is no key. Keys with a part longer than ID_CHARACTERS_MAX are skipped. This limits the number of keys of a
-        text with many slashes.
+        A text with fewer than two slashes is no key. If the text has more than two, an id contains a slash, and several
+        keys are possible. Keys with an id longer than ID_CHARACTERS_MAX are skipped, which limits the number of keys of
+        a text with many slashes.
         """
         slashes = [position for position, character in enumerate(text) if character == "/"]
         for first, second in combinations(slashes, 2):

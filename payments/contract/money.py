@@ -56,7 +56,7 @@ def total(amounts: Iterable[Money]) -> Money:
 
 
 def sum_by_key(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
-    """Return the sum of the amounts of each key, in the order in which the keys first appear. A sum may be 0.00."""
+    """Return the sum of the amounts of each key. Keys are in the order of their first amount. A sum may be 0.00."""
     found: dict[_Key, Money] = defaultdict(lambda: ZERO)
     for key, amount in amounts:
         found[key] += amount

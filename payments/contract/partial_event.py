@@ -1,4 +1,4 @@
-"""Partial events: the valid fields of an invalid event, with which the Claims Feed can show the event at its line."""
+"""Partial events: the valid fields of an invalid event. They let the Claims Feed show the event at its line."""
 
 import json
 from datetime import date, datetime
@@ -46,7 +46,7 @@ class PartialEvent(NamedTuple):
 def read_partial_event(body: bytes) -> PartialEvent:
     """Return the valid fields of an invalid event, or of the beginning of an oversized event. Never raises an error.
 
-    The body may also hold all fields of a stream entry (`payments.contract.whole_entry`).
+    `body` may also be the JSON text of a malformed stream entry (`payments.contract.whole_entry`).
     """
     try:
         content = _parse_body(body)

@@ -110,7 +110,7 @@ def _is_plain(found: _Body, body: bytes) -> bool:
 
 
 def _to_payment(found: _Body, saved_at: datetime) -> PaymentSaved:
-    """Return the event with its content hash and its key. An empty text becomes None, as if the key were missing."""
+    """Return the event with its content hash and its key. An empty text becomes None, like a missing key."""
     found.case_id = found.case_id or None
     found.provider_id = found.provider_id or None
     found.reference = found.reference or None
@@ -127,14 +127,14 @@ def _to_payment(found: _Body, saved_at: datetime) -> PaymentSaved:
 
 
 def _without_fields_not_hashed(text: bytes) -> bytes:
-    """Remove the fields that are not part of the content hash from the JSON text of an event."""
+    """Return the JSON text of an event without the fields that the content hash ignores."""
     _, first, content = text.partition(b'"company_id":')
     before, _, after = content.partition(b'"saved_at":"')
     return b"{" + first + before + after[after.index(b",") + 1 :]
 
 
 def validated_payment(values: dict[str, Any]) -> PaymentSaved:
-    """Return a payment with these values by field name. The values are not validated, and the dictionary is not copied.
+    """Return a payment with these valid values by field name. They are not checked again; the dictionary is not copied.
 
     The function does the same as `PaymentSaved.model_construct` in a fifth of the time.
     """

@@ -19,5 +19,5 @@ def stream_for(name: str, streams: int, company_id: str | None) -> str:
 
 
 def stream_names(name: str, streams: int) -> tuple[str, ...]:
-    """Return the names of all streams to read. `name` is always included: some publishers do not partition."""
+    """Return the names of all streams to read. `name` is always included, because some publishers do not partition."""
     return (name,) if streams == 1 else (name, *(f"{name}:{number}" for number in range(streams)))

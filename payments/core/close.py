@@ -22,7 +22,7 @@ class ClosingError(ValueError):
 
 
 class MonthSum(NamedTuple):
-    """The sum in dollars, and the number, of a month's entries with the same method, charge type, clinic and user."""
+    """The entries of a month with the same method, charge type, clinic and user: their number and sum in dollars."""
 
     method: str
     charge_type: str

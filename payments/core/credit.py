@@ -21,8 +21,9 @@ SourceId = int | EntrySource
 class Credit(NamedTuple):
     """The amount of a line or a manual entry on an account, in dollars.
 
-    `entry_id` is the first entry of the source. It orders sources with the same deposit date. `refund_of` is the source
-    that this one refunds, None if it is not a refund.
+    `entry_id` is the first entry of the source. It orders sources with the same deposit date. `on_account` tells
+    whether the charge type is Payment on Account. `refund_of` is the source that this one refunds, None if it is not a
+    refund.
     """
 
     source: SourceId

@@ -40,7 +40,7 @@ def distribute(account: Account) -> list[Allocation]:
 
 
 def _apply_rules(account: Account) -> None:
-    """Apply the four rules in order. Each rule is applied to all payments by deposit date before the next rule."""
+    """Apply the four rules in order. Each rule handles all payments, ordered by deposit date, before the next rule."""
     ordinary = [credit for credit in account.credits if not credit.on_account]
     rules = (
         [_allocate_to_own_date, _allocate_without_date]

@@ -121,7 +121,7 @@ def proposed_adjustments(line: Line) -> tuple[Adjustment, ...]:
 
 
 def import_postings(line: Line) -> tuple[LedgerPosting, ...]:
-    """Return the postings of an accepted line with an Amount Due of 0.00. Its months must be open (rule D6)."""
+    """Return the postings for accepting a line with an Amount Due of 0.00. Its months must be open (rule D6)."""
     return correcting_postings(line.postings, _target_posting(line))
 
 

@@ -51,7 +51,7 @@ class RunContext:
 class ImportStats:
     """The counts of an import run. `str()` returns the line that operators read.
 
-    - `evaluated`: all payments; `failed`: payments that stay pending after an error.
+    - `evaluated`: all evaluated payments; `failed`: payments that stay pending after an error.
     - `refused`: events stored as dead letters; `unchanged`: events and evaluations without effect.
     - `released`: held lines that became due because their patient was saved; `noted`: saved patients and charges.
     - `changed`: events and evaluations that changed a line, a patient, a charge or a dead letter.

@@ -40,7 +40,7 @@ class NightlyState(StrEnum):
 
 
 class NightlyResult(NamedTuple):
-    """The result of a job for a company and a night. `finished_at` is None while it runs."""
+    """The result of a job for a company and a night. `finished_at` is None while the job runs."""
 
     company_id: str
     job: NightlyJob

@@ -147,7 +147,7 @@ def list_auto_acceptable(tx: Transaction, now: datetime) -> list[WorkItem]:
 
 
 def accept_by_policy(tx: Transaction, exception: WorkItem, now: datetime) -> None:
-    """Accept an exception of `list_auto_acceptable`, and delete the record of its failed attempts.
+    """Accept an exception that `list_auto_acceptable` returned, and delete the record of its failed attempts.
 
     Raises the errors of `accept`.
     """

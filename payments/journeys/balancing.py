@@ -115,7 +115,7 @@ def balance_next_due(
     have at most `lines_max` lines. A company that has more lines is balanced alone. Postponed companies are omitted.
     Sets `selection.taken` to the companies. Stores the results and the progress of the run.
 
-    An event whose company is unreadable is not balanced. Nothing unexplained is missed, because the amount of a dead
+    An event whose company is unreadable is left out. This changes no unexplained amount, because the amount of a dead
     letter is always explained.
     """
     run = job_runs.lock_due(tx, InstallationJob.BALANCE, now)
@@ -150,7 +150,7 @@ def _progress(balances: Sequence[Balance]) -> Progress:
 
 
 def skip_companies(tx: Transaction, now: datetime, companies: Sequence[WorkItem]) -> None:
-    """Store that tonight's run has passed these companies, which failed. Locks the job as `balance_next_due` does."""
+    """Let tonight's run continue after these companies, which failed. Locks the job as `balance_next_due` does."""
     if run := job_runs.lock_due(tx, InstallationJob.BALANCE, now):
         job_runs.record_progress(tx, run, companies[-1].company_id)
 

@@ -38,7 +38,7 @@ def check_has_company(tx: Transaction, company_id: str) -> None:
 
 
 def check_is_of_move(tx: Transaction, company_id: str, move_id: UUID) -> None:
-    """Raise MoveError unless `move_id`, which a complete export contains, is the company's current move.
+    """Raise MoveError unless `move_id`, which was read from an export, is the company's current move.
 
     Locks the company's row.
     """

@@ -58,7 +58,8 @@ class SettingsUpdate(NamedTuple):
 class CompanyUpdate(NamedTuple):
     """The settings to change for a company. None leaves a setting unchanged.
 
-    `seen` are the settings that the user saw before the change, None to skip the comparison.
+    `payments.store.ledger.clinics.CompanyRow` describes the settings. `seen` are the settings that the user saw
+    before the change, None to skip the comparison.
     """
 
     company_id: str

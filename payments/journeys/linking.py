@@ -1,4 +1,4 @@
-"""Link a manual entry to the payment of a closed month for which it was posted, and end such a link (rule D4)."""
+"""Link a manual entry to the payment for which it was posted by hand, and end such a link (rule D4)."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -24,7 +24,7 @@ def postpone(tx: Transaction, kind: WorkKind, item: WorkItem, error: str, now: d
 def due_again(tx: Transaction, kind: WorkKind, now: datetime) -> list[WorkItem]:
     """Return up to RETRIED_PER_SWEEP_MAX postponed items whose next attempt is due.
 
-    The caller tries each in a separate transaction.
+    The caller tries each item in a separate transaction.
     """
     return postponed_work.load_due(tx, kind, now, RETRIED_PER_SWEEP_MAX)
 

@@ -42,7 +42,7 @@ def snapshot_company(tx: Transaction, now: datetime, selection: Selection) -> bo
 
 
 def skip_company(tx: Transaction, now: datetime, company: WorkItem) -> None:
-    """Store that tonight's run has passed a company, which failed. Locks the job as `snapshot_next_due` does."""
+    """Let tonight's run continue after a company that failed. Locks the job as `snapshot_next_due` does."""
     if run := job_runs.lock_due(tx, InstallationJob.SNAPSHOT, now):
         job_runs.record_progress(tx, run, company.company_id)
 

@@ -47,5 +47,5 @@ def acquire_for(tx: Transaction, lock: AdvisoryLock, company_id: str) -> None:
 
 
 def try_acquire(tx: Transaction, lock: AdvisoryLock) -> bool:
-    """Acquire an advisory lock (exclusive) if it is free. Return whether it was free."""
+    """Acquire an advisory lock (exclusive) if it is free. Return whether the lock was acquired."""
     return bool(tx.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": int(lock)}).scalar_one())

@@ -48,7 +48,7 @@ def column_arrays(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list
 
 
 def key_arrays(keys: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the values of keys as one list per column. The values are in the order of `columns`."""
+    """Return the values of keys as one list per column. The values of each key are in the order of `columns`."""
     by_column = zip(*keys, strict=True) if keys else ((),) * len(columns)
     return {name: list(values) for name, values in zip(columns, by_column, strict=True)}
 
@@ -60,7 +60,7 @@ def insert_statement(table: Table, columns: Sequence[str], end: str = "") -> str
 
 
 def append(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Append rows by COPY. If row-level security applies to this role, PostgreSQL refuses COPY, so use INSERT.
+    """Append rows by COPY. Use INSERT if row-level security applies to this role, because PostgreSQL then refuses COPY.
 
     The values of each row are in the order of `columns`; values of JSON columns are JSON texts. Raises DBAPIError. When
     PostgreSQL refuses COPY for the first time, raises ConcurrentWriteError. The repeated transaction then uses INSERT.

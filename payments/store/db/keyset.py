@@ -29,7 +29,7 @@ class SortKey(NamedTuple):
     def of_nullable(cls, expression: str, sql_type: str) -> "SortKey":
         """Return the key of an expression that may be null.
 
-        A null text sorts as empty, any other null as the largest value.
+        Null is sorted as the empty text, as bigint 0, or for the other types as a value above all others.
         """
         return cls(f"coalesce({expression}, {_SORTED_VALUE_OF_NULL[sql_type]})", sql_type)
 
@@ -87,7 +87,7 @@ class Keyset:
 
     @property
     def reads_descending(self) -> bool:
-        """Whether the query reads the rows in descending order. It reads a page before a position backwards."""
+        """Whether the query reads the rows in descending order. A page before a position is read backwards."""
         return self.is_descending != self.window.is_backward
 
     @property

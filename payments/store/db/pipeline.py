@@ -107,7 +107,7 @@ def _send_deferred_before(connection: Connection, *_: object) -> None:
 
 
 def _drop_deferred(connection: Connection, *_: object) -> None:
-    """Drop the deferred statements at a rollback. Those from before a savepoint were sent when it was set."""
+    """Drop the deferred statements at a rollback. Setting a savepoint has sent the statements deferred before it."""
     if waiting := _waiting.get(connection):
         waiting.clear()
 
@@ -193,10 +193,10 @@ def _begins_plainly(connection: Any) -> bool:
 
 
 def _cause(connection: Any, error: psycopg.Error) -> BaseException:
-    """Return the first error of the pipeline, or the exception that ended the wait for the results.
+    """Return the error of the first statement that failed, or the exception that ended the wait for the results.
 
-    PostgreSQL skips the statements after the first error. If a time limit ends the wait, the connection is still in
-    pipeline mode, and psycopg raises another error because of this mode.
+    psycopg raises a later error in two cases: for the statements that PostgreSQL skipped after the first error, and if
+    a time limit ended the wait, because the connection is then still in pipeline mode.
     """
     is_interrupted, found = bool(connection.pgconn.pipeline_status), cast("BaseException", error)
     while (

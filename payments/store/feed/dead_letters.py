@@ -63,7 +63,7 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A stored dead letter. `version` is the version of its line, None if it is unreadable."""
+    """A stored dead letter. `version` is the version that its event states, None if the version is unreadable."""
 
     id: int
     entry: StreamEntry
