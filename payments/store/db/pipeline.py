@@ -165,7 +165,7 @@ def _run_in_pipeline(connection: Any, statements: Sequence[tuple[Any, _Statement
         raise first
 
 
-def _queue(connection: Any, pipeline: Any, statements: Sequence[tuple[Any, _Statement]]) -> psycopg.Error | None:
+def _send(connection: Any, pipeline: Any, statements: Sequence[tuple[Any, _Statement]]) -> psycopg.Error | None:
     """Send statements without waiting for their results. Return an error that has already arrived, or None.
 
     The error is returned, not raised, so that psycopg does not log the errors of the skipped statements.
